@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-#define LINEAR_HEADERS_MAX 16U /* up to so many headers of a datum are compared one by one */
-#define NAME_BYTES_MAX 65536U  /* of ps_batch_name */
-
 static char *put_bytes(char *out, const char *data, uint32_t length)
 {
     out += ps_avro_put_long(out, length);
@@ -112,87 +109,23 @@ bool ps_avro_event_read(const char *bytes, size_t length, struct ps_avro_datum *
     while ((step = ps_avro_event_reader_next(&reader, &name, &datum->body)) == PS_AVRO_EVENT_HEADER) {
         datum->header_count++;
         datum->names_bytes += name.length;
-        if (datum->header_count > PS_AVRO_EVENT_HEADERS_MAX)
+        if (datum->header_count > PS_EVENT_HEADERS_MAX)
             return true;
     }
     datum->length = (size_t)((const char *)reader.next - bytes);
     return step == PS_AVRO_EVENT_BODY;
 }
 
-void ps_avro_headers_begin(struct ps_avro_headers *headers)
-{
-    memset(headers->names, 0, sizeof headers->names);
-}
-
-/* Returns the name in this batch. NULL: no memory. */
-static const struct ps_name *find_name(struct ps_avro_headers *headers, struct ps_batch *batch,
-                                       const struct ps_slice *text)
-{
-    const struct ps_name **place = &headers->names[ps_name_hash(text->data, text->length) % PS_AVRO_NAMES];
-    if (*place == NULL || (*place)->length != text->length ||
-        memcmp((*place)->text, text->data, text->length) != 0) {
-        const struct ps_name *made = ps_batch_name(batch, text->data, text->length);
-        if (made == NULL)
-            return NULL;
-        *place = made;
-    }
-    return *place;
-}
-
-/* Returns the place of the name in the index of `mask` + 1 entries: of its header, or a free one. */
-static struct ps_header **index_find(struct ps_avro_headers *headers, const struct ps_name *name,
-                                     uint32_t mask)
-{
-    uint32_t at = name->hash & mask;
-    while (headers->index[at] != NULL && !ps_name_equal(headers->index[at]->name, name))
-        at = (at + 1) & mask;
-    return &headers->index[at];
-}
-
-/* `mask` 0: the event's headers are few, and are compared one by one. */
-static bool add_header(struct ps_avro_headers *headers, struct ps_batch *batch, struct ps_event *event,
-                       const struct ps_name *name, const struct ps_slice *value, uint32_t mask)
-{
-    if (mask == 0)
-        return ps_batch_header_set(batch, event, name, value->data, value->length);
-    struct ps_header **place = index_find(headers, name, mask);
-    if (*place != NULL) {
-        (*place)->value = value->data;
-        (*place)->value_length = value->length;
-        return true;
-    }
-    if (!ps_batch_header_add(batch, event, name, value->data, value->length))
-        return false;
-    *place = event->headers;
-    return true;
-}
-
-bool ps_avro_event_add_headers(struct ps_avro_headers *headers, struct ps_batch *batch,
+bool ps_avro_event_add_headers(struct ps_event_headers *headers, struct ps_batch *batch,
                                struct ps_event *event, const char *bytes, const struct ps_avro_datum *datum)
 {
     struct ps_avro_event_reader reader;
-    struct ps_slice text, value;
-    uint32_t mask = 0;
-    if (datum->header_count > LINEAR_HEADERS_MAX) {
-        for (mask = 1; mask < 2 * datum->header_count; mask *= 2)
-            ;
-        memset(headers->index, 0, mask * sizeof headers->index[0]);
-        mask--;
-    }
+    struct ps_slice name, value;
+    ps_event_headers_expect(headers, datum->header_count);
     ps_avro_event_reader_init(&reader, bytes, datum->length);
-    while (ps_avro_event_reader_next(&reader, &text, &value) == PS_AVRO_EVENT_HEADER) {
-        if (text.length > NAME_BYTES_MAX)
-            continue;
-        const struct ps_name *name = find_name(headers, batch, &text);
-        if (name == NULL || !add_header(headers, batch, event, name, &value, mask))
+    while (ps_avro_event_reader_next(&reader, &name, &value) == PS_AVRO_EVENT_HEADER) {
+        if (!ps_event_headers_add(headers, batch, event, &name, &value))
             return false;
     }
     return true;
-}
-
-void ps_avro_event_withdraw(struct ps_batch *batch)
-{
-    const struct ps_event *event = &batch->events[--batch->count];
-    batch->body_bytes -= event->body_length;
-    batch->full = batch->count > 0; /* if it was alone, memory is missing: the caller tries again later */
 }

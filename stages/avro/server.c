@@ -229,7 +229,7 @@ static enum ps_feed add_event(struct ps_avro_server *server, struct ps_batch *ba
     if (event == NULL)
         return PS_FEED_FULL;
     if (datum.header_count > 0 && !ps_avro_event_add_headers(&server->headers, batch, event, bytes, &datum)) {
-        ps_avro_event_withdraw(batch);
+        ps_event_withdraw(batch);
         return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
     }
     in->at += datum.length;
@@ -290,7 +290,7 @@ enum ps_feed ps_avro_server_feed(struct ps_avro_server *server, struct ps_connec
     uint64_t origin = ps_connection_origin(connection);
     enum ps_feed fed = PS_FEED_MORE;
     if (batch->count == 0)
-        ps_avro_headers_begin(&server->headers);
+        ps_event_headers_begin(&server->headers);
     for (*used = 0; fed == PS_FEED_MORE;) {
         struct ps_call *call = call_of(server, connection);
         uint32_t took = 0;

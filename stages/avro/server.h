@@ -18,7 +18,7 @@ struct ps_avro_server {
     uint32_t message_bytes_max;
     struct ps_calls calls;
     struct ps_avro_clients clients;
-    struct ps_avro_headers headers;
+    struct ps_event_headers headers;
 };
 
 void ps_avro_server_init(struct ps_avro_server *server, struct ps_stream *stream, struct ps_port *port,

@@ -21,7 +21,7 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     /* It may be the same batch as before, still empty: then a few texts are written again. */
     if (batch->count == 0) {
         state->batch_number++;
-        ps_avro_headers_begin(&state->headers);
+        ps_event_headers_begin(&state->headers);
     }
 }
 
@@ -177,7 +177,7 @@ static struct ps_event *add_event(struct ps_kafka_record_state *state, const str
         return NULL;
     if (ps_avro_event_add_headers(&state->headers, batch, event, copy, datum))
         return event;
-    ps_avro_event_withdraw(batch);
+    ps_event_withdraw(batch);
     return NULL;
 }
 
@@ -258,9 +258,9 @@ static const char *too_large(const struct ps_kafka_record_state *state,
                              const struct ps_kafka_message *message, const struct ps_avro_datum *datum)
 {
     uint64_t bytes = (uint64_t)message->value_length + message->key_length;
-    if (datum->header_count > PS_AVRO_EVENT_HEADERS_MAX)
+    if (datum->header_count > PS_EVENT_HEADERS_MAX)
         return "it has more than 4096 headers";
-    if (datum->names_bytes > PS_AVRO_EVENT_NAMES_BYTES_MAX)
+    if (datum->names_bytes > PS_EVENT_NAMES_BYTES_MAX)
         return "the names of its headers are longer than 1 MiB";
     if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_batch_budget_bytes(state->batch))
         return "it is larger than the memory budget (penstock.memory.budget)";
@@ -287,7 +287,7 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
     if (event == NULL)
         return PS_KAFKA_NOT_TAKEN;
     if (!add_headers(state, event, message) || !add_span(state, message)) {
-        ps_avro_event_withdraw(batch);
+        ps_event_withdraw(batch);
         return PS_KAFKA_NOT_TAKEN;
     }
     stream->taken = message->offset;

@@ -43,7 +43,7 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
-    struct ps_avro_headers headers; /* of a datum of Flume's Avro format */
+    struct ps_event_headers headers; /* of a datum of Flume's Avro format */
 };
 
 /* Called when `work` begins with this batch. */
