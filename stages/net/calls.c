@@ -11,8 +11,11 @@ void ps_calls_init(struct ps_calls *calls)
 
 void ps_calls_fini(struct ps_calls *calls)
 {
-    for (uint32_t i = 0; i < calls->chunk_count; i++)
+    for (uint32_t i = 0; i < calls->chunk_count; i++) {
+        for (uint32_t j = 0; j < CHUNK; j++)
+            free(calls->chunks[i][j].reply);
         free(calls->chunks[i]);
+    }
     free(calls->chunks);
     ps_calls_init(calls);
 }
@@ -61,6 +64,8 @@ struct ps_call *ps_calls_begin(struct ps_calls *calls, uint64_t connection, uint
 
 void ps_calls_end(struct ps_calls *calls, struct ps_call *call)
 {
+    free(call->reply);
+    call->reply = NULL;
     call->generation++; /* tickets that are still under way do not find it */
     call->next_free = calls->free;
     calls->free = call->index + 1;

@@ -18,6 +18,9 @@ struct ps_call {
     uint64_t items_left;
     uint32_t bytes_left;
     uint32_t bits;
+    uint32_t next;         /* index of another call */
+    uint32_t reply_length; /* bytes of `reply` */
+    char *reply;           /* its answer, from malloc: freed with the call; NULL: none */
 };
 
 struct ps_calls {

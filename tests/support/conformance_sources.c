@@ -6,6 +6,7 @@
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 #include "tests/support/net.h"
+#include "tests/support/thrift_rpc.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -88,6 +89,19 @@ static void send_avro(unsigned number)
     greeted = true;
     memcpy(message + head, call, at);
     ps_test_send(client, message, head + at);
+}
+
+/* A call of appendBatch with one event. */
+static void send_thrift(unsigned number)
+{
+    static struct ps_test_thrift_call call;
+    char body[64];
+    int length = snprintf(body, sizeof body, "event %u", number);
+    ps_test_thrift_begin(&call, number % 2 == 0, number, 1, 0);
+    ps_test_thrift_event(&call, body, (size_t)length, NULL);
+    ps_test_thrift_end(&call);
+    ps_test_send(client, call.bytes, call.length);
+    ps_test_thrift_free(&call);
 }
 
 static void expect_number(const struct ps_test_event *event, unsigned number)
@@ -238,6 +252,13 @@ const struct ps_test_source_adapter ps_test_source_adapters[] = {
      .keys = {"bind", "127.0.0.1", "port", "0"},
      .begin = connect_avro,
      .send = send_avro,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_thrift,
+     .keys = {"bind", "127.0.0.1", "port", "0"},
+     .begin = connect_tcp,
+     .send = send_thrift,
      .end = disconnect,
      .expect = expect_line,
      .asserts_memory = true},

@@ -1,0 +1,208 @@
+/* Source thrift (Flume's ThriftSource): events by Thrift RPC over framed transport, from Flume's Thrift sinks, its SDK
+ * clients, clients in other languages, and other agents. Each call is answered with OK once all channels that must have
+ * promised, with FAILED when one is full. Thread: its worker. */
+#include "core/stage.h"
+
+#include <strings.h>
+
+#include "stages/net/listen.h"
+#include "stages/net/options.h"
+#include "stages/net/stream.h"
+#include "stages/net/tls_stage.h"
+#include "stages/thrift/server.h"
+
+struct thrift_plan {
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    const char *protocol, *principal, *keytab;
+    int64_t threads, message_bytes, idle_s;
+    bool kerberos;
+    uint32_t message_bytes_max; /* message_bytes, or what the memory budget allows */
+};
+
+struct thrift_state {
+    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_thrift_server server;
+};
+
+#define FIELD(name) offsetof(struct thrift_plan, name)
+
+static const struct ps_option options[] = {
+    PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(listen.bind)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
+    {.key = "threads",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(threads),
+     .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,
+     .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"},
+    {.key = "protocol",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(protocol),
+     .fallback = "compact",
+     .help =
+         "compact or binary: what Flume's source would speak. Here each message tells, and clients of both "
+         "are answered in their own"},
+    PS_TLS_OPTION_ROWS(struct thrift_plan, listen.tls),
+    {.key = "kerberos",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(kerberos),
+     .fallback = "false",
+     .help = "Clients authenticate by Kerberos (SASL GSSAPI)"},
+    {.key = "agent-principal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(principal),
+     .help = "The source's principal, service/host@REALM; _HOST is this machine's name"},
+    {.key = "agent-keytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(keytab),
+     .help = "File with the principal's keys"},
+    {.key = "penstock.message.max",
+     .type = PS_OPTION_SIZE,
+     .offset = FIELD(message_bytes),
+     .fallback = "64m",
+     .min = 1024,
+     .max = 1 << 30,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "A client that sends a longer message (a call with all its events) is disconnected; at most a "
+             "sixteenth of the memory budget, divided by the workers"},
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_OPTION_END,
+};
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct thrift_plan *plan = plan_;
+    if (strcasecmp(plan->protocol, "compact") != 0 && strcasecmp(plan->protocol, "binary") != 0) {
+        ps_report(context, PS_LOG_ERROR, "protocol", "%s is none; known are compact and binary",
+                  plan->protocol);
+        return PS_FAIL;
+    }
+    if (plan->kerberos) {
+        ps_report(context, PS_LOG_ERROR, "kerberos", "is not supported");
+        return PS_FAIL;
+    }
+    return ps_tls_stage_check(&plan->listen.tls, context);
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct thrift_plan *plan = plan_;
+    plan->message_bytes_max = ps_stream_message_max(context, (uint64_t)plan->message_bytes);
+    return ps_listen_build(&plan->listen, context, err);
+}
+
+static void teardown(void *plan_)
+{
+    struct thrift_plan *plan = plan_;
+    ps_listen_teardown(&plan->listen);
+}
+
+/* ---- the stream ---- */
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct thrift_state *state = owner;
+    return ps_thrift_server_feed(&state->server, connection, batch, data, length, used);
+}
+
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
+{
+    struct thrift_state *state = owner;
+    return ps_thrift_server_message_bytes(&state->server, connection, data, length);
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct thrift_state *state = owner;
+    ps_thrift_server_closed(&state->server, connection);
+}
+
+static const struct ps_stream_ops stream_ops = {
+    .feed = feed, .closed = closed, .message_bytes = message_bytes};
+
+/* ---- answers ---- */
+
+static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct thrift_state *state = state_;
+    ps_thrift_server_answer(&state->server, batch, false);
+}
+
+static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
+                    const struct ps_now *now)
+{
+    (void)plan;
+    (void)reason;
+    (void)now;
+    struct thrift_state *state = state_;
+    ps_thrift_server_answer(&state->server, batch, true);
+}
+
+/* ---- life ---- */
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct thrift_state *state = state_;
+    ps_stream_fini(&state->stream);
+    ps_thrift_server_fini(&state->server);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct thrift_plan *plan = plan_;
+    struct thrift_state *state = state_;
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = plan->message_bytes_max,
+        .tls = plan->listen.server,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .replies = true,
+    };
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
+    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
+        return PS_FAIL;
+    ps_thrift_server_init(&state->server, &ps_thrift_flume, &state->stream, port, plan->message_bytes_max);
+    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
+        return PS_OK;
+    close_source(plan, state);
+    return PS_FAIL;
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE,
+    .work = ps_stream_source_work,
+    .tick = ps_stream_source_tick,
+    .accepted = accepted,
+    .refused = refused,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+    .counts_calls = true,
+};
+
+const struct ps_stage_ops ps_source_thrift = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "thrift",
+    .aliases =
+        PS_WORDS("org.apache.flume.source.ThriftSource", "org.apache.flume.rpc.thrift.source.ThriftSource"),
+    .summary =
+        "Events by Thrift RPC from Flume's Thrift sinks and clients, each call answered with OK or FAILED",
+    .options = options,
+    .plan_size = sizeof(struct thrift_plan),
+    .state_size = sizeof(struct thrift_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
+    .source = &source,
+};

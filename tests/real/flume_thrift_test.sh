@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Needs: flume
+# Thrift RPC with a real Flume 1.11: its Thrift sinks into our source, compact and binary, plain and over TLS. What arrives must be what
+# Flume's own file_roll sink wrote of the same events, headers included.
+# shellcheck source=tests/real/oracle.sh
+source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
+command -v keytool >/dev/null || skip "no keytool, which makes the key store"
+
+base=$(ports_reserve)
+ways=(compact binary tls both)
+declare -A port options=([compact]="" [binary]="protocol=binary" [tls]="ssl=true" [both]="ssl=true protocol=binary")
+for i in "${!ways[@]}"; do port[${ways[i]}]=$((base + i)); done
+events=2000
+
+keytool -genkeypair -keystore "$work/store.p12" -storetype PKCS12 -storepass secret -alias a -keyalg RSA -keysize 2048 \
+    -dname CN=penstock.test -ext san=dns:penstock.test,ip:127.0.0.1 -validity 2 >/dev/null 2>&1 || skip "keytool makes no certificate"
+
+keys() { # COMPONENT NAME: the options of this way
+    local pair
+    for pair in ${options[$2]}; do echo "$1.${pair%%=*} = ${pair#*=}"; done
+}
+
+file_sink() { # AGENT NAME: its channel and its file_roll sink, into a directory of that name
+    mkdir -p "$work/$1-$2"
+    cat <<-EOF_
+	$1.channels.$2.type = memory
+	$1.channels.$2.capacity = 100000
+	$1.channels.$2.transactionCapacity = 1000
+	$1.sinks.$2.type = file_roll
+	$1.sinks.$2.channel = $2
+	$1.sinks.$2.sink.directory = $work/$1-$2
+	$1.sinks.$2.sink.rollInterval = 0
+	$1.sinks.$2.sink.serializer = org.apache.flume.serialization.HeaderAndBodyTextEventSerializer\$Builder
+	EOF_
+}
+
+source_file() { # AGENT: thrift sources, a file for each way
+    local name
+    echo "$1.sources = ${ways[*]}"
+    echo "$1.channels = ${ways[*]}"
+    echo "$1.sinks = ${ways[*]}"
+    for name in "${ways[@]}"; do
+        cat <<-EOF_
+	$1.sources.$name.type = thrift
+	$1.sources.$name.bind = 127.0.0.1
+	$1.sources.$name.port = ${port[$name]}
+	$1.sources.$name.channels = $name
+	EOF_
+        keys "$1.sources.$name" "$name"
+        [[ ${options[$name]} != *ssl* ]] || cat <<-EOF_
+	$1.sources.$name.keystore = $work/store.p12
+	$1.sources.$name.keystore-password = secret
+	$1.sources.$name.keystore-type = PKCS12
+	EOF_
+        file_sink "$1" "$name"
+    done
+}
+
+sink_file() { # AGENT: numbered events with headers, copied to a sink for each way and to a file
+    local name
+    cat <<-EOF_
+	$1.sources = seq
+	$1.channels = ${ways[*]} reference
+	$1.sinks = ${ways[*]} reference
+	$1.sources.seq.type = seq
+	$1.sources.seq.totalEvents = $events
+	$1.sources.seq.batchSize = 50
+	$1.sources.seq.channels = ${ways[*]} reference
+	$1.sources.seq.interceptors = i1 i2
+	$1.sources.seq.interceptors.i1.type = static
+	$1.sources.seq.interceptors.i1.key = host name
+	$1.sources.seq.interceptors.i1.value = wert mit Umlaut: äöü €
+	$1.sources.seq.interceptors.i2.type = timestamp
+	EOF_
+    for name in "${ways[@]}"; do
+        cat <<-EOF_
+	$1.channels.$name.type = memory
+	$1.channels.$name.capacity = 100000
+	$1.channels.$name.transactionCapacity = 1000
+	$1.sinks.$name.type = thrift
+	$1.sinks.$name.channel = $name
+	$1.sinks.$name.hostname = 127.0.0.1
+	$1.sinks.$name.port = ${port[$name]}
+	$1.sinks.$name.batch-size = 70
+	EOF_
+        keys "$1.sinks.$name" "$name"
+        [[ ${options[$name]} != *ssl* ]] || cat <<-EOF_
+	$1.sinks.$name.truststore = $work/store.p12
+	$1.sinks.$name.truststore-password = secret
+	$1.sinks.$name.truststore-type = PKCS12
+	EOF_
+    done
+    file_sink "$1" reference
+}
+
+lines() { # DIR
+    cat "$work/$1"/* 2>/dev/null | wc -l
+}
+
+await_lines() { # DIR COUNT
+    local i
+    for ((i = 0; i < 900; i++)); do
+        (($(lines "$1") >= $2)) && return
+        sleep 0.1
+    done
+    fail "$1: $(lines "$1") lines, not $2"
+}
+
+# ---- Flume's sinks into our sources ----
+
+source_file p >"$work/p.properties"
+sink_file f >"$work/f.properties"
+"$PENSTOCK" agent -n p -f "$work/p.properties" >"$work/p.log" 2>&1 </dev/null &
+ours=$!
+trap 'code=$?; kill -KILL $ours 2>/dev/null || true; finish $code' EXIT
+for ((i = 0; i < 300; i++)); do
+    (($(grep -c "listening on" "$work/p.log") == ${#ways[@]})) && break
+    sleep 0.1
+done
+((i < 300)) || fail "our sources do not listen"
+
+"$here/flume" agent -n f -f "$work/f.properties" >"$work/f.log" 2>&1 </dev/null &
+agent=$!
+await_lines f-reference $events
+sort "$work"/f-reference/* >"$work/reference"
+for name in "${ways[@]}"; do
+    await_lines "p-$name" $events
+    sort "$work/p-$name"/* >"$work/arrived"
+    same "Flume's sink ($name) into our source" "$work/reference" "$work/arrived"
+done
+kill -TERM $agent
+wait $agent || true
+agent=''
+kill -TERM $ours
+wait $ours || fail "our agent ends with $?"
+grep -qE "accepted $(sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<$((4 * events)))" "$work/p.log" || fail "the account: $(tail -n 1 "$work/p.log")"
+echo "ok"
