@@ -1,5 +1,7 @@
 #include "core/engine/processor.h"
 
+#include "core/order.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,32 +9,26 @@
 /* FailoverSinkProcessor shifts an int without a limit: from the 22nd failure on its penalty is negative, or 0, by
  * overflow. Here it stays at the maximum. */
 #define PENALTY_SHIFT_MAX 21U
-/* OrderSelector */
-#define SEQUENTIAL_RANGE_MS INT64_C(3600000)
-#define BACKOFF_SHIFT_MAX 16U
-#define BACKOFF_DEFAULT_MS 30000
 /* SinkRunner, after an exception: that all sinks failed. */
 #define ALL_FAILED_REST_MS 5000U
 
 struct member {
     bool failed; /* failover: it is in the list of failed sinks */
     bool tried;  /* load_balance: it failed since the order was made */
-    unsigned failures;
-    int64_t until_ms; /* failover: FailedSink.refresh; load_balance: FailureState.restoreTime */
-    int64_t last_ms;  /* load_balance: FailureState.lastFail */
+    unsigned failures; /* failover */
+    int64_t until_ms;  /* failover: FailedSink.refresh */
 };
 
 struct ps_processor {
     struct ps_processor_settings settings;
     struct member *members;
     /* load_balance: */
+    struct ps_order *selector;
     unsigned *order; /* members for the lease that is next, first to last */
     unsigned order_count;
     bool has_order;
-    unsigned head;          /* RoundRobinOrderSelector.nextHead */
     unsigned late_failures; /* since the last delivery: of leases whose order has ended */
     uint64_t rest_until_ms;
-    uint64_t random;
 };
 
 const struct ps_option ps_processor_rows[] = {
@@ -77,11 +73,15 @@ struct ps_processor *ps_processor_create(const struct ps_processor_settings *set
 {
     struct ps_processor *processor = ps_must_alloc(1, sizeof *processor, "a sink processor");
     processor->settings = *settings;
-    if (settings->type == PS_PROCESSOR_LOAD_BALANCE && settings->max_ms == 0)
-        processor->settings.max_ms = BACKOFF_DEFAULT_MS;
     processor->members = ps_must_alloc(settings->count + 1, sizeof *processor->members, "a sink processor");
     processor->order = ps_must_alloc(settings->count + 1, sizeof *processor->order, "a sink processor");
-    processor->random = seed | 1;
+    const struct ps_order_settings selector = {
+        .count = settings->count,
+        .random = settings->random,
+        .backoff = settings->backoff,
+        .backoff_max_ms = settings->max_ms == 0 ? PS_ORDER_BACKOFF_MS : settings->max_ms};
+    if (settings->type == PS_PROCESSOR_LOAD_BALANCE)
+        processor->selector = ps_order_create(&selector, seed);
     return processor;
 }
 
@@ -89,6 +89,7 @@ void ps_processor_destroy(struct ps_processor *processor)
 {
     if (processor == NULL)
         return;
+    ps_order_destroy(processor->selector);
     free(processor->members);
     free(processor->order);
     free(processor);
@@ -146,59 +147,11 @@ static void failover_failed(struct ps_processor *processor, struct member *membe
 
 /* ---- load_balance ---- */
 
-static bool is_left_out(const struct ps_processor *processor, const struct member *member, uint64_t now_ms)
-{
-    return processor->settings.backoff && member->failures > 0 && member->until_ms >= (int64_t)now_ms;
-}
-
-static unsigned draw(struct ps_processor *processor, unsigned below)
-{
-    processor->random ^= processor->random << 13;
-    processor->random ^= processor->random >> 7;
-    processor->random ^= processor->random << 17;
-    return (unsigned)((processor->random >> 32) % below);
-}
-
-/* RandomOrderSelector.createIterator, with other random numbers. */
-static void order_randomly(struct ps_processor *processor)
-{
-    for (unsigned left = processor->order_count; left > 1; left--) {
-        unsigned pick = draw(processor, left), last = processor->order[pick];
-        memmove(&processor->order[pick], &processor->order[pick + 1],
-                (left - 1 - pick) * sizeof *processor->order);
-        processor->order[left - 1] = last;
-    }
-}
-
-/* RoundRobinOrderSelector.createIterator: its head counts in the list of those that are not left out, so it may jump
- * when this list changes. */
-static void order_in_turn(struct ps_processor *processor)
-{
-    unsigned count = processor->order_count;
-    if (processor->head >= count)
-        processor->head = 0;
-    unsigned begin = processor->head++;
-    if (processor->head == count)
-        processor->head = 0;
-    for (unsigned moved = 0; moved < begin; moved++) {
-        unsigned first = processor->order[0];
-        memmove(&processor->order[0], &processor->order[1], (count - 1) * sizeof *processor->order);
-        processor->order[count - 1] = first;
-    }
-}
-
 static void make_order(struct ps_processor *processor, uint64_t now_ms)
 {
-    processor->order_count = 0;
-    for (unsigned i = 0; i < processor->settings.count; i++) {
+    for (unsigned i = 0; i < processor->settings.count; i++)
         processor->members[i].tried = false;
-        if (!is_left_out(processor, &processor->members[i], now_ms))
-            processor->order[processor->order_count++] = i;
-    }
-    if (processor->settings.random)
-        order_randomly(processor);
-    else
-        order_in_turn(processor);
+    processor->order_count = ps_order_next(processor->selector, processor->order, (int64_t)now_ms);
     processor->has_order = true;
 }
 
@@ -237,20 +190,10 @@ static unsigned balance_next(struct ps_processor *processor, const bool *busy, u
     return PS_PROCESSOR_NOBODY;
 }
 
-static void balance_failed(struct ps_processor *processor, struct member *member, uint64_t now_ms)
+static void balance_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms)
 {
-    int64_t now = (int64_t)now_ms, max_ms = processor->settings.max_ms;
-    member->tried = true;
-    if (processor->settings.backoff) {
-        int64_t last_ms = least(max_ms, INT64_C(1000) << member->failures);
-        bool sequential = member->failures > 0 && last_ms + SEQUENTIAL_RANGE_MS > now - member->last_ms;
-        if (!sequential)
-            member->failures = 1;
-        else if (member->failures < BACKOFF_SHIFT_MAX)
-            member->failures++;
-        member->last_ms = now;
-        member->until_ms = now + least(max_ms, INT64_C(1000) << member->failures);
-    }
+    processor->members[member].tried = true;
+    ps_order_failed(processor->selector, member, (int64_t)now_ms);
     if (processor->has_order)
         (void)ends_order(processor, now_ms);
     else if (++processor->late_failures >= processor->settings.count)
@@ -284,7 +227,7 @@ void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64
     if (processor->settings.type == PS_PROCESSOR_FAILOVER)
         failover_failed(processor, &processor->members[member], now_ms);
     else
-        balance_failed(processor, &processor->members[member], now_ms);
+        balance_failed(processor, member, now_ms);
 }
 
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms)
@@ -301,19 +244,21 @@ uint64_t ps_processor_penalised_until_ms(const struct ps_processor *processor, u
                                          uint64_t now_ms)
 {
     const struct member *member = &processor->members[number];
-    bool failover = processor->settings.type == PS_PROCESSOR_FAILOVER;
-    bool out = failover ? member->failed : is_left_out(processor, member, now_ms);
-    return out ? (uint64_t)member->until_ms : 0;
+    if (processor->settings.type == PS_PROCESSOR_LOAD_BALANCE)
+        return (uint64_t)ps_order_left_out_until_ms(processor->selector, number, (int64_t)now_ms);
+    return member->failed ? (uint64_t)member->until_ms : 0;
 }
 
 unsigned ps_processor_failures(const struct ps_processor *processor, unsigned member)
 {
-    return processor->members[member].failures;
+    return processor->settings.type == PS_PROCESSOR_FAILOVER
+               ? processor->members[member].failures
+               : ps_order_failures(processor->selector, member);
 }
 
 bool ps_processor_is_active(const struct ps_processor *processor, unsigned member, uint64_t now_ms)
 {
     return processor->settings.type == PS_PROCESSOR_FAILOVER
                ? highest(processor) == member
-               : !is_left_out(processor, &processor->members[member], now_ms);
+               : ps_order_left_out_until_ms(processor->selector, member, (int64_t)now_ms) == 0;
 }
