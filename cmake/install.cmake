@@ -11,11 +11,15 @@ set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON) # the program is enough: no tests are 
 set(made ${CMAKE_BINARY_DIR}/generated)
 set(system_pages usr/share/doc/penstock) # README, docs, examples
 
-# ps_install([TREE folder] [SYSTEM folder] WHAT arguments of install()... [MATCH patterns of install(DIRECTORY)...])
+# ps_install([TREE folder] [SYSTEM folder] [PART component] WHAT arguments of install()... [MATCH patterns of install(DIRECTORY)...])
+# PART: the component of the tree's files; `client` can be installed alone (cmake --install BUILD --component client).
 function(ps_install)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TREE;SYSTEM" "WHAT;MATCH")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TREE;SYSTEM;PART" "WHAT;MATCH")
+  if(NOT DEFINED arg_PART)
+    set(arg_PART tree)
+  endif()
   if(DEFINED arg_TREE)
-    install(${arg_WHAT} DESTINATION ${arg_TREE} COMPONENT tree ${arg_MATCH})
+    install(${arg_WHAT} DESTINATION ${arg_TREE} COMPONENT ${arg_PART} ${arg_MATCH})
   endif()
   if(DEFINED arg_SYSTEM)
     install(${arg_WHAT} DESTINATION ${arg_SYSTEM} COMPONENT system EXCLUDE_FROM_ALL ${arg_MATCH})
@@ -51,7 +55,7 @@ ps_install_pages(conf/systemd WHAT FILES conf/systemd/low-ports.conf)
 ps_install_pages(perf WHAT FILES perf/README.md perf/budgets.md perf/baseline.jsonl perf/rules_curve.svg)
 
 # The page of all components comes from the program: there is no second list of keys. So do the completion scripts.
-install(CODE "execute_process(COMMAND \"$<TARGET_FILE:penstock>\" components --man
+set(from_program "execute_process(COMMAND \"$<TARGET_FILE:penstock>\" components --man
   OUTPUT_VARIABLE components COMMAND_ERROR_IS_FATAL ANY)
 file(WRITE \"${made}/penstock-components.7\"
   \".TH PENSTOCK-COMPONENTS 7 2026-11-20 \\\"penstock ${PS_VERSION}\\\"\n\"
@@ -59,13 +63,34 @@ file(WRITE \"${made}/penstock-components.7\"
 foreach(shell bash zsh fish)
   execute_process(COMMAND \"$<TARGET_FILE:penstock>\" completion \${shell}
     OUTPUT_FILE \"${made}/penstock.\${shell}\" COMMAND_ERROR_IS_FATAL ANY)
-endforeach()" ALL_COMPONENTS)
+endforeach()")
+install(CODE "${from_program}" COMPONENT tree)
+install(CODE "${from_program}" COMPONENT system EXCLUDE_FROM_ALL)
 ps_install(TREE share/man/man1 SYSTEM usr/share/man/man1 WHAT DIRECTORY docs/man/ MATCH FILES_MATCHING PATTERN "*.1")
 ps_install(TREE share/man/man7 SYSTEM usr/share/man/man7 WHAT FILES ${made}/penstock-components.7)
 ps_install(TREE share/bash-completion/completions SYSTEM usr/share/bash-completion/completions
   WHAT FILES ${made}/penstock.bash RENAME penstock)
 ps_install(TREE share/zsh/site-functions SYSTEM usr/share/zsh/vendor-completions WHAT FILES ${made}/penstock.zsh RENAME _penstock)
 ps_install(TREE share/fish/vendor_completions.d SYSTEM usr/share/fish/vendor_completions.d WHAT FILES ${made}/penstock.fish)
+
+# libpenstock-client: where the linker, pkg-config and man look. The tree's .pc file finds its prefix by its own place.
+if(PS_CLIENT_LIBRARY)
+  set(system_libraries usr/lib)
+  if(CMAKE_LIBRARY_ARCHITECTURE) # Debian
+    set(system_libraries usr/lib/${CMAKE_LIBRARY_ARCHITECTURE})
+  endif()
+  function(ps_pkg_config folder prefix libdir)
+    configure_file(cmake/penstock-client.pc.in ${made}/${folder}/penstock-client.pc @ONLY)
+  endfunction()
+  ps_pkg_config(tree "\${pcfiledir}/../.." "\${prefix}/lib")
+  ps_pkg_config(system /usr /${system_libraries})
+  ps_install(PART client TREE lib SYSTEM ${system_libraries} WHAT TARGETS penstock_client LIBRARY)
+  ps_install(PART client TREE lib SYSTEM ${system_libraries} WHAT FILES ${client_static})
+  ps_install(PART client TREE include/penstock SYSTEM usr/include/penstock WHAT FILES core/client/client.h)
+  ps_install(PART client TREE lib/pkgconfig WHAT FILES ${made}/tree/penstock-client.pc)
+  ps_install(SYSTEM ${system_libraries}/pkgconfig WHAT FILES ${made}/system/penstock-client.pc)
+  ps_install(PART client TREE share/man/man3 SYSTEM usr/share/man/man3 WHAT FILES docs/man/penstock-client.3)
+endif()
 
 # A package has a configuration that starts, a user, and variables of the service.
 ps_install(SYSTEM etc/penstock WHAT FILES conf/package/agent.properties)

@@ -21,6 +21,7 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXE
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON) # libpenstock-client: ldconfig
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "passwd")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "kcat")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
@@ -38,7 +39,7 @@ set(CPACK_RPM_USER_FILELIST
   "%config(noreplace) %attr(0640, root, penstock) /etc/penstock/agent.properties"
   "%config(noreplace) /etc/default/penstock")
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /etc /etc/default /usr /usr/bin /usr/lib /usr/lib/systemd
-  /usr/lib/systemd/system /usr/lib/sysusers.d /usr/share /usr/share/bash-completion /usr/share/bash-completion/completions
+  /usr/lib/systemd/system /usr/include /${system_libraries} /${system_libraries}/pkgconfig /usr/share/man/man3 /usr/lib/sysusers.d /usr/share /usr/share/bash-completion /usr/share/bash-completion/completions
   /usr/share/doc /usr/share/fish /usr/share/fish/vendor_completions.d /usr/share/man /usr/share/man/man1
   /usr/share/man/man7 /usr/share/zsh /usr/share/zsh/vendor-completions)
 

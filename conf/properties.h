@@ -39,7 +39,11 @@ void ps_properties_fini(struct ps_properties *properties);
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
                                   size_t length, struct ps_problems *problems);
 
-/* Reads a file into pairs that live in the arena. The error names file, line and reason. */
+/* Reads bytes in memory into pairs that live in the arena. `name`: of the bytes, in the error, which
+ * names line and reason. */
+enum ps_status ps_properties_parse(struct ps_arena *arena, const char *name, const char *bytes, size_t length,
+                                   struct ps_pairs *pairs, struct ps_err *err);
+/* The same for a file. */
 enum ps_status ps_properties_read(struct ps_arena *arena, const char *path, struct ps_pairs *pairs,
                                   struct ps_err *err);
 

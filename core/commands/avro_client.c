@@ -5,11 +5,11 @@
 #include "bench/support/live.h"
 #include "conf/bind.h"
 #include "conf/properties.h"
+#include "core/arena.h"
 #include "core/clock.h"
 #include "core/commands/commands.h"
 #include "core/log.h"
 #include "core/quantity.h"
-#include "stages/avro/binary.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -17,22 +17,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BATCH_EVENTS 5                      /* without properties: AvroCLIClient.BATCH_SIZE */
 #define BATCH_BYTES_MAX (4U << 20)          /* no events are added beyond this size */
 #define PROGRESS_AFTER_NS (2 * PS_NS_PER_S) /* a shorter run shows none */
 #define MARK_EVERY_NS PS_NS_PER_S
 
 struct command {
     const char *host, *port, *file, *directory, *header_file, *properties_file;
-    struct ps_rpc_properties properties; /* -D */
+    struct ps_texts properties; /* -D KEY=VALUE */
     bool help;
     struct ps_arena *arena;
     const volatile sig_atomic_t *interrupts;
     /* While it runs. */
-    struct ps_rpc_target target;
-    struct ps_rpc_sender sender;
+    struct penstock_client *client;
     struct ps_rpc_input input;
     struct ps_rpc_batch batch;
-    struct ps_slice headers; /* of every event, as Avro encodes a map */
     struct ps_live live;
     uint64_t began_ns, shown_ns, marked_ns;
     uint64_t events, bytes; /* acknowledged */
@@ -48,7 +47,8 @@ static const char usage[] =
     "  -p, --port PORT            its port\n"
     "  -P, --rpcProps FILE        Flume's RPC client properties, instead of host and port: hosts, "
     "batch-size,\n"
-    "                             time-outs, compression, ssl; client.type default or default_failover\n"
+    "                             time-outs, compression, ssl; client.type default, default_failover or\n"
+    "                             default_loadbalance\n"
     "  -F, --filename FILE        sends the lines of this file; default: standard input\n"
     "      --dirname DIRECTORY    sends the files of a spooling directory, and renames each to "
     "FILE.COMPLETED\n"
@@ -169,48 +169,65 @@ static bool parse(struct command *command, int argc, char **argv)
 
 /* ---- headers ---- */
 
-static size_t text_put(uint8_t *to, const char *text)
-{
-    size_t length = strlen(text), at = ps_avro_put_long(to, (int64_t)length);
-    if (length > 0)
-        memcpy(to + at, text, length);
-    return at + length;
-}
-
-/* Encodes the map once; every event begins with it. */
-static enum ps_status headers_read(struct command *command, struct ps_err *err)
+/* Those of every event. */
+static enum ps_status headers_read(struct command *command, struct penstock_client_header **headers,
+                                   size_t *count, struct ps_err *err)
 {
     struct ps_pairs pairs = {.count = 0};
     if (command->header_file != NULL &&
         ps_properties_read(command->arena, command->header_file, &pairs, err) != PS_OK)
         return PS_FAIL;
-    size_t room = 2 * PS_AVRO_LONG_BYTES_MAX, length = 0;
+    *count = pairs.count;
+    *headers = ps_arena_alloc(command->arena, (pairs.count + 1) * sizeof **headers);
     for (size_t i = 0; i < pairs.count; i++)
-        room += strlen(pairs.items[i].key) + strlen(pairs.items[i].value) + 2 * PS_AVRO_LONG_BYTES_MAX;
-    uint8_t *map = ps_arena_alloc(command->arena, room);
-    if (pairs.count > 0)
-        length += ps_avro_put_long(map, (int64_t)pairs.count);
-    for (size_t i = 0; i < pairs.count; i++) {
-        length += text_put(map + length, pairs.items[i].key);
-        length += text_put(map + length, pairs.items[i].value);
-    }
-    length += ps_avro_put_long(map + length, 0);
-    command->headers = (struct ps_slice){(const char *)map, (uint32_t)length};
+        (*headers)[i] = (struct penstock_client_header){pairs.items[i].key, pairs.items[i].value};
     return PS_OK;
 }
 
 /* ---- the run ---- */
 
-static enum ps_status target_make(struct command *command, struct ps_err *err)
+/* struct penstock_client_options: message, interrupted, system_property */
+static void message(void *command, const char *text)
 {
+    (void)command;
+    fprintf(stderr, "penstock avro-client: %s\n", text);
+}
+
+static int interrupted(void *command_)
+{
+    const struct command *command = command_;
+    return *command->interrupts > 0;
+}
+
+static const char *property_find(void *command_, const char *name)
+{
+    const struct command *command = command_;
+    size_t length = strlen(name);
+    for (size_t i = command->properties.count; i-- > 0;) { /* the last one counts */
+        const char *item = command->properties.items[i];
+        if (strncmp(item, name, length) == 0 && item[length] == '=')
+            return item + length + 1;
+    }
+    return NULL;
+}
+
+static enum ps_status client_open(struct command *command, struct ps_err *err)
+{
+    struct penstock_client_error error;
+    const struct penstock_client_options settings = {.size = sizeof settings,
+                                                     .argument = command,
+                                                     .message = message,
+                                                     .interrupted = interrupted,
+                                                     .system_property = property_find,
+                                                     .batch_events_max = BATCH_EVENTS};
     int64_t port;
     if (command->properties_file != NULL)
-        return ps_rpc_target_read(&command->target, command->arena, command->properties_file,
-                                  &command->properties, err);
-    if (!ps_parse_int(command->port, &port) || port < 1 || port > 65535)
+        command->client = penstock_client_open_file(command->properties_file, &settings, &error);
+    else if (!ps_parse_int(command->port, &port) || port < 1 || port > 65535)
         return ps_err_set(err, "--port %s: a port is a number from 1 to 65535", command->port);
-    ps_rpc_target_of_host(&command->target, command->arena, command->host, (unsigned)port);
-    return PS_OK;
+    else
+        command->client = penstock_client_open(command->host, (unsigned)port, &settings, &error);
+    return command->client != NULL ? PS_OK : ps_err_set(err, "%s", error.text);
 }
 
 static enum ps_status input_open(struct command *command, struct ps_err *err)
@@ -218,6 +235,18 @@ static enum ps_status input_open(struct command *command, struct ps_err *err)
     command->input.interrupts = command->interrupts;
     return command->directory != NULL ? ps_rpc_input_open_directory(&command->input, command->directory, err)
                                       : ps_rpc_input_open(&command->input, command->file, err);
+}
+
+/* Headers, the client, the lines. */
+static enum ps_status prepare(struct command *command, struct ps_err *err)
+{
+    struct penstock_client_header *headers;
+    size_t header_count;
+    if (headers_read(command, &headers, &header_count, err) != PS_OK || client_open(command, err) != PS_OK)
+        return PS_FAIL;
+    ps_rpc_batch_init(&command->batch, headers, header_count,
+                      penstock_client_batch_events_max(command->client));
+    return input_open(command, err);
 }
 
 static void progress_show(struct command *command, uint64_t now_ns)
@@ -238,14 +267,17 @@ static bool batch_send(struct command *command, struct ps_err *err)
     struct ps_rpc_batch *batch = &command->batch;
     if (batch->count == 0)
         return true;
-    if (!ps_rpc_sender_send(&command->sender, batch)) {
-        ps_err_set(err, "%s", command->sender.reason);
+    struct penstock_client_error error;
+    size_t acknowledged;
+    int status = penstock_client_append_batch(command->client, ps_rpc_batch_events(batch), batch->count,
+                                              &acknowledged, &error);
+    command->events += acknowledged;
+    if (status != PENSTOCK_CLIENT_OK) {
+        ps_err_set(err, "%s", error.text);
         return false;
     }
-    command->events += batch->count;
     command->bytes += batch->length;
-    batch->count = 0;
-    batch->length = 0;
+    ps_rpc_batch_begin(batch);
     ps_rpc_input_acknowledge(&command->input);
     uint64_t now_ns = ps_clock_now().mono_ns;
     progress_show(command, now_ns);
@@ -269,8 +301,8 @@ static bool lines_send(struct command *command, struct ps_err *err)
         if (result == PS_RPC_LINE_FAILED)
             return false;
         if (result == PS_RPC_LINE)
-            ps_rpc_batch_add(batch, &command->headers, &line);
-        bool whole = result != PS_RPC_LINE || batch->count >= (uint64_t)command->target.batch_events ||
+            ps_rpc_batch_add(batch, &line);
+        bool whole = result != PS_RPC_LINE || batch->count >= batch->count_max ||
                      batch->length >= BATCH_BYTES_MAX;
         if (whole && !batch_send(command, err))
             return false;
@@ -294,18 +326,17 @@ static void failure_tell(const struct command *command, const struct ps_err *err
 static int run(struct command *command, struct ps_err *err)
 {
     bool good;
-    if (headers_read(command, err) != PS_OK || target_make(command, err) != PS_OK ||
-        input_open(command, err) != PS_OK) {
+    struct penstock_client_error error;
+    if (prepare(command, err) != PS_OK) {
         fprintf(stderr, "penstock avro-client: %s\n", ps_err_join(err));
         return 2;
     }
     command->began_ns = command->marked_ns = ps_clock_now().mono_ns;
     ps_live_init(&command->live, stderr, false, isatty(STDERR_FILENO) == 0);
-    ps_rpc_sender_init(&command->sender, &command->target, command->interrupts);
-    good = ps_rpc_sender_connect(
-        &command->sender); /* before it reads, as Flume: a dead source is known at once */
+    /* Before it reads, as Flume: a dead source is known at once. */
+    good = penstock_client_connect(command->client, &error) == PENSTOCK_CLIENT_OK;
     if (!good)
-        ps_err_set(err, "%s", command->sender.reason);
+        ps_err_set(err, "%s", error.text);
     good = good && lines_send(command, err);
     ps_live_clear(&command->live);
     if (good)
@@ -315,7 +346,6 @@ static int run(struct command *command, struct ps_err *err)
     if (!good && ps_rpc_input_mark(&command->input, err) != PS_OK)
         fprintf(stderr, "penstock avro-client: %s: the next run sends the file from its beginning\n",
                 err->text);
-    ps_rpc_sender_fini(&command->sender);
     return good ? 0 : 1;
 }
 
@@ -331,8 +361,8 @@ int ps_main_avro_client(int argc, char **argv)
         code = command->help ? (fputs(usage, stdout), 0) : run(command, &err);
     }
     ps_rpc_input_close(&command->input);
-    ps_rpc_target_fini(&command->target);
-    free(command->batch.bytes);
+    ps_rpc_batch_fini(&command->batch);
+    penstock_client_close(command->client);
     ps_arena_destroy(command->arena);
     free(command);
     return code;

@@ -1,84 +1,31 @@
 /* The parts of penstock avro-client. Thread of all functions: main, which may wait. */
 #pragma once
 
-#include "core/arena.h"
+#include "core/base.h"
+#include "core/client/client.h"
 #include "core/commands/interrupts.h"
-#include "stages/avro/client.h"
-#include "stages/avro/transport.h"
-#include "stages/net/tls_stage.h"
+#include "core/status.h"
 
-/* ---- avro_client_target.c: where the events go ---- */
+/* ---- avro_client_batch.c: the events of one call ---- */
 
-struct ps_rpc_host {
-    const char *name;
-    unsigned port;
-};
-
-/* Flume's RPC client properties (org.apache.flume.api.RpcClientConfigurationConstants), or --host and --port. Const once it
- * is made. */
-struct ps_rpc_target {
-    /* As bound. */
-    const char *type, *compression, *attempts;
-    struct ps_texts names;
-    struct ps_pairs addresses;
-    int64_t batch_events, connect_ms, request_ms, level, workers;
-    bool tls_outside;
-    struct ps_tls_client_options tls;
-    /* As made. */
-    struct ps_rpc_host *hosts; /* in the order in which they are tried */
-    size_t host_count;
-    uint64_t attempts_max; /* of one batch */
-    struct ps_tls_client *tls_client;
-    struct ps_avro_transport_settings deflate;
-    struct ps_client_plan plan; /* without an address */
-    struct ps_avro_client_settings settings;
-};
-
-/* The JVM properties of the command line: -Djavax.net.ssl.trustStore=FILE. */
-struct ps_rpc_properties {
-    size_t count;
-    const char *const *items; /* KEY=VALUE */
-};
-
-/* One host, with the defaults of all else and Flume's batches of the command line. */
-void ps_rpc_target_of_host(struct ps_rpc_target *target, struct ps_arena *arena, const char *host,
-                           unsigned port);
-/* The properties file at `path`. Warnings go to standard error. An error says what to do. */
-enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, struct ps_arena *arena, const char *path,
-                                  const struct ps_rpc_properties *properties, struct ps_err *err);
-void ps_rpc_target_fini(struct ps_rpc_target *target);
-
-/* ---- avro_client_send.c: one batch at a time, as Flume's client ---- */
-
-/* Encoded events. */
 struct ps_rpc_batch {
-    uint8_t *bytes;
+    const struct penstock_client_header *headers; /* of every event */
+    size_t header_count;
+    char *bytes; /* of the bodies, one behind the other */
     size_t length, room;
-    uint32_t count;
+    struct penstock_client_event *events; /* made by ps_rpc_batch_events */
+    size_t *lengths;                      /* of the bodies */
+    size_t count, count_max;
 };
-/* Adds an event: `headers` is a whole map as Avro encodes it. */
-void ps_rpc_batch_add(struct ps_rpc_batch *batch, const struct ps_slice *headers,
-                      const struct ps_slice *body);
-
-struct ps_rpc_sender {
-    const struct ps_rpc_target *target;
-    const volatile sig_atomic_t *interrupts;
-    struct ps_client_plan to;
-    struct ps_avro_client client;
-    size_t host; /* that is connected, or was last */
-    bool answered;
-    enum ps_avro_status status;
-    char reason[PS_ERR_BYTES];
-};
-
-void ps_rpc_sender_init(struct ps_rpc_sender *sender, const struct ps_rpc_target *target,
-                        const volatile sig_atomic_t *interrupts);
-void ps_rpc_sender_fini(struct ps_rpc_sender *sender);
-/* Connects to the next host that takes connections, unless there is a connection. Returns false with sender->reason. */
-bool ps_rpc_sender_connect(struct ps_rpc_sender *sender);
-/* Sends the batch and waits for its OK; with failover, up to attempts_max times. Returns false with sender->reason: the
- * events may have arrived all the same. */
-bool ps_rpc_sender_send(struct ps_rpc_sender *sender, const struct ps_rpc_batch *batch);
+void ps_rpc_batch_init(struct ps_rpc_batch *batch, const struct penstock_client_header *headers,
+                       size_t header_count, size_t count_max);
+void ps_rpc_batch_fini(struct ps_rpc_batch *batch);
+/* Copies the body. Only while there are fewer than count_max. */
+void ps_rpc_batch_add(struct ps_rpc_batch *batch, const struct ps_slice *body);
+/* The events, valid until one is added. */
+const struct penstock_client_event *ps_rpc_batch_events(struct ps_rpc_batch *batch);
+/* Empties it. */
+void ps_rpc_batch_begin(struct ps_rpc_batch *batch);
 
 /* ---- avro_client_input.c: lines ---- */
 

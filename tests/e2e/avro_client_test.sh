@@ -133,6 +133,12 @@ client 0 --rpcProps rpc.properties -F numbers -R failover.headers
 says '203 events are acknowledged'
 says "127.0.0.1:$full: the source answers FAILED"
 bodies_are failover numbers
+header balanced
+rpc 'client.type = DEFAULT_LOADBALANCE' 'hosts = h1 h2 h3' "hosts.h1 = 127.0.0.1:$dead" "hosts.h2 = localhost:$plain" "hosts.h3 = 127.0.0.1:$plain" 'batch-size = 10' \
+    'backoff = true' 'host-selector = random'
+client 0 --rpcProps rpc.properties -F numbers -R balanced.headers
+says '203 events are acknowledged'
+bodies_are balanced numbers
 refuses() { # TEXT PROPERTY...
     local text=$1
     shift
@@ -141,9 +147,10 @@ refuses() { # TEXT PROPERTY...
     says "$text"
     [[ ! -s client.out ]] || fail "output: $(<client.out)"
 }
-refuses 'write client.type = default_failover' 'client.type = default_loadbalance' 'hosts = h1' 'hosts.h1 = a:1'
-refuses 'this command speaks Avro' 'client.type = THRIFT' 'hosts = h1' 'hosts.h1 = a:1'
-refuses 'this command speaks Avro' 'client.type = org.apache.flume.api.ThriftRpcClient' 'hosts = h1' 'hosts.h1 = a:1'
+refuses 'load balancing needs at least two hosts' 'client.type = default_loadbalance' 'hosts = h1' 'hosts.h1 = a:1'
+refuses 'write round_robin or random' 'client.type = default_loadbalance' 'hosts = h1 h2' 'hosts.h1 = a:1' 'hosts.h2 = a:1' 'host-selector = org.example.Mine'
+refuses 'this client speaks Avro' 'client.type = THRIFT' 'hosts = h1' 'hosts.h1 = a:1'
+refuses 'this client speaks Avro' 'client.type = org.apache.flume.api.ThriftRpcClient' 'hosts = h1' 'hosts.h1 = a:1'
 refuses 'did you mean default_failover?' 'client.type = default_failver' 'hosts = h1' 'hosts.h1 = a:1'
 refuses 'hosts.h2 = HOST:PORT' 'hosts = h2' 'hosts.h1 = a:1'
 refuses 'write HOST:PORT' 'hosts = h1' 'hosts.h1 = a'

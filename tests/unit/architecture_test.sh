@@ -50,6 +50,7 @@ wrong() { # FILE WHAT
 arrows='
 core/main.c             *
 core/commands/*         *
+core/client/*           core/* conf/* stages/* version.h
 core/flow/*             core/FLAT rings/*
 core/watch/*            core/FLAT core/flow/* rings/* version.h
 core/deadletter/*       core/FLAT core/flow/*
@@ -135,6 +136,7 @@ while IFS=: read -r file header; do
         break
     done
     case $header in
+    core/client/*) [[ $file == @(core/client|core/commands|tests/core/client|tests/core/commands)/* ]] || wrong "$file" "includes \"$header\"" ;;
     core/commands/*) [[ $file == core/main.c || $file == core/commands/* || $file == tests/core/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
     stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
@@ -452,9 +454,9 @@ done < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -
 archive=$(dirname "${PENSTOCK:-build/debug/penstock}")/libps_engine.a
 if [[ -e $archive ]] && command -v nm >/dev/null; then
     while read -r symbol; do
-        wrong libps_engine.a "the global name $symbol does not begin with ps_"
+        wrong libps_engine.a "the global name $symbol begins neither with ps_ nor, as those of core/client/client.h, with penstock_client_"
     done < <(nm -g --defined-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' |
-        grep -vE '^(ps_|__asan|__odr_asan|__tsan|__sanitizer|__gcov|\.)' | sort -u || true)
+        grep -vE '^(ps_|penstock_client_|__asan|__odr_asan|__tsan|__sanitizer|__gcov|\.)' | sort -u || true)
 fi
 
 ((failures == 0)) || { echo "$failures things are wrong"; exit 1; }

@@ -14,6 +14,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 complete() { # PREFIX
     local file
     for file in bin/penstock bin/flume-ng README.md LICENSE docs/OPERATIONS.md docs/decisions/README.md conf/systemd/low-ports.conf \
+        lib/libpenstock-client.so lib/libpenstock-client.a include/penstock/client.h lib/pkgconfig/penstock-client.pc share/man/man3/penstock-client.3 \
         share/man/man1/penstock.1 share/man/man1/flume-ng.1 share/man/man7/penstock-components.7 \
         docs/monitoring/grafana-dashboard.json docs/monitoring/alerts.yml \
         docs/components.schema.json share/bash-completion/completions/penstock share/zsh/site-functions/_penstock \
@@ -76,7 +77,7 @@ runs "${top[0]}"
 
 # The man pages and the systemd unit, if their checkers are installed.
 if command -v mandoc >/dev/null; then
-    mandoc -T lint -W warning "$work"/prefix/share/man/man*/*.[17] || fail "man pages"
+    mandoc -T lint -W warning "$work"/prefix/share/man/man*/*.[137] || fail "man pages"
 fi
 unit_holds() { # FILE PROGRAM
     command -v systemd-analyze >/dev/null || return 0

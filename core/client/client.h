@@ -1,0 +1,150 @@
+/* libpenstock-client: sends events to the avro sources of penstock and of Apache Flume, as Flume's Java SDK does
+ * (org.apache.flume.api.RpcClient). Installed as <penstock/client.h>. C89 and C++ read it.
+ *
+ *   struct penstock_client_error error;
+ *   struct penstock_client *client = penstock_client_open("collector", 4141, NULL, &error);
+ *   struct penstock_client_event event = {NULL, 0, "hello", 5};
+ *   if (client == NULL || penstock_client_append(client, &event, &error) != PENSTOCK_CLIENT_OK)
+ *       fprintf(stderr, "%s\n", error.text);
+ *   penstock_client_close(client);
+ *
+ * Calls block until the source has answered, for a limited time. PENSTOCK_CLIENT_OK means that the source has put the events
+ * into its channels: what that promises depends on these channels.
+ *
+ * Threads: any number of threads may use one client at the same time, except in penstock_client_close. Each call waits for its
+ * own answer on a connection of its own: up to maxConnections (5) to each host are opened, and further calls wait for one that
+ * becomes free. A thread that makes one call after the other keeps its order. Threads that need more than that at once have
+ * a client each. Between calls a client has no thread; a host that is a name is looked up by a thread that ends afterwards.
+ *
+ * fork: a child must not use the clients of its parent.
+ * Signals: the library installs no handler, and SIGPIPE does not reach the program because of it.
+ * Memory: without memory for a batch a call returns PENSTOCK_CLIENT_MEMORY; without the few kilobytes that opening takes
+ * the process ends. */
+#ifndef PENSTOCK_CLIENT_H
+#define PENSTOCK_CLIENT_H
+#pragma once
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Grows when something is added. The name of the shared library changes when something is taken away or changed. */
+#define PENSTOCK_CLIENT_API_VERSION 1
+
+#define PENSTOCK_CLIENT_ERROR_BYTES 1024
+
+enum penstock_client_status {
+    PENSTOCK_CLIENT_OK = 0,
+    /* A property or an argument is wrong, or a file cannot be read: nothing was sent. */
+    PENSTOCK_CLIENT_INVALID,
+    /* No host takes a connection: there is none, TLS fails, none in time, or all are left out after failures. The events did
+     * not arrive. */
+    PENSTOCK_CLIENT_UNREACHABLE,
+    /* The source says that it has not taken the events: mostly its channel is full. Later the same call may succeed. */
+    PENSTOCK_CLIENT_REFUSED,
+    /* No answer in time, or the connection was lost after the call was sent: the events may have arrived or not. Sent again,
+     * they may arrive twice. */
+    PENSTOCK_CLIENT_UNCERTAIN,
+    /* No connection became free in time; nothing was sent. */
+    PENSTOCK_CLIENT_BUSY,
+    /* The program asked to stop (struct penstock_client_options); otherwise as PENSTOCK_CLIENT_UNCERTAIN. */
+    PENSTOCK_CLIENT_INTERRUPTED,
+    /* There is no memory for the batch: nothing was sent. */
+    PENSTOCK_CLIENT_MEMORY
+};
+
+/* What a failed call says. Not touched by a call that succeeds. */
+struct penstock_client_error {
+    int status;                             /* enum penstock_client_status */
+    char text[PENSTOCK_CLIENT_ERROR_BYTES]; /* one line, without a newline */
+};
+
+struct penstock_client_header {
+    const char *name;  /* UTF-8 */
+    const char *value; /* UTF-8 */
+};
+
+struct penstock_client_event {
+    const struct penstock_client_header *headers;
+    size_t header_count;
+    const void *body; /* any bytes */
+    size_t body_length;
+};
+
+/* Further settings of a client. Set all to 0, then `size`, then what is needed; what it points to lives as long as the
+ * client. */
+struct penstock_client_options {
+    size_t size; /* sizeof(struct penstock_client_options) */
+    void *argument;
+    /* Is told what is no error of a call: a property that is not known, a host that failed while there is another one. One
+     * line. Called by the thread of the call, by several at once if they use the client at once. NULL: nobody is told. */
+    void (*message)(void *argument, const char *text);
+    /* Asked every 0.2 s while a call waits; other than 0: the call gives up. NULL: nobody is asked. */
+    int (*interrupted)(void *argument);
+    /* The value of a property of Java, as javax.net.ssl.trustStore; NULL: it is not set. Asked while the client is opened. */
+    const char *(*system_property)(void *argument, const char *name);
+    /* Events of one call; 0: 100, as in Flume. Only for penstock_client_open; properties have batch-size. */
+    size_t batch_events_max;
+};
+
+struct penstock_client;
+
+#if defined(__GNUC__)
+#define PENSTOCK_CLIENT_PUBLIC __attribute__((visibility("default")))
+#else
+#define PENSTOCK_CLIENT_PUBLIC
+#endif
+
+/* The three ways to make a client. `options` and `error` may be NULL. Returns NULL with `error`. Does not connect: the first
+ * call does. Close it with penstock_client_close.
+ *
+ * A client of one host: a name, an IPv4 or an IPv6 address; port 1 to 65535. */
+PENSTOCK_CLIENT_PUBLIC struct penstock_client *
+penstock_client_open(const char *host, unsigned port, const struct penstock_client_options *options,
+                     struct penstock_client_error *error);
+/* Flume's RPC client properties, in a file in the syntax of java.util.Properties; penstock-client(3) lists them. */
+PENSTOCK_CLIENT_PUBLIC struct penstock_client *
+penstock_client_open_file(const char *path, const struct penstock_client_options *options,
+                          struct penstock_client_error *error);
+/* The same in memory: "hosts = h1\nhosts.h1 = collector:4141\n". */
+PENSTOCK_CLIENT_PUBLIC struct penstock_client *
+penstock_client_open_properties(const char *text, size_t length,
+                                const struct penstock_client_options *options,
+                                struct penstock_client_error *error);
+
+/* Connects to a host unless there is a connection that is free: to know at once whether the source is there. Returns an
+ * enum penstock_client_status, as the next two do. */
+PENSTOCK_CLIENT_PUBLIC int penstock_client_connect(struct penstock_client *client,
+                                                   struct penstock_client_error *error);
+
+/* Sends one event, and waits for its acknowledgement. After a failure the client may be used again: it connects anew. */
+PENSTOCK_CLIENT_PUBLIC int penstock_client_append(struct penstock_client *client,
+                                                  const struct penstock_client_event *event,
+                                                  struct penstock_client_error *error);
+/* Sends `count` events in their order, in one call for each batch-size of them (and fewer when they are large: 4 MiB), and
+ * waits for the acknowledgement of each call before the next is sent. A source takes the events of a call together or not at
+ * all. `acknowledged`: how many of the first events are acknowledged, also when it fails; may be NULL. */
+PENSTOCK_CLIENT_PUBLIC int penstock_client_append_batch(struct penstock_client *client,
+                                                        const struct penstock_client_event *events,
+                                                        size_t count, size_t *acknowledged,
+                                                        struct penstock_client_error *error);
+
+/* Whether the client is of use: with failover and load balancing always; else whether its last call, or
+ * penstock_client_connect, succeeded. A client that was only opened is. */
+PENSTOCK_CLIENT_PUBLIC int penstock_client_is_active(struct penstock_client *client);
+
+/* Events of one call. */
+PENSTOCK_CLIENT_PUBLIC size_t penstock_client_batch_events_max(const struct penstock_client *client);
+
+/* Closes its connections and frees the client. No other thread may be in a call, or call it later. NULL is allowed. */
+PENSTOCK_CLIENT_PUBLIC void penstock_client_close(struct penstock_client *client);
+
+/* The version of penstock that the library is of. */
+PENSTOCK_CLIENT_PUBLIC const char *penstock_client_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,301 @@
+/* The rows are those of org.apache.flume.api.RpcClientConfigurationConstants, and of NettyAvroRpcClient, FailoverRpcClient and
+ * LoadBalancingRpcClient, which read them. */
+#include "core/client/target.h"
+
+#include "conf/bind.h"
+#include "conf/properties.h"
+#include "core/clock.h"
+#include "core/nearest.h"
+#include "core/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define FIELD(name) offsetof(struct ps_rpc_target, name)
+
+static const struct ps_option options[] = {
+    {.key = "client.type",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(type),
+     .fallback = "default",
+     .help = "default, default_failover or default_loadbalance, or the name of their classes"},
+    {.key = "hosts",
+     .type = PS_OPTION_LIST,
+     .offset = FIELD(names),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Names of the hosts, each with a key hosts.NAME"},
+    {.key = "hosts.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(addresses),
+     .help = "HOST:PORT of each of the hosts"},
+    PS_AVRO_OPTION_ROWS(struct ps_rpc_target, avro),
+    {.key = "max-attempts",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(attempts),
+     .help = "default_failover: how often a call is sent; default: once for each host"},
+    {.key = "host-selector",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(selector),
+     .fallback = "round_robin",
+     .help = "default_loadbalance: round_robin or random"},
+    {.key = "backoff",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(backoff),
+     .fallback = "false",
+     .help = "default_loadbalance: a host that failed is left out for 2, 4, 8 .. seconds"},
+    {.key = "maxBackoff",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(backoff_max_ms),
+     .fallback = "0",
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "ms",
+     .help = "With backoff: the longest time that a host is left out; 0: 30000"},
+    {.key = "maxConnections",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(connections_max),
+     .fallback = "5",
+     .min = INT32_MIN,
+     .max = 1024,
+     .unit = "connections",
+     .help = "To each host, when several threads use the client at once; below 1 counts as 5. Flume has it "
+             "for thrift only"},
+    PS_OPTION_END,
+};
+
+/* ---- the kind of client ---- */
+
+static const struct kind {
+    const char *name, *class_name;
+    enum ps_rpc_kind kind;
+    const char *refusal; /* NULL: it is there */
+} kinds[] = {
+    {"default", "org.apache.flume.api.NettyAvroRpcClient", PS_RPC_DEFAULT, NULL},
+    {"default_failover", "org.apache.flume.api.FailoverRpcClient", PS_RPC_FAILOVER, NULL},
+    {"default_loadbalance", "org.apache.flume.api.LoadBalancingRpcClient", PS_RPC_LOAD_BALANCE, NULL},
+    {"thrift", "org.apache.flume.api.ThriftRpcClient", PS_RPC_DEFAULT,
+     "this client speaks Avro; send to an avro source, and write client.type = default"},
+};
+
+static const struct kind *kind_find(const char *type, struct ps_err *err)
+{
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, type);
+    for (size_t i = 0; i < PS_COUNT_OF(kinds); i++) {
+        ps_nearest_offer(&nearest, kinds[i].name);
+        if (strcasecmp(type, kinds[i].name) != 0 && strcmp(type, kinds[i].class_name) != 0)
+            continue;
+        if (kinds[i].refusal == NULL)
+            return &kinds[i];
+        ps_err_set(err, "client.type = %s: %s", type, kinds[i].refusal);
+        return NULL;
+    }
+    ps_err_set(err, "client.type = %s: there is no such client%s%s%s; write default, default_failover "
+               "or default_loadbalance",
+               type, nearest.word != NULL ? ", did you mean " : "", nearest.word != NULL ? nearest.word : "",
+               nearest.word != NULL ? "?" : "");
+    return NULL;
+}
+
+/* ---- hosts ---- */
+
+/* HOST:PORT; an IPv6 address may be in brackets. */
+static enum ps_status host_parse(struct ps_rpc_host *host, struct ps_arena *arena, const char *name,
+                                 const char *address, struct ps_err *err)
+{
+    const char *colon = strrchr(address, ':');
+    int64_t port;
+    if (colon == NULL || colon == address || !ps_parse_int(colon + 1, &port) || port < 1 || port > 65535)
+        return ps_err_set(err, "hosts.%s = %s: write HOST:PORT, for example collector:4141", name, address);
+    size_t length = (size_t)(colon - address);
+    bool bracketed = address[0] == '[' && colon[-1] == ']' && length > 2;
+    host->name =
+        bracketed ? ps_arena_copy(arena, address + 1, length - 2) : ps_arena_copy(arena, address, length);
+    host->port = (unsigned)port;
+    return PS_OK;
+}
+
+static void warn(const struct ps_rpc_reading *reading, const char *text)
+{
+    if (reading->warn != NULL)
+        reading->warn(reading->argument, text);
+}
+
+static enum ps_status hosts_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                 struct ps_err *err)
+{
+    size_t wanted = target->kind == PS_RPC_LOAD_BALANCE ? 2 : 1;
+    if (target->names.count < wanted)
+        return ps_err_set(
+            err, "hosts: %s: hosts = h1%s, and hosts.h1 = HOST:PORT",
+            wanted > 1 ? "load balancing needs at least two hosts" : "name at least one host",
+            wanted > 1 ? " h2" : "");
+    if (target->names.count > PS_RPC_HOSTS_MAX)
+        return ps_err_set(err, "hosts: at most %u hosts", PS_RPC_HOSTS_MAX);
+    size_t count = target->kind == PS_RPC_DEFAULT ? 1 : target->names.count;
+    target->hosts = ps_arena_alloc(reading->arena, count * sizeof *target->hosts);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = target->names.items[i], *address = ps_pairs_get(&target->addresses, name);
+        if (address == NULL)
+            return ps_err_set(err, "hosts.%s is missing: write hosts.%s = HOST:PORT", name, name);
+        if (host_parse(&target->hosts[i], reading->arena, name, address, err) != PS_OK)
+            return PS_FAIL;
+    }
+    if (target->names.count > count)
+        warn(reading, ps_arena_format(reading->arena,
+                                      "hosts: the default client uses the first of %zu hosts; the others are "
+                                      "for client.type = default_failover or default_loadbalance",
+                                      target->names.count));
+    target->host_count = count;
+    return PS_OK;
+}
+
+/* ---- what is made of the rows ---- */
+
+/* ps_context.system_property */
+static const char *property_find(const void *argument, const char *name)
+{
+    const struct ps_rpc_reading *reading = argument;
+    return reading->system_property != NULL ? reading->system_property(reading->argument, name) : NULL;
+}
+
+static enum ps_status host_build(struct ps_rpc_host *host, const struct ps_rpc_target *target,
+                                 const struct ps_rpc_reading *reading, struct ps_err *err)
+{
+    const struct ps_context context = {
+        .arena = reading->arena, .system_property = property_find, .argument = (void *)(uintptr_t)reading};
+    host->avro = target->avro;
+    if (ps_avro_options_build(&host->avro, host->name, &context, err) != PS_OK)
+        return PS_FAIL;
+    host->plan.connect_ns = ps_avro_options_connect_ns(&host->avro);
+    host->plan.transport = ps_avro_options_transport(&host->avro, &host->plan.transport_settings);
+    host->settings = (struct ps_avro_client_settings){
+        .window = 1, .window_max = 1, .answer_ns = ps_avro_options_request_ns(&host->avro)};
+    return PS_OK;
+}
+
+static void attempts_make(struct ps_rpc_target *target)
+{
+    int64_t attempts;
+    target->attempts_max = target->host_count;
+    if (target->attempts != NULL && ps_parse_int(target->attempts, &attempts))
+        target->attempts_max = attempts < 1 ? 1 : (uint64_t)attempts;
+}
+
+static enum ps_status selector_make(struct ps_rpc_target *target, struct ps_err *err)
+{
+    target->random = strcasecmp(target->selector, "random") == 0;
+    if (!target->random && strcasecmp(target->selector, "round_robin") != 0)
+        return ps_err_set(err, "host-selector = %s: write round_robin or random; a class of Java cannot be used",
+                          target->selector);
+    if (target->backoff_max_ms == 0)
+        target->backoff_max_ms = PS_ORDER_BACKOFF_MS;
+    return PS_OK;
+}
+
+static enum ps_status target_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                  struct ps_err *err)
+{
+    if (strcasecmp(target->avro.compression, "deflate") != 0 &&
+        strcasecmp(target->avro.compression, "none") != 0)
+        warn(reading, ps_arena_format(reading->arena,
+                                      "compression-type = %s counts as none, as in Flume; known is deflate",
+                                      target->avro.compression));
+    if (target->connections_max < 1)
+        target->connections_max = PS_RPC_CONNECTIONS;
+    for (size_t i = 0; i < target->host_count; i++) {
+        if (host_build(&target->hosts[i], target, reading, err) != PS_OK)
+            return PS_FAIL;
+    }
+    attempts_make(target);
+    return selector_make(target, err);
+}
+
+enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                     const char *host, unsigned port, struct ps_err *err)
+{
+    size_t length = strlen(host);
+    bool bracketed = length > 2 && host[0] == '[' && host[length - 1] == ']';
+    *target = (struct ps_rpc_target){.selector = "round_robin",
+                                     .avro = {.compression = "none",
+                                              .connect_ms = PS_AVRO_TIMEOUT_MS,
+                                              .request_ms = PS_AVRO_TIMEOUT_MS},
+                                     .host_count = 1};
+    target->hosts = ps_arena_alloc(reading->arena, sizeof *target->hosts);
+    target->hosts->name = bracketed ? ps_arena_copy(reading->arena, host + 1, length - 2)
+                                    : ps_arena_text(reading->arena, host);
+    target->hosts->port = port;
+    return target_make(target, reading, err);
+}
+
+/* Tells warnings; the first other problem is the error. */
+static enum ps_status problems_tell(const struct ps_rpc_reading *reading, const struct ps_problems *problems,
+                                    struct ps_err *err)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct ps_problem *problem = &problems->items[i];
+        const char *text = ps_problem_text(reading->arena, problem);
+        if (problem->severity == PS_SEVERITY_ERROR || problem->severity == PS_SEVERITY_DROPPED)
+            return ps_err_set(err, "%s", text);
+        warn(reading, text);
+    }
+    return PS_OK;
+}
+
+static enum ps_status rows_bind(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                const char *name, const struct ps_pairs *pairs, struct ps_err *err)
+{
+    struct ps_problems problems;
+    ps_problems_init(&problems, reading->arena);
+    const struct ps_bind bind = {
+        .arena = reading->arena, .problems = &problems, .prefix = "", .file = name};
+    enum ps_status status = ps_bind_options(&bind, options, NULL, pairs, target);
+    if (problems_tell(reading, &problems, err) != PS_OK)
+        status = PS_FAIL;
+    else if (status != PS_OK)
+        ps_err_set(err, "%s has a value that cannot be used", name);
+    ps_problems_fini(&problems);
+    return status;
+}
+
+static enum ps_status target_bind(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                  const char *name, const struct ps_pairs *pairs, struct ps_err *err)
+{
+    const char *type = ps_pairs_get(pairs, "client.type");
+    const struct kind *kind = kind_find(type != NULL && type[0] != '\0' ? type : kinds[0].name, err);
+    if (kind == NULL)
+        return ps_err_append(err, "reading %s", name);
+    if (rows_bind(target, reading, name, pairs, err) != PS_OK)
+        return PS_FAIL;
+    target->kind = kind->kind;
+    if (hosts_make(target, reading, err) != PS_OK || target_make(target, reading, err) != PS_OK)
+        return ps_err_append(err, "reading %s", name);
+    return PS_OK;
+}
+
+enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                  const char *path, struct ps_err *err)
+{
+    struct ps_pairs pairs;
+    *target = (struct ps_rpc_target){.host_count = 0};
+    if (ps_properties_read(reading->arena, path, &pairs, err) != PS_OK)
+        return PS_FAIL;
+    return target_bind(target, reading, path, &pairs, err);
+}
+
+enum ps_status ps_rpc_target_parse(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                   const char *text, size_t length, struct ps_err *err)
+{
+    struct ps_pairs pairs;
+    *target = (struct ps_rpc_target){.host_count = 0};
+    if (ps_properties_parse(reading->arena, "the properties", text, length, &pairs, err) != PS_OK)
+        return PS_FAIL;
+    return target_bind(target, reading, "the properties", &pairs, err);
+}
+
+void ps_rpc_target_fini(struct ps_rpc_target *target)
+{
+    for (size_t i = 0; i < target->host_count; i++)
+        ps_avro_options_teardown(&target->hosts[i].avro);
+}
