@@ -166,8 +166,9 @@ struct penstock_client *penstock_client_open(const char *host, unsigned port,
     struct ps_err err = {.length = 0};
     enum ps_status status;
     if (host == NULL || host[0] == '\0' || port < 1 || port > 65535)
-        status = ps_err_set(&err, "%s", host == NULL || host[0] == '\0' ? "no host is named"
-                                                                        : "a port is a number from 1 to 65535");
+        status = ps_err_set(&err, "%s",
+                            host == NULL || host[0] == '\0' ? "no host is named"
+                                                            : "a port is a number from 1 to 65535");
     else
         status = ps_rpc_target_of_host(&client->target, &reading, host, port, &err);
     client = client_open(client, status, &err, error);
@@ -197,8 +198,8 @@ struct penstock_client *penstock_client_open_properties(const char *text, size_t
     struct penstock_client *client = client_create(options);
     struct ps_rpc_reading reading = reading_of(client);
     struct ps_err err = {.length = 0};
-    enum ps_status status =
-        ps_rpc_target_parse(&client->target, &reading, text != NULL ? text : "", text != NULL ? length : 0, &err);
+    enum ps_status status = ps_rpc_target_parse(&client->target, &reading, text != NULL ? text : "",
+                                                text != NULL ? length : 0, &err);
     return client_open(client, status, &err, error);
 }
 
@@ -461,7 +462,8 @@ static bool call_fill(const struct penstock_client *client, struct call *call,
                       const struct penstock_client_event *events, size_t left)
 {
     *call = (struct call){.events = events};
-    while (call->count < left && call->count < client->batch_events_max && call->bytes < PS_RPC_CALL_BYTES_MAX) {
+    while (call->count < left && call->count < client->batch_events_max &&
+           call->bytes < PS_RPC_CALL_BYTES_MAX) {
         size_t bound = ps_rpc_event_bound(&events[call->count], &call->err);
         if (bound == 0)
             return false;

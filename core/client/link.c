@@ -81,8 +81,8 @@ static int cycle(struct ps_rpc_link *link, const struct ps_rpc_patience *patienc
 /* ---- connecting ---- */
 
 /* Asks a name server, on a thread, because it may never answer. */
-static int ask_name(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, struct ps_address *address,
-                    struct ps_err *err)
+static int ask_name(struct ps_rpc_link *link, const struct ps_rpc_patience *patience,
+                    struct ps_address *address, struct ps_err *err)
 {
     struct ps_question question = {.forward = true};
     struct ps_resolver *resolver = NULL;
@@ -151,7 +151,8 @@ int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *
 size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err)
 {
     size_t bytes = 3 * PS_AVRO_LONG_BYTES_MAX;
-    bool good = event->body_length <= PS_RPC_EVENT_BYTES_MAX && (event->body != NULL || event->body_length == 0);
+    bool good =
+        event->body_length <= PS_RPC_EVENT_BYTES_MAX && (event->body != NULL || event->body_length == 0);
     if (!good || (event->header_count > 0 && event->headers == NULL)) {
         ps_err_set(err, good ? "an event has a number of headers and no headers"
                              : "an event has a length and no body, or more than 1 GiB");
@@ -163,7 +164,8 @@ size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_e
             ps_err_set(err, "a header of an event has no name or no value");
             return 0;
         }
-        bytes += 2 * PS_AVRO_LONG_BYTES_MAX + strlen(event->headers[i].name) + strlen(event->headers[i].value);
+        bytes +=
+            2 * PS_AVRO_LONG_BYTES_MAX + strlen(event->headers[i].name) + strlen(event->headers[i].value);
     }
     if (bytes <= PS_RPC_EVENT_BYTES_MAX)
         return bytes;

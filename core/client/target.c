@@ -91,7 +91,8 @@ static const struct kind *kind_find(const char *type, struct ps_err *err)
         ps_err_set(err, "client.type = %s: %s", type, kinds[i].refusal);
         return NULL;
     }
-    ps_err_set(err, "client.type = %s: there is no such client%s%s%s; write default, default_failover "
+    ps_err_set(err,
+               "client.type = %s: there is no such client%s%s%s; write default, default_failover "
                "or default_loadbalance",
                type, nearest.word != NULL ? ", did you mean " : "", nearest.word != NULL ? nearest.word : "",
                nearest.word != NULL ? "?" : "");
@@ -127,10 +128,9 @@ static enum ps_status hosts_make(struct ps_rpc_target *target, const struct ps_r
 {
     size_t wanted = target->kind == PS_RPC_LOAD_BALANCE ? 2 : 1;
     if (target->names.count < wanted)
-        return ps_err_set(
-            err, "hosts: %s: hosts = h1%s, and hosts.h1 = HOST:PORT",
-            wanted > 1 ? "load balancing needs at least two hosts" : "name at least one host",
-            wanted > 1 ? " h2" : "");
+        return ps_err_set(err, "hosts: %s: hosts = h1%s, and hosts.h1 = HOST:PORT",
+                          wanted > 1 ? "load balancing needs at least two hosts" : "name at least one host",
+                          wanted > 1 ? " h2" : "");
     if (target->names.count > PS_RPC_HOSTS_MAX)
         return ps_err_set(err, "hosts: at most %u hosts", PS_RPC_HOSTS_MAX);
     size_t count = target->kind == PS_RPC_DEFAULT ? 1 : target->names.count;
@@ -187,7 +187,8 @@ static enum ps_status selector_make(struct ps_rpc_target *target, struct ps_err 
 {
     target->random = strcasecmp(target->selector, "random") == 0;
     if (!target->random && strcasecmp(target->selector, "round_robin") != 0)
-        return ps_err_set(err, "host-selector = %s: write round_robin or random; a class of Java cannot be used",
+        return ps_err_set(err,
+                          "host-selector = %s: write round_robin or random; a class of Java cannot be used",
                           target->selector);
     if (target->backoff_max_ms == 0)
         target->backoff_max_ms = PS_ORDER_BACKOFF_MS;
@@ -217,14 +218,13 @@ enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct 
 {
     size_t length = strlen(host);
     bool bracketed = length > 2 && host[0] == '[' && host[length - 1] == ']';
-    *target = (struct ps_rpc_target){.selector = "round_robin",
-                                     .avro = {.compression = "none",
-                                              .connect_ms = PS_AVRO_TIMEOUT_MS,
-                                              .request_ms = PS_AVRO_TIMEOUT_MS},
-                                     .host_count = 1};
+    *target = (struct ps_rpc_target){
+        .selector = "round_robin",
+        .avro = {.compression = "none", .connect_ms = PS_AVRO_TIMEOUT_MS, .request_ms = PS_AVRO_TIMEOUT_MS},
+        .host_count = 1};
     target->hosts = ps_arena_alloc(reading->arena, sizeof *target->hosts);
-    target->hosts->name = bracketed ? ps_arena_copy(reading->arena, host + 1, length - 2)
-                                    : ps_arena_text(reading->arena, host);
+    target->hosts->name =
+        bracketed ? ps_arena_copy(reading->arena, host + 1, length - 2) : ps_arena_text(reading->arena, host);
     target->hosts->port = port;
     return target_make(target, reading, err);
 }
@@ -248,8 +248,7 @@ static enum ps_status rows_bind(struct ps_rpc_target *target, const struct ps_rp
 {
     struct ps_problems problems;
     ps_problems_init(&problems, reading->arena);
-    const struct ps_bind bind = {
-        .arena = reading->arena, .problems = &problems, .prefix = "", .file = name};
+    const struct ps_bind bind = {.arena = reading->arena, .problems = &problems, .prefix = "", .file = name};
     enum ps_status status = ps_bind_options(&bind, options, NULL, pairs, target);
     if (problems_tell(reading, &problems, err) != PS_OK)
         status = PS_FAIL;

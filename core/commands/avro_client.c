@@ -302,8 +302,8 @@ static bool lines_send(struct command *command, struct ps_err *err)
             return false;
         if (result == PS_RPC_LINE)
             ps_rpc_batch_add(batch, &line);
-        bool whole = result != PS_RPC_LINE || batch->count >= batch->count_max ||
-                     batch->length >= BATCH_BYTES_MAX;
+        bool whole =
+            result != PS_RPC_LINE || batch->count >= batch->count_max || batch->length >= BATCH_BYTES_MAX;
         if (whole && !batch_send(command, err))
             return false;
         if (result == PS_RPC_LINE_END && ps_rpc_input_next(&command->input, &more, err) != PS_OK)

@@ -35,10 +35,11 @@ const struct penstock_client_event *ps_rpc_batch_events(struct ps_rpc_batch *bat
 {
     size_t at = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        batch->events[i] = (struct penstock_client_event){.headers = batch->headers,
-                                                          .header_count = batch->header_count,
-                                                          .body = batch->lengths[i] > 0 ? batch->bytes + at : NULL,
-                                                          .body_length = batch->lengths[i]};
+        batch->events[i] =
+            (struct penstock_client_event){.headers = batch->headers,
+                                           .header_count = batch->header_count,
+                                           .body = batch->lengths[i] > 0 ? batch->bytes + at : NULL,
+                                           .body_length = batch->lengths[i]};
         at += batch->lengths[i];
     }
     return batch->events;

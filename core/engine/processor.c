@@ -13,8 +13,8 @@
 #define ALL_FAILED_REST_MS 5000U
 
 struct member {
-    bool failed; /* failover: it is in the list of failed sinks */
-    bool tried;  /* load_balance: it failed since the order was made */
+    bool failed;       /* failover: it is in the list of failed sinks */
+    bool tried;        /* load_balance: it failed since the order was made */
     unsigned failures; /* failover */
     int64_t until_ms;  /* failover: FailedSink.refresh */
 };
@@ -75,11 +75,11 @@ struct ps_processor *ps_processor_create(const struct ps_processor_settings *set
     processor->settings = *settings;
     processor->members = ps_must_alloc(settings->count + 1, sizeof *processor->members, "a sink processor");
     processor->order = ps_must_alloc(settings->count + 1, sizeof *processor->order, "a sink processor");
-    const struct ps_order_settings selector = {
-        .count = settings->count,
-        .random = settings->random,
-        .backoff = settings->backoff,
-        .backoff_max_ms = settings->max_ms == 0 ? PS_ORDER_BACKOFF_MS : settings->max_ms};
+    const struct ps_order_settings selector = {.count = settings->count,
+                                               .random = settings->random,
+                                               .backoff = settings->backoff,
+                                               .backoff_max_ms = settings->max_ms == 0 ? PS_ORDER_BACKOFF_MS
+                                                                                       : settings->max_ms};
     if (settings->type == PS_PROCESSOR_LOAD_BALANCE)
         processor->selector = ps_order_create(&selector, seed);
     return processor;
@@ -251,9 +251,8 @@ uint64_t ps_processor_penalised_until_ms(const struct ps_processor *processor, u
 
 unsigned ps_processor_failures(const struct ps_processor *processor, unsigned member)
 {
-    return processor->settings.type == PS_PROCESSOR_FAILOVER
-               ? processor->members[member].failures
-               : ps_order_failures(processor->selector, member);
+    return processor->settings.type == PS_PROCESSOR_FAILOVER ? processor->members[member].failures
+                                                             : ps_order_failures(processor->selector, member);
 }
 
 bool ps_processor_is_active(const struct ps_processor *processor, unsigned member, uint64_t now_ms)
