@@ -7,6 +7,28 @@
 
 #include <string.h>
 
+/* A type of Flume's that penstock does not have. */
+static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                               const char *flume, struct ps_place place)
+{
+    struct ps_problems *problems = &maker->conf->problems;
+    const struct ps_type_advice *advice = ps_type_advice(kind, type);
+    const char *what =
+        ps_arena_format(maker->arena, "Flume's %s `%s` is not supported by penstock%s%s", ps_kind_word(kind),
+                        flume, advice != NULL ? ": " : " yet", advice != NULL ? advice->why : "");
+    if (maker->allow_unsupported) {
+        ps_problem_add(problems, PS_SEVERITY_DROPPED, place, NULL,
+                       "%s; left out (penstock.allow.unsupported)", what);
+        ps_problem_mistake(problems, PS_MISTAKE_NONE); /* the file allows it */
+        return;
+    }
+    ps_problem_add(problems, PS_SEVERITY_ERROR, place,
+                   ps_arena_format(maker->arena,
+                                   "%s, or set penstock.allow.unsupported = true to run without it",
+                                   advice != NULL ? advice->instead : "remove it"),
+                   "%s", what);
+}
+
 const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
                                         const char *type, struct ps_place place)
 {
@@ -15,23 +37,16 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
     if (ops != NULL)
         return ops;
     const char *flume = ps_type_flume_name(kind, type);
-    if (flume != NULL && !maker->allow_unsupported) {
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place,
-                       "remove it, or set penstock.allow.unsupported = true to run without it",
-                       "Flume's %s `%s` is not supported by penstock yet", ps_kind_word(kind), flume);
-        return NULL;
-    }
     if (flume != NULL) {
-        ps_problem_add(
-            problems, PS_SEVERITY_DROPPED, place, NULL,
-            "Flume's %s `%s` is not supported by penstock yet; left out (penstock.allow.unsupported)",
-            ps_kind_word(kind), flume);
-        ps_problem_mistake(problems, PS_MISTAKE_NONE); /* the file allows it */
+        report_unsupported(maker, kind, type, flume, place);
         return NULL;
     }
     const char *nearest = ps_type_nearest(maker->stages, kind, type);
+    const struct ps_type_advice *advice = ps_type_advice(kind, type);
     const char *cure = NULL;
-    if (nearest != NULL)
+    if (advice != NULL)
+        cure = ps_arena_format(maker->arena, "%s: %s", advice->why, advice->instead);
+    else if (nearest != NULL)
         cure = ps_arena_format(maker->arena, "did you mean %s?", nearest);
     else if (type[0] == '"' || type[0] == '\'')
         cure = "write the type without quotes";

@@ -11,8 +11,18 @@
 struct type_row {
     int kind; /* enum ps_kind, or PS_KIND_PROCESSOR */
     const char *name;
-    const char *classes[4]; /* 1.x and 2.0 */
+    const char *classes[4];              /* 1.x and 2.0 */
+    const struct ps_type_advice *advice; /* NULL: it is only a matter of time */
 };
+
+static const struct ps_type_advice jms = {
+    "JMS is an interface of Java, and its messages come through a broker's Java classes",
+    "leave it in a Flume whose avro sink feeds an avro source here, or let the broker's Kafka connector "
+    "write a topic "
+    "for a kafka source"};
+static const struct ps_type_advice twitter = {
+    "Twitter switched off the API that it reads in 2023, and Flume's own gets nothing either",
+    "remove it, or let a client of today's API send to an http source"};
 
 #define FLUME "org.apache.flume."
 
@@ -31,12 +41,12 @@ static const struct type_row rows[] = {
      {FLUME "source.SpoolDirectorySource", FLUME "rpc.avro.source.SpoolDirectorySource"}},
     {PS_KIND_SOURCE, "taildir", {FLUME "source.taildir.TaildirSource"}},
     {PS_KIND_SOURCE, "http", {FLUME "source.http.HTTPSource", FLUME "http.source.HTTPSource"}},
-    {PS_KIND_SOURCE, "jms", {FLUME "source.jms.JMSSource"}},
+    {PS_KIND_SOURCE, "jms", {FLUME "source.jms.JMSSource"}, &jms},
     {PS_KIND_SOURCE, "embedded", {FLUME "agent.embedded.EmbeddedSource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.kafka.KafkaSource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.StressSource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.scribe.ScribeSource"}},
-    {PS_KIND_SOURCE, NULL, {FLUME "source.twitter.TwitterSource"}},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.twitter.TwitterSource"}, &twitter},
     {PS_KIND_SOURCE, NULL, {FLUME "source.avroLegacy.AvroLegacySource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.thriftLegacy.ThriftLegacySource"}},
 
@@ -108,11 +118,29 @@ static bool row_matches(const struct type_row *row, const char *type)
     return false;
 }
 
+/* Class names are compared by their last part, so that one of another package is recognized. */
+static const char *last_part(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
 const char *ps_type_flume_name(enum ps_kind kind, const char *type)
 {
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
         if (rows[i].kind == (int)kind && row_matches(&rows[i], type))
             return rows[i].name != NULL ? rows[i].name : rows[i].classes[0];
+    return NULL;
+}
+
+const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if (rows[i].kind != (int)kind || rows[i].advice == NULL)
+            continue;
+        if (row_matches(&rows[i], type) || strcasecmp(last_part(rows[i].classes[0]), last_part(type)) == 0)
+            return rows[i].advice;
+    }
     return NULL;
 }
 
@@ -129,13 +157,6 @@ const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stage
                 return *stages;
     }
     return NULL;
-}
-
-/* Offers class names by their last part, so that a wrong package is recognized, too. */
-static const char *last_part(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot != NULL ? dot + 1 : name;
 }
 
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type)

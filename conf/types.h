@@ -13,6 +13,15 @@ const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stage
  * `kind` may also be PS_KIND_COUNT for a sink processor. */
 const char *ps_type_flume_name(enum ps_kind kind, const char *type);
 
+/* Why a type of Flume's will not come, and what to use instead. */
+struct ps_type_advice {
+    const char *why, *instead;
+};
+
+/* Also for a class of the same name in another package, such as com.cloudera.flume.source.TwitterSource. NULL: there is
+ * none. */
+const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type);
+
 /* Returns the word nearest to `type` among our names and Flume's; NULL if none is near. A class of a foreign
  * package is near only to Flume's class of the same name. */
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type);

@@ -5,6 +5,7 @@
 #include "core/nearest.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *ps_validation_prefix(struct ps_validation *validation, enum ps_section section, const char *name)
@@ -148,6 +149,14 @@ static bool part_int(const struct ps_conf_part *part, const char *const *keys, i
     return false;
 }
 
+/* Flume's guide writes kafka.flumeBatchSize, its Kafka sink reads flumeBatchSize. */
+static bool is_unread_by_flume(const char *key)
+{
+    static const char spelling[] = ".kafka.flumeBatchSize";
+    size_t length = strlen(key);
+    return length >= sizeof spelling - 1 && strcmp(key + length - (sizeof spelling - 1), spelling) == 0;
+}
+
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel)
 {
@@ -155,15 +164,19 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
                                              "sink.batchSize", "hdfs.batchSize", NULL};
     static const char *const capacity_keys[] = {"transactionCapacity", NULL};
     int64_t batch, capacity;
-    if (!part_int(part, batch_keys, &batch) || !part_int(&channel->part, capacity_keys, &capacity) ||
-        batch <= capacity)
+    if (!part_int(part, batch_keys, &batch) || !part_int(&channel->part, capacity_keys, &capacity))
         return true;
     const char *key = batch_keys[0];
     for (size_t i = 0; batch_keys[i] != NULL; i++)
         if (ps_option_named(part->ops->options, batch_keys[i]) != NULL)
             key = ps_option_named(part->ops->options, batch_keys[i])->key;
+    struct ps_place place = ps_part_place(&validation->maker, part, prefix, key);
+    if (is_unread_by_flume(place.key))
+        batch = strtoll(ps_option_named(part->ops->options, key)->fallback, NULL, 10);
+    if (batch <= capacity)
+        return true;
     ps_problem_add(
-        validation->problems, PS_SEVERITY_DROPPED, ps_part_place(&validation->maker, part, prefix, key),
+        validation->problems, PS_SEVERITY_DROPPED, place,
         ps_arena_format(validation->arena,
                         "set %s.channels.%s.transactionCapacity = %" PRId64 " or more, or a smaller %s",
                         validation->text->name, channel->part.name, batch, key),

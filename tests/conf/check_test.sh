@@ -36,7 +36,7 @@ run 0 check -n a1 -f "$work/good.properties"
 says "source r1: seq"; says "memory budget "; says "a1: fine"
 grep -q $'\033' "$work/out" && fail "colours although this is no terminal"
 run 1 check -n a1 -f "$work/unsupported.properties"
-says "unsupported.properties:4: error: a1.sources.r1.type: Flume's source \`jms\` is not supported by penstock yet"
+says "unsupported.properties:4: error: a1.sources.r1.type: Flume's source \`jms\` is not supported by penstock: JMS is an interface of Java"
 run 0 check -n a1 -f "$work/warning.properties"
 says "warning.properties:9: warning: a1.sources.r1.bachSize: unknown key, ignored; did you mean batchSize?"
 run 1 check -n a1 -f "$work/warning.properties" --strict
