@@ -175,14 +175,14 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
         batch = strtoll(ps_option_named(part->ops->options, key)->fallback, NULL, 10);
     if (batch <= capacity)
         return true;
-    ps_problem_add(
-        validation->problems, PS_SEVERITY_DROPPED, place,
-        ps_arena_format(validation->arena,
-                        "set %s.channels.%s.transactionCapacity = %" PRId64 " or more, or a smaller %s",
-                        validation->text->name, channel->part.name, batch, key),
-        "batch size %" PRId64 " is above the transactionCapacity %" PRId64
-        " of channel %s: Flume drops the %s",
-        batch, capacity, channel->part.name, ps_kind_word(part->ops->kind));
+    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                   ps_arena_format(validation->arena,
+                                   "set %s.channels.%s.transactionCapacity = %" PRId64
+                                   " or more, or a smaller %s",
+                                   validation->text->name, channel->part.name, batch, key),
+                   "batch size %" PRId64 " is above the transactionCapacity %" PRId64
+                   " of channel %s: Flume drops the %s",
+                   batch, capacity, channel->part.name, ps_kind_word(part->ops->kind));
     return false;
 }
 
