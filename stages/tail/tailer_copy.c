@@ -119,7 +119,8 @@ static void go_on_from(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_log_queue(tailer, log);
 }
 
-static void is_compressed(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head, size_t length)
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
+                              size_t length)
 {
     char plain[PS_TAIL_HEAD_BYTES];
     size_t plain_length = inflate_head(head, length, plain, sizeof plain);
@@ -137,7 +138,7 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
                         int64_t *offset)
 {
     if (ps_tail_is_compressed(head, length)) {
-        is_compressed(tailer, log, head, length);
+        ps_tail_compressed_found(tailer, log, head, length);
         return true;
     }
     struct ps_tail_log *original = earlier_find(tailer, log, head, length);

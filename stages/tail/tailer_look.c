@@ -112,6 +112,17 @@ static void looking_discard(struct ps_tail_job *job)
     free(looking);
 }
 
+/* Its inode has another name, or is shorter: if it was compressed, it may be another file's now. */
+static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (!log->compressed)
+        return;
+    if (log->state == PS_TAIL_LOG_CLOSED)
+        ps_tail_log_open(tailer, log);
+    else
+        log->again = true;
+}
+
 static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, unsigned number,
                        const struct ps_tail_change *change)
 {
@@ -125,6 +136,7 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
     if (log != NULL) { /* a name that the last look missed, or whose file was moved away and back */
         log->again = log->state == PS_TAIL_LOG_OPENING;
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
+        look_again_if_compressed(tailer, log);
     } else {
         log = ps_tail_log_add(tailer, number, change);
         log->found_at_start = !place->looked;
@@ -161,6 +173,8 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     log->link = change->link;
     if (change->kind == PS_TAIL_FILE_RENAMED)
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
+    if (cut || change->kind == PS_TAIL_FILE_RENAMED)
+        look_again_if_compressed(tailer, log);
     /* Under its new name it may have been written to before that was known: such events found nobody. */
     bool missed = change->kind == PS_TAIL_FILE_RENAMED && log->state == PS_TAIL_LOG_OPEN;
     if (cut || missed || change->size_bytes > log->read_offset || !log->resolved ||

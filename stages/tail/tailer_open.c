@@ -244,10 +244,23 @@ static bool compare(struct ps_tailer *tailer, struct ps_tail_log *log, const str
            !ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset);
 }
 
+/* A compressed file has another name now, or is shorter. If it begins in another way, its inode is another file's. */
+static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                const struct opening *opening)
+{
+    log->compressed = opening->begins && log->identity.head_length > 0;
+    log->resolved = log->compressed;
+    if (log->compressed)
+        ps_tail_log_move(tailer, log, opening->size, opening->size);
+    return log->compressed;
+}
+
 static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     bool reads = true;
-    if (log->resolved)
+    if (log->compressed && is_still_compressed(tailer, log, opening))
+        reads = false;
+    else if (log->resolved)
         reads = compare(tailer, log, opening);
     else
         reads = resolve(tailer, log, opening);

@@ -49,7 +49,7 @@ struct ps_tail_log {
     uint8_t cut_looks;   /* how often that was not enough */
     bool stranger;       /* its inode is another file's now */
     bool again;          /* something happened while a job has it, or it waits for one */
-    bool compressed;     /* never read */
+    bool compressed;     /* not read, as long as it begins as it does */
     bool deferred;       /* too many files are open */
     bool partial;        /* the last read ended in a line without its end */
     bool rest;           /* it rests for so long that such a line counts */
@@ -156,6 +156,9 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
                         int64_t *offset);
 /* gzip, bzip2, xz, zstd. */
 bool ps_tail_is_compressed(const char *head, size_t length);
+/* It begins with `head`, which is compressed: it is not read, until its inode is another file's. */
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
+                              size_t length);
 /* What is not read of this one may stand in its copy: it was cut, or is gone. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Whether a file waits that may be a copy of this one. */
