@@ -204,6 +204,8 @@ struct ps_port {
     void (*home)(struct ps_port *port, struct ps_lease **lease);
     /* Set by the engine or by a test. Call ps_port_failed. */
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
+    /* Sources. Set by the engine; NULL: nobody asks. Call ps_port_halted. */
+    void (*halted)(struct ps_port *port, const char *reason);
     /* Sinks. Set by the engine; NULL: nobody asks. Call ps_port_troubled. */
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
 };
@@ -223,6 +225,16 @@ struct ps_port {
 static inline void ps_port_failed(struct ps_port *port, const struct ps_err *reason)
 {
     port->failed(port, reason);
+}
+
+/* The open source reads nothing more until it is opened again, by its own rule (spooldir: a file has changed), and has
+ * logged why. The engine shows the reason in /readyz and the dump, and the source as not up in the metrics. It stays
+ * open: `delivered` and `tick` are called as before. Only a restart, or a reload that changes it, opens it again. Call it
+ * from any function of an open source; the last reason counts. */
+static inline void ps_port_halted(struct ps_port *port, const char *reason)
+{
+    if (port->halted != NULL)
+        port->halted(port, reason);
 }
 
 /* How long a sink rests after so many failures in a row: by its penstock.retry.backoff and .backoff.max, else as Flume's

@@ -49,11 +49,14 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
     sum->component.instances++;
     sum->component.start_ms = __atomic_load_n(&runner->start_ms, __ATOMIC_RELAXED);
     sum->component.stop_ms = __atomic_load_n(&runner->stop_ms, __ATOMIC_RELAXED);
-    if (status == PS_RUNNER_OPEN)
+    bool halted = __atomic_load_n(&runner->halted, __ATOMIC_RELAXED);
+    if (status == PS_RUNNER_OPEN && !halted)
         return;
     bool closed =
         status == PS_RUNNER_CLOSED && sum->component.stop_ms > 0; /* 0: it opens for the first time */
-    sum->component.state = closed ? PS_METRICS_CLOSED : PS_METRICS_OPENING;
+    sum->component.state = status == PS_RUNNER_OPEN ? PS_METRICS_HALTED
+                           : closed                 ? PS_METRICS_CLOSED
+                                                    : PS_METRICS_OPENING;
     pthread_mutex_lock(&runner->lock);
     memcpy(sum->error, runner->error, sizeof sum->error);
     pthread_mutex_unlock(&runner->lock);

@@ -17,6 +17,7 @@ static void runner_home(struct ps_port *port, struct ps_lease **lease)
 }
 
 static void runner_failed(struct ps_port *port, const struct ps_err *reason);
+static void runner_halted(struct ps_port *port, const char *reason);
 
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances)
@@ -42,6 +43,7 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
         .runner = runner,
         .home = runner_home,
         .failed = runner_failed,
+        .halted = runner_halted,
     };
 }
 
@@ -135,6 +137,12 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
     runner_set_status(runner, PS_RUNNER_ENDING);
 }
 
+static void runner_halted(struct ps_port *port, const char *reason)
+{
+    runner_set_error(port->runner, reason);
+    __atomic_store_n(&port->runner->halted, true, __ATOMIC_RELAXED);
+}
+
 static void watch_failed(struct ps_runner *runner)
 {
     struct ps_err err = {0};
@@ -191,6 +199,7 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
     struct ps_err err = {0};
     if (!ps_runner_open_letterbox(runner, now))
         return false;
+    __atomic_store_n(&runner->halted, false, __ATOMIC_RELAXED);
     if (runner_open_stage(runner, &err) == PS_OK) {
         runner_set_error(runner, "");
         __atomic_store_n(&runner->start_ms, now->wall_ms, __ATOMIC_RELAXED);

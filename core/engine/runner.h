@@ -39,10 +39,11 @@ struct ps_runner {
     uint64_t retry_ns;    /* FAILED: when to try again */
     uint64_t deadline_ns; /* when it must be called again at the latest */
     uint32_t status;      /* enum ps_runner_state; relaxed reads from any thread */
+    uint32_t halted;      /* OPEN: it reads nothing more (ps_port_halted); relaxed reads from any thread */
     bool watched;         /* its epoll wakes the worker */
     int64_t start_ms, stop_ms;
-    pthread_mutex_t lock; /* guards error; taken when opening, never in work */
-    char error[256];      /* why it failed, until it is open again */
+    pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
+    char error[256];      /* why it failed or halted, until it is open again */
     struct ps_runner_look look;
     struct ps_tap *tap;
     /* Of its dead letters: the plan's agent and directory; NULL: it has none, or they go to a channel. */

@@ -85,7 +85,8 @@ static void state_words(const struct ps_metrics *metrics, const struct ps_metric
                         struct ps_page *page)
 {
     static const char *const words[] = {
-        [PS_METRICS_OPEN] = "open", [PS_METRICS_OPENING] = "not open", [PS_METRICS_CLOSED] = "closed"};
+        [PS_METRICS_OPEN] = "open", [PS_METRICS_OPENING] = "not open", [PS_METRICS_CLOSED] = "closed",
+        [PS_METRICS_HALTED] = "halted"};
     static const char *const waits[] = {
         [PS_METRICS_WAITS_FOR_CHANNEL] = "waits for a full channel",
         [PS_METRICS_WAITS_FOR_MEMORY] = "waits for memory",

@@ -32,6 +32,13 @@ bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
     return component->state == PS_METRICS_OPEN && !component_is_stalled(metrics, component);
 }
 
+static const char *what_it_is(enum ps_metrics_state state)
+{
+    return state == PS_METRICS_OPENING  ? "is not open"
+           : state == PS_METRICS_HALTED ? "reads nothing more"
+                                        : "is closed";
+}
+
 static void component_problem(const struct ps_metrics_component *component, struct ps_page *page)
 {
     ps_page_format(page, "%s %s ", ps_metrics_kind(component->kind), component->name);
@@ -39,8 +46,7 @@ static void component_problem(const struct ps_metrics_component *component, stru
         ps_page_format(page, "has delivered nothing for %s, and has events",
                        ps_quantity_print_ns(component->stalled_ns).text);
     else
-        ps_page_format(page, "is %s%s%s", component->state == PS_METRICS_OPENING ? "not open" : "closed",
-                       component->error != NULL ? ": " : "",
+        ps_page_format(page, "%s%s%s", what_it_is(component->state), component->error != NULL ? ": " : "",
                        component->error != NULL ? component->error : "");
     ps_page_text(page, "\n");
 }

@@ -15,6 +15,7 @@ enum ps_metrics_state {
     PS_METRICS_OPEN,    /* works */
     PS_METRICS_OPENING, /* not yet, or not again: open failed and is tried again; `error` says why */
     PS_METRICS_CLOSED,  /* stopped */
+    PS_METRICS_HALTED,  /* a source that reads nothing more, by its own rule (ps_port_halted); `error` says why */
 };
 
 /* What a sink is in its sink group. */
@@ -41,7 +42,7 @@ struct ps_metrics_component {
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
-    const char *error;    /* the last one, while not open; or NULL */
+    const char *error;    /* the last one, while it is not PS_METRICS_OPEN; or NULL */
     const char *outdated; /* ps_stage_ops.outdated: the file it does not use, and why; or NULL */
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A

@@ -147,6 +147,7 @@ static void stop(struct spooldir_state *state, const char *reason)
     state->stopped = true;
     snprintf(state->reason, sizeof state->reason, "%s", reason);
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_port_halted(state->port, reason);
     ps_log(PS_LOG_ERROR, state->port->component,
            "FATAL: Spool Directory source %s: { spoolDir: %s }: %s. Restart or reconfigure the agent to "
            "continue "

@@ -123,6 +123,11 @@ done
 # ---- what breaks the assumptions ----
 
 stopped() { grep -q "FATAL: Spool Directory source r1.*$1" "$work/agent.err"; }
+is_not_ready() { # MESSAGE
+    [[ $(curl -s -w '%{http_code}' "http://127.0.0.1:$metrics_port/readyz") == *"source r1 reads nothing more: "*"$1"*503 ]] &&
+        curl -fs "http://127.0.0.1:$metrics_port/metrics/prometheus" | grep -q '^penstock_component_up{kind="source",component="r1"} 0$'
+}
+is_ready() { curl -fs "http://127.0.0.1:$metrics_port/readyz" >"$work/readyz"; }
 is_open_elsewhere() { # the file was read: a later look at its time finds another one
     curl -fs "http://127.0.0.1:$metrics_port/metrics" | grep -q '^penstock_source_events_received_total{component="r1"} 1$'
 }
@@ -151,6 +156,7 @@ for policy in stop skip; do
         fi
         if [[ $policy == stop ]]; then
             await "$what: the source stops" stopped "$message"
+            await "$what: /readyz and the metrics say so" is_not_ready "$message"
             echo second >"$spool/.two"
             mv "$spool/.two" "$spool/two"
             stop_agent TERM 0
@@ -160,6 +166,7 @@ for policy in stop skip; do
             echo second >"$spool/.two"
             mv "$spool/.two" "$spool/two"
             await "$what: the source goes on" test -e "$spool/two.COMPLETED"
+            is_ready || fail "$what: not ready: $(<"$work/readyz")"
             stop_agent TERM 0
         fi
         [[ -e $spool/one ]] || fail "$what: the file is gone"

@@ -156,7 +156,16 @@ static void await_made(struct flow *flow)
     }
 }
 
-static bool source_fails; /* atomic */
+static void await_source(struct ps_agent *agent, enum ps_metrics_state wanted)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    while (look(agent).source != wanted) {
+        assert_true(ps_clock_now().mono_ns < until_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static bool source_fails, source_halts; /* atomic */
 
 static struct ps_port *failing_port;
 
@@ -175,6 +184,8 @@ static enum ps_result failing_work(const void *plan, void *state, struct ps_batc
         ps_port_failed(failing_port, &err);
         return PS_IDLE;
     }
+    if (__atomic_exchange_n(&source_halts, false, __ATOMIC_RELAXED))
+        ps_port_halted(failing_port, "a file has changed");
     return flow_source_stream.source->work(plan, state, batch, now);
 }
 
@@ -198,14 +209,40 @@ static void test_account_of_a_failed_source(void **state)
         fail_msg("%s", err.text);
     await_made(&flow);
     __atomic_store_n(&source_fails, true, __ATOMIC_RELAXED);
-    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
-    while (look(agent).source != PS_METRICS_OPENING) {
-        assert_true(ps_clock_now().mono_ns < until_ns);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    }
+    await_source(agent, PS_METRICS_OPENING);
     spec = flow_spec(&flow);
     spec->sources[0].stage.ops = &stage;
     assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    assert_int_equal(accepted_of(agent), 100);
+    flow_fini(&flow);
+}
+
+/* It stays open, and is shown as halted until it is opened again. */
+static void test_source_that_halts(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    struct ps_source_ops source = *flow_source_stream.source;
+    struct ps_stage_ops stage = flow_source_stream;
+    source.work = failing_work;
+    stage.source = &source;
+    stage.open = failing_open;
+    flow.options.workers = 1;
+    flow_init(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    __atomic_store_n(&source_halts, true, __ATOMIC_RELAXED);
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_source(agent, PS_METRICS_HALTED);
+    await_made(&flow);
+    spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    spec->sources[0].stage.fingerprint = "another";
+    assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    await_source(agent, PS_METRICS_OPEN);
     assert_int_equal(accepted_of(agent), 100);
     flow_fini(&flow);
 }
@@ -238,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics_answer_while_components_open),
         cmocka_unit_test(test_account_of_a_failed_source),
+        cmocka_unit_test(test_source_that_halts),
         cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,16 @@ static void test_not_open(void **state)
     expect(ps_metrics_ready, "source r1 is not open: port 514 is in use\nsink k1 is closed\n");
 }
 
+static void test_halted_source(void **state)
+{
+    (void)state;
+    components[0].state = PS_METRICS_HALTED;
+    components[0].error = "/spool/a has changed";
+    expect(ps_metrics_live, "");
+    expect(ps_metrics_ready, "source r1 reads nothing more: /spool/a has changed\n");
+    expect_sample("\npenstock_component_up{kind=\"source\",component=\"r1\"} 0\n");
+}
+
 /* A restart of the process would not bring the broker back. */
 static void test_stalled_sink(void **state)
 {
@@ -127,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_all_is_well, setup),  cmocka_unit_test_setup(test_not_open, setup),
+        cmocka_unit_test_setup(test_halted_source, setup),
         cmocka_unit_test_setup(test_stalled_sink, setup), cmocka_unit_test_setup(test_failed_reload, setup),
         cmocka_unit_test_setup(test_outdated, setup),     cmocka_unit_test_setup(test_stopping, setup),
         cmocka_unit_test_setup(test_stuck_worker, setup),

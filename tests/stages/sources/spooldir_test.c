@@ -286,6 +286,8 @@ static void test_a_position_that_is_left(void **state)
 static void assert_stopped(struct ps_test_stage *stage)
 {
     UNTIL(stage, ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) == 1);
+    assert_true(stage->halted);
+    assert_non_null(strstr(stage->err.text, path_of("a")));
     put("next", "next\n", 9000);
     ps_test_source_close_batch(stage);
     ps_test_source_clear(stage);
@@ -302,6 +304,7 @@ static void assert_went_on(struct ps_test_stage *stage)
     read_events(stage, 1);
     assert_string_equal(bodies(stage), "next ");
     UNTIL(stage, is_there("next.COMPLETED"));
+    assert_false(stage->halted);
 }
 
 static void test_broken_assumptions(void **state)
