@@ -84,9 +84,10 @@ static void one_line(const char *error, struct ps_page *page)
 static void state_words(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
                         struct ps_page *page)
 {
-    static const char *const words[] = {
-        [PS_METRICS_OPEN] = "open", [PS_METRICS_OPENING] = "not open", [PS_METRICS_CLOSED] = "closed",
-        [PS_METRICS_HALTED] = "halted"};
+    static const char *const words[] = {[PS_METRICS_OPEN] = "open",
+                                        [PS_METRICS_OPENING] = "not open",
+                                        [PS_METRICS_CLOSED] = "closed",
+                                        [PS_METRICS_HALTED] = "halted"};
     static const char *const waits[] = {
         [PS_METRICS_WAITS_FOR_CHANNEL] = "waits for a full channel",
         [PS_METRICS_WAITS_FOR_MEMORY] = "waits for memory",
