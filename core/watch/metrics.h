@@ -15,7 +15,7 @@ enum ps_metrics_state {
     PS_METRICS_OPEN,    /* works */
     PS_METRICS_OPENING, /* not yet, or not again: open failed and is tried again; `error` says why */
     PS_METRICS_CLOSED,  /* stopped */
-    PS_METRICS_HALTED,  /* a source that reads nothing more, by its own rule (ps_port_halted); `error` says why */
+    PS_METRICS_HALTED, /* a source that reads nothing more, by its own rule (ps_port_halted); `error` says why */
 };
 
 /* What a sink is in its sink group. */
