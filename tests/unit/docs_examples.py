@@ -49,6 +49,8 @@ done
 code=0
 if [[ $command == agent && ${FOREGROUND-} ]]; then
     exec timeout --preserve-status 3 PROGRAM "${words[@]}"
+elif [[ $command == agent || $command == mock-broker ]]; then
+    exec PROGRAM "${words[@]}" # so that a kill reaches it
 elif [[ $command == top && " ${words[*]} " != *' --once '* ]] || [[ $command == tail && " ${words[*]} " == *' -f '* ]]; then
     timeout 3 PROGRAM "${words[@]}" || code=$?
     exit $((code == 124 ? 0 : code))

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
-for program in python3 unshare jq nc curl ip ss; do
+for program in python3 unshare jq nc curl ip ss kcat; do
     command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
 done
 cd "$PENSTOCK_SOURCE"

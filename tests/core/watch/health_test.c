@@ -136,11 +136,10 @@ static void test_stuck_worker(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_all_is_well, setup),  cmocka_unit_test_setup(test_not_open, setup),
-        cmocka_unit_test_setup(test_halted_source, setup),
-        cmocka_unit_test_setup(test_stalled_sink, setup), cmocka_unit_test_setup(test_failed_reload, setup),
-        cmocka_unit_test_setup(test_outdated, setup),     cmocka_unit_test_setup(test_stopping, setup),
-        cmocka_unit_test_setup(test_stuck_worker, setup),
+        cmocka_unit_test_setup(test_all_is_well, setup),   cmocka_unit_test_setup(test_not_open, setup),
+        cmocka_unit_test_setup(test_halted_source, setup), cmocka_unit_test_setup(test_stalled_sink, setup),
+        cmocka_unit_test_setup(test_failed_reload, setup), cmocka_unit_test_setup(test_outdated, setup),
+        cmocka_unit_test_setup(test_stopping, setup),      cmocka_unit_test_setup(test_stuck_worker, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
