@@ -1,5 +1,6 @@
 #include "stages/tail/positions.h"
 
+#include "core/clock.h"
 #include "stages/text/json_text.h"
 
 #include <errno.h>
@@ -280,7 +281,7 @@ static bool member_take(struct cursor *cursor, struct ps_tail_position *position
 
 static bool entry_take(struct cursor *cursor, bool identities, struct ps_tail_positions *positions)
 {
-    struct ps_tail_position position = {.path = NULL};
+    struct ps_tail_position position = {.path = NULL, .offset = identities ? -1 : 0};
     unsigned seen = 0, needed = identities ? 0x39 : 0x07;
     bool good = accept(cursor, '{');
     if (good && !accept(cursor, '}')) {
@@ -351,8 +352,31 @@ static enum ps_status file_read(const char *path, bool identities, struct ps_tai
         return ps_err_set(err, "%s cannot be read: %s", path, strerror(error));
     }
     ps_tail_positions_parse(text, used, identities, positions);
+    positions->written_ns = (uint64_t)status.st_mtim.tv_sec * PS_NS_PER_S + (uint64_t)status.st_mtim.tv_nsec;
     free(text);
     return PS_OK;
+}
+
+/* Those of an older version of this program have no positions of their own. */
+static void identities_take(struct ps_tail_positions *positions, const struct ps_tail_positions *identities)
+{
+    bool have_positions = identities->ours && identities->written_ns >= positions->written_ns &&
+                          (identities->count == 0 || identities->items[0].offset >= 0);
+    size_t kept = 0;
+    for (size_t i = 0; i < positions->count; i++) {
+        struct ps_tail_position position = positions->items[i];
+        const struct ps_tail_position *known = ps_tail_positions_find(identities, position.inode);
+        if (known == NULL && have_positions) {
+            free(position.path);
+            continue;
+        }
+        if (known != NULL) {
+            position.identity = known->identity;
+            position.offset = have_positions && known->offset >= 0 ? known->offset : position.offset;
+        }
+        positions->items[kept++] = position;
+    }
+    positions->count = kept;
 }
 
 enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions *positions,
@@ -368,11 +392,7 @@ enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions
     enum ps_status status = file_read(name, true, &identities, err);
     free(name);
     ps_tail_positions_sort(&identities);
-    for (size_t i = 0; i < identities.count; i++) {
-        struct ps_tail_position *position = ps_tail_positions_find(positions, identities.items[i].inode);
-        if (position != NULL)
-            position->identity = identities.items[i].identity;
-    }
+    identities_take(positions, &identities);
     ps_tail_positions_free(&identities);
     if (status != PS_OK)
         ps_tail_positions_free(positions);
@@ -397,15 +417,13 @@ static void print_positions(FILE *out, const struct ps_tail_positions *positions
 static void print_identities(FILE *out, const struct ps_tail_positions *positions)
 {
     fputc('[', out);
-    bool any = false;
     for (size_t i = 0; i < positions->count; i++) {
         const struct ps_tail_identity *identity = &positions->items[i].identity;
-        if (identity->device == 0)
-            continue;
-        fprintf(out, "%s{\"inode\":%" PRId64 ",\"device\":%" PRId64 ",\"head\":%" PRId64 ",\"length\":%u}",
-                any ? ",\n" : "", (int64_t)identity->inode, (int64_t)identity->device,
-                (int64_t)identity->head, identity->head_length);
-        any = true;
+        fprintf(out,
+                "%s{\"inode\":%" PRId64 ",\"pos\":%" PRId64 ",\"device\":%" PRId64 ",\"head\":%" PRId64
+                ",\"length\":%u}",
+                i > 0 ? ",\n" : "", (int64_t)positions->items[i].inode, positions->items[i].offset,
+                (int64_t)identity->device, (int64_t)identity->head, identity->head_length);
     }
     fputs("]\n", out);
 }

@@ -5,7 +5,10 @@
  * beside it (PATH.identities). They count only if the position file is ours: Flume's has no newline at its end. Then a file
  * that has the inode and not the fingerprint is another one; without fingerprints Flume's rule, inode and path, decides.
  *
- * Both files are written beside their place, synced, and renamed; identities first. Thread: one that may wait. */
+ * Both files are written beside their place, synced, and renamed; identities first. So after a crash between the two the
+ * identities are newer, and an inode may be another file's there. Each of them has its position, too: while they are not older
+ * than the position file (somebody may have edited it), these positions count, and one whose inode they do not have counts no
+ * more. Thread: one that may wait. */
 #pragma once
 
 #include "core/status.h"
@@ -16,7 +19,7 @@
 
 struct ps_tail_position {
     uint64_t inode;
-    int64_t offset;
+    int64_t offset; /* of an entry of identities that has none (written by an older version): -1 */
     char *path;
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
 };
@@ -24,8 +27,9 @@ struct ps_tail_position {
 struct ps_tail_positions {
     struct ps_tail_position *items; /* as in the file; the last one of an inode counts */
     size_t count, room;
-    bool ours; /* written by this program */
-    bool cut;  /* ended in the middle, or had a mistake: the entries before it are there */
+    bool ours;           /* written by this program */
+    uint64_t written_ns; /* wall clock; loaded ones */
+    bool cut;            /* ended in the middle, or had a mistake: the entries before it are there */
 };
 
 /* Adds one; copies the path. Ends the process without memory. */

@@ -250,8 +250,8 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
 {
     log->compressed = opening->begins && log->identity.head_length > 0;
     log->resolved = log->compressed;
-    if (log->compressed)
-        ps_tail_log_move(tailer, log, opening->size, opening->size);
+    int64_t offset = log->compressed ? opening->size : 0;
+    ps_tail_log_move(tailer, log, offset, offset);
     return log->compressed;
 }
 

@@ -527,6 +527,28 @@ static void test_inode_of_compressed_file(void **unused)
     }
 }
 
+/* And a copy that gets it is read from its beginning, or as far as its original was. */
+static void test_copy_on_inode_of_compressed_file(void **unused)
+{
+    (void)unused;
+    ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
+    append("app.log", "first-line-of-the-log\n");
+    PS_START(NULL);
+    expect("first-line-of-the-log");
+    assert_int_equal(truncate(ps_test_folder_path("app.1.gz"), 0), 0);
+    append("app.1.gz",
+           "first-line-of-the-log\nsecond-line\n"); /* the original was cut before it was read to its end */
+    move("app.1.gz", "app.log.1");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "third\n");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < stage.event_count; i++)
+        assert_true(strcmp(stage.events[i].body, "third") == 0 ||
+                    strcmp(stage.events[i].body, "second-line") == 0 ||
+                    strcmp(stage.events[i].body, "first-line-of-the-log") == 0);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_compressed_is_renamed(void **unused)
 {
     (void)unused;
@@ -584,6 +606,7 @@ int main(void)
         TEST(compressed),
         TEST(compressed_was_empty),
         TEST(inode_of_compressed_file),
+        TEST(copy_on_inode_of_compressed_file),
         TEST(compressed_is_renamed),
         TEST(mistakes),
     };

@@ -2,6 +2,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +134,68 @@ static void test_saved_and_loaded(void **unused)
     ps_tail_positions_free(&positions);
 }
 
+static void save(uint64_t inode, int64_t offset, uint64_t head)
+{
+    struct ps_err err;
+    ps_tail_positions_add(&positions,
+                          &(struct ps_tail_position){
+                              .inode = inode,
+                              .offset = offset,
+                              .path = (char *)(uintptr_t) "/log",
+                              .identity = {.device = 3, .inode = inode, .head = head, .head_length = 9}});
+    assert_int_equal(ps_tail_positions_save(ps_test_folder_path("p"), &positions, &err), PS_OK);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(ps_test_folder_path(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void set_time(const char *name, time_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0), 0);
+}
+
+/* A kill between the two files: the inode is another file's by then, and another inode's file is gone. */
+static void test_identities_are_newer(void **unused)
+{
+    (void)unused;
+    struct ps_err err;
+    struct ps_tail_positions again;
+    char text[1000];
+    save(7, 1000, 1);
+    save(5, 4136, 2);
+    ps_tail_positions_free(&positions);
+    read_file("p", text, sizeof text);
+    save(5, 20, 3);
+    ps_tail_positions_free(&positions);
+    write_file("p", text);
+    set_time("p.identities", 1000);
+    set_time("p", 999);
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("p"), &again, &err), PS_OK);
+    assert_int_equal(again.count, 1);
+    assert_int_equal(again.items[0].inode, 5);
+    assert_int_equal(again.items[0].offset, 20);
+    assert_true(again.items[0].identity.head == 3);
+    ps_tail_positions_free(&again);
+    set_time("p", 1001); /* edited since: its positions count */
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("p"), &again, &err), PS_OK);
+    assert_int_equal(again.count, 2);
+    assert_int_equal(ps_tail_positions_find(&again, 5)->offset, 4136);
+    ps_tail_positions_free(&again);
+    write_file("p.identities",
+               "[{\"inode\":5,\"device\":3,\"head\":4,\"length\":9}]\n"); /* an older version's */
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("p"), &again, &err), PS_OK);
+    assert_int_equal(again.count, 2);
+    assert_int_equal(ps_tail_positions_find(&again, 5)->offset, 4136);
+    assert_true(ps_tail_positions_find(&again, 5)->identity.head == 4);
+    ps_tail_positions_free(&again);
+}
+
 static void test_errors(void **unused)
 {
     (void)unused;
@@ -159,8 +222,13 @@ static void test_link(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {
-        TEST(flumes),           TEST(forms),  TEST(depth), TEST(same_inode_twice),
-        TEST(saved_and_loaded), TEST(errors), TEST(link)};
+    const struct CMUnitTest tests[] = {TEST(flumes),
+                                       TEST(forms),
+                                       TEST(depth),
+                                       TEST(same_inode_twice),
+                                       TEST(saved_and_loaded),
+                                       TEST(identities_are_newer),
+                                       TEST(errors),
+                                       TEST(link)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
