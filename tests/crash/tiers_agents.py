@@ -81,13 +81,14 @@ class Machine:
     def __init__(self, root, name, text):
         self.name, self.folder, self.process = name, f"{root}/{name}", None
         self.log = f"{self.folder}/agent.log"
-        self.kills = self.stops = 0
+        self.kills = self.stops = self.begin = 0
         os.makedirs(f"{self.folder}/logs", exist_ok=True)
         with open(f"{self.folder}/agent.properties", "w", encoding="ascii") as file:
             file.write(text)
 
     def start(self):
         with open(self.log, "ab") as log:
+            self.begin = log.tell()
             self.process = subprocess.Popen([PENSTOCK, "agent", "-n", "a1", "-f", f"{self.folder}/agent.properties"],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
 
@@ -104,9 +105,16 @@ class Machine:
         else:
             self.stops += 1
 
+    def _takes_signals(self):
+        """Whether this life has come so far."""
+        with open(self.log, "rb") as log:
+            log.seek(self.begin)
+            return b"starts agent" in log.read()
+
     def await_end(self, number, limit_s=120):
         code = self.process.wait(limit_s)
-        if code not in ([-signal.SIGKILL] if number == signal.SIGKILL else [0]):
+        good = code == -signal.SIGKILL if number == signal.SIGKILL else code == 0 or (code == -signal.SIGTERM and not self._takes_signals())
+        if not good:
             raise RuntimeError(f"{self.name} ended with {code} after signal {number}")
         self.process = None
 
