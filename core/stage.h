@@ -202,11 +202,9 @@ struct ps_port {
     /* How leases leave a stage; set by the engine or by a test. Call ps_port_done and ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
-    /* Set by the engine or by a test. Call ps_port_failed. */
+    /* Set by the engine or by a test; NULL (not `failed`): nobody asks. Call ps_port_failed, _halted, _troubled. */
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
-    /* Sources. Set by the engine; NULL: nobody asks. Call ps_port_halted. */
     void (*halted)(struct ps_port *port, const char *reason);
-    /* Sinks. Set by the engine; NULL: nobody asks. Call ps_port_troubled. */
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
 };
 
@@ -227,10 +225,8 @@ static inline void ps_port_failed(struct ps_port *port, const struct ps_err *rea
     port->failed(port, reason);
 }
 
-/* The open source reads nothing more until it is opened again, by its own rule (spooldir: a file has changed), and has
- * logged why. The engine shows the reason in /readyz and the dump, and the source as not up in the metrics. It stays
- * open: `delivered` and `tick` are called as before. Only a restart, or a reload that changes it, opens it again. Call it
- * from any function of an open source; the last reason counts. */
+/* The open source reads nothing more, by its own rule (spooldir: a file has changed), and has logged why: /readyz, the dump
+ * and the metrics show it. It stays open until a restart, or a reload that changes it. From any function of a source. */
 static inline void ps_port_halted(struct ps_port *port, const char *reason)
 {
     if (port->halted != NULL)

@@ -137,14 +137,6 @@ static void record_failed(struct ps_port *port, const struct ps_err *reason)
     stage->failed = true;
 }
 
-static void record_halted(struct ps_port *port, const char *reason)
-{
-    struct ps_test_stage *stage = stage_of_port(port);
-    stage->err = (struct ps_err){.length = 0};
-    ps_err_set(&stage->err, "%s", reason);
-    stage->halted = true;
-}
-
 /* ---- life ---- */
 
 void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
@@ -194,7 +186,6 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .done = record_done,
         .home = record_home,
         .failed = record_failed,
-        .halted = record_halted,
     };
     assert_true(stage->port.epoll_fd >= 0 && stage->port.wake_fd >= 0);
     ps_log_unlimited();

@@ -45,10 +45,9 @@ struct ps_test_stage {
     struct ps_port port;
     struct ps_counters counters;
     struct ps_now now; /* the fake clock, passed to every call */
-    struct ps_err err; /* of the last bind, check, build or open that failed, ps_port_failed or _halted */
+    struct ps_err err; /* of the last bind, check, build or open that failed, or of ps_port_failed */
     bool built, opened;
     bool failed; /* the open stage called ps_port_failed */
-    bool halted; /* ps_port_halted; the reason is in err */
 
     struct ps_test_problems *problems; /* reported by binding and `check` */
 

@@ -283,11 +283,18 @@ static void test_a_position_that_is_left(void **state)
     ps_test_stage_fini(&stage);
 }
 
+static char halted[1024]; /* why; empty: it has not */
+
+static void record_halted(struct ps_port *port, const char *reason)
+{
+    (void)port;
+    snprintf(halted, sizeof halted, "%s", reason);
+}
+
 static void assert_stopped(struct ps_test_stage *stage)
 {
     UNTIL(stage, ps_test_stage_counter(stage, PS_COUNTER_EventReadFail) == 1);
-    assert_true(stage->halted);
-    assert_non_null(strstr(stage->err.text, path_of("a")));
+    assert_non_null(strstr(halted, path_of("a")));
     put("next", "next\n", 9000);
     ps_test_source_close_batch(stage);
     ps_test_source_clear(stage);
@@ -304,7 +311,7 @@ static void assert_went_on(struct ps_test_stage *stage)
     read_events(stage, 1);
     assert_string_equal(bodies(stage), "next ");
     UNTIL(stage, is_there("next.COMPLETED"));
-    assert_false(stage->halted);
+    assert_string_equal(halted, "");
 }
 
 static void test_broken_assumptions(void **state)
@@ -318,6 +325,8 @@ static void test_broken_assumptions(void **state)
             if (what == 1)
                 put("a.COMPLETED", "another\n", 500);
             START(&stage, "penstock.onFileError", policies[i]);
+            stage.port.halted = record_halted;
+            halted[0] = '\0';
             read_events(&stage, 1);
             if (what == 0)
                 write_file("a", "1\nmore\n", 2000); /* the same file, changed */

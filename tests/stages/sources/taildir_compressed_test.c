@@ -1,0 +1,172 @@
+/* Source taildir: files that are compressed, and those that get their inodes. */
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct ps_test_stage stage;
+static char pattern[512], positions[512];
+
+static int setup(void **state)
+{
+    ps_test_folder_setup(state);
+    snprintf(pattern, sizeof pattern, "%s/app.*", ps_test_folder());
+    snprintf(positions, sizeof positions, "%s/state/positions.json", ps_test_folder());
+    return 0;
+}
+
+static void append(const char *name, const char *text)
+{
+    ps_test_folder_append(name, text, strlen(text));
+}
+
+static void move(const char *from, const char *to)
+{
+    assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
+}
+
+static void start(void)
+{
+    ps_test_stage_start(&stage, &ps_source_taildir,
+                        PS_KEYS("filegroups", "g", "filegroups.g", pattern, "positionFile", positions));
+}
+
+/* Waits for these lines, separated by blanks, and forgets them. */
+static void expect(const char *lines)
+{
+    char text[4096] = "";
+    size_t count = 0;
+    for (const char *at = lines; *at != '\0'; at++)
+        count += at == lines || *at == ' ';
+    ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < stage.event_count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i > 0 ? " " : "",
+                 stage.events[i].body);
+    assert_string_equal(text, lines);
+    ps_test_source_clear(&stage);
+}
+
+/* Until so many files are open. */
+static void wait_for_open(unsigned count)
+{
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_stage_counter(&stage, PS_COUNTER_extra + 1) != count) {
+        ps_test_source_settle(&stage, 0, 10);
+        assert_true(ps_clock_now().mono_ns < until);
+    }
+}
+
+static void expect_nothing(void)
+{
+    ps_test_source_settle(&stage, 0, 100);
+}
+
+static void test_compressed(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    start();
+    expect("one");
+    ps_test_folder_append("app.log.1.gz", "\x1f\x8b\x08\x00garbage\nmore\n", 17);
+    append("app.new", "two\n");
+    expect("two");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+#define GZIP_TEXT "\x1f\x8b\x08\x00garbage\nmore\n"
+#define GZIP_BYTES 17
+
+/* gzip makes an empty file first; its inode may be one that the position file has. */
+static void test_compressed_was_empty(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    start();
+    expect("one");
+    ps_test_stage_close(&stage);
+    ps_test_source_clear(&stage);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    move("app.log", "app.log.1.gz");
+    append("app.log", "two\n");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect("two");
+    wait_for_open(2);
+    ps_test_folder_append("app.log.1.gz", GZIP_TEXT, GZIP_BYTES);
+    wait_for_open(1); /* what it is was noticed */
+    append("app.log", "three\n");
+    expect("three");
+    ps_test_stage_fini(&stage);
+}
+
+/* The oldest compressed file is deleted, and the new log gets its inode. */
+static void test_inode_of_compressed_file(void **unused)
+{
+    (void)unused;
+    static const char *const lines[] = {"short\n", "longer-than-what-was-compressed\n"};
+    for (size_t i = 0; i < PS_COUNT_OF(lines); i++) {
+        char gz[32], new[32], line[64];
+        snprintf(gz, sizeof gz, "app.%zu.gz", i);
+        snprintf(new, sizeof new, "app.%zu.new", i);
+        ps_test_folder_append(gz, GZIP_TEXT, GZIP_BYTES);
+        append("app.log", "one\n");
+        start();
+        expect(i == 0 ? "one" : "one one");
+        assert_int_equal(truncate(ps_test_folder_path(gz), 0), 0);
+        append(gz, lines[i]);
+        move(gz, new);
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(lines[i], "\n"), lines[i]);
+        expect(line);
+        ps_test_stage_fini(&stage);
+        assert_int_equal(unlink(ps_test_folder_path(new)), 0);
+        assert_int_equal(unlink(positions), 0);
+        assert_int_equal(unlink(ps_test_folder_path("state/positions.json.identities")), 0);
+    }
+}
+
+/* And a copy that gets it is read from its beginning, or as far as its original was. */
+static void test_copy_on_inode_of_compressed_file(void **unused)
+{
+    (void)unused;
+    ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
+    append("app.log", "first-line-of-the-log\n");
+    start();
+    expect("first-line-of-the-log");
+    assert_int_equal(truncate(ps_test_folder_path("app.1.gz"), 0), 0);
+    append("app.1.gz",
+           "first-line-of-the-log\nsecond-line\n"); /* the original was cut before it was read to its end */
+    move("app.1.gz", "app.log.1");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "third\n");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < stage.event_count; i++)
+        assert_true(strcmp(stage.events[i].body, "third") == 0 ||
+                    strcmp(stage.events[i].body, "second-line") == 0 ||
+                    strcmp(stage.events[i].body, "first-line-of-the-log") == 0);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_compressed_is_renamed(void **unused)
+{
+    (void)unused;
+    ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
+    append("app.log", "one\n");
+    start();
+    expect("one");
+    move("app.1.gz", "app.2.gz");
+    append("app.new", "two\n");
+    expect("two");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(compressed), TEST(compressed_was_empty),
+                                       TEST(inode_of_compressed_file), TEST(copy_on_inode_of_compressed_file),
+                                       TEST(compressed_is_renamed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
