@@ -1,7 +1,7 @@
 """The subjects of bench/peers and bench/overload: penstock and its peers, each with the settings that its own documents recommend for speed
 (docs/BENCHMARKS.md lists and explains them).
 
-A subject takes events on a port of 127.0.0.1 and writes them to a topic, or discards them. `start` writes its configuration and
+A subject takes events on a port of 127.0.0.1, or follows the files of a directory, and writes them to a topic, or discards them. `start` writes its configuration and
 returns its process; it raises Skip with the reason when the subject cannot run here. Debian's rsyslog and syslog-ng conflict with each other: their
 packages are unpacked into a cache and run as plain processes."""
 
@@ -58,6 +58,12 @@ class Place:
     budget: str = ""  # penstock's memory budget
     cpus: object = None  # the only CPUs it may use
 
+    def logs(self):
+        """The directory whose files a subject of the scheme `file` follows."""
+        path = os.path.join(self.folder, "logs")
+        os.makedirs(path, exist_ok=True)
+        return path
+
     def spawn(self, command, environment=None):
         log = open(os.path.join(self.folder, "log"), "w", encoding="utf-8")
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder,
@@ -82,7 +88,8 @@ class Subject:
     name: str
     about: str  # for tables
     start: object  # place -> process
-    scheme: str = "tcp"  # of the URL for load; "": it makes its own events
+    scheme: str = "tcp"  # of the URL for load; "": it makes its own events; "file": it follows the files place.logs()/*.log
+    listens: bool = True  # on its port (scheme "" and "file": on port + 1); False: nothing tells when it has started
     format: str = "rfc3164"
     kafka: bool = True  # otherwise it discards events, and its own counter counts them
     share: float = 1.0  # of the events that the others get; slow subjects need fewer for a run of the same length
@@ -104,7 +111,7 @@ def rsyslog_counter(place):
     """The last line of impstats about its input."""
     time.sleep(1.5)
     with open(os.path.join(place.folder, "stats"), encoding="utf-8", errors="replace") as file:
-        found = re.findall(r'"origin": *"(?:imptcp|imudp)"[^}]*"submitted": *(\d+)', file.read())
+        found = re.findall(r'"origin": *"(?:imptcp|imudp|imfile)"[^}]*"submitted": *(\d+)', file.read())
     return int(found[-1]) if found else None
 
 
@@ -130,6 +137,8 @@ def agent_text(place, source, sinks):
         "syslogtcp": f"a.sources.s.type = syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = {place.port}\n",
         "syslogudp": f"a.sources.s.type = syslogudp\na.sources.s.host = 127.0.0.1\na.sources.s.port = {place.port}\n",
         "netcat": f"a.sources.s.type = netcat\na.sources.s.bind = 127.0.0.1\na.sources.s.port = {place.port}\na.sources.s.ack-every-event = false\n",
+        "taildir": "a.sources.s.type = TAILDIR\na.sources.s.filegroups = f\na.sources.s.batchSize = 1000\n"
+                   f"a.sources.s.filegroups.f = {place.logs()}/.*log\na.sources.s.positionFile = {place.folder}/positions\n",
         "stress": f"a.sources.s.type = org.apache.flume.source.StressSource\na.sources.s.size = {place.bytes}\na.sources.s.batchSize = 1000\n",
     }[source]
     text = "a.sources = s\na.channels = c\na.sources.s.channels = c\n" + listening
@@ -187,19 +196,24 @@ def unpacked(name):
     return root, {"LD_LIBRARY_PATH": ":".join(os.path.join(root, one) for one in libraries)}
 
 
-def rsyslog(udp=False):
+def rsyslog(scheme="tcp"):
     def start(place):
         root, environment = unpacked("rsyslog")
-        listening = (f'module(load="imudp" threads="2" timeRequery="8" batchSize="128")\n'
-                     f'input(type="imudp" port="{place.port}" address="127.0.0.1" rcvbufSize="4m")'
-                     if udp else f'module(load="imptcp" threads="2")\ninput(type="imptcp" port="{place.port}" address="127.0.0.1")')
+        receiving = {
+            "tcp": f'module(load="imptcp" threads="2")\ninput(type="imptcp" port="{place.port}" address="127.0.0.1")',
+            "udp": 'module(load="imudp" threads="2" timeRequery="8" batchSize="128")\n'
+                   f'input(type="imudp" port="{place.port}" address="127.0.0.1" rcvbufSize="4m")',
+            "file": 'module(load="imfile" mode="inotify")\n'
+                    f'input(type="imfile" file="{place.logs()}/*.log" tag="t" addMetadata="off" maxSubmitAtOnce="10000")',
+        }[scheme]
+        raw = "msg" if scheme == "file" else "rawmsg"  # imfile puts no header before the line
         path = place.write("rsyslog.conf", f"""
 global(workDirectory="{place.folder}")
 main_queue(queue.type="FixedArray" queue.size="500000" queue.dequeueBatchSize="10000" queue.workerThreads="1")
 module(load="impstats" interval="1" format="json" log.syslog="off" log.file="{place.folder}/stats")
 module(load="omkafka")
-{listening}
-template(name="raw" type="string" string="%rawmsg%")
+{receiving}
+template(name="raw" type="string" string="%{raw}%")
 action(type="omkafka" broker=["{place.brokers}"] topic="{place.topic}" template="raw" partitions.auto="on" resubmitOnFailure="on"
   confParam=["acks=all","enable.idempotence=true","linger.ms=5","batch.size=1000000","batch.num.messages=10000",
              "queue.buffering.max.messages=500000","compression.type={place.compression}"])
@@ -210,21 +224,27 @@ action(type="omkafka" broker=["{place.brokers}"] topic="{place.topic}" template=
     return start
 
 
-def syslog_ng(flags, message, transport="tcp"):
+def syslog_ng(flags, message, scheme="tcp"):
     def start(place):
         root, environment = unpacked("syslog-ng")
-        receiving = 'so-rcvbuf(4194304)' if transport == "udp" else "max-connections(100) log-iw-size(400000)"
+        network = f'network(ip("127.0.0.1") port({place.port}) transport("{scheme}") log-fetch-limit(10000) {flags}'
+        source = {
+            "tcp": f"{network} max-connections(100) log-iw-size(400000))",
+            "udp": f"{network} so-rcvbuf(4194304))",
+            "file": f'wildcard-file(base-dir("{place.logs()}") filename-pattern("*.log") max-files(10) log-fetch-limit(10000) '
+                    f'log-iw-size(4000000) {flags})',
+        }[scheme]
         path = place.write("syslog-ng.conf", f"""
 @version: 3.38
-@module afsocket
+@module {'affile' if scheme == 'file' else 'afsocket'}
 @module syslogformat
 @module kafka
 options {{ stats-freq(0); keep-hostname(yes); use-dns(no); log-fifo-size(1000000); threaded(yes); }};
-source s {{ network(ip("127.0.0.1") port({place.port}) transport("{transport}") {receiving} log-fetch-limit(10000) {flags}); }};
+source s {{ {source}; }};
 destination d {{ kafka-c(bootstrap-servers("{place.brokers}") topic("{place.topic}") message("{message}") workers(1)
   config("acks" => "all", "enable.idempotence" => "true", "linger.ms" => "5", "batch.num.messages" => "10000",
          "queue.buffering.max.messages" => "500000", "compression.type" => "{place.compression}")); }};
-log {{ source(s); destination(d); {'flags(flow-control);' if transport == 'tcp' else ''} }};
+log {{ source(s); destination(d); {'' if scheme == 'udp' else 'flags(flow-control);'} }};
 """)
         return place.spawn([f"{root}/usr/sbin/syslog-ng", "-F", "-f", path, "--module-path", f"{root}/usr/lib/syslog-ng/3.38",
                             "-R", f"{place.folder}/persist", "-p", f"{place.folder}/pid", "-c", f"{place.folder}/ctl", "--no-caps"], environment)
@@ -243,19 +263,19 @@ def program(*names):
     raise Skip(f"{names[0]} is not installed (not in Debian 12)")
 
 
-def fluent_bit(place):
-    path = place.write("fluent-bit.conf", f"""
+def fluent_bit(scheme="tcp"):
+    def start(place):
+        receiving = {
+            "tcp": f"name tcp\n    listen 127.0.0.1\n    port {place.port}\n    format none\n    separator \\n\n    chunk_size 1024\n    buffer_size 4096",
+            "file": f"name tail\n    path {place.logs()}/*.log\n    read_from_head on\n    refresh_interval 1\n"
+                    "    buffer_chunk_size 1M\n    buffer_max_size 1M\n    static_batch_size 50M",
+        }[scheme]
+        path = place.write("fluent-bit.conf", f"""
 [SERVICE]
     flush 0.1
     log_level warn
 [INPUT]
-    name tcp
-    listen 127.0.0.1
-    port {place.port}
-    format none
-    separator \\n
-    chunk_size 1024
-    buffer_size 4096
+    {receiving}
     threaded on
     mem_buf_limit 256M
 [OUTPUT]
@@ -273,7 +293,9 @@ def fluent_bit(place):
     rdkafka.queue.buffering.max.messages 500000
     rdkafka.compression.type {place.compression}
 """)
-    return place.spawn([program("fluent-bit", "td-agent-bit"), "-c", path])
+        return place.spawn([program("fluent-bit", "td-agent-bit"), "-c", path])
+
+    return start
 
 
 def vector(place):
@@ -317,7 +339,7 @@ ALL = [
             settings="as above, parsed"),
     Subject("syslog-ng-json", "the same, parsed, as JSON", syslog_ng("", "$(format-json --scope rfc5424)"), share=0.5,
             settings="as above, format-json"),
-    Subject("fluent-bit", "tcp → kafka, raw", fluent_bit, settings="threaded input, flush 0.1 s, raw"),
+    Subject("fluent-bit", "tcp → kafka, raw", fluent_bit(), settings="threaded input, flush 0.1 s, raw"),
     Subject("vector", "socket → kafka, text", vector, share=0.5, settings="acknowledgements, memory buffer of 100,000, blocking"),
     Subject("penstock-best", "netcat → memory → four Kafka sinks", penstock("netcat", 4), format="fixed", counter=DRAINED),
     Subject("flume-best", "Flume 1.11, the same file (its own best case)", flume("netcat", 4), format="fixed", share=0.5,
@@ -327,8 +349,16 @@ ALL = [
             scheme="", kafka=False, settings="-Xmx2g, batches of 1,000", counter=TAKEN),
     Subject("penstock-netcat", "netcat → memory → null", penstock("netcat", 0), format="fixed", kafka=False, counter=TAKEN),
     Subject("flume-netcat", "Flume 1.11, the same file", flume("netcat", 0), format="fixed", kafka=False, settings="-Xmx2g", counter=TAKEN),
+    Subject("penstock-file", "taildir → memory → Kafka", penstock("taildir", 1), scheme="file", counter=DRAINED),
+    Subject("flume-file", "Flume 1.11, the same file", flume("taildir", 1), scheme="file", share=0.25, settings="-Xmx2g", counter=DRAINED),
+    Subject("rsyslog-file", "imfile → omkafka, raw", rsyslog("file"), scheme="file", listens=False, share=0.5,
+            settings="inotify, maxSubmitAtOnce 10,000, FixedArray queue of 500,000, batches of 10,000, raw template", counter=rsyslog_counter),
+    Subject("syslog-ng-file", "wildcard-file() → kafka-c(), raw", syslog_ng(RAW, "$MSG", "file"), scheme="file", listens=False, share=0.5,
+            settings="no-parse, log-fetch-limit 10,000, log-iw-size 400,000, flow control"),
+    Subject("fluent-bit-file", "tail → kafka, raw", fluent_bit("file"), scheme="file", listens=False, share=0.5,
+            settings="threaded input, chunks of 1 MB, flush 0.1 s, raw"),
     Subject("penstock-udp", "syslogudp → memory → Kafka", penstock("syslogudp", 1), scheme="udp"),
-    Subject("rsyslog-udp", "imudp → omkafka, raw", rsyslog(udp=True), scheme="udp", settings="2 threads, recvmmsg of 128"),
+    Subject("rsyslog-udp", "imudp → omkafka, raw", rsyslog("udp"), scheme="udp", settings="2 threads, recvmmsg of 128"),
     Subject("syslog-ng-udp", "network(udp) → kafka-c(), raw", syslog_ng(RAW, "$MSG", "udp"), scheme="udp", settings="so-rcvbuf 4 MB"),
 ]
 BY_NAME = {one.name: one for one in ALL}
