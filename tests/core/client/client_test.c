@@ -57,8 +57,7 @@ static struct penstock_client *open_client(unsigned hosts, const char *propertie
         snprintf(text + strlen(text), sizeof text - strlen(text), "\nhosts.h%u = 127.0.0.1:%u", i,
                  servers[i].port);
     snprintf(text + strlen(text), sizeof text - strlen(text), "\n%s\n", properties);
-    struct penstock_client *client =
-        penstock_client_open_properties(text, strlen(text), &options, &error);
+    struct penstock_client *client = penstock_client_open_properties(text, strlen(text), &options, &error);
     if (client == NULL)
         fail_msg("%s", error.text);
     return client;
@@ -130,9 +129,11 @@ static void test_what_is_no_event(void **state)
 {
     struct penstock_client *client = open_client(1, "", NULL);
     static const struct penstock_client_header no_name = {NULL, "value"}, no_value = {"name", NULL};
-    const struct penstock_client_event events[] = {
-        {NULL, 0, NULL, 1},    {NULL, 1, "x", 1},     {NULL, 0, "x", (size_t)2 << 30},
-        {&no_name, 1, "x", 1}, {&no_value, 1, "x", 1}};
+    const struct penstock_client_event events[] = {{NULL, 0, NULL, 1},
+                                                   {NULL, 1, "x", 1},
+                                                   {NULL, 0, "x", (size_t)2 << 30},
+                                                   {&no_name, 1, "x", 1},
+                                                   {&no_value, 1, "x", 1}};
     (void)state;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         struct penstock_client_error error = {.status = 0};
@@ -353,15 +354,15 @@ static void test_balance_backs_off(void **state)
         expect_ok(client, 1);
     for (unsigned i = 0; i < 60; i++)
         expect_ok(client, 1);
-    assert_in_range(atomic_load(&servers[1].calls), 1,
-                    times_asked_max(ps_clock_now().mono_ns - began_ns));
+    assert_in_range(atomic_load(&servers[1].calls), 1, times_asked_max(ps_clock_now().mono_ns - began_ns));
     assert_true(atomic_load(&servers[0].calls) > 0 && atomic_load(&servers[2].calls) > 0);
     penstock_client_close(client);
 
     client = open_client(2, BALANCE "\nbackoff = true\nmaxBackoff = 600000", NULL);
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_FAILED);
     atomic_store(&servers[1].behaviour, PS_TEST_RPC_FAILED);
-    for (unsigned i = 0; i < 10; i++) { /* the back-off grows: soon all are left out for longer than a call takes */
+    for (unsigned i = 0; i < 10;
+         i++) { /* the back-off grows: soon all are left out for longer than a call takes */
         struct penstock_client_error error;
         const struct penstock_client_event event = {NULL, 0, "x", 1};
         int status = penstock_client_append(client, &event, &error);
@@ -444,8 +445,7 @@ static void *send_one(void *client)
 
 static void test_all_connections_are_in_use(void **state)
 {
-    struct penstock_client *client =
-        open_client(1, "maxConnections = 1\nrequest-timeout = 1000", NULL);
+    struct penstock_client *client = open_client(1, "maxConnections = 1\nrequest-timeout = 1000", NULL);
     pthread_t threads[4];
     (void)state;
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_SILENT);

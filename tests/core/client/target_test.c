@@ -97,10 +97,11 @@ static void test_failover(void **state)
     (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char text[256];
-        snprintf(text, sizeof text,
-                 "client.type = DEFAULT_FAILOVER\nhosts = a b c\nhosts.a = x:1\nhosts.b = x:2\nhosts.c = x:3\n"
-                 "batch-size = 0\nmaxConnections = -1\n%s",
-                 cases[i].attempts);
+        snprintf(
+            text, sizeof text,
+            "client.type = DEFAULT_FAILOVER\nhosts = a b c\nhosts.a = x:1\nhosts.b = x:2\nhosts.c = x:3\n"
+            "batch-size = 0\nmaxConnections = -1\n%s",
+            cases[i].attempts);
         assert_good(&fixture, text);
         assert_int_equal(fixture.target.kind, PS_RPC_FAILOVER);
         assert_int_equal(fixture.target.attempts_max, cases[i].wanted);
@@ -169,8 +170,10 @@ static void test_open(void **state)
 {
     struct penstock_client_error error;
     static const char tls[] = HOST "ssl = true";
-    const struct penstock_client_options options = {
-        .size = sizeof options, .argument = (char[]){"mine"}, .system_property = property_find, .batch_events_max = 8};
+    const struct penstock_client_options options = {.size = sizeof options,
+                                                    .argument = (char[]){"mine"},
+                                                    .system_property = property_find,
+                                                    .batch_events_max = 8};
     (void)state;
     assert_null(penstock_client_open(NULL, 1, NULL, &error));
     assert_int_equal(error.status, PENSTOCK_CLIENT_INVALID);
@@ -192,8 +195,8 @@ static void test_open(void **state)
     assert_int_equal(penstock_client_batch_events_max(client), 100);
     penstock_client_close(client);
     /* A program that was compiled when there were fewer options. */
-    const struct penstock_client_options older = {.size = offsetof(struct penstock_client_options, batch_events_max),
-                                                  .batch_events_max = 8};
+    const struct penstock_client_options older = {
+        .size = offsetof(struct penstock_client_options, batch_events_max), .batch_events_max = 8};
     client = penstock_client_open("x", 1, &older, &error);
     assert_int_equal(penstock_client_batch_events_max(client), 100);
     penstock_client_close(client);
