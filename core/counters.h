@@ -55,7 +55,7 @@ enum ps_counter {
     PS_COUNTER_malformed,      /* input that did not parse; the stage's page says what became of it */
     PS_COUNTER_kernel_dropped, /* datagrams the kernel dropped before they were read (SO_RXQ_OVFL, SO_MEMINFO) */
     PS_COUNTER_retried,        /* events sent again */
-    PS_COUNTER_refused,    /* events the far end refused one by one; each counts once, and is tried again */
+    PS_COUNTER_refused, /* events the far end refused one by one; each counts once, and is tried again or given up */
     PS_COUNTER_duplicated, /* events that may have arrived twice (a producer was rebuilt) */
     PS_COUNTER_blocked_ns, /* time a source waited for a full channel */
     PS_COUNTER_deadletter, /* events and inputs that were given up and written (penstock.deadletter) */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "core/engine/burial.h"
 #include "core/flow/carver.h"
 #include "core/watch/histogram.h"
 #include "core/engine/letter_channel.h"
@@ -99,14 +100,6 @@ struct ps_source_runner {
     struct ps_source_closes closes;
 };
 
-/* The offered lease, while its events become dead letters because its attempts are used up. */
-struct ps_sink_burial {
-    bool begun;
-    uint32_t position;    /* of the next event that becomes a letter */
-    uint32_t settled;     /* those before this position are settled */
-    uint64_t first, last; /* numbers of the letters of the positions between; last < first: none */
-};
-
 struct ps_sink_runner {
     struct ps_runner base;
     const struct ps_sink_plan *plan;
@@ -119,8 +112,8 @@ struct ps_sink_runner {
     uint64_t inflight;                    /* leases that the sink has taken */
     uint64_t inflight_bytes, quota_bytes; /* the memory they keep in use; its limit */
     uint64_t backoff_until_ns;
-    unsigned failures; /* in a row */
-    struct ps_sink_burial burial;
+    unsigned failures;       /* in a row */
+    struct ps_burial burial; /* of the offered lease, while its attempts are used up */
     bool recalled, empty;
     bool leaves; /* the agent stops, and what is in the channel may stay there */
     bool told;   /* ENDING: its group knows that it failed */
@@ -277,8 +270,6 @@ void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_s
 bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
 /* Goes on with the burial. Returns true when every event of the lease is settled; false: call it again. */
 bool ps_sink_runner_bury(struct ps_sink_runner *runner);
-/* The lease goes back to its channel: settles what is written of it. */
-void ps_sink_runner_stop_burial(struct ps_sink_runner *runner);
 
 /* ---- who is woken (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */

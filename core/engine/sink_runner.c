@@ -177,7 +177,7 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
         }
         if (runner->offered == NULL)
             break;
-        if (PS_UNLIKELY(runner->burial.begun)) {
+        if (PS_UNLIKELY(ps_burial_has_begun(&runner->burial))) {
             runner->wants = ps_sink_runner_bury(runner);
             if (!runner->wants)
                 break;
@@ -377,7 +377,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     if (runner->recalled)
         return true;
     ps_runner_watch(&runner->base, false); /* `tick`, which would read its sockets, is not called any more */
-    ps_sink_runner_stop_burial(runner);
+    ps_burial_stop(&runner->burial, &runner->base.port);
     if (runner->offered != NULL) /* the newest of all */
         sink_untake(runner, &runner->offered);
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {

@@ -4,6 +4,7 @@
 #include "stages/avro/event.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -43,6 +44,18 @@ static void rewind_all(struct ps_avro_delivery *delivery)
     delivery->rewinding = false;
 }
 
+/* A call was not answered OK. */
+static void count_attempt(struct ps_avro_delivery *delivery, const char *reason)
+{
+    const struct ps_port *port = delivery->port;
+    delivery->attempts++;
+    if (port->retry_max == 0 || delivery->attempts < port->retry_max || !ps_port_has_deadletter(port))
+        return;
+    delivery->exhausted = true;
+    snprintf(delivery->burial_reason, sizeof delivery->burial_reason, "%.*s",
+             (int)sizeof delivery->burial_reason - 1, reason);
+}
+
 static void hang_up(struct ps_avro_delivery *delivery)
 {
     ps_count(delivery->port->counters,
@@ -54,13 +67,16 @@ static void hang_up(struct ps_avro_delivery *delivery)
     rewind_all(delivery);
 }
 
-static void rest(struct ps_avro_delivery *delivery, const char *reason)
+/* `tried`: a call was under way. */
+static void rest(struct ps_avro_delivery *delivery, const char *reason, bool tried)
 {
     struct ps_err err = {.length = 0};
     delivery->rest_ns = delivery->now_ns + ps_port_rest_ns(delivery->port, ++delivery->failures);
     ps_err_set(&err, "%s:%u: %s", delivery->plan->host, delivery->plan->port, reason);
     ps_log(PS_LOG_WARN, delivery->port->component, "%s; tries again in %s", err.text,
            ps_quantity_print_ns(delivery->rest_ns - delivery->now_ns).text);
+    if (tried)
+        count_attempt(delivery, err.text);
     ps_port_troubled(delivery->port, &err);
 }
 
@@ -86,25 +102,32 @@ static void lose(struct ps_avro_delivery *delivery)
     ps_count(delivery->port->counters, PS_COUNTER_retried, events);
     hang_up(delivery);
     if (!idle)
-        rest(delivery, reason);
+        rest(delivery, reason, events > 0);
+}
+
+enum ps_status ps_avro_delivery_aim(const struct ps_avro_delivery_plan *plan, struct ps_client_plan *to,
+                                    struct ps_err *err)
+{
+    struct ps_address address = plan->address;
+    if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, err) != PS_OK)
+        return PS_FAIL;
+    to->address = address.storage;
+    to->address_bytes = address.length;
+    if (address.storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&to->address)->sin6_port = htons((uint16_t)plan->port);
+    else
+        ((struct sockaddr_in *)&to->address)->sin_port = htons((uint16_t)plan->port);
+    return PS_OK;
 }
 
 static void dial(struct ps_avro_delivery *delivery)
 {
-    const struct ps_avro_delivery_plan *plan = delivery->plan;
-    struct ps_address address = plan->address;
     struct ps_err err = {.length = 0};
-    if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, &err) != PS_OK) {
+    if (ps_avro_delivery_aim(delivery->plan, &delivery->to, &err) != PS_OK) {
         ps_count(delivery->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
-        rest(delivery, err.text);
+        rest(delivery, err.text, false);
         return;
     }
-    delivery->to.address = address.storage;
-    delivery->to.address_bytes = address.length;
-    if (address.storage.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)&delivery->to.address)->sin6_port = htons((uint16_t)plan->port);
-    else
-        ((struct sockaddr_in *)&delivery->to.address)->sin_port = htons((uint16_t)plan->port);
     if (!ps_avro_client_connect(&delivery->client, delivery->now_ns))
         lose(delivery);
 }
@@ -237,15 +260,53 @@ static void answered(void *owner, uint64_t number, enum ps_avro_status status)
     }
     *part = (struct ps_avro_part){.lease = NULL};
     if (status == PS_AVRO_OK) {
-        delivery->failures = 0;
+        delivery->failures = delivery->attempts = 0;
         finish_first(delivery);
         return;
     }
     ps_count(delivery->port->counters, PS_COUNTER_retried, count);
     if (!delivery->rewinding)
-        rest(delivery, status == PS_AVRO_FAILED ? "the source answers FAILED: is its channel full?"
-                                                : "the source answers UNKNOWN");
+        rest(delivery,
+             status == PS_AVRO_FAILED ? "the source answers FAILED: is its channel full?"
+                                      : "the source answers UNKNOWN",
+             true);
     delivery->rewinding = true;
+}
+
+/* ---- events whose attempts are used up ---- */
+
+/* Begins with those of the call that would be the next. */
+static void begin_burial(struct ps_avro_delivery *delivery)
+{
+    struct ps_avro_part part;
+    size_t bytes;
+    rewind_all(delivery);
+    uint32_t count = choose(delivery, &part, &bytes);
+    delivery->next_lease = 0;
+    delivery->next_position = 0;
+    delivery->exhausted = false;
+    if (count == 0)
+        return;
+    ps_log(PS_LOG_ERROR, delivery->port->component,
+           "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
+           ps_quantity_print_count(count).text, delivery->attempts, delivery->burial_reason);
+    ps_burial_begin(&delivery->burial, part.lease, part.from, part.to);
+}
+
+/* Returns whether letters are still to be written: until then nothing is sent. */
+static bool is_burying(struct ps_avro_delivery *delivery)
+{
+    if (delivery->exhausted && delivery->client.call_count == 0)
+        begin_burial(delivery);
+    if (PS_LIKELY(!ps_burial_has_begun(&delivery->burial)))
+        return false;
+    const struct ps_letter_reason reason = {"attempts-exhausted", delivery->burial_reason,
+                                            delivery->attempts};
+    if (!ps_burial_work(&delivery->burial, delivery->port, &reason))
+        return true;
+    delivery->failures = delivery->attempts = 0;
+    delivery->rest_ns = 0;
+    return false;
 }
 
 /* ---- the cycle ---- */
@@ -255,6 +316,7 @@ static void serve(struct ps_avro_delivery *delivery, bool fills)
 {
     const struct ps_avro_client_answers answers = {.answered = answered, .owner = delivery};
     struct ps_avro_client *client = &delivery->client;
+    fills = fills && !is_burying(delivery);
     finish_first(delivery); /* of leases without an event to send */
     bool rests = delivery->now_ns < delivery->rest_ns;
     if (fills && !rests && delivery->lease_count > 0 && !ps_avro_client_is_open(client))
@@ -307,6 +369,8 @@ uint64_t ps_avro_delivery_tick(struct ps_avro_delivery *delivery, const struct p
     bool waits = delivery->rewinding || !ps_avro_client_is_open(&delivery->client);
     if (waits && delivery->lease_count > 0)
         due_ns = least(due_ns, delivery->rest_ns);
+    if (PS_UNLIKELY(delivery->exhausted || ps_burial_has_begun(&delivery->burial)))
+        due_ns = least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
     return due_ns;
 }
 
@@ -316,6 +380,7 @@ bool ps_avro_delivery_recall(struct ps_avro_delivery *delivery, struct ps_lease 
     delivery->now_ns = now->mono_ns;
     if (delivery->recall_ns == 0)
         delivery->recall_ns = now->mono_ns + RECALL_NS;
+    ps_burial_stop(&delivery->burial, delivery->port);
     serve(delivery, false);
     if (delivery->client.call_count > 0) {
         if (now->mono_ns < delivery->recall_ns)
@@ -332,5 +397,7 @@ bool ps_avro_delivery_recall(struct ps_avro_delivery *delivery, struct ps_lease 
     }
     *back = NULL;
     delivery->lease_count = 0;
+    delivery->exhausted = false;
+    delivery->attempts = 0;
     return true;
 }

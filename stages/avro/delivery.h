@@ -5,9 +5,13 @@
  * calls are answered and a rest, everything that is not delivered is sent again, in order. After an error, a lost
  * connection, or no answer in time the same happens over a new connection; what had no answer may arrive twice.
  *
+ * With penstock.retry.max and penstock.deadletter the events of the oldest call become dead letters when so many attempts in a
+ * row failed: calls that were refused, or got no answer. A connection that does not come about is no attempt.
+ *
  * Thread: the sink's worker. Never blocks. */
 #pragma once
 
+#include "core/engine/burial.h"
 #include "core/stage.h"
 #include "stages/avro/client.h"
 #include "stages/avro/transport.h"
@@ -47,15 +51,23 @@ struct ps_avro_delivery {
     unsigned next_lease;
     uint32_t next_position;
     struct ps_avro_part parts[PS_AVRO_CALLS_MAX];
-    bool rewinding;     /* a call was refused: nothing new is sent before all is answered */
-    bool counted;       /* the connection is up, and counted */
-    unsigned round;     /* 0 or 1: changes when calls are sent again (rpc.h) */
-    uint64_t failures;  /* in a row */
+    bool rewinding;    /* a call was refused: nothing new is sent before all is answered */
+    bool counted;      /* the connection is up, and counted */
+    unsigned round;    /* 0 or 1: changes when calls are sent again (rpc.h) */
+    uint64_t failures; /* in a row */
+    uint32_t attempts; /* those of them for which a call was under way */
+    bool exhausted;    /* they are used up: when all is answered, the events of the oldest call are buried */
+    struct ps_burial burial;
+    char burial_reason[PS_TRANSPORT_REASON_BYTES + 320];
     uint64_t rest_ns;   /* nothing is sent, nor a connection begun, before */
     uint64_t reset_ns;  /* when the connection is to be made anew; PS_NEVER */
     uint64_t recall_ns; /* 0: not recalled */
     uint64_t now_ns;
 };
+
+/* Sets the address, with its port, that the plan's host has now. PS_FAIL: it is not known. Does not wait. Thread: any. */
+enum ps_status ps_avro_delivery_aim(const struct ps_avro_delivery_plan *plan, struct ps_client_plan *to,
+                                    struct ps_err *err);
 
 /* Thread: the worker's, as the functions of struct ps_sink_ops of the same names. */
 void ps_avro_delivery_open(struct ps_avro_delivery *delivery, const struct ps_avro_delivery_plan *plan,

@@ -11,6 +11,7 @@
 
 #define CONNECT_MS 5000L
 #define READY_MAX 16
+#define FINAL_STATUS 200 /* lower ones are followed by another answer */
 
 /* ---- libcurl's sockets and timer ---- */
 
@@ -36,6 +37,18 @@ static int on_timer(CURLM *multi, long timeout_ms, void *argument)
     (void)multi;
     client->timer_ns = timeout_ms < 0 ? PS_NEVER : client->now_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;
     return 0;
+}
+
+/* The request has a connection. */
+static int on_connection(void *argument, char *to, char *from, int to_port, int from_port)
+{
+    struct ps_http_request *request = argument;
+    (void)to;
+    (void)from;
+    (void)to_port;
+    (void)from_port;
+    request->begun_ns = request->client->now_ns;
+    return CURL_PREREQFUNC_OK;
 }
 
 /* Keeps the beginning of an answer, for reasons. */
@@ -108,10 +121,11 @@ struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
         curl_multi_remove_handle(client->multi, easy);
         request->busy = false;
-        request->status = 0;
-        request->failure = result != CURLE_OK ? curl_easy_strerror(result) : NULL;
-        if (result == CURLE_OK)
-            curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
+        bool answered = result == CURLE_OK || request->status >= FINAL_STATUS;
+        request->failure = answered ? NULL : curl_easy_strerror(result);
+        if (!answered)
+            request->status = 0;
         return request;
     }
     return NULL;
@@ -134,6 +148,8 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      settings->connect_ns > 0 ? (long)(settings->connect_ns / PS_NS_PER_MS) : CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ns / PS_NS_PER_MS));
@@ -162,12 +178,19 @@ void ps_http_request_close(struct ps_http_request *request, struct ps_http_clien
     *request = (struct ps_http_request){0};
 }
 
+static void begin(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns)
+{
+    client->now_ns = now_ns;
+    request->client = client;
+    request->begun_ns = 0;
+    request->busy = true;
+    request->answer_length = 0;
+}
+
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns)
 {
-    client->now_ns = now_ns;
-    request->busy = true;
-    request->answer_length = 0;
+    begin(request, client, now_ns);
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     curl_multi_add_handle(client->multi, request->easy);
@@ -175,8 +198,7 @@ void ps_http_request_send(struct ps_http_request *request, struct ps_http_client
 
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns)
 {
-    client->now_ns = now_ns;
-    request->busy = true;
+    begin(request, client, now_ns);
     curl_easy_setopt(request->easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_multi_add_handle(client->multi, request->easy);
 }
@@ -188,4 +210,12 @@ void ps_http_request_reason(const struct ps_http_request *request, char *reason,
         length++;
     snprintf(reason, room, "HTTP %ld%s%.*s", request->status, length > 0 ? ": " : "", (int)length,
              request->answer);
+}
+
+void ps_http_print_url(const char *url, char *out, size_t room)
+{
+    const char *host = strstr(url, "//") + 2, *at = strchr(host, '@'), *slash = strchr(host, '/');
+    if (at == NULL || (slash != NULL && slash < at))
+        at = host - 1;
+    snprintf(out, room, "%.*s%s", (int)(host - url), url, at + 1);
 }

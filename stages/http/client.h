@@ -23,10 +23,12 @@ struct ps_http_settings {
 
 /* A request and its answer; used again and again. */
 struct ps_http_request {
-    CURL *easy;          /* NULL: not opened */
-    bool busy;           /* sent and not answered */
-    long status;         /* of the answer; 0: none came */
-    const char *failure; /* why none came; static */
+    CURL *easy;                          /* NULL: not opened */
+    bool busy;                           /* sent and not answered */
+    long status;                         /* of the answer, also of one whose body was cut off; 0: none came */
+    const char *failure;                 /* why none came; static */
+    const struct ps_http_client *client; /* the one it was sent by */
+    uint64_t begun_ns;                   /* when it had a connection to be sent over; 0: it never had */
     char answer[PS_HTTP_ANSWER_BYTES];
     size_t answer_length;
 };
@@ -61,3 +63,5 @@ void ps_http_request_send(struct ps_http_request *request, struct ps_http_client
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns);
 /* "HTTP 400: first line of the answer". */
 void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room);
+/* Prints a URL of http or https without its user and password, for logs. */
+void ps_http_print_url(const char *url, char *out, size_t room);

@@ -4,6 +4,7 @@
 
 #include "stages/avro/delivery.h"
 #include "stages/avro/options.h"
+#include "stages/avro/probe.h"
 #include "stages/net/resolver.h"
 
 #define WINDOW 16U /* calls under way, to another penstock */
@@ -159,6 +160,33 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
             ps_avro_options_compress(&plan->avro) ? ", compressed" : "");
 }
 
+/* Makes the plan as for a start, on the caller's stack. */
+static void probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    struct avro_plan tried = *(const struct avro_plan *)plan;
+    struct ps_err err = {.length = 0};
+    char shown[300];
+    snprintf(shown, sizeof shown, "%.256s:%u", tried.host, (unsigned)tried.port);
+    if (probe->local) {
+        ps_probe_skipped(probe, shown, "not asked");
+        return;
+    }
+    if (build(&tried, context, &err) != PS_OK) {
+        ps_probe_failed(probe, shown, err.text, NULL);
+        return;
+    }
+    struct ps_client_plan to = {.connect_ns = probe->timeout_ms * PS_NS_PER_MS,
+                                .transport = tried.delivery.transport,
+                                .transport_settings = tried.delivery.transport_settings};
+    ps_lookup_wait(tried.delivery.lookup, ps_probe_left_ms(probe));
+    if (ps_avro_delivery_aim(&tried.delivery, &to, &err) == PS_OK)
+        ps_avro_probe(probe, &to, shown);
+    else
+        ps_probe_key_failed(probe, "hostname", shown, err.text,
+                            "correct the name, or the machine's name server");
+    teardown(&tried);
+}
+
 static const struct ps_sink_ops sink = {
     .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};
 
@@ -176,5 +204,6 @@ const struct ps_stage_ops ps_sink_avro = {
     .open = open_sink,
     .close = close_sink,
     .outline = outline,
+    .probe = probe,
     .sink = &sink,
 };

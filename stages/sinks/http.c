@@ -3,22 +3,23 @@
  * Thread: its worker; libcurl works on the sink's epoll. */
 #include "core/stage.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 
+#include "core/engine/burial.h"
 #include "core/quantity.h"
 #include "stages/http/client.h"
+#include "stages/http/probe.h"
+#include "stages/http/status_rules.h"
 
-#define STATUSES 1000U
 #define REQUESTS_MAX 64
 #define LEASES_MAX 8U
+#define REASON_BYTES 320U
 #define RECALL_NS (2 * PS_NS_PER_S) /* for answers, when it is recalled */
 
-enum { BACKS_OFF = 1, ROLLS_BACK = 2, IS_COUNTED = 4 };
 enum { COUNTER_COUNTED };
 
 struct http_plan {
@@ -26,16 +27,22 @@ struct http_plan {
     int64_t connect_ms, request_ms, requests;
     bool backs_off, rolls_back, is_counted;
     struct ps_pairs backoff, rollback, metrics;
-    uint8_t rules[STATUSES]; /* by status */
+    struct ps_http_status_rules rules;
     struct ps_http_settings settings;
+    uint64_t request_ns;
     char *shown; /* the endpoint without user and password */
 };
 
-/* A request with the event that it sends until that is delivered. */
+/* A request with the event that it sends until that is delivered or given up. */
 struct slot {
     struct ps_http_request request; /* must be first: the client knows only this */
     struct ps_lease *lease;         /* NULL: free */
     uint32_t position;
+    uint32_t attempts; /* of this event, that reached the server */
+    bool refused;      /* this event is counted as such */
+    struct ps_burial burial;
+    const char *letter; /* why it is buried: the code and the text of its letter */
+    char reason[REASON_BYTES];
 };
 
 struct http_state {
@@ -133,90 +140,32 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* ---- rules ---- */
-
-/* "503": exact, "5XX": a hundred. Returns false: neither. */
-static bool is_code(const char *key, unsigned *first, unsigned *count)
-{
-    if (strlen(key) != 3 || key[0] < '1' || key[0] > '9')
-        return false;
-    *first = (unsigned)(key[0] - '0') * 100;
-    *count = 100;
-    if (strcmp(key + 1, "XX") == 0)
-        return true;
-    *first += (unsigned)(key[1] - '0') * 10 + (unsigned)(key[2] - '0');
-    *count = 1;
-    return isdigit((unsigned char)key[1]) && isdigit((unsigned char)key[2]);
-}
-
-static void set_rule(struct http_plan *plan, const struct ps_pairs *pairs, uint8_t bit, bool fallback)
-{
-    for (unsigned status = 0; status < STATUSES; status++)
-        plan->rules[status] |= fallback ? bit : 0;
-    for (unsigned exact = 0; exact < 2; exact++) {
-        for (size_t i = 0; i < pairs->count; i++) {
-            unsigned first, count;
-            if (!is_code(pairs->items[i].key, &first, &count) || (count == 1) != (exact == 1))
-                continue;
-            bool on = strcasecmp(pairs->items[i].value, "true") == 0;
-            for (unsigned status = first; status < first + count; status++)
-                plan->rules[status] = (uint8_t)(on ? plan->rules[status] | bit : plan->rules[status] & ~bit);
-        }
-    }
-}
-
-static void make_rules(struct http_plan *plan)
-{
-    memset(plan->rules, 0, sizeof plan->rules);
-    set_rule(plan, &plan->backoff, BACKS_OFF, plan->backs_off);
-    set_rule(plan, &plan->rollback, ROLLS_BACK, plan->rolls_back);
-    set_rule(plan, &plan->metrics, IS_COUNTED, plan->is_counted);
-}
-
 /* ---- set-up ---- */
 
-static void report_codes(const struct ps_context *context, const char *prefix, const struct ps_pairs *pairs)
+static void make_rules(const struct http_plan *plan, struct ps_http_status_rules *rules)
 {
-    for (size_t i = 0; i < pairs->count; i++) {
-        unsigned first, count;
-        char key[96];
-        if (is_code(pairs->items[i].key, &first, &count))
-            continue;
-        snprintf(key, sizeof key, "%s%.60s", prefix, pairs->items[i].key);
-        ps_report(context, PS_LOG_WARN, key, "has no effect: write a status, 503, or a hundred, 5XX");
-    }
+    *rules = (struct ps_http_status_rules){.bits = {0}};
+    ps_http_status_rules_set(rules, PS_HTTP_BACKS_OFF, &plan->backoff, plan->backs_off);
+    ps_http_status_rules_set(rules, PS_HTTP_ROLLS_BACK, &plan->rollback, plan->rolls_back);
+    ps_http_status_rules_set(rules, PS_HTTP_IS_COUNTED, &plan->metrics, plan->is_counted);
 }
 
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct http_plan *plan = plan_;
-    struct http_plan *rules = calloc(1, sizeof *rules);
+    struct ps_http_status_rules rules;
     if (strncasecmp(plan->endpoint, "http://", 7) != 0 && strncasecmp(plan->endpoint, "https://", 8) != 0) {
         ps_report(context, PS_LOG_ERROR, "endpoint", "%s is not a URL of http or https", plan->endpoint);
-        free(rules);
         return PS_FAIL;
     }
-    report_codes(context, "backoff.", &plan->backoff);
-    report_codes(context, "rollback.", &plan->rollback);
-    report_codes(context, "incrementMetrics.", &plan->metrics);
-    if (rules != NULL) {
-        *rules = *plan;
-        make_rules(rules);
-        if (rules->rules[200] & ROLLS_BACK)
-            ps_report(context, PS_LOG_WARN, "rollback.200",
-                      "an event that is answered 200 is sent again, for ever; set rollback.2XX = false");
-    }
-    free(rules);
+    ps_http_status_rules_check(context, "backoff.", &plan->backoff);
+    ps_http_status_rules_check(context, "rollback.", &plan->rollback);
+    ps_http_status_rules_check(context, "incrementMetrics.", &plan->metrics);
+    make_rules(plan, &rules);
+    if (rules.bits[200] & PS_HTTP_ROLLS_BACK)
+        ps_report(context, PS_LOG_WARN, "rollback.200",
+                  "an event that is answered 200 is sent again, for ever; set rollback.2XX = false");
     return PS_OK;
-}
-
-/* For logs: the endpoint without user and password. */
-static void print_endpoint(const char *endpoint, char *out, size_t room)
-{
-    const char *host = strstr(endpoint, "//") + 2, *at = strchr(host, '@'), *slash = strchr(host, '/');
-    if (at == NULL || (slash != NULL && slash < at))
-        at = host - 1;
-    snprintf(out, room, "%.*s%s", (int)(host - endpoint), endpoint, at + 1);
 }
 
 static bool add_field(struct http_plan *plan, const char *name, const char *value)
@@ -242,9 +191,10 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct http_plan *plan = plan_;
     size_t room = strlen(plan->endpoint) + 1;
     plan->shown = ps_arena_alloc(context->arena, room);
-    print_endpoint(plan->endpoint, plan->shown, room);
+    ps_http_print_url(plan->endpoint, plan->shown, room);
     curl_global_init(CURL_GLOBAL_DEFAULT); /* libcurl counts these calls */
-    make_rules(plan);
+    make_rules(plan, &plan->rules);
+    plan->request_ns = (uint64_t)plan->request_ms * PS_NS_PER_MS;
     plan->settings = (struct ps_http_settings){
         .url = plan->endpoint,
         .connect_ns = (uint64_t)plan->connect_ms * PS_NS_PER_MS,
@@ -323,6 +273,12 @@ static void send_event(struct http_state *state, struct slot *slot, const struct
     ps_http_request_send(&slot->request, &state->client, event->body, event->body_length, now->mono_ns);
 }
 
+/* Whether its event is to be sent again. */
+static bool is_unsent(const struct slot *slot)
+{
+    return slot->lease != NULL && !slot->request.busy && !ps_burial_has_begun(&slot->burial);
+}
+
 /* Sends what may be sent now: first what failed before. */
 static void send_some(struct http_state *state, const struct ps_now *now)
 {
@@ -330,8 +286,10 @@ static void send_some(struct http_state *state, const struct ps_now *now)
         return;
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct slot *slot = &state->slots[i];
-        if (slot->lease != NULL && !slot->request.busy)
-            send_event(state, slot, now);
+        if (!is_unsent(slot))
+            continue;
+        ps_count(state->port->counters, PS_COUNTER_EventDrainAttemptCount, 1);
+        send_event(state, slot, now);
     }
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct slot *slot = &state->slots[i];
@@ -339,6 +297,8 @@ static void send_some(struct http_state *state, const struct ps_now *now)
             continue;
         if (!next_event(state, &slot->lease, &slot->position))
             break;
+        slot->attempts = 0;
+        slot->refused = false;
         send_event(state, slot, now);
     }
 }
@@ -350,35 +310,119 @@ static void rest(struct http_state *state, const struct ps_now *now)
     state->rest_ns = now->mono_ns + ps_port_rest_ns(state->port, ++state->failures);
 }
 
-static void take_answer(struct http_state *state, struct slot *slot, const struct ps_now *now)
+/* Gives the event up: it becomes a dead letter. */
+static void bury(struct http_state *state, struct slot *slot, const char *letter)
 {
-    const struct ps_http_request *request = &slot->request;
-    bool answered = request->status >= 100 && request->status < (long)STATUSES;
-    uint8_t rule = answered ? state->plan->rules[request->status] : BACKS_OFF | ROLLS_BACK;
-    if (rule & IS_COUNTED)
-        ps_count(state->port->counters, PS_COUNTER_extra + COUNTER_COUNTED, 1);
-    if (rule & BACKS_OFF)
-        rest(state, now);
-    else
-        state->failures = 0;
-    if (!(rule & ROLLS_BACK)) {
-        ps_lease_settle(slot->lease, slot->position);
-        slot->lease = NULL;
+    slot->letter = letter;
+    ps_log(PS_LOG_WARN, state->port->component, "an event goes to the dead letters: %s (%s)", letter,
+           slot->reason);
+    ps_burial_begin(&slot->burial, slot->lease, slot->position, slot->position + 1);
+}
+
+static void settle(struct slot *slot)
+{
+    ps_lease_settle(slot->lease, slot->position);
+    slot->lease = NULL;
+}
+
+/* The answer is none of 2XX, and its rule does not roll back: the server has refused the event for good. */
+static void give_up(struct http_state *state, struct slot *slot)
+{
+    if (ps_port_has_deadletter(state->port)) {
+        bury(state, slot, "request-refused");
         return;
     }
-    char reason[160];
+    ps_log(PS_LOG_WARN, state->port->component, "%s; the event is dropped, because rollback.%ld is false",
+           slot->reason, slot->request.status);
+    settle(slot);
+}
+
+/* The event is to be sent again, unless its attempts are used up. */
+static void roll_back(struct http_state *state, struct slot *slot, bool backs_off, const struct ps_now *now)
+{
+    struct ps_port *port = state->port;
     struct ps_err err = {.length = 0};
-    if (answered)
+    if (port->retry_max > 0 && slot->attempts >= port->retry_max && ps_port_has_deadletter(port)) {
+        bury(state, slot, "attempts-exhausted");
+        return;
+    }
+    ps_count(port->counters, PS_COUNTER_retried, 1);
+    ps_log(PS_LOG_WARN, port->component, "%s; sending the event again%s%s", slot->reason,
+           backs_off ? " in " : "",
+           backs_off ? ps_quantity_print_ns(state->rest_ns - now->mono_ns).text : "");
+    ps_err_set(&err, "%s", slot->reason);
+    ps_port_troubled(port, &err);
+}
+
+static void take_reason(const struct http_state *state, struct slot *slot)
+{
+    const struct ps_http_request *request = &slot->request;
+    char reason[160];
+    if (request->status > 0)
         ps_http_request_reason(request, reason, sizeof reason);
     else
         snprintf(reason, sizeof reason, "%s", request->failure != NULL ? request->failure : "no HTTP answer");
-    ps_count(state->port->counters, PS_COUNTER_retried, 1);
-    ps_count(state->port->counters, answered ? PS_COUNTER_refused : PS_COUNTER_EventWriteFail, 1);
-    ps_log(PS_LOG_WARN, state->port->component, "%s: %s; sending the event again%s%s", state->plan->shown,
-           reason, rule & BACKS_OFF ? " in " : "",
-           rule & BACKS_OFF ? ps_quantity_print_ns(state->rest_ns - now->mono_ns).text : "");
-    ps_err_set(&err, "%s: %s", state->plan->shown, reason);
-    ps_port_troubled(state->port, &err);
+    snprintf(slot->reason, sizeof slot->reason, "%s: %s", state->plan->shown, reason);
+}
+
+static void take_answer(struct http_state *state, struct slot *slot, const struct ps_now *now)
+{
+    const struct ps_http_request *request = &slot->request;
+    struct ps_counters *counters = state->port->counters;
+    bool answered = request->status >= 100 && request->status < (long)PS_HTTP_STATUSES;
+    uint8_t rule =
+        answered ? state->plan->rules.bits[request->status] : PS_HTTP_BACKS_OFF | PS_HTTP_ROLLS_BACK;
+    slot->attempts += request->begun_ns > 0;
+    if (rule & PS_HTTP_IS_COUNTED)
+        ps_count(counters, PS_COUNTER_extra + COUNTER_COUNTED, 1);
+    if (rule & PS_HTTP_BACKS_OFF)
+        rest(state, now);
+    else
+        state->failures = 0;
+    if (answered && request->status / 100 == 2 && !(rule & PS_HTTP_ROLLS_BACK)) {
+        settle(slot);
+        return;
+    }
+    take_reason(state, slot);
+    ps_count(counters, PS_COUNTER_EventWriteFail, !answered);
+    ps_count(counters, PS_COUNTER_refused, answered && !slot->refused);
+    slot->refused |= answered;
+    if (rule & PS_HTTP_ROLLS_BACK)
+        roll_back(state, slot, rule & PS_HTTP_BACKS_OFF, now);
+    else
+        give_up(state, slot);
+}
+
+/* When its answer must be there; libcurl's limit is that of connecting and answering together. */
+static uint64_t due_ns(const struct http_state *state, const struct ps_http_request *request)
+{
+    return request->busy && request->begun_ns > 0 ? request->begun_ns + state->plan->request_ns : PS_NEVER;
+}
+
+static void end_late(struct http_state *state, const struct ps_now *now)
+{
+    for (unsigned i = 0; i < state->slot_count; i++) {
+        struct ps_http_request *request = &state->slots[i].request;
+        if (now->mono_ns < due_ns(state, request))
+            continue;
+        ps_http_request_cancel(request, &state->client);
+        request->status = 0;
+        request->failure = "no answer within requestTimeout";
+        take_answer(state, &state->slots[i], now);
+    }
+}
+
+/* Frees the slots of events whose letters are written. */
+static void go_on_burying(struct http_state *state)
+{
+    for (unsigned i = 0; i < state->slot_count; i++) {
+        struct slot *slot = &state->slots[i];
+        if (PS_LIKELY(!ps_burial_has_begun(&slot->burial)))
+            continue;
+        const struct ps_letter_reason reason = {slot->letter, slot->reason, slot->attempts};
+        if (ps_burial_work(&slot->burial, state->port, &reason))
+            slot->lease = NULL;
+    }
 }
 
 /* Gives up leases whose events are all settled, in order. */
@@ -399,6 +443,8 @@ static void serve(struct http_state *state, bool sends, const struct ps_now *now
     ps_http_client_work(&state->client, now->mono_ns);
     while ((request = ps_http_client_next(&state->client)) != NULL)
         take_answer(state, (struct slot *)request, now);
+    end_late(state, now);
+    go_on_burying(state);
     if (sends) {
         send_some(state, now);
         if (state->client.timer_ns <= now->mono_ns) /* libcurl begins a new request so */
@@ -425,10 +471,15 @@ static enum ps_result work(const void *plan, void *state_, struct ps_lease **lea
 static bool has_unsent(const struct http_state *state)
 {
     for (unsigned i = 0; i < state->slot_count; i++) {
-        if (state->slots[i].lease != NULL && !state->slots[i].request.busy)
+        if (is_unsent(&state->slots[i]))
             return true;
     }
     return state->next_lease < state->kept_count;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
@@ -437,8 +488,14 @@ static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
     (void)plan;
     serve(state, true, now);
     uint64_t next = state->client.timer_ns;
-    if (state->rest_ns > now->mono_ns && has_unsent(state) && state->rest_ns < next)
-        next = state->rest_ns;
+    if (state->rest_ns > now->mono_ns && has_unsent(state))
+        next = least(next, state->rest_ns);
+    for (unsigned i = 0; i < state->slot_count; i++) {
+        const struct slot *slot = &state->slots[i];
+        next = least(next, due_ns(state, &slot->request));
+        if (ps_burial_has_begun(&slot->burial))
+            next = least(next, now->mono_ns + PS_BURIAL_LOOK_NS);
+    }
     return next;
 }
 
@@ -463,6 +520,7 @@ static bool recall(const void *plan, void *state_, struct ps_lease **back, const
         return false;
     for (unsigned i = 0; i < state->slot_count; i++) {
         ps_http_request_cancel(&state->slots[i].request, &state->client);
+        ps_burial_stop(&state->slots[i].burial, state->port);
         state->slots[i].lease = NULL;
     }
     while (*back != NULL)
@@ -491,8 +549,24 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
     const struct http_plan *plan = plan_;
     (void)context;
     char shown[256];
-    print_endpoint(plan->endpoint, shown, sizeof shown);
+    ps_http_print_url(plan->endpoint, shown, sizeof shown);
     fprintf(out, "posts to %s", shown);
+}
+
+static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct http_plan *plan = plan_;
+    (void)context;
+    char shown[256];
+    const struct ps_http_settings settings = {
+        .url = plan->endpoint,
+        .connect_ns = probe->timeout_ms * PS_NS_PER_MS,
+        .timeout_ns = probe->timeout_ms * PS_NS_PER_MS,
+        .ca = plan->ca,
+        .verify = true,
+    };
+    ps_http_print_url(plan->endpoint, shown, sizeof shown);
+    ps_http_probe(probe, &settings, shown);
 }
 
 static const struct ps_sink_ops sink = {
@@ -513,5 +587,6 @@ const struct ps_stage_ops ps_sink_http = {
     .open = open_sink,
     .close = close_sink,
     .outline = outline,
+    .probe = probe,
     .sink = &sink,
 };

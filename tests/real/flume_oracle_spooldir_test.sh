@@ -185,29 +185,22 @@ with open('$work/shared/spool/large', 'w') as out:
         out.write(f'{i:09} ' + 'x' * ($LINE - 11) + '\n')"
     flow_file "$work/shared/first" >"$work/first.properties"
     flow_file "$work/shared/second" >"$work/second.properties"
-    declare -A engine=([flume]=$here/flume [penstock]=$PENSTOCK)
-    "${engine[$first]}" agent -n a1 -f "$work/first.properties" >"$work/first.log" 2>&1 </dev/null &
-    agent=$!
+    start "$work/first" "${engines[$first]}"
     for ((i = 0; i < 6000; i++)); do
         [[ -e $meta ]] && (($(position "$meta" 2>/dev/null || echo 0) > 100000)) && break
         [[ ! -e $work/shared/spool/large.COMPLETED ]] || break
         sleep 0.01
     done
-    kill -KILL "$agent"
-    wait "$agent" 2>/dev/null || true
-    agent=''
+    stop KILL
     [[ -e $meta ]] || fail "$first was faster than this script, or wrote no position"
     at=$(position "$meta")
     ((at % LINE == 0 && at > 0)) || fail "$first's position: $at"
-    "${engine[$second]}" agent -n a1 -f "$work/second.properties" >"$work/second.log" 2>&1 </dev/null &
-    agent=$!
+    start "$work/second" "${engines[$second]}"
     for ((i = 0; i < 600; i++)); do
         (($(find "$work/shared/second" -type f -exec head -c $LINE {} \; | wc -c) >= LINE)) && break
         sleep 0.1
     done
-    kill -KILL "$agent"
-    wait "$agent" 2>/dev/null || true
-    agent=''
+    stop KILL
     begun=$(find "$work/shared/second" -type f -exec head -c 9 {} \;)
     ((10#$begun == at / LINE)) || fail "$second began at line $begun, not $((at / LINE)), where $first stood"
     (($(cat "$work/shared/first/"* | wc -c) >= at - LINE * 2000)) || fail "$first's position is beyond what it delivered"

@@ -192,18 +192,15 @@ takes() { # ENGINE LINES...: runs it until it has so many lines, which must be t
     local name=$1 i
     shift
     ((turn += 1))
-    shared_file "$work/shared/$turn" >"$work/shared.properties"
-    "${engine[$name]}" agent -n a1 -f "$work/shared.properties" >"$work/shared.$turn.log" 2>&1 </dev/null &
-    agent=$!
+    shared_file "$work/shared/$turn" >"$work/shared.$turn.properties"
+    start "$work/shared.$turn" "${engines[$name]}"
     for ((i = 0; i < 600; i++)); do
         (($(find "$work/shared/$turn" -type f -exec cat {} + | wc -l) >= $#)) && break
         kill -0 "$agent" 2>/dev/null || fail "$name ended"
         sleep 0.1
     done
     sleep 0.5 # time for lines that should not come
-    kill -TERM "$agent"
-    wait "$agent" || true
-    agent=''
+    stop TERM
     printf '%s\n' "$@" | sort >"$work/expected.text"
     find "$work/shared/$turn" -type f -exec cat {} + | sort >"$work/taken.text"
     cmp "$work/expected.text" "$work/taken.text" ||
@@ -211,7 +208,6 @@ takes() { # ENGINE LINES...: runs it until it has so many lines, which must be t
     cp "$positions" "$work/shared/positions.$turn"
     echo "$name goes on where the other one stood: $# lines"
 }
-declare -A engine=([flume]=$here/flume [penstock]=$PENSTOCK)
 
 for first in penstock flume; do
     second=$([[ $first == flume ]] && echo penstock || echo flume)

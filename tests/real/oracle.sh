@@ -3,6 +3,7 @@
 #
 #   agent_file DIR   writes the file to standard output; all output of the agent goes below DIR
 #   arrived DIR      prints how many events have come out so far (default: lines of all files below DIR)
+#   leaving DIR      called before the agent is ended (default: does nothing)
 #
 # and calls `both EVENTS`; then $work/flume and $work/penstock hold the outputs, $work/*.log the logs.
 # shellcheck shell=bash
@@ -30,7 +31,7 @@ finish() { # [CODE]: the exit status, if commands stand before it in the trap
     local code=${1:-$?}
     [[ -z $agent ]] || kill -KILL "$agent" 2>/dev/null || true
     if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
-    exit $code
+    exit "$code"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -45,13 +46,30 @@ arrived() { # DIR
     find "$1" -type f -exec cat {} + | wc -l
 }
 
+leaving() { :; }
+
+declare -A engines=([flume]=$here/flume [penstock]=$PENSTOCK)
+
+# Starts an agent with the file FILE.properties and the log FILE.log: its process is `agent` until `stop`.
+start() { # FILE COMMAND...
+    local file=$1
+    shift
+    "$@" agent -n a1 -f "$file.properties" >"$file.log" 2>&1 </dev/null &
+    agent=$!
+}
+
+stop() { # SIGNAL
+    kill -"$1" "$agent"
+    wait "$agent" 2>/dev/null || true
+    agent=''
+}
+
 run() { # NAME EVENTS COMMAND...
     local name=$1 events=$2 i
     shift 2
     mkdir -p "$work/$name"
     agent_file "$work/$name" >"$work/$name.properties"
-    "$@" agent -n a1 -f "$work/$name.properties" >"$work/$name.log" 2>&1 </dev/null &
-    agent=$!
+    start "$work/$name" "$@"
     for ((i = 0; i < 600; i++)); do
         (($(arrived "$work/$name") >= events)) && break
         kill -0 "$agent" 2>/dev/null || fail "$name ended"
@@ -59,14 +77,13 @@ run() { # NAME EVENTS COMMAND...
     done
     ((i < 600)) || fail "$name: $(arrived "$work/$name") events arrived, not $events"
     sleep "${SETTLE:-0.5}" # time for events that should not arrive
-    kill -TERM "$agent"
-    wait "$agent" || true
-    agent=''
+    leaving "$work/$name"
+    stop TERM
 }
 
 both() { # EVENTS
-    run flume "$1" "$here/flume"
-    run penstock "$1" "$PENSTOCK"
+    run flume "$1" "${engines[flume]}"
+    run penstock "$1" "${engines[penstock]}"
 }
 
 same() { # WHAT FLUME PENSTOCK: expects that two files are equal

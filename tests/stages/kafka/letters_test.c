@@ -1,51 +1,31 @@
 /* The sender with dead letters (penstock.deadletter): a record that is refused for good becomes a letter, and those behind
  * it go on, in order; nothing is settled before its letter is written; attempts that are used up. */
+#include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/kafka/fake_producer.h"
 
-#include <glob.h>
-
-static struct ps_letters *letters;
+#include <stdlib.h>
+#include <string.h>
 
 static void start_with_letters(unsigned partition_count)
 {
-    struct ps_err err = {0};
     start(partition_count);
     fake.rest_code = -148;
-    letters = ps_letters_create(true);
-    stage.port.letterbox = ps_letterbox_open(letters, ps_test_folder_path("dead"), "a", -1, &err);
-    assert_non_null(stage.port.letterbox);
+    ps_test_dead_letters_open(&stage);
 }
 
 static void stop_with_letters(void)
 {
-    ps_letterbox_close(stage.port.letterbox);
-    ps_letters_destroy(letters);
     stop();
+    ps_test_dead_letters_close(&stage);
 }
 
 /* Reads all letters; checks their reason and that their bodies are these numbers, in order. */
 static unsigned check_letters(const char *reason, const unsigned *numbers)
 {
-    char want[128];
-    static char line[200000];
     unsigned count = 0;
-    glob_t files;
-    snprintf(want, sizeof want, "\"reason\":\"%s\"", reason);
-    if (glob(ps_test_folder_path("dead/*.jsonl"), 0, NULL, &files) != 0)
-        return 0;
-    for (size_t i = 0; i < files.gl_pathc; i++) {
-        FILE *in = fopen(files.gl_pathv[i], "r");
-        assert_non_null(in);
-        while (fgets(line, sizeof line, in) != NULL) {
-            assert_non_null(strstr(line, want));
-            const char *body = strstr(line, "\"body\":\"");
-            assert_non_null(body);
-            assert_int_equal(strtoul(body + 8, NULL, 10), numbers[count++]);
-        }
-        fclose(in);
-    }
-    globfree(&files);
+    for (const char *body = ps_test_dead_letters_bodies(reason); *body != '\0'; body = strchr(body, '\n') + 1)
+        assert_int_equal(strtoul(body, NULL, 10), numbers[count++]);
     return count;
 }
 

@@ -1,4 +1,6 @@
 /* Sink avro against the source avro, both on the test's thread. (Real servers: tests/real/flume_avro_test.sh.) */
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
 #include "tests/support/keystore.h"
 #include "tests/support/net.h"
 
@@ -240,6 +242,72 @@ static void test_distrust(void **unused)
     stop();
 }
 
+/* penstock.retry.max: the events of the call that was refused so often are given up, and no others. */
+static void test_attempts(void **unused)
+{
+    (void)unused;
+    start_source(PS_KEYS(SOURCE));
+    ps_test_stage_start(
+        &sink, &ps_sink_avro,
+        PS_KEYS("hostname", "127.0.0.1", "port", port, "batch-size", "3", "penstock.calls", "1"));
+    ps_test_dead_letters_open(&sink);
+    sink.port.retry_max = 2;
+    struct ps_lease *lease = numbered(0, 10);
+    offer(lease);
+    refuse_next();
+    for (unsigned i = 0; i < 3; i++) { /* the rest */
+        (void)ps_test_sink_tick(&sink);
+        ps_test_stage_pass_ms(&sink, 1000);
+    }
+    assert_int_equal(ps_test_stage_counter(&sink, PS_COUNTER_deadletter), 0);
+    refuse_next();
+    await_done(1);
+    assert_string_equal(ps_test_dead_letters_bodies("attempts-exhausted"), "event 0\nevent 1\nevent 2\n");
+    assert_int_equal(lease->dead, 3);
+    assert_int_equal(source.event_count, 7);
+    assert_string_equal(source.events[0].body, "event 3");
+    assert_string_equal(source.events[6].body, "event 9");
+    stop();
+    ps_test_dead_letters_close(&sink);
+}
+
+/* A source that takes calls and never answers uses attempts up; one that is not there does not. */
+static void test_attempts_without_answer(void **unused)
+{
+    (void)unused;
+    start_source(PS_KEYS(SOURCE));
+    ps_test_stage_start(&sink, &ps_sink_avro,
+                        PS_KEYS("hostname", "127.0.0.1", "port", port, "request-timeout", "5000"));
+    ps_test_dead_letters_open(&sink);
+    sink.port.retry_max = 2;
+    offer(numbered(0, 10));
+    await_done(1);
+    offer(numbered(10, 10));
+    for (unsigned i = 0; i < 100 && sink.done_count < 2; i++) {
+        (void)ps_test_sink_tick(&sink);
+        ps_test_stage_pass_ms(&sink, 1000);
+        usleep(1000);
+    }
+    assert_int_equal(sink.done_count, 2);
+    assert_int_equal(sink.done[1]->dead, 10);
+    ps_test_stage_close(&source);
+    uint64_t failed = ps_test_stage_counter(&sink, PS_COUNTER_ConnectionFailedCount);
+    offer(numbered(20, 10));
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS &&
+                         ps_test_stage_counter(&sink, PS_COUNTER_ConnectionFailedCount) < failed + 5;
+         i++) {
+        (void)ps_test_sink_tick(&sink);
+        ps_test_stage_pass_ms(&sink, 1000);
+        usleep(1000);
+    }
+    assert_int_equal(sink.done_count, 2);
+    assert_int_equal(ps_test_stage_counter(&sink, PS_COUNTER_deadletter), 10);
+    struct ps_lease *back = ps_test_sink_recall(&sink);
+    assert_int_equal(back->settled, 0);
+    stop();
+    ps_test_dead_letters_close(&sink);
+}
+
 static void test_mistakes(void **unused)
 {
     (void)unused;
@@ -260,9 +328,17 @@ static void test_mistakes(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ways),     cmocka_unit_test(test_batch_size), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_lost),     cmocka_unit_test(test_no_answer),  cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_distrust), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_batch_size),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_distrust),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_attempts_without_answer, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
 /* Sink http: what goes out, and what each status does. */
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
 #include "tests/support/http_peer.h"
 #include "tests/support/stage.h"
 
@@ -123,6 +125,125 @@ static void test_requests_at_a_time(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static int set_up_letters(void **state)
+{
+    return ps_test_folder_setup(state) != 0 ? -1 : set_up(state);
+}
+
+static int tear_down_letters(void **state)
+{
+    (void)tear_down(state);
+    return ps_test_folder_teardown(state);
+}
+
+/* An answer other than 2XX that does not roll back refuses the event for good: it becomes a dead letter, and those behind it
+ * go on, in order. Without dead letters it is dropped. */
+static void test_refused(void **unused)
+{
+    (void)unused;
+    for (unsigned letters = 0; letters < 2; letters++) {
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.2XX", "false", "rollback.400", "false"));
+        if (letters)
+            ps_test_dead_letters_open(&stage);
+        ps_test_http_peer_clear();
+        ps_test_http_peer_answer(400, 2);
+        struct ps_lease *lease =
+            PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"), PS_BODY("three"), PS_BODY("four"));
+        offer(&stage, lease);
+        ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_string_equal(ps_test_http_peer_text(), "three\nfour\n");
+        assert_int_equal(ps_test_http_peer_requests(), 4);
+        assert_int_equal(lease->dead, letters ? 2 : 0);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 2);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), letters ? 2 : 0);
+        assert_string_equal(ps_test_dead_letters_bodies("request-refused"), letters ? "one\ntwo\n" : "");
+        ps_test_stage_fini(&stage);
+        if (letters)
+            ps_test_dead_letters_close(&stage);
+    }
+}
+
+/* penstock.retry.max: the event that was tried so often is given up, and no other. */
+static void test_attempts(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.2XX", "false"));
+    ps_test_dead_letters_open(&stage);
+    stage.port.retry_max = 3;
+    ps_test_http_peer_answer(503, 5);
+    offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"), PS_BODY("three")));
+    ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(ps_test_http_peer_text(), "two\nthree\n");
+    assert_string_equal(ps_test_dead_letters_bodies("attempts-exhausted"), "one\n");
+    assert_int_equal(ps_test_http_peer_requests(), 7);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 4);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 2);
+    ps_test_stage_fini(&stage);
+    ps_test_dead_letters_close(&stage);
+}
+
+/* A server that cannot be reached uses no attempts up: it is not the event's fault. */
+static void test_no_server(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("rollback.2XX", "false"));
+    ps_test_dead_letters_open(&stage);
+    stage.port.retry_max = 2;
+    ps_test_http_peer_set(PS_TEST_FAR_END_DOWN);
+    offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    for (unsigned i = 0;
+         i < PS_TEST_PATIENCE_MS && ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) < 4; i++) {
+        (void)ps_test_sink_tick(&stage);
+        ps_test_stage_pass_ms(&stage, 100);
+        usleep(1000);
+    }
+    assert_int_equal(stage.done_count, 0);
+    ps_test_http_peer_set(PS_TEST_FAR_END_UP);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && stage.done_count == 0; i++) {
+        (void)ps_test_sink_tick(&stage);
+        ps_test_stage_pass_ms(&stage, 10);
+        usleep(1000);
+    }
+    assert_string_equal(ps_test_http_peer_text(), "one\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 0);
+    ps_test_stage_fini(&stage);
+    ps_test_dead_letters_close(&stage);
+}
+
+/* Nothing is settled before its letter is written; a recall gives the event back. */
+static void test_not_settled_before_written(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[256], away[256];
+    start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.2XX", "false", "rollback.400", "false"));
+    ps_test_dead_letters_open(&stage);
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    assert_int_equal(rename(path, away), 0);
+    ps_test_folder_append("dead", "", 0);
+    ps_test_http_peer_answer(400, 1);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"));
+    offer(&stage, lease);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && ps_test_stage_counter(&stage, PS_COUNTER_deadletter) == 0;
+         i++) {
+        (void)ps_test_sink_tick(&stage);
+        usleep(1000);
+    }
+    assert_true(ps_test_sink_tick(&stage) <= stage.now.mono_ns + PS_NS_PER_S);
+    assert_int_equal(ps_test_http_peer_requests(), 1); /* "two" waits */
+    assert_int_equal(lease->settled, 0);
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    assert_ptr_equal(back, lease);
+    assert_int_equal(back->settled, 0);
+    ps_test_stage_fini(&stage);
+    ps_test_dead_letters_close(&stage);
+}
+
 static void test_bad_keys(void **unused)
 {
     (void)unused;
@@ -142,6 +263,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_back_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_requests_at_a_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused, set_up_letters, tear_down_letters),
+        cmocka_unit_test_setup_teardown(test_attempts, set_up_letters, tear_down_letters),
+        cmocka_unit_test_setup_teardown(test_no_server, set_up_letters, tear_down_letters),
+        cmocka_unit_test_setup_teardown(test_not_settled_before_written, set_up_letters, tear_down_letters),
         cmocka_unit_test(test_bad_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

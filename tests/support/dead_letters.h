@@ -1,0 +1,14 @@
+/* The dead letters of one stage under test: in the folder `dead` of the test's folder (tests/support/folder.h). A letter is
+ * written before the put returns, unless the folder cannot be written. Thread: the test's. */
+#pragma once
+
+#include "tests/support/stage.h"
+
+/* Gives the stage, which is open, a letterbox. */
+void ps_test_dead_letters_open(struct ps_test_stage *stage);
+/* After the stage is closed. */
+void ps_test_dead_letters_close(struct ps_test_stage *stage);
+
+/* Returns the bodies of all letters in order, each with a newline, and fails the test when one has another reason. Bodies
+ * without characters that JSON escapes. Valid until the next call. */
+const char *ps_test_dead_letters_bodies(const char *reason);
