@@ -5,14 +5,13 @@
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
  * through the schema (stages/avro/schema.h). Thread: the source's worker. */
 #include "core/stage.h"
+#include "stages/avro/codec.h"
 #include "stages/avro/container.h"
 #include "stages/avro/schema.h"
 #include "stages/slab.h"
 
-#include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #define READ_BYTES (256U * 1024U)
 #define OUT_BYTES (256U * 1024U)   /* of events in one call of `work` */
@@ -24,7 +23,6 @@ struct avro_plan {
     const struct ps_name *name;
 };
 
-enum codec { CODEC_NULL, CODEC_DEFLATE, CODEC_SNAPPY };
 enum phase { PHASE_HEAD, PHASE_SEEK, PHASE_BLOCK, PHASE_RECORDS };
 
 struct avro_state {
@@ -35,15 +33,14 @@ struct avro_state {
     char *schema_text;
     size_t schema_length;
     char fingerprint[17];
-    enum codec codec;
+    enum ps_avro_codec codec;
+    struct ps_avro_unpacker unpacker;
     enum phase phase;
     uint64_t block_at; /* where the block in `raw` begins, or where a marker is looked for */
     struct ps_avro_block block;
     const uint8_t *record, *records_end;
     int64_t records_left;
     uint64_t bytes_max; /* of a block */
-    z_stream inflater;
-    bool inflating;
 };
 
 static const struct ps_option options[] = {
@@ -75,9 +72,7 @@ static enum ps_status avro_open(const void *plan, void *state_, struct ps_port *
     if (state->bytes_max > INT32_MAX)
         state->bytes_max = INT32_MAX;
     ps_slab_init(&state->slab, port->blocks);
-    if (inflateInit2(&state->inflater, -15) != Z_OK)
-        return ps_err_set(err, "no memory for inflate");
-    state->inflating = true;
+    (void)err;
     return PS_OK;
 }
 
@@ -91,8 +86,7 @@ static void avro_close(const void *plan, void *state_)
     ps_slab_fini(&state->slab);
     ps_avro_schema_destroy(state->schema);
     free(state->schema_text);
-    if (state->inflating)
-        inflateEnd(&state->inflater);
+    ps_avro_unpacker_close(&state->unpacker);
 }
 
 static void avro_begin(const void *plan, void *state_, struct ps_input *input)
@@ -131,18 +125,13 @@ static enum ps_deserialized damaged(const struct avro_state *state, const char *
     return PS_DESERIALIZED_FAILED;
 }
 
-static bool codec_find(struct avro_state *state, struct ps_err *err)
+static bool codec_take(struct avro_state *state, struct ps_err *err)
 {
-    static const char *const names[] = {"null", "deflate", "snappy"};
     struct ps_slice codec = {"null", 4};
     (void)ps_avro_container_meta(&state->container, "avro.codec", &codec);
-    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
-        if (codec.length == strlen(names[i]) && memcmp(codec.data, names[i], codec.length) == 0) {
-            state->codec = (enum codec)i;
-            return true;
-        }
-    }
-    ps_err_set(err, "is compressed with %.*s; null, deflate and snappy can be read",
+    if (ps_avro_codec_find(codec.data, codec.length, &state->codec))
+        return true;
+    ps_err_set(err, "is compressed with %.*s; null, deflate, snappy, bzip2, xz and zstandard can be read",
                codec.length > 64 ? 64 : (int)codec.length, codec.data);
     return false;
 }
@@ -187,7 +176,7 @@ static enum ps_deserialized head_work(struct avro_state *state, struct ps_input 
                    opened == PS_AVRO_CONTAINER_SHORT ? ", or ends in its header" : "");
         return PS_DESERIALIZED_FAILED;
     }
-    if (!codec_find(state, err) || !schema_take(state, err))
+    if (!codec_take(state, err) || !schema_take(state, err))
         return PS_DESERIALIZED_FAILED;
     bool again = input->position > 0;
     state->phase = again ? PHASE_SEEK : PHASE_BLOCK;
@@ -221,54 +210,38 @@ static enum ps_deserialized seek_work(struct avro_state *state, struct ps_input 
 
 /* ---- blocks ---- */
 
-static enum ps_deserialized inflate_block(struct avro_state *state, struct ps_err *err)
+static bool plain_grow(struct ps_avro_plain *plain, size_t room)
 {
-    z_stream *stream = &state->inflater;
-    struct ps_buffer *plain = &state->plain;
-    uint64_t room = 4 * state->block.data_length + 1024;
-    if (inflateReset(stream) != Z_OK)
-        return damaged(state, "inflate", err);
-    stream->next_in = (unsigned char *)(uintptr_t)state->block.data;
-    stream->avail_in = (uInt)state->block.data_length;
-    plain->length = 0;
-    for (;;) {
-        if (plain->room == plain->length) {
-            room = plain->room == 0 ? room : 2 * (uint64_t)plain->room;
-            if (plain->room >= state->bytes_max)
-                return damaged(state, "it is larger than an eighth of the memory budget", err);
-            if (!ps_buffer_grow(&state->slab, plain,
-                                (uint32_t)(room < state->bytes_max ? room : state->bytes_max)))
-                return PS_DESERIALIZED_WAITS;
-        }
-        stream->next_out = (unsigned char *)plain->data + plain->length;
-        stream->avail_out = plain->room - plain->length;
-        int code = inflate(stream, Z_NO_FLUSH);
-        plain->length = plain->room - stream->avail_out;
-        if (code == Z_STREAM_END)
-            return PS_DESERIALIZED_SOME;
-        if (code != Z_OK || (stream->avail_in == 0 && stream->avail_out > 0))
-            return damaged(state, "it cannot be decompressed", err);
-    }
+    struct avro_state *state = plain->owner;
+    if (!ps_buffer_grow(&state->slab, &state->plain, (uint32_t)room))
+        return false;
+    plain->data = state->plain.data;
+    plain->room = state->plain.room;
+    return true;
 }
 
-/* Snappy's block format, and the CRC-32 of the plain bytes, big endian. */
-static enum ps_deserialized unsnap_block(struct avro_state *state, struct ps_err *err)
+static enum ps_deserialized unpack_block(struct avro_state *state, struct ps_err *err)
 {
-    const char *data = (const char *)state->block.data;
-    size_t length = state->block.data_length, plain;
-    if (length < 4 || snappy_uncompressed_length(data, length - 4, &plain) != SNAPPY_OK ||
-        plain > state->bytes_max)
-        return damaged(state, "it cannot be decompressed", err);
-    if (!ps_buffer_grow(&state->slab, &state->plain, plain > 0 ? (uint32_t)plain : 1))
+    struct ps_avro_plain plain = {.data = state->plain.data,
+                                  .room = state->plain.room,
+                                  .length_max = state->bytes_max,
+                                  .grow = plain_grow,
+                                  .owner = state};
+    state->plain.length = 0;
+    switch (
+        ps_avro_unpack(&state->unpacker, state->codec, state->block.data, state->block.data_length, &plain)) {
+    case PS_AVRO_UNPACKED:
+        break;
+    case PS_AVRO_UNPACK_LATER:
         return PS_DESERIALIZED_WAITS;
-    if (snappy_uncompress(data, length - 4, state->plain.data, &plain) != SNAPPY_OK)
+    case PS_AVRO_UNPACK_LONG:
+        return damaged(state, "it is larger than an eighth of the memory budget", err);
+    case PS_AVRO_UNPACK_CHECKSUM:
+        return damaged(state, "its checksum is wrong", err);
+    case PS_AVRO_UNPACK_DAMAGED:
         return damaged(state, "it cannot be decompressed", err);
-    state->plain.length = (uint32_t)plain;
-    unsigned long crc = crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)state->plain.data, plain);
-    for (int i = 0; i < 4; i++) {
-        if ((uint8_t)data[length - 4 + (size_t)i] != (uint8_t)(crc >> (24 - 8 * i)))
-            return damaged(state, "its checksum is wrong", err);
     }
+    state->plain.length = (uint32_t)plain.length;
     return PS_DESERIALIZED_SOME;
 }
 
@@ -277,8 +250,8 @@ static enum ps_deserialized block_open(struct avro_state *state, struct ps_err *
     enum ps_deserialized result = PS_DESERIALIZED_SOME;
     state->record = state->block.data;
     state->records_end = state->block.data + state->block.data_length;
-    if (state->codec != CODEC_NULL) {
-        result = state->codec == CODEC_DEFLATE ? inflate_block(state, err) : unsnap_block(state, err);
+    if (state->codec != PS_AVRO_CODEC_NULL) {
+        result = unpack_block(state, err);
         state->record = (const uint8_t *)state->plain.data;
         state->records_end = state->record + state->plain.length;
     }

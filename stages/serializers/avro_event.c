@@ -5,14 +5,12 @@
  * worker. */
 #include "core/stage.h"
 #include "stages/avro/binary.h"
+#include "stages/avro/codec.h"
 #include "stages/text/java_map.h"
 #include "stages/random.h"
 
-#include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <zlib.h>
 
 #define SYNC_BYTES 16U
 
@@ -20,13 +18,10 @@ static const char schema[] =
     "{\"type\":\"record\",\"name\":\"Event\",\"fields\":[{\"name\":\"headers\",\"type\":{"
     "\"type\":\"map\",\"values\":\"string\"}},{\"name\":\"body\",\"type\":\"bytes\"}]}";
 
-enum codec { CODEC_NULL, CODEC_DEFLATE, CODEC_SNAPPY };
-static const char *const codec_names[] = {"null", "deflate", "snappy"};
-
 struct avro_event_plan {
     int64_t sync_interval;
     const char *codec_name;
-    enum codec codec;
+    enum ps_avro_codec codec;
 };
 
 struct buffer {
@@ -38,9 +33,8 @@ struct avro_event_state {
     struct ps_java_map map;
     struct ps_random random;
     struct buffer block, packed;
-    uint64_t count; /* records in the block */
-    z_stream deflate;
-    bool deflating;
+    uint64_t count;                /* records in the block */
+    struct ps_avro_packer *packer; /* NULL: the blocks are not compressed */
     char sync[SYNC_BYTES];
 };
 
@@ -59,31 +53,22 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(codec_name),
      .fallback = "null",
-     .help = "null, deflate or snappy"},
+     .help = "null, deflate, snappy, bzip2, xz or zstandard"},
     PS_OPTION_END,
 };
 
-static int codec_find(const char *name)
+static enum ps_avro_codec codec_of(const struct avro_event_plan *plan)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(codec_names); i++) {
-        if (strcmp(name, codec_names[i]) == 0)
-            return (int)i;
-    }
-    return -1;
+    enum ps_avro_codec codec = PS_AVRO_CODEC_NULL;
+    (void)ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &codec);
+    return codec;
 }
 
 static enum ps_status avro_event_check(const void *plan_, const struct ps_context *context)
 {
     const struct avro_event_plan *plan = plan_;
-    static const char *const elsewhere[] = {"bzip2", "xz", "zstandard"};
-    for (size_t i = 0; i < PS_COUNT_OF(elsewhere); i++) {
-        if (strcmp(plan->codec_name, elsewhere[i]) == 0) {
-            ps_report(context, PS_LOG_ERROR, "compressionCodec",
-                      "%s is not there yet; use deflate, snappy or null", plan->codec_name);
-            return PS_FAIL;
-        }
-    }
-    if (codec_find(plan->codec_name) < 0)
+    enum ps_avro_codec codec;
+    if (!ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &codec))
         ps_report(context, PS_LOG_WARN, "compressionCodec",
                   "%s is not a codec of Avro: files are not compressed, as in Flume", plan->codec_name);
     return PS_OK;
@@ -94,8 +79,7 @@ static enum ps_status avro_event_build(void *plan_, struct ps_context *context, 
     (void)context;
     (void)err;
     struct avro_event_plan *plan = plan_;
-    int codec = codec_find(plan->codec_name);
-    plan->codec = codec < 0 ? CODEC_NULL : (enum codec)codec;
+    plan->codec = codec_of(plan);
     return PS_OK;
 }
 
@@ -107,12 +91,8 @@ static enum ps_status avro_event_open(const void *plan_, void *state_, struct ps
     struct avro_event_state *state = state_;
     ps_java_map_init(&state->map);
     ps_random_init(&state->random);
-    if (plan->codec == CODEC_DEFLATE) { /* raw, without zlib's frame */
-        if (deflateInit2(&state->deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) !=
-            Z_OK)
-            return ps_err_set(err, "no memory for deflate");
-        state->deflating = true;
-    }
+    if (plan->codec != PS_AVRO_CODEC_NULL && (state->packer = ps_avro_packer_open(plan->codec)) == NULL)
+        return ps_err_set(err, "no memory to compress");
     return PS_OK;
 }
 
@@ -120,8 +100,7 @@ static void avro_event_close(const void *plan, void *state_)
 {
     (void)plan;
     struct avro_event_state *state = state_;
-    if (state->deflating)
-        deflateEnd(&state->deflate);
+    ps_avro_packer_close(state->packer);
     free(state->block.data);
     free(state->packed.data);
     ps_java_map_fini(&state->map);
@@ -169,7 +148,7 @@ static bool avro_event_begin(const void *plan_, void *state_, struct ps_output *
         uint64_t word = ps_random_next(&state->random);
         memcpy(state->sync + i, &word, sizeof word);
     }
-    const char *codec = codec_names[plan->codec];
+    const char *codec = ps_avro_codec_names[plan->codec];
     return output->write(output, "Obj\x01\x04", 5) && output_bytes(output, "avro.schema", 11) &&
            output_bytes(output, schema, sizeof schema - 1) && output_bytes(output, "avro.codec", 10) &&
            output_bytes(output, codec, strlen(codec)) && output->write(output, "\0", 1) &&
@@ -178,47 +157,34 @@ static bool avro_event_begin(const void *plan_, void *state_, struct ps_output *
 
 /* ---- blocks ---- */
 
-static bool pack_deflate(struct avro_event_state *state)
+static bool packed_grow(struct ps_avro_plain *plain, size_t room)
 {
-    z_stream *stream = &state->deflate;
-    state->packed.length = 0;
-    if (deflateReset(stream) != Z_OK ||
-        !buffer_reserve(&state->packed, deflateBound(stream, state->block.length)))
+    struct buffer *packed = plain->owner;
+    packed->length = 0;
+    if (!buffer_reserve(packed, room))
         return false;
-    stream->next_in = (unsigned char *)state->block.data;
-    stream->avail_in = (uInt)state->block.length;
-    stream->next_out = (unsigned char *)state->packed.data;
-    stream->avail_out = (uInt)state->packed.room;
-    if (deflate(stream, Z_FINISH) != Z_STREAM_END)
-        return false;
-    state->packed.length = state->packed.room - stream->avail_out;
+    plain->data = packed->data;
+    plain->room = packed->room;
     return true;
 }
 
-/* Snappy's block format and the CRC-32 of the plain bytes, big endian. */
-static bool pack_snappy(struct avro_event_state *state)
+static bool block_pack(struct avro_event_state *state)
 {
-    state->packed.length = 0;
-    size_t length = snappy_max_compressed_length(state->block.length);
-    if (!buffer_reserve(&state->packed, length + 4) ||
-        snappy_compress(state->block.data, state->block.length, state->packed.data, &length) != SNAPPY_OK)
-        return false;
-    unsigned long crc =
-        crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)state->block.data, state->block.length);
-    for (int i = 0; i < 4; i++)
-        state->packed.data[length + (size_t)i] = (char)(crc >> (24 - 8 * i));
-    state->packed.length = length + 4;
-    return true;
+    struct buffer *packed = &state->packed;
+    struct ps_avro_plain into = {
+        .data = packed->data, .room = packed->room, .grow = packed_grow, .owner = packed};
+    bool good = ps_avro_pack(state->packer, state->block.data, state->block.length, &into);
+    packed->length = into.length;
+    return good;
 }
 
-static bool block_write(const struct avro_event_plan *plan, struct avro_event_state *state,
-                        struct ps_output *output)
+static bool block_write(struct avro_event_state *state, struct ps_output *output)
 {
     if (state->count == 0)
         return true;
     const struct buffer *body = &state->block;
-    if (plan->codec != CODEC_NULL) {
-        if (!(plan->codec == CODEC_DEFLATE ? pack_deflate(state) : pack_snappy(state)))
+    if (state->packer != NULL) {
+        if (!block_pack(state))
             return false;
         body = &state->packed;
     }
@@ -256,12 +222,13 @@ static bool avro_event_event(const void *plan_, void *state_, const struct ps_ba
     block->data[block->length++] = 0; /* end of the map's blocks */
     put_bytes(block, event->body, event->body_length);
     state->count++;
-    return block->length < (uint64_t)plan->sync_interval || block_write(plan, state, output);
+    return block->length < (uint64_t)plan->sync_interval || block_write(state, output);
 }
 
 static bool avro_event_flush(const void *plan, void *state, struct ps_output *output)
 {
-    return block_write(plan, state, output);
+    (void)plan;
+    return block_write(state, output);
 }
 
 static const struct ps_serializer_ops serializer = {

@@ -4,9 +4,12 @@
 #include "stages/avro/schema.h"
 #include "tests/support/stage.h"
 
+#include <bzlib.h>
+#include <lzma.h>
 #include <snappy-c.h>
 #include <stdio.h>
 #include <zlib.h>
+#include <zstd.h>
 
 static char contents[65536];
 static size_t length;
@@ -59,6 +62,18 @@ static void add_block(const char *codec, const char *const *strings)
         unsigned long crc = crc32_z(0, (const unsigned char *)plain, size);
         for (int i = 0; i < 4; i++)
             packed[packed_size++] = (char)(crc >> (24 - 8 * i));
+    } else if (strcmp(codec, "bzip2") == 0) {
+        unsigned made = sizeof packed;
+        assert_int_equal(BZ2_bzBuffToBuffCompress(packed, &made, plain, (unsigned)size, 9, 0, 0), BZ_OK);
+        packed_size = made;
+    } else if (strcmp(codec, "xz") == 0) {
+        packed_size = 0;
+        assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, (const uint8_t *)plain, size,
+                                                 (uint8_t *)packed, &packed_size, sizeof packed),
+                         LZMA_OK);
+    } else if (strcmp(codec, "zstandard") == 0) {
+        packed_size = ZSTD_compress(packed, sizeof packed, plain, size, 3);
+        assert_false(ZSTD_isError(packed_size));
     } else {
         memcpy(packed, plain, size);
         packed_size = size;
@@ -98,7 +113,7 @@ static enum ps_deserialized run(const char *const *keys, uint64_t *position, cha
 
 static void test_codecs(void **state)
 {
-    static const char *const codecs[] = {"null", "deflate", "snappy"};
+    static const char *const codecs[] = {"null", "deflate", "snappy", "bzip2", "xz", "zstandard"};
     (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(codecs); i++) {
         char out[256], header[512], expected[512];
@@ -158,7 +173,7 @@ static void test_damage(void **state)
     for (unsigned what = 0; what < 7; what++) {
         struct ps_err err = {.length = 0};
         uint64_t position = 0;
-        begin_file(what == 5 ? "bzip2" : what == 6 ? "snappy" : "null");
+        begin_file(what == 5 ? "brotli" : what == 6 ? "snappy" : "null");
         add_block(what == 6 ? "snappy" : "null", PS_WORDS("one", "two"));
         size_t whole = length;
         add_block(what == 6 ? "snappy" : "null", PS_WORDS("three"));
@@ -174,7 +189,7 @@ static void test_damage(void **state)
         else if (what == 4)
             length = 20, reason = "ends in its header";
         else if (what == 5)
-            reason = "is compressed with bzip2";
+            reason = "is compressed with brotli";
         else
             contents[length - PS_AVRO_SYNC_BYTES - 1] ^= 1; /* its checksum */
         assert_int_equal(run(NULL, &position, out, header, &err), PS_DESERIALIZED_FAILED);

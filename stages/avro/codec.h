@@ -1,0 +1,65 @@
+/* The codecs of Avro container files (Avro 1.11 specification, "Required Codecs" and "Optional Codecs"): each block of records is
+ * compressed as a whole, with the settings of Java's CodecFactory.fromString. deflate is raw (RFC 1951), snappy is followed by
+ * the CRC-32 of the plain bytes, big endian; bzip2, xz and zstandard are files of these formats.
+ *
+ * Thread: the owner's. The libraries of bzip2 and xz allocate for each block. */
+#pragma once
+
+#include "core/status.h"
+
+enum ps_avro_codec {
+    PS_AVRO_CODEC_NULL,
+    PS_AVRO_CODEC_DEFLATE,
+    PS_AVRO_CODEC_SNAPPY,
+    PS_AVRO_CODEC_BZIP2,
+    PS_AVRO_CODEC_XZ,
+    PS_AVRO_CODEC_ZSTANDARD,
+    PS_AVRO_CODECS
+};
+
+/* "null", "deflate", .. by number. */
+extern const char *const ps_avro_codec_names[PS_AVRO_CODECS];
+
+/* Returns false: there is no such codec. Upper and lower case differ, as in Java. */
+bool ps_avro_codec_find(const char *name, size_t length, enum ps_avro_codec *codec);
+
+/* Where bytes are written: `grow` makes room for so many bytes, keeps the contents and sets `data` and `room`. It returns false
+ * when there is no memory at present. */
+struct ps_avro_plain {
+    char *data;
+    size_t length, room;
+    size_t length_max;
+    bool (*grow)(struct ps_avro_plain *plain, size_t room);
+    void *owner;
+};
+
+/* What one thread needs to compress or to decompress; made by _open, and used for any number of blocks. */
+struct ps_avro_packer;
+
+/* NULL: no memory. The null codec needs none, and gets none: it is not packed. */
+struct ps_avro_packer *ps_avro_packer_open(enum ps_avro_codec codec);
+/* NULL is allowed. */
+void ps_avro_packer_close(struct ps_avro_packer *packer);
+
+/* Writes the compressed block to `packed`, whose length and limit do not matter. Returns false: no memory. */
+bool ps_avro_pack(struct ps_avro_packer *packer, const char *data, size_t length,
+                  struct ps_avro_plain *packed);
+
+enum ps_avro_unpacked {
+    PS_AVRO_UNPACKED,
+    PS_AVRO_UNPACK_LATER,    /* `grow` had no memory: again, from the start */
+    PS_AVRO_UNPACK_LONG,     /* there are more than length_max plain bytes, or it wants that much memory */
+    PS_AVRO_UNPACK_DAMAGED,  /* it cannot be decompressed */
+    PS_AVRO_UNPACK_CHECKSUM, /* it can, but its checksum is wrong */
+};
+
+/* Decompressors for all codecs, each made when it is needed first. {0}: none yet. */
+struct ps_avro_unpacker {
+    void *deflate, *zstandard, *xz;
+};
+void ps_avro_unpacker_close(struct ps_avro_unpacker *unpacker);
+
+/* Decompresses a block into `plain`, which is cut to 0 first. Not for the null codec. Memory for what a hostile block claims to
+ * need is bounded by length_max. */
+enum ps_avro_unpacked ps_avro_unpack(struct ps_avro_unpacker *unpacker, enum ps_avro_codec codec,
+                                     const uint8_t *data, size_t length, struct ps_avro_plain *plain);
