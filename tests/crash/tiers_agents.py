@@ -81,7 +81,7 @@ class Machine:
     def __init__(self, root, name, text):
         self.name, self.folder, self.process = name, f"{root}/{name}", None
         self.log = f"{self.folder}/agent.log"
-        self.kills = self.stops = self.begin = 0
+        self.begin, self.signals = 0, collections.Counter()
         os.makedirs(f"{self.folder}/logs", exist_ok=True)
         with open(f"{self.folder}/agent.properties", "w", encoding="ascii") as file:
             file.write(text)
@@ -100,10 +100,7 @@ class Machine:
         """Sends the signal; `await_end` waits."""
         self.check_runs()
         self.process.send_signal(number)
-        if number == signal.SIGKILL:
-            self.kills += 1
-        else:
-            self.stops += 1
+        self.signals[number] += 1
 
     def _takes_signals(self):
         """Whether this life has come so far."""
@@ -117,6 +114,12 @@ class Machine:
         if not good:
             raise RuntimeError(f"{self.name} ended with {code} after signal {number}")
         self.process = None
+
+    def go_on(self):
+        if self.process is None:
+            self.start()
+        else:
+            self.process.send_signal(signal.SIGCONT)
 
     def complaints(self):
         """(lines that must not be there, how often each kind of warning and error came)"""
