@@ -100,16 +100,20 @@ static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->waiting_count++;
 }
 
-/* Whether other files have waited long enough. */
-static bool turn_is_over(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+/* Ends the turn of the first file in the queue if it had all of its lines and others wait. Returns false when the others are
+ * still being opened: nothing is read until they have their place in the queue (the answer wakes the worker). */
+static bool turn_check(struct ps_tailer *tailer)
 {
-    return log->turn_lines >= tailer->settings->turn_lines && log->next != NULL;
-}
-
-static void turn_end(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    ps_tail_log_unqueue_first(tailer);
-    ps_tail_log_queue(tailer, log);
+    struct ps_tail_log *log = tailer->queue_first;
+    if (log->turn_lines < tailer->settings->turn_lines)
+        return true;
+    if (tailer->opening_count > 0)
+        return false;
+    if (log->next != NULL) {
+        ps_tail_log_unqueue_first(tailer);
+        ps_tail_log_queue(tailer, log);
+    }
+    return true;
 }
 
 static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
@@ -124,13 +128,15 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 
 enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)
 {
-    bool moved = false;
+    bool moved = false, opening = false;
     uint64_t before = batch->body_bytes;
     tailer->now_ns = now->mono_ns;
     for (unsigned steps = 0; steps < WORK_STEPS_MAX && tailer->queue_first != NULL && !tailer->draining;
          steps++) {
-        if (turn_is_over(tailer, tailer->queue_first))
-            turn_end(tailer, tailer->queue_first);
+        if (!turn_check(tailer)) {
+            opening = true;
+            break;
+        }
         struct ps_tail_log *log = tailer->queue_first;
         enum ps_tail_step step = ps_tail_log_read(tailer, log, batch);
         moved |= step == PS_TAIL_STEP_MOVED;
@@ -151,17 +157,13 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
         moved = true;
     if (moved && before == 0 && batch->count > 0)
         ps_count(tailer->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
-    return moved || (tailer->queue_first != NULL && !tailer->draining) ? PS_DONE : PS_IDLE;
+    return moved || (tailer->queue_first != NULL && !tailer->draining && !opening) ? PS_DONE : PS_IDLE;
 }
 
 void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->span_count; i++) {
-        const struct ps_span *span = &batch->spans[i];
-        struct ps_tail_log *log = span->stream < tailer->log_room ? tailer->logs[span->stream] : NULL;
-        if (log != NULL && log->generation == span->generation && span->position > log->delivered_offset)
-            ps_tail_log_move(tailer, log, log->read_offset, span->position);
-    }
+    for (uint32_t i = 0; i < batch->span_count; i++)
+        ps_tail_log_delivered(tailer, &batch->spans[i]);
 }
 
 /* ---- what happens by itself ---- */

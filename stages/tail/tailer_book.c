@@ -266,14 +266,53 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
         tailer->outstanding--;
 }
 
+static bool is_one_of(const struct ps_tail_life *lives, const struct ps_span *span)
+{
+    for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
+        if (lives[i].generation != 0 && lives[i].number == span->stream &&
+            lives[i].generation == span->generation)
+            return true;
+    }
+    return false;
+}
+
+void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
+{
+    struct ps_tail_log *log = span->stream < tailer->log_room ? tailer->logs[span->stream] : NULL;
+    if (PS_LIKELY(log != NULL && log->generation == span->generation)) {
+        if (span->position > log->delivered_offset)
+            ps_tail_log_move(tailer, log, log->read_offset, span->position);
+        return;
+    }
+    for (uint32_t i = 0; i < tailer->log_room; i++) { /* of a file that began anew meanwhile: rare */
+        log = tailer->logs[i];
+        if (log == NULL)
+            continue;
+        struct ps_tail_earlier *earlier = &log->earlier;
+        if (is_one_of(earlier->lives, span) && span->position > earlier->delivered_offset)
+            earlier->delivered_offset = span->position;
+        if (is_one_of(log->before, span) && span->position > log->delivered_offset)
+            ps_tail_log_move(tailer, log, log->read_offset, span->position);
+    }
+}
+
+struct ps_tail_earlier ps_tail_log_earlier(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    struct ps_tail_earlier earlier = {.identity = log->identity,
+                                      .read_offset = log->read_offset,
+                                      .delivered_offset = log->delivered_offset,
+                                      .lives = {{log->number, log->generation}, log->before[0]},
+                                      .last_length = log->last_length,
+                                      .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
+    memcpy(earlier.last, log->last, log->last_length);
+    return earlier;
+}
+
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
+    log->earlier = ps_tail_log_earlier(tailer, log);
     log->generation = ++tailer->generations[log->number];
-    log->earlier = (struct ps_tail_earlier){.identity = log->identity,
-                                            .read_offset = log->read_offset,
-                                            .last_length = log->last_length,
-                                            .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
-    memcpy(log->earlier.last, log->last, log->last_length);
+    memset(log->before, 0, sizeof log->before);
     ps_tail_log_move(tailer, log, 0, 0);
     log->last_length = 0;
     log->line_scanned = 0;

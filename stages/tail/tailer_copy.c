@@ -103,19 +103,19 @@ static struct ps_tail_log *earlier_find(const struct ps_tailer *tailer, const st
     return NULL;
 }
 
-/* It is read on from where its original was; if it differs there, from its beginning. */
-static void go_on_from(struct ps_tailer *tailer, struct ps_tail_log *log,
-                       const struct ps_tail_identity *identity, int64_t read_offset, const char *last,
-                       uint32_t last_length)
+/* It is read on from where its original was; if it differs there, from its beginning. What is not delivered of the original
+ * is read again after a crash. */
+static void go_on_from(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_earlier *from)
 {
-    log->identity.head = identity->head;
-    log->identity.head_length = identity->head_length;
-    memcpy(log->last, last, last_length);
-    log->last_length = last_length;
+    log->identity.head = from->identity.head;
+    log->identity.head_length = from->identity.head_length;
+    memcpy(log->last, from->last, from->last_length);
+    log->last_length = from->last_length;
+    memcpy(log->before, from->lives, sizeof log->before);
     log->resolved = true;
     log->original = NULL;
     log->state = PS_TAIL_LOG_CLOSED;
-    ps_tail_log_move(tailer, log, read_offset, read_offset);
+    ps_tail_log_move(tailer, log, from->read_offset, from->delivered_offset);
     ps_tail_log_queue(tailer, log);
 }
 
@@ -143,10 +143,8 @@ bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const
     }
     struct ps_tail_log *original = earlier_find(tailer, log, head, length);
     if (original != NULL) {
-        struct ps_tail_earlier *earlier = &original->earlier;
-        go_on_from(tailer, log, &earlier->identity, earlier->read_offset, earlier->last,
-                   earlier->last_length);
-        earlier->until_ns = 0;
+        go_on_from(tailer, log, &original->earlier);
+        original->earlier.until_ns = 0;
         return true;
     }
     original = original_find(tailer, log, head, length);
@@ -176,8 +174,8 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
     for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
         struct ps_tail_log *log = tailer->logs[i];
         if (log != NULL && log->original == original) {
-            go_on_from(tailer, log, &original->identity, original->read_offset, original->last,
-                       original->last_length);
+            struct ps_tail_earlier earlier = ps_tail_log_earlier(tailer, original);
+            go_on_from(tailer, log, &earlier);
             any = true;
         }
     }

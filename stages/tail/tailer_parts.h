@@ -22,10 +22,18 @@ enum ps_tail_log_state {
     PS_TAIL_LOG_COPY, /* closed: it begins like another one, and waits whether that one is cut */
 };
 
+/* A file between two beginnings: the spans of its lines have these two. */
+struct ps_tail_life {
+    uint32_t number, generation; /* generation 0: none */
+};
+#define PS_TAIL_LIVES_BEFORE                                                                                 \
+    2 /* a copy of a copy; what is on its way of one before that comes again after a crash */
+
 /* What a file was before it began anew: a copy of that may turn up. */
 struct ps_tail_earlier {
     struct ps_tail_identity identity; /* head_length 0: nothing */
-    int64_t read_offset;
+    int64_t read_offset, delivered_offset;
+    struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE]; /* whose spans may be on their way */
     char last[PS_TAIL_LAST_BYTES];
     uint32_t last_length;
     uint64_t until_ns;
@@ -58,10 +66,12 @@ struct ps_tail_log {
     struct ps_tail_identity identity;
     struct ps_tail_file file;
     int64_t read_offset, delivered_offset;
-    int64_t size;              /* when it was looked at */
-    uint32_t need_bytes;       /* room for the next read: more than usual for a long line */
-    int64_t line_scanned;      /* of a line longer than a block: no end of line before this place */
-    struct ps_tail_line *line; /* such a line, being looked for, or found */
+    struct ps_tail_life
+        before[PS_TAIL_LIVES_BEFORE]; /* of a copy: its original's lines may be on their way */
+    int64_t size;                     /* when it was looked at */
+    uint32_t need_bytes;              /* room for the next read: more than usual for a long line */
+    int64_t line_scanned;             /* of a line longer than a block: no end of line before this place */
+    struct ps_tail_line *line;        /* such a line, being looked for, or found */
     char last[PS_TAIL_LAST_BYTES];
     uint32_t last_length;
     uint64_t turn_lines;
@@ -136,6 +146,10 @@ void ps_tail_log_unqueue_first(struct ps_tailer *tailer);
 /* Where it is read on. */
 void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t read_offset,
                       int64_t delivered_offset);
+/* The lines up to the span's position are delivered. */
+void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span);
+/* What it is by now, for a copy. */
+struct ps_tail_earlier ps_tail_log_earlier(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* It begins anew. */
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);

@@ -333,6 +333,17 @@ static void test_cut_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Until the counter has reached this; the open batch is not delivered. */
+static void work_until(enum ps_counter counter, uint64_t value)
+{
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_stage_counter(&stage, counter) < value) {
+        ps_test_stage_real_clock(&stage);
+        (void)ps_test_source_work(&stage);
+        assert_true(ps_clock_now().mono_ns < until);
+    }
+}
+
 /* What was read of a file that was copied and cut, and not delivered, is read from the copy after a crash. */
 static void test_copy_of_what_is_not_delivered(void **unused)
 {
@@ -341,8 +352,7 @@ static void test_copy_of_what_is_not_delivered(void **unused)
     PS_START(NULL);
     expect("one");
     append("app.log", "two\n");
-    while (ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount) < 2)
-        (void)ps_test_source_work(&stage);
+    work_until(PS_COUNTER_EventReceivedCount, 2);
     append("app.log.1", "one\ntwo\n");
     assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
     uint64_t until = ps_clock_now().mono_ns + 300 * PS_NS_PER_MS;
@@ -356,6 +366,33 @@ static void test_copy_of_what_is_not_delivered(void **unused)
     expect("two");
     append("app.log", "three\n");
     expect("three");
+    ps_test_stage_fini(&stage);
+}
+
+/* The same for a copy that turns up after its original began anew. */
+static void test_late_copy_of_what_is_not_delivered(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    append("app.log", "two\n");
+    work_until(PS_COUNTER_EventReceivedCount, 2);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "three\n");
+    work_until(PS_COUNTER_EventReceivedCount, 3);
+    append("app.log.1", "one\ntwo\n");
+    work_until(PS_COUNTER_extra + 1, 2); /* both are open */
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the batch is lost */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    bool two_first = strcmp(stage.events[0].body, "two") == 0;
+    assert_string_equal(stage.events[two_first ? 0 : 1].body, "two");
+    assert_string_equal(stage.events[two_first ? 1 : 0].body, "three");
+    ps_test_source_clear(&stage);
+    restart();
+    expect_nothing();
     ps_test_stage_fini(&stage);
 }
 
@@ -499,6 +536,7 @@ int main(void)
         TEST(copy_of_what_was_read_in_part),
         TEST(cut_before_it_was_read),
         TEST(copy_of_what_is_not_delivered),
+        TEST(late_copy_of_what_is_not_delivered),
         TEST(deleted_while_it_is_read),
         TEST(idle),
         TEST(skip_to_end),
