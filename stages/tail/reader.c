@@ -20,6 +20,8 @@ struct ps_tail_fetch {
     ssize_t length; /* -1: `error` */
     int error;
     bool done, orphan; /* orphan: its file was closed, or changed */
+    ssize_t head_length;
+    char head[PS_TAIL_HEAD_BYTES]; /* read after the others */
     char bytes[PS_TAIL_FETCH_BYTES];
 };
 
@@ -56,13 +58,22 @@ enum ps_tail_way ps_tail_way_of(int fd)
     return PS_TAIL_THREAD;
 }
 
+static ssize_t read_again(int fd, char *to, size_t room, uint64_t offset, int flags)
+{
+    struct iovec part = {to, room};
+    ssize_t length;
+    do
+        length = preadv2(fd, &part, 1, (off_t)offset, flags);
+    while (length < 0 && errno == EINTR);
+    return length;
+}
+
 static void fetch_run(struct ps_tail_job *job)
 {
     struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
-    do
-        fetch->length = pread(fetch->fd, fetch->bytes, sizeof fetch->bytes, (off_t)fetch->offset);
-    while (fetch->length < 0 && errno == EINTR);
+    fetch->length = read_again(fetch->fd, fetch->bytes, sizeof fetch->bytes, fetch->offset, 0);
     fetch->error = errno;
+    fetch->head_length = read_again(fetch->fd, fetch->head, sizeof fetch->head, 0, 0);
 }
 
 struct closing {
@@ -144,9 +155,19 @@ void ps_tail_file_forget(struct ps_tail_reader *reader, struct ps_tail_file *fil
         fetch->orphan = true;
 }
 
+static void fetch_begin_take(const struct ps_tail_fetch *fetch, struct ps_tail_beginning *beginning)
+{
+    if (beginning == NULL)
+        return;
+    beginning->length = fetch->head_length > 0 ? (size_t)fetch->head_length : 0;
+    if (beginning->length > beginning->want)
+        beginning->length = beginning->want;
+    memcpy(beginning->bytes, fetch->head, beginning->length);
+}
+
 /* Copies from what was fetched. Returns false when it does not have these bytes. */
 static bool fetch_take(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
-                       uint64_t offset, ssize_t *length)
+                       uint64_t offset, struct ps_tail_beginning *beginning, ssize_t *length)
 {
     const struct ps_tail_fetch *fetch = file->fetch;
     if (fetch->length < 0) {
@@ -163,16 +184,17 @@ static bool fetch_take(struct ps_tail_reader *reader, struct ps_tail_file *file,
     }
     *length = (ssize_t)(end - offset < room ? end - offset : room);
     memcpy(to, fetch->bytes + (offset - fetch->offset), (size_t)*length);
+    fetch_begin_take(fetch, beginning);
     file->ended = offset + (uint64_t)*length == end && fetch->length < (ssize_t)sizeof fetch->bytes;
     if (offset + (uint64_t)*length == end)
         ps_tail_file_forget(reader, file);
     return true;
 }
 
-ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
-                     uint64_t offset)
+ssize_t ps_tail_read_and_begin(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to,
+                               size_t room, uint64_t offset, struct ps_tail_beginning *beginning)
 {
-    struct iovec part = {to, room};
+    int flags = file->way == PS_TAIL_CACHE ? RWF_NOWAIT : 0;
     ssize_t length;
     file->ended = false;
     if (file->fetch != NULL) {
@@ -180,14 +202,18 @@ ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, c
             errno = EAGAIN;
             return -1;
         }
-        if (fetch_take(reader, file, to, room, offset, &length))
+        if (fetch_take(reader, file, to, room, offset, beginning, &length))
             return length;
     }
     if (file->way == PS_TAIL_THREAD)
         return fetch_begin(reader, file, offset);
-    do
-        length = preadv2(file->fd, &part, 1, (off_t)offset, file->way == PS_TAIL_CACHE ? RWF_NOWAIT : 0);
-    while (length < 0 && errno == EINTR);
+    length = read_again(file->fd, to, room, offset, flags);
+    if (length >= 0 && beginning != NULL) {
+        ssize_t head = read_again(file->fd, beginning->bytes, beginning->want, 0, flags);
+        beginning->length = head > 0 ? (size_t)head : 0;
+        if (head < 0)
+            length = -1;
+    }
     if (length < 0)
         return errno == EAGAIN ? fetch_begin(reader, file, offset) : -1;
     /* A read stops before a page that is not in memory, too. */
@@ -195,6 +221,12 @@ ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, c
     file->ended =
         length == 0 || ((size_t)length < room && (file->way == PS_TAIL_MEMORY || end % PAGE_BYTES != 0));
     return length;
+}
+
+ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
+                     uint64_t offset)
+{
+    return ps_tail_read_and_begin(reader, file, to, room, offset, NULL);
 }
 
 void ps_tail_file_close(struct ps_tail_reader *reader, struct ps_tail_file *file)

@@ -6,6 +6,7 @@
  * The pieces are no part of the memory budget: at most PS_TAIL_FETCHES_MAX for each source. Thread: the owner's. */
 #pragma once
 
+#include "stages/tail/identity.h"
 #include "stages/tail/thread.h"
 
 #include <sys/types.h>
@@ -21,6 +22,13 @@ struct ps_tail_file {
     enum ps_tail_way { PS_TAIL_CACHE, PS_TAIL_MEMORY, PS_TAIL_THREAD } way;
     bool ended; /* the last read surely reached the end of the file */
     struct ps_tail_fetch *fetch;
+};
+
+/* The first bytes of a file, read after others of it: what these others are of. */
+struct ps_tail_beginning {
+    size_t want;   /* at most PS_TAIL_HEAD_BYTES */
+    size_t length; /* the answer; less than `want`: the file is shorter */
+    char bytes[PS_TAIL_HEAD_BYTES];
 };
 
 struct ps_tail_reader {
@@ -47,6 +55,10 @@ static inline void ps_tail_file_set(struct ps_tail_file *file, int fd, enum ps_t
  * written when it is worth another try. Any other errno is the file's. */
 ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
                      uint64_t offset);
+
+/* The same, and then the first beginning->want bytes. */
+ssize_t ps_tail_read_and_begin(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to,
+                               size_t room, uint64_t offset, struct ps_tail_beginning *beginning);
 
 /* Forgets what was read ahead: the file changed. */
 void ps_tail_file_forget(struct ps_tail_reader *reader, struct ps_tail_file *file);

@@ -224,6 +224,18 @@ static bool waits_for_delivery(const struct ps_tail_log *original)
     return (original->cut_waits || !original->named) && original->read_offset != original->delivered_offset;
 }
 
+/* Whether the original of a copy that waited long enough is still what it was. If that is not known, it is looked at. */
+static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uint64_t since_ns)
+{
+    if (!original->named || original->checked_ns >= since_ns)
+        return true;
+    if (original->queued || original->waits || original->cut_waits || original->deferred ||
+        original->state == PS_TAIL_LOG_OPENING)
+        return false; /* it is read, or looked at, soon; nothing is while the channel is full */
+    ps_tail_log_open(tailer, original);
+    return original->state != PS_TAIL_LOG_OPENING;
+}
+
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
 {
     uint64_t next_ns = PS_NEVER;
@@ -235,7 +247,8 @@ uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
         if (log->original != NULL && (is_over(log->original) || is_behind(tailer, log->original, log))) {
             ps_tail_copy_takes_over(tailer, log->original);
         } else if (log->original == NULL ||
-                   (tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(log->original))) {
+                   (tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(log->original) &&
+                    lives_on(tailer, log->original, log->copy_until_ns))) {
             log->original = NULL;
             log->state = PS_TAIL_LOG_CLOSED;
             log->resolved = true;

@@ -44,6 +44,19 @@ static size_t read_at(int fd, char *to, size_t room, int64_t offset)
     return used;
 }
 
+/* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none. */
+static int64_t hole_end(int fd)
+{
+    char block[16 * 1024];
+    int64_t offset = lseek(fd, 0, SEEK_DATA);
+    if (offset <= 0)
+        return 0;
+    size_t length = read_at(fd, block, sizeof block, offset), zeros = 0;
+    while (zeros < length && block[zeros] == '\0')
+        zeros++;
+    return offset + (int64_t)zeros;
+}
+
 static void opening_run(struct ps_tail_job *job)
 {
     struct opening *opening = (struct opening *)(void *)job;
@@ -65,7 +78,7 @@ static void opening_run(struct ps_tail_job *job)
             opening->last_length = 0;
     }
     if (opening->head_length > 0 && opening->head[0] == '\0')
-        opening->data_offset = lseek(opening->fd, 0, SEEK_DATA);
+        opening->data_offset = hole_end(opening->fd);
 }
 
 static void opening_free(struct opening *opening)
@@ -152,6 +165,7 @@ static void last_set(struct ps_tail_log *log, const struct opening *opening)
 /* What a writer that does not append leaves when its file is cut: nothing up to where it was. */
 static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
+    log->hole_checked = opening->head_length > 0;
     if (log->read_offset == 0 && opening->data_offset > 0 && opening->data_offset < opening->size)
         ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
 }
@@ -239,6 +253,7 @@ static bool compare(struct ps_tailer *tailer, struct ps_tail_log *log, const str
         ps_tail_log_restart(tailer, log);
     }
     log->identity = opening->identity;
+    log->checked_ns = tailer->now_ns;
     int64_t offset = 0; /* another file may have its inode since it was closed: a copy */
     return same || opening->was_open ||
            !ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset);
@@ -303,6 +318,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s", log->path,
            strerror(opening->error));
     ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+    log->checked_ns = tailer->now_ns; /* as far as that is possible */
     if (opening->was_open)
         ps_tail_log_close(tailer, log);
 }

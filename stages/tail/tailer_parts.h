@@ -8,7 +8,7 @@
 #include "stages/tail/reader.h"
 #include "stages/tail/tailer.h"
 
-#define PS_TAIL_LAST_BYTES 32U /* before the position: they must still be there when it is read on */
+#define PS_TAIL_LAST_BYTES 64U /* before the position: they must still be there when it is read on */
 #define PS_TAIL_GRACE_NS                                                                                     \
     (10 * PS_NS_PER_S) /* a copy waits so long, without news, whether its original is cut */
 #define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* and so long in all */
@@ -59,6 +59,7 @@ struct ps_tail_log {
     bool again;          /* something happened while a job has it, or it waits for one */
     bool compressed;     /* not read, as long as it begins as it does */
     bool deferred;       /* too many files are open */
+    bool hole_checked;   /* it begins with 0, and that is no hole */
     bool partial;        /* the last read ended in a line without its end */
     bool rest;           /* it rests for so long that such a line counts */
     char *name;          /* in its directory, now or at last */
@@ -76,6 +77,7 @@ struct ps_tail_log {
     uint32_t last_length;
     uint64_t turn_lines;
     uint64_t gone_ns;              /* since when it has no name */
+    uint64_t checked_ns;           /* when its beginning was what it is thought to be, at last */
     uint64_t active_ns;            /* when something new was read, or it was opened */
     struct ps_tail_log *next;      /* in the queue */
     struct ps_tail_log *next_name; /* in its chain of names */

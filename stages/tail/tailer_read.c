@@ -20,9 +20,11 @@ struct ps_tail_line {
     int64_t offset, scanned; /* of the line; where it is looked on */
     uint32_t max_bytes;
     bool rest; /* the end of the file is the line's end */
+    struct ps_tail_identity identity;
     /* the answer */
     bool done, orphan;
     bool found, cut; /* cut: longer than max_bytes */
+    bool same;       /* the file begins as before */
     char *bytes;
     uint32_t length, consumed;
 };
@@ -85,6 +87,7 @@ static void line_run(struct ps_tail_job *job)
     }
     if (length == 0 && line->rest && line->scanned > line->offset)
         line_load(line, line->scanned, 0);
+    line->same = ps_tail_identity_begins(line->fd, &line->identity);
     free(piece);
 }
 
@@ -110,6 +113,7 @@ static enum ps_tail_step line_begin(struct ps_tailer *tailer, struct ps_tail_log
     line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
     line->max_bytes = tailer->settings->line_max_bytes;
     line->rest = log->rest;
+    line->identity = log->identity;
     log->line = line;
     ps_tail_thread_ask(&tailer->thread, &line->job);
     return PS_TAIL_STEP_WAIT;
@@ -295,6 +299,11 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
     struct ps_tail_line *line = log->line;
     if (!line->done)
         return PS_TAIL_STEP_WAIT;
+    if (!line->same) {
+        ps_tail_line_forget(log);
+        ps_tail_log_open(tailer, log);
+        return PS_TAIL_STEP_END;
+    }
     log->line_scanned = line->scanned;
     log->partial = !line->found;
     if (!line->found) {
@@ -408,12 +417,21 @@ static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
-/* Whether the beginning of a file of which nothing was read is still what it was when it was opened. */
-static bool begins_as_known(const struct ps_tail_log *log, const char *bytes, size_t length)
+/* Whether these bytes, read from before the position on, go on what was read of the file. The last bytes before the position
+ * are often those of every line, so its beginning has to be what it was, too. */
+static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t length,
+                    const struct ps_tail_beginning *beginning)
 {
-    return log->identity.head_length <= length &&
-           (log->identity.head_length == 0 ||
-            ps_tail_head(bytes, log->identity.head_length) == log->identity.head);
+    const struct ps_tail_identity *identity = &log->identity;
+    return length >= log->last_length && memcmp(bytes, log->last, log->last_length) == 0 &&
+           identity->head_length <= beginning->length &&
+           ps_tail_head(beginning->bytes, identity->head_length) == identity->head;
+}
+
+/* Whether it may begin with a hole: its writer does not append, and it was cut. */
+static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssize_t length)
+{
+    return log->read_offset == 0 && length > 0 && bytes[0] == '\0' && !log->hole_checked;
 }
 
 enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
@@ -427,12 +445,13 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     char *bytes = ps_batch_reserve(batch, need, &room);
     if (bytes == NULL)
         return PS_TAIL_STEP_FULL;
-    ssize_t length =
-        ps_tail_read(&tailer->reader, &log->file, bytes, room, (uint64_t)(log->read_offset - skip));
+    struct ps_tail_beginning beginning;
+    beginning.want = log->identity.head_length;
+    ssize_t length = ps_tail_read_and_begin(&tailer->reader, &log->file, bytes, room,
+                                            (uint64_t)(log->read_offset - skip), &beginning);
     if (length < 0)
         return read_failed(tailer, log);
-    if (length < (ssize_t)skip || memcmp(bytes, log->last, skip) != 0 ||
-        (log->read_offset == 0 && !begins_as_known(log, bytes, (size_t)length))) {
+    if (!goes_on(log, bytes, (size_t)length, &beginning) || may_have_hole(log, bytes, length)) {
         ps_tail_file_forget(&tailer->reader, &log->file);
         ps_tail_log_open(tailer, log); /* looks what became of it */
         return PS_TAIL_STEP_END;
@@ -445,6 +464,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
         log->partial = false;
         return PS_TAIL_STEP_END;
     }
+    log->checked_ns = tailer->now_ns;
     size_t fresh = (size_t)length - skip;
     bool is_end = log->file.ended;
     if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&

@@ -1,0 +1,253 @@
+/* Files that are renamed, copied, cut and deleted while the source taildir follows them, and while it is down. */
+#include "tests/stages/sources/taildir_support.h"
+
+static void test_rename(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    append("app.log", "two\n");
+    move("app.log", "app.log.1");
+    append("app.log", "three\n");
+    expect("two three");
+    append("app.log.1", "four\n"); /* its writer did not notice yet */
+    expect("four");
+    move("app.log.1", "gone.1"); /* a name that does not match */
+    move("app.log", "app.log.1");
+    append("gone.1", "five\n");
+    expect("five");
+    append("app.log", "six\n");
+    expect("six");
+    restart();
+    expect_nothing();
+    append("gone.1", "seven\n"); /* also after a restart */
+    expect("seven");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_renamed_while_stopped(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\ntwo\n");
+    append("app.same", "one\ntwo\n");
+    PS_START(NULL);
+    expect("one two one two");
+    ps_test_stage_close(&stage);
+    append("app.log", "three\n");
+    move("app.log", "rotated.1");
+    append("app.log", "four\n");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect("three four");
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+static void test_cut(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\ntwo\n");
+    PS_START(NULL);
+    expect("one two");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "x\n");
+    expect("x");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "longer than before\n"); /* at once: the size alone does not tell */
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "longer than before");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 2), 2);
+    ps_test_source_clear(&stage);
+    ps_test_stage_close(&stage);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "while it was stopped, much longer\n");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "while it was stopped, much longer");
+    ps_test_stage_fini(&stage);
+}
+
+/* The copy that logrotate's copytruncate makes is no new file; what was not read of the original is read from it. */
+static void test_copy_and_cut(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\ntwo\n");
+    PS_START(NULL);
+    expect("one two");
+    append("app.log.1", "one\ntwo\nthree\n"); /* "three" came before the copy was made, and was not read */
+    for (int i = 0; i < 20; i++)
+        ps_test_source_work(&stage);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "four\n");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 2, 100);
+    ps_test_source_clear(&stage);
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* The copy is known as one also when the original was cut before it was read to its end. */
+static void test_copy_of_what_was_read_in_part(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START("batchSize", "1");
+    expect("one");
+    append("app.log", "two\nthree\nfour\n");
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, 1);
+    append("app.log.1", "one\ntwo\nthree\nfour\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 3, 100);
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that was cut and has grown longer than it was, whose lines all end alike: its beginning says that it is another. */
+static void test_cut_and_longer_again(void **unused)
+{
+    (void)unused;
+    char line[128];
+    for (int i = 0; i < 20; i++) {
+        snprintf(line, sizeof line, "old %02d %064d\n", i, 0);
+        append("app.log", line);
+    }
+    PS_START(NULL);
+    ps_test_source_wait(&stage, 20, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    for (int i = 0; i < 30; i++) { /* the source does not run meanwhile */
+        snprintf(line, sizeof line, "new %02d %064d\n", i, 0);
+        append("app.log", line);
+    }
+    ps_test_source_wait(&stage, 30, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 30, 100);
+    assert_memory_equal(stage.events[0].body, "new 00", 6);
+    ps_test_stage_fini(&stage);
+}
+
+/* A writer that does not append leaves a hole, which ends in the middle of a block. */
+static void test_hole(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    FILE *writer = fopen(ps_test_folder_path("app.log"), "r+");
+    assert_non_null(writer);
+    assert_int_equal(ftruncate(fileno(writer), 0), 0);
+    assert_int_equal(fseek(writer, 10000, SEEK_SET), 0);
+    fputs("two\n", writer);
+    assert_int_equal(fclose(writer), 0);
+    expect("two");
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that is cut before anything of it was read is known by its new beginning. */
+static void test_cut_before_it_was_read(void **unused)
+{
+    (void)unused;
+    append("app.log", "no line yet");
+    PS_START(NULL);
+    wait_for_open(1);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "another line\n");
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "another line");
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* What was read of a file that was copied and cut, and not delivered, is read from the copy after a crash. */
+static void test_copy_of_what_is_not_delivered(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    append("app.log", "two\n");
+    work_until(PS_COUNTER_EventReceivedCount, 2);
+    append("app.log.1", "one\ntwo\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    uint64_t until = ps_clock_now().mono_ns + 300 * PS_NS_PER_MS;
+    while (ps_clock_now().mono_ns < until) { /* it notices, and waits */
+        ps_test_stage_real_clock(&stage);
+        (void)ps_test_source_work(&stage);
+    }
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the batch is lost */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect("two");
+    append("app.log", "three\n");
+    expect("three");
+    ps_test_stage_fini(&stage);
+}
+
+/* The same for a copy that turns up after its original began anew. */
+static void test_late_copy_of_what_is_not_delivered(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    append("app.log", "two\n");
+    work_until(PS_COUNTER_EventReceivedCount, 2);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "three\n");
+    work_until(PS_COUNTER_EventReceivedCount, 3);
+    append("app.log.1", "one\ntwo\n");
+    work_until(PS_COUNTER_extra + 1, 2); /* both are open */
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the batch is lost */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    bool two_first = strcmp(stage.events[0].body, "two") == 0;
+    assert_string_equal(stage.events[two_first ? 0 : 1].body, "two");
+    assert_string_equal(stage.events[two_first ? 1 : 0].body, "three");
+    ps_test_source_clear(&stage);
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+static void test_deleted_while_it_is_read(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    FILE *writer = fopen(ps_test_folder_path("app.log"), "a");
+    assert_non_null(writer);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    fputs("two\n", writer);
+    fflush(writer);
+    expect("two");
+    append("app.log", "three\n"); /* may have its inode */
+    expect("three");
+    fclose(writer);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(rename),
+        TEST(renamed_while_stopped),
+        TEST(cut),
+        TEST(copy_and_cut),
+        TEST(copy_of_what_was_read_in_part),
+        TEST(cut_and_longer_again),
+        TEST(hole),
+        TEST(cut_before_it_was_read),
+        TEST(copy_of_what_is_not_delivered),
+        TEST(late_copy_of_what_is_not_delivered),
+        TEST(deleted_while_it_is_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
