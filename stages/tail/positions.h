@@ -5,21 +5,23 @@
  * beside it (PATH.identities). They count only if the position file is ours: Flume's has no newline at its end. Then a file
  * that has the inode and not the fingerprint is another one; without fingerprints Flume's rule, inode and path, decides.
  *
- * Both files are written beside their place, synced, and renamed; identities first. So after a crash between the two the
- * identities are newer, and an inode may be another file's there. Each of them has its position, too: while they are not older
- * than the position file (somebody may have edited it), these positions count, and one whose inode they do not have counts no
- * more. Thread: one that may wait. */
+ * Both files are written beside their place, synced, and renamed; identities first. A crash between the two must not leave a
+ * position of one content with the fingerprint of another: the second file has all positions, too, and the fingerprints of
+ * the position file that is written after it and of the one before. If the position file is one of these two, the second
+ * file is what counts. If it is neither, it was changed by hand: a fingerprint counts where the position is the same. Thread: one that may wait. */
 #pragma once
 
 #include "core/status.h"
 #include "stages/tail/identity.h"
+
+#include <stdio.h>
 
 #define PS_TAIL_POSITIONS_BYTES_MAX                                                                          \
     (UINT64_C(256) << 20) /* of a file that is read; a longer one is an error */
 
 struct ps_tail_position {
     uint64_t inode;
-    int64_t offset; /* of an entry of identities that has none (written by an older version): -1 */
+    int64_t offset;
     char *path;
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
 };
@@ -27,9 +29,10 @@ struct ps_tail_position {
 struct ps_tail_positions {
     struct ps_tail_position *items; /* as in the file; the last one of an inode counts */
     size_t count, room;
-    bool ours;           /* written by this program */
-    uint64_t written_ns; /* wall clock; loaded ones */
-    bool cut;            /* ended in the middle, or had a mistake: the entries before it are there */
+    uint64_t hash; /* of the position file's text, as it was read or written last; 0: not known */
+    uint64_t goes_with, goes_with_earlier; /* identities: of the position file's text; 0: not said */
+    bool ours;                             /* written by this program */
+    bool cut; /* ended in the middle, or had a mistake: the entries before it are there */
 };
 
 /* Adds one; copies the path. Ends the process without memory. */
@@ -48,5 +51,10 @@ void ps_tail_positions_parse(const char *text, size_t length, bool identities,
 /* Reads both files, sorted. A file that is missing is no error. */
 enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions *positions,
                                       struct ps_err *err);
-enum ps_status ps_tail_positions_save(const char *path, const struct ps_tail_positions *positions,
+/* positions->hash is that of the position file before, and then of this one. */
+enum ps_status ps_tail_positions_save(const char *path, struct ps_tail_positions *positions,
                                       struct ps_err *err);
+
+/* The texts of the two files. */
+void ps_tail_positions_print(FILE *out, const struct ps_tail_positions *positions);
+void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_positions *positions);

@@ -124,6 +124,8 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->again = false;
         ps_tail_log_queue(tailer, log);
     }
+    if (tailer->deferred_count > 0 && ps_tail_log_may_close(log))
+        ps_tail_log_close(tailer, log);
 }
 
 enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)

@@ -211,6 +211,7 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
     place->looked |= changes->error == 0;
     if (tailer->cut_count > 0 && looking->names)
         ps_tail_cut_looked(tailer, looking->place);
+    ps_tail_unreadable_queue(tailer, looking->place);
     rest(tailer, place, looking);
 }
 

@@ -273,6 +273,7 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
 static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     bool reads = true;
+    log->unreadable = false;
     if (log->compressed && is_still_compressed(tailer, log, opening))
         reads = false;
     else if (log->resolved)
@@ -315,9 +316,13 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         tailer->places[log->directory].look_ns = 0;
         return;
     }
-    ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s", log->path,
-           strerror(opening->error));
-    ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+    if (!log->unreadable) {
+        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", log->path,
+               strerror(opening->error));
+        ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+    }
+    log->unreadable = true;
+    tailer->places[log->directory].unreadable = true;
     log->checked_ns = tailer->now_ns; /* as far as that is possible */
     if (opening->was_open)
         ps_tail_log_close(tailer, log);
@@ -345,6 +350,12 @@ static void opening_answer(void *owner, struct ps_tail_job *job)
         ps_tail_log_queue(tailer, log);
 }
 
+bool ps_tail_log_may_close(const struct ps_tail_log *log)
+{
+    return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named &&
+           log->matches;
+}
+
 /* Closes some files that have nothing to read if too many are open. Returns false when none can be closed. */
 static bool make_room(struct ps_tailer *tailer)
 {
@@ -353,8 +364,7 @@ static bool make_room(struct ps_tailer *tailer)
         return true;
     for (uint32_t i = 0; i < tailer->log_room && want > 0; i++) {
         struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || log->state != PS_TAIL_LOG_OPEN || log->queued || log->waits || log->partial ||
-            !log->named || !log->matches)
+        if (log == NULL || !ps_tail_log_may_close(log))
             continue;
         ps_tail_log_close(tailer, log);
         want--;
@@ -388,6 +398,18 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;
     ps_tail_thread_ask(&tailer->thread, &opening->job);
+}
+
+void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
+{
+    if (!tailer->places[place].unreadable)
+        return;
+    tailer->places[place].unreadable = false;
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log != NULL && log->directory == place && log->unreadable)
+            ps_tail_log_queue(tailer, log);
+    }
 }
 
 /* Whether there are files in this directory of which is not known yet what they are. */

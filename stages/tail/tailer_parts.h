@@ -58,6 +58,7 @@ struct ps_tail_log {
     bool stranger;       /* its inode is another file's now */
     bool again;          /* something happened while a job has it, or it waits for one */
     bool compressed;     /* not read, as long as it begins as it does */
+    bool unreadable;     /* it could not be opened: it is tried again */
     bool deferred;       /* too many files are open */
     bool hole_checked;   /* it begins with 0, and that is no hole */
     bool partial;        /* the last read ended in a line without its end */
@@ -95,6 +96,7 @@ struct ps_tail_place {                   /* a directory */
     char *path;
     int watch; /* inotify's number; -1: none */
     bool looking, names, missing_logged, looked;
+    bool unreadable;    /* has files that could not be opened */
     uint64_t looked_ns; /* the first look */
     uint64_t look_ns;   /* the next look, at the latest */
     uint64_t rest_until_ns;
@@ -126,6 +128,7 @@ struct ps_tailer {
     uint64_t batch_key; /* whose headers the open batch has */
 
     struct ps_tail_positions remembered; /* from the position file, until their file is found */
+    uint64_t positions_hash;             /* of the position file */
     uint32_t outstanding;                /* logs whose delivered_offset is behind their read_offset */
     bool dirty, saving, save_failed;
     uint64_t save_ns, idle_look_ns;
@@ -161,6 +164,10 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* ---- tailer_open.c: opening, and whether it is still the same ---- */
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Whether nothing is lost when it is closed: it has nothing to read now, and its name finds it again. */
+bool ps_tail_log_may_close(const struct ps_tail_log *log);
+/* The directory was looked at: files that could not be opened are tried again. */
+void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 /* The directory was looked at: files that were cut begin anew. */
 void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place);
 

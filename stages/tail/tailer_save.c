@@ -66,6 +66,7 @@ static void load_answer(void *owner, struct ps_tail_job *job)
                    "read from their beginning",
                    loading->path, loading->positions.count);
         tailer->remembered = loading->positions;
+        tailer->positions_hash = loading->positions.hash;
         loading->positions = (struct ps_tail_positions){.count = 0};
         for (size_t i = 0; i < tailer->remembered.count; i++)
             follow(tailer, &tailer->remembered.items[i]);
@@ -94,6 +95,7 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     struct saving *saving = (struct saving *)(void *)job;
     tailer->saving = false;
     tailer->save_failed = saving->status != PS_OK;
+    tailer->positions_hash = saving->positions.hash;
     if (saving->status != PS_OK) {
         tailer->dirty = true;
         ps_count(tailer->port->counters, PS_COUNTER_GenericProcessingFail, 1);
@@ -135,6 +137,7 @@ void ps_tail_save(struct ps_tailer *tailer)
     if (tailer->saving || !tailer->loaded)
         return;
     struct saving *saving = saving_make(tailer, save_run, save_answer);
+    saving->positions.hash = tailer->positions_hash;
     remembered_add(tailer, &saving->positions);
     for (uint32_t i = 0; i < tailer->log_room; i++) {
         struct ps_tail_log *log = tailer->logs[i];

@@ -1,6 +1,8 @@
 /* Source taildir with real files; rotations are in taildir_rotation_test.c. */
 #include "tests/stages/sources/taildir_support.h"
 
+#include <sys/resource.h>
+
 static void test_lines(void **unused)
 {
     (void)unused;
@@ -198,6 +200,46 @@ static void test_batches_and_turns(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file that could not be opened is tried again, also when nothing is written to it. */
+static void test_unreadable(void **unused)
+{
+    (void)unused;
+    if (geteuid() == 0)
+        skip(); /* it may read everything */
+    append("app.log", "one\n");
+    assert_int_equal(chmod(ps_test_folder_path("app.log"), 0), 0);
+    PS_START(NULL);
+    work_until(PS_COUNTER_EventReadFail, 1);
+    assert_int_equal(chmod(ps_test_folder_path("app.log"), 0600), 0);
+    expect("one");
+    ps_test_stage_fini(&stage);
+}
+
+/* More files than may be open at once: those that are read to their end make room. */
+static void test_more_files_than_descriptors(void **unused)
+{
+    (void)unused;
+    struct rlimit before, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+    char name[32];
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "app.%d", i);
+        append(name, "one\n");
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    PS_START(NULL);
+    ps_test_source_wait(&stage, 100, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "app.%d", i);
+        append(name, "two\n");
+    }
+    ps_test_source_wait(&stage, 100, PS_TEST_PATIENCE_MS);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void test_mistakes(void **unused)
 {
     (void)unused;
@@ -230,6 +272,8 @@ int main(void)
         TEST(skip_to_end),
         TEST(long_lines),
         TEST(batches_and_turns),
+        TEST(unreadable),
+        TEST(more_files_than_descriptors),
         TEST(mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

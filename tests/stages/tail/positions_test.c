@@ -134,66 +134,68 @@ static void test_saved_and_loaded(void **unused)
     ps_tail_positions_free(&positions);
 }
 
-static void save(uint64_t inode, int64_t offset, uint64_t head)
+static void save_one(int64_t offset, uint64_t head)
 {
     struct ps_err err;
-    ps_tail_positions_add(&positions,
-                          &(struct ps_tail_position){
-                              .inode = inode,
-                              .offset = offset,
-                              .path = (char *)(uintptr_t) "/log",
-                              .identity = {.device = 3, .inode = inode, .head = head, .head_length = 9}});
-    assert_int_equal(ps_tail_positions_save(ps_test_folder_path("p"), &positions, &err), PS_OK);
+    positions.count = 0;
+    positions.room = 0;
+    ps_tail_positions_add(
+        &positions,
+        &(struct ps_tail_position){.inode = 5,
+                                   .offset = offset,
+                                   .path = (char *)(uintptr_t) "/a",
+                                   .identity = {.device = 3, .inode = 5, .head = head, .head_length = 9}});
+    assert_int_equal(ps_tail_positions_save(ps_test_folder_path("positions.json"), &positions, &err), PS_OK);
+    uint64_t hash = positions.hash;
+    ps_tail_positions_free(&positions);
+    positions.hash = hash;
 }
 
-static void write_file(const char *name, const char *text)
+static void load_one(int64_t offset, uint64_t head, uint64_t device)
 {
-    FILE *file = fopen(ps_test_folder_path(name), "w");
+    struct ps_err err;
+    struct ps_tail_positions again;
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+    assert_int_equal(again.count, 1);
+    assert_int_equal(again.items[0].offset, offset);
+    assert_int_equal(again.items[0].identity.head, head);
+    assert_int_equal(again.items[0].identity.device, device);
+    ps_tail_positions_free(&again);
+}
+
+static void write_one(const char *text)
+{
+    FILE *file = fopen(ps_test_folder_path("positions.json"), "w");
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
 }
 
-static void set_time(const char *name, time_t seconds)
-{
-    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
-    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0), 0);
-}
-
-/* A kill between the two files: the inode is another file's by then, and another inode's file is gone. */
-static void test_identities_are_newer(void **unused)
+/* A crash between the two files does not give the position of one content to another one that the file has since. */
+static void test_crash_between_the_files(void **unused)
 {
     (void)unused;
-    struct ps_err err;
-    struct ps_tail_positions again;
-    char text[1000];
-    save(7, 1000, 1);
-    save(5, 4136, 2);
-    ps_tail_positions_free(&positions);
-    read_file("p", text, sizeof text);
-    save(5, 20, 3);
-    ps_tail_positions_free(&positions);
-    write_file("p", text);
-    set_time("p.identities", 1000);
-    set_time("p", 999);
-    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("p"), &again, &err), PS_OK);
-    assert_int_equal(again.count, 1);
-    assert_int_equal(again.items[0].inode, 5);
-    assert_int_equal(again.items[0].offset, 20);
-    assert_true(again.items[0].identity.head == 3);
-    ps_tail_positions_free(&again);
-    set_time("p", 1001); /* edited since: its positions count */
-    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("p"), &again, &err), PS_OK);
-    assert_int_equal(again.count, 2);
-    assert_int_equal(ps_tail_positions_find(&again, 5)->offset, 4136);
-    ps_tail_positions_free(&again);
-    write_file("p.identities",
-               "[{\"inode\":5,\"device\":3,\"head\":4,\"length\":9}]\n"); /* an older version's */
-    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("p"), &again, &err), PS_OK);
-    assert_int_equal(again.count, 2);
-    assert_int_equal(ps_tail_positions_find(&again, 5)->offset, 4136);
-    assert_true(ps_tail_positions_find(&again, 5)->identity.head == 4);
-    ps_tail_positions_free(&again);
+    positions = (struct ps_tail_positions){.count = 0};
+    save_one(42290, 111);
+    save_one(500, 222);
+    load_one(500, 222, 3);
+    write_one("[{\"inode\":5,\"pos\":42290,\"file\":\"/a\"}]\n"); /* the one before */
+    load_one(500, 222, 3);
+    write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n"); /* by hand: to read it again */
+    load_one(0, 0, 0);
+    write_one("[ {\"inode\":5,\"pos\":500,\"file\":\"/a\"} ]\n"); /* by hand: the same */
+    load_one(500, 222, 3);
+    positions = (struct ps_tail_positions){.count = 0};
+}
+
+/* Identities of an agent that did not write the positions with them. */
+static void test_identities_without_positions(void **unused)
+{
+    (void)unused;
+    static const char identities[] = "[{\"inode\":5,\"device\":3,\"head\":7,\"length\":9}]\n";
+    write_one("[{\"inode\":5,\"pos\":77,\"file\":\"/a\"}]\n");
+    ps_test_folder_append("positions.json.identities", identities, strlen(identities));
+    load_one(77, 7, 3);
 }
 
 static void test_errors(void **unused)
@@ -227,7 +229,8 @@ int main(void)
                                        TEST(depth),
                                        TEST(same_inode_twice),
                                        TEST(saved_and_loaded),
-                                       TEST(identities_are_newer),
+                                       TEST(crash_between_the_files),
+                                       TEST(identities_without_positions),
                                        TEST(errors),
                                        TEST(link)};
     return cmocka_run_group_tests(tests, NULL, NULL);
