@@ -45,6 +45,21 @@ static void hold_own(struct ps_batch_home *home, struct ps_block *block)
     home->own_bytes += (block->size + PS_BLOCK_BYTES - UINT64_C(1)) / PS_BLOCK_BYTES * PS_BLOCK_BYTES;
 }
 
+bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts)
+{
+    struct ps_batch_home *home = ps_batch_home(batch);
+    if (home_holds(home, block))
+        return true;
+    if (home->block_count >= PS_BATCH_FILL_BLOCKS_MAX)
+        return false;
+    ps_block_hold(block);
+    if (counts)
+        hold_own(home, block);
+    else
+        home->blocks[home->block_count++] = block;
+    return true;
+}
+
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
 {
     struct ps_batch_home *home = ps_batch_home(batch);

@@ -171,6 +171,11 @@ uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length,
  * Also for interceptors (another meta block is added). */
 char *ps_batch_alloc(struct ps_batch *batch, uint32_t length);
 
+/* Makes the batch an owner of a block that its source holds itself, for bodies of several batches (a message with more events
+ * than a batch takes). `counts`: its memory is this batch's, which is so for the first one. Returns false when the batch
+ * references too many blocks: close it. */
+bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts);
+
 /* How many blocks the batch references, of PS_BATCH_BLOCKS_MAX. */
 uint32_t ps_batch_block_count(const struct ps_batch *batch);
 

@@ -78,11 +78,13 @@ static int skip_mark(int charset, char **text, uint32_t *length)
 }
 
 /* Makes the body well-formed UTF-8. Returns false: no memory. */
-static bool decode(struct ps_json_handler *handler, struct ps_batch *batch, int charset, char **text,
-                   uint32_t *length)
+static bool decode(struct ps_json_handler *handler, struct ps_batch *batch, int charset,
+                   struct ps_http_exchange *exchange, char **text, uint32_t *length)
 {
-    if (charset == UTF8 &&
-        (ps_text_is_plain(*text, *length) || ps_utf8_valid_length(*text, *length) == *length))
+    if (exchange->rest_at == 0)
+        exchange->plain = charset == UTF8 && (ps_text_is_plain(*text, *length) ||
+                                              ps_utf8_valid_length(*text, *length) == *length);
+    if (exchange->plain)
         return true;
     uint64_t room = PS_CHARSET_DECODED_MAX(*length);
     if (room > UINT32_MAX)
@@ -285,8 +287,9 @@ enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct 
         exchange->reason = "JSON handler supports UTF-8, UTF-16 and UTF-32 only.";
         return PS_HTTP_REFUSED;
     }
-    if (!decode(handler, batch, charset, &text, &length))
+    if (!decode(handler, batch, charset, exchange, &text, &length))
         return PS_HTTP_MEMORY;
+    scan->events_max = batch->capacity < PS_JSON_EVENTS_MAX ? batch->capacity : PS_JSON_EVENTS_MAX;
     if (!ps_json_scan(scan, text, length, exchange->rest_at)) {
         exchange->status = scan->status;
         exchange->intro = scan->status == 400 ? PS_HTTP_BAD_REQUEST "Request has invalid JSON Syntax. "

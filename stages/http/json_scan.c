@@ -16,7 +16,7 @@ struct reader {
 
 bool ps_json_scan_init(struct ps_json_scan *scan)
 {
-    *scan = (struct ps_json_scan){.header_room = HEADERS_FIRST};
+    *scan = (struct ps_json_scan){.header_room = HEADERS_FIRST, .events_max = PS_JSON_EVENTS_MAX};
     scan->events = malloc(PS_JSON_EVENTS_MAX * sizeof *scan->events);
     scan->headers = malloc(HEADERS_FIRST * sizeof *scan->headers);
     for (unsigned i = 0; i < 2; i++)
@@ -526,7 +526,7 @@ static bool items(struct reader *reader, bool first, bool rest)
     bool has_null = false;
     for (;; first = false) {
         uint32_t at = (uint32_t)(reader->at - reader->text);
-        bool is_null, keep = scan->rest_at == 0 && scan->event_count < PS_JSON_EVENTS_MAX &&
+        bool is_null, keep = scan->rest_at == 0 && scan->event_count < scan->events_max &&
                              scan->header_count < PS_JSON_HEADERS_KEPT_MAX;
         enum step step = array_step(reader, first, &is_null);
         if (step == STEP_MISTAKE)

@@ -46,10 +46,12 @@ struct ps_json_scan {
     struct ps_json_event *events;
     struct ps_json_header *headers;
     uint32_t event_count, header_count, header_room;
-    uint64_t total;      /* events in the text; of a whole scan */
-    uint32_t rest_at;    /* where the events that are not kept begin; 0: all are kept */
-    uint16_t status;     /* 200; 400 or 500: what Flume answers */
-    const char *reason;  /* static */
+    uint32_t
+        events_max;     /* no more are kept; the caller's, at most PS_JSON_EVENTS_MAX, which it is at first */
+    uint64_t total;     /* events in the text; of a whole scan */
+    uint32_t rest_at;   /* where the events that are not kept begin; 0: all are kept */
+    uint16_t status;    /* 200; 400 or 500: what Flume answers */
+    const char *reason; /* static */
     uint32_t mistake_at; /* where a mistake was found */
     char *name[2];       /* scratch */
 };

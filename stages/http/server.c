@@ -8,7 +8,6 @@
 
 #define CONNECTION_CHUNK 64U
 #define SWEEP_NS (250 * PS_NS_PER_MS)
-#define UNCHUNK_BYTES_MAX (64U * 1024) /* less than what the stream copies into a block of its own */
 #define CHANNEL_FULL "Error appending event to channel. Channel might be full."
 
 /* A request that is not answered yet. */
@@ -24,6 +23,8 @@ struct ps_http_connection {
     uint32_t generation; /* of the stream's connection that this belongs to */
     struct ps_http_message message;
     uint32_t rest_at;       /* the request is in the queue already: see ps_http_exchange */
+    bool plain;             /* likewise */
+    uint64_t rest_events;   /* events of this request that are in no batch yet */
     bool joined;            /* the chunks of its body are put together */
     uint64_t begun_ns;      /* when the first byte of an incomplete request came; 0: none did */
     struct ps_buffer queue; /* struct outstanding, in order */
@@ -216,17 +217,10 @@ char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes
     return ps_batch_alloc(batch, length > 0 ? length : 1);
 }
 
-/* Puts the pieces of a chunked body together: where it is, unless it is so long that the stream may keep another copy of
- * it. Returns NULL: no memory. */
-static char *join_chunks(struct ps_http_connection *http, struct ps_batch *batch, char *data)
+/* Puts the pieces of a chunked body together where they are. */
+static char *join_chunks(struct ps_http_connection *http, char *data)
 {
     struct ps_http_message *message = &http->message;
-    if (message->length > UNCHUNK_BYTES_MAX) {
-        char *body = ps_http_alloc(batch, message->body_length, 0);
-        if (body != NULL)
-            ps_http_message_unchunk(message, data, body);
-        return body;
-    }
     if (!http->joined)
         ps_http_message_unchunk(message, data, data + message->body_at);
     http->joined = true;
@@ -243,15 +237,13 @@ static enum ps_http_taken take(struct ps_http_server *server, struct ps_connecti
                                           .body = data + message->body_at,
                                           .body_length = message->body_length,
                                           .origin = ps_connection_origin(connection),
-                                          .rest_at = http->rest_at};
+                                          .rest_at = http->rest_at,
+                                          .plain = http->plain};
     exchange->status = method_status(message, &exchange->reason);
     if (exchange->status != 0)
         return PS_HTTP_REFUSED;
-    if (message->chunked && message->body_length > 0) {
-        exchange->body = join_chunks(http, batch, data);
-        if (exchange->body == NULL)
-            return PS_HTTP_MEMORY;
-    }
+    if (message->chunked && message->body_length > 0)
+        exchange->body = join_chunks(http, data);
     return server->options.take(server->options.owner, batch, exchange);
 }
 
@@ -279,6 +271,17 @@ static void note(struct ps_http_server *server, struct ps_connection *connection
     queue_push(connection, http, one);
 }
 
+/* A request in parts of which one was refused: nothing more of it is put. Returns false if none was. */
+static bool give_up_rest(struct ps_http_connection *http)
+{
+    struct outstanding *one = queue_at(http, http->count - 1);
+    if (one->status != 503)
+        return false;
+    one->events_left -= http->rest_events;
+    http->rest_at = 0;
+    return true;
+}
+
 /* Makes events of the complete request at `data`. PS_FEED_MORE: done with it. */
 static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connection *connection,
                                  struct ps_http_connection *http, struct ps_batch *batch, char *data)
@@ -290,6 +293,8 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
         if (room != PS_SLAB_OK)
             return room == PS_SLAB_LIMIT ? PS_FEED_CLOSE : PS_FEED_MEMORY;
     }
+    if (!begins && give_up_rest(http))
+        return PS_FEED_MORE;
     uint32_t rows = batch->count;
     enum ps_http_taken taken = take(server, connection, http, batch, data, &exchange);
     switch (taken) {
@@ -302,11 +307,15 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
     default:
         break;
     }
-    if (begins)
+    if (begins) {
         note(server, connection, http, taken, &exchange);
+        http->rest_events = taken == PS_HTTP_REFUSED ? 0 : exchange.events;
+    }
+    http->rest_events -= batch->count - rows;
     batch->flush |= batch->count > rows;
     if (taken == PS_HTTP_TAKEN_PART) {
         http->rest_at = exchange.rest_at;
+        http->plain = exchange.plain;
         batch->full = true;
         return PS_FEED_FULL;
     }

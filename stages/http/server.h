@@ -20,6 +20,7 @@ struct ps_http_exchange {
     uint64_t origin; /* for ps_batch_ticket */
     /* Where the handler goes on after PS_HTTP_TAKEN_PART; 0 at first. What is before it in the body may have changed. */
     uint32_t rest_at;
+    bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
     /* Answers of the handler. */
     uint64_t events;    /* PS_HTTP_TAKEN, _PART, at first: how many the whole request has */
     uint16_t status;    /* PS_HTTP_REFUSED */

@@ -143,35 +143,51 @@ static void feed_carry(struct ps_stream *stream, struct ps_batch *batch, struct 
     feed(stream, batch, connection, data, length);
 }
 
-/* Feeds a message that is longer than a block: it gets its own block. Returns false: not possible now. */
+/* Copies a long message to a block of its own, which all batches with its events reference. */
+static bool begin_giant(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
+{
+    struct ps_block *block = ps_block_take_oversize(stream->port->blocks, connection->frame);
+    if (block == NULL)
+        return false;
+    memcpy(block->base, connection->carry.data, connection->frame);
+    connection->giant = block;
+    connection->giant_used = 0;
+    if (ps_batch_refer(batch, block, true))
+        return true;
+    batch->full = true;
+    return true;
+}
+
+/* Feeds a message that is longer than a block. Returns true when it is finished. */
 static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
-    uint32_t used = 0, frame = connection->frame;
-    char *data = ps_batch_alloc(batch, frame);
-    enum ps_feed fed = PS_FEED_MEMORY;
-    if (data != NULL) {
-        memcpy(data, connection->carry.data, frame);
-        fed = stream->options.ops->feed(stream->options.owner, connection, batch, data, frame, &used);
-    } else if (batch->count > 0) {
-        batch->full = true; /* perhaps its list of blocks is full */
+    if (connection->giant == NULL && !begin_giant(stream, batch, connection)) {
+        keep_rest(stream, batch, connection, true);
+        return false;
     }
+    if (!ps_batch_refer(batch, connection->giant, false)) {
+        batch->full = true; /* its list of blocks is */
+        keep_rest(stream, batch, connection, false);
+        return false;
+    }
+    uint32_t used = 0, left = connection->frame - connection->giant_used;
+    char *data = connection->giant->base + connection->giant_used;
+    enum ps_feed fed = stream->options.ops->feed(stream->options.owner, connection, batch, data, left, &used);
     if (connection->fd < 0)
         return false;
     if (fed == PS_FEED_CLOSE) {
         connection->closing = true;
+        ps_connection_end_giant(stream, connection);
         connection->carry.length = 0;
         ps_connection_watch(stream, connection);
         ps_stream_settle(stream, connection);
         return false;
     }
-    struct ps_buffer *carry = &connection->carry;
-    if (used > 0 && used < frame) /* `feed` may have changed what is left of the message */
-        memcpy(carry->data + used, data + used, frame - used);
-    carry->length -= used;
-    memmove(carry->data, carry->data + used, carry->length);
-    connection->frame -= used;
-    if (connection->frame == 0)
+    connection->giant_used += used;
+    if (connection->giant_used == connection->frame) {
+        ps_connection_end_giant(stream, connection);
         return true;
+    }
     PS_ASSERT(fed != PS_FEED_MORE);
     keep_rest(stream, batch, connection, fed == PS_FEED_MEMORY);
     return false;

@@ -51,6 +51,9 @@ struct ps_connection {
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */
     struct ps_buffer carry, out;
+    struct ps_block
+        *giant; /* the first `frame` bytes of `carry` while they are split; NULL: they are not long */
+    uint32_t giant_used;  /* bytes of it that are finished */
     uint32_t out_sent;    /* bytes of `out` already sent */
     uint64_t owed;        /* events with an outstanding reply (counted by the source) */
     uint64_t active_ns;   /* when bytes were received or sent last; only with options.idle_ns */

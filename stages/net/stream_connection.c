@@ -161,12 +161,26 @@ static void unlink_connection(struct ps_stream *stream, struct ps_connection *co
     }
 }
 
+void ps_connection_end_giant(struct ps_stream *stream, struct ps_connection *connection)
+{
+    struct ps_buffer *carry = &connection->carry;
+    if (connection->giant == NULL)
+        return;
+    ps_block_drop(stream->port->blocks, connection->giant);
+    connection->giant = NULL;
+    carry->length -= connection->giant_used;
+    memmove(carry->data, carry->data + connection->giant_used, carry->length);
+    connection->frame -= connection->giant_used;
+    connection->giant_used = 0;
+}
+
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection)
 {
     if (stream->rest == connection) { /* its bytes are not all split yet */
         connection->doomed = true;
         return;
     }
+    ps_connection_end_giant(stream, connection);
     if (stream->options.ops->closed != NULL)
         stream->options.ops->closed(stream->options.owner, connection);
     unlink_connection(stream, connection);

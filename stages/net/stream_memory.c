@@ -125,6 +125,7 @@ void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port
 
 void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
 {
+    ps_connection_end_giant(stream, connection);
     bool begun = connection->carry.length > 0;
     if (begun && !connection->closing)
         bury_carry(connection, stream->port, "no-memory", "no memory for the rest of it");

@@ -16,6 +16,8 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          const struct ps_address *peer, struct ps_buffer *memory,
                                          const struct ps_now *now);
 void ps_connection_close(struct ps_stream *stream, struct ps_connection *connection);
+/* Gives back the block of a long message that is split; what is not finished stays in `carry`. */
+void ps_connection_end_giant(struct ps_stream *stream, struct ps_connection *connection);
 struct ps_connection *ps_connection_at(struct ps_stream *stream, uint32_t slot);
 /* Sets the epoll events that the connection's state needs. If that fails, the failure is logged and counted
  * (EventReadFail) and the connection is closed at the next check of deadlines: the caller may still use
