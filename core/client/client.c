@@ -146,7 +146,7 @@ static struct penstock_client *client_open(struct penstock_client *client, enum 
         client_free(client);
         return NULL;
     }
-    client->batch_events_max = (size_t)target->hosts[0].avro.batch_events;
+    client->batch_events_max = ps_rpc_batch_events_of(&target->hosts[0].avro.calls);
     client->links = ps_must_alloc(target->host_count, sizeof *client->links, "a client");
     const struct ps_order_settings order = {.count = (unsigned)target->host_count,
                                             .random = target->random,
@@ -173,9 +173,9 @@ struct penstock_client *penstock_client_open(const char *host, unsigned port,
         status = ps_rpc_target_of_host(&client->target, &reading, host, port, &err);
     client = client_open(client, status, &err, error);
     if (client != NULL && client->options.batch_events_max > 0)
-        client->batch_events_max = client->options.batch_events_max < PS_AVRO_BATCH_EVENTS_MAX
+        client->batch_events_max = client->options.batch_events_max < PS_RPC_BATCH_EVENTS_MAX
                                        ? client->options.batch_events_max
-                                       : PS_AVRO_BATCH_EVENTS_MAX;
+                                       : PS_RPC_BATCH_EVENTS_MAX;
     return client;
 }
 

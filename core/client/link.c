@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "stages/avro/binary.h"
+#include "stages/avro/rpc.h"
 #include "stages/net/resolver.h"
 
 #include <errno.h>
@@ -22,13 +23,13 @@ struct ps_rpc_link *ps_rpc_link_create(const struct ps_rpc_host *host)
     link->next = NULL;
     link->host = host;
     link->to = host->plan;
-    ps_avro_client_init(&link->client, &host->settings, &link->to);
+    ps_rpc_client_init(&link->client, &host->settings, &link->to);
     return link;
 }
 
 void ps_rpc_link_destroy(struct ps_rpc_link *link)
 {
-    ps_avro_client_fini(&link->client);
+    ps_rpc_client_fini(&link->client);
     free(link);
 }
 
@@ -36,7 +37,7 @@ static int fail(struct ps_rpc_link *link, int status, const char *reason, struct
 {
     ps_err_set(err, "%.255s:%u: %.500s", link->host->name, link->host->port, reason);
     if (status != PENSTOCK_CLIENT_REFUSED)
-        ps_avro_client_close(&link->client);
+        ps_rpc_client_close(&link->client);
     return status;
 }
 
@@ -47,7 +48,7 @@ static bool is_interrupted(const struct ps_rpc_patience *patience)
 
 /* ---- waiting ---- */
 
-static void answered(void *owner, uint64_t number, enum ps_avro_status status)
+static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
 {
     struct ps_rpc_link *link = owner;
     (void)number;
@@ -58,8 +59,8 @@ static void answered(void *owner, uint64_t number, enum ps_avro_status status)
 /* Returns false with link->client.reason. */
 static bool work(struct ps_rpc_link *link)
 {
-    const struct ps_avro_client_answers answers = {.answered = answered, .owner = link};
-    return ps_avro_client_work(&link->client, &answers, ps_clock_now().mono_ns);
+    const struct ps_rpc_client_answers answers = {.answered = answered, .owner = link};
+    return ps_rpc_client_work(&link->client, &answers, ps_clock_now().mono_ns);
 }
 
 /* Waits for the socket, a deadline or an interrupt, and works. `failure`: the status when that fails. */
@@ -67,8 +68,8 @@ static int cycle(struct ps_rpc_link *link, const struct ps_rpc_patience *patienc
                  struct ps_err *err)
 {
     struct pollfd ready = {.fd = -1};
-    ready.fd = ps_avro_client_descriptor(&link->client, &ready.events);
-    uint64_t deadline_ns = ps_avro_client_deadline(&link->client), now_ns = ps_clock_now().mono_ns;
+    ready.fd = ps_rpc_client_descriptor(&link->client, &ready.events);
+    uint64_t deadline_ns = ps_rpc_client_deadline(&link->client), now_ns = ps_clock_now().mono_ns;
     uint64_t wait_ms = deadline_ns > now_ns ? (deadline_ns - now_ns) / PS_NS_PER_MS + 1 : 0;
     uint64_t wait_max_ms = patience->interrupted != NULL ? ASK_MS : INT_MAX;
     if (poll(&ready, 1, (int)(wait_ms < wait_max_ms ? wait_ms : wait_max_ms)) < 0 && errno != EINTR)
@@ -133,15 +134,15 @@ static int find_address(struct ps_rpc_link *link, const struct ps_rpc_patience *
 int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, struct ps_err *err)
 {
     /* The other side may have closed it while nothing was sent. */
-    if (ps_avro_client_is_open(&link->client) && work(link))
+    if (ps_rpc_client_is_open(&link->client) && work(link))
         return PENSTOCK_CLIENT_OK;
-    ps_avro_client_close(&link->client);
+    ps_rpc_client_close(&link->client);
     int status = find_address(link, patience, err);
     if (status != PENSTOCK_CLIENT_OK)
         return status;
-    if (!ps_avro_client_connect(&link->client, ps_clock_now().mono_ns))
+    if (!ps_rpc_client_connect(&link->client, ps_clock_now().mono_ns))
         return fail(link, PENSTOCK_CLIENT_UNREACHABLE, link->client.reason, err);
-    while (status == PENSTOCK_CLIENT_OK && !ps_avro_client_may_send(&link->client))
+    while (status == PENSTOCK_CLIENT_OK && !ps_rpc_client_may_send(&link->client))
         status = cycle(link, patience, PENSTOCK_CLIENT_UNREACHABLE, err);
     return status;
 }
@@ -198,7 +199,7 @@ static size_t put_event(uint8_t *to, const struct penstock_client_event *event)
 int ps_rpc_link_call(struct ps_rpc_link *link, const struct penstock_client_event *events, size_t count,
                      size_t bytes, const struct ps_rpc_patience *patience, struct ps_err *err)
 {
-    uint8_t *to = ps_avro_client_reserve(&link->client, PS_AVRO_CALL_BYTES + PS_AVRO_COUNT_BYTES + bytes + 1);
+    uint8_t *to = ps_rpc_client_reserve(&link->client, PS_AVRO_CALL_BYTES + PS_AVRO_COUNT_BYTES + bytes + 1);
     if (to == NULL)
         return fail(link, PENSTOCK_CLIENT_MEMORY, "no memory for a batch", err);
     size_t length = ps_avro_put_call(to);
@@ -207,16 +208,16 @@ int ps_rpc_link_call(struct ps_rpc_link *link, const struct penstock_client_even
         length += put_event(to + length, &events[i]);
     to[length++] = 0; /* no more blocks of events */
     link->answered = false;
-    ps_avro_client_send(&link->client, length, 0, ps_clock_now().mono_ns);
+    ps_rpc_client_send(&link->client, length, 0, ps_clock_now().mono_ns);
     if (!work(link))
         return fail(link, PENSTOCK_CLIENT_UNCERTAIN, link->client.reason, err);
     int status = PENSTOCK_CLIENT_OK;
     while (status == PENSTOCK_CLIENT_OK && !link->answered)
         status = cycle(link, patience, PENSTOCK_CLIENT_UNCERTAIN, err);
-    if (status != PENSTOCK_CLIENT_OK || link->status == PS_AVRO_OK)
+    if (status != PENSTOCK_CLIENT_OK || link->status == PS_RPC_OK)
         return status;
     return fail(link, PENSTOCK_CLIENT_REFUSED,
-                link->status == PS_AVRO_FAILED
+                link->status == PS_RPC_FAILED
                     ? "the source answers FAILED: its channel is full, or refuses the events"
                     : "the source answers UNKNOWN",
                 err);

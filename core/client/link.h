@@ -18,9 +18,9 @@ struct ps_rpc_link {
     struct ps_rpc_link *next; /* of the client's list of those that are free */
     const struct ps_rpc_host *host;
     struct ps_client_plan to;
-    struct ps_avro_client client;
+    struct ps_rpc_client client;
     bool answered;
-    enum ps_avro_status status;
+    enum ps_rpc_status status;
 };
 
 /* NULL: no memory. */

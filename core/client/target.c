@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/nearest.h"
 #include "core/order.h"
+#include "stages/avro/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -168,10 +169,13 @@ static enum ps_status host_build(struct ps_rpc_host *host, const struct ps_rpc_t
     host->avro = target->avro;
     if (ps_avro_options_build(&host->avro, host->name, &context, err) != PS_OK)
         return PS_FAIL;
-    host->plan.connect_ns = ps_avro_options_connect_ns(&host->avro);
+    host->plan.connect_ns = ps_rpc_timeout_ns(host->avro.calls.connect_ms);
     host->plan.transport = ps_avro_options_transport(&host->avro, &host->plan.transport_settings);
-    host->settings = (struct ps_avro_client_settings){
-        .window = 1, .window_max = 1, .answer_ns = ps_avro_options_request_ns(&host->avro)};
+    host->settings =
+        (struct ps_rpc_client_settings){.protocol = &ps_avro_rpc,
+                                        .window = 1,
+                                        .window_max = 1,
+                                        .answer_ns = ps_rpc_timeout_ns(host->avro.calls.request_ms)};
     return PS_OK;
 }
 
@@ -220,7 +224,8 @@ enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct 
     bool bracketed = length > 2 && host[0] == '[' && host[length - 1] == ']';
     *target = (struct ps_rpc_target){
         .selector = "round_robin",
-        .avro = {.compression = "none", .connect_ms = PS_AVRO_TIMEOUT_MS, .request_ms = PS_AVRO_TIMEOUT_MS},
+        .avro = {.compression = "none",
+                 .calls = {.connect_ms = PS_RPC_TIMEOUT_MS, .request_ms = PS_RPC_TIMEOUT_MS}},
         .host_count = 1};
     target->hosts = ps_arena_alloc(reading->arena, sizeof *target->hosts);
     target->hosts->name =

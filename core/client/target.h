@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "stages/avro/options.h"
+#include "stages/rpc/client.h"
 
 #define PS_RPC_HOSTS_MAX 256U
 #define PS_RPC_CONNECTIONS 5 /* RpcClientConfigurationConstants.DEFAULT_CONNECTION_POOL_SIZE */
@@ -19,7 +20,7 @@ struct ps_rpc_host {
     unsigned port;
     struct ps_avro_options avro; /* TLS may compare the host's name */
     struct ps_client_plan plan;  /* without an address */
-    struct ps_avro_client_settings settings;
+    struct ps_rpc_client_settings settings;
 };
 
 struct ps_rpc_target {

@@ -2,8 +2,6 @@
 
 #include <strings.h>
 
-#define TIMEOUT_MS_MIN 1000 /* lower values count as the default, as in Flume */
-
 bool ps_avro_options_compress(const struct ps_avro_options *options)
 {
     return strcasecmp(options->compression, "deflate") == 0 && options->level > 0;
@@ -25,8 +23,6 @@ enum ps_status ps_avro_options_build(struct ps_avro_options *options, const char
         return PS_FAIL;
     options->deflate = (struct ps_avro_transport_settings){
         .level = (int)options->level, .tls = options->tls_client, .tls_outside = options->tls_outside};
-    if (options->batch_events < 1)
-        options->batch_events = PS_AVRO_BATCH_EVENTS;
     return PS_OK;
 }
 
@@ -34,21 +30,6 @@ void ps_avro_options_teardown(struct ps_avro_options *options)
 {
     ps_tls_client_destroy(options->tls_client);
     options->tls_client = NULL;
-}
-
-static uint64_t timeout_ns(int64_t ms)
-{
-    return (uint64_t)(ms < TIMEOUT_MS_MIN ? PS_AVRO_TIMEOUT_MS : ms) * PS_NS_PER_MS;
-}
-
-uint64_t ps_avro_options_connect_ns(const struct ps_avro_options *options)
-{
-    return timeout_ns(options->connect_ms);
-}
-
-uint64_t ps_avro_options_request_ns(const struct ps_avro_options *options)
-{
-    return timeout_ns(options->request_ms);
 }
 
 const struct ps_transport *ps_avro_options_transport(const struct ps_avro_options *options,

@@ -5,18 +5,15 @@
  * Thread: control, or that of whoever opens a client. */
 #pragma once
 
-#include "stages/avro/client.h"
 #include "stages/avro/transport.h"
 #include "stages/net/tls_stage.h"
-
-#define PS_AVRO_BATCH_EVENTS 100
-#define PS_AVRO_BATCH_EVENTS_MAX 1000000
-#define PS_AVRO_TIMEOUT_MS 20000
+#include "stages/rpc/options.h"
 
 struct ps_avro_options {
     /* As bound. */
+    struct ps_rpc_options calls;
     const char *compression;
-    int64_t batch_events, connect_ms, request_ms, level, io_workers;
+    int64_t level, io_workers;
     bool tls_outside;
     struct ps_tls_client_options tls;
     /* As made by ps_avro_options_build. */
@@ -25,32 +22,7 @@ struct ps_avro_options {
 };
 
 #define PS_AVRO_OPTION_ROWS(plan_type, member)                                                               \
-    {.key = "batch-size",                                                                                    \
-     .type = PS_OPTION_INT,                                                                                  \
-     .offset = offsetof(plan_type, member.batch_events),                                                     \
-     .fallback = "100",                                                                                      \
-     .max = PS_AVRO_BATCH_EVENTS_MAX,                                                                        \
-     .min = INT32_MIN,                                                                                       \
-     .unit = "events",                                                                                       \
-     .help = "Events of one call, at most; the source's channel must take so many in one transaction. "      \
-             "Below 1 counts as 100"},                                                                       \
-        {.key = "connect-timeout",                                                                           \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.connect_ms),                                                   \
-         .fallback = "20000",                                                                                \
-         .min = INT32_MIN,                                                                                   \
-         .max = INT32_MAX,                                                                                   \
-         .unit = "ms",                                                                                       \
-         .help = "For the connection and its TLS handshake; below 1000 counts as 20000"},                    \
-        {.key = "request-timeout",                                                                           \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.request_ms),                                                   \
-         .fallback = "20000",                                                                                \
-         .min = INT32_MIN,                                                                                   \
-         .max = INT32_MAX,                                                                                   \
-         .unit = "ms",                                                                                       \
-         .help = "A call without an answer for this long has failed, and its connection is given up; below " \
-                 "1000 counts as 20000"},                                                                    \
+    PS_RPC_CALL_OPTION_ROWS(plan_type, member.calls),                                                        \
         {.key = "compression-type",                                                                          \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.compression),                                                  \
@@ -83,13 +55,11 @@ bool ps_avro_options_compress(const struct ps_avro_options *options);
 /* Reports problems with the keys and the trust store. `host`: of the source. */
 enum ps_status ps_avro_options_check(const struct ps_avro_options *options, const char *host,
                                      const struct ps_context *context);
-/* Makes what connections share, and sets a batch-size below 1 to its default. */
+/* Makes what connections share. */
 enum ps_status ps_avro_options_build(struct ps_avro_options *options, const char *host,
                                      const struct ps_context *context, struct ps_err *err);
 void ps_avro_options_teardown(struct ps_avro_options *options);
 
 /* After ps_avro_options_build; valid as long as the options stay where they are. */
-uint64_t ps_avro_options_connect_ns(const struct ps_avro_options *options);
-uint64_t ps_avro_options_request_ns(const struct ps_avro_options *options);
 const struct ps_transport *ps_avro_options_transport(const struct ps_avro_options *options,
                                                      const void **settings);

@@ -138,11 +138,15 @@ static size_t end_answer(uint8_t *to, struct ps_thrift_writer *out)
 }
 
 size_t ps_thrift_put_result(uint8_t *to, bool compact, const struct ps_slice *name, uint32_t number,
-                            int32_t result)
+                            int32_t result, unsigned round)
 {
     struct ps_thrift_writer out = begin_answer(to, compact, PS_THRIFT_REPLY, name, number);
     ps_thrift_put_field(&out, PS_THRIFT_I32, 0, 0);
     ps_thrift_put_i32(&out, result);
+    if (round != 0) {
+        ps_thrift_put_field(&out, PS_THRIFT_BYTE, PS_THRIFT_ROUND_ID, 0);
+        ps_thrift_put_byte(&out, (uint8_t)round);
+    }
     return end_answer(to, &out);
 }
 

@@ -13,8 +13,8 @@
 #define PS_THRIFT_NAME_BYTES_MAX 64U /* of a call; an answer repeats so much of it */
 #define PS_THRIFT_ANSWER_BYTES_MAX 320U
 
-/* A field that a client of another penstock adds to a call: the round, 1 or 2 (docs/decisions/0039). Other servers skip it
- * as Thrift demands of unknown fields. */
+/* A field that a client of another penstock adds to a call: the round, 1 or 2 (stages/rpc/protocol.h), which is in the answer,
+ * too. Others skip it, as Thrift demands of unknown fields. */
 #define PS_THRIFT_ROUND_ID 1000
 
 /* ---- a service ---- */
@@ -77,7 +77,8 @@ bool ps_thrift_request_read(const struct ps_thrift_service *service, const void 
 
 /* ---- answers ---- */
 
-/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. */
+/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. `round`: the call's; it tells
+ * the client that this is a penstock. */
 size_t ps_thrift_put_result(uint8_t *to, bool compact, const struct ps_slice *name, uint32_t number,
-                            int32_t result);
+                            int32_t result, unsigned round);
 size_t ps_thrift_put_error(uint8_t *to, const struct ps_thrift_request *request);

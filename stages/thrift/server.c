@@ -106,13 +106,13 @@ static void count_accepted(struct ps_thrift_server *server, const struct ps_thri
 }
 
 static size_t put_result(struct ps_thrift_server *server, uint8_t *to, const struct ps_thrift_method *method,
-                         bool compact, uint32_t number, bool failed)
+                         bool compact, uint32_t number, unsigned round, bool failed)
 {
     const struct ps_slice name = {method->name, (uint32_t)strlen(method->name)};
     if (method->oneway)
         return 0;
     return ps_thrift_put_result(to, compact, &name, number,
-                                failed ? server->service->refused : server->service->accepted);
+                                failed ? server->service->refused : server->service->accepted, round);
 }
 
 /* Writes the answer of a call that is decided. */
@@ -120,7 +120,8 @@ static size_t put_answer(struct ps_thrift_server *server, uint8_t *to, const str
 {
     const struct ps_thrift_method *method = &server->service->methods[call->bits >> CALL_METHOD_SHIFT];
     if (call->reply == NULL)
-        return put_result(server, to, method, call->bits & CALL_IS_COMPACT, call->serial, call->failed);
+        return put_result(server, to, method, call->bits & CALL_IS_COMPACT, call->serial,
+                          call->bits >> CALL_ROUND_SHIFT & REFUSED_MASK, call->failed);
     memcpy(to, call->reply, call->reply_length);
     return call->reply_length;
 }
@@ -256,8 +257,8 @@ static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_co
             request->message.type == PS_THRIFT_ONEWAY || (request->method != NULL && request->method->oneway);
         length = oneway ? 0 : ps_thrift_put_error(reply, request);
     } else {
-        length =
-            put_result(server, reply, request->method, request->compact, request->message.number, failed);
+        length = put_result(server, reply, request->method, request->compact, request->message.number,
+                            request->round, failed);
     }
     if (!answer_now(server, connection, request, reply, length))
         return PS_FEED_MEMORY;

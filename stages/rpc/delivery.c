@@ -1,7 +1,6 @@
-#include "stages/avro/delivery.h"
+#include "stages/rpc/delivery.h"
 
 #include "core/quantity.h"
-#include "stages/avro/event.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,8 +10,8 @@
 #define CALL_BYTES_MAX (4U << 20)   /* no events are added beyond this size */
 #define RECALL_NS (2 * PS_NS_PER_S) /* for answers, when the sink is recalled */
 
-void ps_avro_delivery_open(struct ps_avro_delivery *delivery, const struct ps_avro_delivery_plan *plan,
-                           struct ps_port *port)
+void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
+                          struct ps_port *port)
 {
     delivery->plan = plan;
     delivery->port = port;
@@ -21,21 +20,21 @@ void ps_avro_delivery_open(struct ps_avro_delivery *delivery, const struct ps_av
     delivery->to = (struct ps_client_plan){.connect_ns = plan->connect_ns,
                                            .transport = plan->transport,
                                            .transport_settings = plan->transport_settings};
-    ps_avro_client_init(&delivery->client, &plan->client, &delivery->to);
+    ps_rpc_client_init(&delivery->client, &plan->client, &delivery->to);
 }
 
-void ps_avro_delivery_close(struct ps_avro_delivery *delivery)
+void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery)
 {
     if (delivery->counted)
         ps_count(delivery->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     delivery->counted = false;
-    ps_avro_client_fini(&delivery->client);
+    ps_rpc_client_fini(&delivery->client);
 }
 
 /* ---- the connection ---- */
 
 /* Everything that is not settled is sent again. */
-static void rewind_all(struct ps_avro_delivery *delivery)
+static void rewind_all(struct ps_rpc_delivery *delivery)
 {
     memset(delivery->parts, 0, sizeof delivery->parts);
     delivery->round ^= delivery->rewinding;
@@ -45,7 +44,7 @@ static void rewind_all(struct ps_avro_delivery *delivery)
 }
 
 /* A call was not answered OK. */
-static void count_attempt(struct ps_avro_delivery *delivery, const char *reason)
+static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
 {
     const struct ps_port *port = delivery->port;
     delivery->attempts++;
@@ -56,19 +55,19 @@ static void count_attempt(struct ps_avro_delivery *delivery, const char *reason)
              (int)sizeof delivery->burial_reason - 1, reason);
 }
 
-static void hang_up(struct ps_avro_delivery *delivery)
+static void hang_up(struct ps_rpc_delivery *delivery)
 {
     ps_count(delivery->port->counters,
              delivery->counted ? PS_COUNTER_ConnectionClosedCount : PS_COUNTER_ConnectionFailedCount, 1);
     delivery->counted = false;
     delivery->watched_fd = -1; /* closing removes it from the epoll */
     delivery->reset_ns = PS_NEVER;
-    ps_avro_client_close(&delivery->client);
+    ps_rpc_client_close(&delivery->client);
     rewind_all(delivery);
 }
 
 /* `tried`: a call was under way. */
-static void rest(struct ps_avro_delivery *delivery, const char *reason, bool tried)
+static void rest(struct ps_rpc_delivery *delivery, const char *reason, bool tried)
 {
     struct ps_err err = {.length = 0};
     delivery->rest_ns = delivery->now_ns + ps_port_rest_ns(delivery->port, ++delivery->failures);
@@ -80,11 +79,11 @@ static void rest(struct ps_avro_delivery *delivery, const char *reason, bool tri
     ps_port_troubled(delivery->port, &err);
 }
 
-static uint64_t count_under_way(const struct ps_avro_delivery *delivery)
+static uint64_t count_under_way(const struct ps_rpc_delivery *delivery)
 {
     uint64_t events = 0;
-    for (unsigned i = 0; i < PS_AVRO_CALLS_MAX; i++) {
-        const struct ps_avro_part *part = &delivery->parts[i];
+    for (unsigned i = 0; i < PS_RPC_CALLS_MAX; i++) {
+        const struct ps_rpc_part *part = &delivery->parts[i];
         for (uint32_t position = part->from; part->lease != NULL && position < part->to; position++)
             events += !ps_lease_is_settled(part->lease, position);
     }
@@ -92,7 +91,7 @@ static uint64_t count_under_way(const struct ps_avro_delivery *delivery)
 }
 
 /* The connection is of no use any more. One that the other side closed while nothing was under way is no failure. */
-static void lose(struct ps_avro_delivery *delivery)
+static void lose(struct ps_rpc_delivery *delivery)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
     uint64_t events = count_under_way(delivery);
@@ -105,8 +104,8 @@ static void lose(struct ps_avro_delivery *delivery)
         rest(delivery, reason, events > 0);
 }
 
-enum ps_status ps_avro_delivery_aim(const struct ps_avro_delivery_plan *plan, struct ps_client_plan *to,
-                                    struct ps_err *err)
+enum ps_status ps_rpc_delivery_aim(const struct ps_rpc_delivery_plan *plan, struct ps_client_plan *to,
+                                   struct ps_err *err)
 {
     struct ps_address address = plan->address;
     if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, err) != PS_OK)
@@ -120,20 +119,20 @@ enum ps_status ps_avro_delivery_aim(const struct ps_avro_delivery_plan *plan, st
     return PS_OK;
 }
 
-static void dial(struct ps_avro_delivery *delivery)
+static void dial(struct ps_rpc_delivery *delivery)
 {
     struct ps_err err = {.length = 0};
-    if (ps_avro_delivery_aim(delivery->plan, &delivery->to, &err) != PS_OK) {
+    if (ps_rpc_delivery_aim(delivery->plan, &delivery->to, &err) != PS_OK) {
         ps_count(delivery->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
         rest(delivery, err.text, false);
         return;
     }
-    if (!ps_avro_client_connect(&delivery->client, delivery->now_ns))
+    if (!ps_rpc_client_connect(&delivery->client, delivery->now_ns))
         lose(delivery);
 }
 
 /* Notes that the connection is up. */
-static void count_connection(struct ps_avro_delivery *delivery)
+static void count_connection(struct ps_rpc_delivery *delivery)
 {
     if (delivery->counted || delivery->client.connection.phase != PS_CLIENT_UP)
         return;
@@ -146,10 +145,10 @@ static void count_connection(struct ps_avro_delivery *delivery)
 }
 
 /* Tells the epoll what the connection waits for. */
-static void watch(struct ps_avro_delivery *delivery)
+static void watch(struct ps_rpc_delivery *delivery)
 {
     short wanted = 0;
-    int fd = ps_avro_client_descriptor(&delivery->client, &wanted);
+    int fd = ps_rpc_client_descriptor(&delivery->client, &wanted);
     uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
     if (fd < 0 || delivery->port->epoll_fd < 0 ||
         (fd == delivery->watched_fd && events == delivery->watched_events))
@@ -169,19 +168,20 @@ static void watch(struct ps_avro_delivery *delivery)
 /* ---- calls ---- */
 
 /* Chooses the events of the next call. Returns how many; 0: all were sent. */
-static uint32_t choose(struct ps_avro_delivery *delivery, struct ps_avro_part *part, size_t *bytes)
+static uint32_t choose(struct ps_rpc_delivery *delivery, struct ps_rpc_part *part, size_t *bytes)
 {
+    const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
     for (; delivery->next_lease < delivery->lease_count;
          delivery->next_lease++, delivery->next_position = 0) {
         struct ps_lease *lease = delivery->leases[delivery->next_lease];
         uint32_t count = 0, position = delivery->next_position;
-        *part = (struct ps_avro_part){.lease = lease, .from = position};
-        *bytes = PS_AVRO_ROUND_CALL_BYTES + PS_AVRO_COUNT_BYTES + 1;
+        *part = (struct ps_rpc_part){.lease = lease, .from = position};
+        *bytes = protocol->call_bytes_max;
         for (; position < lease->count && count < delivery->plan->batch_events_max && *bytes < CALL_BYTES_MAX;
              position++) {
             if (ps_lease_is_settled(lease, position))
                 continue;
-            *bytes += ps_avro_event_bound(lease->batch, ps_lease_event(lease, position));
+            *bytes += protocol->event_bound(lease->batch, ps_lease_event(lease, position));
             count++;
         }
         delivery->next_position = part->to = position;
@@ -192,30 +192,29 @@ static uint32_t choose(struct ps_avro_delivery *delivery, struct ps_avro_part *p
 }
 
 /* `round` 0: the server may be Flume. */
-static size_t encode(uint8_t *to, const struct ps_avro_part *part, uint32_t count, unsigned round)
+static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_rpc_part *part,
+                     uint32_t count, unsigned round)
 {
-    size_t length = round > 0 ? ps_avro_put_round_call(to, round) : ps_avro_put_call(to);
-    length += ps_avro_put_count(to + length, count);
+    size_t length = protocol->put_call(to, count, round);
     for (uint32_t position = part->from; position < part->to; position++) {
         if (!ps_lease_is_settled(part->lease, position))
-            length += ps_avro_event_encode(part->lease->batch, ps_lease_event(part->lease, position),
-                                           (char *)to + length);
+            length +=
+                protocol->put_event(to + length, part->lease->batch, ps_lease_event(part->lease, position));
     }
-    to[length++] = 0; /* no more blocks */
-    return length;
+    return length + protocol->put_end(to + length);
 }
 
 /* Returns false when nothing more can be sent now. */
-static bool send_call(struct ps_avro_delivery *delivery)
+static bool send_call(struct ps_rpc_delivery *delivery)
 {
-    struct ps_avro_part part;
+    struct ps_rpc_part part;
     unsigned number = 0, lease = delivery->next_lease;
     uint32_t position = delivery->next_position;
     size_t bytes;
     uint32_t count = choose(delivery, &part, &bytes);
     if (count == 0)
         return false;
-    uint8_t *to = ps_avro_client_reserve(&delivery->client, bytes);
+    uint8_t *to = ps_rpc_client_reserve(&delivery->client, bytes);
     if (to == NULL) { /* later */
         delivery->next_lease = lease;
         delivery->next_position = position;
@@ -224,15 +223,16 @@ static bool send_call(struct ps_avro_delivery *delivery)
     while (delivery->parts[number].lease != NULL)
         number++;
     delivery->parts[number] = part;
-    size_t length = encode(to, &part, count, delivery->client.is_penstock ? delivery->round + 1 : 0);
+    unsigned round = ps_rpc_client_has_rounds(&delivery->client) ? delivery->round + 1 : 0;
+    size_t length = encode(delivery->plan->client.protocol, to, &part, count, round);
     PS_ASSERT(length <= bytes);
-    ps_avro_client_send(&delivery->client, length, number, delivery->now_ns);
+    ps_rpc_client_send(&delivery->client, length, number, delivery->now_ns);
     return true;
 }
 
 /* ---- answers ---- */
 
-static void finish_first(struct ps_avro_delivery *delivery)
+static void finish_first(struct ps_rpc_delivery *delivery)
 {
     while (delivery->lease_count > 0 && delivery->leases[0]->settled == delivery->leases[0]->count) {
         struct ps_lease *lease = delivery->leases[0];
@@ -245,21 +245,21 @@ static void finish_first(struct ps_avro_delivery *delivery)
     }
 }
 
-static void answered(void *owner, uint64_t number, enum ps_avro_status status)
+static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
 {
-    struct ps_avro_delivery *delivery = owner;
-    struct ps_avro_part *part = &delivery->parts[number];
+    struct ps_rpc_delivery *delivery = owner;
+    struct ps_rpc_part *part = &delivery->parts[number];
     PS_ASSERT(part->lease != NULL);
     uint32_t count = 0;
     for (uint32_t position = part->from; position < part->to; position++) {
         if (ps_lease_is_settled(part->lease, position))
             continue;
         count++;
-        if (status == PS_AVRO_OK)
+        if (status == PS_RPC_OK)
             ps_lease_settle(part->lease, position);
     }
-    *part = (struct ps_avro_part){.lease = NULL};
-    if (status == PS_AVRO_OK) {
+    *part = (struct ps_rpc_part){.lease = NULL};
+    if (status == PS_RPC_OK) {
         delivery->failures = delivery->attempts = 0;
         finish_first(delivery);
         return;
@@ -267,8 +267,8 @@ static void answered(void *owner, uint64_t number, enum ps_avro_status status)
     ps_count(delivery->port->counters, PS_COUNTER_retried, count);
     if (!delivery->rewinding)
         rest(delivery,
-             status == PS_AVRO_FAILED ? "the source answers FAILED: is its channel full?"
-                                      : "the source answers UNKNOWN",
+             status == PS_RPC_FAILED ? "the source answers FAILED: is its channel full?"
+                                     : "the source answers UNKNOWN",
              true);
     delivery->rewinding = true;
 }
@@ -276,9 +276,9 @@ static void answered(void *owner, uint64_t number, enum ps_avro_status status)
 /* ---- events whose attempts are used up ---- */
 
 /* Begins with those of the call that would be the next. */
-static void begin_burial(struct ps_avro_delivery *delivery)
+static void begin_burial(struct ps_rpc_delivery *delivery)
 {
-    struct ps_avro_part part;
+    struct ps_rpc_part part;
     size_t bytes;
     rewind_all(delivery);
     uint32_t count = choose(delivery, &part, &bytes);
@@ -294,7 +294,7 @@ static void begin_burial(struct ps_avro_delivery *delivery)
 }
 
 /* Returns whether letters are still to be written: until then nothing is sent. */
-static bool is_burying(struct ps_avro_delivery *delivery)
+static bool is_burying(struct ps_rpc_delivery *delivery)
 {
     if (delivery->exhausted && delivery->client.call_count == 0)
         begin_burial(delivery);
@@ -312,20 +312,20 @@ static bool is_burying(struct ps_avro_delivery *delivery)
 /* ---- the cycle ---- */
 
 /* Reads and writes what can be now. `fills`: new calls may be sent. */
-static void serve(struct ps_avro_delivery *delivery, bool fills)
+static void serve(struct ps_rpc_delivery *delivery, bool fills)
 {
-    const struct ps_avro_client_answers answers = {.answered = answered, .owner = delivery};
-    struct ps_avro_client *client = &delivery->client;
+    const struct ps_rpc_client_answers answers = {.answered = answered, .owner = delivery};
+    struct ps_rpc_client *client = &delivery->client;
     fills = fills && !is_burying(delivery);
     finish_first(delivery); /* of leases without an event to send */
     bool rests = delivery->now_ns < delivery->rest_ns;
-    if (fills && !rests && delivery->lease_count > 0 && !ps_avro_client_is_open(client))
+    if (fills && !rests && delivery->lease_count > 0 && !ps_rpc_client_is_open(client))
         dial(delivery);
-    if (!ps_avro_client_is_open(client))
+    if (!ps_rpc_client_is_open(client))
         return;
     bool resets = delivery->now_ns >= delivery->reset_ns;
     for (;;) {
-        if (!ps_avro_client_work(client, &answers, delivery->now_ns)) {
+        if (!ps_rpc_client_work(client, &answers, delivery->now_ns)) {
             lose(delivery);
             return;
         }
@@ -333,7 +333,7 @@ static void serve(struct ps_avro_delivery *delivery, bool fills)
         rests = delivery->now_ns < delivery->rest_ns;
         if (delivery->rewinding && client->call_count == 0 && !rests)
             rewind_all(delivery);
-        if (!fills || rests || resets || delivery->rewinding || !ps_avro_client_may_send(client) ||
+        if (!fills || rests || resets || delivery->rewinding || !ps_rpc_client_may_send(client) ||
             !send_call(delivery))
             break;
     }
@@ -342,12 +342,12 @@ static void serve(struct ps_avro_delivery *delivery, bool fills)
     watch(delivery);
 }
 
-enum ps_result ps_avro_delivery_work(struct ps_avro_delivery *delivery, struct ps_lease **lease,
-                                     const struct ps_now *now)
+enum ps_result ps_rpc_delivery_work(struct ps_rpc_delivery *delivery, struct ps_lease **lease,
+                                    const struct ps_now *now)
 {
     delivery->now_ns = now->mono_ns;
     delivery->recall_ns = 0;
-    if (delivery->lease_count == PS_AVRO_LEASES_MAX)
+    if (delivery->lease_count == PS_RPC_LEASES_MAX)
         return PS_LATER;
     delivery->leases[delivery->lease_count++] = *lease;
     *lease = NULL;
@@ -359,14 +359,14 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-uint64_t ps_avro_delivery_tick(struct ps_avro_delivery *delivery, const struct ps_now *now)
+uint64_t ps_rpc_delivery_tick(struct ps_rpc_delivery *delivery, const struct ps_now *now)
 {
     delivery->now_ns = now->mono_ns;
     serve(delivery, true);
-    uint64_t due_ns = ps_avro_client_deadline(&delivery->client);
-    if (ps_avro_client_is_open(&delivery->client))
+    uint64_t due_ns = ps_rpc_client_deadline(&delivery->client);
+    if (ps_rpc_client_is_open(&delivery->client))
         due_ns = least(due_ns, delivery->reset_ns);
-    bool waits = delivery->rewinding || !ps_avro_client_is_open(&delivery->client);
+    bool waits = delivery->rewinding || !ps_rpc_client_is_open(&delivery->client);
     if (waits && delivery->lease_count > 0)
         due_ns = least(due_ns, delivery->rest_ns);
     if (PS_UNLIKELY(delivery->exhausted || ps_burial_has_begun(&delivery->burial)))
@@ -374,8 +374,8 @@ uint64_t ps_avro_delivery_tick(struct ps_avro_delivery *delivery, const struct p
     return due_ns;
 }
 
-bool ps_avro_delivery_recall(struct ps_avro_delivery *delivery, struct ps_lease **back,
-                             const struct ps_now *now)
+bool ps_rpc_delivery_recall(struct ps_rpc_delivery *delivery, struct ps_lease **back,
+                            const struct ps_now *now)
 {
     delivery->now_ns = now->mono_ns;
     if (delivery->recall_ns == 0)

@@ -1,4 +1,4 @@
-#include "stages/avro/client.h"
+#include "stages/rpc/client.h"
 
 #include "core/clock.h"
 
@@ -6,22 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ps_avro_client_init(struct ps_avro_client *client, const struct ps_avro_client_settings *settings,
-                         const struct ps_client_plan *to)
+void ps_rpc_client_init(struct ps_rpc_client *client, const struct ps_rpc_client_settings *settings,
+                        const struct ps_client_plan *to)
 {
-    PS_ASSERT(settings->window_max <= PS_AVRO_CALLS_MAX && settings->window <= PS_AVRO_CALLS_MAX);
-    *client = (struct ps_avro_client){.settings = settings};
+    PS_ASSERT(settings->window_max <= PS_RPC_CALLS_MAX && settings->window <= PS_RPC_CALLS_MAX);
+    *client = (struct ps_rpc_client){.settings = settings};
     ps_client_init(&client->connection, to);
 }
 
-void ps_avro_client_fini(struct ps_avro_client *client)
+void ps_rpc_client_fini(struct ps_rpc_client *client)
 {
-    ps_avro_client_close(client);
+    ps_rpc_client_close(client);
     free(client->out);
     client->out = NULL;
 }
 
-static bool give_up(struct ps_avro_client *client, const char *reason)
+static bool give_up(struct ps_rpc_client *client, const char *reason)
 {
     snprintf(client->reason, sizeof client->reason, "%s", reason);
     return false;
@@ -29,12 +29,12 @@ static bool give_up(struct ps_avro_client *client, const char *reason)
 
 /* ---- the connection ---- */
 
-bool ps_avro_client_connect(struct ps_avro_client *client, uint64_t now_ns)
+bool ps_rpc_client_connect(struct ps_rpc_client *client, uint64_t now_ns)
 {
     return ps_client_connect(&client->connection, now_ns, client->reason);
 }
 
-void ps_avro_client_close(struct ps_avro_client *client)
+void ps_rpc_client_close(struct ps_rpc_client *client)
 {
     ps_client_close(&client->connection);
     client->greeted = client->greeting = client->is_penstock = client->full = false;
@@ -43,16 +43,16 @@ void ps_avro_client_close(struct ps_avro_client *client)
     client->in_length = 0;
 }
 
-static bool is_up(const struct ps_avro_client *client)
+static bool is_up(const struct ps_rpc_client *client)
 {
     return client->connection.phase == PS_CLIENT_UP;
 }
 
 /* ---- calls ---- */
 
-bool ps_avro_client_may_send(const struct ps_avro_client *client)
+bool ps_rpc_client_may_send(const struct ps_rpc_client *client)
 {
-    const struct ps_avro_client_settings *settings = client->settings;
+    const struct ps_rpc_client_settings *settings = client->settings;
     if (!is_up(client) || client->out_at < client->out_end)
         return false;
     if (!client->greeted)
@@ -60,9 +60,9 @@ bool ps_avro_client_may_send(const struct ps_avro_client *client)
     return client->call_count < (client->is_penstock ? settings->window_max : settings->window);
 }
 
-uint8_t *ps_avro_client_reserve(struct ps_avro_client *client, size_t bytes)
+uint8_t *ps_rpc_client_reserve(struct ps_rpc_client *client, size_t bytes)
 {
-    size_t wanted = PS_AVRO_HEAD_BYTES + bytes;
+    size_t head = client->settings->protocol->head_bytes_max, wanted = head + bytes;
     if (wanted > client->out_room) {
         uint8_t *out = realloc(client->out, 2 * wanted);
         if (out == NULL)
@@ -70,30 +70,31 @@ uint8_t *ps_avro_client_reserve(struct ps_avro_client *client, size_t bytes)
         client->out = out;
         client->out_room = 2 * wanted;
     }
-    return client->out + PS_AVRO_HEAD_BYTES;
+    return client->out + head;
 }
 
-void ps_avro_client_send(struct ps_avro_client *client, size_t length, uint64_t number, uint64_t now_ns)
+void ps_rpc_client_send(struct ps_rpc_client *client, size_t length, uint64_t number, uint64_t now_ns)
 {
-    uint8_t head[PS_AVRO_HEAD_BYTES];
-    size_t head_length = ps_avro_put_head(head, ++client->serial, !client->greeted, length);
-    PS_ASSERT(client->call_count < PS_AVRO_CALLS_MAX);
+    const struct ps_rpc_protocol *protocol = client->settings->protocol;
+    uint8_t head[PS_RPC_HEAD_BYTES_MAX];
+    size_t head_length = protocol->put_head(head, ++client->serial, !client->greeted, length);
+    PS_ASSERT(client->call_count < PS_RPC_CALLS_MAX);
     client->greeting = client->greeting || !client->greeted;
-    client->out_at = PS_AVRO_HEAD_BYTES - head_length;
-    client->out_end = PS_AVRO_HEAD_BYTES + length;
+    client->out_at = protocol->head_bytes_max - head_length;
+    client->out_end = protocol->head_bytes_max + length;
     memcpy(client->out + client->out_at, head, head_length);
     client->calls[client->call_count++] =
-        (struct ps_avro_client_call){.serial = client->serial, .number = number, .sent_ns = now_ns};
+        (struct ps_rpc_client_call){.serial = client->serial, .number = number, .sent_ns = now_ns};
 }
 
 /* ---- answers ---- */
 
 /* Returns false when the connection is given up. */
-static bool take_answer(struct ps_avro_client *client, const struct ps_avro_client_answers *answers,
-                        const struct ps_avro_answer *answer)
+static bool take_answer(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers,
+                        const struct ps_rpc_answer *answer)
 {
     unsigned at = 0;
-    while (at < client->call_count && client->calls[at].serial != answer->serial)
+    while (at < client->call_count && client->calls[at].serial != answer->number)
         at++;
     if (answer->no_match)
         return give_up(client, "the server does not speak Flume's protocol");
@@ -108,24 +109,24 @@ static bool take_answer(struct ps_avro_client *client, const struct ps_avro_clie
     client->call_count--;
     memmove(client->calls + at, client->calls + at + 1, (client->call_count - at) * sizeof *client->calls);
     if (!client->greeted)
-        client->is_penstock = answer->same_protocol;
+        client->is_penstock = answer->penstock;
     client->greeted = true;
     answers->answered(answers->owner, number, answer->status);
     return true;
 }
 
 /* Returns false when the connection is given up. */
-static bool take_answers(struct ps_avro_client *client, const struct ps_avro_client_answers *answers)
+static bool take_answers(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers)
 {
     size_t at = 0;
     for (;;) {
-        struct ps_avro_answer answer;
+        struct ps_rpc_answer answer;
         size_t length = 0;
-        enum ps_avro_reading reading = ps_avro_read_answer(
+        enum ps_rpc_arrival reading = client->settings->protocol->read_answer(
             client->in + at, client->in_length - at, !client->greeted, client->scratch, &answer, &length);
-        if (reading == PS_AVRO_NONSENSE)
-            return give_up(client, "what came back is no answer of Avro's");
-        if (reading == PS_AVRO_MORE)
+        if (reading == PS_RPC_NONSENSE)
+            return give_up(client, "what came back is no answer of the protocol");
+        if (reading == PS_RPC_MORE)
             break;
         if (!take_answer(client, answers, &answer))
             return false;
@@ -136,7 +137,7 @@ static bool take_answers(struct ps_avro_client *client, const struct ps_avro_cli
     return true;
 }
 
-static bool read_answers(struct ps_avro_client *client, const struct ps_avro_client_answers *answers)
+static bool read_answers(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers)
 {
     for (;;) {
         ssize_t length = ps_client_read(&client->connection, client->in + client->in_length,
@@ -151,7 +152,7 @@ static bool read_answers(struct ps_avro_client *client, const struct ps_avro_cli
 
 /* ---- the cycle ---- */
 
-static bool write_call(struct ps_avro_client *client)
+static bool write_call(struct ps_rpc_client *client)
 {
     client->full = false;
     while (client->out_at < client->out_end) {
@@ -167,8 +168,8 @@ static bool write_call(struct ps_avro_client *client)
     return true;
 }
 
-bool ps_avro_client_work(struct ps_avro_client *client, const struct ps_avro_client_answers *answers,
-                         uint64_t now_ns)
+bool ps_rpc_client_work(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers,
+                        uint64_t now_ns)
 {
     if (!ps_client_work(&client->connection, now_ns, client->reason))
         return false;
@@ -181,7 +182,7 @@ bool ps_avro_client_work(struct ps_avro_client *client, const struct ps_avro_cli
     return write_call(client);
 }
 
-uint64_t ps_avro_client_deadline(const struct ps_avro_client *client)
+uint64_t ps_rpc_client_deadline(const struct ps_rpc_client *client)
 {
     switch (client->connection.phase) {
     case PS_CLIENT_CLOSED:
@@ -195,7 +196,7 @@ uint64_t ps_avro_client_deadline(const struct ps_avro_client *client)
     return client->call_count > 0 ? client->calls[0].sent_ns + client->settings->answer_ns : PS_NEVER;
 }
 
-int ps_avro_client_descriptor(const struct ps_avro_client *client, short *events)
+int ps_rpc_client_descriptor(const struct ps_rpc_client *client, short *events)
 {
     return ps_client_descriptor(&client->connection, client->full, events);
 }

@@ -1,4 +1,4 @@
-/* How a sink delivers leases over one connection of Flume's Avro protocol: calls of at most so many events, several under
+/* How a sink delivers leases over one connection of an RPC protocol: calls of at most so many events, several under
  * way at a time, answers that settle events, a new connection after a failure.
  *
  * A call is answered OK, and its events are delivered; or FAILED, because the server's channel is full: after all other
@@ -13,15 +13,14 @@
 
 #include "core/engine/burial.h"
 #include "core/stage.h"
-#include "stages/avro/client.h"
-#include "stages/avro/transport.h"
+#include "stages/rpc/client.h"
 #include "stages/net/lookup.h"
 
-#define PS_AVRO_LEASES_MAX 64U
+#define PS_RPC_LEASES_MAX 64U
 
 /* Shared by all workers; const. */
-struct ps_avro_delivery_plan {
-    struct ps_avro_client_settings client;
+struct ps_rpc_delivery_plan {
+    struct ps_rpc_client_settings client;
     const char *host;
     unsigned port;
     struct ps_lookup *lookup;      /* of the host; NULL: `address` is it */
@@ -33,27 +32,27 @@ struct ps_avro_delivery_plan {
 };
 
 /* A call under way: the events between two positions of a lease that were not settled. */
-struct ps_avro_part {
+struct ps_rpc_part {
     struct ps_lease *lease; /* NULL: free */
     uint32_t from, to;
 };
 
-struct ps_avro_delivery {
-    const struct ps_avro_delivery_plan *plan;
+struct ps_rpc_delivery {
+    const struct ps_rpc_delivery_plan *plan;
     struct ps_port *port;
     struct ps_client_plan to;
-    struct ps_avro_client client;
+    struct ps_rpc_client client;
     int watched_fd; /* in the port's epoll; -1: none */
     uint32_t watched_events;
-    struct ps_lease *leases[PS_AVRO_LEASES_MAX]; /* oldest first */
+    struct ps_lease *leases[PS_RPC_LEASES_MAX]; /* oldest first */
     unsigned lease_count;
     /* The next event to be sent. */
     unsigned next_lease;
     uint32_t next_position;
-    struct ps_avro_part parts[PS_AVRO_CALLS_MAX];
+    struct ps_rpc_part parts[PS_RPC_CALLS_MAX];
     bool rewinding;    /* a call was refused: nothing new is sent before all is answered */
     bool counted;      /* the connection is up, and counted */
-    unsigned round;    /* 0 or 1: changes when calls are sent again (rpc.h) */
+    unsigned round;    /* 0 or 1: changes when calls are sent again (protocol.h) */
     uint64_t failures; /* in a row */
     uint32_t attempts; /* those of them for which a call was under way */
     bool exhausted;    /* they are used up: when all is answered, the events of the oldest call are buried */
@@ -66,15 +65,15 @@ struct ps_avro_delivery {
 };
 
 /* Sets the address, with its port, that the plan's host has now. PS_FAIL: it is not known. Does not wait. Thread: any. */
-enum ps_status ps_avro_delivery_aim(const struct ps_avro_delivery_plan *plan, struct ps_client_plan *to,
-                                    struct ps_err *err);
+enum ps_status ps_rpc_delivery_aim(const struct ps_rpc_delivery_plan *plan, struct ps_client_plan *to,
+                                   struct ps_err *err);
 
 /* Thread: the worker's, as the functions of struct ps_sink_ops of the same names. */
-void ps_avro_delivery_open(struct ps_avro_delivery *delivery, const struct ps_avro_delivery_plan *plan,
-                           struct ps_port *port);
-void ps_avro_delivery_close(struct ps_avro_delivery *delivery);
-enum ps_result ps_avro_delivery_work(struct ps_avro_delivery *delivery, struct ps_lease **lease,
-                                     const struct ps_now *now);
-uint64_t ps_avro_delivery_tick(struct ps_avro_delivery *delivery, const struct ps_now *now);
-bool ps_avro_delivery_recall(struct ps_avro_delivery *delivery, struct ps_lease **back,
-                             const struct ps_now *now);
+void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
+                          struct ps_port *port);
+void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery);
+enum ps_result ps_rpc_delivery_work(struct ps_rpc_delivery *delivery, struct ps_lease **lease,
+                                    const struct ps_now *now);
+uint64_t ps_rpc_delivery_tick(struct ps_rpc_delivery *delivery, const struct ps_now *now);
+bool ps_rpc_delivery_recall(struct ps_rpc_delivery *delivery, struct ps_lease **back,
+                            const struct ps_now *now);
