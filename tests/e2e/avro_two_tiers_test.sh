@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Two tiers: avro source -> file channel -> avro sink -> avro source -> file channel -> file_roll. Each side is killed with
 # SIGKILL under load and started again: every event that was acknowledged arrives.
+#
+#   LINK=thrift   thrift sink -> thrift source between the tiers (thrift_two_tiers_test.sh)
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+link=${LINK:-avro}
 leaf_port=$(free_port)
 collector_port=$(free_port)
 mkdir "$work/out"
 
-tier() { # NAME PORT: source and channel
+tier() { # NAME PORT TYPE: source and channel
     mkdir "$work/$1"
     cat <<-EOF_
 	a1.sources = r1
 	a1.channels = c1
 	a1.sinks = k1
-	a1.sources.r1.type = avro
+	a1.sources.r1.type = $3
 	a1.sources.r1.bind = 127.0.0.1
 	a1.sources.r1.port = $2
 	a1.sources.r1.channels = c1
@@ -27,13 +30,13 @@ tier() { # NAME PORT: source and channel
 	EOF_
 }
 {
-    tier leaf "$leaf_port"
-    echo "a1.sinks.k1.type = avro"
+    tier leaf "$leaf_port" avro
+    echo "a1.sinks.k1.type = $link"
     echo "a1.sinks.k1.hostname = 127.0.0.1"
     echo "a1.sinks.k1.port = $collector_port"
 } >"$work/leaf.properties"
 {
-    tier collector "$collector_port"
+    tier collector "$collector_port" "$link"
     echo "a1.sinks.k1.type = file_roll"
     echo "a1.sinks.k1.sink.directory = $work/out"
     echo "a1.sinks.k1.sink.rollInterval = 0"

@@ -30,7 +30,7 @@ static void answer(const struct ps_thrift_request *request)
     size_t length = request->error != PS_THRIFT_NO_ERROR
                         ? ps_thrift_put_error(reply, request)
                         : ps_thrift_put_result(reply, request->compact, &request->message.name,
-                                               request->message.number, 0);
+                                               request->message.number, 0, request->round);
     struct ps_thrift_reader in = {.at = reply + PS_THRIFT_FRAME_BYTES, .end = reply + length};
     PS_ASSERT(ps_thrift_read_message(&in, &message) && message.number == request->message.number);
     ps_thrift_skip(&in, PS_THRIFT_STRUCT);

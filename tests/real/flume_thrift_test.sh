@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
-# Thrift RPC with a real Flume 1.11: its Thrift sinks into our source, compact and binary, plain and over TLS. What arrives must be what
-# Flume's own file_roll sink wrote of the same events, headers included.
+# Thrift RPC with a real Flume 1.11: its Thrift sinks into our source, and our sinks into its sources, compact and binary, plain and over
+# TLS. What arrives must be what the sender's own file_roll sink wrote of the same events, headers included.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v keytool >/dev/null || skip "no keytool, which makes the key store"
@@ -134,4 +134,32 @@ agent=''
 kill -TERM $ours
 wait $ours || fail "our agent ends with $?"
 grep -qE "accepted $(sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<$((4 * events)))" "$work/p.log" || fail "the account: $(tail -n 1 "$work/p.log")"
+
+# ---- our sinks into Flume's sources ----
+
+base=$((base + 10)) # Flume's sources have other ports, on which nothing listened before
+for i in "${!ways[@]}"; do port[${ways[i]}]=$((base + i)); done
+source_file f >"$work/back.properties"
+sink_file p >"$work/forth.properties"
+"$here/flume" agent -n f -f "$work/back.properties" >"$work/back.log" 2>&1 </dev/null &
+agent=$!
+for ((i = 0; i < 900; i++)); do
+    (($(grep -sc "Started Thrift source" "$work/back.log") + 0 == ${#ways[@]})) && break # the file may not be there yet
+    kill -0 "$agent" 2>/dev/null || fail "Flume ended"
+    sleep 0.1
+done
+((i < 900)) || fail "Flume's sources do not start"
+"$PENSTOCK" agent -n p -f "$work/forth.properties" >"$work/forth.log" 2>&1 </dev/null &
+ours=$!
+await_lines p-reference $events
+sort "$work"/p-reference/* >"$work/reference"
+for name in "${ways[@]}"; do
+    await_lines "f-$name" $events
+    # Thrift makes its maps of another size than Flume does, and Java's order of a map's entries depends on it.
+    sed -E 's/^\{(timestamp=[0-9]+), (host name=.*)\} /{\2, \1} /' "$work/f-$name"/* | sort >"$work/arrived"
+    same "our sink ($name) into Flume's source" "$work/reference" "$work/arrived"
+    sed 's/.*} //' "$work/f-$name"/* | sort -n -c || fail "$name: another order"
+done
+kill -TERM $ours
+wait $ours || fail "our agent ends with $?"
 echo "ok"

@@ -17,11 +17,12 @@ enum ps_test_far_end {
     PS_TEST_FAR_END_DOWN, /* it closes every connection */
 };
 
-/* One server for the process, in a thread of its own. At another port it answers calls of Flume's Avro protocol, for the sink
- * avro: bodies are its lines. */
+/* One server for the process, in a thread of its own. At other ports it answers calls of Flume's Avro and Thrift
+ * protocols, for the sinks avro and thrift: bodies are its lines. */
 void ps_test_echo_start(void);
 void ps_test_echo_stop(void);
 uint16_t ps_test_avro_port(void);
+uint16_t ps_test_thrift_port(void);
 /* In DOWN nothing is answered any more when this returns. */
 void ps_test_echo_set(enum ps_test_far_end mode);
 /* It closes the connection, once, instead of answering what comes next. */

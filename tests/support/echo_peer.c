@@ -7,6 +7,8 @@
 #include "stages/avro/event.h"
 #include "stages/avro/reader.h"
 #include "stages/avro/request.h"
+#include "stages/thrift/event.h"
+#include "stages/thrift/request.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,14 +22,14 @@
 
 #define LINKS_MAX 16
 #define SLOW_NS 20000000L
-#define AVRO_BYTES (1U << 20) /* of a message */
+#define MESSAGE_BYTES (1U << 20)
 
-enum { ECHO, AVRO, PROTOCOLS };
+enum { ECHO, AVRO, THRIFT, PROTOCOLS };
 
 struct link {
     int fd;
     int protocol;
-    char *in; /* AVRO: bytes of a message that is not all there */
+    char *in; /* AVRO, THRIFT: bytes of a message that is not all there */
     size_t length;
     bool greeted;
 };
@@ -53,6 +55,11 @@ uint16_t ps_test_echo_port(void)
 uint16_t ps_test_avro_port(void)
 {
     return peer.ports[AVRO];
+}
+
+uint16_t ps_test_thrift_port(void)
+{
+    return peer.ports[THRIFT];
 }
 
 static void record(const char *bytes, size_t length)
@@ -102,7 +109,7 @@ static bool answer_calls(struct link *link)
 {
     struct ps_avro_clients clients = {.count = 0};
     struct ps_avro_message message;
-    while (ps_avro_message_measure(link->in, link->length, AVRO_BYTES, &message) == PS_AVRO_WHOLE) {
+    while (ps_avro_message_measure(link->in, link->length, MESSAGE_BYTES, &message) == PS_AVRO_WHOLE) {
         struct ps_avro_request request;
         uint8_t reply[PS_AVRO_REPLY_BYTES_MAX];
         char *behind = link->in + message.wire_bytes;
@@ -121,6 +128,39 @@ static bool answer_calls(struct link *link)
     return true;
 }
 
+/* The bodies of a call, one a line. */
+static void record_thrift_call(const uint8_t *message, uint32_t length,
+                               const struct ps_thrift_request *request)
+{
+    struct ps_thrift_reader in = {
+        .at = message + request->events_at, .end = message + length, .compact = request->compact};
+    for (uint32_t i = 0; i < request->events; i++) {
+        struct ps_thrift_datum datum;
+        PS_ASSERT(ps_thrift_event_read(&in, &datum) == NULL);
+        record(datum.body.data, datum.body.length);
+        record("\n", 1);
+    }
+}
+
+static bool answer_thrift_calls(struct link *link)
+{
+    uint32_t length;
+    while (ps_thrift_frame_measure(link->in, link->length, MESSAGE_BYTES, &length) == PS_THRIFT_WHOLE) {
+        const uint8_t *message = (const uint8_t *)link->in + PS_THRIFT_FRAME_BYTES;
+        struct ps_thrift_request request;
+        uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX];
+        PS_ASSERT(ps_thrift_request_read(&ps_thrift_flume, message, length, &request) && request.error == 0);
+        size_t reply_length = ps_thrift_put_result(reply, request.compact, &request.message.name,
+                                                   request.message.number, 0, request.round);
+        if (is_cut() || send(link->fd, reply, reply_length, MSG_NOSIGNAL) != (ssize_t)reply_length)
+            return false;
+        record_thrift_call(message, length, &request);
+        link->length -= PS_THRIFT_FRAME_BYTES + length;
+        memmove(link->in, link->in + PS_THRIFT_FRAME_BYTES + length, link->length);
+    }
+    return true;
+}
+
 /* Answers what has come. Returns false when the connection is to be closed. */
 static bool answer(struct link *link)
 {
@@ -130,10 +170,10 @@ static bool answer(struct link *link)
         return length < 0 && errno == EAGAIN;
     if (link->protocol == ECHO)
         return answer_lines(link, bytes, (size_t)length);
-    PS_ASSERT(link->length + (size_t)length <= AVRO_BYTES);
+    PS_ASSERT(link->length + (size_t)length <= MESSAGE_BYTES);
     memcpy(link->in + link->length, bytes, (size_t)length);
     link->length += (size_t)length;
-    return answer_calls(link);
+    return link->protocol == AVRO ? answer_calls(link) : answer_thrift_calls(link);
 }
 
 static void close_link(const struct link *link)
@@ -163,8 +203,8 @@ static void accept_links(int protocol)
             close(fd);
             continue;
         }
-        if (protocol == AVRO) {
-            link.in = malloc(AVRO_BYTES);
+        if (protocol != ECHO) {
+            link.in = malloc(MESSAGE_BYTES);
             PS_ASSERT(link.in != NULL);
         }
         peer.links[peer.link_count++] = link;

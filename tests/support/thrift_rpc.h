@@ -31,6 +31,7 @@ struct ps_test_thrift_answer {
     struct ps_thrift_message message;
     char name[PS_THRIFT_NAME_BYTES_MAX + 1];
     int32_t number; /* the result, or the exception's type */
+    uint8_t round;  /* of the call, repeated; 0: none */
     char error[256];
 };
 

@@ -76,8 +76,9 @@ stages/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
 stages/kafka/*          ENGINE stages/avro/* stages/net/* stages/text/*
 stages/syslog/*         ENGINE stages/text/*
 stages/http/*           ENGINE stages/net/* stages/text/*
-stages/avro/*           ENGINE stages/net/* stages/text/*
-stages/thrift/*         ENGINE stages/net/*
+stages/avro/*           ENGINE stages/net/* stages/rpc/* stages/text/*
+stages/thrift/*         ENGINE stages/net/* stages/rpc/*
+stages/rpc/*            ENGINE stages/net/*
 stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
@@ -103,7 +104,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|encryption|segment|flume_log|keeper|lanes|database|tail|spool)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|encryption|segment|flume_log|keeper|lanes|database|tail|spool)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac

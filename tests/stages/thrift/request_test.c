@@ -232,12 +232,13 @@ static void test_results(void **state)
     for (int i = 0; i < 2; i++) {
         struct ps_test_thrift_answer answer;
         uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX];
-        size_t length = ps_thrift_put_result(reply, i == 0, &name, UINT32_MAX, 1);
+        size_t length = ps_thrift_put_result(reply, i == 0, &name, UINT32_MAX, 1, (unsigned)i * 2);
         ps_test_thrift_answer_read(reply + PS_THRIFT_FRAME_BYTES, length - PS_THRIFT_FRAME_BYTES, &answer);
         assert_int_equal(answer.message.type, PS_THRIFT_REPLY);
         assert_int_equal(answer.message.number, UINT32_MAX);
         assert_string_equal(answer.name, "appendBatch");
         assert_int_equal(answer.number, 1);
+        assert_int_equal(answer.round, i * 2);
     }
 }
 

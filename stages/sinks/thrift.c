@@ -1,0 +1,134 @@
+/* Sink thrift (Flume's ThriftSink): events by Thrift RPC to the thrift source of Flume or of another penstock. Thread: its
+ * worker. */
+#include "core/stage.h"
+
+#include <strings.h>
+
+#include "stages/net/tls_stage.h"
+#include "stages/rpc/options.h"
+#include "stages/rpc/sink.h"
+#include "stages/thrift/rpc.h"
+
+struct thrift_plan {
+    struct ps_rpc_sink sink; /* must be first (stages/rpc/sink.h) */
+    struct ps_rpc_options calls;
+    const char *protocol, *client_principal, *client_keytab, *server_principal;
+    int64_t connections;
+    bool kerberos;
+    struct ps_tls_client_options tls;
+    struct ps_tls_client *tls_client; /* NULL: no TLS */
+};
+
+#define FIELD(name) offsetof(struct thrift_plan, name)
+
+static const struct ps_option options[] = {
+    PS_RPC_ADDRESS_OPTION_ROWS(struct thrift_plan, sink),
+    PS_RPC_CALL_OPTION_ROWS(struct thrift_plan, calls),
+    {.key = "protocol",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(protocol),
+     .fallback = "compact",
+     .help = "compact or binary: what the source's protocol says. A penstock takes both"},
+    PS_TLS_CLIENT_OPTION_ROWS(struct thrift_plan, tls),
+    {.key = "kerberos",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(kerberos),
+     .fallback = "false",
+     .help = "Authenticate by Kerberos (SASL GSSAPI), as the source's kerberos says"},
+    {.key = "client-principal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(client_principal),
+     .help = "The sink's principal"},
+    {.key = "client-keytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(client_keytab),
+     .help = "File with the keys of the sink's principal"},
+    {.key = "server-principal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(server_principal),
+     .help = "The source's principal, service/host@REALM"},
+    {.key = "maxConnections",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(connections),
+     .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,
+     .help = "Flume's sink has one connection, whatever this says; so has this one"},
+    PS_RPC_SENDING_OPTION_ROWS(struct thrift_plan, sink, PS_WORDS("connection-reset-interval"),
+                               "may refuse one call and take the next"),
+    PS_OPTION_END,
+};
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct thrift_plan *plan = plan_;
+    if (strcasecmp(plan->protocol, "compact") != 0 && strcasecmp(plan->protocol, "binary") != 0)
+        ps_report(context, PS_LOG_WARN, "protocol", "%s counts as compact, as in Flume; the other is binary",
+                  plan->protocol);
+    if (plan->kerberos) {
+        ps_report(context, PS_LOG_ERROR, "kerberos", "is not supported");
+        return PS_FAIL;
+    }
+    return ps_tls_client_stage_check(&plan->tls, plan->sink.host, context);
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct thrift_plan *plan = plan_;
+    if (ps_tls_client_stage_build(&plan->tls_client, &plan->tls, plan->sink.host, context, err) != PS_OK)
+        return PS_FAIL;
+    bool binary = strcasecmp(plan->protocol, "binary") == 0;
+    const struct ps_rpc_sink_settings settings = {
+        .protocol = binary ? &ps_thrift_rpc_binary : &ps_thrift_rpc_compact,
+        .connect_ns = ps_rpc_timeout_ns(plan->calls.connect_ms),
+        .request_ns = ps_rpc_timeout_ns(plan->calls.request_ms),
+        .batch_events_max = ps_rpc_batch_events_of(&plan->calls),
+        .transport = plan->tls_client != NULL ? &ps_transport_tls : &ps_transport_plain,
+        .transport_settings = plan->tls_client,
+    };
+    if (ps_rpc_sink_build(&plan->sink, &settings, err) == PS_OK)
+        return PS_OK;
+    ps_tls_client_destroy(plan->tls_client);
+    return PS_FAIL;
+}
+
+static void teardown(void *plan_)
+{
+    struct thrift_plan *plan = plan_;
+    ps_rpc_sink_teardown(&plan->sink);
+    ps_tls_client_destroy(plan->tls_client);
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct thrift_plan *plan = plan_;
+    (void)context;
+    fprintf(out, "sends to %s:%u (TCP%s)", plan->sink.host, (unsigned)plan->sink.port,
+            plan->tls.enabled ? ", TLS" : "");
+}
+
+static void probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    struct thrift_plan tried = *(const struct thrift_plan *)plan;
+    const struct ps_rpc_sink_probe sink = {
+        .build = build,
+        .teardown = teardown,
+        .advice = "check that it is a thrift source, and that protocol and ssl are those of the source"};
+    ps_rpc_sink_try(&sink, &tried, context, probe);
+}
+
+const struct ps_stage_ops ps_sink_thrift = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "thrift",
+    .aliases = PS_WORDS("org.apache.flume.sink.ThriftSink", "org.apache.flume.rpc.thrift.sink.ThriftSink"),
+    .summary = "Events by Thrift RPC to the thrift source of Flume or of another penstock",
+    .options = options,
+    .plan_size = sizeof(struct thrift_plan),
+    .state_size = sizeof(struct ps_rpc_delivery),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = ps_rpc_sink_open,
+    .close = ps_rpc_sink_close,
+    .outline = outline,
+    .probe = probe,
+    .sink = &ps_rpc_sink_ops,
+};
