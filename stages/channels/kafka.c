@@ -15,6 +15,7 @@
 #include "stages/kafka/channel_put.h"
 #include "stages/kafka/channel_take.h"
 #include "stages/kafka/client_plan.h"
+#include "stages/kafka/options.h"
 #include "stages/kafka/probe.h"
 #include "stages/kafka/producer.h"
 #include "stages/kafka/topic_cache.h"
@@ -56,12 +57,7 @@ struct kafka_channel {
 #define FIELD(name) offsetof(struct kafka_channel, name)
 
 static const struct ps_option options[] = {
-    {.key = "kafka.bootstrap.servers",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(bootstrap_servers),
-     .aliases = PS_WORDS("brokerList"),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "brokers to contact first, host:port, separated by commas"},
+    PS_KAFKA_SERVERS_OPTION_ROW(FIELD(bootstrap_servers), PS_WORDS("brokerList")),
     {.key = "kafka.topic",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(topic),
@@ -79,17 +75,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(parse_as_flume_event),
      .fallback = "true",
      .help = "records contain headers and body as an Avro datum (AvroFlumeEvent), not only the body"},
-    {.key = "defaultPartitionId",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(default_partition),
-     .fallback = "-1",
-     .min = -1,
-     .max = INT32_MAX,
-     .help = "partition of events without a partition header; -1: by the header key, or spread"},
-    {.key = "partitionIdHeader",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(partition_header),
-     .help = "header with the partition number; it goes before defaultPartitionId"},
+    PS_KAFKA_PARTITION_OPTION_ROWS(FIELD(default_partition), FIELD(partition_header)),
     {.key = "kafka.pollTimeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(poll_timeout_ms),
@@ -100,10 +86,7 @@ static const struct ps_option options[] = {
      .aliases = PS_WORDS("pollTimeout"),
      .flags = PS_OPTION_NO_EFFECT,
      .help = "no sink waits in a poll here: records wake its worker"},
-    {.key = "kafka.producer.",
-     .type = PS_OPTION_MAP,
-     .offset = FIELD(producer_pairs),
-     .help = "properties of the Java producer, see docs/KAFKA_PROPERTIES.md"},
+    PS_KAFKA_PRODUCER_OPTION_ROW(FIELD(producer_pairs)),
     {.key = "kafka.consumer.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(consumer_pairs),
@@ -114,17 +97,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(read_smallest_text),
      .flags = PS_OPTION_DEPRECATED,
      .help = "use kafka.consumer.auto.offset.reset: earliest for true, latest for false"},
-    {.key = "zookeeperConnect",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(zookeeper),
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "ZooKeeper is not used: set the brokers in kafka.bootstrap.servers"},
-    {.key = "migrateZookeeperOffsets",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(migrate_offsets),
-     .fallback = "true",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "offsets kept in ZooKeeper (Flume before 1.7) are not migrated: run Flume once to do it"},
+    PS_KAFKA_ZOOKEEPER_OPTION_ROWS(FIELD(zookeeper), FIELD(migrate_offsets)),
     PS_OPTION_END,
 };
 

@@ -6,6 +6,7 @@
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/text/java_map.h"
 #include "stages/kafka/client_plan.h"
+#include "stages/kafka/options.h"
 #include "stages/kafka/probe.h"
 #include "stages/kafka/properties.h"
 #include "stages/kafka/sender.h"
@@ -31,12 +32,7 @@ struct kafka_plan {
 #define FIELD(name) offsetof(struct kafka_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "kafka.bootstrap.servers",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(bootstrap_servers),
-     .aliases = PS_WORDS("brokerList"),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "brokers to contact first, host:port, separated by commas"},
+    PS_KAFKA_SERVERS_OPTION_ROW(FIELD(bootstrap_servers), PS_WORDS("brokerList")),
     {.key = "kafka.topic",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(topic),
@@ -60,17 +56,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(use_flume_event_format),
      .fallback = "false",
      .help = "records contain headers and body as an Avro datum, not only the body"},
-    {.key = "defaultPartitionId",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(default_partition),
-     .fallback = "-1",
-     .min = -1,
-     .max = INT32_MAX,
-     .help = "partition of events without a partition header; -1: by key, or spread"},
-    {.key = "partitionIdHeader",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(partition_header),
-     .help = "header with the partition number"},
+    PS_KAFKA_PARTITION_OPTION_ROWS(FIELD(default_partition), FIELD(partition_header)),
     {.key = "allowTopicOverride",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(allow_topic_override),
@@ -89,10 +75,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_MAP,
      .offset = FIELD(header_pairs),
      .help = "header.<name of the event's header> = name of the record's header"},
-    {.key = "kafka.producer.",
-     .type = PS_OPTION_MAP,
-     .offset = FIELD(producer_pairs),
-     .help = "properties of the Java producer, see docs/KAFKA_PROPERTIES.md"},
+    PS_KAFKA_PRODUCER_OPTION_ROW(FIELD(producer_pairs)),
     {.key = "requiredAcks",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(required_acks),

@@ -7,6 +7,7 @@
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
 #include "stages/kafka/client_plan.h"
+#include "stages/kafka/options.h"
 #include "stages/kafka/probe.h"
 #include "stages/kafka/properties.h"
 #include "stages/kafka/rebalance.h"
@@ -55,11 +56,7 @@ struct kafka_state {
 #define FIELD(name) offsetof(struct kafka_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "kafka.bootstrap.servers",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(bootstrap),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "brokers to contact first, host:port separated by commas"},
+    PS_KAFKA_SERVERS_OPTION_ROW(FIELD(bootstrap), NULL),
     {.key = "kafka.topics",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(topics),
@@ -128,17 +125,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(old_group),
      .flags = PS_OPTION_DEPRECATED,
      .help = "kafka.consumer.group.id"},
-    {.key = "zookeeperConnect",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(zookeeper),
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "ZooKeeper is not used: set the brokers in kafka.bootstrap.servers"},
-    {.key = "migrateZookeeperOffsets",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(migrate_offsets),
-     .fallback = "true",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "offsets kept in ZooKeeper (Flume before 1.7) are not migrated: run Flume once to do it"},
+    PS_KAFKA_ZOOKEEPER_OPTION_ROWS(FIELD(zookeeper), FIELD(migrate_offsets)),
     PS_OPTION_END,
 };
 

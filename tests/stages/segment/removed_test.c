@@ -65,11 +65,29 @@ static void append_synced(struct ps_segment_log *log, unsigned number)
     assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
 }
 
-static void expect_failure(enum ps_status status, const struct ps_err *err, const char *part)
+/* A log with frame 1, which is promised. */
+static struct ps_segment_log *open_with_one(void)
 {
-    assert_int_equal(status, PS_FAIL);
-    if (strstr(err->text, part) == NULL)
-        fail_msg("no \"%s\" in: %s", part, err->text);
+    struct ps_segment_log *log = open_log();
+    append_synced(log, 1);
+    return log;
+}
+
+typedef enum ps_status operation(struct ps_segment_log *log, struct ps_err *err);
+
+/* Sync, write or renew fails, for a reason with this part. */
+static void expect_failure(struct ps_segment_log *log, operation *fails, const char *part)
+{
+    struct ps_err err = {0};
+    assert_int_equal(fails(log, &err), PS_FAIL);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("no \"%s\" in: %s", part, err.text);
+}
+
+static void renew(struct ps_segment_log *log)
+{
+    struct ps_err err = {0};
+    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
 }
 
 /* Frames first .. last come, each once and whole. */
@@ -88,6 +106,16 @@ static void expect_frames(struct ps_segment_log *log, unsigned first, unsigned l
     assert_false(ps_segment_log_feed(log, &place));
 }
 
+/* What a restart finds. */
+static void expect_after_restart(struct ps_segment_log *log, unsigned first, unsigned last)
+{
+    ps_segment_log_close(log);
+    log = open_log();
+    assert_string_equal(reports, "");
+    expect_frames(log, first, last);
+    ps_segment_log_close(log);
+}
+
 static const char *segment_path(unsigned number)
 {
     static char path[600];
@@ -99,14 +127,12 @@ static const char *segment_path(unsigned number)
 static void a_removed_segment_promises_nothing(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     assert_int_equal(unlink(segment_path(1)), 0);
     append(log, 2);
-    expect_failure(ps_segment_log_sync(log, &err), &err, segment_path(1));
+    expect_failure(log, ps_segment_log_sync, segment_path(1));
     assert_int_equal(ps_segment_log_promised(log), 1);
-    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+    renew(log);
     append_synced(log, 2);
     append_synced(log, 3);
     expect_frames(log, 1, 3);
@@ -116,19 +142,14 @@ static void a_removed_segment_promises_nothing(void **state)
 static void what_is_promised_afterwards_survives(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
     struct ps_segment_log *log = open_log();
     append(log, 1);
     assert_int_equal(unlink(segment_path(1)), 0);
-    expect_failure(ps_segment_log_sync(log, &err), &err, "removed or replaced");
-    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+    expect_failure(log, ps_segment_log_sync, "removed or replaced");
+    renew(log);
     append_synced(log, 1);
     append_synced(log, 2);
-    ps_segment_log_close(log);
-    log = open_log();
-    assert_string_equal(reports, "");
-    expect_frames(log, 1, 2);
-    ps_segment_log_close(log);
+    expect_after_restart(log, 1, 2);
 }
 
 /* The same without a sync: a restart of the process would not find the file. */
@@ -141,7 +162,7 @@ static void writes_are_not_promised_either(void **state)
     assert_int_equal(ps_segment_log_write(log, &err), PS_OK);
     assert_int_equal(unlink(segment_path(1)), 0);
     append(log, 2);
-    expect_failure(ps_segment_log_write(log, &err), &err, "removed or replaced");
+    expect_failure(log, ps_segment_log_write, "removed or replaced");
     assert_int_equal(ps_segment_log_promised(log), 1);
     ps_segment_log_close(log);
 }
@@ -149,15 +170,13 @@ static void writes_are_not_promised_either(void **state)
 static void a_copy_in_its_place_is_another_file(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(segment_path(1), aside), 0);
     int fd = open(segment_path(1), O_WRONLY | O_CREAT | O_EXCL, 0640);
     assert_true(fd >= 0);
     close(fd);
     append(log, 2);
-    expect_failure(ps_segment_log_sync(log, &err), &err, "Stale");
+    expect_failure(log, ps_segment_log_sync, "Stale");
     ps_segment_log_close(log);
 }
 
@@ -165,23 +184,15 @@ static void a_copy_in_its_place_is_another_file(void **state)
 static void a_moved_directory(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(data, aside), 0);
     append(log, 2);
-    expect_failure(ps_segment_log_sync(log, &err), &err, "removed or replaced");
-    err = (struct ps_err){0};
-    expect_failure(ps_segment_log_renew(log, &err), &err, "cannot be made: No such file or directory");
+    expect_failure(log, ps_segment_log_sync, "removed or replaced");
+    expect_failure(log, ps_segment_log_renew, "cannot be made: No such file or directory");
     assert_int_equal(rename(aside, data), 0);
-    err = (struct ps_err){0};
-    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+    renew(log);
     append_synced(log, 2);
-    ps_segment_log_close(log);
-    log = open_log();
-    assert_string_equal(reports, "");
-    expect_frames(log, 1, 2);
-    ps_segment_log_close(log);
+    expect_after_restart(log, 1, 2);
 }
 
 /* Without a state everything would be delivered again. */
@@ -189,8 +200,7 @@ static void a_removed_state_is_written_anew(void **state)
 {
     (void)state;
     struct ps_segment_place place;
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     assert_true(ps_segment_log_feed(log, &place));
     ps_segment_log_take(log, &place);
     assert_int_equal(unlink(ps_test_folder_path("state/state")), 0);
@@ -200,19 +210,14 @@ static void a_removed_state_is_written_anew(void **state)
     snprintf(saved, sizeof saved, "%s", ps_test_folder_path("state/state"));
     assert_int_equal(access(saved, F_OK), 0);
     append_synced(log, 3);
-    ps_segment_log_close(log);
-    log = open_log();
-    assert_string_equal(reports, "");
-    expect_frames(log, 2, 3);
-    ps_segment_log_close(log);
+    expect_after_restart(log, 2, 3);
 }
 
 /* The state of an earlier time in its place: no slot of it counts. */
 static void a_replaced_state_does_not_count(void **state)
 {
     (void)state;
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     ps_segment_log_close(log);
     log = open_log();
     assert_int_equal(rename(ps_test_folder_path("state/state"), aside), 0);
@@ -220,34 +225,22 @@ static void a_replaced_state_does_not_count(void **state)
     ps_test_folder_append("state/state", zeros, sizeof zeros);
     append_synced(log, 2);
     expect_frames(log, 1, 2);
-    ps_segment_log_close(log);
-    log = open_log();
-    assert_string_equal(reports, "");
-    expect_frames(log, 3, 2); /* none */
-    ps_segment_log_close(log);
+    expect_after_restart(log, 3, 2); /* none */
 }
 
 static void a_moved_state_directory(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(state_folder, aside), 0);
     append(log, 2);
-    expect_failure(ps_segment_log_sync(log, &err), &err, "state/state cannot be made: No such file");
+    expect_failure(log, ps_segment_log_sync, "state/state cannot be made: No such file");
     assert_int_equal(ps_segment_log_promised(log), 1);
-    err = (struct ps_err){0};
-    expect_failure(ps_segment_log_renew(log, &err), &err, "state/state cannot be made");
+    expect_failure(log, ps_segment_log_renew, "state/state cannot be made");
     assert_int_equal(mkdir(state_folder, 0750), 0);
-    err = (struct ps_err){0};
-    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+    renew(log);
     append_synced(log, 2);
-    ps_segment_log_close(log);
-    log = open_log();
-    assert_string_equal(reports, "");
-    expect_frames(log, 1, 2);
-    ps_segment_log_close(log);
+    expect_after_restart(log, 1, 2);
 }
 
 static int failing_sync(void *argument, int fd)
@@ -261,8 +254,7 @@ static void unused_segments_are_removed(void **state)
 {
     (void)state;
     struct ps_err err = {0};
-    struct ps_segment_log *log = open_log();
-    append_synced(log, 1);
+    struct ps_segment_log *log = open_with_one();
     ps_segment_log_close(log);
     struct ps_segment_files files = ps_segment_disk;
     struct ps_segment_options options = {.directories = {1, directories},
@@ -276,7 +268,7 @@ static void unused_segments_are_removed(void **state)
         files.sync = failing_sync;
         assert_int_equal(ps_segment_log_sync(log, &err), PS_FAIL);
         files.sync = ps_segment_disk.sync;
-        assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+        renew(log);
     }
     for (unsigned number = 2; number <= 6; number++)
         assert_int_not_equal(access(segment_path(number), F_OK), 0);
