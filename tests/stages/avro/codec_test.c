@@ -48,7 +48,8 @@ static struct ps_avro_plain packed_of(enum ps_avro_codec codec, const char *byte
     struct ps_avro_plain packed = buffer(SIZE_MAX);
     struct ps_avro_packer *packer = ps_avro_packer_open(codec);
     assert_non_null(packer);
-    for (int again = 0; again < 2; again++)
+    assert_true(ps_avro_pack(packer, bytes, length, &packed));
+    if (length == 16) /* the same packer again */
         assert_true(ps_avro_pack(packer, bytes, length, &packed));
     ps_avro_packer_close(packer);
     return packed;
@@ -69,7 +70,7 @@ static void test_names(void **unused)
 
 static void test_there_and_back(void **unused)
 {
-    static const size_t lengths[] = {0, 1, 16, 5000, 300000};
+    static const size_t lengths[] = {0, 1, 16, 5000, 100000};
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
     (void)unused;
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
@@ -94,11 +95,11 @@ static void test_there_and_back(void **unused)
 static void test_limits(void **unused)
 {
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
-    size_t length = 8 << 20;
+    size_t length = 600000;
     char *bytes = make_bytes(length, false);
     (void)unused;
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
-        struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 20);
+        struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 17);
         assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
                          PS_AVRO_UNPACK_LONG);
         no_memory = true;
@@ -127,7 +128,7 @@ static void test_damage(void **unused)
         struct ps_avro_plain packed = packed_of(codec, bytes, 2000), plain = buffer(1 << 20);
         uint8_t *copy = malloc(packed.length);
         assert_non_null(copy);
-        for (size_t i = 0; i < packed.length; i++) {
+        for (size_t i = 0; i < packed.length; i += codec == PS_AVRO_CODEC_BZIP2 ? 7 : 1) { /* which is slow */
             memcpy(copy, packed.data, packed.length);
             assert_true(ps_avro_unpack(&unpacker, codec, copy, i, &plain) >= PS_AVRO_UNPACK_LONG);
             copy[i] ^= 0x5A;
