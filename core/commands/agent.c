@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/commands/agent_service.h"
@@ -269,10 +270,22 @@ static enum ps_status load_first(struct service *service)
     return status;
 }
 
+/* Raises the limit of descriptors to the hard one, as the Java VM does for Flume: the usual soft limit, 1,024, is for
+ * programs that call select(2). */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* without it the agent says when none is left */
+}
+
 static int run(struct service *service)
 {
     struct ps_err err = {0};
     ps_process_set_dumpable(false);
+    raise_descriptors();
     service->signal_fd = ps_service_open_signals();
     if (!wait_for_files(service))
         return 0;

@@ -513,6 +513,7 @@ enum ps_status ps_http_server_init(struct ps_http_server *server,
         .message_bytes_max = ps_http_message_bytes_max(&options->limits),
         .tls = options->tls,
         .idle_ns = options->idle_ns,
+        .connections_max = options->connections_max,
         .replies = true,
     };
     server->options = *options;

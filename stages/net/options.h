@@ -32,6 +32,16 @@
         .help = "Closes a connection that neither sent nor received anything for this long; 0: never"        \
     }
 
+/* A number in an int64_t; the stream gets it as a uint32_t. */
+#define PS_CONNECTIONS_OPTION_ROW(offset_)                                                                   \
+    {                                                                                                        \
+        .key = "penstock.connections.max", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "0",      \
+        .min = 0, .max = INT32_MAX, .flags = PS_OPTION_EXTENSION,                                            \
+        .help = "How many connections may be open, divided by the workers: a new one then takes the place "  \
+                "of one that is silent for a second or longer and is owed no answer, or waits until there "  \
+                "is such a one; 0: no limit"                                                                 \
+    }
+
 #define PS_RECEIVE_BUFFER_OPTION_ROW(offset_)                                                                \
     {                                                                                                        \
         .key = "penstock.receive.buffer", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "4m",     \

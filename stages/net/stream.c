@@ -23,6 +23,10 @@ enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_o
         stream->options.session = &ps_stream_session_tls;
         stream->options.session_settings = options->tls;
     }
+    if (options->connections_max > 0) {
+        uint32_t workers = port->instances > 0 ? port->instances : 1;
+        stream->connections_max = (options->connections_max + workers - 1) / workers;
+    }
     ps_stream_memory_init(stream);
     stream->events = calloc(EVENTS_MAX, sizeof *stream->events);
     if (stream->events == NULL)

@@ -123,6 +123,9 @@ struct ps_stream_options {
     bool names;
     uint64_t
         idle_ns; /* a connection that neither sends nor is owed anything for this long is closed; 0: never */
+    /* How many may be open, over all workers of the source; 0: no limit. At the limit a new one takes the place of the
+     * longest silent one (PS_CONNECTIONS_OPTION_ROW says more). */
+    uint32_t connections_max;
 };
 
 struct ps_listener {
@@ -139,9 +142,12 @@ struct ps_stream {
     /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
      * block, [0]: shorter ones. */
     struct ps_connection *partial[2], **partial_end[2];
-    uint64_t refused_seen;   /* of the cache's refused_count, at the last tick */
-    uint64_t short_since_ns; /* memory is short since then; 0: it is not */
-    uint64_t idle_check_ns;  /* next search for idle connections */
+    uint64_t refused_seen;    /* of the cache's refused_count, at the last tick */
+    uint64_t short_since_ns;  /* memory is short since then; 0: it is not */
+    uint64_t idle_check_ns;   /* next search for idle connections */
+    uint32_t connections_max; /* this worker's part of options.connections_max */
+    uint32_t hand;            /* slot at which the search for a silent connection goes on */
+    uint64_t limit_logged_ns; /* when the limit was reported last; 0: never */
     struct ps_listener *listeners;
     uint16_t listener_count;
     struct ps_connection **chunks; /* of PS_CONNECTION_CHUNK each */

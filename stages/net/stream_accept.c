@@ -1,12 +1,20 @@
 /* Listening sockets of the TCP sources: binding, accepting, lack of descriptors. Thread: the worker's. */
 #include "stages/net/stream_parts.h"
+#include "core/quantity.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ACCEPTS_MAX 64 /* per event of one listener */
+/* At the limit of connections: */
+#define SILENT_NS PS_NS_PER_S           /* a connection that has just been made must have time to send */
+#define SILENT_MAX 64U                  /* of so many silent ones the longest silent makes room */
+#define SEARCH_MAX 4096U                /* slots looked at for one new connection */
+#define WAIT_NS (100 * PS_NS_PER_MS)    /* before the next look when all are in use */
+#define LIMIT_LOG_NS (60 * PS_NS_PER_S) /* between two reports */
 
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
                                 struct ps_err *err)
@@ -67,12 +75,63 @@ static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, 
     (void)ps_listeners_arm(stream, false); /* one that stays armed is not accepted from until then either */
 }
 
+/* ---- the limit of connections ---- */
+
+static void report_limit(struct ps_stream *stream, const struct ps_now *now)
+{
+    if (stream->limit_logged_ns != 0 && now->mono_ns - stream->limit_logged_ns < LIMIT_LOG_NS)
+        return;
+    stream->limit_logged_ns = now->mono_ns;
+    ps_log(PS_LOG_WARN, stream->port->component,
+           "%s connections are open, as many as penstock.connections.max allows: new ones take the places of "
+           "silent "
+           "ones, or wait",
+           ps_quantity_print_count(stream->open_count).text);
+}
+
+/* Closes a silent connection. A hand goes round the slots, so that each search begins where the last one ended and none
+ * looks at all of them. Returns false: there is none. */
+static bool close_silent(struct ps_stream *stream, const struct ps_now *now)
+{
+    uint32_t slots = stream->chunk_count * PS_CONNECTION_CHUNK, silent = 0;
+    struct ps_connection *longest = NULL;
+    for (uint32_t i = 0; i < slots && i < SEARCH_MAX && silent < SILENT_MAX; i++) {
+        struct ps_connection *connection = ps_connection_at(stream, stream->hand++ % slots);
+        if (!ps_connection_is_silent(stream, connection, SILENT_NS, now))
+            continue;
+        silent++;
+        if (longest == NULL || connection->active_ns < longest->active_ns)
+            longest = connection;
+    }
+    if (longest == NULL)
+        return false;
+    ps_connection_close(stream, longest);
+    return true;
+}
+
+/* Whether a connection that waits at the listener may be accepted. At the limit it first makes room, or stops accepting for
+ * WAIT_NS: the kernel keeps those that wait. */
+static bool has_room(struct ps_stream *stream, const struct ps_listener *listener, const struct ps_now *now)
+{
+    if (stream->connections_max == 0 || stream->open_count < stream->connections_max)
+        return true;
+    struct pollfd waiting = {.fd = listener->fd, .events = POLLIN};
+    if (poll(&waiting, 1, 0) <= 0)
+        return false;
+    report_limit(stream, now);
+    if (close_silent(stream, now))
+        return true;
+    stream->accept_after_ns = now->mono_ns + WAIT_NS;
+    (void)ps_listeners_arm(stream, false);
+    return false;
+}
+
 void ps_listener_accept(struct ps_stream *stream, uint16_t index, const struct ps_now *now)
 {
     const struct ps_listener *listener = &stream->listeners[index];
     if (listener->fd < 0 || !listener->armed || now->mono_ns < stream->accept_after_ns)
         return;
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
+    for (int i = 0; i < ACCEPTS_MAX && has_room(stream, listener, now); i++) {
         struct ps_address peer = {.length = sizeof peer.storage};
         int fd = accept4(listener->fd, (struct sockaddr *)&peer.storage, &peer.length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -236,11 +236,12 @@ uint64_t ps_stream_memory_tick(struct ps_stream *stream, const struct ps_now *no
 
 /* ---- idle connections ---- */
 
-static bool is_idle(struct ps_stream *stream, struct ps_connection *connection, const struct ps_now *now)
+bool ps_connection_is_silent(struct ps_stream *stream, struct ps_connection *connection, uint64_t silent_ns,
+                             const struct ps_now *now)
 {
     if (connection->fd < 0 || connection->held || connection->lingering || connection->doomed ||
         connection == stream->rest || connection->owed > 0 ||
-        now->mono_ns - connection->active_ns < stream->options.idle_ns)
+        now->mono_ns - connection->active_ns < silent_ns)
         return false;
     char byte; /* unread bytes: it is this source that waits, for a channel or for memory */
     if (connection->out.length == 0 && recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
@@ -259,7 +260,7 @@ uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now)
     uint32_t closed = 0;
     for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
         struct ps_connection *connection = ps_connection_at(stream, slot);
-        if (is_idle(stream, connection, now)) {
+        if (ps_connection_is_silent(stream, connection, stream->options.idle_ns, now)) {
             ps_connection_close(stream, connection);
             closed++;
         }

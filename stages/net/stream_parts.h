@@ -54,6 +54,9 @@ void ps_stream_cut_all(struct ps_stream *stream);
  * was short for a second, gives back part of what unfinished messages hold. Returns the mono_ns of the next
  * check. */
 uint64_t ps_stream_memory_tick(struct ps_stream *stream, const struct ps_now *now);
+/* Whether nothing was sent or received for `silent_ns`, nothing is owed, and nothing that the peer sent is unread. */
+bool ps_connection_is_silent(struct ps_stream *stream, struct ps_connection *connection, uint64_t silent_ns,
+                             const struct ps_now *now);
 /* Closes connections that were idle for options.idle_ns. Returns the mono_ns of the next check. */
 uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now);
 /* Whether the peer has closed and nothing it sent is unread. Reads nothing. */

@@ -20,7 +20,7 @@ enum handler { HANDLER_JSON, HANDLER_BLOB };
 struct http_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     const char *handler_name;
-    int64_t idle_s, request_s, body_bytes_max;
+    int64_t idle_s, request_s, connections_max, body_bytes_max;
     struct ps_texts mandatory;
     struct ps_jetty_options jetty;
     enum handler handler;
@@ -77,6 +77,7 @@ static const struct ps_option options[] = {
      .unit = "s",
      .flags = PS_OPTION_EXTENSION,
      .help = "Closes a connection that neither sent nor received anything for this long; 0: never"},
+    PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_JETTY_OPTION_ROWS(struct http_plan, jetty),
     PS_TLS_OPTION_ROWS_ALIASED(struct http_plan, listen.tls, PS_WORDS("enableSSL"),
                                PS_WORDS("keystorePassword"), PS_WORDS("excludeProtocols")),
@@ -176,6 +177,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .request_ns = (uint64_t)plan->request_s * PS_NS_PER_S,
         .idle_ns = plan->settings.idle_ms >= 0 ? (uint64_t)plan->settings.idle_ms * PS_NS_PER_MS
                                                : (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .connections_max = (uint32_t)plan->connections_max,
         .tls = plan->listen.server,
         .sends_server = plan->settings.sends_server,
         .sends_date = plan->settings.sends_date,

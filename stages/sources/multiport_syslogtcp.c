@@ -27,7 +27,7 @@ struct multiport_plan {
     const char *port_header, *default_charset, *keep_fields, *client_ip_header, *client_host_header;
     struct ps_texts port_texts;
     struct ps_pairs port_charsets;
-    int64_t event_size, batch_size, read_buffer_bytes, processors, idle_s;
+    int64_t event_size, batch_size, read_buffer_bytes, processors, idle_s, connections_max;
     struct port_plan *ports;
     size_t port_count;
     struct ps_syslog_multi_rules rules;
@@ -126,6 +126,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(client_host_header),
      .help = "Header for the sender's host name from the resolver, or its IP address if it has none"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_TLS_OPTION_ROWS(struct multiport_plan, listen.tls),
     PS_OPTION_END,
 };
@@ -331,6 +332,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .message_bytes_max = plan->rules.size_max,
         .tls = plan->listen.server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .connections_max = (uint32_t)plan->connections_max,
         .names = plan->client.host_name != NULL,
     };
     state->plan = plan;

@@ -25,7 +25,7 @@ enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
 struct netcat_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     const char *encoding;
-    int64_t line_chars_max, idle_s;
+    int64_t line_chars_max, idle_s, connections_max;
     uint32_t line_bytes_max; /* what max-line-length can take, or what the memory budget allows */
     bool ack;
     struct ps_charset charset;
@@ -69,6 +69,7 @@ static const struct ps_option options[] = {
      .fallback = "utf-8",
      .help = "Character set of the lines and the answers; bodies are always UTF-8"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_OPTION_END,
 };
 
@@ -348,6 +349,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .owner = state,
         .message_bytes_max = plan->line_bytes_max,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .connections_max = (uint32_t)plan->connections_max,
         .replies = true,
     };
     const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);

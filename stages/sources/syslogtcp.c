@@ -12,7 +12,7 @@
 
 struct syslogtcp_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
-    int64_t event_size, idle_s;
+    int64_t event_size, idle_s, connections_max;
     struct ps_syslog_source_options syslog;
     struct ps_syslog_source source;
 };
@@ -39,6 +39,7 @@ static const struct ps_option options[] = {
      .help = "A longer line is cut there: the event gets flume.syslog.status = Incomplete, the rest is the "
              "next event. Below 10 counts as 10"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogtcp_plan, syslog),
     PS_TLS_OPTION_ROWS(struct syslogtcp_plan, listen.tls),
     PS_OPTION_END,
@@ -127,6 +128,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .message_bytes_max = plan->source.rules.size_max,
         .tls = plan->listen.server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .connections_max = (uint32_t)plan->connections_max,
         .names = plan->source.client.host_name != NULL,
     };
     const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
