@@ -14,7 +14,7 @@
 struct thrift_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     const char *protocol, *principal, *keytab;
-    int64_t threads, message_bytes, idle_s;
+    int64_t threads, message_bytes, idle_s, connections_max;
     bool kerberos;
     uint32_t message_bytes_max; /* message_bytes, or what the memory budget allows */
 };
@@ -66,6 +66,7 @@ static const struct ps_option options[] = {
      .help = "A client that sends a longer message (a call with all its events) is disconnected; at most a "
              "sixteenth of the memory budget, divided by the workers"},
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_OPTION_END,
 };
 
@@ -162,6 +163,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .message_bytes_max = plan->message_bytes_max,
         .tls = plan->listen.server,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .connections_max = (uint32_t)plan->connections_max,
         .replies = true,
     };
     const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
