@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
-# What applications send by Avro RPC, into our source and into a real Flume's: Flume's SDK 1.11 and 1.9 with 100 threads, each with a client
-# of its own or all with one, by append and appendBatch, plain and compressed; log4j 2's Flume appender; Flume's appender for log4j 1. What
-# arrives is what was sent, each thread's events in order, and what Flume got; the counters are Flume's.
+# What applications send by Avro and Thrift RPC, into our sources and into a real Flume's: Flume's SDK 1.11 and 1.9 with 100 threads, each with
+# a client of its own or all with one, by append and appendBatch, plain and compressed, compact and binary; log4j 2's Flume appender; Flume's
+# appender for log4j 1. What arrives is what was sent, each thread's events in order, and what Flume got; the counters are Flume's.
 #
 #   SEED=n   (default: random)
 # shellcheck source=tests/real/oracle.sh
@@ -15,8 +15,8 @@ threads=100 events=20 logged=120
 seed=${SEED:-$RANDOM}
 echo "SEED=$seed"
 base=$(ports_reserve)
-sdk=(own zlib own19 shared shared19) appenders=(batched compressed reflected)
-declare -A port names=([flume]="own ${appenders[*]}" [penstock]="${sdk[*]} ${appenders[*]}")
+sdk=(own zlib own19 shared shared19 thrift thrift_binary thrift19 thrift_shared) appenders=(batched compressed reflected)
+declare -A port names=([flume]="own thrift ${appenders[*]}" [penstock]="${sdk[*]} ${appenders[*]}")
 i=$base
 for engine in flume penstock; do
     for name in ${names[$engine]} metrics; do port[$engine $name]=$((i++)); done
@@ -44,7 +44,7 @@ client() { # NAME APPENDER|sdk [JVM OPTION].. CLASS [ARGUMENT]..
 }
 
 agent_file() { # ENGINE
-    local name
+    local name type
     cat <<-EOF_
 	a1.sources = ${names[$1]}
 	a1.channels = ${names[$1]}
@@ -52,8 +52,10 @@ agent_file() { # ENGINE
 	EOF_
     for name in ${names[$1]}; do
         mkdir -p "$work/$1/$name"
+        type=avro
+        [[ $name != thrift* ]] || type=thrift
         cat <<-EOF_
-	a1.sources.$name.type = avro
+	a1.sources.$name.type = $type
 	a1.sources.$name.bind = 127.0.0.1
 	a1.sources.$name.port = ${port[$1 $name]}
 	a1.sources.$name.channels = $name
@@ -163,12 +165,16 @@ dump() { # ENGINE: its events, as text, in $work/ENGINE-NAME.arrived
 }
 
 client flume-own sdk Clients "${port[flume own]}" own $threads $events "$seed" "$work/flume-own.sent"
+client flume-thrift sdk Clients "${port[flume thrift]}" own $threads $events "$seed" "$work/flume-thrift.sent" client.type=thrift
 all_there flume # it takes 3 s for each source to stop
 for name in "${sdk[@]}"; do
-    which=sdk options=()
+    which=sdk options=() whose=own
+    [[ $name != *shared* ]] || whose=shared
+    [[ $name != thrift* ]] || options=(client.type=thrift)
+    [[ $name != thrift_binary ]] || options+=(protocol=binary)
     [[ $name != *19 ]] || which=log4j2 # it brings SDK 1.9
     [[ $name != zlib ]] || options=(compression-type=deflate)
-    client "$name" $which Clients "${port[penstock $name]}" "${name%19}" $threads $events "$seed" "$work/penstock-$name.sent" "${options[@]}"
+    client "$name" $which Clients "${port[penstock $name]}" $whose $threads $events "$seed" "$work/penstock-$name.sent" "${options[@]}"
 done
 all_there penstock
 dump penstock
@@ -183,9 +189,11 @@ for name in "${sdk[@]}"; do
     sed -nE 's/.*[{ ]at=([0-9]{3}) ([0-9]{6})[,}].*/\1 \2/p' "$work/penstock-$name.arrived" | awk '
         $1 in last && $2 <= last[$1] { print "thread " $1 ": " $2 " after " last[$1]; wrong = 1 } { last[$1] = $2 }
         END { exit wrong || NR != '$((threads * events))' }' || fail "$name: another order"
-    same "$name: counters" "$work/flume-own.counters" "$work/penstock-$name.counters"
+    kind=own
+    [[ $name != thrift* ]] || kind=thrift
+    same "$name: counters" "$work/flume-$kind.counters" "$work/penstock-$name.counters"
 done
-sort "$work/flume-own.arrived" | cmp - "$work/sent" || fail "Flume has not what was sent"
+for name in own thrift; do sort "$work/flume-$name.arrived" | cmp - "$work/sent" || fail "Flume has not what was sent ($name)"; done
 for name in "${appenders[@]}"; do
     (($(wc -l <"$work/flume-$name.arrived") >= logged)) || fail "$name: Flume has not what was sent"
     same "appender $name" "$work/flume-$name.arrived" "$work/penstock-$name.arrived"
