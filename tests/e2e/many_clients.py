@@ -2,7 +2,8 @@
 """Clients that servers do not like, many at a time: silent ones, silent ones in the middle of a message, slow ones (a byte at a time), some
 that close their side at once or in the middle of a message, and some that send and never read.
 
-  many_clients.py COUNT KIND:PORT...      COUNT for each KIND (avro, http, netcat, syslogtcp)
+  many_clients.py COUNT KIND:PORT...      COUNT for each KIND (avro, thrift, http, netcat, syslogtcp)
+  many_clients.py thrift PORT COUNT       instead: a good client of thrift, which sends COUNT events one by one
 
 Prints "open NUMBER" when all are connected. Then it obeys lines of standard input: "ended" prints "ended NUMBER of NUMBER", how many of
 those that read, and are not slow, the server has closed; slow ones at http count. The end of the input closes all."""
@@ -15,13 +16,17 @@ import sys
 FLOODS_MAX = 3  # of a kind
 FLOOD_BYTES = 4 << 20
 PING = (1).to_bytes(4, "big") + (1).to_bytes(4, "big") + (36).to_bytes(4, "big") + bytes(36)  # a handshake with an unknown protocol, no call
+APPEND = bytes.fromhex("80010001 00000006") + b"append" + bytes.fromhex("00000000 0c0001 0d0001 0b0b 00000000 0b0002 00000005") + b"hello" + bytes(2)
+APPEND = len(APPEND).to_bytes(4, "big") + APPEND  # without headers, binary protocol
 WHOLE = {
+    "thrift": APPEND,
     "avro": PING,
     "http": b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
     "netcat": b"hello\n",
     "syslogtcp": b"<13>hello\n",
 }
 ENDLESS = {  # the beginning of a message, and what it goes on with
+    "thrift": ((50000).to_bytes(4, "big") + APPEND[4:-7], b"a"),
     "avro": ((1).to_bytes(4, "big") + (1).to_bytes(4, "big") + (50000).to_bytes(4, "big"), b"\0"),
     "http": (b"POST / HTTP/1.1\r\nHost: here\r\nX-Long: ", b"a"),
     "netcat": (b"a", b"a"),
@@ -77,8 +82,30 @@ class Client:
         return self.ended
 
 
+def read(connection, length):
+    data = b""
+    while len(data) < length:
+        more = connection.recv(length - len(data))
+        if not more:
+            sys.exit("the source closed the connection of the good client")
+        data += more
+    return data
+
+
+def good(port, count):
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+        for _ in range(count):
+            connection.sendall(APPEND)
+            answer = read(connection, int.from_bytes(read(connection, 4), "big"))
+            if answer[:4] != bytes.fromhex("80010002") or not answer.endswith(bytes.fromhex("08 0000 00000000 00")):  # a reply: OK
+                sys.exit(f"the good client got {answer!r}")
+
+
 def main():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if sys.argv[1] == "thrift":
+        good(int(sys.argv[2]), int(sys.argv[3]))
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     clients = []
     for one in sys.argv[2:]:

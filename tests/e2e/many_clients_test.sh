@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Thousands of clients, most of them silent, some slow, half-closed, or not reading, at the sources avro, http, netcat and syslogtcp: a good
-# client is served as if it were alone, memory stays bounded, and all descriptors come back. Then with limits: penstock.connections.max holds,
+# Thousands of clients, most of them silent, some slow, half-closed, or not reading, at the sources avro, thrift, http, netcat and syslogtcp:
+# a good client is served as if it were alone, memory stays bounded, and all descriptors come back. Then with limits: penstock.connections.max holds,
 # and penstock.idle.timeout and penstock.request.timeout end the others.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
 has python3 "the clients" || exit 77
 
-kinds=(avro http netcat syslogtcp)
-each=800 budget=64 limit=150
+kinds=(avro thrift http netcat syslogtcp)
+each=640 budget=64 limit=150
 (($(ulimit -Hn) >= each * ${#kinds[@]} + 500)) || { echo "SKIP: this process may open only $(ulimit -Hn) files"; exit 77; }
 declare -A target=([avro]="avro://127.0.0.1:%d?batch=100" [http]="http://127.0.0.1:%d/?batch=100" [netcat]="netcat://127.0.0.1:%d"
     [syslogtcp]="tcp://127.0.0.1:%d") ports
@@ -78,6 +78,10 @@ clients_stop() {
 }
 good_client() { # SOURCE
     local url
+    if [[ $1 == *thrift ]]; then
+        "$(dirname "$0")/many_clients.py" thrift "${ports[$1]}" 1000 2>"$work/load.err" || fail "the good client of $1"
+        return
+    fi
     # shellcheck disable=SC2059
     printf -v url "${target[${1#limited_}]}" "${ports[$1]}"
     "$PENSTOCK" load --target "$url" --events 2000 --connections 2 --settle 60s --pace sleep --json >"$work/load.json" 2>"$work/load.err" ||

@@ -3,12 +3,12 @@
 # Nothing acknowledged is lost on the way through four agents, each with a file channel, that are killed with SIGKILL and started again at
 # random times while events flow:
 #
-#   penstock load -> Flume (avro source, avro sink) -> penstock (the same) -> Flume (the same) -> penstock (avro source, file_roll)
+#   penstock load -> Flume (avro source, sink) -> penstock (source, sink) -> Flume (source, sink) -> penstock (source, file_roll)
 #
-# So Flume's sink meets our source, and our sink Flume's source, with either side killed. The connections are plain, compressed, over TLS,
-# or both, another way each in every round. Events that come twice are counted.
+# So Flume's sink meets our source, and our sink Flume's source, with either side killed. The connections are avro, plain, compressed, over TLS,
+# or both, or thrift, compact, binary or over TLS: another way each in every round. Events that come twice are counted.
 #
-#   flume_avro_kill_test.sh [--seconds N] [--seed N]     how long events flow (default 20), in rounds of at most 60 s
+#   flume_rpc_kill_test.sh [--seconds N] [--seed N]     how long events flow (default 20), in rounds of at most 60 s
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 for program in keytool jq; do
@@ -49,7 +49,8 @@ fail() {
 
 # ---- agents ----
 
-ways=("" "compression-type=deflate" "ssl=true" "ssl=true compression-type=deflate")
+ways=(type=avro "type=avro compression-type=deflate" "type=avro ssl=true" "type=avro ssl=true compression-type=deflate"
+    type=thrift "type=thrift protocol=binary" "type=thrift ssl=true")
 declare -A way # of the connection into an agent
 keys() { # COMPONENT AGENT: the options of the connection into this agent
     local pair
@@ -62,7 +63,6 @@ agent_file() { # AGENT: below $round
 	a1.sources = in
 	a1.channels = c
 	a1.sinks = out
-	a1.sources.in.type = avro
 	a1.sources.in.bind = 127.0.0.1
 	a1.sources.in.port = ${port[$name]}
 	a1.sources.in.channels = c
@@ -90,7 +90,6 @@ agent_file() { # AGENT: below $round
         return
     fi
     cat <<-EOF_
-	a1.sinks.out.type = avro
 	a1.sinks.out.hostname = 127.0.0.1
 	a1.sinks.out.port = ${port[${next[$name]}]}
 	a1.sinks.out.batch-size = 200
@@ -145,9 +144,11 @@ run_round() { # NUMBER SECONDS
     kills=()
     mkdir -p "$round"
     for name in "${agents[@]}"; do
-        if [[ $name == a ]]; then way[a]=""; else way[$name]=${ways[RANDOM % 4]}; fi
+        way[$name]=${ways[RANDOM % ${#ways[@]}]}
         : >"$work/$name.log"
     done
+    way[a]=type=avro # penstock load speaks it
+    [[ ${way[c]} == type=avro* ]] || way[c]=type=avro
     for name in "${agents[@]}"; do
         agent_file "$name" >"$round/$name.properties"
         start "$name"
@@ -181,7 +182,7 @@ run_round() { # NUMBER SECONDS
     cut_lines "$round/arrived"
     "$PENSTOCK" verify --from "file://$round/arrived" --manifest "$work/manifest" --json >"$work/verify.json" 2>"$work/verify.log" || code=$?
     verified=$(summary verify)
-    echo "round $1: into b '${way[b]}', c '${way[c]}', d '${way[d]}'; killed:$(for name in "${agents[@]}"; do echo -n " $name ${kills[$name]:-0}"; done);" \
+    echo "round $1: into b ${way[b]}, c ${way[c]}, d ${way[d]}; killed:$(for name in "${agents[@]}"; do echo -n " $name ${kills[$name]:-0}"; done);" \
         "$(jq -r '"sent \(.sent), lost \(.lost), twice \(.duplicated), out of order \(.reordered)"' <<<"$verified")"
     jq -e '.lost == 0 and .complete and .corrupted == 0 and .cut == 0 and .broken == 0 and .foreign == 0' <<<"$verified" >/dev/null ||
         fail "round $1: verify exits with $code: $(jq -c 'del(.histogram)' <<<"$verified" | cut -c 1-900)"
