@@ -130,6 +130,20 @@ static uint32_t write_head(struct ps_http_server *server, char *out, size_t room
     return (uint32_t)length;
 }
 
+/* The rest of an answer 200 with a body. Returns its length. */
+static uint32_t write_done(const struct ps_http_server *server, char *out, size_t room,
+                           const struct outstanding *answer)
+{
+    const struct ps_http_server_options *options = &server->options;
+    uint32_t length = (uint32_t)snprintf(out, room, "Content-Type: %s\r\nContent-Length: %" PRIu32 "\r\n\r\n",
+                                         options->done_type, options->done_length);
+    if (answer->without_body)
+        return length;
+    PS_ASSERT(length + options->done_length <= room && options->done_length <= PS_HTTP_DONE_BYTES_MAX);
+    memcpy(out + length, options->done_body, options->done_length);
+    return length + options->done_length;
+}
+
 /* Returns NULL: the connection is closed. */
 static struct ps_connection *send_answer(struct ps_http_server *server, struct ps_connection *connection,
                                          const struct outstanding *answer)
@@ -140,9 +154,12 @@ static struct ps_connection *send_answer(struct ps_http_server *server, struct p
     if (answer->reason != NULL)
         body_length = snprintf(body, sizeof body, "%.120s%.120s\n",
                                answer->intro != NULL ? answer->intro : "", answer->reason);
-    length += (uint32_t)snprintf(text + length, sizeof text - length, "%sContent-Length: %d\r\n\r\n%s",
-                                 body_length > 0 ? "Content-Type: text/plain;charset=utf-8\r\n" : "",
-                                 body_length, body_length > 0 && !answer->without_body ? body : "");
+    if (answer->status == 200 && server->options.done_type != NULL)
+        length += write_done(server, text + length, sizeof text - length, answer);
+    else
+        length += (uint32_t)snprintf(text + length, sizeof text - length, "%sContent-Length: %d\r\n\r\n%s",
+                                     body_length > 0 ? "Content-Type: text/plain;charset=utf-8\r\n" : "",
+                                     body_length, body_length > 0 && !answer->without_body ? body : "");
     uint64_t origin = ps_connection_origin(connection);
     ps_stream_send(&server->stream, connection, text, length);
     return ps_stream_find(&server->stream, origin);

@@ -28,6 +28,8 @@ struct ps_http_exchange {
     const char *reason; /* likewise: one line, static */
 };
 
+#define PS_HTTP_DONE_BYTES_MAX 64U
+
 /* What Flume's servlet writes before the message of the exception. */
 #define PS_HTTP_BAD_REQUEST "Bad request from client. "
 #define PS_HTTP_UNEXPECTED "Deserializer threw unexpected exception. "
@@ -49,6 +51,9 @@ struct ps_http_server_options {
     uint32_t connections_max; /* likewise */
     const struct ps_tls_server *tls;
     bool sends_server, sends_date, sends_powered_by; /* header fields of every answer */
+    /* Content type and body of an answer 200, static; type NULL: it has none. */
+    const char *done_type, *done_body;
+    uint32_t done_length; /* at most PS_HTTP_DONE_BYTES_MAX */
 };
 
 struct ps_http_connection;

@@ -99,6 +99,6 @@ if command -v python3 >/dev/null; then
 import json, sys
 sources = next(kind["components"] for kind in json.load(sys.stdin)["kinds"] if kind["kind"] == "source")
 print(*sorted(s["name"] for s in sources if {"port", "ports"} & {o["key"] for o in s["options"]}))' >"$work/out"
-    [[ $(<"$work/out") == "avro http multiport_syslogtcp netcat netcatudp syslogtcp syslogudp thrift" ]] || fail "other sources that listen"
+    [[ $(<"$work/out") == "avro avrolegacy http multiport_syslogtcp netcat netcatudp scribe syslogtcp syslogudp thrift thriftlegacy" ]] || fail "other sources that listen"
 fi
 exit $failed

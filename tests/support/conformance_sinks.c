@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char folder[64], log_path[96], text[1 << 20], bootstrap[64], avro_port[8], thrift_port[8];
+static char folder[64], log_path[96], text[1 << 20], bootstrap[64], avro_port[8], thrift_port[8], irc_port[8];
 
 static void clear_folder(void)
 {
@@ -170,6 +170,13 @@ const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
      .far_end = ps_test_echo_set,
      .refuse = ps_test_echo_cut,
      .refused = ps_test_echo_was_cut},
+    {.ops = &ps_sink_irc,
+     .keys = {"hostname", "127.0.0.1", "port", irc_port, "nick", "flume", "chan", "logs"},
+     .begin = ps_test_echo_clear,
+     .arrived = ps_test_echo_text,
+     .far_end = ps_test_echo_set,
+     .refuse = ps_test_echo_cut,
+     .refused = ps_test_echo_was_cut},
     {.ops = &ps_test_echo_sink,
      .begin = ps_test_echo_clear,
      .arrived = ps_test_echo_text,
@@ -189,6 +196,7 @@ int ps_test_sinks_start(void **state)
     ps_test_echo_start();
     snprintf(avro_port, sizeof avro_port, "%u", ps_test_avro_port());
     snprintf(thrift_port, sizeof thrift_port, "%u", ps_test_thrift_port());
+    snprintf(irc_port, sizeof irc_port, "%u", ps_test_irc_port());
     ps_test_http_peer_start();
     snprintf(endpoint, sizeof endpoint, "%s", ps_test_http_peer_url());
     (void)ps_test_cluster_setup(state);

@@ -5,6 +5,7 @@
 #include "tests/support/conformance_spool.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
+#include "tests/support/legacy_rpc.h"
 #include "tests/support/net.h"
 #include "tests/support/thrift_rpc.h"
 
@@ -102,6 +103,36 @@ static void send_thrift(unsigned number)
     ps_test_thrift_end(&call);
     ps_test_send(client, call.bytes, call.length);
     ps_test_thrift_free(&call);
+}
+
+/* A call with one event, as `make` writes it. */
+static void send_made(unsigned number,
+                      size_t (*make)(uint8_t *to, uint32_t number, const char *body, size_t length))
+{
+    char body[64];
+    uint8_t call[1024];
+    int length = snprintf(body, sizeof body, "event %u", number);
+    ps_test_send(client, call, make(call, number, body, (size_t)length));
+}
+
+static void send_scribe(unsigned number)
+{
+    send_made(number, ps_test_scribe);
+}
+
+static void send_legacy_thrift(unsigned number)
+{
+    send_made(number, ps_test_legacy_thrift);
+}
+
+static size_t make_legacy_avro(uint8_t *to, uint32_t number, const char *body, size_t length)
+{
+    return ps_test_legacy_avro(to, body, length, 1 + number % 3);
+}
+
+static void send_legacy_avro(unsigned number)
+{
+    send_made(number, make_legacy_avro);
 }
 
 static void expect_number(const struct ps_test_event *event, unsigned number)
@@ -259,6 +290,27 @@ const struct ps_test_source_adapter ps_test_source_adapters[] = {
      .keys = {"bind", "127.0.0.1", "port", "0"},
      .begin = connect_tcp,
      .send = send_thrift,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_scribe,
+     .keys = {"port", "0"},
+     .begin = connect_tcp,
+     .send = send_scribe,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_thriftlegacy,
+     .keys = {"host", "127.0.0.1", "port", "0"},
+     .begin = connect_tcp,
+     .send = send_legacy_thrift,
+     .end = disconnect,
+     .expect = expect_line,
+     .asserts_memory = true},
+    {.ops = &ps_source_avrolegacy,
+     .keys = {"host", "127.0.0.1", "port", "0"},
+     .begin = connect_tcp,
+     .send = send_legacy_avro,
      .end = disconnect,
      .expect = expect_line,
      .asserts_memory = true},

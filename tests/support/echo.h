@@ -23,6 +23,7 @@ void ps_test_echo_start(void);
 void ps_test_echo_stop(void);
 uint16_t ps_test_avro_port(void);
 uint16_t ps_test_thrift_port(void);
+uint16_t ps_test_irc_port(void); /* of IRC, for the sink irc: what is said in #logs is its lines */
 /* In DOWN nothing is answered any more when this returns. */
 void ps_test_echo_set(enum ps_test_far_end mode);
 /* It closes the connection, once, instead of answering what comes next. */

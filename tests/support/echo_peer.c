@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -24,12 +25,12 @@
 #define SLOW_NS 20000000L
 #define MESSAGE_BYTES (1U << 20)
 
-enum { ECHO, AVRO, THRIFT, PROTOCOLS };
+enum { ECHO, AVRO, THRIFT, IRC, PROTOCOLS };
 
 struct link {
     int fd;
     int protocol;
-    char *in; /* AVRO, THRIFT: bytes of a message that is not all there */
+    char *in; /* AVRO, THRIFT, IRC: bytes of a message that is not all there */
     size_t length;
     bool greeted;
 };
@@ -60,6 +61,11 @@ uint16_t ps_test_avro_port(void)
 uint16_t ps_test_thrift_port(void)
 {
     return peer.ports[THRIFT];
+}
+
+uint16_t ps_test_irc_port(void)
+{
+    return peer.ports[IRC];
 }
 
 static void record(const char *bytes, size_t length)
@@ -161,6 +167,45 @@ static bool answer_thrift_calls(struct link *link)
     return true;
 }
 
+static bool reply(const struct link *link, const char *format, const char *text)
+{
+    char line[512];
+    int length = snprintf(line, sizeof line, format, text);
+    return send(link->fd, line, (size_t)length, MSG_NOSIGNAL) == length;
+}
+
+/* A server of IRC: it welcomes everybody, and hears what is said when it is asked to confirm it. */
+static bool answer_chat(struct link *link)
+{
+    static const char said[] = "PRIVMSG #logs :";
+    char *at = link->in, *end;
+    link->in[link->length] = '\0';
+    for (char *ping; (ping = strstr(at, "PING :")) != NULL && (end = strstr(ping, "\r\n")) != NULL;) {
+        *end = '\0';
+        if (is_cut() || !reply(link, ":srv PONG srv :%s\r\n", ping + 6))
+            return false;
+        for (char *line; (line = strstr(at, said)) != NULL && line < ping; at = line) {
+            line += sizeof said - 1;
+            size_t length = strcspn(line, "\r");
+            record(line, length);
+            record("\n", 1);
+        }
+        at = end + 2;
+    }
+    link->length -= (size_t)(at - link->in);
+    memmove(link->in, at, link->length);
+    link->in[link->length] = '\0';
+    if (strncmp(link->in, "NICK ", 5) == 0 && strstr(link->in, "USER ") != NULL) {
+        link->length = 0;
+        return reply(link, ":srv 001 %s :Welcome\r\n", "flume");
+    }
+    if (strncmp(link->in, "JOIN #logs\r\n", 12) == 0) {
+        link->length = 0;
+        return reply(link, ":%s!f@host JOIN :#logs\r\n", "flume");
+    }
+    return true;
+}
+
 /* Answers what has come. Returns false when the connection is to be closed. */
 static bool answer(struct link *link)
 {
@@ -170,9 +215,11 @@ static bool answer(struct link *link)
         return length < 0 && errno == EAGAIN;
     if (link->protocol == ECHO)
         return answer_lines(link, bytes, (size_t)length);
-    PS_ASSERT(link->length + (size_t)length <= MESSAGE_BYTES);
+    PS_ASSERT(link->length + (size_t)length < MESSAGE_BYTES);
     memcpy(link->in + link->length, bytes, (size_t)length);
     link->length += (size_t)length;
+    if (link->protocol == IRC)
+        return answer_chat(link);
     return link->protocol == AVRO ? answer_calls(link) : answer_thrift_calls(link);
 }
 

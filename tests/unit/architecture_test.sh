@@ -79,6 +79,7 @@ stages/http/*           ENGINE stages/net/* stages/text/*
 stages/avro/*           ENGINE stages/net/* stages/rpc/* stages/text/*
 stages/thrift/*         ENGINE stages/net/* stages/rpc/*
 stages/rpc/*            ENGINE stages/net/*
+stages/irc/*            ENGINE stages/net/*
 stages/rules/*          ENGINE
 stages/net/*            ENGINE
 stages/text/*           ENGINE
@@ -104,7 +105,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|encryption|segment|flume_log|keeper|lanes|database|tail|spool)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac

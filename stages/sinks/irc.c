@@ -1,0 +1,251 @@
+/* Sink irc (Flume's IRCSink): says events in a channel of an IRC server. Thread: its worker. */
+#include "core/stage.h"
+
+#include <string.h>
+
+#include "stages/irc/session.h"
+#include "stages/net/resolver.h"
+
+#define NAME_BYTES_MAX PS_IRC_NICK_BYTES
+#define CHANNEL_BYTES_MAX 200U
+#define HOST_BYTES 63U /* of a client's address, as the server hands it to others */
+
+struct irc_plan {
+    const char *host, *nick, *password, *user, *name, *channel, *separator;
+    int64_t port, interval_ms;
+    bool splits;
+    struct ps_regex *regex; /* NULL: bodies are not split */
+    struct ps_irc_plan session;
+};
+
+struct irc_state {
+    struct ps_irc_session session;
+};
+
+#define FIELD(member) offsetof(struct irc_plan, member)
+
+static const struct ps_option options[] = {
+    {.key = "hostname",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(host),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Name or address of the server"},
+    {.key = "port",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(port),
+     .fallback = "6667",
+     .min = 1,
+     .max = 65535,
+     .help = "TCP port of the server"},
+    {.key = "nick",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(nick),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Nick name; if it is in use, with an underscore behind it, or up to four"},
+    {.key = "password",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(password),
+     .flags = PS_OPTION_SECRET,
+     .help = "Of the connection (PASS); none if not set"},
+    {.key = "user",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(user),
+     .help = "User name; the nick name if not set"},
+    {.key = "name",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(name),
+     .help = "Real name; the nick name if not set"},
+    {.key = "chan",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(channel),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "Channel to join, without the # in front of it"},
+    {.key = "splitlines",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(splits),
+     .fallback = "false",
+     .help = "Each line of a body is a message; false: each body is one, with blanks for line ends"},
+    {.key = "splitchars",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(separator),
+     .fallback = "\n",
+     .help = "Regular expression of what stands between lines, with splitlines; a line end if not set"},
+    {.key = "penstock.line.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(interval_ms),
+     .fallback = "0",
+     .min = 0,
+     .max = INT32_MAX,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "Time between two messages; 0: as fast as the server confirms them, 32 messages or 4 KiB at a time"},
+    PS_OPTION_END,
+};
+
+/* Whether a text stands in a message as one word. */
+static bool is_word(const char *text, size_t most)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if ((unsigned char)*at <= ' ' || *at == ',')
+            return false;
+    }
+    return *text != '\0' && *text != ':' && strlen(text) <= most;
+}
+
+static bool is_line(const char *text, size_t most)
+{
+    return strpbrk(text, "\r\n") == NULL && strlen(text) <= most;
+}
+
+static bool check_text(const struct ps_context *context, const char *key, const char *text, size_t most,
+                       bool word)
+{
+    if (text == NULL || (word ? is_word(text, most) : is_line(text, most)))
+        return true;
+    ps_report(context, PS_LOG_ERROR, key, "is to be %s of at most %zu bytes", word ? "one word" : "one line",
+              most);
+    return false;
+}
+
+static enum ps_status check(const void *plan_, const struct ps_context *context)
+{
+    const struct irc_plan *plan = plan_;
+    bool good = check_text(context, "nick", plan->nick, NAME_BYTES_MAX, true);
+    good &= check_text(context, "user", plan->user, NAME_BYTES_MAX, true);
+    good &= check_text(context, "name", plan->name, NAME_BYTES_MAX, false);
+    good &= check_text(context, "password", plan->password, CHANNEL_BYTES_MAX, false);
+    good &= check_text(context, "chan", plan->channel, CHANNEL_BYTES_MAX, true);
+    if (plan->channel[0] == '#')
+        ps_report(context, PS_LOG_WARN, "chan", "a # is put in front of it, as in Flume: this is #%s",
+                  plan->channel);
+    if (plan->splits) {
+        struct ps_err err = {.length = 0};
+        struct ps_regex *regex = ps_regex_create(plan->separator, 0, PS_REGEX_FIND, &err);
+        if (regex == NULL)
+            ps_report(context, PS_LOG_ERROR, "splitchars", "%s", err.text);
+        else
+            ps_regex_destroy(regex);
+        good &= regex != NULL;
+    }
+    return good ? PS_OK : PS_FAIL;
+}
+
+/* What a line may have, so that what the server hands on, ":nick!user@host PRIVMSG #channel :line", is no longer than a
+ * message. A server may put a ~ before the user name. */
+static uint32_t line_bytes_max(const struct ps_irc_plan *session)
+{
+    size_t head = strlen(":!~@ PRIVMSG # :\r\n") + strlen(session->nick) + 4 + strlen(session->user) +
+                  HOST_BYTES + strlen(session->channel);
+    return PS_IRC_LINE_BYTES - (uint32_t)head;
+}
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct irc_plan *plan = plan_;
+    (void)context;
+    plan->session = (struct ps_irc_plan){
+        .host = plan->host,
+        .port = (unsigned)plan->port,
+        .password = plan->password,
+        .nick = plan->nick,
+        .user = plan->user != NULL ? plan->user : plan->nick,
+        .name = plan->name != NULL ? plan->name : plan->nick,
+        .channel = plan->channel,
+        .interval_ns = (uint64_t)plan->interval_ms * PS_NS_PER_MS,
+    };
+    if (plan->splits && (plan->regex = ps_regex_create(plan->separator, 0, PS_REGEX_FIND, err)) == NULL)
+        return PS_FAIL;
+    plan->session.text =
+        (struct ps_irc_text){.separator = plan->regex, .bytes_max = line_bytes_max(&plan->session)};
+    if (ps_lookup_build(&plan->session.lookup, plan->host, err) == PS_OK) {
+        if (plan->session.lookup != NULL || ps_resolve(plan->host, &plan->session.address) == 0)
+            return PS_OK;
+        ps_err_set(err, "hostname: %s is no address", plan->host);
+    }
+    if (plan->regex != NULL)
+        ps_regex_destroy(plan->regex);
+    plan->regex = NULL;
+    return PS_FAIL;
+}
+
+static void teardown(void *plan_)
+{
+    struct irc_plan *plan = plan_;
+    ps_lookup_teardown(plan->session.lookup);
+    if (plan->regex != NULL)
+        ps_regex_destroy(plan->regex);
+}
+
+static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct irc_plan *plan = plan_;
+    struct irc_state *state = state_;
+    (void)err;
+    ps_irc_session_open(&state->session, &plan->session, port);
+    return PS_OK;
+}
+
+static void close_sink(const void *plan, void *state_)
+{
+    struct irc_state *state = state_;
+    (void)plan;
+    ps_irc_session_close(&state->session);
+}
+
+static enum ps_result work(const void *plan, void *state_, struct ps_lease **lease, const struct ps_now *now)
+{
+    struct irc_state *state = state_;
+    (void)plan;
+    return ps_irc_session_work(&state->session, lease, now);
+}
+
+static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct irc_state *state = state_;
+    (void)plan;
+    return ps_irc_session_tick(&state->session, now);
+}
+
+static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
+{
+    struct irc_state *state = state_;
+    (void)plan;
+    return ps_irc_session_recall(&state->session, back, now);
+}
+
+static bool drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    const struct irc_state *state = state_;
+    (void)plan;
+    (void)now;
+    return state->session.lease_count == 0;
+}
+
+static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct irc_plan *plan = plan_;
+    (void)context;
+    fprintf(out, "says events in #%s of %s:%u as %s", plan->channel, plan->host, (unsigned)plan->port,
+            plan->nick);
+}
+
+static const struct ps_sink_ops sink = {
+    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};
+
+const struct ps_stage_ops ps_sink_irc = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "irc",
+    .aliases = PS_WORDS("org.apache.flume.sink.irc.IRCSink"),
+    .summary = "Says events in a channel of an IRC server, each of them confirmed by the server",
+    .options = options,
+    .plan_size = sizeof(struct irc_plan),
+    .state_size = sizeof(struct irc_state),
+    .check = check,
+    .build = build,
+    .teardown = teardown,
+    .open = open_sink,
+    .close = close_sink,
+    .outline = outline,
+    .sink = &sink,
+};

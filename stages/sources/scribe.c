@@ -1,0 +1,174 @@
+/* Source scribe (Flume's ScribeSource): log entries from scribe's clients and servers, over framed Thrift. Each call is
+ * answered with OK once all channels that must have promised, with TRY_LATER when one is full. Thread: its worker. */
+#include "core/stage.h"
+
+#include "stages/net/listen.h"
+#include "stages/net/options.h"
+#include "stages/net/stream.h"
+#include "stages/thrift/scribe.h"
+#include "stages/thrift/server.h"
+
+#define FRAME_BYTES_MAX 16384000
+
+struct scribe_plan {
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    int64_t threads, frame_bytes, idle_s;
+    uint32_t message_bytes_max; /* frame_bytes, or what the memory budget allows */
+};
+
+struct scribe_state {
+    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_thrift_server server;
+};
+
+#define FIELD(name) offsetof(struct scribe_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "port",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(listen.port),
+     .fallback = "1499",
+     .min = 0,
+     .max = 65535,
+     .help = "TCP port to listen on, on all addresses, IPv4 and IPv6; 0: any free port, which is logged"},
+    {.key = "maxReadBufferBytes",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(frame_bytes),
+     .fallback = "16384000",
+     .min = INT32_MIN,
+     .max = INT32_MAX,
+     .unit = "bytes",
+     .help = "A client that sends a longer frame (a call with all its entries) is disconnected; below 1 "
+             "counts as "
+             "16384000; at most a sixteenth of the memory budget, divided by the workers"},
+    {.key = "workerThreads",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(threads),
+     .fallback = "5",
+     .min = INT32_MIN,
+     .max = INT32_MAX,
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"},
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_OPTION_END,
+};
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct scribe_plan *plan = plan_;
+    uint64_t frame_bytes = plan->frame_bytes > 0 ? (uint64_t)plan->frame_bytes : FRAME_BYTES_MAX;
+    plan->message_bytes_max = ps_stream_message_max(context, frame_bytes + PS_THRIFT_FRAME_BYTES);
+    return ps_listen_build(&plan->listen, context, err);
+}
+
+static void teardown(void *plan_)
+{
+    struct scribe_plan *plan = plan_;
+    ps_listen_teardown(&plan->listen);
+}
+
+/* ---- the stream ---- */
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct scribe_state *state = owner;
+    return ps_thrift_server_feed(&state->server, connection, batch, data, length, used);
+}
+
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
+{
+    struct scribe_state *state = owner;
+    return ps_thrift_server_message_bytes(&state->server, connection, data, length);
+}
+
+static void closed(void *owner, struct ps_connection *connection)
+{
+    struct scribe_state *state = owner;
+    ps_thrift_server_closed(&state->server, connection);
+}
+
+static const struct ps_stream_ops stream_ops = {
+    .feed = feed, .closed = closed, .message_bytes = message_bytes};
+
+/* ---- answers ---- */
+
+static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
+{
+    (void)plan;
+    (void)now;
+    struct scribe_state *state = state_;
+    ps_thrift_server_answer(&state->server, batch, false);
+}
+
+static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
+                    const struct ps_now *now)
+{
+    (void)plan;
+    (void)reason;
+    (void)now;
+    struct scribe_state *state = state_;
+    ps_thrift_server_answer(&state->server, batch, true);
+}
+
+/* ---- life ---- */
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct scribe_state *state = state_;
+    ps_stream_fini(&state->stream);
+    ps_thrift_server_fini(&state->server);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct scribe_plan *plan = plan_;
+    struct scribe_state *state = state_;
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = plan->message_bytes_max,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+        .replies = true,
+    };
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
+    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
+        return PS_FAIL;
+    ps_thrift_server_init(&state->server, &ps_thrift_scribe, &state->stream, port, plan->message_bytes_max);
+    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
+        return PS_OK;
+    close_source(plan, state);
+    return PS_FAIL;
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_REFUSE,
+    .work = ps_stream_source_work,
+    .tick = ps_stream_source_tick,
+    .accepted = accepted,
+    .refused = refused,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+    .counts_calls = true,
+};
+
+const struct ps_stage_ops ps_source_scribe = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "scribe",
+    .aliases = PS_WORDS("org.apache.flume.source.scribe.ScribeSource"),
+    .summary = "Log entries from scribe's clients and servers, each call answered with OK or TRY_LATER",
+    .options = options,
+    .plan_size = sizeof(struct scribe_plan),
+    .state_size = sizeof(struct scribe_state),
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
+    .source = &source,
+};

@@ -1,0 +1,175 @@
+/* Source thriftLegacy (Flume's ThriftLegacySource): events from the rpcSink (thrift) of Flume 0.9. Its append is a one-way call,
+ * never answered: while a channel is full the source does not read, and the client's connection waits. Thread: its worker. */
+#include "core/stage.h"
+
+#include "stages/net/listen.h"
+#include "stages/net/options.h"
+#include "stages/net/stream.h"
+#include "stages/thrift/legacy.h"
+
+#define MESSAGE_BYTES (16U << 20) /* of an event, if the memory budget allows it */
+
+struct legacy_plan {
+    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    int64_t idle_s;
+    uint32_t message_bytes_max;
+};
+
+struct legacy_state {
+    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_port *port;
+    uint32_t message_bytes_max;
+    struct ps_event_headers headers;
+};
+
+#define FIELD(name) offsetof(struct legacy_plan, name)
+
+static const struct ps_option options[] = {
+    PS_HOST_OPTION_ROW_REQUIRED("host", FIELD(listen.host)),
+    PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
+    PS_IDLE_OPTION_ROW(FIELD(idle_s)),
+    PS_OPTION_END,
+};
+
+static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct legacy_plan *plan = plan_;
+    plan->message_bytes_max = ps_stream_message_max(context, MESSAGE_BYTES);
+    return ps_listen_build(&plan->listen, context, err);
+}
+
+static void teardown(void *plan_)
+{
+    struct legacy_plan *plan = plan_;
+    ps_listen_teardown(&plan->listen);
+}
+
+/* ---- the stream ---- */
+
+static enum ps_feed refuse(struct legacy_state *state, const struct ps_connection *connection,
+                           const char *reason)
+{
+    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    ps_log(PS_LOG_WARN, state->port->component, "%s: %s: disconnected", connection->ip_text, reason);
+    return PS_FEED_CLOSE;
+}
+
+/* What is answered is answered at once: nothing that comes before it waits for an answer. */
+static void answer(struct legacy_state *state, struct ps_connection *connection,
+                   const struct ps_thrift_legacy_message *message)
+{
+    uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX];
+    size_t length =
+        message->call == PS_THRIFT_LEGACY_CLOSE
+            ? ps_thrift_legacy_put_closed(reply, message)
+            : ps_thrift_legacy_put_error(reply, message, PS_THRIFT_UNKNOWN_METHOD, "Invalid method name");
+    if (message->message.type != PS_THRIFT_ONEWAY)
+        ps_stream_send(&state->stream, connection, (const char *)reply, length);
+}
+
+static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used)
+{
+    struct legacy_state *state = owner;
+    uint64_t origin = ps_connection_origin(connection);
+    if (batch->count == 0)
+        ps_event_headers_begin(&state->headers);
+    for (*used = 0; *used < length;) {
+        struct ps_thrift_legacy_message message;
+        uint32_t bytes;
+        enum ps_thrift_framing found =
+            ps_thrift_bare_measure(data + *used, length - *used, state->message_bytes_max, &bytes);
+        if (found == PS_THRIFT_PARTIAL)
+            break;
+        if (found == PS_THRIFT_GARBAGE)
+            return refuse(state, connection,
+                          "no message of Thrift's binary protocol, or one that is too long");
+        ps_thrift_legacy_read(data + *used, bytes, &message);
+        if (message.call == PS_THRIFT_LEGACY_BAD)
+            return refuse(state, connection, message.reason);
+        if (message.call != PS_THRIFT_LEGACY_APPEND)
+            answer(state, connection, &message);
+        else if (!ps_legacy_event_add(&state->headers, batch, &message.event))
+            return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
+        *used += bytes;
+        if (ps_stream_find(&state->stream, origin) == NULL) /* an answer could not be sent */
+            break;
+    }
+    return PS_FEED_MORE;
+}
+
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
+{
+    const struct legacy_state *state = owner;
+    uint32_t bytes;
+    (void)connection;
+    switch (ps_thrift_bare_measure(data, length, state->message_bytes_max, &bytes)) {
+    case PS_THRIFT_PARTIAL:
+        return 0;
+    case PS_THRIFT_GARBAGE:
+        return length; /* `feed` closes the connection */
+    case PS_THRIFT_WHOLE:
+        break;
+    }
+    return bytes;
+}
+
+static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = message_bytes};
+
+/* ---- life ---- */
+
+static void close_source(const void *plan, void *state_)
+{
+    (void)plan;
+    struct legacy_state *state = state_;
+    ps_stream_fini(&state->stream);
+}
+
+static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct legacy_plan *plan = plan_;
+    struct legacy_state *state = state_;
+    const struct ps_stream_options stream = {
+        .ops = &stream_ops,
+        .owner = state,
+        .message_bytes_max = plan->message_bytes_max,
+        .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
+    };
+    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
+    state->port = port;
+    state->message_bytes_max = plan->message_bytes_max;
+    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
+        return PS_OK;
+    close_source(plan, state);
+    return PS_FAIL;
+}
+
+static const struct ps_source_ops source = {
+    .needs = PS_LEVEL_ACCEPTED,
+    .when_full = PS_WAIT,
+    .work = ps_stream_source_work,
+    .tick = ps_stream_source_tick,
+    .paused = ps_stream_source_paused,
+    .drain = ps_stream_source_drain,
+};
+
+const struct ps_stage_ops ps_source_thriftlegacy = {
+    PS_STAGE(PS_KIND_SOURCE),
+    .name = "thriftlegacy",
+    .aliases = PS_WORDS("org.apache.flume.source.thriftLegacy.ThriftLegacySource"),
+    .summary = "Events by Thrift RPC from agents of Flume 0.9",
+    .options = options,
+    .plan_size = sizeof(struct legacy_plan),
+    .state_size = sizeof(struct legacy_state),
+    .build = build,
+    .teardown = teardown,
+    .open = open_source,
+    .close = close_source,
+    .outline = ps_listen_source_outline,
+    .listens = ps_listen_source_listens,
+    .probe = ps_listen_source_probe,
+    .source = &source,
+};

@@ -1,0 +1,341 @@
+/* Sink irc against a server that the test plays line by line. (A real server: tests/e2e/irc_sink_test.sh.) */
+#include "tests/support/net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+extern const struct ps_stage_ops ps_sink_irc;
+
+static struct ps_test_stage sink;
+static int listener = -1, server = -1;
+static char port[8], heard[8192];
+static size_t heard_length;
+
+/* ---- the server ---- */
+
+static void listen_there(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(port, sizeof port, "%u", ntohs(address.sin_port));
+}
+
+static void turn(void)
+{
+    (void)ps_test_sink_tick(&sink);
+    ps_test_stage_pass_ms(&sink, 1);
+    usleep(200);
+}
+
+static bool has_come(void)
+{
+    if (server < 0)
+        server = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return server >= 0;
+}
+
+/* Reads what there is. Returns false: the sink has closed the connection. */
+static bool read_more(void)
+{
+    ssize_t got = recv(server, heard + heard_length, sizeof heard - 1 - heard_length, 0);
+    if (got > 0)
+        heard_length += (size_t)got;
+    heard[heard_length] = '\0';
+    return got > 0 || (got < 0 && errno == EAGAIN);
+}
+
+static uint64_t until_ns(void)
+{
+    return ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+}
+
+/* Waits for exactly these lines. */
+static void expect(const char *lines)
+{
+    size_t length = strlen(lines);
+    for (uint64_t until = until_ns(); heard_length < length;) {
+        assert_true(ps_clock_now().mono_ns < until);
+        turn();
+        if (has_come())
+            assert_true(read_more());
+    }
+    assert_memory_equal(heard, lines, length);
+    heard_length -= length;
+    memmove(heard, heard + length, heard_length);
+}
+
+static void tell(const char *lines)
+{
+    ps_test_send(server, lines, strlen(lines));
+}
+
+static void hang_up(void)
+{
+    close(server);
+    server = -1;
+    heard_length = 0;
+}
+
+/* Waits until the sink has closed the connection. */
+static void expect_end(void)
+{
+    for (uint64_t until = until_ns(); read_more();) {
+        assert_true(ps_clock_now().mono_ns < until);
+        turn();
+    }
+    hang_up();
+}
+
+#define HELLO "NICK flume\r\nUSER agent 0 * :An agent\r\n"
+#define WELCOME ":srv 001 flume :Welcome\r\n"
+#define JOIN "JOIN #logs\r\n"
+#define JOINED ":flume!~agent@127.0.0.1 JOIN :#logs\r\n"
+#define SAYS(text) "PRIVMSG #logs :" text "\r\n"
+
+static void begin(const char *const *keys)
+{
+    listen_there();
+    ps_test_stage_start(&sink, &ps_sink_irc, keys);
+}
+
+#define KEYS "hostname", "127.0.0.1", "port", port, "nick", "flume", "chan", "logs"
+
+static void join(void)
+{
+    expect(HELLO);
+    tell(":srv NOTICE * :*** Looking up your hostname\r\n");
+    tell(WELCOME ":srv 422 flume :MOTD File is missing\r\n");
+    expect(JOIN);
+    tell(JOINED ":srv 353 flume = #logs :@flume\r\n:srv 366 flume #logs :End of NAMES list\r\n");
+}
+
+static void offer(struct ps_lease *lease)
+{
+    assert_int_equal(ps_test_sink_work(&sink, &lease), PS_TAKEN);
+}
+
+static void await_done(size_t count)
+{
+    for (uint64_t until = until_ns(); sink.done_count < count;) {
+        assert_true(ps_clock_now().mono_ns < until);
+        turn();
+    }
+    assert_int_equal(sink.done_count, count);
+}
+
+static void finish(void)
+{
+    ps_test_stage_fini(&sink);
+    if (server >= 0)
+        hang_up();
+    close(listener);
+    heard_length = 0;
+}
+
+/* ---- tests ---- */
+
+static void test_says(void **unused)
+{
+    (void)unused;
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "password", "secret"));
+    offer(PS_LEASE(&sink, PS_EVENT("one", "a", "1"), PS_BODY("two\nQUIT\r\n"), PS_BODY("")));
+    expect("PASS secret\r\n");
+    join();
+    expect(SAYS("one") SAYS("two QUIT  ") "PING :1\r\n");
+    assert_int_equal(sink.done_count, 0); /* not before it is confirmed */
+    tell(":other!o@host PRIVMSG #logs :1\r\nPING :srv\r\n:srv PONG srv :0\r\n");
+    expect("PONG :srv\r\n");
+    assert_int_equal(sink.done_count, 0);
+    tell(":srv PONG srv :1\r\n");
+    await_done(1);
+    offer(PS_LEASE(&sink, PS_BODY("\r"), PS_BODY("")));
+    expect(SAYS(" ") "PING :2\r\n");
+    tell(":srv PONG srv 2\r\n");
+    await_done(2);
+    assert_int_equal(ps_test_stage_counter(&sink, PS_COUNTER_ConnectionCreatedCount), 1);
+    ps_test_stage_close(&sink);
+    assert_true(read_more());
+    assert_string_equal(heard, "QUIT\r\n");
+    finish();
+}
+
+static void test_lines(void **unused)
+{
+    (void)unused;
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
+    offer(PS_LEASE(&sink, PS_BODY("one\n\ntwo\n"), PS_BODY("\n"), PS_BODY("three")));
+    join();
+    expect(SAYS("one") SAYS("two") SAYS("three") "PING :1\r\n");
+    tell(":srv PONG srv :1\r\n");
+    await_done(1);
+    offer(PS_LEASE(&sink, PS_BODY("\n"), PS_BODY(""))); /* there is nothing to say */
+    await_done(2);
+    finish();
+}
+
+/* No more than a window is not confirmed; an event may need several. */
+static void test_window(void **unused)
+{
+    (void)unused;
+    char body[160], window[4096];
+    unsigned confirmed = 0;
+    for (unsigned i = 0; i < 80; i++)
+        memcpy(body + 2 * i, i < 79 ? "x\n" : "x", 2);
+    body[159] = '\0';
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
+    offer(PS_LEASE(&sink, PS_BODY(body)));
+    join();
+    for (unsigned left = 80; left > 0;) {
+        unsigned lines = left < 32 ? left : 32;
+        size_t length = 0;
+        for (unsigned i = 0; i < lines; i++)
+            length += (size_t)snprintf(window + length, sizeof window - length, SAYS("x"));
+        snprintf(window + length, sizeof window - length, "PING :%u\r\n", ++confirmed);
+        expect(window);
+        for (unsigned i = 0; i < 20; i++)
+            turn();
+        assert_true(read_more());
+        assert_int_equal(heard_length, 0);
+        assert_int_equal(sink.done_count, 0);
+        snprintf(window, sizeof window, ":srv PONG srv :%u\r\n", confirmed);
+        tell(window);
+        left -= lines;
+    }
+    await_done(1);
+    finish();
+}
+
+/* What was not confirmed is said again. */
+static void test_lost(void **unused)
+{
+    (void)unused;
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
+    offer(PS_LEASE(&sink, PS_BODY("one")));
+    offer(PS_LEASE(&sink, PS_BODY("two")));
+    join();
+    expect(SAYS("one") SAYS("two") "PING :1\r\n");
+    hang_up();
+    join();
+    expect(SAYS("one") SAYS("two") "PING :2\r\n");
+    tell("ERROR :Closing link: Excess Flood\r\n");
+    expect_end();
+    join();
+    expect(SAYS("one") SAYS("two") "PING :3\r\n");
+    tell(":srv PONG srv :3\r\n");
+    await_done(2);
+    tell(":op!o@host KICK #logs Flume :bye\r\n");
+    expect_end();
+    join();
+    offer(PS_LEASE(&sink, PS_BODY("three")));
+    expect(SAYS("three") "PING :4\r\n");
+    tell(":srv 404 flume #logs :Cannot send to channel\r\n");
+    expect_end();
+    join();
+    expect(SAYS("three") "PING :5\r\n");
+    tell(":srv PONG srv :5\r\n");
+    await_done(3);
+    assert_int_equal(ps_test_stage_counter(&sink, PS_COUNTER_retried), 5);
+    finish();
+}
+
+static void test_refused(void **unused)
+{
+    (void)unused;
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
+    expect(HELLO);
+    tell(":srv 433 * flume :Nickname is already in use\r\n");
+    expect("NICK flume_\r\n");
+    tell(":srv 433 * flume_ :Nickname is already in use\r\n");
+    expect("NICK flume__\r\n");
+    tell(":srv 001 flume__ :Welcome\r\n");
+    expect(JOIN);
+    tell(":srv 474 flume__ #logs :Cannot join channel (+b)\r\n");
+    expect_end();
+    expect(HELLO);
+    tell(":srv 464 flume :Password incorrect\r\n");
+    expect_end();
+    expect(HELLO);
+    for (unsigned i = 0; i < 2048; i++)
+        tell("x");
+    expect_end(); /* a line without an end */
+    join();
+    finish();
+}
+
+/* A server that does not confirm in time is left; recalled leases come back in order. */
+static void test_silent(void **unused)
+{
+    (void)unused;
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
+    offer(PS_LEASE(&sink, PS_BODY("one")));
+    join();
+    expect(SAYS("one") "PING :1\r\n");
+    ps_test_stage_pass_ms(&sink, 180000);
+    expect_end();
+    join();
+    expect(SAYS("one") "PING :2\r\n");
+    struct ps_lease *back = ps_test_sink_recall(&sink);
+    assert_non_null(back);
+    assert_null(back->next);
+    finish();
+}
+
+static void test_interval(void **unused)
+{
+    (void)unused;
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "penstock.line.interval", "600000"));
+    offer(PS_LEASE(&sink, PS_BODY("one"), PS_BODY("two")));
+    join();
+    expect(SAYS("one") "PING :1\r\n");
+    tell(":srv PONG srv :1\r\n");
+    for (unsigned i = 0; i < 50; i++)
+        turn();
+    assert_true(read_more());
+    assert_int_equal(heard_length, 0);
+    ps_test_stage_pass_ms(&sink, 600000);
+    expect(SAYS("two") "PING :2\r\n");
+    tell(":srv PONG srv :2\r\n");
+    await_done(1);
+    finish();
+}
+
+static void expect_drop(const char *const *keys, const char *key)
+{
+    ps_test_stage_init(&sink, &ps_sink_irc);
+    assert_int_equal(ps_test_stage_bind(&sink, keys), PS_FAIL);
+    assert_true(ps_test_stage_reported(&sink, PS_LOG_ERROR, key));
+    ps_test_stage_fini(&sink);
+}
+
+static void test_check(void **unused)
+{
+    (void)unused;
+    expect_drop(PS_KEYS("hostname", "h", "nick", "two words", "chan", "logs"), "nick");
+    expect_drop(PS_KEYS("hostname", "h", "nick", "n", "chan", "a,b"), "chan");
+    expect_drop(PS_KEYS("hostname", "h", "nick", "n", "chan", "logs", "name", "a\r\nQUIT"), "name");
+    expect_drop(PS_KEYS("hostname", "h", "nick", "n", "chan", "c", "splitlines", "true", "splitchars", "("),
+                "splitchars");
+    expect_drop(PS_KEYS("hostname", "h", "chan", "logs"), "nick");
+    ps_test_stage_init(&sink, &ps_sink_irc);
+    assert_int_equal(ps_test_stage_bind(&sink, PS_KEYS("hostname", "h", "nick", "n", "chan", "#logs")),
+                     PS_OK);
+    assert_true(ps_test_stage_reported(&sink, PS_LOG_WARN, "##logs"));
+    ps_test_stage_fini(&sink);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_says),     cmocka_unit_test(test_lines),   cmocka_unit_test(test_window),
+        cmocka_unit_test(test_lost),     cmocka_unit_test(test_refused), cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_interval), cmocka_unit_test(test_check),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,151 @@
+/* Source thriftLegacy against a client that sends bytes. (The same bytes into a real Flume: tests/real/flume_oracle_legacy_test.sh.) */
+#include "stages/net/stream.h"
+#include "stages/thrift/legacy.h"
+#include "tests/support/legacy_rpc.h"
+#include "tests/support/net.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+extern const struct ps_stage_ops ps_source_thriftlegacy;
+
+#define MOST (16U << 20)
+
+static struct ps_test_stage stage;
+
+static int start(void)
+{
+    ps_test_stage_start(&stage, &ps_source_thriftlegacy, PS_KEYS("host", "127.0.0.1", "port", "0"));
+    return ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+}
+
+static void finish(int fd)
+{
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_events(void **unused)
+{
+    (void)unused;
+    uint8_t calls[4096];
+    size_t length = 0;
+    int fd = start();
+    for (uint32_t i = 0; i < 3; i++)
+        length += ps_test_legacy_thrift(calls + length, i, i == 0 ? "one" : "", i == 0 ? 3 : 0);
+    ps_test_send(fd, calls, length);
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+    ps_test_expect(&stage.events[0], "one", PS_WORDS(PS_TEST_LEGACY_HEADERS));
+    ps_test_expect(&stage.events[2], "", PS_WORDS(PS_TEST_LEGACY_HEADERS));
+    length = ps_test_legacy_thrift(calls, 4, "\n\0two", 5);
+    for (size_t i = 0; i < length; i++) { /* byte by byte */
+        ps_test_send(fd, calls + i, 1);
+        ps_test_source_work(&stage);
+    }
+    ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.events[3].length, 5);
+    assert_memory_equal(stage.events[3].body, "\n\0two", 5);
+    finish(fd);
+}
+
+/* A long event goes through the connection's buffer. */
+static void test_long(void **unused)
+{
+    (void)unused;
+    enum { LENGTH = 3 << 20 };
+    char *body = malloc(LENGTH);
+    uint8_t *call = malloc(LENGTH + 512);
+    assert_non_null(body);
+    assert_non_null(call);
+    memset(body, 'x', LENGTH);
+    int fd = start();
+    size_t length = ps_test_legacy_thrift(call, 1, body, LENGTH);
+    for (size_t sent = 0; sent < length;) {
+        size_t part = length - sent < 65536 ? length - sent : 65536;
+        ps_test_send(fd, call + sent, part);
+        sent += part;
+        ps_test_source_work(&stage);
+    }
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.events[0].length, LENGTH);
+    free(body);
+    free(call);
+    finish(fd);
+}
+
+static void expect_answer(int fd, enum ps_thrift_message_type type, const char *name, uint32_t number)
+{
+    bool closed;
+    uint8_t expected[128];
+    struct ps_thrift_writer out = {.at = expected};
+    const struct ps_thrift_message message = {type, number, {name, (uint32_t)strlen(name)}};
+    ps_thrift_put_message(&out, &message);
+    size_t length = (size_t)(out.at - expected);
+    const char *got = ps_test_receive(&stage, fd, length, PS_TEST_PATIENCE_MS, &closed);
+    assert_false(closed);
+    assert_memory_equal(got, expected, length);
+}
+
+static void test_calls(void **unused)
+{
+    (void)unused;
+    uint8_t call[256];
+    bool closed;
+    int fd = start();
+    ps_test_send(fd, call, ps_test_legacy_thrift_call(call, 7, "close"));
+    expect_answer(fd, PS_THRIFT_REPLY, "close", 7);
+    assert_int_equal(*ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed), PS_THRIFT_STOP);
+    ps_test_send(fd, call, ps_test_legacy_thrift_call(call, 8, "getName"));
+    expect_answer(fd, PS_THRIFT_EXCEPTION, "getName", 8);
+    (void)ps_test_receive(&stage, fd, 7 + 19 + 7 + 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_false(closed);
+    ps_test_send(fd, call, ps_test_legacy_thrift(call, 9, "one", 3)); /* the connection stays */
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    ps_test_send(fd, call, ps_test_legacy_thrift_call(call, 10, "append")); /* without an event */
+    ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_true(closed);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1);
+    finish(fd);
+}
+
+static void test_garbage(void **unused)
+{
+    (void)unused;
+    bool closed;
+    int fd = start();
+    ps_test_send(fd, "GET / HTTP/1.1\r\n", 16);
+    ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_true(closed);
+    finish(fd);
+}
+
+/* Every beginning of a message is a part of it; lengths that lie are garbage, or wait, but never more than is there. */
+static void test_measure(void **unused)
+{
+    (void)unused;
+    uint8_t call[512], copy[512];
+    uint32_t found = 0;
+    size_t length = ps_test_legacy_thrift(call, 1, "body", 4);
+    for (size_t i = 0; i < length; i++)
+        assert_int_equal(ps_thrift_bare_measure(call, i, MOST, &found), PS_THRIFT_PARTIAL);
+    assert_int_equal(ps_thrift_bare_measure(call, length, MOST, &found), PS_THRIFT_WHOLE);
+    assert_int_equal(found, length);
+    assert_int_equal(ps_thrift_bare_measure(call, length + 1, MOST, &found), PS_THRIFT_WHOLE);
+    assert_int_equal(found, length);
+    assert_int_equal(ps_thrift_bare_measure(call, length, (uint32_t)length - 1, &found), PS_THRIFT_GARBAGE);
+    for (size_t i = 0; i < length; i++) {
+        memcpy(copy, call, length);
+        copy[i] = 0xff;
+        if (ps_thrift_bare_measure(copy, length, MOST, &found) == PS_THRIFT_WHOLE)
+            assert_in_range(found, 1, length);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_events),  cmocka_unit_test(test_long),    cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_garbage), cmocka_unit_test(test_measure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
