@@ -157,7 +157,7 @@ size_t ps_thrift_put_error(uint8_t *to, const struct ps_thrift_request *request)
     ps_thrift_put_field(&out, PS_THRIFT_STRING, 1, 0);
     ps_thrift_put_text(&out, request->reason, strlen(request->reason));
     ps_thrift_put_field(&out, PS_THRIFT_I32, 2, 1);
-    ps_thrift_put_i32(&out, request->error);
+    ps_thrift_put_i32(&out, (int32_t)request->error);
     return end_answer(to, &out);
 }
 
