@@ -21,27 +21,39 @@ static void put_int32(char *to, uint32_t number)
         to[i] = (char)(number >> (24 - 8 * i));
 }
 
-/* Makes one frame of all. Returns its length; SIZE_MAX: they are not all there. */
-static size_t join_frames(char *body, size_t length)
+/* How many frames there are before the last one, which has no length; SIZE_MAX: they are not all there. */
+static size_t count_frames(const char *body, size_t length)
 {
-    size_t at = 0, joined = 0;
-    for (unsigned frames = 0;; frames++) {
+    size_t frames = 0;
+    for (size_t at = 0;; frames++) {
         if (length - at < FRAME_BYTES)
             return SIZE_MAX;
         uint32_t bytes = get_int32(body + at);
         at += FRAME_BYTES;
+        if (bytes == 0)
+            return frames;
         if (bytes > length - at)
             return SIZE_MAX;
-        if (bytes == 0 && frames < 2)
-            return joined;
-        if (bytes == 0)
-            break;
-        memmove(body + FRAME_BYTES + joined, body + at, bytes); /* to where it is, for the first one */
+        at += bytes;
+    }
+}
+
+/* Makes one frame of all of them. Returns its length. */
+static size_t join_frames(char *body, size_t frames)
+{
+    size_t at = 0, joined = 0;
+    for (size_t i = 0; i < frames; i++) {
+        uint32_t bytes = get_int32(body + at);
+        at += FRAME_BYTES;
+        if (i > 0)
+            memmove(body + FRAME_BYTES + joined, body + at, bytes);
         at += bytes;
         joined += bytes;
     }
-    put_int32(body, (uint32_t)joined);
-    put_int32(body + FRAME_BYTES + joined, 0); /* there were two heads more than this one */
+    if (frames > 1) {
+        put_int32(body, (uint32_t)joined);
+        put_int32(body + FRAME_BYTES + joined, 0); /* the heads of the others have left room */
+    }
     return joined;
 }
 
@@ -131,7 +143,7 @@ void ps_avro_legacy_read(char *body, size_t length, struct ps_avro_legacy_reques
     request->event.cursor = request;
     if (length > UINT32_MAX)
         return;
-    size_t joined = join_frames(body, length);
-    if (joined != SIZE_MAX)
-        request->reason = read_call(body + FRAME_BYTES, joined, request);
+    size_t frames = count_frames(body, length);
+    if (frames != SIZE_MAX)
+        request->reason = read_call(body + FRAME_BYTES, join_frames(body, frames), request);
 }
