@@ -68,7 +68,6 @@ static const struct ps_option options[] = {
     {.key = "splitchars",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(separator),
-     .fallback = "\n",
      .help = "Regular expression of what stands between lines, with splitlines; a line end if not set"},
     {.key = "penstock.line.interval",
      .type = PS_OPTION_INT,
@@ -108,6 +107,11 @@ static bool check_text(const struct ps_context *context, const char *key, const 
     return false;
 }
 
+static const char *separator_of(const struct irc_plan *plan)
+{
+    return plan->separator != NULL ? plan->separator : "\n";
+}
+
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct irc_plan *plan = plan_;
@@ -121,7 +125,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
                   plan->channel);
     if (plan->splits) {
         struct ps_err err = {.length = 0};
-        struct ps_regex *regex = ps_regex_create(plan->separator, 0, PS_REGEX_FIND, &err);
+        struct ps_regex *regex = ps_regex_create(separator_of(plan), 0, PS_REGEX_FIND, &err);
         if (regex == NULL)
             ps_report(context, PS_LOG_ERROR, "splitchars", "%s", err.text);
         else
@@ -154,7 +158,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .channel = plan->channel,
         .interval_ns = (uint64_t)plan->interval_ms * PS_NS_PER_MS,
     };
-    if (plan->splits && (plan->regex = ps_regex_create(plan->separator, 0, PS_REGEX_FIND, err)) == NULL)
+    if (plan->splits && (plan->regex = ps_regex_create(separator_of(plan), 0, PS_REGEX_FIND, err)) == NULL)
         return PS_FAIL;
     plan->session.text =
         (struct ps_irc_text){.separator = plan->regex, .bytes_max = line_bytes_max(&plan->session)};

@@ -1,4 +1,4 @@
-/* Sink irc against a server that the test plays line by line. (A real server: tests/e2e/irc_sink_test.sh.) */
+/* Sink irc against a server that the test plays line by line. (A real server: tests/real/irc_test.sh.) */
 #include "tests/support/net.h"
 
 #include <arpa/inet.h>
