@@ -1,4 +1,4 @@
-/* libpenstock-client: sends events to the avro sources of penstock and of Apache Flume, as Flume's Java SDK does
+/* libpenstock-client: sends events to the avro and thrift sources of penstock and of Apache Flume, as Flume's Java SDK does
  * (org.apache.flume.api.RpcClient). Installed as <penstock/client.h>. C89 and C++ read it.
  *
  *   struct penstock_client_error error;

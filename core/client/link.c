@@ -1,8 +1,6 @@
 #include "core/client/link.h"
 
 #include "core/clock.h"
-#include "stages/avro/binary.h"
-#include "stages/avro/rpc.h"
 #include "stages/net/resolver.h"
 
 #include <errno.h>
@@ -149,64 +147,17 @@ int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *
 
 /* ---- calls ---- */
 
-size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err)
-{
-    size_t bytes = 3 * PS_AVRO_LONG_BYTES_MAX;
-    bool good =
-        event->body_length <= PS_RPC_EVENT_BYTES_MAX && (event->body != NULL || event->body_length == 0);
-    if (!good || (event->header_count > 0 && event->headers == NULL)) {
-        ps_err_set(err, good ? "an event has a number of headers and no headers"
-                             : "an event has a length and no body, or more than 1 GiB");
-        return 0;
-    }
-    bytes += event->body_length;
-    for (size_t i = 0; i < event->header_count && bytes <= PS_RPC_EVENT_BYTES_MAX; i++) {
-        if (event->headers[i].name == NULL || event->headers[i].value == NULL) {
-            ps_err_set(err, "a header of an event has no name or no value");
-            return 0;
-        }
-        bytes +=
-            2 * PS_AVRO_LONG_BYTES_MAX + strlen(event->headers[i].name) + strlen(event->headers[i].value);
-    }
-    if (bytes <= PS_RPC_EVENT_BYTES_MAX)
-        return bytes;
-    ps_err_set(err, "an event has more than 1 GiB");
-    return 0;
-}
-
-static size_t put_bytes(uint8_t *to, const void *bytes, size_t length)
-{
-    size_t at = ps_avro_put_long(to, (int64_t)length);
-    if (length > 0)
-        memcpy(to + at, bytes, length);
-    return at + length;
-}
-
-static size_t put_event(uint8_t *to, const struct penstock_client_event *event)
-{
-    size_t length = 0;
-    if (event->header_count > 0)
-        length += ps_avro_put_long(to, (int64_t)event->header_count);
-    for (size_t i = 0; i < event->header_count; i++) {
-        const struct penstock_client_header *header = &event->headers[i];
-        length += put_bytes(to + length, header->name, strlen(header->name));
-        length += put_bytes(to + length, header->value, strlen(header->value));
-    }
-    length += ps_avro_put_long(to + length, 0);
-    return length + put_bytes(to + length, event->body, event->body_length);
-}
-
 int ps_rpc_link_call(struct ps_rpc_link *link, const struct penstock_client_event *events, size_t count,
                      size_t bytes, const struct ps_rpc_patience *patience, struct ps_err *err)
 {
-    uint8_t *to = ps_rpc_client_reserve(&link->client, PS_AVRO_CALL_BYTES + PS_AVRO_COUNT_BYTES + bytes + 1);
+    const struct ps_rpc_encoding *encoding = link->host->encoding;
+    uint8_t *to = ps_rpc_client_reserve(&link->client, encoding->protocol->call_bytes_max + bytes);
     if (to == NULL)
         return fail(link, PENSTOCK_CLIENT_MEMORY, "no memory for a batch", err);
-    size_t length = ps_avro_put_call(to);
-    length += ps_avro_put_count(to + length, (uint32_t)count);
+    size_t length = encoding->protocol->put_call(to, (uint32_t)count, 0);
     for (size_t i = 0; i < count; i++)
-        length += put_event(to + length, &events[i]);
-    to[length++] = 0; /* no more blocks of events */
+        length += encoding->put_event(to + length, &events[i]);
+    length += encoding->protocol->put_end(to + length);
     link->answered = false;
     ps_rpc_client_send(&link->client, length, 0, ps_clock_now().mono_ns);
     if (!work(link))

@@ -2,11 +2,10 @@
  * wait. */
 #pragma once
 
-#include "core/client/client.h"
+#include "core/client/encoding.h"
 #include "core/client/target.h"
 
-#define PS_RPC_CALL_BYTES_MAX (4U << 20)  /* no events are added beyond this size */
-#define PS_RPC_EVENT_BYTES_MAX (1U << 30) /* of one event; a message has at most 2 GiB */
+#define PS_RPC_CALL_BYTES_MAX (4U << 20) /* no events are added beyond this size */
 
 /* Ends waiting. */
 struct ps_rpc_patience {
@@ -31,9 +30,6 @@ void ps_rpc_link_destroy(struct ps_rpc_link *link);
 /* Connects unless there is a connection that the other side has not closed. The functions return enum penstock_client_status;
  * when it is not OK, `err` is the reason and the connection is closed, except after REFUSED. */
 int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, struct ps_err *err);
-
-/* How many bytes an event takes at most when it is encoded; 0: it is none, and `err` says why. */
-size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err);
 
 /* Sends `count` events in one call over the connection, and waits for its answer. `bytes`: the sum of their bounds. */
 int ps_rpc_link_call(struct ps_rpc_link *link, const struct penstock_client_event *events, size_t count,

@@ -7,7 +7,6 @@
 #include "core/clock.h"
 #include "core/nearest.h"
 #include "core/order.h"
-#include "stages/avro/protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(type),
      .fallback = "default",
-     .help = "default, default_failover or default_loadbalance, or the name of their classes"},
+     .help = "default, default_failover, default_loadbalance or thrift, or the name of their classes"},
     {.key = "hosts",
      .type = PS_OPTION_LIST,
      .offset = FIELD(names),
@@ -62,6 +61,31 @@ static const struct ps_option options[] = {
      .unit = "connections",
      .help = "To each host, when several threads use the client at once; below 1 counts as 5. Flume has it "
              "for thrift only"},
+    {.key = "protocol",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(protocol),
+     .fallback = "compact",
+     .help = "thrift: compact or binary, as the source's protocol says"},
+    {.key = "kerberos",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(kerberos),
+     .fallback = "false",
+     .help = "thrift: is refused; there is no Kerberos here"},
+    {.key = "client-principal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(client_principal),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Only with kerberos"},
+    {.key = "client-keytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(client_keytab),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Only with kerberos"},
+    {.key = "server-principal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(server_principal),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Only with kerberos"},
     PS_OPTION_END,
 };
 
@@ -70,13 +94,12 @@ static const struct ps_option options[] = {
 static const struct kind {
     const char *name, *class_name;
     enum ps_rpc_kind kind;
-    const char *refusal; /* NULL: it is there */
+    bool thrift;
 } kinds[] = {
-    {"default", "org.apache.flume.api.NettyAvroRpcClient", PS_RPC_DEFAULT, NULL},
-    {"default_failover", "org.apache.flume.api.FailoverRpcClient", PS_RPC_FAILOVER, NULL},
-    {"default_loadbalance", "org.apache.flume.api.LoadBalancingRpcClient", PS_RPC_LOAD_BALANCE, NULL},
-    {"thrift", "org.apache.flume.api.ThriftRpcClient", PS_RPC_DEFAULT,
-     "this client speaks Avro; send to an avro source, and write client.type = default"},
+    {"default", "org.apache.flume.api.NettyAvroRpcClient", PS_RPC_DEFAULT, false},
+    {"default_failover", "org.apache.flume.api.FailoverRpcClient", PS_RPC_FAILOVER, false},
+    {"default_loadbalance", "org.apache.flume.api.LoadBalancingRpcClient", PS_RPC_LOAD_BALANCE, false},
+    {"thrift", "org.apache.flume.api.ThriftRpcClient", PS_RPC_DEFAULT, true},
 };
 
 static const struct kind *kind_find(const char *type, struct ps_err *err)
@@ -85,16 +108,12 @@ static const struct kind *kind_find(const char *type, struct ps_err *err)
     ps_nearest_init(&nearest, type);
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++) {
         ps_nearest_offer(&nearest, kinds[i].name);
-        if (strcasecmp(type, kinds[i].name) != 0 && strcmp(type, kinds[i].class_name) != 0)
-            continue;
-        if (kinds[i].refusal == NULL)
+        if (strcasecmp(type, kinds[i].name) == 0 || strcmp(type, kinds[i].class_name) == 0)
             return &kinds[i];
-        ps_err_set(err, "client.type = %s: %s", type, kinds[i].refusal);
-        return NULL;
     }
     ps_err_set(err,
-               "client.type = %s: there is no such client%s%s%s; write default, default_failover "
-               "or default_loadbalance",
+               "client.type = %s: there is no such client%s%s%s; write default, default_failover, "
+               "default_loadbalance or thrift",
                type, nearest.word != NULL ? ", did you mean " : "", nearest.word != NULL ? nearest.word : "",
                nearest.word != NULL ? "?" : "");
     return NULL;
@@ -167,16 +186,41 @@ static enum ps_status host_build(struct ps_rpc_host *host, const struct ps_rpc_t
     const struct ps_context context = {
         .arena = reading->arena, .system_property = property_find, .argument = (void *)(uintptr_t)reading};
     host->avro = target->avro;
+    host->encoding = target->encoding;
     if (ps_avro_options_build(&host->avro, host->name, &context, err) != PS_OK)
         return PS_FAIL;
     host->plan.connect_ns = ps_rpc_timeout_ns(host->avro.calls.connect_ms);
     host->plan.transport = ps_avro_options_transport(&host->avro, &host->plan.transport_settings);
     host->settings =
-        (struct ps_rpc_client_settings){.protocol = &ps_avro_rpc,
+        (struct ps_rpc_client_settings){.protocol = target->encoding->protocol,
                                         .window = 1,
                                         .window_max = 1,
                                         .answer_ns = ps_rpc_timeout_ns(host->avro.calls.request_ms)};
     return PS_OK;
+}
+
+/* How calls are encoded, and with which compression. */
+static enum ps_status encoding_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                    struct ps_err *err)
+{
+    bool deflate = strcasecmp(target->avro.compression, "deflate") == 0;
+    if (!deflate && strcasecmp(target->avro.compression, "none") != 0)
+        warn(reading, ps_arena_format(reading->arena,
+                                      "compression-type = %s counts as none, as in Flume; known is deflate",
+                                      target->avro.compression));
+    target->encoding = &ps_rpc_avro;
+    if (!target->thrift)
+        return PS_OK;
+    if (deflate)
+        warn(reading, "compression-type: a thrift source does not compress; nothing is compressed");
+    target->avro.compression = "none";
+    bool binary = strcasecmp(target->protocol, "binary") == 0;
+    if (!binary && strcasecmp(target->protocol, "compact") != 0)
+        warn(reading, ps_arena_format(reading->arena,
+                                      "protocol = %s counts as compact, as in Flume; the other is binary",
+                                      target->protocol));
+    target->encoding = binary ? &ps_rpc_thrift_binary : &ps_rpc_thrift_compact;
+    return target->kerberos ? ps_err_set(err, "kerberos = true: the client has no Kerberos; use ssl") : PS_OK;
 }
 
 static void attempts_make(struct ps_rpc_target *target)
@@ -202,11 +246,8 @@ static enum ps_status selector_make(struct ps_rpc_target *target, struct ps_err 
 static enum ps_status target_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                   struct ps_err *err)
 {
-    if (strcasecmp(target->avro.compression, "deflate") != 0 &&
-        strcasecmp(target->avro.compression, "none") != 0)
-        warn(reading, ps_arena_format(reading->arena,
-                                      "compression-type = %s counts as none, as in Flume; known is deflate",
-                                      target->avro.compression));
+    if (encoding_make(target, reading, err) != PS_OK)
+        return PS_FAIL;
     if (target->connections_max < 1)
         target->connections_max = PS_RPC_CONNECTIONS;
     for (size_t i = 0; i < target->host_count; i++) {
@@ -273,6 +314,7 @@ static enum ps_status target_bind(struct ps_rpc_target *target, const struct ps_
     if (rows_bind(target, reading, name, pairs, err) != PS_OK)
         return PS_FAIL;
     target->kind = kind->kind;
+    target->thrift = kind->thrift;
     if (hosts_make(target, reading, err) != PS_OK || target_make(target, reading, err) != PS_OK)
         return ps_err_append(err, "reading %s", name);
     return PS_OK;

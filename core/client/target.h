@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/arena.h"
+#include "core/client/encoding.h"
 #include "stages/avro/options.h"
 #include "stages/rpc/client.h"
 
@@ -10,7 +11,7 @@
 #define PS_RPC_CONNECTIONS 5 /* RpcClientConfigurationConstants.DEFAULT_CONNECTION_POOL_SIZE */
 
 enum ps_rpc_kind {
-    PS_RPC_DEFAULT,      /* NettyAvroRpcClient: one host */
+    PS_RPC_DEFAULT,      /* NettyAvroRpcClient, ThriftRpcClient: one host */
     PS_RPC_FAILOVER,     /* FailoverRpcClient: one host at a time; the next when it fails */
     PS_RPC_LOAD_BALANCE, /* LoadBalancingRpcClient: another host for each call */
 };
@@ -18,6 +19,7 @@ enum ps_rpc_kind {
 struct ps_rpc_host {
     const char *name;
     unsigned port;
+    const struct ps_rpc_encoding *encoding;
     struct ps_avro_options avro; /* TLS may compare the host's name */
     struct ps_client_plan plan;  /* without an address */
     struct ps_rpc_client_settings settings;
@@ -25,14 +27,17 @@ struct ps_rpc_host {
 
 struct ps_rpc_target {
     /* As bound. */
-    const char *type, *attempts, *selector;
+    const char *type, *attempts, *selector, *protocol;
+    const char *client_principal, *client_keytab, *server_principal; /* not used */
     struct ps_texts names;
     struct ps_pairs addresses;
     int64_t backoff_max_ms, connections_max;
-    bool backoff;
+    bool backoff, kerberos;
     struct ps_avro_options avro;
     /* As made. */
     enum ps_rpc_kind kind;
+    bool thrift; /* else Avro */
+    const struct ps_rpc_encoding *encoding;
     bool random;               /* load balancing: a random order for each call; else in turn */
     struct ps_rpc_host *hosts; /* in the order in which they are tried */
     size_t host_count;

@@ -5,12 +5,12 @@
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$work"
-plain=$(free_port) deflate=$(free_port) full=$(free_port) dead=$(free_port) netcat=$(free_port)
+plain=$(free_port) deflate=$(free_port) full=$(free_port) dead=$(free_port) netcat=$(free_port) thrift=$(free_port)
 mkdir out
 
 # c2 has no sink: it is full for ever after 20 events.
 cat >agent.properties <<EOF_
-a1.sources = r1 r2 r3 r4
+a1.sources = r1 r2 r3 r4 r5
 a1.channels = c1 c2
 a1.sinks = k1
 a1.sources.r1.type = avro
@@ -30,6 +30,10 @@ a1.sources.r4.type = netcat
 a1.sources.r4.bind = 127.0.0.1
 a1.sources.r4.port = $netcat
 a1.sources.r4.channels = c1
+a1.sources.r5.type = thrift
+a1.sources.r5.bind = 127.0.0.1
+a1.sources.r5.port = $thrift
+a1.sources.r5.channels = c1
 a1.channels.c1.type = memory
 a1.channels.c1.capacity = 10000
 a1.channels.c1.transactionCapacity = 1000
@@ -45,7 +49,7 @@ a1.sinks.k1.sink.serializer = header_and_text
 EOF_
 "$PENSTOCK" agent -n a1 -f agent.properties >agent.out 2>agent.err &
 children[$!]=1
-for port in "$plain" "$deflate" "$full" "$netcat"; do
+for port in "$plain" "$deflate" "$full" "$netcat" "$thrift"; do
     await "the agent listens" grep -q "listening on 127.0.0.1:$port" agent.err
 done
 
@@ -139,6 +143,18 @@ rpc 'client.type = DEFAULT_LOADBALANCE' 'hosts = h1 h2 h3' "hosts.h1 = 127.0.0.1
 client 0 --rpcProps rpc.properties -F numbers -R balanced.headers
 says '203 events are acknowledged'
 bodies_are balanced numbers
+for kind in compact binary; do
+    header $kind
+    rpc 'client.type = org.apache.flume.api.ThriftRpcClient' 'hosts = h1' "hosts.h1 = 127.0.0.1:$thrift" 'batch-size = 10' "protocol = $kind" 'compression-type = deflate'
+    client 0 --rpcProps rpc.properties -F numbers -R $kind.headers
+    says '203 events are acknowledged'
+    says 'a thrift source does not compress'
+    bodies_are $kind numbers
+done
+rpc 'client.type = thrift' 'hosts = h1' "hosts.h1 = 127.0.0.1:$plain" 'request-timeout = 5000'
+client 1 -P rpc.properties -F numbers
+rpc 'hosts = h1' "hosts.h1 = 127.0.0.1:$thrift" 'request-timeout = 5000'
+client 1 -P rpc.properties -F numbers
 refuses() { # TEXT PROPERTY...
     local text=$1
     shift
@@ -149,8 +165,7 @@ refuses() { # TEXT PROPERTY...
 }
 refuses 'load balancing needs at least two hosts' 'client.type = default_loadbalance' 'hosts = h1' 'hosts.h1 = a:1'
 refuses 'write round_robin or random' 'client.type = default_loadbalance' 'hosts = h1 h2' 'hosts.h1 = a:1' 'hosts.h2 = a:1' 'host-selector = org.example.Mine'
-refuses 'this client speaks Avro' 'client.type = THRIFT' 'hosts = h1' 'hosts.h1 = a:1'
-refuses 'this client speaks Avro' 'client.type = org.apache.flume.api.ThriftRpcClient' 'hosts = h1' 'hosts.h1 = a:1'
+refuses 'has no Kerberos' 'client.type = THRIFT' 'hosts = h1' 'hosts.h1 = a:1' 'kerberos = true'
 refuses 'did you mean default_failover?' 'client.type = default_failver' 'hosts = h1' 'hosts.h1 = a:1'
 refuses 'hosts.h2 = HOST:PORT' 'hosts = h2' 'hosts.h1 = a:1'
 refuses 'write HOST:PORT' 'hosts = h1' 'hosts.h1 = a'

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # libpenstock-client as it is installed: the header alone in C89 and C++, shared and static with what pkg-config says, no names but its
-# own; the example of conf/examples and a hundred threads into an agent's avro sources, plain, compressed and over TLS.
+# own; the example of conf/examples and a hundred threads into an agent's avro sources, plain, compressed and over TLS, and its
+# thrift source.
 # No sanitizer: the library is not built there; tests/core/client has the parts.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,7 +9,7 @@ cd "$work"
 for program in cc c++ pkg-config nm openssl; do
     command -v $program >/dev/null || { echo "SKIP: no $program"; exit 77; }
 done
-plain=$(free_port) deflate=$(free_port) tls=$(free_port)
+thrift=$(free_port) plain=$(free_port) deflate=$(free_port) tls=$(free_port)
 mkdir out
 
 # ---- what is installed ----
@@ -42,16 +43,19 @@ cc "${strict[@]}" -pthread "$PENSTOCK_SOURCE/tests/e2e/client_threads.c" "${flag
 openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=penstock.test >openssl.err 2>&1 || fail "no certificate"
 cat key.pem cert.pem >store.pem
 source_at() { # NAME PORT LINE...
-    printf 'a1.sources.%s.type = avro\na1.sources.%s.bind = 127.0.0.1\na1.sources.%s.port = %s\na1.sources.%s.channels = c1\n' "$1" "$1" "$1" "$2" "$1"
+    local type=avro
+    [[ $1 != r4 ]] || type=thrift
+    printf "a1.sources.%s.type = $type\\n"'a1.sources.%s.bind = 127.0.0.1\na1.sources.%s.port = %s\na1.sources.%s.channels = c1\n' "$1" "$1" "$1" "$2" "$1"
     local name=$1
     shift 2
     for line; do echo "a1.sources.$name.$line"; done
 }
 {
-    printf 'a1.sources = r1 r2 r3\na1.channels = c1\na1.sinks = k1\n'
+    printf 'a1.sources = r1 r2 r3 r4\na1.channels = c1\na1.sinks = k1\n'
     source_at r1 "$plain"
     source_at r2 "$deflate" 'compression-type = deflate'
     source_at r3 "$tls" 'ssl = true' "keystore = $work/store.pem" 'keystore-type = PEM' 'keystore-password = secret'
+    source_at r4 "$thrift"
     cat <<EOF_
 a1.channels.c1.type = memory
 a1.channels.c1.capacity = 100000
@@ -66,7 +70,7 @@ EOF_
 "$PENSTOCK" agent -n a1 -f agent.properties >agent.out 2>agent.err &
 agent=$!
 children[$agent]=1
-for port in "$plain" "$deflate" "$tls"; do
+for port in "$plain" "$deflate" "$tls" "$thrift"; do
     await "the agent listens" grep -q "listening on 127.0.0.1:$port" agent.err
 done
 
@@ -107,6 +111,8 @@ threads plain.properties shared
 threads plain.properties own
 threads balance.properties shared
 threads tls.properties shared
+printf 'client.type = thrift\nhosts = h1\nhosts.h1 = 127.0.0.1:%s\n' "$thrift" >thrift.properties
+threads thrift.properties shared
 arrived() { cat out/* | grep -cxE '\{(origin=client_threads, empty=|empty=, origin=client_threads)\} [0-9]+\.[0-9]+' || true; }
 all_arrived() { (($(arrived) >= sent)); }
 await "all events of the threads" all_arrived
@@ -114,5 +120,5 @@ kill -TERM "$agent"
 wait "$agent" || fail "the agent ends with $?"
 unset "children[$agent]"
 (($(arrived) == sent)) || fail "$(arrived) events, not $sent"
-cat out/* | sed -nE 's/^\{.*client_threads.*\} //p' | sort | uniq -c | awk '$1 != 4 { bad = 1 } END { exit bad || NR != 6000 }' || fail "not each event once a run"
+cat out/* | sed -nE 's/^\{.*client_threads.*\} //p' | sort | uniq -c | awk '$1 != 5 { bad = 1 } END { exit bad || NR != 6000 }' || fail "not each event once a run"
 echo "libpenstock-client: as expected"

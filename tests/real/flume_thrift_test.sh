@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume
 # Thrift RPC with a real Flume 1.11: its Thrift sinks into our source, and our sinks into its sources, compact and binary, plain and over
-# TLS. What arrives must be what the sender's own file_roll sink wrote of the same events, headers included.
+# TLS; the clients of both, with the same properties, into Flume's sources. What arrives must be what the sender's own file_roll sink wrote of the same events, headers included.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v keytool >/dev/null || skip "no keytool, which makes the key store"
@@ -162,4 +162,28 @@ for name in "${ways[@]}"; do
 done
 kill -TERM $ours
 wait $ours || fail "our agent ends with $?"
+
+# ---- Flume's RPC client and ours, with the same properties, into Flume's sources ----
+
+seq -f 'line %.0f' 1 203 >"$work/lines"
+printf 'one=1\ntwo = zwei\n' >"$work/headers"
+for name in "${ways[@]}"; do
+    {
+        printf 'client.type = thrift\nhosts = h1\nhosts.h1 = 127.0.0.1:%s\nbatch-size = 20\n' "${port[$name]}"
+        tr ' ' '\n' <<<"${options[$name]}"
+        [[ ${options[$name]} != *ssl* ]] || printf 'truststore = %s\ntruststore-password = secret\ntruststore-type = PKCS12\n' "$work/store.p12"
+    } >"$work/rpc.properties"
+    sent=$events
+    for client in "$PENSTOCK" "$here/flume"; do
+        [[ $client == "$PENSTOCK" || $name == compact ]] || continue # once is enough for a JVM
+        "$client" avro-client -P "$work/rpc.properties" -F "$work/lines" -R "$work/headers" >"$work/client.log" 2>&1 </dev/null ||
+            fail "${client##*/} avro-client ($name) ends with $?"
+        sent=$((sent + 203))
+        await_lines "f-$name" $sent
+        cat "$work/f-$name"/* | tail -n 203 >"$work/arrived"
+        sed 's/.*} //' "$work/arrived" | diff - "$work/lines" >/dev/null || fail "${client##*/} avro-client ($name): other bodies"
+        (($(grep -cE '^\{(one=1, two=zwei|two=zwei, one=1)\} ' "$work/arrived") == 203)) || fail "${client##*/} avro-client ($name): other headers"
+        echo "same: ${client##*/} avro-client ($name) into Flume's source"
+    done
+done
 echo "ok"

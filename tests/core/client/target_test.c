@@ -51,7 +51,7 @@ static void test_defaults(void **state)
     assert_int_equal(fixture.target.host_count, 1);
     assert_string_equal(fixture.target.hosts[0].name, "one");
     assert_int_equal(fixture.target.hosts[0].port, 4141);
-    assert_int_equal(fixture.target.hosts[0].avro.batch_events, 100);
+    assert_int_equal(ps_rpc_batch_events_of(&fixture.target.hosts[0].avro.calls), 100);
     assert_int_equal(fixture.target.hosts[0].plan.connect_ns, 20 * PS_NS_PER_S);
     assert_int_equal(fixture.target.hosts[0].settings.answer_ns, 20 * PS_NS_PER_S);
     assert_ptr_equal(fixture.target.hosts[0].plan.transport, &ps_transport_plain);
@@ -78,7 +78,7 @@ static void test_every_key(void **state)
     assert_int_equal(fixture.target.connections_max, 9);
     for (unsigned i = 0; i < 2; i++) {
         const struct ps_rpc_host *host = &fixture.target.hosts[i];
-        assert_int_equal(host->avro.batch_events, 7);
+        assert_int_equal(ps_rpc_batch_events_of(&host->avro.calls), 7);
         assert_int_equal(host->plan.connect_ns, 1500 * PS_NS_PER_MS);
         assert_int_equal(host->settings.answer_ns, 20 * PS_NS_PER_S);
         assert_ptr_equal(host->plan.transport, &ps_avro_transport_deflate);
@@ -105,9 +105,41 @@ static void test_failover(void **state)
         assert_good(&fixture, text);
         assert_int_equal(fixture.target.kind, PS_RPC_FAILOVER);
         assert_int_equal(fixture.target.attempts_max, cases[i].wanted);
-        assert_int_equal(fixture.target.hosts[0].avro.batch_events, 100);
+        assert_int_equal(ps_rpc_batch_events_of(&fixture.target.hosts[0].avro.calls), 100);
         assert_int_equal(fixture.target.connections_max, 5);
         assert_string_equal(warnings, "");
+        end(&fixture);
+    }
+}
+
+static void test_thrift(void **state)
+{
+    static const struct {
+        const char *text;
+        const struct ps_rpc_encoding *encoding;
+        const char *warning;
+    } cases[] = {
+        {"client.type = THRIFT", &ps_rpc_thrift_compact, NULL},
+        {"client.type = org.apache.flume.api.ThriftRpcClient\nprotocol = BINARY\nkerberos = false\n"
+         "client-principal = x\n",
+         &ps_rpc_thrift_binary, "client-principal"},
+        {"client.type = thrift\nprotocol = json", &ps_rpc_thrift_compact, "json counts as compact"},
+        {"client.type = thrift\ncompression-type = deflate", &ps_rpc_thrift_compact, "nothing is compressed"},
+        {"protocol = binary", &ps_rpc_avro, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct fixture fixture;
+        char text[256];
+        snprintf(text, sizeof text, "hosts = a\nhosts.a = x:1\n%s\n", cases[i].text);
+        assert_good(&fixture, text);
+        const struct ps_rpc_host *host = &fixture.target.hosts[0];
+        assert_int_equal(fixture.target.kind, PS_RPC_DEFAULT);
+        assert_ptr_equal(host->encoding, cases[i].encoding);
+        assert_ptr_equal(host->settings.protocol, cases[i].encoding->protocol);
+        assert_ptr_equal(host->plan.transport, &ps_transport_plain);
+        if (cases[i].warning != NULL ? strstr(warnings, cases[i].warning) == NULL : warnings[0] != '\0')
+            fail_msg("%s: warnings: %s", cases[i].text, warnings);
         end(&fixture);
     }
 }
@@ -142,6 +174,7 @@ static void test_refusals(void **state)
         {HOST "client.type = OTHER", "there is no such client"},
         {HOST "client.type = default_loadbalance", "at least two hosts"},
         {HOST "host-selector = org.example.Mine", "write round_robin or random"},
+        {HOST "client.type = thrift\nkerberos = true", "no Kerberos"},
         {HOST "ssl = true\ntruststore = nowhere.jks", "nowhere.jks"},
         {HOST "bad = \\u12g4", "\\u"},
     };
@@ -207,7 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_every_key), cmocka_unit_test(test_failover),
-        cmocka_unit_test(test_warnings), cmocka_unit_test(test_refusals),  cmocka_unit_test(test_open),
+        cmocka_unit_test(test_thrift),   cmocka_unit_test(test_warnings),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
