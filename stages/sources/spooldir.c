@@ -241,10 +241,11 @@ static void fetch_ask(struct spooldir_state *state, bool list, uint64_t now_ns)
     ps_tail_thread_ask(&state->thread, &fetch->job);
 }
 
-static void happened(void *argument, int watch, unsigned what, const char *name)
+static void happened(void *argument, int watch, unsigned what, const char *name, const char *from)
 {
     struct spooldir_state *state = argument;
     (void)watch;
+    (void)from;
     if ((what & (PS_TAIL_MISSED | PS_TAIL_GONE_AWAY)) != 0 ||
         ((what & PS_TAIL_NAMES) != 0 && (name == NULL || ps_spool_wants(state->spool, name))))
         state->dirty = true;

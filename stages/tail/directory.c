@@ -21,6 +21,12 @@ struct entry {
     bool link, seen;
 };
 
+/* A name that does not match, of a file that had one that does. */
+struct renamed {
+    char *name, *from;
+    int group;
+};
+
 /* Files by name and by inode: chains of numbers, 0 ends one. */
 struct table {
     struct entry *entries; /* from 1 */
@@ -37,6 +43,8 @@ struct ps_tail_directory {
     struct table table;
     uint64_t *followed; /* inodes from earlier */
     size_t followed_count;
+    struct renamed *renamed; /* since the last look at the names */
+    size_t renamed_count, renamed_room;
     char **old_names; /* that changes of the last look may point to */
     size_t old_name_count, old_name_room;
 };
@@ -151,6 +159,64 @@ static void old_name_add(struct ps_tail_directory *directory, char *name)
     directory->old_names[directory->old_name_count++] = name;
 }
 
+/* ---- files that were renamed ---- */
+
+static struct renamed *renamed_find(const struct ps_tail_directory *directory, const char *name)
+{
+    for (size_t i = 0; i < directory->renamed_count; i++) {
+        if (strcmp(directory->renamed[i].name, name) == 0)
+            return &directory->renamed[i];
+    }
+    return NULL;
+}
+
+static void renamed_drop(struct ps_tail_directory *directory, struct renamed *renamed)
+{
+    free(renamed->name);
+    free(renamed->from);
+    *renamed = directory->renamed[--directory->renamed_count];
+}
+
+/* Changes may still point to the names that they had. */
+static void renamed_retire(struct ps_tail_directory *directory)
+{
+    while (directory->renamed_count > 0) {
+        struct renamed *renamed = &directory->renamed[--directory->renamed_count];
+        free(renamed->name);
+        old_name_add(directory, renamed->from);
+    }
+}
+
+static void renamed_add(struct ps_tail_directory *directory, const char *from, int group, const char *to)
+{
+    if (directory->renamed_count == directory->renamed_room) {
+        directory->renamed_room = 2 * directory->renamed_room + 16;
+        directory->renamed = ps_must_realloc(directory->renamed,
+                                             directory->renamed_room * sizeof *directory->renamed, PURPOSE);
+    }
+    directory->renamed[directory->renamed_count++] =
+        (struct renamed){ps_must_copy_text(to, PURPOSE), ps_must_copy_text(from, PURPOSE), group};
+}
+
+void ps_tail_directory_renamed(struct ps_tail_directory *directory, const char *from, const char *to)
+{
+    const struct ps_tail_filter *filter = &directory->filter;
+    struct renamed *over = renamed_find(directory, to); /* a file that had this name is gone */
+    if (over != NULL)
+        renamed_drop(directory, over);
+    struct renamed *again = renamed_find(directory, from);
+    int group = filter->match(filter->argument, from, strlen(from));
+    bool matches = filter->match(filter->argument, to, strlen(to)) != -1;
+    if (again != NULL && !matches) {
+        free(again->name);
+        again->name = ps_must_copy_text(to, PURPOSE);
+    } else if (again != NULL) {
+        renamed_drop(directory, again);
+    } else if (group >= 0 && !matches) {
+        renamed_add(directory, from, group, to);
+    }
+}
+
 void ps_tail_directory_destroy(struct ps_tail_directory *directory)
 {
     if (directory == NULL)
@@ -158,8 +224,10 @@ void ps_tail_directory_destroy(struct ps_tail_directory *directory)
     for (uint32_t i = 1; i <= directory->table.count; i++)
         free(directory->table.entries[i].name);
     table_free(&directory->table);
+    renamed_retire(directory);
     old_names_free(directory);
     free(directory->old_names);
+    free(directory->renamed);
     free(directory->followed);
     free(directory->path);
     if (directory->filter.free != NULL)
@@ -201,20 +269,26 @@ void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t devi
 
 /* ---- changes ---- */
 
-static void change_add(struct ps_tail_changes *changes, enum ps_tail_kind kind, const struct entry *entry)
+static void change_add(const struct ps_tail_directory *directory, struct ps_tail_changes *changes,
+                       enum ps_tail_kind kind, const struct entry *entry)
 {
     if (changes->count == changes->room) {
         changes->room = 2 * changes->room + 16;
         changes->items = ps_must_realloc(changes->items, changes->room * sizeof *changes->items, PURPOSE);
     }
-    changes->items[changes->count++] = (struct ps_tail_change){.kind = kind,
-                                                               .group = entry->group,
-                                                               .device = entry->device,
-                                                               .inode = entry->inode,
-                                                               .size_bytes = entry->size,
-                                                               .modified = entry->modified,
-                                                               .link = entry->link,
-                                                               .name = entry->name};
+    const struct renamed *renamed =
+        kind == PS_TAIL_FILE_NEW && entry->group < 0 ? renamed_find(directory, entry->name) : NULL;
+    changes->items[changes->count++] =
+        (struct ps_tail_change){.from = renamed != NULL ? renamed->from : NULL,
+                                .from_group = renamed != NULL ? renamed->group : -1,
+                                .kind = kind,
+                                .group = entry->group,
+                                .device = entry->device,
+                                .inode = entry->inode,
+                                .size_bytes = entry->size,
+                                .modified = entry->modified,
+                                .link = entry->link,
+                                .name = entry->name};
 }
 
 static int by_order(const void *a_, const void *b_)
@@ -306,10 +380,11 @@ static bool list_names(struct ps_tail_directory *directory, int folder, struct t
                                            ? before->group
                                            : directory->filter.match(directory->filter.argument,
                                                                      found->d_name, strlen(found->d_name))};
-        if (entry.group < -1 || (entry.group < 0 && !is_followed(directory, found->d_ino)))
+        bool counts =
+            entry.group >= 0 || (entry.group == -1 && renamed_find(directory, found->d_name) != NULL);
+        if (entry.group < -1 || (!counts && !is_followed(directory, found->d_ino)))
             continue;
-        if (entry_stat(folder, found->d_name, &entry) &&
-            (entry.group >= 0 || is_followed(directory, entry.inode)))
+        if (entry_stat(folder, found->d_name, &entry) && (counts || is_followed(directory, entry.inode)))
             entry_add(directory, table, &entry, found->d_name);
     }
     int error = errno;
@@ -336,20 +411,20 @@ static void compare(struct ps_tail_directory *directory, struct table *table, st
         const struct entry *entry = &table->entries[i];
         struct entry *before = find_inode(&directory->table, entry->device, entry->inode);
         if (before == NULL) {
-            change_add(changes, PS_TAIL_FILE_NEW, entry);
+            change_add(directory, changes, PS_TAIL_FILE_NEW, entry);
             continue;
         }
         before->seen = true;
         if (strcmp(before->name, entry->name) != 0 || before->group != entry->group)
-            change_add(changes, PS_TAIL_FILE_RENAMED, entry);
+            change_add(directory, changes, PS_TAIL_FILE_RENAMED, entry);
         else if (before->size != entry->size || before->modified.tv_sec != entry->modified.tv_sec ||
                  before->modified.tv_nsec != entry->modified.tv_nsec)
-            change_add(changes, PS_TAIL_FILE_CHANGED, entry);
+            change_add(directory, changes, PS_TAIL_FILE_CHANGED, entry);
     }
     for (uint32_t i = 1; i <= directory->table.count; i++) {
         const struct entry *before = &directory->table.entries[i];
         if (!before->seen && before->inode != 0)
-            change_add(changes, PS_TAIL_FILE_GONE, before);
+            change_add(directory, changes, PS_TAIL_FILE_GONE, before);
         old_name_add(directory, before->name);
     }
     table_free(&directory->table);
@@ -398,4 +473,5 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
         table = (struct table){.count = 0};
     }
     compare(directory, &table, changes);
+    renamed_retire(directory);
 }

@@ -26,6 +26,9 @@ struct ps_tail_change {
     struct timespec modified;
     bool link;  /* the name is a symbolic link: its directory hears nothing of writes */
     char *name; /* the directory's, until the next look */
+    /* NEW, of a name that does not match: the one that it had before, which does, and its group; else NULL. */
+    const char *from;
+    int from_group;
 };
 
 struct ps_tail_changes {
@@ -55,6 +58,10 @@ const char *ps_tail_directory_path(const struct ps_tail_directory *directory);
 void ps_tail_directory_follow(struct ps_tail_directory *directory, uint64_t inode);
 /* The file matters no more unless its name matches. */
 void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t device, uint64_t inode);
+
+/* The next look at the names is to know that a file was renamed: one that was never seen under a name that matches is a new
+ * file all the same. In the order of the renames. */
+void ps_tail_directory_renamed(struct ps_tail_directory *directory, const char *from, const char *to);
 
 /* Looks. `names`: they may have changed, whatever the directory's time says. What changed is in `changes`, which the
  * caller zeroes once and frees with ps_tail_changes_free: gone, renamed, changed, and new files, these oldest first

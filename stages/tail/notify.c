@@ -1,5 +1,7 @@
 #include "stages/tail/notify.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -47,10 +49,27 @@ static unsigned what_of(uint32_t mask)
            ((mask & GONE) != 0 ? PS_TAIL_GONE_AWAY : 0) | ((mask & IN_Q_OVERFLOW) != 0 ? PS_TAIL_MISSED : 0);
 }
 
-bool ps_tail_notify_read(int fd, void (*happened)(void *argument, int watch, unsigned what, const char *name),
-                         void *argument)
+/* A rename has two events: the old name, and the new one with the same cookie. */
+struct renaming {
+    uint32_t cookie; /* 0: none */
+    char from[NAME_MAX + 1];
+};
+
+/* Returns the name that the file of this event had before, if it was renamed within the directory. */
+static const char *renamed_from(struct renaming *renaming, const struct inotify_event *event)
+{
+    if ((event->mask & IN_MOVED_FROM) != 0 && event->len > 0) {
+        renaming->cookie = event->cookie;
+        snprintf(renaming->from, sizeof renaming->from, "%s", event->name);
+    }
+    bool same = (event->mask & IN_MOVED_TO) != 0 && event->cookie != 0 && event->cookie == renaming->cookie;
+    return same ? renaming->from : NULL;
+}
+
+bool ps_tail_notify_read(int fd, ps_tail_happened *happened, void *argument)
 {
     char bytes[EVENTS_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
+    struct renaming renaming = {.cookie = 0};
     bool any = false;
     ssize_t length;
     for (int reads = 0; reads < READS_MAX && (length = read(fd, bytes, sizeof bytes)) > 0; reads++) {
@@ -58,7 +77,8 @@ bool ps_tail_notify_read(int fd, void (*happened)(void *argument, int watch, uns
         const struct inotify_event *event;
         for (const char *at = bytes; at < bytes + length; at += sizeof *event + event->len) {
             event = (const struct inotify_event *)(const void *)at;
-            happened(argument, event->wd, what_of(event->mask), event->len > 0 ? event->name : NULL);
+            happened(argument, event->wd, what_of(event->mask), event->len > 0 ? event->name : NULL,
+                     renamed_from(&renaming, event));
         }
     }
     return any;

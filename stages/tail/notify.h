@@ -22,7 +22,10 @@ bool ps_tail_notify_works(const char *directory);
 int ps_tail_notify_add(int fd, const char *path, bool file);
 void ps_tail_notify_remove(int fd, int watch);
 
-/* Calls `happened` for the events that wait, some thousands at most. `name` is NULL for what concerns the watched path
- * itself. Never waits. Returns whether there were any. Thread: the owner's. */
-bool ps_tail_notify_read(int fd, void (*happened)(void *argument, int watch, unsigned what, const char *name),
-                         void *argument);
+/* `name` is NULL for what concerns the watched path itself. `from`: the name that this file had before; NULL: it was not
+ * renamed, or came from another directory, or the two halves of the rename came apart. */
+typedef void ps_tail_happened(void *argument, int watch, unsigned what, const char *name, const char *from);
+
+/* Calls `happened` for the events that wait, some thousands at most. Never waits. Returns whether there were any. Thread:
+ * the owner's. */
+bool ps_tail_notify_read(int fd, ps_tail_happened *happened, void *argument);

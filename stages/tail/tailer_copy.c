@@ -26,7 +26,7 @@ bool ps_tail_is_compressed(const char *head, size_t length)
     return false;
 }
 
-/* Decompresses the beginning. Returns how many bytes; 0: it is not gzip. */
+/* Decompresses the beginning. Returns how many bytes; 0: it is not gzip, or too little of it is there. */
 static size_t inflate_head(const char *head, size_t length, char *to, size_t room)
 {
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)head, .avail_in = (uInt)length};
@@ -125,8 +125,10 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
     char plain[PS_TAIL_HEAD_BYTES];
     size_t plain_length = inflate_head(head, length, plain, sizeof plain);
     log->compressed = true;
-    if (original_find(tailer, log, plain, plain_length) != NULL ||
-        position_find(tailer, plain, plain_length) != NULL)
+    if (plain_length == 0) /* another format, or its first bytes are being written */
+        ps_log(PS_LOG_INFO, tailer->port->component, "%s is compressed: it is not read", log->path);
+    else if (original_find(tailer, log, plain, plain_length) != NULL ||
+             position_find(tailer, plain, plain_length) != NULL)
         ps_log(PS_LOG_DEBUG, tailer->port->component, "%s is a file that was read, compressed", log->path);
     else
         ps_log(PS_LOG_WARN, tailer->port->component,

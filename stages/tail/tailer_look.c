@@ -14,6 +14,8 @@
 #define PURPOSE "a directory that is followed"
 /* Between two looks while all changes are reported, for what has no event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
+/* Renames that one look is told of, at most: a burst of more is found out as far as the files were seen before. */
+#define RENAMINGS_MAX 10000U
 /* A directory rests this many times as long as a look took: looking takes at most 2 % of a CPU. */
 #define REST_TIMES 50U
 #define REST_NAMES_TIMES 10U /* the same when names have changed */
@@ -69,6 +71,7 @@ static void matcher_free(void *matcher_)
 struct ps_tail_look {
     struct ps_tail_job job;
     struct ps_tail_directory *directory;
+    struct ps_tail_renaming *renamings;
     unsigned place;
     int notify_fd; /* a copy; -1: events are not wanted */
     int watch;
@@ -76,6 +79,20 @@ struct ps_tail_look {
     struct ps_tail_changes changes;
     uint64_t took_ns;
 };
+
+/* Frees them; tells the directory of them, if it is given. */
+static void renamings_end(struct ps_tail_renaming *renaming, struct ps_tail_directory *directory)
+{
+    while (renaming != NULL) {
+        struct ps_tail_renaming *next = renaming->next;
+        if (directory != NULL)
+            ps_tail_directory_renamed(directory, renaming->from, renaming->to);
+        free(renaming->from);
+        free(renaming->to);
+        free(renaming);
+        renaming = next;
+    }
+}
 
 static void looking_run(struct ps_tail_job *job)
 {
@@ -86,6 +103,8 @@ static void looking_run(struct ps_tail_job *job)
         looking->works = ps_tail_notify_works(path);
         looking->watch = looking->works ? ps_tail_notify_add(looking->notify_fd, path, false) : -1;
     }
+    renamings_end(looking->renamings, looking->directory);
+    looking->renamings = NULL;
     ps_tail_directory_look(looking->directory, looking->names, &looking->changes);
     if (looking->changes.error == 0 &&
         looking->watch >= 0) { /* writes to what a link points to have no event here */
@@ -107,6 +126,7 @@ static void looking_discard(struct ps_tail_job *job)
     struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
     if (looking->notify_fd >= 0)
         close(looking->notify_fd);
+    renamings_end(looking->renamings, NULL);
     ps_tail_changes_free(&looking->changes);
     ps_tail_directory_destroy(looking->directory);
     free(looking);
@@ -137,6 +157,12 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
         log->again = log->state == PS_TAIL_LOG_OPENING;
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
         look_again_if_compressed(tailer, log);
+    } else if (change->from != NULL) { /* it had a name that matches, and lost it before a look */
+        struct ps_tail_change before = *change;
+        before.name = (char *)(uintptr_t)change->from;
+        before.group = change->from_group;
+        log = ps_tail_log_add(tailer, number, &before);
+        ps_tail_log_rename(tailer, log, change->name, false);
     } else {
         log = ps_tail_log_add(tailer, number, change);
         log->found_at_start = !place->looked;
@@ -219,6 +245,9 @@ static void look(struct ps_tailer *tailer, unsigned number)
 {
     struct ps_tail_place *place = &tailer->places[number];
     struct ps_tail_look *looking = place->job;
+    looking->renamings = place->renamings;
+    place->renamings = place->last_renaming = NULL;
+    place->renaming_count = 0;
     looking->names = place->names;
     looking->watch = place->watch;
     place->looking = true;
@@ -315,6 +344,7 @@ void ps_tail_places_close(struct ps_tailer *tailer)
     for (unsigned i = 0; i < tailer->place_count; i++) {
         if (!tailer->places[i].looking) /* else the thread discards it */
             looking_discard(&tailer->places[i].job->job);
+        renamings_end(tailer->places[i].renamings, NULL);
         free(tailer->places[i].path);
     }
     free(tailer->places);
@@ -324,7 +354,22 @@ void ps_tail_places_close(struct ps_tailer *tailer)
 
 /* ---- events ---- */
 
-static void happened(void *tailer_, int watch, unsigned what, const char *name)
+static void renaming_keep(struct ps_tail_place *place, const char *from, const char *to)
+{
+    if (place->renaming_count == RENAMINGS_MAX)
+        return;
+    struct ps_tail_renaming *renaming = ps_must_alloc(1, sizeof *renaming, PURPOSE);
+    renaming->from = ps_must_copy_text(from, PURPOSE);
+    renaming->to = ps_must_copy_text(to, PURPOSE);
+    if (place->last_renaming != NULL)
+        place->last_renaming->next = renaming;
+    else
+        place->renamings = renaming;
+    place->last_renaming = renaming;
+    place->renaming_count++;
+}
+
+static void happened(void *tailer_, int watch, unsigned what, const char *name, const char *from)
 {
     struct ps_tailer *tailer = tailer_;
     bool known = false;
@@ -337,6 +382,8 @@ static void happened(void *tailer_, int watch, unsigned what, const char *name)
             place->names = true;
             place->look_ns = 0;
         }
+        if (from != NULL && name != NULL)
+            renaming_keep(place, from, name);
         if ((what & PS_TAIL_GONE_AWAY) != 0) {
             ps_tail_notify_remove(tailer->notify_fd, watch);
             place->watch = -1;

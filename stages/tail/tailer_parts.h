@@ -90,9 +90,17 @@ struct ps_tail_log {
 
 struct ps_tail_look; /* a job: tailer_look.c */
 
+/* A rename that inotify has told of, in a list with the oldest first. */
+struct ps_tail_renaming {
+    struct ps_tail_renaming *next;
+    char *from, *to;
+};
+
 struct ps_tail_place {                   /* a directory */
     struct ps_tail_directory *directory; /* the job's while `looking` */
     struct ps_tail_look *job;
+    struct ps_tail_renaming *renamings, *last_renaming; /* for the next look */
+    uint32_t renaming_count;
     char *path;
     int watch; /* inotify's number; -1: none */
     bool looking, names, missing_logged, looked;

@@ -1,6 +1,26 @@
 /* Files that are renamed, copied, cut and deleted while the source taildir follows them, and while it is down. */
 #include "tests/stages/sources/taildir_support.h"
 
+/* Files come, are written and lose the name that matches, faster than the directory is looked at. */
+static void test_renamed_at_once(void **unused)
+{
+    (void)unused;
+    PS_START(NULL);
+    append("app.log", "first\n");
+    expect("first"); /* from here on its directory is watched */
+    const char *const lines[] = {"one\n", "two\n", "three\n"};
+    for (size_t i = 0; i < 3; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "moved.%zu", i);
+        append("app.new", lines[i]);
+        move("app.new", name);
+    }
+    ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+    ps_test_source_settle(&stage, 3, 100);
+    assert_true(stage.event_count == 3);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_rename(void **unused)
 {
     (void)unused;
@@ -237,6 +257,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
+        TEST(renamed_at_once),
         TEST(rename),
         TEST(renamed_while_stopped),
         TEST(cut),

@@ -111,6 +111,43 @@ static void test_rotation(void **unused)
     expect("new app.2"); /* it was forgotten, and matches now */
 }
 
+/* Files that lose the name that matches before they are seen under it. */
+static void test_renamed_before_it_was_seen(void **unused)
+{
+    (void)unused;
+    append("first", "x");
+    ps_tail_directory_renamed(directory, "app", "first"); /* app was created and renamed */
+    append("foreign", "x");
+    ps_tail_directory_renamed(directory, "other", "foreign"); /* its name never mattered */
+    expect("new first -");
+    assert_string_equal(changes.items[0].from, "app");
+    assert_int_equal(changes.items[0].from_group, 7);
+    append("foreign", "y");
+    append("first", "y");
+    expect("changed first -"); /* it is followed */
+
+    append("old.2", "x");
+    ps_tail_directory_renamed(directory, "app", "old.1"); /* a burst: app -> old.1 -> old.2 */
+    ps_tail_directory_renamed(directory, "old.1", "old.2");
+    append("app", "x");
+    expect("new old.2 -, new app");
+    assert_null(changes.items[1].from);
+
+    ps_tail_directory_renamed(directory, "app.new", "back");
+    ps_tail_directory_renamed(directory, "back", "app.back"); /* a name that matches in the end */
+    ps_tail_directory_renamed(directory, "app.over", "over");
+    ps_tail_directory_renamed(directory, "elsewhere", "over"); /* replaced by a file that never mattered */
+    ps_tail_directory_renamed(directory, "app.gone", "gone");  /* deleted since */
+    append("app.back", "x");
+    append("over", "x");
+    append("back", "x"); /* another file */
+    expect("new app.back");
+    assert_null(changes.items[0].from);
+    append("gone", "x"); /* what was told counts for one look */
+    ps_tail_directory_look(directory, true, &changes);
+    assert_int_equal(changes.count, 0);
+}
+
 static void test_followed_from_earlier(void **unused)
 {
     (void)unused;
@@ -190,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_new_and_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renamed_before_it_was_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_followed_from_earlier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_names_of_one_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),

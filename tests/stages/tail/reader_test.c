@@ -219,11 +219,13 @@ static void test_identity(void **unused)
 }
 
 static unsigned seen;
-static char seen_name[256];
+static char seen_name[256], seen_from[256];
 
-static void happened(void *argument, int watch, unsigned what, const char *name)
+static void happened(void *argument, int watch, unsigned what, const char *name, const char *from)
 {
     assert_int_equal(watch, *(int *)argument);
+    if (from != NULL)
+        snprintf(seen_from, sizeof seen_from, "%s", from);
     seen |= what;
     if (name != NULL)
         snprintf(seen_name, sizeof seen_name, "%s", name);
@@ -256,6 +258,9 @@ static void test_notify(void **unused)
     wait_for(fd, &watch, PS_TAIL_WRITTEN);
     assert_int_equal(rename(ps_test_folder_path("file"), ps_test_folder_path("file.1")), 0);
     wait_for(fd, &watch, PS_TAIL_NAMES);
+    while (strcmp(seen_name, "file.1") != 0)
+        wait_for(fd, &watch, PS_TAIL_NAMES);
+    assert_string_equal(seen_from, "file");
     int single = ps_tail_notify_add(fd, ps_test_folder_path("file.1"), true);
     assert_true(single >= 0 && single != watch);
     ps_tail_notify_remove(fd, watch);
