@@ -384,6 +384,20 @@ static enum ps_status fallback_write(const struct ps_bind *bind, const struct ps
     return status;
 }
 
+/* Puts something valid in place of a bad value, so that the stage's check can look for further problems. */
+static void substitute_write(const struct ps_bind *bind, const struct ps_option *option, void *to)
+{
+    bool is_int = option->type == PS_OPTION_INT || option->type == PS_OPTION_SIZE;
+    if (option->fallback != NULL)
+        fallback_write(bind, option, to);
+    else if (is_int)
+        *(int64_t *)to = option->flags & PS_OPTION_REQUIRED ? option->min : 0;
+    else if (option->type == PS_OPTION_DOUBLE)
+        *(double *)to = 0;
+    else if (option->type != PS_OPTION_ENUM && bind->incomplete != NULL) /* an enum's first word is valid */
+        *bind->incomplete = true;
+}
+
 /* Binds a key whose bad values Flume ignores: the default is used instead. */
 static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_option *option,
                                     const struct ps_pair *pair, void *to)
@@ -417,9 +431,17 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
         return PS_OK;
     }
     const struct ps_pair *pair = row_pair(option, pairs);
-    if (pair != NULL && row_allowed(bind, option, pair))
-        return (option->flags & PS_OPTION_LENIENT ? lenient_write : value_write)(bind, option, pair, to);
+    if (pair != NULL && row_allowed(bind, option, pair)) {
+        if (option->flags & PS_OPTION_LENIENT)
+            return lenient_write(bind, option, pair, to);
+        enum ps_status status = value_write(bind, option, pair, to);
+        if (status != PS_OK)
+            substitute_write(bind, option, to);
+        return status;
+    }
     if (pair == NULL && (option->flags & PS_OPTION_REQUIRED)) {
+        if (bind->incomplete != NULL)
+            *bind->incomplete = true;
         ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
                        (struct ps_place){bind->file, bind->line,
                                          ps_arena_format(bind->arena, "%s%s", bind->prefix, option->key)},

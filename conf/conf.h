@@ -19,6 +19,8 @@ struct ps_conf_part {
     void *plan;            /* ops->plan_size bytes, bound from the rows; `check` has run, `build` has not */
     const char *file;      /* place of its type */
     int line;
+    bool
+        unchecked; /* the plan lacks a value that `check` needs; the component was refused for it (conf/part.h) */
 };
 
 struct ps_conf_source {

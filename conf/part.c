@@ -69,7 +69,8 @@ enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_pa
                            .allow_unsupported = maker->allow_unsupported,
                            .file = part->file,
                            .line = part->line,
-                           .refuse = part->ops->refuses};
+                           .refuse = part->ops->refuses,
+                           .incomplete = &part->unchecked};
     return ps_bind_options(&bind, part->ops->options, common, &part->pairs, part->plan);
 }
 
@@ -194,8 +195,9 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
         ps_err_set(err, "there is no %s `%s`", ps_kind_word(kind), type);
         return NULL;
     }
-    if (ps_part_bind(maker, &sub, prefix, ps_common_type) != PS_OK ||
-        ps_part_check(maker, &sub, prefix, context) != PS_OK) {
+    bool good = ps_part_bind(maker, &sub, prefix, ps_common_type) == PS_OK;
+    good &= ps_part_check(maker, &sub, prefix, context) == PS_OK;
+    if (!good) {
         checking->failed = true;
         ps_err_set(err, "%s `%s` has a bad key", ps_kind_word(kind), type);
         return NULL;
@@ -207,6 +209,8 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
 enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_conf_part *part,
                              const char *prefix, const struct ps_context *template)
 {
+    if (part->unchecked)
+        return PS_FAIL;
     if (part->ops->check == NULL)
         return PS_OK;
     struct checking checking = {.maker = maker, .part = part, .prefix = prefix};

@@ -23,7 +23,9 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
 enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *prefix,
                             const struct ps_option *const *common);
 
-/* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem.
+/* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call it also
+ * when ps_part_bind failed: the hook then finds further problems, so that all are reported at once. It is left out where
+ * the plan is not fit for it (part->unchecked).
  * `template` has instances, producers, consumers and channels; the rest is filled in here. */
 enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_conf_part *part,
                              const char *prefix, const struct ps_context *template);

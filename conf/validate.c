@@ -240,7 +240,8 @@ static void validate_channels(struct ps_validation *validation)
             .batch_events_max = PS_BATCH_EVENTS_MAX,
         };
         bool bound = ps_part_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
-        if (bound && ps_part_check(&validation->maker, &channel->part, prefix, &context) == PS_OK)
+        bool good = ps_part_check(&validation->maker, &channel->part, prefix, &context) == PS_OK;
+        if (bound && good)
             agent->channel_count++;
     }
 }

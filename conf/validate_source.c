@@ -111,9 +111,11 @@ static bool source_selector(struct ps_validation *validation, struct ps_conf_sou
     if (type == NULL)
         warn_of_selector_without_type(validation, &common->selector, below);
     selector->ops = ps_part_type(&validation->maker, PS_KIND_SELECTOR, selector->type, place);
-    return selector->ops != NULL &&
-           ps_part_bind(&validation->maker, selector, below, ps_common_type) == PS_OK &&
-           ps_part_check(&validation->maker, selector, below, context) == PS_OK;
+    if (selector->ops == NULL)
+        return false;
+    bool good = ps_part_bind(&validation->maker, selector, below, ps_common_type) == PS_OK;
+    good &= ps_part_check(&validation->maker, selector, below, context) == PS_OK;
+    return good;
 }
 
 /* Adds one interceptor. A bad one drops its source, as in Flume: events must not bypass a missing filter. */
@@ -146,12 +148,12 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     interceptor->line = type->line;
     struct ps_place place = {type->file, type->line, ps_arena_format(arena, "%stype", below)};
     interceptor->ops = ps_part_type(&validation->maker, PS_KIND_INTERCEPTOR, type->value, place);
-    if (interceptor->ops == NULL ||
-        ps_part_bind(&validation->maker, interceptor, below, ps_common_type) != PS_OK ||
-        ps_part_check(&validation->maker, interceptor, below, context) != PS_OK)
+    if (interceptor->ops == NULL)
         return false;
-    source->interceptor_count++;
-    return true;
+    bool good = ps_part_bind(&validation->maker, interceptor, below, ps_common_type) == PS_OK;
+    good &= ps_part_check(&validation->maker, interceptor, below, context) == PS_OK;
+    source->interceptor_count += good;
+    return good;
 }
 
 /* Reports interceptors that have keys but are not in the list. */
@@ -221,7 +223,8 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     };
     good &= source_workers(validation, source, prefix);
     bool bound = ps_part_bind(&validation->maker, part, prefix, ps_common_source) == PS_OK;
-    good &= bound && ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
+    good &= bound;
+    good &= ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
     good &= source_selector(validation, source, &common, prefix, &context);
     good &= source_interceptors(validation, source, &common, prefix, &context);
     for (size_t i = 0; bound && i < source->channels.count; i++)
@@ -296,7 +299,8 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     };
     good &= channel != NULL;
     bool bound = ps_part_bind(&validation->maker, part, prefix, ps_common_sink) == PS_OK;
-    good &= bound && ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
+    good &= bound;
+    good &= ps_part_check(&validation->maker, part, prefix, &context) == PS_OK;
     if (bound && channel != NULL)
         good &= ps_validation_batch_fits(validation, part, prefix, channel);
     return good;

@@ -123,18 +123,18 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct http_plan *plan = plan_;
     enum handler handler;
-    if (!find_handler(plan->handler_name, &handler)) {
+    bool good = find_handler(plan->handler_name, &handler);
+    if (!good) {
         ps_report(context, PS_LOG_ERROR, "handler",
                   "%s is not known; known are org.apache.flume.source.http.JSONHandler and "
                   "org.apache.flume.source.http.BLOBHandler; handlers in Java cannot be loaded",
                   plan->handler_name);
-        return PS_FAIL;
     }
-    if (ps_jetty_check(&plan->jetty, context) != PS_OK)
-        return PS_FAIL;
+    good &= ps_jetty_check(&plan->jetty, context) == PS_OK;
     struct ps_tls_options tls = plan->listen.tls;
     ps_jetty_tls(&plan->jetty, context->arena, &tls);
-    return ps_tls_stage_check(&tls, context);
+    good &= ps_tls_stage_check(&tls, context) == PS_OK;
+    return good ? PS_OK : PS_FAIL;
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)

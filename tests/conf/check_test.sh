@@ -112,6 +112,24 @@ says "a1.sources.r1.filegroups.f = /var/log/app[.]log"
 exec_file 'tail -F /var/log/app.log | grep -v debug' 'a1.sources.r1.shell = /bin/sh -c' >"$work/exec.properties"
 run 0 check -n a1 -f "$work/exec.properties"
 ! grep -q taildir "$work/out" || fail "taildir cannot do that: $(cat "$work/out")"
+# A value that cannot be used hides nothing of what the stage itself finds.
+source_file() { # LINES...: the good file with another source, each line without "a1.sources.r1."
+    grep -v 'r1.type' "$work/good.properties"
+    printf 'a1.sources.r1.%s\n' "$@"
+}
+source_file 'type = spooldir' 'spoolDir = /nonexistent' 'consumeOrder = newest' 'trackingPolicy = foo' \
+    'deserializer = XML' 'inputCharset = latin99' 'includePattern = (' >"$work/all.properties"
+run 1 check -n a1 -f "$work/all.properties" --strict
+says "r1.consumeOrder:"; says "r1.trackingPolicy:"; says "r1.deserializer:"; says "r1.inputCharset:"
+says "r1.includePattern:"; says "a1: 5 dropped"
+source_file 'type = http' 'port = 99999' 'handler = com.example.Foo' 'ssl = true' \
+    'SslContextFactory.needClientAuth = true' >"$work/all.properties"
+run 1 check -n a1 -f "$work/all.properties" --strict
+says "r1.port:"; says "r1.handler:"; says "r1.ssl:"; says "needClientAuth:"; says "a1: 4 dropped"
+# Without a required value the stage's own check cannot run.
+source_file 'type = spooldir' 'trackingPolicy = foo' >"$work/all.properties"
+run 1 check -n a1 -f "$work/all.properties" --strict
+says "spoolDir: is required and missing"; says "a1: 1 dropped"
 # Nesting that used up the stack.
 levels=$(seq 13000)
 # shellcheck disable=SC2016,SC2086
