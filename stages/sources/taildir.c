@@ -3,6 +3,7 @@
  *
  * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
  * depend on its name: see stages/tail/tailer.h, which does the work. Thread: its worker. */
+#include "core/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
 #include "stages/make_directory.h"
@@ -177,44 +178,107 @@ static void group_headers(struct ps_arena *arena, const struct ps_pairs *headers
     group->header_values = values;
 }
 
+/* ---- check ---- */
+
+/* A group that is named again counts once, as in Flume. */
+static bool group_is_again(const struct taildir_plan *plan, size_t number)
+{
+    for (size_t i = 0; i < number; i++) {
+        if (strcmp(plan->groups.items[i], plan->groups.items[number]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether `key` is "<group>", or with `below` "<group>.<anything>", of a group in filegroups. */
+static bool group_is_named(const struct taildir_plan *plan, const char *key, bool below)
+{
+    for (size_t i = 0; i < plan->groups.count; i++) {
+        size_t length = strlen(plan->groups.items[i]);
+        if (strncmp(key, plan->groups.items[i], length) == 0 && key[length] == (below ? '.' : '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* "; did you mean g?", or nothing. */
+static const char *advise_group(const struct taildir_plan *plan, struct ps_arena *arena, const char *written)
+{
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, written);
+    for (size_t i = 0; i < plan->groups.count; i++)
+        ps_nearest_offer(&nearest, plan->groups.items[i]);
+    return nearest.word != NULL ? ps_arena_format(arena, "; did you mean %s?", nearest.word) : "";
+}
+
+/* Keys that have no effect because filegroups does not name their group. Flume does not say so. */
+static bool check_keys(const struct taildir_plan *plan, const struct ps_context *context)
+{
+    bool good = true;
+    for (size_t i = 0; i < plan->patterns.count; i++) {
+        const char *group = plan->patterns.items[i].key;
+        if (!group_is_named(plan, group, false))
+            ps_report(context, PS_LOG_WARN, ps_arena_format(context->arena, "filegroups.%s", group),
+                      "filegroups does not name the group %s: its files are not read%s", group,
+                      advise_group(plan, context->arena, group));
+    }
+    for (size_t i = 0; i < plan->headers.count; i++) {
+        const char *name = plan->headers.items[i].key;
+        const char *key = ps_arena_format(context->arena, "headers.%s", name);
+        const char *group = ps_arena_copy(context->arena, name, strcspn(name, "."));
+        if (strchr(name, '.') == NULL) {
+            ps_report(context, PS_LOG_ERROR, key, "no header: write headers.<group>.<header> = <value>");
+            good = false;
+        } else if (!group_is_named(plan, name, true)) {
+            ps_report(context, PS_LOG_WARN, key,
+                      "filegroups does not name the group %s: no event gets the header%s", group,
+                      advise_group(plan, context->arena, group));
+        }
+    }
+    return good;
+}
+
+static bool check_path(const struct ps_context *context, const char *key, const char *path)
+{
+    const char *directory, *pattern;
+    struct ps_err err = {.length = 0};
+    if (!pattern_split(context->arena, path, &directory, &pattern)) {
+        ps_report(context, PS_LOG_ERROR, key, "%s has no directory: write <directory>/<expression>", path);
+        return false;
+    }
+    if (path[strlen(path) - 1] == '/') { /* Flume takes the last directory's name for the expression */
+        ps_report(context, PS_LOG_ERROR, key,
+                  "%s has no expression and matches no file: write <directory>/<expression>, such as %s.*",
+                  path, path);
+        return false;
+    }
+    struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
+    if (regex == NULL)
+        ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
+    ps_regex_destroy(regex);
+    return regex != NULL;
+}
+
 static enum ps_status taildir_check(const void *plan_, const struct ps_context *context)
 {
     const struct taildir_plan *plan = plan_;
-    const char *directory, *pattern;
-    char key[256];
-    size_t count = 0;
-    for (size_t i = 0; i < plan->headers.count; i++) {
-        if (strchr(plan->headers.items[i].key, '.') == NULL) {
-            snprintf(key, sizeof key, "headers.%s", plan->headers.items[i].key);
-            ps_report(context, PS_LOG_ERROR, key, "no header: write headers.<group>.<header> = <value>");
-            return PS_FAIL;
-        }
-    }
+    bool good = check_keys(plan, context), has_files = false;
     for (size_t i = 0; i < plan->groups.count; i++) {
-        const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
-        struct ps_err err = {.length = 0};
-        snprintf(key, sizeof key, "filegroups.%s", plan->groups.items[i]);
-        if (path == NULL) {
+        const char *group = plan->groups.items[i];
+        const char *path = ps_pairs_get(&plan->patterns, group);
+        const char *key = ps_arena_format(context->arena, "filegroups.%s", group);
+        if (group_is_again(plan, i))
+            ps_report(context, PS_LOG_WARN, "filegroups", "the group %s is named twice: it counts once",
+                      group);
+        else if (path == NULL)
             ps_report(context, PS_LOG_WARN, key, "not set: the group has no files");
-            continue;
-        }
-        count++;
-        if (!pattern_split(context->arena, path, &directory, &pattern)) {
-            ps_report(context, PS_LOG_ERROR, key, "%s has no directory: write <directory>/<expression>",
-                      path);
-            return PS_FAIL;
-        }
-        struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
-        if (regex == NULL) {
-            ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
-            return PS_FAIL;
-        }
-        ps_regex_destroy(regex);
+        else
+            good &= check_path(context, key, path);
+        has_files |= path != NULL;
     }
-    if (count > 0)
-        return PS_OK;
-    ps_report(context, PS_LOG_ERROR, "filegroups", "no group has files: set filegroups.<group>");
-    return PS_FAIL;
+    if (!has_files)
+        ps_report(context, PS_LOG_ERROR, "filegroups", "no group has files: set filegroups.<group>");
+    return good && has_files ? PS_OK : PS_FAIL;
 }
 
 static const char *position_path(const struct taildir_plan *plan, const struct ps_context *context)
@@ -241,7 +305,7 @@ static enum ps_status taildir_build(void *plan_, struct ps_context *context, str
     for (size_t i = 0; i < plan->groups.count; i++) {
         const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
         struct ps_tail_group *group = &groups[settings->group_count];
-        if (path == NULL)
+        if (path == NULL || group_is_again(plan, i))
             continue;
         if (!pattern_split(context->arena, path, &group->directory, &group->pattern))
             return ps_err_set(err, "%s has no directory", path);
@@ -295,7 +359,7 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
     const char *before = "";
     for (size_t i = 0; i < plan->groups.count; i++) {
         const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
-        if (path == NULL)
+        if (path == NULL || group_is_again(plan, i))
             continue;
         fprintf(out, "%s%s", before, path);
         before = ", ";

@@ -130,6 +130,19 @@ says "r1.port:"; says "r1.handler:"; says "r1.ssl:"; says "needClientAuth:"; say
 source_file 'type = spooldir' 'trackingPolicy = foo' >"$work/all.properties"
 run 1 check -n a1 -f "$work/all.properties" --strict
 says "spoolDir: is required and missing"; says "a1: 1 dropped"
+# Groups of taildir.
+source_file 'type = taildir' 'batchSize = 0' 'filegroups = web apps apps db dir' 'filegroups.web = /var/log/[' \
+    'filegroups.apps = /var/log/app.*' 'filegroups.app = /var/log/x' 'filegroups.dir = /var/log/' 'headers.wep.k = v' \
+    'headers.zzz.k = v' 'headers.web.k = v' >"$work/all.properties"
+run 1 check -n a1 -f "$work/all.properties" --strict
+says "r1.batchSize: 0 is out of range"; says "r1.filegroups.web:"
+says "r1.filegroups: the group apps is named twice: it counts once"
+says "r1.filegroups.db: not set: the group has no files"
+says "r1.filegroups.app: filegroups does not name the group app: its files are not read; did you mean apps?"
+says "r1.filegroups.dir: /var/log/ has no expression and matches no file: write <directory>/<expression>, such as /var/log/.*"
+says "r1.headers.wep.k: filegroups does not name the group wep: no event gets the header; did you mean web?"
+says "r1.headers.zzz.k: filegroups does not name the group zzz: no event gets the header"
+says "a1: 3 dropped"
 # Nesting that used up the stack.
 levels=$(seq 13000)
 # shellcheck disable=SC2016,SC2086
