@@ -3,6 +3,7 @@
 
 #include "conf/agent.h"
 #include "conf/check.h"
+#include "conf/claims.h"
 #include "conf/env.h"
 #include "conf/file.h"
 #include "conf/filter.h"
@@ -227,6 +228,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
             ps_validate(conf, agent);
             ps_check_flows(conf);
             ps_check_ports(conf);
+            ps_check_claims(conf);
         }
     }
     ps_grouping_fini(&grouping);

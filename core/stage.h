@@ -33,6 +33,7 @@
 
 #include "core/arena.h"
 #include "core/flow/batch.h"
+#include "core/claim.h"
 #include "core/clock.h"
 #include "core/contract.h"
 #include "core/counters.h"
@@ -150,14 +151,6 @@ struct ps_series {
 /* printf for context->report. */
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-/* An address that a source listens on, as configured. */
-struct ps_listens {
-    const char *key;  /* of its port: "port" */
-    const char *host; /* a name or an address; NULL: every address */
-    unsigned port;    /* 0: any free port */
-    bool datagrams;   /* UDP */
-};
 
 /* Returns the stage's outline in the arena, with a control character as a blank; NULL: it has none. */
 const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
@@ -593,6 +586,11 @@ struct ps_stage_ops {
         const struct ps_serializer_ops *serializer;
         const struct ps_deserializer_ops *deserializer;
     };
+
+    /* Source: calls `add` for each file or directory that no other source of its type may have (conf/claims.h). The plan
+     * is bound but not built. Thread: control. */
+    void (*claims)(const void *plan, const struct ps_context *context,
+                   void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 };
 
 /* Checks that a stage was made for this engine's contract: whoever makes a table of stages asks it before anything else of

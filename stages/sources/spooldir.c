@@ -560,6 +560,7 @@ const struct ps_stage_ops ps_source_spooldir = {
     .state_size = sizeof(struct spooldir_state),
     .exclusive = true,
     .check = ps_spool_check,
+    .claims = ps_spool_claims,
     .build = ps_spool_build,
     .open = spooldir_open,
     .close = spooldir_close,

@@ -367,6 +367,17 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
     fprintf(out, ", positions in %s", position_path(plan, context));
 }
 
+static void taildir_claims(const void *plan, const struct ps_context *context,
+                           void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+{
+    const struct ps_claim positions = {.key = "positionFile",
+                                       .path = position_path(plan, context),
+                                       .use = "keeps its positions in",
+                                       .cure = "set another positionFile for one of the two: each overwrites "
+                                               "what the other one has read"};
+    add(argument, &positions);
+}
+
 /* ---- running ---- */
 
 static enum ps_result taildir_work(const void *plan, void *state_, struct ps_batch *batch,
@@ -436,5 +447,6 @@ const struct ps_stage_ops ps_source_taildir = {
     .open = taildir_open,
     .close = taildir_close,
     .outline = taildir_outline,
+    .claims = taildir_claims,
     .source = &source,
 };

@@ -244,6 +244,28 @@ void ps_spool_outline(const void *plan_, const struct ps_context *context, FILE 
         fputs("; stops at a file that changes (penstock.onFileError = skip goes on)", out);
 }
 
+void ps_spool_claims(const void *plan_, const struct ps_context *context,
+                     void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+{
+    const struct ps_spool_plan *plan = plan_;
+    const char *tracker = plan->tracker;
+    if (tracker[0] != '/')
+        tracker = ps_arena_format(context->arena, "%s/%s", plan->directory, tracker);
+    const struct ps_claim files = {
+        .key = "spoolDir",
+        .path = plan->directory,
+        .part = ps_arena_format(context->arena, "%s\n%s\n%s", plan->include, plan->ignore, plan->suffix),
+        .use = "reads the files of",
+        .cure =
+            "set another spoolDir for one of the two, or remove one: both would read and rename each file"};
+    const struct ps_claim positions = {.key = "trackerDir",
+                                       .path = tracker,
+                                       .use = "keeps its position in",
+                                       .cure = "set another trackerDir for one of the two"};
+    add(argument, &files);
+    add(argument, &positions);
+}
+
 void ps_spool_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct ps_spool_plan *plan = plan_;

@@ -27,4 +27,6 @@ extern const struct ps_option ps_spool_options[];
 enum ps_status ps_spool_check(const void *plan, const struct ps_context *context);
 enum ps_status ps_spool_build(void *plan, struct ps_context *context, struct ps_err *err);
 void ps_spool_outline(const void *plan, const struct ps_context *context, FILE *out);
+void ps_spool_claims(const void *plan, const struct ps_context *context,
+                     void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_spool_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);

@@ -63,6 +63,8 @@ says "No such file"
 run 2 check -f "$work/good.properties"
 says "-n NAME"
 run 2 check --nonsense
+run 2 avro-client --nonsense
+says "penstock avro-client: unrecognized option '--nonsense'"
 run 0 check --help
 says "Examples:"
 run 0 check -n a1 -f "$work/good.properties" --json
@@ -143,6 +145,36 @@ says "r1.filegroups.dir: /var/log/ has no expression and matches no file: write 
 says "r1.headers.wep.k: filegroups does not name the group wep: no event gets the header; did you mean web?"
 says "r1.headers.zzz.k: filegroups does not name the group zzz: no event gets the header"
 says "a1: 3 dropped"
+# Two sources with one position file, or one directory.
+two_sources() { # LINES...: the good file with sources r1 and r2, the lines for both
+    sed 's/^a1.sources = r1/& r2/; /r1.type/d' "$work/good.properties"
+    echo 'a1.sources.r2.channels = c1'
+    printf 'a1.sources.r1.%s\n' "$@"
+    printf 'a1.sources.r2.%s\n' "$@"
+}
+two_warn() { # TEXT: one warning, which names both
+    run 0 check -n a1 -f "$work/two.properties"
+    says "$1"; says "as source r1 does; set another"; says "a1: 1 warning"
+    run 1 check -n a1 -f "$work/two.properties" --strict
+}
+two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' >"$work/two.properties"
+two_warn "a1.sources.r2.positionFile: source r2 keeps its positions in $(realpath -m ~/.flume/taildir_position.json)"
+echo "a1.sources.r2.positionFile = $work/r2.json" >>"$work/two.properties"
+run 0 check -n a1 -f "$work/two.properties" --strict
+mkdir "$work/spool"
+real=$(realpath "$work")
+ln -s spool "$work/link"
+two_sources 'type = spooldir' "spoolDir = $work/spool" >"$work/two.properties"
+two_warn "a1.sources.r2.spoolDir: source r2 reads the files of $real/spool, "
+sed -i "s#^a1.sources.r2.spoolDir.*#a1.sources.r2.spoolDir = $work//link/#" "$work/two.properties"
+two_warn "two.properties:$(grep -n r2.spoolDir "$work/two.properties" | cut -d: -f1): warning: a1.sources.r2.spoolDir: "
+echo 'a1.sources.r2.includePattern = .*[.]gz' >>"$work/two.properties"
+two_warn "a1.sources.r2.trackerDir: source r2 keeps its position in $real/spool/.flumespool, "
+echo 'a1.sources.r2.trackerDir = .flumespool2' >>"$work/two.properties"
+run 0 check -n a1 -f "$work/two.properties" --strict
+two_sources 'type = spooldir' "spoolDir = $work/nodir/x" >"$work/two.properties"
+sed -i "s#^a1.sources.r2.spoolDir.*#a1.sources.r2.spoolDir = $work/nodir//x//#" "$work/two.properties"
+two_warn "a1.sources.r2.spoolDir: source r2 reads the files of $real/nodir/x, "
 # Nesting that used up the stack.
 levels=$(seq 13000)
 # shellcheck disable=SC2016,SC2086

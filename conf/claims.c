@@ -1,0 +1,103 @@
+/* See claims.h. */
+#include "conf/claims.h"
+
+#include "conf/part.h"
+#include "conf/properties.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct owner {
+    const struct ps_conf_source *source;
+    struct ps_claim claim; /* its path is resolved */
+};
+
+struct owners {
+    struct ps_conf *conf;
+    const struct ps_conf_source *source; /* whose claims are being added */
+    struct owner *items;                 /* malloc'ed */
+    size_t count, room;
+    bool reported; /* this source */
+};
+
+/* Resolves the links of what exists of a path; what does not exist follows without repeated or last slashes. */
+static const char *resolve(struct ps_arena *arena, const char *path)
+{
+    char *rest = ps_arena_text(arena, path), real[PATH_MAX];
+    const char *tail = "";
+    while (realpath(rest, real) == NULL) {
+        char *slash = strrchr(rest, '/');
+        if (slash == NULL)
+            return ps_arena_format(arena, "%s%s", rest, tail);
+        if (slash[1] != '\0')
+            tail = ps_arena_format(arena, "%s%s", slash, tail);
+        if (slash == rest)
+            return tail;
+        *slash = '\0';
+    }
+    return ps_arena_format(arena, "%s%s", strcmp(real, "/") == 0 && tail[0] != '\0' ? "" : real, tail);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool conflict(const struct owner *a, const struct owner *b)
+{
+    return a->source != b->source && a->source->part.ops == b->source->part.ops &&
+           strcmp(a->claim.key, b->claim.key) == 0 && strcmp(a->claim.path, b->claim.path) == 0 &&
+           same_text(a->claim.part, b->claim.part);
+}
+
+static void report(struct ps_conf *conf, const struct owner *owner, const struct owner *earlier)
+{
+    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_conf_part *part = &owner->source->part;
+    const char *prefix = ps_arena_format(conf->arena, "%s.sources.%s.", conf->agent.name, part->name);
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
+                   ps_part_place(&maker, part, prefix, owner->claim.key), owner->claim.cure,
+                   "%s %s %s, as %s does", part->label, owner->claim.use, owner->claim.path,
+                   earlier->source->part.label);
+    ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
+}
+
+static void add_claim(void *argument, const struct ps_claim *claim)
+{
+    struct owners *owners = argument;
+    if (owners->count == owners->room) {
+        owners->room = owners->room > 0 ? 2 * owners->room : 16;
+        owners->items = ps_must_realloc(owners->items, owners->room * sizeof *owners->items,
+                                        "the paths of the configuration");
+    }
+    struct owner *owner = &owners->items[owners->count++];
+    *owner = (struct owner){.source = owners->source, .claim = *claim};
+    owner->claim.path = resolve(owners->conf->arena, claim->path);
+    for (size_t i = 0; i + 1 < owners->count && !owners->reported; i++) {
+        if (!conflict(&owners->items[i], owner))
+            continue;
+        report(owners->conf, owner, &owners->items[i]);
+        owners->reported = true;
+    }
+}
+
+void ps_check_claims(struct ps_conf *conf)
+{
+    struct owners owners = {.conf = conf};
+    for (size_t i = 0; i < conf->agent.source_count; i++) {
+        const struct ps_conf_part *part = &conf->agent.sources[i].part;
+        const struct ps_context context = {.agent = conf->agent.name,
+                                           .component = part->label,
+                                           .name = part->name,
+                                           .arena = conf->arena,
+                                           .system_property = ps_conf_system_property,
+                                           .read_properties = ps_properties_read,
+                                           .argument = conf};
+        owners.source = &conf->agent.sources[i];
+        owners.reported = false;
+        if (part->ops->claims != NULL)
+            part->ops->claims(part->plan, &context, add_claim, &owners);
+    }
+    free(owners.items);
+}
