@@ -1,6 +1,7 @@
 /* The penstock program: calls the subcommand, core/commands/<name>.c. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/nearest.h"
@@ -91,5 +92,13 @@ int main(int argc, char **argv)
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
     const struct ps_subcommand *subcommand = find(name);
-    return subcommand != NULL ? finish(name, subcommand->run(argc - 1, argv + 1)) : refuse(name);
+    if (subcommand == NULL)
+        return refuse(name);
+    char *whole; /* getopt begins its messages with it */
+    if (asprintf(&whole, "penstock %s", name) < 0)
+        return 2;
+    argv[1] = whole;
+    int code = finish(name, subcommand->run(argc - 1, argv + 1));
+    free(whole);
+    return code;
 }
