@@ -14,11 +14,13 @@ struct reading {
     const char *data;
 };
 
-/* Always false. A callback that returns FAILED ends the parser's work. */
+/* Always false. The first reason counts. A callback that returns FAILED ends the parser's work. */
 static bool refuse(struct ps_http_message *message, uint16_t status, const char *reason)
 {
-    message->status = status;
-    message->reason = reason;
+    if (message->status == 0) {
+        message->status = status;
+        message->reason = reason;
+    }
     return false;
 }
 
@@ -38,18 +40,57 @@ static bool is_field(const struct reading *reading, const char *name)
     return field->length == strlen(name) && strncasecmp(reading->data + field->at, name, field->length) == 0;
 }
 
+/* Without blanks behind it. */
+static bool is_value(const struct reading *reading, const char *text)
+{
+    const char *value = reading->data + reading->message->value.at;
+    size_t length = reading->message->value.length;
+    while (length > 0 && (value[length - 1] == ' ' || value[length - 1] == '\t'))
+        length--;
+    return length == strlen(text) && strncasecmp(value, text, length) == 0;
+}
+
+/* RFC 9112, 3.2: more than one is 400, because others on the way may have taken another one. */
+static void end_host(struct ps_http_message *message)
+{
+    if (message->has_host)
+        refuse(message, 400, "the request has two Host fields");
+    message->has_host = true;
+}
+
+/* RFC 9110, 10.1.1; HTTP/1.0 does not know the field. */
+static void end_expect(const struct reading *reading)
+{
+    struct ps_http_message *message = reading->message;
+    bool is_1_0 = message->parser.http_major == 1 && message->parser.http_minor == 0;
+    message->continues = is_value(reading, "100-continue");
+    if (!message->continues && message->value.length > 0 && !is_1_0)
+        refuse(message, 417, "Expect: only 100-continue can be met");
+}
+
+/* RFC 9112, 6.1: a coding that is not known is 501; chunked is applied once. */
+static void end_transfer_encoding(const struct reading *reading)
+{
+    struct ps_http_message *message = reading->message;
+    if (!is_value(reading, "chunked"))
+        refuse(message, 501, "Transfer-Encoding: only chunked is known");
+    else if (message->has_transfer_encoding)
+        refuse(message, 400, "the request has two Transfer-Encoding fields");
+    message->has_transfer_encoding = true;
+}
+
 /* A header field is complete. */
 static void end_field(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
-    const char *value = reading->data + message->value.at;
     if (is_field(reading, "content-type"))
         message->content_type = message->value;
     else if (is_field(reading, "host"))
-        message->has_host = true;
+        end_host(message);
     else if (is_field(reading, "expect"))
-        message->continues =
-            message->value.length == 12 && strncasecmp(value, "100-continue", message->value.length) == 0;
+        end_expect(reading);
+    else if (is_field(reading, "transfer-encoding"))
+        end_transfer_encoding(reading);
     message->field.length = message->value.length = 0;
     message->in_value = false;
 }
@@ -79,6 +120,8 @@ static bool head_is_good(const http_parser *parser, struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
     bool is_1_1 = parser->http_major == 1 && parser->http_minor >= 1;
+    if (message->status != 0) /* a field was refused */
+        return false;
     if (parser->http_major != 1)
         return refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     if (is_1_1 && !message->has_host)

@@ -34,11 +34,12 @@ struct ps_http_message {
     struct ps_http_part url, content_type;
     struct ps_http_part field, value; /* of the header field that is being read */
     uint32_t body_at, body_length;    /* content so far; with `chunked` the marks lie between its pieces */
-    uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 431, 501, 505 */
+    uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 417, 431, 501, 505 */
     bool head_complete;
     bool chunked;
-    bool continues;     /* Expect: 100-continue */
-    bool has_host;      /* the field Host */
+    bool continues; /* Expect: 100-continue */
+    bool has_host;  /* the field Host */
+    bool has_transfer_encoding;
     bool keep_alive;    /* the connection stays open after the answer */
     bool in_value;      /* the parser is in the value of a header field */
     const char *reason; /* of PS_HTTP_BAD; one line, static */

@@ -166,6 +166,15 @@ static void test_requests(void **unused)
         {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n", 413, true},
         {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n", 200, false},
         {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked \r\n\r\n2\r\n[]\r\n0\r\n\r\n", 200, false},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", 501,
+         true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+         400, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nHost: g\r\nContent-Length: 2\r\n\r\n[]", 400, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: foo\r\n\r\n[]", 417, true},
+        {"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: foo\r\n\r\n[]", 200, true},
     };
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
