@@ -1,8 +1,5 @@
 #include "stages/avro/deflate.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
 enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
                                     const struct ps_tls_pipe *below, struct ps_err *err)
 {
@@ -76,29 +73,4 @@ enum ps_tls_result ps_avro_deflate_write(void *opened, const void *data, size_t 
 bool ps_avro_deflate_has_more(const struct ps_avro_deflate *deflate)
 {
     return deflate->filled || deflate->in.length > 0;
-}
-
-/* ---- a socket ---- */
-
-static bool is_retried(int error)
-{
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ENOBUFS;
-}
-
-enum ps_tls_result ps_avro_socket_read(void *fd, void *buffer, size_t room, size_t *length)
-{
-    ssize_t n = recv(*(int *)fd, buffer, room, MSG_DONTWAIT);
-    *length = n > 0 ? (size_t)n : 0;
-    if (n > 0)
-        return PS_TLS_OK;
-    return n < 0 && is_retried(errno) ? PS_TLS_WANT_READ : PS_TLS_CLOSED;
-}
-
-enum ps_tls_result ps_avro_socket_write(void *fd, const void *data, size_t length, size_t *written)
-{
-    ssize_t n = send(*(int *)fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    *written = n > 0 ? (size_t)n : 0;
-    if (n > 0)
-        return PS_TLS_OK;
-    return is_retried(errno) ? PS_TLS_WANT_WRITE : PS_TLS_CLOSED;
 }

@@ -33,7 +33,3 @@ enum ps_tls_result ps_avro_deflate_read(void *deflate, void *buffer, size_t room
 enum ps_tls_result ps_avro_deflate_write(void *deflate, const void *data, size_t length, size_t *written);
 /* Whether there are bytes to read that need nothing from below. */
 bool ps_avro_deflate_has_more(const struct ps_avro_deflate *deflate);
-
-/* As in struct ps_tls_pipe, over a non-blocking socket: `fd` is an int. */
-enum ps_tls_result ps_avro_socket_read(void *fd, void *buffer, size_t room, size_t *length);
-enum ps_tls_result ps_avro_socket_write(void *fd, const void *data, size_t length, size_t *written);

@@ -1,6 +1,7 @@
 #include "stages/avro/session.h"
 
 #include "stages/avro/deflate.h"
+#include "stages/net/socket_pipe.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static void *open_session(const void *settings, int fd)
     session->fd = fd;
     session->nesting = settings == NULL ? NO_TLS : UNDECIDED;
     const struct ps_tls_pipe below = {
-        .read = ps_avro_socket_read, .write = ps_avro_socket_write, .argument = &session->fd};
+        .read = ps_socket_pipe_read, .write = ps_socket_pipe_write, .argument = &session->fd};
     if (ps_avro_deflate_init(&session->deflate, 0, &below, &err) == PS_OK)
         return session;
     free(session);

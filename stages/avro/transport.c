@@ -1,6 +1,7 @@
 #include "stages/avro/transport.h"
 
 #include "stages/avro/deflate.h"
+#include "stages/net/socket_pipe.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -63,7 +64,7 @@ static void *open_session(const void *settings_, int fd, char *reason)
     }
     bool outside = settings->tls != NULL && settings->tls_outside;
     struct ps_tls_pipe below = {
-        .read = ps_avro_socket_read, .write = ps_avro_socket_write, .argument = &session->fd};
+        .read = ps_socket_pipe_read, .write = ps_socket_pipe_write, .argument = &session->fd};
     if (outside)
         below = (struct ps_tls_pipe){.read = read_tls, .write = write_tls, .argument = session};
     struct ps_err err = {.length = 0};

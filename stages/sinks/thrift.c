@@ -8,6 +8,7 @@
 #include "stages/rpc/options.h"
 #include "stages/rpc/sink.h"
 #include "stages/thrift/rpc.h"
+#include "stages/thrift/sasl_session.h"
 
 struct thrift_plan {
     struct ps_rpc_sink sink; /* must be first (stages/rpc/sink.h) */
@@ -16,7 +17,9 @@ struct thrift_plan {
     int64_t connections;
     bool kerberos;
     struct ps_tls_client_options tls;
-    struct ps_tls_client *tls_client; /* NULL: no TLS */
+    struct ps_tls_client *tls_client;   /* NULL: no TLS */
+    struct ps_gss_initiator *initiator; /* NULL: no Kerberos */
+    struct ps_thrift_sasl_client sasl;
 };
 
 #define FIELD(name) offsetof(struct thrift_plan, name)
@@ -34,7 +37,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(kerberos),
      .fallback = "false",
-     .help = "Authenticate by Kerberos (SASL GSSAPI), as the source's kerberos says"},
+     .help = "Authenticate by Kerberos (SASL GSSAPI, QOP auth), as the source's kerberos says"},
     {.key = "client-principal",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(client_principal),
@@ -63,30 +66,61 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     if (strcasecmp(plan->protocol, "compact") != 0 && strcasecmp(plan->protocol, "binary") != 0)
         ps_report(context, PS_LOG_WARN, "protocol", "%s counts as compact, as in Flume; the other is binary",
                   plan->protocol);
-    if (plan->kerberos) {
-        ps_report(context, PS_LOG_ERROR, "kerberos", "is not supported");
+    bool complete =
+        plan->client_principal != NULL && plan->client_keytab != NULL && plan->server_principal != NULL;
+    if (plan->kerberos && !complete) {
+        ps_report(
+            context, PS_LOG_ERROR, "kerberos",
+            "needs client-principal, client-keytab and server-principal: who the sink is, the file of its "
+            "keys, and who the source is");
         return PS_FAIL;
     }
     return ps_tls_client_stage_check(&plan->tls, plan->sink.host, context);
 }
 
+/* What the socket is wrapped in. */
+static enum ps_status build_transport(struct thrift_plan *plan, const struct ps_context *context,
+                                      struct ps_rpc_sink_settings *settings, struct ps_err *err)
+{
+    if (ps_tls_client_stage_build(&plan->tls_client, &plan->tls, plan->sink.host, context, err) != PS_OK)
+        return PS_FAIL;
+    settings->transport = plan->tls_client != NULL ? &ps_transport_tls : &ps_transport_plain;
+    settings->transport_settings = plan->tls_client;
+    plan->initiator = NULL;
+    if (!plan->kerberos)
+        return PS_OK;
+    if (ps_gss_initiator_build(&plan->initiator, plan->client_principal, plan->client_keytab,
+                               plan->server_principal, err) != PS_OK) {
+        ps_tls_client_destroy(plan->tls_client);
+        return PS_FAIL;
+    }
+    plan->sasl = (struct ps_thrift_sasl_client){.initiator = plan->initiator, .tls = plan->tls_client};
+    settings->transport = &ps_thrift_transport_sasl;
+    settings->transport_settings = &plan->sasl;
+    return PS_OK;
+}
+
+static void teardown_transport(struct thrift_plan *plan)
+{
+    ps_gss_initiator_teardown(plan->initiator);
+    ps_tls_client_destroy(plan->tls_client);
+}
+
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct thrift_plan *plan = plan_;
-    if (ps_tls_client_stage_build(&plan->tls_client, &plan->tls, plan->sink.host, context, err) != PS_OK)
-        return PS_FAIL;
     bool binary = strcasecmp(plan->protocol, "binary") == 0;
-    const struct ps_rpc_sink_settings settings = {
+    struct ps_rpc_sink_settings settings = {
         .protocol = binary ? &ps_thrift_rpc_binary : &ps_thrift_rpc_compact,
         .connect_ns = ps_rpc_timeout_ns(plan->calls.connect_ms),
         .request_ns = ps_rpc_timeout_ns(plan->calls.request_ms),
         .batch_events_max = ps_rpc_batch_events_of(&plan->calls),
-        .transport = plan->tls_client != NULL ? &ps_transport_tls : &ps_transport_plain,
-        .transport_settings = plan->tls_client,
     };
+    if (build_transport(plan, context, &settings, err) != PS_OK)
+        return PS_FAIL;
     if (ps_rpc_sink_build(&plan->sink, &settings, err) == PS_OK)
         return PS_OK;
-    ps_tls_client_destroy(plan->tls_client);
+    teardown_transport(plan);
     return PS_FAIL;
 }
 
@@ -94,15 +128,22 @@ static void teardown(void *plan_)
 {
     struct thrift_plan *plan = plan_;
     ps_rpc_sink_teardown(&plan->sink);
-    ps_tls_client_destroy(plan->tls_client);
+    teardown_transport(plan);
+}
+
+static void files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
+{
+    const struct thrift_plan *plan = plan_;
+    if (plan->kerberos && plan->client_keytab != NULL)
+        add(argument, plan->client_keytab);
 }
 
 static void outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct thrift_plan *plan = plan_;
     (void)context;
-    fprintf(out, "sends to %s:%u (TCP%s)", plan->sink.host, (unsigned)plan->sink.port,
-            plan->tls.enabled ? ", TLS" : "");
+    fprintf(out, "sends to %s:%u (TCP%s%s)", plan->sink.host, (unsigned)plan->sink.port,
+            plan->tls.enabled ? ", TLS" : "", plan->kerberos ? ", Kerberos" : "");
 }
 
 static void probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
@@ -128,6 +169,7 @@ const struct ps_stage_ops ps_sink_thrift = {
     .teardown = teardown,
     .open = ps_rpc_sink_open,
     .close = ps_rpc_sink_close,
+    .files = files,
     .outline = outline,
     .probe = probe,
     .sink = &ps_rpc_sink_ops,

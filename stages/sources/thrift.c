@@ -9,6 +9,7 @@
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/net/tls_stage.h"
+#include "stages/thrift/sasl_session.h"
 #include "stages/thrift/server.h"
 
 struct thrift_plan {
@@ -16,6 +17,8 @@ struct thrift_plan {
     const char *protocol, *principal, *keytab;
     int64_t threads, message_bytes, idle_s, connections_max;
     bool kerberos;
+    struct ps_gss_acceptor *acceptor; /* NULL: no Kerberos */
+    struct ps_thrift_sasl_server sasl;
     uint32_t message_bytes_max; /* message_bytes, or what the memory budget allows */
 };
 
@@ -46,7 +49,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_BOOL,
      .offset = FIELD(kerberos),
      .fallback = "false",
-     .help = "Clients authenticate by Kerberos (SASL GSSAPI)"},
+     .help = "Clients authenticate by Kerberos (SASL GSSAPI, QOP auth)"},
     {.key = "agent-principal",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(principal),
@@ -78,8 +81,9 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
                   plan->protocol);
         return PS_FAIL;
     }
-    if (plan->kerberos) {
-        ps_report(context, PS_LOG_ERROR, "kerberos", "is not supported");
+    if (plan->kerberos && (plan->principal == NULL || plan->keytab == NULL)) {
+        ps_report(context, PS_LOG_ERROR, "kerberos",
+                  "needs agent-principal and agent-keytab: who the source is, and the file of its keys");
         return PS_FAIL;
     }
     return ps_tls_stage_check(&plan->listen.tls, context);
@@ -89,13 +93,29 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 {
     struct thrift_plan *plan = plan_;
     plan->message_bytes_max = ps_stream_message_max(context, (uint64_t)plan->message_bytes);
-    return ps_listen_build(&plan->listen, context, err);
+    if (ps_listen_build(&plan->listen, context, err) != PS_OK)
+        return PS_FAIL;
+    if (plan->kerberos &&
+        ps_gss_acceptor_build(&plan->acceptor, plan->principal, plan->keytab, err) != PS_OK) {
+        ps_listen_teardown(&plan->listen);
+        return PS_FAIL;
+    }
+    plan->sasl = (struct ps_thrift_sasl_server){.acceptor = plan->acceptor, .tls = plan->listen.server};
+    return PS_OK;
 }
 
 static void teardown(void *plan_)
 {
     struct thrift_plan *plan = plan_;
     ps_listen_teardown(&plan->listen);
+    ps_gss_acceptor_teardown(plan->acceptor);
+}
+
+static void files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
+{
+    const struct thrift_plan *plan = plan_;
+    if (plan->kerberos && plan->keytab != NULL)
+        add(argument, plan->keytab);
 }
 
 /* ---- the stream ---- */
@@ -161,7 +181,9 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .ops = &stream_ops,
         .owner = state,
         .message_bytes_max = plan->message_bytes_max,
-        .tls = plan->listen.server,
+        .tls = plan->kerberos ? NULL : plan->listen.server,
+        .session = plan->kerberos ? &ps_thrift_session_sasl : NULL,
+        .session_settings = &plan->sasl,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .connections_max = (uint32_t)plan->connections_max,
         .replies = true,
@@ -203,6 +225,7 @@ const struct ps_stage_ops ps_source_thrift = {
     .teardown = teardown,
     .open = open_source,
     .close = close_source,
+    .files = files,
     .outline = ps_listen_source_outline,
     .listens = ps_listen_source_listens,
     .probe = ps_listen_source_probe,

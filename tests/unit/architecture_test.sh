@@ -224,6 +224,8 @@ isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
 sqlite3.h           stages/database/sqlite.c|core/commands/version.c
 libpq-fe.h          stages/database/postgres.c|core/commands/version.c
+gssapi/*            stages/net/gssapi*
+krb5.h              stages/net/gssapi.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do

@@ -1,0 +1,314 @@
+#include "stages/net/gssapi_parts.h"
+
+#include "stages/local_host.h"
+
+#include <ctype.h>
+#include <krb5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOST "_HOST"
+#define PRINCIPAL_BYTES 1024U
+
+/* ---- the library's texts ---- */
+
+static size_t append(char *reason, size_t at, OM_uint32 code, int kind)
+{
+    OM_uint32 more = 0, minor;
+    do {
+        gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
+        if (gss_display_status(&minor, code, kind, GSS_C_NO_OID, &more, &text) != GSS_S_COMPLETE)
+            break;
+        int length = snprintf(reason + at, PS_GSS_REASON_BYTES - at, "%s%.*s", at > 0 ? ": " : "",
+                              (int)text.length, (const char *)text.value);
+        gss_release_buffer(&minor, &text);
+        if (length > 0)
+            at = at + (size_t)length < PS_GSS_REASON_BYTES ? at + (size_t)length : PS_GSS_REASON_BYTES - 1;
+    } while (more != 0);
+    return at;
+}
+
+void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
+{
+    size_t at = append(reason, 0, major, GSS_C_GSS_CODE);
+    if (minor != 0)
+        (void)append(reason, at, minor, GSS_C_MECH_CODE);
+    for (char *byte = reason; *byte != '\0'; byte++) {
+        if ((unsigned char)*byte < ' ')
+            *byte = ' ';
+    }
+}
+
+/* ---- names ---- */
+
+/* Replaces the host _HOST by this machine's canonical name, in small letters. */
+static enum ps_status resolve_host(const char *principal, char *to, struct ps_err *err)
+{
+    const char *host = strstr(principal, "/" HOST "@");
+    struct ps_local_host local;
+    if (host == NULL) {
+        snprintf(to, PRINCIPAL_BYTES, "%s", principal);
+        return PS_OK;
+    }
+    if (ps_local_host_find(&local, err) != PS_OK)
+        return PS_FAIL;
+    for (char *byte = local.canonical; *byte != '\0'; byte++)
+        *byte = (char)tolower((unsigned char)*byte);
+    snprintf(to, PRINCIPAL_BYTES, "%.*s/%s%s", (int)(host - principal), principal, local.canonical,
+             host + strlen("/" HOST));
+    return PS_OK;
+}
+
+enum ps_status ps_gss_name_import(const char *principal, gss_name_t *name, struct ps_err *err)
+{
+    char text[PRINCIPAL_BYTES], reason[PS_GSS_REASON_BYTES];
+    OM_uint32 minor;
+    if (strlen(principal) >= PRINCIPAL_BYTES - PS_LOCAL_HOST_BYTES)
+        return ps_err_set(err, "the principal %.64s... is too long", principal);
+    if (resolve_host(principal, text, err) != PS_OK)
+        return PS_FAIL;
+    gss_buffer_desc buffer = {.length = strlen(text), .value = text};
+    OM_uint32 major = gss_import_name(&minor, &buffer, GSS_KRB5_NT_PRINCIPAL_NAME, name);
+    if (major == GSS_S_COMPLETE)
+        return PS_OK;
+    ps_gss_explain(major, minor, reason);
+    return ps_err_set(err, "%s is no principal: %s", text, reason);
+}
+
+/* ---- contexts ---- */
+
+void ps_gss_token_free(struct ps_gss_token *token)
+{
+    gss_buffer_desc buffer = {.length = token->length, .value = token->bytes};
+    OM_uint32 minor;
+    (void)gss_release_buffer(&minor, &buffer);
+    *token = (struct ps_gss_token){.length = 0};
+}
+
+void ps_gss_context_close(struct ps_gss_context *context)
+{
+    OM_uint32 minor;
+    if (context == NULL)
+        return;
+    if (context->handle != GSS_C_NO_CONTEXT)
+        (void)gss_delete_sec_context(&minor, &context->handle, GSS_C_NO_BUFFER);
+    if (context->target != GSS_C_NO_NAME) {
+        (void)gss_release_name(&minor, &context->target);
+        (void)gss_release_cred(&minor, &context->credential);
+    }
+    free(context);
+}
+
+static void note_peer(struct ps_gss_context *context, gss_name_t name)
+{
+    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor;
+    if (gss_display_name(&minor, name, &text, NULL) == GSS_S_COMPLETE)
+        snprintf(context->peer, sizeof context->peer, "%.*s", (int)text.length, (const char *)text.value);
+    (void)gss_release_buffer(&minor, &text);
+}
+
+static OM_uint32 accept_step(struct ps_gss_context *context, gss_buffer_t in, gss_buffer_t out,
+                             OM_uint32 *minor)
+{
+    gss_name_t peer = GSS_C_NO_NAME;
+    OM_uint32 ignored,
+        major = gss_accept_sec_context(minor, &context->handle, context->credential, in,
+                                       GSS_C_NO_CHANNEL_BINDINGS, &peer, NULL, out, NULL, NULL, NULL);
+    if (major == GSS_S_COMPLETE)
+        note_peer(context, peer);
+    if (peer != GSS_C_NO_NAME)
+        (void)gss_release_name(&ignored, &peer);
+    return major;
+}
+
+static OM_uint32 initiate_step(struct ps_gss_context *context, gss_buffer_t in, gss_buffer_t out,
+                               OM_uint32 *minor)
+{
+    return gss_init_sec_context(minor, context->credential, &context->handle, context->target,
+                                (gss_OID)gss_mech_krb5, GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG, 0,
+                                GSS_C_NO_CHANNEL_BINDINGS, in, NULL, out, NULL, NULL);
+}
+
+enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,
+                                       struct ps_gss_token *out, char *reason)
+{
+    gss_buffer_desc in = {.length = length, .value = (void *)(uintptr_t)bytes}, made = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor = 0, major = context->target == GSS_C_NO_NAME
+                                     ? accept_step(context, &in, &made, &minor)
+                                     : initiate_step(context, &in, &made, &minor);
+    *out = (struct ps_gss_token){.bytes = made.value, .length = made.length};
+    if (major == GSS_S_COMPLETE)
+        return PS_GSS_ESTABLISHED;
+    if (major == GSS_S_CONTINUE_NEEDED)
+        return PS_GSS_MORE;
+    ps_gss_token_free(out);
+    ps_gss_explain(major, minor, reason);
+    return PS_GSS_FAILED;
+}
+
+bool ps_gss_context_wrap(struct ps_gss_context *context, const void *bytes, size_t length,
+                         struct ps_gss_token *out, char *reason)
+{
+    gss_buffer_desc in = {.length = length, .value = (void *)(uintptr_t)bytes}, made = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor, major = gss_wrap(&minor, context->handle, 0, GSS_C_QOP_DEFAULT, &in, NULL, &made);
+    *out = (struct ps_gss_token){.bytes = made.value, .length = made.length};
+    if (major == GSS_S_COMPLETE)
+        return true;
+    ps_gss_explain(major, minor, reason);
+    return false;
+}
+
+bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
+                           struct ps_gss_token *out, char *reason)
+{
+    gss_buffer_desc in = {.length = length, .value = (void *)(uintptr_t)bytes}, made = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor, major = gss_unwrap(&minor, context->handle, &in, &made, NULL, NULL);
+    *out = (struct ps_gss_token){.bytes = made.value, .length = made.length};
+    if (major == GSS_S_COMPLETE)
+        return true;
+    ps_gss_explain(major, minor, reason);
+    return false;
+}
+
+const char *ps_gss_context_peer(const struct ps_gss_context *context)
+{
+    return context->peer;
+}
+
+/* ---- the acceptor ---- */
+
+struct ps_gss_acceptor {
+    krb5_context library;
+    krb5_keytab keys; /* in memory, while this is open */
+    gss_cred_id_t credential;
+};
+
+static enum ps_status fail(krb5_context library, krb5_error_code error, const char *keytab,
+                           struct ps_err *err)
+{
+    const char *text = krb5_get_error_message(library, error);
+    ps_err_set(err, "%s: %s", keytab, text);
+    krb5_free_error_message(library, text);
+    return PS_FAIL;
+}
+
+/* Copies all keys of the file: who checks tokens reads no file. */
+static enum ps_status copy_keys(struct ps_gss_acceptor *acceptor, const char *keytab, struct ps_err *err)
+{
+    krb5_context library = acceptor->library;
+    krb5_keytab file;
+    krb5_kt_cursor cursor;
+    krb5_keytab_entry entry;
+    char name[PRINCIPAL_BYTES];
+    snprintf(name, sizeof name, "FILE:%s", keytab);
+    krb5_error_code error = krb5_kt_resolve(library, name, &file);
+    if (error != 0)
+        return fail(library, error, keytab, err);
+    error = krb5_kt_start_seq_get(library, file, &cursor);
+    if (error == 0) {
+        while ((error = krb5_kt_next_entry(library, file, &entry, &cursor)) == 0) {
+            error = krb5_kt_add_entry(library, acceptor->keys, &entry);
+            (void)krb5_free_keytab_entry_contents(library, &entry);
+            if (error != 0)
+                break;
+        }
+        error = error == KRB5_KT_END ? 0 : error;
+        (void)krb5_kt_end_seq_get(library, file, &cursor);
+    }
+    enum ps_status status = error == 0 ? PS_OK : fail(library, error, keytab, err);
+    (void)krb5_kt_close(library, file);
+    return status;
+}
+
+/* Asked first: the library's own search leaks memory when it finds none. */
+static bool has_keys(const struct ps_gss_acceptor *acceptor, const char *principal)
+{
+    char text[PRINCIPAL_BYTES];
+    struct ps_err err = {.length = 0};
+    krb5_principal name;
+    krb5_keytab_entry entry;
+    if (resolve_host(principal, text, &err) != PS_OK || krb5_parse_name(acceptor->library, text, &name) != 0)
+        return false;
+    bool has = krb5_kt_get_entry(acceptor->library, acceptor->keys, name, 0, 0, &entry) == 0;
+    if (has)
+        (void)krb5_free_keytab_entry_contents(acceptor->library, &entry);
+    krb5_free_principal(acceptor->library, name);
+    return has;
+}
+
+static enum ps_status acquire(struct ps_gss_acceptor *acceptor, const char *keys, const char *principal,
+                              const char *keytab, struct ps_err *err)
+{
+    /* Without a file of tokens that came before: this is no replay cache, but each connection's tokens prove that its client
+     * is there, because the server's part of the exchange is new each time. */
+    gss_key_value_element_desc elements[] = {{"keytab", keys}, {"rcache", "none:"}};
+    const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
+    gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
+    char reason[PS_GSS_REASON_BYTES];
+    gss_name_t name;
+    OM_uint32 minor, ignored;
+    if (ps_gss_name_import(principal, &name, err) != PS_OK)
+        return PS_FAIL;
+    if (!has_keys(acceptor, principal)) {
+        (void)gss_release_name(&ignored, &name);
+        return ps_err_set(err, "%s has no keys of %s", keytab, principal);
+    }
+    OM_uint32 major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_ACCEPT, &store,
+                                            &acceptor->credential, NULL, NULL);
+    (void)gss_release_name(&ignored, &name);
+    if (major == GSS_S_COMPLETE)
+        return PS_OK;
+    ps_gss_explain(major, minor, reason);
+    return ps_err_set(err, "%s: the keys of %s cannot be used: %s", keytab, principal, reason);
+}
+
+enum ps_status ps_gss_acceptor_build(struct ps_gss_acceptor **built, const char *principal,
+                                     const char *keytab, struct ps_err *err)
+{
+    struct ps_gss_acceptor *acceptor = ps_must_alloc(1, sizeof *acceptor, "Kerberos");
+    char keys[64];
+    *acceptor = (struct ps_gss_acceptor){.credential = GSS_C_NO_CREDENTIAL};
+    *built = acceptor;
+    krb5_error_code error = krb5_init_context(&acceptor->library);
+    if (error == 0) {
+        snprintf(keys, sizeof keys, "MEMORY:penstock-%p", (void *)acceptor);
+        error = krb5_kt_resolve(acceptor->library, keys, &acceptor->keys);
+    }
+    if (error != 0) {
+        ps_err_set(err, "Kerberos cannot be used: error %ld; is its configuration (krb5.conf) right?",
+                   (long)error);
+    } else if (copy_keys(acceptor, keytab, err) == PS_OK &&
+               acquire(acceptor, keys, principal, keytab, err) == PS_OK) {
+        return PS_OK;
+    }
+    ps_gss_acceptor_teardown(acceptor);
+    *built = NULL;
+    return PS_FAIL;
+}
+
+void ps_gss_acceptor_teardown(struct ps_gss_acceptor *acceptor)
+{
+    OM_uint32 minor;
+    if (acceptor == NULL)
+        return;
+    if (acceptor->credential != GSS_C_NO_CREDENTIAL)
+        (void)gss_release_cred(&minor, &acceptor->credential);
+    if (acceptor->keys != NULL)
+        (void)krb5_kt_close(acceptor->library, acceptor->keys);
+    if (acceptor->library != NULL)
+        krb5_free_context(acceptor->library);
+    free(acceptor);
+}
+
+struct ps_gss_context *ps_gss_acceptor_open(const struct ps_gss_acceptor *acceptor)
+{
+    struct ps_gss_context *context = calloc(1, sizeof *context);
+    if (context == NULL)
+        return NULL;
+    context->handle = GSS_C_NO_CONTEXT;
+    context->credential = acceptor != NULL ? acceptor->credential : GSS_C_NO_CREDENTIAL;
+    context->target = GSS_C_NO_NAME;
+    return context;
+}

@@ -1,0 +1,71 @@
+/* Kerberos by GSSAPI (MIT krb5): who a client and a server are, by tokens that the two exchange. The only file that knows the
+ * library.
+ *
+ * An acceptor's keys are read once, by `build`; a token is then checked without a file or the network. An initiator needs
+ * tickets from a KDC: a helper thread gets them, and makes the first token of a connection before the connection is begun.
+ *
+ * Sources: RFC 2743 and 2744 (GSSAPI), RFC 4121 (Kerberos), MIT's documentation (credential stores). */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_GSS_REASON_BYTES 256U
+#define PS_GSS_NAME_BYTES 256U
+
+/* One side of one exchange. Thread: one at a time. */
+struct ps_gss_context;
+
+struct ps_gss_token {
+    void *bytes; /* from the library: ps_gss_token_free */
+    size_t length;
+};
+
+enum ps_gss_result {
+    PS_GSS_FAILED,
+    PS_GSS_MORE,        /* the other side has to answer the token */
+    PS_GSS_ESTABLISHED, /* who the other side is, is known; there may be a last token for it */
+};
+
+void ps_gss_token_free(struct ps_gss_token *token);
+/* NULL is allowed. */
+void ps_gss_context_close(struct ps_gss_context *context);
+/* Takes a token of the other side's; `out` gets one for it, or none (length 0), and is the caller's. On PS_GSS_FAILED
+ * `reason` (PS_GSS_REASON_BYTES) has the library's text. */
+enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,
+                                       struct ps_gss_token *out, char *reason);
+/* Of an established context: protects a message, not secretly; takes one of the other side's. Returns false with `reason`. */
+bool ps_gss_context_wrap(struct ps_gss_context *context, const void *bytes, size_t length,
+                         struct ps_gss_token *out, char *reason);
+bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
+                           struct ps_gss_token *out, char *reason);
+/* The other side's principal, "flume/host@REALM", of an established context of an acceptor. */
+const char *ps_gss_context_peer(const struct ps_gss_context *context);
+
+/* ---- the server's side ---- */
+
+struct ps_gss_acceptor;
+
+/* Reads the principal's keys from the keytab. `principal`: service/host@REALM; a host of _HOST is this machine's canonical
+ * name, as in Hadoop's SecurityUtil. Owns: the caller tears it down after all its contexts. Thread: control. */
+enum ps_status ps_gss_acceptor_build(struct ps_gss_acceptor **acceptor, const char *principal,
+                                     const char *keytab, struct ps_err *err);
+void ps_gss_acceptor_teardown(struct ps_gss_acceptor *acceptor);
+/* `acceptor` NULL: it has no keys, and no token is right. NULL: no memory. Thread: any. */
+struct ps_gss_context *ps_gss_acceptor_open(const struct ps_gss_acceptor *acceptor);
+
+/* ---- the client's side ---- */
+
+struct ps_gss_initiator;
+
+/* Begins to get tickets for `server` with the keys of `principal` in the keytab, on a thread of its own, and waits for them
+ * for at most a second. _HOST in `principal` as above. Thread: control. */
+enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **initiator, const char *principal,
+                                      const char *keytab, const char *server, struct ps_err *err);
+/* Waits longer for the first tickets. Thread: that of ps_gss_initiator_build, before others use it. */
+void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms);
+/* NULL is allowed. Does not wait for a KDC. */
+void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
+/* Takes a context and its first token, which are the caller's. NULL with `reason`: there are none yet, or getting tickets
+ * failed. Either way the next ones are begun. Does not wait. Thread: any worker. */
+struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
+                                             char *reason);

@@ -1,0 +1,201 @@
+/* The client's side: tickets from a KDC, on a helper thread. */
+#include "stages/net/gssapi_parts.h"
+
+#include "core/clock.h"
+#include "core/helper/helper.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUILD_WAIT_MS 1000U
+/* A token names the time at which it was made, and servers take those of at most five minutes. */
+#define TOKEN_NS (120 * PS_NS_PER_S)
+
+/* A job: the thread makes a context and its first token. */
+struct preparation {
+    struct ps_gss_context *context; /* NULL: it failed */
+    struct ps_gss_token token;
+    uint64_t made_ns;
+    char reason[PS_GSS_REASON_BYTES];
+};
+
+/* The thread's. */
+struct maker {
+    char *principal, *keytab, *server;
+    unsigned long count; /* of tickets' stores */
+    struct preparation preparation;
+};
+
+struct ps_gss_initiator {
+    pthread_mutex_t lock; /* several workers connect; held for a few instructions */
+    struct ps_helper *helper;
+    struct maker *maker;
+    struct preparation *ready; /* taken back from the thread; NULL: it has it */
+};
+
+/* ---- the thread ---- */
+
+static void forget(struct preparation *preparation)
+{
+    ps_gss_context_close(preparation->context);
+    if (preparation->token.length > 0)
+        ps_gss_token_free(&preparation->token);
+    *preparation = (struct preparation){.context = NULL};
+}
+
+/* Gets a ticket for the principal, into a store of its own in memory. Asks a KDC. */
+static bool acquire(struct maker *maker, gss_name_t name, gss_cred_id_t *credential, char *reason)
+{
+    char tickets[64];
+    snprintf(tickets, sizeof tickets, "MEMORY:penstock-%p-%lu", (void *)maker, ++maker->count);
+    gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", tickets}};
+    const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
+    gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
+    OM_uint32 minor, major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms,
+                                                   GSS_C_INITIATE, &store, credential, NULL, NULL);
+    if (major == GSS_S_COMPLETE)
+        return true;
+    ps_gss_explain(major, minor, reason);
+    return false;
+}
+
+static bool prepare(struct maker *maker, struct preparation *preparation)
+{
+    struct ps_err err = {.length = 0};
+    gss_name_t name = GSS_C_NO_NAME;
+    OM_uint32 minor;
+    struct ps_gss_context *context = calloc(1, sizeof *context);
+    preparation->context = context;
+    if (context == NULL) {
+        snprintf(preparation->reason, sizeof preparation->reason, "no memory");
+        return false;
+    }
+    if (ps_gss_name_import(maker->server, &context->target, &err) != PS_OK ||
+        ps_gss_name_import(maker->principal, &name, &err) != PS_OK) {
+        snprintf(preparation->reason, sizeof preparation->reason, "%.*s", (int)sizeof preparation->reason - 1,
+                 err.text);
+        return false;
+    }
+    bool got = acquire(maker, name, &context->credential, preparation->reason);
+    (void)gss_release_name(&minor, &name);
+    return got &&
+           ps_gss_context_step(context, NULL, 0, &preparation->token, preparation->reason) != PS_GSS_FAILED;
+}
+
+static void run(void *maker, void *job)
+{
+    struct preparation *preparation = job;
+    forget(preparation);
+    if (!prepare(maker, preparation)) {
+        ps_gss_context_close(preparation->context);
+        preparation->context = NULL;
+    }
+    preparation->made_ns = ps_clock_now().mono_ns;
+}
+
+static void end(void *argument)
+{
+    struct maker *maker = argument;
+    forget(&maker->preparation);
+    free(maker->principal);
+    free(maker->keytab);
+    free(maker->server);
+    free(maker);
+}
+
+/* ---- the owner ---- */
+
+static char *copy(const char *text)
+{
+    char *made = ps_must_alloc(strlen(text) + 1, 1, "Kerberos");
+    memcpy(made, text, strlen(text) + 1);
+    return made;
+}
+
+static void ask(struct ps_gss_initiator *initiator)
+{
+    struct preparation *preparation = initiator->ready;
+    if (preparation != NULL && ps_helper_ask(initiator->helper, preparation))
+        initiator->ready = NULL;
+}
+
+static void note_answer(struct ps_gss_initiator *initiator, struct preparation *answer)
+{
+    if (answer != NULL)
+        initiator->ready = answer;
+}
+
+enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built, const char *principal,
+                                      const char *keytab, const char *server, struct ps_err *err)
+{
+    struct maker *maker = ps_must_alloc(1, sizeof *maker, "Kerberos");
+    *maker = (struct maker){
+        .principal = copy(principal), .keytab = copy(keytab), .server = copy(server), .count = 0};
+    const struct ps_helper_settings settings = {
+        .name = "kerberos", .room = 1, .wake_fd = -1, .run = run, .end = end, .argument = maker};
+    struct ps_helper *helper = ps_helper_create(&settings, err);
+    if (helper == NULL) {
+        end(maker);
+        return PS_FAIL;
+    }
+    struct ps_gss_initiator *initiator = ps_must_alloc(1, sizeof *initiator, "Kerberos");
+    *initiator = (struct ps_gss_initiator){.helper = helper, .maker = maker, .ready = &maker->preparation};
+    pthread_mutex_init(&initiator->lock, NULL);
+    ask(initiator);
+    ps_gss_initiator_wait(initiator, BUILD_WAIT_MS);
+    *built = initiator;
+    return PS_OK;
+}
+
+void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms)
+{
+    if (initiator->ready == NULL)
+        note_answer(initiator, ps_helper_wait(initiator->helper, timeout_ms));
+}
+
+void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator)
+{
+    if (initiator == NULL)
+        return;
+    (void)ps_helper_destroy(initiator->helper, 0);
+    pthread_mutex_destroy(&initiator->lock);
+    free(initiator);
+}
+
+/* Takes what is ready. */
+static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
+                                   char *reason)
+{
+    struct preparation *ready = initiator->ready;
+    if (ready == NULL) {
+        snprintf(reason, PS_GSS_REASON_BYTES, "Kerberos tickets are not here yet");
+        return NULL;
+    }
+    if (ready->context == NULL) {
+        snprintf(reason, PS_GSS_REASON_BYTES, "no Kerberos ticket: %.200s",
+                 ready->reason[0] != '\0' ? ready->reason : "it is being asked for");
+        return NULL;
+    }
+    if (ps_clock_now().mono_ns - ready->made_ns > TOKEN_NS) {
+        snprintf(reason, PS_GSS_REASON_BYTES, "the Kerberos token is too old; a new one is made");
+        return NULL;
+    }
+    struct ps_gss_context *context = ready->context;
+    *token = ready->token;
+    ready->context = NULL;
+    ready->token = (struct ps_gss_token){.length = 0};
+    return context;
+}
+
+struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
+                                             char *reason)
+{
+    pthread_mutex_lock(&initiator->lock);
+    note_answer(initiator, ps_helper_answer(initiator->helper));
+    struct ps_gss_context *context = take(initiator, token, reason);
+    ask(initiator);
+    pthread_mutex_unlock(&initiator->lock);
+    return context;
+}

@@ -1,0 +1,19 @@
+/* What gssapi.c and gssapi_initiator.c share. */
+#pragma once
+
+#include "stages/net/gssapi.h"
+
+#include <gssapi/gssapi_ext.h>
+#include <gssapi/gssapi_krb5.h>
+
+struct ps_gss_context {
+    gss_ctx_id_t handle;
+    gss_cred_id_t credential; /* an acceptor's is shared; an initiator's is the context's own */
+    gss_name_t target;        /* of an initiator; GSS_C_NO_NAME: it is an acceptor's */
+    char peer[PS_GSS_NAME_BYTES];
+};
+
+/* Writes what the library says of a failure, on one line. */
+void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason);
+/* The principal as a name of the library's; _HOST replaced. */
+enum ps_status ps_gss_name_import(const char *principal, gss_name_t *name, struct ps_err *err);
