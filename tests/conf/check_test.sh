@@ -157,9 +157,9 @@ two_warn() { # TEXT: one warning, which names both
     says "$1"; says "as source r1 does; set another"; says "a1: 1 warning"
     run 1 check -n a1 -f "$work/two.properties" --strict
 }
-two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' >"$work/two.properties"
-two_warn "a1.sources.r2.positionFile: source r2 keeps its positions in $(realpath -m ~/.flume/taildir_position.json)"
-echo "a1.sources.r2.positionFile = $work/r2.json" >>"$work/two.properties"
+two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' "positionFile = $work/r.json" >"$work/two.properties"
+two_warn "a1.sources.r2.positionFile: source r2 keeps its positions in $(realpath -m "$work/r.json")"
+sed -i "s#^a1.sources.r2.positionFile.*#a1.sources.r2.positionFile = $work/r2.json#" "$work/two.properties"
 run 0 check -n a1 -f "$work/two.properties" --strict
 mkdir "$work/spool"
 real=$(realpath "$work")
