@@ -119,28 +119,51 @@ static void go_on_from(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     ps_tail_log_queue(tailer, log);
 }
 
-void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
-                              size_t length)
+/* What was not read of a file that is gone stands in its compressed form alone, which is not read. */
+static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t plain_bytes,
+                         int64_t position)
 {
-    char plain[PS_TAIL_HEAD_BYTES];
-    size_t plain_length = inflate_head(head, length, plain, sizeof plain);
-    log->compressed = true;
-    if (plain_length == 0) /* another format, or its first bytes are being written */
-        ps_log(PS_LOG_INFO, tailer->port->component, "%s is compressed: it is not read", log->path);
-    else if (original_find(tailer, log, plain, plain_length) != NULL ||
-             position_find(tailer, plain, plain_length) != NULL)
-        ps_log(PS_LOG_DEBUG, tailer->port->component, "%s is a file that was read, compressed", log->path);
-    else
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is compressed, and is no file that was read before: it is not read", log->path);
-    ps_tail_log_move(tailer, log, log->size, log->size);
+    if (plain_bytes <= position)
+        return;
+    ps_log(PS_LOG_WARN, tailer->port->component,
+           "%s is a file that was read to byte %lld, compressed before its rest was read: these %lld bytes "
+           "are not read",
+           log->path, (long long)position, (long long)(plain_bytes - position));
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
+             (uint64_t)(plain_bytes - position));
 }
 
-bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head, size_t length,
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
+                              const struct ps_tail_start *start)
+{
+    char plain[PS_TAIL_HEAD_BYTES];
+    size_t length = inflate_head(start->head, start->length, plain, sizeof plain);
+    log->compressed = true;
+    ps_tail_log_move(tailer, log, log->size, log->size);
+    if (length == 0) { /* another format, or its first bytes are being written */
+        ps_log(PS_LOG_INFO, tailer->port->component, "%s is compressed: it is not read", log->path);
+        return;
+    }
+    const struct ps_tail_log *original = original_find(tailer, log, plain, length);
+    const struct ps_tail_position *position = original == NULL ? position_find(tailer, plain, length) : NULL;
+    if (original == NULL && position == NULL)
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is compressed, and is no file that was read before: it is not read", log->path);
+    else
+        ps_log(PS_LOG_DEBUG, tailer->port->component, "%s is a file that was read, compressed", log->path);
+    if (position != NULL)
+        rest_is_lost(tailer, log, start->plain_bytes, position->offset);
+    else if (original != NULL && original->file.fd < 0 && (!original->named || original->cut_waits))
+        rest_is_lost(tailer, log, start->plain_bytes, original->read_offset);
+}
+
+bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_start *start,
                         int64_t *offset)
 {
+    const char *head = start->head;
+    size_t length = start->length;
     if (ps_tail_is_compressed(head, length)) {
-        ps_tail_compressed_found(tailer, log, head, length);
+        ps_tail_compressed_found(tailer, log, start);
         return true;
     }
     struct ps_tail_log *original = earlier_find(tailer, log, head, length);

@@ -24,6 +24,7 @@ struct opening {
     bool begins; /* as expected */
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
+    struct ps_tail_start start; /* the same */
     size_t head_length;
     char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
     uint32_t last_length;
@@ -42,6 +43,18 @@ static size_t read_at(int fd, char *to, size_t room, int64_t offset)
         used += (size_t)length;
     }
     return used;
+}
+
+/* A gzip file ends with the length of its content (RFC 1952, ISIZE). */
+static int64_t plain_bytes_of(const struct opening *opening)
+{
+    unsigned char last[4];
+    bool gzip = opening->head_length > 2 && memcmp(opening->head, "\x1f\x8b\x08", 3) == 0;
+    if (!gzip || opening->size < 18 ||
+        read_at(opening->fd, (char *)last, sizeof last, opening->size - 4) != sizeof last)
+        return 0;
+    return (int64_t)((uint32_t)last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 |
+                     (uint32_t)last[3] << 24);
 }
 
 /* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none. */
@@ -69,6 +82,8 @@ static void opening_run(struct ps_tail_job *job)
     opening->begins = ps_tail_identity_begins(opening->fd, &opening->expected);
     opening->way = ps_tail_way_of(opening->fd);
     opening->head_length = read_at(opening->fd, opening->head, sizeof opening->head, 0);
+    opening->start = (struct ps_tail_start){
+        .head = opening->head, .length = opening->head_length, .plain_bytes = plain_bytes_of(opening)};
     if (opening->offset > 0) {
         uint32_t want =
             opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? (uint32_t)opening->offset : PS_TAIL_LAST_BYTES;
@@ -211,7 +226,7 @@ static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct op
         log->compressed = ps_tail_is_compressed(opening->head, opening->head_length);
     } else if (!log->matched) {
         return false; /* its inode was that of another file */
-    } else if (ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset)) {
+    } else if (ps_tail_copy_found(tailer, log, &opening->start, &offset)) {
         log->identity = opening->identity;
         return false;
     } else if (offset == 0 && tailer->settings->skip_to_end && log->found_at_start) {
@@ -255,8 +270,7 @@ static bool compare(struct ps_tailer *tailer, struct ps_tail_log *log, const str
     log->identity = opening->identity;
     log->checked_ns = tailer->now_ns;
     int64_t offset = 0; /* another file may have its inode since it was closed: a copy */
-    return same || opening->was_open ||
-           !ps_tail_copy_found(tailer, log, opening->head, opening->head_length, &offset);
+    return same || opening->was_open || !ps_tail_copy_found(tailer, log, &opening->start, &offset);
 }
 
 /* A compressed file has another name now, or is shorter. If it begins in another way, its inode is another file's. */

@@ -181,15 +181,22 @@ void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place);
 
 /* ---- tailer_copy.c: files that begin like others ---- */
 
-/* A new file that has no position, whose beginning is `head`. Returns true when it may be a copy of another file, or is
+/* How a file begins. */
+struct ps_tail_start {
+    const char *head;
+    size_t length;
+    int64_t plain_bytes; /* of a gzip file: how long its content is, modulo 2^32; 0: not known */
+};
+
+/* A new file that has no position. Returns true when it may be a copy of another file, or is
  * compressed, and so is not read now. *offset: where it is read, if it is a copy of a file that was gone at the start. */
-bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head, size_t length,
+bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_start *start,
                         int64_t *offset);
 /* gzip, bzip2, xz, zstd. */
 bool ps_tail_is_compressed(const char *head, size_t length);
-/* It begins with `head`, which is compressed: it is not read, until its inode is another file's. */
-void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
-                              size_t length);
+/* It is compressed: it is not read, until its inode is another file's. */
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
+                              const struct ps_tail_start *start);
 /* What is not read of this one may stand in its copy: it was cut, or is gone. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Whether a file waits that may be a copy of this one. */

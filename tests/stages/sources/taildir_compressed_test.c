@@ -1,73 +1,14 @@
 /* Source taildir: files that are compressed, and those that get their inodes. */
-#include "tests/support/folder.h"
-#include "tests/support/stage.h"
+#include "stages/tail/tailer.h"
+#include "tests/stages/sources/taildir_support.h"
 
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static struct ps_test_stage stage;
-static char pattern[512], positions[512];
-
-static int setup(void **state)
-{
-    ps_test_folder_setup(state);
-    snprintf(pattern, sizeof pattern, "%s/app.*", ps_test_folder());
-    snprintf(positions, sizeof positions, "%s/state/positions.json", ps_test_folder());
-    return 0;
-}
-
-static void append(const char *name, const char *text)
-{
-    ps_test_folder_append(name, text, strlen(text));
-}
-
-static void move(const char *from, const char *to)
-{
-    assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
-}
-
-static void start(void)
-{
-    ps_test_stage_start(&stage, &ps_source_taildir,
-                        PS_KEYS("filegroups", "g", "filegroups.g", pattern, "positionFile", positions));
-}
-
-/* Waits for these lines, separated by blanks, and forgets them. */
-static void expect(const char *lines)
-{
-    char text[4096] = "";
-    size_t count = 0;
-    for (const char *at = lines; *at != '\0'; at++)
-        count += at == lines || *at == ' ';
-    ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
-    for (size_t i = 0; i < stage.event_count; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i > 0 ? " " : "",
-                 stage.events[i].body);
-    assert_string_equal(text, lines);
-    ps_test_source_clear(&stage);
-}
-
-/* Until so many files are open. */
-static void wait_for_open(unsigned count)
-{
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (ps_test_stage_counter(&stage, PS_COUNTER_extra + 1) != count) {
-        ps_test_source_settle(&stage, 0, 10);
-        assert_true(ps_clock_now().mono_ns < until);
-    }
-}
-
-static void expect_nothing(void)
-{
-    ps_test_source_settle(&stage, 0, 100);
-}
+#include <zlib.h>
 
 static void test_compressed(void **unused)
 {
     (void)unused;
     append("app.log", "one\n");
-    start();
+    PS_START(NULL);
     expect("one");
     ps_test_folder_append("app.log.1.gz", "\x1f\x8b\x08\x00garbage\nmore\n", 17);
     append("app.new", "two\n");
@@ -84,7 +25,7 @@ static void test_compressed_was_empty(void **unused)
 {
     (void)unused;
     append("app.log", "one\n");
-    start();
+    PS_START(NULL);
     expect("one");
     ps_test_stage_close(&stage);
     ps_test_source_clear(&stage);
@@ -112,7 +53,7 @@ static void test_inode_of_compressed_file(void **unused)
         snprintf(new, sizeof new, "app.%zu.new", i);
         ps_test_folder_append(gz, GZIP_TEXT, GZIP_BYTES);
         append("app.log", "one\n");
-        start();
+        PS_START(NULL);
         expect(i == 0 ? "one" : "one one");
         assert_int_equal(truncate(ps_test_folder_path(gz), 0), 0);
         append(gz, lines[i]);
@@ -132,7 +73,7 @@ static void test_copy_on_inode_of_compressed_file(void **unused)
     (void)unused;
     ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
     append("app.log", "first-line-of-the-log\n");
-    start();
+    PS_START(NULL);
     expect("first-line-of-the-log");
     assert_int_equal(truncate(ps_test_folder_path("app.1.gz"), 0), 0);
     append("app.1.gz",
@@ -153,7 +94,7 @@ static void test_compressed_is_renamed(void **unused)
     (void)unused;
     ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
     append("app.log", "one\n");
-    start();
+    PS_START(NULL);
     expect("one");
     move("app.1.gz", "app.2.gz");
     append("app.new", "two\n");
@@ -162,11 +103,32 @@ static void test_compressed_is_renamed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Renamed and compressed while the agent was stopped: what was not read before is not read, and told. */
+static void test_compressed_with_a_rest(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    ps_test_stage_close(&stage);
+    gzFile out = gzopen(ps_test_folder_path("app.log.1.gz"), "wb");
+    assert_non_null(out);
+    assert_int_equal(gzputs(out, "one\ntwo\nthree\n"), 14);
+    assert_int_equal(gzclose(out), Z_OK);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    work_until((enum ps_counter)PS_TAIL_COUNTER_lost_bytes, 10);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(compressed), TEST(compressed_was_empty),
-                                       TEST(inode_of_compressed_file), TEST(copy_on_inode_of_compressed_file),
-                                       TEST(compressed_is_renamed)};
+    const struct CMUnitTest tests[] = {TEST(compressed),
+                                       TEST(compressed_was_empty),
+                                       TEST(inode_of_compressed_file),
+                                       TEST(copy_on_inode_of_compressed_file),
+                                       TEST(compressed_is_renamed),
+                                       TEST(compressed_with_a_rest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
