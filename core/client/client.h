@@ -125,7 +125,8 @@ PENSTOCK_CLIENT_PUBLIC int penstock_client_append(struct penstock_client *client
                                                   struct penstock_client_error *error);
 /* Sends `count` events in their order, in one call for each batch-size of them (and fewer when they are large: 4 MiB), and
  * waits for the acknowledgement of each call before the next is sent. A source takes the events of a call together or not at
- * all. `acknowledged`: how many of the first events are acknowledged, also when it fails; may be NULL. */
+ * all while they fit into one of its transactions (1,024 events at most, and a quarter of a channel); of a longer call that
+ * failed, some events may be in the channel. `acknowledged`: how many of the first events are acknowledged, also when it fails; may be NULL. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_append_batch(struct penstock_client *client,
                                                         const struct penstock_client_event *events,
                                                         size_t count, size_t *acknowledged,
