@@ -110,9 +110,11 @@ check_lines() { # ROTATIONS CHANNEL ENDINGS...: every line is there, in order, a
 import os, sys
 out, lines, rotations, channel, endings = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5:]
 highest, total = {}, 0
+since_kill = {}  # the highest ones since the last KILL, whose lines may still come again in later lives
 for life, ending in enumerate(endings, 1):
     killed_before = life > 1 and endings[life - 2] == "KILL"
-    in_life = {}
+    if killed_before:
+        since_kill = {}
     folder = f"{out}/{life}"
     for name in sorted(os.listdir(folder), key=lambda name: tuple(map(int, name.split("-")))):
         for line in open(f"{folder}/{name}", newline="\n"):
@@ -127,12 +129,10 @@ for life, ending in enumerate(endings, 1):
                 sys.exit(f"life {life}: damaged: {line!r}")
             if number > before + 1:
                 sys.exit(f"life {life}: {key}: line {number} after {before}")
-            if number <= before and not killed_before:
-                sys.exit(f"life {life}: {key}: line {number} again, though the life before ended by {endings[life - 2] if life > 1 else 'nothing'}")
             # A file channel delivers what it has, and then the source's lines whose promise no position had yet.
-            if channel == "memory" and number <= in_life.get(key, -1):
-                sys.exit(f"life {life}: {key}: line {number} twice in one life")
-            in_life[key] = number
+            if number <= since_kill.get(key, -1) and not (killed_before and channel == "file"):
+                sys.exit(f"life {life}: {key}: line {number} again, though no KILL came since it was there")
+            since_kill[key] = max(since_kill.get(key, -1), number)
             highest[key] = max(before, number)
 missing = [(file, i) for file in ("renamed", "cut") for i in range(rotations) if highest.get((file, i), -1) != lines - 1]
 if missing or len(highest) != 2 * rotations:
