@@ -265,8 +265,9 @@ static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
 /* ---- source ---- */
 
 enum ps_when_full {
-    PS_WAIT,   /* stop reading until there is room; the sender sees back-pressure */
-    PS_REFUSE, /* after the channel's keep-alive: withdraw what was not put yet and call `refused` */
+    PS_WAIT,            /* stop reading until there is room; the sender sees back-pressure */
+    PS_REFUSE,          /* after the channel's keep-alive: withdraw what was not put yet and call `refused` */
+    PS_REFUSE_TOGETHER, /* at once, too, what came meanwhile: senders keep what is refused, and wait for the answer */
 };
 
 struct ps_source_ops {

@@ -123,7 +123,7 @@ static void describe_components(const struct lines *lines)
 static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel)
 {
     if (ps_channel_is_durable(channel))
-        return source->when_full == PS_REFUSE && source->needs == PS_LEVEL_ACCEPTED
+        return source->when_full != PS_WAIT && source->needs == PS_LEVEL_ACCEPTED
                    ? "at least once: what the channel has promised survives a crash; while it is full the "
                      "sender is "
                      "refused"
@@ -131,7 +131,7 @@ static const char *promise_of(const struct ps_source_ops *source, const struct p
                      "source waits";
     if (source->needs != PS_LEVEL_ACCEPTED)
         return "at least once: after a crash the source reads again what the sink has not confirmed";
-    return source->when_full == PS_REFUSE
+    return source->when_full != PS_WAIT
                ? "delivered unless the process is killed; while the channel is full the sender is refused"
                : "delivered unless the process is killed; while the channel is full the source waits";
 }

@@ -88,6 +88,9 @@ struct ps_source_runner {
     /* What the source before it could not put, oldest first: goes first. Closed: what the next one is to put. */
     struct ps_lease *inherited;
     bool waiting; /* the source was told `paused` */
+    /* PS_REFUSE_TOGETHER: a chain was refused since a channel had room, or the source had nothing to give. What it gives now
+     * came while that one waited, and has waited, too. */
+    bool refuses;
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
     uint64_t backoff_until_ns;

@@ -145,14 +145,16 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
     }
     if (put_pending(runner, now)) {
         ps_source_runner_wait(runner, false, now);
+        runner->refuses = false;
         chain_put(runner, now);
         return true;
     }
     ps_source_runner_wait(runner, true, now);
-    if (ops_of(runner)->when_full == PS_REFUSE) {
+    if (ops_of(runner)->when_full != PS_WAIT) {
         uint64_t until = runner->waiting_since_ns + keep_alive_ns(runner);
-        if (now->mono_ns >= until) {
+        if (now->mono_ns >= until || runner->refuses) {
             chain_refuse(runner, now);
+            runner->refuses = ops_of(runner)->when_full == PS_REFUSE_TOGETHER;
             ps_source_runner_wait(runner, false, now);
             return true;
         }

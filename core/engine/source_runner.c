@@ -193,6 +193,8 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
             source_back_off(runner, now);
         }
         struct ps_batch *batch = runner->batch;
+        if (result == PS_IDLE && ps_batch_is_empty(batch))
+            runner->refuses = false;
         if (batch->full && ps_batch_is_empty(batch))
             batch_discard(runner); /* its blocks are used up by an earlier rest: a new one has room */
         else if (batch_is_finished(batch) && !batch_close(runner, now))

@@ -102,7 +102,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
 
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
-    .when_full = PS_REFUSE,
+    .when_full = PS_REFUSE_TOGETHER,
     .work = ps_stream_source_work,
     .tick = ps_http_source_tick,
     .accepted = ps_http_source_accepted,

@@ -10,6 +10,7 @@
 static struct {
     enum ps_result source_answer;
     uint32_t make, body_bytes; /* make: rows that one call makes, 0 = none */
+    unsigned calls_more;       /* with flush: so many calls after this one make as many */
     bool flush, ticket_only, refuses;
     unsigned source_opens_after, sink_opens_after; /* failures of `open` before it succeeds */
     uint64_t tick_every_ns;
@@ -62,7 +63,9 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
     }
     if (made > 0 && script.flush)
         batch->flush = true;
-    if (script.flush)
+    if (script.flush && script.calls_more > 0)
+        script.calls_more--;
+    else if (script.flush)
         script.make = 0;
     return made > 0 ? PS_DONE : script.source_answer;
 }
@@ -112,11 +115,14 @@ static void source_paused(const void *p, void *state, bool paused, const struct 
         .needs = PS_LEVEL_ACCEPTED, .when_full = (when), .work = source_work, .tick = source_tick,           \
         .accepted = source_accepted, .refused = source_refused, .paused = source_paused                      \
     }
-static const struct ps_source_ops waiting_ops = SOURCE(PS_WAIT), refusing_ops = SOURCE(PS_REFUSE);
+static const struct ps_source_ops waiting_ops = SOURCE(PS_WAIT), refusing_ops = SOURCE(PS_REFUSE),
+                                  together_ops = SOURCE(PS_REFUSE_TOGETHER);
 static const struct ps_stage_ops waiting = {
     .kind = PS_KIND_SOURCE, .name = "waiting", .open = source_open, .source = &waiting_ops};
 static const struct ps_stage_ops refusing = {
     .kind = PS_KIND_SOURCE, .name = "refusing", .open = source_open, .source = &refusing_ops};
+static const struct ps_stage_ops together = {
+    .kind = PS_KIND_SOURCE, .name = "together", .open = source_open, .source = &together_ops};
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
@@ -380,6 +386,57 @@ static void test_refuse_after_keep_alive(void **state)
     assert_int_equal(script.delivered_events, 2);
 }
 
+/* Fills the channel, then makes three batches for which it has no room. */
+static void make_three(const struct ps_stage_ops *source)
+{
+    script.sink_answer = PS_LATER;
+    make_one(1);
+    start_agent(source, 1, "1");
+    run_for(PS_NS_PER_S);
+    make_one(1);
+    run_for(PS_NS_PER_S);
+    assert_int_equal(script.accepted, 2);
+    make_one(1);
+    script.calls_more = 2;
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 0);
+}
+
+/* Each batch waits for keep-alive: a sender that does not listen is slowed down by that. */
+static void test_refuse_one_by_one(void **state)
+{
+    (void)state;
+    make_three(&refusing);
+    for (unsigned i = 1; i <= 3; i++) {
+        run_for(2 * PS_NS_PER_S);
+        assert_int_equal(script.refused, i);
+        run_for(PS_NS_PER_S);
+    }
+    script.sink_answer = PS_DONE;
+    stop_agent(true);
+}
+
+/* What came while a batch waited has waited, too, and is refused with it. What comes later waits again. */
+static void test_refuse_together(void **state)
+{
+    (void)state;
+    make_three(&together);
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 3);
+    make_one(1);
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 3);
+    run_for(2 * PS_NS_PER_S);
+    assert_int_equal(script.refused, 4);
+    make_one(1);
+    run_for(PS_NS_PER_S);
+    script.sink_answer = PS_DONE; /* there is room in time */
+    run_for(PS_NS_PER_S);
+    assert_int_equal(script.refused, 4);
+    assert_int_equal(script.accepted, 3);
+    stop_agent(true);
+}
+
 /* Room that appears in the last nanosecond of keep-alive is used. */
 static void test_room_in_time(void **state)
 {
@@ -529,6 +586,8 @@ int main(void)
         cmocka_unit_test_setup(test_open_again, fresh),
         cmocka_unit_test_setup(test_batches_grow, fresh),
         cmocka_unit_test_setup(test_refuse_after_keep_alive, fresh),
+        cmocka_unit_test_setup(test_refuse_one_by_one, fresh),
+        cmocka_unit_test_setup(test_refuse_together, fresh),
         cmocka_unit_test_setup(test_room_in_time, fresh),
         cmocka_unit_test_setup(test_tick, fresh),
         cmocka_unit_test_setup(test_ticket_without_events, fresh),
