@@ -127,7 +127,13 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     const struct ps_tail_identity *known = &position->identity;
     bool same_path = strcmp(position->path, log->path) == 0, same;
     if (!log->matches && known->head_length == 0)
-        return false; /* nothing says that it is that file */
+        return false;                 /* nothing says that it is that file */
+    if (!log->matches && same_path) { /* it was not renamed: the groups are others now */
+        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
+               log->path);
+        position->path[0] = '\0';
+        return false;
+    }
     if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
         log->found_at_start =
             false; /* it was empty, or another file that was empty had its inode: it is new */

@@ -200,6 +200,28 @@ static void test_batches_and_turns(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file that was followed, and that no group has any more, is not read on. */
+static void test_narrower_group(void **unused)
+{
+    (void)unused;
+    char narrow[600];
+    snprintf(narrow, sizeof narrow, "%s/app[.]log", ps_test_folder());
+    append("app.log", "one\n");
+    append("app.secret", "two\n");
+    PS_START(NULL);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_stage_fini(&stage);
+    append("app.secret", "three\n");
+    append("app.log", "four\n");
+    PS_START("filegroups.g", narrow);
+    expect("four");
+    append("app.secret", "five\n");
+    append("app.log", "six\n");
+    expect("six");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
 /* A file that could not be opened is tried again, also when nothing is written to it. */
 static void test_unreadable(void **unused)
 {
@@ -272,6 +294,7 @@ int main(void)
         TEST(skip_to_end),
         TEST(long_lines),
         TEST(batches_and_turns),
+        TEST(narrower_group),
         TEST(unreadable),
         TEST(more_files_than_descriptors),
         TEST(mistakes),
