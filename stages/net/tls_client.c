@@ -17,11 +17,13 @@ struct ps_tls_client {
     SSL_CTX *context;
     char *name; /* the name that the certificate must contain; NULL: any */
     bool name_is_address, verify;
+    bool flumes_keys; /* it is of a stage or the client library: Flume's keys set it */
 };
 
 struct session {
     SSL *ssl;
     BIO_METHOD *method; /* over a pipe; else NULL */
+    bool flumes_keys;   /* the client's */
 };
 
 /* ---- settings ---- */
@@ -89,6 +91,7 @@ static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_
     SSL_CTX_set_mode(client->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(client->context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_verify(client->context, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    client->flumes_keys = settings->limits != NULL;
     if (settings->limits != NULL &&
         ps_tls_context_limit(client->context, settings->limits, settings->globals, NULL, err) != PS_OK)
         return PS_FAIL;
@@ -154,6 +157,7 @@ static void *open_session(const struct ps_tls_client *client, int fd, struct ps_
     }
     if (good && set_name(client, session->ssl)) {
         SSL_set_connect_state(session->ssl);
+        session->flumes_keys = client->flumes_keys;
         return session;
     }
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: no session");
@@ -173,6 +177,14 @@ void *ps_tls_client_open_over(const struct ps_tls_client *client, struct ps_tls_
     return open_session(client, -1, pipe, reason);
 }
 
+/* By flumes_keys. */
+static const char *const name_cures[] = {
+    "; give server-name=NAME as the certificate has it",
+    "; connect to a name that the certificate has, or set penstock.verify.hostname=false"};
+static const char *const trust_cures[] = {"; give ca=FILE of its authority, or verify=false",
+                                          "; set truststore to a file with its authority, or "
+                                          "trust-all-certs=true"};
+
 /* Returns why the handshake failed, with a hint if the user can correct it. */
 static void explain_handshake(const struct session *session, char *reason)
 {
@@ -188,8 +200,8 @@ static void explain_handshake(const struct session *session, char *reason)
                  verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
              X509_verify_cert_error_string(verdict),
-             name    ? "; give server-name=NAME as the certificate has it"
-             : trust ? "; give ca=FILE of its authority, or verify=false"
+             name    ? name_cures[session->flumes_keys]
+             : trust ? trust_cures[session->flumes_keys]
                      : "");
 }
 
