@@ -148,7 +148,7 @@ static void feed_carry(struct ps_stream *stream, struct ps_batch *batch, struct 
 }
 
 /* Copies a long message to a block of its own, which all batches with its events reference. */
-static bool begin_giant(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
+static bool begin_giant(struct ps_stream *stream, struct ps_connection *connection)
 {
     struct ps_block *block = ps_block_take_oversize(stream->port->blocks, connection->frame);
     if (block == NULL)
@@ -156,20 +156,18 @@ static bool begin_giant(struct ps_stream *stream, struct ps_batch *batch, struct
     memcpy(block->base, connection->carry.data, connection->frame);
     connection->giant = block;
     connection->giant_used = 0;
-    if (ps_batch_refer(batch, block, true))
-        return true;
-    batch->full = true;
     return true;
 }
 
 /* Feeds a message that is longer than a block. Returns true when it is finished. */
 static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct ps_connection *connection)
 {
-    if (connection->giant == NULL && !begin_giant(stream, batch, connection)) {
+    bool first = connection->giant == NULL;
+    if (first && !begin_giant(stream, connection)) {
         keep_rest(stream, batch, connection, true);
         return false;
     }
-    if (!ps_batch_refer(batch, connection->giant, false)) {
+    if (!ps_batch_refer(batch, connection->giant, first)) {
         batch->full = true; /* its list of blocks is */
         keep_rest(stream, batch, connection, false);
         return false;
