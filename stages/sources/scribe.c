@@ -6,7 +6,7 @@
 #include "stages/net/options.h"
 #include "stages/net/stream.h"
 #include "stages/thrift/scribe.h"
-#include "stages/thrift/server.h"
+#include "stages/thrift/source.h"
 
 #define FRAME_BYTES_MAX 16384000
 
@@ -14,11 +14,6 @@ struct scribe_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     int64_t threads, frame_bytes, idle_s;
     uint32_t message_bytes_max; /* frame_bytes, or what the memory budget allows */
-};
-
-struct scribe_state {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
-    struct ps_thrift_server server;
 };
 
 #define FIELD(name) offsetof(struct scribe_plan, name)
@@ -67,80 +62,17 @@ static void teardown(void *plan_)
     ps_listen_teardown(&plan->listen);
 }
 
-/* ---- the stream ---- */
-
-static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
-                         uint32_t length, uint32_t *used)
-{
-    struct scribe_state *state = owner;
-    return ps_thrift_server_feed(&state->server, connection, batch, data, length, used);
-}
-
-static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
-                              uint32_t length)
-{
-    struct scribe_state *state = owner;
-    return ps_thrift_server_message_bytes(&state->server, connection, data, length);
-}
-
-static void closed(void *owner, struct ps_connection *connection)
-{
-    struct scribe_state *state = owner;
-    ps_thrift_server_closed(&state->server, connection);
-}
-
-static const struct ps_stream_ops stream_ops = {
-    .feed = feed, .closed = closed, .message_bytes = message_bytes};
-
-/* ---- answers ---- */
-
-static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
-{
-    (void)plan;
-    (void)now;
-    struct scribe_state *state = state_;
-    ps_thrift_server_answer(&state->server, batch, false);
-}
-
-static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
-                    const struct ps_now *now)
-{
-    (void)plan;
-    (void)reason;
-    (void)now;
-    struct scribe_state *state = state_;
-    ps_thrift_server_answer(&state->server, batch, true);
-}
-
 /* ---- life ---- */
 
-static void close_source(const void *plan, void *state_)
-{
-    (void)plan;
-    struct scribe_state *state = state_;
-    ps_stream_fini(&state->stream);
-    ps_thrift_server_fini(&state->server);
-}
-
-static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status open_source(const void *plan_, void *state, struct ps_port *port, struct ps_err *err)
 {
     const struct scribe_plan *plan = plan_;
-    struct scribe_state *state = state_;
     const struct ps_stream_options stream = {
-        .ops = &stream_ops,
-        .owner = state,
         .message_bytes_max = plan->message_bytes_max,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
-    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
-        return PS_FAIL;
-    ps_thrift_server_init(&state->server, &ps_thrift_scribe, &state->stream, port, plan->message_bytes_max);
-    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
-        return PS_OK;
-    close_source(plan, state);
-    return PS_FAIL;
+    return ps_thrift_source_open(state, &ps_thrift_scribe, &stream, &plan->listen, port, err);
 }
 
 static const struct ps_source_ops source = {
@@ -148,8 +80,8 @@ static const struct ps_source_ops source = {
     .when_full = PS_REFUSE_TOGETHER,
     .work = ps_stream_source_work,
     .tick = ps_stream_source_tick,
-    .accepted = accepted,
-    .refused = refused,
+    .accepted = ps_thrift_source_accepted,
+    .refused = ps_thrift_source_refused,
     .paused = ps_stream_source_paused,
     .drain = ps_stream_source_drain,
     .counts_calls = true,
@@ -162,11 +94,11 @@ const struct ps_stage_ops ps_source_scribe = {
     .summary = "Log entries from scribe's clients and servers, each call answered with OK or TRY_LATER",
     .options = options,
     .plan_size = sizeof(struct scribe_plan),
-    .state_size = sizeof(struct scribe_state),
+    .state_size = sizeof(struct ps_thrift_source),
     .build = build,
     .teardown = teardown,
     .open = open_source,
-    .close = close_source,
+    .close = ps_thrift_source_close,
     .outline = ps_listen_source_outline,
     .listens = ps_listen_source_listens,
     .probe = ps_listen_source_probe,
