@@ -17,7 +17,7 @@ struct ps_helper {
     struct ps_helper_settings settings;
     pthread_t thread;
     struct ps_spsc *jobs, *answers;
-    sem_t asked, answered; /* one for each entry of the ring; `asked`: and one for the end */
+    sem_t asked, answered; /* one for each entry of the ring; the last one of `asked` is the end */
     struct ps_flag ending;
     struct ps_mark cancelled; /* jobs with a number up to this one */
     uint64_t done;            /* number of the last job that the thread is done with; the thread's */
@@ -37,10 +37,13 @@ static void helper_free(struct ps_helper *helper)
     free(helper);
 }
 
-static void wait_for_job(struct ps_helper *helper)
+/* Returns the helper itself in place of a job when the owner wants it to end. That is the last entry, behind
+ * every job that was asked for: who sees only the flag may free what the owner has yet to post. */
+static void *wait_for_job(struct ps_helper *helper)
 {
     while (sem_wait(&helper->asked) != 0)
         PS_ASSERT(errno == EINTR);
+    return ps_spsc_pop(helper->jobs);
 }
 
 static void answer(struct ps_helper *helper, void *job)
@@ -53,9 +56,9 @@ static void answer(struct ps_helper *helper, void *job)
         (void)!write(helper->settings.wake_fd, &one, sizeof one);
 }
 
-static void discard_all(struct ps_helper *helper, struct ps_spsc *ring)
+static void discard_all(struct ps_helper *helper)
 {
-    for (void *job; (job = ps_spsc_pop(ring)) != NULL;) {
+    for (void *job; (job = ps_spsc_pop(helper->answers)) != NULL;) {
         if (helper->settings.discard != NULL)
             helper->settings.discard(helper->settings.argument, job);
     }
@@ -66,15 +69,13 @@ static void *helper_main(void *helper_)
     struct ps_helper *helper = helper_;
     if (helper->settings.idle)
         (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
-    for (wait_for_job(helper); !ps_flag_get(&helper->ending); wait_for_job(helper)) {
-        void *job = ps_spsc_pop(helper->jobs);
+    for (void *job; (job = wait_for_job(helper)) != helper;) {
         if (!ps_helper_is_cancelled(helper))
             helper->settings.run(helper->settings.argument, job);
         helper->done++;
         answer(helper, job);
     }
-    discard_all(helper, helper->answers);
-    discard_all(helper, helper->jobs);
+    discard_all(helper);
     if (helper->settings.end != NULL)
         helper->settings.end(helper->settings.argument);
     helper_free(helper);
@@ -96,7 +97,7 @@ struct ps_helper *ps_helper_create(const struct ps_helper_settings *settings, st
         return NULL;
     }
     helper->settings = *settings;
-    helper->jobs = ps_spsc_create(settings->room);
+    helper->jobs = ps_spsc_create(settings->room + 1); /* and the end */
     helper->answers = ps_spsc_create(settings->room);
     sem_init(&helper->asked, 0, 0);
     sem_init(&helper->answered, 0, 0);
@@ -122,7 +123,9 @@ bool ps_helper_destroy(struct ps_helper *helper, uint32_t patience_ms)
     if (helper == NULL)
         return true;
     pthread_t thread = helper->thread;
-    ps_flag_set(&helper->ending, true);
+    ps_flag_set(&helper->ending, true); /* the jobs before the end are not run */
+    bool pushed = ps_spsc_push(helper->jobs, helper);
+    PS_ASSERT(pushed); /* `create` keeps room for it */
     sem_post(&helper->asked); /* the thread may free the helper now */
     return ps_thread_join(thread, patience_ms);
 }
