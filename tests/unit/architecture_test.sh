@@ -91,6 +91,10 @@ stages/flume_log/*      ENGINE
 stages/lanes/*          ENGINE rings/*
 stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
+stages/filesystem/*     ENGINE
+stages/hadoop/*         ENGINE stages/filesystem/* stages/net/* stages/http/*
+stages/hadoop_file/*    ENGINE stages/avro/*
+stages/orc/*            ENGINE
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
@@ -105,7 +109,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_file|orc)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -226,6 +230,8 @@ sqlite3.h           stages/database/sqlite.c|core/commands/version.c
 libpq-fe.h          stages/database/postgres.c|core/commands/version.c
 gssapi/*            stages/net/gssapi*
 krb5.h              stages/net/gssapi.c
+expat.h             stages/hadoop/*|core/commands/version.c
+protobuf-c/*        stages/hadoop/*|stages/orc/*|core/commands/version.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do
