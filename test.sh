@@ -66,6 +66,7 @@ background=()
 finish() {
     ((${#background[@]} == 0)) || kill "${background[@]}" 2>/dev/null || true
     [[ ! -e $results/shared/kafka ]] || tests/real/kafka stop --dir "$results/shared/kafka" >/dev/null 2>&1 || true
+    [[ ! -e $results/shared/hdfs ]] || tests/real/hdfs stop --dir "$results/shared/hdfs" >/dev/null 2>&1 || true
     rm -rf "$results"
 }
 trap finish EXIT

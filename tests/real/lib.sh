@@ -12,6 +12,7 @@ PENSTOCK_SOURCE=${PENSTOCK_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." &
 PENSTOCK=${PENSTOCK:-$PENSTOCK_SOURCE/build/release/penstock}
 PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
 kafka=$PENSTOCK_SOURCE/tests/real/kafka
+hdfs=$PENSTOCK_SOURCE/tests/real/hdfs
 export KAFKA_HEAP=${KAFKA_HEAP:-512m}
 # A JVM that lives for seconds spends most of its CPU time in the second compiler.
 export KAFKA_JAVA=${KAFKA_JAVA:--XX:TieredStopAtLevel=1} FLUME_JAVA=${FLUME_JAVA:--Xmx512m -XX:TieredStopAtLevel=1}
@@ -46,7 +47,9 @@ declare -A children=() # pid -> description
 finish() {
     local child code=$?
     for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
-    for child in $("$kafka" pids --dir "$work/kafka" 2>/dev/null); do kill -KILL "$child" 2>/dev/null || true; done
+    for child in $("$kafka" pids --dir "$work/kafka" 2>/dev/null) $("$hdfs" pids --dir "$work/hdfs" 2>/dev/null); do
+        kill -KILL "$child" 2>/dev/null || true
+    done
     if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
     exit $code
 }
@@ -95,26 +98,34 @@ kafka_start() { # [OPTION]... of tests/real/kafka; without options: those of the
     brokers=$(<"$work/kafka/bootstrap")
 }
 
-# The broker that several tests use: the first of them starts it. Without PENSTOCK_SHARED the test starts one of its own.
-# For tests that neither stop nor configure it, and whose topics and groups have names that no other test uses. Records of any time stay.
-kafka_share() {
-    local lock options=(--brokers 1 --set log.retention.ms=-1)
-    [[ ${PENSTOCK_SHARED:-} ]] || { kafka_start "${options[@]}"; return; }
-    kafka_dir=$PENSTOCK_SHARED/kafka
+# shared KIND STARTER [OPTION]...: starts the server that several tests use unless one of them has done it: PENSTOCK_SHARED/KIND, by
+# STARTER start --dir .. --port ...
+shared() {
+    local kind=$1 starter=$2 lock
+    shift 2
     mkdir -p "$PENSTOCK_SHARED"
-    exec {lock}>"$PENSTOCK_SHARED/kafka.lock"
+    exec {lock}>"$PENSTOCK_SHARED/$kind.lock"
     flock "$lock"
-    if [[ ! -e $PENSTOCK_SHARED/kafka.started ]]; then
-        # The broker must not inherit the lock. Its ports stay its own because it listens on them.
+    if [[ ! -e $PENSTOCK_SHARED/$kind.started ]]; then
+        # The server must not inherit the lock. Its ports stay its own because it listens on them.
         (
             exec {lock}>&-
             unset PENSTOCK_PORT
             first=$(ports_reserve)
-            "$kafka" start --dir "$kafka_dir" --port "$first" "${kafka_usual[@]}" "${options[@]}"
-        ) >"$work/kafka.log" 2>&1 || fail "the shared Kafka does not start"
-        touch "$PENSTOCK_SHARED/kafka.started"
+            "$starter" start --dir "$PENSTOCK_SHARED/$kind" --port "$first" "$@"
+        ) >"$work/$kind.log" 2>&1 || fail "the shared $kind does not start"
+        touch "$PENSTOCK_SHARED/$kind.started"
     fi
     exec {lock}>&-
+}
+
+# The broker that several tests use: the first of them starts it. Without PENSTOCK_SHARED the test starts one of its own.
+# For tests that neither stop nor configure it, and whose topics and groups have names that no other test uses. Records of any time stay.
+kafka_share() {
+    local options=(--brokers 1 --set log.retention.ms=-1)
+    [[ ${PENSTOCK_SHARED:-} ]] || { kafka_start "${options[@]}"; return; }
+    kafka_dir=$PENSTOCK_SHARED/kafka
+    shared kafka "$kafka" "${kafka_usual[@]}" "${options[@]}"
     brokers=$(<"$kafka_dir/bootstrap")
 }
 
@@ -136,6 +147,41 @@ kafka_kill() { # [NODE]
 
 kafka_topic() { # NAME PARTITIONS [COPIES]
     "$kafka" topic "$@" --dir "$kafka_dir" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
+}
+
+# ---- HDFS: a NameNode and N DataNodes; sets hdfs_url (hdfs://127.0.0.1:PORT) and webhdfs_url ----
+
+hdfs_dir=$work/hdfs # of the HDFS in use: its own, or the shared one
+
+hdfs_options=()
+hdfs_start() { # [OPTION]... of tests/real/hdfs; without options: those of the last call, to restart servers that are down
+    (($# == 0)) || hdfs_options=("$@")
+    "$hdfs" start --dir "$work/hdfs" --port "$((port + 60))" "${hdfs_options[@]}" >"$work/hdfs.log" 2>&1 || fail "HDFS does not start"
+    { read -r hdfs_url && read -r webhdfs_url; } <"$work/hdfs/urls"
+}
+
+# As kafka_share: one NameNode, one DataNode, replication 1. For tests that neither stop nor configure it, in directories of their own.
+hdfs_share() {
+    [[ ${PENSTOCK_SHARED:-} ]] || { hdfs_start --datanodes 1; return; }
+    hdfs_dir=$PENSTOCK_SHARED/hdfs
+    shared hdfs "$hdfs" --datanodes 1
+    { read -r hdfs_url && read -r webhdfs_url; } <"$hdfs_dir/urls"
+}
+
+hdfs_signal() { # SIGNAL SERVER: namenode, datanode1, ..
+    kill -"$1" "$(<"$work/hdfs/$2/pid")"
+}
+
+# Kills a server and waits until it is gone.
+hdfs_kill() { # SERVER
+    local pid
+    pid=$(<"$work/hdfs/$1/pid")
+    kill -KILL "$pid"
+    await 10 is_gone "$pid" || fail "$1 does not end"
+}
+
+hdfs_read() { # PATH: prints a file's bytes, as the servers give them
+    curl -sfL "$webhdfs_url$1?op=OPEN&user.name=$(id -un)"
 }
 
 # ---- agents: file $work/NAME.properties, agent a1, log $work/NAME.log, standard input of agent_file ----
