@@ -1,0 +1,88 @@
+/* The client's side of SASL (RFC 4422): a mechanism answers a server's challenges until both know each other, and then may
+ * protect what the connection carries. What carries the messages differs from protocol to protocol (Thrift, Hadoop's RPC,
+ * HDFS's data transfer) and is the caller's.
+ *
+ * Mechanisms: GSSAPI, which is Kerberos (sasl_gssapi.h), and DIGEST-MD5 (digest_md5.h). None of them blocks.
+ *
+ * Thread: the owner's. */
+#pragma once
+
+#include "core/base.h"
+
+#include <stdlib.h>
+
+#define PS_SASL_REASON_BYTES 256U
+/* By how much a wrapped message is longer than its text at most. */
+#define PS_SASL_OVERHEAD_BYTES 128U
+
+/* Levels of protection (RFC 4752, section 3.3), to be combined where several are allowed. */
+#define PS_SASL_AUTHENTICATION                                                                               \
+    1U /* of the exchange only: what follows goes as it is. Hadoop: authentication; "auth" */
+#define PS_SASL_INTEGRITY 2U /* "auth-int" */
+#define PS_SASL_PRIVACY 4U   /* and secrecy: "auth-conf" */
+
+struct ps_sasl_token {
+    uint8_t *bytes; /* ps_sasl_token_free */
+    size_t length;
+};
+
+enum ps_sasl_result {
+    PS_SASL_FAILED,
+    PS_SASL_MORE, /* the server has to answer the reply */
+    PS_SASL_DONE, /* the mechanism wants no more challenges; there may be a last reply */
+};
+
+struct ps_sasl;
+
+struct ps_sasl_ops {
+    enum ps_sasl_result (*step)(struct ps_sasl *, const uint8_t *challenge, size_t length,
+                                struct ps_sasl_token *reply);
+    size_t (*wrap)(struct ps_sasl *, const uint8_t *text, size_t length, uint8_t *to, size_t room);
+    bool (*unwrap)(struct ps_sasl *, uint8_t *bytes, size_t *length);
+    void (*close)(struct ps_sasl *);
+};
+
+/* First member of each mechanism's own structure. */
+struct ps_sasl {
+    const struct ps_sasl_ops *ops;
+    unsigned protection;               /* the one level that was agreed on, once the result is PS_SASL_DONE */
+    size_t wrap_text_max;              /* the longest text that one wrapped message may have for the server */
+    char reason[PS_SASL_REASON_BYTES]; /* of a failure: one line */
+};
+
+static inline void ps_sasl_token_free(struct ps_sasl_token *token)
+{
+    free(token->bytes);
+    *token = (struct ps_sasl_token){.length = 0};
+}
+
+/* Answers a challenge. The first one of a mechanism whose client begins (GSSAPI) is empty. `reply` is the caller's, and may be
+ * empty. */
+static inline enum ps_sasl_result ps_sasl_step(struct ps_sasl *sasl, const void *challenge, size_t length,
+                                               struct ps_sasl_token *reply)
+{
+    *reply = (struct ps_sasl_token){.length = 0};
+    return sasl->ops->step(sasl, challenge, length, reply);
+}
+
+/* Protects a text by the level agreed on, which is not PS_SASL_AUTHENTICATION. `to` has room for length +
+ * PS_SASL_OVERHEAD_BYTES. Returns the length of the message; 0: `reason` says why not. */
+static inline size_t ps_sasl_wrap(struct ps_sasl *sasl, const void *text, size_t length, uint8_t *to,
+                                  size_t room)
+{
+    return sasl->ops->wrap(sasl, text, length, to, room);
+}
+
+/* Checks a message and turns it into its text, in place. Returns false with `reason`: it is not from the server, or not what the
+ * server sent. Then the connection is of no use any more. */
+static inline bool ps_sasl_unwrap(struct ps_sasl *sasl, uint8_t *message, size_t *length)
+{
+    return sasl->ops->unwrap(sasl, message, length);
+}
+
+/* NULL is allowed. */
+static inline void ps_sasl_close(struct ps_sasl *sasl)
+{
+    if (sasl != NULL)
+        sasl->ops->close(sasl);
+}
