@@ -3,7 +3,7 @@
 
 #include "stages/net/digest_md5.h"
 
-#define OPENSSL_SUPPRESS_DEPRECATED /* rc4.h: see digest_md5.h */
+#define OPENSSL_SUPPRESS_DEPRECATED /* of RC4: see digest_md5.h */
 #include <openssl/evp.h>
 #include <openssl/rc4.h>
 

@@ -2,7 +2,7 @@
  * protect what the connection carries. What carries the messages differs from protocol to protocol (Thrift, Hadoop's RPC,
  * HDFS's data transfer) and is the caller's.
  *
- * Mechanisms: GSSAPI, which is Kerberos (sasl_gssapi.h), and DIGEST-MD5 (digest_md5.h). None of them blocks.
+ * Mechanisms: GSSAPI, which is Kerberos, and DIGEST-MD5 (digest_md5.h). None of them blocks.
  *
  * Thread: the owner's. */
 #pragma once
