@@ -95,7 +95,7 @@ for kind in default_failover default_loadbalance; do
     tail -n +1001 numbers >&3
     exec 3>&-
     client_end "$count"
-    (($(lines b) > 0)) || fail "$kind: the second host got nothing"
+    await "$kind: the second host gets lines" has_lines b 1
     agent_begin a # what is in its channel
     await "$kind: all lines arrive" distinct_are "$count"
     cat a/out/* b/out/* | sort -nu | diff - numbers >diff.err || fail "$kind: other lines"

@@ -122,7 +122,8 @@ code=0
 grep -q 'flume.monitoring.type=http' "$work/tail" || fail "tail without an agent: $(cat "$work/tail")"
 if command -v curl >/dev/null; then
     [[ $(curl -s --noproxy '*' "$url/healthz") == ok ]] || fail "not healthy: $(curl -s --noproxy '*' "$url/healthz")"
-    curl -s --noproxy '*' "$url/metrics" | grep -q '"SINK.rest":{"Type":"SINK"' || fail "no SINK.rest in /metrics"
+    curl -s --noproxy '*' "$url/metrics" >"$work/metrics"
+    grep -q '"SINK.rest":{"Type":"SINK"' "$work/metrics" || fail "no SINK.rest in /metrics"
     curl -s --noproxy '*' "$url/metrics/prometheus" >"$work/prometheus"
     grep -q '^penstock_source_events_accepted_total{component="syslog"} [1-9]' "$work/prometheus" || fail "no events in Prometheus' text"
     grep -q '^# TYPE penstock_sink_kafka_queue_messages gauge' "$work/prometheus" || fail "no librdkafka statistics in Prometheus' text"

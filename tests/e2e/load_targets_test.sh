@@ -163,7 +163,7 @@ code=0
 "$PENSTOCK" load --target "tls://127.0.0.1:${ports[tls]}" --rate 100 --duration 1s --settle 1s --json >"$work/untrusted.load.json" \
     2>"$work/untrusted.load.err" || code=$?
 ((code != 0)) || fail "an untrusted certificate was accepted"
-cat "$work"/untrusted.load.* | grep -q "give ca=FILE" || fail "untrusted: the reason is missing"
+grep -q "give ca=FILE" "$work"/untrusted.load.* || fail "untrusted: the reason is missing"
 echo "ok: untrusted"
 
 kill -TERM $agent

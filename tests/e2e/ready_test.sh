@@ -68,8 +68,10 @@ expect_exit 3
 start 1500
 await "events to deliver" metrics_have 'penstock_source_events_accepted_total{component="r1"} 50'
 began_ms=${EPOCHREALTIME/./}
+kill -STOP "$agent" # both are there when it goes on, however long this script waits for a CPU between them
 kill -TERM "$agent"
 kill -INT "$agent"
+kill -CONT "$agent"
 expect_exit 3
 waited_ms=$(((${EPOCHREALTIME/./} - began_ms) / 1000))
 ((waited_ms >= 1400)) || fail "two signals at once ended the drain after $waited_ms ms of 1500"

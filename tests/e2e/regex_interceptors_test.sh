@@ -70,7 +70,7 @@ grep -q 'interceptor level of source r1: regex .*PCRE2' "$work/check" || { fail 
 
 "$PENSTOCK" agent -n a1 -f "$work/chain.properties" >"$work/agent.log" 2>&1 &
 agent=$!
-for _ in {1..300}; do
+for _ in {1..600}; do
     [[ $(cat "$work"/out/* 2>/dev/null | wc -l) -ge 8000 ]] && break
     sleep 0.1
 done

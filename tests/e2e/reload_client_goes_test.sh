@@ -25,7 +25,7 @@ EOF_
         echo "a1.sinks.k1.type = null"
     fi
 }
-reloads() { [[ $(grep -c "reload: " "$work/err") -ge $1 ]]; } # COUNT
+reloads() { [[ $(grep -c "agent: reloaded; " "$work/err") -ge $1 ]]; } # COUNT: carried out; a stop before that keeps the old sink
 
 config kafka >"$file"
 "$PENSTOCK" agent -n a1 -f "$file" 2>"$work/err" &
@@ -36,14 +36,14 @@ exec 3<>"/dev/tcp/127.0.0.1/$port"
 answer() {
     local line
     echo "$1" >&3
-    read -r -t 10 line <&3 || fail "no answer to $1"
+    read -r -t 60 line <&3 || fail "no answer to $1"
     [[ $line == OK ]] || fail "answer to $1: $line"
 }
 answer before
 for to in null kafka null; do
     config $to >"$work/fresh"
     mv "$work/fresh" "$file"
-    count=$(grep -c "reload: " "$work/err" || true)
+    count=$(grep -c "agent: reloaded; " "$work/err" || true)
     kill -HUP "$agent"
     await "the reload to $to" reloads $((count + 1))
     ! grep -q "is not used" "$work/err" || fail "refused: $(grep "is not used" "$work/err")"

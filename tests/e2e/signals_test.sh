@@ -99,6 +99,7 @@ end_agent 3
 config ""
 start_agent -Dflume.root.logger=ERROR,console
 await "no dump at level ERROR" dumped "ERROR dump: sink k1 .null. on worker 0: open"
+await "no full channel" dumped "ERROR dump: source r2 .*waits for a full channel for" # the exit status is that of events which are left
 end_agent 3
 echo "ok: the agent dumps and goes on"
 

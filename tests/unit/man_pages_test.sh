@@ -43,7 +43,7 @@ for command in check test explain bench; do
     knows_options "rules $command" "$work/penstock-rules"
 done
 while IFS= read -r word; do
-    [[ $word == help || $word == and ]] || printf '%s\n' "${commands[@]}" | grep -qxF -- "$word" || wrong "penstock(1) describes $word, which is no command"
+    [[ $word == help || $word == and || " ${commands[*]} " == *" $word "* ]] || wrong "penstock(1) describes $word, which is no command"
 done <<<"$described"
 
 echo "${#commands[@]} commands"
