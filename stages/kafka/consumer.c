@@ -4,9 +4,11 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EVENTS_MAX 64U    /* handled in one poll */
 #define KEPT_BYTES 65536U /* first size of the buffer for the record that was not taken; grows */
@@ -104,10 +106,11 @@ enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
     rd_kafka_poll_set_consumer(consumer->client);
     consumer->control = rd_kafka_queue_get_consumer(consumer->client);
     consumer->records = rd_kafka_queue_new(consumer->client);
-    if (config->wake_fd >= 0) {
+    consumer->wake_fd = config->wake_fd >= 0 ? fcntl(config->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (consumer->wake_fd >= 0) {
         const uint64_t one = 1;
-        rd_kafka_queue_io_event_enable(consumer->control, config->wake_fd, &one, sizeof one);
-        rd_kafka_queue_io_event_enable(consumer->records, config->wake_fd, &one, sizeof one);
+        rd_kafka_queue_io_event_enable(consumer->control, consumer->wake_fd, &one, sizeof one);
+        rd_kafka_queue_io_event_enable(consumer->records, consumer->wake_fd, &one, sizeof one);
     }
     consumer->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *consumer->mapped, "kept records");
     consumer->kept_mapped =
@@ -170,6 +173,8 @@ void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer)
     rd_kafka_queue_destroy(consumer->records);
     rd_kafka_queue_destroy(consumer->control);
     rd_kafka_destroy_flags(consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (consumer->wake_fd >= 0)
+        close(consumer->wake_fd);
     free(consumer->mapped);
     free(consumer->kept_mapped);
     free(consumer->kept_bytes);

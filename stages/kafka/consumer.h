@@ -55,6 +55,7 @@ struct ps_kafka_consumer {
     const char *component;
     rd_kafka_t *client;
     rd_kafka_queue_t *control, *records, *closing;
+    int wake_fd; /* a duplicate: the worker's may be closed before the maker's thread destroys this; -1: none */
     struct ps_texts wanted;
     struct ps_slice *mapped;      /* of the current record */
     bool fatal;                   /* the client failed for good: it does nothing any more */
