@@ -1,5 +1,6 @@
 /* See escape.h. */
 #include "stages/text/escape.h"
+#include "stages/text/java_long.h"
 
 #include "stages/local_host.h"
 #include "stages/text/time_zone.h"
@@ -310,25 +311,6 @@ static bool cache_fill(const struct ps_escape *escape, struct ps_escape_cache *c
     return true;
 }
 
-/* Java's Long.valueOf. */
-static bool millis_read(const struct ps_slice *text, int64_t *millis)
-{
-    uint32_t at = text->length > 0 && (text->data[0] == '-' || text->data[0] == '+');
-    if (at == text->length)
-        return false;
-    int64_t number = 0; /* kept negative: the negative range is larger by one */
-    for (; at < text->length; at++) {
-        unsigned digit = (unsigned)(unsigned char)text->data[at] - '0';
-        if (digit > 9 || __builtin_mul_overflow(number, 10, &number) ||
-            __builtin_sub_overflow(number, (int64_t)digit, &number))
-            return false;
-    }
-    if (text->data[0] != '-' && __builtin_sub_overflow(0, number, &number))
-        return false;
-    *millis = number;
-    return true;
-}
-
 /* ---- expanding ---- */
 
 #define MILLIS_MAX INT64_C(30000000000000000) /* about the year 950,000 */
@@ -343,7 +325,7 @@ static enum ps_escape_result time_find(const struct ps_escape *escape, struct ps
         *header = (struct ps_slice){digits, (uint32_t)sprintf(digits, "%lld", (long long)millis)};
     else if (!ps_event_header(batch, event, escape->timestamp, header))
         return PS_ESCAPE_NO_TIMESTAMP;
-    else if (!millis_read(header, &millis))
+    else if (!ps_java_long_read(header, &millis))
         return PS_ESCAPE_BAD_TIMESTAMP;
     if (millis > MILLIS_MAX || millis < MILLIS_MIN || (escape->options.round && millis <= 0))
         return PS_ESCAPE_BAD_TIMESTAMP;

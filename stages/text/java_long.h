@@ -1,0 +1,8 @@
+/* Reads a number as Java's Long.valueOf(String) does: a sign, then decimal digits; no blanks. (Java also takes the digits of other
+ * scripts, which nobody writes into a header.) */
+#pragma once
+
+#include "core/base.h"
+
+/* Returns false: it is no number, or does not fit into 64 bits. Thread: any. */
+bool ps_java_long_read(const struct ps_slice *text, int64_t *number);
