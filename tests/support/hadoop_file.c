@@ -203,7 +203,7 @@ static void add_record(struct ps_test_sequence *file, const char *key, struct cu
         PS_ASSERT(file->records != NULL);
     }
     file->records[file->record_count++] =
-        (struct ps_test_record){(int64_t)__builtin_bswap64(number), value.at, length};
+        (struct ps_test_sequence_record){(int64_t)__builtin_bswap64(number), value.at, length};
 }
 
 static enum ps_hadoop_codec codec_of(const struct ps_test_sequence *file)

@@ -1,5 +1,5 @@
 /* Reads what Hadoop's codecs and SequenceFile.Writer write, by the description of the formats and the libraries' decompressors
- * alone. Anything else in the bytes is a failed assertion. (tests/real/hadoop_file_test.sh reads with Hadoop itself.) */
+ * alone. Anything else in the bytes is a failed assertion. */
 #pragma once
 
 #include "stages/hadoop_file/codec.h"
@@ -8,7 +8,7 @@
 char *ps_test_hadoop_unpack(enum ps_hadoop_codec codec, const void *packed, size_t packed_length,
                             size_t *length);
 
-struct ps_test_record {
+struct ps_test_sequence_record {
     int64_t key;
     const char *value; /* without the length that stands before it */
     size_t length;
@@ -18,7 +18,7 @@ struct ps_test_sequence {
     char *value_class; /* "org.apache.hadoop.io.Text" */
     char *codec_class; /* "": not compressed */
     bool compressed, blocks;
-    struct ps_test_record *records;
+    struct ps_test_sequence_record *records;
     size_t record_count;
     size_t block_count, sync_count; /* markers behind the header */
     size_t sync_gap_max;            /* bytes between two of them */

@@ -1,0 +1,39 @@
+/* A serializer turns events into bytes: a sub-stage of a sink that writes streams. It has a state for each open file. Part of
+ * core/stage.h. Thread: the sink's worker. */
+#pragma once
+
+#include "core/status.h"
+
+struct ps_batch;
+struct ps_event;
+
+struct ps_output {
+    /* Appends bytes; returns false when the far end failed (the caller gives the batch up). */
+    bool (*write)(struct ps_output *output, const void *data, size_t length);
+};
+
+/* What a serializer says of an event before it is written. */
+enum ps_serializer_answer {
+    PS_SERIALIZER_READY,
+    /* What it needs is being read: ask again in a later cycle. The port's wake_fd or epoll_fd wakes the worker. */
+    PS_SERIALIZER_LATER,
+    /* It cannot stand in the file that is open: end it, and begin another one. Not for the first event of a file. */
+    PS_SERIALIZER_NEW_FILE,
+    /* It can stand in no file. */
+    PS_SERIALIZER_REFUSED,
+};
+
+struct ps_serializer_ops {
+    const char *extension; /* suggested file extension, or NULL */
+    /* Start of a file. */
+    bool (*begin)(const void *plan, void *state, struct ps_output *output);
+    bool (*event)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_event *event,
+                  struct ps_output *output);
+    /* End of a transaction. */
+    bool (*flush)(const void *plan, void *state, struct ps_output *output);
+    /* Before the file is closed. */
+    bool (*end)(const void *plan, void *state, struct ps_output *output);
+    /* Asked before `event`, as often as wanted; changes nothing in the file. `reason`: why it is refused. NULL: READY. */
+    enum ps_serializer_answer (*ready)(const void *plan, void *state, const struct ps_batch *batch,
+                                       const struct ps_event *event, struct ps_err *reason);
+};
