@@ -27,9 +27,9 @@
 #define ROUNDS 2000000U
 #endif
 #define ROUNDS_MIN (ROUNDS / 20)
-#define PATIENCE_S 15 /* a busy machine runs fewer rounds, but not less than ROUNDS_MIN */
-#define NAP_MAX_S 30  /* a wake-up that is so late is lost */
-#define WATCHDOG_S 110U
+#define PATIENCE_S 15   /* a busy machine runs fewer rounds, but not less than ROUNDS_MIN */
+#define NAP_MAX_S 30    /* a wake-up that is so late is lost */
+#define WATCHDOG_S 110U /* without progress */
 
 struct litmus {
     struct ps_park park;
@@ -141,8 +141,11 @@ static void run(struct litmus *litmus)
     assert_int_equal(pthread_create(&thread, NULL, consume, litmus), 0);
     uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_S * PS_NS_PER_S;
     for (uint32_t round = 1; round <= ROUNDS; round++) {
-        if (round % 1024 == 0 && round > ROUNDS_MIN && ps_clock_now().mono_ns > until_ns)
-            break;
+        if (round % 1024 == 0) {
+            alarm(WATCHDOG_S);
+            if ((round > ROUNDS_MIN || !litmus->fenced) && ps_clock_now().mono_ns > until_ns)
+                break;
+        }
         litmus->rounds = round;
         store(&litmus->begun, round);
         spin(delay + ps_test_random(&random) % 24);
@@ -211,6 +214,7 @@ static void test_no_waiter_is_missed(void **state)
 
 /* The consumer really sleeps, until it is woken. */
 #define NAPS (ROUNDS / 20)
+#define NAPS_MIN (NAPS / 10)
 
 static void *sleep_often(void *argument)
 {
@@ -230,8 +234,9 @@ static void *sleep_often(void *argument)
             if (seen)
                 break;
         }
+        bool last = litmus->lost > 0 || load(&litmus->begun) > ROUNDS;
         store(&litmus->finished[1], litmus->lost == 0 ? round : ROUNDS + 1);
-        if (litmus->lost > 0)
+        if (last)
             break;
     }
     return NULL;
@@ -244,18 +249,26 @@ static void wake_sleepers(struct litmus *litmus)
     litmus->fenced = true;
     assert_true(ps_park_init(&litmus->park));
     assert_int_equal(pthread_create(&thread, NULL, sleep_often, litmus), 0);
-    for (uint32_t round = 1; round <= NAPS; round++) {
+    uint32_t round = 0;
+    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_S * PS_NS_PER_S;
+    for (bool last = false; !last && round < NAPS;) {
+        round++;
+        if (round % 256 == 0) {
+            alarm(WATCHDOG_S);
+            last = round > NAPS_MIN && ps_clock_now().mono_ns > until_ns;
+        }
+        if (last) /* the consumer sees it when it has seen the item */
+            store(&litmus->begun, ROUNDS + 1);
         spin(ps_test_random(&random) % 24);
         publish(litmus, round);
         litmus->wakes += wake(litmus);
         wait_for_either(&litmus->finished[1], round, ROUNDS + 1);
-        if (load(&litmus->finished[1]) > ROUNDS)
-            break;
+        last |= load(&litmus->finished[1]) > ROUNDS;
     }
     pthread_join(thread, NULL);
     if (litmus->lost > 0)
         fail_msg("nap %llu was not ended by a wake-up", (unsigned long long)litmus->wakes + 1);
-    printf("%llu of %u naps ended by a wake-up\n", (unsigned long long)litmus->wakes, NAPS);
+    printf("%llu of %u naps ended by a wake-up\n", (unsigned long long)litmus->wakes, round);
     ps_park_fini(&litmus->park);
 }
 
