@@ -92,7 +92,7 @@ stages/lanes/*          ENGINE rings/*
 stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/filesystem/*     ENGINE
-stages/hadoop/*         ENGINE stages/filesystem/* stages/net/* stages/http/*
+stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/filesystem/* stages/net/* stages/http/*
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/*
 stages/orc/*            ENGINE
 stages/FLAT             ENGINE
