@@ -66,6 +66,9 @@ bool ps_hadoop_sequence_begin(struct ps_hadoop_writer *writer)
 {
     const struct ps_hadoop_format *format = writer->writers->format;
     char header[256], *at = header;
+    writer->keys.length = writer->lengths.length = 0;
+    writer->records = 0;
+    writer->position = writer->synced_position = 0;
     for (size_t i = 0; i < PS_HADOOP_SYNC_BYTES; i += sizeof(uint64_t)) {
         uint64_t word = ps_random_next(&writer->writers->random);
         memcpy(writer->sync + i, &word, sizeof word);

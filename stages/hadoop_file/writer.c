@@ -255,6 +255,8 @@ bool ps_hadoop_writer_begin(struct ps_hadoop_writer *writer, struct ps_output *o
 {
     const struct ps_hadoop_format *format = writer->writers->format;
     writer->below = output;
+    writer->has_bytes = false;
+    ps_hadoop_plain_clear(writer);
     if (format->type == PS_HADOOP_SEQUENCE_FILE)
         return ps_hadoop_sequence_begin(writer);
     const struct ps_serializer_ops *ops = format->serializer->serializer;

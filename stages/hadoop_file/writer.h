@@ -9,6 +9,7 @@
  *   begin                                     the header
  *   { event.., flush }..                      flush: at the end of every transaction, before an hflush
  *   end                                       before the file is closed
+ *   begin, ..                                 the next file, also when the one before was not ended
  *   ps_hadoop_writer_close(writer)
  *
  * An event's bytes may stay in the writer until `flush`; after it nothing of an event is in the writer, and all that was appended
@@ -20,8 +21,8 @@
  * files that share a transaction take no more than it has. Compressors are never held by a file: 0.3 MB (gzip, deflate), 1.3 MB (zstd),
  * 7.6 MB (bzip2), 16 kB (lz4, snappy) once for each open sink.
  *
- * After false or PS_HADOOP_FAILED the file is lost for this writer: close it and abandon the stream; its events since the last flush
- * must be written again, to another file.
+ * After false or PS_HADOOP_FAILED the file is lost for this writer: abandon the stream; its events since the last flush must be
+ * written again, to another file.
  *
  * Thread: the sink's worker. Never waits. */
 #pragma once
@@ -78,7 +79,8 @@ struct ps_hadoop_writer *ps_hadoop_writer_open(struct ps_hadoop_writers *writers
 /* Discards what was not flushed. NULL is allowed. */
 void ps_hadoop_writer_close(struct ps_hadoop_writer *writer);
 
-/* Returns false: `output` refused bytes, or there is no memory. The same for flush and end. */
+/* Begins a file; forgets what is left of the one before. Returns false: `output` refused bytes, or there is no memory. The same
+ * for flush and end. */
 bool ps_hadoop_writer_begin(struct ps_hadoop_writer *writer, struct ps_output *output);
 
 enum ps_hadoop_answer {

@@ -145,6 +145,22 @@ char *ps_test_hadoop_unpack(enum ps_hadoop_codec codec, const void *packed, size
     return plain.data;
 }
 
+char *ps_test_hadoop_vector(const char *name, size_t *length)
+{
+    char path[4096];
+    const char *source = getenv("PENSTOCK_SOURCE");
+    (void)snprintf(path, sizeof path, "%s/tests/stages/hadoop_file/data/%s", source != NULL ? source : ".",
+                   name);
+    struct grown bytes = {.data = NULL};
+    FILE *file = fopen(path, "r");
+    PS_ASSERT(file != NULL);
+    bytes.length = fread(grow(&bytes, 1), 1, STEP, file);
+    PS_ASSERT(bytes.length > 0 && bytes.length < STEP);
+    (void)fclose(file);
+    *length = bytes.length;
+    return bytes.data;
+}
+
 /* ---- SequenceFile ---- */
 
 struct cursor {

@@ -8,6 +8,9 @@
 char *ps_test_hadoop_unpack(enum ps_hadoop_codec codec, const void *packed, size_t packed_length,
                             size_t *length);
 
+/* A file of tests/stages/hadoop_file/data, which Hadoop 3.4.1 wrote (tests/real/HadoopFile.java); malloc'ed. */
+char *ps_test_hadoop_vector(const char *name, size_t *length);
+
 struct ps_test_sequence_record {
     int64_t key;
     const char *value; /* without the length that stands before it */

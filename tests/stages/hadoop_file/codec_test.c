@@ -87,8 +87,32 @@ static void test_there_and_back(void **unused)
     }
 }
 
+/* Streams that Hadoop wrote, finished after 8 and 16 of 20 events. */
+static void test_hadoop(void **unused)
+{
+    (void)unused;
+    char expected[512];
+    size_t expected_length = 0;
+    for (int i = 0; i < 20; i++)
+        expected_length += (size_t)sprintf(expected + expected_length, "event %d\n", i);
+    for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
+        char name[64];
+        size_t packed_length, length;
+        if (codec == PS_HADOOP_CODEC_DEFLATE) /* is DefaultCodec by another name */
+            continue;
+        (void)snprintf(name, sizeof name, "stream_%s", ps_hadoop_codecs[codec].simple_name);
+        char *packed = ps_test_hadoop_vector(name, &packed_length);
+        char *plain = ps_test_hadoop_unpack(codec, packed, packed_length, &length);
+        assert_int_equal(length, expected_length);
+        assert_memory_equal(plain, expected, length);
+        free(plain);
+        free(packed);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_there_and_back)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_there_and_back),
+                                       cmocka_unit_test(test_hadoop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

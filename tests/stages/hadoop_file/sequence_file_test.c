@@ -1,5 +1,5 @@
 /* SequenceFiles, read back by a reader of the format: each compression with each codec, empty and long bodies, keys, sync markers,
- * blocks; the bytes of a file without compression are those that Hadoop writes. */
+ * blocks; files that Hadoop itself wrote (data/), and ours byte by byte. */
 #include "tests/stages/hadoop_file/writer_support.h"
 
 static void read_back(struct bed *bed, struct ps_test_sequence *file)
@@ -74,34 +74,87 @@ static void test_compressed(void **unused)
     }
 }
 
-/* The file of two records that SequenceFile.Writer of Hadoop 3.4.1 writes, but for the sync marker. */
-static void test_bytes(void **unused)
+/* The records of the files that Hadoop wrote: a sync (a flush) after 8 and after 16 of them. */
+#define VECTOR_RECORDS 20
+
+static size_t vector_body(unsigned i, char *body)
+{
+    memset(body, 'a' + (int)i, (size_t)i * 7);
+    body[i * 7] = '\0';
+    return (size_t)i * 7;
+}
+
+static void assert_vector(const struct ps_test_sequence *file)
+{
+    char body[256];
+    assert_int_equal(file->record_count, VECTOR_RECORDS);
+    for (unsigned i = 0; i < VECTOR_RECORDS; i++) {
+        assert_int_equal(file->records[i].key, INT64_C(1700000000000) + i);
+        assert_int_equal(file->records[i].length, vector_body(i, body));
+        assert_memory_equal(file->records[i].value, body, file->records[i].length);
+    }
+}
+
+/* The reader that reads our files in these tests reads Hadoop's, too. */
+static void test_hadoop(void **unused)
 {
     (void)unused;
-    static const char expected[] =
-        "SEQ\x06\x21org.apache.hadoop.io.LongWritable\"org.apache.hadoop.io.BytesWritable\0\0\0\0\0\0"
-        "################"
-        "\0\0\0\x0F\0\0\0\x08\0\0\0\0\0\0\x03\xE8\0\0\0\x03"
-        "one"
-        "\0\0\0\x0C\0\0\0\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0"
-        "\xFF\xFF\xFF\xFF################";
+    for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
+        for (int blocks = 0; blocks < 2 && codec != PS_HADOOP_CODEC_DEFLATE; blocks++) {
+            struct ps_test_sequence file;
+            char name[64];
+            size_t length;
+            (void)snprintf(name, sizeof name, "sequence_%s_%s", blocks ? "BLOCK" : "RECORD",
+                           ps_hadoop_codecs[codec].simple_name);
+            char *bytes = ps_test_hadoop_vector(name, &length);
+            ps_test_sequence_read(&file, bytes, length);
+            assert_string_equal(file.codec_class, ps_hadoop_codecs[codec].class_name);
+            assert_int_equal(file.block_count, blocks ? 3 : 0);
+            assert_vector(&file);
+            ps_test_sequence_free(&file);
+            free(bytes);
+        }
+    }
+}
+
+static void hide_sync(const struct ps_test_sequence *file, char *bytes, size_t length)
+{
+    for (size_t at = 0; at + 16 <= length; at++)
+        if (memcmp(bytes + at, file->sync, 16) == 0)
+            memset(bytes + at, '#', 16);
+}
+
+/* Without compression our file is Hadoop's, byte by byte, but for the sync marker, which is drawn; the last flush adds one. */
+static void test_hadoop_bytes(void **unused)
+{
+    (void)unused;
     struct bed bed;
-    struct ps_test_sequence file;
+    struct ps_test_sequence ours, theirs;
+    char body[256], key[24];
+    size_t length;
+    char *expected = ps_test_hadoop_vector("sequence_NONE", &length);
     bed_init(&bed, (struct ps_hadoop_format){.text = false});
     struct ps_hadoop_writer *writer = begin(&bed);
-    assert_int_equal(add(&bed, writer, PS_EVENT("one", "timestamp", "1000")), PS_HADOOP_WRITTEN);
-    assert_int_equal(add(&bed, writer, PS_EVENT("", "timestamp", "-1")), PS_HADOOP_WRITTEN);
-    flush(&bed, writer);
-    flush(&bed, writer); /* nothing new */
-    read_back(&bed, &file);
-    char *bytes = bed.file.bytes.data;
-    assert_int_equal(bed.file.bytes.length, sizeof expected - 1);
-    for (size_t at = 0; at + 16 <= bed.file.bytes.length; at++)
-        if (memcmp(bytes + at, file.sync, 16) == 0)
-            memset(bytes + at, '#', 16);
-    assert_memory_equal(bytes, expected, sizeof expected - 1);
-    ps_test_sequence_free(&file);
-    ps_hadoop_writer_close(writer);
+    for (unsigned i = 0; i < VECTOR_RECORDS; i++) {
+        (void)vector_body(i, body);
+        (void)snprintf(key, sizeof key, "%lld", 1700000000000LL + i);
+        assert_int_equal(add(&bed, writer, PS_EVENT(body, "timestamp", key)), PS_HADOOP_WRITTEN);
+        if (i % 8 == 7)
+            flush(&bed, writer);
+    }
+    end(&bed, writer);
+    read_back(&bed, &ours);
+    ps_test_sequence_read(&theirs, expected, length);
+    assert_vector(&ours);
+    assert_vector(&theirs);
+    hide_sync(&ours, bed.file.bytes.data, bed.file.bytes.length);
+    hide_sync(&theirs, expected, length);
+    assert_int_equal(bed.file.bytes.length, length + 20);
+    assert_memory_equal(bed.file.bytes.data, expected, length);
+    assert_memory_equal(bed.file.bytes.data + length, "\xFF\xFF\xFF\xFF################", 20);
+    ps_test_sequence_free(&ours);
+    ps_test_sequence_free(&theirs);
+    free(expected);
     bed_fini(&bed);
 }
 
@@ -168,11 +221,9 @@ static void test_markers_and_blocks(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_compressed),
-        cmocka_unit_test(test_compressed),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_markers_and_blocks),
+        cmocka_unit_test(test_not_compressed), cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_hadoop),         cmocka_unit_test(test_hadoop_bytes),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_markers_and_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
