@@ -7,8 +7,10 @@ add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/sup
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
 target_link_libraries(ps_test_support PUBLIC ps_bench ps_engine PkgConfig::CMOCKA)
 
+set(test_limit_s 300)
 if(PS_SANITIZE)
   set(runner setarch -R) # sanitizers want no address randomization where vm.mmap_rnd_bits is 32
+  set(test_limit_s 900) # they take longer, and ./test.sh runs them at a lower priority, beside others
 endif()
 set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SOURCE=${CMAKE_SOURCE_DIR};PENSTOCK_TOOLS=${CMAKE_BINARY_DIR}/tests"
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
@@ -36,7 +38,7 @@ foreach(source ${test_sources})
   endif()
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}>)
-  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
 endforeach()
 
 # What scripts need beside the program: every tests/real/*.c, and the helpers of tests/crash.
@@ -62,7 +64,7 @@ foreach(source ${test_scripts})
     continue()
   endif()
   add_test(NAME ${target} COMMAND ${runner} bash ${source})
-  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+  set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
   file(STRINGS ${source} alone REGEX "^# Runs alone:") # its outcome depends on having the machine to itself
   if(alone)
     set_tests_properties(${target} PROPERTIES RUN_SERIAL TRUE)
