@@ -4,12 +4,13 @@
 
 #include <ctype.h>
 #include <krb5.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HOST "_HOST"
-#define PRINCIPAL_BYTES 1024U
+#define PRINCIPAL_BYTES 2048U
 
 /* ---- the library's texts ---- */
 
@@ -29,11 +30,43 @@ static size_t append(char *reason, size_t at, OM_uint32 code, int kind)
     return at;
 }
 
+/* What to do about the mistakes that people make. */
+static const char *cure_of(krb5_error_code error)
+{
+    switch (error) {
+    case KRB5KRB_AP_ERR_SKEW:
+        return "set the clock of this machine, or of the other one: they differ by more than five minutes";
+    case KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN:
+        return "is the principal written as the KDC knows it?";
+    case KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN:
+        return "the KDC does not know the server by this name: look at its principal and at the host's name";
+    case KRB5KDC_ERR_PREAUTH_FAILED:
+    case KRB5KRB_AP_ERR_BAD_INTEGRITY:
+        return "the keytab is older than the principal's keys: export it again";
+    case KRB5_KT_NOTFOUND:
+        return "the keytab has no keys of this principal: klist -k shows whose it has";
+    case KRB5_KDC_UNREACH:
+        return "no KDC of the realm answers: look at the network and at krb5.conf";
+    case KRB5_REALM_UNKNOWN:
+    case KRB5_REALM_CANT_RESOLVE:
+        return "krb5.conf names no KDC of the realm";
+    case KRB5_FCC_NOFILE:
+        return "run kinit, or set a principal and a keytab";
+    case KRB5KRB_AP_ERR_TKT_EXPIRED:
+        return "the ticket has expired: run kinit, or set a principal and a keytab";
+    default:
+        return NULL;
+    }
+}
+
 void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
 {
+    const char *cure = cure_of((krb5_error_code)minor);
     size_t at = append(reason, 0, major, GSS_C_GSS_CODE);
-    if (minor != 0)
-        (void)append(reason, at, minor, GSS_C_MECH_CODE);
+    if (minor != 0) /* the mechanism's text alone: the other one says that there is one */
+        at = append(reason, 0, minor, GSS_C_MECH_CODE);
+    if (cure != NULL)
+        snprintf(reason + at, PS_GSS_REASON_BYTES - at, " (%s)", cure);
     for (char *byte = reason; *byte != '\0'; byte++) {
         if ((unsigned char)*byte < ' ')
             *byte = ' ';
@@ -42,31 +75,57 @@ void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
 
 /* ---- names ---- */
 
-/* Replaces the host _HOST by this machine's canonical name, in small letters. */
-static enum ps_status resolve_host(const char *principal, char *to, struct ps_err *err)
+static void lower(char *text)
 {
-    const char *host = strstr(principal, "/" HOST "@");
+    for (; *text != '\0'; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
+/* The canonical name of another host, as Java's getCanonicalHostName: that of its address if it has one, else as it is
+ * written. */
+static void find_canonical(const char *host, char name[NI_MAXHOST])
+{
+    const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    snprintf(name, NI_MAXHOST, "%s", host);
+    if (getaddrinfo(host, NULL, &wanted, &found) != 0)
+        return;
+    if (getnameinfo(found->ai_addr, found->ai_addrlen, name, NI_MAXHOST, NULL, 0, NI_NAMEREQD) != 0)
+        snprintf(name, NI_MAXHOST, "%s", host);
+    freeaddrinfo(found);
+}
+
+/* Replaces the host _HOST, in small letters. */
+static enum ps_status resolve_host(const char *principal, const char *host, char *to, struct ps_err *err)
+{
+    const char *mark = strstr(principal, "/" HOST "@");
+    char name[NI_MAXHOST];
     struct ps_local_host local;
-    if (host == NULL) {
+    if (mark == NULL) {
         snprintf(to, PRINCIPAL_BYTES, "%s", principal);
         return PS_OK;
     }
-    if (ps_local_host_find(&local, err) != PS_OK)
-        return PS_FAIL;
-    for (char *byte = local.canonical; *byte != '\0'; byte++)
-        *byte = (char)tolower((unsigned char)*byte);
-    snprintf(to, PRINCIPAL_BYTES, "%.*s/%s%s", (int)(host - principal), principal, local.canonical,
-             host + strlen("/" HOST));
+    if (host != NULL) {
+        find_canonical(host, name);
+    } else {
+        if (ps_local_host_find(&local, err) != PS_OK)
+            return PS_FAIL;
+        snprintf(name, sizeof name, "%s", local.canonical);
+    }
+    lower(name);
+    snprintf(to, PRINCIPAL_BYTES, "%.*s/%s%s", (int)(mark - principal), principal, name,
+             mark + strlen("/" HOST));
     return PS_OK;
 }
 
-enum ps_status ps_gss_name_import(const char *principal, gss_name_t *name, struct ps_err *err)
+enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_name_t *name,
+                                  struct ps_err *err)
 {
     char text[PRINCIPAL_BYTES], reason[PS_GSS_REASON_BYTES];
     OM_uint32 minor;
-    if (strlen(principal) >= PRINCIPAL_BYTES - PS_LOCAL_HOST_BYTES)
+    if (strlen(principal) >= PRINCIPAL_BYTES - NI_MAXHOST)
         return ps_err_set(err, "the principal %.64s... is too long", principal);
-    if (resolve_host(principal, text, err) != PS_OK)
+    if (resolve_host(principal, host, text, err) != PS_OK)
         return PS_FAIL;
     gss_buffer_desc buffer = {.length = strlen(text), .value = text};
     OM_uint32 major = gss_import_name(&minor, &buffer, GSS_KRB5_NT_PRINCIPAL_NAME, name);
@@ -127,7 +186,8 @@ static OM_uint32 initiate_step(struct ps_gss_context *context, gss_buffer_t in, 
                                OM_uint32 *minor)
 {
     return gss_init_sec_context(minor, context->credential, &context->handle, context->target,
-                                (gss_OID)gss_mech_krb5, GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG, 0,
+                                (gss_OID)gss_mech_krb5,
+                                GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG, 0,
                                 GSS_C_NO_CHANNEL_BINDINGS, in, NULL, out, NULL, NULL);
 }
 
@@ -148,16 +208,25 @@ enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const voi
     return PS_GSS_FAILED;
 }
 
-bool ps_gss_context_wrap(struct ps_gss_context *context, const void *bytes, size_t length,
+bool ps_gss_context_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
                          struct ps_gss_token *out, char *reason)
 {
     gss_buffer_desc in = {.length = length, .value = (void *)(uintptr_t)bytes}, made = GSS_C_EMPTY_BUFFER;
-    OM_uint32 minor, major = gss_wrap(&minor, context->handle, 0, GSS_C_QOP_DEFAULT, &in, NULL, &made);
+    OM_uint32 minor, major = gss_wrap(&minor, context->handle, secret, GSS_C_QOP_DEFAULT, &in, NULL, &made);
     *out = (struct ps_gss_token){.bytes = made.value, .length = made.length};
     if (major == GSS_S_COMPLETE)
         return true;
     ps_gss_explain(major, minor, reason);
     return false;
+}
+
+size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, size_t length)
+{
+    OM_uint32 minor, limit = 0, wanted = length < UINT32_MAX ? (OM_uint32)length : UINT32_MAX;
+    return gss_wrap_size_limit(&minor, context->handle, secret, GSS_C_QOP_DEFAULT, wanted, &limit) ==
+                   GSS_S_COMPLETE
+               ? limit
+               : 0;
 }
 
 bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
@@ -229,7 +298,8 @@ static bool has_keys(const struct ps_gss_acceptor *acceptor, const char *princip
     struct ps_err err = {.length = 0};
     krb5_principal name;
     krb5_keytab_entry entry;
-    if (resolve_host(principal, text, &err) != PS_OK || krb5_parse_name(acceptor->library, text, &name) != 0)
+    if (resolve_host(principal, NULL, text, &err) != PS_OK ||
+        krb5_parse_name(acceptor->library, text, &name) != 0)
         return false;
     bool has = krb5_kt_get_entry(acceptor->library, acceptor->keys, name, 0, 0, &entry) == 0;
     if (has)
@@ -249,7 +319,7 @@ static enum ps_status acquire(struct ps_gss_acceptor *acceptor, const char *keys
     char reason[PS_GSS_REASON_BYTES];
     gss_name_t name;
     OM_uint32 minor, ignored;
-    if (ps_gss_name_import(principal, &name, err) != PS_OK)
+    if (ps_gss_name_import(principal, NULL, &name, err) != PS_OK)
         return PS_FAIL;
     if (!has_keys(acceptor, principal)) {
         (void)gss_release_name(&ignored, &name);

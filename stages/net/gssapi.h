@@ -33,9 +33,12 @@ void ps_gss_context_close(struct ps_gss_context *context);
  * `reason` (PS_GSS_REASON_BYTES) has the library's text. */
 enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,
                                        struct ps_gss_token *out, char *reason);
-/* Of an established context: protects a message, not secretly; takes one of the other side's. Returns false with `reason`. */
-bool ps_gss_context_wrap(struct ps_gss_context *context, const void *bytes, size_t length,
+/* Of an established context: protects a message, `secret`ly or not; takes one of the other side's. Returns false with
+ * `reason`. */
+bool ps_gss_context_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
                          struct ps_gss_token *out, char *reason);
+/* How many bytes fit into a message of `length`. */
+size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, size_t length);
 bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
                            struct ps_gss_token *out, char *reason);
 /* The other side's principal, "flume/host@REALM", of an established context of an acceptor. */
@@ -57,15 +60,26 @@ struct ps_gss_context *ps_gss_acceptor_open(const struct ps_gss_acceptor *accept
 
 struct ps_gss_initiator;
 
-/* Begins to get tickets for `server` with the keys of `principal` in the keytab, on a thread of its own, and waits for them
- * for at most a second. _HOST in `principal` as above. Thread: control. */
-enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **initiator, const char *principal,
-                                      const char *keytab, const char *server, struct ps_err *err);
+struct ps_gss_initiator_settings {
+    const char *principal; /* _HOST as above. NULL: whose tickets are in the default cache */
+    const char
+        *keytab; /* NULL: the tickets of the default cache (KRB5CCNAME, kinit), which somebody else renews */
+    const char *server;      /* service/host@REALM; a host of _HOST is the canonical name of server_host */
+    const char *server_host; /* NULL: this machine */
+    int wake_fd;             /* an eventfd that is written when a token is ready, or failed; -1: none */
+    uint32_t wait_ms;        /* how long `build` waits for the first tickets */
+};
+
+/* Begins to get tickets with the keys of the principal in the keytab, on a thread of its own. The settings are copied. Thread:
+ * control; any, if it does not wait. */
+enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **initiator,
+                                      const struct ps_gss_initiator_settings *settings, struct ps_err *err);
 /* Waits longer for the first tickets. Thread: that of ps_gss_initiator_build, before others use it. */
 void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms);
 /* NULL is allowed. Does not wait for a KDC. */
 void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
-/* Takes a context and its first token, which are the caller's. NULL with `reason`: there are none yet, or getting tickets
- * failed. Either way the next ones are begun. Does not wait. Thread: any worker. */
+/* Takes a context and its first token, which are the caller's. NULL with `reason`: there are none; `later` (NULL is allowed)
+ * says whether that is because they are being made, else getting tickets failed. Either way the next ones are begun: each has
+ * tickets of its own, so that none expires between connections. Does not wait. Thread: any worker. */
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
-                                             char *reason);
+                                             bool *later, char *reason);

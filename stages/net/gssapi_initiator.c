@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUILD_WAIT_MS 1000U
 /* A token names the time at which it was made, and servers take those of at most five minutes. */
 #define TOKEN_NS (120 * PS_NS_PER_S)
 
@@ -23,8 +22,8 @@ struct preparation {
 
 /* The thread's. */
 struct maker {
-    char *principal, *keytab, *server;
-    unsigned long count; /* of tickets' stores */
+    char *principal, *keytab, *server, *server_host; /* as in the settings */
+    unsigned long count;                             /* of tickets' stores */
     struct preparation preparation;
 };
 
@@ -45,7 +44,7 @@ static void forget(struct preparation *preparation)
     *preparation = (struct preparation){.context = NULL};
 }
 
-/* Gets a ticket for the principal, into a store of its own in memory. Asks a KDC. */
+/* Gets a ticket for the principal, into a store of its own in memory: asks a KDC. Or takes those of the default cache. */
 static bool acquire(struct maker *maker, gss_name_t name, gss_cred_id_t *credential, char *reason)
 {
     char tickets[64];
@@ -53,8 +52,9 @@ static bool acquire(struct maker *maker, gss_name_t name, gss_cred_id_t *credent
     gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", tickets}};
     const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
     gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
-    OM_uint32 minor, major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms,
-                                                   GSS_C_INITIATE, &store, credential, NULL, NULL);
+    OM_uint32 minor, major = gss_acquire_cred_from(
+                         &minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
+                         maker->keytab != NULL ? &store : GSS_C_NO_CRED_STORE, credential, NULL, NULL);
     if (major == GSS_S_COMPLETE)
         return true;
     ps_gss_explain(major, minor, reason);
@@ -72,14 +72,17 @@ static bool prepare(struct maker *maker, struct preparation *preparation)
         snprintf(preparation->reason, sizeof preparation->reason, "no memory");
         return false;
     }
-    if (ps_gss_name_import(maker->server, &context->target, &err) != PS_OK ||
-        ps_gss_name_import(maker->principal, &name, &err) != PS_OK) {
+    bool named =
+        ps_gss_name_import(maker->server, maker->server_host, &context->target, &err) == PS_OK &&
+        (maker->principal == NULL || ps_gss_name_import(maker->principal, NULL, &name, &err) == PS_OK);
+    if (!named) {
         snprintf(preparation->reason, sizeof preparation->reason, "%.*s", (int)sizeof preparation->reason - 1,
                  err.text);
         return false;
     }
     bool got = acquire(maker, name, &context->credential, preparation->reason);
-    (void)gss_release_name(&minor, &name);
+    if (name != GSS_C_NO_NAME)
+        (void)gss_release_name(&minor, &name);
     return got &&
            ps_gss_context_step(context, NULL, 0, &preparation->token, preparation->reason) != PS_GSS_FAILED;
 }
@@ -102,6 +105,7 @@ static void end(void *argument)
     free(maker->principal);
     free(maker->keytab);
     free(maker->server);
+    free(maker->server_host);
     free(maker);
 }
 
@@ -109,6 +113,8 @@ static void end(void *argument)
 
 static char *copy(const char *text)
 {
+    if (text == NULL)
+        return NULL;
     char *made = ps_must_alloc(strlen(text) + 1, 1, "Kerberos");
     memcpy(made, text, strlen(text) + 1);
     return made;
@@ -127,14 +133,16 @@ static void note_answer(struct ps_gss_initiator *initiator, struct preparation *
         initiator->ready = answer;
 }
 
-enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built, const char *principal,
-                                      const char *keytab, const char *server, struct ps_err *err)
+enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built,
+                                      const struct ps_gss_initiator_settings *wanted, struct ps_err *err)
 {
     struct maker *maker = ps_must_alloc(1, sizeof *maker, "Kerberos");
-    *maker = (struct maker){
-        .principal = copy(principal), .keytab = copy(keytab), .server = copy(server), .count = 0};
+    *maker = (struct maker){.principal = copy(wanted->principal),
+                            .keytab = copy(wanted->keytab),
+                            .server = copy(wanted->server),
+                            .server_host = copy(wanted->server_host)};
     const struct ps_helper_settings settings = {
-        .name = "kerberos", .room = 1, .wake_fd = -1, .run = run, .end = end, .argument = maker};
+        .name = "kerberos", .room = 1, .wake_fd = wanted->wake_fd, .run = run, .end = end, .argument = maker};
     struct ps_helper *helper = ps_helper_create(&settings, err);
     if (helper == NULL) {
         end(maker);
@@ -144,7 +152,7 @@ enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built, const cha
     *initiator = (struct ps_gss_initiator){.helper = helper, .maker = maker, .ready = &maker->preparation};
     pthread_mutex_init(&initiator->lock, NULL);
     ask(initiator);
-    ps_gss_initiator_wait(initiator, BUILD_WAIT_MS);
+    ps_gss_initiator_wait(initiator, wanted->wait_ms);
     *built = initiator;
     return PS_OK;
 }
@@ -166,19 +174,22 @@ void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator)
 
 /* Takes what is ready. */
 static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
-                                   char *reason)
+                                   bool *later, char *reason)
 {
     struct preparation *ready = initiator->ready;
+    *later = ready == NULL;
     if (ready == NULL) {
         snprintf(reason, PS_GSS_REASON_BYTES, "Kerberos tickets are not here yet");
         return NULL;
     }
     if (ready->context == NULL) {
-        snprintf(reason, PS_GSS_REASON_BYTES, "no Kerberos ticket: %.200s",
-                 ready->reason[0] != '\0' ? ready->reason : "it is being asked for");
+        *later = ready->reason[0] == '\0';
+        snprintf(reason, PS_GSS_REASON_BYTES, "no Kerberos ticket: %.220s",
+                 *later ? "it is being asked for" : ready->reason);
         return NULL;
     }
     if (ps_clock_now().mono_ns - ready->made_ns > TOKEN_NS) {
+        *later = true;
         snprintf(reason, PS_GSS_REASON_BYTES, "the Kerberos token is too old; a new one is made");
         return NULL;
     }
@@ -190,11 +201,12 @@ static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps
 }
 
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
-                                             char *reason)
+                                             bool *later, char *reason)
 {
+    bool ignored;
     pthread_mutex_lock(&initiator->lock);
     note_answer(initiator, ps_helper_answer(initiator->helper));
-    struct ps_gss_context *context = take(initiator, token, reason);
+    struct ps_gss_context *context = take(initiator, token, later != NULL ? later : &ignored, reason);
     ask(initiator);
     pthread_mutex_unlock(&initiator->lock);
     return context;

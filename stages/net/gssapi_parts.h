@@ -15,5 +15,7 @@ struct ps_gss_context {
 
 /* Writes what the library says of a failure, on one line. */
 void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason);
-/* The principal as a name of the library's; _HOST replaced. */
-enum ps_status ps_gss_name_import(const char *principal, gss_name_t *name, struct ps_err *err);
+/* The principal as a name of the library's; _HOST replaced by the canonical name of `host` (NULL: this machine), which may ask
+ * a name server. */
+enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_name_t *name,
+                                  struct ps_err *err);

@@ -10,6 +10,8 @@
 #include "stages/thrift/rpc.h"
 #include "stages/thrift/sasl_session.h"
 
+#define KERBEROS_WAIT_MS 1000U /* for the first tickets, when the sink is built */
+
 struct thrift_plan {
     struct ps_rpc_sink sink; /* must be first (stages/rpc/sink.h) */
     struct ps_rpc_options calls;
@@ -89,8 +91,12 @@ static enum ps_status build_transport(struct thrift_plan *plan, const struct ps_
     plan->initiator = NULL;
     if (!plan->kerberos)
         return PS_OK;
-    if (ps_gss_initiator_build(&plan->initiator, plan->client_principal, plan->client_keytab,
-                               plan->server_principal, err) != PS_OK) {
+    const struct ps_gss_initiator_settings kerberos = {.principal = plan->client_principal,
+                                                       .keytab = plan->client_keytab,
+                                                       .server = plan->server_principal,
+                                                       .wake_fd = -1,
+                                                       .wait_ms = KERBEROS_WAIT_MS};
+    if (ps_gss_initiator_build(&plan->initiator, &kerberos, err) != PS_OK) {
         ps_tls_client_destroy(plan->tls_client);
         return PS_FAIL;
     }

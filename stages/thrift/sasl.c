@@ -16,9 +16,9 @@ enum { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
 /* What the next message is. */
 enum {
     MECHANISM_NAMED, /* server: which mechanism the client wants */
-    TOKEN,           /* for the library */
+    TOKEN,           /* for the library, client: the server's level, too */
     CONFIRMATION,    /* server: an empty one, the client has the last token */
-    LAYERS,          /* offered, or chosen */
+    LAYERS,          /* server: the chosen one */
     LAST,            /* client: the server's COMPLETE */
     OPEN,
     FAILED,
@@ -32,9 +32,11 @@ bool ps_thrift_sasl_is_open(const struct ps_thrift_sasl *sasl)
 static void release(struct ps_thrift_sasl *sasl)
 {
     ps_gss_context_close(sasl->context);
+    ps_sasl_close(sasl->client);
     free(sasl->in);
     free(sasl->out);
     sasl->context = NULL;
+    sasl->client = NULL;
     sasl->in = sasl->out = NULL;
 }
 
@@ -73,31 +75,46 @@ static bool refuse(struct ps_thrift_sasl *sasl, int status, const char *reason)
     return false;
 }
 
-static bool put_token(struct ps_thrift_sasl *sasl, int status, struct ps_gss_token *token)
+static bool put_token(struct ps_thrift_sasl *sasl, int status, const void *bytes, size_t length)
 {
-    bool fits = token->length <= PS_THRIFT_SASL_BYTES_MAX;
-    if (fits)
-        put_message(sasl, status, token->bytes, token->length);
-    ps_gss_token_free(token);
-    return fits || give_up(sasl, "a Kerberos token has more than 64 KiB");
+    if (length > PS_THRIFT_SASL_BYTES_MAX)
+        return give_up(sasl, "a Kerberos token has more than 64 KiB");
+    put_message(sasl, status, bytes, length);
+    return true;
+}
+
+/* Answers a server; the first challenge of a mechanism is empty. */
+static bool respond(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
+{
+    struct ps_sasl_token reply;
+    enum ps_sasl_result result = ps_sasl_step(sasl->client, bytes, length, &reply);
+    bool put = result == PS_SASL_FAILED
+                   ? refuse(sasl, BAD, sasl->client->reason)
+                   : put_token(sasl, result == PS_SASL_DONE ? COMPLETE : OK, reply.bytes, reply.length);
+    ps_sasl_token_free(&reply);
+    if (put && result == PS_SASL_DONE)
+        sasl->state = LAST;
+    return put;
 }
 
 bool ps_thrift_sasl_init(struct ps_thrift_sasl *sasl, const struct ps_tls_pipe *below,
                          struct ps_gss_context *context, struct ps_gss_token *first)
 {
-    *sasl = (struct ps_thrift_sasl){.below = *below, .server = first == NULL, .context = context};
+    *sasl = (struct ps_thrift_sasl){.below = *below, .server = first == NULL};
     sasl->state = sasl->server ? MECHANISM_NAMED : TOKEN;
+    if (sasl->server)
+        sasl->context = context;
+    else
+        sasl->client = ps_sasl_gssapi_open(context, first, PS_SASL_AUTHENTICATION);
     sasl->in = malloc(HEAD_BYTES + PS_THRIFT_SASL_BYTES_MAX);
     sasl->out = malloc(3 * HEAD_BYTES + 2 * PS_THRIFT_SASL_BYTES_MAX);
-    if (sasl->in == NULL || sasl->out == NULL) {
-        if (first != NULL)
-            ps_gss_token_free(first);
+    if ((!sasl->server && sasl->client == NULL) || sasl->in == NULL || sasl->out == NULL) {
         release(sasl);
         return false;
     }
-    if (first != NULL) {
+    if (!sasl->server) {
         put_message(sasl, START, MECHANISM, strlen(MECHANISM));
-        (void)put_token(sasl, OK, first);
+        (void)respond(sasl, NULL, 0);
     }
     return true;
 }
@@ -143,9 +160,9 @@ static enum ps_tls_result read_message(struct ps_thrift_sasl *sasl, size_t *leng
     return fill(sasl, HEAD_BYTES + *length);
 }
 
-/* ---- both sides ---- */
+/* ---- the server ---- */
 
-/* Gives the library the other side's token, and answers with its own. */
+/* Gives the library the client's token, and answers with its own. */
 static bool take_token(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
 {
     struct ps_gss_token token = {.length = 0};
@@ -154,21 +171,23 @@ static bool take_token(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t
     if (result == PS_GSS_FAILED)
         return refuse(sasl, BAD, reason);
     if (result == PS_GSS_ESTABLISHED)
-        sasl->state = sasl->server ? CONFIRMATION : LAYERS;
-    return put_token(sasl, OK, &token); /* the last one of a client's may be empty */
+        sasl->state = CONFIRMATION;
+    bool put = put_token(sasl, OK, token.bytes, token.length);
+    ps_gss_token_free(&token);
+    return put;
 }
 
-static bool put_wrapped(struct ps_thrift_sasl *sasl, int status)
+static bool put_offer(struct ps_thrift_sasl *sasl)
 {
     static const uint8_t layers[LAYERS_BYTES] = {NO_LAYER};
     struct ps_gss_token token;
     char reason[PS_GSS_REASON_BYTES];
-    if (!ps_gss_context_wrap(sasl->context, layers, sizeof layers, &token, reason))
+    if (!ps_gss_context_wrap(sasl->context, false, layers, sizeof layers, &token, reason))
         return refuse(sasl, ERROR, reason);
-    return put_token(sasl, status, &token);
+    bool put = put_token(sasl, OK, token.bytes, token.length);
+    ps_gss_token_free(&token);
+    return put;
 }
-
-/* ---- the server ---- */
 
 /* A client may ask to be somebody else: only itself is granted, by its principal or by that without the realm. */
 static bool may_be(const char *peer, const char *wanted, size_t length)
@@ -215,24 +234,10 @@ static bool serve(struct ps_thrift_sasl *sasl, int status, const uint8_t *bytes,
     if (sasl->state == LAYERS)
         return take_choice(sasl, bytes, length);
     sasl->state = LAYERS; /* CONFIRMATION */
-    return put_wrapped(sasl, OK);
+    return put_offer(sasl);
 }
 
 /* ---- the client ---- */
-
-static bool take_offer(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
-{
-    struct ps_gss_token offer;
-    char reason[PS_GSS_REASON_BYTES];
-    if (!ps_gss_context_unwrap(sasl->context, bytes, length, &offer, reason))
-        return refuse(sasl, BAD, reason);
-    bool fits = offer.length >= LAYERS_BYTES && ((const uint8_t *)offer.bytes)[0] & NO_LAYER;
-    ps_gss_token_free(&offer);
-    if (!fits)
-        return refuse(sasl, BAD, "the server demands integrity or privacy; only QOP auth is supported");
-    sasl->state = LAST;
-    return put_wrapped(sasl, COMPLETE);
-}
 
 /* The server's text, for people: no control characters. */
 static bool note_refusal(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
@@ -251,9 +256,7 @@ static bool converse(struct ps_thrift_sasl *sasl, int status, const uint8_t *byt
     if (status != (sasl->state == LAST ? COMPLETE : OK))
         return give_up(sasl, "the source does not follow Thrift's SASL");
     if (sasl->state == TOKEN)
-        return take_token(sasl, bytes, length);
-    if (sasl->state == LAYERS)
-        return take_offer(sasl, bytes, length);
+        return respond(sasl, bytes, length);
     sasl->state = OPEN;
     return true;
 }

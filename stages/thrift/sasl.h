@@ -10,7 +10,7 @@
  * Thread: the connection's owner. Never waits. */
 #pragma once
 
-#include "stages/net/gssapi.h"
+#include "stages/net/sasl_gssapi.h"
 #include "stages/net/tls.h"
 
 #define PS_THRIFT_SASL_BYTES_MAX 65536U /* of a message: a Kerberos token is at most so long */
@@ -19,10 +19,11 @@ struct ps_thrift_sasl {
     struct ps_tls_pipe below;
     bool server;
     int state;
-    struct ps_gss_context *context;
+    struct ps_gss_context *context; /* server */
+    struct ps_sasl *client;
     uint8_t *in, *out;
     size_t in_length, out_length, out_at;
-    char reason[PS_GSS_REASON_BYTES + 64];
+    char reason[PS_SASL_REASON_BYTES + 64];
 };
 
 /* Takes the context. A client's first token is `first`, which it takes, too; a server has none. Returns false: no memory. */

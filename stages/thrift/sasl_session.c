@@ -169,7 +169,7 @@ static void *open_client(const void *settings_, int fd, char *reason)
     struct ps_gss_token token;
     struct client_session *session = calloc(1, sizeof *session);
     struct ps_gss_context *context =
-        session != NULL ? ps_gss_initiator_take(settings->initiator, &token, reason) : NULL;
+        session != NULL ? ps_gss_initiator_take(settings->initiator, &token, NULL, reason) : NULL;
     if (context == NULL) {
         if (session == NULL)
             snprintf(reason, PS_TRANSPORT_REASON_BYTES, "no memory");
