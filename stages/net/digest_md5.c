@@ -168,16 +168,11 @@ static bool write_reply(const struct digest *digest, const struct ps_digest_chal
 
 /* ---- the exchange ---- */
 
-/* The strongest level that both allow. */
 static bool choose(struct digest *digest, const struct ps_digest_challenge *challenge)
 {
-    unsigned both = digest->allowed & challenge->protection;
     unsigned ciphers = digest->ciphers & challenge->ciphers;
-    if (ciphers == 0)
-        both &= ~PS_SASL_PRIVACY;
-    digest->sasl.protection = both & PS_SASL_PRIVACY     ? PS_SASL_PRIVACY
-                              : both & PS_SASL_INTEGRITY ? PS_SASL_INTEGRITY
-                                                         : both & PS_SASL_AUTHENTICATION;
+    unsigned offered = ciphers == 0 ? challenge->protection & ~PS_SASL_PRIVACY : challenge->protection;
+    digest->sasl.protection = ps_sasl_choose(digest->allowed, offered);
     digest->cipher = PS_DIGEST_NO_CIPHER;
     if (digest->sasl.protection != PS_SASL_PRIVACY)
         return digest->sasl.protection != 0;

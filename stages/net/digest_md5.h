@@ -18,7 +18,7 @@ struct ps_digest_md5_settings {
     const char *secret;  /* ASCII */
     const char *service; /* of the digest-uri: Hadoop's RPC "", data transfer "hdfs" */
     const char *host;    /* Hadoop's RPC "default", data transfer "0" */
-    unsigned protection; /* levels that are allowed; the strongest that the server offers is taken */
+    unsigned protection; /* PS_SASL_PREFER */
     const char *
         cipher; /* for auth-conf: only this one ("3des", "rc4"); NULL: the first one that the server offers, too */
     const char *cnonce; /* tests: instead of a random one */

@@ -136,7 +136,8 @@ size_t ps_digest_layer_wrap(struct ps_digest_layer *layer, const uint8_t *text, 
         *reason = "the library cannot sign";
         return 0;
     }
-    memcpy(to, text, length);
+    if (to != text)
+        memcpy(to, text, length);
     memset(to + length, (int)padding, padding);
     memcpy(to + length + padding, mac, MAC_BYTES);
     if (!encipher(layer, to, sealed)) {

@@ -15,11 +15,23 @@
 /* By how much a wrapped message is longer than its text at most. */
 #define PS_SASL_OVERHEAD_BYTES 128U
 
-/* Levels of protection (RFC 4752, section 3.3), to be combined where several are allowed. */
+/* Levels of protection (RFC 4752, section 3.3). */
 #define PS_SASL_AUTHENTICATION                                                                               \
     1U /* of the exchange only: what follows goes as it is. Hadoop: authentication; "auth" */
 #define PS_SASL_INTEGRITY 2U /* "auth-int" */
 #define PS_SASL_PRIVACY 4U   /* and secrecy: "auth-conf" */
+
+/* Levels that are allowed, the preferred one first; 0: no more. */
+#define PS_SASL_PREFER(first, second, third) ((first) | (second) << 4 | (third) << 8)
+#define PS_SASL_STRONGEST PS_SASL_PREFER(PS_SASL_PRIVACY, PS_SASL_INTEGRITY, PS_SASL_AUTHENTICATION)
+
+/* The first allowed level that is offered (a sum of levels); 0: none. */
+static inline unsigned ps_sasl_choose(unsigned allowed, unsigned offered)
+{
+    while (allowed != 0 && (allowed & 7U & offered) == 0)
+        allowed >>= 4;
+    return allowed & 7U;
+}
 
 struct ps_sasl_token {
     uint8_t *bytes; /* ps_sasl_token_free */
@@ -65,7 +77,7 @@ static inline enum ps_sasl_result ps_sasl_step(struct ps_sasl *sasl, const void 
     return sasl->ops->step(sasl, challenge, length, reply);
 }
 
-/* Protects a text by the level agreed on, which is not PS_SASL_AUTHENTICATION. `to` has room for length +
+/* Protects a text by the level agreed on, which is not PS_SASL_AUTHENTICATION. `to` may be the text's own place, and has room for length +
  * PS_SASL_OVERHEAD_BYTES. Returns the length of the message; 0: `reason` says why not. */
 static inline size_t ps_sasl_wrap(struct ps_sasl *sasl, const void *text, size_t length, uint8_t *to,
                                   size_t room)

@@ -52,15 +52,6 @@ static enum ps_sasl_result take_token(struct gssapi *gssapi, const uint8_t *byte
     return hand_over(&token, reply) ? PS_SASL_MORE : fail(gssapi, "no memory");
 }
 
-static bool choose(struct gssapi *gssapi, unsigned offered)
-{
-    unsigned both = gssapi->allowed & offered;
-    gssapi->sasl.protection = both & PS_SASL_PRIVACY     ? PS_SASL_PRIVACY
-                              : both & PS_SASL_INTEGRITY ? PS_SASL_INTEGRITY
-                                                         : both & PS_SASL_AUTHENTICATION;
-    return gssapi->sasl.protection != 0;
-}
-
 /* RFC 4752, 3.1: what the server offers, and what is taken. */
 static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *bytes, size_t length,
                                       struct ps_sasl_token *reply)
@@ -76,7 +67,8 @@ static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *byte
     ps_gss_token_free(&token);
     if (!whole)
         return fail(gssapi, "the server's offer of protection is too short");
-    if (!choose(gssapi, offer[0]))
+    gssapi->sasl.protection = ps_sasl_choose(gssapi->allowed, offer[0]);
+    if (gssapi->sasl.protection == 0)
         return fail(gssapi, "the server offers none of the levels of protection that are allowed here");
     size_t room = (size_t)offer[1] << 16 | (size_t)offer[2] << 8 | offer[3];
     bool plain = gssapi->sasl.protection == PS_SASL_AUTHENTICATION;

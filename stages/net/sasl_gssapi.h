@@ -4,7 +4,6 @@
 #include "stages/net/gssapi.h"
 #include "stages/net/sasl.h"
 
-/* Takes the context and the first token of an initiator (ps_gss_initiator_take). `protection`: levels that are allowed; the
- * strongest that the server offers is taken. NULL: no memory; both are gone then, too. Owns: ps_sasl_close. */
+/* Takes the context and the first token of an initiator (ps_gss_initiator_take). `protection`: PS_SASL_PREFER. NULL: no memory; both are gone then, too. Owns: ps_sasl_close. */
 struct ps_sasl *ps_sasl_gssapi_open(struct ps_gss_context *context, struct ps_gss_token *first,
                                     unsigned protection);

@@ -11,8 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                            .secret = "secret",
                                                            .service = "hdfs",
                                                            .host = "0",
-                                                           .protection = PS_SASL_AUTHENTICATION |
-                                                                         PS_SASL_INTEGRITY | PS_SASL_PRIVACY,
+                                                           .protection = PS_SASL_STRONGEST,
                                                            .cnonce = "cnonce"};
     struct ps_sasl_token reply;
     size_t length = size > 0 ? data[0] : 0;

@@ -7,7 +7,7 @@
 
 #define NAME "AAhibG9jayB0b2tlbg=="
 #define SECRET "c2VjcmV0IG9mIGEgYmxvY2s="
-#define ALL_LEVELS (PS_SASL_AUTHENTICATION | PS_SASL_INTEGRITY | PS_SASL_PRIVACY)
+#define ALL_LEVELS PS_SASL_STRONGEST
 
 static const char rfc_challenge[] = "realm=\"elwood.innosoft.com\",nonce=\"OA6MG9tEQGm2hh\",qop=\"auth\","
                                     "algorithm=md5-sess,charset=utf-8";
@@ -123,6 +123,10 @@ static void test_choice(void **state)
         {PS_SASL_AUTHENTICATION, NULL, "QOP=\"auth,auth-int\"", ",qop=auth"},
         {ALL_LEVELS, NULL, "unknown=\"a,b\\\"c\", , stale=true", ",qop=auth"},
         {PS_SASL_PRIVACY, NULL, "qop=\"auth,auth-int\"", NULL},
+        {PS_SASL_PREFER(PS_SASL_AUTHENTICATION, PS_SASL_PRIVACY, 0), NULL,
+         "qop=\"auth,auth-int,auth-conf\",cipher=\"rc4\"", ",qop=auth"},
+        {PS_SASL_PREFER(PS_SASL_INTEGRITY, PS_SASL_PRIVACY, 0), NULL, "qop=\"auth,auth-conf\",cipher=\"rc4\"",
+         ",qop=auth-conf,cipher=\"rc4\""},
         {PS_SASL_PRIVACY, "rc4", "qop=\"auth-conf\",cipher=\"3des\"", NULL},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
