@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #define LENGTH_BYTES 4U
-#define IN_BYTES 4096U /* of a buffer that is kept: more is freed when it is empty */
+#define IN_BYTES 4096U        /* of a buffer that is kept: more is freed when it is empty */
 #define TEXT_BYTES_MAX 65536U /* of the caller's bytes in one message: as Hadoop's own streams */
 
 void ps_sasl_pipe_init(struct ps_sasl_pipe *pipe, int fd)
@@ -179,8 +179,8 @@ static size_t gather(uint8_t *to, size_t room, const struct iovec *parts, int co
     return length;
 }
 
-static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, const struct iovec *parts,
-                   int count, char *reason)
+static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
+                   const struct iovec *parts, int count, char *reason)
 {
     size_t most = pipe->sasl->wrap_text_max < TEXT_BYTES_MAX ? pipe->sasl->wrap_text_max : TEXT_BYTES_MAX;
     size_t given = 0;
@@ -249,7 +249,8 @@ static ssize_t read_plain(struct ps_sasl_pipe *pipe, char *to, size_t room, shor
 }
 
 /* Takes the next message off its frame, so that its text is at in_at. */
-static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, short *wants, char *reason)
+static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, short *wants,
+                     char *reason)
 {
     uint8_t *frame, *message;
     size_t length, text;
@@ -267,8 +268,8 @@ static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fr
     return 1;
 }
 
-ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to, size_t room,
-                          short *wants, char *reason)
+ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,
+                          size_t room, short *wants, char *reason)
 {
     if (room == 0)
         return 0;

@@ -22,12 +22,13 @@ struct ps_sasl_framing {
 
 struct ps_sasl_pipe {
     int fd;
-    struct ps_sasl *sasl;  /* owned; NULL: nothing is protected */
+    struct ps_sasl *sasl; /* owned; NULL: nothing is protected */
     uint8_t *in, *out;
     size_t in_at, in_length, in_room; /* read from the socket and not taken: from in_at up to in_length */
     size_t out_at, out_length, out_room;
-    size_t taken;     /* of the caller's bytes: wrapped in `out`, not reported as written */
-    size_t text_left; /* unwrapped bytes at in_at that were not read; behind them: `frame_left` that are to be skipped */
+    size_t taken; /* of the caller's bytes: wrapped in `out`, not reported as written */
+    size_t
+        text_left; /* unwrapped bytes at in_at that were not read; behind them: `frame_left` that are to be skipped */
     size_t frame_left;
 };
 
@@ -43,7 +44,8 @@ int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason);
 /* Reads until at least so many bytes are in `in`. */
 int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, char *reason);
 /* Reads a frame: a length in four bytes, and so many bytes; `*frame` is valid until the next call, which goes on behind it. */
-int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants, char *reason);
+int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants,
+                       char *reason);
 
 /* ---- afterwards ---- */
 
@@ -51,5 +53,5 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
  * unwrapped message may wait here while nothing is in the socket. */
 ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                            const struct iovec *parts, int count, short *wants, char *reason);
-ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to, size_t room,
-                          short *wants, char *reason);
+ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,
+                          size_t room, short *wants, char *reason);

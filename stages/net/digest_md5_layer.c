@@ -166,6 +166,8 @@ bool ps_digest_layer_unwrap(struct ps_digest_layer *layer, uint8_t *message, siz
     uint32_t number = htobe32(layer->sequence);
     uint8_t mac[PS_DIGEST_BYTES];
     *reason = "a message is too short";
+    if (*length == 0) /* Java's way of nothing */
+        return true;
     if (*length < MAC_BYTES + TAIL_BYTES)
         return false;
     size_t sealed = *length - TAIL_BYTES;

@@ -135,6 +135,46 @@ enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_n
     return ps_err_set(err, "%s is no principal: %s", text, reason);
 }
 
+/* ---- keys ---- */
+
+static void explain_krb5(krb5_context library, krb5_error_code error, char *reason)
+{
+    const char *text = krb5_get_error_message(library, error), *cure = cure_of(error);
+    snprintf(reason, PS_GSS_REASON_BYTES, "%.150s%s%s%s", text, cure != NULL ? " (" : "",
+             cure != NULL ? cure : "", cure != NULL ? ")" : "");
+    krb5_free_error_message(library, text);
+}
+
+bool ps_gss_keytab_has(const char *keytab, const char *principal, char *reason)
+{
+    char text[PRINCIPAL_BYTES];
+    struct ps_err err = {.length = 0};
+    krb5_context library;
+    krb5_keytab keys = NULL;
+    krb5_principal name = NULL;
+    krb5_keytab_entry entry;
+    if (resolve_host(principal, NULL, text, &err) != PS_OK) {
+        snprintf(reason, PS_GSS_REASON_BYTES, "%.250s", err.text);
+        return false;
+    }
+    if (krb5_init_context(&library) != 0) {
+        snprintf(reason, PS_GSS_REASON_BYTES, "krb5.conf cannot be read (KRB5_CONFIG, else /etc/krb5.conf)");
+        return false;
+    }
+    krb5_error_code error = krb5_parse_name(library, text, &name);
+    error = error == 0 ? krb5_kt_resolve(library, keytab, &keys) : error;
+    error = error == 0 ? krb5_kt_get_entry(library, keys, name, 0, 0, &entry) : error;
+    if (error == 0)
+        (void)krb5_free_keytab_entry_contents(library, &entry);
+    else
+        explain_krb5(library, error, reason);
+    if (keys != NULL)
+        (void)krb5_kt_close(library, keys);
+    krb5_free_principal(library, name);
+    krb5_free_context(library);
+    return error == 0;
+}
+
 /* ---- contexts ---- */
 
 void ps_gss_token_free(struct ps_gss_token *token)

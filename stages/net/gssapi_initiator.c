@@ -80,7 +80,9 @@ static bool prepare(struct maker *maker, struct preparation *preparation)
                  err.text);
         return false;
     }
-    bool got = acquire(maker, name, &context->credential, preparation->reason);
+    bool got = (maker->keytab == NULL || maker->principal == NULL ||
+                ps_gss_keytab_has(maker->keytab, maker->principal, preparation->reason)) &&
+               acquire(maker, name, &context->credential, preparation->reason);
     if (name != GSS_C_NO_NAME)
         (void)gss_release_name(&minor, &name);
     return got &&

@@ -19,3 +19,6 @@ void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason);
  * a name server. */
 enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_name_t *name,
                                   struct ps_err *err);
+/* Whether the file has keys of the principal; if not, `reason` (PS_GSS_REASON_BYTES) says why: of GSSAPI only "no credentials
+ * cache" comes then. Blocks (a file, the name of this machine). */
+bool ps_gss_keytab_has(const char *keytab, const char *principal, char *reason);
