@@ -11,7 +11,8 @@ const char *ps_digest_server_challenge(const char *levels, const char *ciphers)
 {
     static char challenge[256];
     snprintf(challenge, sizeof challenge,
-             "realm=\"" REALM "\",nonce=\"" NONCE "\",qop=\"%s\",cipher=\"%s\",charset=utf-8,algorithm=md5-sess",
+             "realm=\"" REALM "\",nonce=\"" NONCE
+             "\",qop=\"%s\",cipher=\"%s\",charset=utf-8,algorithm=md5-sess",
              levels, ciphers);
     return challenge;
 }
@@ -21,7 +22,8 @@ static void hash(uint8_t to[PS_DIGEST_BYTES], const void *first, size_t first_le
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     assert_true(EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1 &&
                 EVP_DigestUpdate(context, first, first_length) == 1 &&
-                EVP_DigestUpdate(context, rest, strlen(rest)) == 1 && EVP_DigestFinal_ex(context, to, NULL) == 1);
+                EVP_DigestUpdate(context, rest, strlen(rest)) == 1 &&
+                EVP_DigestFinal_ex(context, to, NULL) == 1);
     EVP_MD_CTX_free(context);
 }
 
@@ -45,11 +47,13 @@ static void value_of(const char *reply, const char *name, char *to, size_t room)
     to[length] = '\0';
 }
 
-static void respond(const uint8_t *session, const char *cnonce, const char *level, const char *request, char *to)
+static void respond(const uint8_t *session, const char *cnonce, const char *level, const char *request,
+                    char *to)
 {
     uint8_t hashed[PS_DIGEST_BYTES];
     char text[512], in_hex[33], session_hex[33];
-    hash(hashed, request, strlen(request), strcmp(level, "auth") == 0 ? "" : ":00000000000000000000000000000000");
+    hash(hashed, request, strlen(request),
+         strcmp(level, "auth") == 0 ? "" : ":00000000000000000000000000000000");
     hex(hashed, in_hex);
     hex(session, session_hex);
     snprintf(text, sizeof text, "%s:" NONCE ":00000001:%s:%s:%s", session_hex, cnonce, level, in_hex);
@@ -91,14 +95,16 @@ void ps_digest_server_take(struct ps_digest_server *server, const void *reply, s
     if (server->protection == PS_SASL_PRIVACY)
         value_of(text, "cipher", cipher, sizeof cipher);
     enum ps_digest_cipher chosen = cipher[0] != '\0' ? cipher_of(cipher) : PS_DIGEST_NO_CIPHER;
-    assert_true(ps_digest_layer_init(&server->in, session, true, chosen)); /* "ours" is the client's direction */
+    assert_true(
+        ps_digest_layer_init(&server->in, session, true, chosen)); /* "ours" is the client's direction */
     assert_true(ps_digest_layer_init(&server->out, session, false, chosen));
 }
 
 size_t ps_digest_server_wrap(struct ps_digest_server *server, const void *text, size_t length, uint8_t *to)
 {
     const char *reason;
-    size_t made = ps_digest_layer_wrap(&server->out, text, length, to, length + PS_SASL_OVERHEAD_BYTES, &reason);
+    size_t made =
+        ps_digest_layer_wrap(&server->out, text, length, to, length + PS_SASL_OVERHEAD_BYTES, &reason);
     assert_true(made > 0);
     return made;
 }
