@@ -1,5 +1,4 @@
-/* The exchange of SASL with a datanode, at the wire: levels of protection, AES, refusals, damage. (Real datanodes:
- * tests/real/hdfs_kerberos_test.sh.) */
+/* The exchange of SASL with a datanode, at the wire: levels of protection, AES, refusals, damage. */
 #include "stages/hadoop/proto/transfer_sasl.pb-c.h"
 #include "stages/hadoop/transfer_sasl.h"
 #include "stages/hadoop/varint.h"
