@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #define CONNECT_MS 5000L
 #define READY_MAX 16
+#define BODY_BYTES_MIN 1024U
 #define FINAL_STATUS 200 /* lower ones are followed by another answer */
 
 /* ---- libcurl's sockets and timer ---- */
@@ -51,7 +53,29 @@ static int on_connection(void *argument, char *to, char *from, int to_port, int 
     return CURL_PREREQFUNC_OK;
 }
 
-/* Keeps the beginning of an answer, for reasons. */
+/* Returns false: it is longer than the order allows, or there is no memory. */
+static bool keep_body(struct ps_http_request *request, const char *data, size_t length)
+{
+    size_t needed = request->body_length + length;
+    if (needed > request->body_max) {
+        request->too_long = true;
+        return false;
+    }
+    if (needed >= request->body_room) {
+        size_t room = needed * 2 > BODY_BYTES_MIN ? needed * 2 : BODY_BYTES_MIN;
+        char *body = realloc(request->body, room);
+        if (body == NULL)
+            return false;
+        request->body = body;
+        request->body_room = room;
+    }
+    memcpy(request->body + request->body_length, data, length);
+    request->body_length = needed;
+    request->body[needed] = '\0';
+    return true;
+}
+
+/* Keeps the beginning of an answer, for reasons, and all of an order's. */
 static size_t on_answer(char *data, size_t size, size_t count, void *argument)
 {
     struct ps_http_request *request = argument;
@@ -59,7 +83,7 @@ static size_t on_answer(char *data, size_t size, size_t count, void *argument)
     size_t kept = length < room ? length : room;
     memcpy(request->answer + request->answer_length, data, kept);
     request->answer_length += kept;
-    return length;
+    return request->body_max == 0 || keep_body(request, data, length) ? length : 0;
 }
 
 /* ---- the client ---- */
@@ -124,6 +148,7 @@ struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
         bool answered = result == CURLE_OK || request->status >= FINAL_STATUS;
         request->failure = answered ? NULL : curl_easy_strerror(result);
+        request->cut = result != CURLE_OK && !request->too_long;
         if (!answered)
             request->status = 0;
         return request;
@@ -132,6 +157,29 @@ struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
 }
 
 /* ---- requests ---- */
+
+static void set_text(CURL *easy, CURLoption option, const char *text)
+{
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)text, .len = text != NULL ? strlen(text) : 0, .flags = CURL_BLOB_COPY};
+    if (text != NULL)
+        curl_easy_setopt(easy, option, &blob);
+}
+
+static void set_certificates(CURL *easy, const struct ps_http_settings *settings)
+{
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
+    if (settings->ca != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca);
+    if (settings->cert != NULL) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key != NULL ? settings->key : settings->cert);
+    }
+    set_text(easy, CURLOPT_CAINFO_BLOB, settings->ca_text);
+    set_text(easy, CURLOPT_SSLCERT_BLOB, settings->cert_text);
+    set_text(easy, CURLOPT_SSLKEY_BLOB, settings->key_text);
+}
 
 bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_settings *settings)
 {
@@ -153,14 +201,10 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                      settings->connect_ns > 0 ? (long)(settings->connect_ns / PS_NS_PER_MS) : CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(settings->timeout_ns / PS_NS_PER_MS));
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, settings->verify ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, settings->verify ? 2L : 0L);
-    if (settings->ca != NULL)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca);
-    if (settings->cert != NULL) {
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->cert);
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->key != NULL ? settings->key : settings->cert);
-    }
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                     1L); /* do not wait for the look-up of a name that is given up */
+    set_certificates(easy, settings);
     return true;
 }
 
@@ -175,6 +219,7 @@ void ps_http_request_close(struct ps_http_request *request, struct ps_http_clien
 {
     ps_http_request_cancel(request, client);
     curl_easy_cleanup(request->easy);
+    free(request->body);
     *request = (struct ps_http_request){0};
 }
 
@@ -184,7 +229,10 @@ static void begin(struct ps_http_request *request, struct ps_http_client *client
     request->client = client;
     request->begun_ns = 0;
     request->busy = true;
-    request->answer_length = 0;
+    request->answer_length = request->body_length = 0;
+    request->too_long = request->cut = false;
+    if (request->body != NULL)
+        request->body[0] = '\0';
 }
 
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
@@ -194,6 +242,42 @@ void ps_http_request_send(struct ps_http_request *request, struct ps_http_client
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
     curl_multi_add_handle(client->multi, request->easy);
+}
+
+void ps_http_request_order(struct ps_http_request *request, struct ps_http_client *client,
+                           const struct ps_http_order *order, uint64_t now_ns)
+{
+    CURL *easy = request->easy;
+    bool sends = strcmp(order->method, "PUT") == 0 || strcmp(order->method, "POST") == 0;
+    begin(request, client, now_ns);
+    request->body_max = order->answer_max;
+    if (sends) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, order->length > 0 ? order->body : "");
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->length);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, order->method);
+    curl_easy_setopt(easy, CURLOPT_URL, order->url);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, order->headers);
+    curl_easy_setopt(easy, CURLOPT_COOKIE, order->cookie);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, order->fresh ? 1L : 0L);
+    curl_multi_add_handle(client->multi, easy);
+}
+
+const char *ps_http_request_redirect(const struct ps_http_request *request)
+{
+    char *url = NULL;
+    curl_easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &url);
+    return url;
+}
+
+const char *ps_http_request_header(const struct ps_http_request *request, const char *name, size_t index)
+{
+    struct curl_header *header;
+    CURLHcode code = curl_easy_header(request->easy, name, index, CURLH_HEADER, -1, &header);
+    return code == CURLHE_OK ? header->value : NULL;
 }
 
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns)

@@ -1,5 +1,6 @@
-/* An HTTP/1.1 client over libcurl that never blocks: POST requests to one URL, several under way at a time,
- * behind one descriptor and one timer. Retrying is up to the owner.
+/* An HTTP/1.1 client over libcurl that never blocks: requests, several under way at a time, behind one descriptor and one
+ * timer. Retrying and redirects are up to the owner. POSTs to one URL (ps_http_request_send) keep only the beginning of an
+ * answer; other requests are orders (ps_http_request_order), with the whole answer.
  *
  * Thread: the client's owner; libcurl allocates while it works. The process calls curl_global_init before. */
 #pragma once
@@ -17,8 +18,24 @@ struct ps_http_settings {
     uint64_t connect_ns; /* of connecting; 0: 5 s */
     /* PEM files, or NULL; without `key` it is in `cert`. */
     const char *ca, *cert, *key;
+    /* PEM texts in place of the files, or NULL. They are copied. */
+    const char *ca_text, *cert_text, *key_text;
     bool verify; /* false: every certificate is accepted */
     struct curl_slist *headers;
+};
+
+/* What an order sends. All but the body is copied. */
+struct ps_http_order {
+    const char *method; /* GET, PUT, POST, DELETE */
+    const char *url;
+    const char *body; /* of PUT and POST; stays as it is until the request has ended */
+    size_t length;
+    struct curl_slist *headers; /* in place of the settings'; stay as they are until the request has ended */
+    const char *cookie;         /* "name=value"; NULL: none */
+    size_t answer_max;          /* bytes of the answer's body that are kept; it fails beyond */
+    /* Not over a connection that was used before: libcurl sends a request again by itself when such a one is closed without
+     * an answer, though the server may have carried it out. */
+    bool fresh;
 };
 
 /* A request and its answer; used again and again. */
@@ -31,6 +48,11 @@ struct ps_http_request {
     uint64_t begun_ns;                   /* when it had a connection to be sent over; 0: it never had */
     char answer[PS_HTTP_ANSWER_BYTES];
     size_t answer_length;
+    /* Of an order: the answer's body, terminated, until it is sent again or closed. NULL: it is empty. */
+    char *body;
+    size_t body_length, body_room, body_max;
+    bool too_long; /* the body has more than answer_max bytes */
+    bool cut;      /* the answer ended before its body did */
 };
 
 struct ps_http_client {
@@ -58,6 +80,13 @@ void ps_http_request_cancel(struct ps_http_request *request, struct ps_http_clie
 /* `body` stays as it is until the request has ended. */
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns);
+/* Any other request. */
+void ps_http_request_order(struct ps_http_request *request, struct ps_http_client *client,
+                           const struct ps_http_order *order, uint64_t now_ns);
+/* Of an answer: the URL that it redirects to, absolute; the `index`-th header of a name. NULL: there is none. Valid until the
+ * request is sent again. */
+const char *ps_http_request_redirect(const struct ps_http_request *request);
+const char *ps_http_request_header(const struct ps_http_request *request, const char *name, size_t index);
 /* Only connects (and agrees on TLS keys): ends with `failure` NULL and `status` 0 when the server has accepted. The
  * connection is closed with the request, which can send nothing. */
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns);
