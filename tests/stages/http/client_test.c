@@ -2,6 +2,7 @@
 #include "stages/http/client.h"
 
 #include "core/clock.h"
+#include "core/option.h"
 #include "tests/support/support.h"
 #include "tests/support/webhdfs_peer.h"
 
