@@ -7,80 +7,52 @@
 
 /* ---- exceptions ---- */
 
-struct known {
+/* What a namenode's RPC does not throw: of the web servers, and of a datanode's client of HDFS. */
+static const struct {
     const char *exception; /* the class without its package */
-    enum ps_file_error error;
-    enum ps_webhdfs_cure cure;
-};
-
-static const struct known exceptions[] = {
-    {"FileNotFoundException", PS_FILE_MISSING, PS_WEBHDFS_NO_CURE},
-    {"FileAlreadyExistsException", PS_FILE_EXISTS, PS_WEBHDFS_NO_CURE},
-    {"AccessControlException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-    {"SecurityException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-    {"AuthorizationException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-    {"AuthenticationException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-    {"InvalidToken", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-    {"QuotaExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"NSQuotaExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"DSQuotaExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"QuotaByStorageTypeExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"DiskOutOfSpaceException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"AlreadyBeingCreatedException", PS_FILE_LEASE, PS_WEBHDFS_NO_CURE},
-    {"LeaseExpiredException", PS_FILE_LEASE, PS_WEBHDFS_NO_CURE},
-    {"RecoveryInProgressException", PS_FILE_LEASE, PS_WEBHDFS_NO_CURE},
-    {"StandbyException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_OTHER_SERVER},
-    {"ObserverRetryOnActiveException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_OTHER_SERVER},
-    {"RetriableException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-    {"ServerTooBusyException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-    {"SafeModeException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"NotReplicatedYetException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"ConnectException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"ConnectTimeoutException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"NoRouteToHostException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"UnknownHostException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"SocketTimeoutException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"EOFException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"NoNamenodesAvailableException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-    {"UnsupportedOperationException", PS_FILE_UNSUPPORTED, PS_WEBHDFS_NO_CURE},
+    struct ps_rpc_judgement judgement;
+} classes[] = {
+    {"SecurityException", {PS_FILE_DENIED, PS_RPC_FAIL}},
+    {"AuthenticationException", {PS_FILE_DENIED, PS_RPC_FAIL}},
+    {"ServerTooBusyException", {PS_FILE_UNAVAILABLE, PS_RPC_REPEAT}},
+    {"NoNamenodesAvailableException", {PS_FILE_UNAVAILABLE, PS_RPC_REPEAT}},
+    {"ConnectException", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"ConnectTimeoutException", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"NoRouteToHostException", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"UnknownHostException", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"SocketTimeoutException", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"EOFException", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
 };
 
 /* What a plain IOException says, and IllegalArgumentException of an operation that the server does not know. */
 static const struct {
     const char *part;
-    enum ps_file_error error;
-    enum ps_webhdfs_cure cure;
+    struct ps_rpc_judgement judgement;
 } messages[] = {
-    {"could only be written to 0 of", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"could only be replicated to 0 nodes", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"Failed to find datanode", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"No active nodes contain this block", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"All datanodes", PS_FILE_UNAVAILABLE,
-     PS_WEBHDFS_NO_CURE}, /* "All datanodes [..] are bad. Aborting..." */
-    {"Failed to replace a bad datanode", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"Name node is in safe mode", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-    {"Namenode is in startup mode", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-    {"No space left on device", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"Out of space", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-    {"Invalid value for webhdfs parameter \"op\"", PS_FILE_UNSUPPORTED, PS_WEBHDFS_NO_CURE},
+    {"Failed to find datanode", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"No active nodes contain this block", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"All datanodes", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}}, /* "All datanodes [..] are bad. Aborting..." */
+    {"Failed to replace a bad datanode", {PS_FILE_UNAVAILABLE, PS_RPC_FAIL}},
+    {"Namenode is in startup mode", {PS_FILE_UNAVAILABLE, PS_RPC_REPEAT}},
+    {"No space left on device", {PS_FILE_NO_SPACE, PS_RPC_FAIL}},
+    {"Out of space", {PS_FILE_NO_SPACE, PS_RPC_FAIL}},
+    {"Invalid value for webhdfs parameter \"op\"", {PS_FILE_UNSUPPORTED, PS_RPC_FAIL}},
 };
 
-static void classify(const char *exception, const char *message, struct ps_webhdfs_fault *fault)
+static struct ps_rpc_judgement judge(const char *exception, const char *message)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(exceptions); i++) {
-        if (strcmp(exception, exceptions[i].exception) != 0)
-            continue;
-        fault->error = exceptions[i].error;
-        fault->cure = exceptions[i].cure;
-        return;
+    struct ps_rpc_judgement judgement = ps_rpc_judge(exception, message, 0);
+    if (judgement.error != PS_FILE_FAILED)
+        return judgement;
+    for (size_t i = 0; i < PS_COUNT_OF(classes); i++) {
+        if (strcmp(exception, classes[i].exception) == 0)
+            return classes[i].judgement;
     }
     for (size_t i = 0; i < PS_COUNT_OF(messages); i++) {
-        if (strstr(message, messages[i].part) == NULL)
-            continue;
-        fault->error = messages[i].error;
-        fault->cure = messages[i].cure;
-        return;
+        if (strstr(message, messages[i].part) != NULL)
+            return messages[i].judgement;
     }
+    return judgement;
 }
 
 /* Of a status that came without a RemoteException: from a proxy, from Jetty, from another program. */
@@ -116,15 +88,16 @@ static void print_status(long status, const char *body, size_t length, struct ps
 
 void ps_webhdfs_fault_read(long status, const char *body, size_t length, struct ps_webhdfs_fault *fault)
 {
-    *fault = (struct ps_webhdfs_fault){.error = error_of_status(status)};
+    *fault = (struct ps_webhdfs_fault){.error = error_of_status(status), .verdict = PS_RPC_FAIL};
     json_t *document = body != NULL ? json_loadb(body, length, 0, NULL) : NULL;
     json_t *remote = json_object_get(document, "RemoteException");
     const char *exception = json_string_value(json_object_get(remote, "exception"));
     const char *message = json_string_value(json_object_get(remote, "message"));
     if (exception != NULL && !ends_line(exception[0])) {
         message = message != NULL ? message : "";
-        fault->error = PS_FILE_FAILED;
-        classify(exception, message, fault);
+        struct ps_rpc_judgement judgement = judge(exception, message);
+        fault->error = judgement.error;
+        fault->verdict = judgement.verdict;
         int name = line_length(exception, strlen(exception)), line = line_length(message, strlen(message));
         snprintf(fault->text, sizeof fault->text, "%.*s%s%.*s", name, exception, line > 0 ? ": " : "", line,
                  message);

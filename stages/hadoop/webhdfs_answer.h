@@ -1,26 +1,20 @@
 /* What a WebHDFS server answers, in JSON: a RemoteException as an error of a file system, file statuses, booleans.
  *
- * Sources: Hadoop's "WebHDFS REST API" (JSON schemas), org.apache.hadoop.hdfs.web.JsonUtil, and for what is thrown
- * org.apache.hadoop.hdfs.server.namenode, .protocol and .ipc. HttpFS answers alike (HttpExceptionUtils).
+ * Sources: Hadoop's "WebHDFS REST API" (JSON schemas), org.apache.hadoop.hdfs.web.JsonUtil. HttpFS answers alike
+ * (HttpExceptionUtils).
  * Thread: any; allocates. */
 #pragma once
 
 #include "stages/filesystem/filesystem.h"
+#include "stages/hadoop/rpc_error.h"
 
 #include <jansson.h>
 
 #define PS_WEBHDFS_FAULT_BYTES 256U
 
-/* What the caller does about it before it gives up. */
-enum ps_webhdfs_cure {
-    PS_WEBHDFS_NO_CURE,
-    PS_WEBHDFS_OTHER_SERVER, /* StandbyException: another namenode of the name service */
-    PS_WEBHDFS_SAME_SERVER,  /* RetriableException: the same one, a little later */
-};
-
 struct ps_webhdfs_fault {
-    enum ps_file_error error; /* never PS_FILE_OK */
-    enum ps_webhdfs_cure cure;
+    enum ps_file_error error;    /* never PS_FILE_OK */
+    enum ps_rpc_verdict verdict; /* what the caller does about it */
     char text
         [PS_WEBHDFS_FAULT_BYTES]; /* "AccessControlException: first line of the message", or "HTTP 502: .." */
 };

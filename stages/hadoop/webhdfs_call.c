@@ -287,10 +287,10 @@ static void take_fault(struct ps_webhdfs_call *call, const struct ps_http_reques
     explain(call, fault.text);
     if (request->status == 401 && call->webhdfs->servers[call->server].tickets == NULL)
         explain(call, "HTTP 401: it asks who this is: set hdfs.kerberosPrincipal and hdfs.kerberosKeytab");
-    if (fault.cure == PS_WEBHDFS_NO_CURE)
+    if (fault.verdict == PS_RPC_FAIL)
         fail(call, fault.error, false);
     else
-        try_again(call, fault.cure == PS_WEBHDFS_OTHER_SERVER);
+        try_again(call, fault.verdict == PS_RPC_FAIL_OVER);
 }
 
 static void take_success(struct ps_webhdfs_call *call, const struct ps_http_request *request)

@@ -286,7 +286,8 @@ static void on_appended(struct ps_webhdfs_call *call_, const struct ps_webhdfs_o
         stream->state = STREAM_READY;
         stream->error = PS_FILE_OK;
         confirm(stream, stream->sent.length - stream->confirmed);
-    } else if (outcome->lost || (doubted && outcome->error == PS_FILE_LEASE)) {
+    } else if (outcome->lost ||
+               (doubted && (outcome->error == PS_FILE_LEASE || outcome->error == PS_FILE_UNAVAILABLE))) {
         doubt(stream, outcome);
     } else {
         die(stream, outcome->error, outcome->reason);

@@ -6,13 +6,13 @@
 
 #include "tests/support/support.h"
 
-static void expect(long status, const char *body, enum ps_file_error error, enum ps_webhdfs_cure cure,
+static void expect(long status, const char *body, enum ps_file_error error, enum ps_rpc_verdict verdict,
                    const char *text)
 {
     struct ps_webhdfs_fault fault;
     ps_webhdfs_fault_read(status, body, strlen(body), &fault);
-    if (fault.error != error || fault.cure != cure)
-        fail_msg("%s: error %d, cure %d", body, (int)fault.error, (int)fault.cure);
+    if (fault.error != error || fault.verdict != verdict)
+        fail_msg("%s: error %d, verdict %d", body, (int)fault.error, (int)fault.verdict);
     if (text != NULL)
         assert_string_equal(fault.text, text);
 }
@@ -23,39 +23,39 @@ static void test_exceptions(void **unused)
     static const struct {
         const char *exception;
         enum ps_file_error error;
-        enum ps_webhdfs_cure cure;
+        enum ps_rpc_verdict verdict;
     } cases[] = {
-        {"FileNotFoundException", PS_FILE_MISSING, PS_WEBHDFS_NO_CURE},
-        {"FileAlreadyExistsException", PS_FILE_EXISTS, PS_WEBHDFS_NO_CURE},
-        {"AccessControlException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-        {"SecurityException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-        {"AuthorizationException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-        {"AuthenticationException", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-        {"InvalidToken", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE},
-        {"QuotaExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-        {"NSQuotaExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-        {"DSQuotaExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-        {"QuotaByStorageTypeExceededException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-        {"DiskOutOfSpaceException", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE},
-        {"AlreadyBeingCreatedException", PS_FILE_LEASE, PS_WEBHDFS_NO_CURE},
-        {"LeaseExpiredException", PS_FILE_LEASE, PS_WEBHDFS_NO_CURE},
-        {"RecoveryInProgressException", PS_FILE_LEASE, PS_WEBHDFS_NO_CURE},
-        {"StandbyException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_OTHER_SERVER},
-        {"ObserverRetryOnActiveException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_OTHER_SERVER},
-        {"RetriableException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-        {"ServerTooBusyException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-        {"NoNamenodesAvailableException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER},
-        {"SafeModeException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"NotReplicatedYetException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"ConnectException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"ConnectTimeoutException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"NoRouteToHostException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"UnknownHostException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"SocketTimeoutException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"EOFException", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE},
-        {"UnsupportedOperationException", PS_FILE_UNSUPPORTED, PS_WEBHDFS_NO_CURE},
-        {"ParentNotDirectoryException", PS_FILE_FAILED, PS_WEBHDFS_NO_CURE},
-        {"NullPointerException", PS_FILE_FAILED, PS_WEBHDFS_NO_CURE},
+        {"FileNotFoundException", PS_FILE_MISSING, PS_RPC_FAIL},
+        {"FileAlreadyExistsException", PS_FILE_EXISTS, PS_RPC_FAIL},
+        {"AccessControlException", PS_FILE_DENIED, PS_RPC_FAIL},
+        {"SecurityException", PS_FILE_DENIED, PS_RPC_FAIL},
+        {"AuthorizationException", PS_FILE_DENIED, PS_RPC_FAIL},
+        {"AuthenticationException", PS_FILE_DENIED, PS_RPC_FAIL},
+        {"InvalidToken", PS_FILE_DENIED, PS_RPC_FAIL},
+        {"QuotaExceededException", PS_FILE_NO_SPACE, PS_RPC_FAIL},
+        {"NSQuotaExceededException", PS_FILE_NO_SPACE, PS_RPC_FAIL},
+        {"DSQuotaExceededException", PS_FILE_NO_SPACE, PS_RPC_FAIL},
+        {"QuotaByStorageTypeExceededException", PS_FILE_NO_SPACE, PS_RPC_FAIL},
+        {"DiskOutOfSpaceException", PS_FILE_NO_SPACE, PS_RPC_FAIL},
+        {"AlreadyBeingCreatedException", PS_FILE_LEASE, PS_RPC_FAIL},
+        {"LeaseExpiredException", PS_FILE_LEASE, PS_RPC_FAIL},
+        {"RecoveryInProgressException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"StandbyException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL_OVER},
+        {"ObserverRetryOnActiveException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL_OVER},
+        {"RetriableException", PS_FILE_UNAVAILABLE, PS_RPC_REPEAT},
+        {"ServerTooBusyException", PS_FILE_UNAVAILABLE, PS_RPC_REPEAT},
+        {"NoNamenodesAvailableException", PS_FILE_UNAVAILABLE, PS_RPC_REPEAT},
+        {"SafeModeException", PS_FILE_UNAVAILABLE, PS_RPC_REPEAT},
+        {"NotReplicatedYetException", PS_FILE_UNAVAILABLE, PS_RPC_REPEAT_SOON},
+        {"ConnectException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"ConnectTimeoutException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"NoRouteToHostException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"UnknownHostException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"SocketTimeoutException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"EOFException", PS_FILE_UNAVAILABLE, PS_RPC_FAIL},
+        {"UnsupportedOperationException", PS_FILE_UNSUPPORTED, PS_RPC_FAIL},
+        {"ParentNotDirectoryException", PS_FILE_FAILED, PS_RPC_FAIL},
+        {"NullPointerException", PS_FILE_FAILED, PS_RPC_FAIL},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char body[256], text[128];
@@ -64,7 +64,7 @@ static void test_exceptions(void **unused)
                  "\"why\\n\\tat x\"}}",
                  cases[i].exception, cases[i].exception);
         snprintf(text, sizeof text, "%s: why", cases[i].exception);
-        expect(403, body, cases[i].error, cases[i].cure, text);
+        expect(403, body, cases[i].error, cases[i].verdict, text);
     }
 }
 
@@ -75,36 +75,35 @@ static void test_messages(void **unused)
 {
     (void)unused;
     expect(403, IO_EXCEPTION("File /a could only be written to 0 of the 1 minReplication nodes. There are 0"),
-           PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE, NULL);
+           PS_FILE_UNAVAILABLE, PS_RPC_FAIL, NULL);
     expect(403, IO_EXCEPTION("Failed to find datanode, suggest to check cluster health."),
-           PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE, NULL);
-    expect(403, IO_EXCEPTION("All datanodes [x] are bad. Aborting..."), PS_FILE_UNAVAILABLE,
-           PS_WEBHDFS_NO_CURE, NULL);
-    expect(403, IO_EXCEPTION("Namenode is in startup mode"), PS_FILE_UNAVAILABLE, PS_WEBHDFS_SAME_SERVER,
+           PS_FILE_UNAVAILABLE, PS_RPC_FAIL, NULL);
+    expect(403, IO_EXCEPTION("All datanodes [x] are bad. Aborting..."), PS_FILE_UNAVAILABLE, PS_RPC_FAIL,
            NULL);
-    expect(500, IO_EXCEPTION("No space left on device"), PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE, NULL);
-    expect(403, IO_EXCEPTION("Offset=9 out of the range"), PS_FILE_FAILED, PS_WEBHDFS_NO_CURE,
+    expect(403, IO_EXCEPTION("Namenode is in startup mode"), PS_FILE_UNAVAILABLE, PS_RPC_REPEAT, NULL);
+    expect(500, IO_EXCEPTION("No space left on device"), PS_FILE_NO_SPACE, PS_RPC_FAIL, NULL);
+    expect(403, IO_EXCEPTION("Offset=9 out of the range"), PS_FILE_FAILED, PS_RPC_FAIL,
            "IOException: Offset=9 out of the range");
     expect(400,
            "{\"RemoteException\":{\"exception\":\"IllegalArgumentException\",\"message\":\"Invalid value for "
            "webhdfs parameter \\\"op\\\": X is not a valid POST operation.\"}}",
-           PS_FILE_UNSUPPORTED, PS_WEBHDFS_NO_CURE, NULL);
+           PS_FILE_UNSUPPORTED, PS_RPC_FAIL, NULL);
 }
 
 /* Jetty, a proxy, another program. */
 static void test_no_exception(void **unused)
 {
     (void)unused;
-    expect(401, "<html>", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE, "HTTP 401");
-    expect(403, "no\nmore", PS_FILE_DENIED, PS_WEBHDFS_NO_CURE, "HTTP 403: no");
-    expect(404, "<html>", PS_FILE_FAILED, PS_WEBHDFS_NO_CURE, "HTTP 404");
-    expect(500, "", PS_FILE_FAILED, PS_WEBHDFS_NO_CURE, "HTTP 500");
-    expect(502, "", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE, "HTTP 502");
-    expect(503, "", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE, NULL);
-    expect(504, "", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE, NULL);
-    expect(429, "", PS_FILE_UNAVAILABLE, PS_WEBHDFS_NO_CURE, NULL);
-    expect(507, "", PS_FILE_NO_SPACE, PS_WEBHDFS_NO_CURE, NULL);
-    expect(500, "{\"RemoteException\":{\"exception\":\"\"}}", PS_FILE_FAILED, PS_WEBHDFS_NO_CURE, NULL);
+    expect(401, "<html>", PS_FILE_DENIED, PS_RPC_FAIL, "HTTP 401");
+    expect(403, "no\nmore", PS_FILE_DENIED, PS_RPC_FAIL, "HTTP 403: no");
+    expect(404, "<html>", PS_FILE_FAILED, PS_RPC_FAIL, "HTTP 404");
+    expect(500, "", PS_FILE_FAILED, PS_RPC_FAIL, "HTTP 500");
+    expect(502, "", PS_FILE_UNAVAILABLE, PS_RPC_FAIL, "HTTP 502");
+    expect(503, "", PS_FILE_UNAVAILABLE, PS_RPC_FAIL, NULL);
+    expect(504, "", PS_FILE_UNAVAILABLE, PS_RPC_FAIL, NULL);
+    expect(429, "", PS_FILE_UNAVAILABLE, PS_RPC_FAIL, NULL);
+    expect(507, "", PS_FILE_NO_SPACE, PS_RPC_FAIL, NULL);
+    expect(500, "{\"RemoteException\":{\"exception\":\"\"}}", PS_FILE_FAILED, PS_RPC_FAIL, NULL);
 }
 
 static bool read_statuses(const char *body, struct ps_webhdfs_statuses *statuses)
