@@ -297,15 +297,20 @@ static char *print_identity(const struct ps_webhdfs_settings *settings)
     return identity;
 }
 
-/* "http://host:9870" has the service principal HTTP/host, in the realm of the client's. */
+/* "http://host:9870" has the service principal HTTP/host, in the realm of the client's, else in the default one. */
 static enum ps_status open_tickets(struct ps_webhdfs_server *server, const char *url,
                                    const struct ps_webhdfs_settings *settings, struct ps_err *err)
 {
-    const char *host = strstr(url, "://") + 3, *realm = strchr(settings->kerberos_principal, '@');
+    const char *host = strstr(url, "://") + 3;
+    const char *realm =
+        settings->kerberos_principal != NULL ? strchr(settings->kerberos_principal, '@') : NULL;
     char name[512];
     snprintf(name, sizeof name, "HTTP/%.*s%s", (int)strcspn(host, ":/"), host, realm != NULL ? realm : "");
-    return ps_gss_initiator_build(&server->tickets, settings->kerberos_principal, settings->keytab, name,
-                                  err);
+    const struct ps_gss_initiator_settings initiator = {.principal = settings->kerberos_principal,
+                                                        .keytab = settings->keytab,
+                                                        .server = name,
+                                                        .wake_fd = settings->wake_fd};
+    return ps_gss_initiator_build(&server->tickets, &initiator, err);
 }
 
 static enum ps_status open_servers(struct ps_webhdfs *webhdfs, const struct ps_webhdfs_settings *settings,
@@ -316,8 +321,7 @@ static enum ps_status open_servers(struct ps_webhdfs *webhdfs, const struct ps_w
         size_t room = strlen(settings->servers[i]) + sizeof "/webhdfs/v1";
         server->base = ps_must_alloc(room, 1, PURPOSE);
         snprintf(server->base, room, "%s/webhdfs/v1", settings->servers[i]);
-        if (settings->kerberos_principal != NULL &&
-            open_tickets(server, settings->servers[i], settings, err) != PS_OK)
+        if (settings->kerberos && open_tickets(server, settings->servers[i], settings, err) != PS_OK)
             return PS_FAIL;
     }
     return PS_OK;

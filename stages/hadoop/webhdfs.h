@@ -29,13 +29,14 @@ struct ps_webhdfs_settings {
     size_t server_count;
     const char *user;       /* user.name; NULL: none, because Kerberos says who it is */
     const char *proxy_user; /* doas; NULL: none */
+    bool kerberos;          /* servers ask for it; without principal and keytab: the default ticket cache's */
     const char *kerberos_principal, *keytab;
     const char *ca_text, *cert_text, *key_text; /* PEM; NULL: libcurl's authorities, no certificate */
     uint64_t call_timeout_ns;
     unsigned replication;      /* 0: the server's */
     uint64_t block_size_bytes; /* likewise */
     unsigned attempts_max;     /* of one operation, over all servers; 0: Hadoop's 15 */
-    int epoll_fd;              /* -1: none */
+    int epoll_fd, wake_fd;     /* -1: none */
 };
 
 enum ps_status ps_webhdfs_create(const struct ps_webhdfs_settings *settings,

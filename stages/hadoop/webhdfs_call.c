@@ -155,9 +155,10 @@ static void end_late(struct ps_webhdfs_call *call)
         fail(call, may_act(call) ? PS_FILE_TIMEOUT : PS_FILE_UNAVAILABLE, may_act(call));
         return;
     }
-    if (call->reason[0] == '\0')
-        explain(call, call->slot != NULL ? "no connection within the call time-out"
-                                         : "other requests were not answered within the call time-out");
+    if (strncmp(call->reason, "webhdfs ", 8) != 0) /* of the login: without its server */
+        explain(call, call->reason[0] != '\0' ? call->reason
+                      : call->slot != NULL    ? "no connection within the call time-out"
+                                              : "other requests were not answered within the call time-out");
     fail(call, PS_FILE_UNAVAILABLE, false);
 }
 

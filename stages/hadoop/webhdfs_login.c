@@ -46,15 +46,16 @@ enum ps_webhdfs_login ps_webhdfs_login_prepare(struct ps_webhdfs_call *call)
     struct ps_webhdfs_server *server = server_of(call);
     struct ps_gss_token token = {.bytes = NULL};
     char reason[PS_GSS_REASON_BYTES] = "";
+    bool later = false;
     if (server->tickets == NULL || server->cookie[0] != '\0')
         return PS_WEBHDFS_LOGIN_READY;
     call->wake_ns = call->webhdfs->now.mono_ns + WAIT_NS;
     if (server->introducing != NULL)
         return PS_WEBHDFS_LOGIN_WAITS;
-    call->context = ps_gss_initiator_take(server->tickets, &token, reason);
+    call->context = ps_gss_initiator_take(server->tickets, &token, &later, reason);
     if (call->context == NULL) {
-        snprintf(call->reason, sizeof call->reason, "webhdfs %s: Kerberos: %s", server->base, reason);
-        return PS_WEBHDFS_LOGIN_WAITS;
+        snprintf(call->reason, sizeof call->reason, "Kerberos: %s", reason);
+        return later ? PS_WEBHDFS_LOGIN_WAITS : PS_WEBHDFS_LOGIN_FAILED;
     }
     server->introducing = call;
     if (token.length <= TOKEN_BYTES_MAX)

@@ -15,6 +15,7 @@ void ps_test_webhdfs_client_init(struct ps_test_webhdfs_client *client,
     *client = (struct ps_test_webhdfs_client){
         .settings = {.server_count = count,
                      .user = "joe",
+                     .wake_fd = -1,
                      .call_timeout_ns = PS_TEST_WEBHDFS_TIMEOUT_MS * PS_NS_PER_MS},
         .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
     };
