@@ -29,8 +29,9 @@ void ps_syslog_time_init(struct ps_syslog_time *time, const struct ps_time_zone 
 
 void ps_syslog_time_now(struct ps_syslog_time *time, int64_t wall_ms)
 {
-    time->now_ms = wall_ms;
     int64_t seconds = ps_floor_div(wall_ms, 1000);
+    time->now_ms = wall_ms;
+    time->into_second = wall_ms > seconds * 1000;
     if (seconds == time->now_s)
         return;
     time->now_s = seconds;
@@ -109,6 +110,7 @@ static bool recall(const struct ps_syslog_time *time, int which, const char *tex
                    int64_t *ms)
 {
     if (time->recent[which].length != length || time->recent[which].now_s != time->now_s ||
+        time->recent[which].into_second != time->into_second ||
         memcmp(time->recent[which].text, text, length) != 0)
         return false;
     *ms = time->recent[which].ms;
@@ -122,6 +124,7 @@ static void remember(struct ps_syslog_time *time, int which, const char *text, u
     memcpy(time->recent[which].text, text, length);
     time->recent[which].length = length;
     time->recent[which].now_s = time->now_s;
+    time->recent[which].into_second = time->into_second;
     time->recent[which].ms = ms;
 }
 

@@ -13,10 +13,12 @@ struct ps_syslog_time {
     const struct ps_time_zone *zone;
     int64_t now_ms; /* set by ps_syslog_time_now */
     int64_t now_s;
+    bool into_second;         /* a time at the begin of the current second is before now, and not now */
     int utc_year, local_year; /* the current year */
     struct {                  /* the last stamp without a year */
         char text[24];
         uint32_t length;
+        bool into_second;
         int64_t now_s, ms;
     } recent[2]; /* [0] by the local rules, [1] by the UTC rules */
     struct {     /* the last "yyyy-MM-ddTHH:mm" */

@@ -115,8 +115,33 @@ static void test_caches_do_not_show(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Eleven months before the begin of a second are before it only when it has begun for some time. */
+static void test_begin_of_a_second(void **unused)
+{
+    static const char stamp[] = "Feb  1 00:00:00";
+    static const struct {
+        int64_t now_ms, expected_ms;
+    } steps[] = {
+        {1704063600700, 1706742000000}, {1704063600000, 1675206000000}, {1704063600001, 1706742000000}};
+    struct ps_test_stage stage;
+    static const struct ps_stage_ops none = {.name = "none"};
+    struct ps_syslog_time time;
+    bool known;
+    (void)unused;
+    ps_test_stage_init(&stage, &none);
+    ps_syslog_time_init(&time, ps_time_zone_load(stage.arena, "Europe/Berlin", &known));
+    for (size_t i = 0; i < PS_COUNT_OF(steps); i++) {
+        int64_t ms;
+        ps_syslog_time_now(&time, steps[i].now_ms);
+        assert_true(ps_syslog_time_local3164(&time, stamp, sizeof stamp - 1, &ms));
+        assert_int_equal(ms, steps[i].expected_ms);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_caches_do_not_show)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_caches_do_not_show),
+                                       cmocka_unit_test(test_begin_of_a_second)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
