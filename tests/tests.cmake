@@ -51,6 +51,9 @@ foreach(source ${real_sources})
   if(name STREQUAL "hadoop_file_write") # it calls the engine's own writer
     target_link_libraries(${name} PRIVATE ps_test_support)
   endif()
+  if(name MATCHES "^hdfs_") # penstock's own client
+    target_link_libraries(${name} PRIVATE ps_engine)
+  endif()
   add_dependencies(real_tools ${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endforeach()
