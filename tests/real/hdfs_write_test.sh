@@ -129,7 +129,6 @@ await_progress 20
 for server in datanode{1..4}; do hdfs_signal KILL "$server"; done
 write_wait lost 1
 hdfs_start
-recovered() { # the file's lease is given up by its writer, so that its last block is closed
-    hdfs_read /test/lost.0 >"$work/read" && cmp -s -n "$(stat -c %s "$work/copy/lost.0")" "$work/read" "$work/copy/lost.0"
-}
-await 60 recovered || fail "acknowledged bytes are lost: $(cmp "$work/read" "$work/copy/lost.0" 2>&1)"
+timeout 60 "$writer" --url "$hdfs_url" --path /test/lost --recover || fail "the file cannot be closed"
+await 30 fetched /test/lost.0 || fail "lost.0 cannot be read"
+cmp -n "$(stat -c %s "$work/copy/lost.0")" "$work/read" "$work/copy/lost.0" || fail "acknowledged bytes are lost"

@@ -9,6 +9,7 @@
  *   --hsync             instead of hflush                  --append           to files that are there
  *   --timeout MS        of a call (default 30000)          --conf DIR         of core-site.xml and hdfs-site.xml
  *   --copy DIR          also writes DIR/NAME.0 ..: what was acknowledged, for comparing
+ *   --recover           writes nothing: closes files that another process left open
  *   --leave             ends without closing the files     --read             reads each file back and compares it with what was written
  *   --progress FILE     rewritten with the number of acknowledged batches of all files
  *   --idle MS           rests so long after the last batch, then prints how much memory each open file holds
@@ -46,7 +47,7 @@ static struct {
     const char *url, *path, *copy, *configuration, *progress;
     unsigned files, batches, rest_ms, replication;
     unsigned long batch_bytes, block_bytes, timeout_ms, idle_ms;
-    bool hsync, append, leave, read;
+    bool hsync, append, leave, read, recover;
 } options = {.files = 1, .batches = 10, .batch_bytes = 20000, .timeout_ms = 30000};
 
 static struct ps_filesystem *filesystem;
@@ -161,6 +162,19 @@ static void created(void *argument, const struct ps_file_answer *answer)
         give_up(argument, "create", answer);
 }
 
+static void recovered(void *argument, const struct ps_file_answer *answer)
+{
+    struct writer *writer = argument;
+    if (answer->error == PS_FILE_UNAVAILABLE) {
+        ps_file_recover(filesystem, writer->path, recovered, writer);
+        return;
+    }
+    if (answer->error != PS_FILE_OK)
+        give_up(writer, "recover", answer);
+    writer->done = true;
+    done_count++;
+}
+
 static void begin(struct writer *writer, unsigned number)
 {
     struct ps_file_creation creation = {.append = options.append,
@@ -171,6 +185,10 @@ static void begin(struct writer *writer, unsigned number)
     snprintf(writer->path, sizeof writer->path, "%s.%u", options.path, number);
     snprintf(writer->name, sizeof writer->name, "%s.%u", name + 1, number);
     writer->number = number;
+    if (options.recover) {
+        ps_file_recover(filesystem, writer->path, recovered, writer);
+        return;
+    }
     writer->batch = malloc(options.batch_bytes + 200);
     if (options.copy != NULL) {
         char path[1024];
@@ -217,7 +235,7 @@ static void run(struct ps_port *port, uint64_t until_ns)
         int wait_ms = due_ns <= now.mono_ns ? 0
                       : due_ns == PS_NEVER  ? 1000
                                             : (int)((due_ns - now.mono_ns) / 1000000 + 1);
-        if (wait_ms > 0) {
+        if (wait_ms > 0 && (done_count < options.files || now.mono_ns < until_ns)) {
             (void)!epoll_wait(port->epoll_fd, &event, 1, wait_ms < 1000 ? wait_ms : 1000);
             (void)!read(port->wake_fd, &value, sizeof value);
         }
@@ -227,12 +245,25 @@ static void run(struct ps_port *port, uint64_t until_ns)
 static void read_options(int count, char **words)
 {
     static const struct option known[] = {
-        {"url", 1, 0, 'u'},        {"path", 1, 0, 'p'},        {"files", 1, 0, 'f'},
-        {"batches", 1, 0, 'n'},    {"batch", 1, 0, 'b'},       {"rest", 1, 0, 'r'},
-        {"block-size", 1, 0, 's'}, {"replication", 1, 0, 'R'}, {"hsync", 0, 0, 'y'},
-        {"append", 0, 0, 'a'},     {"timeout", 1, 0, 't'},     {"conf", 1, 0, 'c'},
-        {"copy", 1, 0, 'C'},       {"leave", 0, 0, 'l'},       {"read", 0, 0, 'e'},
-        {"progress", 1, 0, 'P'},   {"idle", 1, 0, 'i'},        {0},
+        {"url", 1, 0, 'u'},
+        {"path", 1, 0, 'p'},
+        {"files", 1, 0, 'f'},
+        {"batches", 1, 0, 'n'},
+        {"batch", 1, 0, 'b'},
+        {"rest", 1, 0, 'r'},
+        {"block-size", 1, 0, 's'},
+        {"replication", 1, 0, 'R'},
+        {"hsync", 0, 0, 'y'},
+        {"append", 0, 0, 'a'},
+        {"timeout", 1, 0, 't'},
+        {"conf", 1, 0, 'c'},
+        {"copy", 1, 0, 'C'},
+        {"leave", 0, 0, 'l'},
+        {"read", 0, 0, 'e'},
+        {"progress", 1, 0, 'P'},
+        {"idle", 1, 0, 'i'},
+        {"recover", 0, 0, 'v'},
+        {0},
     };
     for (int letter; (letter = getopt_long(count, words, "", known, NULL)) != -1;) {
         switch (letter) {
@@ -283,6 +314,9 @@ static void read_options(int count, char **words)
             break;
         case 'P':
             options.progress = optarg;
+            break;
+        case 'v':
+            options.recover = true;
             break;
         case 'i':
             options.idle_ms = (unsigned long)atol(optarg);
