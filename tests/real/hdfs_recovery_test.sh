@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Needs: hdfs
+# Faults while penstock's own HDFS client writes to a real NameNode and four DataNodes: DataNodes killed in the middle of a block, one
+# that stands still for some seconds, the NameNode killed and restarted. What was acknowledged must be there.
+#
+#   STALL_S=20   seconds that a DataNode is stopped (default 3)
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/real/hdfs_files.sh
+source "$PENSTOCK_SOURCE/tests/real/hdfs_files.sh"
+
+stall_s=${STALL_S:-3}
+
+step "a NameNode and four DataNodes"
+hdfs_start --datanodes 4 --set dfs.namenode.redundancy.considerLoad=false --set dfs.replication=3
+
+step "a DataNode is killed in the middle of a block: another one takes its place"
+write_start replaced --batches 40 --rest 20
+await_progress 15
+hdfs_kill "$(node_of replaced 2)"
+write_wait replaced
+same replaced
+grep -q 'replaced.0: .*set up again without datanode' "$work/writer.log" || fail "no recovery was needed"
+grep -q 'replaced.0: datanode .* takes its place' "$work/writer.log" || fail "no datanode was replaced"
+
+step "a second one, and nobody is left to take its place: refused as by Hadoop's client, or goes on if it may"
+write_start refused --timeout 60000 --batches 100000 --rest 20
+await_progress 15
+hdfs_kill "$(node_of refused 1)"
+write_wait refused 1
+grep -q 'replace-datanode-on-failure' "$work/refused.json" || fail "not the reason that was expected"
+mkdir "$work/conf"
+echo '<configuration><property><name>dfs.client.block.write.replace-datanode-on-failure.best-effort</name><value>true</value></property></configuration>' \
+    >"$work/conf/hdfs-site.xml"
+hdfs_start
+write_start going --batches 40 --rest 20 --conf "$work/conf"
+await_progress 15
+for place in 1 2; do hdfs_kill "$(node_of going $place)"; done
+write_wait going
+hdfs_start
+same going
+
+step "the NameNode is killed and restarted while files are written"
+write_start namenode --files 5 --batches 60 --rest 20 --batch 60000 --block-size 1048576
+await_progress 60
+hdfs_kill namenode
+sleep 1
+hdfs_start
+write_wait namenode
+same namenode
+
+step "a DataNode stands still for $stall_s s"
+write_start stopped --batches 40 --rest 20
+await_progress 15
+hdfs_signal STOP datanode2
+sleep "$stall_s"
+hdfs_signal CONT datanode2
+write_wait stopped
+same stopped
+
+step "all DataNodes are killed: the writer is told, and what was acknowledged is there once they are back"
+write_start lost --batches 100000 --rest 20 --timeout 10000
+await_progress 20
+for server in datanode{1..4}; do hdfs_signal KILL "$server"; done
+write_wait lost 1
+hdfs_start
+timeout 60 "$writer" --url "$hdfs_url" --path /test/lost --recover || fail "the file cannot be closed"
+await 30 fetched /test/lost.0 || fail "lost.0 cannot be read"
+cmp -n "$(stat -c %s "$work/copy/lost.0")" "$work/read" "$work/copy/lost.0" || fail "acknowledged bytes are lost"
