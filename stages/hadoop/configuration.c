@@ -384,7 +384,7 @@ enum ps_status ps_hadoop_configuration_load_files(struct ps_hadoop_configuration
 enum ps_status ps_hadoop_configuration_load(struct ps_hadoop_configuration **configuration,
                                             const char *directory, struct ps_err *err)
 {
-    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", NULL};
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", NULL};
     return ps_hadoop_configuration_load_files(configuration, directory, names, err);
 }
 

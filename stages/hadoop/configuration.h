@@ -1,4 +1,4 @@
-/* Hadoop's configuration: core-site.xml and hdfs-site.xml, read as org.apache.hadoop.conf.Configuration does. Without files
+/* Hadoop's configuration: core-site.xml, hdfs-site.xml and ssl-client.xml, read as org.apache.hadoop.conf.Configuration does. Without files
  * every key has Hadoop's default.
  *
  *   <configuration>
@@ -26,7 +26,7 @@ struct ps_hadoop_configuration;
  * `directory`. Thread: control. */
 const char *ps_hadoop_configuration_find(const char *configured, char directory[PS_HADOOP_DIRECTORY_BYTES]);
 
-/* Reads core-site.xml and hdfs-site.xml of a directory, each if it is there. PS_FAIL: the directory or a file cannot be read, is
+/* Reads core-site.xml, hdfs-site.xml and ssl-client.xml of a directory, each if it is there. PS_FAIL: the directory or a file cannot be read, is
  * not XML, or a key that this program reads has a value of the wrong kind: `err` has file, line and reason. Owns: the caller
  * frees it. Blocks (files). Thread: control. */
 enum ps_status ps_hadoop_configuration_load(struct ps_hadoop_configuration **configuration,

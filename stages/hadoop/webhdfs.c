@@ -1,6 +1,7 @@
 /* The operations of WebHDFS, each one call or a few. See webhdfs.h. */
 #include "stages/hadoop/webhdfs_parts.h"
 #include "stages/net/gssapi.h"
+#include "stages/net/keystore.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -253,7 +254,7 @@ static void close_all(struct ps_filesystem *filesystem)
     curl_slist_free_all(webhdfs->http.headers);
     free((char *)(uintptr_t)webhdfs->http.ca_text);
     free((char *)(uintptr_t)webhdfs->http.cert_text);
-    free((char *)(uintptr_t)webhdfs->http.key_text);
+    ps_keystore_wipe((char *)(uintptr_t)webhdfs->http.key_text);
     free(webhdfs->identity);
     free(webhdfs);
     curl_global_cleanup();
