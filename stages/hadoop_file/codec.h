@@ -11,7 +11,7 @@
  * Thread: any; a compressor is its owner's. */
 #pragma once
 
-#include "stages/hadoop_file/bytes.h"
+#include "stages/byte_buffer.h"
 
 enum ps_hadoop_codec {
     PS_HADOOP_CODEC_DEFAULT,
@@ -57,4 +57,4 @@ void ps_hadoop_compressor_close(struct ps_hadoop_compressor *compressor);
  * (Snappy) plain bytes, as much as fits Hadoop's buffers of 256 KiB when it does not shrink. No bytes: an empty
  * stream, or the length 0, at which Hadoop's readers end. Returns false: no memory. */
 bool ps_hadoop_pack(struct ps_hadoop_compressor *compressor, const void *data, size_t length,
-                    struct ps_hadoop_bytes *packed);
+                    struct ps_byte_buffer *packed);

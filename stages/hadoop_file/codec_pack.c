@@ -66,9 +66,9 @@ void ps_hadoop_compressor_close(struct ps_hadoop_compressor *compressor)
     free(compressor);
 }
 
-static bool pack_zlib(z_stream *stream, const void *data, size_t length, struct ps_hadoop_bytes *packed)
+static bool pack_zlib(z_stream *stream, const void *data, size_t length, struct ps_byte_buffer *packed)
 {
-    if (deflateReset(stream) != Z_OK || !ps_hadoop_bytes_reserve(packed, deflateBound(stream, length)))
+    if (deflateReset(stream) != Z_OK || !ps_byte_buffer_reserve(packed, deflateBound(stream, length)))
         return false;
     size_t room = packed->room - packed->length;
     stream->next_in = (unsigned char *)(uintptr_t)data;
@@ -85,8 +85,8 @@ static bool pack_zlib(z_stream *stream, const void *data, size_t length, struct 
 /* Avro's packer writes at the beginning of its room: that is the end of ours. */
 static bool avro_grow(struct ps_avro_plain *plain, size_t room)
 {
-    struct ps_hadoop_bytes *packed = plain->owner;
-    if (!ps_hadoop_bytes_reserve(packed, room))
+    struct ps_byte_buffer *packed = plain->owner;
+    if (!ps_byte_buffer_reserve(packed, room))
         return false;
     plain->data = packed->data + packed->length;
     plain->room = packed->room - packed->length;
@@ -94,7 +94,7 @@ static bool avro_grow(struct ps_avro_plain *plain, size_t room)
 }
 
 static bool pack_avro(struct ps_avro_packer *packer, const void *data, size_t length,
-                      struct ps_hadoop_bytes *packed)
+                      struct ps_byte_buffer *packed)
 {
     struct ps_avro_plain plain = {.length_max = SIZE_MAX, .grow = avro_grow, .owner = packed};
     if (!avro_grow(&plain, 1) || !ps_avro_pack(packer, data, length, &plain))
@@ -110,11 +110,11 @@ static void put_int(char *to, size_t number)
 }
 
 static bool pack_block(enum ps_hadoop_codec codec, const char *data, size_t length,
-                       struct ps_hadoop_bytes *packed)
+                       struct ps_byte_buffer *packed)
 {
     bool lz4 = codec == PS_HADOOP_CODEC_LZ4;
     size_t most = lz4 ? (size_t)LZ4_compressBound((int)length) : snappy_max_compressed_length(length);
-    if (!ps_hadoop_bytes_reserve(packed, BLOCK_HEAD_BYTES + most))
+    if (!ps_byte_buffer_reserve(packed, BLOCK_HEAD_BYTES + most))
         return false;
     char *head = packed->data + packed->length, *block = head + BLOCK_HEAD_BYTES;
     if (lz4) {
@@ -132,11 +132,11 @@ static bool pack_block(enum ps_hadoop_codec codec, const char *data, size_t leng
 }
 
 static bool pack_blocks(enum ps_hadoop_codec codec, const char *data, size_t length,
-                        struct ps_hadoop_bytes *packed)
+                        struct ps_byte_buffer *packed)
 {
     size_t plain_max = codec == PS_HADOOP_CODEC_LZ4 ? LZ4_PLAIN_MAX : SNAPPY_PLAIN_MAX;
     if (length == 0)
-        return ps_hadoop_bytes_append(packed, "\0\0\0", 4);
+        return ps_byte_buffer_append(packed, "\0\0\0", 4);
     while (length > 0) {
         size_t part = length < plain_max ? length : plain_max;
         if (!pack_block(codec, data, part, packed))
@@ -148,7 +148,7 @@ static bool pack_blocks(enum ps_hadoop_codec codec, const char *data, size_t len
 }
 
 bool ps_hadoop_pack(struct ps_hadoop_compressor *compressor, const void *data, size_t length,
-                    struct ps_hadoop_bytes *packed)
+                    struct ps_byte_buffer *packed)
 {
     if (compressor->packer != NULL)
         return pack_avro(compressor->packer, data, length, packed);

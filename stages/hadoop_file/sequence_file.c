@@ -124,7 +124,7 @@ static bool append_record(struct ps_hadoop_writer *writer, const char *key, cons
 static bool append_packed_record(struct ps_hadoop_writer *writer, const char *key, const char *value_head,
                                  size_t head_length, const char *body, size_t body_length)
 {
-    struct ps_hadoop_bytes *packed = &writer->writers->packed;
+    struct ps_byte_buffer *packed = &writer->writers->packed;
     char *plain;
     bool good = ps_hadoop_plain_reserve(writer, head_length + body_length);
     if (good) {
@@ -135,7 +135,7 @@ static bool append_packed_record(struct ps_hadoop_writer *writer, const char *ke
         good = ps_hadoop_pack(writer->writers->compressor, plain, head_length + body_length, packed) &&
                append_record(writer, key, "", 0, packed->data, packed->length);
     }
-    ps_hadoop_bytes_clear(packed, PACKED_KEPT_BYTES_MAX);
+    ps_byte_buffer_clear(packed, PACKED_KEPT_BYTES_MAX);
     ps_hadoop_plain_clear(writer);
     return good;
 }
@@ -144,21 +144,21 @@ static bool append_packed_record(struct ps_hadoop_writer *writer, const char *ke
 
 static bool append_section(struct ps_hadoop_writer *writer, const char *data, size_t length)
 {
-    struct ps_hadoop_bytes *packed = &writer->writers->packed;
+    struct ps_byte_buffer *packed = &writer->writers->packed;
     char head[VINT_BYTES_MAX];
     bool good = ps_hadoop_pack(writer->writers->compressor, data, length, packed) &&
                 append(writer, head, put_vint(head, packed->length)) &&
                 append(writer, packed->data, packed->length);
-    ps_hadoop_bytes_clear(packed, PACKED_KEPT_BYTES_MAX);
+    ps_byte_buffer_clear(packed, PACKED_KEPT_BYTES_MAX);
     return good;
 }
 
 /* The lengths of the keys: all are the same. */
 static bool append_key_lengths(struct ps_hadoop_writer *writer)
 {
-    struct ps_hadoop_bytes *lengths = &writer->writers->key_lengths;
-    ps_hadoop_bytes_clear(lengths, SIZE_MAX);
-    if (!ps_hadoop_bytes_reserve(lengths, writer->records))
+    struct ps_byte_buffer *lengths = &writer->writers->key_lengths;
+    ps_byte_buffer_clear(lengths, SIZE_MAX);
+    if (!ps_byte_buffer_reserve(lengths, writer->records))
         return false;
     memset(lengths->data, KEY_BYTES, writer->records);
     return append_section(writer, lengths->data, writer->records);
@@ -173,8 +173,8 @@ static bool append_block(struct ps_hadoop_writer *writer)
                 append_section(writer, writer->lengths.data, writer->lengths.length) &&
                 append_section(writer, writer->plain.data, writer->plain.length);
     ps_hadoop_plain_clear(writer);
-    ps_hadoop_bytes_clear(&writer->keys, KEPT_BYTES_MAX);
-    ps_hadoop_bytes_clear(&writer->lengths, KEPT_BYTES_MAX);
+    ps_byte_buffer_clear(&writer->keys, KEPT_BYTES_MAX);
+    ps_byte_buffer_clear(&writer->lengths, KEPT_BYTES_MAX);
     writer->records = 0;
     return good;
 }
@@ -182,11 +182,11 @@ static bool append_block(struct ps_hadoop_writer *writer)
 static bool add_to_block(struct ps_hadoop_writer *writer, const char *key, const char *value_head,
                          size_t head_length, const char *body, size_t body_length)
 {
-    struct ps_hadoop_bytes *plain = &writer->plain;
+    struct ps_byte_buffer *plain = &writer->plain;
     char length[VINT_BYTES_MAX];
     if (!ps_hadoop_plain_reserve(writer, head_length + body_length) ||
-        !ps_hadoop_bytes_append(&writer->keys, key, KEY_BYTES) ||
-        !ps_hadoop_bytes_append(&writer->lengths, length, put_vint(length, head_length + body_length)))
+        !ps_byte_buffer_append(&writer->keys, key, KEY_BYTES) ||
+        !ps_byte_buffer_append(&writer->lengths, length, put_vint(length, head_length + body_length)))
         return false;
     memcpy(plain->data + plain->length, value_head, head_length);
     if (body_length > 0)

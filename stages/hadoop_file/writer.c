@@ -8,7 +8,6 @@
 
 #define PLAIN_MAX                                                                                            \
     (1024U * 1024U) /* CompressedStream: a stream (member, frame) ends then, if no flush comes before */
-#define OWN_BYTES_MAX 4096U /* what a file keeps over a flush */
 
 /* ---- names ---- */
 
@@ -87,38 +86,17 @@ size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers)
 
 bool ps_hadoop_plain_reserve(struct ps_hadoop_writer *writer, size_t more)
 {
-    struct ps_hadoop_bytes *plain = &writer->plain, *spare = &writer->writers->spare;
-    if (PS_LIKELY(plain->room - plain->length >= more))
-        return true;
-    size_t room = plain->room;
-    if (plain->length + more > OWN_BYTES_MAX && plain->length + more <= spare->room) {
-        if (plain->length > 0)
-            memcpy(spare->data, plain->data, plain->length);
-        spare->length = plain->length;
-        free(plain->data);
-        *plain = *spare;
-        *spare = (struct ps_hadoop_bytes){.data = NULL};
-    } else if (!ps_hadoop_bytes_reserve(plain, more)) {
-        return false;
-    }
-    writer->writers->held_bytes += plain->room - room;
-    return true;
+    size_t room = writer->plain.room;
+    bool good = ps_byte_buffer_reserve_spare(&writer->plain, more, &writer->writers->spare);
+    writer->writers->held_bytes += writer->plain.room - room;
+    return good;
 }
 
 void ps_hadoop_plain_clear(struct ps_hadoop_writer *writer)
 {
-    struct ps_hadoop_bytes *plain = &writer->plain, *spare = &writer->writers->spare;
-    plain->length = 0;
-    if (plain->room <= OWN_BYTES_MAX)
-        return;
-    writer->writers->held_bytes -= plain->room;
-    if (plain->room > spare->room && plain->room <= 2 * PLAIN_MAX) {
-        free(spare->data);
-        *spare = *plain;
-    } else {
-        free(plain->data);
-    }
-    *plain = (struct ps_hadoop_bytes){.data = NULL};
+    writer->writers->held_bytes -= writer->plain.room;
+    ps_byte_buffer_clear_spare(&writer->plain, &writer->writers->spare, 2 * PLAIN_MAX);
+    writer->writers->held_bytes += writer->plain.room;
 }
 
 /* ---- compressed streams ---- */
@@ -127,10 +105,10 @@ void ps_hadoop_plain_clear(struct ps_hadoop_writer *writer)
  * another stream behind it. */
 static bool append_packed(struct ps_hadoop_writer *writer, const char *data, size_t length)
 {
-    struct ps_hadoop_bytes *packed = &writer->writers->packed;
+    struct ps_byte_buffer *packed = &writer->writers->packed;
     bool good = ps_hadoop_pack(writer->writers->compressor, data, length, packed) &&
                 writer->below->write(writer->below, packed->data, packed->length);
-    ps_hadoop_bytes_clear(packed, 2 * PLAIN_MAX);
+    ps_byte_buffer_clear(packed, 2 * PLAIN_MAX);
     writer->has_bytes = true;
     return good;
 }
@@ -148,7 +126,7 @@ static bool plain_flush(struct ps_hadoop_writer *writer)
 static bool plain_write(struct ps_output *output, const void *data, size_t length)
 {
     struct ps_hadoop_writer *writer = (struct ps_hadoop_writer *)(void *)output;
-    struct ps_hadoop_bytes *plain = &writer->plain;
+    struct ps_byte_buffer *plain = &writer->plain;
     if (PS_UNLIKELY(length > PLAIN_MAX - plain->length) && !plain_flush(writer))
         return false;
     for (; length >= PLAIN_MAX; length -= PLAIN_MAX, data = (const char *)data + PLAIN_MAX)

@@ -28,6 +28,7 @@
 #pragma once
 
 #include "core/stage.h"
+#include "stages/filesystem/filesystem.h"
 #include "stages/hadoop_file/codec.h"
 
 enum ps_hadoop_file_type {
@@ -66,10 +67,14 @@ struct ps_hadoop_writers;
 /* `format` and `port` must live as long. Returns NULL and the reason: no memory. */
 struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
                                                  struct ps_err *err);
+/* Schemas at URLs of file systems (hdfs:, webhdfs:) are read through this one, which is the sink's: the sink turns it, and closes it
+ * before the writers. `url`: of the file system, as in struct ps_hadoop_settings; "": of any server, as the default file system. */
+void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps_filesystem *filesystem,
+                                    const char *url);
 /* All its writers are closed before. NULL is allowed. */
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers);
 
-/* Memory of all its writers and of what they share. */
+/* Memory of all its writers and of what they share, without the blocks of Avro serializers. */
 size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers);
 
 struct ps_hadoop_writer;

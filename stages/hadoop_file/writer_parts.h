@@ -10,13 +10,15 @@ struct ps_hadoop_writers {
     const struct ps_hadoop_format *format;
     struct ps_port *port;
     struct ps_hadoop_compressor *compressor; /* NULL: nothing is compressed */
-    struct ps_hadoop_bytes packed;           /* empty between calls */
-    struct ps_hadoop_bytes spare;            /* a long buffer that a file gave back */
-    struct ps_hadoop_bytes key_lengths;      /* of a block */
+    struct ps_byte_buffer packed;            /* empty between calls */
+    struct ps_byte_buffer spare;             /* a long buffer that a file gave back */
+    struct ps_byte_buffer key_lengths;       /* of a block */
     struct ps_random random;
     const struct ps_name *timestamp;
     struct ps_chain_share share; /* of its serializers */
     struct ps_port serializer_port;
+    struct ps_filesystem *schema_filesystem; /* NULL: there is none */
+    const char *schema_url;
     size_t held_bytes; /* of the files: see ps_hadoop_writers_bytes */
 };
 
@@ -28,11 +30,11 @@ struct ps_hadoop_writer {
     void *serializer;        /* its state; NULL: SequenceFile */
     bool has_bytes;          /* CompressedStream: something was appended */
     /* CompressedStream: not compressed yet. SequenceFile with BLOCK: the values of the block that is not full. */
-    struct ps_hadoop_bytes plain;
+    struct ps_byte_buffer plain;
 
     /* SequenceFile. */
-    struct ps_hadoop_bytes keys, lengths; /* BLOCK: of the same records; lengths of the values */
-    uint32_t records;                     /* BLOCK: in the block; else: since the last flush */
+    struct ps_byte_buffer keys, lengths; /* BLOCK: of the same records; lengths of the values */
+    uint32_t records;                    /* BLOCK: in the block; else: since the last flush */
     uint64_t position,
         synced_position; /* bytes that were appended: all, and up to the end of the last sync marker */
     uint8_t sync[PS_HADOOP_SYNC_BYTES];

@@ -79,7 +79,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(serializer_type),
      .fallback = "TEXT",
-     .help = "text, header_and_text or avro_event"},
+     .help = "text, header_and_text, avro_event or AvroEventSerializer's class"},
     {.key = "sink.serializer.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(serializer_keys),
@@ -346,31 +346,32 @@ static uint64_t file_roll_tick(const void *plan, void *state, const struct ps_no
     return due_ns;
 }
 
-static enum ps_result write_lease(const struct file_roll_plan *plan, struct file_roll_state *state,
-                                  struct ps_lease *lease, const struct ps_now *now)
+/* Writes events of the lease from `*position` on, up to one that is not ready. Returns false: the output failed. */
+static bool write_events(const struct file_roll_plan *plan, struct file_roll_state *state,
+                         struct ps_lease *lease, uint32_t *position, enum ps_serializer_answer *answer,
+                         struct ps_err *reason)
 {
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
-    ensure_began(plan, state, now);
-    if (state->fd >= 0)
-        replace_deleted(plan, state, now);
-    if (state->fd < 0)
-        return PS_RETRY;
-    bool good = true;
-    for (uint32_t position = lease->cursor; good && position < lease->count; position++) {
-        if (ps_lease_is_settled(lease, position))
+    for (; *position < lease->count; (*position)++) {
+        const struct ps_event *event = ps_lease_event(lease, *position);
+        if (ps_lease_is_settled(lease, *position))
             continue;
-        const struct ps_event *event = ps_lease_event(lease, position);
+        if (ops->ready != NULL && (*answer = ops->ready(plan->serializer_plan, state->serializer,
+                                                        lease->batch, event, reason)) != PS_SERIALIZER_READY)
+            break;
         ps_file_output_lasting(&state->output, event->body, event->body_length);
-        good =
-            ops->event(plan->serializer_plan, state->serializer, lease->batch, event, &state->output.output);
+        if (!ops->event(plan->serializer_plan, state->serializer, lease->batch, event, &state->output.output))
+            return false;
     }
-    good = good && (ops->flush == NULL ||
-                    ops->flush(plan->serializer_plan, state->serializer, &state->output.output));
-    if (good && ps_file_output_commit(&state->output)) {
-        ps_lease_settle_all(lease);
-        report_recovery(state);
-        return PS_DONE;
-    }
+    return (ops->flush == NULL ||
+            ops->flush(plan->serializer_plan, state->serializer, &state->output.output)) &&
+           ps_file_output_commit(&state->output);
+}
+
+static enum ps_result write_failed(const struct file_roll_plan *plan, struct file_roll_state *state,
+                                   const struct ps_now *now)
+{
+    const struct ps_serializer_ops *ops = plan->serializer->serializer;
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
     fail(state, now, "write", state->output.error);
     /* What the serializer still holds of this lease must not be written before the lease is written again. */
@@ -378,7 +379,52 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
     if (ops->flush != NULL)
         (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
     ps_file_output_undo(&state->output);
+    if (ops->ready != NULL) { /* the file's header may have been undone with its first event */
+        close(state->fd);
+        state->fd = -1;
+    }
     return PS_RETRY;
+}
+
+/* Flume's sink rolls back for ever, too. */
+static enum ps_result write_refused(struct file_roll_state *state, struct ps_err *reason)
+{
+    ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
+    if (!state->failing)
+        ps_log(PS_LOG_ERROR, state->port->component, "an event cannot be written: %s", ps_err_join(reason));
+    state->failing = true;
+    return PS_RETRY;
+}
+
+static enum ps_result write_lease(const struct file_roll_plan *plan, struct file_roll_state *state,
+                                  struct ps_lease *lease, const struct ps_now *now)
+{
+    uint32_t position = lease->cursor, settled = position;
+    ensure_began(plan, state, now);
+    if (state->fd >= 0)
+        replace_deleted(plan, state, now);
+    for (;;) {
+        enum ps_serializer_answer answer = PS_SERIALIZER_READY;
+        struct ps_err reason = {.length = 0};
+        if (state->fd < 0)
+            return PS_RETRY;
+        if (!write_events(plan, state, lease, &position, &answer, &reason))
+            return write_failed(plan, state, now);
+        if (PS_LIKELY(answer == PS_SERIALIZER_READY)) {
+            ps_lease_settle_all(lease);
+            report_recovery(state);
+            return PS_DONE;
+        }
+        for (; settled < position; settled++)
+            if (!ps_lease_is_settled(lease, settled))
+                ps_lease_settle(lease, settled);
+        if (answer == PS_SERIALIZER_LATER)
+            return PS_LATER;
+        if (answer == PS_SERIALIZER_REFUSED)
+            return write_refused(state, &reason);
+        file_end(plan, state); /* PS_SERIALIZER_NEW_FILE */
+        (void)file_begin(plan, state, now);
+    }
 }
 
 static enum ps_result file_roll_work(const void *plan, void *state, struct ps_lease **lease,

@@ -13,12 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct collected {
     struct ps_output output;
-    struct ps_hadoop_bytes bytes;
+    struct ps_byte_buffer bytes;
 };
 
 static bool collect(struct ps_output *output, const void *data, size_t length)
 {
-    return ps_hadoop_bytes_append(&((struct collected *)(void *)output)->bytes, data, length);
+    return ps_byte_buffer_append(&((struct collected *)(void *)output)->bytes, data, length);
 }
 
 static void write_file(const struct ps_hadoop_format *format, const uint8_t *data, size_t count,
@@ -65,6 +65,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             PS_ASSERT((uint8_t)read.records[i].value[at] == of[2]);
     }
     ps_test_sequence_free(&read);
-    ps_hadoop_bytes_clear(&file.bytes, 0);
+    ps_byte_buffer_clear(&file.bytes, 0);
     return 0;
 }

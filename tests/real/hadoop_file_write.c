@@ -54,7 +54,7 @@ struct session {
 };
 
 static void write_events(struct session *session, struct ps_hadoop_writer *writer, struct file *file,
-                         unsigned count, struct ps_hadoop_bytes *plain)
+                         unsigned count, struct ps_byte_buffer *plain)
 {
     for (unsigned i = 0; i < count; i++) {
         char key[24];
@@ -67,8 +67,8 @@ static void write_events(struct session *session, struct ps_hadoop_writer *write
         if (plain == NULL)
             printf("%s %zu %s\n", key, length, md5(session->body, length));
         else
-            PS_ASSERT(ps_hadoop_bytes_append(plain, session->body, length) &&
-                      ps_hadoop_bytes_append(plain, "\n", 1));
+            PS_ASSERT(ps_byte_buffer_append(plain, session->body, length) &&
+                      ps_byte_buffer_append(plain, "\n", 1));
         if (i % FLUSH_EVENTS == FLUSH_EVENTS - 1)
             PS_ASSERT(ps_hadoop_writer_flush(writer, &file->output));
     }
@@ -78,7 +78,7 @@ static void write_events(struct session *session, struct ps_hadoop_writer *write
 static void write_file(struct session *session, struct ps_hadoop_format format, const char *name, bool cut)
 {
     char path[4096];
-    struct ps_hadoop_bytes plain = {.data = NULL};
+    struct ps_byte_buffer plain = {.data = NULL};
     (void)snprintf(path, sizeof path, "%s/%s", session->directory, name);
     struct file file = {.output.write = file_write, .to = fopen(path, "w")};
     struct ps_hadoop_writers *writers =
@@ -92,7 +92,7 @@ static void write_file(struct session *session, struct ps_hadoop_format format, 
     PS_ASSERT(fclose(file.to) == 0);
     if (format.type != PS_HADOOP_SEQUENCE_FILE)
         printf("%s %zu %s\n", name, plain.length, md5(plain.data, plain.length));
-    ps_hadoop_bytes_clear(&plain, 0);
+    ps_byte_buffer_clear(&plain, 0);
     ps_hadoop_writer_close(writer);
     ps_hadoop_writers_close(writers);
 }

@@ -13,6 +13,7 @@ static const struct ps_stage_ops *const serializers[] = {
     &ps_serializer_text,
     &ps_serializer_header_and_text,
     &ps_serializer_avro_event,
+    &ps_serializer_avro_datum,
 };
 
 struct output {
@@ -50,7 +51,7 @@ static struct ps_lease *some_lease(struct ps_test_stage *stage)
 {
     static struct ps_test_event events[EVENTS];
     static char bodies[EVENTS][16];
-    static const char *const headers[] = {"name", "value", NULL};
+    static const char *const headers[] = {"name", "value", "flume.avro.schema.literal", "\"bytes\"", NULL};
     for (unsigned i = 0; i < EVENTS; i++) {
         snprintf(bodies[i], sizeof bodies[i], "body <%u>", i);
         events[i] = PS_BODY(bodies[i]);

@@ -93,7 +93,7 @@ stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/filesystem/*     ENGINE
 stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/filesystem/* stages/net/* stages/http/*
-stages/hadoop_file/*    ENGINE stages/avro/* stages/text/*
+stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
 stages/orc/*            ENGINE
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*

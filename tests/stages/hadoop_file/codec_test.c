@@ -55,7 +55,7 @@ static char *make_bytes(size_t length, bool random)
 static void there_and_back(enum ps_hadoop_codec codec, const size_t *lengths, size_t count, bool random)
 {
     struct ps_hadoop_compressor *compressor = ps_hadoop_compressor_open(codec);
-    struct ps_hadoop_bytes packed = {.data = NULL};
+    struct ps_byte_buffer packed = {.data = NULL};
     size_t all = 0, length;
     for (size_t i = 0; i < count; i++)
         all += lengths[i];
@@ -66,7 +66,7 @@ static void there_and_back(enum ps_hadoop_codec codec, const size_t *lengths, si
     char *plain = ps_test_hadoop_unpack(codec, packed.data, packed.length, &length);
     assert_int_equal(length, all);
     assert_memory_equal(plain, bytes, all);
-    ps_hadoop_bytes_clear(&packed, 0);
+    ps_byte_buffer_clear(&packed, 0);
     ps_hadoop_compressor_close(compressor);
     free(plain);
     free(bytes);

@@ -8,14 +8,14 @@
 
 struct collected {
     struct ps_output output;
-    struct ps_hadoop_bytes bytes;
+    struct ps_byte_buffer bytes;
     bool broken;
 };
 
 static inline bool collect(struct ps_output *output, const void *data, size_t length)
 {
     struct collected *collected = (struct collected *)(void *)output;
-    return !collected->broken && ps_hadoop_bytes_append(&collected->bytes, data, length);
+    return !collected->broken && ps_byte_buffer_append(&collected->bytes, data, length);
 }
 
 struct bed {
@@ -40,7 +40,7 @@ static inline void bed_init(struct bed *bed, struct ps_hadoop_format format)
 static inline void bed_fini(struct bed *bed)
 {
     ps_hadoop_writers_close(bed->writers);
-    ps_hadoop_bytes_clear(&bed->file.bytes, 0);
+    ps_byte_buffer_clear(&bed->file.bytes, 0);
     ps_test_stage_fini(&bed->stage);
 }
 

@@ -163,13 +163,96 @@ static void test_names(void **unused)
     assert_false(ps_hadoop_write_format_find("com.example.Mine$Builder", &text));
 }
 
+/* ---- schemas in a file system ---- */
+
+struct schema_filesystem {
+    struct ps_filesystem filesystem;
+    char path[64];
+    ps_file_done *done;
+    void *argument;
+};
+
+static void schema_read(struct ps_filesystem *filesystem, const char *path, size_t length_max,
+                        ps_file_done *done, void *argument)
+{
+    struct schema_filesystem *self = (struct schema_filesystem *)(void *)filesystem;
+    assert_true(length_max >= 1024 && self->done == NULL);
+    (void)snprintf(self->path, sizeof self->path, "%s", path);
+    self->done = done;
+    self->argument = argument;
+}
+
+static void answer(struct schema_filesystem *filesystem, const char *text)
+{
+    struct ps_file_answer answer = {.error = text == NULL ? PS_FILE_MISSING : PS_FILE_OK,
+                                    .reason = text == NULL ? "no such file" : "",
+                                    .content = text,
+                                    .content_length = text == NULL ? 0 : strlen(text)};
+    ps_file_done *done = filesystem->done;
+    filesystem->done = NULL;
+    done(filesystem->argument, &answer);
+}
+
+/* Two files of one sink need the same schema in HDFS: it is read once. */
+static void test_schema_in_filesystem(void **unused)
+{
+    (void)unused;
+    static const struct ps_filesystem_ops ops = {.read = schema_read};
+    static const char schema[] = "\"string\"", other[] = "hdfs://other:8020/a.avsc";
+    struct schema_filesystem filesystem = {.filesystem.ops = &ops};
+    struct ps_test_stage stage;
+    struct collected file = {.output.write = collect};
+    ps_test_stage_start(&stage, &ps_serializer_avro_datum, NULL);
+    struct ps_hadoop_format format = {
+        .type = PS_HADOOP_DATA_STREAM, .serializer = stage.ops, .serializer_plan = stage.plan};
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &stage.port, &stage.err);
+    ps_hadoop_writers_read_schemas(writers, &filesystem.filesystem, "hdfs://nn:8020");
+    struct ps_lease *lease =
+        PS_LEASE(&stage, PS_EVENT("\x02x", "flume.avro.schema.url", "hdfs://nn:8020/s/a.avsc"),
+                 PS_EVENT("\x02y", "flume.avro.schema.url", other), PS_BODY("none"));
+    struct ps_hadoop_writer *files[2];
+    for (int i = 0; i < 2; i++) {
+        files[i] = ps_hadoop_writer_open(writers, &stage.err);
+        assert_true(ps_hadoop_writer_begin(files[i], &file.output));
+        assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 0), 0,
+                                                &file.output, &stage.err),
+                         PS_HADOOP_LATER);
+    }
+    assert_string_equal(filesystem.path, "/s/a.avsc");
+    answer(&filesystem, schema);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 0), 0,
+                                                &file.output, &stage.err),
+                         PS_HADOOP_WRITTEN);
+        assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 1), 0,
+                                                &file.output, &stage.err),
+                         PS_HADOOP_NEW_FILE);
+        assert_true(ps_hadoop_writer_end(files[i], &file.output));
+    }
+    assert_int_equal(file.bytes.length % 2, 0); /* two files alike */
+    assert_memory_equal(file.bytes.data, "Obj\x01", 4);
+    assert_true(ps_hadoop_writer_begin(files[0], &file.output)); /* the next file */
+    assert_int_equal(
+        ps_hadoop_writer_event(files[0], lease->batch, ps_lease_event(lease, 1), 0, &file.output, &stage.err),
+        PS_HADOOP_LATER);
+    assert_non_null(strstr(stage.err.text, "hdfs://nn:8020")); /* another file system */
+    assert_int_equal(
+        ps_hadoop_writer_event(files[0], lease->batch, ps_lease_event(lease, 2), 0, &file.output, &stage.err),
+        PS_HADOOP_REFUSED);
+    for (int i = 0; i < 2; i++)
+        ps_hadoop_writer_close(files[i]);
+    ps_hadoop_writers_close(writers);
+    ps_byte_buffer_clear(&file.bytes, 0);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_stream),   cmocka_unit_test(test_compressed_stream),
-        cmocka_unit_test(test_long_bodies),   cmocka_unit_test(test_no_events),
-        cmocka_unit_test(test_broken_output), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_data_stream),          cmocka_unit_test(test_compressed_stream),
+        cmocka_unit_test(test_long_bodies),          cmocka_unit_test(test_no_events),
+        cmocka_unit_test(test_broken_output),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_schema_in_filesystem), cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

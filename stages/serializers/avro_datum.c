@@ -1,0 +1,231 @@
+/* Serializer avro_datum (Flume's org.apache.flume.sink.hdfs.AvroEventSerializer): bodies are Avro data already, and stand as records in
+ * an Avro object container file. Their schema is named by the header flume.avro.schema.url, else it is the header
+ * flume.avro.schema.literal, else that of the key schemaURL. The first event of a file gives the file its schema.
+ *
+ * An event with another schema needs another file (Flume writes it into the same one, where nobody can read it). Bodies are not
+ * looked at. Thread: the sink's worker. */
+#include "core/name.h"
+#include "core/stage.h"
+#include "stages/avro/blocks.h"
+
+#include <string.h>
+
+struct avro_datum_plan {
+    int64_t sync_interval;
+    const char *codec_name, *schema_url;
+    enum ps_avro_codec codec;
+    const struct ps_name *url_header, *literal_header;
+};
+
+struct avro_datum_state {
+    struct ps_port *port;
+    struct ps_avro_blocks blocks;
+    bool began;                          /* the file has its schema */
+    struct ps_avro_named_schema *schema; /* of the file, or of the event that will begin it; NULL: none yet */
+};
+
+#define FIELD(name) offsetof(struct avro_datum_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "syncIntervalBytes",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(sync_interval),
+     .fallback = "2048000",
+     .min = 32,
+     .max = 1 << 30,
+     .unit = "bytes",
+     .help = "size at which a block ends"},
+    {.key = "compressionCodec",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(codec_name),
+     .fallback = "null",
+     .help = "null, deflate, snappy, bzip2, xz or zstandard"},
+    {.key = "schemaURL",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(schema_url),
+     .help = "schema of events without a header that names one: file:, http:, https:, in the sink hdfs also "
+             "hdfs:"},
+    PS_OPTION_END,
+};
+
+static enum ps_status avro_datum_check(const void *plan_, const struct ps_context *context)
+{
+    const struct avro_datum_plan *plan = plan_;
+    enum ps_avro_codec codec;
+    if (!ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &codec))
+        ps_report(context, PS_LOG_WARN, "compressionCodec",
+                  "%s is not a codec of Avro: files are not compressed, as in Flume", plan->codec_name);
+    if (plan->schema_url != NULL && strchr(plan->schema_url, ':') == NULL)
+        ps_report(context, PS_LOG_WARN, "schemaURL", "%s is no URL: write file://%s%s", plan->schema_url,
+                  plan->schema_url[0] == '/' ? "" : "/", plan->schema_url);
+    return PS_OK;
+}
+
+static enum ps_status avro_datum_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    (void)context;
+    (void)err;
+    struct avro_datum_plan *plan = plan_;
+    plan->codec = PS_AVRO_CODEC_NULL;
+    (void)ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &plan->codec);
+    plan->url_header = ps_name_intern("flume.avro.schema.url");
+    plan->literal_header = ps_name_intern("flume.avro.schema.literal");
+    return PS_OK;
+}
+
+static enum ps_status avro_datum_open(const void *plan_, void *state_, struct ps_port *port,
+                                      struct ps_err *err)
+{
+    const struct avro_datum_plan *plan = plan_;
+    struct avro_datum_state *state = state_;
+    state->port = port;
+    state->blocks.share = ps_avro_share_open(port);
+    if (state->blocks.share == NULL || ps_avro_share_schemas(state->blocks.share) == NULL) {
+        ps_avro_share_close(state->blocks.share, port);
+        return ps_err_set(err, "no memory for Avro files");
+    }
+    state->blocks.codec = plan->codec;
+    state->blocks.interval_bytes = (uint64_t)plan->sync_interval;
+    return PS_OK;
+}
+
+static void avro_datum_close(const void *plan, void *state_)
+{
+    (void)plan;
+    struct avro_datum_state *state = state_;
+    ps_avro_schema_release(state->schema);
+    ps_avro_blocks_fini(&state->blocks);
+    ps_avro_share_close(state->blocks.share, state->port);
+}
+
+/* ---- schemas ---- */
+
+/* What an event says of its schema. */
+static bool schema_name(const struct avro_datum_plan *plan, const struct ps_batch *batch,
+                        const struct ps_event *event, bool *url, struct ps_slice *name)
+{
+    *url = true;
+    if (ps_event_header(batch, event, plan->url_header, name))
+        return true;
+    *url = false;
+    return ps_event_header(batch, event, plan->literal_header, name);
+}
+
+static enum ps_serializer_answer look(struct avro_datum_state *state, struct ps_err *reason)
+{
+    switch (ps_avro_schema_look(state->schema, reason)) {
+    case PS_AVRO_SCHEMA_READ:
+        return PS_SERIALIZER_READY;
+    case PS_AVRO_SCHEMA_LATER:
+        return PS_SERIALIZER_LATER;
+    case PS_AVRO_SCHEMA_BAD:
+        break;
+    }
+    return PS_SERIALIZER_REFUSED;
+}
+
+/* The file has no schema yet: this event's. */
+static enum ps_serializer_answer choose(struct avro_datum_state *state, bool url, const struct ps_slice *name,
+                                        struct ps_err *reason)
+{
+    if (state->schema == NULL || !ps_avro_schema_is_named(state->schema, url, name)) {
+        ps_avro_schema_release(state->schema);
+        state->schema = ps_avro_schemas_hold(ps_avro_share_schemas(state->blocks.share), url, name);
+    }
+    if (state->schema == NULL) {
+        (void)ps_err_set(reason, "no room for another schema");
+        return PS_SERIALIZER_LATER;
+    }
+    return look(state, reason);
+}
+
+static enum ps_serializer_answer avro_datum_ready(const void *plan_, void *state_,
+                                                  const struct ps_batch *batch, const struct ps_event *event,
+                                                  struct ps_err *reason)
+{
+    const struct avro_datum_plan *plan = plan_;
+    struct avro_datum_state *state = state_;
+    struct ps_slice name;
+    bool url;
+    bool named = schema_name(plan, batch, event, &url, &name);
+    if (state->began)
+        return !named || ps_avro_schema_is_named(state->schema, url, &name) ? PS_SERIALIZER_READY
+                                                                            : PS_SERIALIZER_NEW_FILE;
+    if (!named && plan->schema_url == NULL) {
+        (void)ps_err_set(reason, "no schema: the event has neither header flume.avro.schema.url nor "
+                                 "flume.avro.schema.literal, and schemaURL is not set");
+        return PS_SERIALIZER_REFUSED;
+    }
+    if (!named) {
+        url = true;
+        name = (struct ps_slice){plan->schema_url, (uint32_t)strlen(plan->schema_url)};
+    }
+    return choose(state, url, &name, reason);
+}
+
+/* ---- writing ---- */
+
+static bool avro_datum_begin(const void *plan, void *state_, struct ps_output *output)
+{
+    (void)plan;
+    (void)output;
+    struct avro_datum_state *state = state_;
+    state->began = false; /* the header needs a schema: the first event's */
+    state->blocks.count = 0;
+    state->blocks.block.length = 0;
+    return true;
+}
+
+static bool avro_datum_event(const void *plan, void *state_, const struct ps_batch *batch,
+                             const struct ps_event *event, struct ps_output *output)
+{
+    struct avro_datum_state *state = state_;
+    struct ps_byte_buffer *block = &state->blocks.block;
+    struct ps_err reason;
+    if (!state->began) {
+        if (avro_datum_ready(plan, state_, batch, event, &reason) != PS_SERIALIZER_READY)
+            return false;
+        struct ps_slice text = ps_avro_schema_text(state->schema);
+        if (!ps_avro_blocks_begin(&state->blocks, text.data, text.length, output))
+            return false;
+        state->began = true;
+    }
+    if (!ps_avro_blocks_reserve(&state->blocks, event->body_length))
+        return false;
+    if (event->body_length > 0)
+        memcpy(block->data + block->length, event->body, event->body_length);
+    block->length += event->body_length;
+    return ps_avro_blocks_added(&state->blocks, output);
+}
+
+static bool avro_datum_flush(const void *plan, void *state_, struct ps_output *output)
+{
+    (void)plan;
+    struct avro_datum_state *state = state_;
+    return ps_avro_blocks_flush(&state->blocks, output);
+}
+
+static const struct ps_serializer_ops serializer = {
+    .extension = "avro",
+    .begin = avro_datum_begin,
+    .event = avro_datum_event,
+    .flush = avro_datum_flush,
+    .end = avro_datum_flush,
+    .ready = avro_datum_ready,
+};
+
+const struct ps_stage_ops ps_serializer_avro_datum = {
+    PS_STAGE(PS_KIND_SERIALIZER),
+    .name = "avro_datum",
+    .aliases = PS_WORDS("org.apache.flume.sink.hdfs.AvroEventSerializer$Builder",
+                        "org.apache.flume.sink.hdfs.AvroEventSerializer"),
+    .summary = "an Avro file of bodies that are Avro data",
+    .options = options,
+    .plan_size = sizeof(struct avro_datum_plan),
+    .state_size = sizeof(struct avro_datum_state),
+    .check = avro_datum_check,
+    .build = avro_datum_build,
+    .open = avro_datum_open,
+    .close = avro_datum_close,
+    .serializer = &serializer,
+};
