@@ -426,12 +426,12 @@ static uint64_t work_on(struct ps_webhdfs_stream *stream)
 {
     const struct ps_webhdfs *webhdfs = webhdfs_of(stream);
     uint64_t now_ns = webhdfs->now.mono_ns;
+    if (!end_waiters(stream))
+        return PS_NEVER;
     for (struct waiter *waiter = stream->first; waiter != NULL; waiter = waiter->next) {
         if (waiter->deadline_ns == 0)
             waiter->deadline_ns = now_ns + webhdfs->call_timeout_ns;
     }
-    if (!end_waiters(stream))
-        return PS_NEVER;
     if (stream->first != NULL && now_ns >= stream->first->deadline_ns) {
         end_late(stream);
         if (!end_waiters(stream))

@@ -395,6 +395,27 @@ static void test_abandon_in_callback(void **unused)
     assert_int_equal(client.filesystem->under_way, 0);
 }
 
+static void write_more(void *argument, const struct ps_file_answer *answer)
+{
+    assert_int_equal(answer->error, PS_FILE_OK);
+    write_text("three\n");
+    ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_file_done, argument);
+}
+
+/* As a sink does that has the next batch ready. */
+static void test_flush_in_callback(void **unused)
+{
+    (void)unused;
+    begin();
+    play(PS_WORDS("307", "307"), PS_WORDS("200", "200"));
+    write_text("two\n");
+    flushed.calls = 0;
+    ps_file_flush(stream, PS_FILE_HFLUSH, write_more, &flushed);
+    expect_flushed(PS_FILE_OK);
+    ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n" APPEND AT_DATANODE "three\n\n");
+    close_stream();
+}
+
 /* Streams and calls that are under way go with the file system. */
 static void test_close_all(void **unused)
 {
@@ -436,6 +457,7 @@ int main(void)
         TEST(test_no_datanode),
         TEST(test_abandon),
         TEST(test_abandon_in_callback),
+        TEST(test_flush_in_callback),
         TEST(test_close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
