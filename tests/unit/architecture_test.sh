@@ -94,7 +94,7 @@ stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/filesystem/*     ENGINE
 stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/filesystem/* stages/net/* stages/http/*
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
-stages/orc/*            ENGINE
+stages/orc/*            ENGINE stages/orc/proto/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h

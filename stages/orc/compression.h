@@ -1,0 +1,35 @@
+/* The codecs of ORC files (ORC v1 specification, "Compression"): raw deflate, Snappy, LZ4 blocks and Zstandard frames. Each chunk
+ * is compressed by itself.
+ *
+ * Thread: the owner's. One compressor serves all streams of a file, one call after the other. */
+#pragma once
+
+#include "core/base.h"
+
+enum ps_orc_compression { /* the numbers of the PostScript */
+                          PS_ORC_NONE = 0,
+                          PS_ORC_ZLIB = 1,
+                          PS_ORC_SNAPPY = 2,
+                          PS_ORC_LZ4 = 4,
+                          PS_ORC_ZSTD = 5,
+};
+
+/* By the name that orc.compress takes: "NONE", "ZLIB", "SNAPPY", "LZ4", "ZSTD"; case does not matter. */
+bool ps_orc_compression_find(const char *name, enum ps_orc_compression *compression);
+
+struct ps_orc_compressor {
+    enum ps_orc_compression kind;
+    uint32_t chunk_bytes; /* orc.compress.size: the most that a chunk becomes when it is read */
+    void *state;
+};
+
+/* Returns false when there is no memory. */
+bool ps_orc_compressor_open(struct ps_orc_compressor *compressor, enum ps_orc_compression kind,
+                            uint32_t chunk_bytes);
+void ps_orc_compressor_close(struct ps_orc_compressor *compressor);
+
+/* The room that ps_orc_compress needs for so many bytes. */
+size_t ps_orc_compress_room(size_t length);
+/* Returns the compressed length, or 0: it did not become shorter. */
+size_t ps_orc_compress(struct ps_orc_compressor *compressor, const uint8_t *bytes, size_t length,
+                       uint8_t *packed);

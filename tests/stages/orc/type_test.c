@@ -1,0 +1,69 @@
+/* Types of columns in Hive's words. */
+#include "stages/orc/type.h"
+#include "tests/support/support.h"
+
+static void test_nested_types(void **state)
+{
+    (void)state;
+    struct ps_err err;
+    struct ps_orc_type *type = ps_orc_type_parse(
+        "struct<a:int, b:map<string,array<decimal(12,3)>>,c:struct<d:varchar(9),e:Timestamp>,f:decimal>",
+        &err);
+    assert_non_null(type);
+    assert_int_equal(ps_orc_type_columns(type), 10);
+    const struct ps_orc_type *decimal = type->children[1]->children[1]->children[0];
+    assert_int_equal(decimal->kind, PS_ORC_DECIMAL);
+    assert_int_equal(decimal->id, 5);
+    assert_int_equal(decimal->precision, 12);
+    assert_int_equal(decimal->scale, 3);
+    assert_ptr_equal(ps_orc_type_find(type, "C.E", 3), type->children[2]->children[1]);
+    assert_int_equal(ps_orc_type_find(type, "c.d", 3)->maximum_length, 9);
+    assert_int_equal(ps_orc_type_find(type, "f", 1)->precision, 10);
+    assert_null(ps_orc_type_find(type, "c.x", 3));
+    assert_null(ps_orc_type_find(type, "a.b", 3));
+    ps_orc_type_destroy(type);
+    type = ps_orc_type_parse("struct<>", &err);
+    assert_int_equal(type->child_count, 0);
+    ps_orc_type_destroy(type);
+}
+
+static void test_what_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "in",
+                                        "uniontype<int,string>",
+                                        "struct<a>",
+                                        "struct<:int>",
+                                        "struct<a:int",
+                                        "struct<a:int>>",
+                                        "array<>",
+                                        "map<int>",
+                                        "varchar",
+                                        "varchar(0)",
+                                        "char(70000)",
+                                        "decimal(39)",
+                                        "decimal(5,6)",
+                                        "decimal(5",
+                                        "timestamp with local time zone",
+                                        "int int"};
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
+        struct ps_err err = {.length = 0};
+        assert_null(ps_orc_type_parse(texts[i], &err));
+        assert_non_null(strstr(err.text, "type "));
+    }
+    char deep[1024] = "";
+    struct ps_err err;
+    for (int i = 0; i < 40; i++)
+        strcat(deep, "array<");
+    assert_null(ps_orc_type_parse(deep, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nested_types),
+        cmocka_unit_test(test_what_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
