@@ -41,7 +41,7 @@ ps_orc_dictionary_entry(const struct ps_orc_dictionary *dictionary, size_t numbe
 static inline const char *ps_orc_dictionary_text(const struct ps_orc_dictionary *dictionary,
                                                  const struct ps_orc_dictionary_entry *entry)
 {
-    return (const char *)dictionary->bytes.data + entry->offset;
+    return entry->length == 0 ? "" : (const char *)dictionary->bytes.data + entry->offset;
 }
 
 /* Gives each entry its place in the order of bytes, and `order` (of as many entries as there are) the entries in that order. */

@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ps_orc_memory memory = {.failed = false};
     struct ps_orc_compressor plain = {.kind = PS_ORC_NONE};
     struct ps_orc_stream stream;
-    if (size == 0)
+    if (size < 3)
         return 0;
     bool is_signed = data[0] % 2 == 1;
     size_t count = make(data + 1, size - 1, is_signed, values), length, at = 0;

@@ -55,7 +55,7 @@ static int64_t integer(unsigned bits)
     case 1:
         return most;
     case 2:
-        return (int64_t)(draw() >> (64 - bits)) + least;
+        return (int64_t)((draw() >> (64 - bits)) + (uint64_t)least);
     case 3:
     case 4:
         return 7;
@@ -113,7 +113,7 @@ static size_t read_length(const struct ps_orc_type *type, const char *bytes, siz
 
 static __int128 decimal(uint32_t precision)
 {
-    __int128 limit = 1, value = (__int128)draw() << 64 | draw();
+    __int128 limit = 1, value = (__int128)((unsigned __int128)draw() << 64 | draw());
     for (uint32_t i = 0; i < precision; i++)
         limit *= 10;
     switch (below(5)) {
