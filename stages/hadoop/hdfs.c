@@ -251,21 +251,54 @@ static bool use_defaults(struct ps_hdfs *hdfs, const PsHadoop__FsServerDefaults 
                                hdfs->limits.packet_bytes);
 }
 
+/* What streams wait for before they are created: the defaults, and with dfs.encrypt.data.transfer a key. */
+static void end_defaults(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome)
+{
+    hdfs->defaults = outcome->error == PS_FILE_OK ? PS_DEFAULTS_KNOWN : PS_DEFAULTS_NONE;
+    for (struct ps_hdfs_stream *one = hdfs->streams; one != NULL; one = one->next) {
+        if (one->phase == PS_STREAM_OPENING && !ps_namenode_call_is_busy(&one->call))
+            ps_hdfs_stream_open(one, outcome);
+    }
+}
+
+static void first_key_told(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs *hdfs = rpc->argument;
+    if (answer->error == PS_FILE_OK)
+        ps_hadoop_security_set_key(hdfs->security, answer->encryption_key);
+    end_defaults(hdfs, answer);
+}
+
 static void defaults_told(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs *hdfs = rpc->argument;
     struct ps_namenode_answer outcome = *answer;
-    hdfs->defaults = PS_DEFAULTS_NONE;
-    if (answer->error == PS_FILE_OK && use_defaults(hdfs, answer->defaults)) {
-        hdfs->defaults = PS_DEFAULTS_KNOWN;
-    } else if (answer->error == PS_FILE_OK) {
+    if (answer->error == PS_FILE_OK && !use_defaults(hdfs, answer->defaults)) {
         outcome.error = PS_FILE_FAILED;
         outcome.reason = "dfs.bytes-per-checksum is out of range";
     }
-    for (struct ps_hdfs_stream *one = hdfs->streams; one != NULL; one = one->next) {
-        if (one->phase == PS_STREAM_OPENING && !ps_namenode_call_is_busy(&one->call))
-            ps_hdfs_stream_open(one, &outcome);
-    }
+    bool encrypts = outcome.error == PS_FILE_OK && answer->defaults->encrypt_data_transfer;
+    hdfs->datanodes.security = ps_hadoop_security_transfer(hdfs->security, encrypts);
+    if (encrypts)
+        ps_namenode_get_data_encryption_key(hdfs->namenode, &hdfs->defaults_call, first_key_told);
+    else
+        end_defaults(hdfs, &outcome);
+}
+
+/* Without an answer the old key stays, and the next turn asks again. */
+static void key_told(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs *hdfs = rpc->argument;
+    if (answer->error == PS_FILE_OK)
+        ps_hadoop_security_set_key(hdfs->security, answer->encryption_key);
+}
+
+static void renew_key(struct ps_hdfs *hdfs, const struct ps_now *now)
+{
+    if (hdfs->defaults == PS_DEFAULTS_KNOWN &&
+        ps_hadoop_security_wants_key(hdfs->security, (uint64_t)now->wall_ms) &&
+        !ps_namenode_call_is_busy(&hdfs->key_call))
+        ps_namenode_get_data_encryption_key(hdfs->namenode, &hdfs->key_call, key_told);
 }
 
 static struct ps_file_stream *hdfs_create(struct ps_filesystem *filesystem, const char *path,
@@ -289,6 +322,7 @@ static struct ps_file_stream *hdfs_create(struct ps_filesystem *filesystem, cons
 static uint64_t hdfs_turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     struct ps_hdfs *hdfs = (struct ps_hdfs *)filesystem;
+    renew_key(hdfs, now);
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         uint64_t due_ns = ps_hadoop_loop_turn(hdfs->loop, now);
         struct ps_hdfs_stream *stream = hdfs->attended;
@@ -322,6 +356,7 @@ static void hdfs_close(struct ps_filesystem *filesystem)
     ps_namenode_close(hdfs->namenode);
     ps_hadoop_loop_close(hdfs->loop);
     ps_packet_pool_clear(&hdfs->pool);
+    ps_hadoop_security_close(hdfs->security);
     free(hdfs);
 }
 
@@ -374,8 +409,7 @@ static struct ps_hdfs_limits limits_of(const struct ps_hadoop_configuration *con
 
 /* A datanode that cannot be connected to is given up after a third of the call time-out, so that another one can be tried
  * within it. */
-static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs,
-                                                const struct ps_transfer_security *security)
+static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs)
 {
     const struct ps_hadoop_configuration *configuration = hdfs->configuration;
     uint64_t read_ns =
@@ -385,7 +419,7 @@ static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs,
     connect_ns = connect_ns < CONNECT_NS_MAX ? connect_ns : CONNECT_NS_MAX;
     return (struct ps_datanode_settings){
         .loop = hdfs->loop,
-        .security = security,
+        .security = ps_hadoop_security_transfer(hdfs->security, false), /* until the defaults are known */
         .use_host_name =
             ps_hadoop_configuration_boolean(configuration, "dfs.client.use.datanode.hostname", false),
         .nagle = !ps_hadoop_configuration_boolean(configuration, "dfs.data.transfer.client.tcpnodelay", true),
@@ -397,8 +431,16 @@ static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs,
     };
 }
 
-enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, const struct ps_rpc_auth *auth,
-                            const struct ps_transfer_security *security, struct ps_filesystem **filesystem,
+static enum ps_status discard(struct ps_hdfs *hdfs)
+{
+    if (hdfs->loop != NULL)
+        ps_hadoop_loop_close(hdfs->loop);
+    ps_hadoop_security_close(hdfs->security);
+    free(hdfs);
+    return PS_FAIL;
+}
+
+enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                             struct ps_err *err)
 {
     const char *scheme = "hdfs://";
@@ -411,26 +453,25 @@ enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, const str
     hdfs->component = settings->port->component;
     hdfs->call_timeout_ns = settings->call_timeout_ns;
     hdfs->limits = limits_of(settings->configuration);
-    hdfs->defaults_call.argument = hdfs;
+    hdfs->defaults_call.argument = hdfs->key_call.argument = hdfs;
     struct ps_namenode_settings namenode = {
         .configuration = settings->configuration,
         .authority = authority,
         .proxy_user = settings->proxy_user,
-        .auth = auth,
         .call_timeout_ns = settings->call_timeout_ns,
         .component = settings->port->component,
     };
-    if (ps_hadoop_loop_open(&hdfs->loop, settings->port, err) != PS_OK) {
+    if (ps_hadoop_security_open(&hdfs->security, settings, err) != PS_OK) {
         free(hdfs);
         return PS_FAIL;
     }
+    namenode.auth = ps_hadoop_security_rpc(hdfs->security);
+    if (ps_hadoop_loop_open(&hdfs->loop, settings->port, err) != PS_OK)
+        return discard(hdfs);
     namenode.loop = hdfs->loop;
-    if (ps_namenode_open(&namenode, &hdfs->namenode, err) != PS_OK) {
-        ps_hadoop_loop_close(hdfs->loop);
-        free(hdfs);
-        return PS_FAIL;
-    }
-    hdfs->datanodes = datanodes_of(hdfs, security);
+    if (ps_namenode_open(&namenode, &hdfs->namenode, err) != PS_OK)
+        return discard(hdfs);
+    hdfs->datanodes = datanodes_of(hdfs);
     *filesystem = &hdfs->filesystem;
     return PS_OK;
 }

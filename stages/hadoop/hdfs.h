@@ -14,7 +14,6 @@
 #include "stages/hadoop/open.h"
 #include "stages/hadoop/rpc_auth.h"
 
-/* As ps_hadoop_open, for hdfs://; `auth`, `security`: NULL: none. */
-enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, const struct ps_rpc_auth *auth,
-                            const struct ps_transfer_security *security, struct ps_filesystem **filesystem,
+/* As ps_hadoop_open, for hdfs://. */
+enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                             struct ps_err *err);

@@ -11,6 +11,7 @@
 #include "stages/filesystem/filesystem.h"
 #include "stages/hadoop/namenode.h"
 #include "stages/hadoop/pipeline.h"
+#include "stages/hadoop/security.h"
 
 struct ps_hdfs_stream;
 struct ps_hdfs_reader;
@@ -49,6 +50,8 @@ struct ps_hdfs {
     /* The server's defaults: asked for once, before the first file is created. */
     enum { PS_DEFAULTS_NONE, PS_DEFAULTS_ASKED, PS_DEFAULTS_KNOWN } defaults;
     struct ps_namenode_call defaults_call;
+    struct ps_hadoop_security *security;
+    struct ps_namenode_call key_call; /* of a data encryption key, when the one that is here ends */
     unsigned replication;
     uint64_t block_size_bytes;
     struct ps_hdfs_stream *streams;

@@ -231,15 +231,17 @@ static ssize_t hand_over(struct ps_sasl_pipe *pipe, size_t have, char *to, size_
 
 static ssize_t read_plain(struct ps_sasl_pipe *pipe, char *to, size_t room, short *wants, char *reason)
 {
+    size_t had = 0;
     skip_frame(pipe);
     if (pipe->in_at < pipe->in_length) { /* came with the end of the exchange */
-        ssize_t length = hand_over(pipe, pipe->in_length - pipe->in_at, to, room);
+        had = (size_t)hand_over(pipe, pipe->in_length - pipe->in_at, to, room);
         tidy(pipe);
-        return length;
+        if (had == room)
+            return (ssize_t)had;
     }
-    ssize_t got = recv(pipe->fd, to, room, MSG_DONTWAIT);
-    if (got > 0)
-        return got;
+    ssize_t got = recv(pipe->fd, to + had, room - had, MSG_DONTWAIT);
+    if (got > 0 || had > 0)
+        return (ssize_t)had + (got > 0 ? got : 0);
     if (got == 0)
         return lose(reason, "the other side closed the connection");
     if (!is_later(errno))
@@ -271,18 +273,29 @@ static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fr
 ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,
                           size_t room, short *wants, char *reason)
 {
-    if (room == 0)
-        return 0;
+    size_t got = 0;
     if (is_plain(pipe))
-        return read_plain(pipe, to, room, wants, reason);
-    while (pipe->text_left == 0) { /* messages may be empty */
-        int done = unprotect(pipe, framing, wants, reason);
-        if (done <= 0)
-            return done;
+        return room > 0 ? read_plain(pipe, to, room, wants, reason) : 0;
+    if (pipe->broken)
+        return lose(reason, pipe->reason);
+    while (got < room) {
+        if (pipe->text_left == 0) {
+            int done = unprotect(pipe, framing, wants, reason);
+            if (done < 0 && got > 0) { /* what came before is good */
+                snprintf(pipe->reason, sizeof pipe->reason, "%.255s", reason);
+                pipe->broken = true;
+                break;
+            }
+            if (done < 0)
+                return done;
+            if (done == 0)
+                break;
+        }
+        size_t length = (size_t)hand_over(pipe, pipe->text_left, to + got, room - got);
+        pipe->text_left -= length;
+        got += length;
+        if (pipe->text_left == 0)
+            skip_frame(pipe);
     }
-    ssize_t length = hand_over(pipe, pipe->text_left, to, room);
-    pipe->text_left -= (size_t)length;
-    if (pipe->text_left == 0)
-        skip_frame(pipe);
-    return length;
+    return (ssize_t)got;
 }

@@ -30,6 +30,8 @@ struct ps_sasl_pipe {
     size_t
         text_left; /* unwrapped bytes at in_at that were not read; behind them: `frame_left` that are to be skipped */
     size_t frame_left;
+    bool broken; /* reading ends with `reason` */
+    char reason[PS_TRANSPORT_REASON_BYTES];
 };
 
 void ps_sasl_pipe_init(struct ps_sasl_pipe *pipe, int fd);
@@ -49,8 +51,8 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
 
 /* ---- afterwards ---- */
 
-/* As of struct ps_transport; a level of PS_SASL_AUTHENTICATION, or no `sasl`: the socket's own bytes. The owner reads until 0: an
- * unwrapped message may wait here while nothing is in the socket. */
+/* As of struct ps_transport; a level of PS_SASL_AUTHENTICATION, or no `sasl`: the socket's own bytes. A read that does not fill its
+ * room has left nothing here: the next one may wait for the socket. */
 ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                            const struct iovec *parts, int count, short *wants, char *reason);
 ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,

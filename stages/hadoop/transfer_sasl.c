@@ -29,7 +29,7 @@ enum state {
 struct session {
     struct ps_sasl_pipe pipe; /* first: its functions' */
     enum state state;
-    bool offers_aes;
+    bool offers_aes, *key_unknown;
     EVP_CIPHER_CTX *seal, *unseal; /* AES; NULL: not */
 };
 
@@ -65,12 +65,14 @@ static bool put_message(struct session *session, const struct ps_sasl_token *tok
 }
 
 /* What the datanode says instead of going on. */
-static int explain_refusal(const PsHadoop__TransferSasl *message, char *reason)
+static int explain_refusal(const struct session *session, const PsHadoop__TransferSasl *message, char *reason)
 {
     const char *text = message->message != NULL ? message->message : "";
     bool token = message->has_access_token_error && message->access_token_error;
+    if (message->status == UNKNOWN_KEY && session->key_unknown != NULL)
+        *session->key_unknown = true;
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s: %.*s",
-             message->status == UNKNOWN_KEY ? PS_TRANSFER_UNKNOWN_KEY
+             message->status == UNKNOWN_KEY ? "the datanode does not know the data encryption key"
              : token                        ? "the datanode does not take the block token"
                                             : "the datanode refuses",
              (int)(strcspn(text, "\n") < 160 ? strcspn(text, "\n") : 160), text);
@@ -106,7 +108,7 @@ static int read_message(struct session *session, PsHadoop__TransferSasl **messag
         return lose(reason, "the datanode's answer is damaged");
     if ((*message)->status == SUCCESS)
         return 1;
-    done = explain_refusal(*message, reason);
+    done = explain_refusal(session, *message, reason);
     ps_hadoop__transfer_sasl__free_unpacked(*message, NULL);
     return done;
 }
@@ -284,6 +286,7 @@ static bool begin(struct session *session, const struct ps_transfer_sasl *settin
                                                   .protection = settings->protection,
                                                   .cipher = settings->cipher};
     uint32_t magic = htobe32(MAGIC);
+    session->key_unknown = settings->key_unknown;
     session->offers_aes = settings->aes && offers_privacy(settings->protection);
     session->pipe.sasl = ps_digest_md5_open(&digest);
     return session->pipe.sasl != NULL && ps_sasl_pipe_put(&session->pipe, &magic, sizeof magic) &&

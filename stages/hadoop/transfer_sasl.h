@@ -18,15 +18,14 @@
 #include "stages/net/sasl.h"
 #include "stages/net/transport.h"
 
-/* Settings of one connection, used by `open` alone. All NULL: no exchange takes place, and nothing is protected. */
+/* Settings of one connection. All NULL: no exchange takes place, and nothing is protected. */
 struct ps_transfer_sasl {
     const char *name, *secret; /* base64 */
     unsigned protection;       /* PS_SASL_PREFER */
     const char *cipher;        /* of DIGEST-MD5: NULL, "3des", "rc4" */
     bool aes;                  /* dfs.encrypt.data.transfer.cipher.suites: AES/CTR/NoPadding */
+    bool *
+        key_unknown; /* set when the datanode does not know the data encryption key (any more); NULL: there is none */
 };
-
-/* What a lost connection's reason begins with when the datanode does not know the data encryption key any more. */
-#define PS_TRANSFER_UNKNOWN_KEY "the datanode does not know the data encryption key"
 
 extern const struct ps_transport ps_transfer_sasl_transport;

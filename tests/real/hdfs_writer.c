@@ -12,6 +12,8 @@
  *   --recover           writes nothing: closes files that another process left open
  *   --leave             ends without closing the files     --read             reads each file back and compares it with what was written
  *   --progress FILE     rewritten with the number of acknowledged batches of all files
+ *   --principal P       of Kerberos                        --keytab FILE      with its keys
+ *   --proxy USER        for whom it writes
  *   --idle MS           rests so long after the last batch, then prints how much memory each open file holds
  *
  * Exit code: 0, or 1 with reason when an operation failed. */
@@ -44,7 +46,7 @@ struct writer {
 };
 
 static struct {
-    const char *url, *path, *copy, *configuration, *progress;
+    const char *url, *path, *copy, *configuration, *progress, *principal, *keytab, *proxy_user;
     unsigned files, batches, rest_ms, replication;
     unsigned long batch_bytes, block_bytes, timeout_ms, idle_ms;
     bool hsync, append, leave, read, recover;
@@ -245,25 +247,17 @@ static void run(struct ps_port *port, uint64_t until_ns)
 static void read_options(int count, char **words)
 {
     static const struct option known[] = {
-        {"url", 1, 0, 'u'},
-        {"path", 1, 0, 'p'},
-        {"files", 1, 0, 'f'},
-        {"batches", 1, 0, 'n'},
-        {"batch", 1, 0, 'b'},
-        {"rest", 1, 0, 'r'},
-        {"block-size", 1, 0, 's'},
-        {"replication", 1, 0, 'R'},
-        {"hsync", 0, 0, 'y'},
-        {"append", 0, 0, 'a'},
-        {"timeout", 1, 0, 't'},
-        {"conf", 1, 0, 'c'},
-        {"copy", 1, 0, 'C'},
-        {"leave", 0, 0, 'l'},
-        {"read", 0, 0, 'e'},
-        {"progress", 1, 0, 'P'},
-        {"idle", 1, 0, 'i'},
-        {"recover", 0, 0, 'v'},
-        {0},
+        {"url", 1, 0, 'u'},        {"path", 1, 0, 'p'},
+        {"files", 1, 0, 'f'},      {"batches", 1, 0, 'n'},
+        {"batch", 1, 0, 'b'},      {"rest", 1, 0, 'r'},
+        {"block-size", 1, 0, 's'}, {"replication", 1, 0, 'R'},
+        {"hsync", 0, 0, 'y'},      {"append", 0, 0, 'a'},
+        {"timeout", 1, 0, 't'},    {"conf", 1, 0, 'c'},
+        {"copy", 1, 0, 'C'},       {"leave", 0, 0, 'l'},
+        {"read", 0, 0, 'e'},       {"progress", 1, 0, 'P'},
+        {"idle", 1, 0, 'i'},       {"recover", 0, 0, 'v'},
+        {"principal", 1, 0, 'k'},  {"keytab", 1, 0, 'K'},
+        {"proxy", 1, 0, 'x'},      {0},
     };
     for (int letter; (letter = getopt_long(count, words, "", known, NULL)) != -1;) {
         switch (letter) {
@@ -318,6 +312,15 @@ static void read_options(int count, char **words)
         case 'v':
             options.recover = true;
             break;
+        case 'k':
+            options.principal = optarg;
+            break;
+        case 'K':
+            options.keytab = optarg;
+            break;
+        case 'x':
+            options.proxy_user = optarg;
+            break;
         case 'i':
             options.idle_ms = (unsigned long)atol(optarg);
             break;
@@ -347,9 +350,12 @@ int main(int count, char **words)
     }
     struct ps_hadoop_settings settings = {.configuration = configuration,
                                           .url = options.url,
+                                          .proxy_user = options.proxy_user,
+                                          .kerberos_principal = options.principal,
+                                          .keytab = options.keytab,
                                           .call_timeout_ns = options.timeout_ms * PS_NS_PER_MS,
                                           .port = &port};
-    if (ps_hdfs_open(&settings, NULL, NULL, &filesystem, &err) != PS_OK) {
+    if (ps_hdfs_open(&settings, &filesystem, &err) != PS_OK) {
         fprintf(stderr, "%s\n", ps_err_join(&err));
         return 2;
     }

@@ -309,21 +309,25 @@ static void test_refusals(void **state)
         const char *reason;
     } cases[] = {
         {1, false, "Can't re-compute encryption key\n\tat java",
-         PS_TRANSFER_UNKNOWN_KEY ": Can't re-compute encryption key"},
+         "the datanode does not know the data encryption key: Can't re-compute encryption key"},
         {2, true, "expired", "the datanode does not take the block token: expired"},
         {2, false, "x", "the datanode refuses: x"},
         {2, false, NULL, "the datanode refuses: "},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct wire wire;
+        struct ps_transfer_sasl settings = usual;
+        bool key_unknown = false;
         PsHadoop__TransferSasl message = PS_HADOOP__TRANSFER_SASL__INIT;
+        settings.key_unknown = &key_unknown;
         message.status = cases[i].status;
         message.has_access_token_error = cases[i].token;
         message.access_token_error = cases[i].token;
         message.message = cases[i].message;
-        open_wire(&wire, &usual);
+        open_wire(&wire, &settings);
         give_message(&wire, &message);
         assert_int_equal(shake(&wire), -1);
+        assert_int_equal(key_unknown, cases[i].status == 1);
         assert_string_equal(wire.reason, cases[i].reason);
         close_wire(&wire);
     }
