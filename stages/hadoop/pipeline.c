@@ -80,10 +80,12 @@ static void fail_first(struct ps_pipeline *pipeline, const char *reason)
 
 /* ---- sending ---- */
 
-/* Whether this packet may go: the last of a block only when all before it are acknowledged. */
+/* Whether this packet may go: the last of a block only when all before it are acknowledged, and what is behind it not at all,
+ * because it is of the next block. */
 static bool may_go(const struct ps_pipeline *pipeline, const struct ps_packet *packet)
 {
-    return !pipeline->held && (!packet->last || packet == pipeline->queue->first);
+    const struct ps_packet *first = pipeline->queue->first;
+    return !pipeline->held && (packet == first || (!packet->last && !first->last));
 }
 
 static int gather(const struct ps_pipeline *pipeline, struct iovec *parts)
@@ -96,8 +98,6 @@ static int gather(const struct ps_pipeline *pipeline, struct iovec *parts)
             break;
         count += ps_packet_parts(pipeline->pool, one, skip, parts + count, PARTS_MAX - count);
         skip = 0;
-        if (one->last)
-            break; /* what follows is of the next block */
     }
     return count;
 }
