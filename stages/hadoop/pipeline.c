@@ -147,7 +147,8 @@ static bool send_packets(struct ps_pipeline *pipeline, char *reason)
         uint64_t now_ns = now_of(pipeline);
         int count = pipeline->packet_sent == 0 ? heartbeat_part(pipeline, head, parts) : 0;
         bool heartbeat = count > 0;
-        if (!heartbeat && (now_ns >= pipeline->rest_until_ns || pipeline->packet_sent > 0))
+        if (!heartbeat &&
+            (now_ns >= pipeline->rest_until_ns || pipeline->packet_sent > 0 || pipeline->link.writing))
             count = gather(pipeline, parts);
         if (count == 0 && !pipeline->link.writing)
             return true;
@@ -372,7 +373,7 @@ static void on_time(struct ps_hadoop_timer *timer)
     uint64_t next_ns = (pipeline->waits_ns > 0 ? pipeline->waits_ns : now_ns) + read_timeout_ns(pipeline);
     if (pipeline->phase == PS_PIPELINE_STREAMING) {
         if (now_ns >= pipeline->wrote_ns + heartbeat_ns(pipeline)) {
-            if (pipeline->heartbeat_left == 0)
+            if (pipeline->heartbeat_left == 0 && !pipeline->link.writing) /* else bytes wait to go anyway */
                 pipeline->heartbeat_left = heartbeat_length();
             pipeline->wrote_ns = now_ns;
         }
