@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char folder[64], log_path[96], text[1 << 20], bootstrap[64], avro_port[8], thrift_port[8], irc_port[8];
+static char folder[64], hdfs_folder[96], hdfs_url[112], log_path[96], text[1 << 20], bootstrap[64],
+    avro_port[8], thrift_port[8], irc_port[8];
 
 static void clear_folder(void)
 {
@@ -46,6 +47,51 @@ static const char *folder_content(void)
     }
     closedir(directory);
     text[length] = '\0';
+    return text;
+}
+
+/* Files of the sink hdfs: FlumeData.1700000000001, the newest perhaps with .tmp behind it. */
+static int is_hdfs_file(const struct dirent *entry)
+{
+    return entry->d_name[0] == 'F';
+}
+
+/* In the order of their names, which is that in which they were written. */
+static size_t each_hdfs_file(void (*handle)(const char *path, size_t *length))
+{
+    struct dirent **entries;
+    size_t length = 0;
+    int count = scandir(hdfs_folder, &entries, is_hdfs_file, alphasort);
+    for (int i = 0; i < count; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", hdfs_folder, entries[i]->d_name);
+        handle(path, &length);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return length;
+}
+
+static void remove_hdfs_file(const char *path, size_t *length)
+{
+    (void)length;
+    unlink(path);
+}
+
+static void read_hdfs_file(const char *path, size_t *length)
+{
+    *length += read_file(path, text + *length, sizeof text - 1 - *length);
+}
+
+static void clear_hdfs(void)
+{
+    (void)each_hdfs_file(remove_hdfs_file);
+}
+
+static const char *hdfs_content(void)
+{
+    text[each_hdfs_file(read_hdfs_file)] = '\0';
     return text;
 }
 
@@ -136,6 +182,11 @@ const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
      .keys = {"sink.directory", folder, "sink.rollInterval", "3600"},
      .begin = clear_folder,
      .arrived = folder_content},
+    {.ops = &ps_sink_hdfs,
+     .keys = {"hdfs.path", hdfs_url, "hdfs.fileType", "DataStream", "hdfs.rollCount", "0", "hdfs.rollSize",
+              "0"},
+     .begin = clear_hdfs,
+     .arrived = hdfs_content},
     {.ops = &ps_sink_http,
      .keys = {"endpoint", endpoint, "defaultBackoff", "false", "rollback.2XX", "false"},
      .begin = ps_test_http_peer_clear,
@@ -191,6 +242,8 @@ int ps_test_sinks_start(void **state)
 {
     snprintf(folder, sizeof folder, "/tmp/penstock-sinks-XXXXXX");
     assert_non_null(mkdtemp(folder));
+    snprintf(hdfs_folder, sizeof hdfs_folder, "%s/hdfs", folder);
+    snprintf(hdfs_url, sizeof hdfs_url, "file://%s", hdfs_folder);
     snprintf(log_path, sizeof log_path, "%s/log", folder);
     assert_int_equal(ps_log_open(log_path, NULL), PS_OK);
     ps_test_echo_start();
@@ -213,6 +266,8 @@ int ps_test_sinks_stop(void **state)
     ps_test_tail_close(tail);
     (void)ps_log_open(NULL, NULL);
     clear_folder();
+    clear_hdfs();
+    rmdir(hdfs_folder);
     unlink(log_path);
     rmdir(folder);
     return ps_test_cluster_teardown(state);

@@ -1,0 +1,233 @@
+#include "stages/hdfs_sink/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ROLLS_MAX 30U                /* BucketWriter.maxConsecUnderReplRotations */
+#define LATER_NS (10 * PS_NS_PER_MS) /* until it is asked again whether what a serializer needs is there */
+
+/* ---- the table ---- */
+
+struct ps_hdfs_bucket *ps_hdfs_table_find(const struct ps_hdfs_table *table,
+                                          const struct ps_hdfs_bucket_name *name, uint32_t hash)
+{
+    if (table->chain_count == 0)
+        return NULL;
+    struct ps_hdfs_bucket *bucket = table->chains[hash & (table->chain_count - 1)];
+    while (bucket != NULL && (bucket->hash != hash || bucket->length != name->length ||
+                              bucket->directory_length != name->directory_length ||
+                              memcmp(bucket->name, name->text, name->length) != 0))
+        bucket = bucket->same_hash;
+    return bucket;
+}
+
+static bool table_grow(struct ps_hdfs_table *table)
+{
+    uint32_t chain_count = table->chain_count == 0 ? 64 : 2 * table->chain_count;
+    struct ps_hdfs_bucket **chains = calloc(chain_count, sizeof(struct ps_hdfs_bucket *));
+    if (chains == NULL)
+        return table->chain_count > 0;
+    for (uint32_t i = 0; i < table->chain_count; i++) {
+        for (struct ps_hdfs_bucket *bucket = table->chains[i], *next; bucket != NULL; bucket = next) {
+            next = bucket->same_hash;
+            struct ps_hdfs_bucket **chain = &chains[bucket->hash & (chain_count - 1)];
+            bucket->same_hash = *chain;
+            *chain = bucket;
+        }
+    }
+    free(table->chains);
+    table->chains = chains;
+    table->chain_count = chain_count;
+    return true;
+}
+
+struct ps_hdfs_bucket *ps_hdfs_table_add(struct ps_hdfs_table *table, const struct ps_hdfs_bucket_name *name,
+                                         uint32_t hash)
+{
+    if (table->count >= table->chain_count && !table_grow(table))
+        return NULL;
+    struct ps_hdfs_bucket *bucket = calloc(1, sizeof *bucket + name->length);
+    if (bucket == NULL)
+        return NULL;
+    bucket->hash = hash;
+    bucket->length = name->length;
+    bucket->directory_length = name->directory_length;
+    memcpy(bucket->name, name->text, name->length);
+    struct ps_hdfs_bucket **chain = &table->chains[hash & (table->chain_count - 1)];
+    bucket->same_hash = *chain;
+    *chain = bucket;
+    table->count++;
+    return bucket;
+}
+
+void ps_hdfs_table_remove(struct ps_hdfs_table *table, struct ps_hdfs_bucket *bucket)
+{
+    struct ps_hdfs_bucket **place = &table->chains[bucket->hash & (table->chain_count - 1)];
+    while (*place != bucket)
+        place = &(*place)->same_hash;
+    *place = bucket->same_hash;
+    table->count--;
+    free(bucket);
+}
+
+void ps_hdfs_table_free(struct ps_hdfs_table *table)
+{
+    for (uint32_t i = 0; i < table->chain_count; i++) {
+        while (table->chains[i] != NULL)
+            ps_hdfs_table_remove(table, table->chains[i]);
+    }
+    free(table->chains);
+    *table = (struct ps_hdfs_table){.chain_count = 0};
+}
+
+/* ---- a bucket ---- */
+
+void ps_hdfs_bucket_make_ready(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->is_ready)
+        return;
+    bucket->is_ready = true;
+    TAILQ_INSERT_TAIL(&sink->ready, bucket, ready);
+    sink->ready_count++;
+}
+
+void ps_hdfs_bucket_unready(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (!bucket->is_ready)
+        return;
+    bucket->is_ready = false;
+    TAILQ_REMOVE(&sink->ready, bucket, ready);
+    sink->ready_count--;
+}
+
+void ps_hdfs_bucket_release(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->file != NULL || bucket->waiting.count > 0 || bucket->earlier > 0)
+        return;
+    ps_hdfs_bucket_unready(sink, bucket);
+    if (bucket->counter > sink->retired_counter)
+        sink->retired_counter = bucket->counter;
+    ps_hdfs_table_remove(&sink->table, bucket);
+}
+
+void ps_hdfs_bucket_retire(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->file == NULL || bucket->file->broken)
+        return;
+    ps_hdfs_file_close(bucket->file);
+    if (bucket->counter > sink->retired_counter)
+        sink->retired_counter = bucket->counter;
+    bucket->counter = 0;
+    bucket->under_replicated = 0;
+    ps_hdfs_bucket_release(sink, bucket);
+}
+
+/* BucketWriter.shouldRotate, and the limit of rolls for missing replicas. A file is never rolled before its first event. */
+static bool must_roll(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    const struct ps_hdfs_settings *settings = sink->settings;
+    const struct ps_hdfs_file *file = bucket->file;
+    if (file->event_count == 0)
+        return false;
+    bool under_replicated = ps_hdfs_file_is_under_replicated(file);
+    bool rolls = under_replicated ||
+                 (settings->roll_events > 0 && settings->roll_events <= file->event_count) ||
+                 (settings->roll_bytes > 0 && settings->roll_bytes <= file->body_bytes);
+    if (!rolls)
+        return false;
+    if (!under_replicated) {
+        bucket->under_replicated = 0;
+        return true;
+    }
+    if (bucket->under_replicated >= ROLLS_MAX) {
+        if (bucket->under_replicated == ROLLS_MAX)
+            ps_log(
+                PS_LOG_ERROR, sink->port->component,
+                "%s: %u files in a row had blocks with too few replicas (hdfs.minBlockReplicas); it is not "
+                "rolled any more before all replicas are there",
+                file->path, ROLLS_MAX);
+        bucket->under_replicated = ROLLS_MAX + 1;
+        return false;
+    }
+    ps_log(PS_LOG_WARN, sink->port->component, "%s: its block has too few replicas: begins a new file",
+           file->path);
+    bucket->under_replicated++;
+    return true;
+}
+
+/* Closes those that were not written to for the longest time, but not the first (HDFSEventSink.WriterLinkedHashMap). */
+static void close_surplus(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_bucket *bucket = TAILQ_LAST(&sink->recent, ps_hdfs_buckets);
+    while (sink->open_count > sink->settings->open_files_max && bucket != TAILQ_FIRST(&sink->recent)) {
+        struct ps_hdfs_bucket *before = TAILQ_PREV(bucket, ps_hdfs_buckets, recent);
+        ps_hdfs_bucket_retire(sink, bucket);
+        bucket = before;
+    }
+}
+
+static bool open_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (!ps_hdfs_file_open(sink, bucket))
+        return false;
+    close_surplus(sink);
+    return true;
+}
+
+/* The bucket is looked at again after a while. */
+static void rest(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, uint64_t rest_ns)
+{
+    bucket->rest_ns = sink->now.mono_ns + rest_ns;
+    ps_hdfs_bucket_make_ready(sink, bucket);
+}
+
+/* Has a file that can be written to. Returns false: not now. */
+static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->file != NULL && bucket->file->broken)
+        return false;
+    if (bucket->file != NULL && must_roll(sink, bucket)) {
+        ps_hdfs_file_close(bucket->file);
+        if (bucket->file != NULL) /* it has failed */
+            return false;
+    }
+    if (bucket->file == NULL && !open_file(sink, bucket)) {
+        rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
+        return false;
+    }
+    return bucket->earlier == 0;
+}
+
+/* Writes one event. Returns whether the next one can be written. */
+static bool write_one(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    struct ps_err err = {.length = 0};
+    switch (ps_hdfs_file_write_next(bucket->file, &err)) {
+    case PS_HADOOP_WRITTEN:
+        return true;
+    case PS_HADOOP_LATER:
+        rest(sink, bucket, LATER_NS);
+        return false;
+    case PS_HADOOP_NEW_FILE:
+        ps_hdfs_file_close(bucket->file);
+        return bucket->file == NULL;
+    case PS_HADOOP_REFUSED:
+        ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
+        ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s", ps_err_join(&err));
+        rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
+        return false;
+    case PS_HADOOP_FAILED:
+        break;
+    }
+    return false;
+}
+
+void ps_hdfs_bucket_pump(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->waiting.count > 0 && sink->now.mono_ns < bucket->rest_ns) {
+        ps_hdfs_bucket_make_ready(sink, bucket);
+        return;
+    }
+    while (bucket->waiting.count > 0 && ensure_file(sink, bucket) && write_one(sink, bucket)) {
+    }
+}

@@ -1,0 +1,397 @@
+/* A file while its stream is open. */
+#include "core/quantity.h"
+#include "stages/hdfs_sink/parts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void count(const struct ps_hdfs_sink *sink, int counter, uint64_t amount)
+{
+    ps_count(sink->port->counters, (enum ps_counter)counter, amount);
+}
+
+static bool output_write(struct ps_output *output, const void *data, size_t length)
+{
+    struct ps_hdfs_file *file =
+        (struct ps_hdfs_file *)(void *)((char *)output - offsetof(struct ps_hdfs_file, output));
+    return ps_file_write(file->stream, data, length);
+}
+
+static void writer_close(struct ps_hdfs_file *file)
+{
+    ps_hadoop_writer_close(file->writer);
+    file->writer = NULL;
+}
+
+/* ---- lists ---- */
+
+static void touch(struct ps_hdfs_file *file)
+{
+    if (file->touched)
+        return;
+    file->touched = true;
+    TAILQ_INSERT_TAIL(&file->sink->touches, file, touches);
+}
+
+static void untouch(struct ps_hdfs_file *file)
+{
+    if (file->touched)
+        TAILQ_REMOVE(&file->sink->touches, file, touches);
+    file->touched = false;
+}
+
+static void set_idle(struct ps_hdfs_file *file, uint64_t idle_ns)
+{
+    if (file->idle_ns != PS_NEVER)
+        TAILQ_REMOVE(&file->sink->idles, file, idles);
+    file->idle_ns = idle_ns;
+    if (idle_ns != PS_NEVER)
+        TAILQ_INSERT_TAIL(&file->sink->idles, file, idles);
+}
+
+/* Its bucket writes to it no more. */
+static void leave_bucket(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    untouch(file);
+    set_idle(file, PS_NEVER);
+    if (file->roll_ns != PS_NEVER)
+        TAILQ_REMOVE(&sink->rolls, file, rolls);
+    file->roll_ns = PS_NEVER;
+    TAILQ_REMOVE(&sink->recent, file->bucket, recent);
+    file->bucket->file = NULL;
+    file->bucket->earlier += file->written.count;
+    sink->open_count--;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, sink->open_count);
+}
+
+static void join_bucket(struct ps_hdfs_file *file, struct ps_hdfs_bucket *bucket)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    bucket->file = file;
+    TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
+    sink->open_count++;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, sink->open_count);
+    if (sink->settings->roll_interval_ns > 0) {
+        file->roll_ns = sink->now.mono_ns + sink->settings->roll_interval_ns;
+        TAILQ_INSERT_TAIL(&sink->rolls, file, rolls);
+    }
+}
+
+/* ---- names ---- */
+
+char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
+{
+    const struct ps_hdfs_settings *settings = file->sink->settings;
+    char *text = NULL;
+    if (asprintf(&text, "%.*s/%s%.*s.%" PRIu64 "%s%s", (int)file->directory_length, file->bucket_name,
+                 in_use ? settings->in_use_prefix : "", (int)file->prefix_length,
+                 file->bucket_name + file->directory_length + 1, file->counter, settings->file_suffix,
+                 in_use ? settings->in_use_suffix : "") < 0)
+        return NULL;
+    return text;
+}
+
+/* BucketWriter: the number begins with the time at which the bucket was made, and grows by one with each file. */
+static uint64_t next_counter(const struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->counter == 0) {
+        bucket->counter = (uint64_t)sink->now.wall_ms;
+        if (sink->retired_counter > bucket->counter)
+            bucket->counter = sink->retired_counter;
+    }
+    return ++bucket->counter;
+}
+
+/* ---- opening ---- */
+
+static void learnt_replicas(void *sink_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_sink *sink = sink_;
+    if (answer->error == PS_FILE_OK && answer->entry_count > 0)
+        sink->replicas_min = answer->entries[0].replication;
+    else
+        sink->asked_replicas = false;
+}
+
+static void created(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    struct ps_hdfs_sink *sink = file->sink;
+    if (answer->error != PS_FILE_OK) {
+        ps_hdfs_file_fail(file, answer);
+        return;
+    }
+    file->created = true;
+    count(sink, PS_COUNTER_ConnectionCreatedCount, 1);
+    if (sink->replicas_min >= 0 || sink->asked_replicas)
+        return;
+    sink->asked_replicas = true;
+    ps_file_stat(sink->filesystem, file->path, learnt_replicas, sink);
+}
+
+static struct ps_hdfs_file *make(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_hdfs_file *file = calloc(1, sizeof *file + bucket->length);
+    if (file == NULL)
+        return NULL;
+    file->sink = sink;
+    file->bucket = bucket;
+    file->output.write = output_write;
+    file->roll_ns = file->idle_ns = PS_NEVER;
+    file->directory_length = bucket->directory_length;
+    file->prefix_length = bucket->length - bucket->directory_length - 1;
+    memcpy(file->bucket_name, bucket->name, bucket->length);
+    file->counter = next_counter(sink, bucket);
+    file->path = ps_hdfs_file_name(file, true);
+    file->target = ps_hdfs_file_name(file, false);
+    file->writer = ps_hadoop_writer_open(sink->writers, &err);
+    TAILQ_INSERT_TAIL(&sink->files, file, all);
+    if (file->path != NULL && file->target != NULL && file->writer != NULL)
+        return file;
+    ps_log(PS_LOG_ERROR, sink->port->component, "cannot begin a file: %s",
+           err.length > 0 ? ps_err_join(&err) : "no memory");
+    ps_hdfs_file_free(file);
+    return NULL;
+}
+
+bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    struct ps_hdfs_file *file = make(sink, bucket);
+    if (file == NULL)
+        return false;
+    const struct ps_file_creation creation = {.overwrite = false};
+    file->stream = ps_file_create(sink->filesystem, file->path, &creation, created, file);
+    join_bucket(file, bucket);
+    file->broken = !ps_hadoop_writer_begin(file->writer, &file->output);
+    if (file->broken)
+        ps_hdfs_file_flush(file);
+    return true;
+}
+
+void ps_hdfs_file_free(struct ps_hdfs_file *file)
+{
+    writer_close(file);
+    TAILQ_REMOVE(&file->sink->files, file, all);
+    free(file->path);
+    free(file->target);
+    free(file);
+}
+
+/* ---- writing ---- */
+
+bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file)
+{
+    unsigned replicas = ps_file_replicas(file->stream);
+    return replicas > 0 && (int64_t)replicas < file->sink->replicas_min;
+}
+
+enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_hdfs_events *waiting = &file->bucket->waiting;
+    const struct ps_lease *lease = ps_hdfs_lease(sink, waiting->first);
+    const struct ps_event *event = ps_lease_event(lease, sink->pool.events[waiting->first].position);
+    if (file->idle_ns != PS_NEVER)
+        set_idle(file, PS_NEVER);
+    enum ps_hadoop_answer answer =
+        ps_hadoop_writer_event(file->writer, lease->batch, event, sink->now.wall_ms, &file->output, err);
+    if (answer == PS_HADOOP_FAILED) {
+        file->broken = true;
+        ps_hdfs_file_flush(file);
+    }
+    if (answer != PS_HADOOP_WRITTEN)
+        return answer;
+    ps_hdfs_events_move(&sink->pool, waiting, &file->written);
+    file->event_count++;
+    file->body_bytes += event->body_length;
+    touch(file);
+    return answer;
+}
+
+/* ---- flushing ---- */
+
+static void settle(struct ps_hdfs_file *file, uint32_t events)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_hdfs_bucket *bucket = file->bucket;
+    file->acknowledged += events;
+    if (bucket->file != file)
+        bucket->earlier -= events;
+    for (; events > 0; events--) {
+        const struct ps_hdfs_event *event = &sink->pool.events[file->written.first];
+        ps_lease_settle(sink->slots[event->slot], event->position);
+        ps_hdfs_events_move(&sink->pool, &file->written, &sink->pool.free);
+    }
+    bucket->failures = 0;
+    if (bucket->waiting.count > 0)
+        ps_hdfs_bucket_make_ready(sink, bucket);
+    if (bucket->file != file && file->written.count == 0) {
+        file->bucket = NULL;
+        ps_hdfs_bucket_release(sink, bucket);
+    }
+}
+
+static void flushed(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    if (file->flush_count == 0) /* it failed, and is being closed */
+        return;
+    uint32_t events = file->flushed[0];
+    file->flush_count--;
+    memmove(file->flushed, file->flushed + 1, file->flush_count * sizeof file->flushed[0]);
+    if (answer->error == PS_FILE_OK && events > 0)
+        settle(file, events);
+    const struct ps_file_answer no_memory = {.error = PS_FILE_FAILED, .reason = "no memory to write"};
+    if (answer->error != PS_FILE_OK)
+        ps_hdfs_file_fail(file, answer);
+    else if (file->broken && file->flush_count == 0)
+        ps_hdfs_file_fail(file, &no_memory);
+}
+
+static uint32_t unflushed(const struct ps_hdfs_file *file)
+{
+    uint32_t events = file->written.count;
+    for (uint32_t i = 0; i < file->flush_count; i++)
+        events -= file->flushed[i];
+    return events;
+}
+
+void ps_hdfs_file_flush(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    if (!file->broken && file->flush_count >= PS_HDFS_FLUSHES_MAX)
+        return; /* when one is answered */
+    untouch(file);
+    if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
+        file->broken = true;
+    uint32_t events = unflushed(file);
+    file->flushed[file->flush_count++] = events;
+    ps_file_flush(file->stream, sink->settings->flush, flushed, file);
+    if (sink->settings->idle_ns > 0)
+        set_idle(file, sink->now.mono_ns + sink->settings->idle_ns);
+}
+
+/* ---- the end of the stream ---- */
+
+static void closed(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    struct ps_hdfs_sink *sink = file->sink;
+    file->stream = NULL;
+    writer_close(file);
+    if (answer->error == PS_FILE_OK && file->written.count == 0) {
+        count(sink, PS_COUNTER_ConnectionClosedCount, 1);
+        ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RENAME : PS_HDFS_REMOVE);
+        return;
+    }
+    count(sink, PS_COUNTER_ConnectionFailedCount, 1);
+    ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s: %s", file->path, answer->reason);
+    if (file->written.count > 0)
+        ps_hdfs_file_fail(file, answer);
+    else
+        ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RECOVER : PS_HDFS_REMOVE);
+}
+
+void ps_hdfs_file_close(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    if (!ps_hadoop_writer_end(file->writer, &file->output)) {
+        file->broken = true;
+        ps_hdfs_file_flush(file);
+        return;
+    }
+    leave_bucket(file);
+    file->state = PS_HDFS_FILE_CLOSING;
+    uint32_t events = unflushed(file);
+    if (events > 0) {
+        file->flushed[file->flush_count++] = events;
+        ps_file_flush(file->stream, sink->settings->flush, flushed, file);
+    }
+    if (file->written.count == 0)
+        file->bucket = NULL;
+    ps_file_close(file->stream, closed, file);
+}
+
+/* ---- failure ---- */
+
+static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answer, uint32_t events,
+                   uint64_t rest_ns)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_err err = {.length = 0};
+    ps_err_set(&err, "cannot %s %s: %s", file->created ? "write" : "create", file->path, answer->reason);
+    ps_log(PS_LOG_WARN, sink->port->component, "%s; %s events are written to a new file, in %s", err.text,
+           ps_quantity_print_count(events).text, ps_quantity_print_ns(rest_ns).text);
+    count(sink, PS_COUNTER_ConnectionFailedCount, 1);
+    count(sink, PS_COUNTER_EventWriteFail, 1);
+    if (file->created) {
+        count(sink, PS_COUNTER_retried, events);
+        count(sink, PS_COUNTER_duplicated, events);
+    }
+    ps_port_troubled(sink->port, &err);
+}
+
+/* Its events wait for a new file. `bucket` is its own. */
+static void take_back(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_bucket *bucket = file->bucket;
+    if (bucket->file == file)
+        leave_bucket(file);
+    bucket->earlier -= file->written.count;
+    ps_hdfs_events_prepend(&file->sink->pool, &file->written, &bucket->waiting);
+    file->flush_count = 0;
+    file->bucket = NULL;
+    ps_hdfs_bucket_make_ready(file->sink, bucket);
+    ps_hdfs_bucket_release(file->sink, bucket);
+}
+
+/* What is left of it when nothing more is written to it. */
+static void end(struct ps_hdfs_file *file)
+{
+    if (file->state == PS_HDFS_FILE_CLOSING && file->stream != NULL)
+        return; /* `closed` goes on */
+    if (file->stream != NULL)
+        ps_file_abandon(file->stream);
+    file->stream = NULL;
+    writer_close(file);
+    if (!file->created) /* it may be another's: it is left alone */
+        ps_hdfs_file_free(file);
+    else
+        ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RECOVER : PS_HDFS_REMOVE);
+}
+
+void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_hdfs_bucket *bucket = file->bucket;
+    bool taken = answer->error == PS_FILE_EXISTS && !file->created; /* the name: the next one at once */
+    if (bucket != NULL && !taken) {
+        uint64_t rest_ns = ps_port_rest_ns(sink->port, ++bucket->failures);
+        bucket->rest_ns = sink->now.mono_ns + rest_ns;
+        report(file, answer, file->written.count, rest_ns);
+    }
+    if (bucket != NULL)
+        take_back(file);
+    end(file);
+}
+
+void ps_hdfs_file_forget(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_hdfs_bucket *bucket = file->bucket;
+    if (bucket != NULL) {
+        if (bucket->file == file)
+            leave_bucket(file);
+        count(sink, PS_COUNTER_duplicated, file->written.count);
+        bucket->earlier -= file->written.count;
+        ps_hdfs_events_clear(&sink->pool, &file->written);
+        file->flush_count = 0;
+        file->bucket = NULL;
+        ps_hdfs_bucket_release(sink, bucket);
+    }
+    if (file->state == PS_HDFS_FILE_OPEN)
+        end(file);
+}

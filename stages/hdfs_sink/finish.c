@@ -1,0 +1,157 @@
+/* A file whose stream is gone: completed where its writer could not, renamed, or removed if nothing in it was acknowledged. */
+#include "core/quantity.h"
+#include "stages/hdfs_sink/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECOVER_LOOK_NS PS_NS_PER_S /* between two questions whether a file is closed */
+#define REMOVE_TRIES 3U             /* of a file in which nothing is */
+
+static void perform(struct ps_hdfs_file *file);
+
+static void leave(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    TAILQ_REMOVE(&sink->finishing, file, finishing);
+    sink->finishing_count--;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, sink->finishing_count);
+    ps_hdfs_file_free(file);
+}
+
+static const char *const verbs[] = {
+    [PS_HDFS_RECOVER] = "complete", [PS_HDFS_RENAME] = "rename", [PS_HDFS_REMOVE] = "remove"};
+
+static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    uint32_t tries_max = sink->settings->close_tries;
+    if (file->next == PS_HDFS_REMOVE && tries_max > REMOVE_TRIES)
+        tries_max = REMOVE_TRIES;
+    ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+    if (++file->tries >= tries_max) {
+        ps_log(PS_LOG_ERROR, sink->port->component,
+               "cannot %s %s: %s; gives up after %u tries (hdfs.closeTries), and leaves it",
+               verbs[file->next], file->path, answer->reason, file->tries);
+        leave(file);
+        return;
+    }
+    if (file->next == PS_HDFS_RENAME)
+        ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_RENAMES_RETRIED, 1);
+    ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s", verbs[file->next],
+           file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text);
+    file->state = PS_HDFS_FILE_RESTS;
+    file->due_ns = sink->now.mono_ns + sink->settings->retry_ns;
+    file->give_up_ns = 0;
+}
+
+static void recovered(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    struct ps_hdfs_sink *sink = file->sink;
+    if (answer->error == PS_FILE_UNAVAILABLE && sink->now.mono_ns < file->give_up_ns) {
+        file->state = PS_HDFS_FILE_RESTS;
+        file->due_ns = sink->now.mono_ns + RECOVER_LOOK_NS;
+    } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
+        ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
+        file->next = PS_HDFS_RENAME;
+        file->tries = 0;
+        perform(file);
+    } else {
+        fail(file, answer);
+    }
+}
+
+/* Another file has its name: takes the next one. */
+static bool take_next_name(struct ps_hdfs_file *file)
+{
+    file->counter++;
+    char *target = ps_hdfs_file_name(file, false);
+    if (target == NULL)
+        return false;
+    free(file->target);
+    file->target = target;
+    return true;
+}
+
+static void renamed(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    if (answer->error == PS_FILE_OK) {
+        ps_log(PS_LOG_DEBUG, file->sink->port->component, "%s is complete", file->target);
+        leave(file);
+    } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
+        perform(file);
+    } else if (answer->error == PS_FILE_MISSING) {
+        if (file->tries == 0) /* else a try before it, which was not answered, may have done it */
+            ps_log(PS_LOG_WARN, file->sink->port->component,
+                   "%s is not there any more: it cannot be renamed to %s", file->path, file->target);
+        leave(file);
+    } else {
+        fail(file, answer);
+    }
+}
+
+static void removed(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    if (answer->error == PS_FILE_OK || answer->error == PS_FILE_MISSING)
+        leave(file);
+    else
+        fail(file, answer);
+}
+
+static void perform(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    file->state = PS_HDFS_FILE_ASKED;
+    switch (file->next) {
+    case PS_HDFS_RECOVER:
+        if (file->give_up_ns == 0)
+            file->give_up_ns = sink->now.mono_ns + sink->settings->call_timeout_ns;
+        ps_file_recover(sink->filesystem, file->path, recovered, file);
+        return;
+    case PS_HDFS_RENAME:
+        if (strcmp(file->path, file->target) == 0)
+            leave(file);
+        else
+            ps_file_rename(sink->filesystem, file->path, file->target, renamed, file);
+        return;
+    case PS_HDFS_REMOVE:
+        ps_file_remove(sink->filesystem, file->path, false, removed, file);
+        return;
+    }
+}
+
+void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    TAILQ_INSERT_TAIL(&sink->finishing, file, finishing);
+    sink->finishing_count++;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, sink->finishing_count);
+    file->next = next;
+    file->tries = 0;
+    perform(file);
+}
+
+uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink)
+{
+    uint64_t due_ns = PS_NEVER;
+    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->finishing), *next; file != NULL; file = next) {
+        next = TAILQ_NEXT(file, finishing);
+        if (file->state != PS_HDFS_FILE_RESTS)
+            continue;
+        if (file->due_ns <= sink->now.mono_ns)
+            perform(file);
+        else if (file->due_ns < due_ns)
+            due_ns = file->due_ns;
+    }
+    return due_ns;
+}
+
+void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->finishing, finishing)
+    file->due_ns = 0;
+}

@@ -1,0 +1,197 @@
+/* What the files of stages/hdfs_sink/ share. Thread: the sink's worker. */
+#pragma once
+
+#include "stages/hdfs_sink/sink.h"
+
+#include <sys/queue.h>
+
+#define PS_HDFS_LEASES_MAX 1024U
+#define PS_HDFS_FLUSHES_MAX 2U /* of one file, besides the one before it is closed */
+
+enum {
+    PS_HDFS_FILES_OPEN = PS_COUNTER_extra,
+    PS_HDFS_FILES_CLOSING,
+    PS_HDFS_FILES_RECOVERED,
+    PS_HDFS_RENAMES_RETRIED,
+};
+
+/* ---- lists of events in flight (events.c) ---- */
+
+/* An event of a lease in flight. */
+struct ps_hdfs_event {
+    uint32_t next;     /* number in the pool; 0: the last one */
+    uint16_t slot;     /* of its lease */
+    uint16_t position; /* in its lease */
+};
+
+struct ps_hdfs_events {
+    uint32_t first, last; /* numbers in the pool; 0: none */
+    uint32_t count;
+};
+
+struct ps_hdfs_pool {
+    struct ps_hdfs_event *events; /* [0] is not used */
+    uint32_t used, room;
+    struct ps_hdfs_events free;
+};
+
+/* Makes sure that `count` events can be added. Returns false when there is no memory. */
+bool ps_hdfs_pool_reserve(struct ps_hdfs_pool *pool, uint32_t count);
+void ps_hdfs_events_add(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
+                        uint16_t position);
+/* Moves the first event of a list to the end of another. */
+void ps_hdfs_events_move(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from, struct ps_hdfs_events *to);
+/* Puts all of `list` before all of `to`; `list` is empty then. */
+void ps_hdfs_events_prepend(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list,
+                            struct ps_hdfs_events *to);
+/* Gives all of the list back to the pool. */
+void ps_hdfs_events_clear(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list);
+
+/* ---- files (file.c, finish.c) ---- */
+
+enum ps_hdfs_file_state {
+    PS_HDFS_FILE_OPEN,    /* of its bucket, which writes to it */
+    PS_HDFS_FILE_CLOSING, /* flushed and closed; the answers are awaited */
+    PS_HDFS_FILE_ASKED,   /* an operation on its name is under way */
+    PS_HDFS_FILE_RESTS,   /* until due_ns */
+};
+
+/* What is to be done with the name of a file that is not open any more. */
+enum ps_hdfs_next { PS_HDFS_RECOVER, PS_HDFS_RENAME, PS_HDFS_REMOVE };
+
+struct ps_hdfs_file {
+    struct ps_hdfs_sink *sink;
+    struct ps_hdfs_bucket
+        *bucket; /* NULL: it has no event any more that is not acknowledged, and is not open */
+    struct ps_file_stream *stream;   /* NULL: gone */
+    struct ps_hadoop_writer *writer; /* NULL: gone */
+    struct ps_output output;
+    enum ps_hdfs_file_state state;
+    enum ps_hdfs_next next;
+    bool created; /* it is known that it was */
+    bool touched; /* in the sink's list of them */
+    bool broken;  /* a write failed: the answer to the flush behind it is awaited, nothing more is written */
+    struct ps_hdfs_events written;             /* not acknowledged, in order */
+    uint32_t flushed[PS_HDFS_FLUSHES_MAX + 1]; /* events behind each flush under way */
+    uint32_t flush_count;
+    uint64_t event_count, body_bytes; /* of BucketWriter: for rolling */
+    uint64_t acknowledged;            /* events */
+    uint64_t roll_ns, idle_ns;        /* PS_NEVER: not */
+    uint64_t due_ns, give_up_ns;      /* state RESTS: when to try again; RECOVER: when a try ends */
+    uint32_t tries;
+    uint64_t counter; /* in its final name */
+    TAILQ_ENTRY(ps_hdfs_file) all, rolls, idles, touches, finishing;
+    uint32_t directory_length, prefix_length;
+    char *path, *target; /* in use, final */
+    char bucket_name[];  /* a copy: it outlives the bucket */
+};
+
+TAILQ_HEAD(ps_hdfs_files, ps_hdfs_file);
+
+/* ---- buckets (buckets.c) ---- */
+
+struct ps_hdfs_bucket {
+    struct ps_hdfs_bucket *same_hash;
+    TAILQ_ENTRY(ps_hdfs_bucket) recent, ready;
+    struct ps_hdfs_file *file; /* that is written to; NULL: none */
+    struct ps_hdfs_events waiting;
+    uint32_t earlier;          /* events of its earlier files that are not acknowledged */
+    bool is_ready;             /* in the sink's list of them */
+    uint32_t failures;         /* in a row */
+    uint32_t under_replicated; /* rolls for that reason, in a row */
+    uint64_t rest_ns;          /* nothing is written before */
+    uint64_t counter;          /* of its last file; 0: of the clock */
+    uint32_t hash, length, directory_length;
+    char name[]; /* not terminated */
+};
+
+TAILQ_HEAD(ps_hdfs_buckets, ps_hdfs_bucket);
+
+struct ps_hdfs_table {
+    struct ps_hdfs_bucket **chains;
+    uint32_t chain_count; /* a power of two */
+    uint32_t count;
+};
+
+struct ps_hdfs_bucket *ps_hdfs_table_find(const struct ps_hdfs_table *table,
+                                          const struct ps_hdfs_bucket_name *name, uint32_t hash);
+/* NULL: no memory. */
+struct ps_hdfs_bucket *ps_hdfs_table_add(struct ps_hdfs_table *table, const struct ps_hdfs_bucket_name *name,
+                                         uint32_t hash);
+/* Takes the bucket out and frees it. */
+void ps_hdfs_table_remove(struct ps_hdfs_table *table, struct ps_hdfs_bucket *bucket);
+void ps_hdfs_table_free(struct ps_hdfs_table *table);
+
+/* The bucket has events to write: pumped at the end of the cycle, or when its rest is over. */
+void ps_hdfs_bucket_make_ready(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+void ps_hdfs_bucket_unready(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+/* Writes what can be written now. Rolls as BucketWriter.append does: before an event. */
+void ps_hdfs_bucket_pump(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+/* Closes its file, for its age, its idleness or others: the next one takes its number from the clock. Frees the bucket if
+ * nothing of it is left. */
+void ps_hdfs_bucket_retire(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+/* Frees a bucket that has neither a file nor an event. */
+void ps_hdfs_bucket_release(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+
+/* ---- the sink (sink.c) ---- */
+
+struct ps_hdfs_sink {
+    const struct ps_hdfs_settings *settings;
+    struct ps_filesystem *filesystem;
+    struct ps_hadoop_writers *writers;
+    struct ps_port *port;
+    struct ps_now now;
+    struct ps_hdfs_place_cache places;
+    struct ps_lease *slots[PS_HDFS_LEASES_MAX]; /* a ring */
+    uint32_t first_slot, slot_count;
+    bool refused; /* a lease waits: the last call of work returned PS_LATER */
+    struct ps_hdfs_pool pool;
+    struct ps_hdfs_table table;
+    struct ps_hdfs_buckets
+        recent; /* those with a file; that of the latest event first (LinkedHashMap by access) */
+    struct ps_hdfs_buckets ready;
+    uint32_t ready_count;
+    struct ps_hdfs_bucket
+        *found[PS_BATCH_EVENTS_MAX]; /* by position of the lease that is taken; NULL: settled */
+    uint32_t open_count;
+    struct ps_hdfs_files files;     /* all */
+    struct ps_hdfs_files rolls;     /* open, oldest first */
+    struct ps_hdfs_files idles;     /* open, longest idle first */
+    struct ps_hdfs_files touches;   /* written to since the last flush */
+    struct ps_hdfs_files finishing; /* not open any more */
+    uint32_t finishing_count;
+    uint64_t retired_counter; /* the highest of a bucket that is gone: a name is not used twice */
+    int64_t replicas_min;     /* -1: not known yet */
+    bool asked_replicas;
+    uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */
+};
+
+static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, uint32_t event)
+{
+    return sink->slots[sink->pool.events[event].slot];
+}
+
+/* Makes the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
+bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+/* Writes the first event that waits. WRITTEN: it waits no more. FAILED: the file has failed, which is dealt with. */
+enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err);
+/* Begins a flush of what was written. */
+void ps_hdfs_file_flush(struct ps_hdfs_file *file);
+/* Its bucket lets go of it: flushes it, closes it, and renames it in the background. */
+void ps_hdfs_file_close(struct ps_hdfs_file *file);
+/* What is not acknowledged waits again, before what waits already; the bucket rests. `reason` is for the log. */
+void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer);
+/* What is not acknowledged is forgotten, because the leases go back. */
+void ps_hdfs_file_forget(struct ps_hdfs_file *file);
+/* AbstractHDFSWriter.isUnderReplicated. */
+bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file);
+void ps_hdfs_file_free(struct ps_hdfs_file *file);
+/* Its name in use, or its final one, of its bucket and its counter. The caller's; NULL: no memory. */
+char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use);
+
+/* finish.c: begins with a file whose stream is gone. */
+void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next);
+/* Tries again what is due. Returns the mono_ns of the next time, or PS_NEVER. */
+uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink);
+/* What rests is tried at once. */
+void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);

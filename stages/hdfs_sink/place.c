@@ -1,0 +1,142 @@
+#include "stages/hdfs_sink/place.h"
+
+#include <ctype.h>
+#include <string.h>
+
+size_t ps_hdfs_url_length(const char *path)
+{
+    size_t length = 0;
+    while (isalnum((unsigned char)path[length]) ||
+           strchr("+-.", path[length] == '\0' ? '/' : path[length]) != NULL)
+        length++;
+    if (length == 0 || path[length] != ':')
+        return 0;
+    length++;
+    if (strncmp(path + length, "//", 2) != 0)
+        return length;
+    return length + 2 + strcspn(path + length + 2, "/");
+}
+
+/* Drops slashes behind slashes, and one at the end except of "/". Returns the new length. */
+static uint32_t normalize(char *path, uint32_t length)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < length; i++) {
+        if (path[i] != '/' || kept == 0 || path[kept - 1] != '/')
+            path[kept++] = path[i];
+    }
+    return kept > 1 && path[kept - 1] == '/' ? kept - 1 : kept;
+}
+
+static bool has_parent(const char *path, uint32_t length)
+{
+    for (uint32_t i = 0; i + 3 <= length; i++) {
+        if (memcmp(path + i, "/..", 3) == 0 && (i + 3 == length || path[i + 3] == '/'))
+            return true;
+    }
+    return false;
+}
+
+/* Joins them in the place's constant, when neither depends on the event. */
+static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
+{
+    const char *path = ps_escape_constant(place->path), *prefix = ps_escape_constant(place->prefix);
+    if (path == NULL || prefix == NULL)
+        return;
+    char *directory = ps_arena_text(arena, path);
+    uint32_t length = normalize(directory, (uint32_t)strlen(directory));
+    if (length == 1)
+        length = 0; /* the root: its slash is the one before the name */
+    place->constant_directory_length = length;
+    place->constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
+}
+
+enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
+                                   const char *prefix, const char *home,
+                                   const struct ps_escape_options *options, struct ps_err *err)
+{
+    size_t url_length = ps_hdfs_url_length(path);
+    *place = (struct ps_hdfs_place){.url = ps_arena_copy(arena, path, url_length)};
+    if (strchr(place->url, '%') != NULL)
+        return ps_err_set(
+            err, "hdfs.path: %s has an escape; a sink writes to one file system: use a sink for each",
+            place->url);
+    path += url_length;
+    if (path[0] != '/')
+        path = ps_arena_format(arena, "%s/%s", home, path);
+    if (strlen(path) + strlen(prefix) > PS_HDFS_PLACE_BYTES - 512)
+        return ps_err_set(err, "hdfs.path: it is too long");
+    place->path = ps_escape_compile(arena, path, options, err);
+    if (place->path == NULL)
+        return ps_err_append(err, "hdfs.path");
+    place->prefix = ps_escape_compile(arena, prefix, options, err);
+    if (place->prefix == NULL)
+        return ps_err_append(err, "hdfs.filePrefix");
+    find_constant(place, arena);
+    return PS_OK;
+}
+
+static enum ps_hdfs_flaw flaw_of(enum ps_escape_result result)
+{
+    switch (result) {
+    case PS_ESCAPE_NO_TIMESTAMP:
+        return PS_HDFS_FLAW_NO_TIMESTAMP;
+    case PS_ESCAPE_BAD_TIMESTAMP:
+        return PS_HDFS_FLAW_BAD_TIMESTAMP;
+    case PS_ESCAPE_TOO_LONG:
+        return PS_HDFS_FLAW_TOO_LONG;
+    case PS_ESCAPE_OK:
+        break;
+    }
+    return PS_HDFS_FLAW_NONE;
+}
+
+enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_hdfs_place_cache *cache,
+                                   const struct ps_batch *batch, const struct ps_event *event,
+                                   const struct ps_now *now, struct ps_hdfs_bucket_name *name)
+{
+    if (place->constant != NULL) {
+        *name = (struct ps_hdfs_bucket_name){.text = place->constant,
+                                             .length = (uint32_t)strlen(place->constant),
+                                             .directory_length = place->constant_directory_length};
+        return PS_HDFS_FLAW_NONE;
+    }
+    uint32_t length, prefix_length;
+    enum ps_escape_result result = ps_escape_expand(place->path, &cache->path, batch, event, now, cache->text,
+                                                    PS_HDFS_PLACE_BYTES - 1, &length);
+    if (result != PS_ESCAPE_OK)
+        return flaw_of(result);
+    length = normalize(cache->text, length);
+    if (length == 1)
+        length = 0;
+    cache->text[length] = '/';
+    result = ps_escape_expand(place->prefix, &cache->prefix, batch, event, now, cache->text + length + 1,
+                              PS_HDFS_PLACE_BYTES - length - 1, &prefix_length);
+    if (result != PS_ESCAPE_OK)
+        return flaw_of(result);
+    *name = (struct ps_hdfs_bucket_name){
+        .text = cache->text, .length = length + 1 + prefix_length, .directory_length = length};
+    return has_parent(name->text, name->length) ? PS_HDFS_FLAW_PARENT : PS_HDFS_FLAW_NONE;
+}
+
+const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)
+{
+    switch (flaw) {
+    case PS_HDFS_FLAW_NO_TIMESTAMP:
+        return "hdfs.path or hdfs.filePrefix has a time escape, and the event has no header timestamp: add a "
+               "timestamp interceptor, or set hdfs.useLocalTimeStamp = true";
+    case PS_HDFS_FLAW_BAD_TIMESTAMP:
+        return "hdfs.path or hdfs.filePrefix has a time escape, and the event's header timestamp is no "
+               "number of "
+               "milliseconds: correct what sets it, or set hdfs.useLocalTimeStamp = true";
+    case PS_HDFS_FLAW_TOO_LONG:
+        return "the path of its file is longer than 4,096 bytes: check the headers in hdfs.path and "
+               "hdfs.filePrefix";
+    case PS_HDFS_FLAW_PARENT:
+        return "the path of its file has a component \"..\": check the headers in hdfs.path and "
+               "hdfs.filePrefix";
+    case PS_HDFS_FLAW_NONE:
+        break;
+    }
+    return "none";
+}

@@ -1,0 +1,54 @@
+/* Where an event goes: the directory and the beginning of the file name, by the escapes of hdfs.path and hdfs.filePrefix
+ * (BucketPath.escapeString in HDFSEventSink.process). Both together are the name of its bucket. Thread: control makes a
+ * place; each worker has a cache of its own. */
+#pragma once
+
+#include "stages/text/escape.h"
+
+#define PS_HDFS_PLACE_BYTES 4096U
+
+struct ps_hdfs_place {
+    const char *url;              /* scheme and authority of hdfs.path: "hdfs://nn:8020"; "": it has none */
+    const struct ps_escape *path; /* of the rest */
+    const struct ps_escape *prefix;
+    const char *constant; /* directory and prefix, if they are the same for all events; else NULL */
+    uint32_t constant_directory_length;
+};
+
+/* What one worker needs. The owner zeroes it. */
+struct ps_hdfs_place_cache {
+    struct ps_escape_cache path, prefix;
+    char text[PS_HDFS_PLACE_BYTES];
+};
+
+/* A bucket's name: "/logs/web/FlumeData". Not terminated; valid until the next expansion. */
+struct ps_hdfs_bucket_name {
+    const char *text;
+    uint32_t length;
+    uint32_t directory_length; /* without the slash behind it */
+};
+
+enum ps_hdfs_flaw {
+    PS_HDFS_FLAW_NONE,
+    PS_HDFS_FLAW_NO_TIMESTAMP,
+    PS_HDFS_FLAW_BAD_TIMESTAMP,
+    PS_HDFS_FLAW_TOO_LONG,
+    PS_HDFS_FLAW_PARENT, /* a header's value has a component ".." */
+};
+
+/* Compiles both patterns. A relative path begins at `home`. Returns PS_FAIL with the key in the message. Thread: control. */
+enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
+                                   const char *prefix, const char *home,
+                                   const struct ps_escape_options *options, struct ps_err *err);
+
+/* Splits a path as org.apache.hadoop.fs.Path does: returns the length of "scheme://authority" or "scheme:" at its
+ * beginning; 0: there is none. Thread: any. */
+size_t ps_hdfs_url_length(const char *path);
+
+/* Double slashes and one at the end are dropped, as Path does. Thread: the worker that owns `cache`. */
+enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_hdfs_place_cache *cache,
+                                   const struct ps_batch *batch, const struct ps_event *event,
+                                   const struct ps_now *now, struct ps_hdfs_bucket_name *name);
+
+/* What is wrong with the event, and the cure. */
+const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw);

@@ -1,0 +1,330 @@
+#include "stages/hdfs_sink/sink.h"
+
+#include "stages/hdfs_sink/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* When the sink is recalled: for acknowledgements, and for files to be closed and renamed. */
+#define RECALL_NS (5 * PS_NS_PER_S)
+#define CLOSE_NS (60 * PS_NS_PER_S)
+
+struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
+                                       struct ps_filesystem *filesystem, struct ps_port *port,
+                                       struct ps_err *err)
+{
+    struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
+    if (sink == NULL) {
+        ps_err_set(err, "no memory for a sink");
+        return NULL;
+    }
+    sink->writers = ps_hadoop_writers_open(&settings->format, port, err);
+    if (sink->writers == NULL) {
+        free(sink);
+        return NULL;
+    }
+    sink->settings = settings;
+    sink->filesystem = filesystem;
+    sink->port = port;
+    sink->replicas_min = settings->replicas_min;
+    TAILQ_INIT(&sink->recent);
+    TAILQ_INIT(&sink->ready);
+    TAILQ_INIT(&sink->files);
+    TAILQ_INIT(&sink->rolls);
+    TAILQ_INIT(&sink->idles);
+    TAILQ_INIT(&sink->touches);
+    TAILQ_INIT(&sink->finishing);
+    return sink;
+}
+
+void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
+{
+    if (sink == NULL)
+        return;
+    ps_filesystem_close(sink->filesystem); /* no callback is called any more */
+    while (!TAILQ_EMPTY(&sink->files))
+        ps_hdfs_file_free(TAILQ_FIRST(&sink->files));
+    ps_hadoop_writers_close(sink->writers);
+    ps_hdfs_table_free(&sink->table);
+    free(sink->pool.events);
+    free(sink);
+}
+
+/* ---- leases ---- */
+
+static void finish_leases(struct ps_hdfs_sink *sink)
+{
+    while (sink->slot_count > 0) {
+        struct ps_lease *lease = sink->slots[sink->first_slot];
+        if (lease->settled < lease->count)
+            return;
+        sink->first_slot = (sink->first_slot + 1) % PS_HDFS_LEASES_MAX;
+        sink->slot_count--;
+        ps_port_done(sink->port, &lease);
+    }
+}
+
+static struct ps_hdfs_bucket *bucket_of(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *name)
+{
+    uint32_t hash = ps_name_hash(name->text, name->length);
+    struct ps_hdfs_bucket *bucket = ps_hdfs_table_find(&sink->table, name, hash);
+    return bucket != NULL ? bucket : ps_hdfs_table_add(&sink->table, name, hash);
+}
+
+static bool is_same(const struct ps_hdfs_bucket *bucket, const struct ps_hdfs_bucket_name *name)
+{
+    return bucket != NULL && bucket->length == name->length &&
+           bucket->directory_length == name->directory_length &&
+           memcmp(bucket->name, name->text, name->length) == 0;
+}
+
+static void note_access(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->file == NULL || TAILQ_FIRST(&sink->recent) == bucket)
+        return;
+    TAILQ_REMOVE(&sink->recent, bucket, recent);
+    TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
+}
+
+enum found { FOUND, FLAW, NO_MEMORY };
+
+/* Finds the buckets of all events. Those that it makes are ready, and released when nothing comes into them. */
+static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
+                               enum ps_hdfs_flaw *flaw)
+{
+    struct ps_hdfs_bucket_name name;
+    struct ps_hdfs_bucket *bucket = NULL;
+    for (uint32_t position = lease->cursor; position < lease->count; position++) {
+        sink->found[position] = NULL;
+        if (ps_lease_is_settled(lease, position))
+            continue;
+        const struct ps_event *event = ps_lease_event(lease, position);
+        if (bucket == NULL || sink->settings->place.constant == NULL) {
+            *flaw = ps_hdfs_place_of(&sink->settings->place, &sink->places, lease->batch, event, &sink->now,
+                                     &name);
+            if (*flaw != PS_HDFS_FLAW_NONE)
+                return FLAW;
+            if (!is_same(bucket, &name) && (bucket = bucket_of(sink, &name)) == NULL)
+                return NO_MEMORY;
+            ps_hdfs_bucket_make_ready(sink, bucket);
+        }
+        sink->found[position] = bucket;
+    }
+    return FOUND;
+}
+
+static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease, uint16_t slot)
+{
+    for (uint32_t position = lease->cursor; position < lease->count; position++) {
+        struct ps_hdfs_bucket *bucket = sink->found[position];
+        if (bucket == NULL)
+            continue;
+        note_access(sink, bucket);
+        ps_hdfs_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
+    }
+}
+
+static bool has_room(const struct ps_hdfs_sink *sink)
+{
+    return sink->slot_count < PS_HDFS_LEASES_MAX &&
+           sink->filesystem->held_bytes < sink->settings->held_bytes_max;
+}
+
+/* Each bucket once: one that rests stays ready. */
+static void pump_ready(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_bucket *bucket;
+    for (uint32_t left = sink->ready_count; left > 0 && (bucket = TAILQ_FIRST(&sink->ready)) != NULL;
+         left--) {
+        ps_hdfs_bucket_unready(sink, bucket);
+        ps_hdfs_bucket_pump(sink, bucket);
+        ps_hdfs_bucket_release(sink, bucket);
+    }
+}
+
+enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease, const struct ps_now *now)
+{
+    enum ps_hdfs_flaw flaw;
+    sink->now = *now;
+    sink->recall_ns = 0;
+    sink->refused = !has_room(sink) || !ps_hdfs_pool_reserve(&sink->pool, (*lease)->count);
+    if (sink->refused)
+        return PS_LATER;
+    switch (find_buckets(sink, *lease, &flaw)) {
+    case FLAW:
+        ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
+        ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s",
+               ps_hdfs_flaw_text(flaw));
+        return PS_RETRY;
+    case NO_MEMORY:
+        return PS_LATER;
+    case FOUND:
+        break;
+    }
+    uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HDFS_LEASES_MAX);
+    sink->slots[slot] = *lease;
+    place_events(sink, *lease, slot);
+    *lease = NULL;
+    pump_ready(sink);
+    return PS_TAKEN;
+}
+
+/* ---- the cycle ---- */
+
+static void roll_old(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_file *file;
+    while ((file = TAILQ_FIRST(&sink->rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
+        if (file->broken)
+            break; /* its failure comes */
+        ps_hdfs_bucket_retire(sink, file->bucket);
+    }
+    while ((file = TAILQ_FIRST(&sink->idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
+        if (file->broken)
+            break;
+        ps_hdfs_bucket_retire(sink, file->bucket);
+    }
+}
+
+static void flush_touched(struct ps_hdfs_sink *sink)
+{
+    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches), *next; file != NULL; file = next) {
+        next = TAILQ_NEXT(file, touches);
+        ps_hdfs_file_flush(file);
+    }
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When the next of its own clocks runs out. */
+static uint64_t next_due(const struct ps_hdfs_sink *sink)
+{
+    uint64_t due_ns = PS_NEVER;
+    const struct ps_hdfs_file *roll = TAILQ_FIRST(&sink->rolls), *idle = TAILQ_FIRST(&sink->idles);
+    const struct ps_hdfs_bucket *bucket;
+    if (roll != NULL && !roll->broken)
+        due_ns = roll->roll_ns;
+    if (idle != NULL && !idle->broken)
+        due_ns = least(due_ns, idle->idle_ns);
+    TAILQ_FOREACH(bucket, &sink->ready, ready)
+    due_ns = least(due_ns, bucket->rest_ns); /* in the past: now */
+    return due_ns;
+}
+
+uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
+{
+    sink->now = *now;
+    roll_old(sink);
+    pump_ready(sink);
+    flush_touched(sink);
+    uint64_t due_ns = ps_hdfs_finish_due(sink);
+    due_ns = least(due_ns, ps_filesystem_turn(sink->filesystem, now));
+    finish_leases(sink);
+    if (sink->refused && has_room(sink))
+        due_ns = now->mono_ns;
+    due_ns = least(due_ns, next_due(sink));
+    return due_ns > now->mono_ns ? due_ns : now->mono_ns;
+}
+
+bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now)
+{
+    (void)ps_hdfs_sink_tick(sink, now);
+    return sink->slot_count == 0;
+}
+
+/* ---- recall ---- */
+
+/* Drops what is not written yet, and closes every file. */
+static void close_all(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_bucket *bucket, *next;
+    while ((bucket = TAILQ_FIRST(&sink->ready)) != NULL) {
+        ps_hdfs_bucket_unready(sink, bucket);
+        ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+        ps_hdfs_bucket_release(sink, bucket);
+    }
+    for (bucket = TAILQ_FIRST(&sink->recent); bucket != NULL; bucket = next) {
+        next = TAILQ_NEXT(bucket, recent);
+        ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+        ps_hdfs_bucket_retire(sink, bucket);
+    }
+}
+
+static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->files, all)
+    {
+        if (file->written.count > 0 || file->broken)
+            return true;
+    }
+    return false;
+}
+
+static bool is_closing(const struct ps_hdfs_sink *sink)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->files, all)
+    {
+        if (file->state == PS_HDFS_FILE_CLOSING || file->state == PS_HDFS_FILE_ASKED)
+            return true;
+    }
+    return false;
+}
+
+/* Forgets the events of all files and buckets: their leases go back. */
+static void forget_events(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_file *file, *next;
+    for (file = TAILQ_FIRST(&sink->files); file != NULL; file = next) {
+        next = TAILQ_NEXT(file, all);
+        ps_hdfs_file_forget(file);
+    }
+    close_all(sink);
+}
+
+static void give_back(struct ps_hdfs_sink *sink, struct ps_lease **back)
+{
+    while (*back != NULL)
+        back = &(*back)->next;
+    for (; sink->slot_count > 0; sink->slot_count--) {
+        struct ps_lease *lease = sink->slots[sink->first_slot];
+        sink->first_slot = (sink->first_slot + 1) % PS_HDFS_LEASES_MAX;
+        if (lease->settled == lease->count) {
+            ps_port_done(sink->port, &lease);
+            continue;
+        }
+        lease->next = NULL;
+        *back = lease;
+        back = &lease->next;
+    }
+}
+
+bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now)
+{
+    sink->now = *now;
+    if (sink->recall_ns == 0) {
+        sink->recall_ns = now->mono_ns;
+        sink->refused = false;
+        close_all(sink);
+        ps_hdfs_finish_hurry(sink);
+    }
+    (void)ps_hdfs_finish_due(sink);
+    (void)ps_filesystem_turn(sink->filesystem, now);
+    uint64_t waited_ns = now->mono_ns - sink->recall_ns;
+    if (awaits_acknowledgement(sink) && waited_ns < RECALL_NS)
+        return false;
+    if (sink->slot_count > 0) {
+        forget_events(sink);
+        give_back(sink, back);
+    }
+    if (is_closing(sink) && waited_ns < least(sink->settings->call_timeout_ns, CLOSE_NS))
+        return false;
+    if (!TAILQ_EMPTY(&sink->files))
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "the file system has not answered: some files are not complete, or keep their names in use");
+    return true;
+}

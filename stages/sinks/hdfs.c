@@ -1,0 +1,507 @@
+/* Sink hdfs (Flume's HDFSEventSink): events into files of HDFS or of the local disk, which it rolls and renames. Thread: its
+ * worker. Delivery: stages/hdfs_sink/sink.h. */
+#include "core/stage.h"
+
+#include "core/quantity.h"
+#include "stages/hadoop/open.h"
+#include "stages/hdfs_sink/sink.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times are never */
+
+struct hdfs_plan {
+    const char *path, *file_prefix, *file_suffix, *in_use_prefix, *in_use_suffix, *time_zone, *round_unit;
+    const char *codec, *file_type, *write_format, *serializer_type;
+    const char *principal, *keytab, *proxy_user;
+    bool empty_in_use_suffix, round, local_time, hsync, raw;
+    int64_t roll_interval_s, roll_bytes, roll_events, idle_s, batch_size, open_files_max, replicas_min,
+        threads, roll_threads, round_value, close_tries, retry_s, call_timeout_ms;
+    struct ps_pairs serializer_keys;
+    struct ps_hdfs_settings settings;
+};
+
+struct hdfs_state {
+    struct ps_hdfs_sink *sink;
+};
+
+#define FIELD(name) offsetof(struct hdfs_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "hdfs.path",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(path),
+     .flags = PS_OPTION_REQUIRED,
+     .help =
+         "directory of the files, with escapes: hdfs://namenode:8020/logs/%Y-%m-%d; without a scheme that of "
+         "fs.defaultFS; file:///var/log/events is the local disk"},
+    {.key = "hdfs.filePrefix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_prefix),
+     .fallback = "FlumeData",
+     .help = "beginning of file names, with escapes"},
+    {.key = "hdfs.fileSuffix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_suffix),
+     .fallback = "",
+     .help = "end of file names, with its dot; without one that of the codec"},
+    {.key = "hdfs.inUsePrefix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(in_use_prefix),
+     .fallback = "",
+     .help = "put before the name of a file that is written to"},
+    {.key = "hdfs.inUseSuffix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(in_use_suffix),
+     .help = "put behind the name of a file that is written to; without this key .tmp"},
+    {.key = "hdfs.emptyInUseSuffix",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(empty_in_use_suffix),
+     .fallback = "false",
+     .help = "nothing is put behind the name of a file that is written to"},
+    {.key = "hdfs.rollInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_interval_s),
+     .fallback = "30",
+     .unit = "s",
+     .help = "age at which a file is closed; 0: no limit"},
+    {.key = "hdfs.rollSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_bytes),
+     .fallback = "1024",
+     .unit = "bytes",
+     .help = "bytes of bodies in a file, before compression, after which the next event begins another; 0: "
+             "no limit"},
+    {.key = "hdfs.rollCount",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_events),
+     .fallback = "10",
+     .unit = "events",
+     .help = "events in a file after which the next event begins another; 0: no limit"},
+    {.key = "hdfs.idleTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(idle_s),
+     .fallback = "0",
+     .unit = "s",
+     .help = "a file to which nothing was written for so long is closed; 0: no limit"},
+    {.key = "hdfs.batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "100",
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events between two flushes; here what one turn of the worker brings is flushed together"},
+    {.key = "hdfs.fileType",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_type),
+     .fallback = "SequenceFile",
+     .help = "SequenceFile, DataStream (what the serializer writes) or CompressedStream"},
+    {.key = "hdfs.writeFormat",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(write_format),
+     .fallback = "Writable",
+     .help = "records of a SequenceFile: Writable or Text"},
+    {.key = "hdfs.codeC",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(codec),
+     .help =
+         "compression of SequenceFile and CompressedStream: gzip, bzip2, deflate, lz4, snappy, zstandard"},
+    {.key = "serializer",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(serializer_type),
+     .fallback = "TEXT",
+     .help = "of DataStream and CompressedStream: text, header_and_text or avro_event"},
+    {.key = "serializer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(serializer_keys),
+     .help = "keys of the serializer"},
+    {.key = "hdfs.maxOpenFiles",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(open_files_max),
+     .fallback = "5000",
+     .unit = "files",
+     .help = "when more are open, that to which nothing was written for the longest time is closed"},
+    {.key = "hdfs.minBlockReplicas",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(replicas_min),
+     .fallback = "-1",
+     .help = "a file whose block has fewer replicas is closed, at most 30 times in a row; without this key "
+             "as many as "
+             "the file system makes"},
+    {.key = "hdfs.closeTries",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(close_tries),
+     .fallback = "0",
+     .help = "how often it tries to complete a file that could not be closed, and to rename it; 0: for ever"},
+    {.key = "hdfs.retryInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(retry_s),
+     .fallback = "180",
+     .unit = "s",
+     .help = "time between these tries; 0 or less: one try only"},
+    {.key = "hdfs.callTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(call_timeout_ms),
+     .fallback = "30000",
+     .unit = "ms",
+     .help = "longest time of one operation (create, flush, close, rename); 0: no limit"},
+    {.key = "hdfs.threadsPoolSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(threads),
+     .fallback = "10",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "threads for operations; here the worker has any number of them under way"},
+    {.key = "hdfs.rollTimerPoolSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_threads),
+     .fallback = "1",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "threads that roll by time; here the worker does it"},
+    {.key = "hdfs.round",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(round),
+     .fallback = "false",
+     .help = "round times in escapes, except %t, down to a multiple of roundValue"},
+    {.key = "hdfs.roundValue",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(round_value),
+     .fallback = "1",
+     .help = "at most 60, or 24 hours"},
+    {.key = "hdfs.roundUnit",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(round_unit),
+     .fallback = "second",
+     .help = "second, minute or hour"},
+    {.key = "hdfs.timeZone",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(time_zone),
+     .help = "of times in escapes, as Europe/Berlin; without this key that of the process"},
+    {.key = "hdfs.useLocalTimeStamp",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(local_time),
+     .fallback = "false",
+     .help = "escapes use the time at which an event is written, not its header timestamp"},
+    {.key = "hdfs.kerberosPrincipal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(principal),
+     .help = "for a file system with Kerberos; _HOST is the name of this host"},
+    {.key = "hdfs.kerberosKeytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(keytab),
+     .help = "file with the principal's keys"},
+    {.key = "hdfs.proxyUser",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(proxy_user),
+     .help = "the user in whose name files are written"},
+    {.key = "hdfs.useRawLocalFileSystem",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(raw),
+     .fallback = "false",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "write no .crc file beside a file of the local disk; here none is written"},
+    {.key = "penstock.hsync",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(hsync),
+     .fallback = "false",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "events count as delivered when they are on the disks of the datanodes (hsync), not in their memory "
+         "(hflush)"},
+    PS_OPTION_END,
+};
+
+/* ---- what the keys mean ---- */
+
+static uint64_t seconds_ns(int64_t seconds)
+{
+    return seconds <= 0 || seconds > LONGEST_S ? 0 : (uint64_t)seconds * PS_NS_PER_S;
+}
+
+static uint64_t positive(int64_t number)
+{
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+/* Returns false for another word: Flume does not round then. */
+static bool parse_unit(const char *word, enum ps_escape_unit *unit)
+{
+    static const char *const words[] = {
+        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
+    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
+        if (strcasecmp(word, words[i]) == 0) {
+            *unit = (enum ps_escape_unit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ps_status build_place(const struct hdfs_plan *plan, struct ps_arena *arena,
+                                  struct ps_hdfs_place *place, struct ps_err *err)
+{
+    char home[PS_HDFS_PLACE_BYTES] = "";
+    struct ps_escape_options escapes = {
+        .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
+    escapes.round = plan->round && parse_unit(plan->round_unit, &escapes.unit);
+    if (getcwd(home, sizeof home) == NULL)
+        return ps_err_set(err, "hdfs.path: the working directory is not known");
+    return ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err);
+}
+
+/* ---- check ---- */
+
+static enum ps_status refuse(const struct ps_context *context, const char *key, const char *message)
+{
+    ps_report(context, PS_LOG_ERROR, key, "%s", message);
+    return PS_FAIL;
+}
+
+/* Finds what the files are, without the serializer. On PS_FAIL: the key and what is wrong with it. */
+static enum ps_status find_format(const struct hdfs_plan *plan, struct ps_hadoop_format *format,
+                                  const char **key, struct ps_err *err)
+{
+    bool compressed = false;
+    *key = "hdfs.fileType";
+    if (!ps_hadoop_file_type_find(plan->file_type, &format->type))
+        return ps_err_set(err, "%s is neither SequenceFile, DataStream nor CompressedStream",
+                          plan->file_type);
+    *key = "hdfs.codeC";
+    if (plan->codec != NULL) {
+        enum ps_hadoop_codec_found found = ps_hadoop_codec_find(plan->codec, &format->codec);
+        if (found == PS_HADOOP_CODEC_LZO)
+            return ps_err_set(
+                err, "%s: LZO is not in penstock, because its library has the GPL: use lz4 or snappy",
+                plan->codec);
+        if (found == PS_HADOOP_CODEC_UNKNOWN)
+            return ps_err_set(
+                err,
+                "%s is no codec of Hadoop's: use None, default, deflate, gzip, bzip2, lz4, snappy "
+                "or zstandard",
+                plan->codec);
+        compressed = found == PS_HADOOP_CODEC_FOUND;
+    }
+    if (format->type == PS_HADOOP_DATA_STREAM && plan->codec != NULL)
+        return ps_err_set(err, "files of the type DataStream are not compressed: use CompressedStream");
+    if (format->type == PS_HADOOP_COMPRESSED_STREAM && !compressed)
+        return ps_err_set(err, "hdfs.fileType CompressedStream needs a codec");
+    format->compression = compressed ? PS_HADOOP_COMPRESSION_BLOCK : PS_HADOOP_COMPRESSION_NONE;
+    *key = "hdfs.writeFormat";
+    if (format->type == PS_HADOOP_SEQUENCE_FILE &&
+        !ps_hadoop_write_format_find(plan->write_format, &format->text))
+        return ps_err_set(err, "%s is neither Writable nor Text; classes of your own need Flume",
+                          plan->write_format);
+    return PS_OK;
+}
+
+static enum ps_status find_serializer(struct hdfs_plan *plan, struct ps_context *context,
+                                      struct ps_hadoop_format *format, struct ps_err *err)
+{
+    if (format->type == PS_HADOOP_SEQUENCE_FILE)
+        return PS_OK;
+    format->serializer = context->sub_stage(context, PS_KIND_SERIALIZER, plan->serializer_type,
+                                            &plan->serializer_keys, &format->serializer_plan, err);
+    return format->serializer != NULL ? PS_OK : PS_FAIL;
+}
+
+static enum ps_status check_format(const struct hdfs_plan *plan_, const struct ps_context *context)
+{
+    struct hdfs_plan plan = *plan_;
+    struct ps_hadoop_format format = {.text = false};
+    struct ps_err err = {.length = 0};
+    const char *key;
+    if (find_format(&plan, &format, &key, &err) != PS_OK)
+        return refuse(context, key, ps_err_join(&err));
+    return find_serializer(&plan, (struct ps_context *)(uintptr_t)context, &format, &err);
+}
+
+static enum ps_status check_rounding(const struct hdfs_plan *plan, const struct ps_context *context)
+{
+    enum ps_escape_unit unit;
+    if (!plan->round)
+        return PS_OK;
+    if (!parse_unit(plan->round_unit, &unit)) {
+        ps_report(context, PS_LOG_WARN, "hdfs.roundUnit",
+                  "%s is neither second, minute nor hour: times are not rounded, as in Flume",
+                  plan->round_unit);
+        return PS_OK;
+    }
+    int64_t most = unit == PS_ESCAPE_HOUR ? 24 : 60;
+    if (plan->round_value > 0 && plan->round_value <= most)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "hdfs.roundValue", "must be from 1 to %" PRIi64, most);
+    return PS_FAIL;
+}
+
+static void warn_about_values(const struct hdfs_plan *plan, const struct ps_context *context)
+{
+    if (plan->empty_in_use_suffix && plan->in_use_suffix != NULL)
+        ps_report(context, PS_LOG_WARN, "hdfs.inUseSuffix",
+                  "has no effect with hdfs.emptyInUseSuffix = true");
+    if (plan->retry_s <= 0)
+        ps_report(context, PS_LOG_WARN, "hdfs.retryInterval",
+                  "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
+}
+
+static enum ps_status hdfs_check(const void *plan_, const struct ps_context *context)
+{
+    const struct hdfs_plan *plan = plan_;
+    struct ps_hdfs_place place;
+    struct ps_err err = {.length = 0};
+    if (plan->batch_size <= 0)
+        return refuse(context, "hdfs.batchSize", "must be greater than 0");
+    if (plan->replicas_min < -1)
+        return refuse(context, "hdfs.minBlockReplicas", "must be 0 or more");
+    if (check_rounding(plan, context) != PS_OK || check_format(plan, context) != PS_OK)
+        return PS_FAIL;
+    if (build_place(plan, context->arena, &place, &err) != PS_OK)
+        return refuse(context, "hdfs.path", ps_err_join(&err));
+    warn_about_values(plan, context);
+    return PS_OK;
+}
+
+/* ---- build ---- */
+
+static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct hdfs_plan *plan = plan_;
+    struct ps_hdfs_settings *settings = &plan->settings;
+    const char *key;
+    const char *suffix = plan->in_use_suffix != NULL ? plan->in_use_suffix : ".tmp";
+    *settings = (struct ps_hdfs_settings){
+        .in_use_prefix = plan->in_use_prefix,
+        .in_use_suffix = plan->empty_in_use_suffix ? "" : suffix,
+        .file_suffix = plan->file_suffix,
+        .roll_interval_ns = seconds_ns(plan->roll_interval_s),
+        .roll_bytes = positive(plan->roll_bytes),
+        .roll_events = positive(plan->roll_events),
+        .idle_ns = seconds_ns(plan->idle_s),
+        .open_files_max = plan->open_files_max > 0 ? (uint32_t)plan->open_files_max : 1,
+        .replicas_min = plan->replicas_min,
+        .close_tries = plan->close_tries > 0 ? (uint32_t)plan->close_tries : PS_HDFS_TRIES_ENDLESS,
+        .retry_ns = seconds_ns(plan->retry_s),
+        .call_timeout_ns = plan->call_timeout_ms > 0 ? (uint64_t)plan->call_timeout_ms * PS_NS_PER_MS
+                                                     : (uint64_t)LONGEST_S * PS_NS_PER_S,
+        .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
+        .held_bytes_max = context->client_queue_bytes,
+    };
+    if (plan->retry_s <= 0)
+        settings->close_tries = 1;
+    if (build_place(plan, context->arena, &settings->place, err) != PS_OK)
+        return PS_FAIL;
+    if (find_format(plan, &settings->format, &key, err) != PS_OK)
+        return PS_FAIL;
+    if (plan->file_suffix[0] == '\0' && settings->format.compression != PS_HADOOP_COMPRESSION_NONE)
+        settings->file_suffix = ps_hadoop_codecs[settings->format.codec].extension;
+    return find_serializer(plan, context, &settings->format, err);
+}
+
+/* ---- the worker's ---- */
+
+static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct hdfs_plan *plan = plan_;
+    struct hdfs_state *state = state_;
+    struct ps_filesystem *filesystem;
+    const struct ps_hadoop_settings settings = {
+        .url = plan->settings.place.url,
+        .proxy_user = plan->proxy_user,
+        .kerberos_principal = plan->principal,
+        .keytab = plan->keytab,
+        .call_timeout_ns = plan->settings.call_timeout_ns,
+        .port = port,
+    };
+    if (ps_hadoop_open(&settings, &filesystem, err) != PS_OK)
+        return PS_FAIL;
+    state->sink = ps_hdfs_sink_open(&plan->settings, filesystem, port, err);
+    if (state->sink != NULL)
+        return PS_OK;
+    ps_filesystem_close(filesystem);
+    return PS_FAIL;
+}
+
+static void hdfs_close(const void *plan, void *state_)
+{
+    struct hdfs_state *state = state_;
+    (void)plan;
+    ps_hdfs_sink_close(state->sink);
+}
+
+static enum ps_result hdfs_work(const void *plan, void *state_, struct ps_lease **lease,
+                                const struct ps_now *now)
+{
+    struct hdfs_state *state = state_;
+    (void)plan;
+    return ps_hdfs_sink_work(state->sink, lease, now);
+}
+
+static uint64_t hdfs_tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct hdfs_state *state = state_;
+    (void)plan;
+    return ps_hdfs_sink_tick(state->sink, now);
+}
+
+static bool hdfs_recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
+{
+    struct hdfs_state *state = state_;
+    (void)plan;
+    return ps_hdfs_sink_recall(state->sink, back, now);
+}
+
+static bool hdfs_drain(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct hdfs_state *state = state_;
+    (void)plan;
+    return ps_hdfs_sink_drain(state->sink, now);
+}
+
+/* ---- what an operator sees ---- */
+
+static void outline_rolls(const struct hdfs_plan *plan, FILE *out)
+{
+    const char *joint = ", a new one after ";
+    if (plan->roll_interval_s > 0) {
+        fprintf(out, "%s%s", joint, ps_quantity_print_s((double)plan->roll_interval_s).text);
+        joint = " or ";
+    }
+    if (plan->roll_bytes > 0) {
+        fprintf(out, "%s%s bytes", joint, ps_quantity_print_count((uint64_t)plan->roll_bytes).text);
+        joint = " or ";
+    }
+    if (plan->roll_events > 0)
+        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)plan->roll_events).text);
+}
+
+static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct hdfs_plan *plan = plan_;
+    (void)context;
+    fprintf(out, "writes %s files in %s", plan->file_type, plan->path);
+    outline_rolls(plan, out);
+}
+
+static const char *const counter_names[] = {PS_HDFS_COUNTER_NAMES, NULL};
+
+static const struct ps_sink_ops sink = {
+    .sockets = true, .work = hdfs_work, .tick = hdfs_tick, .recall = hdfs_recall, .drain = hdfs_drain};
+
+const struct ps_stage_ops ps_sink_hdfs = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "hdfs",
+    .aliases = PS_WORDS("org.apache.flume.sink.hdfs.HDFSEventSink"),
+    .summary = "writes files in HDFS, one for each directory and prefix that escapes name, and rolls them",
+    .options = options,
+    .counters = counter_names,
+    .client_holds_events = true,
+    .plan_size = sizeof(struct hdfs_plan),
+    .state_size = sizeof(struct hdfs_state),
+    .check = hdfs_check,
+    .build = hdfs_build,
+    .open = hdfs_open,
+    .close = hdfs_close,
+    .outline = hdfs_outline,
+    .sink = &sink,
+};
