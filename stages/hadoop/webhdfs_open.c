@@ -53,7 +53,7 @@ static enum ps_status add_server(struct opening *opening, const char *address, c
 /* `suffix`: ".NAMESERVICE.NAMENODE". Without an address of its web server: the host of its RPC. */
 static enum ps_status add_namenode(struct opening *opening, const char *suffix, struct ps_err *err)
 {
-    char key[KEY_BYTES], rpc_key[KEY_BYTES];
+    char key[3 * KEY_BYTES], rpc_key[3 * KEY_BYTES];
     snprintf(key, sizeof key, "dfs.namenode.%s-address%s", opening->tls ? "https" : "http", suffix);
     snprintf(rpc_key, sizeof rpc_key, "dfs.namenode.rpc-address%s", suffix);
     const char *address = ps_hadoop_configuration_text(opening->configuration, key);
@@ -72,7 +72,7 @@ static enum ps_status add_namenode(struct opening *opening, const char *suffix, 
 static enum ps_status add_name_service(struct opening *opening, const char *name, const char *namenodes,
                                        struct ps_err *err)
 {
-    char *list = strdup(namenodes), *rest = list, suffix[KEY_BYTES / 2];
+    char *list = strdup(namenodes), *rest = list, suffix[2 * KEY_BYTES];
     enum ps_status status = list != NULL ? PS_OK : ps_err_set(err, "no memory");
     for (char *one; status == PS_OK && (one = strtok_r(rest, ", \t\r\n", &rest)) != NULL;) {
         snprintf(suffix, sizeof suffix, ".%s.%s", name, one);
