@@ -259,6 +259,7 @@ static void end_defaults(struct ps_hdfs *hdfs, const struct ps_namenode_answer *
         if (one->phase == PS_STREAM_OPENING && !ps_namenode_call_is_busy(&one->call))
             ps_hdfs_stream_open(one, outcome);
     }
+    ps_hdfs_readers_go_on(hdfs, outcome);
 }
 
 static void first_key_told(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
@@ -301,6 +302,15 @@ static void renew_key(struct ps_hdfs *hdfs, const struct ps_now *now)
         ps_namenode_get_data_encryption_key(hdfs->namenode, &hdfs->key_call, key_told);
 }
 
+bool ps_hdfs_ask_defaults(struct ps_hdfs *hdfs)
+{
+    if (hdfs->defaults == PS_DEFAULTS_NONE) {
+        hdfs->defaults = PS_DEFAULTS_ASKED;
+        ps_namenode_get_server_defaults(hdfs->namenode, &hdfs->defaults_call, defaults_told);
+    }
+    return hdfs->defaults == PS_DEFAULTS_KNOWN;
+}
+
 static struct ps_file_stream *hdfs_create(struct ps_filesystem *filesystem, const char *path,
                                           const struct ps_file_creation *creation, ps_file_done *done,
                                           void *argument)
@@ -308,12 +318,8 @@ static struct ps_file_stream *hdfs_create(struct ps_filesystem *filesystem, cons
     static const struct ps_namenode_answer good = {.error = PS_FILE_OK, .reason = ""};
     struct ps_hdfs *hdfs = (struct ps_hdfs *)filesystem;
     struct ps_file_stream *stream = ps_hdfs_stream_create(filesystem, path, creation, done, argument);
-    if (hdfs->defaults == PS_DEFAULTS_KNOWN)
+    if (ps_hdfs_ask_defaults(hdfs))
         ps_hdfs_stream_open((struct ps_hdfs_stream *)stream, &good);
-    if (hdfs->defaults == PS_DEFAULTS_NONE) {
-        hdfs->defaults = PS_DEFAULTS_ASKED;
-        ps_namenode_get_server_defaults(hdfs->namenode, &hdfs->defaults_call, defaults_told);
-    }
     return stream;
 }
 

@@ -202,5 +202,13 @@ void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes);
 
 void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t length_max, ps_file_done *done,
                   void *argument);
+/* The server's defaults are known, or cannot be had: goes on with the readers that wait for them. */
+void ps_hdfs_readers_go_on(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome);
 /* Without a word. */
 void ps_hdfs_reader_free(struct ps_hdfs_reader *reader);
+
+/* ---- hdfs.c ---- */
+
+/* Whether the server's defaults are known, and with them how connections to datanodes are protected; if not, they are asked
+ * for. */
+bool ps_hdfs_ask_defaults(struct ps_hdfs *hdfs);

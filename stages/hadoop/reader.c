@@ -26,6 +26,7 @@ struct ps_hdfs_reader {
     PsHadoop__GetBlockLocationsResponse *located; /* NULL: not known yet */
     size_t block, node;                           /* which one is read, and from where */
     struct ps_datanode_link link;
+    bool waits;    /* for the server's defaults */
     bool answered; /* to OP_READ_BLOCK */
     enum ps_checksum_type checksum;
     uint32_t chunk_bytes;
@@ -340,6 +341,25 @@ static void too_late(struct ps_hadoop_timer *timer)
     finish(reader, PS_FILE_TIMEOUT, reason);
 }
 
+static void ask_blocks(struct ps_hdfs_reader *reader)
+{
+    reader->waits = false;
+    ps_namenode_get_block_locations(reader->hdfs->namenode, &reader->call, reader->path, 0,
+                                    (uint64_t)reader->length_max + 1, blocks_told);
+}
+
+void ps_hdfs_readers_go_on(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome)
+{
+    struct ps_hdfs_reader *next;
+    for (struct ps_hdfs_reader *reader = hdfs->readers; reader != NULL; reader = next) {
+        next = reader->next;
+        if (reader->waits && outcome->error == PS_FILE_OK)
+            ask_blocks(reader);
+        else if (reader->waits)
+            finish(reader, outcome->error, outcome->reason);
+    }
+}
+
 void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t length_max, ps_file_done *done,
                   void *argument)
 {
@@ -362,6 +382,7 @@ void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t len
     uint64_t now_ns = ps_hadoop_loop_now(hdfs->loop).mono_ns;
     if (now_ns > 0)
         ps_hadoop_loop_set(hdfs->loop, &reader->timer, now_ns + 2 * hdfs->call_timeout_ns);
-    ps_namenode_get_block_locations(hdfs->namenode, &reader->call, path, 0, (uint64_t)length_max + 1,
-                                    blocks_told);
+    reader->waits = true;
+    if (ps_hdfs_ask_defaults(hdfs))
+        ask_blocks(reader);
 }

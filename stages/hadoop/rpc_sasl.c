@@ -212,7 +212,9 @@ static int begin_kerberos(struct session *session, char *reason)
     if (context == NULL && later)
         return 0;
     if (context == NULL) {
-        snprintf(reason, REASON_BYTES, "%.180s; the namenode is %.50s", why, session->server);
+        bool other = strstr(why, "Server ") != NULL;
+        snprintf(reason, REASON_BYTES, "%.180s%s%.45s", why, other ? "; it says that it is " : "",
+                 other ? session->server : "");
         return -1;
     }
     session->method = PS_RPC_KERBEROS;

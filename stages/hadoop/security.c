@@ -199,8 +199,12 @@ static void *enter(void *argument, const PsHadoop__DatanodeId *node, const PsHad
     struct connection *connection = calloc(1, sizeof *connection);
     bool by_token =
         security->kerberos && security->transfer_protection != 0 && node->xfer_port >= PRIVILEGED_PORTS;
-    if (connection == NULL || (security->key == NULL && !by_token))
+    if (connection == NULL)
+        return NULL;
+    if (security->key == NULL && !by_token) {
+        connection->sasl.wonders = security->kerberos && node->xfer_port >= PRIVILEGED_PORTS;
         return connection;
+    }
     if (security->key != NULL) {
         connection->name = strdup(security->key->name);
         connection->secret = strdup(security->key->secret);
@@ -225,8 +229,7 @@ const struct ps_transfer_security *ps_hadoop_security_transfer(struct ps_hadoop_
                                                                bool encrypts)
 {
     security->encrypts = encrypts;
-    return encrypts || (security->kerberos && security->transfer_protection != 0) ? &security->transfer
-                                                                                  : NULL;
+    return encrypts || security->kerberos ? &security->transfer : NULL;
 }
 
 /* ---- data encryption keys ---- */

@@ -30,6 +30,7 @@ struct session {
     struct ps_sasl_pipe pipe; /* first: its functions' */
     enum state state;
     bool offers_aes, *key_unknown;
+    bool wonders;                  /* until something was read */
     EVP_CIPHER_CTX *seal, *unseal; /* AES; NULL: not */
 };
 
@@ -236,11 +237,25 @@ static int seal(struct session *session, const struct iovec *parts, int count, c
                : lose(reason, "the library cannot encipher");
 }
 
+/* A datanode that expects SASL resets a connection without it, and says why to its own log alone. */
+static ssize_t note_end(struct session *session, ssize_t result, char *reason)
+{
+    if (result > 0)
+        session->wonders = false;
+    size_t length = result < 0 && session->wonders ? strlen(reason) : PS_TRANSPORT_REASON_BYTES;
+    if (length < PS_TRANSPORT_REASON_BYTES)
+        snprintf(reason + length, PS_TRANSPORT_REASON_BYTES - length,
+                 " (does it expect SASL? hdfs-site.xml has no dfs.data.transfer.protection)");
+    return result;
+}
+
 static ssize_t write_session(void *opened, const struct iovec *parts, int count, short *wants, char *reason)
 {
     struct session *session = opened;
-    if (session->seal == NULL)
-        return ps_sasl_pipe_write(&session->pipe, &framing, parts, count, wants, reason);
+    if (session->seal == NULL) {
+        ssize_t written = ps_sasl_pipe_write(&session->pipe, &framing, parts, count, wants, reason);
+        return written < 0 ? note_end(session, written, reason) : written;
+    }
     if (session->pipe.taken == 0 && seal(session, parts, count, reason) < 0)
         return -1;
     int sent = ps_sasl_pipe_flush(&session->pipe, wants, reason);
@@ -257,7 +272,7 @@ static ssize_t read_session(void *opened, char *to, size_t room, short *wants, c
     ssize_t length = ps_sasl_pipe_read(&session->pipe, &framing, to, room, wants, reason);
     if (length > 0 && session->unseal != NULL && !encipher(session->unseal, to, (size_t)length))
         return lose(reason, "the library cannot decipher");
-    return length;
+    return note_end(session, length, reason);
 }
 
 /* ---- the session ---- */
@@ -300,6 +315,7 @@ static void *open_session(const void *wanted, int fd, char *reason)
     if (session != NULL) {
         ps_sasl_pipe_init(&session->pipe, fd);
         session->state = settings->name != NULL ? CHALLENGE : OPEN;
+        session->wonders = settings->wonders;
         if (settings->name == NULL || begin(session, settings))
             return session;
         close_session(session);

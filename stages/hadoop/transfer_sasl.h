@@ -18,14 +18,16 @@
 #include "stages/net/sasl.h"
 #include "stages/net/transport.h"
 
-/* Settings of one connection. All NULL: no exchange takes place, and nothing is protected. */
+/* Settings of one connection. `name` NULL: no exchange takes place, and nothing is protected. */
 struct ps_transfer_sasl {
     const char *name, *secret; /* base64 */
     unsigned protection;       /* PS_SASL_PREFER */
     const char *cipher;        /* of DIGEST-MD5: NULL, "3des", "rc4" */
     bool aes;                  /* dfs.encrypt.data.transfer.cipher.suites: AES/CTR/NoPadding */
-    bool *
-        key_unknown; /* set when the datanode does not know the data encryption key (any more); NULL: there is none */
+    /* A datanode with security may expect the exchange that does not take place: said when it hangs up at once. */
+    bool wonders;
+    /* Set when the datanode does not know the data encryption key (any more). NULL: there is none. */
+    bool *key_unknown;
 };
 
 extern const struct ps_transport ps_transfer_sasl_transport;

@@ -57,7 +57,11 @@ static bool acquire(struct maker *maker, gss_name_t name, gss_cred_id_t *credent
                          maker->keytab != NULL ? &store : GSS_C_NO_CRED_STORE, credential, NULL, NULL);
     if (major == GSS_S_COMPLETE)
         return true;
-    ps_gss_explain(major, minor, reason);
+    if (maker->keytab == NULL)
+        snprintf(reason, PS_GSS_REASON_BYTES,
+                 "no tickets in the default cache (run kinit, or set a principal and a keytab)");
+    else
+        ps_gss_explain(major, minor, reason);
     return false;
 }
 

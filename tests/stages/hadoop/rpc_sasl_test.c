@@ -1,5 +1,6 @@
 /* SASL of Hadoop's RPC at the wire: what a server may offer, tokens with each level of protection, refusals, servers without
- * security. */
+ * security. (Kerberos, and real namenodes:
+ * tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/hadoop/rpc_sasl.h"
 #include "stages/hadoop/varint.h"

@@ -1,4 +1,5 @@
-/* The exchange of SASL with a datanode, at the wire: levels of protection, AES, refusals, damage. */
+/* The exchange of SASL with a datanode, at the wire: levels of protection, AES, refusals, damage. (Real datanodes:
+ * tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/hadoop/proto/transfer_sasl.pb-c.h"
 #include "stages/hadoop/transfer_sasl.h"
 #include "stages/hadoop/varint.h"
@@ -397,7 +398,7 @@ static void test_false_servers(void **state)
 static void test_none(void **state)
 {
     (void)state;
-    static const struct ps_transfer_sasl none = {.name = NULL};
+    static const struct ps_transfer_sasl none = {.wonders = true};
     struct wire wire;
     char bytes[3];
     short wants;
@@ -407,6 +408,11 @@ static void test_none(void **state)
         ps_transfer_sasl_transport.write(wire.session, &(struct iovec){"abc", 3}, 1, &wants, wire.reason), 3);
     receive(&wire, bytes, 3);
     assert_memory_equal(bytes, "abc", 3);
+    shutdown(wire.theirs, SHUT_WR);
+    assert_int_equal(ps_transfer_sasl_transport.read(wire.session, bytes, 3, &wants, wire.reason), -1);
+    assert_string_equal(wire.reason,
+                        "the other side closed the connection (does it expect SASL? hdfs-site.xml has no "
+                        "dfs.data.transfer.protection)");
     close_wire(&wire);
 }
 

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Needs: hdfs kerberos
+# A real HDFS with Kerberos, and penstock's client: each level of protection of RPC and of data transfer, tickets that expire while files
+# are written, a KDC that is away, and what people do wrong. Hadoop's own client reads what was written.
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/real/hdfs_security.sh
+source "$PENSTOCK_SOURCE/tests/real/hdfs_security.sh"
+
+step "a HDFS that allows each level"
+all=authentication,integrity,privacy
+serve --rpc $all --data $all --aes
+for level in authentication integrity privacy; do
+    client $level hadoop.rpc.protection=$level dfs.data.transfer.protection=$level dfs.encrypt.data.transfer.cipher.suites=
+done
+client aes hadoop.rpc.protection=privacy dfs.data.transfer.protection=privacy
+client other hadoop.rpc.protection=authentication dfs.namenode.kerberos.principal=nn/_HOST@PENSTOCK.TEST
+client unprotected hadoop.rpc.protection=privacy dfs.data.transfer.protection=
+client simple hadoop.security.authentication=simple
+
+step "tickets of four seconds, and a file that takes longer: privacy, so that each call uses the context of the ticket"
+sed 's/\[libdefaults\]/&\nticket_lifetime = 4s/' "$d/krb5.conf" >"$work/short.conf"
+KRB5_CONFIG=$work/short.conf write_start expiry --conf "$work/conf-privacy" "${as_flume[@]}" --batches 30 --rest 300 --batch 100000 \
+    --block-size 1048576
+
+step "levels"
+for level in authentication integrity privacy aes; do as $level --batches 20 --batch 100000; done
+
+step "mistakes"
+flume=(--principal flume@PENSTOCK.TEST)
+refused aes "no Kerberos ticket: No key table entry found for flume@PENSTOCK.TEST .*klist -k" "${flume[@]}" --keytab "$d/alice.keytab"
+refused aes "Key table file '.*none.keytab' not found" "${flume[@]}" --keytab "$d/none.keytab"
+refused other "nn/localhost@PENSTOCK.TEST not found in Kerberos database .*it says that it is hdfs/localhost" "${as_flume[@]}"
+refused unprotected "could only be written to 0 of" "${as_flume[@]}"
+refused simple "SIMPLE authentication is not enabled" "${as_flume[@]}"
+refused aes "user=alice, access=WRITE" "${as_flume[@]}" --proxy alice
+refused aes "alice@PENSTOCK.TEST is not allowed to impersonate bob" --principal alice@PENSTOCK.TEST --keytab "$d/alice.keytab" --proxy bob
+KRB5CCNAME=$work/no-tickets refused aes "run kinit, or set a principal and a keytab"
+kadmin.local -r PENSTOCK.TEST addprinc -randkey gone >/dev/null 2>&1
+for keytab in old new; do kadmin.local -r PENSTOCK.TEST ktadd -k "$work/$keytab.keytab" gone >/dev/null; done
+refused aes "the keytab is older than the principal's keys: export it again" --principal gone --keytab "$work/old.keytab"
+kadmin.local -r PENSTOCK.TEST addprinc -randkey former >/dev/null 2>&1
+kadmin.local -r PENSTOCK.TEST ktadd -k "$work/former.keytab" former >/dev/null
+kadmin.local -r PENSTOCK.TEST delprinc -force former >/dev/null
+refused aes "Client 'former@PENSTOCK.TEST' not found in Kerberos database" --principal former --keytab "$work/former.keytab"
+await_refused
+grep -q "does it expect SASL?" "$work/writer.log" || fail "nothing says that datanodes expect SASL"
+
+step "tickets of kinit"
+export KRB5CCNAME=$work/tickets
+kinit -k -t "$d/flume.keytab" flume@PENSTOCK.TEST
+as_flume=()
+as aes --batches 5
+unset KRB5CCNAME
+as_flume=("${flume[@]}" --keytab "$d/flume.keytab")
+
+write_wait expiry
+hadoop_reads authentication integrity privacy aes expiry
+
+step "the KDC is away, and comes back"
+kill "$(cut -d' ' -f1 "$d/kdc.pid")"
+refused privacy "no KDC of the realm answers" "${as_flume[@]}"
+await_refused
+: >"$work/writer.log"
+write_start back --conf "$work/conf-privacy" "${as_flume[@]}" --batches 3
+await 30 grep -q "localhost:.*no KDC of the realm answers.*; tried again" "$work/writer.log" || fail "the writer does not try again"
+krb5kdc -n -r PENSTOCK.TEST >>"$d/kdc.log" 2>&1 </dev/null &
+children[$!]=kdc
+write_wait back
