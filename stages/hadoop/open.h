@@ -23,3 +23,8 @@ struct ps_hadoop_settings {
  * closes it. */
 enum ps_status ps_hadoop_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                               struct ps_err *err);
+
+/* The URL that "" stands for, else `url`: lives as long as both. Thread: any. */
+const char *ps_hadoop_url(const struct ps_hadoop_configuration *configuration, const char *url);
+/* Whether it is the local disk, which needs no configuration. Not for "". Thread: any. */
+bool ps_hadoop_url_is_local(const char *url);

@@ -23,6 +23,7 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
         free(sink);
         return NULL;
     }
+    ps_hadoop_writers_read_schemas(sink->writers, filesystem, settings->place.url);
     sink->settings = settings;
     sink->filesystem = filesystem;
     sink->port = port;

@@ -3,7 +3,11 @@
 #include "core/stage.h"
 
 #include "core/quantity.h"
+#include "stages/hadoop/configuration.h"
 #include "stages/hadoop/open.h"
+#include "stages/hadoop/url.h"
+#include "stages/hadoop/user.h"
+#include "stages/hdfs_sink/format.h"
 #include "stages/hdfs_sink/sink.h"
 
 #include <inttypes.h>
@@ -16,12 +20,13 @@
 struct hdfs_plan {
     const char *path, *file_prefix, *file_suffix, *in_use_prefix, *in_use_suffix, *time_zone, *round_unit;
     const char *codec, *file_type, *write_format, *serializer_type;
-    const char *principal, *keytab, *proxy_user;
+    const char *principal, *keytab, *proxy_user, *configuration_directory;
     bool empty_in_use_suffix, round, local_time, hsync, raw;
     int64_t roll_interval_s, roll_bytes, roll_events, idle_s, batch_size, open_files_max, replicas_min,
         threads, roll_threads, round_value, close_tries, retry_s, call_timeout_ms;
     struct ps_pairs serializer_keys;
     struct ps_hdfs_settings settings;
+    struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
 };
 
 struct hdfs_state {
@@ -202,6 +207,13 @@ static const struct ps_option options[] = {
      .fallback = "false",
      .flags = PS_OPTION_NO_EFFECT,
      .help = "write no .crc file beside a file of the local disk; here none is written"},
+    {.key = "penstock.hadoop.conf",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(configuration_directory),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
+             "etc/hadoop of "
+             "HADOOP_HOME, else /etc/hadoop/conf"},
     {.key = "penstock.hsync",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(hsync),
@@ -239,15 +251,50 @@ static bool parse_unit(const char *word, enum ps_escape_unit *unit)
     return false;
 }
 
-static enum ps_status build_place(const struct hdfs_plan *plan, struct ps_arena *arena,
+/* Whether hdfs.path itself names the local disk. */
+static bool is_local(const struct hdfs_plan *plan)
+{
+    return ps_hdfs_url_length(plan->path) > 0 && ps_hadoop_url_is_local(plan->path);
+}
+
+/* Reads Hadoop's configuration, if there is one and the path may need it; else NULL. */
+static enum ps_status load_configuration(const struct hdfs_plan *plan,
+                                         struct ps_hadoop_configuration **configuration, struct ps_err *err)
+{
+    char room[PS_HADOOP_DIRECTORY_BYTES];
+    *configuration = NULL;
+    if (is_local(plan))
+        return PS_OK;
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
+}
+
+/* Where a relative path begins: FileSystem.getWorkingDirectory. */
+static enum ps_status find_home(const struct hdfs_plan *plan,
+                                const struct ps_hadoop_configuration *configuration,
+                                char home[PS_HDFS_PLACE_BYTES], struct ps_err *err)
+{
+    char user[PS_HADOOP_USER_BYTES];
+    if (!ps_hadoop_url_is_local(ps_hadoop_url(configuration, is_local(plan) ? plan->path : ""))) {
+        snprintf(home, PS_HDFS_PLACE_BYTES, "/user/%s",
+                 plan->proxy_user != NULL ? plan->proxy_user : ps_hadoop_user(user));
+        return PS_OK;
+    }
+    return getcwd(home, PS_HDFS_PLACE_BYTES) != NULL
+               ? PS_OK
+               : ps_err_set(err, "hdfs.path: the working directory is not known");
+}
+
+static enum ps_status build_place(const struct hdfs_plan *plan,
+                                  const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,
                                   struct ps_hdfs_place *place, struct ps_err *err)
 {
     char home[PS_HDFS_PLACE_BYTES] = "";
     struct ps_escape_options escapes = {
         .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
     escapes.round = plan->round && parse_unit(plan->round_unit, &escapes.unit);
-    if (getcwd(home, sizeof home) == NULL)
-        return ps_err_set(err, "hdfs.path: the working directory is not known");
+    if (find_home(plan, configuration, home, err) != PS_OK)
+        return PS_FAIL;
     return ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err);
 }
 
@@ -259,41 +306,10 @@ static enum ps_status refuse(const struct ps_context *context, const char *key, 
     return PS_FAIL;
 }
 
-/* Finds what the files are, without the serializer. On PS_FAIL: the key and what is wrong with it. */
-static enum ps_status find_format(const struct hdfs_plan *plan, struct ps_hadoop_format *format,
-                                  const char **key, struct ps_err *err)
+static struct ps_hdfs_format_names names_of(const struct hdfs_plan *plan)
 {
-    bool compressed = false;
-    *key = "hdfs.fileType";
-    if (!ps_hadoop_file_type_find(plan->file_type, &format->type))
-        return ps_err_set(err, "%s is neither SequenceFile, DataStream nor CompressedStream",
-                          plan->file_type);
-    *key = "hdfs.codeC";
-    if (plan->codec != NULL) {
-        enum ps_hadoop_codec_found found = ps_hadoop_codec_find(plan->codec, &format->codec);
-        if (found == PS_HADOOP_CODEC_LZO)
-            return ps_err_set(
-                err, "%s: LZO is not in penstock, because its library has the GPL: use lz4 or snappy",
-                plan->codec);
-        if (found == PS_HADOOP_CODEC_UNKNOWN)
-            return ps_err_set(
-                err,
-                "%s is no codec of Hadoop's: use None, default, deflate, gzip, bzip2, lz4, snappy "
-                "or zstandard",
-                plan->codec);
-        compressed = found == PS_HADOOP_CODEC_FOUND;
-    }
-    if (format->type == PS_HADOOP_DATA_STREAM && plan->codec != NULL)
-        return ps_err_set(err, "files of the type DataStream are not compressed: use CompressedStream");
-    if (format->type == PS_HADOOP_COMPRESSED_STREAM && !compressed)
-        return ps_err_set(err, "hdfs.fileType CompressedStream needs a codec");
-    format->compression = compressed ? PS_HADOOP_COMPRESSION_BLOCK : PS_HADOOP_COMPRESSION_NONE;
-    *key = "hdfs.writeFormat";
-    if (format->type == PS_HADOOP_SEQUENCE_FILE &&
-        !ps_hadoop_write_format_find(plan->write_format, &format->text))
-        return ps_err_set(err, "%s is neither Writable nor Text; classes of your own need Flume",
-                          plan->write_format);
-    return PS_OK;
+    return (struct ps_hdfs_format_names){
+        .file_type = plan->file_type, .codec = plan->codec, .write_format = plan->write_format};
 }
 
 static enum ps_status find_serializer(struct hdfs_plan *plan, struct ps_context *context,
@@ -309,10 +325,11 @@ static enum ps_status find_serializer(struct hdfs_plan *plan, struct ps_context 
 static enum ps_status check_format(const struct hdfs_plan *plan_, const struct ps_context *context)
 {
     struct hdfs_plan plan = *plan_;
+    const struct ps_hdfs_format_names names = names_of(&plan);
     struct ps_hadoop_format format = {.text = false};
     struct ps_err err = {.length = 0};
     const char *key;
-    if (find_format(&plan, &format, &key, &err) != PS_OK)
+    if (ps_hdfs_format_find(&names, &format, &key, &err) != PS_OK)
         return refuse(context, key, ps_err_join(&err));
     return find_serializer(&plan, (struct ps_context *)(uintptr_t)context, &format, &err);
 }
@@ -345,10 +362,27 @@ static void warn_about_values(const struct hdfs_plan *plan, const struct ps_cont
                   "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
 }
 
+/* The path, and the file system that it names. */
+static enum ps_status check_path(const struct hdfs_plan *plan,
+                                 const struct ps_hadoop_configuration *configuration,
+                                 const struct ps_context *context)
+{
+    struct ps_hdfs_place place;
+    struct ps_err err = {.length = 0};
+    enum ps_log_level severity;
+    char advice[PS_HADOOP_ADVICE_BYTES];
+    if (build_place(plan, configuration, context->arena, &place, &err) != PS_OK)
+        return refuse(context, "hdfs.path", ps_err_join(&err));
+    if (!ps_hadoop_url_advise(configuration, plan->path, &severity, advice))
+        return PS_OK;
+    ps_report(context, severity, "hdfs.path", "%s", advice);
+    return severity == PS_LOG_ERROR ? PS_FAIL : PS_OK;
+}
+
 static enum ps_status hdfs_check(const void *plan_, const struct ps_context *context)
 {
     const struct hdfs_plan *plan = plan_;
-    struct ps_hdfs_place place;
+    struct ps_hadoop_configuration *configuration;
     struct ps_err err = {.length = 0};
     if (plan->batch_size <= 0)
         return refuse(context, "hdfs.batchSize", "must be greater than 0");
@@ -356,10 +390,12 @@ static enum ps_status hdfs_check(const void *plan_, const struct ps_context *con
         return refuse(context, "hdfs.minBlockReplicas", "must be 0 or more");
     if (check_rounding(plan, context) != PS_OK || check_format(plan, context) != PS_OK)
         return PS_FAIL;
-    if (build_place(plan, context->arena, &place, &err) != PS_OK)
-        return refuse(context, "hdfs.path", ps_err_join(&err));
+    if (load_configuration(plan, &configuration, &err) != PS_OK)
+        return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
+    enum ps_status status = check_path(plan, configuration, context);
+    ps_hadoop_configuration_free(configuration);
     warn_about_values(plan, context);
-    return PS_OK;
+    return status;
 }
 
 /* ---- build ---- */
@@ -389,13 +425,24 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
     };
     if (plan->retry_s <= 0)
         settings->close_tries = 1;
-    if (build_place(plan, context->arena, &settings->place, err) != PS_OK)
+    const struct ps_hdfs_format_names names = names_of(plan);
+    if (ps_hdfs_format_find(&names, &settings->format, &key, err) != PS_OK)
         return PS_FAIL;
-    if (find_format(plan, &settings->format, &key, err) != PS_OK)
+    if (plan->file_suffix[0] == '\0')
+        settings->file_suffix = ps_hdfs_format_suffix(&names, &settings->format);
+    if (find_serializer(plan, context, &settings->format, err) != PS_OK ||
+        load_configuration(plan, &plan->configuration, err) != PS_OK)
         return PS_FAIL;
-    if (plan->file_suffix[0] == '\0' && settings->format.compression != PS_HADOOP_COMPRESSION_NONE)
-        settings->file_suffix = ps_hadoop_codecs[settings->format.codec].extension;
-    return find_serializer(plan, context, &settings->format, err);
+    if (build_place(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
+        return PS_OK;
+    ps_hadoop_configuration_free(plan->configuration);
+    return PS_FAIL;
+}
+
+static void hdfs_teardown(void *plan_)
+{
+    struct hdfs_plan *plan = plan_;
+    ps_hadoop_configuration_free(plan->configuration);
 }
 
 /* ---- the worker's ---- */
@@ -406,6 +453,7 @@ static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port 
     struct hdfs_state *state = state_;
     struct ps_filesystem *filesystem;
     const struct ps_hadoop_settings settings = {
+        .configuration = plan->configuration,
         .url = plan->settings.place.url,
         .proxy_user = plan->proxy_user,
         .kerberos_principal = plan->principal,
@@ -475,6 +523,20 @@ static void outline_rolls(const struct hdfs_plan *plan, FILE *out)
         fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)plan->roll_events).text);
 }
 
+static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
+{
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
+    const struct hdfs_plan *plan = plan_;
+    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
+    const char *directory =
+        is_local(plan) ? NULL : ps_hadoop_configuration_find(plan->configuration_directory, room);
+    for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (access(path, F_OK) == 0)
+            add(argument, path);
+    }
+}
+
 static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct hdfs_plan *plan = plan_;
@@ -500,8 +562,10 @@ const struct ps_stage_ops ps_sink_hdfs = {
     .state_size = sizeof(struct hdfs_state),
     .check = hdfs_check,
     .build = hdfs_build,
+    .teardown = hdfs_teardown,
     .open = hdfs_open,
     .close = hdfs_close,
     .outline = hdfs_outline,
+    .files = hdfs_files,
     .sink = &sink,
 };
