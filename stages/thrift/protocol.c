@@ -363,6 +363,16 @@ void ps_thrift_put_i32(struct ps_thrift_writer *out, int32_t number)
         put_int32(out, (uint32_t)number);
 }
 
+void ps_thrift_put_i64(struct ps_thrift_writer *out, int64_t number)
+{
+    if (out->compact) {
+        put_varint(out, (uint64_t)number << 1 ^ (uint64_t)(number >> 63));
+        return;
+    }
+    put_int32(out, (uint32_t)((uint64_t)number >> 32));
+    put_int32(out, (uint32_t)number);
+}
+
 void ps_thrift_put_text(struct ps_thrift_writer *out, const char *text, size_t length)
 {
     put_length(out, length);

@@ -98,6 +98,7 @@ void ps_thrift_put_field(struct ps_thrift_writer *out, enum ps_thrift_type type,
 void ps_thrift_put_stop(struct ps_thrift_writer *out);
 void ps_thrift_put_byte(struct ps_thrift_writer *out, uint8_t byte);
 void ps_thrift_put_i32(struct ps_thrift_writer *out, int32_t number);
+void ps_thrift_put_i64(struct ps_thrift_writer *out, int64_t number);
 void ps_thrift_put_text(struct ps_thrift_writer *out, const char *text, size_t length);
 void ps_thrift_put_list(struct ps_thrift_writer *out, enum ps_thrift_type type, uint32_t count);
 void ps_thrift_put_map(struct ps_thrift_writer *out, enum ps_thrift_type key, enum ps_thrift_type value,

@@ -96,6 +96,7 @@ stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/filesystem/* stages/
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
 stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop_file/* stages/text/*
 stages/orc/*            ENGINE stages/orc/proto/*
+stages/hive/*           ENGINE stages/thrift/* stages/net/* stages/hadoop/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
@@ -110,7 +111,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_file|hdfs_sink|orc)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_file|hdfs_sink|orc|hive)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac

@@ -78,6 +78,22 @@ static void test_no_messages(void **state)
     }
 }
 
+static void test_numbers_of_64_bits(void **state)
+{
+    (void)state;
+    static const int64_t numbers[] = {0, -1, 1, 127, INT32_MIN, 1LL << 40, INT64_MAX, INT64_MIN};
+    for (int compact = 0; compact < 2; compact++) {
+        uint8_t bytes[sizeof(numbers) / sizeof(*numbers) * PS_THRIFT_NUMBER_BYTES_MAX];
+        struct ps_thrift_writer out = {.at = bytes, .compact = compact != 0};
+        for (size_t i = 0; i < PS_COUNT_OF(numbers); i++)
+            ps_thrift_put_i64(&out, numbers[i]);
+        struct ps_thrift_reader in = {.at = bytes, .end = out.at, .compact = compact != 0};
+        for (size_t i = 0; i < PS_COUNT_OF(numbers); i++)
+            assert_int_equal(ps_thrift_read_i64(&in), numbers[i]);
+        assert_true(in.at == in.end && !in.bad);
+    }
+}
+
 /* A struct with a field of every type, ids up and down; returns its length. */
 static size_t put_everything(uint8_t *bytes, bool compact)
 {
@@ -224,6 +240,7 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_of_64_bits),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_no_messages),
         cmocka_unit_test(test_structs),
