@@ -1,7 +1,7 @@
 /* Writes files to a real HDFS through penstock's own client, all at the same time: batches of lines, each with a flush, and the next one
  * when it is acknowledged. It prints one line of JSON: what was written, and how long flushes and closes took.
  *
- *   hdfs_writer --url hdfs://HOST:PORT --path /DIR/NAME [OPTION]...
+ *   hdfs_writer --url hdfs://HOST:PORT (webhdfs://..) --path /DIR/NAME [OPTION]...
  *
  *   --files N           /DIR/NAME.0 .. (default 1)         --batches N        for each file (default 10)
  *   --batch BYTES       (default 20000)                    --rest MS          between an acknowledgement and the next batch
@@ -19,7 +19,7 @@
  * Exit code: 0, or 1 with reason when an operation failed. */
 #include "core/log.h"
 #include "stages/hadoop/configuration.h"
-#include "stages/hadoop/hdfs.h"
+#include "stages/hadoop/open.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -355,7 +355,7 @@ int main(int count, char **words)
                                           .keytab = options.keytab,
                                           .call_timeout_ns = options.timeout_ms * PS_NS_PER_MS,
                                           .port = &port};
-    if (ps_hdfs_open(&settings, &filesystem, &err) != PS_OK) {
+    if (ps_hadoop_open(&settings, &filesystem, &err) != PS_OK) {
         fprintf(stderr, "%s\n", ps_err_join(&err));
         return 2;
     }
