@@ -29,7 +29,7 @@ import subprocess
 import sys
 
 HOSTS = "collector broker b1 b2 agent collector1"
-LIMIT_S = 90
+LIMIT_S = 240
 COMMAND = re.compile(r"^(\$ )?(sudo \w|([A-Z_]+=\S+ )*(penstock|flume-ng|cmake|cpack|curl|kcat|jq|systemctl|bench/\w+|perf/\w+|\./\w+\.sh|bash tests/)( |$))")
 Block = collections.namedtuple("Block", "line language text run conditions reason setup file same")
 
