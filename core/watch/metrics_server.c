@@ -14,7 +14,8 @@
 
 #include <microhttpd.h>
 
-#define TIMEOUT_S 10U /* idle time after which a connection is closed */
+/* Idle time after which a connection is closed; not before the time for a request is over. */
+#define TIMEOUT_S 10U
 #define CONNECTION_BYTES (16U * 1024U)
 #define TAIL_STEP_US 20000U
 #define TAIL_PAGE_MAX (4U << 20)
@@ -446,13 +447,14 @@ static void server_free(struct ps_metrics_server *server)
     free(server);
 }
 
-static struct MHD_Daemon *daemon_start(struct ps_metrics_server *server)
+static struct MHD_Daemon *daemon_start(struct ps_metrics_server *server, unsigned request_ms)
 {
+    unsigned idle_s = request_ms / 1000 > TIMEOUT_S ? request_ms / 1000 : TIMEOUT_S;
     return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
                                 MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
                             0, NULL, NULL, serve, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
                             MHD_OPTION_CONNECTION_LIMIT, PS_ACCEPT_CONNECTIONS_MAX,
-                            MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                             (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 }
 
@@ -481,7 +483,7 @@ struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server
     sigset_t all, before; /* the threads inherit this mask: the control thread handles signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    server->daemon = daemon_start(server);
+    server->daemon = daemon_start(server, settings->request_ms);
     if (server->daemon != NULL)
         ps_acceptor_start(server->acceptor);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
