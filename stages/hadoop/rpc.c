@@ -16,7 +16,9 @@ struct ps_rpc {
     struct ps_rpc_settings settings;
     struct ps_rpc_connection connection;
     struct ps_random random;
-    unsigned server;              /* the one that is active, as far as is known */
+    unsigned server; /* the one that is active, as far as is known */
+    bool answered;   /* there was an answer, from `last_server` */
+    unsigned last_server;
     unsigned failures;            /* connections that were lost or refused, since the last answer */
     uint64_t open_ns;             /* not before this time */
     struct ps_hadoop_timer timer; /* looks at `waiting` */
@@ -240,6 +242,8 @@ static void lost(struct ps_rpc_connection *connection, const char *reason,
 {
     struct ps_rpc *rpc = (struct ps_rpc *)((char *)connection - offsetof(struct ps_rpc, connection));
     struct ps_rpc_judgement judgement = {PS_FILE_UNAVAILABLE, PS_RPC_FAIL_OVER};
+    if (rpc->sent.first == NULL && rpc->waiting.first == NULL)
+        return; /* nobody misses it: an idle server closes connections */
     if (exception != NULL)
         judgement = ps_rpc_judge(exception->exception, exception->message, exception->detail);
     if (judgement.verdict == PS_RPC_FAIL)
@@ -281,6 +285,20 @@ static void refused(struct ps_rpc *rpc, struct ps_rpc_call *call, const struct p
     }
 }
 
+/* Says which server is the active one when that was in doubt. */
+static void answers_again(struct ps_rpc *rpc)
+{
+    const struct ps_rpc_settings *settings = &rpc->settings;
+    const struct ps_rpc_server *server = &settings->servers[rpc->server];
+    if (rpc->complained || (rpc->answered && rpc->last_server != rpc->server))
+        ps_log(PS_LOG_INFO, settings->component, "%s: %s:%u answers", settings->service, server->host,
+               server->port);
+    rpc->answered = true;
+    rpc->last_server = rpc->server;
+    rpc->failures = 0;
+    rpc->complained = false;
+}
+
 static void response(struct ps_rpc_connection *connection, const struct ps_rpc_response *got)
 {
     struct ps_rpc *rpc = (struct ps_rpc *)((char *)connection - offsetof(struct ps_rpc, connection));
@@ -293,8 +311,7 @@ static void response(struct ps_rpc_connection *connection, const struct ps_rpc_r
         refused(rpc, call, got);
         return;
     }
-    rpc->failures = 0;
-    rpc->complained = false;
+    answers_again(rpc);
     finish(call, &(struct ps_rpc_outcome){
                      .reason = "", .exception = "", .body = got->body, .body_length = got->body_length});
 }
