@@ -258,8 +258,8 @@ static void refused(struct ps_rpc *rpc, struct ps_rpc_call *call, const struct p
     struct ps_rpc_judgement judgement =
         ps_rpc_judge(response->exception, response->message, response->detail);
     const struct ps_rpc_server *server = &settings->servers[rpc->server];
+    bool uncertain = call->uncertain; /* an earlier attempt may have been carried out; this one was not */
     call->error = judgement.error;
-    call->uncertain = false;
     snprintf(call->reason, sizeof call->reason, "%s:%u: %s: %.250s", server->host, server->port,
              ps_rpc_simple_class(response->exception), response->message);
     switch (judgement.verdict) {
@@ -271,7 +271,7 @@ static void refused(struct ps_rpc *rpc, struct ps_rpc_call *call, const struct p
             char reason[PS_FILE_REASON_BYTES];
             snprintf(reason, sizeof reason, "%s", call->reason);
             try_next(rpc, reason);
-            call->uncertain = false;
+            call->uncertain = uncertain;
             break;
         } /* FALLTHROUGH */
     case PS_RPC_REPEAT:

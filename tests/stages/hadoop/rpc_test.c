@@ -529,6 +529,30 @@ static void test_failover(void **state)
     tear_down(&test);
 }
 
+/* What was sent to a server that is gone may have been carried out there, whatever a standby says afterwards. */
+static void test_uncertain_calls(void **state)
+{
+    struct test test;
+    struct call calls[2] = {0};
+    (void)state;
+    set_up(&test, 2);
+    begin(&test, &calls[0], "rename2");
+    ps_test_namenode_expect(&test.namenodes[0], "rename2");
+    ps_test_namenode_stop_listening(&test.namenodes[0]);
+    ps_test_namenode_drop(&test.namenodes[0]);
+    ps_test_namenode_expect(&test.namenodes[1], "rename2");
+    begin(&test, &calls[1], "rename2"); /* only the standby gets this one */
+    ps_test_namenode_expect(&test.namenodes[1], "rename2");
+    for (int i = 0; i < 2; i++)
+        ps_test_namenode_refuse(&test.namenodes[1], calls[i].rpc.id, "org.apache.hadoop.ipc.StandbyException",
+                                "standby");
+    ps_test_namenode_expect_end(&test.namenodes[1]);
+    ps_test_namenode_stop_listening(&test.namenodes[1]);
+    ps_test_hdfs_pass(&test.hdfs, 30000);
+    expect_end(&calls[0], PS_FILE_TIMEOUT);
+    tear_down(&test);
+}
+
 /* A server that stands still: calls end by their time-out, later ones go to the other server. */
 static void test_server_that_hangs(void **state)
 {
@@ -565,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_cancel_and_close),
         cmocka_unit_test(test_standby),
         cmocka_unit_test(test_failover),
+        cmocka_unit_test(test_uncertain_calls),
         cmocka_unit_test(test_server_that_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
