@@ -96,7 +96,7 @@ stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/filesystem/* stages/
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
 stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop_file/* stages/text/*
 stages/orc/*            ENGINE stages/orc/proto/*
-stages/hive/*           ENGINE stages/thrift/* stages/net/* stages/hadoop/*
+stages/hive/*           ENGINE stages/orc/* stages/text/* stages/thrift/* stages/net/* stages/hadoop/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h

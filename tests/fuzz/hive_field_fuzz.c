@@ -1,0 +1,74 @@
+/* Fields of delimited text as values of a table's columns: any bytes. Nothing is read outside them, values stay within the ranges of
+ * their types, and blanks around a number that may have them change nothing. Input: the type (1 byte), then the text. */
+#include "stages/hive/field.h"
+#include "stages/orc/decimal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct ps_orc_type types[] = {
+    {.kind = PS_ORC_BOOLEAN},
+    {.kind = PS_ORC_TINYINT},
+    {.kind = PS_ORC_SMALLINT},
+    {.kind = PS_ORC_INT},
+    {.kind = PS_ORC_BIGINT},
+    {.kind = PS_ORC_FLOAT},
+    {.kind = PS_ORC_DOUBLE},
+    {.kind = PS_ORC_STRING},
+    {.kind = PS_ORC_VARCHAR, .maximum_length = 3},
+    {.kind = PS_ORC_DATE},
+    {.kind = PS_ORC_TIMESTAMP},
+    {.kind = PS_ORC_DECIMAL, .precision = 38, .scale = 38},
+    {.kind = PS_ORC_DECIMAL, .precision = 38, .scale = 0},
+    {.kind = PS_ORC_DECIMAL, .precision = 5, .scale = 2},
+};
+
+static void check(const struct ps_orc_type *type, const struct ps_orc_value *value)
+{
+    switch (type->kind) {
+    case PS_ORC_BOOLEAN:
+        PS_ASSERT(value->integer == 0 || value->integer == 1);
+        break;
+    case PS_ORC_TINYINT:
+        PS_ASSERT(value->integer >= INT8_MIN && value->integer <= INT8_MAX);
+        break;
+    case PS_ORC_SMALLINT:
+        PS_ASSERT(value->integer >= INT16_MIN && value->integer <= INT16_MAX);
+        break;
+    case PS_ORC_INT:
+    case PS_ORC_DATE:
+        PS_ASSERT(value->integer >= INT32_MIN && value->integer <= INT32_MAX);
+        break;
+    case PS_ORC_TIMESTAMP:
+        PS_ASSERT(value->nanoseconds < 1000000000);
+        break;
+    case PS_ORC_DECIMAL:
+        PS_ASSERT(ps_orc_decimal_fits(value->decimal, type->precision));
+        break;
+    default:
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0 || size > 4096)
+        return 0;
+    const struct ps_orc_type *type = &types[data[0] % PS_COUNT_OF(types)];
+    char *text = malloc(size); /* just as long as the text with a blank, so that a byte too many is seen */
+    PS_ASSERT(text != NULL);
+    memcpy(text, data + 1, size - 1);
+    struct ps_orc_value value = ps_hive_field_read(type, text, (uint32_t)(size - 1));
+    if (!value.null)
+        check(type, &value);
+    if (type->kind == PS_ORC_DECIMAL || type->kind == PS_ORC_TIMESTAMP) {
+        text[size - 1] = ' ';
+        struct ps_orc_value again = ps_hive_field_read(type, text, (uint32_t)size);
+        PS_ASSERT((size == 3 && memcmp(text, "\\N", 2) == 0) || again.null == value.null);
+        PS_ASSERT(value.null || type->kind != PS_ORC_DECIMAL || again.decimal == value.decimal);
+    }
+    free(text);
+    return 0;
+}
