@@ -6,10 +6,8 @@
 
 #define ROOM_MIN 512U
 
-bool ps_byte_buffer_reserve(struct ps_byte_buffer *bytes, size_t more)
+bool ps_byte_buffer_grow(struct ps_byte_buffer *bytes, size_t more)
 {
-    if (PS_LIKELY(bytes->room - bytes->length >= more))
-        return true;
     size_t room = bytes->room < ROOM_MIN ? ROOM_MIN : bytes->room;
     while (room - bytes->length < more)
         if (__builtin_mul_overflow(room, 2, &room))
@@ -19,16 +17,6 @@ bool ps_byte_buffer_reserve(struct ps_byte_buffer *bytes, size_t more)
         return false;
     bytes->data = data;
     bytes->room = room;
-    return true;
-}
-
-bool ps_byte_buffer_append(struct ps_byte_buffer *bytes, const void *data, size_t length)
-{
-    if (!ps_byte_buffer_reserve(bytes, length))
-        return false;
-    if (length > 0)
-        memcpy(bytes->data + bytes->length, data, length);
-    bytes->length += length;
     return true;
 }
 

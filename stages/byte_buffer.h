@@ -3,15 +3,38 @@
 
 #include "core/base.h"
 
+#include <string.h>
+
 struct ps_byte_buffer {
     char *data;
     size_t length, room;
 };
 
-/* Makes room for `more` bytes behind `length`. Returns false: no memory. */
-bool ps_byte_buffer_reserve(struct ps_byte_buffer *bytes, size_t more);
+/* For ps_byte_buffer_reserve. */
+bool ps_byte_buffer_grow(struct ps_byte_buffer *bytes, size_t more);
 
-bool ps_byte_buffer_append(struct ps_byte_buffer *bytes, const void *data, size_t length);
+/* Makes room for `more` bytes behind `length`. Returns false: no memory. */
+static inline bool ps_byte_buffer_reserve(struct ps_byte_buffer *bytes, size_t more)
+{
+    return PS_LIKELY(bytes->room - bytes->length >= more) || ps_byte_buffer_grow(bytes, more);
+}
+
+/* Room must be there. */
+static inline void ps_byte_buffer_put(struct ps_byte_buffer *bytes, const void *data, size_t length)
+{
+    if (length > 0)
+        memcpy(bytes->data + bytes->length, data, length);
+    bytes->length += length;
+}
+
+/* Returns false: no memory. */
+static inline bool ps_byte_buffer_append(struct ps_byte_buffer *bytes, const void *data, size_t length)
+{
+    if (!ps_byte_buffer_reserve(bytes, length))
+        return false;
+    ps_byte_buffer_put(bytes, data, length);
+    return true;
+}
 
 /* Empties it; memory of more than `keep_max` bytes is freed. */
 void ps_byte_buffer_clear(struct ps_byte_buffer *bytes, size_t keep_max);

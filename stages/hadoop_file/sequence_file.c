@@ -182,16 +182,15 @@ static bool append_block(struct ps_hadoop_writer *writer)
 static bool add_to_block(struct ps_hadoop_writer *writer, const char *key, const char *value_head,
                          size_t head_length, const char *body, size_t body_length)
 {
-    struct ps_byte_buffer *plain = &writer->plain;
-    char length[VINT_BYTES_MAX];
-    if (!ps_hadoop_plain_reserve(writer, head_length + body_length) ||
+    struct ps_byte_buffer *plain = &writer->plain, *lengths = &writer->lengths;
+    size_t length = head_length + body_length;
+    if ((PS_UNLIKELY(plain->room - plain->length < length) && !ps_hadoop_plain_reserve(writer, length)) ||
         !ps_byte_buffer_append(&writer->keys, key, KEY_BYTES) ||
-        !ps_byte_buffer_append(&writer->lengths, length, put_vint(length, head_length + body_length)))
+        !ps_byte_buffer_reserve(lengths, VINT_BYTES_MAX))
         return false;
-    memcpy(plain->data + plain->length, value_head, head_length);
-    if (body_length > 0)
-        memcpy(plain->data + plain->length + head_length, body, body_length);
-    plain->length += head_length + body_length;
+    lengths->length += put_vint(lengths->data + lengths->length, length);
+    ps_byte_buffer_put(plain, value_head, head_length);
+    ps_byte_buffer_put(plain, body, body_length);
     writer->records++;
     return writer->keys.length + plain->length < BLOCK_BYTES || append_block(writer);
 }

@@ -127,16 +127,18 @@ static bool plain_write(struct ps_output *output, const void *data, size_t lengt
 {
     struct ps_hadoop_writer *writer = (struct ps_hadoop_writer *)(void *)output;
     struct ps_byte_buffer *plain = &writer->plain;
-    if (PS_UNLIKELY(length > PLAIN_MAX - plain->length) && !plain_flush(writer))
+    if (PS_LIKELY(length <= plain->room - plain->length && length <= PLAIN_MAX - plain->length)) {
+        ps_byte_buffer_put(plain, data, length);
+        return true;
+    }
+    if (length > PLAIN_MAX - plain->length && !plain_flush(writer))
         return false;
     for (; length >= PLAIN_MAX; length -= PLAIN_MAX, data = (const char *)data + PLAIN_MAX)
         if (!append_packed(writer, data, PLAIN_MAX))
             return false;
     if (!ps_hadoop_plain_reserve(writer, length))
         return false;
-    if (length > 0)
-        memcpy(plain->data + plain->length, data, length);
-    plain->length += length;
+    ps_byte_buffer_put(plain, data, length);
     return true;
 }
 
