@@ -26,6 +26,12 @@
 
 struct ps_hadoop_security;
 
+/* For `check` of a sink: whether the Kerberos of Hadoop's configuration and that of the agent file fit; the keytab has to be there,
+ * as Flume demands it (KerberosAuthenticator). Reports what does not, by the keys hdfs.kerberosPrincipal and
+ * hdfs.kerberosKeytab. Connects to nobody. Thread: control. (stages/hadoop/security_check.c) */
+enum ps_status ps_hadoop_security_check(const struct ps_hadoop_settings *settings,
+                                        const struct ps_context *context);
+
 /* PS_FAIL: the configuration lacks something, or names classes of its own (SASL properties resolvers). Owns: ps_hadoop_security_close. */
 enum ps_status ps_hadoop_security_open(struct ps_hadoop_security **security,
                                        const struct ps_hadoop_settings *settings, struct ps_err *err);

@@ -4,7 +4,7 @@
 
 #include "core/quantity.h"
 #include "stages/hadoop/configuration.h"
-#include "stages/hadoop/open.h"
+#include "stages/hadoop/security.h"
 #include "stages/hadoop/url.h"
 #include "stages/hadoop/user.h"
 #include "stages/hdfs_sink/format.h"
@@ -392,7 +392,11 @@ static enum ps_status hdfs_check(const void *plan_, const struct ps_context *con
         return PS_FAIL;
     if (load_configuration(plan, &configuration, &err) != PS_OK)
         return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
+    const struct ps_hadoop_settings security = {
+        .configuration = configuration, .kerberos_principal = plan->principal, .keytab = plan->keytab};
     enum ps_status status = check_path(plan, configuration, context);
+    if (status == PS_OK && !is_local(plan))
+        status = ps_hadoop_security_check(&security, context);
     ps_hadoop_configuration_free(configuration);
     warn_about_values(plan, context);
     return status;

@@ -7,6 +7,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/real/hdfs_security.sh
 source "$PENSTOCK_SOURCE/tests/real/hdfs_security.sh"
 
+events_in() { # COUNT: the sink's files have so many lines, as Hadoop reads them
+    "$secure" fs --dir "$d" -cat '/test/sink/*' >"$work/lines" 2>"$work/fs.log" && (($(wc -l <"$work/lines") == $1)) &&
+        seq 0 $(($1 - 1)) | cmp -s - "$work/lines"
+}
+
 step "a HDFS that allows each level"
 all=authentication,integrity,privacy
 serve --rpc $all --data $all --aes
@@ -53,6 +58,23 @@ as_flume=()
 as aes --batches 5
 unset KRB5CCNAME
 as_flume=("${flume[@]}" --keytab "$d/flume.keytab")
+
+step "an agent with the sink"
+{
+    printf 'a1.%s\n' "sources = r" "channels = c" "sinks = k" "sources.r.type = seq" "sources.r.totalEvents = 500" "sources.r.channels = c" \
+        "channels.c.type = memory" "channels.c.capacity = 1000" "channels.c.transactionCapacity = 100" \
+        "sinks.k.type = hdfs" "sinks.k.channel = c" "sinks.k.hdfs.path = $hdfs_url/test/sink" "sinks.k.hdfs.fileType = DataStream" \
+        "sinks.k.hdfs.rollInterval = 0" "sinks.k.hdfs.rollSize = 0" "sinks.k.hdfs.rollCount = 0" \
+        "sinks.k.penstock.hadoop.conf = $work/conf-privacy" "sinks.k.hdfs.kerberosPrincipal = flume@PENSTOCK.TEST" \
+        "sinks.k.hdfs.kerberosKeytab = $d/flume.keytab"
+} >"$work/sink.properties"
+sed "s|/flume.keytab|/none.keytab|" "$work/sink.properties" >"$work/none.properties"
+"$PENSTOCK" check -n a1 -f "$work/none.properties" >"$work/checked" 2>&1 || true
+grep -q "hdfs.kerberosKeytab: .*none.keytab: No such file" "$work/checked" || fail "check does not name the keytab: $(<"$work/checked")"
+agent_start sink
+await 60 events_in 500
+agent_stop sink
+[[ $(accounted delivered) == 500 ]] || fail "$account"
 
 write_wait expiry
 hadoop_reads authentication integrity privacy aes expiry
