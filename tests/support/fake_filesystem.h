@@ -1,0 +1,48 @@
+/* A file system in memory, whose operations fail or are not answered when a test says so. One at a
+ * time. Thread: the test's. */
+#pragma once
+
+#include "stages/filesystem/filesystem.h"
+#include "tests/support/support.h"
+
+enum ps_test_file_operation {
+    PS_TEST_CREATE,
+    PS_TEST_FLUSH,
+    PS_TEST_CLOSE,
+    PS_TEST_RENAME,
+    PS_TEST_REMOVE,
+    PS_TEST_STAT,
+    PS_TEST_RECOVER,
+    PS_TEST_OPERATIONS
+};
+
+/* Forgets files, faults and what is held. Before each test. */
+int ps_test_files_setup(void **state);
+
+struct ps_filesystem *ps_test_files(void);
+
+/* After `skip` more operations of this kind, `count` of them fail. A stream is dead after that. */
+void ps_test_files_fail(enum ps_test_file_operation operation, unsigned skip, unsigned count,
+                        enum ps_file_error error);
+/* How many faults of this kind are still to come. */
+unsigned ps_test_files_faults(enum ps_test_file_operation operation);
+/* Operations of this kind whose path contains `part` are not answered until `part` is NULL. */
+void ps_test_files_hold(enum ps_test_file_operation operation, const char *part);
+/* Answers the oldest `count` operations of this kind that are held. */
+void ps_test_files_release(enum ps_test_file_operation operation, unsigned count);
+/* What ps_file_replicas says of every stream, and ps_file_stat of every file. */
+void ps_test_files_replicas(unsigned current, unsigned configured);
+
+/* What was acknowledged of a file; NULL: it is not there. */
+const char *ps_test_files_content(const char *path);
+/* Fails the test unless the file is there with this content. */
+void ps_test_files_expect(const char *path, const char *content);
+/* Fails the test unless all files are these, names in any order; NULL-terminated. */
+void ps_test_files_expect_names(const char *const *names);
+/* Calls `handle` for each file. */
+void ps_test_files_each(void (*handle)(void *argument, const char *path, const char *content),
+                        void *argument);
+/* How many operations of this kind were begun. */
+unsigned ps_test_files_count(enum ps_test_file_operation operation);
+/* Streams that are open, by its own count. */
+unsigned ps_test_files_open(void);
