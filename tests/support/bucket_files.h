@@ -1,0 +1,36 @@
+/* The delivery of the sink hdfs over the file system of tests/support/fake_filesystem.h, under the fake clock of a test stage. One
+ * at a time. Thread: the test's. */
+#pragma once
+
+#include "stages/hdfs_sink/parts.h"
+#include "stages/hdfs_sink/sink.h"
+#include "tests/support/fake_filesystem.h"
+#include "tests/support/stage.h"
+
+/* The names of the first files of the bucket of ps_test_bucket_path and ps_test_bucket_prefix, "/d" and "f". */
+#define FIRST "/d/f.1700000000001"
+#define SECOND "/d/f.1700000000002"
+#define THIRD "/d/f.1700000000003"
+
+/* What the next sink is: change it between setup and ps_test_bucket_start. Nothing is rolled. */
+extern struct ps_hdfs_settings ps_test_bucket_settings;
+extern const char *ps_test_bucket_path, *ps_test_bucket_prefix;
+extern struct ps_test_stage ps_test_bucket_stage;
+
+/* cmocka setup function, before each test. */
+int ps_test_bucket_setup(void **state);
+void ps_test_bucket_start(void);
+void ps_test_bucket_finish(void);
+
+/* Turns of the worker; `ms` pass before them. Returns what the last tick returned. */
+uint64_t ps_test_bucket_pass(uint64_t ms);
+/* The sink takes the lease. */
+void ps_test_bucket_take(struct ps_lease *lease);
+#define TAKE(...) ps_test_bucket_take(PS_LEASE(&ps_test_bucket_stage, __VA_ARGS__))
+/* An event of a bucket, if its path is "/d/%{k}". */
+#define TO(kind, body) PS_EVENT(body, "k", kind)
+
+/* Recalls the sink, 100 ms of the fake clock a turn; returns what comes back, oldest first. */
+struct ps_lease *ps_test_bucket_recall(unsigned *turns);
+/* A counter, Flume's or the sink's own. */
+uint64_t ps_test_bucket_counter(int number);
