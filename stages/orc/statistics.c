@@ -1,5 +1,7 @@
 #include "stages/orc/statistics.h"
 
+#include "core/utf8.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -71,12 +73,14 @@ static size_t cut_length(const char *bytes, size_t length)
     return length;
 }
 
+/* Malformed text is cut where it begins to be: readers would decode it to something larger than other values. */
 static void set(struct ps_orc_bound *bound, const char *bytes, size_t length)
 {
+    size_t kept = ps_utf8_valid_length(bytes, cut_length(bytes, length));
     bound->is_set = true;
-    bound->is_cut = length > BOUND_BYTES_MAX;
+    bound->is_cut = kept < length;
     ps_orc_buffer_clear(&bound->text);
-    ps_orc_buffer_append(&bound->text, bytes, cut_length(bytes, length));
+    ps_orc_buffer_append(&bound->text, bytes, kept);
 }
 
 /* A cut text becomes larger than all that begin with it: its last ASCII character that can grow does, and what follows it goes.

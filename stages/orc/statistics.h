@@ -7,7 +7,7 @@
 #include "stages/orc/buffer.h"
 #include "stages/orc/type.h"
 
-/* The smallest or largest string: as it is up to 1024 bytes, else a string that is not larger, or not smaller. */
+/* The smallest or largest string: as it is up to 1024 bytes of UTF-8, else a string that is not larger, or not smaller. */
 struct ps_orc_bound {
     struct ps_orc_buffer text;
     bool is_set, is_cut;

@@ -44,7 +44,7 @@ struct ps_orc_writer *ps_orc_writer_open(const struct ps_orc_settings *settings,
 void ps_orc_writer_close(struct ps_orc_writer *writer);
 
 /* Adds a row, which is a struct's value and not null; fields that are missing at its end are null. The caller keeps numbers within
- * the ranges of their types, and strings valid UTF-8; what is too long for a varchar or char is cut. Returns false, from then on
+ * the ranges of their types; what is too long for a varchar or char is cut. Returns false, from then on
  * always, when there is no memory or the output has failed. */
 bool ps_orc_writer_add(struct ps_orc_writer *writer, const struct ps_orc_value *row);
 

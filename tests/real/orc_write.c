@@ -72,8 +72,8 @@ static double real(void)
 
 static const char *text(uint32_t *length)
 {
-    static const char *const pieces[] = {"a",   "Z", "0", " ", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x90\x98",
-                                         "\x7f"};
+    static const char *const pieces[] = {
+        "a", "Z", "0", " ", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x90\x98", "\x7f", "\xff"};
     char *at = texts + texts_used;
     unsigned count = below(40) == 0 ? 1500 : below(12);
     size_t used = 0;

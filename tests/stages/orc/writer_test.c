@@ -180,6 +180,24 @@ static void test_long_strings_have_bounds(void **state)
     ps_orc__column_statistics__free_unpacked(statistics, NULL);
 }
 
+static void test_malformed_strings_have_bounds(void **state)
+{
+    (void)state;
+    PsOrc__ColumnStatistics *statistics = bounds_of("ab\xff\xff", 1);
+    PsOrc__StringStatistics *part = statistics->string_statistics;
+    assert_false(part->has_minimum || part->has_maximum);
+    assert_int_equal(part->lower_bound.len, 2);
+    assert_memory_equal(part->lower_bound.data, "ab", 2);
+    assert_int_equal(part->upper_bound.len, 2);
+    assert_memory_equal(part->upper_bound.data, "ac", 2);
+    ps_orc__column_statistics__free_unpacked(statistics, NULL);
+    statistics = bounds_of("\x80", 1);
+    assert_true(statistics->string_statistics->has_lower_bound);
+    assert_int_equal(statistics->string_statistics->lower_bound.len, 0);
+    assert_memory_equal(statistics->string_statistics->upper_bound.data, "\xf4\x8f\xbf\xbf", 4);
+    ps_orc__column_statistics__free_unpacked(statistics, NULL);
+}
+
 static void test_settings_are_checked(void **state)
 {
     (void)state;
@@ -224,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_statistics, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_sum_that_is_too_large_is_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_strings_have_bounds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_malformed_strings_have_bounds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_settings_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_output_that_fails, set_up, tear_down),
     };
