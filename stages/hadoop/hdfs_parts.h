@@ -123,7 +123,7 @@ struct ps_hdfs_stream {
     struct ps_hdfs_operation *first, *last; /* operations */
     struct ps_hadoop_timer timer;           /* the first one's deadline */
     struct ps_namenode_call call;           /* of what is under way in this phase */
-    struct ps_namenode_call fsync;          /* of a flush */
+    struct ps_namenode_call *fsync; /* of the first flush of a block; NULL: none is under way */
     /* Packets. */
     struct ps_packet_queue queue;
     struct ps_packet *packet; /* that is being filled */

@@ -38,7 +38,10 @@ static void stop(struct ps_hdfs_stream *stream)
     ps_pipeline_close(&stream->pipeline);
     ps_hdfs_recovery_free(stream);
     ps_namenode_cancel(&stream->call);
-    ps_namenode_cancel(&stream->fsync);
+    if (stream->fsync != NULL)
+        ps_namenode_cancel(stream->fsync);
+    free(stream->fsync);
+    stream->fsync = NULL;
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->timer);
     drop_packets(stream);
 }
@@ -250,7 +253,7 @@ static bool put_bytes(struct ps_hdfs_stream *stream, const char *bytes, size_t l
         bytes += now;
         length -= now;
         if (stream->packet->length == stream->packet->limit) {
-            if (!finish_packet(stream, stream->sync) ||
+            if (!finish_packet(stream, false) ||
                 (stream->block_bytes == stream->block_size_bytes && !close_block(stream)))
                 return no_memory(stream);
             ps_hdfs_stream_attend(stream);
@@ -443,7 +446,7 @@ void ps_hdfs_stream_open(struct ps_hdfs_stream *stream, const struct ps_namenode
     stream->block_size_bytes =
         stream->creation.block_size_bytes > 0 ? stream->creation.block_size_bytes : hdfs->block_size_bytes;
     stream->append = stream->creation.append;
-    stream->call.argument = stream->fsync.argument = stream;
+    stream->call.argument = stream;
     if (stream->append)
         ps_namenode_append(hdfs->namenode, &stream->call, stream->path, false, appended);
     else

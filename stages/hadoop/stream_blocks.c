@@ -232,6 +232,8 @@ static void answer_failed(struct ps_hdfs_stream *stream)
 static void persisted(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_stream *stream = call->argument;
+    stream->fsync = NULL;
+    free(call);
     if (answer->error != PS_FILE_OK)
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
     else
@@ -241,12 +243,14 @@ static void persisted(struct ps_namenode_call *call, const struct ps_namenode_an
 /* The first flush of a block makes the namenode write down that the block is there, before it says that the bytes are safe. */
 static bool is_persisted(struct ps_hdfs_stream *stream)
 {
-    if (ps_namenode_call_is_busy(&stream->fsync))
+    if (stream->fsync != NULL)
         return false;
     if (!stream->must_persist)
         return true;
     stream->must_persist = false;
-    ps_namenode_fsync(stream->hdfs->namenode, &stream->fsync, stream->path, stream->file_id,
+    stream->fsync = ps_must_alloc(1, sizeof *stream->fsync, "a call to the namenode");
+    stream->fsync->argument = stream;
+    ps_namenode_fsync(stream->hdfs->namenode, stream->fsync, stream->path, stream->file_id,
                       stream->has_block ? (int64_t)stream->block_acknowledged : -1, persisted);
     return false;
 }
