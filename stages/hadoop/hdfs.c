@@ -13,6 +13,7 @@
 #define READ_TIMEOUT_MS 60000U
 #define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */
 #define WRITE_PACKET_BYTES 65536U
+#define AUTHORITY_BYTES 512U
 #define RECOVER_STEP_NS (250 * PS_NS_PER_MS)
 
 /* ---- operations on names ---- */
@@ -446,13 +447,33 @@ static enum ps_status discard(struct ps_hdfs *hdfs)
     return PS_FAIL;
 }
 
+/* Copies the authority of "hdfs://authority/path". Returns false if it has none. */
+static bool copy_authority(const char *url, char authority[AUTHORITY_BYTES])
+{
+    const char *scheme = "hdfs://";
+    if (url == NULL || strncasecmp(url, scheme, strlen(scheme)) != 0)
+        return false;
+    url += strlen(scheme);
+    snprintf(authority, AUTHORITY_BYTES, "%.*s", (int)strcspn(url, "/"), url);
+    return authority[0] != '\0';
+}
+
+/* Without an authority ("hdfs:///") it is that of the default file system, as in FileSystem.get. */
+static void find_authority(const struct ps_hadoop_settings *settings, char authority[AUTHORITY_BYTES])
+{
+    authority[0] = '\0';
+    if (!copy_authority(settings->url, authority))
+        copy_authority(ps_hadoop_configuration_text(settings->configuration, "fs.defaultFS"), authority);
+}
+
 enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                             struct ps_err *err)
 {
-    const char *scheme = "hdfs://";
-    const char *authority = settings->url;
-    if (strncasecmp(authority, scheme, strlen(scheme)) == 0)
-        authority += strlen(scheme);
+    char authority[AUTHORITY_BYTES];
+    find_authority(settings, authority);
+    if (authority[0] == '\0')
+        return ps_err_set(err, "%s: it names no namenode, and fs.defaultFS is none of hdfs://",
+                          settings->url);
     struct ps_hdfs *hdfs = ps_must_alloc(1, sizeof *hdfs, "a file system");
     hdfs->filesystem.ops = &hdfs_ops;
     hdfs->configuration = settings->configuration;

@@ -233,11 +233,11 @@ static void persisted(struct ps_namenode_call *call, const struct ps_namenode_an
 {
     struct ps_hdfs_stream *stream = call->argument;
     stream->fsync = NULL;
-    free(call);
     if (answer->error != PS_FILE_OK)
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
     else
         ps_hdfs_stream_attend(stream);
+    free(call); /* the answer's reason is in it */
 }
 
 /* The first flush of a block makes the namenode write down that the block is there, before it says that the bytes are safe. */
