@@ -131,7 +131,7 @@ struct ps_hdfs_stream {
     uint32_t tail_length;
     int64_t number_next, number_acknowledged;
     uint64_t block_bytes; /* where in its block the next byte goes */
-    bool append, sync, hflushed;
+    bool leased, append, sync, hflushed;
     bool must_persist; /* the namenode does not know the current block for good yet */
     /* The block that is written, or, after an append, will be. */
     bool has_block;

@@ -82,7 +82,8 @@ void ps_hdfs_stream_destroy(struct ps_hdfs_stream *stream)
 {
     stop(stream);
     unlink_stream(stream);
-    ps_namenode_release_lease(stream->hdfs->namenode);
+    if (stream->leased)
+        ps_namenode_release_lease(stream->hdfs->namenode);
     while (stream->first != NULL) {
         struct ps_hdfs_operation *operation = stream->first;
         stream->first = operation->next;
@@ -396,6 +397,8 @@ static void opened(struct ps_namenode_call *call, const struct ps_namenode_answe
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
     }
+    stream->leased = true;
+    ps_namenode_hold_lease(stream->hdfs->namenode);
     use_status(stream, answer->status);
     if (stream->phase == PS_STREAM_FAILED)
         return;
@@ -473,7 +476,6 @@ struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, c
     if (stream->next != NULL)
         stream->next->previous = stream;
     hdfs->streams = stream;
-    ps_namenode_hold_lease(hdfs->namenode);
     add_operation(stream, PS_OPERATION_CREATE, done, argument);
     return &stream->stream;
 }

@@ -24,18 +24,21 @@ same() { # NAME: what is in HDFS is what was acknowledged
     done
 }
 
-write_start() { # NAME [OPTION]...: in the background, slowly enough for faults in its middle
+write_start() { # NAME [OPTION]...: in the background, batch after batch until write_wait
     local name=$1
     shift
-    rm -f "$work/progress"
-    "$writer" --url "$hdfs_url" --path "/test/$name" --copy "$work/copy" --progress "$work/progress" --timeout 120000 "$@" \
+    rm -f "$work/progress" "$work/until"
+    "$writer" --url "$hdfs_url" --path "/test/$name" --copy "$work/copy" --progress "$work/progress" --timeout 120000 \
+        --until "$work/until" --batches 100000 --rest 20 "$@" \
         >"$work/$name.json" 2>>"$work/writer.log" &
     writing=$!
     children[$writing]=hdfs_writer
 }
 
-write_wait() { # NAME [CODE]: the writer ends with this exit code (0)
+write_wait() { # NAME [CODE]: the writer writes some more batches and ends with this exit code (0); with another code it ends by itself
     local code=0
+    ((${2:-0} != 0)) || await_progress $(($(<"$work/progress") + 10))
+    touch "$work/until"
     wait "$writing" || code=$?
     unset "children[$writing]"
     echo "    $1: $(<"$work/$1.json")"

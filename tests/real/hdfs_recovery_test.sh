@@ -15,7 +15,7 @@ step "a NameNode and four DataNodes"
 hdfs_start --datanodes 4 --set dfs.namenode.redundancy.considerLoad=false --set dfs.replication=3
 
 step "a DataNode is killed in the middle of a block: another one takes its place"
-write_start replaced --batches 40 --rest 20
+write_start replaced
 await_progress 15
 hdfs_kill "$(node_of replaced 2)"
 write_wait replaced
@@ -24,7 +24,7 @@ grep -q 'replaced.0: .*set up again without datanode' "$work/writer.log" || fail
 grep -q 'replaced.0: datanode .* takes its place' "$work/writer.log" || fail "no datanode was replaced"
 
 step "a second one, and nobody is left to take its place: refused as by Hadoop's client, or goes on if it may"
-write_start refused --timeout 60000 --batches 100000 --rest 20
+write_start refused --timeout 60000
 await_progress 15
 hdfs_kill "$(node_of refused 1)"
 write_wait refused 1
@@ -33,7 +33,7 @@ mkdir "$work/conf"
 echo '<configuration><property><name>dfs.client.block.write.replace-datanode-on-failure.best-effort</name><value>true</value></property></configuration>' \
     >"$work/conf/hdfs-site.xml"
 hdfs_start
-write_start going --batches 40 --rest 20 --conf "$work/conf"
+write_start going --conf "$work/conf"
 await_progress 15
 for place in 1 2; do hdfs_kill "$(node_of going $place)"; done
 write_wait going
@@ -41,7 +41,7 @@ hdfs_start
 same going
 
 step "the NameNode is killed and restarted while files are written"
-write_start namenode --files 5 --batches 60 --rest 20 --batch 60000 --block-size 1048576
+write_start namenode --files 5 --batch 60000 --block-size 1048576
 await_progress 60
 hdfs_kill namenode
 sleep 1
@@ -50,7 +50,7 @@ write_wait namenode
 same namenode
 
 step "a DataNode stands still for $stall_s s"
-write_start stopped --batches 40 --rest 20
+write_start stopped
 await_progress 15
 hdfs_signal STOP datanode2
 sleep "$stall_s"
@@ -59,7 +59,7 @@ write_wait stopped
 same stopped
 
 step "all DataNodes are killed: the writer is told, and what was acknowledged is there once they are back"
-write_start lost --batches 100000 --rest 20 --timeout 10000
+write_start lost --timeout 10000
 await_progress 20
 for server in datanode{1..4}; do hdfs_signal KILL "$server"; done
 write_wait lost 1

@@ -10,6 +10,7 @@
  *   --timeout MS        of a call (default 30000)          --conf DIR         of core-site.xml and hdfs-site.xml
  *   --copy DIR          also writes DIR/NAME.0 ..: what was acknowledged, for comparing
  *   --recover           writes nothing: closes files that another process left open
+ *   --until FILE        ends with the first batch that is acknowledged once this file is there
  *   --leave             ends without closing the files     --read             reads each file back and compares it with what was written
  *   --progress FILE     rewritten with the number of acknowledged batches of all files
  *   --principal P       of Kerberos                        --keytab FILE      with its keys
@@ -46,7 +47,7 @@ struct writer {
 };
 
 static struct {
-    const char *url, *path, *copy, *configuration, *progress, *principal, *keytab, *proxy_user;
+    const char *url, *path, *copy, *configuration, *progress, *until, *principal, *keytab, *proxy_user;
     unsigned files, batches, rest_ms, replication;
     unsigned long batch_bytes, block_bytes, timeout_ms, idle_ms;
     bool hsync, append, leave, read, recover;
@@ -112,13 +113,15 @@ static void flushed(void *argument, const struct ps_file_answer *answer)
     acknowledged_batches++;
     writer->batches++;
     if (options.progress != NULL) {
-        FILE *file = fopen(options.progress, "w");
-        if (file != NULL) {
-            fprintf(file, "%zu\n", acknowledged_batches);
-            fclose(file);
-        }
+        char fresh[1024];
+        snprintf(fresh, sizeof fresh, "%s.new", options.progress);
+        FILE *file = fopen(fresh, "w");
+        if (file == NULL || fprintf(file, "%zu\n", acknowledged_batches) < 0 || fclose(file) != 0 ||
+            rename(fresh, options.progress) != 0)
+            exit(2);
     }
-    if (writer->batches < options.batches) {
+    bool last = options.until != NULL && access(options.until, F_OK) == 0;
+    if (writer->batches < options.batches && !last) {
         writer->resume_ns = now.mono_ns + options.rest_ms * PS_NS_PER_MS;
         if (options.rest_ms == 0)
             next_batch(writer);
@@ -247,17 +250,29 @@ static void run(struct ps_port *port, uint64_t until_ns)
 static void read_options(int count, char **words)
 {
     static const struct option known[] = {
-        {"url", 1, 0, 'u'},        {"path", 1, 0, 'p'},
-        {"files", 1, 0, 'f'},      {"batches", 1, 0, 'n'},
-        {"batch", 1, 0, 'b'},      {"rest", 1, 0, 'r'},
-        {"block-size", 1, 0, 's'}, {"replication", 1, 0, 'R'},
-        {"hsync", 0, 0, 'y'},      {"append", 0, 0, 'a'},
-        {"timeout", 1, 0, 't'},    {"conf", 1, 0, 'c'},
-        {"copy", 1, 0, 'C'},       {"leave", 0, 0, 'l'},
-        {"read", 0, 0, 'e'},       {"progress", 1, 0, 'P'},
-        {"idle", 1, 0, 'i'},       {"recover", 0, 0, 'v'},
-        {"principal", 1, 0, 'k'},  {"keytab", 1, 0, 'K'},
-        {"proxy", 1, 0, 'x'},      {0},
+        {"url", 1, 0, 'u'},
+        {"path", 1, 0, 'p'},
+        {"files", 1, 0, 'f'},
+        {"batches", 1, 0, 'n'},
+        {"batch", 1, 0, 'b'},
+        {"rest", 1, 0, 'r'},
+        {"block-size", 1, 0, 's'},
+        {"replication", 1, 0, 'R'},
+        {"hsync", 0, 0, 'y'},
+        {"append", 0, 0, 'a'},
+        {"timeout", 1, 0, 't'},
+        {"conf", 1, 0, 'c'},
+        {"copy", 1, 0, 'C'},
+        {"leave", 0, 0, 'l'},
+        {"read", 0, 0, 'e'},
+        {"progress", 1, 0, 'P'},
+        {"idle", 1, 0, 'i'},
+        {"recover", 0, 0, 'v'},
+        {"until", 1, 0, 'U'},
+        {"principal", 1, 0, 'k'},
+        {"keytab", 1, 0, 'K'},
+        {"proxy", 1, 0, 'x'},
+        {0},
     };
     for (int letter; (letter = getopt_long(count, words, "", known, NULL)) != -1;) {
         switch (letter) {
@@ -308,6 +323,9 @@ static void read_options(int count, char **words)
             break;
         case 'P':
             options.progress = optarg;
+            break;
+        case 'U':
+            options.until = optarg;
             break;
         case 'v':
             options.recover = true;
