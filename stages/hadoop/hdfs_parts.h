@@ -123,7 +123,7 @@ struct ps_hdfs_stream {
     struct ps_hdfs_operation *first, *last; /* operations */
     struct ps_hadoop_timer timer;           /* the first one's deadline */
     struct ps_namenode_call call;           /* of what is under way in this phase */
-    struct ps_namenode_call *fsync; /* of the first flush of a block; NULL: none is under way */
+    struct ps_namenode_call *fsync;         /* of the first flush of a block; NULL: none is under way */
     /* Packets. */
     struct ps_packet_queue queue;
     struct ps_packet *packet; /* that is being filled */
@@ -144,6 +144,8 @@ struct ps_hdfs_stream {
     struct ps_pipeline pipeline;
     struct ps_hdfs_nodes excluded, failed; /* for addBlock; for replacements */
     unsigned block_tries, recoveries;
+    struct ps_hadoop_timer again; /* asks for a block again, when the namenode had no datanode for it .. */
+    uint64_t again_until_ns;      /* .. until then; 0: it was not so */
     struct ps_hdfs_recovery *recovery; /* NULL: none is under way */
     enum ps_file_error error;          /* FAILED */
     char *reason;
@@ -159,6 +161,7 @@ void ps_hdfs_stream_close(struct ps_file_stream *stream, ps_file_done *done, voi
 void ps_hdfs_stream_abandon(struct ps_file_stream *stream);
 unsigned ps_hdfs_stream_replicas(const struct ps_file_stream *stream);
 
+void ps_hdfs_stream_allocate_again(struct ps_hadoop_timer *timer);
 void ps_hdfs_stream_destroy(struct ps_hdfs_stream *stream);
 extern const struct ps_pipeline_ops ps_hdfs_pipeline_ops;
 

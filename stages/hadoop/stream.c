@@ -43,6 +43,7 @@ static void stop(struct ps_hdfs_stream *stream)
     free(stream->fsync);
     stream->fsync = NULL;
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->timer);
+    ps_hadoop_loop_unset(stream->hdfs->loop, &stream->again);
     drop_packets(stream);
 }
 
@@ -468,6 +469,7 @@ struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, c
     stream->creation = *creation;
     stream->number_acknowledged = -1;
     stream->timer.fire = too_late;
+    stream->again.fire = ps_hdfs_stream_allocate_again;
     stream->pipeline.ops = &ps_hdfs_pipeline_ops;
     stream->pipeline.queue = &stream->queue;
     stream->pipeline.pool = &hdfs->pool;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_NS (500 * PS_NS_PER_MS)
+
 static struct ps_hdfs_stream *stream_of(struct ps_pipeline *pipeline)
 {
     return (struct ps_hdfs_stream *)(void *)((char *)pipeline - offsetof(struct ps_hdfs_stream, pipeline));
@@ -55,10 +57,27 @@ static void set_up(struct ps_hdfs_stream *stream)
     ps_pipeline_open(&stream->pipeline, &setup);
 }
 
+/* A namenode that has just been started has no datanodes yet, and it refuses a block when all of them are excluded. Returns
+ * whether there is time to ask again, without exclusions. */
+static bool may_ask_again(struct ps_hdfs_stream *stream)
+{
+    const struct ps_hdfs *hdfs = stream->hdfs;
+    uint64_t now_ns = ps_hadoop_loop_now(hdfs->loop).mono_ns;
+    if (stream->again_until_ns == 0)
+        stream->again_until_ns = now_ns + hdfs->call_timeout_ns / 3;
+    if (now_ns >= stream->again_until_ns)
+        return false;
+    ps_hdfs_nodes_clear(&stream->excluded);
+    ps_hadoop_loop_set(hdfs->loop, &stream->again, now_ns + AGAIN_NS);
+    return true;
+}
+
 static void block_allocated(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_stream *stream = call->argument;
     const PsHadoop__LocatedBlock *block = answer->block;
+    if (answer->error == PS_FILE_UNAVAILABLE && may_ask_again(stream))
+        return;
     if (answer->error != PS_FILE_OK) {
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
@@ -80,6 +99,11 @@ static void allocate(struct ps_hdfs_stream *stream)
     stream->phase = PS_STREAM_ALLOCATING;
     ps_namenode_add_block(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id,
                           stream->prior.pool_id != NULL ? &stream->prior : NULL, &nodes, block_allocated);
+}
+
+void ps_hdfs_stream_allocate_again(struct ps_hadoop_timer *timer)
+{
+    allocate((struct ps_hdfs_stream *)(void *)((char *)timer - offsetof(struct ps_hdfs_stream, again)));
 }
 
 static void block_abandoned(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
@@ -120,6 +144,7 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream)
     stream->pipeline.held = false;
     stream->must_persist = true;
     stream->block_tries = 0;
+    stream->again_until_ns = 0;
     ps_hdfs_stream_pack(stream);
     ps_hdfs_stream_attend(stream);
 }
