@@ -582,36 +582,14 @@ static void a_file_system_is_closed_at_any_time(void **state)
     assert_int_equal(bench->closed.calls, 0);
 }
 
-static void a_replacement_is_wanted_by_hadoops_rules(void **state)
-{
-    struct ps_replace_rules rules = {.policy = PS_REPLACE_DEFAULT};
-    (void)state;
-    assert_false(ps_replace_is_wanted(&rules, 3, 3, true, true)); /* none is missing */
-    assert_false(ps_replace_is_wanted(&rules, 3, 0, true, true));
-    assert_false(ps_replace_is_wanted(&rules, 2, 1, true, true)); /* from three copies on */
-    assert_false(ps_replace_is_wanted(&rules, 3, 2, false, false));
-    assert_true(ps_replace_is_wanted(&rules, 3, 2, false, true));
-    assert_true(ps_replace_is_wanted(&rules, 3, 2, true, false));
-    assert_true(ps_replace_is_wanted(&rules, 3, 1, false, false)); /* half or less */
-    rules.policy = PS_REPLACE_ALWAYS;
-    assert_true(ps_replace_is_wanted(&rules, 2, 1, false, false));
-    rules.policy = PS_REPLACE_NEVER;
-    assert_false(ps_replace_is_wanted(&rules, 3, 1, true, true));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(blocks_follow_one_another),
-        TEST(a_chunk_that_was_flushed_is_repeated),
-        TEST(a_lost_datanode_is_left_out),
-        TEST(an_end_that_was_not_acknowledged_is_recovered),
-        TEST(without_datanodes_the_stream_fails),
-        TEST(a_block_that_cannot_be_set_up_is_abandoned),
-        TEST(the_call_time_out_ends_a_flush),
-        TEST(a_file_system_is_closed_at_any_time),
-        cmocka_unit_test(a_replacement_is_wanted_by_hadoops_rules),
+        TEST(blocks_follow_one_another),          TEST(a_chunk_that_was_flushed_is_repeated),
+        TEST(a_lost_datanode_is_left_out),        TEST(an_end_that_was_not_acknowledged_is_recovered),
+        TEST(without_datanodes_the_stream_fails), TEST(a_block_that_cannot_be_set_up_is_abandoned),
+        TEST(the_call_time_out_ends_a_flush),     TEST(a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
