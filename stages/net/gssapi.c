@@ -175,6 +175,17 @@ bool ps_gss_keytab_has(const char *keytab, const char *principal, char *reason)
     return error == 0;
 }
 
+void ps_gss_tickets_forget(const char *store)
+{
+    krb5_context library;
+    krb5_ccache tickets;
+    if (krb5_init_context(&library) != 0)
+        return;
+    if (krb5_cc_resolve(library, store, &tickets) == 0)
+        (void)krb5_cc_destroy(library, tickets);
+    krb5_free_context(library);
+}
+
 /* ---- contexts ---- */
 
 void ps_gss_token_free(struct ps_gss_token *token)
@@ -225,10 +236,13 @@ static OM_uint32 accept_step(struct ps_gss_context *context, gss_buffer_t in, gs
 static OM_uint32 initiate_step(struct ps_gss_context *context, gss_buffer_t in, gss_buffer_t out,
                                OM_uint32 *minor)
 {
-    return gss_init_sec_context(minor, context->credential, &context->handle, context->target,
-                                (gss_OID)gss_mech_krb5,
-                                GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG, 0,
-                                GSS_C_NO_CHANNEL_BINDINGS, in, NULL, out, NULL, NULL);
+    OM_uint32 lifetime_s = 0, major;
+    major =
+        gss_init_sec_context(minor, context->credential, &context->handle, context->target,
+                             (gss_OID)gss_mech_krb5, GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG,
+                             0, GSS_C_NO_CHANNEL_BINDINGS, in, NULL, out, NULL, &lifetime_s);
+    context->lifetime_s = lifetime_s;
+    return major;
 }
 
 enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,

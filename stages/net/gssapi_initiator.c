@@ -11,19 +11,23 @@
 
 /* A token names the time at which it was made, and servers take those of at most five minutes. */
 #define TOKEN_NS (120 * PS_NS_PER_S)
+/* Tickets are asked for so often, whether or not they are good for longer: a server may have new keys. */
+#define STORE_NS (300 * PS_NS_PER_S)
 
 /* A job: the thread makes a context and its first token. */
 struct preparation {
     struct ps_gss_context *context; /* NULL: it failed */
     struct ps_gss_token token;
-    uint64_t made_ns;
+    uint64_t good_ns; /* until when a server takes the token, nearly */
     char reason[PS_GSS_REASON_BYTES];
 };
 
 /* The thread's. */
 struct maker {
     char *principal, *keytab, *server, *server_host; /* as in the settings */
-    unsigned long count;                             /* of tickets' stores */
+    char store[64];      /* of tickets, in memory: of this maker alone; "": none yet */
+    unsigned long count; /* of stores so far */
+    uint64_t store_ns;   /* when it was begun */
     struct preparation preparation;
 };
 
@@ -44,12 +48,29 @@ static void forget(struct preparation *preparation)
     *preparation = (struct preparation){.context = NULL};
 }
 
-/* Gets a ticket for the principal, into a store of its own in memory: asks a KDC. Or takes those of the default cache. */
+static void forget_tickets(struct maker *maker)
+{
+    if (maker->store[0] != '\0')
+        ps_gss_tickets_forget(maker->store);
+    maker->store[0] = '\0';
+}
+
+static void begin_store(struct maker *maker)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    if (maker->store[0] != '\0' && now_ns - maker->store_ns < STORE_NS)
+        return;
+    forget_tickets(maker);
+    maker->store_ns = now_ns;
+    snprintf(maker->store, sizeof maker->store, "MEMORY:penstock-%p-%lu", (void *)maker, ++maker->count);
+}
+
+/* Gets a ticket for the principal: that of the store while half of its life is not over, else from a KDC. Or takes that of the
+ * default cache. */
 static bool acquire(struct maker *maker, gss_name_t name, gss_cred_id_t *credential, char *reason)
 {
-    char tickets[64];
-    snprintf(tickets, sizeof tickets, "MEMORY:penstock-%p-%lu", (void *)maker, ++maker->count);
-    gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", tickets}};
+    begin_store(maker);
+    gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", maker->store}};
     const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
     gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
     OM_uint32 minor, major = gss_acquire_cred_from(
@@ -100,14 +121,18 @@ static void run(void *maker, void *job)
     if (!prepare(maker, preparation)) {
         ps_gss_context_close(preparation->context);
         preparation->context = NULL;
+        forget_tickets(maker);
+        return;
     }
-    preparation->made_ns = ps_clock_now().mono_ns;
+    uint64_t life_ns = preparation->context->lifetime_s * PS_NS_PER_S;
+    preparation->good_ns = ps_clock_now().mono_ns + (life_ns < TOKEN_NS ? life_ns : TOKEN_NS);
 }
 
 static void end(void *argument)
 {
     struct maker *maker = argument;
     forget(&maker->preparation);
+    forget_tickets(maker);
     free(maker->principal);
     free(maker->keytab);
     free(maker->server);
@@ -194,7 +219,7 @@ static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps
                  *later ? "it is being asked for" : ready->reason);
         return NULL;
     }
-    if (ps_clock_now().mono_ns - ready->made_ns > TOKEN_NS) {
+    if (ps_clock_now().mono_ns > ready->good_ns) {
         *later = true;
         snprintf(reason, PS_GSS_REASON_BYTES, "the Kerberos token is too old; a new one is made");
         return NULL;

@@ -10,6 +10,7 @@ struct ps_gss_context {
     gss_ctx_id_t handle;
     gss_cred_id_t credential; /* an acceptor's is shared; an initiator's is the context's own */
     gss_name_t target;        /* of an initiator; GSS_C_NO_NAME: it is an acceptor's */
+    uint32_t lifetime_s; /* of an initiator: how long its ticket was good when its first token was made */
     char peer[PS_GSS_NAME_BYTES];
 };
 
@@ -22,3 +23,5 @@ enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_n
 /* Whether the file has keys of the principal; if not, `reason` (PS_GSS_REASON_BYTES) says why: of GSSAPI only "no credentials
  * cache" comes then. Blocks (a file, the name of this machine). */
 bool ps_gss_keytab_has(const char *keytab, const char *principal, char *reason);
+/* Removes a store of tickets in memory; contexts that have taken theirs from it are not touched. */
+void ps_gss_tickets_forget(const char *store);
