@@ -10,11 +10,9 @@
  *                                                 privileged ports take
  *   dfs.encrypt.data.transfer.cipher.suites       AES/CTR/NoPadding
  *
- * With Kerberos, tickets come by principal and keytab, else from the default cache (kinit). Each connection to a namenode takes
- * new ones, which a helper thread gets before; so there is nothing to renew, and a ticket that expires while a connection is
- * open does not matter to the server.
- *
- * A delegation token of HADOOP_TOKEN_FILE_LOCATION is used before Kerberos, where it is for the namenode.
+ * With Kerberos, tickets come by principal and keytab, else from the default cache (kinit). A helper thread gets them before a
+ * connection to a namenode needs them (stages/net/gssapi.h); so there is nothing to renew, and a ticket that expires while a
+ * connection is open does not matter to the server.
  *
  * Thread: the worker of the file system. */
 #pragma once

@@ -79,7 +79,8 @@ void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_
 /* NULL is allowed. Does not wait for a KDC. */
 void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
 /* Takes a context and its first token, which are the caller's. NULL with `reason`: there are none; `later` (NULL is allowed)
- * says whether that is because they are being made, else getting tickets failed. Either way the next ones are begun: each has
- * tickets of its own, so that none expires between connections. Does not wait. Thread: any worker. */
+ * says whether that is because they are being made, else getting tickets failed. Either way the next one is begun. Tickets are
+ * kept for five minutes, or half of their life if that is shorter; a token that is older than its ticket, or than two minutes, is
+ * made anew. Does not wait. Thread: any worker. */
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
                                              bool *later, char *reason);
