@@ -27,7 +27,7 @@ struct file {
     unsigned long line; /* of the property */
     bool collects;      /* text of an element */
     char *token;
-    size_t token_length;
+    size_t token_length, token_room;
     bool missing, fallback;  /* an include's file is not there; its <fallback> was met */
     unsigned fallback_depth; /* 0: not in one */
 };
@@ -156,6 +156,15 @@ static void XMLCALL begin_element(void *file_, const XML_Char *name, const XML_C
     file->token_length = 0;
 }
 
+/* Doubles it: expat gives the text of an entity in pieces of a few bytes. */
+static void token_reserve(struct file *file, size_t room)
+{
+    if (room <= file->token_room)
+        return;
+    file->token_room = room > 2 * file->token_room ? room : 2 * file->token_room;
+    file->token = ps_must_realloc(file->token, file->token_room, "Hadoop's configuration");
+}
+
 static void XMLCALL add_text(void *file_, const XML_Char *text, int length)
 {
     struct file *file = file_;
@@ -165,8 +174,7 @@ static void XMLCALL add_text(void *file_, const XML_Char *text, int length)
         fail(file, "the text is longer than 1 MiB");
         return;
     }
-    file->token =
-        ps_must_realloc(file->token, file->token_length + (size_t)length + 1, "Hadoop's configuration");
+    token_reserve(file, file->token_length + (size_t)length + 1);
     memcpy(file->token + file->token_length, text, (size_t)length);
     file->token_length += (size_t)length;
     file->token[file->token_length] = '\0';
