@@ -269,9 +269,54 @@ uint64_t ps_hadoop_configuration_ms(const struct ps_hadoop_configuration *config
     return number_of(configuration, key, time_units, PS_COUNT_OF(time_units), missing);
 }
 
+/* ---- the umask ---- */
+
+#define UMASK_KEY "fs.permissions.umask-mode"
+#define UMASK_DEFAULT 022U
+
+/* One of "u=rwx", "go-w", "a+r": changes what is left. Returns what follows, or NULL: it is none of these. */
+static const char *take_clause(const char *at, unsigned *left)
+{
+    unsigned who = 0, bits = 0;
+    char change;
+    for (; *at != '\0' && strchr("ugoa", *at) != NULL; at++)
+        who |= *at == 'u' ? 0700U : *at == 'g' ? 070U : *at == 'o' ? 07U : 0777U;
+    if (*at == '\0' || strchr("=+-", *at) == NULL)
+        return NULL;
+    for (change = *at++; *at != '\0' && strchr("rwx", *at) != NULL; at++)
+        bits |= *at == 'r' ? 0444U : *at == 'w' ? 0222U : 0111U;
+    who = who != 0 ? who : 0777U;
+    bits &= who;
+    if (change == '=')
+        *left = (*left & ~who) | bits;
+    else
+        *left = change == '+' ? *left | bits : *left & ~bits;
+    return at + strspn(at, ", ");
+}
+
+static bool parse_umask(const char *text, unsigned *umask)
+{
+    unsigned left = 0;
+    if (strspn(text, "01234567") == strlen(text) && strlen(text) <= 4) {
+        *umask = (unsigned)strtoul(text, NULL, 8) & 0777U;
+        return true;
+    }
+    while (text != NULL && *text != '\0')
+        text = take_clause(text, &left);
+    *umask = ~left & 0777U;
+    return text != NULL;
+}
+
+unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *configuration)
+{
+    const char *text = ps_hadoop_configuration_text(configuration, UMASK_KEY);
+    unsigned umask;
+    return text != NULL && parse_umask(text, &umask) ? umask : UMASK_DEFAULT;
+}
+
 /* ---- what the keys that this program reads must be ---- */
 
-enum form { NUMBER, BYTES, MILLISECONDS, OCTAL };
+enum form { NUMBER, BYTES, MILLISECONDS, UMASK };
 
 static const struct {
     const char *key;
@@ -287,7 +332,7 @@ static const struct {
     {"dfs.client.failover.sleep.max.millis", NUMBER, 0, INT32_MAX},
     {"dfs.client.socket-timeout", NUMBER, 0, INT32_MAX},
     {"dfs.replication", NUMBER, 1, 512},
-    {"fs.permissions.umask-mode", OCTAL, 0, 0},
+    {UMASK_KEY, UMASK, 0, 0777},
     {"ipc.client.connect.retry.interval", NUMBER, 0, INT32_MAX},
     {"ipc.client.connect.timeout", NUMBER, 1, INT32_MAX},
     {"ipc.client.connection.maxidletime", NUMBER, 1, INT32_MAX},
@@ -296,9 +341,25 @@ static const struct {
     {"ipc.ping.interval", NUMBER, 1, INT32_MAX},
 };
 
+static bool parse_form(enum form form, const char *text, uint64_t *number)
+{
+    unsigned umask;
+    switch (form) {
+    case NUMBER:
+        return parse_number(text, plain_units, PS_COUNT_OF(plain_units), number);
+    case BYTES:
+        return parse_number(text, byte_units, PS_COUNT_OF(byte_units), number);
+    case MILLISECONDS:
+        return parse_number(text, time_units, PS_COUNT_OF(time_units), number);
+    case UMASK:
+        return parse_umask(text, &umask);
+    }
+    return false;
+}
+
 static enum ps_status check_forms(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
-    static const char *const names[] = {"a number", "a size (128m)", "a time (60s)"};
+    static const char *const names[] = {"a number", "a size (128m)", "a time (60s)", "an umask (022)"};
     for (size_t i = 0; i < PS_COUNT_OF(forms); i++) {
         const char *text = ps_hadoop_configuration_text(configuration, forms[i].key);
         const char *place = ps_hadoop_configuration_place(configuration, forms[i].key);
@@ -306,14 +367,7 @@ static enum ps_status check_forms(const struct ps_hadoop_configuration *configur
         uint64_t number = 0;
         if (text == NULL)
             continue;
-        if (form == OCTAL) {
-            if (strspn(text, "01234567") != strlen(text) || strlen(text) > 4)
-                return ps_err_set(err, "%s: %s = '%s' is not octal (022)", place, forms[i].key, text);
-            continue;
-        }
-        bool good = form == NUMBER  ? parse_number(text, plain_units, PS_COUNT_OF(plain_units), &number)
-                    : form == BYTES ? parse_number(text, byte_units, PS_COUNT_OF(byte_units), &number)
-                                    : parse_number(text, time_units, PS_COUNT_OF(time_units), &number);
+        bool good = parse_form(form, text, &number);
         if (!good)
             return ps_err_set(err, "%s: %s = '%s' is not %s", place, forms[i].key, text, names[form]);
         if (number < forms[i].min || number > forms[i].max)

@@ -544,8 +544,7 @@ static struct ps_rpc *open_rpc(const struct ps_namenode_settings *settings,
 static void read_configuration(struct ps_namenode *namenode,
                                const struct ps_hadoop_configuration *configuration)
 {
-    const char *umask = ps_hadoop_configuration_text(configuration, "fs.permissions.umask-mode");
-    namenode->umask = umask != NULL ? (unsigned)strtoul(umask, NULL, 8) & 0777U : 022U;
+    namenode->umask = ps_hadoop_configuration_umask(configuration);
     namenode->replication = (unsigned)ps_hadoop_configuration_number(configuration, "dfs.replication", 3);
     namenode->block_size_bytes =
         ps_hadoop_configuration_bytes(configuration, "dfs.blocksize", UINT64_C(128) << 20);

@@ -119,6 +119,26 @@ static void test_typed_values(void **state)
     ps_hadoop_configuration_free(configuration);
 }
 
+static void test_umask(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned umask;
+    } cases[] = {{"022", 022},           {"77", 077},  {"0027", 027}, {"u=rwx,g=rx,o=rx", 022},
+                 {"u=rwx,g=rx,o=", 027}, {"a=rwx", 0}, {"=rx", 0222}, {"a=rwx, go-w", 022},
+                 {"u=rwx,g+rx", 027}};
+    (void)state;
+    assert_int_equal(ps_hadoop_configuration_umask(NULL), 022);
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char property[256];
+        snprintf(property, sizeof property,
+                 "<property><name>dfs.umaskmode</name><value>%s</value></property>", cases[i].text);
+        struct ps_hadoop_configuration *configuration = parse(property);
+        assert_int_equal(ps_hadoop_configuration_umask(configuration), cases[i].umask);
+        ps_hadoop_configuration_free(configuration);
+    }
+}
+
 static void test_broken_files(void **state)
 {
     static const struct {
@@ -141,9 +161,9 @@ static void test_broken_files(void **state)
          "not between 1 and 512"},
         {"<configuration><property><name>dfs.block.size</name><value>1x</value></property></configuration>",
          "is not a size"},
-        {"<configuration><property><name>fs.permissions.umask-mode</name><value>u=rwx</value></property>"
+        {"<configuration><property><name>fs.permissions.umask-mode</name><value>u=rwz</value></property>"
          "</configuration>",
-         "is not octal"},
+         "is not an umask"},
         {"<configuration><property><name>a</name><value>${b}</value></property>"
          "<property><name>b</name><value>${a}</value></property></configuration>",
          "refer to one another"},
@@ -242,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_forms_of_properties),
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_typed_values),
+        cmocka_unit_test(test_umask),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_nested_elements),
         cmocka_unit_test_setup_teardown(test_directory, ps_test_folder_setup, ps_test_folder_teardown),
