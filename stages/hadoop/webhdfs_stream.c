@@ -1,5 +1,6 @@
 /* Streams of WebHDFS: what is written gathers, and goes out as one APPEND when somebody waits for it. At most one request of
  * a stream is under way. When the answer to an APPEND is lost, the length of the file says how much of it is there. */
+#include "stages/byte_buffer.h"
 #include "stages/hadoop/webhdfs_parts.h"
 
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 
 #define PURPOSE "a WebHDFS stream"
 #define GATHER_BYTES_MAX (4U << 20) /* sent without a flush */
-#define BUFFER_BYTES_MIN 4096U
+#define KEPT_BYTES_MAX 4096U        /* of an idle stream's buffers: there may be thousands */
 #define ASK_NS                                                                                               \
     (250 * PS_NS_PER_MS) /* until the length is asked for (again): a datanode finishes what it got */
 
@@ -20,11 +21,6 @@ enum stream_state {
     STREAM_APPENDING,
     STREAM_DOUBTING, /* an APPEND may have been carried out: waits, then asks for the length */
     STREAM_DEAD,
-};
-
-struct buffer {
-    char *bytes;
-    size_t length, room;
 };
 
 /* A callback that is owed: for creation, a flush or the close, in this order of `offset`. */
@@ -48,7 +44,7 @@ struct ps_webhdfs_stream {
     char *path;
     char *creation; /* the parameters of CREATE */
     bool overwrites;
-    struct buffer gathered, sent; /* `sent` is one APPEND, from `confirmed` on */
+    struct ps_byte_buffer gathered, sent; /* `sent` is one APPEND, from `confirmed` on */
     size_t confirmed;
     uint64_t found_bytes; /* what the file had when it was opened */
     struct ps_webhdfs_call *call;
@@ -94,36 +90,13 @@ static void unlist(struct ps_webhdfs_stream *stream)
 
 /* ---- buffers ---- */
 
-static bool buffer_add(struct buffer *buffer, const void *bytes, size_t length)
-{
-    if (buffer->room - buffer->length < length) {
-        size_t room = (buffer->length + length) * 2;
-        room = room > BUFFER_BYTES_MIN ? room : BUFFER_BYTES_MIN;
-        char *grown = realloc(buffer->bytes, room);
-        if (grown == NULL)
-            return false;
-        buffer->bytes = grown;
-        buffer->room = room;
-    }
-    if (length > 0)
-        memcpy(buffer->bytes + buffer->length, bytes, length);
-    buffer->length += length;
-    return true;
-}
-
-static void buffer_free(struct buffer *buffer)
-{
-    free(buffer->bytes);
-    *buffer = (struct buffer){.bytes = NULL};
-}
-
 /* Gives back what it holds; nothing can be sent any more. */
 static void free_buffers(struct ps_webhdfs_stream *stream)
 {
     uint64_t held = stream->gathered.length + (stream->sent.length - stream->confirmed);
     stream->stream.filesystem->held_bytes -= held;
-    buffer_free(&stream->gathered);
-    buffer_free(&stream->sent);
+    ps_byte_buffer_clear(&stream->gathered, 0);
+    ps_byte_buffer_clear(&stream->sent, 0);
     stream->confirmed = 0;
 }
 
@@ -132,8 +105,10 @@ static void confirm(struct ps_webhdfs_stream *stream, size_t length)
     stream->confirmed += length;
     stream->stream.acknowledged_bytes += length;
     stream->stream.filesystem->held_bytes -= length;
-    if (stream->confirmed == stream->sent.length)
-        stream->confirmed = stream->sent.length = 0;
+    if (stream->confirmed < stream->sent.length)
+        return;
+    stream->confirmed = 0;
+    ps_byte_buffer_clear(&stream->sent, KEPT_BYTES_MAX);
 }
 
 /* ---- the end ---- */
@@ -334,7 +309,7 @@ static void send_append(struct ps_webhdfs_stream *stream)
 {
     struct ps_webhdfs *webhdfs = webhdfs_of(stream);
     if (stream->sent.length == 0) {
-        struct buffer empty = stream->sent;
+        struct ps_byte_buffer empty = stream->sent;
         stream->sent = stream->gathered;
         stream->gathered = empty;
     }
@@ -342,7 +317,7 @@ static void send_append(struct ps_webhdfs_stream *stream)
         .operation = "APPEND",
         .method = "POST",
         .redirects = true,
-        .body = stream->sent.bytes + stream->confirmed,
+        .body = stream->sent.data + stream->confirmed,
         .length = stream->sent.length - stream->confirmed,
     };
     /* The last quarter of the time is for asking what became of it. */
@@ -518,7 +493,7 @@ struct ps_file_stream *ps_webhdfs_stream_create(struct ps_filesystem *filesystem
 bool ps_webhdfs_stream_write(struct ps_file_stream *stream_, const void *bytes, size_t length)
 {
     struct ps_webhdfs_stream *stream = (struct ps_webhdfs_stream *)stream_;
-    if (stream->state == STREAM_DEAD || !buffer_add(&stream->gathered, bytes, length))
+    if (stream->state == STREAM_DEAD || !ps_byte_buffer_append(&stream->gathered, bytes, length))
         return false;
     stream_->written_bytes += length;
     stream_->filesystem->held_bytes += length;
