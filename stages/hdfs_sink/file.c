@@ -163,6 +163,7 @@ bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
     if (file == NULL)
         return false;
     const struct ps_file_creation creation = {.overwrite = false};
+    ps_hdfs_look_for_orphans(sink, bucket);
     file->stream = ps_file_create(sink->filesystem, file->path, &creation, created, file);
     join_bucket(file, bucket);
     file->broken = !ps_hadoop_writer_begin(file->writer, &file->output);
@@ -323,8 +324,8 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_err err = {.length = 0};
     ps_err_set(&err, "cannot %s %s: %s", file->created ? "write" : "create", file->path, answer->reason);
-    ps_log(PS_LOG_WARN, sink->port->component, "%s; %s events are written to a new file, in %s", err.text,
-           ps_quantity_print_count(events).text, ps_quantity_print_ns(rest_ns).text);
+    ps_log(PS_LOG_WARN, sink->port->component, "%s; begins a new file in %s, and writes %s events again",
+           err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text);
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {

@@ -45,6 +45,20 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
     file->give_up_ns = 0;
 }
 
+static void go_on(struct ps_hdfs_file *file, enum ps_hdfs_next next)
+{
+    file->next = next;
+    perform(file);
+}
+
+/* An orphan in which nothing is. */
+static void measured(void *file_, const struct ps_file_answer *answer)
+{
+    bool empty =
+        answer->error == PS_FILE_OK && answer->entry_count > 0 && answer->entries[0].length_bytes == 0;
+    go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
+}
+
 static void recovered(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_file *file = file_;
@@ -54,9 +68,11 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
         file->due_ns = sink->now.mono_ns + RECOVER_LOOK_NS;
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
-        file->next = PS_HDFS_RENAME;
         file->tries = 0;
-        perform(file);
+        if (file->orphan)
+            ps_file_stat(sink->filesystem, file->path, measured, file);
+        else
+            go_on(file, PS_HDFS_RENAME);
     } else {
         fail(file, answer);
     }

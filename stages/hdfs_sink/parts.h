@@ -6,13 +6,15 @@
 #include <sys/queue.h>
 
 #define PS_HDFS_LEASES_MAX 1024U
-#define PS_HDFS_FLUSHES_MAX 2U /* of one file, besides the one before it is closed */
+#define PS_HDFS_LOOKS_MAX 10000U /* buckets whose directory is looked at */
+#define PS_HDFS_FLUSHES_MAX 2U   /* of one file, besides the one before it is closed */
 
 enum {
     PS_HDFS_FILES_OPEN = PS_COUNTER_extra,
     PS_HDFS_FILES_CLOSING,
     PS_HDFS_FILES_RECOVERED,
     PS_HDFS_RENAMES_RETRIED,
+    PS_HDFS_ORPHANS,
 };
 
 /* ---- lists of events in flight (events.c) ---- */
@@ -70,6 +72,7 @@ struct ps_hdfs_file {
     enum ps_hdfs_next next;
     bool created; /* it is known that it was */
     bool touched; /* in the sink's list of them */
+    bool orphan;  /* of an agent that was killed */
     bool broken;  /* a write failed: the answer to the flush behind it is awaited, nothing more is written */
     struct ps_hdfs_events written;             /* not acknowledged, in order */
     uint32_t flushed[PS_HDFS_FLUSHES_MAX + 1]; /* events behind each flush under way */
@@ -106,6 +109,7 @@ struct ps_hdfs_bucket {
 };
 
 TAILQ_HEAD(ps_hdfs_buckets, ps_hdfs_bucket);
+TAILQ_HEAD(ps_hdfs_looks, ps_hdfs_look);
 
 struct ps_hdfs_table {
     struct ps_hdfs_bucket **chains;
@@ -160,6 +164,9 @@ struct ps_hdfs_sink {
     struct ps_hdfs_files touches;   /* written to since the last flush */
     struct ps_hdfs_files finishing; /* not open any more */
     uint32_t finishing_count;
+    struct ps_hdfs_looks looks;
+    uint32_t look_count;
+    int64_t started_ms;       /* when it was called first; 0: it was not */
     uint64_t retired_counter; /* the highest of a bucket that is gone: a name is not used twice */
     int64_t replicas_min;     /* -1: not known yet */
     bool asked_replicas;
@@ -195,3 +202,7 @@ void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next);
 uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink);
 /* What rests is tried at once. */
 void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
+
+/* orphans.c: asks once which files of a bucket are in use since before the start. */
+void ps_hdfs_look_for_orphans(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket *bucket);
+void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);

@@ -35,6 +35,7 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
     TAILQ_INIT(&sink->idles);
     TAILQ_INIT(&sink->touches);
     TAILQ_INIT(&sink->finishing);
+    TAILQ_INIT(&sink->looks);
     return sink;
 }
 
@@ -46,6 +47,7 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
     while (!TAILQ_EMPTY(&sink->files))
         ps_hdfs_file_free(TAILQ_FIRST(&sink->files));
     ps_hadoop_writers_close(sink->writers);
+    ps_hdfs_forget_looks(sink);
     ps_hdfs_table_free(&sink->table);
     free(sink->pool.events);
     free(sink);
@@ -148,6 +150,8 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
     enum ps_hdfs_flaw flaw;
     sink->now = *now;
     sink->recall_ns = 0;
+    if (sink->started_ms == 0)
+        sink->started_ms = now->wall_ms;
     sink->refused = !has_room(sink) || !ps_hdfs_pool_reserve(&sink->pool, (*lease)->count);
     if (sink->refused)
         return PS_LATER;
@@ -215,6 +219,18 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
     return due_ns;
 }
 
+/* Whether a file that waited for the answer to a flush can be flushed now. */
+static bool may_flush(const struct ps_hdfs_sink *sink)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->touches, touches)
+    {
+        if (file->flush_count < PS_HDFS_FLUSHES_MAX)
+            return true;
+    }
+    return false;
+}
+
 uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
 {
     sink->now = *now;
@@ -225,6 +241,8 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     due_ns = least(due_ns, ps_filesystem_turn(sink->filesystem, now));
     finish_leases(sink);
     if (sink->refused && has_room(sink))
+        due_ns = now->mono_ns;
+    if (may_flush(sink))
         due_ns = now->mono_ns;
     due_ns = least(due_ns, next_due(sink));
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;

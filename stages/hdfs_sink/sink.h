@@ -33,12 +33,14 @@ struct ps_hdfs_settings {
     uint64_t retry_ns;    /* between these tries */
     uint64_t call_timeout_ns;
     enum ps_file_flush flush;
+    bool recovers_orphans; /* completes and renames files of an agent that was killed; else it reports them */
     uint64_t held_bytes_max; /* in the file system's streams */
     struct ps_hadoop_format format;
 };
 
 /* Its own counters (PS_COUNTER_extra + i). */
-#define PS_HDFS_COUNTER_NAMES "files_open_now", "files_closing_now", "files_recovered", "renames_retried"
+#define PS_HDFS_COUNTER_NAMES                                                                                \
+    "files_open_now", "files_closing_now", "files_recovered", "renames_retried", "orphans"
 
 struct ps_hdfs_sink;
 

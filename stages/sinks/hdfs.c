@@ -24,6 +24,7 @@ struct hdfs_plan {
     bool empty_in_use_suffix, round, local_time, hsync, raw;
     int64_t roll_interval_s, roll_bytes, roll_events, idle_s, batch_size, open_files_max, replicas_min,
         threads, roll_threads, round_value, close_tries, retry_s, call_timeout_ms;
+    int orphans;
     struct ps_pairs serializer_keys;
     struct ps_hdfs_settings settings;
     struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
@@ -32,6 +33,8 @@ struct hdfs_plan {
 struct hdfs_state {
     struct ps_hdfs_sink *sink;
 };
+
+enum { REPORT, RECOVER }; /* the words of penstock.orphans */
 
 #define FIELD(name) offsetof(struct hdfs_plan, name)
 
@@ -214,6 +217,16 @@ static const struct ps_option options[] = {
      .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
              "etc/hadoop of "
              "HADOOP_HOME, else /etc/hadoop/conf"},
+    {.key = "penstock.orphans",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(orphans),
+     .words = PS_WORDS("report", "recover"),
+     .fallback = "report",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "files of a directory and prefix that have had their names in use since before the start: "
+             "report logs and "
+             "counts them; recover completes and renames them, which takes them away from an agent that "
+             "still writes them"},
     {.key = "penstock.hsync",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(hsync),
@@ -425,6 +438,7 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
         .call_timeout_ns = plan->call_timeout_ms > 0 ? (uint64_t)plan->call_timeout_ms * PS_NS_PER_MS
                                                      : (uint64_t)LONGEST_S * PS_NS_PER_S,
         .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
+        .recovers_orphans = plan->orphans == RECOVER,
         .held_bytes_max = context->client_queue_bytes,
     };
     if (plan->retry_s <= 0)

@@ -281,6 +281,12 @@ static void fake_stat(struct ps_filesystem *filesystem, const char *path, ps_fil
     begin(PS_TEST_STAT, NULL, path, done, argument);
 }
 
+static void fake_list(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+{
+    (void)filesystem;
+    begin(PS_TEST_LIST, NULL, path, done, argument);
+}
+
 static void fake_recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
                          void *argument)
 {
@@ -305,10 +311,12 @@ static enum ps_file_error acknowledge(struct stream *stream, size_t written_byte
     assert_non_null(file);
     size_t bytes = written_bytes - stream->base.acknowledged_bytes;
     file->content = realloc(file->content, file->length + bytes + 1);
-    memcpy(file->content + file->length, stream->pending, bytes);
+    if (bytes > 0)
+        memcpy(file->content + file->length, stream->pending, bytes);
     file->length += bytes;
     file->content[file->length] = '\0';
-    memmove(stream->pending, stream->pending + bytes, stream->length - bytes);
+    if (bytes > 0)
+        memmove(stream->pending, stream->pending + bytes, stream->length - bytes);
     stream->length -= bytes;
     stream->base.acknowledged_bytes = written_bytes;
     fake.base.held_bytes -= bytes;
@@ -339,6 +347,8 @@ static enum ps_file_error carry_out(struct outcome *outcome)
         free(file->content);
         *file = (struct file){.path = NULL};
         return PS_FILE_OK;
+    case PS_TEST_LIST:
+        return PS_FILE_OK;
     case PS_TEST_STAT:
     case PS_TEST_RECOVER:
         return file != NULL ? PS_FILE_OK : PS_FILE_MISSING;
@@ -346,6 +356,21 @@ static enum ps_file_error carry_out(struct outcome *outcome)
         break;
     }
     return PS_FILE_FAILED;
+}
+
+static struct ps_file_status *list(const char *path, size_t *count)
+{
+    size_t length = strlen(path);
+    struct ps_file_status *entries = calloc(fake.file_count + 1, sizeof *entries);
+    *count = 0;
+    for (size_t i = 0; i < fake.file_count; i++) {
+        const char *name = fake.files[i].path;
+        if (name != NULL && strncmp(name, path, length) == 0 && name[length] == '/' &&
+            strchr(name + length + 1, '/') == NULL)
+            entries[(*count)++] =
+                (struct ps_file_status){.name = name + length + 1, .length_bytes = fake.files[i].length};
+    }
+    return entries;
 }
 
 static enum ps_file_error fault(enum ps_test_file_operation operation)
@@ -373,8 +398,14 @@ static void deliver(struct outcome *outcome)
         stream->waiting--;
     }
     struct ps_file_status status = {.name = "file", .replication = fake.configured};
+    struct ps_file_status *entries = NULL;
     struct ps_file_answer answer = {.error = error, .reason = error != PS_FILE_OK ? "as the test says" : ""};
+    if (outcome->operation == PS_TEST_LIST && error == PS_FILE_OK) {
+        entries = list(outcome->path, &answer.entry_count);
+        answer.entries = entries;
+    }
     if (outcome->operation == PS_TEST_STAT && error == PS_FILE_OK) {
+        status.length_bytes = find(outcome->path)->length;
         answer.entries = &status;
         answer.entry_count = 1;
     }
@@ -383,6 +414,7 @@ static void deliver(struct outcome *outcome)
         stream_free(stream);
     }
     outcome->done(outcome->argument, &answer);
+    free(entries);
     outcome_free(outcome);
 }
 
@@ -445,6 +477,7 @@ static const struct ps_filesystem_ops ops = {
     .rename = fake_rename,
     .remove = fake_remove,
     .stat = fake_stat,
+    .list = fake_list,
     .recover = fake_recover,
     .turn = fake_turn,
     .close = fake_close,

@@ -13,6 +13,7 @@ enum ps_test_file_operation {
     PS_TEST_REMOVE,
     PS_TEST_STAT,
     PS_TEST_RECOVER,
+    PS_TEST_LIST,
     PS_TEST_OPERATIONS
 };
 

@@ -281,6 +281,49 @@ static void test_names_taken(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Files of an agent that was killed, in a directory of this one. */
+static void leave_orphans(void)
+{
+    ps_test_folder_append("FlumeData.1699999999999.tmp", "old\n", 4);
+    ps_test_folder_append("FlumeData.1699999999998.tmp", "", 0);
+    ps_test_folder_append("FlumeData.1699999999997", "", 0);
+    ps_test_folder_append("FlumeData.x.tmp", "", 0);
+    ps_test_folder_append("Other.1699999999999.tmp", "", 0);
+}
+
+static void test_orphans_reported(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    leave_orphans();
+    start(&stage, KEYS(ENDLESS));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    pass(&stage, 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 4), 2);
+    assert_content("FlumeData.1699999999999.tmp", "old\n");
+    assert_int_equal(file_count("."), 6);
+    ps_test_stage_fini(&stage);
+}
+
+/* One in which nothing is, is removed. */
+static void test_orphans_recovered(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    leave_orphans();
+    start(&stage, KEYS(ENDLESS, "penstock.orphans", "recover"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    pass(&stage, 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 4), 2);
+    assert_content("FlumeData.1699999999999", "old\n");
+    assert_content("FlumeData." START_MS ".tmp", "1\n");
+    assert_content("Other.1699999999999.tmp", "");
+    assert_int_equal(file_count("."), 5);
+    assert_null(ps_test_sink_recall(&stage));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_serializer(void **unused)
 {
     (void)unused;
@@ -375,11 +418,23 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_names),        IN_FOLDER(test_no_name_in_use), IN_FOLDER(test_roll_by_count),
-        IN_FOLDER(test_roll_by_size), IN_FOLDER(test_roll_by_time),   IN_FOLDER(test_idle),
-        IN_FOLDER(test_escapes),      IN_FOLDER(test_local_time),     IN_FOLDER(test_no_timestamp),
-        IN_FOLDER(test_parent),       IN_FOLDER(test_open_files),     IN_FOLDER(test_names_taken),
-        IN_FOLDER(test_serializer),   IN_FOLDER(test_compressed),     IN_FOLDER(test_plain_paths),
+        IN_FOLDER(test_orphans_reported),
+        IN_FOLDER(test_orphans_recovered),
+        IN_FOLDER(test_names),
+        IN_FOLDER(test_no_name_in_use),
+        IN_FOLDER(test_roll_by_count),
+        IN_FOLDER(test_roll_by_size),
+        IN_FOLDER(test_roll_by_time),
+        IN_FOLDER(test_idle),
+        IN_FOLDER(test_escapes),
+        IN_FOLDER(test_local_time),
+        IN_FOLDER(test_no_timestamp),
+        IN_FOLDER(test_parent),
+        IN_FOLDER(test_open_files),
+        IN_FOLDER(test_names_taken),
+        IN_FOLDER(test_serializer),
+        IN_FOLDER(test_compressed),
+        IN_FOLDER(test_plain_paths),
         IN_FOLDER(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
