@@ -88,7 +88,7 @@ static void listed(void *look_, const struct ps_file_answer *answer)
     else
         ps_log(PS_LOG_WARN, sink->port->component,
                "%.*s: %" PRIu64 " files are in use since before this start (%s): if they are of an agent "
-                                "that was killed, and no other "
+               "that was killed, and no other "
                "agent writes there, penstock.orphans = recover completes and renames them",
                (int)look->directory_length, look->name, count, first);
 }

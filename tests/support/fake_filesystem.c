@@ -12,6 +12,7 @@ struct file {
 
 struct stream {
     struct ps_file_stream base;
+    struct stream *next; /* in the list of those that are open */
     struct file *file;
     char *path;
     char *pending; /* written, and not acknowledged */
@@ -45,6 +46,7 @@ static struct {
         unsigned begun;
     } kinds[PS_TEST_OPERATIONS];
     unsigned replicas, configured, open;
+    struct stream *streams; /* open */
 } fake;
 
 static void outcome_free(struct outcome *outcome)
@@ -190,6 +192,18 @@ static struct stream *stream_of(struct ps_file_stream *stream)
     return (struct stream *)(void *)stream;
 }
 
+/* It was abandoned, or closed. */
+static void leave(struct stream *stream)
+{
+    struct stream **place = &fake.streams;
+    assert_false(stream->gone);
+    stream->gone = true;
+    fake.open--;
+    while (*place != stream)
+        place = &(*place)->next;
+    *place = stream->next;
+}
+
 static struct ps_file_stream *fake_create(struct ps_filesystem *filesystem, const char *path,
                                           const struct ps_file_creation *creation, ps_file_done *done,
                                           void *argument)
@@ -199,6 +213,8 @@ static struct ps_file_stream *fake_create(struct ps_filesystem *filesystem, cons
     stream->base.filesystem = filesystem;
     stream->path = strdup(path);
     fake.open++;
+    stream->next = fake.streams;
+    fake.streams = stream;
     begin(PS_TEST_CREATE, stream, path, done, argument);
     return &stream->base;
 }
@@ -232,18 +248,14 @@ static void fake_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_f
 static void fake_close_stream(struct ps_file_stream *base, ps_file_done *done, void *argument)
 {
     struct stream *stream = stream_of(base);
-    assert_false(stream->gone);
-    stream->gone = true;
-    fake.open--;
+    leave(stream);
     begin(PS_TEST_CLOSE, stream, stream->path, done, argument)->flushes = base->written_bytes;
 }
 
 static void fake_abandon(struct ps_file_stream *base)
 {
     struct stream *stream = stream_of(base);
-    assert_false(stream->gone);
-    stream->gone = true;
-    fake.open--;
+    leave(stream);
     fake.base.held_bytes -= stream->length;
     for (struct outcome *outcome = fake.outcomes; outcome != NULL; outcome = outcome->next) {
         if (outcome->stream != stream)
@@ -458,6 +470,8 @@ static uint64_t fake_turn(struct ps_filesystem *filesystem, const struct ps_now 
 static void fake_close(struct ps_filesystem *filesystem)
 {
     (void)filesystem;
+    while (fake.streams != NULL)
+        ps_file_abandon(&fake.streams->base);
     while (fake.outcomes != NULL) {
         struct outcome *outcome = fake.outcomes;
         fake.outcomes = outcome->next;
