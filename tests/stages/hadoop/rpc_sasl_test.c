@@ -44,7 +44,7 @@ static int shake(struct wire *wire)
 /* Takes a request of the client's apart: the header of SASL, and the message. */
 static PsHadoop__RpcSasl *parse_request(const uint8_t *bytes, size_t length)
 {
-    uint64_t part;
+    uint64_t part = 0;
     size_t at = ps_varint_get(bytes, length, &part);
     assert_true(at > 0 && at + part <= length);
     PsHadoop__RpcRequestHeader *header = ps_hadoop__rpc_request_header__unpack(NULL, part, bytes + at);
