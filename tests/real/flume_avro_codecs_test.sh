@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Needs: flume
 # All codecs of Avro container files, between penstock and Avro's Java library: files that Java writes are read by spooldir's deserializer
-# avro; files that the serializer avro_event writes are read by Java.
+# avro; files that the serializer avro_event writes are read by Java. And records on their way from file to file with their schema in a
+# header, as Flume's AvroEventSerializer writes them: the same records, in the schema that they had.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 
@@ -26,10 +27,13 @@ for codec in $codecs; do
         fail "Java does not write $codec"
 done
 
+mkdir -p "$work/datum/spool" "$work/datum/out"
+cp "$work/null/spool/java.avro" "$work/datum/spool"
+
 # Java's files: records as they stand in the file. The agent's: the same records as bodies.
 agent_file() { # DIR
     local codec flows=''
-    for codec in $codecs; do flows+=" $codec"; done
+    for codec in $codecs datum; do flows+=" $codec"; done
     printf 'a1.%s =%s\n' sources "$flows" channels "$flows" sinks "$flows"
     for codec in $codecs; do
         cat <<-EOF_
@@ -49,12 +53,28 @@ agent_file() { # DIR
 		a1.sinks.$codec.sink.serializer.syncIntervalBytes = 5000
 		EOF_
     done
+    cat <<-EOF_
+	a1.sources.datum.type = spooldir
+	a1.sources.datum.spoolDir = $work/datum/spool
+	a1.sources.datum.deserializer = AVRO
+	a1.sources.datum.deserializer.schemaType = LITERAL
+	a1.sources.datum.channels = datum
+	a1.channels.datum.type = memory
+	a1.channels.datum.capacity = 10000
+	a1.channels.datum.transactionCapacity = 1000
+	a1.sinks.datum.type = file_roll
+	a1.sinks.datum.channel = datum
+	a1.sinks.datum.sink.directory = $work/datum/out
+	a1.sinks.datum.sink.rollInterval = 0
+	a1.sinks.datum.sink.serializer = org.apache.flume.sink.hdfs.AvroEventSerializer\$Builder
+	a1.sinks.datum.sink.serializer.compressionCodec = deflate
+	EOF_
 }
 arrived() { # DIR: how many files are finished
     find "$work"/*/spool -name 'java.avro.COMPLETED' | wc -l
 }
 # shellcheck disable=SC2086
-run penstock "$(wc -w <<<$codecs)" "$PENSTOCK"
+run penstock "$(wc -w <<<"$codecs datum")" "$PENSTOCK"
 
 for codec in $codecs; do
     LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "$work/$codec/out/"* \
@@ -65,3 +85,10 @@ for codec in $codecs; do
     (($(grep -c 'event [0-9]* é x*$' "$work/$codec.records") == events)) || fail "$codec: not all events"
     echo "$codec: there and back"
 done
+
+LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "$work/datum/spool/java.avro.COMPLETED" \
+    >"$work/java.dump" 2>"$work/java.log" || fail "Java does not read its own file"
+LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroDump "$work/datum/out/"* \
+    >"$work/datum.dump" 2>"$work/java.log" || fail "Java does not read records with their schema"
+diff <(sed '1s/ [a-z]*$/ deflate/' "$work/java.dump") "$work/datum.dump" >"$work/datum.log" || fail "AvroEventSerializer: other records, or another schema"
+echo "records with their schema: there and back"
