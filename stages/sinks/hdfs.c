@@ -386,6 +386,9 @@ static enum ps_status check_path(const struct hdfs_plan *plan,
     char advice[PS_HADOOP_ADVICE_BYTES];
     if (build_place(plan, configuration, context->arena, &place, &err) != PS_OK)
         return refuse(context, "hdfs.path", ps_err_join(&err));
+    if (plan->hsync && strstr(ps_hadoop_url(configuration, place.url), "webhdfs:") != NULL)
+        return refuse(context, "penstock.hsync",
+                      "there is no hsync through WebHDFS: write to hdfs://, or leave it out");
     if (!ps_hadoop_url_advise(configuration, plan->path, &severity, advice))
         return PS_OK;
     ps_report(context, severity, "hdfs.path", "%s", advice);

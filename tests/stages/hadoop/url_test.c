@@ -36,7 +36,8 @@ static void test_without_configuration(void **state)
     expect(NULL, "hdfs://nn.example.com/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "hdfs://nn:8020/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "hdfs://localhost/logs", PS_LOG_ERROR, NULL);
-    expect(NULL, "webhdfs://nn:9870/logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "webhdfs://nn:9870/logs", PS_LOG_INFO, "APPEND");
+    expect(NULL, "swebhdfs://nn:9871/logs", PS_LOG_INFO, "APPEND");
     expect(NULL, "hdfs://mycluster/logs", PS_LOG_WARN, "name service");
     expect(NULL, "hdfs://nn:port/logs", PS_LOG_ERROR, "host:port");
     expect(NULL, "hdfs:///logs", PS_LOG_ERROR, "without a host");
