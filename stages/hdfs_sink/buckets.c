@@ -212,6 +212,10 @@ static bool write_one(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
         ps_hdfs_file_close(bucket->file);
         return bucket->file == NULL;
     case PS_HADOOP_REFUSED:
+        if (ps_port_has_deadletter(sink->port)) {
+            ps_hdfs_refuse_next(sink, &bucket->waiting, ps_err_join(&err));
+            return true;
+        }
         ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
         ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s", ps_err_join(&err));
         rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));

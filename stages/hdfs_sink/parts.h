@@ -1,6 +1,7 @@
 /* What the files of stages/hdfs_sink/ share. Thread: the sink's worker. */
 #pragma once
 
+#include "core/engine/burial.h"
 #include "stages/hdfs_sink/sink.h"
 
 #include <sys/queue.h>
@@ -150,6 +151,10 @@ struct ps_hdfs_sink {
     uint32_t first_slot, slot_count;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
+    struct ps_hdfs_events flawed; /* become dead letters, the first one now */
+    struct ps_burial burial;
+    char refusal[512];                              /* the last one of a file's format */
+    uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position of the lease that is taken */
     struct ps_hdfs_table table;
     struct ps_hdfs_buckets
         recent; /* those with a file; that of the latest event first (LinkedHashMap by access) */
@@ -206,3 +211,10 @@ void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
 /* orphans.c: asks once which files of a bucket are in use since before the start. */
 void ps_hdfs_look_for_orphans(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket *bucket);
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
+
+/* burials.c: the first event that waits can be in no file. The port has dead letters. */
+void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
+/* Goes on with the dead letters. Returns whether some are still to be written. */
+bool ps_hdfs_bury(struct ps_hdfs_sink *sink);
+/* The leases go back. */
+void ps_hdfs_stop_burials(struct ps_hdfs_sink *sink);

@@ -97,6 +97,7 @@ static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease 
 {
     struct ps_hdfs_bucket_name name;
     struct ps_hdfs_bucket *bucket = NULL;
+    memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         sink->found[position] = NULL;
         if (ps_lease_is_settled(lease, position))
@@ -105,8 +106,12 @@ static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease 
         if (bucket == NULL || sink->settings->place.constant == NULL) {
             *flaw = ps_hdfs_place_of(&sink->settings->place, &sink->places, lease->batch, event, &sink->now,
                                      &name);
-            if (*flaw != PS_HDFS_FLAW_NONE)
+            if (*flaw != PS_HDFS_FLAW_NONE && !ps_port_has_deadletter(sink->port))
                 return FLAW;
+            if (*flaw != PS_HDFS_FLAW_NONE) {
+                sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
+                continue;
+            }
             if (!is_same(bucket, &name) && (bucket = bucket_of(sink, &name)) == NULL)
                 return NO_MEMORY;
             ps_hdfs_bucket_make_ready(sink, bucket);
@@ -120,6 +125,8 @@ static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease
 {
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         struct ps_hdfs_bucket *bucket = sink->found[position];
+        if (sink->flawed_bits[position / 64] >> position % 64 & 1)
+            ps_hdfs_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
         if (bucket == NULL)
             continue;
         note_access(sink, bucket);
@@ -234,6 +241,7 @@ static bool may_flush(const struct ps_hdfs_sink *sink)
 uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
 {
     sink->now = *now;
+    bool buries = ps_hdfs_bury(sink);
     roll_old(sink);
     pump_ready(sink);
     flush_touched(sink);
@@ -242,6 +250,8 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     finish_leases(sink);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
+    if (buries)
+        due_ns = least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
     if (may_flush(sink))
         due_ns = now->mono_ns;
     due_ns = least(due_ns, next_due(sink));
@@ -328,6 +338,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
     if (sink->recall_ns == 0) {
         sink->recall_ns = now->mono_ns;
         sink->refused = false;
+        ps_hdfs_stop_burials(sink);
         close_all(sink);
         ps_hdfs_finish_hurry(sink);
     }

@@ -1,4 +1,5 @@
 /* Sink hdfs on the local disk: its keys, and what they make of files. What a file system can do to it: tests/stages/hdfs_sink. */
+#include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -227,6 +228,26 @@ static void test_no_timestamp(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* With dead letters the others are written. */
+static void test_dead_letters(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", "hdfs.timeZone", "UTC", ENDLESS));
+    ps_test_dead_letters_open(&stage);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_EVENT("2", "timestamp", "1700000000000"), PS_BODY("3"),
+                             PS_EVENT("4", "timestamp", "1700000000000")));
+    assert_content("2023/FlumeData." START_MS ".tmp", "2\n4\n");
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "1\n3\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 2);
+    assert_int_equal(stage.done[0]->dead, 2);
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 /* A header cannot lead out of the directory. */
 static void test_parent(void **unused)
 {
@@ -418,23 +439,12 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_orphans_reported),
-        IN_FOLDER(test_orphans_recovered),
-        IN_FOLDER(test_names),
-        IN_FOLDER(test_no_name_in_use),
-        IN_FOLDER(test_roll_by_count),
-        IN_FOLDER(test_roll_by_size),
-        IN_FOLDER(test_roll_by_time),
-        IN_FOLDER(test_idle),
-        IN_FOLDER(test_escapes),
-        IN_FOLDER(test_local_time),
-        IN_FOLDER(test_no_timestamp),
-        IN_FOLDER(test_parent),
-        IN_FOLDER(test_open_files),
-        IN_FOLDER(test_names_taken),
-        IN_FOLDER(test_serializer),
-        IN_FOLDER(test_compressed),
-        IN_FOLDER(test_plain_paths),
+        IN_FOLDER(test_dead_letters), IN_FOLDER(test_orphans_reported), IN_FOLDER(test_orphans_recovered),
+        IN_FOLDER(test_names),        IN_FOLDER(test_no_name_in_use),   IN_FOLDER(test_roll_by_count),
+        IN_FOLDER(test_roll_by_size), IN_FOLDER(test_roll_by_time),     IN_FOLDER(test_idle),
+        IN_FOLDER(test_escapes),      IN_FOLDER(test_local_time),       IN_FOLDER(test_no_timestamp),
+        IN_FOLDER(test_parent),       IN_FOLDER(test_open_files),       IN_FOLDER(test_names_taken),
+        IN_FOLDER(test_serializer),   IN_FOLDER(test_compressed),       IN_FOLDER(test_plain_paths),
         IN_FOLDER(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
