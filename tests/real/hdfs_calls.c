@@ -2,11 +2,11 @@
  * what each came to: one line "call error [exception] figures".
  *
  *   hdfs_calls AUTHORITY DIRECTORY [CONFIGURATION-DIRECTORY]
- *   hdfs_calls --files COUNT AUTHORITY DIRECTORY [CONFIGURATION-DIRECTORY]
+ *   hdfs_calls --until FILE AUTHORITY DIRECTORY [CONFIGURATION-DIRECTORY]
  *
- * No data is written: a file of no bytes is created, a block is added and abandoned. --files: makes so many files of no bytes,
- * eight at a time, each by create, complete and rename; prints how far it is, and what has failed: nothing may, whatever happens to namenodes
- * within the call time-out of 60 s. */
+ * No data is written: a file of no bytes is created, a block is added and abandoned. --until: makes files of no bytes, eight at
+ * a time, each by create, complete and rename, until FILE is there; prints how far it is, and what has failed: nothing may,
+ * whatever happens to namenodes within the call time-out of 240 s. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,7 +162,8 @@ struct making {
     char file[600], final[600];
 };
 
-static unsigned next_number, last_number, made, failed;
+static const char *until;
+static unsigned next_number, last_number = UINT32_MAX, made, failed;
 
 static void begin_step(struct making *making);
 
@@ -183,6 +184,8 @@ static void step_done(struct ps_namenode_call *call, const struct ps_namenode_an
             printf("%u\n", made);
             fflush(stdout);
         }
+        if (last_number == UINT32_MAX && access(until, F_OK) == 0)
+            last_number = next_number - 1;
         making->step = 0;
         if (next_number > last_number) {
             making->run->done = made == last_number;
@@ -209,12 +212,11 @@ static void begin_step(struct making *making)
     }
 }
 
-static void make_files(struct run *run, const char *directory, unsigned count)
+static void make_files(struct run *run, const char *directory)
 {
     static struct making making[AT_A_TIME];
     next_number = 1;
-    last_number = count;
-    for (unsigned i = 0; i < AT_A_TIME && i < count; i++) {
+    for (unsigned i = 0; i < AT_A_TIME; i++) {
         making[i] = (struct making){.call.argument = &making[i], .run = run, .directory = directory};
         begin_step(&making[i]);
     }
@@ -240,9 +242,8 @@ int main(int count, char **words)
     struct run run = {.port = {.component = "hdfs_calls"}};
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_err err = {0};
-    unsigned files = 0;
-    if (count > 2 && strcmp(words[1], "--files") == 0) {
-        files = (unsigned)strtoul(words[2], NULL, 10);
+    if (count > 2 && strcmp(words[1], "--until") == 0) {
+        until = words[2];
         words += 2;
         count -= 2;
     }
@@ -258,14 +259,14 @@ int main(int count, char **words)
     const struct ps_namenode_settings settings = {.loop = run.loop,
                                                   .configuration = configuration,
                                                   .authority = words[1],
-                                                  .call_timeout_ns = 60 * PS_NS_PER_S,
+                                                  .call_timeout_ns = 240 * PS_NS_PER_S,
                                                   .component = "hdfs_calls"};
     if (ps_namenode_open(&settings, &run.namenode, &err) != PS_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    if (files > 0)
-        make_files(&run, words[2], files);
+    if (until != NULL)
+        make_files(&run, words[2]);
     else
         make_calls(&run, words[2]);
     ps_namenode_close(run.namenode);

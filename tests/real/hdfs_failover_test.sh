@@ -3,14 +3,11 @@
 # A name service of two real NameNodes (HA by hand: the edits are in a shared directory) and penstock's own client, which makes
 # files of no bytes while the active NameNode is killed, stops, hands over, and while both are standbys for a moment: every call
 # must succeed, and every file must be there, under its final name.
-#
-#   FILES=20000   files for each step (default 1500)
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 calls=$PENSTOCK_TOOLS/hdfs_calls
 [[ -x $calls ]] || skip "no program $calls"
-files=${FILES:-1500}
 "$hdfs" fetch || skip "Hadoop is not there"
 jars=$("$hdfs" classpath --dir "$work/hdfs")
 jars=${jars#*:}
@@ -75,13 +72,13 @@ become() { # NAMENODE active|standby
     state_is "$1" "$2"
 }
 becomes() { # NAMENODE active|standby
-    await 60 become "$1" "$2" || fail "NameNode $1 does not become $2"
+    await 180 become "$1" "$2" || fail "NameNode $1 does not become $2"
 }
 
 making=''
 make_start() { # NAME
     : >"$work/$1.out"
-    "$calls" --files "$files" ns "/$1" "$work/a/conf" >"$work/$1.out" 2>>"$work/calls.log" &
+    "$calls" --until "$work/$1.stop" ns "/$1" "$work/a/conf" >"$work/$1.out" 2>>"$work/calls.log" &
     making=$!
     children[$making]=hdfs_calls
 }
@@ -91,18 +88,21 @@ makes_on() { # NAME: it has made at least a hundred files more than when it was 
     now=$(wc -l <"$work/$2.out")
     ((now > before))
 }
-make_await() { # NAME: waits until it is in the middle
-    await 60 makes_on "$(wc -l <"$work/$1.out")" "$1" || fail "no files are made"
+make_await() { # NAME: waits until it is in the middle, or goes on
+    await 240 makes_on "$(wc -l <"$work/$1.out")" "$1" || fail "no files are made"
 }
 
-make_wait() { # NAME NAMENODE: every call has succeeded, and every file is there under its final name
-    local there
+make_wait() { # NAME NAMENODE: goes on, and ends: every call has succeeded, and every file is there under its final name
+    local there made
+    make_await "$1"
+    touch "$work/$1.stop"
     wait "$making" || { cat "$work/$1.out"; fail "calls have failed"; }
     unset "children[$making]"
-    [[ $(tail -1 "$work/$1.out") == "made $files failed 0" ]] || fail "$(cat "$work/$1.out")"
+    made=$(tail -1 "$work/$1.out")
+    [[ $made =~ ^made\ ([0-9]+)\ failed\ 0$ ]] || fail "$made"
     curl -sf "http://127.0.0.1:${web[$2]}/webhdfs/v1/$1?op=LISTSTATUS&user.name=$(id -un)" >"$work/list" || fail "no list of the files"
     there=$(grep -o '"pathSuffix":"[0-9]*"' "$work/list" | sort -u | wc -l)
-    ((there == files)) || fail "$there files of $files"
+    ((there == BASH_REMATCH[1])) || fail "$there files of ${BASH_REMATCH[1]}"
 }
 
 step "two NameNodes"
@@ -158,7 +158,7 @@ grep -q "INFO hdfs_calls: hdfs://ns: 127.0.0.1:$((port + 61)) answers" "$work/ca
 
 step "the other one comes back, and takes over; both are standbys for a moment"
 namenode_start a
-await 60 state_is a standby || fail "NameNode a does not start"
+await 180 state_is a standby || fail "NameNode a does not start"
 make_start handed
 make_await handed
 becomes b standby
