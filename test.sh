@@ -255,7 +255,7 @@ begin_beside() {
 fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
-    (tests/real/kafka fetch && tests/real/flume fetch) >"$results/fetch.log" 2>&1 &
+    for server in kafka flume hdfs orc hive; do tests/real/$server fetch || exit; done >"$results/fetch.log" 2>&1 &
     fetching=$!
     background+=("$fetching")
 }
