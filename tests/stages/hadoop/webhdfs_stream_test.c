@@ -165,7 +165,7 @@ static void test_flushes_together(void **unused)
     play(PS_WORDS("307", "307"), PS_WORDS("200", "200"));
     for (size_t i = 0; i < PS_COUNT_OF(results); i++) {
         results[i] = (struct ps_test_file_result){.calls = 0};
-        write_text("abc" + i);
+        write_text(&"abc"[i]);
         ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_file_done, &results[i]);
         if (i == 0) /* it begins */
             ps_test_webhdfs_turn(&client);

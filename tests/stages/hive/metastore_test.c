@@ -325,8 +325,8 @@ static void test_addresses(void **state)
                                         "thrift://h:70000",
                                         "thrift://h:x",
                                         "thrift://h,http://i",
-                                        "thrift://a,thrift://a,thrift://a,thrift://a,thrift://a,thrift://a,"
-                                        "thrift://a,thrift://a,thrift://a"};
+                                        ("thrift://a,thrift://a,thrift://a,thrift://a,thrift://a,thrift://a,"
+                                         "thrift://a,thrift://a,thrift://a")};
     struct ps_err err;
     for (size_t i = 0; i < PS_COUNT_OF(wrong); i++)
         assert_int_equal(ps_metastore_check_addresses(wrong[i], &err), PS_FAIL);
