@@ -289,7 +289,8 @@ static void closed(void *file_, const struct ps_file_answer *answer)
         return;
     }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
-    ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s: %s", file->path, answer->reason);
+    ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s, in which %s events were acknowledged: %s",
+           file->path, ps_quantity_print_count(file->acknowledged).text, answer->reason);
     if (file->written.count > 0)
         ps_hdfs_file_fail(file, answer);
     else
@@ -330,7 +331,7 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {
         count(sink, PS_COUNTER_retried, events);
-        count(sink, PS_COUNTER_duplicated, events);
+        count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? events : 0); /* else it is removed */
     }
     ps_port_troubled(sink->port, &err);
 }
@@ -386,7 +387,7 @@ void ps_hdfs_file_forget(struct ps_hdfs_file *file)
     if (bucket != NULL) {
         if (bucket->file == file)
             leave_bucket(file);
-        count(sink, PS_COUNTER_duplicated, file->written.count);
+        count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? file->written.count : 0);
         bucket->earlier -= file->written.count;
         ps_hdfs_events_clear(&sink->pool, &file->written);
         file->flush_count = 0;

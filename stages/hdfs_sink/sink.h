@@ -57,3 +57,6 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
 uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now);
 bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now);
 bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now);
+
+/* These, of a stage whose state begins with the pointer that ps_hdfs_sink_open returned. */
+extern const struct ps_sink_ops ps_hdfs_sink_ops;

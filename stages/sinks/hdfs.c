@@ -31,7 +31,7 @@ struct hdfs_plan {
 };
 
 struct hdfs_state {
-    struct ps_hdfs_sink *sink;
+    struct ps_hdfs_sink *sink; /* must be first (ps_hdfs_sink_ops) */
 };
 
 enum { REPORT, RECOVER }; /* the words of penstock.orphans */
@@ -365,11 +365,32 @@ static enum ps_status check_rounding(const struct hdfs_plan *plan, const struct 
     return PS_FAIL;
 }
 
+/* Flume users have no HADOOP_CONF_DIR: flume-ng asks the command hadoop. */
+static void warn_about_disk(const struct hdfs_plan *plan, const struct ps_hadoop_configuration *configuration,
+                            const struct ps_context *context)
+{
+    if (ps_hdfs_url_length(plan->path) > 0 ||
+        ps_hadoop_configuration_text(configuration, "fs.defaultFS") != NULL)
+        return;
+    ps_report(
+        context, PS_LOG_WARN, "hdfs.path",
+        "it names no file system, and no core-site.xml with fs.defaultFS was found (penstock.hadoop.conf, "
+        "HADOOP_CONF_DIR, HADOOP_HOME, /etc/hadoop/conf): the files go to the local disk of this machine; "
+        "set "
+        "HADOOP_CONF_DIR, or begin the path with hdfs:// or file://");
+}
+
 static void warn_about_values(const struct hdfs_plan *plan, const struct ps_context *context)
 {
     if (plan->empty_in_use_suffix && plan->in_use_suffix != NULL)
         ps_report(context, PS_LOG_WARN, "hdfs.inUseSuffix",
                   "has no effect with hdfs.emptyInUseSuffix = true");
+    if (plan->principal != NULL && plan->keytab == NULL)
+        ps_report(context, PS_LOG_WARN, "hdfs.kerberosPrincipal",
+                  "without hdfs.kerberosKeytab: no keys are read");
+    if (strcasecmp(plan->file_type, "SequenceFile") == 0 && strcasecmp(plan->serializer_type, "TEXT") != 0)
+        ps_report(context, PS_LOG_WARN, "serializer",
+                  "has no effect with hdfs.fileType SequenceFile: use DataStream or CompressedStream");
     if (plan->retry_s <= 0)
         ps_report(context, PS_LOG_WARN, "hdfs.retryInterval",
                   "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
@@ -411,6 +432,7 @@ static enum ps_status hdfs_check(const void *plan_, const struct ps_context *con
     const struct ps_hadoop_settings security = {
         .configuration = configuration, .kerberos_principal = plan->principal, .keytab = plan->keytab};
     enum ps_status status = check_path(plan, configuration, context);
+    warn_about_disk(plan, configuration, context);
     if (status == PS_OK && !is_local(plan))
         status = ps_hadoop_security_check(&security, context);
     ps_hadoop_configuration_free(configuration);
@@ -498,35 +520,6 @@ static void hdfs_close(const void *plan, void *state_)
     ps_hdfs_sink_close(state->sink);
 }
 
-static enum ps_result hdfs_work(const void *plan, void *state_, struct ps_lease **lease,
-                                const struct ps_now *now)
-{
-    struct hdfs_state *state = state_;
-    (void)plan;
-    return ps_hdfs_sink_work(state->sink, lease, now);
-}
-
-static uint64_t hdfs_tick(const void *plan, void *state_, const struct ps_now *now)
-{
-    struct hdfs_state *state = state_;
-    (void)plan;
-    return ps_hdfs_sink_tick(state->sink, now);
-}
-
-static bool hdfs_recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
-{
-    struct hdfs_state *state = state_;
-    (void)plan;
-    return ps_hdfs_sink_recall(state->sink, back, now);
-}
-
-static bool hdfs_drain(const void *plan, void *state_, const struct ps_now *now)
-{
-    struct hdfs_state *state = state_;
-    (void)plan;
-    return ps_hdfs_sink_drain(state->sink, now);
-}
-
 /* ---- what an operator sees ---- */
 
 static void outline_rolls(const struct hdfs_plan *plan, FILE *out)
@@ -558,18 +551,29 @@ static void hdfs_files(const void *plan_, void (*add)(void *argument, const char
     }
 }
 
+/* With the file system that it stands for. */
+static void outline_path(const struct hdfs_plan *plan, FILE *out)
+{
+    struct ps_hadoop_configuration *configuration = NULL;
+    struct ps_err err = {.length = 0};
+    if (ps_hdfs_url_length(plan->path) == 0 && load_configuration(plan, &configuration, &err) == PS_OK) {
+        const char *url = ps_hadoop_url(configuration, "");
+        fprintf(out, "%.*s", (int)ps_hdfs_url_length(url), url);
+    }
+    fputs(plan->path, out);
+    ps_hadoop_configuration_free(configuration);
+}
+
 static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct hdfs_plan *plan = plan_;
     (void)context;
-    fprintf(out, "writes %s files in %s", plan->file_type, plan->path);
+    fprintf(out, "writes %s files in ", plan->file_type);
+    outline_path(plan, out);
     outline_rolls(plan, out);
 }
 
 static const char *const counter_names[] = {PS_HDFS_COUNTER_NAMES, NULL};
-
-static const struct ps_sink_ops sink = {
-    .sockets = true, .work = hdfs_work, .tick = hdfs_tick, .recall = hdfs_recall, .drain = hdfs_drain};
 
 const struct ps_stage_ops ps_sink_hdfs = {
     PS_STAGE(PS_KIND_SINK),
@@ -588,5 +592,5 @@ const struct ps_stage_ops ps_sink_hdfs = {
     .close = hdfs_close,
     .outline = hdfs_outline,
     .files = hdfs_files,
-    .sink = &sink,
+    .sink = &ps_hdfs_sink_ops,
 };

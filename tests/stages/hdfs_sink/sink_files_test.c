@@ -33,6 +33,19 @@ static void test_close_fails(void **unused)
     ps_test_bucket_finish();
 }
 
+/* Somebody removed it while it was written: nothing is tried for ever. */
+static void test_file_is_gone(void **unused)
+{
+    (void)unused;
+    roll_one();
+    ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_MISSING);
+    ps_test_files_fail(PS_TEST_RECOVER, 0, 1, PS_FILE_MISSING);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+    ps_test_bucket_finish();
+}
+
 static void test_rename_fails(void **unused)
 {
     (void)unused;
@@ -278,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_close_fails, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_file_is_gone, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_tries, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_done_before, ps_test_bucket_setup),

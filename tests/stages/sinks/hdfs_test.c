@@ -416,6 +416,9 @@ static void test_check(void **unused)
         {KEYS("hdfs.round", "true", "hdfs.roundUnit", "hour", "hdfs.roundValue", "25"), PS_LOG_ERROR,
          "from 1 to 24"},
         {KEYS("hdfs.round", "true", "hdfs.roundUnit", "day"), PS_LOG_WARN, "not rounded"},
+        {PS_KEYS("hdfs.path", "/a/b", "hdfs.fileType", "DataStream"), PS_LOG_WARN, "local disk"},
+        {KEYS("hdfs.kerberosPrincipal", "a@B"), PS_LOG_WARN, "hdfs.kerberosKeytab"},
+        {PS_KEYS("hdfs.path", url, "serializer", "avro_event"), PS_LOG_WARN, "SequenceFile"},
         {KEYS("hdfs.retryInterval", "0"), PS_LOG_WARN, "hdfs.retryInterval"},
         {PS_KEYS("hdfs.path", "hdfs://%{h}:8020/a", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "escape"},
         {PS_KEYS("hdfs.path", "ftp://h/a", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "hdfs.path"},
@@ -437,6 +440,8 @@ static void test_check(void **unused)
 
 int main(void)
 {
+    unsetenv("HADOOP_CONF_DIR");
+    unsetenv("HADOOP_HOME");
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_dead_letters), IN_FOLDER(test_orphans_reported), IN_FOLDER(test_orphans_recovered),
