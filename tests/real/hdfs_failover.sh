@@ -2,7 +2,10 @@
 # Needs: hdfs
 # A name service of two real NameNodes (HA by hand: the edits are in a shared directory) and penstock's own client, which makes
 # files of no bytes while the active NameNode is killed, stops, hands over, and while both are standbys for a moment: every call
-# must succeed, and every file must be there, under its final name.
+# must succeed, and every file must be there, under its final name. By hand, because a NameNode that is told to become the active one
+# does not always on a busy machine:
+#
+#   PENSTOCK=build/release/penstock bash tests/real/hdfs_failover.sh
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
