@@ -125,7 +125,7 @@ bool ps_helper_destroy(struct ps_helper *helper, uint32_t patience_ms)
     pthread_t thread = helper->thread;
     ps_flag_set(&helper->ending, true); /* the jobs before the end are not run */
     bool pushed = ps_spsc_push(helper->jobs, helper);
-    PS_ASSERT(pushed); /* `create` keeps room for it */
+    PS_ASSERT(pushed);        /* `create` keeps room for it */
     sem_post(&helper->asked); /* the thread may free the helper now */
     return ps_thread_join(thread, patience_ms);
 }
