@@ -24,13 +24,10 @@ fail() {
 
 # Libraries that Hadoop leaves to its users: LZ4 and zstd.
 classpath=$work/classes
-for artifact in org/lz4/lz4-java/1.7.1/lz4-java-1.7.1 com/github/luben/zstd-jni/1.5.0-4/zstd-jni-1.5.0-4; do
-    jar=$HOME/.m2/repository/$artifact.jar
-    IFS=/ read -ra part <<<"$artifact"
-    version=${part[-2]} name=${part[-3]} group=$(IFS=.; echo "${part[*]:0:${#part[@]}-3}")
-    [[ -e $jar ]] || mvn -q -B dependency:get -Dartifact="$group:$name:$version" >"$work/mvn.log" 2>&1 || skip "$name cannot be fetched"
-    classpath+=:$jar
+for artifact in org.lz4:lz4-java:1.7.1 com.github.luben:zstd-jni:1.5.0-4; do
+    mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$work/lib" >"$work/mvn.log" 2>&1 || skip "$artifact cannot be fetched"
 done
+classpath+=":$work/lib/*"
 classpath+=:$("$here/hdfs" classpath --dir "$work/none")
 mkdir "$work/classes" "$work/files"
 javac -cp "$classpath" -d "$work/classes" "$here/HadoopFile.java" "$here/ZStandardCodec.java" >"$work/javac.log" 2>&1 || fail "javac"

@@ -36,7 +36,7 @@ flume=(--principal flume@PENSTOCK.TEST)
 refused aes "no Kerberos ticket: No key table entry found for flume@PENSTOCK.TEST .*klist -k" "${flume[@]}" --keytab "$d/alice.keytab"
 refused aes "Key table file '.*none.keytab' not found" "${flume[@]}" --keytab "$d/none.keytab"
 refused other "nn/localhost@PENSTOCK.TEST not found in Kerberos database .*it says that it is hdfs/localhost" "${as_flume[@]}"
-refused unprotected "could only be written to 0 of" "${as_flume[@]}"
+refused unprotected "could only be written to 0 of|does it expect SASL" "${as_flume[@]}"
 refused simple "SIMPLE authentication is not enabled" "${as_flume[@]}"
 refused aes "user=alice, access=WRITE" "${as_flume[@]}" --proxy alice
 refused aes "alice@PENSTOCK.TEST is not allowed to impersonate bob" --principal alice@PENSTOCK.TEST --keytab "$d/alice.keytab" --proxy bob

@@ -9,18 +9,12 @@
 #include "tests/support/support.h"
 
 #define PIPELINES_MAX 16U
-#if defined(__SANITIZE_THREAD__) /* one thread: races cannot show, what the sanitizer knows of rings can */
-#define CYCLES 500U
-#elif defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CYCLES 2000U
 #else
 #define CYCLES 12000U
 #endif
-#if defined(__SANITIZE_THREAD__)
-#define DELIVERED_MIN 100U
-#else
 #define DELIVERED_MIN 500U
-#endif
 
 extern const struct ps_stage_ops ps_channel_memory;
 
