@@ -25,7 +25,7 @@ client simple hadoop.security.authentication=simple
 
 step "tickets of four seconds, and a file that takes longer: privacy, so that each call uses the context of the ticket"
 sed 's/\[libdefaults\]/&\nticket_lifetime = 4s/' "$d/krb5.conf" >"$work/short.conf"
-KRB5_CONFIG=$work/short.conf write_start expiry --conf "$work/conf-privacy" "${as_flume[@]}" --batches 30 --rest 300 --batch 100000 \
+KRB5_CONFIG=$work/short.conf write_start expiry --conf "$work/conf-privacy" "${as_flume[@]}" --rest 300 --batch 100000 \
     --block-size 1048576
 
 step "levels"
@@ -76,6 +76,7 @@ await 60 events_in 500
 agent_stop sink
 [[ $(accounted delivered) == 500 ]] || fail "$account"
 
+await_progress 30 # at least nine seconds
 write_wait expiry
 hadoop_reads authentication integrity privacy aes expiry
 
@@ -84,8 +85,9 @@ kill "$(cut -d' ' -f1 "$d/kdc.pid")"
 refused privacy "no KDC of the realm answers" "${as_flume[@]}"
 await_refused
 : >"$work/writer.log"
-write_start back --conf "$work/conf-privacy" "${as_flume[@]}" --batches 3
+write_start back --conf "$work/conf-privacy" "${as_flume[@]}"
 await 30 grep -q "localhost:.*no KDC of the realm answers.*; tried again" "$work/writer.log" || fail "the writer does not try again"
 krb5kdc -n -r PENSTOCK.TEST >>"$d/kdc.log" 2>&1 </dev/null &
 children[$!]=kdc
+await_progress 3
 write_wait back
