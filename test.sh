@@ -17,7 +17,8 @@
 #   ./test.sh --real kafka                   what a real broker shows
 #
 # A test's name is its path: tests/core/flow/batch_test.c is core_flow_batch.
-# Environment: BUILD (where the builds go, default build), JOBS (default: the number of cores).
+# Environment: BUILD (where the builds go, default build), JOBS (default: the number of cores), PENSTOCK_SEED_BASE (what draws
+# its cases draws them from this number; default: from the hash of the committed tree).
 # The last line is "N passed, N failed, N skipped"; the exit code is 0 only if nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -61,6 +62,10 @@ while (($#)); do
 done
 
 results=$(mktemp -d)
+# What draws (tests/support/support.h, tests/support/seed.sh) draws from the tree: docs/decisions/0047-a-trees-seeds.md.
+if tree=$(git rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null); then
+    export PENSTOCK_SEED_BASE=${PENSTOCK_SEED_BASE:-$((16#${tree:0:7}))}
+fi
 export PENSTOCK_SHARED=$results/shared # servers that several tests use (tests/real/lib.sh)
 background=()
 finish() {

@@ -4,7 +4,7 @@
 # logs in two directories, and is gone in the middle of it. What penstock imports is what Flume delivers from a copy: the same events in
 # the same order; with the checkpoint, and without it. Encrypted logs are refused.
 #
-#   SEED=n   the first seed (default: random)     ROUNDS=n   default 4
+#   PENSTOCK_SEED=n   the first seed     ROUNDS=n   default 4
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
@@ -52,8 +52,10 @@ compare() { # NAME FLUMES DIRECTORY..: imports the directories; penstock has wha
     cmp <(tail -n +121 "$work/ours") <(grep -vxFf "$work/more" "$flumes" | tail -n +121) || fail "seed $seed, $name: another order than Flume's"
 }
 
-seed=${SEED:-$((RANDOM * 32768 + RANDOM))} rounds=${ROUNDS:-4} done=0 refused=0 events=0
-echo "SEED=$seed"
+# shellcheck source=tests/support/seed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
+seed=$(seed_of_run) rounds=${ROUNDS:-4} done=0 refused=0 events=0
+echo "PENSTOCK_SEED=$seed"
 for (( ; done < rounds; seed++)); do
     rm -rf "$work/channel" "$work/copy" "$work/bare" "$work/bare.copy"
     milliseconds=$((done == 0 ? 0 : 500 + seed * 7919 % 3000)) # the first one is stopped in order

@@ -4,7 +4,7 @@
 # a client of its own or all with one, by append and appendBatch, plain and compressed, compact and binary; log4j 2's Flume appender; Flume's
 # appender for log4j 1. What arrives is what was sent, each thread's events in order, and what Flume got; the counters are Flume's.
 #
-#   SEED=n   (default: random)
+#   PENSTOCK_SEED=n   repeats a run
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 for program in javac jq curl; do
@@ -12,8 +12,10 @@ for program in javac jq curl; do
 done
 
 threads=100 events=20 logged=120
-seed=${SEED:-$RANDOM}
-echo "SEED=$seed"
+# shellcheck source=tests/support/seed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
+seed=$(seed_of_run)
+echo "PENSTOCK_SEED=$seed"
 base=$(ports_reserve)
 sdk=(own zlib own19 shared shared19 thrift thrift_binary thrift19 thrift_shared) appenders=(batched compressed reflected)
 declare -A port names=([flume]="own thrift ${appenders[*]}" [penstock]="${sdk[*]} ${appenders[*]}")

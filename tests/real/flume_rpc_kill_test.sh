@@ -15,7 +15,9 @@ for program in keytool jq; do
     command -v $program >/dev/null || skip "no $program"
 done
 
-seconds=20 seed=$RANDOM
+# shellcheck source=tests/support/seed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
+seconds=20 seed=$(seed_of_run)
 while (($#)); do
     case $1 in
     --seconds) seconds=$2 ;;

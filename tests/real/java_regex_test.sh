@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Needs: java
-# Compares with the java.util.regex of the installed Java: cases from a new seed, answered by Java, then by regex/regex.h
+# Compares with the java.util.regex of the installed Java: cases drawn from a seed, answered by Java, then by regex/regex.h
 # and regex/matcher/matcher.h. The recorded table of tests/regex does the same without Java.
 #
 #   PENSTOCK_SEED   the seed to replay             PENSTOCK_PATTERNS   number of expressions (default 1500)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/support/seed.sh
+source "$here/../support/seed.sh"
 tools=${PENSTOCK_TOOLS:-$here/../../build/release/tests}
 skip() { echo "SKIP: $*"; exit 77; }
 command -v java >/dev/null || skip "no java"
@@ -17,7 +19,7 @@ version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
 # Java runs single source files since 11; \b changed its meaning in 19.
 ((version >= 11 && version <= 18)) || skip "Java $version: penstock matches as Java 9 to 18 do"
 
-seed=${PENSTOCK_SEED:-$((RANDOM << 30 | RANDOM << 15 | RANDOM))}
+seed=$(seed_of_run)
 echo "seed $seed (PENSTOCK_SEED=$seed replays it), Java $version"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -4,11 +4,13 @@
 # many stripes, tables of transactions with a footer for each; seeks by the row index; searches that statistics and bloom filters
 # shorten must find what is there.
 #
-#   ORC_SEED   of the rows (default: the time)      KEEP=1   keep the working directory
+#   PENSTOCK_SEED   of the rows      KEEP=1   keep the working directory
 # No sanitizer: it reads files.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/support/seed.sh
+source "$here/../support/seed.sh"
 PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
 PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
 skip() { echo "SKIP: $*"; exit 77; }
@@ -20,8 +22,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
 trap '[[ ${KEEP:-} ]] && echo "left: $work" || rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; [[ ! -s $work/java.log ]] || tail -20 "$work/java.log" >&2; exit 1; }
 
-seed=${ORC_SEED:-$(date +%s)}
-echo "seed: ORC_SEED=$seed"
+seed=$(seed_of_run)
+echo "seed: PENSTOCK_SEED=$seed"
 RANDOM=$((seed % 32768))
 classes=$("$here/orc" classpath) || fail "Apache ORC cannot be fetched"
 javac -cp "$classes" -d "$work/classes" "$here/OrcDump.java"

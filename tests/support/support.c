@@ -5,8 +5,12 @@
 
 uint64_t ps_test_seed(void)
 {
-    const char *text = getenv("PENSTOCK_SEED");
-    uint64_t seed = text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) * UINT64_C(2654435761);
+    const char *text = getenv("PENSTOCK_SEED"), *base = getenv("PENSTOCK_SEED_BASE");
+    uint64_t seed;
+    if (text != NULL)
+        seed = strtoull(text, NULL, 0);
+    else
+        seed = (base != NULL ? strtoull(base, NULL, 0) : (uint64_t)time(NULL)) * UINT64_C(2654435761);
     if (seed == 0)
         seed = 1;
     printf("seed: PENSTOCK_SEED=%llu\n", (unsigned long long)seed);

@@ -22,8 +22,9 @@
         skip();                                                                                              \
     } while (0)
 
-/* Returns the seed of a property test: PENSTOCK_SEED if it is set, else a number from the clock. Prints
- * it, so that a failure can be replayed. */
+/* Returns the seed of a property test: PENSTOCK_SEED if it is set; else one from PENSTOCK_SEED_BASE, which ./test.sh takes from
+ * the tree under test, so that equal trees are asked the same; else one from the clock. Prints it, so that a failure can be
+ * replayed. */
 uint64_t ps_test_seed(void);
 
 /* Returns the next number of the xorshift64* generator in *state, which must not be 0. */
