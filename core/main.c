@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
+#include "core/thread.h"
 #include "core/commands/commands.h"
 
 static void usage(FILE *to)
@@ -100,5 +101,5 @@ int main(int argc, char **argv)
     argv[1] = whole;
     int code = finish(name, subcommand->run(argc - 1, argv + 1));
     free(whole);
-    return code;
+    ps_thread_exit_process(code);
 }

@@ -2,9 +2,15 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool
+    left_alone; /* a thread was left alone, at some time; whether it has ended is not known; under `lock` */
 
 /* The main thread is never pinned, so its CPUs are the process's. */
 static void set_cpus(pthread_attr_t *attributes)
@@ -47,6 +53,20 @@ bool ps_thread_join(pthread_t thread, uint32_t patience_ms)
     }
     if (pthread_timedjoin_np(thread, NULL, &until) == 0)
         return true;
+    pthread_mutex_lock(&lock);
+    left_alone = true;
+    pthread_mutex_unlock(&lock);
     pthread_detach(thread);
     return false;
+}
+
+_Noreturn void ps_thread_exit_process(int code)
+{
+    pthread_mutex_lock(&lock);
+    if (left_alone) {
+        fflush(NULL);
+        _exit(code);
+    }
+    pthread_mutex_unlock(&lock);
+    exit(code);
 }

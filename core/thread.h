@@ -15,3 +15,7 @@ int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argu
 /* Waits until the thread has ended, at most `patience_ms`; if it takes longer it is left alone, and ends by itself. Returns
  * whether it has ended. Either way the caller has nothing more to do with it. */
 bool ps_thread_join(pthread_t thread, uint32_t patience_ms);
+
+/* Ends the process with `code`. A thread that was left alone may still use what exit() would free, such as the tables of a
+ * client library: if there was one, nothing but stdio is flushed. */
+_Noreturn void ps_thread_exit_process(int code);

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct {
@@ -84,10 +86,42 @@ static void test_patience(void **unused)
     assert_true(ps_thread_join(thread, 60000));
 }
 
+static void free_tables(void)
+{
+    _exit(9);
+}
+
+/* Returns the exit code of a process that ends with 3, and has a library's handler for the end, which gives it 9. */
+static int end_process(bool leave_alone)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        pthread_t thread;
+        atexit(free_tables);
+        if (leave_alone &&
+            (ps_thread_start(&thread, "left", wait_a_while, NULL) != 0 || ps_thread_join(thread, 0)))
+            _exit(1);
+        ps_thread_exit_process(3);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_exit(void **unused)
+{
+    (void)unused;
+    assert_int_equal(end_process(false), 9);
+    assert_int_equal(end_process(true), 3);
+}
+
 int main(void)
 {
     sem_init(&named, 0, 0);
     sem_init(&go_on, 0, 0);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_start), cmocka_unit_test(test_patience)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exit), cmocka_unit_test(test_start),
+                                       cmocka_unit_test(test_patience)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
