@@ -1,5 +1,5 @@
-/* A socket whose bytes SASL protects after an exchange at its beginning: what the transports of Hadoop's RPC (rpc_sasl.h) and of
- * data transfer (transfer_sasl.h) share. They differ in their exchange and in what stands before each protected message:
+/* A socket whose bytes SASL protects after an exchange at its beginning: what the transports of Hadoop's RPC (stages/hadoop_rpc/sasl.h) and of
+ * data transfer (stages/hadoop_transfer/sasl.h) share. They differ in their exchange and in what stands before each protected message:
  *
  *   RPC            length, RpcResponseHeader or RpcRequestHeader of call id -33, RpcSasl of state WRAP with the message
  *   data transfer  length, message

@@ -4,9 +4,10 @@
 
 #include "core/quantity.h"
 #include "stages/hadoop/configuration.h"
-#include "stages/hadoop/security.h"
-#include "stages/hadoop/url.h"
 #include "stages/hadoop/user.h"
+#include "stages/hdfs/open.h"
+#include "stages/hdfs/security.h"
+#include "stages/hdfs/url.h"
 #include "stages/hdfs_sink/format.h"
 #include "stages/hdfs_sink/sink.h"
 

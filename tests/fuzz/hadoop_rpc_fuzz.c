@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "stages/hadoop/proto/client_namenode.pb-c.h"
-#include "stages/hadoop/rpc_error.h"
-#include "stages/hadoop/rpc_message.h"
+#include "stages/hadoop_rpc/error.h"
+#include "stages/hadoop_rpc/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,17 +30,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PS_ASSERT(bytes != NULL);
     memcpy(bytes, data + 1, size - 1);
     for (size_t at = 0;;) {
-        struct ps_rpc_response response;
+        struct ps_hadoop_rpc_response response;
         const char *reason = NULL;
         size_t length;
-        enum ps_rpc_parse parse =
-            ps_rpc_parse_response(bytes + at, size - 1 - at, 1 << 20, &response, &length, &reason);
-        PS_ASSERT(parse != PS_RPC_PARSE_INVALID || reason != NULL);
-        if (parse != PS_RPC_PARSE_WHOLE)
+        enum ps_hadoop_rpc_parse parse =
+            ps_hadoop_rpc_parse_response(bytes + at, size - 1 - at, 1 << 20, &response, &length, &reason);
+        PS_ASSERT(parse != PS_HADOOP_RPC_PARSE_INVALID || reason != NULL);
+        if (parse != PS_HADOOP_RPC_PARSE_WHOLE)
             break;
         PS_ASSERT(length >= 4 && length <= size - 1 - at);
         PS_ASSERT(strlen(response.exception) < sizeof response.exception);
-        ps_rpc_judge(response.exception, response.message, response.detail);
+        ps_hadoop_rpc_judge(response.exception, response.message, response.detail);
         ProtobufCMessage *message =
             response.status == 0
                 ? protobuf_c_message_unpack(descriptor, NULL, response.body_length, response.body)

@@ -1,5 +1,5 @@
 /* What a namenode may answer in the exchange of SASL, and behind it. */
-#include "stages/hadoop/rpc_sasl.h"
+#include "stages/hadoop_rpc/sasl.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -9,10 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct ps_rpc_sasl settings = {.token_name = "name",
-                                                .token_secret = "secret",
-                                                .protection = PS_SASL_STRONGEST,
-                                                .may_be_simple = true};
+    static const struct ps_hadoop_rpc_sasl settings = {.token_name = "name",
+                                                       .token_secret = "secret",
+                                                       .protection = PS_SASL_STRONGEST,
+                                                       .may_be_simple = true};
     char reason[PS_TRANSPORT_REASON_BYTES] = "", bytes[256];
     short wants;
     int ends[2], done;
@@ -20,13 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     PS_ASSERT(send(ends[1], data, size, 0) == (ssize_t)size);
     (void)shutdown(ends[1], SHUT_WR);
-    void *session = ps_rpc_sasl_transport.open(&settings, ends[0], reason);
-    while ((done = ps_rpc_sasl_transport.handshake(session, &wants, reason)) == 0)
+    void *session = ps_hadoop_rpc_sasl_transport.open(&settings, ends[0], reason);
+    while ((done = ps_hadoop_rpc_sasl_transport.handshake(session, &wants, reason)) == 0)
         ;
     while (done > 0)
-        done = (int)ps_rpc_sasl_transport.read(session, bytes, sizeof bytes, &wants, reason);
+        done = (int)ps_hadoop_rpc_sasl_transport.read(session, bytes, sizeof bytes, &wants, reason);
     PS_ASSERT(done < 0 && reason[0] != '\0' && memchr(reason, 0, sizeof reason) != NULL);
-    ps_rpc_sasl_transport.close(session);
+    ps_hadoop_rpc_sasl_transport.close(session);
     (void)close(ends[0]);
     (void)close(ends[1]);
     return 0;

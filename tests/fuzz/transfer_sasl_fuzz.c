@@ -1,5 +1,5 @@
 /* What a datanode may answer in the exchange of SASL, and behind it. */
-#include "stages/hadoop/transfer_sasl.h"
+#include "stages/hadoop_transfer/sasl.h"
 
 #include <string.h>
 #include <sys/socket.h>

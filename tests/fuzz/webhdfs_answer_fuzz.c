@@ -1,5 +1,5 @@
 /* Answers of WebHDFS servers: whatever comes, an error has a kind and one line, and names stay in their directory. */
-#include "stages/hadoop/webhdfs_answer.h"
+#include "stages/webhdfs/answer.h"
 
 #include <string.h>
 

@@ -20,7 +20,7 @@
  * Exit code: 0, or 1 with reason when an operation failed. */
 #include "core/log.h"
 #include "stages/hadoop/configuration.h"
-#include "stages/hadoop/open.h"
+#include "stages/hdfs/open.h"
 
 #include <errno.h>
 #include <getopt.h>

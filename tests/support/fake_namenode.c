@@ -106,7 +106,7 @@ void ps_test_namenode_fini(struct ps_test_namenode *namenode)
 {
     ps_test_namenode_drop(namenode);
     ps_test_namenode_stop_listening(namenode);
-    ps_rpc_buffer_free(&namenode->in);
+    ps_hadoop_rpc_buffer_free(&namenode->in);
 }
 
 /* ---- requests ---- */
@@ -120,14 +120,14 @@ static bool receive(struct ps_test_namenode *namenode)
     }
     if (namenode->fd < 0)
         return true;
-    uint8_t *to = ps_rpc_buffer_reserve(&namenode->in, 4096);
+    uint8_t *to = ps_hadoop_rpc_buffer_reserve(&namenode->in, 4096);
     ssize_t length = recv(namenode->fd, to, 4096, 0);
     if (length > 0)
         namenode->in.length += (size_t)length;
     return length > 0 || (length < 0 && errno == EAGAIN);
 }
 
-static void cut(struct ps_rpc_buffer *in, size_t length)
+static void cut(struct ps_hadoop_rpc_buffer *in, size_t length)
 {
     memmove(in->bytes, in->bytes + length, in->length - length);
     in->length -= length;
@@ -168,10 +168,10 @@ static void take_call(struct ps_test_namenode *namenode, const uint8_t *at, cons
 /* Takes the next request out of what has come. Returns its call id; INT32_MIN: it is not there yet. */
 static int32_t take_request(struct ps_test_namenode *namenode)
 {
-    struct ps_rpc_buffer *in = &namenode->in;
-    if (!namenode->greeted && in->length >= PS_RPC_GREETING_BYTES) {
-        assert_memory_equal(in->bytes, "hrpc\x09\x00\x00", PS_RPC_GREETING_BYTES);
-        cut(in, PS_RPC_GREETING_BYTES);
+    struct ps_hadoop_rpc_buffer *in = &namenode->in;
+    if (!namenode->greeted && in->length >= PS_HADOOP_RPC_GREETING_BYTES) {
+        assert_memory_equal(in->bytes, "hrpc\x09\x00\x00", PS_HADOOP_RPC_GREETING_BYTES);
+        cut(in, PS_HADOOP_RPC_GREETING_BYTES);
         namenode->greeted = true;
     }
     if (!namenode->greeted || in->length < 4)
@@ -187,9 +187,9 @@ static int32_t take_request(struct ps_test_namenode *namenode)
     assert_non_null(header);
     assert_int_equal(header->rpc_kind, 2);
     assert_int_equal(header->rpc_op, 0);
-    assert_int_equal(header->client_id.len, PS_RPC_CLIENT_ID_BYTES);
+    assert_int_equal(header->client_id.len, PS_HADOOP_RPC_CLIENT_ID_BYTES);
     int32_t id = header->call_id;
-    if (id == PS_RPC_CALL_CONTEXT) {
+    if (id == PS_HADOOP_RPC_CALL_CONTEXT) {
         take_delimited(&at, end, &bytes, &length);
         namenode->context = ps_hadoop__rpc_connection_context__unpack(NULL, length, bytes);
         assert_non_null(namenode->context);
@@ -197,7 +197,7 @@ static int32_t take_request(struct ps_test_namenode *namenode)
         assert_non_null(namenode->context);
         namenode->id = id;
         namenode->retry_count = header->retry_count;
-        memcpy(namenode->client_id, header->client_id.data, PS_RPC_CLIENT_ID_BYTES);
+        memcpy(namenode->client_id, header->client_id.data, PS_HADOOP_RPC_CLIENT_ID_BYTES);
         take_call(namenode, at, end);
     }
     ps_hadoop__rpc_request_header__free_unpacked(header, NULL);
@@ -209,7 +209,7 @@ static int32_t await_request(struct ps_test_namenode *namenode)
 {
     for (unsigned waited_ms = 0;;) {
         int32_t id = take_request(namenode);
-        if (id != INT32_MIN && id != PS_RPC_CALL_CONTEXT)
+        if (id != INT32_MIN && id != PS_HADOOP_RPC_CALL_CONTEXT)
             return id;
         if (id != INT32_MIN)
             continue;
@@ -228,7 +228,7 @@ void ps_test_namenode_expect(struct ps_test_namenode *namenode, const char *meth
 
 void ps_test_namenode_expect_ping(struct ps_test_namenode *namenode)
 {
-    assert_int_equal(await_request(namenode), PS_RPC_CALL_PING);
+    assert_int_equal(await_request(namenode), PS_HADOOP_RPC_CALL_PING);
 }
 
 void ps_test_namenode_expect_end(struct ps_test_namenode *namenode)
@@ -240,31 +240,32 @@ void ps_test_namenode_expect_end(struct ps_test_namenode *namenode)
 
 /* ---- responses ---- */
 
-static struct ps_rpc_buffer response(PsHadoop__RpcResponseHeader *header, const ProtobufCMessage *message)
+static struct ps_hadoop_rpc_buffer response(PsHadoop__RpcResponseHeader *header,
+                                            const ProtobufCMessage *message)
 {
     PsHadoop__RpcUser nothing = PS_HADOOP__RPC_USER__INIT;
-    struct ps_rpc_buffer bytes = {0};
+    struct ps_hadoop_rpc_buffer bytes = {0};
     header->has_server_ipc_version = true;
     header->server_ipc_version = 9;
-    assert_non_null(ps_rpc_buffer_reserve(&bytes, 4));
+    assert_non_null(ps_hadoop_rpc_buffer_reserve(&bytes, 4));
     bytes.length = 4;
-    assert_true(ps_rpc_put_message(&bytes, &header->base));
+    assert_true(ps_hadoop_rpc_put_message(&bytes, &header->base));
     if (header->status == 0)
-        assert_true(ps_rpc_put_message(&bytes, message != NULL ? message : &nothing.base));
+        assert_true(ps_hadoop_rpc_put_message(&bytes, message != NULL ? message : &nothing.base));
     for (unsigned i = 0; i < 4; i++)
         bytes.bytes[i] = (uint8_t)((bytes.length - 4) >> (24 - 8 * i));
     return bytes;
 }
 
-struct ps_rpc_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message)
+struct ps_hadoop_rpc_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message)
 {
     PsHadoop__RpcResponseHeader header = PS_HADOOP__RPC_RESPONSE_HEADER__INIT;
     header.call_id = (uint32_t)id;
     return response(&header, message);
 }
 
-struct ps_rpc_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
-                                            const char *exception, const char *message)
+struct ps_hadoop_rpc_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
+                                                   const char *exception, const char *message)
 {
     PsHadoop__RpcResponseHeader header = PS_HADOOP__RPC_RESPONSE_HEADER__INIT;
     header.call_id = (uint32_t)id;
@@ -282,10 +283,10 @@ void ps_test_namenode_send(struct ps_test_namenode *namenode, const void *bytes,
     assert_int_equal(send(namenode->fd, bytes, length, MSG_NOSIGNAL), length);
 }
 
-static void send_all(struct ps_test_namenode *namenode, struct ps_rpc_buffer bytes)
+static void send_all(struct ps_test_namenode *namenode, struct ps_hadoop_rpc_buffer bytes)
 {
     ps_test_namenode_send(namenode, bytes.bytes, bytes.length);
-    ps_rpc_buffer_free(&bytes);
+    ps_hadoop_rpc_buffer_free(&bytes);
 }
 
 void ps_test_namenode_answer(struct ps_test_namenode *namenode, int32_t id, const ProtobufCMessage *message)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "stages/hadoop/loop.h"
-#include "stages/hadoop/rpc_message.h"
+#include "stages/hadoop_rpc/message.h"
 
 #define PS_TEST_NAMENODES 2U
 
@@ -30,12 +30,12 @@ struct ps_test_namenode {
     unsigned port;
     int fd;            /* of the one connection; -1: none */
     unsigned accepted; /* connections so far */
-    struct ps_rpc_buffer in;
+    struct ps_hadoop_rpc_buffer in;
     bool greeted;
     PsHadoop__RpcConnectionContext *context; /* of the connection; NULL: it was not sent yet */
     /* The request that ps_test_namenode_expect found. */
     int32_t id, retry_count;
-    uint8_t client_id[PS_RPC_CLIENT_ID_BYTES];
+    uint8_t client_id[PS_HADOOP_RPC_CLIENT_ID_BYTES];
     char method[64];
     uint8_t message[4096];
     size_t message_length;
@@ -56,9 +56,9 @@ void ps_test_namenode_expect_ping(struct ps_test_namenode *namenode);
 void ps_test_namenode_expect_end(struct ps_test_namenode *namenode);
 
 /* The response's bytes; the caller frees the buffer. `message` NULL: an empty one. */
-struct ps_rpc_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message);
-struct ps_rpc_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
-                                            const char *exception, const char *message);
+struct ps_hadoop_rpc_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message);
+struct ps_hadoop_rpc_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
+                                                   const char *exception, const char *message);
 void ps_test_namenode_send(struct ps_test_namenode *namenode, const void *bytes, size_t length);
 /* Sends a success for the call `id`. */
 void ps_test_namenode_answer(struct ps_test_namenode *namenode, int32_t id, const ProtobufCMessage *message);

@@ -92,7 +92,11 @@ stages/lanes/*          ENGINE rings/*
 stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/filesystem/*     ENGINE
-stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/filesystem/* stages/net/* stages/http/*
+stages/hadoop/*         ENGINE stages/net/*
+stages/hadoop_rpc/*     ENGINE stages/hadoop/* stages/hadoop/proto/* stages/filesystem/* stages/net/*
+stages/hadoop_transfer/* ENGINE stages/hadoop/* stages/hadoop/proto/* stages/net/*
+stages/webhdfs/*        ENGINE stages/hadoop/* stages/hadoop_rpc/* stages/filesystem/* stages/http/* stages/net/*
+stages/hdfs/*           ENGINE stages/hadoop/* stages/hadoop/proto/* stages/hadoop_rpc/* stages/hadoop_transfer/* stages/webhdfs/* stages/filesystem/* stages/net/*
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
 stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop_file/* stages/text/*
 stages/orc/*            ENGINE stages/orc/proto/*
@@ -111,7 +115,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_file|hdfs_sink|orc|hive)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_rpc|hadoop_transfer|hadoop_file|hdfs|webhdfs|hdfs_sink|orc|hive)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -232,7 +236,7 @@ sqlite3.h           stages/database/sqlite.c|core/commands/version.c
 libpq-fe.h          stages/database/postgres.c|core/commands/version.c
 gssapi/*            stages/net/gssapi*
 krb5.h              stages/net/gssapi.c
-expat.h             stages/hadoop/*|core/commands/version.c
+expat.h             stages/hadoop/configuration_xml.c|core/commands/version.c
 protobuf-c/*        stages/hadoop/*|stages/orc/*|core/commands/version.c
 systemd/*           nowhere
 '

@@ -1,0 +1,205 @@
+#include "stages/hadoop_rpc/message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VARINT_BYTES_MAX 10U
+#define LENGTH_BYTES 4U
+
+const uint8_t ps_hadoop_rpc_greeting[PS_HADOOP_RPC_GREETING_BYTES] = {'h', 'r', 'p', 'c', 9, 0, 0};
+
+/* ---- making ---- */
+
+uint8_t *ps_hadoop_rpc_buffer_reserve(struct ps_hadoop_rpc_buffer *buffer, size_t length)
+{
+    if (length > buffer->room - buffer->length) {
+        size_t room = 2 * (buffer->length + length);
+        uint8_t *bytes = realloc(buffer->bytes, room);
+        if (bytes == NULL)
+            return NULL;
+        buffer->bytes = bytes;
+        buffer->room = room;
+    }
+    return buffer->bytes + buffer->length;
+}
+
+void ps_hadoop_rpc_buffer_free(struct ps_hadoop_rpc_buffer *buffer)
+{
+    free(buffer->bytes);
+    *buffer = (struct ps_hadoop_rpc_buffer){0};
+}
+
+static size_t put_varint(uint8_t *to, uint64_t value)
+{
+    size_t length = 0;
+    for (; value >= 0x80; value >>= 7)
+        to[length++] = (uint8_t)(value | 0x80);
+    to[length++] = (uint8_t)value;
+    return length;
+}
+
+static void put_length(uint8_t *to, size_t length)
+{
+    for (unsigned i = 0; i < LENGTH_BYTES; i++)
+        to[i] = (uint8_t)(length >> (24 - 8 * i));
+}
+
+bool ps_hadoop_rpc_put_message(struct ps_hadoop_rpc_buffer *buffer, const ProtobufCMessage *message)
+{
+    size_t length = protobuf_c_message_get_packed_size(message);
+    uint8_t *at = ps_hadoop_rpc_buffer_reserve(buffer, VARINT_BYTES_MAX + length);
+    if (at == NULL)
+        return false;
+    size_t head = put_varint(at, length);
+    protobuf_c_message_pack(message, at + head);
+    buffer->length += head + length;
+    return true;
+}
+
+/* `rest` NULL and not 0 bytes: the caller appends them. */
+static bool put_request_head(struct ps_hadoop_rpc_buffer *buffer, int32_t call_id, int32_t retry_count,
+                             const uint8_t *client_id, size_t rest_length)
+{
+    PsHadoop__RpcRequestHeader header = PS_HADOOP__RPC_REQUEST_HEADER__INIT;
+    header.has_rpc_kind = header.has_rpc_op = header.has_retry_count = true;
+    header.rpc_kind = 2;
+    header.call_id = call_id;
+    header.retry_count = retry_count;
+    header.client_id.len = client_id != NULL ? PS_HADOOP_RPC_CLIENT_ID_BYTES : 0;
+    header.client_id.data = (uint8_t *)client_id; /* which is only read */
+    size_t length = buffer->length, start = length + LENGTH_BYTES;
+    if (ps_hadoop_rpc_buffer_reserve(buffer, LENGTH_BYTES) == NULL)
+        return false;
+    buffer->length = start;
+    if (!ps_hadoop_rpc_put_message(buffer, &header.base)) {
+        buffer->length = length;
+        return false;
+    }
+    put_length(buffer->bytes + length, buffer->length - start + rest_length);
+    return true;
+}
+
+bool ps_hadoop_rpc_put_request(struct ps_hadoop_rpc_buffer *buffer, int32_t call_id, int32_t retry_count,
+                               const uint8_t *client_id, const uint8_t *rest, size_t rest_length)
+{
+    size_t before = buffer->length;
+    if (!put_request_head(buffer, call_id, retry_count, client_id, rest_length))
+        return false;
+    uint8_t *at = ps_hadoop_rpc_buffer_reserve(buffer, rest_length);
+    if (at == NULL) {
+        buffer->length = before;
+        return false;
+    }
+    if (rest_length > 0)
+        memcpy(at, rest, rest_length);
+    buffer->length += rest_length;
+    return true;
+}
+
+bool ps_hadoop_rpc_put_context(struct ps_hadoop_rpc_buffer *buffer, const uint8_t *client_id,
+                               const char *protocol, const char *user, const char *real_user)
+{
+    PsHadoop__RpcUser names = PS_HADOOP__RPC_USER__INIT;
+    PsHadoop__RpcConnectionContext context = PS_HADOOP__RPC_CONNECTION_CONTEXT__INIT;
+    struct ps_hadoop_rpc_buffer message = {0};
+    names.effective_user = (char *)user; /* which are only read */
+    names.real_user = (char *)real_user;
+    context.user = &names;
+    context.protocol = (char *)protocol;
+    bool good = ps_hadoop_rpc_put_message(&message, &context.base) &&
+                ps_hadoop_rpc_put_request(buffer, PS_HADOOP_RPC_CALL_CONTEXT, -1, client_id, message.bytes,
+                                          message.length);
+    ps_hadoop_rpc_buffer_free(&message);
+    return good;
+}
+
+/* ---- taking apart ---- */
+
+struct reader {
+    const uint8_t *at, *end;
+};
+
+/* A length before a message; false: there is none, or less than it says. */
+static bool take_message(struct reader *reader, const uint8_t **message, size_t *length)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        if (reader->at == reader->end)
+            return false;
+        uint8_t byte = *reader->at++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            if (value > (size_t)(reader->end - reader->at))
+                return false;
+            *message = reader->at;
+            *length = (size_t)value;
+            reader->at += value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first line: a Java stack trace may follow. */
+static void copy_line(char *to, size_t room, const char *from)
+{
+    size_t length = from != NULL ? strcspn(from, "\r\n") : 0;
+    if (length >= room)
+        length = room - 1;
+    for (size_t i = 0; i < length; i++)
+        to[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? ' ' : from[i];
+    to[length] = '\0';
+}
+
+static bool take_header(struct reader *reader, struct ps_hadoop_rpc_response *response)
+{
+    const uint8_t *bytes;
+    size_t length;
+    if (!take_message(reader, &bytes, &length))
+        return false;
+    PsHadoop__RpcResponseHeader *header = ps_hadoop__rpc_response_header__unpack(NULL, length, bytes);
+    if (header == NULL)
+        return false;
+    response->call_id = (int32_t)header->call_id;
+    response->status = header->status;
+    response->detail = header->has_error_detail ? header->error_detail : 0;
+    copy_line(response->exception, sizeof response->exception, header->exception_class);
+    copy_line(response->message, sizeof response->message, header->error_message);
+    ps_hadoop__rpc_response_header__free_unpacked(header, NULL);
+    return true;
+}
+
+static enum ps_hadoop_rpc_parse invalid(const char **reason, const char *what)
+{
+    *reason = what;
+    return PS_HADOOP_RPC_PARSE_INVALID;
+}
+
+enum ps_hadoop_rpc_parse ps_hadoop_rpc_parse_response(const uint8_t *bytes, size_t available,
+                                                      uint64_t length_max,
+                                                      struct ps_hadoop_rpc_response *response, size_t *length,
+                                                      const char **reason)
+{
+    *length = 0;
+    if (available < LENGTH_BYTES)
+        return PS_HADOOP_RPC_PARSE_MORE;
+    uint32_t frame = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    if (memcmp(bytes, "HTTP", LENGTH_BYTES) == 0)
+        return invalid(reason, "it speaks HTTP: this is not the port of the namenode's RPC (8020)");
+    if (frame > length_max)
+        return invalid(reason,
+                       "the response is longer than ipc.maximum.response.length, or is not Hadoop's RPC");
+    *length = LENGTH_BYTES + frame;
+    if (available < *length)
+        return PS_HADOOP_RPC_PARSE_MORE;
+    struct reader reader = {.at = bytes + LENGTH_BYTES, .end = bytes + *length};
+    *response = (struct ps_hadoop_rpc_response){0};
+    if (!take_header(&reader, response))
+        return invalid(reason, "the response has no valid header");
+    if (response->status == 0 && !take_message(&reader, &response->body, &response->body_length))
+        return invalid(reason, "the response's message is cut");
+    if (response->status == 0 && reader.at != reader.end)
+        return invalid(reason, "the response is longer than its message");
+    return PS_HADOOP_RPC_PARSE_WHOLE;
+}

@@ -1,0 +1,245 @@
+/* Implements packet.h. */
+#include "stages/hadoop_transfer/packet.h"
+
+#include "core/crc32c.h"
+#include "stages/hadoop/proto/data_transfer.pb-c.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#define SUM_BYTES 4U
+#define LENGTHS_BYTES 6U /* before the header */
+#define SEGMENT_BYTES 8192U
+#define FREE_SEGMENTS_MAX 256U /* 2 MiB */
+#define FREE_PACKETS_MAX 256U
+
+struct ps_packet_segment {
+    struct ps_packet_segment *next;
+    uint32_t length;    /* of its data */
+    uint32_t sum_count; /* of its full chunks, and of the last one once the packet is sealed */
+    uint32_t *sums;     /* as on the wire */
+    char data[];        /* segment_bytes; then the sums */
+};
+
+uint32_t ps_checksum(enum ps_checksum_type type, uint32_t sum, const void *bytes, size_t length)
+{
+    switch (type) {
+    case PS_CHECKSUM_CRC32C:
+        return ps_crc32c(sum, bytes, length);
+    case PS_CHECKSUM_CRC32:
+        return (uint32_t)crc32_z(sum, bytes, length);
+    case PS_CHECKSUM_NONE:
+        break;
+    }
+    return 0;
+}
+
+bool ps_packet_pool_init(struct ps_packet_pool *pool, enum ps_checksum_type checksum, uint32_t chunk_bytes,
+                         uint32_t packet_bytes)
+{
+    if (chunk_bytes == 0 || chunk_bytes > PS_PACKET_CHUNK_BYTES_MAX || checksum > PS_CHECKSUM_CRC32C)
+        return false;
+    uint32_t wire = chunk_bytes + (checksum == PS_CHECKSUM_NONE ? 0 : SUM_BYTES);
+    uint32_t room = packet_bytes < PS_PACKET_BYTES_MAX ? packet_bytes : PS_PACKET_BYTES_MAX;
+    room -= room > PS_PACKET_HEAD_BYTES ? PS_PACKET_HEAD_BYTES : room;
+    uint32_t chunks = room / wire > 0 ? room / wire : 1;
+    uint32_t in_segment = SEGMENT_BYTES / chunk_bytes > 0 ? SEGMENT_BYTES / chunk_bytes : 1;
+    *pool = (struct ps_packet_pool){
+        .checksum = checksum,
+        .chunk_bytes = chunk_bytes,
+        .data_max = chunks * chunk_bytes,
+        .segment_bytes = (in_segment < chunks ? in_segment : chunks) * chunk_bytes,
+    };
+    return true;
+}
+
+void ps_packet_pool_clear(struct ps_packet_pool *pool)
+{
+    for (struct ps_packet_segment *next, *one = pool->free_segments; one != NULL; one = next) {
+        next = one->next;
+        free(one);
+    }
+    for (struct ps_packet *next, *one = pool->free_packets; one != NULL; one = next) {
+        next = one->next;
+        free(one);
+    }
+    pool->free_segments = NULL;
+    pool->free_packets = NULL;
+    pool->free_segment_count = pool->free_packet_count = 0;
+}
+
+static struct ps_packet_segment *take_segment(struct ps_packet_pool *pool)
+{
+    struct ps_packet_segment *segment = pool->free_segments;
+    if (segment != NULL) {
+        pool->free_segments = segment->next;
+        pool->free_segment_count--;
+    } else {
+        size_t data_bytes = (pool->segment_bytes + 7U) & ~7U;
+        size_t chunks = pool->segment_bytes / pool->chunk_bytes;
+        segment = malloc(sizeof *segment + data_bytes + chunks * SUM_BYTES);
+        if (segment == NULL)
+            return NULL;
+        segment->sums = (uint32_t *)(void *)(segment->data + data_bytes);
+    }
+    segment->next = NULL;
+    segment->length = segment->sum_count = 0;
+    return segment;
+}
+
+static void give_segment(struct ps_packet_pool *pool, struct ps_packet_segment *segment)
+{
+    if (pool->free_segment_count == FREE_SEGMENTS_MAX) {
+        free(segment);
+        return;
+    }
+    segment->next = pool->free_segments;
+    pool->free_segments = segment;
+    pool->free_segment_count++;
+}
+
+struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, int64_t number,
+                                  uint32_t limit)
+{
+    struct ps_packet *packet = pool->free_packets;
+    if (packet != NULL) {
+        pool->free_packets = packet->next;
+        pool->free_packet_count--;
+    } else {
+        packet = malloc(sizeof *packet);
+        if (packet == NULL)
+            return NULL;
+    }
+    *packet = (struct ps_packet){
+        .offset = offset,
+        .number = number,
+        .limit = limit < pool->data_max ? limit : pool->data_max,
+    };
+    return packet;
+}
+
+static void put_sum(struct ps_packet_pool *pool, struct ps_packet *packet)
+{
+    struct ps_packet_segment *segment = packet->last_segment;
+    if (pool->checksum != PS_CHECKSUM_NONE)
+        segment->sums[segment->sum_count++] = htonl(packet->sum);
+    packet->sum = packet->sum_bytes = 0;
+}
+
+size_t ps_packet_add(struct ps_packet_pool *pool, struct ps_packet *packet, const void *bytes, size_t length)
+{
+    const char *from = bytes;
+    size_t left = length < packet->limit - packet->length ? length : packet->limit - packet->length;
+    while (left > 0) {
+        struct ps_packet_segment *segment = packet->last_segment;
+        if (segment == NULL || segment->length == pool->segment_bytes) {
+            struct ps_packet_segment *fresh = take_segment(pool);
+            if (fresh == NULL)
+                break;
+            *(segment == NULL ? &packet->first_segment : &segment->next) = fresh;
+            packet->last_segment = segment = fresh;
+        }
+        uint32_t chunk = pool->chunk_bytes - packet->sum_bytes;
+        uint32_t now = left < chunk ? (uint32_t)left : chunk;
+        memcpy(segment->data + segment->length, from, now);
+        packet->sum = ps_checksum(pool->checksum, packet->sum, from, now);
+        packet->sum_bytes += now;
+        segment->length += now;
+        packet->length += now;
+        from += now;
+        left -= now;
+        if (packet->sum_bytes == pool->chunk_bytes)
+            put_sum(pool, packet);
+    }
+    return (size_t)(from - (const char *)bytes);
+}
+
+static uint32_t sums_bytes(const struct ps_packet_pool *pool, const struct ps_packet *packet)
+{
+    if (pool->checksum == PS_CHECKSUM_NONE)
+        return 0;
+    return (packet->length + pool->chunk_bytes - 1) / pool->chunk_bytes * SUM_BYTES;
+}
+
+void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet)
+{
+    PsHadoop__PacketHeader header = PS_HADOOP__PACKET_HEADER__INIT;
+    header.offset_in_block = (int64_t)packet->offset;
+    header.seqno = packet->number;
+    header.last_packet_in_block = packet->last;
+    header.data_len = (int32_t)packet->length;
+    header.has_sync_block =
+        packet->sync; /* not sent unless it is set: some old servers want the shorter header */
+    header.sync_block = packet->sync;
+    if (packet->sum_bytes > 0) {
+        uint32_t unfinished = packet->sum_bytes;
+        put_sum(pool, packet);
+        packet->sum_bytes = unfinished;
+    }
+    size_t length = ps_hadoop__packet_header__get_packed_size(&header);
+    PS_ASSERT(LENGTHS_BYTES + length <= PS_PACKET_HEAD_BYTES);
+    uint32_t body = htonl(packet->length + sums_bytes(pool, packet) + 4);
+    uint16_t head = htons((uint16_t)length);
+    memcpy(packet->head, &body, sizeof body);
+    memcpy(packet->head + sizeof body, &head, sizeof head);
+    ps_hadoop__packet_header__pack(&header, packet->head + LENGTHS_BYTES);
+    packet->head_length = (uint8_t)(LENGTHS_BYTES + length);
+    packet->sealed = true;
+}
+
+uint32_t ps_packet_copy_tail(const struct ps_packet_pool *pool, const struct ps_packet *packet, char *to)
+{
+    (void)pool;
+    if (packet->sum_bytes > 0) /* a chunk is never in two segments */
+        memcpy(to, packet->last_segment->data + packet->last_segment->length - packet->sum_bytes,
+               packet->sum_bytes);
+    return packet->sum_bytes;
+}
+
+void ps_packet_free(struct ps_packet_pool *pool, struct ps_packet *packet)
+{
+    for (struct ps_packet_segment *next, *one = packet->first_segment; one != NULL; one = next) {
+        next = one->next;
+        give_segment(pool, one);
+    }
+    if (pool->free_packet_count == FREE_PACKETS_MAX) {
+        free(packet);
+        return;
+    }
+    packet->next = pool->free_packets;
+    pool->free_packets = packet;
+    pool->free_packet_count++;
+}
+
+size_t ps_packet_wire_length(const struct ps_packet_pool *pool, const struct ps_packet *packet)
+{
+    return packet->head_length + sums_bytes(pool, packet) + packet->length;
+}
+
+/* Adds a part, less what is still to be skipped. */
+static int put_part(struct iovec *parts, int count, int room, size_t *skip, const void *bytes, size_t length)
+{
+    if (*skip >= length) {
+        *skip -= length;
+        return count;
+    }
+    if (count < room)
+        parts[count++] =
+            (struct iovec){.iov_base = (char *)(uintptr_t)bytes + *skip, .iov_len = length - *skip};
+    *skip = 0;
+    return count;
+}
+
+int ps_packet_parts(const struct ps_packet_pool *pool, const struct ps_packet *packet, size_t skip,
+                    struct iovec *parts, int room)
+{
+    (void)pool;
+    int count = put_part(parts, 0, room, &skip, packet->head, packet->head_length);
+    for (const struct ps_packet_segment *one = packet->first_segment; one != NULL; one = one->next)
+        count = put_part(parts, count, room, &skip, one->sums, (size_t)one->sum_count * SUM_BYTES);
+    for (const struct ps_packet_segment *one = packet->first_segment; one != NULL; one = one->next)
+        count = put_part(parts, count, room, &skip, one->data, one->length);
+    return count;
+}

@@ -1,0 +1,47 @@
+#include "stages/hdfs/open.h"
+
+#include "stages/filesystem/local.h"
+#include "stages/hadoop/configuration.h"
+#include "stages/hdfs/hdfs.h"
+#include "stages/webhdfs/webhdfs.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool has_scheme(const char *url, const char *scheme)
+{
+    size_t length = strlen(scheme);
+    return strncasecmp(url, scheme, length) == 0 && (url[length] == ':' || url[length] == '\0');
+}
+
+/* Hadoop's default of fs.defaultFS. */
+#define DEFAULT_URL "file:///"
+
+const char *ps_hadoop_url(const struct ps_hadoop_configuration *configuration, const char *url)
+{
+    if (url[0] != '\0')
+        return url;
+    const char *standard = ps_hadoop_configuration_text(configuration, "fs.defaultFS");
+    return standard != NULL ? standard : DEFAULT_URL;
+}
+
+bool ps_hadoop_url_is_local(const char *url)
+{
+    return has_scheme(url, "file");
+}
+
+enum ps_status ps_hadoop_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
+                              struct ps_err *err)
+{
+    struct ps_hadoop_settings named = *settings;
+    named.url = ps_hadoop_url(settings->configuration, settings->url);
+    if (has_scheme(named.url, "hdfs"))
+        return ps_hdfs_open(&named, filesystem, err);
+    if (has_scheme(named.url, "webhdfs") || has_scheme(named.url, "swebhdfs"))
+        return ps_webhdfs_open(&named, filesystem, err);
+    if (!ps_hadoop_url_is_local(named.url))
+        return ps_err_set(
+            err, "%s: no file system of that scheme; known are hdfs, webhdfs, swebhdfs and file", named.url);
+    *filesystem = ps_filesystem_local_open();
+    return *filesystem != NULL ? PS_OK : ps_err_set(err, "no memory for a file system");
+}

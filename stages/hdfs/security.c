@@ -1,0 +1,316 @@
+#include "stages/hdfs/security.h"
+
+#include "stages/hadoop/configuration.h"
+#include "stages/hadoop_rpc/sasl.h"
+#include "stages/hadoop_transfer/sasl.h"
+#include "stages/net/gssapi.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PRINCIPAL_KEY "dfs.namenode.kerberos.principal"
+#define PRIVILEGED_PORTS 1024U
+#define KEY_MARGIN_MS 60000U
+#define NAME_BYTES 1024U
+
+struct key { /* as the text that DIGEST-MD5 takes */
+    char name[NAME_BYTES], secret[256], cipher[16];
+    uint64_t expires_ms;
+};
+
+struct ps_hadoop_security {
+    struct ps_hadoop_settings settings; /* its texts are the owner's */
+    bool kerberos, may_be_simple, aes;
+    unsigned rpc_protection, transfer_protection; /* PS_SASL_PREFER; 0: none */
+    bool encrypts;
+    struct key *key;  /* NULL: none */
+    bool key_unknown; /* a datanode did not know it */
+    struct ps_hadoop_rpc_auth rpc;
+    struct ps_transfer_security transfer;
+};
+
+/* ---- the configuration ---- */
+
+static const char *text_of(const struct ps_hadoop_security *security, const char *key)
+{
+    return ps_hadoop_configuration_text(security->settings.configuration, key);
+}
+
+/* "authentication, privacy" to PS_SASL_PREFER. */
+static enum ps_status read_protection(const struct ps_hadoop_security *security, const char *key,
+                                      unsigned missing, unsigned *protection, struct ps_err *err)
+{
+    static const struct {
+        const char *name;
+        unsigned level;
+    } levels[] = {{"authentication", PS_SASL_AUTHENTICATION},
+                  {"integrity", PS_SASL_INTEGRITY},
+                  {"privacy", PS_SASL_PRIVACY}};
+    const char *at = text_of(security, key);
+    unsigned count = 0;
+    *protection = at == NULL ? missing : 0;
+    for (; at != NULL && *at != '\0'; at += strspn(at, ", \t\n")) {
+        size_t length = strcspn(at, ", \t\n"), i = 0;
+        while (i < PS_COUNT_OF(levels) &&
+               (strlen(levels[i].name) != length || strncasecmp(levels[i].name, at, length) != 0))
+            i++;
+        if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
+            return ps_err_set(err, "%s: %s: %.*s: authentication, integrity, privacy are known",
+                              ps_hadoop_configuration_place(security->settings.configuration, key), key,
+                              (int)length, at);
+        *protection |= levels[i].level << (4 * count++);
+        at += length;
+    }
+    return PS_OK;
+}
+
+static enum ps_status refuse_classes(const struct ps_hadoop_security *security, struct ps_err *err)
+{
+    static const char *const keys[] = {"hadoop.security.saslproperties.resolver.class",
+                                       "dfs.data.transfer.saslproperties.resolver.class",
+                                       "dfs.trustedchannel.resolver.class"};
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        if (text_of(security, keys[i]) != NULL)
+            return ps_err_set(
+                err,
+                "%s: %s: Java classes cannot be loaded; remove the key, and set the levels of protection",
+                ps_hadoop_configuration_place(security->settings.configuration, keys[i]), keys[i]);
+    }
+    return PS_OK;
+}
+
+static enum ps_status read_kerberos(struct ps_hadoop_security *security, struct ps_err *err)
+{
+    const char *method = text_of(security, "hadoop.security.authentication");
+    if (method == NULL || strcasecmp(method, "simple") == 0)
+        return PS_OK;
+    if (strcasecmp(method, "kerberos") != 0)
+        return ps_err_set(
+            err, "%s: hadoop.security.authentication: %s: simple and kerberos are known",
+            ps_hadoop_configuration_place(security->settings.configuration, "hadoop.security.authentication"),
+            method);
+    security->kerberos = true;
+    if (text_of(security, PRINCIPAL_KEY) == NULL)
+        return ps_err_set(
+            err, "hadoop.security.authentication is kerberos: hdfs-site.xml has to have " PRINCIPAL_KEY
+                 ", the principal of the namenodes (hdfs/_HOST@REALM)");
+    if ((security->settings.kerberos_principal == NULL) != (security->settings.keytab == NULL))
+        return ps_err_set(err, "hdfs.kerberosPrincipal and hdfs.kerberosKeytab are needed together");
+    return PS_OK;
+}
+
+static enum ps_status read_settings(struct ps_hadoop_security *security, struct ps_err *err)
+{
+    const struct ps_hadoop_configuration *configuration = security->settings.configuration;
+    if (read_kerberos(security, err) != PS_OK || refuse_classes(security, err) != PS_OK ||
+        read_protection(security, "hadoop.rpc.protection", PS_SASL_AUTHENTICATION, &security->rpc_protection,
+                        err) != PS_OK ||
+        read_protection(security, "dfs.data.transfer.protection", 0, &security->transfer_protection, err) !=
+            PS_OK)
+        return PS_FAIL;
+    security->may_be_simple =
+        ps_hadoop_configuration_boolean(configuration, "ipc.client.fallback-to-simple-auth-allowed", false);
+    const char *suites = text_of(security, "dfs.encrypt.data.transfer.cipher.suites");
+    security->aes = suites != NULL && strcasecmp(suites, "AES/CTR/NoPadding") == 0;
+    if (suites != NULL && !security->aes)
+        return ps_err_set(
+            err, "%s: dfs.encrypt.data.transfer.cipher.suites: %s: AES/CTR/NoPadding is known",
+            ps_hadoop_configuration_place(configuration, "dfs.encrypt.data.transfer.cipher.suites"), suites);
+    return PS_OK;
+}
+
+/* ---- namenodes ---- */
+
+struct server {
+    struct ps_hadoop_rpc_sasl sasl; /* first: the settings of the transport */
+};
+
+static void *enter_server(void *argument, const char *host, unsigned port)
+{
+    const struct ps_hadoop_security *security = argument;
+    struct server *server = calloc(1, sizeof *server);
+    struct ps_err err = {.length = 0};
+    (void)port;
+    if (server == NULL)
+        return NULL;
+    const struct ps_gss_initiator_settings settings = {.principal = security->settings.kerberos_principal,
+                                                       .keytab = security->settings.keytab,
+                                                       .server = text_of(security, PRINCIPAL_KEY),
+                                                       .server_host = host,
+                                                       .wake_fd = security->settings.port->wake_fd};
+    server->sasl = (struct ps_hadoop_rpc_sasl){.principal = settings.server,
+                                               .protection = security->rpc_protection,
+                                               .may_be_simple = security->may_be_simple};
+    if (ps_gss_initiator_build(&server->sasl.initiator, &settings, &err) == PS_OK)
+        return server;
+    free(server);
+    return NULL;
+}
+
+static void leave_server(void *argument, void *entered)
+{
+    struct server *server = entered;
+    (void)argument;
+    ps_gss_initiator_teardown(server->sasl.initiator);
+    free(server);
+}
+
+const struct ps_hadoop_rpc_auth *ps_hadoop_security_rpc(const struct ps_hadoop_security *security)
+{
+    return security->kerberos ? &security->rpc : NULL;
+}
+
+/* ---- datanodes ---- */
+
+/* What `open` copies, with the texts behind it. */
+struct connection {
+    struct ps_transfer_sasl sasl; /* first: the settings of the transport */
+    char *name, *secret;
+};
+
+static char *in_base64(const ProtobufCBinaryData *bytes)
+{
+    char *text = malloc((bytes->len + 2) / 3 * 4 + 1);
+    if (text != NULL)
+        (void)EVP_EncodeBlock((uint8_t *)text, bytes->data, (int)bytes->len);
+    return text;
+}
+
+static void leave(void *argument, void *entered)
+{
+    struct connection *connection = entered;
+    (void)argument;
+    if (connection->secret != NULL)
+        OPENSSL_cleanse(connection->secret, strlen(connection->secret));
+    free(connection->secret);
+    free(connection->name);
+    free(connection);
+}
+
+/* SaslDataTransferClient.send: by the data encryption key if there is one; else by the block token, unless the datanode's port
+ * shows that root started it, or nothing is configured. */
+static void *enter(void *argument, const PsHadoop__DatanodeId *node, const PsHadoop__Token *token)
+{
+    struct ps_hadoop_security *security = argument;
+    struct connection *connection = calloc(1, sizeof *connection);
+    bool by_token =
+        security->kerberos && security->transfer_protection != 0 && node->xfer_port >= PRIVILEGED_PORTS;
+    if (connection == NULL)
+        return NULL;
+    if (security->key == NULL && !by_token) {
+        connection->sasl.wonders = security->kerberos && node->xfer_port >= PRIVILEGED_PORTS;
+        return connection;
+    }
+    if (security->key != NULL) {
+        connection->name = strdup(security->key->name);
+        connection->secret = strdup(security->key->secret);
+        connection->sasl.protection = PS_SASL_PRIVACY;
+        connection->sasl.key_unknown = &security->key_unknown;
+        connection->sasl.cipher = security->key->cipher[0] != '\0' ? security->key->cipher : NULL;
+    } else {
+        connection->name = in_base64(&token->identifier);
+        connection->secret = in_base64(&token->password);
+        connection->sasl.protection = security->transfer_protection;
+    }
+    connection->sasl.name = connection->name;
+    connection->sasl.secret = connection->secret;
+    connection->sasl.aes = security->aes;
+    if (connection->name != NULL && connection->secret != NULL)
+        return connection;
+    leave(argument, connection);
+    return NULL;
+}
+
+const struct ps_transfer_security *ps_hadoop_security_transfer(struct ps_hadoop_security *security,
+                                                               bool encrypts)
+{
+    security->encrypts = encrypts;
+    return encrypts || security->kerberos ? &security->transfer : NULL;
+}
+
+/* ---- data encryption keys ---- */
+
+bool ps_hadoop_security_wants_key(const struct ps_hadoop_security *security, uint64_t wall_ms)
+{
+    return security->encrypts && (security->key == NULL || security->key_unknown ||
+                                  wall_ms + KEY_MARGIN_MS >= security->key->expires_ms);
+}
+
+static void forget_key(struct ps_hadoop_security *security)
+{
+    if (security->key != NULL)
+        OPENSSL_cleanse(security->key, sizeof *security->key);
+    free(security->key);
+    security->key = NULL;
+    security->key_unknown = false;
+}
+
+/* SaslDataTransferClient.getUserNameFromEncryptionKey. */
+static bool name_key(struct key *key, const PsHadoop__DataEncryptionKey *given)
+{
+    char *nonce = in_base64(&given->nonce), *secret = in_base64(&given->encryption_key);
+    bool good = nonce != NULL && secret != NULL && strlen(secret) < sizeof key->secret;
+    if (good) {
+        int length = snprintf(key->name, sizeof key->name, "%d %s %s", (int)given->key_id,
+                              given->block_pool_id, nonce);
+        good = length > 0 && (size_t)length < sizeof key->name;
+        snprintf(key->secret, sizeof key->secret, "%s", secret);
+    }
+    if (secret != NULL)
+        OPENSSL_cleanse(secret, strlen(secret));
+    free(secret);
+    free(nonce);
+    return good;
+}
+
+void ps_hadoop_security_set_key(struct ps_hadoop_security *security, const PsHadoop__DataEncryptionKey *given)
+{
+    forget_key(security);
+    if (given == NULL) {
+        security->encrypts = false;
+        return;
+    }
+    struct key *key = ps_must_alloc(1, sizeof *key, "HDFS");
+    *key = (struct key){.expires_ms = given->expiry_date};
+    if (given->encryption_algorithm != NULL)
+        snprintf(key->cipher, sizeof key->cipher, "%s", given->encryption_algorithm);
+    if (name_key(key, given))
+        security->key = key;
+    else
+        free(key);
+}
+
+/* ---- opening ---- */
+
+enum ps_status ps_hadoop_security_open(struct ps_hadoop_security **opened,
+                                       const struct ps_hadoop_settings *settings, struct ps_err *err)
+{
+    struct ps_hadoop_security *security = ps_must_alloc(1, sizeof *security, "HDFS");
+    *security = (struct ps_hadoop_security){
+        .settings = *settings,
+        .rpc = {.transport = ps_hadoop_rpc_sasl_transport,
+                .method = ps_hadoop_rpc_sasl_method,
+                .enter_server = enter_server,
+                .leave_server = leave_server,
+                .argument = security},
+        .transfer = {
+            .transport = &ps_transfer_sasl_transport, .enter = enter, .leave = leave, .argument = security}};
+    if (read_settings(security, err) != PS_OK) {
+        free(security);
+        return PS_FAIL;
+    }
+    *opened = security;
+    return PS_OK;
+}
+
+void ps_hadoop_security_close(struct ps_hadoop_security *security)
+{
+    if (security == NULL)
+        return;
+    forget_key(security);
+    free(security);
+}

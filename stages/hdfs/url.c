@@ -1,0 +1,159 @@
+#include "stages/hdfs/url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "stages/hadoop_rpc/name_service.h"
+
+#define SCHEME_BYTES 32
+#define PART_BYTES 512
+
+struct parts {
+    char scheme[SCHEME_BYTES], authority[PS_HOST_NAME_BYTES + 64];
+    const char *path;
+};
+
+/* Returns false: it has no scheme. */
+static bool split(const char *url, struct parts *parts)
+{
+    const char *colon = strstr(url, ":/");
+    size_t length = colon != NULL ? (size_t)(colon - url) : 0;
+    if (length == 0 || length >= sizeof parts->scheme || memchr(url, '/', length) != NULL)
+        return false;
+    for (size_t i = 0; i <= length; i++)
+        parts->scheme[i] = i == length ? '\0' : (char)(url[i] >= 'A' && url[i] <= 'Z' ? url[i] + 32 : url[i]);
+    parts->authority[0] = '\0';
+    parts->path = colon + 1;
+    if (strncmp(colon, "://", 3) == 0) {
+        size_t authority = strcspn(colon + 3, "/");
+        snprintf(parts->authority, sizeof parts->authority, "%.*s", (int)authority, colon + 3);
+        parts->path = colon + 3 + authority;
+    }
+    return true;
+}
+
+/* Why other file systems of Hadoop's are not written to, and what to do. */
+static const struct {
+    const char *schemes; /* each between blanks */
+    const char *what;
+} others[] = {
+    {" s3 s3n s3a gs abfs abfss wasb wasbs adl oss cosn obs swift ",
+     "is an object store, in which a file is there only when it is whole: nothing could be acknowledged "
+     "before the file rolls. Write to "
+     "hdfs:// or file://, and copy what has its final name (hadoop distcp)"},
+    {" o3fs ofs o3 ",
+     "is Apache Ozone: write through its HttpFS gateway, webhdfs://GATEWAY:14000/VOLUME/BUCKET/.."},
+    {" har ", "is an archive, which is read only: write to hdfs://"},
+    {" hftp ", "is read only, and gone from Hadoop 3: write to webhdfs://"},
+    {" hsftp ", "is read only, and gone from Hadoop 3: write to swebhdfs://"},
+    {" http ", "is not a file system: WebHDFS's URL is webhdfs://HOST:PORT/.., without webhdfs/v1"},
+    {" https ",
+     "is not a file system: WebHDFS's URL with TLS is swebhdfs://HOST:PORT/.., without webhdfs/v1"},
+    {" ftp sftp ", "is not written to: write to file://, and copy what has its final name"},
+    {" maprfs ", "is MapR's own protocol: write through its HttpFS gateway, webhdfs://GATEWAY:14000/.., or "
+                 "to an NFS mount with file://"},
+    {" alluxio ", "is Alluxio's own protocol: write to the file system under it"},
+};
+
+static bool advise_other(const struct parts *parts, char *advice)
+{
+    char blank[SCHEME_BYTES + 2];
+    snprintf(blank, sizeof blank, " %s ", parts->scheme);
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        if (strstr(others[i].schemes, blank) != NULL) {
+            snprintf(advice, PS_HADOOP_ADVICE_BYTES, "%s:// %s", parts->scheme, others[i].what);
+            return true;
+        }
+    }
+    snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+             "%s:// is not known: hdfs://, webhdfs://, swebhdfs:// and file:// are", parts->scheme);
+    return true;
+}
+
+/* The target of the longest link of the mount table above the path; NULL: there is none. `rest`: what follows the link. */
+static const char *mounted(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
+                           const char **rest)
+{
+    const char *table = parts->authority[0] != '\0' ? parts->authority : "default";
+    char key[PART_BYTES + 64];
+    for (size_t length = strlen(parts->path); length > 0; length--) {
+        if (parts->path[length] != '/' && parts->path[length] != '\0')
+            continue;
+        snprintf(key, sizeof key, "fs.viewfs.mounttable.%s.link.%.*s", table, (int)length, parts->path);
+        const char *target = ps_hadoop_configuration_text(configuration, key);
+        *rest = parts->path + length;
+        if (target != NULL)
+            return target;
+    }
+    snprintf(key, sizeof key, "fs.viewfs.mounttable.%s.linkFallback", table);
+    *rest = parts->path;
+    return ps_hadoop_configuration_text(configuration, key);
+}
+
+static bool advise_viewfs(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
+                          char *advice)
+{
+    const char *rest = "", *target = mounted(configuration, parts, &rest);
+    static const char what[] = "viewfs:// is a table of links that each client has, not a file system: write";
+    if (target != NULL)
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES, "%s %.200s%.160s", what, target, rest);
+    else
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+                 "%s the hdfs:// URL that fs.viewfs.mounttable.%.100s.link./DIRECTORY of core-site.xml names",
+                 what, parts->authority[0] != '\0' ? parts->authority : "default");
+    return true;
+}
+
+/* A name without a dot or a port may be one of a name service whose configuration is missing. */
+static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
+                        enum ps_log_level *severity, char *advice)
+{
+    struct ps_name_service service;
+    struct ps_err err = {0};
+    if (ps_name_service_find(configuration, parts->authority, &service, &err) != PS_OK) {
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES, "%.500s", ps_err_join(&err));
+        return true;
+    }
+    if (service.high_availability || strpbrk(parts->authority, ".:") != NULL ||
+        strcmp(parts->authority, "localhost") == 0)
+        return false;
+    *severity = PS_LOG_WARN;
+    snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+             "'%.100s' is taken for a host, port 8020: if it is a name service (HA), hdfs-site.xml with "
+             "dfs.nameservices is missing "
+             "(HADOOP_CONF_DIR)",
+             parts->authority);
+    return true;
+}
+
+/* It works, and what it costs is no mistake. */
+static bool advise_webhdfs(enum ps_log_level *severity, char advice[PS_HADOOP_ADVICE_BYTES])
+{
+    *severity = PS_LOG_INFO;
+    snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+             "through WebHDFS each flush of a file is an APPEND of its own, 50 to 500 ms at the server; "
+             "hdfs:// takes "
+             "about 1 ms. Large batches and few files cost least");
+    return true;
+}
+
+bool ps_hadoop_url_advise(const struct ps_hadoop_configuration *configuration, const char *url,
+                          enum ps_log_level *severity, char advice[PS_HADOOP_ADVICE_BYTES])
+{
+    struct parts parts;
+    *severity = PS_LOG_ERROR;
+    if (!split(url, &parts)) {
+        const char *standard = ps_hadoop_configuration_text(configuration, "fs.defaultFS");
+        if (standard == NULL || !split(standard, &parts))
+            return false;
+        parts.path = url;
+    }
+    if (strcmp(parts.scheme, "file") == 0)
+        return false;
+    if (strcmp(parts.scheme, "hdfs") == 0)
+        return advise_hdfs(configuration, &parts, severity, advice);
+    if (strcmp(parts.scheme, "webhdfs") == 0 || strcmp(parts.scheme, "swebhdfs") == 0)
+        return advise_webhdfs(severity, advice);
+    return strcmp(parts.scheme, "viewfs") == 0 ? advise_viewfs(configuration, &parts, advice)
+                                               : advise_other(&parts, advice);
+}

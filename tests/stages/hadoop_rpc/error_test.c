@@ -1,0 +1,53 @@
+#include "stages/hadoop_rpc/error.h"
+
+#include "tests/support/support.h"
+
+static void expect(const char *exception, const char *message, unsigned detail, enum ps_file_error error,
+                   enum ps_hadoop_rpc_verdict verdict)
+{
+    struct ps_hadoop_rpc_judgement judgement = ps_hadoop_rpc_judge(exception, message, detail);
+    assert_int_equal(judgement.error, error);
+    assert_int_equal(judgement.verdict, verdict);
+}
+
+static void test_judgements(void **state)
+{
+    (void)state;
+    expect("org.apache.hadoop.ipc.StandbyException", "", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER);
+    expect("StandbyException", "", 0, PS_FILE_UNAVAILABLE,
+           PS_HADOOP_RPC_FAIL_OVER); /* WebHDFS's has no package */
+    expect("org.apache.hadoop.ipc.RetriableException", "", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT);
+    expect("org.apache.hadoop.hdfs.server.namenode.NotReplicatedYetException", "", 1, PS_FILE_UNAVAILABLE,
+           PS_HADOOP_RPC_REPEAT_SOON);
+    expect("org.apache.hadoop.security.token.SecretManager$InvalidToken", "token expired", 1, PS_FILE_DENIED,
+           PS_HADOOP_RPC_FAIL);
+    expect("org.apache.hadoop.ipc.RpcNoSuchMethodException", "Unknown method msync", 2, PS_FILE_UNSUPPORTED,
+           PS_HADOOP_RPC_FAIL);
+    expect("java.io.IOException",
+           "File /a could only be replicated to 0 nodes instead of minReplication (=1).", 1,
+           PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL);
+    expect("java.io.IOException", "NameNode still not started", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT);
+    expect("java.io.IOException", "something else", 1, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
+    expect("", "", 15, PS_FILE_DENIED, PS_HADOOP_RPC_FAIL);
+    expect("", "", 3, PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL);
+    expect("", "", 0, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
+}
+
+static void test_simple_class(void **state)
+{
+    (void)state;
+    assert_string_equal(ps_hadoop_rpc_simple_class("a.b.C"), "C");
+    assert_string_equal(ps_hadoop_rpc_simple_class("a.b.C$D"), "D");
+    assert_string_equal(ps_hadoop_rpc_simple_class("C"), "C");
+    assert_string_equal(ps_hadoop_rpc_simple_class(""), "");
+    assert_string_equal(ps_hadoop_rpc_simple_class("a."), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_judgements),
+        cmocka_unit_test(test_simple_class),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+#include "stages/hdfs/url.h"
+
+#include "tests/support/support.h"
+
+static const char xml[] =
+    "<configuration>"
+    "<property><name>fs.defaultFS</name><value>viewfs://c1</value></property>"
+    "<property><name>fs.viewfs.mounttable.c1.link./logs</name><value>hdfs://nn1:8020/raw</value></property>"
+    "<property><name>fs.viewfs.mounttable.c1.link./logs/web</name><value>hdfs://nn2:8020/web</value></"
+    "property>"
+    "<property><name>dfs.nameservices</name><value>ns1, broken</value></property>"
+    "<property><name>dfs.ha.namenodes.ns1</name><value>a,b</value></property>"
+    "<property><name>dfs.namenode.rpc-address.ns1.a</name><value>h1:8020</value></property>"
+    "<property><name>dfs.namenode.rpc-address.ns1.b</name><value>h2:8020</value></property>"
+    "<property><name>dfs.ha.namenodes.broken</name><value>a,b</value></property>"
+    "</configuration>";
+
+/* `part` NULL: there is nothing to say. */
+static void expect(const struct ps_hadoop_configuration *configuration, const char *url,
+                   enum ps_log_level wanted, const char *part)
+{
+    enum ps_log_level severity;
+    char advice[PS_HADOOP_ADVICE_BYTES] = "";
+    bool some = ps_hadoop_url_advise(configuration, url, &severity, advice);
+    if (some != (part != NULL) || (some && strstr(advice, part) == NULL))
+        fail_msg("%s: %s", url, advice);
+    if (some)
+        assert_int_equal(severity, wanted);
+}
+
+static void test_without_configuration(void **state)
+{
+    (void)state;
+    expect(NULL, "/logs/%Y", PS_LOG_ERROR, NULL);
+    expect(NULL, "file:///logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "hdfs://nn.example.com/logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "hdfs://nn:8020/logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "hdfs://localhost/logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "webhdfs://nn:9870/logs", PS_LOG_INFO, "APPEND");
+    expect(NULL, "swebhdfs://nn:9871/logs", PS_LOG_INFO, "APPEND");
+    expect(NULL, "hdfs://mycluster/logs", PS_LOG_WARN, "name service");
+    expect(NULL, "hdfs://nn:port/logs", PS_LOG_ERROR, "host:port");
+    expect(NULL, "hdfs:///logs", PS_LOG_ERROR, "without a host");
+    expect(NULL, "viewfs://c1/logs", PS_LOG_ERROR, "fs.viewfs.mounttable.c1.link./DIRECTORY");
+    expect(NULL, "viewfs:///logs", PS_LOG_ERROR, "mounttable.default.link");
+    expect(NULL, "S3A://bucket/logs", PS_LOG_ERROR, "object store");
+    expect(NULL, "abfs://c@account/logs", PS_LOG_ERROR, "object store");
+    expect(NULL, "ofs://om/v/b", PS_LOG_ERROR, "Ozone");
+    expect(NULL, "http://nn:9870/webhdfs/v1/logs", PS_LOG_ERROR, "webhdfs://");
+    expect(NULL, "nosuch://x/y", PS_LOG_ERROR, "is not known");
+}
+
+static void test_with_configuration(void **state)
+{
+    struct ps_hadoop_configuration *configuration = NULL;
+    struct ps_err err = {0};
+    (void)state;
+    assert_int_equal(
+        ps_hadoop_configuration_parse(&configuration, "core-site.xml", xml, sizeof xml - 1, &err), PS_OK);
+    expect(configuration, "viewfs://c1/logs/app", PS_LOG_ERROR, "write hdfs://nn1:8020/raw/app");
+    expect(configuration, "viewfs://c1/logs/web/x", PS_LOG_ERROR, "write hdfs://nn2:8020/web/x");
+    expect(configuration, "viewfs://c1/logs/webx", PS_LOG_ERROR, "write hdfs://nn1:8020/raw/webx");
+    expect(configuration, "viewfs://c1/other", PS_LOG_ERROR, "link./DIRECTORY");
+    expect(configuration, "/logs/app", PS_LOG_ERROR, "write hdfs://nn1:8020/raw/app");
+    expect(configuration, "hdfs://ns1/logs", PS_LOG_ERROR, NULL);
+    expect(configuration, "hdfs://broken/logs", PS_LOG_ERROR, "dfs.namenode.rpc-address.broken.a");
+    ps_hadoop_configuration_free(configuration);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_configuration),
+        cmocka_unit_test(test_with_configuration),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
