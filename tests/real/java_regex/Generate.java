@@ -3,6 +3,7 @@
 import java.io.*;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
+import java.util.regex.Pattern;
 
 public class Generate {
     static Random random;
@@ -228,10 +229,28 @@ public class Generate {
         }
     }
 
-    /* Java's look-behind counts chars: "(?<=^.)a" does not match behind a surrogate pair. Not copied, not compared. */
+    /* Where Java counts the chars of a surrogate pair as if they were characters; not copied, not compared. A look-behind: "(?<=^.)a" does
+     * not match behind a pair. A reference without regard to case, until Java 18: for each pair in the group it compares one more character
+     * behind the group, so that "(?i)(.)-\\1" finds nothing in two equal pairs, or looks behind the end of the text. */
+    static boolean countsChars(String pattern, String flags) {
+        return pattern.contains("(?<") || (REFERENCE.matcher(pattern).find() && (flags + pattern).contains("i"));
+    }
+
+    static final Pattern REFERENCE = Pattern.compile("\\\\([1-9]|k<)");
+
+    /* Java forgets an unbounded look-behind with a character beyond the BMP: "(?<=[^😀]*ab)" is never true. Not copied, not compared. */
+    static boolean looksBehindWithPairs(String pattern) {
+        return (pattern.contains("(?<=") || pattern.contains("(?<!")) && (hasPairs(pattern) || ESCAPED_PAIR.matcher(pattern).find()) &&
+            UNBOUNDED.matcher(pattern).find();
+    }
+
+    static final Pattern ESCAPED_PAIR = Pattern.compile("(?i)\\\\(x\\{1[0-9a-f]{4}|ud8)"), UNBOUNDED = Pattern.compile("[*+]|,}");
+
+    static boolean hasPairs(String text) { return text.codePoints().anyMatch(c -> c >= 0x10000); }
+
     static String withoutPairs(String text) { return text.codePoints().filter(c -> c < 0x10000).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString(); }
 
-    static byte[] subject(Part part) throws IOException {
+    static byte[] subject(Part part, boolean pairs) throws IOException {
         StringBuilder text = new StringBuilder();
         if (chance(4))
             return new byte[0];
@@ -257,7 +276,7 @@ public class Generate {
         }
         if (chance(12)) text.append(pick(TERMINATORS));
         if (text.length() > 40) text.setLength(40);
-        String whole = part.text.contains("(?<") ? withoutPairs(text.toString()) : text.toString();
+        String whole = pairs ? text.toString() : withoutPairs(text.toString());
         byte[] bytes = whole.getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
         if (!chance(15))
             return bytes;
@@ -266,7 +285,8 @@ public class Generate {
         out.write(bytes, 0, at);
         out.write(MALFORMED[below(MALFORMED.length)]);
         out.write(bytes, at, bytes.length - at);
-        return out.toByteArray();
+        // Malformed bytes and what follows may be well-formed.
+        return pairs || !hasPairs(out.toString(StandardCharsets.UTF_8)) ? out.toByteArray() : bytes;
     }
 
     static String replacement() {
@@ -305,14 +325,15 @@ public class Generate {
             names = new ArrayList<>();
             Part part = alternatives(3);
             String text = chance(8) ? damage(part.text) : part.text;
-            if (text.length() > 120 || text.indexOf('\0') >= 0) {
+            if (text.length() > 120 || text.indexOf('\0') >= 0 || looksBehindWithPairs(text)) {
                 i--;
                 continue;
             }
             String flags = chance(75) ? "-" : pick("i", "m", "s", "x", "iu", "d", "U", "im", "ms", "dm", "ix");
             out.println("p\t" + flags + "\t" + escape(text.getBytes(StandardCharsets.UTF_8)));
+            boolean pairs = !countsChars(text, flags);
             for (int j = 0; j < subjects; j++) {
-                out.println("s\t" + escape(subject(part)) + (chance(35) ? "\t" + escape(replacement().getBytes(StandardCharsets.UTF_8)) : ""));
+                out.println("s\t" + escape(subject(part, pairs)) + (chance(35) ? "\t" + escape(replacement().getBytes(StandardCharsets.UTF_8)) : ""));
             }
         }
         out.flush();

@@ -10,7 +10,8 @@
  *                                text's UTF-8, "-" for a group that took no part, commas between
  *   s SUBJECT REPLACEMENT = SPANS = TEXT  or  s SUBJECT REPLACEMENT = SPANS ! EXCEPTION MESSAGE   of replaceAll
  * SPANS or TEXT is "~" where Java cuts a surrogate pair in two, which no text in UTF-8 can show. Subjects of patterns
- * that do not compile are left out, and cases that take Java too long or too deep; comments (#) and empty lines, too. */
+ * that do not compile are left out, and cases that take Java too long or too deep, or behind the end of the text (17: a reference
+ * to a group without regard to case, when the group ends with a surrogate pair); comments (#) and empty lines, too. */
 import java.io.*;
 import java.nio.charset.StandardCharsets;
 import java.util.regex.*;
@@ -107,12 +108,17 @@ public class JavaRegex {
         String text;
         try {
             text = pattern.matcher(new Counted(subject)).replaceAll(replacement);
+        } catch (StringIndexOutOfBoundsException e) { // of the search, see match()
+            throw e;
         } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
             return "!\t" + e.getClass().getSimpleName() + "\t" + escape(e.getMessage().getBytes(StandardCharsets.UTF_8));
         }
-        for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
-            if (text.codePointAt(i) >= 0xd800 && text.codePointAt(i) <= 0xdfff)
-                return "=\t~";
+        // The halves may come together again: "$0a" for \b|[^B] in U+1D400, whose second half is a match.
+        for (Matcher matcher = pattern.matcher(new Counted(subject)); matcher.find();) {
+            for (int group = 0; group <= matcher.groupCount(); group++) {
+                if (matcher.start(group) >= 0 && (byteOffset(subject, matcher.start(group)) < 0 || byteOffset(subject, matcher.end(group)) < 0))
+                    return "=\t~";
+            }
         }
         return "=\t" + escape(text.getBytes(StandardCharsets.UTF_8));
     }
@@ -149,7 +155,7 @@ public class JavaRegex {
             answers.setLength(0);
             answers.append("p\t-\t").append(escape(pattern.pattern().getBytes(StandardCharsets.UTF_8))).append("\t?\n");
             pattern = null;
-        } catch (TooLong | StackOverflowError e) {
+        } catch (TooLong | StackOverflowError | StringIndexOutOfBoundsException e) {
             return;
         }
     }
