@@ -3,7 +3,7 @@
 import java.io.*;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
-import java.util.regex.Pattern;
+import java.util.regex.*;
 
 public class Generate {
     static Random random;
@@ -229,28 +229,37 @@ public class Generate {
         }
     }
 
-    /* Where Java counts the chars of a surrogate pair as if they were characters; not copied, not compared. A look-behind: "(?<=^.)a" does
-     * not match behind a pair. A reference without regard to case, until Java 18: for each pair in the group it compares one more character
-     * behind the group, so that "(?i)(.)-\\1" finds nothing in two equal pairs, or looks behind the end of the text. */
-    static boolean countsChars(String pattern, String flags) {
-        return pattern.contains("(?<") || (REFERENCE.matcher(pattern).find() && (flags + pattern).contains("i"));
+    /* The characters of subjects are below this. Where Java counts the chars of a surrogate pair as if they were characters, nothing is
+     * compared: a look-behind ("(?<=^.)a" does not match behind a pair), and a reference without regard to case (until Java 18 it compares,
+     * for each pair in the group, one more character behind the group: "(?i)(.)-\\1" finds nothing in two equal pairs, or looks behind the
+     * end of the text). Of such a reference without (?u) Java folds ASCII letters, PCRE2 all that are equal to one (regex/java/tree.c). */
+    static int charactersBelow(String pattern, String flags) {
+        if (REFERENCE.matcher(pattern).find() && (flags + pattern).contains("i"))
+            return flags.matches(".*[uU].*") || pattern.matches("(?s).*\\(\\?[a-z]*[uU].*") ? 0x10000 : 0x80;
+        return pattern.contains("(?<") ? 0x10000 : 0x110000;
     }
 
     static final Pattern REFERENCE = Pattern.compile("\\\\([1-9]|k<)");
 
-    /* Java forgets an unbounded look-behind with a character beyond the BMP: "(?<=[^😀]*ab)" is never true. Not copied, not compared. */
-    static boolean looksBehindWithPairs(String pattern) {
-        return (pattern.contains("(?<=") || pattern.contains("(?<!")) && (hasPairs(pattern) || ESCAPED_PAIR.matcher(pattern).find()) &&
-            UNBOUNDED.matcher(pattern).find();
+    /* A look-behind whose first part is unbounded has a greatest length of 2^31 - 1 and that of its other parts, which Java adds up in an
+     * int. So "(?<=[^😀]*ab)" is never true, and (?<=a*b?c?) is false at the beginning of the text. Not copied, not compared. */
+    static boolean overflows(String pattern) {
+        for (Matcher behind = BEHIND.matcher(pattern); behind.find();) {
+            Matcher unbounded = UNBOUNDED.matcher(behind.group(1));
+            if (unbounded.find() && (hasAbove(pattern, 0x10000) || ESCAPED_PAIR.matcher(pattern).find() || SEVERAL.matcher(behind.group(1).substring(unbounded.end())).find()))
+                return true;
+        }
+        return false;
     }
 
-    static final Pattern ESCAPED_PAIR = Pattern.compile("(?i)\\\\(x\\{1[0-9a-f]{4}|ud8)"), UNBOUNDED = Pattern.compile("[*+]|,}");
+    static final Pattern BEHIND = Pattern.compile("\\(\\?<[=!]((?:[^)\\\\]|\\\\.)*)"), UNBOUNDED = Pattern.compile("([*+]|,\\})[?+]?"), SEVERAL = Pattern.compile("[?*+{|]|\\\\R"),
+        ESCAPED_PAIR = Pattern.compile("(?i)\\\\(x\\{1[0-9a-f]{4}|ud8)");
 
-    static boolean hasPairs(String text) { return text.codePoints().anyMatch(c -> c >= 0x10000); }
+    static boolean hasAbove(String text, int limit) { return text.codePoints().anyMatch(c -> c >= limit && c != 0xFFFD); }
 
-    static String withoutPairs(String text) { return text.codePoints().filter(c -> c < 0x10000).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString(); }
+    static String below(String text, int limit) { return text.codePoints().filter(c -> c < limit).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString(); }
 
-    static byte[] subject(Part part, boolean pairs) throws IOException {
+    static byte[] subject(Part part, int limit) throws IOException {
         StringBuilder text = new StringBuilder();
         if (chance(4))
             return new byte[0];
@@ -276,8 +285,7 @@ public class Generate {
         }
         if (chance(12)) text.append(pick(TERMINATORS));
         if (text.length() > 40) text.setLength(40);
-        String whole = pairs ? text.toString() : withoutPairs(text.toString());
-        byte[] bytes = whole.getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
+        byte[] bytes = below(text.toString(), limit).getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
         if (!chance(15))
             return bytes;
         int at = below(bytes.length + 1);
@@ -286,7 +294,7 @@ public class Generate {
         out.write(MALFORMED[below(MALFORMED.length)]);
         out.write(bytes, at, bytes.length - at);
         // Malformed bytes and what follows may be well-formed.
-        return pairs || !hasPairs(out.toString(StandardCharsets.UTF_8)) ? out.toByteArray() : bytes;
+        return hasAbove(out.toString(StandardCharsets.UTF_8), limit) ? bytes : out.toByteArray();
     }
 
     static String replacement() {
@@ -325,15 +333,15 @@ public class Generate {
             names = new ArrayList<>();
             Part part = alternatives(3);
             String text = chance(8) ? damage(part.text) : part.text;
-            if (text.length() > 120 || text.indexOf('\0') >= 0 || looksBehindWithPairs(text)) {
+            if (text.length() > 120 || text.indexOf('\0') >= 0 || overflows(text)) {
                 i--;
                 continue;
             }
             String flags = chance(75) ? "-" : pick("i", "m", "s", "x", "iu", "d", "U", "im", "ms", "dm", "ix");
             out.println("p\t" + flags + "\t" + escape(text.getBytes(StandardCharsets.UTF_8)));
-            boolean pairs = !countsChars(text, flags);
+            int limit = charactersBelow(text, flags);
             for (int j = 0; j < subjects; j++) {
-                out.println("s\t" + escape(subject(part, pairs)) + (chance(35) ? "\t" + escape(replacement().getBytes(StandardCharsets.UTF_8)) : ""));
+                out.println("s\t" + escape(subject(part, limit)) + (chance(35) ? "\t" + escape(replacement().getBytes(StandardCharsets.UTF_8)) : ""));
             }
         }
         out.flush();
