@@ -285,7 +285,9 @@ public class Generate {
         }
         if (chance(12)) text.append(pick(TERMINATORS));
         if (text.length() > 40) text.setLength(40);
-        byte[] bytes = below(text.toString(), limit).getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
+        // Behind a surrogate pair Java's \\b takes a combining mark for no part of a word.
+        String whole = below(text.toString(), limit).replaceAll("([\\x{10000}-\\x{10FFFF}])\\u0301+", "$1");
+        byte[] bytes = whole.getBytes(StandardCharsets.UTF_8); // a cut pair becomes "?"
         if (!chance(15))
             return bytes;
         int at = below(bytes.length + 1);
