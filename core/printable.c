@@ -48,6 +48,18 @@ void ps_printable_write(FILE *to, const char *text, size_t length)
     }
 }
 
+size_t ps_printable_copy(char *to, size_t room, const char *text, size_t length)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < length && at < room - 1; i++) {
+        bool two = is_c1(text + i, length - i);
+        to[at++] = two || (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+        i += two;
+    }
+    to[at] = '\0';
+    return at;
+}
+
 char *ps_printable_line(struct ps_arena *arena, const char *text)
 {
     if (text == NULL)

@@ -14,6 +14,10 @@ size_t ps_printable_byte(char out[4], unsigned char byte);
  * \xHH. */
 void ps_printable_write(FILE *to, const char *text, size_t length);
 
+/* Writes at most room - 1 bytes and a NUL: control characters, U+0080 to U+009F included, as spaces. `text` may be `to`.
+ * Returns how many bytes before the NUL. */
+size_t ps_printable_copy(char *to, size_t room, const char *text, size_t length);
+
 /* A copy for a message: "; " for a newline, "?" for every other control character, U+0080 to U+009F included.
  * NULL for NULL. Owns: the arena. */
 char *ps_printable_line(struct ps_arena *arena, const char *text);

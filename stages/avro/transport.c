@@ -59,7 +59,7 @@ static void *open_session(const void *settings_, int fd, char *reason)
     const struct ps_avro_transport_settings *settings = settings_;
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
-        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "no memory");
+        (void)ps_transport_lose(reason, "no memory");
         return NULL;
     }
     bool outside = settings->tls != NULL && settings->tls_outside;
@@ -71,7 +71,7 @@ static void *open_session(const void *settings_, int fd, char *reason)
     session->settings = settings;
     session->fd = fd;
     if (ps_avro_deflate_init(&session->deflate, settings->level, &below, &err) != PS_OK) {
-        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.200s", err.text);
+        (void)ps_transport_lose(reason, err.text);
         free(session);
         return NULL;
     }

@@ -1,8 +1,6 @@
 #include "stages/hadoop/sasl_pipe.h"
 
 #include <endian.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,27 +9,30 @@
 #define IN_BYTES 4096U        /* of a buffer that is kept: more is freed when it is empty */
 #define TEXT_BYTES_MAX 65536U /* of the caller's bytes in one message: as Hadoop's own streams */
 
-void ps_sasl_pipe_init(struct ps_sasl_pipe *pipe, int fd)
+void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason)
 {
-    *pipe = (struct ps_sasl_pipe){.fd = fd};
+    PS_ASSERT(session_bytes >= sizeof(struct ps_sasl_pipe));
+    struct ps_sasl_pipe *pipe = calloc(1, session_bytes);
+    if (pipe == NULL)
+        (void)ps_transport_lose(reason, "no memory");
+    else
+        pipe->fd = fd;
+    return pipe;
 }
 
-void ps_sasl_pipe_fini(struct ps_sasl_pipe *pipe)
+void ps_sasl_pipe_end(void *session)
 {
+    const struct ps_sasl_pipe *pipe = session;
+    shutdown(pipe->fd, SHUT_WR);
+}
+
+void ps_sasl_pipe_close(void *session)
+{
+    struct ps_sasl_pipe *pipe = session;
     ps_sasl_close(pipe->sasl);
     free(pipe->in);
     free(pipe->out);
-}
-
-static int lose(char *reason, const char *why)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.200s", why);
-    return -1;
-}
-
-static bool is_later(int error)
-{
-    return error == EAGAIN || error == EINTR || error == ENOBUFS;
+    free(session);
 }
 
 /* ---- sending ---- */
@@ -65,14 +66,10 @@ bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t lengt
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason)
 {
     while (pipe->out_at < pipe->out_length) {
-        ssize_t sent = send(pipe->fd, pipe->out + pipe->out_at, pipe->out_length - pipe->out_at,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && !is_later(errno))
-            return lose(reason, strerror(errno));
-        if (sent < 0) {
-            *wants = POLLOUT;
-            return 0;
-        }
+        const struct iovec part = {pipe->out + pipe->out_at, pipe->out_length - pipe->out_at};
+        ssize_t sent = ps_transport_send(pipe->fd, &part, 1, wants, reason);
+        if (sent <= 0)
+            return (int)sent;
         pipe->out_at += (size_t)sent;
     }
     free(pipe->out);
@@ -103,18 +100,12 @@ int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, ch
         pipe->in_at = 0;
     }
     if (!make_room(&pipe->in, &pipe->in_room, pipe->in_at + length))
-        return lose(reason, "no memory");
+        return ps_transport_lose(reason, "no memory");
     while (pipe->in_length - pipe->in_at < length) {
-        ssize_t got =
-            recv(pipe->fd, pipe->in + pipe->in_length, pipe->in_room - pipe->in_length, MSG_DONTWAIT);
-        if (got == 0)
-            return lose(reason, "the other side closed the connection");
-        if (got < 0 && !is_later(errno))
-            return lose(reason, strerror(errno));
-        if (got < 0) {
-            *wants = POLLIN;
-            return 0;
-        }
+        ssize_t got = ps_transport_receive(pipe->fd, pipe->in + pipe->in_length,
+                                           pipe->in_room - pipe->in_length, wants, reason);
+        if (got <= 0)
+            return (int)got;
         pipe->in_length += (size_t)got;
     }
     return 1;
@@ -137,7 +128,7 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
     memcpy(&number, pipe->in + pipe->in_at, sizeof number);
     *length = be32toh(number);
     if (*length > PS_SASL_FRAME_BYTES_MAX)
-        return lose(reason, "a message is too long: is the server one of Hadoop, and secure?");
+        return ps_transport_lose(reason, "a message is too long: is the server one of Hadoop, and secure?");
     done = ps_sasl_pipe_fill(pipe, LENGTH_BYTES + *length, wants, reason);
     if (done <= 0)
         return done;
@@ -151,19 +142,6 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
 static bool is_plain(const struct ps_sasl_pipe *pipe)
 {
     return pipe->sasl == NULL || pipe->sasl->protection == PS_SASL_AUTHENTICATION;
-}
-
-static ssize_t write_plain(const struct ps_sasl_pipe *pipe, const struct iovec *parts, int count,
-                           short *wants, char *reason)
-{
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
-    ssize_t sent = sendmsg(pipe->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0)
-        return sent;
-    if (!is_later(errno))
-        return lose(reason, strerror(errno));
-    *wants = POLLOUT;
-    return 0;
 }
 
 /* Collects bytes where the message is to be made. */
@@ -188,7 +166,7 @@ static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fram
         given += parts[i].iov_len;
     most = given < most ? given : most;
     if (!make_room(&pipe->out, &pipe->out_room, PS_SASL_HEAD_BYTES + most + PS_SASL_OVERHEAD_BYTES))
-        return lose(reason, "no memory");
+        return ps_transport_lose(reason, "no memory");
     uint8_t *message = pipe->out + PS_SASL_HEAD_BYTES;
     pipe->taken = gather(message, most, parts, count);
     if (pipe->taken == 0)
@@ -196,7 +174,7 @@ static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fram
     size_t length =
         ps_sasl_wrap(pipe->sasl, message, pipe->taken, message, pipe->out_room - PS_SASL_HEAD_BYTES);
     if (length == 0)
-        return lose(reason, pipe->sasl->reason);
+        return ps_transport_lose(reason, pipe->sasl->reason);
     pipe->out_at = PS_SASL_HEAD_BYTES - framing->put_head(message, length);
     pipe->out_length = PS_SASL_HEAD_BYTES + length;
     return 1;
@@ -206,7 +184,7 @@ ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_frami
                            const struct iovec *parts, int count, short *wants, char *reason)
 {
     if (is_plain(pipe))
-        return write_plain(pipe, parts, count, wants, reason);
+        return ps_transport_send(pipe->fd, parts, count, wants, reason);
     if (pipe->taken == 0) {
         int made = protect(pipe, framing, parts, count, reason);
         if (made <= 0)
@@ -239,15 +217,8 @@ static ssize_t read_plain(struct ps_sasl_pipe *pipe, char *to, size_t room, shor
         if (had == room)
             return (ssize_t)had;
     }
-    ssize_t got = recv(pipe->fd, to + had, room - had, MSG_DONTWAIT);
-    if (got > 0 || had > 0)
-        return (ssize_t)had + (got > 0 ? got : 0);
-    if (got == 0)
-        return lose(reason, "the other side closed the connection");
-    if (!is_later(errno))
-        return lose(reason, strerror(errno));
-    *wants = POLLIN;
-    return 0;
+    ssize_t got = ps_transport_receive(pipe->fd, to + had, room - had, wants, reason);
+    return had == 0 || got > 0 ? (ssize_t)had + got : (ssize_t)had;
 }
 
 /* Takes the next message off its frame, so that its text is at in_at. */
@@ -263,7 +234,7 @@ static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fr
         return -1;
     size_t end = pipe->in_at + pipe->frame_left;
     if (!ps_sasl_unwrap(pipe->sasl, message, &text))
-        return lose(reason, pipe->sasl->reason);
+        return ps_transport_lose(reason, pipe->sasl->reason);
     pipe->in_at = (size_t)(message - pipe->in);
     pipe->text_left = text;
     pipe->frame_left = end - pipe->in_at - text;
@@ -277,7 +248,7 @@ ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framin
     if (is_plain(pipe))
         return room > 0 ? read_plain(pipe, to, room, wants, reason) : 0;
     if (pipe->broken)
-        return lose(reason, pipe->reason);
+        return ps_transport_lose(reason, pipe->reason);
     while (got < room) {
         if (pipe->text_left == 0) {
             int done = unprotect(pipe, framing, wants, reason);

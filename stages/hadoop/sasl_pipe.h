@@ -22,7 +22,7 @@ struct ps_sasl_framing {
 
 struct ps_sasl_pipe {
     int fd;
-    struct ps_sasl *sasl; /* owned; NULL: nothing is protected */
+    struct ps_sasl *sasl; /* owned; set by the transport; NULL: nothing is protected */
     uint8_t *in, *out;
     size_t in_at, in_length, in_room; /* read from the socket and not taken: from in_at up to in_length */
     size_t out_at, out_length, out_room;
@@ -34,8 +34,13 @@ struct ps_sasl_pipe {
     char reason[PS_TRANSPORT_REASON_BYTES];
 };
 
-void ps_sasl_pipe_init(struct ps_sasl_pipe *pipe, int fd);
-void ps_sasl_pipe_fini(struct ps_sasl_pipe *pipe);
+/* ---- the session of a transport, whose first member is its pipe: as of struct ps_transport ---- */
+
+/* Allocates a session of so many bytes, all 0 but the pipe's descriptor. Returns NULL with `reason`: no memory. */
+void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason);
+void ps_sasl_pipe_end(void *session);
+/* Frees the session and what its pipe owns. */
+void ps_sasl_pipe_close(void *session);
 
 /* ---- the exchange ---- */
 

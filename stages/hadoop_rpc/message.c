@@ -1,5 +1,7 @@
 #include "stages/hadoop_rpc/message.h"
 
+#include "core/printable.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,12 +146,7 @@ static bool take_message(struct reader *reader, const uint8_t **message, size_t 
 /* The first line: a Java stack trace may follow. */
 static void copy_line(char *to, size_t room, const char *from)
 {
-    size_t length = from != NULL ? strcspn(from, "\r\n") : 0;
-    if (length >= room)
-        length = room - 1;
-    for (size_t i = 0; i < length; i++)
-        to[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? ' ' : from[i];
-    to[length] = '\0';
+    (void)ps_printable_copy(to, room, from, from != NULL ? strcspn(from, "\r\n") : 0);
 }
 
 static bool take_header(struct reader *reader, struct ps_hadoop_rpc_response *response)

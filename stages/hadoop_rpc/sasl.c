@@ -1,5 +1,6 @@
 #include "stages/hadoop_rpc/sasl.h"
 
+#include "core/printable.h"
 #include "stages/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/hadoop/sasl_pipe.h"
 #include "stages/hadoop/varint.h"
@@ -9,7 +10,6 @@
 #include <endian.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define CALL_ID (-33)
 #define REASON_BYTES PS_TRANSPORT_REASON_BYTES
@@ -26,7 +26,7 @@ enum state {
 };
 
 struct session {
-    struct ps_sasl_pipe pipe; /* first: its functions' */
+    struct ps_sasl_pipe pipe;
     const struct ps_hadoop_rpc_sasl *settings;
     enum state state;
     enum ps_hadoop_rpc_method method;
@@ -37,12 +37,6 @@ enum ps_hadoop_rpc_method ps_hadoop_rpc_sasl_method(const void *opened)
 {
     const struct session *session = opened;
     return session->method;
-}
-
-static int lose(char *reason, const char *why)
-{
-    snprintf(reason, REASON_BYTES, "%.250s", why);
-    return -1;
 }
 
 /* ---- messages ---- */
@@ -102,10 +96,7 @@ static int explain_refusal(const PsHadoop__RpcResponseHeader *header, char *reas
     const char *last = strrchr(class, '.');
     snprintf(reason, REASON_BYTES, "the server refuses: %.60s: %.*s", last != NULL ? last + 1 : class,
              (int)(strcspn(text, "\n") < 160 ? strcspn(text, "\n") : 160), text);
-    for (char *byte = reason; *byte != '\0'; byte++) {
-        if ((unsigned char)*byte < ' ')
-            *byte = ' ';
-    }
+    (void)ps_printable_copy(reason, REASON_BYTES, reason, strlen(reason));
     return -1;
 }
 
@@ -114,11 +105,11 @@ static int check_header(const uint8_t *bytes, size_t length, char *reason)
     PsHadoop__RpcResponseHeader *header = ps_hadoop__rpc_response_header__unpack(NULL, length, bytes);
     int result = 1;
     if (header == NULL)
-        return lose(reason, "the server's answer is none of Hadoop's RPC");
+        return ps_transport_lose(reason, "the server's answer is none of Hadoop's RPC");
     if (header->status != 0)
         result = explain_refusal(header, reason);
     else if ((int32_t)header->call_id != CALL_ID)
-        result = lose(reason, "the server does not answer by SASL");
+        result = ps_transport_lose(reason, "the server does not answer by SASL");
     ps_hadoop__rpc_response_header__free_unpacked(header, NULL);
     return result;
 }
@@ -133,14 +124,14 @@ static int read_sasl(struct session *session, PsHadoop__RpcSasl **message, short
     const uint8_t *end = frame + length;
     uint8_t *rest = take_delimited(frame, end, &part, &part_length);
     if (rest == NULL)
-        return lose(reason, "the server's answer is none of Hadoop's RPC");
+        return ps_transport_lose(reason, "the server's answer is none of Hadoop's RPC");
     done = check_header(part, part_length, reason);
     if (done <= 0)
         return done;
     if (take_delimited(rest, end, &part, &part_length) != end)
-        return lose(reason, "the server's answer is damaged");
+        return ps_transport_lose(reason, "the server's answer is damaged");
     *message = ps_hadoop__rpc_sasl__unpack(NULL, part_length, part);
-    return *message != NULL ? 1 : lose(reason, "the server's answer is damaged");
+    return *message != NULL ? 1 : ps_transport_lose(reason, "the server's answer is damaged");
 }
 
 /* ---- the choice ---- */
@@ -162,11 +153,13 @@ static int refuse_choice(const PsHadoop__RpcSasl *offer, char *reason)
 static int begin_simple(struct session *session, const PsHadoop__RpcSaslAuth *auth, char *reason)
 {
     if (!session->settings->may_be_simple)
-        return lose(reason, "the server has no security, but hadoop.security.authentication is kerberos here "
-                            "(allow it by ipc.client.fallback-to-simple-auth-allowed)");
+        return ps_transport_lose(
+            reason, "the server has no security, but hadoop.security.authentication is kerberos here "
+                    "(allow it by ipc.client.fallback-to-simple-auth-allowed)");
     session->method = PS_HADOOP_RPC_SIMPLE;
     session->state = PARTING;
-    return auth == NULL || put_sasl(session, INITIATE, NULL, auth) ? 1 : lose(reason, "no memory");
+    return auth == NULL || put_sasl(session, INITIATE, NULL, auth) ? 1
+                                                                   : ps_transport_lose(reason, "no memory");
 }
 
 /* Sends the mechanism's first token. */
@@ -178,13 +171,13 @@ static int initiate(struct session *session, const PsHadoop__RpcSaslAuth *auth, 
         enum ps_sasl_result result = ps_sasl_step(session->pipe.sasl, auth->challenge.data,
                                                   auth->has_challenge ? auth->challenge.len : 0, &token);
         if (result == PS_SASL_FAILED)
-            return lose(reason, session->pipe.sasl->reason);
+            return ps_transport_lose(reason, session->pipe.sasl->reason);
         if (result == PS_SASL_DONE)
             session->state = LAST_SENT;
     }
     bool put = put_sasl(session, INITIATE, &token, auth);
     ps_sasl_token_free(&token);
-    return put ? 1 : lose(reason, "no memory");
+    return put ? 1 : ps_transport_lose(reason, "no memory");
 }
 
 static int begin_token(struct session *session, const PsHadoop__RpcSaslAuth *auth, char *reason)
@@ -196,7 +189,8 @@ static int begin_token(struct session *session, const PsHadoop__RpcSaslAuth *aut
                                                     .protection = session->settings->protection};
     session->method = PS_HADOOP_RPC_TOKEN;
     session->pipe.sasl = ps_digest_md5_open(&settings);
-    return session->pipe.sasl != NULL ? initiate(session, auth, false, reason) : lose(reason, "no memory");
+    return session->pipe.sasl != NULL ? initiate(session, auth, false, reason)
+                                      : ps_transport_lose(reason, "no memory");
 }
 
 /* Takes a Kerberos token of the helper thread, or waits for it. */
@@ -220,7 +214,7 @@ static int begin_kerberos(struct session *session, char *reason)
     session->method = PS_HADOOP_RPC_KERBEROS;
     session->pipe.sasl = ps_sasl_gssapi_open(context, &token, session->settings->protection);
     if (session->pipe.sasl == NULL)
-        return lose(reason, "no memory");
+        return ps_transport_lose(reason, "no memory");
     size_t service = strcspn(session->server, "/");
     snprintf(host, sizeof host, "%s", session->server + service + (session->server[service] == '/'));
     session->server[service] = '\0';
@@ -256,16 +250,16 @@ static int answer(struct session *session, const PsHadoop__RpcSasl *message, cha
 {
     struct ps_sasl_token token;
     if (!message->has_token || session->state == LAST_SENT)
-        return lose(reason, "the server does not follow the mechanism");
+        return ps_transport_lose(reason, "the server does not follow the mechanism");
     enum ps_sasl_result result =
         ps_sasl_step(session->pipe.sasl, message->token.data, message->token.len, &token);
     bool put = result != PS_SASL_FAILED && put_sasl(session, RESPONSE, &token, NULL);
     ps_sasl_token_free(&token);
     if (result == PS_SASL_FAILED)
-        return lose(reason, session->pipe.sasl->reason);
+        return ps_transport_lose(reason, session->pipe.sasl->reason);
     if (result == PS_SASL_DONE)
         session->state = LAST_SENT;
-    return put ? 1 : lose(reason, "no memory");
+    return put ? 1 : ps_transport_lose(reason, "no memory");
 }
 
 /* The server must not end the exchange before the mechanism does. */
@@ -278,12 +272,12 @@ static int finish(struct session *session, const PsHadoop__RpcSasl *message, cha
         bool quiet = token.length == 0;
         ps_sasl_token_free(&token);
         if (result == PS_SASL_FAILED)
-            return lose(reason, session->pipe.sasl->reason);
+            return ps_transport_lose(reason, session->pipe.sasl->reason);
         if (result == PS_SASL_DONE && quiet)
             session->state = LAST_SENT;
     }
     if (session->state != LAST_SENT)
-        return lose(reason, "the server ends the exchange before it has shown who it is");
+        return ps_transport_lose(reason, "the server ends the exchange before it has shown who it is");
     session->state = OPEN;
     return 1;
 }
@@ -298,7 +292,7 @@ static int take(struct session *session, const PsHadoop__RpcSasl *message, char 
         return answer(session, message, reason);
     if (session->state != ASKED && message->state == SUCCESS)
         return finish(session, message, reason);
-    return lose(reason, "the server does not follow the exchange of SASL");
+    return ps_transport_lose(reason, "the server does not follow the exchange of SASL");
 }
 
 static int shake(void *opened, short *wants, char *reason)
@@ -387,7 +381,7 @@ static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t 
         find_token(sasl, sasl + sasl_length, message, length))
         return true;
     if (rest == NULL || check_header(header, header_length, reason) > 0)
-        (void)lose(reason, "the server's answer is not protected");
+        (void)ps_transport_lose(reason, "the server's answer is not protected");
     return false;
 }
 
@@ -405,33 +399,19 @@ static ssize_t read_session(void *opened, char *to, size_t room, short *wants, c
 
 /* ---- the session ---- */
 
-static void close_session(void *opened)
-{
-    struct session *session = opened;
-    ps_sasl_pipe_fini(&session->pipe);
-    free(session);
-}
-
 static void *open_session(const void *settings, int fd, char *reason)
 {
     static const uint8_t greeting[] = {'h', 'r', 'p', 'c', 9, 0, 0xdf};
-    struct session *session = calloc(1, sizeof *session);
-    if (session != NULL) {
-        ps_sasl_pipe_init(&session->pipe, fd);
-        session->settings = settings;
-        if (ps_sasl_pipe_put(&session->pipe, greeting, sizeof greeting) &&
-            put_sasl(session, NEGOTIATE, NULL, NULL))
-            return session;
-        close_session(session);
-    }
-    (void)lose(reason, "no memory");
+    struct session *session = ps_sasl_pipe_open(sizeof *session, fd, reason);
+    if (session == NULL)
+        return NULL;
+    session->settings = settings;
+    if (ps_sasl_pipe_put(&session->pipe, greeting, sizeof greeting) &&
+        put_sasl(session, NEGOTIATE, NULL, NULL))
+        return session;
+    ps_sasl_pipe_close(session);
+    (void)ps_transport_lose(reason, "no memory");
     return NULL;
-}
-
-static void end_session(void *opened)
-{
-    const struct session *session = opened;
-    shutdown(session->pipe.fd, SHUT_WR);
 }
 
 const struct ps_transport ps_hadoop_rpc_sasl_transport = {
@@ -439,6 +419,6 @@ const struct ps_transport ps_hadoop_rpc_sasl_transport = {
     .handshake = shake,
     .write = write_session,
     .read = read_session,
-    .end = end_session,
-    .close = close_session,
+    .end = ps_sasl_pipe_end,
+    .close = ps_sasl_pipe_close,
 };

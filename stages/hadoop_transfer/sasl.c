@@ -1,5 +1,6 @@
 #include "stages/hadoop_transfer/sasl.h"
 
+#include "core/printable.h"
 #include "stages/hadoop/proto/transfer_sasl.pb-c.h"
 #include "stages/hadoop/sasl_pipe.h"
 #include "stages/hadoop/varint.h"
@@ -10,7 +11,6 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define MAGIC 0xdeadbeefU
 #define AES_CTR 2U
@@ -27,18 +27,12 @@ enum state {
 };
 
 struct session {
-    struct ps_sasl_pipe pipe; /* first: its functions' */
+    struct ps_sasl_pipe pipe;
     enum state state;
     bool offers_aes, *key_unknown;
     bool wonders;                  /* until something was read */
     EVP_CIPHER_CTX *seal, *unseal; /* AES; NULL: not */
 };
-
-static int lose(char *reason, const char *why)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.250s", why);
-    return -1;
-}
 
 /* ---- messages ---- */
 
@@ -77,10 +71,7 @@ static int explain_refusal(const struct session *session, const PsHadoop__Transf
              : token                        ? "the datanode does not take the block token"
                                             : "the datanode refuses",
              (int)(strcspn(text, "\n") < 160 ? strcspn(text, "\n") : 160), text);
-    for (char *byte = reason; *byte != '\0'; byte++) {
-        if ((unsigned char)*byte < ' ')
-            *byte = ' ';
-    }
+    (void)ps_printable_copy(reason, PS_TRANSPORT_REASON_BYTES, reason, strlen(reason));
     return -1;
 }
 
@@ -96,17 +87,17 @@ static int read_message(struct session *session, PsHadoop__TransferSasl **messag
             return done;
         prefix = ps_varint_get(pipe->in + pipe->in_at, have, &length);
         if (prefix == 0 && have == 3)
-            return lose(reason, "the datanode does not answer by SASL");
+            return ps_transport_lose(reason, "the datanode does not answer by SASL");
     }
     if (length > MESSAGE_BYTES_MAX)
-        return lose(reason, "the datanode does not answer by SASL");
+        return ps_transport_lose(reason, "the datanode does not answer by SASL");
     int done = ps_sasl_pipe_fill(pipe, prefix + length, wants, reason);
     if (done <= 0)
         return done;
     *message = ps_hadoop__transfer_sasl__unpack(NULL, length, pipe->in + pipe->in_at + prefix);
     pipe->in_at += prefix + length;
     if (*message == NULL)
-        return lose(reason, "the datanode's answer is damaged");
+        return ps_transport_lose(reason, "the datanode's answer is damaged");
     if ((*message)->status == SUCCESS)
         return 1;
     done = explain_refusal(session, *message, reason);
@@ -144,11 +135,11 @@ static int take_cipher(struct session *session, const PsHadoop__TransferSasl *me
         return 1;
     const PsHadoop__CipherOption *option = message->cipher_options[0];
     if (!session->offers_aes || option->suite != AES_CTR)
-        return lose(reason, "the datanode takes a cipher that was not offered");
+        return ps_transport_lose(reason, "the datanode takes a cipher that was not offered");
     session->seal = make_cipher(session, &option->in_key, &option->in_iv);
     session->unseal = make_cipher(session, &option->out_key, &option->out_iv);
     if (session->seal == NULL || session->unseal == NULL)
-        return lose(reason, "the datanode's keys are damaged");
+        return ps_transport_lose(reason, "the datanode's keys are damaged");
     ps_sasl_close(session->pipe.sasl); /* AES alone is below the bytes now */
     session->pipe.sasl = NULL;
     return 1;
@@ -164,14 +155,16 @@ static int respond(struct session *session, const PsHadoop__TransferSasl *messag
     bool put = result == PS_SASL_MORE && put_message(session, &token, session->offers_aes);
     ps_sasl_token_free(&token);
     session->state = PROOF;
-    return put ? 1 : lose(reason, result == PS_SASL_FAILED ? session->pipe.sasl->reason : "no memory");
+    return put ? 1
+               : ps_transport_lose(reason,
+                                   result == PS_SASL_FAILED ? session->pipe.sasl->reason : "no memory");
 }
 
 static int finish(struct session *session, const PsHadoop__TransferSasl *message, char *reason)
 {
     struct ps_sasl_token token;
     if (ps_sasl_step(session->pipe.sasl, message->payload.data, message->payload.len, &token) != PS_SASL_DONE)
-        return lose(reason, session->pipe.sasl->reason);
+        return ps_transport_lose(reason, session->pipe.sasl->reason);
     session->state = OPEN;
     return take_cipher(session, message, reason);
 }
@@ -229,12 +222,12 @@ static int seal(struct session *session, const struct iovec *parts, int count, c
         size_t room = TEXT_BYTES_MAX - pipe->taken;
         size_t some = parts[i].iov_len < room ? parts[i].iov_len : room;
         if (!ps_sasl_pipe_put(pipe, parts[i].iov_base, some))
-            return lose(reason, "no memory");
+            return ps_transport_lose(reason, "no memory");
         pipe->taken += some;
     }
     return pipe->taken == 0 || encipher(session->seal, pipe->out, pipe->out_length)
                ? 1
-               : lose(reason, "the library cannot encipher");
+               : ps_transport_lose(reason, "the library cannot encipher");
 }
 
 /* A datanode that expects SASL resets a connection without it, and says why to its own log alone. */
@@ -271,7 +264,7 @@ static ssize_t read_session(void *opened, char *to, size_t room, short *wants, c
     struct session *session = opened;
     ssize_t length = ps_sasl_pipe_read(&session->pipe, &framing, to, room, wants, reason);
     if (length > 0 && session->unseal != NULL && !encipher(session->unseal, to, (size_t)length))
-        return lose(reason, "the library cannot decipher");
+        return ps_transport_lose(reason, "the library cannot decipher");
     return note_end(session, length, reason);
 }
 
@@ -280,10 +273,9 @@ static ssize_t read_session(void *opened, char *to, size_t room, short *wants, c
 static void close_session(void *opened)
 {
     struct session *session = opened;
-    ps_sasl_pipe_fini(&session->pipe);
     EVP_CIPHER_CTX_free(session->seal);
     EVP_CIPHER_CTX_free(session->unseal);
-    free(session);
+    ps_sasl_pipe_close(session);
 }
 
 static bool offers_privacy(unsigned allowed)
@@ -311,23 +303,16 @@ static bool begin(struct session *session, const struct ps_transfer_sasl *settin
 static void *open_session(const void *wanted, int fd, char *reason)
 {
     const struct ps_transfer_sasl *settings = wanted;
-    struct session *session = calloc(1, sizeof *session);
-    if (session != NULL) {
-        ps_sasl_pipe_init(&session->pipe, fd);
-        session->state = settings->name != NULL ? CHALLENGE : OPEN;
-        session->wonders = settings->wonders;
-        if (settings->name == NULL || begin(session, settings))
-            return session;
-        close_session(session);
-    }
-    (void)lose(reason, "no memory");
+    struct session *session = ps_sasl_pipe_open(sizeof *session, fd, reason);
+    if (session == NULL)
+        return NULL;
+    session->state = settings->name != NULL ? CHALLENGE : OPEN;
+    session->wonders = settings->wonders;
+    if (settings->name == NULL || begin(session, settings))
+        return session;
+    close_session(session);
+    (void)ps_transport_lose(reason, "no memory");
     return NULL;
-}
-
-static void end_session(void *opened)
-{
-    const struct session *session = opened;
-    shutdown(session->pipe.fd, SHUT_WR);
 }
 
 const struct ps_transport ps_transfer_sasl_transport = {
@@ -335,6 +320,6 @@ const struct ps_transport ps_transfer_sasl_transport = {
     .handshake = shake,
     .write = write_session,
     .read = read_session,
-    .end = end_session,
+    .end = ps_sasl_pipe_end,
     .close = close_session,
 };

@@ -1,6 +1,8 @@
 /* Answers, as hive_metastore.thrift declares what calls return and throw. */
 #include "stages/hive/message.h"
 
+#include "core/printable.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +28,7 @@ static const enum ps_hive_error exceptions[PS_HIVE_CALLS][EXCEPTIONS_MAX] = {
 static void fail(struct ps_hive_answer *answer, enum ps_hive_error error, struct ps_slice text)
 {
     answer->error = error;
-    snprintf(answer->reason, sizeof(answer->reason), "%.*s", (int)text.length,
-             text.length > 0 ? text.data : "");
-    for (char *at = answer->reason; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = ' ';
+    (void)ps_printable_copy(answer->reason, sizeof answer->reason, text.data, text.length);
 }
 
 /* An exception of Hive or of Thrift: field 1 is its message; Thrift's has its type in field 2. */

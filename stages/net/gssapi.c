@@ -1,5 +1,6 @@
 #include "stages/net/gssapi_parts.h"
 
+#include "core/printable.h"
 #include "stages/local_host.h"
 
 #include <ctype.h>
@@ -67,10 +68,7 @@ void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
         at = append(reason, 0, minor, GSS_C_MECH_CODE);
     if (cure != NULL)
         snprintf(reason + at, PS_GSS_REASON_BYTES - at, " (%s)", cure);
-    for (char *byte = reason; *byte != '\0'; byte++) {
-        if ((unsigned char)*byte < ' ')
-            *byte = ' ';
-    }
+    (void)ps_printable_copy(reason, PS_GSS_REASON_BYTES, reason, strlen(reason));
 }
 
 /* ---- names ---- */

@@ -160,7 +160,7 @@ static void *open_session(const struct ps_tls_client *client, int fd, struct ps_
         session->flumes_keys = client->flumes_keys;
         return session;
     }
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: no session");
+    (void)ps_transport_lose(reason, "TLS: no session");
     if (session != NULL)
         tls_close(session);
     ERR_clear_error();
@@ -216,7 +216,7 @@ static int explain(const struct session *session, int returned, int error, short
         *wants = POLLOUT;
         return 0;
     case SSL_ERROR_ZERO_RETURN:
-        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the other side closed the connection");
+        (void)ps_transport_lose(reason, "the other side closed the connection");
         break;
     case SSL_ERROR_SYSCALL:
         snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s",

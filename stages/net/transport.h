@@ -32,3 +32,11 @@ struct ps_transport {
 
 /* The socket itself. `settings`: NULL. TLS: tls_client.h. */
 extern const struct ps_transport ps_transport_plain;
+
+/* ---- for other transports over a socket; results as above ---- */
+
+ssize_t ps_transport_send(int fd, const struct iovec *parts, int count, short *wants, char *reason);
+/* `room` > 0. */
+ssize_t ps_transport_receive(int fd, void *to, size_t room, short *wants, char *reason);
+/* Writes the reason. Returns -1. */
+int ps_transport_lose(char *reason, const char *why);

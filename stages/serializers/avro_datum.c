@@ -6,43 +6,27 @@
  * looked at. Thread: the sink's worker. */
 #include "core/name.h"
 #include "core/stage.h"
-#include "stages/avro/blocks.h"
+#include "stages/avro/blocks_stage.h"
 
 #include <string.h>
 
 struct avro_datum_plan {
-    int64_t sync_interval;
-    const char *codec_name, *schema_url;
-    enum ps_avro_codec codec;
+    struct ps_avro_blocks_plan file;
+    const char *schema_url;
     const struct ps_name *url_header, *literal_header;
 };
 
 struct avro_datum_state {
-    struct ps_port *port;
-    struct ps_avro_blocks blocks;
+    struct ps_avro_blocks_state file;
     bool began;                          /* the file has its schema */
     struct ps_avro_named_schema *schema; /* of the file, or of the event that will begin it; NULL: none yet */
 };
 
-#define FIELD(name) offsetof(struct avro_datum_plan, name)
-
 static const struct ps_option options[] = {
-    {.key = "syncIntervalBytes",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(sync_interval),
-     .fallback = "2048000",
-     .min = 32,
-     .max = 1 << 30,
-     .unit = "bytes",
-     .help = "size at which a block ends"},
-    {.key = "compressionCodec",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(codec_name),
-     .fallback = "null",
-     .help = "null, deflate, snappy, bzip2, xz or zstandard"},
+    PS_AVRO_BLOCKS_OPTION_ROWS,
     {.key = "schemaURL",
      .type = PS_OPTION_TEXT,
-     .offset = FIELD(schema_url),
+     .offset = offsetof(struct avro_datum_plan, schema_url),
      .help = "schema of events without a header that names one: file:, http:, https:, in the sink hdfs also "
              "hdfs:"},
     PS_OPTION_END,
@@ -51,10 +35,7 @@ static const struct ps_option options[] = {
 static enum ps_status avro_datum_check(const void *plan_, const struct ps_context *context)
 {
     const struct avro_datum_plan *plan = plan_;
-    enum ps_avro_codec codec;
-    if (!ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &codec))
-        ps_report(context, PS_LOG_WARN, "compressionCodec",
-                  "%s is not a codec of Avro: files are not compressed, as in Flume", plan->codec_name);
+    (void)ps_avro_blocks_check(&plan->file, context);
     if (plan->schema_url != NULL && strchr(plan->schema_url, ':') == NULL)
         ps_report(context, PS_LOG_WARN, "schemaURL", "%s is no URL: write file://%s%s", plan->schema_url,
                   plan->schema_url[0] == '/' ? "" : "/", plan->schema_url);
@@ -63,14 +44,10 @@ static enum ps_status avro_datum_check(const void *plan_, const struct ps_contex
 
 static enum ps_status avro_datum_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
-    (void)context;
-    (void)err;
     struct avro_datum_plan *plan = plan_;
-    plan->codec = PS_AVRO_CODEC_NULL;
-    (void)ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &plan->codec);
     plan->url_header = ps_name_intern("flume.avro.schema.url");
     plan->literal_header = ps_name_intern("flume.avro.schema.literal");
-    return PS_OK;
+    return ps_avro_blocks_build(&plan->file, context, err);
 }
 
 static enum ps_status avro_datum_open(const void *plan_, void *state_, struct ps_port *port,
@@ -78,24 +55,19 @@ static enum ps_status avro_datum_open(const void *plan_, void *state_, struct ps
 {
     const struct avro_datum_plan *plan = plan_;
     struct avro_datum_state *state = state_;
-    state->port = port;
-    state->blocks.share = ps_avro_share_open(port);
-    if (state->blocks.share == NULL || ps_avro_share_schemas(state->blocks.share) == NULL) {
-        ps_avro_share_close(state->blocks.share, port);
-        return ps_err_set(err, "no memory for Avro files");
-    }
-    state->blocks.codec = plan->codec;
-    state->blocks.interval_bytes = (uint64_t)plan->sync_interval;
-    return PS_OK;
+    if (ps_avro_blocks_open(&plan->file, &state->file, port, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_avro_share_schemas(state->file.blocks.share) != NULL)
+        return PS_OK;
+    ps_avro_blocks_close(&plan->file, &state->file);
+    return ps_err_set(err, "no memory for schemas");
 }
 
 static void avro_datum_close(const void *plan, void *state_)
 {
-    (void)plan;
     struct avro_datum_state *state = state_;
     ps_avro_schema_release(state->schema);
-    ps_avro_blocks_fini(&state->blocks);
-    ps_avro_share_close(state->blocks.share, state->port);
+    ps_avro_blocks_close(plan, &state->file);
 }
 
 /* ---- schemas ---- */
@@ -130,7 +102,7 @@ static enum ps_serializer_answer choose(struct avro_datum_state *state, bool url
 {
     if (state->schema == NULL || !ps_avro_schema_is_named(state->schema, url, name)) {
         ps_avro_schema_release(state->schema);
-        state->schema = ps_avro_schemas_hold(ps_avro_share_schemas(state->blocks.share), url, name);
+        state->schema = ps_avro_schemas_hold(ps_avro_share_schemas(state->file.blocks.share), url, name);
     }
     if (state->schema == NULL) {
         (void)ps_err_set(reason, "no room for another schema");
@@ -171,8 +143,8 @@ static bool avro_datum_begin(const void *plan, void *state_, struct ps_output *o
     (void)output;
     struct avro_datum_state *state = state_;
     state->began = false; /* the header needs a schema: the first event's */
-    state->blocks.count = 0;
-    state->blocks.block.length = 0;
+    state->file.blocks.count = 0;
+    state->file.blocks.block.length = 0;
     return true;
 }
 
@@ -180,37 +152,30 @@ static bool avro_datum_event(const void *plan, void *state_, const struct ps_bat
                              const struct ps_event *event, struct ps_output *output)
 {
     struct avro_datum_state *state = state_;
-    struct ps_byte_buffer *block = &state->blocks.block;
+    struct ps_byte_buffer *block = &state->file.blocks.block;
     struct ps_err reason;
     if (!state->began) {
         if (avro_datum_ready(plan, state_, batch, event, &reason) != PS_SERIALIZER_READY)
             return false;
         struct ps_slice text = ps_avro_schema_text(state->schema);
-        if (!ps_avro_blocks_begin(&state->blocks, text.data, text.length, output))
+        if (!ps_avro_blocks_begin(&state->file.blocks, text.data, text.length, output))
             return false;
         state->began = true;
     }
-    if (!ps_avro_blocks_reserve(&state->blocks, event->body_length))
+    if (!ps_avro_blocks_reserve(&state->file.blocks, event->body_length))
         return false;
     if (event->body_length > 0)
         memcpy(block->data + block->length, event->body, event->body_length);
     block->length += event->body_length;
-    return ps_avro_blocks_added(&state->blocks, output);
-}
-
-static bool avro_datum_flush(const void *plan, void *state_, struct ps_output *output)
-{
-    (void)plan;
-    struct avro_datum_state *state = state_;
-    return ps_avro_blocks_flush(&state->blocks, output);
+    return ps_avro_blocks_added(&state->file.blocks, output);
 }
 
 static const struct ps_serializer_ops serializer = {
     .extension = "avro",
     .begin = avro_datum_begin,
     .event = avro_datum_event,
-    .flush = avro_datum_flush,
-    .end = avro_datum_flush,
+    .flush = ps_avro_blocks_end,
+    .end = ps_avro_blocks_end,
     .ready = avro_datum_ready,
 };
 

@@ -1,5 +1,6 @@
 #include "stages/thrift/rpc.h"
 
+#include "core/printable.h"
 #include "stages/thrift/event.h"
 #include "stages/thrift/request.h"
 
@@ -54,10 +55,7 @@ static size_t put_end(uint8_t *to)
 /* Text from outside, for people: no control characters. */
 static void set_error(struct ps_rpc_answer *answer, const struct ps_slice *text)
 {
-    size_t kept = 0;
-    for (; kept < text->length && kept < sizeof answer->error - 1; kept++)
-        answer->error[kept] = (unsigned char)text->data[kept] < ' ' ? '?' : text->data[kept];
-    answer->error[kept] = '\0';
+    (void)ps_printable_copy(answer->error, sizeof answer->error, text->data, text->length);
 }
 
 static void read_exception(struct ps_thrift_reader *in, struct ps_rpc_answer *answer)

@@ -1,5 +1,6 @@
 #include "stages/thrift/sasl.h"
 
+#include "core/printable.h"
 #include "stages/thrift/protocol.h"
 
 #include <stdio.h>
@@ -243,9 +244,7 @@ static bool serve(struct ps_thrift_sasl *sasl, int status, const uint8_t *bytes,
 static bool note_refusal(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_t length)
 {
     size_t at = (size_t)snprintf(sasl->reason, sizeof sasl->reason, "the source refuses the client: ");
-    for (size_t i = 0; i < length && at < sizeof sasl->reason - 1; i++)
-        sasl->reason[at++] = bytes[i] < ' ' ? ' ' : (char)bytes[i];
-    sasl->reason[at] = '\0';
+    (void)ps_printable_copy(sasl->reason + at, sizeof sasl->reason - at, (const char *)bytes, length);
     return give_up(sasl, sasl->reason);
 }
 

@@ -172,7 +172,7 @@ static void *open_client(const void *settings_, int fd, char *reason)
         session != NULL ? ps_gss_initiator_take(settings->initiator, &token, NULL, reason) : NULL;
     if (context == NULL) {
         if (session == NULL)
-            snprintf(reason, PS_TRANSPORT_REASON_BYTES, "no memory");
+            (void)ps_transport_lose(reason, "no memory");
         free(session);
         return NULL;
     }
@@ -181,7 +181,7 @@ static void *open_client(const void *settings_, int fd, char *reason)
     session->transport = settings->tls != NULL ? &ps_transport_tls : &ps_transport_plain;
     bool made = ps_thrift_sasl_init(&session->sasl, &below, context, &token);
     if (!made)
-        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "no memory");
+        (void)ps_transport_lose(reason, "no memory");
     else
         session->under = session->transport->open(settings->tls, fd, reason);
     if (session->under != NULL)

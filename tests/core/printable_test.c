@@ -51,12 +51,27 @@ static void test_lines(void **state)
     ps_arena_destroy(arena);
 }
 
+static void test_copies(void **state)
+{
+    (void)state;
+    char to[8], whole[] = "a\n\x1b[2J\x7f";
+    assert_int_equal(ps_printable_copy(to, sizeof to, "a\0\r\xc2\x9b\xc2\xa0", 7), 6);
+    assert_string_equal(to, "a   \xc2\xa0");
+    assert_int_equal(ps_printable_copy(to, sizeof to, "123456789", 9), 7);
+    assert_string_equal(to, "1234567");
+    assert_int_equal(ps_printable_copy(to, sizeof to, NULL, 0), 0);
+    assert_string_equal(to, "");
+    assert_int_equal(ps_printable_copy(whole, sizeof whole, whole, strlen(whole)), 7);
+    assert_string_equal(whole, "a  [2J ");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_written_text),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
