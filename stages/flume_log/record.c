@@ -1,5 +1,7 @@
 #include "stages/flume_log/record.h"
 
+#include "stages/varint.h"
+
 #include <string.h>
 #include <zlib.h>
 
@@ -35,14 +37,10 @@ static uint64_t little(const uint8_t *from, unsigned bytes)
 static uint64_t varint(struct cursor *cursor)
 {
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && cursor->at < cursor->end; shift += 7) {
-        uint8_t byte = *cursor->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return value;
-    }
-    cursor->bad = true;
-    return 0;
+    size_t length = ps_varint_get(cursor->at, (size_t)(cursor->end - cursor->at), &value);
+    cursor->at += length;
+    cursor->bad = cursor->bad || length == 0;
+    return value;
 }
 
 static struct ps_slice bytes_of(struct cursor *cursor)

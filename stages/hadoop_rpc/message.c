@@ -1,12 +1,12 @@
 #include "stages/hadoop_rpc/message.h"
 
 #include "core/printable.h"
+#include "stages/varint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VARINT_BYTES_MAX 10U
 #define LENGTH_BYTES 4U
 
 const uint8_t ps_hadoop_rpc_greeting[PS_HADOOP_RPC_GREETING_BYTES] = {'h', 'r', 'p', 'c', 9, 0, 0};
@@ -32,15 +32,6 @@ void ps_hadoop_rpc_buffer_free(struct ps_hadoop_rpc_buffer *buffer)
     *buffer = (struct ps_hadoop_rpc_buffer){0};
 }
 
-static size_t put_varint(uint8_t *to, uint64_t value)
-{
-    size_t length = 0;
-    for (; value >= 0x80; value >>= 7)
-        to[length++] = (uint8_t)(value | 0x80);
-    to[length++] = (uint8_t)value;
-    return length;
-}
-
 static void put_length(uint8_t *to, size_t length)
 {
     for (unsigned i = 0; i < LENGTH_BYTES; i++)
@@ -50,10 +41,10 @@ static void put_length(uint8_t *to, size_t length)
 bool ps_hadoop_rpc_put_message(struct ps_hadoop_rpc_buffer *buffer, const ProtobufCMessage *message)
 {
     size_t length = protobuf_c_message_get_packed_size(message);
-    uint8_t *at = ps_hadoop_rpc_buffer_reserve(buffer, VARINT_BYTES_MAX + length);
+    uint8_t *at = ps_hadoop_rpc_buffer_reserve(buffer, PS_VARINT_BYTES_MAX + length);
     if (at == NULL)
         return false;
-    size_t head = put_varint(at, length);
+    size_t head = ps_varint_put(at, length);
     protobuf_c_message_pack(message, at + head);
     buffer->length += head + length;
     return true;
@@ -125,22 +116,11 @@ struct reader {
 /* A length before a message; false: there is none, or less than it says. */
 static bool take_message(struct reader *reader, const uint8_t **message, size_t *length)
 {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-        if (reader->at == reader->end)
-            return false;
-        uint8_t byte = *reader->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            if (value > (size_t)(reader->end - reader->at))
-                return false;
-            *message = reader->at;
-            *length = (size_t)value;
-            reader->at += value;
-            return true;
-        }
-    }
-    return false;
+    size_t head, taken = ps_varint_get_delimited(reader->at, (size_t)(reader->end - reader->at), &head);
+    *message = reader->at + head;
+    *length = taken - head;
+    reader->at += taken;
+    return taken > 0;
 }
 
 /* The first line: a Java stack trace may follow. */

@@ -3,9 +3,9 @@
 #include "core/printable.h"
 #include "stages/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/hadoop/sasl_pipe.h"
-#include "stages/hadoop/varint.h"
 #include "stages/net/digest_md5.h"
 #include "stages/net/sasl_gssapi.h"
+#include "stages/varint.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -79,13 +79,10 @@ static bool put_sasl(struct session *session, uint32_t state, const struct ps_sa
 /* A message with its length before it; returns what follows it, NULL: it is not whole. */
 static uint8_t *take_delimited(uint8_t *at, const uint8_t *end, uint8_t **message, size_t *length)
 {
-    uint64_t number;
-    size_t prefix = ps_varint_get(at, (size_t)(end - at), &number);
-    if (prefix == 0 || number > (size_t)(end - at) - prefix)
-        return NULL;
-    *message = at + prefix;
-    *length = (size_t)number;
-    return at + prefix + number;
+    size_t head, taken = ps_varint_get_delimited(at, (size_t)(end - at), &head);
+    *message = at + head;
+    *length = taken - head;
+    return taken > 0 ? at + taken : NULL;
 }
 
 /* What the server says instead of going on. */

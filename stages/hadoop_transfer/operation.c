@@ -1,6 +1,8 @@
 /* Implements operation.h. */
 #include "stages/hadoop_transfer/operation.h"
 
+#include "stages/varint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,24 +25,15 @@ const char *ps_transfer_status_name(unsigned status)
     return status < PS_COUNT_OF(names) ? names[status] : "unknown status";
 }
 
-static size_t put_length(unsigned char *to, size_t length)
-{
-    size_t count = 0;
-    for (; length >= 0x80; length >>= 7)
-        to[count++] = (unsigned char)(0x80 | (length & 0x7f));
-    to[count++] = (unsigned char)length;
-    return count;
-}
-
 static char *encode(const unsigned char *head, size_t head_length, const ProtobufCMessage *message,
                     size_t *length)
 {
     size_t body = protobuf_c_message_get_packed_size(message);
-    unsigned char *bytes = malloc(head_length + LENGTH_BYTES_MAX + body);
+    unsigned char *bytes = malloc(head_length + PS_VARINT_BYTES_MAX + body);
     if (bytes == NULL)
         return NULL;
     memcpy(bytes, head, head_length);
-    size_t at = head_length + put_length(bytes + head_length, body);
+    size_t at = head_length + ps_varint_put(bytes + head_length, body);
     *length = at + protobuf_c_message_pack(message, bytes + at);
     return (char *)bytes;
 }
@@ -59,22 +52,18 @@ char *ps_message_encode(const ProtobufCMessage *message, size_t *length)
 enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t limit, struct ps_slice *message,
                                      size_t *consumed)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < LENGTH_BYTES_MAX; i++) {
-        if (i == length)
-            return PS_MESSAGE_MORE;
-        value |= (uint64_t)((unsigned char)bytes[i] & 0x7f) << (7 * i);
-        if (((unsigned char)bytes[i] & 0x80) != 0)
-            continue;
-        if (value > limit)
-            return PS_MESSAGE_BAD;
-        if (length - (i + 1) < value)
-            return PS_MESSAGE_MORE;
-        *message = (struct ps_slice){.data = bytes + i + 1, .length = (uint32_t)value};
-        *consumed = i + 1 + (size_t)value;
-        return PS_MESSAGE_WHOLE;
-    }
-    return PS_MESSAGE_BAD;
+    uint64_t value;
+    size_t head =
+        ps_varint_get((const uint8_t *)bytes, length < LENGTH_BYTES_MAX ? length : LENGTH_BYTES_MAX, &value);
+    if (head == 0)
+        return length < LENGTH_BYTES_MAX ? PS_MESSAGE_MORE : PS_MESSAGE_BAD;
+    if (value > limit)
+        return PS_MESSAGE_BAD;
+    if (length - head < value)
+        return PS_MESSAGE_MORE;
+    *message = (struct ps_slice){.data = bytes + head, .length = (uint32_t)value};
+    *consumed = head + (size_t)value;
+    return PS_MESSAGE_WHOLE;
 }
 
 /* What protobuf-c allocates for a small message: no call of malloc for each acknowledgement. */

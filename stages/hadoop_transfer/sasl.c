@@ -3,8 +3,8 @@
 #include "core/printable.h"
 #include "stages/hadoop/proto/transfer_sasl.pb-c.h"
 #include "stages/hadoop/sasl_pipe.h"
-#include "stages/hadoop/varint.h"
 #include "stages/net/digest_md5.h"
+#include "stages/varint.h"
 
 #include <endian.h>
 #include <openssl/crypto.h>

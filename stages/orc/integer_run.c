@@ -1,5 +1,7 @@
 #include "stages/orc/integer_run.h"
 
+#include "stages/varint.h"
+
 #define REPEAT_MIN 3U
 #define REPEAT_MAX 10U
 /* Fewer equal values than this do not end a run of other values: the headers would cost more than they save. */
@@ -67,7 +69,7 @@ static void write_header(struct ps_orc_stream *stream, enum encoding encoding, u
 
 static uint64_t raw_of(const struct ps_orc_integer_run *run, int64_t value)
 {
-    return run->is_signed ? ps_orc_zigzag(value) : (uint64_t)value;
+    return run->is_signed ? ps_zigzag(value) : (uint64_t)value;
 }
 
 static void write_repeat(struct ps_orc_integer_run *run, int64_t value, size_t count)
@@ -83,11 +85,6 @@ static void write_repeat(struct ps_orc_integer_run *run, int64_t value, size_t c
     ps_orc_stream_byte(run->stream, (uint8_t)((bytes - 1) << 3 | (count - REPEAT_MIN)));
     for (unsigned i = bytes; i-- > 0;)
         ps_orc_stream_byte(run->stream, (uint8_t)(raw >> 8 * i));
-}
-
-static size_t varint_length(uint64_t value)
-{
-    return value == 0 ? 1 : (ps_orc_bits_of(value) + 6) / 7;
 }
 
 static struct delta measure_delta(const struct ps_orc_integer_run *run, const int64_t *values, size_t count)
@@ -107,7 +104,7 @@ static struct delta measure_delta(const struct ps_orc_integer_run *run, const in
     }
     /* The code of width 1 means here that all steps are the same. */
     delta.width = same ? 0 : ps_orc_width_align(ps_orc_bits_of(steps) < 2 ? 2 : ps_orc_bits_of(steps));
-    delta.length = 2 + varint_length(raw_of(run, values[0])) + varint_length(ps_orc_zigzag(delta.first)) +
+    delta.length = 2 + ps_varint_length(raw_of(run, values[0])) + ps_varint_length(ps_zigzag(delta.first)) +
                    ((count - 2) * delta.width + 7) / 8;
     return delta;
 }
@@ -118,7 +115,7 @@ static void write_delta(struct ps_orc_integer_run *run, const struct delta *delt
     uint64_t steps[PS_ORC_RUN_MAX];
     write_header(run->stream, DELTA, ps_orc_width_code(delta->width), count);
     ps_orc_stream_varint(run->stream, raw_of(run, values[0]));
-    ps_orc_stream_varint(run->stream, ps_orc_zigzag(delta->first));
+    ps_orc_stream_varint(run->stream, ps_zigzag(delta->first));
     if (delta->width == 0)
         return;
     for (size_t i = 2; i < count; i++)

@@ -1,12 +1,13 @@
 #include "stages/orc/message.h"
 
+#include "stages/varint.h"
+
 #define LENGTH_DELIMITED 2U
 
 static void append_varint(struct ps_orc_buffer *buffer, uint64_t value)
 {
-    for (; value >= 0x80; value >>= 7)
-        ps_orc_buffer_byte(buffer, (uint8_t)(value | 0x80));
-    ps_orc_buffer_byte(buffer, (uint8_t)value);
+    uint8_t bytes[PS_VARINT_BYTES_MAX];
+    ps_orc_buffer_append(buffer, bytes, ps_varint_put(bytes, value));
 }
 
 void ps_orc_message_append(struct ps_orc_buffer *buffer, const ProtobufCMessage *message)

@@ -1,5 +1,7 @@
 #include "stages/orc/stream.h"
 
+#include "stages/varint.h"
+
 #include <string.h>
 
 #define HEADER_BYTES 3U
@@ -70,12 +72,8 @@ void ps_orc_stream_byte(struct ps_orc_stream *stream, uint8_t byte)
 
 void ps_orc_stream_varint(struct ps_orc_stream *stream, uint64_t value)
 {
-    uint8_t bytes[10];
-    size_t length = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[length++] = (uint8_t)(value | 0x80);
-    bytes[length++] = (uint8_t)value;
-    ps_orc_stream_write(stream, bytes, length);
+    uint8_t bytes[PS_VARINT_BYTES_MAX];
+    ps_orc_stream_write(stream, bytes, ps_varint_put(bytes, value));
 }
 
 void ps_orc_stream_position(const struct ps_orc_stream *stream, struct ps_orc_positions *positions)

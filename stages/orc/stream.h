@@ -41,8 +41,3 @@ void ps_orc_stream_position(const struct ps_orc_stream *stream, struct ps_orc_po
 /* Ends the last chunk. `length` bytes at the result are the stream, until it is cleared. */
 const uint8_t *ps_orc_stream_finish(struct ps_orc_stream *stream, size_t *length);
 void ps_orc_stream_clear(struct ps_orc_stream *stream);
-
-static inline uint64_t ps_orc_zigzag(int64_t value)
-{
-    return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-}

@@ -1,5 +1,7 @@
 #include "stages/thrift/protocol.h"
 
+#include "stages/varint.h"
+
 #define COMPACT_ID 0x82
 #define COMPACT_VERSION 1U
 #define BINARY_VERSION 0x80010000U
@@ -64,24 +66,20 @@ uint8_t ps_thrift_read_byte(struct ps_thrift_reader *in)
     return byte != NULL ? *byte : 0;
 }
 
-/* Seven bits a byte, the low ones first; at most `bits`. */
+/* Of at most so many bits. */
 static uint64_t read_varint(struct ps_thrift_reader *in, unsigned bits)
 {
     uint64_t number = 0;
-    for (unsigned shift = 0; shift < bits && !in->bad && in->at < in->end; shift += 7) {
-        uint8_t byte = *in->at++;
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return number;
-    }
-    in->bad = true;
-    return 0;
+    size_t most = (bits + 6) / 7, left = (size_t)(in->end - in->at);
+    size_t length = in->bad ? 0 : ps_varint_get(in->at, left < most ? left : most, &number);
+    in->at += length;
+    in->bad = length == 0;
+    return number;
 }
 
 static int64_t read_zigzag(struct ps_thrift_reader *in, unsigned bits)
 {
-    uint64_t number = read_varint(in, bits);
-    return (int64_t)(number >> 1 ^ (0 - (number & 1)));
+    return ps_unzigzag(read_varint(in, bits));
 }
 
 static uint32_t read_int32(struct ps_thrift_reader *in)
@@ -331,9 +329,7 @@ bool ps_thrift_read_message(struct ps_thrift_reader *in, struct ps_thrift_messag
 
 static void put_varint(struct ps_thrift_writer *out, uint64_t number)
 {
-    for (; number >= 0x80; number >>= 7)
-        *out->at++ = (uint8_t)(number | 0x80);
-    *out->at++ = (uint8_t)number;
+    out->at += ps_varint_put(out->at, number);
 }
 
 static void put_int32(struct ps_thrift_writer *out, uint32_t number)
@@ -366,7 +362,7 @@ void ps_thrift_put_i32(struct ps_thrift_writer *out, int32_t number)
 void ps_thrift_put_i64(struct ps_thrift_writer *out, int64_t number)
 {
     if (out->compact) {
-        put_varint(out, (uint64_t)number << 1 ^ (uint64_t)(number >> 63));
+        put_varint(out, ps_zigzag(number));
         return;
     }
     put_int32(out, (uint32_t)((uint64_t)number >> 32));

@@ -2,8 +2,8 @@
  * security. (Kerberos, and real namenodes:
  * tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/hadoop/proto/rpc_header.pb-c.h"
-#include "stages/hadoop/varint.h"
 #include "stages/hadoop_rpc/sasl.h"
+#include "stages/varint.h"
 #include "tests/support/digest_server.h"
 #include "tests/support/support.h"
 

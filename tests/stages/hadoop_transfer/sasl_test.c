@@ -1,8 +1,8 @@
 /* The exchange of SASL with a datanode, at the wire: levels of protection, AES, refusals, damage. (Real datanodes:
  * tests/real/hdfs_kerberos_test.sh.) */
 #include "stages/hadoop/proto/transfer_sasl.pb-c.h"
-#include "stages/hadoop/varint.h"
 #include "stages/hadoop_transfer/sasl.h"
+#include "stages/varint.h"
 #include "tests/support/digest_server.h"
 #include "tests/support/support.h"
 
