@@ -162,18 +162,24 @@ static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t compla
 
 /* ---- leaving a plan ---- */
 
-/* Drains, recalls and closes all stages except those that `next` takes over. Returns whether it drained
- * in time. */
-static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
-                          const struct patience *patience)
+/* Drains all stages except those that `next` takes over. Returns whether it did in time. The orders are given twice:
+ * the sink of a durable channel that was found idle takes more while a source on another worker waits for room there.
+ * When the first are carried out every source has stopped, so that a sink found idle after the second stays idle. */
+static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
+                        const struct patience *patience)
 {
-    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
     uint64_t began_ns = ps_clock_now().mono_ns, said_ns = began_ns;
-    bool drained;
-    while (!(drained = ps_engine_reached(agent->engine, number))) {
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
+    for (unsigned turn = 0;;) {
+        if (ps_engine_reached(agent->engine, number)) {
+            if (++turn == 2)
+                return true;
+            number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
+            continue;
+        }
         uint64_t now_ns = ps_clock_now().mono_ns;
         if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || patience_ends(patience))
-            break;
+            return false;
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
             said_ns = now_ns;
             ps_log(PS_LOG_INFO, "agent", "draining: %s batches not delivered yet; %s left",
@@ -182,7 +188,15 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
         }
         rest();
     }
-    number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
+}
+
+/* Drains, recalls and closes all stages except those that `next` takes over. Returns whether it drained
+ * in time. */
+static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
+                          const struct patience *patience)
+{
+    bool drained = agent_drain(agent, next, timeout_ms, patience);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
     agent_await(agent, number, RECALL_MS, patience,
                 "a sink has not given back what it was sending; still waiting");
     number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);

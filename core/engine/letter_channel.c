@@ -205,6 +205,13 @@ bool ps_letter_channel_cycle(struct ps_letter_channel *letters, bool may_put, ui
     return moved;
 }
 
+void ps_letter_channel_hold_back(struct ps_letter_channel *letters, bool stops)
+{
+    if (PS_UNLIKELY(letters != NULL))
+        ps_hold_back(letters->runner->worker, letters->channel, letters->producer,
+                     stops && letters->pending != NULL);
+}
+
 /* Gives the batch that is not put up; its letters stay. `failed` keeps it out of what is written. */
 static void batch_drop(struct ps_letter_channel *letters)
 {
@@ -328,6 +335,7 @@ void ps_letter_channel_close(struct ps_letter_channel *letters, const struct ps_
     if (PS_LIKELY(letters == NULL) || letters->window == NULL) /* closed before */
         return;
     bool stays = ps_plan_keeps_channel(next, letters->channel);
+    ps_letter_channel_hold_back(letters, false);
     if (left != NULL && !stays)
         leave_leases(letters, left, now);
     if (left != NULL && stays)

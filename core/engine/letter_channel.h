@@ -44,6 +44,10 @@ void ps_letter_channel_inherit(struct ps_letter_channel *letters, struct ps_lett
 bool ps_letter_channel_cycle(struct ps_letter_channel *letters, bool may_put, uint64_t *due_ns,
                              const struct ps_now *now);
 
+/* After each cycle of the runner, `stops`: whether it stops: tells the sinks of a full channel to make room for what waits
+ * (ps_hold_back). NULL: does nothing. */
+void ps_letter_channel_hold_back(struct ps_letter_channel *letters, bool stops);
+
 /* Drops what is not put yet. NULL: does nothing. */
 void ps_letter_channel_withdraw(struct ps_letter_channel *letters);
 

@@ -389,6 +389,8 @@ static void unbuild_channel(struct ps_channel_plan *channel)
     channel->counters = NULL;
     free(channel->waiters);
     channel->waiters = NULL;
+    free(channel->held_back);
+    channel->held_back = NULL;
 }
 
 /* Tears down what is built here, and stays not with another plan. */
@@ -442,6 +444,8 @@ static enum ps_status build_channel(struct ps_plan *plan, struct ps_channel_plan
         return PS_FAIL;
     }
     channel->waiters = ps_must_alloc_aligned(sizeof *channel->waiters, "a channel's waiters");
+    channel->held_back =
+        ps_must_alloc(channel->producer_count + 1, sizeof *channel->held_back, "a channel's producers");
     return PS_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/engine/processor.h"
 #include "core/stage.h"
+#include "rings/flag.h"
 #include "rings/waiters.h"
 
 #define PS_WORKERS_MAX 64U
@@ -156,6 +157,8 @@ struct ps_channel_plan {
     /* One for each producer, then one for each consumer; each has one writer. These and the waiters go with the stage. */
     struct ps_counters *counters;
     struct ps_channel_waiters *waiters;
+    /* One for each producer, which alone sets it: it stops, and has a batch that finds no room in the channel. */
+    struct ps_flag *held_back;
     bool commits; /* a sink of it commits positions, and gets the batches of the sources */
 };
 

@@ -250,6 +250,7 @@ static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *p
         channel->spec = old->spec;
         channel->counters = old->counters;
         channel->waiters = old->waiters;
+        channel->held_back = old->held_back;
         channel->built.by = old->built.by;
         return;
     }

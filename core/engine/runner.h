@@ -289,6 +289,15 @@ void ps_sink_runner_pass_on(struct ps_sink_runner *runner);
  * Returns whether it must look again first. */
 bool ps_source_runner_join(struct ps_source_runner *runner);
 bool ps_sink_runner_join(struct ps_sink_runner *runner);
+/* The producer stops, and the channel has no room for what it must put first, or has it again: the channel's sinks
+ * make room meanwhile, whatever they may leave there (ps_sink_runner_may_leave). Wakes their workers. Thread: the
+ * producer's worker. */
+void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channel, unsigned producer,
+                  bool held_back);
+/* The same for all channels of a source: `stops` false takes it back. */
+void ps_source_runner_hold_back(struct ps_source_runner *runner, bool stops);
+/* Whether a producer of this channel stops and waits for room. Thread: any. */
+bool ps_is_holding_back(const struct ps_channel_plan *channel);
 /* The worker is awake. */
 void ps_source_runner_leave(struct ps_source_runner *runner);
 void ps_sink_runner_leave(struct ps_sink_runner *runner);
@@ -304,7 +313,8 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
-/* Whether what is in its channel may stay there when the agent stops: the channel is durable. */
+/* Whether what is in its channel may stay there when the agent stops: the channel is durable, and no producer waits for
+ * room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
 /* Whether it holds no lease and its channel is empty, or may be left as it is. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);

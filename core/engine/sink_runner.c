@@ -320,6 +320,7 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     moved |=
         ps_letter_channel_cycle(runner->base.letters, ps_worker_sink_may_bury(runner->base.worker, runner),
                                 &runner->base.deadline_ns, now);
+    ps_letter_channel_hold_back(runner->base.letters, draining);
     if (wanted && !runner->wants)
         ps_sink_runner_pass_on(runner);
     return moved;
@@ -340,7 +341,8 @@ bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
 {
     const struct ps_channel_ops *channel = channel_of(runner);
     return (ps_channel_is_durable(channel) || channel->at_risk != NULL) &&
-           ps_channel_at_risk(channel, runner->channel->spec->stage.plan) == 0;
+           ps_channel_at_risk(channel, runner->channel->spec->stage.plan) == 0 &&
+           !ps_is_holding_back(runner->channel);
 }
 
 bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner)

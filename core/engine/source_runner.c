@@ -349,6 +349,10 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
         runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times of the last cycle are over */
     ps_source_runner_tick_channels(runner, now);
     moved |= ps_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
+    if (PS_UNLIKELY(runner->draining)) {
+        ps_source_runner_hold_back(runner, true);
+        ps_letter_channel_hold_back(runner->base.letters, true);
+    }
     ps_source_runner_note(runner);
     return moved || put || (!ending && runner->base.status == PS_RUNNER_ENDING);
 }
@@ -398,6 +402,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (runner->window == NULL) /* closed before */
         return;
     ps_source_runner_leave(runner);
+    ps_source_runner_hold_back(runner, false);
     if (!ps_batch_is_empty(runner->batch)) {
         if (runner->chain == NULL)
             batch_close(runner, now);

@@ -5,7 +5,11 @@
  * a word for each lease. Thread: the runner's worker.
  *
  * A put counts on the one that it chose. If that one's sink will not take a lease now (its destination is slow or
- * failed), it chooses another: otherwise the lease would wait while a worker that could deliver it sleeps. */
+ * failed), it chooses another: otherwise the lease would wait while a worker that could deliver it sleeps.
+ *
+ * The sink of a durable channel takes nothing more in DRAIN, and is among nobody's waiters then. But a producer that
+ * stops may have a batch for which a full channel has no room: it says so (`held_back`) and wakes the workers of the
+ * channel's sinks, which go on until it has put the batch. */
 #include "core/engine/worker.h"
 
 _Static_assert(PS_WORKERS_MAX <= PS_WAITERS_MAX, "a bit for each worker");
@@ -79,22 +83,26 @@ static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
     return bits;
 }
 
-/* Returns the channels that keep it from going on, as bits by their number in the source's list: those that had
- * no room; or all, while its open batch waits for a hungry consumer. */
+/* Returns the channels that had no room, as bits by their number in the source's list. */
+static uint64_t source_lacks_room(const struct ps_source_runner *runner)
+{
+    uint64_t bits = inherited_wait_for(runner);
+    if (bits != 0 || runner->chain == NULL)
+        return bits;
+    for (size_t i = 0; runner->routed && i < 2 * runner->plan->spec->channel_count; i++)
+        bits |= (uint64_t)(runner->pending[i] != NULL) << (i / 2);
+    return bits;
+}
+
+/* Returns the channels that keep it from going on: those that had no room; or all, while its open batch waits for a
+ * hungry consumer. */
 static uint64_t source_waits_for(const struct ps_source_runner *runner)
 {
     size_t count = runner->plan->spec->channel_count;
-    uint64_t bits = inherited_wait_for(runner);
-    if (bits != 0)
+    uint64_t bits = source_lacks_room(runner);
+    if (bits != 0 || runner->chain != NULL || ps_batch_is_empty(runner->batch))
         return bits;
-    if (runner->chain == NULL) {
-        if (ps_batch_is_empty(runner->batch))
-            return 0;
-        return count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
-    }
-    for (size_t i = 0; runner->routed && i < 2 * count; i++)
-        bits |= (uint64_t)(runner->pending[i] != NULL) << (i / 2);
-    return bits;
+    return count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
 void ps_source_runner_leave(struct ps_source_runner *runner)
@@ -113,4 +121,33 @@ bool ps_source_runner_join(struct ps_source_runner *runner)
         runner->joined |= bits & -bits;
     }
     return joined;
+}
+
+/* ---- producers that stop ---- */
+
+void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channel, unsigned producer,
+                  bool held_back)
+{
+    struct ps_flag *flag = &channel->held_back[producer];
+    if (PS_LIKELY(ps_flag_get(flag) == held_back))
+        return;
+    ps_flag_set(flag, held_back);
+    for (unsigned i = 0; held_back && i < channel->consumer_count; i++)
+        ps_worker_touch(worker, UINT64_C(1) << channel->consumer_workers[i]);
+}
+
+bool ps_is_holding_back(const struct ps_channel_plan *channel)
+{
+    bool any = false;
+    for (unsigned i = 0; !any && i < channel->producer_count; i++)
+        any = ps_flag_get(&channel->held_back[i]);
+    return any;
+}
+
+void ps_source_runner_hold_back(struct ps_source_runner *runner, bool stops)
+{
+    uint64_t bits = stops ? source_lacks_room(runner) : 0;
+    for (size_t i = 0; i < runner->plan->spec->channel_count; i++)
+        ps_hold_back(runner->base.worker, &runner->channels[runner->plan->spec->channels[i]],
+                     runner->producers[i], (bits >> i & 1) != 0);
 }
