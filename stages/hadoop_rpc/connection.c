@@ -33,10 +33,9 @@ void ps_hadoop_rpc_connection_close(struct ps_hadoop_rpc_connection *connection)
     if (connection->client.plan != NULL)
         ps_client_close(&connection->client);
     connection->phase = PS_HADOOP_RPC_CLOSED;
-    connection->out.length = connection->in.length = connection->out_at = 0;
+    connection->out.length = connection->out_at = 0;
     connection->writing = false;
-    if (connection->in.room > KEPT_BYTES)
-        ps_hadoop_rpc_buffer_free(&connection->in);
+    ps_byte_buffer_clear(&connection->in, KEPT_BYTES);
 }
 
 static void lose_by(struct ps_hadoop_rpc_connection *connection, const char *what,
@@ -92,7 +91,7 @@ static bool flush(struct ps_hadoop_rpc_connection *connection)
     char reason[PS_TRANSPORT_REASON_BYTES];
     bool writing = false;
     while (connection->out_at < connection->out.length && !writing) {
-        struct iovec part = {.iov_base = connection->out.bytes + connection->out_at,
+        struct iovec part = {.iov_base = connection->out.data + connection->out_at,
                              .iov_len = connection->out.length - connection->out_at};
         ssize_t sent = ps_client_write(&connection->client, &part, 1, reason);
         if (sent < 0)
@@ -150,13 +149,9 @@ static bool introduce(struct ps_hadoop_rpc_connection *connection)
     } else if (method == PS_HADOOP_RPC_TOKEN) {
         user = real_user = NULL;
     }
-    if (simple) {
-        uint8_t *greeting = ps_hadoop_rpc_buffer_reserve(&connection->out, PS_HADOOP_RPC_GREETING_BYTES);
-        if (greeting == NULL)
-            return false;
-        memcpy(greeting, ps_hadoop_rpc_greeting, PS_HADOOP_RPC_GREETING_BYTES);
-        connection->out.length += PS_HADOOP_RPC_GREETING_BYTES;
-    }
+    if (simple &&
+        !ps_byte_buffer_append(&connection->out, ps_hadoop_rpc_greeting, PS_HADOOP_RPC_GREETING_BYTES))
+        return false;
     return ps_hadoop_rpc_put_context(&connection->out, connection->client_id, connection->protocol, user,
                                      real_user);
 }
@@ -233,12 +228,12 @@ void ps_hadoop_rpc_connection_open(struct ps_hadoop_rpc_connection *connection)
 /* Hands over the whole responses at the beginning of the buffer. Returns false: the connection is gone. */
 static bool take_responses(struct ps_hadoop_rpc_connection *connection, size_t *wanted)
 {
-    struct ps_hadoop_rpc_buffer *in = &connection->in;
+    struct ps_byte_buffer *in = &connection->in;
     size_t at = 0, length = 0;
     const char *reason = NULL;
     struct ps_hadoop_rpc_response response;
     enum ps_hadoop_rpc_parse parse;
-    while ((parse = ps_hadoop_rpc_parse_response(in->bytes + at, in->length - at,
+    while ((parse = ps_hadoop_rpc_parse_response((const uint8_t *)in->data + at, in->length - at,
                                                  connection->limits->response_bytes_max, &response, &length,
                                                  &reason)) == PS_HADOOP_RPC_PARSE_WHOLE) {
         at += length;
@@ -257,11 +252,11 @@ static bool take_responses(struct ps_hadoop_rpc_connection *connection, size_t *
         lose(connection, reason);
         return false;
     }
-    memmove(in->bytes, in->bytes + at, in->length - at);
+    memmove(in->data, in->data + at, in->length - at);
     in->length -= at;
     *wanted = length > in->length ? length - in->length : 0;
-    if (in->length == 0 && in->room > KEPT_BYTES)
-        ps_hadoop_rpc_buffer_free(in);
+    if (in->length == 0)
+        ps_byte_buffer_clear(in, KEPT_BYTES);
     return true;
 }
 
@@ -276,12 +271,12 @@ static bool receive(struct ps_hadoop_rpc_connection *connection)
             wanted < READ_BYTES + connection->in.length ? wanted : READ_BYTES + connection->in.length;
         if (room < READ_BYTES)
             room = READ_BYTES;
-        uint8_t *to = ps_hadoop_rpc_buffer_reserve(&connection->in, room);
-        if (to == NULL) {
+        if (!ps_byte_buffer_reserve(&connection->in, room)) {
             lose(connection, "no memory for a response");
             return false;
         }
-        ssize_t got = ps_client_read(&connection->client, to, room, reason);
+        ssize_t got =
+            ps_client_read(&connection->client, connection->in.data + connection->in.length, room, reason);
         if (got == 0)
             return true;
         if (got < 0) {
@@ -362,6 +357,6 @@ void ps_hadoop_rpc_connection_fini(struct ps_hadoop_rpc_connection *connection)
     if (connection->auth != NULL && connection->auth_server != NULL)
         connection->auth->leave_server(connection->auth->argument, connection->auth_server);
     connection->auth_server = NULL;
-    ps_hadoop_rpc_buffer_free(&connection->in);
-    ps_hadoop_rpc_buffer_free(&connection->out);
+    ps_byte_buffer_clear(&connection->in, 0);
+    ps_byte_buffer_clear(&connection->out, 0);
 }

@@ -65,7 +65,7 @@ struct ps_hadoop_rpc_connection {
     struct ps_hadoop_lookup lookup;
     bool writing;
     uint64_t heard_ns, active_ns, begun_ns;
-    struct ps_hadoop_rpc_buffer out, in;
+    struct ps_byte_buffer out, in;
     size_t out_at;
     struct ps_address address;
 };

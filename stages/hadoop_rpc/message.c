@@ -13,37 +13,18 @@ const uint8_t ps_hadoop_rpc_greeting[PS_HADOOP_RPC_GREETING_BYTES] = {'h', 'r', 
 
 /* ---- making ---- */
 
-uint8_t *ps_hadoop_rpc_buffer_reserve(struct ps_hadoop_rpc_buffer *buffer, size_t length)
-{
-    if (length > buffer->room - buffer->length) {
-        size_t room = 2 * (buffer->length + length);
-        uint8_t *bytes = realloc(buffer->bytes, room);
-        if (bytes == NULL)
-            return NULL;
-        buffer->bytes = bytes;
-        buffer->room = room;
-    }
-    return buffer->bytes + buffer->length;
-}
-
-void ps_hadoop_rpc_buffer_free(struct ps_hadoop_rpc_buffer *buffer)
-{
-    free(buffer->bytes);
-    *buffer = (struct ps_hadoop_rpc_buffer){0};
-}
-
 static void put_length(uint8_t *to, size_t length)
 {
     for (unsigned i = 0; i < LENGTH_BYTES; i++)
         to[i] = (uint8_t)(length >> (24 - 8 * i));
 }
 
-bool ps_hadoop_rpc_put_message(struct ps_hadoop_rpc_buffer *buffer, const ProtobufCMessage *message)
+bool ps_hadoop_rpc_put_message(struct ps_byte_buffer *buffer, const ProtobufCMessage *message)
 {
     size_t length = protobuf_c_message_get_packed_size(message);
-    uint8_t *at = ps_hadoop_rpc_buffer_reserve(buffer, PS_VARINT_BYTES_MAX + length);
-    if (at == NULL)
+    if (!ps_byte_buffer_reserve(buffer, PS_VARINT_BYTES_MAX + length))
         return false;
+    uint8_t *at = (uint8_t *)buffer->data + buffer->length;
     size_t head = ps_varint_put(at, length);
     protobuf_c_message_pack(message, at + head);
     buffer->length += head + length;
@@ -51,7 +32,7 @@ bool ps_hadoop_rpc_put_message(struct ps_hadoop_rpc_buffer *buffer, const Protob
 }
 
 /* `rest` NULL and not 0 bytes: the caller appends them. */
-static bool put_request_head(struct ps_hadoop_rpc_buffer *buffer, int32_t call_id, int32_t retry_count,
+static bool put_request_head(struct ps_byte_buffer *buffer, int32_t call_id, int32_t retry_count,
                              const uint8_t *client_id, size_t rest_length)
 {
     PsHadoop__RpcRequestHeader header = PS_HADOOP__RPC_REQUEST_HEADER__INIT;
@@ -62,48 +43,43 @@ static bool put_request_head(struct ps_hadoop_rpc_buffer *buffer, int32_t call_i
     header.client_id.len = client_id != NULL ? PS_HADOOP_RPC_CLIENT_ID_BYTES : 0;
     header.client_id.data = (uint8_t *)client_id; /* which is only read */
     size_t length = buffer->length, start = length + LENGTH_BYTES;
-    if (ps_hadoop_rpc_buffer_reserve(buffer, LENGTH_BYTES) == NULL)
+    if (!ps_byte_buffer_reserve(buffer, LENGTH_BYTES))
         return false;
     buffer->length = start;
     if (!ps_hadoop_rpc_put_message(buffer, &header.base)) {
         buffer->length = length;
         return false;
     }
-    put_length(buffer->bytes + length, buffer->length - start + rest_length);
+    put_length((uint8_t *)buffer->data + length, buffer->length - start + rest_length);
     return true;
 }
 
-bool ps_hadoop_rpc_put_request(struct ps_hadoop_rpc_buffer *buffer, int32_t call_id, int32_t retry_count,
+bool ps_hadoop_rpc_put_request(struct ps_byte_buffer *buffer, int32_t call_id, int32_t retry_count,
                                const uint8_t *client_id, const uint8_t *rest, size_t rest_length)
 {
     size_t before = buffer->length;
     if (!put_request_head(buffer, call_id, retry_count, client_id, rest_length))
         return false;
-    uint8_t *at = ps_hadoop_rpc_buffer_reserve(buffer, rest_length);
-    if (at == NULL) {
-        buffer->length = before;
-        return false;
-    }
-    if (rest_length > 0)
-        memcpy(at, rest, rest_length);
-    buffer->length += rest_length;
-    return true;
+    if (ps_byte_buffer_append(buffer, rest, rest_length))
+        return true;
+    buffer->length = before;
+    return false;
 }
 
-bool ps_hadoop_rpc_put_context(struct ps_hadoop_rpc_buffer *buffer, const uint8_t *client_id,
-                               const char *protocol, const char *user, const char *real_user)
+bool ps_hadoop_rpc_put_context(struct ps_byte_buffer *buffer, const uint8_t *client_id, const char *protocol,
+                               const char *user, const char *real_user)
 {
     PsHadoop__RpcUser names = PS_HADOOP__RPC_USER__INIT;
     PsHadoop__RpcConnectionContext context = PS_HADOOP__RPC_CONNECTION_CONTEXT__INIT;
-    struct ps_hadoop_rpc_buffer message = {0};
+    struct ps_byte_buffer message = {0};
     names.effective_user = (char *)user; /* which are only read */
     names.real_user = (char *)real_user;
     context.user = &names;
     context.protocol = (char *)protocol;
     bool good = ps_hadoop_rpc_put_message(&message, &context.base) &&
-                ps_hadoop_rpc_put_request(buffer, PS_HADOOP_RPC_CALL_CONTEXT, -1, client_id, message.bytes,
-                                          message.length);
-    ps_hadoop_rpc_buffer_free(&message);
+                ps_hadoop_rpc_put_request(buffer, PS_HADOOP_RPC_CALL_CONTEXT, -1, client_id,
+                                          (const uint8_t *)message.data, message.length);
+    ps_byte_buffer_clear(&message, 0);
     return good;
 }
 

@@ -8,7 +8,7 @@
  * Source: org.apache.hadoop.ipc.Client, Server and ProtobufRpcEngine2 of Hadoop 3.4. Thread: any. */
 #pragma once
 
-#include "core/base.h"
+#include "stages/byte_buffer.h"
 #include "stages/hadoop/proto/rpc_header.pb-c.h"
 
 #define PS_HADOOP_RPC_CLIENT_ID_BYTES 16U
@@ -20,27 +20,17 @@ enum {
     PS_HADOOP_RPC_CALL_SASL = -33,
 };
 
-/* Bytes that grow; zeroed at first. */
-struct ps_hadoop_rpc_buffer {
-    uint8_t *bytes;
-    size_t length, room;
-};
-
-/* Makes room for so many bytes more. Returns where they go, or NULL: no memory. */
-uint8_t *ps_hadoop_rpc_buffer_reserve(struct ps_hadoop_rpc_buffer *buffer, size_t length);
-void ps_hadoop_rpc_buffer_free(struct ps_hadoop_rpc_buffer *buffer);
-
 extern const uint8_t ps_hadoop_rpc_greeting[PS_HADOOP_RPC_GREETING_BYTES]; /* without SASL */
 
 /* Appends a message with its length before it. Returns false: no memory. */
-bool ps_hadoop_rpc_put_message(struct ps_hadoop_rpc_buffer *buffer, const ProtobufCMessage *message);
+bool ps_hadoop_rpc_put_message(struct ps_byte_buffer *buffer, const ProtobufCMessage *message);
 /* Appends a request: its length, header and `rest`, which is there already in the form of messages with lengths. `client_id`
  * NULL: none. Returns false: no memory, and the buffer is as it was. */
-bool ps_hadoop_rpc_put_request(struct ps_hadoop_rpc_buffer *buffer, int32_t call_id, int32_t retry_count,
+bool ps_hadoop_rpc_put_request(struct ps_byte_buffer *buffer, int32_t call_id, int32_t retry_count,
                                const uint8_t *client_id, const uint8_t *rest, size_t rest_length);
 /* Appends the request that says who calls. */
-bool ps_hadoop_rpc_put_context(struct ps_hadoop_rpc_buffer *buffer, const uint8_t *client_id,
-                               const char *protocol, const char *user, const char *real_user);
+bool ps_hadoop_rpc_put_context(struct ps_byte_buffer *buffer, const uint8_t *client_id, const char *protocol,
+                               const char *user, const char *real_user);
 
 /* A response; its texts are short copies, `body` points into the bytes that were parsed. */
 struct ps_hadoop_rpc_response {

@@ -375,19 +375,19 @@ void ps_hadoop_rpc_begin(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *c
                          const ProtobufCMessage *message)
 {
     PsHadoop__RpcMethod name = PS_HADOOP__RPC_METHOD__INIT;
-    struct ps_hadoop_rpc_buffer request = {0};
+    struct ps_byte_buffer request = {0};
     PS_ASSERT(call->rpc == NULL);
     name.name = (char *)method; /* which are only read */
     name.protocol = (char *)rpc->settings.protocol;
     name.protocol_version = rpc->settings.protocol_version;
     if (!ps_hadoop_rpc_put_message(&request, &name.base) || !ps_hadoop_rpc_put_message(&request, message))
-        ps_hadoop_rpc_buffer_free(&request); /* send_waiting says so */
+        ps_byte_buffer_clear(&request, 0); /* send_waiting says so */
     *call = (struct ps_hadoop_rpc_call){.done = call->done,
                                         .rpc = rpc,
                                         .timer = {.fire = call_timer},
                                         .id = take_id(rpc),
                                         .method = method,
-                                        .request = request.bytes,
+                                        .request = (uint8_t *)request.data,
                                         .request_length = request.length};
     enter_list(&rpc->waiting, call);
     look_soon(rpc);

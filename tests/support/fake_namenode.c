@@ -1,6 +1,7 @@
 #include "tests/support/fake_namenode.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "stages/varint.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 
@@ -106,7 +108,7 @@ void ps_test_namenode_fini(struct ps_test_namenode *namenode)
 {
     ps_test_namenode_drop(namenode);
     ps_test_namenode_stop_listening(namenode);
-    ps_hadoop_rpc_buffer_free(&namenode->in);
+    ps_byte_buffer_clear(&namenode->in, 0);
 }
 
 /* ---- requests ---- */
@@ -120,32 +122,26 @@ static bool receive(struct ps_test_namenode *namenode)
     }
     if (namenode->fd < 0)
         return true;
-    uint8_t *to = ps_hadoop_rpc_buffer_reserve(&namenode->in, 4096);
-    ssize_t length = recv(namenode->fd, to, 4096, 0);
+    assert_true(ps_byte_buffer_reserve(&namenode->in, 4096));
+    ssize_t length = recv(namenode->fd, namenode->in.data + namenode->in.length, 4096, 0);
     if (length > 0)
         namenode->in.length += (size_t)length;
     return length > 0 || (length < 0 && errno == EAGAIN);
 }
 
-static void cut(struct ps_hadoop_rpc_buffer *in, size_t length)
+static void cut(struct ps_byte_buffer *in, size_t length)
 {
-    memmove(in->bytes, in->bytes + length, in->length - length);
+    memmove(in->data, in->data + length, in->length - length);
     in->length -= length;
 }
 
 static void take_delimited(const uint8_t **at, const uint8_t *end, const uint8_t **message, size_t *length)
 {
-    *length = 0;
-    for (unsigned shift = 0;; shift += 7) {
-        assert_true(*at < end && shift < 35);
-        uint8_t byte = *(*at)++;
-        *length |= (size_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            break;
-    }
-    assert_true(*length <= (size_t)(end - *at));
-    *message = *at;
-    *at += *length;
+    size_t head, taken = ps_varint_get_delimited(*at, (size_t)(end - *at), &head);
+    assert_true(taken > 0);
+    *message = *at + head;
+    *length = taken - head;
+    *at += taken;
 }
 
 static void take_call(struct ps_test_namenode *namenode, const uint8_t *at, const uint8_t *end)
@@ -168,19 +164,20 @@ static void take_call(struct ps_test_namenode *namenode, const uint8_t *at, cons
 /* Takes the next request out of what has come. Returns its call id; INT32_MIN: it is not there yet. */
 static int32_t take_request(struct ps_test_namenode *namenode)
 {
-    struct ps_hadoop_rpc_buffer *in = &namenode->in;
+    struct ps_byte_buffer *in = &namenode->in;
     if (!namenode->greeted && in->length >= PS_HADOOP_RPC_GREETING_BYTES) {
-        assert_memory_equal(in->bytes, "hrpc\x09\x00\x00", PS_HADOOP_RPC_GREETING_BYTES);
+        assert_memory_equal(in->data, "hrpc\x09\x00\x00", PS_HADOOP_RPC_GREETING_BYTES);
         cut(in, PS_HADOOP_RPC_GREETING_BYTES);
         namenode->greeted = true;
     }
     if (!namenode->greeted || in->length < 4)
         return INT32_MIN;
-    size_t frame =
-        (size_t)in->bytes[0] << 24 | (size_t)in->bytes[1] << 16 | (size_t)in->bytes[2] << 8 | in->bytes[3];
+    uint32_t frame;
+    memcpy(&frame, in->data, sizeof frame);
+    frame = be32toh(frame);
     if (in->length < 4 + frame)
         return INT32_MIN;
-    const uint8_t *at = in->bytes + 4, *end = at + frame, *bytes;
+    const uint8_t *at = (const uint8_t *)in->data + 4, *end = at + frame, *bytes;
     size_t length;
     take_delimited(&at, end, &bytes, &length);
     PsHadoop__RpcRequestHeader *header = ps_hadoop__rpc_request_header__unpack(NULL, length, bytes);
@@ -240,32 +237,31 @@ void ps_test_namenode_expect_end(struct ps_test_namenode *namenode)
 
 /* ---- responses ---- */
 
-static struct ps_hadoop_rpc_buffer response(PsHadoop__RpcResponseHeader *header,
-                                            const ProtobufCMessage *message)
+static struct ps_byte_buffer response(PsHadoop__RpcResponseHeader *header, const ProtobufCMessage *message)
 {
     PsHadoop__RpcUser nothing = PS_HADOOP__RPC_USER__INIT;
-    struct ps_hadoop_rpc_buffer bytes = {0};
+    struct ps_byte_buffer bytes = {0};
     header->has_server_ipc_version = true;
     header->server_ipc_version = 9;
-    assert_non_null(ps_hadoop_rpc_buffer_reserve(&bytes, 4));
+    assert_true(ps_byte_buffer_reserve(&bytes, 4));
     bytes.length = 4;
     assert_true(ps_hadoop_rpc_put_message(&bytes, &header->base));
     if (header->status == 0)
         assert_true(ps_hadoop_rpc_put_message(&bytes, message != NULL ? message : &nothing.base));
     for (unsigned i = 0; i < 4; i++)
-        bytes.bytes[i] = (uint8_t)((bytes.length - 4) >> (24 - 8 * i));
+        bytes.data[i] = (char)((bytes.length - 4) >> (24 - 8 * i));
     return bytes;
 }
 
-struct ps_hadoop_rpc_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message)
+struct ps_byte_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message)
 {
     PsHadoop__RpcResponseHeader header = PS_HADOOP__RPC_RESPONSE_HEADER__INIT;
     header.call_id = (uint32_t)id;
     return response(&header, message);
 }
 
-struct ps_hadoop_rpc_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
-                                                   const char *exception, const char *message)
+struct ps_byte_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
+                                             const char *exception, const char *message)
 {
     PsHadoop__RpcResponseHeader header = PS_HADOOP__RPC_RESPONSE_HEADER__INIT;
     header.call_id = (uint32_t)id;
@@ -283,10 +279,10 @@ void ps_test_namenode_send(struct ps_test_namenode *namenode, const void *bytes,
     assert_int_equal(send(namenode->fd, bytes, length, MSG_NOSIGNAL), length);
 }
 
-static void send_all(struct ps_test_namenode *namenode, struct ps_hadoop_rpc_buffer bytes)
+static void send_all(struct ps_test_namenode *namenode, struct ps_byte_buffer bytes)
 {
-    ps_test_namenode_send(namenode, bytes.bytes, bytes.length);
-    ps_hadoop_rpc_buffer_free(&bytes);
+    ps_test_namenode_send(namenode, bytes.data, bytes.length);
+    ps_byte_buffer_clear(&bytes, 0);
 }
 
 void ps_test_namenode_answer(struct ps_test_namenode *namenode, int32_t id, const ProtobufCMessage *message)

@@ -30,7 +30,7 @@ struct ps_test_namenode {
     unsigned port;
     int fd;            /* of the one connection; -1: none */
     unsigned accepted; /* connections so far */
-    struct ps_hadoop_rpc_buffer in;
+    struct ps_byte_buffer in;
     bool greeted;
     PsHadoop__RpcConnectionContext *context; /* of the connection; NULL: it was not sent yet */
     /* The request that ps_test_namenode_expect found. */
@@ -56,9 +56,9 @@ void ps_test_namenode_expect_ping(struct ps_test_namenode *namenode);
 void ps_test_namenode_expect_end(struct ps_test_namenode *namenode);
 
 /* The response's bytes; the caller frees the buffer. `message` NULL: an empty one. */
-struct ps_hadoop_rpc_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message);
-struct ps_hadoop_rpc_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
-                                                   const char *exception, const char *message);
+struct ps_byte_buffer ps_test_namenode_success(int32_t id, const ProtobufCMessage *message);
+struct ps_byte_buffer ps_test_namenode_error(int32_t id, unsigned status, unsigned detail,
+                                             const char *exception, const char *message);
 void ps_test_namenode_send(struct ps_test_namenode *namenode, const void *bytes, size_t length);
 /* Sends a success for the call `id`. */
 void ps_test_namenode_answer(struct ps_test_namenode *namenode, int32_t id, const ProtobufCMessage *message);

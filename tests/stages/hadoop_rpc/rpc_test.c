@@ -170,13 +170,13 @@ static void test_slow_answer(void **state)
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &call, "create");
     ps_test_namenode_expect(namenode, "create");
-    struct ps_hadoop_rpc_buffer bytes = ps_test_namenode_success(namenode->id, &message.base);
+    struct ps_byte_buffer bytes = ps_test_namenode_success(namenode->id, &message.base);
     for (size_t i = 0; i < bytes.length; i++) {
         assert_false(call.done);
-        ps_test_namenode_send(namenode, bytes.bytes + i, 1);
+        ps_test_namenode_send(namenode, bytes.data + i, 1);
         ps_test_hdfs_turn(&test.hdfs);
     }
-    ps_hadoop_rpc_buffer_free(&bytes);
+    ps_byte_buffer_clear(&bytes, 0);
     expect_end(&call, PS_FILE_OK);
     expect_body(&call);
     tear_down(&test);
@@ -197,17 +197,17 @@ static void test_cut_answers(void **state)
         ps_test_namenode_expect(namenode, "rename2");
         int32_t id = namenode->id, retry_count = namenode->retry_count;
         memcpy(client_id, namenode->client_id, sizeof client_id);
-        struct ps_hadoop_rpc_buffer bytes = ps_test_namenode_success(id, &message.base);
+        struct ps_byte_buffer bytes = ps_test_namenode_success(id, &message.base);
         length = bytes.length;
         if (cut > 0)
-            ps_test_namenode_send(namenode, bytes.bytes, cut);
+            ps_test_namenode_send(namenode, bytes.data, cut);
         ps_test_namenode_drop(namenode);
         ps_test_namenode_expect(namenode, "rename2");
         assert_int_equal(namenode->id, id);
         assert_int_equal(namenode->retry_count, retry_count + 1);
         assert_memory_equal(namenode->client_id, client_id, sizeof client_id);
-        ps_test_namenode_send(namenode, bytes.bytes, bytes.length);
-        ps_hadoop_rpc_buffer_free(&bytes);
+        ps_test_namenode_send(namenode, bytes.data, bytes.length);
+        ps_byte_buffer_clear(&bytes, 0);
         expect_end(&call, PS_FILE_OK);
     }
     assert_true(length > 8);
@@ -338,11 +338,11 @@ static void test_fatal_answer(void **state)
     calls[2].then = NULL;
     ps_hadoop_rpc_cancel(&calls[2].rpc);
     ps_test_namenode_expect(namenode, "mkdirs");
-    struct ps_hadoop_rpc_buffer bytes =
+    struct ps_byte_buffer bytes =
         ps_test_namenode_error(-1, 2, 15, "org.apache.hadoop.security.AccessControlException",
                                "SIMPLE authentication is not enabled.  Available:[TOKEN, KERBEROS]");
-    ps_test_namenode_send(namenode, bytes.bytes, bytes.length);
-    ps_hadoop_rpc_buffer_free(&bytes);
+    ps_test_namenode_send(namenode, bytes.data, bytes.length);
+    ps_byte_buffer_clear(&bytes, 0);
     expect_end(&calls[0], PS_FILE_DENIED);
     expect_end(&calls[1], PS_FILE_DENIED);
     assert_non_null(strstr(calls[1].reason, "SIMPLE authentication is not enabled"));
