@@ -7,6 +7,7 @@
 #include "core/utf8.h"
 #include "stages/http/content_type.h"
 #include "stages/http/header_area.h"
+#include "stages/text/json_text.h"
 #include "stages/text/scan.h"
 
 #define NAMES 256U /* a power of two */

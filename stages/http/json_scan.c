@@ -1,5 +1,7 @@
 #include "stages/http/json_scan.h"
 
+#include "stages/text/json_text.h"
+
 #include <stdlib.h>
 #include <string.h>
 #ifdef __SSE2__

@@ -62,7 +62,3 @@ void ps_json_scan_fini(struct ps_json_scan *scan);
 
 /* Scans a text from `at`: 0, or the rest_at of the scan before, of the same text. Returns whether status is 200. */
 bool ps_json_scan(struct ps_json_scan *scan, const char *text, uint32_t length, uint32_t at);
-
-/* Writes what a text stands for to `out`, at most `length` bytes, which may be the text itself. A half of a surrogate pair
- * becomes `lone`: "?" as Java encodes it in UTF-8, or U+FFFD. Returns the number of bytes. */
-uint32_t ps_json_unescape(const char *text, uint32_t length, const char *lone, char *out);

@@ -1,4 +1,4 @@
-/* Writes text as the content of a JSON string (RFC 8259, 7): for bodies of HTTP requests. Thread: any. */
+/* The content of a JSON string (RFC 8259, 7): written, and read. Thread: any. */
 #pragma once
 
 #include "core/base.h"
@@ -8,3 +8,7 @@
 /* Writes `length` bytes of text to `to`, which has room for PS_JSON_TEXT_GROWTH times as many. Escapes
  * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);
+
+/* Writes what the content of a string with well-formed escapes stands for to `out`, at most `length` bytes, which may be the text
+ * itself. A half of a surrogate pair becomes `lone`: "?" as Java encodes it in UTF-8, or U+FFFD. Returns the number of bytes. */
+uint32_t ps_json_unescape(const char *text, uint32_t length, const char *lone, char *out);

@@ -6,6 +6,7 @@
 
 #include "core/utf8.h"
 #include "stages/http/json_scan.h"
+#include "stages/text/json_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* What escapes in a JSON text stand for. Thread: any. */
-#include "stages/http/json_scan.h"
+#include "stages/text/json_text.h"
 
 #include <string.h>
 
