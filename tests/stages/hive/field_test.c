@@ -1,13 +1,9 @@
 /* Fields of delimited text, against what LazySimpleSerDe of Hive 4.0.1 made of them. */
 #include "stages/hive/field.h"
-#include "stages/orc/decimal.h"
-#include "stages/text/calendar.h"
+#include "tests/support/hive_value.h"
 #include "tests/support/support.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <time.h>
 
 static const struct {
     const char *type, *text, *value; /* as Java prints it; NULL: null */
@@ -228,53 +224,8 @@ static const struct {
     {"decimal(7,2)", "1E-2", "0.01"},
 };
 
-static void print_day(int64_t days, char *to, size_t room)
-{
-    time_t seconds = (time_t)(days * 86400);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    snprintf(to, room, "%s%04d-%02d-%02d", parts.tm_year < -1900 ? "-" : "", abs(parts.tm_year + 1900),
-             parts.tm_mon + 1, parts.tm_mday);
-}
-
-static void print_timestamp(const struct ps_orc_value *value, char *to, size_t room)
-{
-    int64_t days = ps_floor_div(value->seconds, 86400), rest = value->seconds - days * 86400;
-    print_day(days, to, room);
-    size_t length = strlen(to);
-    snprintf(to + length, room - length, " %02d:%02d:%02d.%09u", (int)(rest / 3600), (int)(rest / 60 % 60),
-             (int)(rest % 60), value->nanoseconds);
-    for (length = strlen(to); to[length - 1] == '0'; length--)
-        to[length - 1] = '\0';
-    if (to[length - 1] == '.')
-        to[length - 1] = '\0';
-}
-
-static void print_value(const struct ps_orc_type *type, const struct ps_orc_value *value, char *to,
-                        size_t room)
-{
-    switch (type->kind) {
-    case PS_ORC_BOOLEAN:
-        snprintf(to, room, "%s", value->integer != 0 ? "true" : "false");
-        break;
-    case PS_ORC_DATE:
-        print_day(value->integer, to, room);
-        break;
-    case PS_ORC_TIMESTAMP:
-        print_timestamp(value, to, room);
-        break;
-    case PS_ORC_DECIMAL:
-        ps_orc_decimal_text(value->decimal, type->scale, to);
-        break;
-    default:
-        snprintf(to, room, "%" PRId64, value->integer);
-        break;
-    }
-}
-
 static void check(const struct ps_orc_type *type, const char *text, const char *wanted)
 {
-    char printed[64];
     struct ps_orc_value value = ps_hive_field_read(type, text, (uint32_t)strlen(text));
     if (value.null != (wanted == NULL))
         fail_msg("\"%s\" is %snull", text, value.null ? "" : "not ");
@@ -285,23 +236,16 @@ static void check(const struct ps_orc_type *type, const char *text, const char *
         assert_true(isnan(number) ? isnan(value.real) : value.real == number);
         return;
     }
-    print_value(type, &value, printed, sizeof(printed));
+    char *printed = hive_value_text(type, &value);
     assert_string_equal(printed, wanted);
-}
-
-static struct ps_orc_type *type_of(const char *text)
-{
-    struct ps_err err;
-    struct ps_orc_type *type = ps_orc_type_parse(text, &err);
-    assert_non_null(type);
-    return type;
+    free(printed);
 }
 
 static void test_values_are_those_of_hive(void **state)
 {
     (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
-        struct ps_orc_type *type = type_of(answers[i].type);
+        struct ps_orc_type *type = hive_type_of(answers[i].type);
         check(type, answers[i].text, answers[i].value);
         ps_orc_type_destroy(type);
     }
@@ -310,7 +254,7 @@ static void test_values_are_those_of_hive(void **state)
 static void test_strings(void **state)
 {
     (void)state;
-    struct ps_orc_type *type = type_of("varchar(3)");
+    struct ps_orc_type *type = hive_type_of("varchar(3)");
     const char *text = "abcdef";
     struct ps_orc_value value = ps_hive_field_read(type, text, 6);
     assert_ptr_equal(value.bytes, text); /* the writer cuts it */
@@ -323,7 +267,7 @@ static void test_strings(void **state)
 static void test_long_decimals(void **state)
 {
     (void)state;
-    struct ps_orc_type *type = type_of("decimal(38,10)");
+    struct ps_orc_type *type = hive_type_of("decimal(38,10)");
     check(type, "9999999999999999999999999999.9999999999", "9999999999999999999999999999.9999999999");
     check(type, "9999999999999999999999999999.99999999995", NULL);
     check(type,
@@ -343,7 +287,7 @@ static void test_types_without_texts(void **state)
     (void)state;
     static const char *const texts[] = {"binary", "array<int>", "map<int,int>", "struct<a:int>", "struct<>"};
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
-        struct ps_orc_type *type = type_of(texts[i]);
+        struct ps_orc_type *type = hive_type_of(texts[i]);
         assert_false(ps_hive_field_knows(type));
         ps_orc_type_destroy(type);
     }

@@ -1,0 +1,16 @@
+/* Items of a map: key, value, key, value; each key once. Thread: the memory's. */
+#pragma once
+
+#include "stages/hive/row_memory.h"
+#include "stages/orc/type.h"
+
+enum ps_hive_map_rule {
+    PS_HIVE_FIRST_KEY, /* of equal keys the first stays, with its value: LazyMap */
+    PS_HIVE_LAST_KEY,  /* the last value stays, in the place of the first key: LinkedHashMap.put */
+};
+
+/* Ends the items of a map as ps_hive_row_items_end does; they are pairs, of keys without null. `seed`: a random number, so that nobody can
+ * choose keys that collide. */
+struct ps_orc_value ps_hive_map_items_end(struct ps_hive_row_memory *memory, size_t begin,
+                                          const struct ps_orc_type *key_type, enum ps_hive_map_rule rule,
+                                          uint64_t seed);
