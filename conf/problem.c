@@ -30,10 +30,27 @@ static void problem_count(struct ps_problems *problems, enum ps_severity severit
         problems->warnings++;
 }
 
+/* Whoever refuses a value of a key does not say, too, that it has no effect. */
+static void forget_notes(struct ps_problems *problems, struct ps_place place)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct ps_problem *problem = &problems->items[i];
+        bool same = problem->severity == PS_SEVERITY_NOTE && place.key != NULL && problem->key != NULL &&
+                    problem->line == place.line && strcmp(problem->key, place.key) == 0 &&
+                    strcmp(problem->what, "has no effect") == 0;
+        if (!same)
+            problems->items[kept++] = *problem;
+    }
+    problems->count = kept;
+}
+
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...)
 {
     problem_count(problems, severity);
+    if (severity <= PS_SEVERITY_DROPPED)
+        forget_notes(problems, place);
     bool first_error = severity == PS_SEVERITY_ERROR && problems->errors == 1;
     if (problems->count >= PS_PROBLEM_MAX && !first_error) {
         problems->held_back++;

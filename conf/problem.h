@@ -55,7 +55,8 @@ struct ps_place {
     const char *key;
 };
 
-/* Adds a record. `cure` is plain text or NULL. Copies `cure` and `place`. */
+/* Adds a record. `cure` is plain text or NULL. Copies `cure` and `place`. An error, or what is dropped, takes away the note that the
+ * same key of the same line has no effect. */
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...) __attribute__((format(printf, 5, 6)));
 

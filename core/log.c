@@ -194,8 +194,26 @@ static bool write_line(int fd, const char *line, size_t length)
     return written == (ssize_t)length;
 }
 
-/* `held` lines like it were held back before it. The caller holds the mutex. */
-static void emit(enum ps_log_level level, const char *component, const char *text, uint64_t held,
+/* What is said of lines that were held back, behind one that is written. */
+struct held {
+    uint64_t count;    /* of others */
+    uint64_t since_ns; /* of all of them */
+    uint64_t late_ns;  /* the line itself was held back for so long */
+};
+
+static size_t write_held(char *line, size_t room, const struct held *held)
+{
+    const struct ps_quantity_text since = ps_quantity_print_ns(held->since_ns),
+                                  late = ps_quantity_print_ns(held->late_ns);
+    if (held->count == 0)
+        return held->late_ns == 0 ? 0 : (size_t)snprintf(line, room, " (held back for %s)", late.text);
+    return (size_t)snprintf(line, room, " (%s more like this held back in the last %s%s%s)",
+                            ps_quantity_print_count(held->count).text, since.text,
+                            held->late_ns > 0 ? ", this one for " : "", held->late_ns > 0 ? late.text : "");
+}
+
+/* The caller holds the mutex. */
+static void emit(enum ps_log_level level, const char *component, const char *text, const struct held *held,
                  uint64_t mono_ns)
 {
     char line[LINE_BYTES];
@@ -207,10 +225,8 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
     length += escape(line + length, 300, component);
     line[length++] = ':';
     line[length++] = ' ';
-    length += escape(line + length, sizeof line - length - 128, text);
-    if (held > 0)
-        length += (size_t)sprintf(line + length, " (%s more like this held back)",
-                                  ps_quantity_print_count(held).text);
+    length += escape(line + length, sizeof line - length - 256, text);
+    length += write_held(line + length, 160, held);
     if (log_state.dropped > 0)
         length += (size_t)sprintf(line + length, " (%s lines dropped: the reader of the log was too slow)",
                                   ps_quantity_print_count(log_state.dropped).text);
@@ -223,7 +239,10 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
 
 static void emit_owed(struct ps_log_limit_entry *entry, uint64_t mono_ns)
 {
-    emit((enum ps_log_level)entry->level, entry->component, entry->text, entry->held - 1, mono_ns);
+    const struct held held = {.count = entry->held - 1,
+                              .since_ns = mono_ns - entry->held_first_ns,
+                              .late_ns = mono_ns - entry->held_last_ns};
+    emit((enum ps_log_level)entry->level, entry->component, entry->text, &held, mono_ns);
     entry->held = 0;
 }
 
@@ -239,19 +258,21 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
         snprintf(text, sizeof text, "%s", format);
     va_end(arguments);
 
-    uint64_t mono_ns = ps_clock_now().mono_ns, held = 0;
+    uint64_t mono_ns = ps_clock_now().mono_ns;
+    struct held held = {.count = 0};
     struct ps_log_limit_entry *entry, evicted;
     pthread_mutex_lock(&log_state.mutex);
     log_state.counts[level]++;
     if (log_state.unlimited) {
-        emit(level, component, text, 0, mono_ns);
+        emit(level, component, text, &held, mono_ns);
     } else {
         bool admitted =
-            ps_log_limit_admit(&log_state.limit, format, component, mono_ns, &held, &entry, &evicted);
+            ps_log_limit_admit(&log_state.limit, format, component, mono_ns, &held.count, &entry, &evicted);
         if (evicted.held > 0)
             emit_owed(&evicted, mono_ns);
+        held.since_ns = mono_ns - entry->held_first_ns;
         if (admitted)
-            emit(level, component, text, held, mono_ns);
+            emit(level, component, text, &held, mono_ns);
         else
             ps_log_limit_hold(entry, (int)level, component, text);
         while ((entry = ps_log_limit_owing(&log_state.limit, mono_ns, false)) != NULL)
@@ -292,14 +313,24 @@ bool ps_log_text(enum ps_log_level level, const char *component, const char *tex
     return written;
 }
 
-void ps_log_flush(void)
+static void emit_all_owed(bool all)
 {
     uint64_t mono_ns = ps_clock_now().mono_ns;
     struct ps_log_limit_entry *entry;
     pthread_mutex_lock(&log_state.mutex);
-    while ((entry = ps_log_limit_owing(&log_state.limit, mono_ns, true)) != NULL)
+    while ((entry = ps_log_limit_owing(&log_state.limit, mono_ns, all)) != NULL)
         emit_owed(entry, mono_ns);
     pthread_mutex_unlock(&log_state.mutex);
+}
+
+void ps_log_flush(void)
+{
+    emit_all_owed(true);
+}
+
+void ps_log_turn(void)
+{
+    emit_all_owed(false);
 }
 
 uint64_t ps_log_count(enum ps_log_level level)

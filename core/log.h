@@ -2,7 +2,8 @@
  * systemd) or to a file.
  *
  * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. Lines
- * held back are counted, and the count is written with the next such line. So a stage may log an error each
+ * held back are counted, and the count is written with the next such line, or with the last one of them when its 10 seconds
+ * are over; both say how long ago that was. So a stage may log an error each
  * time it tries again, but must not log for each event. Thread: any (a mutex guards the writer; workers take
  * it only when they log). */
 #pragma once
@@ -38,6 +39,8 @@ uint64_t ps_log_distinct_count(void);
 
 /* Writes the counts of lines held back that are not written yet. Called at the end of a run. */
 void ps_log_flush(void);
+/* The same for those whose 10 seconds are over: called each second, so that they are not left for the next line. */
+void ps_log_turn(void);
 
 /* Turns the rate limit off (tests that read every line). */
 void ps_log_unlimited(void);

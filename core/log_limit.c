@@ -52,7 +52,9 @@ bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const ch
     }
     *entry_out = entry;
     if (entry->lines >= PS_LOG_LIMIT_LINES) {
-        entry->held++;
+        if (entry->held++ == 0)
+            entry->held_first_ns = mono_ns;
+        entry->held_last_ns = mono_ns;
         return false;
     }
     entry->lines++;

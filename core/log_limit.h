@@ -13,9 +13,10 @@
 struct ps_log_limit_entry {
     const char *format; /* compared as a pointer; NULL = free */
     uint64_t component_hash;
-    uint64_t window_ns; /* when the window began */
-    uint64_t held;      /* lines not written since the last one that was */
-    uint32_t lines;     /* written in this window */
+    uint64_t window_ns;                   /* when the window began */
+    uint64_t held;                        /* lines not written since the last one that was */
+    uint64_t held_first_ns, held_last_ns; /* of these lines */
+    uint32_t lines;                       /* written in this window */
     int level;
     char component[64];
     char text[PS_LOG_LIMIT_TEXT]; /* the last line held back, cut */
@@ -27,8 +28,8 @@ struct ps_log_limit {
     uint64_t distinct; /* keys seen for the first time; one that was evicted and comes back counts again */
 };
 
-/* Whether a line may be written now. True: *held is how many were held back before it. False: *entry counted
- * it; pass it to ps_log_limit_hold. An evicted entry whose count was not written yet is copied to *evicted
+/* Whether a line may be written now. True: *held is how many were held back before it, since (*entry)->held_first_ns. False:
+ * *entry counted it; pass it to ps_log_limit_hold. An evicted entry whose count was not written yet is copied to *evicted
  * (evicted->held > 0): the caller writes it. */
 bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const char *component,
                         uint64_t mono_ns, uint64_t *held, struct ps_log_limit_entry **entry,

@@ -574,6 +574,8 @@ struct ps_stage_ops {
      * is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
+    /* One sentence for each of `counters`, for the metrics; NULL-terminated; or NULL. */
+    const char *const *counter_helps;
 };
 
 /* Checks that a stage was made for this engine's contract: whoever makes a table of stages asks it before anything else of

@@ -197,6 +197,7 @@ static void control_loop(struct service *service)
             poll_at_ns = ps_clock_now().mono_ns + interval_ns;
         }
         ps_service_tell_watchdog(service);
+        ps_log_turn();
     }
 }
 

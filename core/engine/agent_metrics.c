@@ -81,6 +81,7 @@ static struct sum *sum_begin(struct sum *sum, const struct ps_stage_spec *spec, 
     sum->component.type = spec->ops->name;
     sum->component.start_ms = start_ms;
     sum->component.extra = spec->ops->counters;
+    sum->component.extra_help = spec->ops->counter_helps;
     sum->component.json_counters = spec->ops->json_counters;
     sum->component.state = PS_METRICS_OPEN;
     return sum;

@@ -47,6 +47,7 @@ struct ps_metrics_component {
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
+    const char *const *extra_help;         /* ps_stage_ops.counter_helps, or NULL */
     const enum ps_counter *json_counters;  /* ps_stage_ops.json_counters, or NULL */
     struct ps_fill fill;                   /* channels */
     const struct ps_histogram *latency_ns; /* sinks: from when an event was read to when it was done, or NULL.

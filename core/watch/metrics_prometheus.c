@@ -172,6 +172,23 @@ static struct extra extra_named(enum ps_kind kind, const char *text)
     return extra;
 }
 
+/* What the first component that has a sentence for the counter says of it. */
+static const char *extra_help(const struct ps_metrics *metrics, enum ps_kind kind, const char *text,
+                              bool gauge)
+{
+    for (size_t i = 0; i < metrics->component_count; i++) {
+        const struct ps_metrics_component *component = &metrics->components[i];
+        if (component->kind != kind || component->extra == NULL || component->extra_help == NULL)
+            continue;
+        for (unsigned own = 0; component->extra[own] != NULL && component->extra_help[own] != NULL; own++) {
+            if (strcmp(component->extra[own], text) == 0)
+                return component->extra_help[own];
+        }
+    }
+    return gauge ? "Gauge of this component type, see its page"
+                 : "Counter of this component type, see its page";
+}
+
 /* Writes a family of stage counters with the samples of all components, unless an earlier component has the
  * same counter: then the family is already written. */
 static void extra_family(struct ps_page *page, const struct ps_metrics *metrics, size_t first,
@@ -190,7 +207,7 @@ static void extra_family(struct ps_page *page, const struct ps_metrics *metrics,
                 return;
             if (i == first)
                 head(page, extra.name, extra.gauge ? "gauge" : "counter",
-                     "Counter of this component type, see its page");
+                     extra_help(metrics, kind, text, extra.gauge));
             sample(page, extra.name, component, component->counters[PS_COUNTER_extra + own], extra.scale);
         }
     }

@@ -1,6 +1,7 @@
 #include "stages/hdfs/url.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stages/hadoop_rpc/name_service.h"
@@ -104,6 +105,51 @@ static bool advise_viewfs(const struct ps_hadoop_configuration *configuration, c
     return true;
 }
 
+/* Ports that people take for the namenode's RPC, by Hadoop's defaults of 3.x and 2.x. */
+static const struct {
+    unsigned port;
+    const char *what, *instead;
+} other_ports[] = {
+    {9870, "the namenode's HTTP port", "webhdfs"},
+    {50070, "the namenode's HTTP port", "webhdfs"},
+    {9871, "the namenode's HTTPS port", "swebhdfs"},
+    {50470, "the namenode's HTTPS port", "swebhdfs"},
+    {14000, "the HTTP port of HttpFS", "webhdfs"},
+    {9866, "a datanode's port", NULL},
+    {50010, "a datanode's port", NULL},
+    {9867, "a datanode's IPC port", NULL},
+    {50020, "a datanode's IPC port", NULL},
+    {9864, "a datanode's HTTP port", NULL},
+    {50075, "a datanode's HTTP port", NULL},
+    {9868, "the secondary namenode's port", NULL},
+    {50090, "the secondary namenode's port", NULL},
+    {8088, "YARN's HTTP port", NULL},
+};
+
+static bool advise_port(const struct parts *parts, enum ps_log_level *severity, char *advice)
+{
+    const char *colon = strrchr(parts->authority, ':');
+    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+    for (size_t i = 0; i < PS_COUNT_OF(other_ports); i++) {
+        if (port != other_ports[i].port)
+            continue;
+        int host = (int)(colon - parts->authority);
+        const char *instead = other_ports[i].instead;
+        int length =
+            snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+                     "port %lu is %s by default, and hdfs:// needs that of the namenode's RPC: mostly "
+                     "8020 or 9000 (fs.defaultFS of core-site.xml)",
+                     port, other_ports[i].what);
+        if (instead != NULL)
+            snprintf(advice + length, PS_HADOOP_ADVICE_BYTES - (size_t)length,
+                     "; what speaks there is %s://%.*s:%lu, which is slower", instead, host, parts->authority,
+                     port);
+        *severity = PS_LOG_WARN;
+        return true;
+    }
+    return false;
+}
+
 /* A name without a dot or a port may be one of a name service whose configuration is missing. */
 static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
                         enum ps_log_level *severity, char *advice)
@@ -114,6 +160,8 @@ static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, con
         snprintf(advice, PS_HADOOP_ADVICE_BYTES, "%.500s", ps_err_join(&err));
         return true;
     }
+    if (!service.high_availability && advise_port(parts, severity, advice))
+        return true;
     if (service.high_availability || strpbrk(parts->authority, ".:") != NULL ||
         strcmp(parts->authority, "localhost") == 0)
         return false;
@@ -127,8 +175,20 @@ static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, con
 }
 
 /* It works, and what it costs is no mistake. */
-static bool advise_webhdfs(enum ps_log_level *severity, char advice[PS_HADOOP_ADVICE_BYTES])
+static bool advise_webhdfs(const struct parts *parts, enum ps_log_level *severity,
+                           char advice[PS_HADOOP_ADVICE_BYTES])
 {
+    const char *colon = strrchr(parts->authority, ':');
+    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+    if (port == 8020 || port == 9000) {
+        *severity = PS_LOG_WARN;
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+                 "port %lu is mostly that of the namenode's RPC, and %s:// needs its HTTP port (9870, 9871 "
+                 "with TLS; "
+                 "HttpFS 14000); hdfs://%.200s speaks RPC, and is faster",
+                 port, parts->scheme, parts->authority);
+        return true;
+    }
     *severity = PS_LOG_INFO;
     snprintf(advice, PS_HADOOP_ADVICE_BYTES,
              "through WebHDFS each flush of a file is an APPEND of its own, 50 to 500 ms at the server; "
@@ -153,7 +213,7 @@ bool ps_hadoop_url_advise(const struct ps_hadoop_configuration *configuration, c
     if (strcmp(parts.scheme, "hdfs") == 0)
         return advise_hdfs(configuration, &parts, severity, advice);
     if (strcmp(parts.scheme, "webhdfs") == 0 || strcmp(parts.scheme, "swebhdfs") == 0)
-        return advise_webhdfs(severity, advice);
+        return advise_webhdfs(&parts, severity, advice);
     return strcmp(parts.scheme, "viewfs") == 0 ? advise_viewfs(configuration, &parts, advice)
                                                : advise_other(&parts, advice);
 }

@@ -175,7 +175,9 @@ struct ps_hdfs_sink {
     uint64_t retired_counter; /* the highest of a bucket that is gone: a name is not used twice */
     int64_t replicas_min;     /* -1: not known yet */
     bool asked_replicas;
-    uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */
+    uint64_t flaw_due_ns; /* a batch that cannot be written is not reported before; 0: there was none */
+    uint64_t flaw_tries;  /* of it */
+    uint64_t recall_ns;   /* when the recall gives up waiting for acknowledgements; 0: not recalled */
 };
 
 static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, uint32_t event)

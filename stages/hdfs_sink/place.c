@@ -51,6 +51,12 @@ static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
     place->constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
 }
 
+static enum ps_status fail_of(struct ps_err *err, const char *key)
+{
+    struct ps_err cause = *err;
+    return ps_err_set(err, "%s: %s", key, ps_err_join(&cause));
+}
+
 enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
                                    const char *prefix, const char *home,
                                    const struct ps_escape_options *options, struct ps_err *err)
@@ -68,10 +74,10 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
         return ps_err_set(err, "hdfs.path: it is too long");
     place->path = ps_escape_compile(arena, path, options, err);
     if (place->path == NULL)
-        return ps_err_append(err, "hdfs.path");
+        return fail_of(err, "hdfs.path");
     place->prefix = ps_escape_compile(arena, prefix, options, err);
     if (place->prefix == NULL)
-        return ps_err_append(err, "hdfs.filePrefix");
+        return fail_of(err, "hdfs.filePrefix");
     find_constant(place, arena);
     return PS_OK;
 }

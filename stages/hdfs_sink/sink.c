@@ -1,5 +1,6 @@
 #include "stages/hdfs_sink/sink.h"
 
+#include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 /* When the sink is recalled: for acknowledgements, and for files to be closed and renamed. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
+#define FLAW_REPORT_NS (60 * PS_NS_PER_S)
 
 struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
                                        struct ps_filesystem *filesystem, struct ps_port *port,
@@ -152,6 +154,22 @@ static void pump_ready(struct ps_hdfs_sink *sink)
     }
 }
 
+/* A batch that cannot be written is tried every few seconds, for ever: that is said at first, and then each minute. */
+static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, enum ps_hdfs_flaw flaw)
+{
+    ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
+    sink->flaw_tries++;
+    if (sink->now.mono_ns < sink->flaw_due_ns)
+        return;
+    sink->flaw_due_ns = sink->now.mono_ns + FLAW_REPORT_NS;
+    ps_log(
+        PS_LOG_ERROR, sink->port->component,
+        "an event cannot be written: %s. Its batch of %s events, and all behind it, wait (tries so far: %s); "
+        "with penstock.deadletter only such events are taken out",
+        ps_hdfs_flaw_text(flaw), ps_quantity_print_count(lease->count).text,
+        ps_quantity_print_count(sink->flaw_tries).text);
+}
+
 enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease, const struct ps_now *now)
 {
     enum ps_hdfs_flaw flaw;
@@ -164,15 +182,15 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
         return PS_LATER;
     switch (find_buckets(sink, *lease, &flaw)) {
     case FLAW:
-        ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-        ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s",
-               ps_hdfs_flaw_text(flaw));
+        report_flaw(sink, *lease, flaw);
         return PS_RETRY;
     case NO_MEMORY:
         return PS_LATER;
     case FOUND:
         break;
     }
+    sink->flaw_tries = 0;
+    sink->flaw_due_ns = 0;
     uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HDFS_LEASES_MAX);
     sink->slots[slot] = *lease;
     place_events(sink, *lease, slot);

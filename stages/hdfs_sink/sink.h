@@ -41,6 +41,12 @@ struct ps_hdfs_settings {
 /* Its own counters (PS_COUNTER_extra + i). */
 #define PS_HDFS_COUNTER_NAMES                                                                                \
     "files_open_now", "files_closing_now", "files_recovered", "renames_retried", "orphans"
+#define PS_HDFS_COUNTER_HELPS                                                                                \
+    "Files that are written to",                                                                             \
+        "Files that nothing is written to any more, and that do not have their final names yet",             \
+        "Files that the file system completed after a failure or a crash",                                   \
+        "Tries to rename a file after one that failed",                                                      \
+        "Files found that an agent before this one left with their names in use"
 
 struct ps_hdfs_sink;
 

@@ -3,33 +3,12 @@
 #include "core/stage.h"
 
 #include "core/quantity.h"
-#include "stages/hadoop/configuration.h"
-#include "stages/hadoop/user.h"
 #include "stages/hdfs/open.h"
-#include "stages/hdfs/security.h"
-#include "stages/hdfs/url.h"
-#include "stages/hdfs_sink/format.h"
-#include "stages/hdfs_sink/sink.h"
+#include "stages/hdfs_sink/keys.h"
 
-#include <inttypes.h>
-#include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times are never */
-
-struct hdfs_plan {
-    const char *path, *file_prefix, *file_suffix, *in_use_prefix, *in_use_suffix, *time_zone, *round_unit;
-    const char *codec, *file_type, *write_format, *serializer_type;
-    const char *principal, *keytab, *proxy_user, *configuration_directory;
-    bool empty_in_use_suffix, round, local_time, hsync, raw;
-    int64_t roll_interval_s, roll_bytes, roll_events, idle_s, batch_size, open_files_max, replicas_min,
-        threads, roll_threads, round_value, close_tries, retry_s, call_timeout_ms;
-    int orphans;
-    struct ps_pairs serializer_keys;
-    struct ps_hdfs_settings settings;
-    struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
-};
 
 struct hdfs_state {
     struct ps_hdfs_sink *sink; /* must be first (ps_hdfs_sink_ops) */
@@ -37,7 +16,7 @@ struct hdfs_state {
 
 enum { REPORT, RECOVER }; /* the words of penstock.orphans */
 
-#define FIELD(name) offsetof(struct hdfs_plan, name)
+#define FIELD(name) offsetof(struct ps_hdfs_plan, name)
 
 static const struct ps_option options[] = {
     {.key = "hdfs.path",
@@ -239,7 +218,7 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* ---- what the keys mean ---- */
+/* ---- build ---- */
 
 static uint64_t seconds_ns(int64_t seconds)
 {
@@ -251,201 +230,9 @@ static uint64_t positive(int64_t number)
     return number > 0 ? (uint64_t)number : 0;
 }
 
-/* Returns false for another word: Flume does not round then. */
-static bool parse_unit(const char *word, enum ps_escape_unit *unit)
-{
-    static const char *const words[] = {
-        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
-    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
-        if (strcasecmp(word, words[i]) == 0) {
-            *unit = (enum ps_escape_unit)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether hdfs.path itself names the local disk. */
-static bool is_local(const struct hdfs_plan *plan)
-{
-    return ps_hdfs_url_length(plan->path) > 0 && ps_hadoop_url_is_local(plan->path);
-}
-
-/* Reads Hadoop's configuration, if there is one and the path may need it; else NULL. */
-static enum ps_status load_configuration(const struct hdfs_plan *plan,
-                                         struct ps_hadoop_configuration **configuration, struct ps_err *err)
-{
-    char room[PS_HADOOP_DIRECTORY_BYTES];
-    *configuration = NULL;
-    if (is_local(plan))
-        return PS_OK;
-    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
-    return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
-}
-
-/* Where a relative path begins: FileSystem.getWorkingDirectory. */
-static enum ps_status find_home(const struct hdfs_plan *plan,
-                                const struct ps_hadoop_configuration *configuration,
-                                char home[PS_HDFS_PLACE_BYTES], struct ps_err *err)
-{
-    char user[PS_HADOOP_USER_BYTES];
-    if (!ps_hadoop_url_is_local(ps_hadoop_url(configuration, is_local(plan) ? plan->path : ""))) {
-        snprintf(home, PS_HDFS_PLACE_BYTES, "/user/%s",
-                 plan->proxy_user != NULL ? plan->proxy_user : ps_hadoop_user(user));
-        return PS_OK;
-    }
-    return getcwd(home, PS_HDFS_PLACE_BYTES) != NULL
-               ? PS_OK
-               : ps_err_set(err, "hdfs.path: the working directory is not known");
-}
-
-static enum ps_status build_place(const struct hdfs_plan *plan,
-                                  const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,
-                                  struct ps_hdfs_place *place, struct ps_err *err)
-{
-    char home[PS_HDFS_PLACE_BYTES] = "";
-    struct ps_escape_options escapes = {
-        .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
-    escapes.round = plan->round && parse_unit(plan->round_unit, &escapes.unit);
-    if (find_home(plan, configuration, home, err) != PS_OK)
-        return PS_FAIL;
-    return ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err);
-}
-
-/* ---- check ---- */
-
-static enum ps_status refuse(const struct ps_context *context, const char *key, const char *message)
-{
-    ps_report(context, PS_LOG_ERROR, key, "%s", message);
-    return PS_FAIL;
-}
-
-static struct ps_hdfs_format_names names_of(const struct hdfs_plan *plan)
-{
-    return (struct ps_hdfs_format_names){
-        .file_type = plan->file_type, .codec = plan->codec, .write_format = plan->write_format};
-}
-
-static enum ps_status find_serializer(struct hdfs_plan *plan, struct ps_context *context,
-                                      struct ps_hadoop_format *format, struct ps_err *err)
-{
-    if (format->type == PS_HADOOP_SEQUENCE_FILE)
-        return PS_OK;
-    format->serializer = context->sub_stage(context, PS_KIND_SERIALIZER, plan->serializer_type,
-                                            &plan->serializer_keys, &format->serializer_plan, err);
-    return format->serializer != NULL ? PS_OK : PS_FAIL;
-}
-
-static enum ps_status check_format(const struct hdfs_plan *plan_, const struct ps_context *context)
-{
-    struct hdfs_plan plan = *plan_;
-    const struct ps_hdfs_format_names names = names_of(&plan);
-    struct ps_hadoop_format format = {.text = false};
-    struct ps_err err = {.length = 0};
-    const char *key;
-    if (ps_hdfs_format_find(&names, &format, &key, &err) != PS_OK)
-        return refuse(context, key, ps_err_join(&err));
-    return find_serializer(&plan, (struct ps_context *)(uintptr_t)context, &format, &err);
-}
-
-static enum ps_status check_rounding(const struct hdfs_plan *plan, const struct ps_context *context)
-{
-    enum ps_escape_unit unit;
-    if (!plan->round)
-        return PS_OK;
-    if (!parse_unit(plan->round_unit, &unit)) {
-        ps_report(context, PS_LOG_WARN, "hdfs.roundUnit",
-                  "%s is neither second, minute nor hour: times are not rounded, as in Flume",
-                  plan->round_unit);
-        return PS_OK;
-    }
-    int64_t most = unit == PS_ESCAPE_HOUR ? 24 : 60;
-    if (plan->round_value > 0 && plan->round_value <= most)
-        return PS_OK;
-    ps_report(context, PS_LOG_ERROR, "hdfs.roundValue", "must be from 1 to %" PRIi64, most);
-    return PS_FAIL;
-}
-
-/* Flume users have no HADOOP_CONF_DIR: flume-ng asks the command hadoop. */
-static void warn_about_disk(const struct hdfs_plan *plan, const struct ps_hadoop_configuration *configuration,
-                            const struct ps_context *context)
-{
-    if (ps_hdfs_url_length(plan->path) > 0 ||
-        ps_hadoop_configuration_text(configuration, "fs.defaultFS") != NULL)
-        return;
-    ps_report(
-        context, PS_LOG_WARN, "hdfs.path",
-        "it names no file system, and no core-site.xml with fs.defaultFS was found (penstock.hadoop.conf, "
-        "HADOOP_CONF_DIR, HADOOP_HOME, /etc/hadoop/conf): the files go to the local disk of this machine; "
-        "set "
-        "HADOOP_CONF_DIR, or begin the path with hdfs:// or file://");
-}
-
-static void warn_about_values(const struct hdfs_plan *plan, const struct ps_context *context)
-{
-    if (plan->empty_in_use_suffix && plan->in_use_suffix != NULL)
-        ps_report(context, PS_LOG_WARN, "hdfs.inUseSuffix",
-                  "has no effect with hdfs.emptyInUseSuffix = true");
-    if (plan->principal != NULL && plan->keytab == NULL)
-        ps_report(context, PS_LOG_WARN, "hdfs.kerberosPrincipal",
-                  "without hdfs.kerberosKeytab: no keys are read");
-    if (strcasecmp(plan->file_type, "SequenceFile") == 0 && strcasecmp(plan->serializer_type, "TEXT") != 0)
-        ps_report(context, PS_LOG_WARN, "serializer",
-                  "has no effect with hdfs.fileType SequenceFile: use DataStream or CompressedStream");
-    if (plan->retry_s <= 0)
-        ps_report(context, PS_LOG_WARN, "hdfs.retryInterval",
-                  "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
-}
-
-/* The path, and the file system that it names. */
-static enum ps_status check_path(const struct hdfs_plan *plan,
-                                 const struct ps_hadoop_configuration *configuration,
-                                 const struct ps_context *context)
-{
-    struct ps_hdfs_place place;
-    struct ps_err err = {.length = 0};
-    enum ps_log_level severity;
-    char advice[PS_HADOOP_ADVICE_BYTES];
-    if (build_place(plan, configuration, context->arena, &place, &err) != PS_OK)
-        return refuse(context, "hdfs.path", ps_err_join(&err));
-    if (plan->hsync && strstr(ps_hadoop_url(configuration, place.url), "webhdfs:") != NULL)
-        return refuse(context, "penstock.hsync",
-                      "there is no hsync through WebHDFS: write to hdfs://, or leave it out");
-    if (!ps_hadoop_url_advise(configuration, plan->path, &severity, advice))
-        return PS_OK;
-    ps_report(context, severity, "hdfs.path", "%s", advice);
-    return severity == PS_LOG_ERROR ? PS_FAIL : PS_OK;
-}
-
-static enum ps_status hdfs_check(const void *plan_, const struct ps_context *context)
-{
-    const struct hdfs_plan *plan = plan_;
-    struct ps_hadoop_configuration *configuration;
-    struct ps_err err = {.length = 0};
-    if (plan->batch_size <= 0)
-        return refuse(context, "hdfs.batchSize", "must be greater than 0");
-    if (plan->replicas_min < -1)
-        return refuse(context, "hdfs.minBlockReplicas", "must be 0 or more");
-    if (check_rounding(plan, context) != PS_OK || check_format(plan, context) != PS_OK)
-        return PS_FAIL;
-    if (load_configuration(plan, &configuration, &err) != PS_OK)
-        return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
-    const struct ps_hadoop_settings security = {
-        .configuration = configuration, .kerberos_principal = plan->principal, .keytab = plan->keytab};
-    enum ps_status status = check_path(plan, configuration, context);
-    warn_about_disk(plan, configuration, context);
-    if (status == PS_OK && !is_local(plan))
-        status = ps_hadoop_security_check(&security, context);
-    ps_hadoop_configuration_free(configuration);
-    warn_about_values(plan, context);
-    return status;
-}
-
-/* ---- build ---- */
-
 static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
-    struct hdfs_plan *plan = plan_;
+    struct ps_hdfs_plan *plan = plan_;
     struct ps_hdfs_settings *settings = &plan->settings;
     const char *key;
     const char *suffix = plan->in_use_suffix != NULL ? plan->in_use_suffix : ".tmp";
@@ -469,15 +256,15 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
     };
     if (plan->retry_s <= 0)
         settings->close_tries = 1;
-    const struct ps_hdfs_format_names names = names_of(plan);
+    const struct ps_hdfs_format_names names = ps_hdfs_plan_format(plan);
     if (ps_hdfs_format_find(&names, &settings->format, &key, err) != PS_OK)
         return PS_FAIL;
     if (plan->file_suffix[0] == '\0')
         settings->file_suffix = ps_hdfs_format_suffix(&names, &settings->format);
-    if (find_serializer(plan, context, &settings->format, err) != PS_OK ||
-        load_configuration(plan, &plan->configuration, err) != PS_OK)
+    if (ps_hdfs_plan_serializer(plan, context, &settings->format, err) != PS_OK ||
+        ps_hdfs_plan_configuration(plan, &plan->configuration, err) != PS_OK)
         return PS_FAIL;
-    if (build_place(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
+    if (ps_hdfs_plan_place(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
         return PS_OK;
     ps_hadoop_configuration_free(plan->configuration);
     return PS_FAIL;
@@ -485,7 +272,7 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
 
 static void hdfs_teardown(void *plan_)
 {
-    struct hdfs_plan *plan = plan_;
+    struct ps_hdfs_plan *plan = plan_;
     ps_hadoop_configuration_free(plan->configuration);
 }
 
@@ -493,7 +280,7 @@ static void hdfs_teardown(void *plan_)
 
 static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
-    const struct hdfs_plan *plan = plan_;
+    const struct ps_hdfs_plan *plan = plan_;
     struct hdfs_state *state = state_;
     struct ps_filesystem *filesystem;
     const struct ps_hadoop_settings settings = {
@@ -523,7 +310,7 @@ static void hdfs_close(const void *plan, void *state_)
 
 /* ---- what an operator sees ---- */
 
-static void outline_rolls(const struct hdfs_plan *plan, FILE *out)
+static void outline_rolls(const struct ps_hdfs_plan *plan, FILE *out)
 {
     const char *joint = ", a new one after ";
     if (plan->roll_interval_s > 0) {
@@ -541,10 +328,11 @@ static void outline_rolls(const struct hdfs_plan *plan, FILE *out)
 static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
     static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
-    const struct hdfs_plan *plan = plan_;
+    const struct ps_hdfs_plan *plan = plan_;
     char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
-    const char *directory =
-        is_local(plan) ? NULL : ps_hadoop_configuration_find(plan->configuration_directory, room);
+    const char *directory = ps_hdfs_plan_is_local(plan)
+                                ? NULL
+                                : ps_hadoop_configuration_find(plan->configuration_directory, room);
     for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
         snprintf(path, sizeof path, "%s/%s", directory, names[i]);
         if (access(path, F_OK) == 0)
@@ -553,11 +341,12 @@ static void hdfs_files(const void *plan_, void (*add)(void *argument, const char
 }
 
 /* With the file system that it stands for. */
-static void outline_path(const struct hdfs_plan *plan, FILE *out)
+static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
 {
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_err err = {.length = 0};
-    if (ps_hdfs_url_length(plan->path) == 0 && load_configuration(plan, &configuration, &err) == PS_OK) {
+    if (ps_hdfs_url_length(plan->path) == 0 &&
+        ps_hdfs_plan_configuration(plan, &configuration, &err) == PS_OK) {
         const char *url = ps_hadoop_url(configuration, "");
         fprintf(out, "%.*s", (int)ps_hdfs_url_length(url), url);
     }
@@ -567,7 +356,7 @@ static void outline_path(const struct hdfs_plan *plan, FILE *out)
 
 static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
-    const struct hdfs_plan *plan = plan_;
+    const struct ps_hdfs_plan *plan = plan_;
     (void)context;
     fprintf(out, "writes %s files in ", plan->file_type);
     outline_path(plan, out);
@@ -575,6 +364,7 @@ static void hdfs_outline(const void *plan_, const struct ps_context *context, FI
 }
 
 static const char *const counter_names[] = {PS_HDFS_COUNTER_NAMES, NULL};
+static const char *const counter_helps[] = {PS_HDFS_COUNTER_HELPS, NULL};
 
 const struct ps_stage_ops ps_sink_hdfs = {
     PS_STAGE(PS_KIND_SINK),
@@ -583,10 +373,11 @@ const struct ps_stage_ops ps_sink_hdfs = {
     .summary = "writes files in HDFS, one for each directory and prefix that escapes name, and rolls them",
     .options = options,
     .counters = counter_names,
+    .counter_helps = counter_helps,
     .client_holds_events = true,
-    .plan_size = sizeof(struct hdfs_plan),
+    .plan_size = sizeof(struct ps_hdfs_plan),
     .state_size = sizeof(struct hdfs_state),
-    .check = hdfs_check,
+    .check = ps_hdfs_check,
     .build = hdfs_build,
     .teardown = hdfs_teardown,
     .open = hdfs_open,

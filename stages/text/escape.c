@@ -118,6 +118,18 @@ static bool escape_add(struct ps_arena *arena, struct ps_escape *escape, const c
     return true;
 }
 
+void ps_escape_check_zone(const struct ps_context *context, const char *key, const char *time_zone)
+{
+    bool known = true;
+    if (time_zone != NULL)
+        (void)ps_time_zone_load(context->arena, time_zone, &known);
+    if (!known)
+        ps_report(
+            context, PS_LOG_WARN, key,
+            "\"%s\" is not a time zone: GMT is used, as Java does; write a name as Europe/Berlin, or GMT+2",
+            time_zone);
+}
+
 const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pattern,
                                           const struct ps_escape_options *options, struct ps_err *err)
 {
@@ -132,10 +144,8 @@ const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pa
                    (long long)escape->options.value, (long long)most);
         return NULL;
     }
-    bool known;
+    bool known; /* else it is GMT: ps_escape_check_zone says so */
     escape->zone = ps_time_zone_load(arena, escape->options.time_zone, &known);
-    if (!known)
-        ps_log(PS_LOG_WARN, "escape", "unknown time zone %s; GMT is used", escape->options.time_zone);
     escape->timestamp = ps_name_intern("timestamp");
     const char *text = pattern;
     for (const char *at = pattern; *at != '\0';) {

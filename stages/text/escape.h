@@ -39,6 +39,10 @@ struct ps_escape;
 const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pattern,
                                           const struct ps_escape_options *options, struct ps_err *err);
 
+/* For `check` of a stage: warns when the key's value is not a time zone, of which ps_escape_compile makes GMT, as Java does. NULL
+ * is none. Thread: control. */
+void ps_escape_check_zone(const struct ps_context *context, const char *key, const char *time_zone);
+
 /* Returns the text when it is the same for all events, else NULL. */
 const char *ps_escape_constant(const struct ps_escape *escape);
 

@@ -205,6 +205,7 @@ static void test_limit(void **state)
     now += PS_LOG_LIMIT_WINDOW_NS + 10;
     assert_true(ps_log_limit_admit(&limit, format, "sink k1", now, &held, &entry, &evicted));
     assert_int_equal(held, 7);
+    assert_int_equal(entry->held_first_ns, UINT64_C(1000000000000));
     assert_null(ps_log_limit_owing(&limit, now, false));
 }
 
@@ -215,17 +216,38 @@ static void test_limit_owed(void **state)
     struct ps_log_limit_entry *entry, evicted;
     uint64_t now = UINT64_C(1000000000000), held = 0;
     for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++) {
-        if (!ps_log_limit_admit(&limit, "format", "agent", now, &held, &entry, &evicted))
+        uint64_t at = i < PS_LOG_LIMIT_LINES ? now : now + i - PS_LOG_LIMIT_LINES;
+        if (!ps_log_limit_admit(&limit, "format", "agent", at, &held, &entry, &evicted))
             ps_log_limit_hold(entry, PS_LOG_ERROR, "agent", "last words");
     }
     now += PS_LOG_LIMIT_WINDOW_NS;
     entry = ps_log_limit_owing(&limit, now, false);
     assert_non_null(entry);
     assert_int_equal(entry->held, 3);
+    assert_int_equal(entry->held_last_ns, now - PS_LOG_LIMIT_WINDOW_NS + 2);
+    assert_int_equal(entry->held_first_ns, now - PS_LOG_LIMIT_WINDOW_NS);
     assert_string_equal(entry->text, "last words");
     assert_string_equal(entry->component, "agent");
     entry->held = 0;
     assert_null(ps_log_limit_owing(&limit, now, true));
+}
+
+/* What was held back says when: with the next line, and at the end. */
+static void test_held_back(void **state)
+{
+    (void)state;
+    char text[16384];
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++)
+        ps_log(PS_LOG_WARN, "sink held", "try %u", i);
+    ps_log_turn(); /* the 10 seconds are not over */
+    file_read(path, text, sizeof text);
+    assert_null(strstr(text, "held back"));
+    ps_log_flush();
+    file_read(path, text, sizeof text);
+    const char *said = strstr(text, "sink held: try 12 (2 more like this held back in the last ");
+    assert_non_null(said);
+    assert_non_null(strstr(said, ", this one for "));
 }
 
 /* For any keys, each line is written, suppressed, or counted by the line that replaced its entry. */
@@ -266,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_journal),
         cmocka_unit_test(test_stuck_reader),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_held_back, setup, teardown),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_limit_owed),
         cmocka_unit_test(test_limit_accounts),

@@ -98,7 +98,7 @@ stages/hadoop_transfer/* ENGINE stages/hadoop/* stages/hadoop/proto/* stages/net
 stages/webhdfs/*        ENGINE stages/hadoop/* stages/hadoop_rpc/* stages/filesystem/* stages/http/* stages/net/*
 stages/hdfs/*           ENGINE stages/hadoop/* stages/hadoop/proto/* stages/hadoop_rpc/* stages/hadoop_transfer/* stages/webhdfs/* stages/filesystem/* stages/net/*
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
-stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop_file/* stages/text/*
+stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hadoop_file/* stages/text/*
 stages/orc/*            ENGINE stages/orc/proto/*
 stages/hive/*           ENGINE stages/orc/* stages/text/* stages/thrift/* stages/net/* stages/hadoop/*
 stages/FLAT             ENGINE

@@ -30,6 +30,7 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
     (void)argument;
     static const char *const source_extra[] = {"rejectedClients", NULL};
     static const char *const sink_extra[] = {"queueSize_now", "rtt_us_now", "txBytes", NULL};
+    static const char *const sink_help[] = {"Records that wait in the library", NULL};
     struct ps_metrics_component source = {.kind = PS_KIND_SOURCE,
                                           .name = "r1",
                                           .type = "syslogtcp",
@@ -71,6 +72,7 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
                                         .state = engine.state.sink,
                                         .error = engine.state.error,
                                         .extra = sink_extra,
+                                        .extra_help = sink_help,
                                         .latency_ns = &engine.latency};
     sink.counters[PS_COUNTER_extra] = 42;
     sink.counters[PS_COUNTER_extra + 1] = 1500;
@@ -376,6 +378,9 @@ static void test_prometheus(void **state)
     expect_line("# TYPE penstock_source_open_connections gauge");
     expect_line("penstock_source_kafka_commit_seconds_total{component=\"k\\\"\\\\\\n2\"} 1.234");
     expect_line("penstock_source_rejected_clients_total{component=\"r1\"} 7");
+    expect_line("# HELP penstock_sink_queue_size Records that wait in the library");
+    expect_line("# HELP penstock_sink_rtt_seconds Gauge of this component type, see its page");
+    expect_line("# HELP penstock_sink_tx_bytes_total Counter of this component type, see its page");
     expect_line("penstock_sink_queue_size{component=\"k1\"} 42");
     expect_line("penstock_sink_rtt_seconds{component=\"k1\"} 0.0015");
     expect_line("penstock_sink_tx_bytes_total{component=\"k1\"} 9");

@@ -38,7 +38,12 @@ static void test_without_configuration(void **state)
     expect(NULL, "hdfs://localhost/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "webhdfs://nn:9870/logs", PS_LOG_INFO, "APPEND");
     expect(NULL, "swebhdfs://nn:9871/logs", PS_LOG_INFO, "APPEND");
+    expect(NULL, "webhdfs://nn:8020/logs", PS_LOG_WARN, "hdfs://nn:8020 speaks RPC");
     expect(NULL, "hdfs://mycluster/logs", PS_LOG_WARN, "name service");
+    expect(NULL, "hdfs://nn:9870/logs", PS_LOG_WARN, "webhdfs://nn:9870");
+    expect(NULL, "hdfs://[::1]:50070/logs", PS_LOG_WARN, "webhdfs://[::1]:50070");
+    expect(NULL, "hdfs://nn.example.com:9866/logs", PS_LOG_WARN, "a datanode's port by default");
+    expect(NULL, "hdfs://nn.example.com:9000/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "hdfs://nn:port/logs", PS_LOG_ERROR, "host:port");
     expect(NULL, "hdfs:///logs", PS_LOG_ERROR, "without a host");
     expect(NULL, "viewfs://c1/logs", PS_LOG_ERROR, "fs.viewfs.mounttable.c1.link./DIRECTORY");

@@ -417,7 +417,13 @@ static void test_check(void **unused)
          "from 1 to 24"},
         {KEYS("hdfs.round", "true", "hdfs.roundUnit", "day"), PS_LOG_WARN, "not rounded"},
         {PS_KEYS("hdfs.path", "/a/b", "hdfs.fileType", "DataStream"), PS_LOG_WARN, "local disk"},
-        {KEYS("hdfs.kerberosPrincipal", "a@B"), PS_LOG_WARN, "hdfs.kerberosKeytab"},
+        {KEYS("hdfs.kerberosPrincipal", "a@B"), PS_LOG_ERROR, "hdfs.kerberosKeytab"},
+        {KEYS("hdfs.kerberosKeytab", "/a"), PS_LOG_ERROR, "hdfs.kerberosPrincipal"},
+        {KEYS("hdfs.timeZone", "Mars/Phobos"), PS_LOG_WARN, "is not a time zone"},
+        {KEYS("hdfs.maxOpenFiles", "0"), PS_LOG_WARN, "hdfs.maxOpenFiles"},
+        {KEYS(ENDLESS), PS_LOG_WARN, "only when the agent stops"},
+        {PS_KEYS("hdfs.path", url, "serializer.a", "b"), PS_LOG_WARN, "serializer.a"},
+        {PS_KEYS("hdfs.path", "hdfs://nn:9870/a"), PS_LOG_WARN, "webhdfs://nn:9870"},
         {PS_KEYS("hdfs.path", url, "serializer", "avro_event"), PS_LOG_WARN, "SequenceFile"},
         {KEYS("hdfs.retryInterval", "0"), PS_LOG_WARN, "hdfs.retryInterval"},
         {PS_KEYS("hdfs.path", "hdfs://%{h}:8020/a", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "escape"},
@@ -438,19 +444,38 @@ static void test_check(void **unused)
     }
 }
 
+/* A batch with an event that cannot be written is tried each few seconds: said at first and each minute, not each time. */
+static void test_flaw_is_said_seldom(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream"));
+    uint64_t before = ps_log_count(PS_LOG_ERROR);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("1"));
+    for (unsigned i = 0; i < 24; i++) {
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR) - before, 1 + i / 12);
+        pass(&stage, 5000);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 24);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     unsetenv("HADOOP_CONF_DIR");
     unsetenv("HADOOP_HOME");
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_dead_letters), IN_FOLDER(test_orphans_reported), IN_FOLDER(test_orphans_recovered),
-        IN_FOLDER(test_names),        IN_FOLDER(test_no_name_in_use),   IN_FOLDER(test_roll_by_count),
-        IN_FOLDER(test_roll_by_size), IN_FOLDER(test_roll_by_time),     IN_FOLDER(test_idle),
-        IN_FOLDER(test_escapes),      IN_FOLDER(test_local_time),       IN_FOLDER(test_no_timestamp),
-        IN_FOLDER(test_parent),       IN_FOLDER(test_open_files),       IN_FOLDER(test_names_taken),
-        IN_FOLDER(test_serializer),   IN_FOLDER(test_compressed),       IN_FOLDER(test_plain_paths),
-        IN_FOLDER(test_check),
+        IN_FOLDER(test_dead_letters), IN_FOLDER(test_orphans_reported),    IN_FOLDER(test_orphans_recovered),
+        IN_FOLDER(test_names),        IN_FOLDER(test_no_name_in_use),      IN_FOLDER(test_roll_by_count),
+        IN_FOLDER(test_roll_by_size), IN_FOLDER(test_roll_by_time),        IN_FOLDER(test_idle),
+        IN_FOLDER(test_escapes),      IN_FOLDER(test_local_time),          IN_FOLDER(test_no_timestamp),
+        IN_FOLDER(test_parent),       IN_FOLDER(test_open_files),          IN_FOLDER(test_names_taken),
+        IN_FOLDER(test_serializer),   IN_FOLDER(test_compressed),          IN_FOLDER(test_plain_paths),
+        IN_FOLDER(test_check),        IN_FOLDER(test_flaw_is_said_seldom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,83 @@
+#include "stages/hdfs_sink/keys.h"
+
+#include "stages/hdfs/open.h"
+#include "stages/hadoop/user.h"
+
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+bool ps_hdfs_plan_is_local(const struct ps_hdfs_plan *plan)
+{
+    return ps_hdfs_url_length(plan->path) > 0 && ps_hadoop_url_is_local(plan->path);
+}
+
+enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
+                                          struct ps_hadoop_configuration **configuration, struct ps_err *err)
+{
+    char room[PS_HADOOP_DIRECTORY_BYTES];
+    *configuration = NULL;
+    if (ps_hdfs_plan_is_local(plan))
+        return PS_OK;
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
+}
+
+bool ps_hdfs_round_unit(const char *word, enum ps_escape_unit *unit)
+{
+    static const char *const words[] = {
+        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
+    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
+        if (strcasecmp(word, words[i]) == 0) {
+            *unit = (enum ps_escape_unit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where a relative path begins: FileSystem.getWorkingDirectory. */
+static enum ps_status find_home(const struct ps_hdfs_plan *plan,
+                                const struct ps_hadoop_configuration *configuration,
+                                char home[PS_HDFS_PLACE_BYTES], struct ps_err *err)
+{
+    char user[PS_HADOOP_USER_BYTES];
+    const char *url = ps_hadoop_url(configuration, ps_hdfs_plan_is_local(plan) ? plan->path : "");
+    if (!ps_hadoop_url_is_local(url)) {
+        snprintf(home, PS_HDFS_PLACE_BYTES, "/user/%s",
+                 plan->proxy_user != NULL ? plan->proxy_user : ps_hadoop_user(user));
+        return PS_OK;
+    }
+    return getcwd(home, PS_HDFS_PLACE_BYTES) != NULL
+               ? PS_OK
+               : ps_err_set(err, "hdfs.path: the working directory is not known");
+}
+
+enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
+                                  const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,
+                                  struct ps_hdfs_place *place, struct ps_err *err)
+{
+    char home[PS_HDFS_PLACE_BYTES] = "";
+    struct ps_escape_options escapes = {
+        .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
+    escapes.round = plan->round && ps_hdfs_round_unit(plan->round_unit, &escapes.unit);
+    if (find_home(plan, configuration, home, err) != PS_OK)
+        return PS_FAIL;
+    return ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err);
+}
+
+struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan)
+{
+    return (struct ps_hdfs_format_names){
+        .file_type = plan->file_type, .codec = plan->codec, .write_format = plan->write_format};
+}
+
+enum ps_status ps_hdfs_plan_serializer(struct ps_hdfs_plan *plan, struct ps_context *context,
+                                       struct ps_hadoop_format *format, struct ps_err *err)
+{
+    if (format->type == PS_HADOOP_SEQUENCE_FILE)
+        return PS_OK;
+    format->serializer = context->sub_stage(context, PS_KIND_SERIALIZER, plan->serializer_type,
+                                            &plan->serializer_keys, &format->serializer_plan, err);
+    return format->serializer != NULL ? PS_OK : PS_FAIL;
+}

@@ -1,0 +1,43 @@
+/* The keys of the sink hdfs as they are bound (stages/sinks/hdfs.c has the rows), and what they mean. Thread: control. */
+#pragma once
+
+#include "stages/hadoop/configuration.h"
+#include "stages/hdfs_sink/format.h"
+#include "stages/hdfs_sink/sink.h"
+
+struct ps_hdfs_plan {
+    const char *path, *file_prefix, *file_suffix, *in_use_prefix, *in_use_suffix, *time_zone, *round_unit;
+    const char *codec, *file_type, *write_format, *serializer_type;
+    const char *principal, *keytab, *proxy_user, *configuration_directory;
+    bool empty_in_use_suffix, round, local_time, hsync, raw;
+    int64_t roll_interval_s, roll_bytes, roll_events, idle_s, batch_size, open_files_max, replicas_min,
+        threads, roll_threads, round_value, close_tries, retry_s, call_timeout_ms;
+    int orphans;
+    struct ps_pairs serializer_keys;
+    struct ps_hdfs_settings settings;
+    struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
+};
+
+/* Whether hdfs.path itself names the local disk. */
+bool ps_hdfs_plan_is_local(const struct ps_hdfs_plan *plan);
+
+/* Reads Hadoop's configuration, if there is one and the path may need it; else NULL. */
+enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
+                                          struct ps_hadoop_configuration **configuration, struct ps_err *err);
+
+/* hdfs.roundUnit. Returns false for another word: Flume does not round then. */
+bool ps_hdfs_round_unit(const char *word, enum ps_escape_unit *unit);
+
+/* hdfs.path and hdfs.filePrefix. */
+enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
+                                  const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,
+                                  struct ps_hdfs_place *place, struct ps_err *err);
+
+struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan);
+
+/* Finds the serializer, of formats that have one. The context reports what is wrong with its keys. */
+enum ps_status ps_hdfs_plan_serializer(struct ps_hdfs_plan *plan, struct ps_context *context,
+                                       struct ps_hadoop_format *format, struct ps_err *err);
+
+/* The stage's `check`: all problems of the keys at once. (stages/hdfs_sink/check.c) */
+enum ps_status ps_hdfs_check(const void *plan, const struct ps_context *context);

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Tests what penstock check says about agent files with the sink hdfs, whole: every problem at once, with file, line and key.
+# tests/conf/data/hdfs-NAME.properties has the mistakes, .expected what is said of them; UPDATE=1 writes it.
+set -uo pipefail
+[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
+cd "$PENSTOCK_SOURCE/tests/conf/data" || exit 1
+unset HADOOP_CONF_DIR HADOOP_HOME
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+for file in hdfs-*.properties; do
+    "$PENSTOCK" check -n a1 -f "$file" >"$work/all"
+    code=$?
+    ((code == 0)) || { echo "FAILED: $file: exit code $code"; failed=1; }
+    sed '/^$/,$d' "$work/all" >"$work/out"
+    tail -n 1 "$work/all" >>"$work/out"
+    [[ -z ${UPDATE:-} ]] || cp "$work/out" "${file%.properties}.expected"
+    diff "${file%.properties}.expected" "$work/out" || { echo "FAILED: $file"; failed=1; }
+done
+exit "$failed"
