@@ -3,6 +3,7 @@
 #include "stages/hdfs_sink/keys.h"
 
 #include "core/quantity.h"
+#include "stages/hdfs/open.h"
 #include "stages/hdfs/security.h"
 #include "stages/hdfs/url.h"
 
@@ -193,14 +194,23 @@ static void refuse_place(struct checking *checking, const char *text)
     refuse(checking, "hdfs.path", "%s", text);
 }
 
-/* The path, and the file system that it names. */
+static void check_url(struct checking *checking)
+{
+    enum ps_log_level severity;
+    char advice[PS_HADOOP_ADVICE_BYTES];
+    if (!ps_hadoop_url_advise(checking->configuration, checking->plan->path, &severity, advice))
+        return;
+    if (severity == PS_LOG_ERROR)
+        refuse(checking, "hdfs.path", "%s", advice);
+    else
+        ps_report(checking->context, severity, "hdfs.path", "%s", advice);
+}
+
 static void check_path(struct checking *checking)
 {
     struct ps_hdfs_plan plan = *checking->plan;
     struct ps_hdfs_place place;
     struct ps_err err = {.length = 0};
-    enum ps_log_level severity;
-    char advice[PS_HADOOP_ADVICE_BYTES];
     plan.round = plan.round && !rounding_is_wrong(checking); /* else it is said twice */
     ps_escape_check_zone(checking->context, "hdfs.timeZone", plan.time_zone);
     if (ps_hdfs_plan_place(&plan, checking->configuration, checking->context->arena, &place, &err) != PS_OK) {
@@ -210,12 +220,6 @@ static void check_path(struct checking *checking)
     if (plan.hsync && strstr(ps_hadoop_url(checking->configuration, place.url), "webhdfs:") != NULL)
         refuse(checking, "penstock.hsync",
                "there is no hsync through WebHDFS: write to hdfs://, or leave it out");
-    if (!ps_hadoop_url_advise(checking->configuration, plan.path, &severity, advice))
-        return;
-    if (severity == PS_LOG_ERROR)
-        refuse(checking, "hdfs.path", "%s", advice);
-    else
-        ps_report(checking->context, severity, "hdfs.path", "%s", advice);
 }
 
 /* FlumeAuthenticationUtil.getAuthenticator wants both, or none. */
@@ -248,6 +252,7 @@ enum ps_status ps_hdfs_check(const void *plan_, const struct ps_context *context
         return PS_FAIL;
     }
     check_path(&checking);
+    check_url(&checking);
     warn_about_disk(&checking);
     check_security(&checking);
     ps_hadoop_configuration_free(checking.configuration);
