@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests what penstock check says about agent files with the sink hdfs, whole: every problem at once, with file, line and key.
-# tests/conf/data/hdfs-NAME.properties has the mistakes, .expected what is said of them; UPDATE=1 writes it.
+# The mistakes are in tests/conf/data (hdfs-*.properties), what is said of them is beside them (.expected; UPDATE=1 writes it).
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 cd "$PENSTOCK_SOURCE/tests/conf/data" || exit 1
