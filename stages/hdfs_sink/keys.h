@@ -39,5 +39,8 @@ struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan)
 enum ps_status ps_hdfs_plan_serializer(struct ps_hdfs_plan *plan, struct ps_context *context,
                                        struct ps_hadoop_format *format, struct ps_err *err);
 
+/* The stage's `probe`. (stages/hdfs_sink/probe.c) */
+void ps_hdfs_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
+
 /* The stage's `check`: all problems of the keys at once. (stages/hdfs_sink/check.c) */
 enum ps_status ps_hdfs_check(const void *plan, const struct ps_context *context);

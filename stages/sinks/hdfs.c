@@ -378,6 +378,7 @@ const struct ps_stage_ops ps_sink_hdfs = {
     .plan_size = sizeof(struct ps_hdfs_plan),
     .state_size = sizeof(struct hdfs_state),
     .check = ps_hdfs_check,
+    .probe = ps_hdfs_probe,
     .build = hdfs_build,
     .teardown = hdfs_teardown,
     .open = hdfs_open,

@@ -362,6 +362,7 @@ static enum ps_file_error carry_out(struct outcome *outcome)
     case PS_TEST_LIST:
         return PS_FILE_OK;
     case PS_TEST_STAT:
+        return file != NULL || strcmp(outcome->path, "/") == 0 ? PS_FILE_OK : PS_FILE_MISSING;
     case PS_TEST_RECOVER:
         return file != NULL ? PS_FILE_OK : PS_FILE_MISSING;
     case PS_TEST_OPERATIONS:
@@ -417,7 +418,9 @@ static void deliver(struct outcome *outcome)
         answer.entries = entries;
     }
     if (outcome->operation == PS_TEST_STAT && error == PS_FILE_OK) {
-        status.length_bytes = find(outcome->path)->length;
+        const struct file *file = find(outcome->path);
+        status.directory = file == NULL; /* the root */
+        status.length_bytes = file != NULL ? file->length : 0;
         answer.entries = &status;
         answer.entry_count = 1;
     }

@@ -1,0 +1,97 @@
+/* What check --probe does to a file system, and what it says. */
+#include "stages/hdfs/probe.h"
+
+#include "tests/support/fake_filesystem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static char said[8192];
+
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    size_t length = strlen(said);
+    (void)probe;
+    snprintf(said + length, sizeof said - length, "%s %s %s|%s|%s\n",
+             result == PS_PROBED_OK ? "ok" : "FAILED", key != NULL ? key : "-", what,
+             cause != NULL ? cause : "-", cure != NULL ? cure : "-");
+}
+
+static void try(const char *directory, uint64_t timeout_ms)
+{
+    const struct ps_probe probe = {.component = "sink k1", .timeout_ms = timeout_ms, .tried = on_tried};
+    const struct ps_hadoop_probe what = {
+        .key = "hdfs.path", .directory = directory, .url = "hdfs://nn:8020", .user = "flume"};
+    struct ps_filesystem *filesystem = ps_test_files();
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    said[0] = '\0';
+    ps_hadoop_probe_filesystem(&probe, filesystem, epoll_fd, &what);
+    close(epoll_fd);
+    assert_int_equal(ps_test_files_open(), 0);
+    ps_filesystem_close(filesystem);
+}
+
+static void expect(const char *text)
+{
+    if (strstr(said, text) == NULL)
+        fail_msg("not said: %s\n%s", text, said);
+}
+
+static void test_writes_and_removes(void **unused)
+{
+    (void)unused;
+    try("/logs/web", PS_TEST_PATIENCE_MS);
+    expect("ok - hdfs.path: hdfs://nn:8020 as flume: answers|-|-\n");
+    expect("ok - hdfs.path: directory / (what is missing below it is made when events come): a file was "
+           "written, and removed again|-|-\n");
+    assert_int_equal(ps_test_files_count(PS_TEST_STAT), 3);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 1);
+    assert_int_equal(ps_test_files_count(PS_TEST_REMOVE), 1);
+    ps_test_files_expect_names(PS_WORDS(NULL));
+}
+
+/* Each failure ends it, with its cure; no file is left. */
+static void test_failures(void **unused)
+{
+    static const struct {
+        enum ps_test_file_operation operation;
+        enum ps_file_error error;
+        const char *cure;
+        unsigned removals;
+    } cases[] = {
+        {PS_TEST_STAT, PS_FILE_UNAVAILABLE, "see whether the namenode runs", 0},
+        {PS_TEST_CREATE, PS_FILE_DENIED, "let the user write there", 0},
+        {PS_TEST_FLUSH, PS_FILE_NO_SPACE, "free space, or raise the quota", 1},
+        {PS_TEST_CLOSE, PS_FILE_TIMEOUT, "see whether the namenode runs", 1},
+        {PS_TEST_REMOVE, PS_FILE_DENIED, "let the user write there", 1},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        ps_test_files_setup(unused);
+        ps_test_files_fail(cases[i].operation, 0, 1, cases[i].error);
+        try("/", PS_TEST_PATIENCE_MS);
+        expect("FAILED hdfs.path hdfs.path: ");
+        expect(cases[i].cure);
+        assert_int_equal(ps_test_files_count(PS_TEST_REMOVE), cases[i].removals);
+    }
+}
+
+static void test_no_answer(void **unused)
+{
+    (void)unused;
+    ps_test_files_hold(PS_TEST_STAT, "");
+    try("/logs", 1);
+    expect("FAILED hdfs.path hdfs.path: hdfs://nn:8020 as flume|no answer|see whether");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_writes_and_removes, ps_test_files_setup),
+        cmocka_unit_test_setup(test_failures, ps_test_files_setup),
+        cmocka_unit_test_setup(test_no_answer, ps_test_files_setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
