@@ -5,9 +5,7 @@
 # flushes into the middle of a file what gzip cannot read (HADOOP-8522).
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-# Apart from the Flume of other tests, which has no Hadoop.
-export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-flume-hadoop
-"$here/flume" fetch hadoop >/dev/null 2>&1 || skip "Hadoop's jars cannot be fetched"
+export FLUME_HADOOP=1
 
 sinks="count size standard buckets names bare few sequence text bzip2 idle"
 metrics=$(ports_reserve)

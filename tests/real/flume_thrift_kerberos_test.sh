@@ -7,9 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 # shellcheck source=tests/support/kdc.sh
 source "$here/../support/kdc.sh"
 kdc_programs || skip "no krb5-kdc, krb5-admin-server"
-# Apart from the Flume of other tests, which has no Hadoop.
-export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-flume-hadoop
-"$here/flume" fetch hadoop >"$work/fetch.log" 2>&1 || skip "a Hadoop client cannot be fetched"
+export FLUME_HADOOP=1
 
 base=$(ports_reserve)
 events=500
