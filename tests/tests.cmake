@@ -77,7 +77,8 @@ foreach(source ${test_scripts})
     string(REGEX MATCHALL "[a-z0-9]+" needs "${needs}")
     list(REMOVE_ITEM needs eeds)
     list(TRANSFORM needs PREPEND real_)
-    set_tests_properties(${target} PROPERTIES LABELS "real;${needs}")
+    # Several JVMs start in it: a minute on a quiet machine, ten on a busy one.
+    set_tests_properties(${target} PROPERTIES LABELS "real;${needs}" TIMEOUT 600)
   endif()
 endforeach()
 
