@@ -2,7 +2,7 @@
  * refused row has a reason. Input: the body. */
 #include "core/stage.h"
 #include "stages/hive/json.h"
-#include "stages/orc/decimal.h"
+#include "tests/fuzz/hive_values.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,60 +16,6 @@ static const char columns[] = "struct<" COLUMNS ",o:array<array<int>>,p:map<stri
                               "string>>,r:struct<" COLUMNS ",s:struct<x:int>>,t:map<timestamp,date>>";
 
 static uint64_t sum; /* of all bytes of strings, so that they are read */
-
-static void check(const struct ps_orc_type *type, const struct ps_orc_value *value);
-
-static void check_items(const struct ps_orc_type *type, const struct ps_orc_value *value)
-{
-    bool is_struct = type->kind == PS_ORC_STRUCT;
-    PS_ASSERT(is_struct ? value->item_count == type->child_count
-                        : value->item_count % type->child_count == 0);
-    for (uint32_t i = 0; i < value->item_count; i++)
-        check(type->children[i % type->child_count], &value->items[i]);
-    for (uint32_t i = 0; type->kind == PS_ORC_MAP && i < value->item_count; i += 2)
-        PS_ASSERT(!value->items[i].null);
-}
-
-static void check(const struct ps_orc_type *type, const struct ps_orc_value *value)
-{
-    if (value->null)
-        return;
-    switch (type->kind) {
-    case PS_ORC_BOOLEAN:
-        PS_ASSERT(value->integer == 0 || value->integer == 1);
-        break;
-    case PS_ORC_TINYINT:
-        PS_ASSERT(value->integer >= INT8_MIN && value->integer <= INT8_MAX);
-        break;
-    case PS_ORC_SMALLINT:
-        PS_ASSERT(value->integer >= INT16_MIN && value->integer <= INT16_MAX);
-        break;
-    case PS_ORC_INT:
-    case PS_ORC_DATE:
-        PS_ASSERT(value->integer >= INT32_MIN && value->integer <= INT32_MAX);
-        break;
-    case PS_ORC_TIMESTAMP:
-        PS_ASSERT(value->nanoseconds < 1000000000);
-        break;
-    case PS_ORC_DECIMAL:
-        PS_ASSERT(ps_orc_decimal_fits(value->decimal, type->precision));
-        break;
-    case PS_ORC_STRING:
-    case PS_ORC_VARCHAR:
-    case PS_ORC_CHAR:
-    case PS_ORC_BINARY:
-        for (uint32_t i = 0; i < value->length; i++)
-            sum += (unsigned char)value->bytes[i];
-        break;
-    case PS_ORC_ARRAY:
-    case PS_ORC_MAP:
-    case PS_ORC_STRUCT:
-        check_items(type, value);
-        break;
-    default:
-        break;
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -89,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     body = realloc(body, size > 0 ? size : 1); /* just as long, so that a byte too many is seen */
     PS_ASSERT(body != NULL);
     if (ps_hive_rows_read(rows, body, (uint32_t)size, &row, &err))
-        check(type, &row);
+        sum += hive_value_check(type, &row);
     else
         PS_ASSERT(err.text[0] != '\0');
     free(body);
