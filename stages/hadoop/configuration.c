@@ -331,6 +331,7 @@ static const struct {
     {"dfs.client.failover.sleep.base.millis", NUMBER, 0, INT32_MAX},
     {"dfs.client.failover.sleep.max.millis", NUMBER, 0, INT32_MAX},
     {"dfs.client.socket-timeout", NUMBER, 0, INT32_MAX},
+    {"dfs.client.write.exclude.nodes.cache.expiry.interval.millis", MILLISECONDS, 0, INT64_MAX / 1000000},
     {"dfs.replication", NUMBER, 1, 512},
     {UMASK_KEY, UMASK, 0, 0777},
     {"ipc.client.connect.retry.interval", NUMBER, 0, INT32_MAX},

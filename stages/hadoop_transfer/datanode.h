@@ -30,6 +30,8 @@ struct ps_datanode_settings {
     uint64_t
         read_timeout_ns; /* dfs.client.socket-timeout; a datanode is given up when it is silent so long .. */
     uint64_t read_timeout_per_node_ns; /* .. and so much more for each datanode of a pipeline */
+    uint64_t silence_ns; /* a pipeline that is silent so long is looked into (silence.c); 0: never */
+    uint64_t probe_ns;   /* how long a datanode that is asked has for its answer */
 };
 
 struct ps_datanode_link;

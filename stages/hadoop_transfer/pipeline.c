@@ -46,6 +46,15 @@ static uint64_t read_timeout_ns(const struct ps_pipeline *pipeline)
     return settings->read_timeout_ns + pipeline->node_count * settings->read_timeout_per_node_ns;
 }
 
+/* When the owner is to be told that it is silent; PS_NEVER: nothing is waited for. */
+static uint64_t silence_due_ns(const struct ps_pipeline *pipeline)
+{
+    uint64_t silence_ns = pipeline->link.settings->silence_ns;
+    if (pipeline->waits_ns == 0 || silence_ns == 0)
+        return PS_NEVER;
+    return (pipeline->told_ns > pipeline->waits_ns ? pipeline->told_ns : pipeline->waits_ns) + silence_ns;
+}
+
 static uint64_t heartbeat_ns(const struct ps_pipeline *pipeline)
 {
     return pipeline->link.settings->read_timeout_ns / 2;
@@ -76,6 +85,17 @@ static void fail(struct ps_pipeline *pipeline, struct ps_pipeline_failure failur
 static void fail_first(struct ps_pipeline *pipeline, const char *reason)
 {
     fail(pipeline, (struct ps_pipeline_failure){0}, reason);
+}
+
+uint64_t ps_pipeline_silent_since(const struct ps_pipeline *pipeline)
+{
+    return pipeline->phase != PS_PIPELINE_CLOSED ? pipeline->waits_ns : 0;
+}
+
+void ps_pipeline_blame(struct ps_pipeline *pipeline, unsigned bad, const char *reason)
+{
+    PS_ASSERT(pipeline->phase != PS_PIPELINE_CLOSED);
+    fail(pipeline, (struct ps_pipeline_failure){.bad = bad}, reason);
 }
 
 /* ---- sending ---- */
@@ -138,6 +158,15 @@ static size_t heartbeat_length(void)
     return 6U + 9 + 9 + 2 + 5; /* lengths; two fixed64, a bool and a fixed32, each with its key */
 }
 
+/* The timer is seldom moved: it fires once in `silence_ns` while packets go to and fro. */
+static void begin_waiting(struct ps_pipeline *pipeline, uint64_t now_ns)
+{
+    pipeline->waits_ns = now_ns;
+    uint64_t due_ns = silence_due_ns(pipeline);
+    if (due_ns < pipeline->timer.due_ns)
+        ps_hadoop_loop_set(pipeline->link.settings->loop, &pipeline->timer, due_ns);
+}
+
 /* Returns false with reason when the connection is lost. */
 static bool send_packets(struct ps_pipeline *pipeline, char *reason)
 {
@@ -161,7 +190,7 @@ static bool send_packets(struct ps_pipeline *pipeline, char *reason)
             return written == 0;
         pipeline->wrote_ns = now_ns;
         if (pipeline->waits_ns == 0)
-            pipeline->waits_ns = now_ns;
+            begin_waiting(pipeline, now_ns);
         if (heartbeat)
             pipeline->heartbeat_left -= (size_t)written;
         else
@@ -308,7 +337,8 @@ static bool take_messages(struct ps_pipeline *pipeline)
         case PS_MESSAGE_WHOLE:
             break;
         }
-        pipeline->waits_ns = pipeline->queue->first != pipeline->queue->unsent ? now_of(pipeline) : 0;
+        bool under_way = pipeline->queue->first != pipeline->queue->unsent || pipeline->packet_sent > 0;
+        pipeline->waits_ns = under_way ? now_of(pipeline) : 0;
         bool setting_up = pipeline->phase == PS_PIPELINE_SETTING_UP;
         if (!(setting_up ? take_response(pipeline, &message) : take_ack(pipeline, &message)))
             return false;
@@ -384,7 +414,14 @@ static void on_time(struct ps_hadoop_timer *timer)
         if (pipeline->rest_until_ns > now_ns && pipeline->rest_until_ns < next_ns)
             next_ns = pipeline->rest_until_ns;
     }
+    bool silent = now_ns >= silence_due_ns(pipeline);
+    if (silent)
+        pipeline->told_ns = now_ns;
+    if (silence_due_ns(pipeline) < next_ns)
+        next_ns = silence_due_ns(pipeline);
     ps_hadoop_loop_set(pipeline->link.settings->loop, timer, next_ns);
+    if (silent)
+        pipeline->ops->silent(pipeline); /* which may close it */
 }
 
 /* ---- set-up ---- */
@@ -463,6 +500,7 @@ void ps_pipeline_open(struct ps_pipeline *pipeline, const struct ps_pipeline_set
     memset(pipeline->slow, 0, sizeof pipeline->slow);
     remember_names(pipeline, located);
     ps_datanode_link_open(&pipeline->link, located->locs[0]->id, located->block_token, operation, length);
+    uint64_t due_ns = pipeline->waits_ns + read_timeout_ns(pipeline);
     ps_hadoop_loop_set(pipeline->link.settings->loop, &pipeline->timer,
-                       pipeline->waits_ns + read_timeout_ns(pipeline));
+                       due_ns < silence_due_ns(pipeline) ? due_ns : silence_due_ns(pipeline));
 }

@@ -6,6 +6,9 @@
  * block is sent only when all others are acknowledged. A pipeline that has failed is closed; the owner sets up another one, and
  * what is left in the queue is sent again.
  *
+ * Which datanode of a silent pipeline is to blame cannot be seen from here: its first one waits for the others, longer than most call
+ * time-outs are. So the owner is told early (`silent`), and asks each of them.
+ *
  * A heartbeat is sent when nothing was sent for half of the read time-out (30 s), because datanodes give up silent writers.
  *
  * Thread: the worker of the file system. */
@@ -45,6 +48,9 @@ struct ps_pipeline_ops {
     void (*acknowledged)(struct ps_pipeline *pipeline, struct ps_packet *packet);
     /* It is closed. */
     void (*failed)(struct ps_pipeline *pipeline, const struct ps_pipeline_failure *failure);
+    /* Something is under way, and nothing has come back for `silence_ns` of the settings; again after each further one. Nobody is to
+     * blame yet: ps_pipeline_blame may be called, now or later. */
+    void (*silent)(struct ps_pipeline *pipeline);
 };
 
 /* What it is set up for. Texts and messages are the owner's, during the call. */
@@ -77,6 +83,7 @@ struct ps_pipeline {
     size_t heartbeat_left; /* of a heartbeat that is under way */
     uint64_t wrote_ns;
     uint64_t waits_ns;      /* since then an answer is waited for; 0: nothing is under way */
+    uint64_t told_ns;       /* when `silent` was called last */
     uint64_t sent_bytes;    /* of the block: the end of the last packet that was sent */
     uint64_t rest_until_ns; /* a datanode is congested: nothing is sent before */
     uint32_t rest_ms;
@@ -92,5 +99,9 @@ void ps_pipeline_init(struct ps_pipeline *pipeline, const struct ps_datanode_set
 void ps_pipeline_open(struct ps_pipeline *pipeline, const struct ps_pipeline_setup *setup);
 /* Sends what the queue has, as far as it goes. A failure is reported later. Does nothing unless it is streaming. */
 void ps_pipeline_send(struct ps_pipeline *pipeline);
+/* Since when nothing has come back, although something is under way; 0: that is not so. */
+uint64_t ps_pipeline_silent_since(const struct ps_pipeline *pipeline);
+/* Gives it up, because of the datanode of this index: `failed` is called before this returns. It must not be closed. */
+void ps_pipeline_blame(struct ps_pipeline *pipeline, unsigned bad, const char *reason);
 /* Without a word. */
 void ps_pipeline_close(struct ps_pipeline *pipeline);

@@ -13,6 +13,10 @@
 #define READ_TIMEOUT_MS 60000U
 #define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */
 #define WRITE_PACKET_BYTES 65536U
+#define EXCLUDE_MS 600000U
+#define SILENCE_NS_MIN (2 * PS_NS_PER_S) /* a JVM may collect its garbage meanwhile */
+#define PROBE_NS_MIN (2 * PS_NS_PER_S)
+#define PROBE_NS_MAX (10 * PS_NS_PER_S)
 #define AUTHORITY_BYTES 512U
 #define RECOVER_STEP_NS (250 * PS_NS_PER_MS)
 
@@ -360,6 +364,7 @@ static void hdfs_close(struct ps_filesystem *filesystem)
         ps_hdfs_reader_free(hdfs->readers);
     while (hdfs->calls != NULL)
         free_call(hdfs->calls);
+    ps_hdfs_free_inquiries(hdfs);
     ps_namenode_close(hdfs->namenode);
     ps_hadoop_loop_close(hdfs->loop);
     ps_packet_pool_clear(&hdfs->pool);
@@ -404,6 +409,10 @@ static struct ps_hdfs_limits limits_of(const struct ps_hadoop_configuration *con
             PS_NS_PER_S,
         .packet_bytes = (uint32_t)ps_hadoop_configuration_number(
             configuration, "dfs.client-write-packet-size", WRITE_PACKET_BYTES),
+        .exclude_ns =
+            ps_hadoop_configuration_ms(
+                configuration, "dfs.client.write.exclude.nodes.cache.expiry.interval.millis", EXCLUDE_MS) *
+            PS_NS_PER_MS,
     };
     if (!ps_hadoop_configuration_boolean(configuration, REPLACE "enable", true) ||
         (policy != NULL && strcasecmp(policy, "NEVER") == 0))
@@ -414,8 +423,14 @@ static struct ps_hdfs_limits limits_of(const struct ps_hadoop_configuration *con
     return limits;
 }
 
+static uint64_t at_least(uint64_t value, uint64_t least)
+{
+    return value > least ? value : least;
+}
+
 /* A datanode that cannot be connected to is given up after a third of the call time-out, so that another one can be tried
- * within it. */
+ * within it. A pipeline is looked into when it was silent for a quarter of it, and its datanodes have half as long to say that they are
+ * there: two of them, one after another, are replaced within it. */
 static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs)
 {
     const struct ps_hadoop_configuration *configuration = hdfs->configuration;
@@ -435,6 +450,10 @@ static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs)
         .connect_ns = connect_ns < read_ns ? connect_ns : read_ns,
         .read_timeout_ns = read_ns,
         .read_timeout_per_node_ns = READ_TIMEOUT_PER_NODE_NS,
+        .silence_ns = at_least(hdfs->call_timeout_ns / 4, SILENCE_NS_MIN),
+        .probe_ns =
+            at_least(hdfs->call_timeout_ns / 8 < PROBE_NS_MAX ? hdfs->call_timeout_ns / 8 : PROBE_NS_MAX,
+                     PROBE_NS_MIN),
     };
 }
 

@@ -15,6 +15,7 @@
 
 struct ps_hdfs_stream;
 struct ps_hdfs_reader;
+struct ps_hdfs_inquiry;
 
 /* dfs.client.block.write.replace-datanode-on-failure.* (ReplaceDatanodeOnFailure.java) */
 enum ps_replace_policy { PS_REPLACE_NEVER, PS_REPLACE_DEFAULT, PS_REPLACE_ALWAYS };
@@ -32,6 +33,7 @@ struct ps_hdfs_limits {
         recoveries_max;  /* dfs.client.pipeline.recovery.max-retries: in a row, without an acknowledgement */
     uint64_t restart_ns; /* dfs.client.datanode-restart.timeout */
     uint32_t packet_bytes; /* dfs.client-write-packet-size */
+    uint64_t exclude_ns;   /* dfs.client.write.exclude.nodes.cache.expiry.interval.millis */
 };
 
 /* A call to the namenode of an operation of the file system, with what its callback needs. */
@@ -59,6 +61,8 @@ struct ps_hdfs {
     struct ps_hdfs_stream *current;  /* whose callbacks are called; NULL: it was abandoned in one */
     struct ps_hdfs_call *calls;
     struct ps_hdfs_reader *readers;
+    bool refuses_blocks;               /* the namenode has no datanode for a new block; it was logged */
+    struct ps_hdfs_inquiry *inquiries; /* of datanodes that were suspected */
 };
 
 /* ---- streams ---- */
@@ -144,8 +148,9 @@ struct ps_hdfs_stream {
     struct ps_pipeline pipeline;
     struct ps_hdfs_nodes excluded, failed; /* for addBlock; for replacements */
     unsigned block_tries, recoveries;
+    uint64_t suspects_ns; /* since then it asks its datanodes whether they are there; 0: it does not */
     struct ps_hadoop_timer again; /* asks for a block again, when the namenode had no datanode for it .. */
-    uint64_t again_until_ns;      /* .. until then; 0: it was not so */
+    uint64_t again_until_ns;      /* .. until then, whoever is excluded elsewhere; 0: it was not so */
     struct ps_hdfs_recovery *recovery; /* NULL: none is under way */
     enum ps_file_error error;          /* FAILED */
     char *reason;
@@ -191,6 +196,8 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
 /* The pipeline that it set up is ready, or has failed. */
 void ps_hdfs_recovery_ready(struct ps_hdfs_stream *stream);
 void ps_hdfs_recovery_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure);
+/* The block is copied to a replacement, and one of the two datanodes is silent. */
+void ps_hdfs_recovery_silent(struct ps_hdfs_stream *stream, const char *reason);
 /* NULL is allowed. */
 void ps_hdfs_recovery_free(struct ps_hdfs_stream *stream);
 /* Whether a pipeline of so many datanodes needs another one (ReplaceDatanodeOnFailure.satisfy). */
@@ -200,6 +207,21 @@ bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replica
 /* Adds a copy; without memory it is left out. */
 void ps_hdfs_nodes_add(struct ps_hdfs_nodes *nodes, const PsHadoop__DatanodeInfo *node);
 void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes);
+/* NULL: no memory. Caller frees. */
+PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *located);
+
+/* ---- silence.c: which datanodes are silent ---- */
+
+/* Nothing is heard from the datanodes of the stream: each of them is asked whether it is there. When all have answered, or had their
+ * time: if some are silent and others are not, the pipeline is given up because of them. Does nothing while it asks already. */
+void ps_hdfs_suspect(struct ps_hdfs_stream *stream);
+/* Whether it did not answer when it was asked, and is left out of new blocks since. */
+bool ps_hdfs_node_is_silent(const struct ps_hdfs *hdfs, const PsHadoop__DatanodeId *id);
+/* Adds the datanodes that are left out. */
+void ps_hdfs_add_silent_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *nodes);
+/* For the message of a time-out: "; datanode 10.0.0.7:9866 does not answer", or which ones it waits for, or "". */
+void ps_hdfs_describe_wait(struct ps_hdfs_stream *stream, char *out, size_t room);
+void ps_hdfs_free_inquiries(struct ps_hdfs *hdfs);
 
 /* ---- reader.c ---- */
 

@@ -36,6 +36,13 @@ bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replica
 
 /* ---- its memory ---- */
 
+static void watch_transfer(struct ps_hdfs_stream *stream)
+{
+    struct ps_hadoop_loop *loop = stream->hdfs->loop;
+    ps_hadoop_loop_set(loop, &stream->recovery->timer,
+                       ps_hadoop_loop_now(loop).mono_ns + stream->hdfs->datanodes.silence_ns);
+}
+
 static const struct ps_datanode_link_ops transfer_ops;
 
 static struct ps_hdfs_stream *stream_of_timer(struct ps_hadoop_timer *timer)
@@ -44,9 +51,16 @@ static struct ps_hdfs_stream *stream_of_timer(struct ps_hadoop_timer *timer)
         ->stream;
 }
 
-static void restart_waited(struct ps_hadoop_timer *timer)
+/* It has waited for a datanode that restarts, or for one that copies the block: then the transfer's datanodes are asked. */
+static void on_time(struct ps_hadoop_timer *timer)
 {
-    prepare(stream_of_timer(timer));
+    struct ps_hdfs_stream *stream = stream_of_timer(timer);
+    if (stream->recovery->candidate == NULL) {
+        prepare(stream);
+        return;
+    }
+    watch_transfer(stream);
+    ps_hdfs_suspect(stream);
 }
 
 static void begin(struct ps_hdfs_stream *stream)
@@ -54,7 +68,7 @@ static void begin(struct ps_hdfs_stream *stream)
     if (stream->recovery == NULL) {
         stream->recovery = ps_must_alloc(1, sizeof *stream->recovery, "a recovery of a pipeline");
         ps_datanode_link_init(&stream->recovery->transfer, &transfer_ops, &stream->hdfs->datanodes);
-        stream->recovery->timer.fire = restart_waited;
+        stream->recovery->timer.fire = on_time;
         stream->recovery->stream = stream;
     }
     stream->recovery->bad = stream->recovery->restarting = -1;
@@ -113,6 +127,31 @@ static void note_failure(struct ps_hdfs_stream *stream, const struct ps_pipeline
         recovery->bad = -1;
 }
 
+static void drop(struct ps_hdfs_stream *stream, size_t at)
+{
+    struct ps_hdfs_recovery *recovery = stream->recovery;
+    ps_hdfs_nodes_add(&stream->failed, stream->located->locs[at]);
+    remove_node(stream->located, at);
+    if (recovery->restarting <= (int)at)
+        recovery->restarting = -1;
+    else
+        recovery->restarting--;
+}
+
+/* Several may have become silent at the same time: the next pipeline would wait for each of them. */
+static void leave_out_silent(struct ps_hdfs_stream *stream)
+{
+    const PsHadoop__LocatedBlock *located = stream->located;
+    char name[80];
+    for (size_t i = located->n_locs; i-- > 0 && located->n_locs > 1;) {
+        if (!ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id))
+            continue;
+        ps_datanode_name(located->locs[i]->id, name, sizeof name);
+        ps_log(PS_LOG_WARN, stream->hdfs->component, "%s: and without datanode %s", stream->path, name);
+        drop(stream, i);
+    }
+}
+
 /* Leaves the bad datanode out. Returns false when none is left: the stream has failed. */
 static bool leave_out(struct ps_hdfs_stream *stream)
 {
@@ -132,13 +171,9 @@ static bool leave_out(struct ps_hdfs_stream *stream)
     }
     ps_log(PS_LOG_WARN, stream->hdfs->component, "%s: %s; the pipeline is set up again without datanode %s",
            stream->path, recovery->reason, name);
-    ps_hdfs_nodes_add(&stream->failed, located->locs[bad]);
-    remove_node(located, bad);
-    if (recovery->restarting == (int)bad || recovery->restarting < (int)bad)
-        recovery->restarting = -1;
-    else if (recovery->restarting > (int)bad)
-        recovery->restarting--;
+    drop(stream, bad);
     recovery->bad = -1;
+    leave_out_silent(stream);
     return true;
 }
 
@@ -174,6 +209,12 @@ static int find_new(const PsHadoop__LocatedBlock *old, const PsHadoop__LocatedBl
     return -1;
 }
 
+static void end_transfer(struct ps_hdfs_recovery *recovery)
+{
+    ps_datanode_link_close(&recovery->transfer);
+    ps_hadoop_loop_unset(recovery->stream->hdfs->loop, &recovery->timer);
+}
+
 static void take_candidate(struct ps_hdfs_stream *stream)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
@@ -182,7 +223,7 @@ static void take_candidate(struct ps_hdfs_stream *stream)
     if (added >= 0)
         ps_datanode_name(recovery->candidate->locs[added]->id, name, sizeof name);
     ps_log(PS_LOG_INFO, stream->hdfs->component, "%s: datanode %s takes its place", stream->path, name);
-    ps_datanode_link_close(&recovery->transfer);
+    end_transfer(recovery);
     ps_hadoop__located_block__free_unpacked(stream->located, NULL);
     stream->located = recovery->candidate;
     recovery->candidate = NULL;
@@ -193,7 +234,7 @@ static void transfer_failed(struct ps_hdfs_stream *stream, const char *reason)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
     int added = find_new(stream->located, recovery->candidate);
-    ps_datanode_link_close(&recovery->transfer);
+    end_transfer(recovery);
     if (added >= 0)
         ps_hdfs_nodes_add(&recovery->not_again, recovery->candidate->locs[added]);
     ps_hadoop__located_block__free_unpacked(recovery->candidate, NULL);
@@ -241,6 +282,11 @@ static void transfer_ready(struct ps_datanode_link *link)
     }
 }
 
+void ps_hdfs_recovery_silent(struct ps_hdfs_stream *stream, const char *reason)
+{
+    transfer_failed(stream, reason);
+}
+
 static void transfer_lost(struct ps_datanode_link *link, const char *reason)
 {
     transfer_failed(stream_of_link(link), reason);
@@ -278,19 +324,7 @@ static void transfer(struct ps_hdfs_stream *stream, size_t added)
     char *bytes = ps_operation_encode(PS_OPERATION_TRANSFER_BLOCK, &operation.base, &length);
     ps_datanode_link_open(&recovery->transfer, stream->located->locs[source]->id, candidate->block_token,
                           bytes, length);
-}
-
-static PsHadoop__LocatedBlock *copy_located(const PsHadoop__LocatedBlock *located)
-{
-    size_t length = ps_hadoop__located_block__get_packed_size(located);
-    uint8_t *packed = malloc(length + 1);
-    PsHadoop__LocatedBlock *copy = NULL;
-    if (packed != NULL) {
-        ps_hadoop__located_block__pack(located, packed);
-        copy = ps_hadoop__located_block__unpack(NULL, length, packed);
-    }
-    free(packed);
-    return copy;
+    watch_transfer(stream);
 }
 
 static void replacement_found(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
@@ -309,7 +343,7 @@ static void replacement_found(struct ps_namenode_call *call, const struct ps_nam
         give_up_replacement(stream, "the namenode knows no other datanode");
         return;
     }
-    stream->recovery->candidate = copy_located(proposed);
+    stream->recovery->candidate = ps_hdfs_copy_located(proposed);
     if (stream->recovery->candidate == NULL)
         ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
     else
@@ -325,6 +359,7 @@ static void ask_replacement(struct ps_hdfs_stream *stream)
         ps_hdfs_nodes_add(&all, stream->failed.nodes[i]);
     for (size_t i = 0; i < stream->recovery->not_again.count; i++)
         ps_hdfs_nodes_add(&all, stream->recovery->not_again.nodes[i]);
+    ps_hdfs_add_silent_nodes(stream->hdfs, &all);
     struct ps_namenode_datanodes excluded = {.nodes = all.nodes, .count = all.count};
     ps_namenode_get_additional_datanode(
         stream->hdfs->namenode, &stream->call, stream->path, stream->file_id, located->b, &existing,

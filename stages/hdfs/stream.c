@@ -283,8 +283,10 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
 static void too_late(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_stream *stream = STREAM_OF(timer, timer);
-    ps_hdfs_stream_fail(stream, PS_FILE_TIMEOUT, "%s: no answer within %llu ms", stream->path,
-                        (unsigned long long)(stream->hdfs->call_timeout_ns / PS_NS_PER_MS));
+    char who[PS_FILE_REASON_BYTES];
+    ps_hdfs_describe_wait(stream, who, sizeof who);
+    ps_hdfs_stream_fail(stream, PS_FILE_TIMEOUT, "%s: no answer within %llu ms%s", stream->path,
+                        (unsigned long long)(stream->hdfs->call_timeout_ns / PS_NS_PER_MS), who);
 }
 
 static void add_operation(struct ps_hdfs_stream *stream, enum ps_operation_kind kind, ps_file_done *done,

@@ -41,6 +41,19 @@ void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes)
     *nodes = (struct ps_hdfs_nodes){0};
 }
 
+PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *located)
+{
+    size_t length = ps_hadoop__located_block__get_packed_size(located);
+    uint8_t *packed = malloc(length + 1);
+    PsHadoop__LocatedBlock *copy = NULL;
+    if (packed != NULL) {
+        ps_hadoop__located_block__pack(located, packed);
+        copy = ps_hadoop__located_block__unpack(NULL, length, packed);
+    }
+    free(packed);
+    return copy;
+}
+
 /* ---- a new block ---- */
 
 static void set_up(struct ps_hdfs_stream *stream)
@@ -57,16 +70,28 @@ static void set_up(struct ps_hdfs_stream *stream)
     ps_pipeline_open(&stream->pipeline, &setup);
 }
 
+/* As long as the operation that waits for the block may take, so that it ends with the namenode's reason. */
+static uint64_t ask_until(const struct ps_hdfs_stream *stream, uint64_t now_ns)
+{
+    const struct ps_hdfs_operation *operation = stream->first;
+    return operation != NULL && operation->deadline_ns > 0 ? operation->deadline_ns - 2 * AGAIN_NS
+                                                           : now_ns + stream->hdfs->call_timeout_ns;
+}
+
 /* A namenode that has just been started has no datanodes yet, and it refuses a block when all of them are excluded. Returns
  * whether there is time to ask again, without exclusions. */
-static bool may_ask_again(struct ps_hdfs_stream *stream)
+static bool may_ask_again(struct ps_hdfs_stream *stream, const char *reason)
 {
-    const struct ps_hdfs *hdfs = stream->hdfs;
+    struct ps_hdfs *hdfs = stream->hdfs;
     uint64_t now_ns = ps_hadoop_loop_now(hdfs->loop).mono_ns;
     if (stream->again_until_ns == 0)
-        stream->again_until_ns = now_ns + hdfs->call_timeout_ns / 3;
+        stream->again_until_ns = ask_until(stream, now_ns);
     if (now_ns >= stream->again_until_ns)
         return false;
+    if (!hdfs->refuses_blocks)
+        ps_log(PS_LOG_WARN, hdfs->component, "%s: %s; asks again until the call time-out is over",
+               stream->path, reason);
+    hdfs->refuses_blocks = true;
     ps_hdfs_nodes_clear(&stream->excluded);
     ps_hadoop_loop_set(hdfs->loop, &stream->again, now_ns + AGAIN_NS);
     return true;
@@ -76,7 +101,7 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
 {
     struct ps_hdfs_stream *stream = call->argument;
     const PsHadoop__LocatedBlock *block = answer->block;
-    if (answer->error == PS_FILE_UNAVAILABLE && may_ask_again(stream))
+    if (answer->error == PS_FILE_UNAVAILABLE && may_ask_again(stream, answer->reason))
         return;
     if (answer->error != PS_FILE_OK) {
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
@@ -87,6 +112,8 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
                             block == NULL ? 0 : block->n_locs);
         return;
     }
+    stream->again_until_ns = 0;
+    stream->hdfs->refuses_blocks = false;
     ps_hdfs_stream_set_located(stream, block);
     if (stream->phase != PS_STREAM_FAILED && ps_hdfs_stream_located(stream) != NULL)
         set_up(stream);
@@ -94,11 +121,16 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
 
 static void allocate(struct ps_hdfs_stream *stream)
 {
-    const struct ps_hdfs_nodes *excluded = &stream->excluded;
-    struct ps_namenode_datanodes nodes = {.nodes = excluded->nodes, .count = excluded->count};
+    struct ps_hdfs_nodes excluded = {0};
+    for (size_t i = 0; i < stream->excluded.count; i++)
+        ps_hdfs_nodes_add(&excluded, stream->excluded.nodes[i]);
+    if (stream->again_until_ns == 0)
+        ps_hdfs_add_silent_nodes(stream->hdfs, &excluded);
+    struct ps_namenode_datanodes nodes = {.nodes = excluded.nodes, .count = excluded.count};
     stream->phase = PS_STREAM_ALLOCATING;
     ps_namenode_add_block(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id,
                           stream->prior.pool_id != NULL ? &stream->prior : NULL, &nodes, block_allocated);
+    ps_hdfs_nodes_clear(&excluded);
 }
 
 void ps_hdfs_stream_allocate_again(struct ps_hadoop_timer *timer)
@@ -144,7 +176,6 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream)
     stream->pipeline.held = false;
     stream->must_persist = true;
     stream->block_tries = 0;
-    stream->again_until_ns = 0;
     ps_hdfs_stream_pack(stream);
     ps_hdfs_stream_attend(stream);
 }
@@ -206,10 +237,16 @@ static void pipeline_failed(struct ps_pipeline *pipeline, const struct ps_pipeli
         ps_hdfs_recover(stream, failure);
 }
 
+static void pipeline_silent(struct ps_pipeline *pipeline)
+{
+    ps_hdfs_suspect(stream_of(pipeline));
+}
+
 const struct ps_pipeline_ops ps_hdfs_pipeline_ops = {
     .ready = pipeline_ready,
     .acknowledged = packet_acknowledged,
     .failed = pipeline_failed,
+    .silent = pipeline_silent,
 };
 
 /* ---- a turn of a stream ---- */

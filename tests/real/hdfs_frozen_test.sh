@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Needs: hdfs
+# Servers that stand still (SIGSTOP) while penstock's own HDFS client writes: a DataNode of several, the only one, the NameNode. The
+# writer must find out who is silent, within its call time-out, and go on without it, or wait for it.
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/real/hdfs_files.sh
+source "$PENSTOCK_SOURCE/tests/real/hdfs_files.sh"
+
+step "a NameNode and three DataNodes"
+hdfs_start --datanodes 3 --set dfs.namenode.redundancy.considerLoad=false
+
+step "one of two DataNodes of a pipeline stands still: the file goes on without it, and so do the next blocks"
+write_start two --timeout 16000 --replication 2 --block-size 1048576 --batch 60000
+await_progress 15
+frozen=$(node_of two 2)
+hdfs_signal STOP "$frozen"
+address=127.0.0.1:$((port + 62 + 3 * ${frozen#datanode}))
+await_progress $(($(<"$work/progress") + 60))
+grep -q "WARN hdfs_writer: datanode $address: no answer within .*it gets no new blocks for 10 min" "$work/writer.log" ||
+    fail "the silent DataNode is not named"
+(($(grep -c 'the pipeline is set up again without' "$work/writer.log") == 1)) || fail "the next blocks have it, too"
+hdfs_signal CONT "$frozen"
+await 60 grep -q "INFO hdfs_writer: datanode $address answers again" "$work/writer.log" || fail "it is left out for ever"
+write_wait two
+same two
+
+step "the only DataNode of a pipeline, then the NameNode: they are waited for"
+write_start one --timeout 30000 --replication 1 --block-size 1048576 --batch 60000
+await_progress 15
+frozen=$(node_of one 1)
+for server in "$frozen" namenode; do
+    hdfs_signal STOP "$server"
+    sleep 5
+    hdfs_signal CONT "$server"
+    await_progress $(($(<"$work/progress") + 40))
+done
+write_wait one
+same one
+step "done"

@@ -1,0 +1,71 @@
+/* One output stream of HDFS against a scripted namenode and a datanode that runs between turns of the stream's loop, on the test's
+ * thread. Nothing depends on time but the patience of a failing test: the clock is client.now. */
+#pragma once
+
+#include "stages/hdfs/hdfs.h"
+#include "stages/hdfs/parts.h"
+#include "tests/support/fake_namenode.h"
+#include "tests/support/support.h"
+
+#define PS_TEST_BLOCK_BYTES 1024U
+
+/* What a callback was told. */
+struct ps_test_outcome {
+    unsigned calls;
+    enum ps_file_error error;
+    char reason[PS_FILE_REASON_BYTES];
+    struct ps_file_stream *abandon; /* in the callback */
+};
+
+struct ps_test_stream {
+    struct ps_test_hdfs client;
+    struct ps_test_namenode namenode;
+    struct ps_filesystem *filesystem;
+    struct ps_file_stream *stream;
+    struct ps_test_outcome created, flushed, closed;
+    /* The datanode: one connection at a time. */
+    int listener, peer;
+    unsigned port;
+    unsigned node_ports[3]; /* where the namenode says that the datanodes are; 0: all of them are this one */
+    bool deaf;              /* it does not answer other connections while there is one */
+    unsigned probes;        /* such connections that it answered */
+    bool silent;            /* it takes packets and says nothing */
+    bool streaming;         /* the operation was answered */
+    char in[200000];
+    size_t in_length;
+    PsHadoop__OpWriteBlock *operation; /* the last one */
+    unsigned operations, packets, ended;
+    char block[PS_TEST_BLOCK_BYTES + 1]; /* what it has of the block */
+    size_t block_length;
+};
+
+/* Of cmocka: *state is a struct ps_test_stream, with a file system of call time-out 30 s. */
+int ps_test_stream_set_up(void **state);
+int ps_test_stream_tear_down(void **state);
+
+/* A ps_file_done; its argument is a struct ps_test_outcome. */
+void ps_test_stream_noted(void *argument, const struct ps_file_answer *answer);
+
+/* A turn of the file system, then one of the datanode. */
+void ps_test_stream_turn(struct ps_test_stream *bench);
+/* Turns until the counter is at least so high. */
+void ps_test_stream_pump(struct ps_test_stream *bench, const unsigned *count, unsigned wanted);
+/* The datanode closes its connection. */
+void ps_test_stream_hang_up(struct ps_test_stream *bench);
+
+/* Turns until the client has called the namenode, with this method. */
+void ps_test_stream_expect(struct ps_test_stream *bench, const char *method);
+/* The namenode answers what was expected last. */
+void ps_test_stream_answer(struct ps_test_stream *bench, const ProtobufCMessage *message);
+void ps_test_stream_answer_defaults(struct ps_test_stream *bench);
+void ps_test_stream_answer_create(struct ps_test_stream *bench);
+/* Expects this method, and answers a block with so many datanodes, at most three: "a", "b", "c". */
+void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *method, uint64_t id,
+                                 uint64_t generation, unsigned nodes);
+void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method);
+
+/* Opens a file; what is written before is kept. */
+void ps_test_stream_create(struct ps_test_stream *bench);
+void ps_test_stream_write_and_flush(struct ps_test_stream *bench, const char *bytes, size_t length);
+/* A file with `text` flushed into a block of so many datanodes. */
+void ps_test_stream_begin_file(struct ps_test_stream *bench, const char *text, unsigned nodes);
