@@ -11,16 +11,16 @@ step "a NameNode and three DataNodes"
 hdfs_start --datanodes 3 --set dfs.namenode.redundancy.considerLoad=false
 
 step "one of two DataNodes of a pipeline stands still: the file goes on without it, and so do the next blocks"
-write_start two --timeout 16000 --replication 2 --block-size 1048576 --batch 60000
+write_start two --timeout 24000 --replication 2 --block-size 1048576 --batch 60000
 await_progress 15
 frozen=$(node_of two 2)
 hdfs_signal STOP "$frozen"
 address=127.0.0.1:$((port + 62 + 3 * ${frozen#datanode}))
 await_progress $(($(<"$work/progress") + 60))
+hdfs_signal CONT "$frozen"
 grep -q "WARN hdfs_writer: datanode $address: no answer within .*it gets no new blocks for 10 min" "$work/writer.log" ||
     fail "the silent DataNode is not named"
-(($(grep -c 'the pipeline is set up again without' "$work/writer.log") == 1)) || fail "the next blocks have it, too"
-hdfs_signal CONT "$frozen"
+(($(grep -c "the pipeline is set up again without datanode $address" "$work/writer.log") == 1)) || fail "the next blocks have it, too"
 await 60 grep -q "INFO hdfs_writer: datanode $address answers again" "$work/writer.log" || fail "it is left out for ever"
 write_wait two
 same two

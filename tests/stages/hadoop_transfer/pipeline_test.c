@@ -1,7 +1,6 @@
 /* pipeline.c against a scripted datanode: a listening socket of this test, which the test itself reads and answers between turns of the
  * loop. So nothing depends on time but the patience of a failing test; the pipeline's clock is the test's. */
 #include "stages/hadoop_transfer/pipeline.h"
-
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
@@ -28,7 +27,7 @@ struct bench {
     PsHadoop__ExtendedBlock block;
     PsHadoop__Token token;
     /* What the pipeline called. */
-    unsigned ready, acknowledged, failed;
+    unsigned ready, acknowledged, failed, silent;
     int64_t last_number;
     struct ps_pipeline_failure failure;
     char reason[PS_DATANODE_REASON_BYTES];
@@ -69,8 +68,13 @@ static void on_failed(struct ps_pipeline *pipeline, const struct ps_pipeline_fai
     assert_int_equal(pipeline->phase, PS_PIPELINE_CLOSED);
 }
 
+static void on_silent(struct ps_pipeline *pipeline)
+{
+    bench_of(pipeline)->silent++;
+}
+
 static const struct ps_pipeline_ops ops = {
-    .ready = on_ready, .acknowledged = on_acknowledged, .failed = on_failed};
+    .ready = on_ready, .acknowledged = on_acknowledged, .failed = on_failed, .silent = on_silent};
 
 /* ---- the bench ---- */
 
@@ -481,6 +485,22 @@ static void a_held_pipeline_sends_nothing(void **state)
     peer_read(bench, 40);
 }
 
+static void silence_is_told_each_time(void **state)
+{
+    struct bench *bench = *state;
+    const unsigned long long passes_ns[] = {20 * PS_NS_PER_S, 8 * PS_NS_PER_S - 1, 1, 8 * PS_NS_PER_S};
+    bench->settings.silence_ns = 8 * PS_NS_PER_S;
+    set_up_pipeline(bench);
+    for (unsigned i = 0; i < 4; i++) {
+        bench->now.mono_ns += passes_ns[i];
+        turn(bench);
+        assert_int_equal(bench->silent, i < 2 ? 0 : i - 1);
+        if (i == 0) /* nothing was waited for so far */
+            queue_packet(bench, 0, "bytes", false);
+        ps_pipeline_send(&bench->pipeline);
+    }
+}
+
 static void a_heartbeat_goes_after_half_a_minute(void **state)
 {
     static const unsigned char expected[] = {
@@ -571,6 +591,7 @@ int main(void)
         TEST(what_is_left_is_sent_again),
         TEST(a_wrong_acknowledgement_is_a_failure),
         TEST(a_held_pipeline_sends_nothing),
+        TEST(silence_is_told_each_time),
         TEST(a_heartbeat_goes_after_half_a_minute),
         TEST(a_datanode_that_stays_slow_is_left_out),
         TEST(a_slow_reader_gets_every_byte),
