@@ -127,6 +127,9 @@ struct ps_hdfs_stream {
     struct ps_hdfs_operation *first, *last; /* operations */
     struct ps_hadoop_timer timer;           /* the first one's deadline */
     struct ps_namenode_call call;           /* of what is under way in this phase */
+    struct ps_namenode_call *look;          /* whether the file is still there; NULL: none is under way */
+    uint64_t looked_ns, look_bytes;         /* when it ended last; what was acknowledged when it began */
+    uint64_t there_bytes;                   /* acknowledged when the file was certainly there */
     struct ps_namenode_call *fsync;         /* of the first flush of a block; NULL: none is under way */
     /* Packets. */
     struct ps_packet_queue queue;
@@ -209,6 +212,13 @@ void ps_hdfs_nodes_add(struct ps_hdfs_nodes *nodes, const PsHadoop__DatanodeInfo
 void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes);
 /* NULL: no memory. Caller frees. */
 PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *located);
+
+/* ---- presence.c ---- */
+
+/* Looks whether the file is still there, once in a while: called after a flush. The stream fails if it is not. */
+void ps_hdfs_stream_look(struct ps_hdfs_stream *stream);
+/* The namenode has just said so. */
+void ps_hdfs_stream_is_there(struct ps_hdfs_stream *stream);
 
 /* ---- silence.c: which datanodes are silent ---- */
 

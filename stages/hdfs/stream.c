@@ -33,15 +33,21 @@ static void drop_packets(struct ps_hdfs_stream *stream)
     stream->stream.written_bytes = stream->stream.acknowledged_bytes;
 }
 
+static void stop_call(struct ps_namenode_call **call)
+{
+    if (*call != NULL)
+        ps_namenode_cancel(*call);
+    free(*call);
+    *call = NULL;
+}
+
 static void stop(struct ps_hdfs_stream *stream)
 {
     ps_pipeline_close(&stream->pipeline);
     ps_hdfs_recovery_free(stream);
     ps_namenode_cancel(&stream->call);
-    if (stream->fsync != NULL)
-        ps_namenode_cancel(stream->fsync);
-    free(stream->fsync);
-    stream->fsync = NULL;
+    stop_call(&stream->fsync);
+    stop_call(&stream->look);
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->timer);
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->again);
     drop_packets(stream);
@@ -401,6 +407,7 @@ static void opened(struct ps_namenode_call *call, const struct ps_namenode_answe
         return;
     }
     stream->leased = true;
+    ps_hdfs_stream_is_there(stream);
     ps_namenode_hold_lease(stream->hdfs->namenode);
     use_status(stream, answer->status);
     if (stream->phase == PS_STREAM_FAILED)

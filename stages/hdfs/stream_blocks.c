@@ -295,10 +295,12 @@ static void persisted(struct ps_namenode_call *call, const struct ps_namenode_an
 {
     struct ps_hdfs_stream *stream = call->argument;
     stream->fsync = NULL;
-    if (answer->error != PS_FILE_OK)
+    if (answer->error != PS_FILE_OK) {
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
-    else
+    } else {
+        ps_hdfs_stream_is_there(stream);
         ps_hdfs_stream_attend(stream);
+    }
     free(call); /* the answer's reason is in it */
 }
 
@@ -355,6 +357,7 @@ static bool is_done(struct ps_hdfs_stream *stream)
         if (operation->number >= 0 && !is_persisted(stream))
             return false;
         stream->hflushed = true;
+        ps_hdfs_stream_look(stream);
         return true;
     case PS_OPERATION_CLOSE:
         if (stream->phase == PS_STREAM_RESTING && stream->queue.first == NULL)

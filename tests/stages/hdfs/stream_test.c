@@ -240,6 +240,46 @@ static void the_call_time_out_ends_a_flush(void **state)
     ps_file_abandon(bench->stream);
 }
 
+/* The path has no file any more: the namenode is asked whether this client writes it still. */
+static void path_is_empty(struct ps_test_stream *bench)
+{
+    PsHadoop__StatusResponse none = PS_HADOOP__STATUS_RESPONSE__INIT;
+    unsigned calls = bench->flushed.calls;
+    bench->client.now.mono_ns += 10 * PS_NS_PER_S;
+    ps_test_stream_write_and_flush(bench, "more", 4);
+    ps_test_stream_pump(bench, &bench->flushed.calls, calls + 1);
+    ps_test_stream_expect(bench, "getFileInfo");
+    ps_test_stream_answer(bench, &none.base);
+    ps_test_stream_expect(bench, "fsync");
+}
+
+static void a_deleted_file_is_noticed(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    ps_test_stream_begin_file(bench, "bytes", 2);
+    path_is_empty(bench);
+    ps_test_stream_answer(bench, NULL); /* it was renamed */
+    const struct ps_hdfs_stream *stream = (const struct ps_hdfs_stream *)bench->stream;
+    for (unsigned waited = 0; stream->look != NULL; waited++) {
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        ps_test_stream_turn(bench);
+        usleep(1000);
+    }
+    path_is_empty(bench);
+    ps_test_namenode_refuse(&bench->namenode, bench->namenode.id, "java.io.FileNotFoundException",
+                            "File for given inode path does not exist");
+    for (unsigned waited = 0; stream->phase != PS_STREAM_FAILED; waited++) {
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        ps_test_stream_turn(bench);
+        usleep(1000);
+    }
+    assert_false(ps_file_write(bench->stream, "x", 1));
+    ps_file_flush(bench->stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
+    ps_test_stream_pump(bench, &bench->flushed.calls, 4);
+    assert_int_equal(bench->flushed.error, PS_FILE_MISSING);
+    assert_non_null(strstr(bench->flushed.reason, "4 bytes that were acknowledged"));
+}
+
 /* Whatever is under way, nothing is called any more. */
 static void a_file_system_is_closed_at_any_time(void **state)
 {
@@ -261,10 +301,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(blocks_follow_one_another),          TEST(a_chunk_that_was_flushed_is_repeated),
-        TEST(a_lost_datanode_is_left_out),        TEST(an_end_that_was_not_acknowledged_is_recovered),
-        TEST(without_datanodes_the_stream_fails), TEST(a_block_that_cannot_be_set_up_is_abandoned),
-        TEST(the_call_time_out_ends_a_flush),     TEST(a_file_system_is_closed_at_any_time),
+        TEST(blocks_follow_one_another),           TEST(a_chunk_that_was_flushed_is_repeated),
+        TEST(a_lost_datanode_is_left_out),         TEST(an_end_that_was_not_acknowledged_is_recovered),
+        TEST(without_datanodes_the_stream_fails),  TEST(a_block_that_cannot_be_set_up_is_abandoned),
+        TEST(the_call_time_out_ends_a_flush),      TEST(a_deleted_file_is_noticed),
+        TEST(a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

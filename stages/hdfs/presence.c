@@ -1,0 +1,70 @@
+/* Whether the file of an open stream is still there. Datanodes go on to acknowledge bytes of a file that somebody has deleted: without
+ * this only `complete` would find out, after an hour perhaps, and all that was acknowledged meanwhile would be gone without a word.
+ * (Hadoop's client does not look either.)
+ *
+ * A file that is written is looked at once in LOOK_NS: getFileInfo, which costs the namenode little. If the path has no file, or another
+ * one, the namenode is asked whether this client still writes the file of this id (fsync): a file that was renamed goes on. */
+#include "stages/hdfs/parts.h"
+
+#include <stdlib.h>
+
+#define LOOK_NS (10 * PS_NS_PER_S)
+
+static uint64_t now_of(const struct ps_hdfs_stream *stream)
+{
+    return ps_hadoop_loop_now(stream->hdfs->loop).mono_ns;
+}
+
+static void end_look(struct ps_hdfs_stream *stream)
+{
+    struct ps_namenode_call *call = stream->look;
+    stream->look = NULL;
+    stream->looked_ns = now_of(stream);
+    free(call);
+}
+
+void ps_hdfs_stream_is_there(struct ps_hdfs_stream *stream)
+{
+    stream->looked_ns = now_of(stream);
+    stream->there_bytes = stream->stream.acknowledged_bytes;
+}
+
+/* Whether the namenode can be reached, and the rest, is found out elsewhere. */
+static void confirmed(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs_stream *stream = call->argument;
+    if (answer->error == PS_FILE_OK)
+        stream->there_bytes = stream->look_bytes;
+    if (answer->error == PS_FILE_MISSING || answer->error == PS_FILE_LEASE)
+        ps_hdfs_stream_fail(
+            stream, answer->error,
+            "%s: somebody has deleted it, or writes it now; %llu bytes that were acknowledged "
+            "since it was last seen, %llu s ago, are lost: %s",
+            stream->path, (unsigned long long)(stream->stream.acknowledged_bytes - stream->there_bytes),
+            (unsigned long long)((now_of(stream) - stream->looked_ns) / PS_NS_PER_S), answer->reason);
+    else
+        end_look(stream);
+}
+
+static void looked(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs_stream *stream = call->argument;
+    bool same = answer->error == PS_FILE_OK && answer->status->file_id == stream->file_id;
+    if ((answer->error == PS_FILE_OK && !same) || answer->error == PS_FILE_MISSING) {
+        ps_namenode_fsync(stream->hdfs->namenode, call, stream->path, stream->file_id, -1, confirmed);
+        return;
+    }
+    if (same)
+        stream->there_bytes = stream->look_bytes;
+    end_look(stream);
+}
+
+void ps_hdfs_stream_look(struct ps_hdfs_stream *stream)
+{
+    if (stream->look != NULL || stream->file_id == 0 || now_of(stream) < stream->looked_ns + LOOK_NS)
+        return;
+    stream->look = ps_must_alloc(1, sizeof *stream->look, "a call to the namenode");
+    stream->look->argument = stream;
+    stream->look_bytes = stream->stream.acknowledged_bytes;
+    ps_namenode_get_file_info(stream->hdfs->namenode, stream->look, stream->path, looked);
+}
