@@ -65,7 +65,7 @@ done
 # A reload that changes the sink closes its files.
 sed -i 's/filePrefix = events/filePrefix = more/' "$work/agent.properties"
 kill -HUP "$agent"
-await "the reload" grep -q "reload" "$work/agent.err"
+await "the reload" grep -q "agent: reloaded; " "$work/agent.err" # a stop before that would give it up
 in_use() { find "$out" -name 'events.*.tmp'; }
 closed() { [[ -z $(in_use) ]]; }
 await "the files of before are renamed" closed

@@ -50,7 +50,7 @@ refused() { # CLIENT PATTERN [OPTION]... of hdfs_writer
     local conf=$work/conf-$1 to=$work/refused.$((refusals += 1))
     echo "$2" >"$to.pattern"
     shift 2
-    "$writer" --url "$hdfs_url" --path /test/refused --conf "$conf" --timeout 4000 "$@" >"$to.json" 2>>"$work/writer.log" &
+    "$writer" --url "$hdfs_url" --path /test/refused --conf "$conf" --timeout 10000 "$@" >"$to.json" 2>>"$work/writer.log" &
     children[$!]="refused $refusals"
     echo $! >"$to.pid"
 }
