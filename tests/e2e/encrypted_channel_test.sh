@@ -171,6 +171,7 @@ echo $old_key >"$work/wrong.key"
 kill -HUP "$agent"
 await "the channel has changed" grep -q "reload: channel c1 changed" "$work/agent.err"
 await "all are delivered" has_delivered 700
+await "the reload" grep -q "agent: reloaded; " "$work/agent.err"
 stop TERM
 
 echo "== without the active key nothing is written"

@@ -79,6 +79,7 @@ echo "a1.channels.c1.overflowDeactivationThreshold = 6" >>"$work/agent.propertie
 kill -HUP "$agent"
 reloaded() { [[ $(grep -c "events are waiting" "$work/agent.err") -ge 2 ]]; }
 await "the agent reloads" reloaded
+await "the reload" grep -q "agent: reloaded; " "$work/agent.err"
 send 6001 7000
 mkdir "$work/second"
 assert_in_order second 1 7000
