@@ -17,8 +17,8 @@
 
 struct ps_packet_segment {
     struct ps_packet_segment *next;
-    uint32_t length;    /* of its data */
-    uint32_t sum_count; /* of its full chunks, and of the last one once the packet is sealed */
+    uint32_t length;    /* of its data; known when it is full, or the packet is sealed .. */
+    uint32_t sum_count; /* .. as are the sums */
     uint32_t *sums;     /* as on the wire */
     char data[];        /* segment_bytes; then the sums */
 };
@@ -120,38 +120,45 @@ struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, 
     return packet;
 }
 
-static void put_sum(struct ps_packet_pool *pool, struct ps_packet *packet)
+/* No more bytes come into the last segment: the sums of its chunks, the last of which may not be full. */
+static void end_segment(struct ps_packet_pool *pool, struct ps_packet *packet)
 {
     struct ps_packet_segment *segment = packet->last_segment;
-    if (pool->checksum != PS_CHECKSUM_NONE)
-        segment->sums[segment->sum_count++] = htonl(packet->sum);
-    packet->sum = packet->sum_bytes = 0;
+    segment->length = (uint32_t)(packet->at - segment->data);
+    if (pool->checksum == PS_CHECKSUM_NONE)
+        return;
+    for (uint32_t at = 0, chunk; at < segment->length; at += chunk) {
+        uint32_t left = segment->length - at;
+        chunk = left < pool->chunk_bytes ? left : pool->chunk_bytes;
+        segment->sums[segment->sum_count++] = htonl(ps_checksum(pool->checksum, 0, segment->data + at, chunk));
+    }
+}
+
+/* Ends the last segment and takes another. Returns false when there is no memory. */
+static bool next_segment(struct ps_packet_pool *pool, struct ps_packet *packet)
+{
+    struct ps_packet_segment *fresh = take_segment(pool);
+    uint32_t left = packet->limit - packet->length;
+    if (fresh == NULL)
+        return false;
+    if (packet->last_segment != NULL)
+        end_segment(pool, packet);
+    *(packet->last_segment == NULL ? &packet->first_segment : &packet->last_segment->next) = fresh;
+    packet->last_segment = fresh;
+    packet->at = fresh->data;
+    packet->room = left < pool->segment_bytes ? left : pool->segment_bytes;
+    return true;
 }
 
 size_t ps_packet_add(struct ps_packet_pool *pool, struct ps_packet *packet, const void *bytes, size_t length)
 {
     const char *from = bytes;
     size_t left = length < packet->limit - packet->length ? length : packet->limit - packet->length;
-    while (left > 0) {
-        struct ps_packet_segment *segment = packet->last_segment;
-        if (segment == NULL || segment->length == pool->segment_bytes) {
-            struct ps_packet_segment *fresh = take_segment(pool);
-            if (fresh == NULL)
-                break;
-            *(segment == NULL ? &packet->first_segment : &segment->next) = fresh;
-            packet->last_segment = segment = fresh;
-        }
-        uint32_t chunk = pool->chunk_bytes - packet->sum_bytes;
-        uint32_t now = left < chunk ? (uint32_t)left : chunk;
-        memcpy(segment->data + segment->length, from, now);
-        packet->sum = ps_checksum(pool->checksum, packet->sum, from, now);
-        packet->sum_bytes += now;
-        segment->length += now;
-        packet->length += now;
+    while (left > 0 && (packet->room > 0 || next_segment(pool, packet))) {
+        size_t now = left < packet->room ? left : packet->room;
+        (void)ps_packet_put(packet, from, now);
         from += now;
         left -= now;
-        if (packet->sum_bytes == pool->chunk_bytes)
-            put_sum(pool, packet);
     }
     return (size_t)(from - (const char *)bytes);
 }
@@ -173,11 +180,10 @@ void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet)
     header.has_sync_block =
         packet->sync; /* not sent unless it is set: some old servers want the shorter header */
     header.sync_block = packet->sync;
-    if (packet->sum_bytes > 0) {
-        uint32_t unfinished = packet->sum_bytes;
-        put_sum(pool, packet);
-        packet->sum_bytes = unfinished;
-    }
+    if (packet->last_segment != NULL)
+        end_segment(pool, packet);
+    packet->sum_bytes = packet->length % pool->chunk_bytes;
+    packet->room = 0;
     size_t length = ps_hadoop__packet_header__get_packed_size(&header);
     PS_ASSERT(LENGTHS_BYTES + length <= PS_PACKET_HEAD_BYTES);
     uint32_t body = htonl(packet->length + sums_bytes(pool, packet) + 4);

@@ -12,13 +12,14 @@
  * bytes only; the datanode computes the chunk's checksum.
  *
  * A packet's bytes are in segments of about 8 KiB, so that a small flush holds little memory. Bytes are copied once, into the
- * segment, and checksummed on the way.
+ * segment, and checksummed there when it is full: whole chunks at once cost the processor half of what lines do one by one.
  *
  * Thread: the worker of the file system. */
 #pragma once
 
 #include "core/base.h"
 
+#include <string.h>
 #include <sys/uio.h>
 
 enum ps_checksum_type { PS_CHECKSUM_NONE, PS_CHECKSUM_CRC32, PS_CHECKSUM_CRC32C }; /* numbers of the wire */
@@ -41,7 +42,9 @@ struct ps_packet {
     bool sealed; /* nothing more is added */
     uint8_t head_length;
     unsigned char head[PS_PACKET_HEAD_BYTES];
-    uint32_t sum, sum_bytes; /* of the chunk that is not full yet */
+    uint32_t sum_bytes; /* of the last chunk, if it is not full; 0 before it is sealed */
+    uint32_t room;      /* behind `at`, in the last segment */
+    char *at;           /* where the next byte goes */
     struct ps_packet_segment *first_segment, *last_segment;
 };
 
@@ -68,6 +71,17 @@ struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, 
                                   uint32_t limit);
 /* Copies what there is room for. Returns how much; less than `length` also when there is no memory. */
 size_t ps_packet_add(struct ps_packet_pool *pool, struct ps_packet *packet, const void *bytes, size_t length);
+/* The same for few bytes, in short: false if they do not fit into the segment; then nothing was added. */
+static inline bool ps_packet_put(struct ps_packet *packet, const void *bytes, size_t length)
+{
+    if (length > packet->room)
+        return false;
+    memcpy(packet->at, bytes, length);
+    packet->at += length;
+    packet->room -= (uint32_t)length;
+    packet->length += (uint32_t)length;
+    return true;
+}
 /* No more bytes come. The packet can be sent. */
 void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet);
 /* Copies the bytes of the last chunk if it is not full; `to` has chunk_bytes. Returns how many. After _seal. */

@@ -279,6 +279,11 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
         return false;
     stream->stream.written_bytes += length;
     stream->hdfs->filesystem.held_bytes += length;
+    if (PS_LIKELY(stream->packet != NULL && length < stream->packet->limit - stream->packet->length) &&
+        ps_packet_put(stream->packet, bytes, length)) {
+        stream->block_bytes += length;
+        return true;
+    }
     return stream->phase == PS_STREAM_OPENING ? keep_early(stream, bytes, length)
                                               : put_bytes(stream, bytes, length);
 }
