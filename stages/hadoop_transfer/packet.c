@@ -130,7 +130,8 @@ static void end_segment(struct ps_packet_pool *pool, struct ps_packet *packet)
     for (uint32_t at = 0, chunk; at < segment->length; at += chunk) {
         uint32_t left = segment->length - at;
         chunk = left < pool->chunk_bytes ? left : pool->chunk_bytes;
-        segment->sums[segment->sum_count++] = htonl(ps_checksum(pool->checksum, 0, segment->data + at, chunk));
+        segment->sums[segment->sum_count++] =
+            htonl(ps_checksum(pool->checksum, 0, segment->data + at, chunk));
     }
 }
 
