@@ -1,4 +1,6 @@
-#include "stages/hdfs_sink/parts.h"
+#include "stages/hdfs_sink/events.h"
+
+#include "core/flow/batch.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,159 @@
+/* What a transaction asks of the metastore: its lock, and its commit. */
+#include "stages/hive_sink/parts.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#define LOOK_NS (100 * PS_NS_PER_MS) /* between two looks at a lock that waits; doubles */
+#define LOOK_MAX_NS (5 * PS_NS_PER_S)
+
+static struct ps_hive_txn *txn_of(struct ps_hadoop_timer *timer)
+{
+    return (struct ps_hive_txn *)(void *)((char *)timer - offsetof(struct ps_hive_txn, timer));
+}
+
+static struct ps_hive_request request_of(const struct ps_hive_txn *txn)
+{
+    struct ps_hive_request request = ps_hive_request_of(txn->sink);
+    request.txn = txn->id;
+    request.write_id = txn->write_id;
+    request.lock = txn->lock;
+    request.partition = txn->partition->name;
+    return request;
+}
+
+static void ask(struct ps_hive_txn *txn, enum ps_hive_call call, const struct ps_hive_request *request,
+                ps_metastore_done *done)
+{
+    txn->pending++;
+    ps_metastore_call(txn->sink->metastore, call, request, done, txn);
+}
+
+/* What failed is over for Hive, too. */
+static bool is_gone(const struct ps_hive_answer *answer)
+{
+    return answer->error == PS_HIVE_TXN_GONE;
+}
+
+static void fail(struct ps_hive_txn *txn, const char *what, const struct ps_hive_answer *answer)
+{
+    ps_hive_count_failure(txn->sink, answer);
+    ps_hive_txn_fail(txn, !is_gone(answer), what, answer->reason);
+}
+
+/* ---- the lock ---- */
+
+static void look_again(struct ps_hadoop_timer *timer);
+
+static void locked(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    if (ps_hive_txn_answered(txn))
+        return;
+    if (answer->error != PS_HIVE_OK) {
+        fail(txn, "no lock", answer);
+        return;
+    }
+    txn->lock = answer->lock;
+    if (answer->lock_state == PS_HIVE_LOCK_ACQUIRED) {
+        txn->is_locked = true;
+        txn->tries = 0;
+        ps_hive_txn_commit_if_complete(txn);
+        return;
+    }
+    if (answer->lock_state != PS_HIVE_LOCK_WAITING) {
+        ps_hive_txn_fail(txn, true, "no lock", "Hive does not give it");
+        return;
+    }
+    uint64_t wait_ns = ps_hive_least(LOOK_NS << (txn->tries < 6 ? txn->tries : 6), LOOK_MAX_NS);
+    if (txn->tries++ == 5)
+        ps_log(PS_LOG_WARN, txn->sink->port->component,
+               "transaction %" PRId64 " waits for its lock: a statement holds the table or partition exclusively",
+               txn->id);
+    txn->timer.fire = look_again;
+    ps_hadoop_loop_set(txn->sink->loop, &txn->timer, txn->sink->now.mono_ns + wait_ns);
+}
+
+static void look_again(struct ps_hadoop_timer *timer)
+{
+    struct ps_hive_txn *txn = txn_of(timer);
+    struct ps_hive_request request = request_of(txn);
+    request.elapsed_ms = (int64_t)((txn->sink->now.mono_ns - txn->asked_ns) / PS_NS_PER_MS);
+    ask(txn, PS_HIVE_CHECK_LOCK, &request, locked);
+}
+
+static void added(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    if (!ps_hive_txn_answered(txn) && answer->error != PS_HIVE_OK)
+        fail(txn, "the transaction cannot name its partition", answer);
+}
+
+void ps_hive_txn_lock(struct ps_hive_txn *txn)
+{
+    struct ps_hive_request request = request_of(txn);
+    txn->asked_ns = txn->sink->now.mono_ns;
+    if (request.partition != NULL)
+        ask(txn, PS_HIVE_ADD_DYNAMIC_PARTITIONS, &request, added);
+    ask(txn, PS_HIVE_LOCK, &request, locked);
+}
+
+/* ---- the commit ---- */
+
+static void settle(struct ps_hive_txn *txn)
+{
+    struct ps_hive_sink *sink = txn->sink;
+    struct ps_hive_partition *partition = txn->partition;
+    for (uint32_t number = txn->written.first; number != 0; number = sink->pool.events[number].next)
+        ps_lease_settle(ps_hive_lease(sink, number), sink->pool.events[number].position);
+    partition->failures = 0;
+    ps_count(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_COMMITTED, 1);
+    ps_hive_txn_forget(txn, false);
+}
+
+static void commit_again(struct ps_hadoop_timer *timer);
+
+/* Without an answer nobody knows whether it was committed. Hive answers a second commit as it did the first. */
+static void committed(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    if (ps_hive_txn_answered(txn))
+        return;
+    if (answer->error == PS_HIVE_OK) {
+        settle(txn);
+        return;
+    }
+    if (answer->error != PS_HIVE_UNREACHABLE && answer->error != PS_HIVE_TIMEOUT &&
+        answer->error != PS_HIVE_GARBAGE) {
+        fail(txn, "the commit failed", answer);
+        return;
+    }
+    struct ps_err err = {.length = 0};
+    ps_hive_count_failure(txn->sink, answer);
+    ps_log(PS_LOG_WARN, txn->sink->port->component, "whether transaction %" PRId64 " was committed is asked again: %s",
+           txn->id, answer->reason);
+    ps_err_set(&err, "%s", answer->reason);
+    txn->timer.fire = commit_again;
+    ps_hadoop_loop_set(txn->sink->loop, &txn->timer,
+                       txn->sink->now.mono_ns + ps_port_rest_ns(txn->sink->port, ++txn->tries));
+    ps_port_troubled(txn->sink->port, &err);
+}
+
+static void commit(struct ps_hive_txn *txn)
+{
+    struct ps_hive_request request = request_of(txn);
+    ask(txn, PS_HIVE_COMMIT_TXN, &request, committed);
+}
+
+static void commit_again(struct ps_hadoop_timer *timer)
+{
+    commit(txn_of(timer));
+}
+
+void ps_hive_txn_commit_if_complete(struct ps_hive_txn *txn)
+{
+    if (txn->state != PS_HIVE_TXN_ENDS || !txn->is_locked || txn->pending > 0)
+        return;
+    txn->state = PS_HIVE_TXN_COMMITS;
+    commit(txn);
+}

@@ -1,0 +1,163 @@
+/* Leases that come: to which partition each event goes. And events that are no rows, or have no partition. */
+#include "stages/hive_sink/parts.h"
+
+#include <string.h>
+
+enum flaw { NO_FLAW, NO_TIMESTAMP, BAD_TIMESTAMP, TOO_LONG, EMPTY };
+
+static const char *const flaw_texts[] = {
+    [NO_FLAW] = "none",
+    [NO_TIMESTAMP] = "hive.partition has a time escape, and the event has no header timestamp: add a timestamp interceptor, or "
+                     "set useLocalTimeStamp = true",
+    [BAD_TIMESTAMP] = "hive.partition has a time escape, and the event's header timestamp is no number of milliseconds: correct "
+                      "what sets it, or set useLocalTimeStamp = true",
+    [TOO_LONG] = "the values of its partition are longer than 2,048 bytes: check the headers in hive.partition",
+    [EMPTY] = "a value of its partition is empty: check the headers in hive.partition",
+};
+
+static enum flaw flaw_of(enum ps_escape_result result)
+{
+    switch (result) {
+    case PS_ESCAPE_NO_TIMESTAMP:
+        return NO_TIMESTAMP;
+    case PS_ESCAPE_BAD_TIMESTAMP:
+        return BAD_TIMESTAMP;
+    case PS_ESCAPE_TOO_LONG:
+        return TOO_LONG;
+    case PS_ESCAPE_OK:
+        break;
+    }
+    return NO_FLAW;
+}
+
+/* The values of the event's partition, each with a 0 behind it. A 0 in a value ends it. */
+static enum flaw key_of(struct ps_hive_sink *sink, const struct ps_lease *lease, uint32_t position,
+                        char key[PS_HIVE_VALUES_BYTES], uint32_t *length)
+{
+    const struct ps_event *event = ps_lease_event(lease, position);
+    *length = 0;
+    for (uint32_t i = 0; i < sink->settings->value_count; i++) {
+        uint32_t count;
+        enum ps_escape_result result =
+            ps_escape_expand(sink->settings->values[i], &sink->caches[i], lease->batch, event, &sink->now,
+                             key + *length, PS_HIVE_VALUES_BYTES - *length - 1, &count);
+        if (result != PS_ESCAPE_OK)
+            return flaw_of(result);
+        count = (uint32_t)strnlen(key + *length, count);
+        if (count == 0)
+            return EMPTY;
+        key[*length + count] = '\0';
+        *length += count + 1;
+        if (*length == PS_HIVE_VALUES_BYTES)
+            return TOO_LONG;
+    }
+    return NO_FLAW;
+}
+
+static bool is_same(const struct ps_hive_partition *partition, const char *key, uint32_t length)
+{
+    return partition != NULL && partition->key_length == length && memcmp(partition->key, key, length) == 0;
+}
+
+static void refuse(struct ps_hive_sink *sink, const char *reason)
+{
+    ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
+    ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s", reason);
+}
+
+/* Finds the partitions of all events. Returns PS_TAKEN: all are found, or become dead letters. */
+static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps_lease *lease)
+{
+    char key[PS_HIVE_VALUES_BYTES];
+    struct ps_hive_partition *partition = NULL;
+    memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
+    for (uint32_t position = lease->cursor; position < lease->count; position++) {
+        uint32_t length;
+        sink->found[position] = NULL;
+        if (ps_lease_is_settled(lease, position))
+            continue;
+        if (partition == NULL || !sink->settings->is_constant) {
+            enum flaw flaw = key_of(sink, lease, position, key, &length);
+            if (flaw != NO_FLAW && !ps_port_has_deadletter(sink->port)) {
+                refuse(sink, flaw_texts[flaw]);
+                return PS_RETRY;
+            }
+            if (flaw != NO_FLAW) {
+                snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw_texts[flaw]);
+                sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
+                continue;
+            }
+            if (!is_same(partition, key, length) &&
+                (partition = ps_hive_partition_get(sink, key, length)) == NULL)
+                return PS_LATER;
+        }
+        sink->found[position] = partition;
+    }
+    return PS_TAKEN;
+}
+
+static void place_events(struct ps_hive_sink *sink, const struct ps_lease *lease, uint16_t slot)
+{
+    struct ps_hive_partition *partition = NULL;
+    for (uint32_t position = lease->cursor; position < lease->count; position++) {
+        if (sink->flawed_bits[position / 64] >> position % 64 & 1)
+            ps_hdfs_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
+        if (sink->found[position] == NULL)
+            continue;
+        partition = sink->found[position];
+        ps_hdfs_events_add(&sink->pool, &partition->waiting, slot, (uint16_t)position);
+    }
+    if (partition != NULL)
+        ps_hive_partition_pump(partition);
+}
+
+enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **lease, const struct ps_now *now)
+{
+    sink->now = *now;
+    sink->recall_ns = 0;
+    sink->refused = !ps_hive_sink_has_room(sink) || !ps_hdfs_pool_reserve(&sink->pool, (*lease)->count);
+    sink->ends = sink->refused;
+    if (sink->refused)
+        return PS_LATER;
+    enum ps_result result = find_partitions(sink, *lease);
+    if (result != PS_TAKEN)
+        return result;
+    uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HIVE_LEASES_MAX);
+    sink->slots[slot] = *lease;
+    *lease = NULL;
+    place_events(sink, sink->slots[slot], slot);
+    return PS_TAKEN;
+}
+
+/* ---- events that can be in no row ---- */
+
+void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
+{
+    ps_count(sink->port->counters, PS_COUNTER_malformed, 1);
+    snprintf(sink->refusal, sizeof sink->refusal, "%s", reason);
+    if (ps_port_has_deadletter(sink->port)) {
+        ps_hdfs_events_move(&sink->pool, waiting, &sink->flawed);
+        return;
+    }
+    const struct ps_hdfs_event *event = &sink->pool.events[waiting->first];
+    ps_log(PS_LOG_WARN, sink->port->component, "an event is no row, and is dropped: %s", reason);
+    ps_lease_settle(sink->slots[event->slot], event->position);
+    ps_hdfs_events_move(&sink->pool, waiting, &sink->pool.free);
+}
+
+bool ps_hive_bury(struct ps_hive_sink *sink)
+{
+    const struct ps_letter_reason reason = {"event-unwritable", sink->refusal, 0};
+    while (sink->flawed.count > 0) {
+        const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
+        if (!ps_burial_has_begun(&sink->burial)) {
+            ps_count(sink->port->counters, PS_COUNTER_refused, 1);
+            ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", sink->refusal);
+            ps_burial_begin(&sink->burial, sink->slots[flawed->slot], flawed->position, flawed->position + 1U);
+        }
+        if (!ps_burial_work(&sink->burial, sink->port, &reason))
+            return true;
+        ps_hdfs_events_move(&sink->pool, &sink->flawed, &sink->pool.free);
+    }
+    return false;
+}

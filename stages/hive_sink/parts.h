@@ -1,0 +1,197 @@
+/* What the files of stages/hive_sink/ share. Thread: the sink's worker. */
+#pragma once
+
+#include "core/engine/burial.h"
+#include "stages/hadoop/loop.h"
+#include "stages/hdfs_sink/events.h"
+#include "stages/hive/metastore.h"
+#include "stages/hive_sink/sink.h"
+#include "stages/hive_sink/table.h"
+#include "stages/orc/acid.h"
+
+#include <sys/queue.h>
+
+#define PS_HIVE_LEASES_MAX 1024U
+#define PS_HIVE_TXNS_MAX 3U       /* of one partition at the same time: one takes events, the others end */
+#define PS_HIVE_CHAINS 1024U      /* of the hash table of partitions */
+#define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each with a 0 behind it */
+
+enum {
+    PS_HIVE_PARTITIONS_OPEN = PS_COUNTER_extra,
+    PS_HIVE_TXNS_OPEN,
+    PS_HIVE_TXNS_COMMITTED,
+    PS_HIVE_TXNS_ABORTED,
+};
+
+/* ---- transactions (txn.c, commit.c) ---- */
+
+struct ps_hive_file { /* of one bucket */
+    struct ps_output output;
+    struct ps_hive_txn *txn;
+    struct ps_file_stream *stream; /* NULL: it is being closed */
+    struct ps_orc_acid *acid;
+};
+
+enum ps_hive_txn_state {
+    PS_HIVE_TXN_FILLS,
+    PS_HIVE_TXN_ENDS,    /* its files are closed, its lock is awaited */
+    PS_HIVE_TXN_COMMITS, /* asked, or to be asked again */
+    PS_HIVE_TXN_DEAD,    /* failed: answers are awaited, and passed over */
+};
+
+struct ps_hive_txn {
+    struct ps_hive_sink *sink;
+    struct ps_hive_partition *partition; /* not of a dead one */
+    TAILQ_ENTRY(ps_hive_txn) list;       /* the partition's, or the sink's dead ones */
+    enum ps_hive_txn_state state;
+    int64_t id, write_id, lock;
+    bool is_locked;
+    unsigned pending;           /* answers of the file system and of the metastore */
+    uint64_t first_ns, last_ns; /* when events came */
+    uint64_t asked_ns;          /* the lock, for check_lock; the first commit */
+    uint32_t tries;
+    struct ps_hadoop_timer timer;  /* the lock, or the commit, is asked again */
+    struct ps_hdfs_events written; /* in it */
+    struct ps_file_stream *version;
+    char *directory;
+    uint32_t *used; /* buckets with a file */
+    uint32_t used_count;
+    struct ps_hive_file *files[]; /* by bucket; NULL: no row yet */
+};
+
+TAILQ_HEAD(ps_hive_txns, ps_hive_txn);
+
+/* ---- partitions (partition.c) ---- */
+
+enum ps_hive_partition_state {
+    PS_HIVE_PARTITION_ASKED, /* a call is under way that finds it, makes it, or opens its transactions */
+    PS_HIVE_PARTITION_READY, /* it has transactions that were not begun */
+    PS_HIVE_PARTITION_EMPTY, /* none left: they are to be opened */
+    PS_HIVE_PARTITION_RESTS, /* until rest_ns */
+};
+
+struct ps_hive_partition {
+    struct ps_hive_sink *sink;
+    struct ps_hive_partition *same_hash;
+    TAILQ_ENTRY(ps_hive_partition) recent;
+    enum ps_hive_partition_state state;
+    bool is_found;    /* `directory` is known */
+    bool is_closing;  /* it is let go of when its transactions have ended */
+    uint32_t failures; /* in a row */
+    uint64_t rest_ns, used_ns;
+    struct ps_hdfs_events waiting;
+    struct ps_hive_txns txns;
+    uint32_t txn_count;
+    bool heartbeats; /* a heartbeat is under way */
+    int64_t *ids;    /* transaction, write id, ..: of its batch */
+    uint32_t id_next, id_count; /* pairs */
+    int64_t *opened;            /* transactions without write ids yet */
+    uint32_t opened_count;
+    char *directory; /* its path in the file system */
+    char *name;      /* "day=2026-11-21"; NULL: the table has no partitions */
+    char *values[PS_HIVE_PARTITION_KEYS_MAX];
+    uint32_t hash, key_length;
+    char key[]; /* its values, each with a 0 behind it */
+};
+
+TAILQ_HEAD(ps_hive_partitions, ps_hive_partition);
+
+/* ---- the sink (sink.c) ---- */
+
+enum ps_hive_table_state { PS_HIVE_TABLE_UNKNOWN, PS_HIVE_TABLE_ASKED, PS_HIVE_TABLE_KNOWN };
+
+struct ps_hive_sink {
+    const struct ps_hive_settings *settings;
+    struct ps_port *port;
+    struct ps_now now;
+    struct ps_hadoop_loop *loop;
+    struct ps_metastore *metastore;
+    enum ps_hive_table_state table_state;
+    uint64_t table_rest_ns;
+    uint32_t table_failures;
+    struct ps_hive_target table;
+    struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet */
+    char *url;                        /* of the file system */
+    uint64_t orc_bytes;               /* of memory in ORC writers, at the last tick */
+    struct ps_hive_rows *rows;
+    struct ps_lease *slots[PS_HIVE_LEASES_MAX]; /* a ring */
+    uint32_t first_slot, slot_count;
+    bool refused; /* a lease waits: the last call of work returned PS_LATER */
+    bool ends;    /* transactions end at once: a drain, or no memory for more events */
+    struct ps_hdfs_pool pool;
+    struct ps_hdfs_events flawed; /* become dead letters, the first one now */
+    struct ps_burial burial;
+    char refusal[512]; /* of the first of them */
+    struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position of the lease that is taken */
+    uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64];
+    struct ps_escape_cache *caches; /* by partition key */
+    struct ps_hive_partition *chains[PS_HIVE_CHAINS];
+    struct ps_hive_partitions recent; /* that of the latest event first */
+    uint32_t partition_count;
+    struct ps_hive_txns dead;
+    unsigned calls; /* aborts and heartbeats under way */
+    uint64_t heartbeat_ns, recall_ns;
+};
+
+static inline struct ps_lease *ps_hive_lease(const struct ps_hive_sink *sink, uint32_t event)
+{
+    return sink->slots[sink->pool.events[event].slot];
+}
+
+static inline uint64_t ps_hive_least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* With database, table, user, host and agent. */
+struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink);
+/* Asks for the aborts; nobody waits for the answer. What is not heard of is aborted by Hive's time-out. */
+void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count);
+/* A call failed that would be Flume's ConnectException: counts it. */
+void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answer *answer);
+
+/* NULL: no memory. */
+struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key, uint32_t key_length);
+/* Goes on with what can be done now: asks for what it needs, begins transactions, writes events. */
+void ps_hive_partition_pump(struct ps_hive_partition *partition);
+/* Ends transactions whose time has come. Returns the mono_ns of the next one. */
+uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition);
+/* Something failed: logs it, gives its transactions that were not begun back, and rests. */
+void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *what, const char *reason);
+/* Aborts what was not begun. */
+void ps_hive_partition_drop_ids(struct ps_hive_partition *partition);
+/* Frees one that has neither events nor transactions and waits for no answer. Returns whether it did. */
+bool ps_hive_partition_release(struct ps_hive_partition *partition);
+void ps_hive_partition_free(struct ps_hive_partition *partition);
+void ps_hive_partition_heartbeat(struct ps_hive_partition *partition);
+
+/* Begins the next transaction of the partition, which is ready. NULL: it has failed, which is dealt with. */
+struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition);
+/* Writes the first event that waits. Returns false: the transaction has failed, which is dealt with. */
+bool ps_hive_txn_write_next(struct ps_hive_txn *txn);
+/* Completes its files, and commits it then. */
+void ps_hive_txn_end(struct ps_hive_txn *txn);
+/* Its events wait again, and the partition rests. `abort`: Hive is told. */
+void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, const char *reason);
+/* Its events are forgotten, because the leases go back. */
+void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort);
+void ps_hive_txn_free(struct ps_hive_txn *txn);
+/* Bytes of memory in its ORC writers. */
+uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);
+
+/* commit.c: asks for its lock; commits it when it has that, and its files are complete. */
+void ps_hive_txn_lock(struct ps_hive_txn *txn);
+void ps_hive_txn_commit_if_complete(struct ps_hive_txn *txn);
+/* An answer has come: frees a dead one that waits for no other. Returns whether it is dead. */
+bool ps_hive_txn_answered(struct ps_hive_txn *txn);
+
+/* Out of its partition, and its files with it: dead. For the close of the sink. */
+void ps_hive_txn_leave(struct ps_hive_txn *txn);
+
+/* events.c */
+bool ps_hive_sink_has_room(const struct ps_hive_sink *sink);
+enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **lease, const struct ps_now *now);
+/* Goes on with the dead letters. Returns whether some are still to be written. */
+bool ps_hive_bury(struct ps_hive_sink *sink);
+/* The first event that waits is no row: it becomes a dead letter, or is dropped as Flume does. */
+void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason);

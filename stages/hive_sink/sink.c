@@ -1,0 +1,369 @@
+#include "stages/hive_sink/sink.h"
+
+#include "stages/hdfs_sink/place.h"
+#include "stages/hive_sink/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECALL_NS (5 * PS_NS_PER_S) /* for commits, and then for aborts, when the sink is recalled */
+#define AGENT "penstock"
+
+struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink)
+{
+    return (struct ps_hive_request){.database = sink->settings->database,
+                                    .table = sink->settings->table,
+                                    .user = sink->settings->user,
+                                    .host = sink->settings->host,
+                                    .agent = AGENT};
+}
+
+void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answer *answer)
+{
+    if (answer->error == PS_HIVE_UNREACHABLE || answer->error == PS_HIVE_TIMEOUT ||
+        answer->error == PS_HIVE_GARBAGE)
+        ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+}
+
+static void aborted(void *sink_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_sink *sink = sink_;
+    sink->calls--;
+    if (answer->error == PS_HIVE_OK)
+        return;
+    ps_hive_count_failure(sink, answer);
+    ps_log(PS_LOG_WARN, sink->port->component,
+           "transactions that are not used any more stay open until Hive's time-out: %s", answer->reason);
+}
+
+void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count)
+{
+    struct ps_hive_request request = ps_hive_request_of(sink);
+    request.txns = txns;
+    request.txns_count = count;
+    sink->calls++;
+    ps_count(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_ABORTED, count);
+    ps_metastore_call(sink->metastore, PS_HIVE_ABORT_TXNS, &request, aborted, sink);
+}
+
+/* ---- open and close ---- */
+
+static enum ps_status open_parts(struct ps_hive_sink *sink, struct ps_err *err)
+{
+    const struct ps_hive_settings *settings = sink->settings;
+    const struct ps_metastore_settings metastore = {.addresses = settings->metastore,
+                                                    .call_timeout_ns = settings->call_timeout_ns,
+                                                    .connect_ns = settings->call_timeout_ns};
+    if (ps_hadoop_loop_open(&sink->loop, sink->port, err) != PS_OK)
+        return PS_FAIL;
+    return ps_metastore_open(&metastore, sink->loop, &sink->metastore, err);
+}
+
+struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, struct ps_port *port,
+                                       struct ps_err *err)
+{
+    struct ps_hive_sink *sink = ps_must_alloc(1, sizeof(*sink), "a sink of Hive");
+    sink->settings = settings;
+    sink->port = port;
+    sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
+    TAILQ_INIT(&sink->recent);
+    TAILQ_INIT(&sink->dead);
+    if (open_parts(sink, err) == PS_OK)
+        return sink;
+    ps_hive_sink_close(sink);
+    return NULL;
+}
+
+static void free_txns(struct ps_hive_txns *txns)
+{
+    struct ps_hive_txn *txn;
+    while ((txn = TAILQ_FIRST(txns)) != NULL) {
+        TAILQ_REMOVE(txns, txn, list);
+        ps_hive_txn_free(txn);
+    }
+}
+
+void ps_hive_sink_close(struct ps_hive_sink *sink)
+{
+    struct ps_hive_partition *partition;
+    if (sink == NULL)
+        return;
+    ps_metastore_close(sink->metastore);
+    while ((partition = TAILQ_FIRST(&sink->recent)) != NULL) {
+        while (!TAILQ_EMPTY(&partition->txns)) {
+            struct ps_hive_txn *txn = TAILQ_FIRST(&partition->txns);
+            txn->pending++; /* it stays in the list of dead ones */
+            ps_hive_txn_leave(txn);
+        }
+        ps_hive_partition_free(partition);
+    }
+    ps_filesystem_close(sink->filesystem); /* no callback is called any more */
+    free_txns(&sink->dead);
+    if (sink->loop != NULL)
+        ps_hadoop_loop_close(sink->loop);
+    ps_hive_rows_close(sink->rows);
+    ps_hive_target_free(&sink->table);
+    free(sink->pool.events);
+    free(sink->caches);
+    free(sink->url);
+    free(sink);
+}
+
+/* ---- the table ---- */
+
+static struct ps_hive_rows *open_rows(const struct ps_hive_sink *sink, struct ps_err *err)
+{
+    if (sink->settings->serializer == PS_HIVE_DELIMITED)
+        return ps_hive_delimited_open(&sink->settings->delimited, sink->table.type, err);
+    ps_err_set(err, "the serializer JSON is not there yet");
+    return NULL;
+}
+
+static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *err)
+{
+    const char *location = sink->table.location;
+    char *url = ps_must_copy_text(location, "a table of Hive");
+    url[ps_hdfs_url_length(location)] = '\0';
+    const struct ps_hadoop_settings settings = {.configuration = sink->settings->configuration,
+                                                .url = url,
+                                                .call_timeout_ns = sink->settings->call_timeout_ns,
+                                                .port = sink->port};
+    enum ps_status status = ps_hadoop_open(&settings, &sink->filesystem, err);
+    free(sink->url);
+    sink->url = url;
+    return status;
+}
+
+static enum ps_status take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table, struct ps_err *err)
+{
+    if (ps_hive_target_read(table, &sink->table, err) != PS_OK)
+        return PS_FAIL;
+    if (sink->table.key_count != sink->settings->value_count)
+        return ps_err_set(err, "it has %u partition keys, and hive.partition has %u values", sink->table.key_count,
+                          sink->settings->value_count);
+    sink->rows = open_rows(sink, err);
+    return sink->rows != NULL && open_filesystem(sink, err) == PS_OK ? PS_OK : PS_FAIL;
+}
+
+static void table_failed(struct ps_hive_sink *sink, const char *reason)
+{
+    struct ps_err err = {.length = 0};
+    ps_hive_rows_close(sink->rows);
+    sink->rows = NULL;
+    ps_hive_target_free(&sink->table);
+    sink->table_state = PS_HIVE_TABLE_UNKNOWN;
+    sink->table_rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->table_failures);
+    ps_log(PS_LOG_ERROR, sink->port->component, "cannot write to the table %s.%s: %s", sink->settings->database,
+           sink->settings->table, reason);
+    ps_err_set(&err, "%s", reason);
+    ps_port_troubled(sink->port, &err);
+}
+
+static void table_answered(void *sink_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_sink *sink = sink_;
+    struct ps_err err = {.length = 0};
+    ps_hive_count_failure(sink, answer);
+    if (answer->error != PS_HIVE_OK) {
+        table_failed(sink, answer->reason);
+    } else if (take_table(sink, &answer->table, &err) != PS_OK) {
+        table_failed(sink, ps_err_join(&err));
+    } else {
+        sink->table_state = PS_HIVE_TABLE_KNOWN;
+        sink->table_failures = 0;
+        ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s", sink->settings->database,
+               sink->settings->table, sink->table.location);
+    }
+}
+
+static uint64_t ask_for_table(struct ps_hive_sink *sink)
+{
+    struct ps_hive_request request = ps_hive_request_of(sink);
+    if (sink->table_state != PS_HIVE_TABLE_UNKNOWN)
+        return PS_NEVER;
+    if (sink->now.mono_ns < sink->table_rest_ns)
+        return sink->table_rest_ns;
+    sink->table_state = PS_HIVE_TABLE_ASKED;
+    ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, table_answered, sink);
+    return PS_NEVER;
+}
+
+/* ---- the cycle ---- */
+
+static void finish_leases(struct ps_hive_sink *sink)
+{
+    while (sink->slot_count > 0) {
+        struct ps_lease *lease = sink->slots[sink->first_slot];
+        if (lease->settled < lease->count)
+            return;
+        sink->first_slot = (sink->first_slot + 1) % PS_HIVE_LEASES_MAX;
+        sink->slot_count--;
+        ps_port_done(sink->port, &lease);
+    }
+}
+
+static uint64_t beat(struct ps_hive_sink *sink)
+{
+    struct ps_hive_partition *partition;
+    uint64_t interval_ns = sink->settings->heartbeat_ns;
+    if (interval_ns == 0)
+        return PS_NEVER;
+    if (sink->heartbeat_ns == 0)
+        sink->heartbeat_ns = sink->now.mono_ns + interval_ns;
+    if (sink->heartbeat_ns > sink->now.mono_ns)
+        return sink->heartbeat_ns;
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    ps_hive_partition_heartbeat(partition);
+    sink->heartbeat_ns = sink->now.mono_ns + interval_ns;
+    return sink->heartbeat_ns;
+}
+
+/* Also counts the memory of the ORC writers, and the transactions. */
+static uint64_t tick_partitions(struct ps_hive_sink *sink)
+{
+    uint64_t due_ns = PS_NEVER;
+    uint32_t open = 0;
+    sink->orc_bytes = 0;
+    for (struct ps_hive_partition *partition = TAILQ_FIRST(&sink->recent), *next; partition != NULL;
+         partition = next) {
+        const struct ps_hive_txn *txn;
+        next = TAILQ_NEXT(partition, recent);
+        due_ns = ps_hive_least(due_ns, ps_hive_partition_tick(partition));
+        TAILQ_FOREACH(txn, &partition->txns, list)
+        sink->orc_bytes += ps_hive_txn_held(txn);
+        open += partition->txn_count + partition->id_count - partition->id_next;
+        if (partition->is_closing)
+            (void)ps_hive_partition_release(partition);
+    }
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_OPEN, open);
+    return due_ns;
+}
+
+static uint64_t turn(struct ps_hive_sink *sink)
+{
+    uint64_t due_ns = ps_hadoop_loop_turn(sink->loop, &sink->now);
+    if (sink->filesystem != NULL)
+        due_ns = ps_hive_least(due_ns, ps_filesystem_turn(sink->filesystem, &sink->now));
+    return due_ns;
+}
+
+bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
+{
+    return sink->table_state == PS_HIVE_TABLE_KNOWN && sink->slot_count < PS_HIVE_LEASES_MAX &&
+           sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
+}
+
+static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
+{
+    struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
+    (void)plan;
+    sink->now = *now;
+    bool buries = ps_hive_bury(sink);
+    uint64_t due_ns = ask_for_table(sink);
+    due_ns = ps_hive_least(due_ns, tick_partitions(sink));
+    due_ns = ps_hive_least(due_ns, beat(sink));
+    due_ns = ps_hive_least(due_ns, turn(sink));
+    finish_leases(sink);
+    if (sink->refused && ps_hive_sink_has_room(sink))
+        due_ns = now->mono_ns;
+    if (buries)
+        due_ns = ps_hive_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+    return due_ns > now->mono_ns ? due_ns : now->mono_ns;
+}
+
+static bool drain(const void *plan, void *state, const struct ps_now *now)
+{
+    struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
+    sink->ends = true;
+    (void)tick(plan, state, now);
+    return sink->slot_count == 0;
+}
+
+/* ---- recall ---- */
+
+/* Events that are not in a transaction that ends are given up here; their leases go back. */
+static void stop_taking(struct ps_hive_sink *sink)
+{
+    struct ps_hive_partition *partition;
+    sink->refused = false;
+    ps_burial_stop(&sink->burial, sink->port);
+    ps_hdfs_events_clear(&sink->pool, &sink->flawed);
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    {
+        struct ps_hive_txn *txn = TAILQ_LAST(&partition->txns, ps_hive_txns);
+        ps_hdfs_events_clear(&sink->pool, &partition->waiting);
+        if (txn != NULL && txn->state == PS_HIVE_TXN_FILLS)
+            ps_hive_txn_forget(txn, true);
+        ps_hive_partition_drop_ids(partition);
+    }
+}
+
+static bool is_ending(const struct ps_hive_sink *sink)
+{
+    const struct ps_hive_partition *partition;
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    {
+        if (partition->txn_count > 0)
+            return true;
+    }
+    return false;
+}
+
+/* What failed meanwhile waits again, and is forgotten, too. */
+static void forget_all(struct ps_hive_sink *sink)
+{
+    struct ps_hive_partition *partition;
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    {
+        while (!TAILQ_EMPTY(&partition->txns)) {
+            struct ps_hive_txn *txn = TAILQ_FIRST(&partition->txns);
+            ps_hive_txn_forget(txn, txn->state != PS_HIVE_TXN_COMMITS);
+        }
+        ps_hdfs_events_clear(&sink->pool, &partition->waiting);
+        ps_hive_partition_drop_ids(partition);
+    }
+}
+
+static void give_back(struct ps_hive_sink *sink, struct ps_lease **back)
+{
+    while (*back != NULL)
+        back = &(*back)->next;
+    for (; sink->slot_count > 0; sink->slot_count--) {
+        struct ps_lease *lease = sink->slots[sink->first_slot];
+        sink->first_slot = (sink->first_slot + 1) % PS_HIVE_LEASES_MAX;
+        if (lease->settled == lease->count) {
+            ps_port_done(sink->port, &lease);
+            continue;
+        }
+        lease->next = NULL;
+        *back = lease;
+        back = &lease->next;
+    }
+}
+
+static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
+{
+    struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
+    (void)plan;
+    sink->now = *now;
+    if (sink->recall_ns == 0) {
+        sink->recall_ns = now->mono_ns;
+        stop_taking(sink);
+    }
+    (void)turn(sink);
+    uint64_t waited_ns = now->mono_ns - sink->recall_ns;
+    if (is_ending(sink) && waited_ns < RECALL_NS)
+        return false;
+    forget_all(sink);
+    give_back(sink, back);
+    return sink->calls == 0 || waited_ns >= 2 * RECALL_NS;
+}
+
+static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_hive_sink_take(*(struct ps_hive_sink **)state, lease, now);
+}
+
+const struct ps_sink_ops ps_hive_sink_ops = {
+    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};

@@ -1,0 +1,31 @@
+/* The table that a sink writes to, read from the metastore's answer. Thread: the sink's worker. */
+#pragma once
+
+#include "stages/hive/bucket.h"
+#include "stages/hive/message.h"
+#include "stages/orc/writer.h"
+
+#define PS_HIVE_BUCKET_COLUMNS_MAX 64U
+
+struct ps_hive_target {
+    struct ps_orc_type *type; /* of a row */
+    char *location;           /* "hdfs://namenode:8020/warehouse/t" */
+    char **keys;              /* names of the partition keys */
+    uint32_t key_count;
+    uint32_t bucket_count; /* 1 if it has none */
+    enum ps_hive_bucketing bucketing;
+    uint32_t bucket_fields[PS_HIVE_BUCKET_COLUMNS_MAX];
+    uint32_t bucket_field_count; /* 0: all rows are in bucket 0 */
+    struct ps_orc_settings orc;  /* with `type` */
+    char *bloom_filter_columns;  /* NULL: none */
+};
+
+/* PS_FAIL: what keeps the sink from writing to it (not transactional, not ORC, a type). Owns: ps_hive_target_free. */
+enum ps_status ps_hive_target_read(const struct ps_hive_table *table, struct ps_hive_target *target,
+                                   struct ps_err *err);
+void ps_hive_target_free(struct ps_hive_target *target);
+
+uint32_t ps_hive_target_bucket(const struct ps_hive_target *target, const struct ps_orc_value *row);
+
+/* "day=2026-11-21/hour=10" of the values, escaped as Hive does (org.apache.hadoop.hive.common.FileUtils.makePartName). The caller's. */
+char *ps_hive_target_partition_name(const struct ps_hive_target *target, char *const *values);

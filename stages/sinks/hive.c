@@ -1,0 +1,450 @@
+/* Sink hive (Flume's HiveSink): events as rows of a transactional table of Hive. Thread: its worker. Delivery:
+ * stages/hive_sink/sink.h. */
+#include "core/stage.h"
+
+#include "core/nearest.h"
+#include "core/quantity.h"
+#include "stages/hadoop/configuration.h"
+#include "stages/hadoop/user.h"
+#include "stages/hive/metastore.h"
+#include "stages/hive_sink/sink.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define LONGEST_MS (10 * INT64_C(365) * 86400 * 1000) /* longer times are never */
+#define LOCK_TIMEOUT_S 300                            /* Hive's hive.txn.timeout, unless it is configured */
+
+struct hive_plan {
+    const char *metastore, *database, *table, *partition, *time_zone, *round_unit, *serializer;
+    const char *delimiter, *field_names, *separator, *configuration_directory;
+    bool makes_partitions, round, local_time;
+    int64_t txns_per_batch, batch_size, connections_max, idle_ms, call_timeout_ms, heartbeat_s, round_value,
+        commit_ms;
+    struct ps_hive_settings settings;
+    struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
+    char user[PS_HADOOP_USER_BYTES], host[256];
+};
+
+struct hive_state {
+    struct ps_hive_sink *sink; /* must be first (ps_hive_sink_ops) */
+};
+
+#define FIELD(name) offsetof(struct hive_plan, name)
+#define TXNS_PER_BATCH "100"
+#define BATCH_SIZE "15000"
+#define HEARTBEAT_S "240"
+#define CALL_TIMEOUT_MS "10000"
+
+static const struct ps_option options[] = {
+    {.key = "hive.metastore",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(metastore),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "addresses of the metastore, separated by commas: thrift://host:9083"},
+    {.key = "hive.database", .type = PS_OPTION_TEXT, .offset = FIELD(database), .flags = PS_OPTION_REQUIRED, .help = "database of the table"},
+    {.key = "hive.table",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(table),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "a transactional table, stored as ORC"},
+    {.key = "hive.partition",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(partition),
+     .help = "values of the table's partition keys, in their order, separated by commas, with escapes: %Y-%m-%d,%{country}"},
+    {.key = "hive.txnsPerBatchAsk",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(txns_per_batch),
+     .fallback = TXNS_PER_BATCH,
+     .unit = "transactions",
+     .help = "how many transactions are opened at a time for a partition"},
+    {.key = "heartBeatInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(heartbeat_s),
+     .fallback = HEARTBEAT_S,
+     .unit = "s",
+     .help = "time between two heartbeats for open transactions, which Hive aborts without them; 0: none"},
+    {.key = "autoCreatePartitions",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(makes_partitions),
+     .fallback = "true",
+     .help = "make partitions that are missing"},
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = BATCH_SIZE,
+     .unit = "events",
+     .help = "the most events of one transaction of a partition"},
+    {.key = "maxOpenConnections",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(connections_max),
+     .fallback = "500",
+     .unit = "partitions",
+     .help = "when transactions are open for more partitions, that without events for the longest time is closed"},
+    {.key = "callTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(call_timeout_ms),
+     .fallback = CALL_TIMEOUT_MS,
+     .unit = "ms",
+     .help = "longest time of one call of the metastore or operation of the file system; 0: no limit"},
+    {.key = "idleTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(idle_ms),
+     .fallback = "0",
+     .unit = "ms",
+     .help = "a partition without events for so long is closed, and its open transactions are aborted; 0: never"},
+    {.key = "round",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(round),
+     .fallback = "false",
+     .help = "round times in escapes, except %t, down to a multiple of roundValue"},
+    {.key = "roundUnit",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(round_unit),
+     .fallback = "minute",
+     .help = "second, minute or hour"},
+    {.key = "roundValue",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(round_value),
+     .fallback = "1",
+     .help = "at most 60, or 24 hours"},
+    {.key = "timeZone",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(time_zone),
+     .help = "of times in escapes, as Europe/Berlin; without this key that of the process"},
+    {.key = "useLocalTimeStamp",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(local_time),
+     .fallback = "false",
+     .help = "escapes use the time at which an event is written, not its header timestamp"},
+    {.key = "serializer",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(serializer),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "how a body becomes a row: DELIMITED or JSON"},
+    {.key = "serializer.delimiter",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(delimiter),
+     .fallback = ",",
+     .help = "DELIMITED: text between two fields; in quotation marks if it is a blank or a tab: \"\\t\""},
+    {.key = "serializer.fieldnames",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(field_names),
+     .help = "DELIMITED: the column of each field, separated by commas; a field without a name is passed over: id,,name"},
+    {.key = "serializer.serdeSeparator",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(separator),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "DELIMITED: what Hive puts between the columns before it reads them; here nothing is joined"},
+    {.key = "penstock.commit.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(commit_ms),
+     .fallback = "1000",
+     .min = 0,
+     .max = 3600000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "age at which a transaction with fewer than batchSize events is committed"},
+    {.key = "penstock.hadoop.conf",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(configuration_directory),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else etc/hadoop of HADOOP_HOME, "
+             "else /etc/hadoop/conf"},
+    PS_OPTION_END,
+};
+
+/* ---- what the keys mean ---- */
+
+/* Flume takes the default for a number below 0. */
+static int64_t or_default(int64_t number, const char *fallback)
+{
+    return number >= 0 ? number : strtoll(fallback, NULL, 10);
+}
+
+/* 0: never, or no limit. */
+static uint64_t ms_ns(int64_t ms)
+{
+    return ms <= 0 ? 0 : (uint64_t)(ms < LONGEST_MS ? ms : LONGEST_MS) * PS_NS_PER_MS;
+}
+
+/* Returns false for another word: Flume does not round then. */
+static bool parse_unit(const char *word, enum ps_escape_unit *unit)
+{
+    static const char *const words[] = {
+        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
+    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
+        if (strcasecmp(word, words[i]) == 0) {
+            *unit = (enum ps_escape_unit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *const serializers[] = {"DELIMITED", "JSON"};
+
+static enum ps_status find_serializer(const char *name, enum ps_hive_serializer *serializer, struct ps_err *err)
+{
+    static const char *const classes[] = {"org.apache.flume.sink.hive.HiveDelimitedTextSerializer",
+                                          "org.apache.flume.sink.hive.HiveJsonSerializer"};
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, name);
+    for (unsigned i = 0; i < PS_COUNT_OF(serializers); i++) {
+        if (strcasecmp(name, serializers[i]) == 0 || strcmp(name, classes[i]) == 0) {
+            *serializer = (enum ps_hive_serializer)i;
+            return PS_OK;
+        }
+        ps_nearest_offer(&nearest, serializers[i]);
+    }
+    if (strchr(name, '.') != NULL)
+        return ps_err_set(err, "%s: classes of your own are not loaded; known are DELIMITED and JSON", name);
+    return nearest.word != NULL
+               ? ps_err_set(err, "\"%s\" is no serializer of this sink; did you mean %s?", name, nearest.word)
+               : ps_err_set(err, "\"%s\" is no serializer of this sink; known are DELIMITED and JSON", name);
+}
+
+/* Compiles the values of hive.partition, as split by Flume: at each comma. */
+static enum ps_status build_values(const struct hive_plan *plan, struct ps_arena *arena,
+                                   struct ps_hive_settings *settings, struct ps_err *err)
+{
+    struct ps_escape_options escapes = {
+        .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
+    escapes.round = plan->round && parse_unit(plan->round_unit, &escapes.unit);
+    settings->is_constant = true;
+    for (const char *at = plan->partition; at != NULL;) {
+        size_t length = strcspn(at, ",");
+        if (settings->value_count == PS_HIVE_PARTITION_KEYS_MAX)
+            return ps_err_set(err, "it has more than %u values", PS_HIVE_PARTITION_KEYS_MAX);
+        if (length == 0)
+            return ps_err_set(err, "it has an empty value");
+        const struct ps_escape *value =
+            ps_escape_compile(arena, ps_arena_copy(arena, at, length), &escapes, err);
+        if (value == NULL)
+            return PS_FAIL;
+        settings->values[settings->value_count++] = value;
+        settings->is_constant &= ps_escape_constant(value) != NULL;
+        at = at[length] == ',' ? at + length + 1 : NULL;
+    }
+    return PS_OK;
+}
+
+/* ---- check ---- */
+
+static enum ps_status refuse(const struct ps_context *context, const char *key, const char *message)
+{
+    ps_report(context, PS_LOG_ERROR, key, "%s", message);
+    return PS_FAIL;
+}
+
+static enum ps_status check_rounding(const struct hive_plan *plan, const struct ps_context *context)
+{
+    enum ps_escape_unit unit = PS_ESCAPE_MINUTE;
+    if (!parse_unit(plan->round_unit, &unit)) {
+        ps_report(context, PS_LOG_WARN, "roundUnit",
+                  "%s is neither second, minute nor hour: times are not rounded, as in Flume", plan->round_unit);
+        return PS_OK;
+    }
+    int64_t most = unit == PS_ESCAPE_HOUR ? 24 : 60;
+    if (plan->round_value > 0 && plan->round_value <= most)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "roundValue", "must be from 1 to %" PRIi64, most);
+    return PS_FAIL;
+}
+
+static enum ps_status check_serializer(const struct hive_plan *plan, const struct ps_context *context)
+{
+    enum ps_hive_serializer serializer;
+    struct ps_hive_delimiter delimiter;
+    struct ps_err err = {.length = 0};
+    if (find_serializer(plan->serializer, &serializer, &err) != PS_OK)
+        return refuse(context, "serializer", ps_err_join(&err));
+    if (serializer == PS_HIVE_JSON)
+        return PS_OK;
+    if (plan->field_names == NULL)
+        return refuse(context, "serializer.fieldnames", "is missing: DELIMITED needs the column of each field");
+    if (ps_hive_delimiter_read(plan->delimiter, &delimiter, &err) != PS_OK)
+        return refuse(context, "serializer.delimiter", ps_err_join(&err));
+    if (delimiter.has_operators)
+        ps_report(context, PS_LOG_WARN, "serializer.delimiter",
+                  "%s is a regular expression in Flume, where it does not stand for itself; here it does: write \\\\ before "
+                  "it for both",
+                  plan->delimiter);
+    return PS_OK;
+}
+
+static void warn_about_values(const struct hive_plan *plan, const struct ps_context *context)
+{
+    const struct {
+        const char *key;
+        int64_t number;
+        const char *fallback;
+    } numbers[] = {{"hive.txnsPerBatchAsk", plan->txns_per_batch, TXNS_PER_BATCH},
+                   {"batchSize", plan->batch_size, BATCH_SIZE},
+                   {"idleTimeout", plan->idle_ms, "0"},
+                   {"callTimeout", plan->call_timeout_ms, CALL_TIMEOUT_MS},
+                   {"heartBeatInterval", plan->heartbeat_s, HEARTBEAT_S}};
+    for (unsigned i = 0; i < PS_COUNT_OF(numbers); i++) {
+        if (numbers[i].number < 0)
+            ps_report(context, PS_LOG_WARN, numbers[i].key, "is below 0: %s is used, as in Flume",
+                      numbers[i].fallback);
+    }
+    if (plan->heartbeat_s == 0 || plan->heartbeat_s >= LOCK_TIMEOUT_S)
+        ps_report(context, PS_LOG_WARN, "heartBeatInterval",
+                  "Hive aborts transactions without a heartbeat for 5 minutes (hive.txn.timeout), unless it is configured "
+                  "otherwise: use a shorter interval");
+    if (plan->partition != NULL && strchr(plan->partition, '=') != NULL)
+        ps_report(context, PS_LOG_WARN, "hive.partition",
+                  "takes values only, in the order of the table's partition keys: with \"=\" it is part of the value");
+}
+
+static enum ps_status hive_check(const void *plan_, const struct ps_context *context)
+{
+    const struct hive_plan *plan = plan_;
+    struct ps_hive_settings settings = {.value_count = 0};
+    struct ps_hadoop_configuration *configuration = NULL;
+    char room[PS_HADOOP_DIRECTORY_BYTES];
+    struct ps_err err = {.length = 0};
+    if (ps_metastore_check_addresses(plan->metastore, &err) != PS_OK)
+        return refuse(context, "hive.metastore", ps_err_join(&err));
+    if (plan->batch_size == 0)
+        return refuse(context, "batchSize", "must be greater than 0");
+    if (plan->txns_per_batch == 0)
+        return refuse(context, "hive.txnsPerBatchAsk", "must be greater than 0");
+    if (build_values(plan, context->arena, &settings, &err) != PS_OK)
+        return refuse(context, "hive.partition", ps_err_join(&err));
+    if (check_rounding(plan, context) != PS_OK || check_serializer(plan, context) != PS_OK)
+        return PS_FAIL;
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    if (directory != NULL && ps_hadoop_configuration_load(&configuration, directory, &err) != PS_OK)
+        return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
+    ps_hadoop_configuration_free(configuration);
+    warn_about_values(plan, context);
+    return PS_OK;
+}
+
+/* ---- build ---- */
+
+static enum ps_status build_serializer(const struct hive_plan *plan, struct ps_hive_settings *settings,
+                                       struct ps_err *err)
+{
+    if (find_serializer(plan->serializer, &settings->serializer, err) != PS_OK)
+        return ps_err_append(err, "serializer");
+    if (settings->serializer == PS_HIVE_JSON)
+        return PS_OK;
+    settings->delimited.field_names = plan->field_names;
+    if (plan->field_names == NULL)
+        return ps_err_set(err, "serializer.fieldnames is missing");
+    return ps_hive_delimiter_read(plan->delimiter, &settings->delimited.delimiter, err);
+}
+
+static enum ps_status hive_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct hive_plan *plan = plan_;
+    struct ps_hive_settings *settings = &plan->settings;
+    char room[PS_HADOOP_DIRECTORY_BYTES];
+    int64_t call_ms = or_default(plan->call_timeout_ms, CALL_TIMEOUT_MS);
+    if (gethostname(plan->host, sizeof plan->host - 1) != 0)
+        snprintf(plan->host, sizeof plan->host, "localhost");
+    *settings = (struct ps_hive_settings){
+        .metastore = plan->metastore,
+        .database = plan->database,
+        .table = plan->table,
+        .makes_partitions = plan->makes_partitions,
+        .txns_per_batch = (uint32_t)or_default(plan->txns_per_batch, TXNS_PER_BATCH),
+        .batch_events = (uint32_t)or_default(plan->batch_size, BATCH_SIZE),
+        .commit_ns = ms_ns(plan->commit_ms),
+        .partitions_max = plan->connections_max > 0 ? (uint32_t)plan->connections_max : 1,
+        .idle_ns = ms_ns(plan->idle_ms),
+        .heartbeat_ns = 1000 * ms_ns(or_default(plan->heartbeat_s, HEARTBEAT_S)),
+        .call_timeout_ns = ms_ns(call_ms == 0 ? LONGEST_MS : call_ms),
+        .held_bytes_max = context->client_queue_bytes,
+        .user = ps_hadoop_user(plan->user),
+        .host = plan->host,
+    };
+    if (build_values(plan, context->arena, settings, err) != PS_OK)
+        return ps_err_append(err, "hive.partition");
+    if (build_serializer(plan, settings, err) != PS_OK)
+        return PS_FAIL;
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    if (directory != NULL && ps_hadoop_configuration_load(&plan->configuration, directory, err) != PS_OK)
+        return PS_FAIL;
+    settings->configuration = plan->configuration;
+    return PS_OK;
+}
+
+static void hive_teardown(void *plan_)
+{
+    struct hive_plan *plan = plan_;
+    ps_hadoop_configuration_free(plan->configuration);
+}
+
+/* ---- the worker's ---- */
+
+static enum ps_status hive_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct hive_plan *plan = plan_;
+    struct hive_state *state = state_;
+    state->sink = ps_hive_sink_open(&plan->settings, port, err);
+    return state->sink != NULL ? PS_OK : PS_FAIL;
+}
+
+static void hive_close(const void *plan, void *state_)
+{
+    struct hive_state *state = state_;
+    (void)plan;
+    ps_hive_sink_close(state->sink);
+}
+
+/* ---- what an operator sees ---- */
+
+static void hive_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
+{
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
+    const struct hive_plan *plan = plan_;
+    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (access(path, F_OK) == 0)
+            add(argument, path);
+    }
+}
+
+static void hive_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct hive_plan *plan = plan_;
+    (void)context;
+    fprintf(out, "streams rows into %s.%s", plan->database, plan->table);
+    if (plan->partition != NULL)
+        fprintf(out, " (%s)", plan->partition);
+    fprintf(out, " of %s, a transaction for at most %s events", plan->metastore,
+            ps_quantity_print_count((uint64_t)or_default(plan->batch_size, BATCH_SIZE)).text);
+    if (plan->commit_ms > 0)
+        fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
+}
+
+static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
+
+const struct ps_stage_ops ps_sink_hive = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "hive",
+    .aliases = PS_WORDS("org.apache.flume.sink.hive.HiveSink"),
+    .summary = "streams rows into a transactional table of Hive, with a transaction for each batch",
+    .options = options,
+    .counters = counter_names,
+    .client_holds_events = true,
+    .plan_size = sizeof(struct hive_plan),
+    .state_size = sizeof(struct hive_state),
+    .check = hive_check,
+    .build = hive_build,
+    .teardown = hive_teardown,
+    .open = hive_open,
+    .close = hive_close,
+    .outline = hive_outline,
+    .files = hive_files,
+    .sink = &ps_hive_sink_ops,
+};
