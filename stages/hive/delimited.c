@@ -41,7 +41,8 @@ static char unescape(char letter)
     return is_word ? '\0' : letter;
 }
 
-enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter *delimiter, struct ps_err *err)
+enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter *delimiter,
+                                      struct ps_err *err)
 {
     size_t length = strlen(text);
     *delimiter = (struct ps_hive_delimiter){.length = 0};
@@ -122,13 +123,15 @@ static enum ps_status find_column(const struct ps_orc_type *type, const char *na
         }
     }
     return nearest.word != NULL
-               ? ps_err_set(err, "serializer.fieldnames: the table has no column \"%s\"; did you mean \"%s\"?",
+               ? ps_err_set(err,
+                            "serializer.fieldnames: the table has no column \"%s\"; did you mean \"%s\"?",
                             name, nearest.word)
                : ps_err_set(err, "serializer.fieldnames: the table has no column \"%s\"", name);
 }
 
 /* Finds the column of the next field. */
-static enum ps_status add_field(struct delimited *delimited, const char *at, size_t length, struct ps_err *err)
+static enum ps_status add_field(struct delimited *delimited, const char *at, size_t length,
+                                struct ps_err *err)
 {
     char name[256];
     uint32_t column = NO_COLUMN;
@@ -142,8 +145,8 @@ static enum ps_status add_field(struct delimited *delimited, const char *at, siz
     if (length > 0 && find_column(delimited->type, name, &column, err) != PS_OK)
         return PS_FAIL;
     if (column != NO_COLUMN && !ps_hive_field_knows(delimited->type->children[column]))
-        return ps_err_set(err, "serializer.fieldnames: column \"%s\" has a type that delimited text cannot have",
-                          name);
+        return ps_err_set(
+            err, "serializer.fieldnames: column \"%s\" has a type that delimited text cannot have", name);
     delimited->columns[delimited->field_count++] = column;
     return PS_OK;
 }

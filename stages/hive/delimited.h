@@ -10,16 +10,19 @@
 struct ps_hive_delimiter {
     char text[PS_HIVE_DELIMITER_BYTES]; /* at least one byte */
     uint32_t length;
-    bool has_operators; /* it has characters that are operators in Java's expressions, which are taken for themselves here */
+    bool
+        has_operators; /* it has characters that are operators in Java's expressions, which are taken for themselves here */
 };
 
 /* Reads serializer.delimiter: "\t" in quotation marks is a tab, \| and [|] are a bar. PS_FAIL: it is empty, too long, or an
  * expression that stands for several texts ("\s+", "[,;]"). Thread: any. */
-enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter *delimiter, struct ps_err *err);
+enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter *delimiter,
+                                      struct ps_err *err);
 
 struct ps_hive_delimited_settings {
     struct ps_hive_delimiter delimiter;
-    const char *field_names; /* serializer.fieldnames: columns by field, separated by commas; "": the field is passed over */
+    const char *
+        field_names; /* serializer.fieldnames: columns by field, separated by commas; "": the field is passed over */
 };
 
 /* The columns of fields that a body does not have are null; fields beyond the names are passed over. A column that no name stands

@@ -68,7 +68,8 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
     uint64_t wait_ns = ps_hive_least(LOOK_NS << (txn->tries < 6 ? txn->tries : 6), LOOK_MAX_NS);
     if (txn->tries++ == 5)
         ps_log(PS_LOG_WARN, txn->sink->port->component,
-               "transaction %" PRId64 " waits for its lock: a statement holds the table or partition exclusively",
+               "transaction %" PRId64
+               " waits for its lock: a statement holds the table or partition exclusively",
                txn->id);
     txn->timer.fire = look_again;
     ps_hadoop_loop_set(txn->sink->loop, &txn->timer, txn->sink->now.mono_ns + wait_ns);
@@ -130,8 +131,8 @@ static void committed(void *txn_, const struct ps_hive_answer *answer)
     }
     struct ps_err err = {.length = 0};
     ps_hive_count_failure(txn->sink, answer);
-    ps_log(PS_LOG_WARN, txn->sink->port->component, "whether transaction %" PRId64 " was committed is asked again: %s",
-           txn->id, answer->reason);
+    ps_log(PS_LOG_WARN, txn->sink->port->component,
+           "whether transaction %" PRId64 " was committed is asked again: %s", txn->id, answer->reason);
     ps_err_set(&err, "%s", answer->reason);
     txn->timer.fire = commit_again;
     ps_hadoop_loop_set(txn->sink->loop, &txn->timer,

@@ -7,11 +7,14 @@ enum flaw { NO_FLAW, NO_TIMESTAMP, BAD_TIMESTAMP, TOO_LONG, EMPTY };
 
 static const char *const flaw_texts[] = {
     [NO_FLAW] = "none",
-    [NO_TIMESTAMP] = "hive.partition has a time escape, and the event has no header timestamp: add a timestamp interceptor, or "
+    [NO_TIMESTAMP] = "hive.partition has a time escape, and the event has no header timestamp: add a "
+                     "timestamp interceptor, or "
                      "set useLocalTimeStamp = true",
-    [BAD_TIMESTAMP] = "hive.partition has a time escape, and the event's header timestamp is no number of milliseconds: correct "
+    [BAD_TIMESTAMP] = "hive.partition has a time escape, and the event's header timestamp is no number of "
+                      "milliseconds: correct "
                       "what sets it, or set useLocalTimeStamp = true",
-    [TOO_LONG] = "the values of its partition are longer than 2,048 bytes: check the headers in hive.partition",
+    [TOO_LONG] =
+        "the values of its partition are longer than 2,048 bytes: check the headers in hive.partition",
     [EMPTY] = "a value of its partition is empty: check the headers in hive.partition",
 };
 
@@ -152,8 +155,10 @@ bool ps_hive_bury(struct ps_hive_sink *sink)
         const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
         if (!ps_burial_has_begun(&sink->burial)) {
             ps_count(sink->port->counters, PS_COUNTER_refused, 1);
-            ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", sink->refusal);
-            ps_burial_begin(&sink->burial, sink->slots[flawed->slot], flawed->position, flawed->position + 1U);
+            ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s",
+                   sink->refusal);
+            ps_burial_begin(&sink->burial, sink->slots[flawed->slot], flawed->position,
+                            flawed->position + 1U);
         }
         if (!ps_burial_work(&sink->burial, sink->port, &reason))
             return true;

@@ -39,7 +39,8 @@ static void open_changed(struct ps_hive_sink *sink)
     ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HIVE_PARTITIONS_OPEN, sink->partition_count);
 }
 
-static struct ps_hive_partition *make(struct ps_hive_sink *sink, const char *key, uint32_t length, uint32_t hash)
+static struct ps_hive_partition *make(struct ps_hive_sink *sink, const char *key, uint32_t length,
+                                      uint32_t hash)
 {
     struct ps_hive_partition *partition = calloc(1, sizeof(*partition) + length);
     if (partition == NULL)
@@ -82,7 +83,8 @@ static void close_surplus(struct ps_hive_sink *sink)
     }
 }
 
-struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key, uint32_t key_length)
+struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key,
+                                                uint32_t key_length)
 {
     uint32_t hash = ps_name_hash(key, key_length);
     struct ps_hive_partition *partition = sink->chains[chain_of(hash)];
@@ -161,15 +163,16 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
 
 /* ---- finding it, and opening its transactions ---- */
 
-static void ask(struct ps_hive_partition *partition, enum ps_hive_call call, const struct ps_hive_request *request,
-                ps_metastore_done *done)
+static void ask(struct ps_hive_partition *partition, enum ps_hive_call call,
+                const struct ps_hive_request *request, ps_metastore_done *done)
 {
     partition->state = PS_HIVE_PARTITION_ASKED;
     ps_metastore_call(partition->sink->metastore, call, request, done, partition);
 }
 
 /* The answer to what was asked last was an error. */
-static void ask_failed(struct ps_hive_partition *partition, const char *what, const struct ps_hive_answer *answer)
+static void ask_failed(struct ps_hive_partition *partition, const char *what,
+                       const struct ps_hive_answer *answer)
 {
     partition->state = PS_HIVE_PARTITION_EMPTY;
     ps_hive_count_failure(partition->sink, answer);
@@ -250,8 +253,9 @@ static void found(void *partition_, const struct ps_hive_answer *answer)
         ask(partition, PS_HIVE_APPEND_PARTITION, &request, made);
     } else if (answer->error != PS_HIVE_OK) {
         ask_failed(partition,
-                   answer->error == PS_HIVE_MISSING ? "there is no such partition, and autoCreatePartitions = false"
-                                                    : "the partition cannot be found",
+                   answer->error == PS_HIVE_MISSING
+                       ? "there is no such partition, and autoCreatePartitions = false"
+                       : "the partition cannot be found",
                    answer);
     } else if (!keep_location(partition, answer->table.location)) {
         partition->state = PS_HIVE_PARTITION_EMPTY;
@@ -278,7 +282,8 @@ static struct ps_hive_txn *next_txn(struct ps_hive_partition *partition)
         ps_hive_txn_end(txn);
         txn = NULL;
     }
-    if (txn != NULL || partition->state != PS_HIVE_PARTITION_READY || partition->txn_count >= PS_HIVE_TXNS_MAX)
+    if (txn != NULL || partition->state != PS_HIVE_PARTITION_READY ||
+        partition->txn_count >= PS_HIVE_TXNS_MAX)
         return txn;
     if (partition->id_next < partition->id_count)
         return ps_hive_txn_begin(partition);
@@ -337,7 +342,8 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition)
     else if (partition->state == PS_HIVE_PARTITION_READY && partition->waiting.count > 0 &&
              partition->txn_count < PS_HIVE_TXNS_MAX)
         due_ns = now;
-    if (partition->sink->settings->idle_ns > 0 && partition->waiting.count == 0 && partition->txn_count == 0) {
+    if (partition->sink->settings->idle_ns > 0 && partition->waiting.count == 0 &&
+        partition->txn_count == 0) {
         uint64_t idle_ns = partition->used_ns + partition->sink->settings->idle_ns;
         partition->is_closing |= idle_ns <= now;
         due_ns = ps_hive_least(due_ns, idle_ns);
@@ -370,7 +376,8 @@ static void beaten(void *partition_, const struct ps_hive_answer *answer)
         if (!is_unused(partition, answer->numbers[i]))
             continue;
         ps_log(PS_LOG_WARN, partition->sink->port->component,
-               "Hive has aborted transactions of %s that were not used yet: new ones are opened", label_of(partition));
+               "Hive has aborted transactions of %s that were not used yet: new ones are opened",
+               label_of(partition));
         ps_hive_partition_drop_ids(partition);
         return;
     }

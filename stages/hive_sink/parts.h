@@ -12,8 +12,8 @@
 #include <sys/queue.h>
 
 #define PS_HIVE_LEASES_MAX 1024U
-#define PS_HIVE_TXNS_MAX 3U       /* of one partition at the same time: one takes events, the others end */
-#define PS_HIVE_CHAINS 1024U      /* of the hash table of partitions */
+#define PS_HIVE_TXNS_MAX 3U        /* of one partition at the same time: one takes events, the others end */
+#define PS_HIVE_CHAINS 1024U       /* of the hash table of partitions */
 #define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each with a 0 behind it */
 
 enum {
@@ -75,15 +75,15 @@ struct ps_hive_partition {
     struct ps_hive_partition *same_hash;
     TAILQ_ENTRY(ps_hive_partition) recent;
     enum ps_hive_partition_state state;
-    bool is_found;    /* `directory` is known */
-    bool is_closing;  /* it is let go of when its transactions have ended */
+    bool is_found;     /* `directory` is known */
+    bool is_closing;   /* it is let go of when its transactions have ended */
     uint32_t failures; /* in a row */
     uint64_t rest_ns, used_ns;
     struct ps_hdfs_events waiting;
     struct ps_hive_txns txns;
     uint32_t txn_count;
-    bool heartbeats; /* a heartbeat is under way */
-    int64_t *ids;    /* transaction, write id, ..: of its batch */
+    bool heartbeats;            /* a heartbeat is under way */
+    int64_t *ids;               /* transaction, write id, ..: of its batch */
     uint32_t id_next, id_count; /* pairs */
     int64_t *opened;            /* transactions without write ids yet */
     uint32_t opened_count;
@@ -121,7 +121,7 @@ struct ps_hive_sink {
     struct ps_hdfs_pool pool;
     struct ps_hdfs_events flawed; /* become dead letters, the first one now */
     struct ps_burial burial;
-    char refusal[512]; /* of the first of them */
+    char refusal[512];                                    /* of the first of them */
     struct ps_hive_partition *found[PS_BATCH_EVENTS_MAX]; /* by position of the lease that is taken */
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64];
     struct ps_escape_cache *caches; /* by partition key */
@@ -151,7 +151,8 @@ void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count)
 void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answer *answer);
 
 /* NULL: no memory. */
-struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key, uint32_t key_length);
+struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key,
+                                                uint32_t key_length);
 /* Goes on with what can be done now: asks for what it needs, begins transactions, writes events. */
 void ps_hive_partition_pump(struct ps_hive_partition *partition);
 /* Ends transactions whose time has come. Returns the mono_ns of the next one. */
@@ -190,7 +191,8 @@ void ps_hive_txn_leave(struct ps_hive_txn *txn);
 
 /* events.c */
 bool ps_hive_sink_has_room(const struct ps_hive_sink *sink);
-enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **lease, const struct ps_now *now);
+enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **lease,
+                                 const struct ps_now *now);
 /* Goes on with the dead letters. Returns whether some are still to be written. */
 bool ps_hive_bury(struct ps_hive_sink *sink);
 /* The first event that waits is no row: it becomes a dead letter, or is dropped as Flume does. */

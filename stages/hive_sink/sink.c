@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECALL_NS (5 * PS_NS_PER_S) /* for commits, and then for aborts, when the sink is recalled */
+/* When the sink is recalled: for commits, and from the beginning for aborts. */
+#define RECALL_NS (5 * PS_NS_PER_S)
+#define ABORT_NS PS_NS_PER_S
 #define AGENT "penstock"
 
 struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink)
@@ -62,7 +64,11 @@ static enum ps_status open_parts(struct ps_hive_sink *sink, struct ps_err *err)
 struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, struct ps_port *port,
                                        struct ps_err *err)
 {
-    struct ps_hive_sink *sink = ps_must_alloc(1, sizeof(*sink), "a sink of Hive");
+    struct ps_hive_sink *sink = calloc(1, sizeof(*sink));
+    if (sink == NULL) {
+        ps_err_set(err, "no memory for a sink");
+        return NULL;
+    }
     sink->settings = settings;
     sink->port = port;
     sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
@@ -134,13 +140,14 @@ static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *
     return status;
 }
 
-static enum ps_status take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table, struct ps_err *err)
+static enum ps_status take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table,
+                                 struct ps_err *err)
 {
     if (ps_hive_target_read(table, &sink->table, err) != PS_OK)
         return PS_FAIL;
     if (sink->table.key_count != sink->settings->value_count)
-        return ps_err_set(err, "it has %u partition keys, and hive.partition has %u values", sink->table.key_count,
-                          sink->settings->value_count);
+        return ps_err_set(err, "it has %u partition keys, and hive.partition has %u values",
+                          sink->table.key_count, sink->settings->value_count);
     sink->rows = open_rows(sink, err);
     return sink->rows != NULL && open_filesystem(sink, err) == PS_OK ? PS_OK : PS_FAIL;
 }
@@ -153,8 +160,8 @@ static void table_failed(struct ps_hive_sink *sink, const char *reason)
     ps_hive_target_free(&sink->table);
     sink->table_state = PS_HIVE_TABLE_UNKNOWN;
     sink->table_rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->table_failures);
-    ps_log(PS_LOG_ERROR, sink->port->component, "cannot write to the table %s.%s: %s", sink->settings->database,
-           sink->settings->table, reason);
+    ps_log(PS_LOG_ERROR, sink->port->component, "cannot write to the table %s.%s: %s",
+           sink->settings->database, sink->settings->table, reason);
     ps_err_set(&err, "%s", reason);
     ps_port_troubled(sink->port, &err);
 }
@@ -171,8 +178,8 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
     } else {
         sink->table_state = PS_HIVE_TABLE_KNOWN;
         sink->table_failures = 0;
-        ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s", sink->settings->database,
-               sink->settings->table, sink->table.location);
+        ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s",
+               sink->settings->database, sink->settings->table, sink->table.location);
     }
 }
 
@@ -298,13 +305,18 @@ static void stop_taking(struct ps_hive_sink *sink)
     }
 }
 
+/* Whether a commit will be answered, if Hive answers. */
 static bool is_ending(const struct ps_hive_sink *sink)
 {
     const struct ps_hive_partition *partition;
+    const struct ps_hive_txn *txn;
     TAILQ_FOREACH(partition, &sink->recent, recent)
     {
-        if (partition->txn_count > 0)
-            return true;
+        TAILQ_FOREACH(txn, &partition->txns, list)
+        {
+            if (txn->is_locked)
+                return true;
+        }
     }
     return false;
 }
@@ -356,7 +368,7 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
         return false;
     forget_all(sink);
     give_back(sink, back);
-    return sink->calls == 0 || waited_ns >= 2 * RECALL_NS;
+    return sink->calls == 0 || waited_ns >= ABORT_NS;
 }
 
 static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)

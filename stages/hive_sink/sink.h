@@ -15,7 +15,7 @@
 #pragma once
 
 #include "core/stage.h"
-#include "stages/hadoop/open.h"
+#include "stages/hdfs/open.h"
 #include "stages/hive/delimited.h"
 #include "stages/text/escape.h"
 
@@ -54,6 +54,6 @@ struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, 
                                        struct ps_err *err);
 void ps_hive_sink_close(struct ps_hive_sink *sink);
 
-/* Of a stage whose state begins with the pointer that ps_hive_sink_open returned. `recall` waits 5 s for commits under way and for
- * the aborts of transactions that it does not use any more. */
+/* Of a stage whose state begins with the pointer that ps_hive_sink_open returned. `recall` waits 5 s for commits, and 1 s for the
+ * aborts of transactions that it does not use any more. */
 extern const struct ps_sink_ops ps_hive_sink_ops;

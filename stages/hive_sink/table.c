@@ -56,7 +56,8 @@ static enum ps_status read_type(const struct ps_hive_table *table, struct ps_hiv
     return target->type != NULL ? PS_OK : PS_FAIL;
 }
 
-static enum ps_status read_bucket_column(struct ps_slice name, struct ps_hive_target *target, struct ps_err *err)
+static enum ps_status read_bucket_column(struct ps_slice name, struct ps_hive_target *target,
+                                         struct ps_err *err)
 {
     if (target->bucket_field_count == PS_HIVE_BUCKET_COLUMNS_MAX)
         return ps_err_set(err, "it has more than %u bucket columns", PS_HIVE_BUCKET_COLUMNS_MAX);
@@ -64,7 +65,8 @@ static enum ps_status read_bucket_column(struct ps_slice name, struct ps_hive_ta
         if (!is(name, target->type->names[i]))
             continue;
         if (!ps_hive_bucket_knows(target->type->children[i]))
-            return ps_err_set(err, "its bucket column %s has a type that is not known here", target->type->names[i]);
+            return ps_err_set(err, "its bucket column %s has a type that is not known here",
+                              target->type->names[i]);
         target->bucket_fields[target->bucket_field_count++] = i;
         return PS_OK;
     }
@@ -137,7 +139,8 @@ static enum ps_status check_kind(const struct ps_hive_table *table, struct ps_er
         return ps_err_set(err, "it is not transactional: the sink streams into tables that were made with "
                                "tblproperties ('transactional'='true')");
     if (contains(ps_hive_pairs_find(&table->parameters, "transactional_properties"), "insert_only"))
-        return ps_err_set(err, "its transactional_properties are insert_only: the sink needs the default ones");
+        return ps_err_set(err,
+                          "its transactional_properties are insert_only: the sink needs the default ones");
     if (!contains(table->output_format, "OrcOutputFormat"))
         return ps_err_set(err, "its files are not ORC (%.*s)", (int)table->output_format.length,
                           table->output_format.data);

@@ -181,7 +181,8 @@ struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition)
     struct ps_hive_sink *sink = partition->sink;
     char name[PS_ORC_ACID_NAME_BYTES];
     uint32_t buckets = sink->table.bucket_count;
-    struct ps_hive_txn *txn = ps_must_alloc(1, sizeof(*txn) + buckets * sizeof(struct ps_hive_file *), PURPOSE);
+    struct ps_hive_txn *txn =
+        ps_must_alloc(1, sizeof(*txn) + buckets * sizeof(struct ps_hive_file *), PURPOSE);
     txn->sink = sink;
     txn->partition = partition;
     txn->id = partition->ids[2U * partition->id_next];

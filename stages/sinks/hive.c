@@ -45,7 +45,11 @@ static const struct ps_option options[] = {
      .offset = FIELD(metastore),
      .flags = PS_OPTION_REQUIRED,
      .help = "addresses of the metastore, separated by commas: thrift://host:9083"},
-    {.key = "hive.database", .type = PS_OPTION_TEXT, .offset = FIELD(database), .flags = PS_OPTION_REQUIRED, .help = "database of the table"},
+    {.key = "hive.database",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(database),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "database of the table"},
     {.key = "hive.table",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(table),
@@ -54,7 +58,8 @@ static const struct ps_option options[] = {
     {.key = "hive.partition",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(partition),
-     .help = "values of the table's partition keys, in their order, separated by commas, with escapes: %Y-%m-%d,%{country}"},
+     .help = "values of the table's partition keys, in their order, separated by commas, with escapes: "
+             "%Y-%m-%d,%{country}"},
     {.key = "hive.txnsPerBatchAsk",
      .type = PS_OPTION_INT,
      .offset = FIELD(txns_per_batch),
@@ -83,7 +88,8 @@ static const struct ps_option options[] = {
      .offset = FIELD(connections_max),
      .fallback = "500",
      .unit = "partitions",
-     .help = "when transactions are open for more partitions, that without events for the longest time is closed"},
+     .help = "when transactions are open for more partitions, that without events for the longest time is "
+             "closed"},
     {.key = "callTimeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(call_timeout_ms),
@@ -95,7 +101,8 @@ static const struct ps_option options[] = {
      .offset = FIELD(idle_ms),
      .fallback = "0",
      .unit = "ms",
-     .help = "a partition without events for so long is closed, and its open transactions are aborted; 0: never"},
+     .help =
+         "a partition without events for so long is closed, and its open transactions are aborted; 0: never"},
     {.key = "round",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(round),
@@ -133,7 +140,8 @@ static const struct ps_option options[] = {
     {.key = "serializer.fieldnames",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(field_names),
-     .help = "DELIMITED: the column of each field, separated by commas; a field without a name is passed over: id,,name"},
+     .help = "DELIMITED: the column of each field, separated by commas; a field without a name is passed "
+             "over: id,,name"},
     {.key = "serializer.serdeSeparator",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(separator),
@@ -152,7 +160,8 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(configuration_directory),
      .flags = PS_OPTION_EXTENSION,
-     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else etc/hadoop of HADOOP_HOME, "
+     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
+             "etc/hadoop of HADOOP_HOME, "
              "else /etc/hadoop/conf"},
     PS_OPTION_END,
 };
@@ -187,7 +196,8 @@ static bool parse_unit(const char *word, enum ps_escape_unit *unit)
 
 static const char *const serializers[] = {"DELIMITED", "JSON"};
 
-static enum ps_status find_serializer(const char *name, enum ps_hive_serializer *serializer, struct ps_err *err)
+static enum ps_status find_serializer(const char *name, enum ps_hive_serializer *serializer,
+                                      struct ps_err *err)
 {
     static const char *const classes[] = {"org.apache.flume.sink.hive.HiveDelimitedTextSerializer",
                                           "org.apache.flume.sink.hive.HiveJsonSerializer"};
@@ -245,7 +255,8 @@ static enum ps_status check_rounding(const struct hive_plan *plan, const struct 
     enum ps_escape_unit unit = PS_ESCAPE_MINUTE;
     if (!parse_unit(plan->round_unit, &unit)) {
         ps_report(context, PS_LOG_WARN, "roundUnit",
-                  "%s is neither second, minute nor hour: times are not rounded, as in Flume", plan->round_unit);
+                  "%s is neither second, minute nor hour: times are not rounded, as in Flume",
+                  plan->round_unit);
         return PS_OK;
     }
     int64_t most = unit == PS_ESCAPE_HOUR ? 24 : 60;
@@ -263,14 +274,16 @@ static enum ps_status check_serializer(const struct hive_plan *plan, const struc
     if (find_serializer(plan->serializer, &serializer, &err) != PS_OK)
         return refuse(context, "serializer", ps_err_join(&err));
     if (serializer == PS_HIVE_JSON)
-        return PS_OK;
+        return refuse(context, "serializer", "JSON is not there yet: only DELIMITED is");
     if (plan->field_names == NULL)
-        return refuse(context, "serializer.fieldnames", "is missing: DELIMITED needs the column of each field");
+        return refuse(context, "serializer.fieldnames",
+                      "is missing: DELIMITED needs the column of each field");
     if (ps_hive_delimiter_read(plan->delimiter, &delimiter, &err) != PS_OK)
         return refuse(context, "serializer.delimiter", ps_err_join(&err));
     if (delimiter.has_operators)
         ps_report(context, PS_LOG_WARN, "serializer.delimiter",
-                  "%s is a regular expression in Flume, where it does not stand for itself; here it does: write \\\\ before "
+                  "%s is a regular expression in Flume, where it does not stand for itself; here it does: "
+                  "write \\\\ before "
                   "it for both",
                   plan->delimiter);
     return PS_OK;
@@ -294,11 +307,13 @@ static void warn_about_values(const struct hive_plan *plan, const struct ps_cont
     }
     if (plan->heartbeat_s == 0 || plan->heartbeat_s >= LOCK_TIMEOUT_S)
         ps_report(context, PS_LOG_WARN, "heartBeatInterval",
-                  "Hive aborts transactions without a heartbeat for 5 minutes (hive.txn.timeout), unless it is configured "
+                  "Hive aborts transactions without a heartbeat for 5 minutes (hive.txn.timeout), unless it "
+                  "is configured "
                   "otherwise: use a shorter interval");
     if (plan->partition != NULL && strchr(plan->partition, '=') != NULL)
         ps_report(context, PS_LOG_WARN, "hive.partition",
-                  "takes values only, in the order of the table's partition keys: with \"=\" it is part of the value");
+                  "takes values only, in the order of the table's partition keys: with \"=\" it is part of "
+                  "the value");
 }
 
 static enum ps_status hive_check(const void *plan_, const struct ps_context *context)

@@ -4,13 +4,18 @@
 #include "tests/support/http_peer.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/tail.h"
+#include "tests/support/metastore_peer.h"
 
 #include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-static char folder[64], hdfs_folder[96], hdfs_url[112], log_path[96], text[1 << 20], bootstrap[64],
-    avro_port[8], thrift_port[8], irc_port[8];
+#define REFUSALS 3
+
+static char folder[64], hive_folder[96], hdfs_folder[96], hdfs_url[112], metastore[64], log_path[96],
+    text[1 << 20], bootstrap[64], avro_port[8], thrift_port[8], irc_port[8];
 
 static void clear_folder(void)
 {
@@ -95,6 +100,47 @@ static const char *hdfs_content(void)
     return text;
 }
 
+/* Rows of a table have no order: transactions that failed come again behind others. */
+static int compare_lines(const void *a, const void *b)
+{
+    const char *const *first = a, *const *second = b;
+    return atoi(*first + strlen("event ")) - atoi(*second + strlen("event "));
+}
+
+static const char *hive_content(void)
+{
+    static char rows[1 << 20];
+    static char *lines[1 << 15];
+    size_t count = ps_test_metastore_rows(hive_folder, rows, sizeof rows), length = 0;
+    assert_in_range(count, 0, PS_COUNT_OF(lines));
+    char *at = rows;
+    for (size_t i = 0; i < count; i++)
+        lines[i] = strsep(&at, "\n");
+    qsort(lines, count, sizeof lines[0], compare_lines);
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        length += (size_t)sprintf(text + length, "%s\n", lines[i]);
+    return text;
+}
+
+static void refuse_commit(void)
+{
+    ps_test_metastore_refuse("commit_txn", REFUSALS);
+}
+
+static bool commit_refused(void)
+{
+    return ps_test_metastore_left() == 0;
+}
+
+static int remove_entry(const char *path, const struct stat *unused, int type, struct FTW *place)
+{
+    (void)unused;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
 static void begin_log(void)
 {
     assert_int_equal(truncate(log_path, 0), 0);
@@ -121,7 +167,6 @@ static const char *log_content(void)
 
 #define TOPIC "conformance"
 #define BROKER 1
-#define REFUSALS 3
 
 static struct ps_test_tail *tail;
 
@@ -187,6 +232,17 @@ const struct ps_test_sink_adapter ps_test_sink_adapters[] = {
               "0"},
      .begin = clear_hdfs,
      .arrived = hdfs_content},
+    {.ops = &ps_sink_hive,
+     .keys = {"hive.metastore", metastore, "hive.database", "default", "hive.table", "t", "serializer",
+              "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval", "0"},
+     .begin = ps_test_metastore_mark,
+     .arrived = hive_content,
+     .far_end = ps_test_metastore_set,
+     .refuse = refuse_commit,
+     .refused = commit_refused,
+     /* an ORC writer for each transaction */
+     .allocations_per_event = 20,
+     .allocations_before_library = 1},
     {.ops = &ps_sink_http,
      .keys = {"endpoint", endpoint, "defaultBackoff", "false", "rollback.2XX", "false"},
      .begin = ps_test_http_peer_clear,
@@ -244,9 +300,19 @@ int ps_test_sinks_start(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(hdfs_folder, sizeof hdfs_folder, "%s/hdfs", folder);
     snprintf(hdfs_url, sizeof hdfs_url, "file://%s", hdfs_folder);
+    snprintf(hive_folder, sizeof hive_folder, "%s/hive", folder);
     snprintf(log_path, sizeof log_path, "%s/log", folder);
     assert_int_equal(ps_log_open(log_path, NULL), PS_OK);
     ps_test_echo_start();
+    ps_test_metastore_start();
+    snprintf(metastore, sizeof metastore, "%s", ps_test_metastore_url());
+    ps_test_metastore_set_table(
+        &(struct ps_test_metastore_table){.location = hive_folder,
+                                          .columns = "line:string",
+                                          .keys = "",
+                                          .bucket_columns = "line",
+                                          .bucket_count = 4,
+                                          .parameters = "transactional=true,orc.compress=NONE"});
     snprintf(avro_port, sizeof avro_port, "%u", ps_test_avro_port());
     snprintf(thrift_port, sizeof thrift_port, "%u", ps_test_thrift_port());
     snprintf(irc_port, sizeof irc_port, "%u", ps_test_irc_port());
@@ -262,6 +328,8 @@ int ps_test_sinks_start(void **state)
 int ps_test_sinks_stop(void **state)
 {
     ps_test_echo_stop();
+    ps_test_metastore_stop();
+    (void)nftw(hive_folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     ps_test_http_peer_stop();
     ps_test_tail_close(tail);
     (void)ps_log_open(NULL, NULL);

@@ -7,7 +7,7 @@
 
 struct ps_test_sink_adapter {
     const struct ps_stage_ops *ops;
-    const char *keys[12];
+    const char *keys[16];
     /* Bodies that arrived since `begin`, one a line; NULL: the test cannot see them. */
     void (*begin)(void);
     const char *(*arrived)(void);

@@ -1,0 +1,662 @@
+#include "tests/support/metastore_peer.h"
+
+#include "stages/hive/message.h"
+#include "stages/thrift/legacy.h"
+#include "tests/support/orc_file.h"
+#include "tests/support/orc_run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINKS_MAX 8
+#define TXNS_MAX 100000
+#define MESSAGE_BYTES (1U << 20)
+#define SLOW_NS 20000000L
+#define PARTITIONS_MAX 256
+
+struct link {
+    int fd;
+    uint8_t *in;
+    size_t length;
+};
+
+struct trouble { /* of the next calls of a name */
+    char call[48];
+    unsigned left;
+};
+
+static struct {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards all that follows */
+    bool stop;
+    enum ps_test_far_end mode;
+    int listener, wake;
+    char url[64];
+    struct link links[LINKS_MAX];
+    size_t link_count;
+    struct ps_test_metastore_table table;
+    char partitions[PARTITIONS_MAX][128];
+    size_t partition_count;
+    enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
+    size_t txn_count;
+    size_t commits[TXNS_MAX], commit_count, mark; /* transactions, in the order of their commits */
+    unsigned calls[PS_HIVE_CALLS], looks, looked;
+    struct trouble refusal, cut;
+} peer = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* What a call has in it, in its order. */
+struct arguments {
+    struct ps_slice texts[64];
+    size_t text_count;
+    int64_t numbers[2048]; /* i64 */
+    size_t number_count;
+    int32_t last; /* i32 */
+};
+
+static void gather(struct ps_thrift_reader *in, enum ps_thrift_type type, struct arguments *arguments)
+{
+    enum ps_thrift_type part;
+    struct ps_thrift_field field = {0};
+    switch (type) {
+    case PS_THRIFT_STRUCT:
+        while (ps_thrift_read_field(in, &field))
+            gather(in, field.type, arguments);
+        break;
+    case PS_THRIFT_LIST:
+        for (uint32_t count = ps_thrift_read_list(in, &part); count > 0; count--)
+            gather(in, part, arguments);
+        break;
+    case PS_THRIFT_STRING:
+        PS_ASSERT(arguments->text_count < PS_COUNT_OF(arguments->texts));
+        arguments->texts[arguments->text_count++] = ps_thrift_read_text(in);
+        break;
+    case PS_THRIFT_I64:
+        PS_ASSERT(arguments->number_count < PS_COUNT_OF(arguments->numbers));
+        arguments->numbers[arguments->number_count++] = ps_thrift_read_i64(in);
+        break;
+    case PS_THRIFT_I32:
+        arguments->last = ps_thrift_read_i32(in);
+        break;
+    default:
+        ps_thrift_skip(in, type);
+    }
+}
+
+/* ---- answers ---- */
+
+static void put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRING, id, 0);
+    ps_thrift_put_text(out, text, length);
+}
+
+static uint32_t count_words(const char *words)
+{
+    uint32_t count = *words != '\0';
+    for (; *words != '\0'; words++)
+        count += *words == ',';
+    return count;
+}
+
+/* "a:b,c:d" as a list of FieldSchema. */
+static void put_columns(struct ps_thrift_writer *out, const char *columns)
+{
+    ps_thrift_put_list(out, PS_THRIFT_STRUCT, count_words(columns));
+    for (const char *at = columns; *at != '\0';) {
+        size_t name = strcspn(at, ":"), length = strcspn(at, ",");
+        put_text(out, 1, at, name);
+        put_text(out, 2, at + name + 1, length - name - 1);
+        ps_thrift_put_stop(out);
+        at += length + (at[length] == ',');
+    }
+}
+
+static void put_storage(struct ps_thrift_writer *out, const char *location)
+{
+    static const char format[] = "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat";
+    const struct ps_test_metastore_table *table = &peer.table;
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    put_columns(out, table->columns);
+    put_text(out, 2, location, strlen(location));
+    put_text(out, 4, format, strlen(format));
+    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
+    ps_thrift_put_i32(out, table->bucket_count);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
+    ps_thrift_put_list(out, PS_THRIFT_STRING, count_words(table->bucket_columns));
+    for (const char *at = table->bucket_columns; *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        ps_thrift_put_text(out, at, length);
+        at += length + (at[length] == ',');
+    }
+    ps_thrift_put_stop(out);
+}
+
+static void put_table(struct ps_thrift_writer *out)
+{
+    static const char usual[] = "bucketing_version=2";
+    char location[512], parameters[512];
+    const struct ps_test_metastore_table *table = &peer.table;
+    snprintf(location, sizeof location, "file:%s", table->location);
+    snprintf(parameters, sizeof parameters, "%s%s%s", usual, table->parameters[0] != '\0' ? "," : "",
+             table->parameters);
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 7, 0);
+    put_storage(out, location);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
+    put_columns(out, table->keys);
+    ps_thrift_put_field(out, PS_THRIFT_MAP, 9, 0);
+    ps_thrift_put_map(out, PS_THRIFT_STRING, PS_THRIFT_STRING, count_words(parameters));
+    for (const char *at = parameters; *at != '\0';) {
+        size_t name = strcspn(at, "="), length = strcspn(at, ",");
+        ps_thrift_put_text(out, at, name);
+        ps_thrift_put_text(out, at + name + 1, length - name - 1);
+        at += length + (at[length] == ',');
+    }
+    ps_thrift_put_stop(out);
+}
+
+/* "file:/folder/a/b" of a partition's values. */
+static void partition_place(const struct arguments *arguments, char place[512])
+{
+    int used = snprintf(place, 512, "file:%s", peer.table.location);
+    for (size_t i = 2; i < arguments->text_count; i++)
+        used += snprintf(place + used, 512 - (size_t)used, "/%.*s", (int)arguments->texts[i].length,
+                         arguments->texts[i].data);
+}
+
+static bool has_partition(const char *place)
+{
+    for (size_t i = 0; i < peer.partition_count; i++) {
+        if (strcmp(peer.partitions[i], place) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The exception of this field, with a message. */
+static bool throw(struct ps_thrift_writer * out, int16_t id)
+{
+    static const char text[] = "not this time";
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, id, 0);
+    put_text(out, 1, text, strlen(text));
+    ps_thrift_put_stop(out);
+    return false;
+}
+
+static void begin_success(struct ps_thrift_writer *out)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 0, 0);
+}
+
+static void answer_partition(struct ps_thrift_writer *out, enum ps_hive_call call,
+                             const struct arguments *arguments)
+{
+    char place[512];
+    partition_place(arguments, place);
+    bool is_there = has_partition(place);
+    if (call == PS_HIVE_GET_PARTITION && !is_there) {
+        (void) throw(out, 2);
+        return;
+    }
+    if (call == PS_HIVE_APPEND_PARTITION && is_there) {
+        (void) throw(out, 2);
+        return;
+    }
+    if (!is_there) {
+        PS_ASSERT(peer.partition_count < PARTITIONS_MAX && strlen(place) < sizeof peer.partitions[0]);
+        memcpy(peer.partitions[peer.partition_count++], place, strlen(place) + 1);
+    }
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 6, 0);
+    put_storage(out, place);
+    ps_thrift_put_stop(out);
+}
+
+static void answer_open(struct ps_thrift_writer *out, int32_t count)
+{
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    ps_thrift_put_list(out, PS_THRIFT_I64, (uint32_t)count);
+    for (; count > 0; count--) {
+        PS_ASSERT(peer.txn_count + 1 < TXNS_MAX);
+        peer.txns[++peer.txn_count] = PS_TEST_TXN_OPEN;
+        ps_thrift_put_i64(out, (int64_t)peer.txn_count);
+    }
+    ps_thrift_put_stop(out);
+}
+
+static void answer_write_ids(struct ps_thrift_writer *out, const struct arguments *arguments)
+{
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    ps_thrift_put_list(out, PS_THRIFT_STRUCT, (uint32_t)arguments->number_count);
+    for (size_t i = 0; i < arguments->number_count; i++) {
+        for (int16_t id = 1; id <= 2; id++) {
+            ps_thrift_put_field(out, PS_THRIFT_I64, id, 0);
+            ps_thrift_put_i64(out, arguments->numbers[i]);
+        }
+        ps_thrift_put_stop(out);
+    }
+    ps_thrift_put_stop(out);
+}
+
+static void answer_lock(struct ps_thrift_writer *out)
+{
+    bool waits = peer.looked < peer.looks;
+    peer.looked += waits;
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_I64, 1, 0);
+    ps_thrift_put_i64(out, 77);
+    ps_thrift_put_field(out, PS_THRIFT_I32, 2, 0);
+    ps_thrift_put_i32(out, waits ? PS_HIVE_LOCK_WAITING : PS_HIVE_LOCK_ACQUIRED);
+    ps_thrift_put_stop(out);
+}
+
+/* Of the transactions between two numbers: those that are aborted. */
+static void answer_heartbeat(struct ps_thrift_writer *out, const struct arguments *arguments)
+{
+    uint32_t count = 0;
+    for (int64_t i = arguments->numbers[0]; i <= arguments->numbers[1]; i++)
+        count += peer.txns[i] == PS_TEST_TXN_ABORTED;
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_SET, 1, 0);
+    ps_thrift_put_list(out, PS_THRIFT_I64, count);
+    for (int64_t i = arguments->numbers[0]; i <= arguments->numbers[1]; i++) {
+        if (peer.txns[i] == PS_TEST_TXN_ABORTED)
+            ps_thrift_put_i64(out, i);
+    }
+    ps_thrift_put_stop(out);
+}
+
+static void commit(struct ps_thrift_writer *out, int64_t txn)
+{
+    enum ps_test_metastore_txn state = PS_TEST_TXN_COMMITTED;
+    if (peer.txns[txn] == PS_TEST_TXN_OPEN) {
+        peer.txns[txn] = state;
+        peer.commits[peer.commit_count++] = (size_t)txn;
+    }
+    if (peer.txns[txn] != state)
+        (void) throw(out, 2);
+}
+
+static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
+                        const struct arguments *arguments)
+{
+    switch (call) {
+    case PS_HIVE_GET_TABLE:
+        if (arguments->texts[1].length != 1 || arguments->texts[1].data[0] != 't') {
+            (void) throw(out, 2);
+            break;
+        }
+        begin_success(out);
+        ps_thrift_put_field(out, PS_THRIFT_STRUCT, 1, 0);
+        put_table(out);
+        ps_thrift_put_stop(out);
+        break;
+    case PS_HIVE_OPEN_TXNS:
+        answer_open(out, arguments->last);
+        break;
+    case PS_HIVE_ALLOCATE_TABLE_WRITE_IDS:
+        answer_write_ids(out, arguments);
+        break;
+    case PS_HIVE_LOCK:
+    case PS_HIVE_CHECK_LOCK:
+        answer_lock(out);
+        break;
+    case PS_HIVE_COMMIT_TXN:
+        commit(out, arguments->numbers[0]);
+        break;
+    case PS_HIVE_ABORT_TXNS:
+        for (size_t i = 0; i < arguments->number_count; i++)
+            if (peer.txns[arguments->numbers[i]] == PS_TEST_TXN_OPEN)
+                peer.txns[arguments->numbers[i]] = PS_TEST_TXN_ABORTED;
+        break;
+    case PS_HIVE_HEARTBEAT_TXN_RANGE:
+        answer_heartbeat(out, arguments);
+        break;
+    case PS_HIVE_APPEND_PARTITION:
+    case PS_HIVE_GET_PARTITION:
+        answer_partition(out, call, arguments);
+        break;
+    default:
+        break;
+    }
+}
+
+static enum ps_hive_call call_named(struct ps_slice name)
+{
+    for (int i = 0; i < PS_HIVE_CALLS; i++) {
+        if (strlen(ps_hive_call_names[i]) == name.length &&
+            memcmp(ps_hive_call_names[i], name.data, name.length) == 0)
+            return (enum ps_hive_call)i;
+    }
+    return PS_HIVE_CALLS;
+}
+
+static bool meets(struct trouble *trouble, enum ps_hive_call call)
+{
+    if (trouble->left == 0 || strcmp(trouble->call, ps_hive_call_names[call]) != 0)
+        return false;
+    trouble->left--;
+    return true;
+}
+
+/* Answers one message. Returns false: the connection is to be closed. */
+static bool answer_message(const struct link *link, size_t length)
+{
+    static uint8_t reply[MESSAGE_BYTES];
+    static struct arguments arguments;
+    struct ps_thrift_reader in = {.at = link->in, .end = link->in + length};
+    struct ps_thrift_message message;
+    struct ps_thrift_writer out = {.at = reply};
+    memset(&arguments, 0, sizeof arguments);
+    PS_ASSERT(ps_thrift_read_message(&in, &message));
+    enum ps_hive_call call = call_named(message.name);
+    PS_ASSERT(call < PS_HIVE_CALLS);
+    peer.calls[call]++;
+    gather(&in, PS_THRIFT_STRUCT, &arguments);
+    PS_ASSERT(!in.bad);
+    message.type = PS_THRIFT_REPLY;
+    ps_thrift_put_message(&out, &message);
+    if (meets(&peer.refusal, call)) {
+        (void) throw(&out, 1);
+        for (size_t i = 0; call == PS_HIVE_COMMIT_TXN && i < arguments.number_count; i++)
+            peer.txns[arguments.numbers[i]] = PS_TEST_TXN_ABORTED;
+    } else
+        answer_call(&out, call, &arguments);
+    ps_thrift_put_stop(&out);
+    return !meets(&peer.cut, call) &&
+           send(link->fd, reply, (size_t)(out.at - reply), MSG_NOSIGNAL) == out.at - reply;
+}
+
+/* ---- the thread ---- */
+
+static bool serve_link(struct link *link)
+{
+    uint32_t whole;
+    ssize_t got = recv(link->fd, link->in + link->length, MESSAGE_BYTES - link->length, MSG_DONTWAIT);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN;
+    link->length += (size_t)got;
+    while (ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE) {
+        if (!answer_message(link, whole))
+            return false;
+        link->length -= whole;
+        memmove(link->in, link->in + whole, link->length);
+    }
+    return true;
+}
+
+static void close_link(const struct link *link)
+{
+    close(link->fd);
+    free(link->in);
+}
+
+static void serve_links(const struct pollfd *polled, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool stays =
+            peer.mode != PS_TEST_FAR_END_DOWN && (polled[i].revents == 0 || serve_link(&peer.links[i]));
+        if (stays)
+            peer.links[kept++] = peer.links[i];
+        else
+            close_link(&peer.links[i]);
+    }
+    peer.link_count = kept;
+}
+
+static void accept_links(void)
+{
+    for (int fd; (fd = accept4(peer.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
+        if (peer.mode == PS_TEST_FAR_END_DOWN || peer.link_count == LINKS_MAX) {
+            close(fd);
+            continue;
+        }
+        peer.links[peer.link_count++] = (struct link){.fd = fd, .in = malloc(MESSAGE_BYTES)};
+        PS_ASSERT(peer.links[peer.link_count - 1].in != NULL);
+    }
+}
+
+static void *serve(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&peer.lock);
+    while (!peer.stop) {
+        struct pollfd polled[LINKS_MAX + 2];
+        uint64_t count;
+        size_t links = peer.link_count;
+        for (size_t i = 0; i < links; i++)
+            polled[i] = (struct pollfd){.fd = peer.links[i].fd, .events = POLLIN};
+        polled[links] = (struct pollfd){.fd = peer.listener, .events = POLLIN};
+        polled[links + 1] = (struct pollfd){.fd = peer.wake, .events = POLLIN};
+        bool slow = peer.mode == PS_TEST_FAR_END_SLOW;
+        pthread_mutex_unlock(&peer.lock);
+        poll(polled, links + 2, -1);
+        if (slow)
+            nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);
+        pthread_mutex_lock(&peer.lock);
+        (void)!read(peer.wake, &count, sizeof count);
+        serve_links(polled, links);
+        accept_links();
+    }
+    pthread_mutex_unlock(&peer.lock);
+    return NULL;
+}
+
+static void lock_and_wake(void)
+{
+    pthread_mutex_lock(&peer.lock);
+    assert_int_equal(write(peer.wake, &(uint64_t){1}, 8), 8);
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&peer.lock);
+}
+
+void ps_test_metastore_start(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    peer.stop = false;
+    peer.mode = PS_TEST_FAR_END_UP;
+    peer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    peer.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(peer.listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(peer.listener, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(listen(peer.listener, 16), 0);
+    snprintf(peer.url, sizeof peer.url, "thrift://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    assert_int_equal(pthread_create(&peer.thread, NULL, serve, NULL), 0);
+}
+
+void ps_test_metastore_stop(void)
+{
+    lock_and_wake();
+    peer.stop = true;
+    unlock();
+    pthread_join(peer.thread, NULL);
+    while (peer.link_count > 0)
+        close_link(&peer.links[--peer.link_count]);
+    close(peer.listener);
+    close(peer.wake);
+}
+
+const char *ps_test_metastore_url(void)
+{
+    return peer.url;
+}
+
+/* ---- what tests say and ask ---- */
+
+void ps_test_metastore_set_table(const struct ps_test_metastore_table *table)
+{
+    lock_and_wake();
+    peer.table = *table;
+    peer.partition_count = peer.txn_count = peer.commit_count = peer.mark = 0;
+    peer.looks = peer.looked = 0;
+    memset(peer.calls, 0, sizeof peer.calls);
+    peer.refusal.left = peer.cut.left = 0;
+    unlock();
+}
+
+void ps_test_metastore_mark(void)
+{
+    lock_and_wake();
+    peer.mark = peer.commit_count;
+    unlock();
+}
+
+void ps_test_metastore_set(enum ps_test_far_end state)
+{
+    lock_and_wake();
+    peer.mode = state;
+    unlock();
+}
+
+void ps_test_metastore_refuse(const char *call, unsigned count)
+{
+    lock_and_wake();
+    snprintf(peer.refusal.call, sizeof peer.refusal.call, "%s", call);
+    peer.refusal.left = count;
+    unlock();
+}
+
+void ps_test_metastore_cut(const char *call, unsigned count)
+{
+    lock_and_wake();
+    snprintf(peer.cut.call, sizeof peer.cut.call, "%s", call);
+    peer.cut.left = count;
+    unlock();
+}
+
+void ps_test_metastore_abort_open(void)
+{
+    lock_and_wake();
+    for (size_t i = 1; i <= peer.txn_count; i++) {
+        if (peer.txns[i] == PS_TEST_TXN_OPEN)
+            peer.txns[i] = PS_TEST_TXN_ABORTED;
+    }
+    unlock();
+}
+
+void ps_test_metastore_hold_locks(unsigned looks)
+{
+    lock_and_wake();
+    peer.looks = looks;
+    peer.looked = 0;
+    unlock();
+}
+
+unsigned ps_test_metastore_calls(const char *call)
+{
+    lock_and_wake();
+    unsigned count = peer.calls[call_named((struct ps_slice){call, (uint32_t)strlen(call)})];
+    unlock();
+    return count;
+}
+
+unsigned ps_test_metastore_left(void)
+{
+    lock_and_wake();
+    unsigned left = peer.refusal.left + peer.cut.left;
+    unlock();
+    return left;
+}
+
+unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state)
+{
+    unsigned count = 0;
+    lock_and_wake();
+    for (size_t i = 1; i <= peer.txn_count; i++)
+        count += peer.txns[i] == state;
+    unlock();
+    return count;
+}
+
+/* ---- rows ---- */
+
+#define LINE_COLUMN 7U /* behind the wrapper's six and the row */
+enum { DATA = 1, LENGTH = 2, DIRECT_V2 = 2 };
+
+static struct orc_bytes stream_of(const struct orc_file *file, const PsOrc__StripeInformation *stripe,
+                                  const PsOrc__StripeFooter *parts, unsigned kind)
+{
+    const uint8_t *at = file->data + stripe->offset;
+    for (size_t i = 0; i < parts->n_streams; i++) {
+        if (parts->streams[i]->column == LINE_COLUMN && parts->streams[i]->kind == kind)
+            return (struct orc_bytes){at, at + parts->streams[i]->length};
+        at += parts->streams[i]->length;
+    }
+    return (struct orc_bytes){at, at};
+}
+
+/* Appends the strings of one stripe. Returns their number. */
+static size_t read_stripe(const struct orc_file *file, const PsOrc__StripeInformation *stripe, FILE *out)
+{
+    PsOrc__StripeFooter *parts = ps_orc__stripe_footer__unpack(
+        NULL, (size_t)stripe->footer_length,
+        file->data + stripe->offset + stripe->index_length + stripe->data_length);
+    size_t rows = 0;
+    PS_ASSERT(parts != NULL && parts->columns[LINE_COLUMN]->kind == DIRECT_V2);
+    struct orc_bytes data = stream_of(file, stripe, parts, DATA),
+                     lengths = stream_of(file, stripe, parts, LENGTH);
+    while (lengths.at < lengths.end) {
+        int64_t values[1024];
+        unsigned kind;
+        size_t count = orc_read_run(&lengths, false, values, &kind);
+        for (size_t i = 0; i < count; i++, rows++) {
+            fprintf(out, "%.*s\n", (int)values[i], (const char *)data.at);
+            data.at += values[i];
+        }
+    }
+    ps_orc__stripe_footer__free_unpacked(parts, NULL);
+    return rows;
+}
+
+static size_t read_bucket(const char *path, FILE *out)
+{
+    struct orc_file file = {.length = 0};
+    size_t rows = 0;
+    FILE *in = fopen(path, "rb");
+    if (in == NULL)
+        return 0;
+    file.data = malloc(MESSAGE_BYTES);
+    file.length = fread(file.data, 1, MESSAGE_BYTES, in);
+    fclose(in);
+    PsOrc__Footer *footer = orc_file_footer(&file);
+    for (size_t i = 0; i < footer->n_stripes; i++)
+        rows += read_stripe(&file, footer->stripes[i], out);
+    ps_orc__footer__free_unpacked(footer, NULL);
+    free(file.data);
+    return rows;
+}
+
+size_t ps_test_metastore_rows(const char *folder, char *text, size_t room)
+{
+    size_t rows = 0;
+    FILE *out = fmemopen(text, room, "w");
+    assert_non_null(out);
+    lock_and_wake();
+    for (size_t i = peer.mark; i < peer.commit_count; i++) {
+        for (int bucket = 0; bucket < 16; bucket++) {
+            char path[600];
+            snprintf(path, sizeof path, "%s/delta_%07zu_%07zu/bucket_%05d", folder, peer.commits[i],
+                     peer.commits[i], bucket);
+            rows += read_bucket(path, out);
+        }
+    }
+    unlock();
+    fputc('\0', out);
+    fclose(out);
+    return rows;
+}

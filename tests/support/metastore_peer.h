@@ -1,0 +1,45 @@
+/* A metastore of Hive on a thread of the test: one table, its partitions, and transactions. */
+#pragma once
+
+#include "tests/support/echo.h"
+#include "tests/support/stage.h"
+
+struct ps_test_metastore_table {
+    const char *location;       /* folder of its files, on the local disk */
+    const char *columns;        /* "id:int,name:string" */
+    const char *keys;           /* of partitions: "day:string"; "": none */
+    const char *bucket_columns; /* "id" */
+    int bucket_count;
+    const char *parameters; /* more of them: "orc.compress=NONE" */
+};
+
+void ps_test_metastore_start(void);
+void ps_test_metastore_stop(void);
+const char *ps_test_metastore_url(void);
+
+/* The table default.t, and nothing else: what was before is forgotten. The texts live as long as it is asked. */
+void ps_test_metastore_set_table(const struct ps_test_metastore_table *table);
+
+/* DOWN: connections are closed. SLOW: each answer comes 20 ms later. */
+void ps_test_metastore_set(enum ps_test_far_end state);
+/* The next calls of this name (NULL: of any) are answered by an exception, as for an aborted transaction. */
+void ps_test_metastore_refuse(const char *call, unsigned count);
+/* The next calls of this name take effect, and the connection is closed in place of an answer. */
+void ps_test_metastore_cut(const char *call, unsigned count);
+/* All transactions that are open are aborted, as Hive does after its time-out. */
+void ps_test_metastore_abort_open(void);
+/* Locks wait so often before they are given. */
+void ps_test_metastore_hold_locks(unsigned looks);
+
+/* Calls that have come since set_table. */
+unsigned ps_test_metastore_calls(const char *call);
+/* Refusals and cuts that no call has met yet. */
+unsigned ps_test_metastore_left(void);
+enum ps_test_metastore_txn { PS_TEST_TXN_OPEN, PS_TEST_TXN_COMMITTED, PS_TEST_TXN_ABORTED };
+unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state);
+
+/* Rows of earlier commits are not read any more. */
+void ps_test_metastore_mark(void);
+/* The rows of committed transactions in a folder (the table's, or a partition's), which has one string column "line" and no
+ * compression: one a line, in the order of the commits and buckets. Returns their number. */
+size_t ps_test_metastore_rows(const char *folder, char *text, size_t room);
