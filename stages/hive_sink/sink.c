@@ -1,6 +1,7 @@
 #include "stages/hive_sink/sink.h"
 
 #include "stages/hdfs_sink/place.h"
+#include "stages/hive/json.h"
 #include "stages/hive_sink/parts.h"
 
 #include <stdlib.h>
@@ -121,8 +122,7 @@ static struct ps_hive_rows *open_rows(const struct ps_hive_sink *sink, struct ps
 {
     if (sink->settings->serializer == PS_HIVE_DELIMITED)
         return ps_hive_delimited_open(&sink->settings->delimited, sink->table.type, err);
-    ps_err_set(err, "the serializer JSON is not there yet");
-    return NULL;
+    return ps_hive_json_open(sink->table.type, err);
 }
 
 static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *err)

@@ -301,6 +301,36 @@ static void test_files_that_fail(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* What is no row is dropped, as Flume does, or becomes a dead letter. */
+static void test_rows_of_json(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    start(&stage, PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database", "default", "hive.table",
+                          "t", "serializer", "json", "penstock.commit.interval", "0"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"),
+                             PS_BODY("{\"LINE\": \"two\", \"more\": 3}")));
+    assert_rows(table_folder, "one\ntwo\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_dead_letters(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    start(&stage, PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database", "default", "hive.table",
+                          "t", "serializer", "JSON", "penstock.commit.interval", "0"));
+    ps_test_dead_letters_open(&stage);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row")));
+    assert_rows(table_folder, "one\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 1);
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n");
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_a_table_that_is_not_transactional(void **unused)
 {
     struct ps_test_stage stage;
@@ -364,6 +394,8 @@ int main(void)
                                        TEST(test_transactions_that_hive_has_aborted),
                                        TEST(test_partitions_are_closed),
                                        TEST(test_files_that_fail),
+                                       TEST(test_rows_of_json),
+                                       TEST(test_dead_letters),
                                        TEST(test_a_table_that_is_not_transactional),
                                        TEST(test_an_event_without_its_partition)};
     return cmocka_run_group_tests(tests, start_group, stop_group);
