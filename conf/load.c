@@ -136,13 +136,15 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
         const char *value = ps_text_trim(conf->plan_arena, property->value);
         const char *dot = strrchr(property->key, '.');
         bool shell = strcmp(dot, ".command") == 0 || strcmp(dot, ".shell") == 0;
+        /* the sink hive takes quotes off, as Flume's does */
+        bool is_quoted = shell || strcmp(dot, ".delimiter") == 0;
         const char *hash = strchr(value, '#');
         size_t size = strlen(value);
         if (hash != NULL && hash > value && (hash[-1] == ' ' || hash[-1] == '\t') && !shell)
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
                            "put the comment on a line of its own",
                            "a # after a value does not begin a comment: it is part of the value");
-        if (size > 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] && !shell)
+        if (size > 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] && !is_quoted)
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "write the value without quotes",
                            "the quotes are part of the value");
     }

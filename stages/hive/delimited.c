@@ -1,7 +1,7 @@
 #include "stages/hive/delimited.h"
 
 #include "core/nearest.h"
-#include "stages/hive/field.h"
+#include "stages/hive/nested.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@ struct delimited {
     struct ps_hive_rows rows; /* must be first */
     const struct ps_orc_type *type;
     struct ps_hive_delimiter delimiter;
+    struct ps_hive_nested nested;
     uint32_t *columns; /* by field; NO_COLUMN: passed over */
     uint32_t field_count;
     struct ps_orc_value *values; /* by column */
@@ -85,16 +86,18 @@ static bool read_row(struct ps_hive_rows *rows, const char *body, uint32_t lengt
 {
     struct delimited *delimited = (struct delimited *)(void *)rows;
     const char *at = body, *end = body + length;
-    (void)err;
+    ps_hive_nested_begin(&delimited->nested);
     memcpy(delimited->values, delimited->missing, delimited->type->child_count * sizeof(*delimited->values));
     for (uint32_t i = 0; i < delimited->field_count && at != NULL; i++) {
         const char *stop = end_of(&delimited->delimiter, at, end);
         uint32_t column = delimited->columns[i];
         if (column != NO_COLUMN)
-            delimited->values[column] =
-                ps_hive_field_read(delimited->type->children[column], at, (uint32_t)(stop - at));
+            delimited->values[column] = ps_hive_nested_read(
+                &delimited->nested, delimited->type->children[column], at, (uint32_t)(stop - at));
         at = stop < end ? stop + delimited->delimiter.length : NULL;
     }
+    if (delimited->nested.memory.failed)
+        return ps_err_set(err, "no memory for a row") == PS_OK;
     *row = (struct ps_orc_value){.items = delimited->values, .item_count = delimited->type->child_count};
     return true;
 }
@@ -102,6 +105,7 @@ static bool read_row(struct ps_hive_rows *rows, const char *body, uint32_t lengt
 static void close_rows(struct ps_hive_rows *rows)
 {
     struct delimited *delimited = (struct delimited *)(void *)rows;
+    ps_hive_nested_close(&delimited->nested);
     free(delimited->columns);
     free(delimited->values);
     free(delimited->missing);
@@ -144,9 +148,8 @@ static enum ps_status add_field(struct delimited *delimited, const char *at, siz
     snprintf(name, sizeof(name), "%.*s", (int)length, at);
     if (length > 0 && find_column(delimited->type, name, &column, err) != PS_OK)
         return PS_FAIL;
-    if (column != NO_COLUMN && !ps_hive_field_knows(delimited->type->children[column]))
-        return ps_err_set(
-            err, "serializer.fieldnames: column \"%s\" has a type that delimited text cannot have", name);
+    if (column != NO_COLUMN && ps_hive_nested_check(delimited->type->children[column], err) != PS_OK)
+        return ps_err_append(err, "serializer.fieldnames: column %s", name);
     delimited->columns[delimited->field_count++] = column;
     return PS_OK;
 }
@@ -195,6 +198,7 @@ struct ps_hive_rows *ps_hive_delimited_open(const struct ps_hive_delimited_setti
     delimited->rows.ops = &ops;
     delimited->type = row_type;
     delimited->delimiter = settings->delimiter;
+    ps_hive_nested_open(&delimited->nested, settings->collection, settings->map_key);
     if (add_fields(delimited, settings->field_names, err) != PS_OK) {
         close_rows(&delimited->rows);
         return NULL;

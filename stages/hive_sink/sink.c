@@ -120,9 +120,12 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
 
 static struct ps_hive_rows *open_rows(const struct ps_hive_sink *sink, struct ps_err *err)
 {
-    if (sink->settings->serializer == PS_HIVE_DELIMITED)
-        return ps_hive_delimited_open(&sink->settings->delimited, sink->table.type, err);
-    return ps_hive_json_open(sink->table.type, err);
+    if (sink->settings->serializer == PS_HIVE_JSON)
+        return ps_hive_json_open(sink->table.type, err);
+    struct ps_hive_delimited_settings settings = sink->settings->delimited;
+    settings.collection = (struct ps_slice){sink->table.collection, (uint32_t)strlen(sink->table.collection)};
+    settings.map_key = (struct ps_slice){sink->table.map_key, (uint32_t)strlen(sink->table.map_key)};
+    return ps_hive_delimited_open(&settings, sink->table.type, err);
 }
 
 static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *err)

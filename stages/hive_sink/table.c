@@ -16,7 +16,8 @@ static bool is(struct ps_slice slice, const char *text)
 static char *copy(struct ps_slice slice)
 {
     char *text = ps_must_alloc(1, slice.length + 1U, PURPOSE);
-    memcpy(text, slice.data, slice.length);
+    if (slice.length > 0)
+        memcpy(text, slice.data, slice.length);
     return text;
 }
 
@@ -159,6 +160,8 @@ enum ps_status ps_hive_target_read(const struct ps_hive_table *table, struct ps_
         return PS_FAIL;
     }
     target->location = copy(table->location);
+    target->collection = copy(ps_hive_pairs_find(&table->serde_parameters, "collection.delim"));
+    target->map_key = copy(ps_hive_pairs_find(&table->serde_parameters, "mapkey.delim"));
     target->keys = ps_must_alloc(table->partition_keys.count + 1, sizeof(*target->keys), PURPOSE);
     for (size_t i = 0; i < table->partition_keys.count; i++)
         target->keys[target->key_count++] = copy(table->partition_keys.all[i].name);
@@ -171,6 +174,8 @@ void ps_hive_target_free(struct ps_hive_target *target)
         free(target->keys[i]);
     free(target->keys);
     free(target->location);
+    free(target->collection);
+    free(target->map_key);
     free(target->bloom_filter_columns);
     ps_orc_type_destroy(target->type);
     *target = (struct ps_hive_target){.bucket_count = 1};

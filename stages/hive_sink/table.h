@@ -18,6 +18,7 @@ struct ps_hive_target {
     uint32_t bucket_field_count; /* 0: all rows are in bucket 0 */
     struct ps_orc_settings orc;  /* with `type` */
     char *bloom_filter_columns;  /* NULL: none */
+    char *collection, *map_key;  /* of its serde: collection.delim, mapkey.delim; "": not set */
 };
 
 /* PS_FAIL: what keeps the sink from writing to it (not transactional, not ORC, a type). Owns: ps_hive_target_free. */
