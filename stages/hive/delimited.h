@@ -21,6 +21,8 @@ enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter
 
 struct ps_hive_delimited_settings {
     struct ps_hive_delimiter delimiter;
+    struct ps_slice collection,
+        map_key; /* of the table's serde: collection.delim, mapkey.delim; length 0: the usual ones */
     const char *
         field_names; /* serializer.fieldnames: columns by field, separated by commas; "": the field is passed over */
 };
