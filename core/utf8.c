@@ -78,6 +78,8 @@ static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
 
 size_t ps_utf8_valid_length(const char *text, size_t length)
 {
+    if (length == 0) /* text may be NULL */
+        return 0;
     const uint8_t *start = (const uint8_t *)text, *p = start, *end = start + length;
     size_t skip;
     while ((p = skip_ascii(p, end)) < end) {
@@ -91,6 +93,8 @@ size_t ps_utf8_valid_length(const char *text, size_t length)
 
 size_t ps_utf8_repair(const char *text, size_t length, char *out)
 {
+    if (length == 0)
+        return 0;
     const uint8_t *p = (const uint8_t *)text, *end = p + length;
     char *to = out;
     size_t skip;

@@ -4,7 +4,7 @@
 
 #include "core/base.h"
 
-/* How many bytes at the start are well-formed UTF-8 (all of them: `length`). */
+/* How many bytes at the start are well-formed UTF-8 (all of them: `length`). `text` may be NULL if `length` is 0; the same below. */
 size_t ps_utf8_valid_length(const char *text, size_t length);
 
 /* Copies `text` to `out` (room for 3 * length bytes), every malformed sequence replaced by U+FFFD exactly as

@@ -107,10 +107,17 @@ static void test_plain(void **unused)
     }
 }
 
+static void test_nothing(void **unused)
+{
+    (void)unused;
+    assert_int_equal(ps_utf8_valid_length(NULL, 0), 0);
+    assert_int_equal(ps_utf8_repair(NULL, 0, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_repair), cmocka_unit_test(test_repair_any),
-                                       cmocka_unit_test(test_long), cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_plain)};
+                                       cmocka_unit_test(test_long),   cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_plain),  cmocka_unit_test(test_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
