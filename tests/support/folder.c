@@ -54,3 +54,16 @@ void ps_test_folder_append(const char *name, const void *data, size_t length)
     assert_int_equal(write(fd, data, length), length);
     close(fd);
 }
+
+const char *ps_test_folder_read(const char *name)
+{
+    static char text[1 << 18];
+    FILE *file = fopen(ps_test_folder_path(name), "r");
+    if (file == NULL)
+        return NULL;
+    size_t length = fread(text, 1, sizeof text, file);
+    fclose(file);
+    assert_true(length < sizeof text);
+    text[length] = '\0';
+    return text;
+}

@@ -14,3 +14,6 @@ const char *ps_test_folder_path(const char *name);
 
 /* Appends to a file in the folder; creates the file if it does not exist. */
 void ps_test_folder_append(const char *name, const void *data, size_t length);
+
+/* Returns the text of a file in the folder, less than 256 KiB, valid until the next call; NULL: there is no such file. */
+const char *ps_test_folder_read(const char *name);

@@ -55,17 +55,6 @@ static void assert_outcome(struct outcome *outcome, enum ps_file_error error)
     assert_int_equal(outcome->reason[0] == '\0', error == PS_FILE_OK);
 }
 
-static const char *content(const char *name)
-{
-    static char text[1 << 18];
-    FILE *file = fopen(ps_test_folder_path(name), "r");
-    if (file == NULL)
-        return NULL;
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    return text;
-}
-
 static const struct ps_file_creation fresh = {.overwrite = false};
 
 static struct ps_file_stream *create(const char *name, const struct ps_file_creation *creation)
@@ -109,7 +98,7 @@ static void test_write(void **unused)
     struct ps_file_stream *stream = create("a/b/c", &fresh); /* its parents are made */
     assert_true(ps_file_write(stream, "one\n", 4));
     assert_int_equal(filesystem->held_bytes, 4);
-    assert_string_equal(content("a/b/c"), "");
+    assert_string_equal(ps_test_folder_read("a/b/c"), "");
     struct outcome first = {0}, second = {0};
     ps_file_flush(stream, PS_FILE_HFLUSH, note, &first);
     assert_int_equal(filesystem->held_bytes, 0);
@@ -120,10 +109,10 @@ static void test_write(void **unused)
     turn();
     assert_int_equal(first.calls + second.calls, 2);
     assert_int_equal(stream->acknowledged_bytes, 8);
-    assert_string_equal(content("a/b/c"), "one\ntwo\n");
+    assert_string_equal(ps_test_folder_read("a/b/c"), "one\ntwo\n");
     assert_true(ps_file_write(stream, "three\n", 6));
     close_stream(stream, PS_FILE_OK);
-    assert_string_equal(content("a/b/c"), "one\ntwo\nthree\n");
+    assert_string_equal(ps_test_folder_read("a/b/c"), "one\ntwo\nthree\n");
     assert_int_equal(filesystem->under_way, 0);
 }
 
@@ -142,8 +131,8 @@ static void test_large_writes(void **unused)
     for (int i = 0; i < 100; i++)
         assert_true(ps_file_write(stream, block, 1000));
     close_stream(stream, PS_FILE_OK);
-    assert_int_equal(strlen(content("large")), sizeof all);
-    assert_memory_equal(content("large"), all, sizeof all);
+    assert_int_equal(strlen(ps_test_folder_read("large")), sizeof all);
+    assert_memory_equal(ps_test_folder_read("large"), all, sizeof all);
 }
 
 /* Many streams at a time; the buffers are used again. */
@@ -169,8 +158,8 @@ static void test_many(void **unused)
     }
     for (unsigned i = 0; i < 100; i++)
         close_stream(streams[i], PS_FILE_OK);
-    assert_string_equal(content("many/0"), "012");
-    assert_string_equal(content("many/99"), "012");
+    assert_string_equal(ps_test_folder_read("many/0"), "012");
+    assert_string_equal(ps_test_folder_read("many/99"), "012");
 }
 
 static void test_creation(void **unused)
@@ -189,9 +178,9 @@ static void test_creation(void **unused)
     stream = create("file", &(struct ps_file_creation){.append = true});
     assert_true(ps_file_write(stream, "lost", 4));
     ps_file_abandon(stream);
-    assert_string_equal(content("file"), "more");
+    assert_string_equal(ps_test_folder_read("file"), "more");
     close_stream(create("file", &(struct ps_file_creation){.overwrite = true}), PS_FILE_OK);
-    assert_string_equal(content("file"), "");
+    assert_string_equal(ps_test_folder_read("file"), "");
     outcome = (struct outcome){0};
     stream = ps_file_create(filesystem, ps_test_folder_path("file/below"), &fresh, note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
@@ -212,7 +201,7 @@ static void test_abandon(void **unused)
     ps_file_stat(filesystem, ps_test_folder(), note, &other);
     ps_file_abandon(stream);
     assert_int_equal(filesystem->held_bytes, 0);
-    assert_string_equal(content("abandoned"), "kept");
+    assert_string_equal(ps_test_folder_read("abandoned"), "kept");
     turn();
     assert_int_equal(outcome.calls, 0);
     assert_int_equal(other.calls, 1);
@@ -255,7 +244,7 @@ static void test_no_room(void **unused)
     struct outcome outcome = {0};
     ps_file_close(stream, note, &outcome);
     assert_outcome(&outcome, PS_FILE_FAILED);
-    assert_string_equal(content("full"), "kept");
+    assert_string_equal(ps_test_folder_read("full"), "kept");
 }
 
 static void test_names(void **unused)
@@ -344,8 +333,8 @@ static void test_close(void **unused)
     ps_file_list(other, ps_test_folder(), note, &outcome);
     ps_filesystem_close(other);
     assert_int_equal(outcome.calls, 0);
-    assert_string_equal(content("x"), "");
-    assert_string_equal(content("y"), "2");
+    assert_string_equal(ps_test_folder_read("x"), "");
+    assert_string_equal(ps_test_folder_read("y"), "2");
 }
 
 /* An outcome of an operation that a callback began comes in the next turn. */

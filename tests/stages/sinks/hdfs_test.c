@@ -11,20 +11,9 @@
 
 static char url[300];
 
-static const char *content(const char *name)
-{
-    static char text[1 << 16];
-    FILE *file = fopen(ps_test_folder_path(name), "r");
-    if (file == NULL)
-        return NULL;
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    return text;
-}
-
 static void assert_content(const char *name, const char *expected)
 {
-    const char *text = content(name);
+    const char *text = ps_test_folder_read(name);
     if (text == NULL)
         fail_msg("no file %s", name);
     assert_string_equal(text, expected);
@@ -364,13 +353,13 @@ static void test_compressed(void **unused)
         PS_KEYS("hdfs.path", url, "hdfs.fileType", "CompressedStream", "hdfs.codeC", "gzip", ENDLESS));
     deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
     assert_null(ps_test_sink_recall(&stage));
-    assert_memory_equal(content("FlumeData." START_MS ".gz"), "\x1f\x8b", 2);
+    assert_memory_equal(ps_test_folder_read("FlumeData." START_MS ".gz"), "\x1f\x8b", 2);
     ps_test_stage_fini(&stage);
     ps_test_stage_start(&stage, &ps_sink_hdfs,
                         PS_KEYS("hdfs.path", url, "hdfs.codeC", "bzip2", "hdfs.fileSuffix", ".seq", ENDLESS));
     deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
     assert_null(ps_test_sink_recall(&stage));
-    assert_memory_equal(content("FlumeData." START_MS ".seq"), "SEQ\x06", 4);
+    assert_memory_equal(ps_test_folder_read("FlumeData." START_MS ".seq"), "SEQ\x06", 4);
     ps_test_stage_fini(&stage);
 }
 
