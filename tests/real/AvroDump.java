@@ -1,4 +1,5 @@
 // Prints the events of Avro files, read with Flume's Avro library: codec, headers sorted by name, body (the text of a gzip file).
+// What is no event of Flume is printed as it is.
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.nio.ByteBuffer;
@@ -13,10 +14,15 @@ import org.apache.avro.generic.GenericRecord;
 public class AvroDump {
     public static void main(String[] files) throws Exception {
         for (String file : files) {
-            try (DataFileReader<GenericRecord> reader =
+            try (DataFileReader<Object> reader =
                      new DataFileReader<>(new File(file), new GenericDatumReader<>())) {
                 System.out.println(reader.getSchema() + " " + reader.getMetaString("avro.codec"));
-                for (GenericRecord event : reader) {
+                for (Object datum : reader) {
+                    if (!(datum instanceof GenericRecord)) {
+                        System.out.println(datum);
+                        continue;
+                    }
+                    GenericRecord event = (GenericRecord) datum;
                     TreeMap<String, String> headers = new TreeMap<>();
                     ((Map<?, ?>) event.get("headers")).forEach((k, v) -> headers.put(k.toString(), v.toString()));
                     ByteBuffer body = (ByteBuffer) event.get("body");

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Needs: flume
-# The sink hdfs on the local disk compared with a real Flume's, with every key but those of Kerberos: how many files there are, their
+# The sink hdfs on the local disk compared with a real Flume's, with every key but those of Kerberos (hdfs_kerberos_test.sh): how many files there are, their
 # names (their numbers replaced by their order), which are in use, what is in each, where they are rolled, the counters. Not with gzip: Flume
-# flushes into the middle of a file what gzip cannot read (HADOOP-8522).
+# flushes into the middle of a file what gzip cannot read (HADOOP-8522); gzip and the serializers of Avro are in
+# flume_oracle_hdfs_formats_test.sh.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 export FLUME_HADOOP=1
 
-sinks="count size standard buckets names bare few sequence text bzip2 idle"
+sinks="count size standard buckets names bare few sequence text bzip2 idle timer hours seconds year"
 metrics=$(ports_reserve)
 for ((i = 0; i < 400; i++)); do echo "k$((i % 3)) $(printf %03d $i) $(printf '%*s' $((i * 7 % 100)) '' | tr ' ' x)"; done >"$work/events"
 
@@ -83,6 +84,24 @@ agent_file() {
 	a1.sinks.idle.hdfs.closeTries = 3
 	a1.sinks.idle.hdfs.retryInterval = 60
 	a1.sinks.idle.hdfs.proxyUser = somebody
+	a1.sinks.timer.hdfs.filePrefix = %[localhost]-%t
+	a1.sinks.timer.hdfs.rollCount = 0
+	a1.sinks.timer.hdfs.rollSize = 0
+	a1.sinks.hours.hdfs.path = $1/hours/%Y%m%d-%H%M%S
+	a1.sinks.hours.hdfs.rollCount = 0
+	a1.sinks.hours.hdfs.rollSize = 0
+	a1.sinks.hours.hdfs.round = true
+	a1.sinks.hours.hdfs.roundValue = 6
+	a1.sinks.hours.hdfs.roundUnit = hour
+	a1.sinks.seconds.hdfs.path = $1/seconds/%Y%m%d-%H%M%S
+	a1.sinks.seconds.hdfs.rollCount = 0
+	a1.sinks.seconds.hdfs.rollSize = 0
+	a1.sinks.seconds.hdfs.round = true
+	a1.sinks.seconds.hdfs.roundValue = 10
+	a1.sinks.year.hdfs.path = $1/year/%Y
+	a1.sinks.year.hdfs.useLocalTimeStamp = true
+	a1.sinks.year.hdfs.rollCount = 0
+	a1.sinks.year.hdfs.rollSize = 0
 	EOF_
     for sink in $sinks; do
         cat <<-EOF_
@@ -93,15 +112,15 @@ agent_file() {
 		a1.sinks.$sink.channel = $sink
 		a1.sinks.$sink.hdfs.useRawLocalFileSystem = true
 		EOF_
-        [[ $sink == @(buckets|few) ]] || echo "a1.sinks.$sink.hdfs.path = file://$1/$sink"
+        [[ $sink == @(buckets|few|hours|seconds|year) ]] || echo "a1.sinks.$sink.hdfs.path = file://$1/$sink"
         [[ $sink == @(sequence|text|bzip2) ]] || echo "a1.sinks.$sink.hdfs.fileType = DataStream"
-        echo "a1.sinks.$sink.hdfs.rollInterval = $([[ $sink == standard ]] && echo 600 || echo 0)"
+        echo "a1.sinks.$sink.hdfs.rollInterval = $(case $sink in standard) echo 600 ;; timer) echo 8 ;; *) echo 0 ;; esac)"
     done
 }
 
 arrived() { # lines of the text files; those of the others cannot be counted, but their files
     local sink sum=0
-    for sink in count size standard buckets names bare few idle; do
+    for sink in count size standard buckets names bare few idle timer hours seconds year; do
         [[ ! -d $1/$sink ]] || ((sum += $(find "$1/$sink" -type f -exec cat {} + 2>/dev/null | wc -l))) || true
     done
     [[ ! -d $1/sequence ]] || ((sum += $(find "$1/sequence" -type f | wc -l))) || true
@@ -115,10 +134,10 @@ numbered() { # names of files, one a line: the number of a file becomes its plac
         $1 != last { place = 0; last = $1 }
         { print $2 "." ++place $4 }'
 }
-leaving() { # when all idle files are closed, and the agent still runs: names, and what JSON says of the sinks
+leaving() { # when all files that were idle or old are closed, and the agent still runs: names, and what JSON says of the sinks
     local i
     for ((i = 0; i < 600; i++)); do
-        [[ $(find "$1/idle" -name '*.tmp') ]] || break
+        [[ $(find "$1/idle" "$1/timer" -name '*.tmp') ]] || break
         sleep 0.1
     done
     (cd "$1" && find . -type f | numbered) >"$1.running"
@@ -133,7 +152,7 @@ exec "$PENSTOCK" "\$@" -Dflume.monitoring.type=http -Dflume.monitoring.port=$met
 END
 chmod +x "$work/run_penstock"
 engines[penstock]=$work/run_penstock
-events=$((400 * 8 + 7 + 4 + 6))
+events=$((400 * 12 + 7 + 4 + 6))
 SETTLE=1 both $events
 
 for engine in flume penstock; do cp "$work/$engine.running" "$work/$engine.text"; done
@@ -154,7 +173,7 @@ listed() { # FOLDER COMMAND...: what is in each of its files, in the order of th
         "$@" <"$file"
     done
 }
-for sink in count size standard names bare idle few/0 few/1 few/2 few/3; do
+for sink in count size standard names bare idle timer hours seconds year few/0 few/1 few/2 few/3; do
     # the order of headers is tested with file_roll
     for engine in flume penstock; do listed "$work/$engine/$sink" sed -E 's/^[{][^}]*host=web1[^}]*[}]/{..}/' >"$work/$engine.text"; done
     same "files of $sink" "$work/flume.text" "$work/penstock.text"
