@@ -8,8 +8,10 @@
 #include "stages/varint.h"
 
 #include <endian.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define CALL_ID (-33)
 #define REASON_BYTES PS_TRANSPORT_REASON_BYTES
@@ -30,7 +32,8 @@ struct session {
     const struct ps_hadoop_rpc_sasl *settings;
     enum state state;
     enum ps_hadoop_rpc_method method;
-    char server[PS_GSS_NAME_BYTES]; /* its principal, as it says, without the realm */
+    const char *token_name, *token_secret; /* NULL: none */
+    char server[PS_GSS_NAME_BYTES];        /* its principal, as it says, without the realm */
 };
 
 enum ps_hadoop_rpc_method ps_hadoop_rpc_sasl_method(const void *opened)
@@ -179,8 +182,8 @@ static int initiate(struct session *session, const PsHadoop__RpcSaslAuth *auth, 
 
 static int begin_token(struct session *session, const PsHadoop__RpcSaslAuth *auth, char *reason)
 {
-    const struct ps_digest_md5_settings settings = {.name = session->settings->token_name,
-                                                    .secret = session->settings->token_secret,
+    const struct ps_digest_md5_settings settings = {.name = session->token_name,
+                                                    .secret = session->token_secret,
                                                     .service = auth->protocol != NULL ? auth->protocol : "",
                                                     .host = auth->server_id != NULL ? auth->server_id : "",
                                                     .protection = session->settings->protection};
@@ -229,7 +232,7 @@ static int choose(struct session *session, const PsHadoop__RpcSasl *offer, char 
         const PsHadoop__RpcSaslAuth *auth = offer->auths[i];
         if (is(auth, "SIMPLE", ""))
             return begin_simple(session, auth, reason);
-        if (is(auth, "TOKEN", "DIGEST-MD5") && session->settings->token_name != NULL)
+        if (is(auth, "TOKEN", "DIGEST-MD5") && session->token_name != NULL)
             return begin_token(session, auth, reason);
         if (is(auth, "KERBEROS", "GSSAPI") && session->settings->initiator != NULL) {
             snprintf(session->server, sizeof session->server, "%s/%s",
@@ -396,6 +399,29 @@ static ssize_t read_session(void *opened, char *to, size_t room, short *wants, c
 
 /* ---- the session ---- */
 
+/* Services of tokens are addresses (hadoop.security.token.service.use_ip), which only the connection knows. */
+static void choose_token(struct session *session, int fd)
+{
+    const struct ps_hadoop_rpc_sasl *settings = session->settings;
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    char host[64], port[16], service[96];
+    session->token_name = settings->token_name;
+    session->token_secret = settings->token_secret;
+    if (settings->token_name != NULL || settings->credentials == NULL ||
+        getpeername(fd, (struct sockaddr *)&peer, &length) != 0 ||
+        getnameinfo((struct sockaddr *)&peer, length, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    snprintf(service, sizeof service, "%s:%s", host, port);
+    const struct ps_hadoop_token *token =
+        ps_hadoop_credentials_find(settings->credentials, PS_HADOOP_TOKEN_HDFS, service);
+    if (token != NULL) {
+        session->token_name = token->name;
+        session->token_secret = token->secret;
+    }
+}
+
 static void *open_session(const void *settings, int fd, char *reason)
 {
     static const uint8_t greeting[] = {'h', 'r', 'p', 'c', 9, 0, 0xdf};
@@ -403,6 +429,7 @@ static void *open_session(const void *settings, int fd, char *reason)
     if (session == NULL)
         return NULL;
     session->settings = settings;
+    choose_token(session, fd);
     if (ps_sasl_pipe_put(&session->pipe, greeting, sizeof greeting) &&
         put_sasl(session, NEGOTIATE, NULL, NULL))
         return session;

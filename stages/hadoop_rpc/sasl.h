@@ -11,6 +11,7 @@
  * Thread: the worker of the file system. */
 #pragma once
 
+#include "stages/hadoop/credentials.h"
 #include "stages/hadoop_rpc/auth.h"
 #include "stages/net/gssapi.h"
 #include "stages/net/sasl.h"
@@ -21,6 +22,8 @@ struct ps_hadoop_rpc_sasl {
     const char *principal;              /* of the namenode, as configured, for messages */
     const char *token_name,
         *token_secret; /* of a delegation token, in base64; NULL: none. It is preferred where it is offered */
+    const struct ps_hadoop_credentials
+        *credentials;    /* where token_name is NULL: a token for the server's address */
     unsigned protection; /* hadoop.rpc.protection: PS_SASL_PREFER */
     bool may_be_simple;  /* ipc.client.fallback-to-simple-auth-allowed */
 };

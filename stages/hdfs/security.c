@@ -16,6 +16,7 @@
 #define PRIVILEGED_PORTS 1024U
 #define KEY_MARGIN_MS 60000U
 #define NAME_BYTES 1024U
+#define SERVICE_BYTES 600U
 
 struct key { /* as the text that DIGEST-MD5 takes */
     char name[NAME_BYTES], secret[256], cipher[16];
@@ -27,8 +28,9 @@ struct ps_hadoop_security {
     bool kerberos, may_be_simple, aes;
     unsigned rpc_protection, transfer_protection; /* PS_SASL_PREFER; 0: none */
     bool encrypts;
-    struct key *key;  /* NULL: none */
-    bool key_unknown; /* a datanode did not know it */
+    struct ps_hadoop_credentials *credentials; /* delegation tokens; NULL: none */
+    struct key *key;                           /* NULL: none */
+    bool key_unknown;                          /* a datanode did not know it */
     struct ps_hadoop_rpc_auth rpc;
     struct ps_transfer_security transfer;
 };
@@ -83,6 +85,15 @@ static enum ps_status refuse_classes(const struct ps_hadoop_security *security, 
     return PS_OK;
 }
 
+/* A principal with its keytab comes first, as it does for UserGroupInformation.loginUserFromKeytab. */
+static enum ps_status read_tokens(struct ps_hadoop_security *security, struct ps_err *err)
+{
+    const char *path = ps_hadoop_credentials_path();
+    if (path == NULL || security->settings.kerberos_principal != NULL)
+        return PS_OK;
+    return ps_hadoop_credentials_load(&security->credentials, path, err);
+}
+
 static enum ps_status read_kerberos(struct ps_hadoop_security *security, struct ps_err *err)
 {
     const char *method = text_of(security, "hadoop.security.authentication");
@@ -94,7 +105,9 @@ static enum ps_status read_kerberos(struct ps_hadoop_security *security, struct 
             ps_hadoop_configuration_place(security->settings.configuration, "hadoop.security.authentication"),
             method);
     security->kerberos = true;
-    if (text_of(security, PRINCIPAL_KEY) == NULL)
+    if (read_tokens(security, err) != PS_OK)
+        return PS_FAIL;
+    if (text_of(security, PRINCIPAL_KEY) == NULL && security->credentials == NULL)
         return ps_err_set(
             err, "hadoop.security.authentication is kerberos: hdfs-site.xml has to have " PRINCIPAL_KEY
                  ", the principal of the namenodes (hdfs/_HOST@REALM)");
@@ -129,12 +142,30 @@ struct server {
     struct ps_hadoop_rpc_sasl sasl; /* first: the settings of the transport */
 };
 
+/* A token that is named by what the configuration has: that of a name service, or of a host (AbstractDelegationTokenSelector,
+ * HAUtilClient.buildTokenServiceForLogicalUri). By its address the session finds it. */
+static void choose_token(const struct ps_hadoop_security *security, const char *host, unsigned port,
+                         struct ps_hadoop_rpc_sasl *sasl)
+{
+    char services[2][SERVICE_BYTES];
+    const char *authority = strstr(security->settings.url, "://");
+    authority = authority != NULL ? authority + 3 : "";
+    snprintf(services[0], SERVICE_BYTES, "ha-hdfs:%.*s", (int)strcspn(authority, "/"), authority);
+    snprintf(services[1], SERVICE_BYTES, "%s:%u", host, port);
+    sasl->credentials = security->credentials;
+    for (size_t i = 0; sasl->token_name == NULL && i < PS_COUNT_OF(services); i++) {
+        const struct ps_hadoop_token *token =
+            ps_hadoop_credentials_find(security->credentials, PS_HADOOP_TOKEN_HDFS, services[i]);
+        sasl->token_name = token != NULL ? token->name : NULL;
+        sasl->token_secret = token != NULL ? token->secret : NULL;
+    }
+}
+
 static void *enter_server(void *argument, const char *host, unsigned port)
 {
     const struct ps_hadoop_security *security = argument;
     struct server *server = calloc(1, sizeof *server);
     struct ps_err err = {.length = 0};
-    (void)port;
     if (server == NULL)
         return NULL;
     const struct ps_gss_initiator_settings settings = {.principal = security->settings.kerberos_principal,
@@ -145,6 +176,9 @@ static void *enter_server(void *argument, const char *host, unsigned port)
     server->sasl = (struct ps_hadoop_rpc_sasl){.principal = settings.server,
                                                .protection = security->rpc_protection,
                                                .may_be_simple = security->may_be_simple};
+    choose_token(security, host, port, &server->sasl);
+    if (settings.server == NULL) /* tokens alone */
+        return server;
     if (ps_gss_initiator_build(&server->sasl.initiator, &settings, &err) == PS_OK)
         return server;
     free(server);
@@ -300,6 +334,7 @@ enum ps_status ps_hadoop_security_open(struct ps_hadoop_security **opened,
         .transfer = {
             .transport = &ps_transfer_sasl_transport, .enter = enter, .leave = leave, .argument = security}};
     if (read_settings(security, err) != PS_OK) {
+        ps_hadoop_credentials_free(security->credentials);
         free(security);
         return PS_FAIL;
     }
@@ -312,5 +347,11 @@ void ps_hadoop_security_close(struct ps_hadoop_security *security)
     if (security == NULL)
         return;
     forget_key(security);
+    ps_hadoop_credentials_free(security->credentials);
     free(security);
+}
+
+const struct ps_hadoop_credentials *ps_hadoop_security_credentials(const struct ps_hadoop_security *security)
+{
+    return security->credentials;
 }

@@ -10,7 +10,8 @@
  *                                                 privileged ports take
  *   dfs.encrypt.data.transfer.cipher.suites       AES/CTR/NoPadding
  *
- * With Kerberos, tickets come by principal and keytab, else from the default cache (kinit). A helper thread gets them before a
+ * With Kerberos, tickets come by principal and keytab, else from the default cache (kinit). Where there is no principal, and the
+ * environment has HADOOP_TOKEN_FILE_LOCATION, the delegation token of that file for the namenode comes before a ticket. A helper thread gets them before a
  * connection to a namenode needs them (stages/net/gssapi.h); so there is nothing to renew, and a ticket that expires while a
  * connection is open does not matter to the server.
  *
@@ -18,6 +19,7 @@
 #pragma once
 
 #include "stages/hadoop/proto/client_namenode.pb-c.h"
+#include "stages/hadoop/credentials.h"
 #include "stages/hadoop/settings.h"
 #include "stages/hadoop_rpc/auth.h"
 #include "stages/hadoop_transfer/datanode.h"
@@ -35,6 +37,9 @@ enum ps_status ps_hadoop_security_open(struct ps_hadoop_security **security,
                                        const struct ps_hadoop_settings *settings, struct ps_err *err);
 /* After all connections. NULL is allowed. */
 void ps_hadoop_security_close(struct ps_hadoop_security *security);
+
+/* The delegation tokens of HADOOP_TOKEN_FILE_LOCATION, where they are used: with Kerberos, and without a principal. NULL: none. */
+const struct ps_hadoop_credentials *ps_hadoop_security_credentials(const struct ps_hadoop_security *security);
 
 /* For the namenodes' connections; NULL: simple authentication. */
 const struct ps_hadoop_rpc_auth *ps_hadoop_security_rpc(const struct ps_hadoop_security *security);

@@ -1,6 +1,7 @@
 /* `probe` of the sink hdfs: the directory before the first escape of hdfs.path, by a file in it. */
 #include "stages/hdfs_sink/keys.h"
 
+#include "stages/hadoop/credentials.h"
 #include "stages/hdfs/open.h"
 #include "stages/hdfs/probe.h"
 #include "stages/hadoop/user.h"
@@ -28,7 +29,9 @@ static const char *user_of(const struct ps_hdfs_plan *plan,
     bool kerberos = method != NULL && strcasecmp(method, "kerberos") == 0;
     const char *user = !kerberos                 ? ps_hadoop_user(name)
                        : plan->principal != NULL ? plan->principal
-                                                 : "whom the ticket cache has";
+                       : ps_hadoop_credentials_path() != NULL
+                           ? "whom HADOOP_TOKEN_FILE_LOCATION or the ticket cache has"
+                           : "whom the ticket cache has";
     return ps_arena_format(arena, "%s%s%s, %s Kerberos", plan->proxy_user != NULL ? plan->proxy_user : "",
                            plan->proxy_user != NULL ? " through " : "", user, kerberos ? "by" : "without");
 }

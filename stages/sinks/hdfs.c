@@ -3,6 +3,7 @@
 #include "core/stage.h"
 
 #include "core/quantity.h"
+#include "stages/hadoop/credentials.h"
 #include "stages/hdfs/open.h"
 #include "stages/hdfs_sink/keys.h"
 
@@ -338,6 +339,8 @@ static void hdfs_files(const void *plan_, void (*add)(void *argument, const char
         if (access(path, F_OK) == 0)
             add(argument, path);
     }
+    if (!ps_hdfs_plan_is_local(plan) && ps_hadoop_credentials_path() != NULL)
+        add(argument, ps_hadoop_credentials_path());
 }
 
 /* With the file system that it stands for. */

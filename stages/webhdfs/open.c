@@ -3,6 +3,7 @@
  * Sources: org.apache.hadoop.hdfs.DFSUtilClient.getHaNnWebHdfsAddresses, WebHdfsFileSystem.initialize,
  * org.apache.hadoop.security.ssl.FileBasedKeyStoresFactory. */
 #include "stages/hadoop/configuration.h"
+#include "stages/hadoop/credentials.h"
 #include "stages/hadoop/user.h"
 #include "stages/hadoop_rpc/name_service.h"
 #include "stages/net/keystore.h"
@@ -23,6 +24,7 @@ struct opening {
     char servers[PS_WEBHDFS_SERVERS_MAX][SERVER_BYTES];
     char user[PS_HADOOP_USER_BYTES];
     char *ca_text, *cert_text, *key_text;
+    struct ps_hadoop_credentials *credentials; /* NULL: none */
 };
 
 /* ---- servers ---- */
@@ -156,6 +158,42 @@ static enum ps_status read_key_store(struct opening *opening, struct ps_err *err
 
 /* ---- opening ---- */
 
+/* The token for the address, by its kind, else the only one of a kind; the namenode takes those of hdfs:// as well
+ * (JspHelper.getTokenUGI). NULL: none. */
+static const struct ps_hadoop_token *choose_token(const struct ps_hadoop_credentials *credentials,
+                                                  const char *url)
+{
+    static const char *const kinds[] = {PS_HADOOP_TOKEN_SWEBHDFS, PS_HADOOP_TOKEN_WEBHDFS,
+                                        PS_HADOOP_TOKEN_HDFS};
+    char service[PS_HOST_NAME_BYTES + 32];
+    const char *authority = strstr(url, "://") + 3;
+    const struct ps_hadoop_token *token = NULL;
+    int length = (int)strcspn(authority, "/");
+    for (size_t i = 0; i < PS_COUNT_OF(kinds) && token == NULL; i++) {
+        snprintf(service, sizeof service, "%.*s", length, authority);
+        token = ps_hadoop_credentials_find(credentials, kinds[i], service);
+        snprintf(service, sizeof service, "ha-hdfs:%.*s", length, authority);
+        if (token == NULL)
+            token = ps_hadoop_credentials_find(credentials, kinds[i], service);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(kinds) && token == NULL; i++)
+        token = ps_hadoop_credentials_find(credentials, kinds[i], NULL);
+    return token;
+}
+
+static enum ps_status read_token(struct opening *opening, const struct ps_hadoop_settings *settings,
+                                 struct ps_err *err)
+{
+    const char *path = ps_hadoop_credentials_path();
+    if (path == NULL || settings->kerberos_principal != NULL)
+        return PS_OK;
+    if (ps_hadoop_credentials_load(&opening->credentials, path, err) != PS_OK)
+        return PS_FAIL;
+    const struct ps_hadoop_token *token = choose_token(opening->credentials, settings->url);
+    opening->settings.delegation = token != NULL ? token->url : NULL;
+    return PS_OK;
+}
+
 static bool asks_for_kerberos(const struct opening *opening, const struct ps_hadoop_settings *settings)
 {
     const char *method = text_of(opening, "hadoop.security.authentication");
@@ -173,8 +211,11 @@ enum ps_status ps_webhdfs_open(const struct ps_hadoop_settings *settings, struct
         status = read_trust_store(&opening, err);
     if (status == PS_OK && opening.tls)
         status = read_key_store(&opening, err);
+    if (status == PS_OK && kerberos)
+        status = read_token(&opening, settings, err);
+    kerberos = kerberos && opening.settings.delegation == NULL;
     struct ps_webhdfs_settings *made = &opening.settings;
-    made->user = kerberos ? NULL : ps_hadoop_user(opening.user);
+    made->user = kerberos || made->delegation != NULL ? NULL : ps_hadoop_user(opening.user);
     made->proxy_user = settings->proxy_user;
     made->kerberos = kerberos;
     made->kerberos_principal = settings->kerberos_principal;
@@ -189,6 +230,7 @@ enum ps_status ps_webhdfs_open(const struct ps_hadoop_settings *settings, struct
     made->wake_fd = settings->port->wake_fd;
     if (status == PS_OK)
         status = ps_webhdfs_create(made, filesystem, err);
+    ps_hadoop_credentials_free(opening.credentials);
     ps_keystore_wipe(opening.ca_text);
     ps_keystore_wipe(opening.cert_text);
     ps_keystore_wipe(opening.key_text);

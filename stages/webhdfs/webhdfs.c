@@ -287,6 +287,13 @@ static char *copy_text(const char *text)
 
 static char *print_identity(const struct ps_webhdfs_settings *settings)
 {
+    static const char delegation[] = "&delegation=";
+    if (settings->delegation != NULL) {
+        size_t length = sizeof delegation + strlen(settings->delegation);
+        char *told = ps_must_alloc(length, 1, PURPOSE);
+        snprintf(told, length, "%s%s", delegation, settings->delegation);
+        return told;
+    }
     char *user = ps_webhdfs_encode(settings->user != NULL ? settings->user : "", false);
     char *proxy = ps_webhdfs_encode(settings->proxy_user != NULL ? settings->proxy_user : "", false);
     size_t room = strlen(user) + strlen(proxy) + 64;

@@ -30,6 +30,7 @@ struct ps_webhdfs_settings {
     size_t server_count;
     const char *user;       /* user.name; NULL: none, because Kerberos says who it is */
     const char *proxy_user; /* doas; NULL: none */
+    const char *delegation; /* a token, which says who it is in place of the others; NULL: none */
     bool kerberos;          /* servers ask for it; without principal and keytab: the default ticket cache's */
     const char *kerberos_principal, *keytab;
     const char *ca_text, *cert_text, *key_text; /* PEM; NULL: libcurl's authorities, no certificate */
