@@ -92,7 +92,7 @@ stages/lanes/*          ENGINE rings/*
 stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/filesystem/*     ENGINE
-stages/hadoop/*         ENGINE stages/net/*
+stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/net/*
 stages/hadoop_rpc/*     ENGINE stages/hadoop/* stages/hadoop/proto/* stages/filesystem/* stages/net/*
 stages/hadoop_transfer/* ENGINE stages/hadoop/* stages/hadoop/proto/* stages/net/*
 stages/webhdfs/*        ENGINE stages/hadoop/* stages/hadoop_rpc/* stages/filesystem/* stages/http/* stages/net/*
