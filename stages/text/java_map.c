@@ -147,7 +147,8 @@ bool ps_java_map_order(struct ps_java_map *map, const struct ps_batch *batch, co
         if (!map_add(map, header))
             return false;
     }
-    reverse(map->entries + own, map->count - own);
+    if (map->count > own)
+        reverse(map->entries + own, map->count - own);
     uint32_t table = own > 0 ? table_size_copied(own) : 16;
     while (map->count > table * 3 / 4)
         table *= 2;
