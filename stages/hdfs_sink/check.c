@@ -70,7 +70,7 @@ static bool rounding_is_wrong(struct checking *checking)
     enum ps_escape_unit unit;
     if (!plan->round)
         return false;
-    if (!ps_hdfs_round_unit(plan->round_unit, &unit)) {
+    if (!ps_escape_find_unit(plan->round_unit, &unit)) {
         ps_report(checking->context, PS_LOG_WARN, "hdfs.roundUnit",
                   "%s is neither second, minute nor hour: times are not rounded, as in Flume",
                   plan->round_unit);

@@ -4,7 +4,6 @@
 #include "stages/hadoop/user.h"
 
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 bool ps_hdfs_plan_is_local(const struct ps_hdfs_plan *plan)
@@ -21,19 +20,6 @@ enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
         return PS_OK;
     const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
     return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
-}
-
-bool ps_hdfs_round_unit(const char *word, enum ps_escape_unit *unit)
-{
-    static const char *const words[] = {
-        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
-    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
-        if (strcasecmp(word, words[i]) == 0) {
-            *unit = (enum ps_escape_unit)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Where a relative path begins: FileSystem.getWorkingDirectory. */
@@ -60,7 +46,7 @@ enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
     char home[PS_HDFS_PLACE_BYTES] = "";
     struct ps_escape_options escapes = {
         .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
-    escapes.round = plan->round && ps_hdfs_round_unit(plan->round_unit, &escapes.unit);
+    escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
     if (find_home(plan, configuration, home, err) != PS_OK)
         return PS_FAIL;
     return ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err);

@@ -25,9 +25,6 @@ bool ps_hdfs_plan_is_local(const struct ps_hdfs_plan *plan);
 enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
                                           struct ps_hadoop_configuration **configuration, struct ps_err *err);
 
-/* hdfs.roundUnit. Returns false for another word: Flume does not round then. */
-bool ps_hdfs_round_unit(const char *word, enum ps_escape_unit *unit);
-
 /* hdfs.path and hdfs.filePrefix. */
 enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
                                   const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,

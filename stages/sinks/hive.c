@@ -180,20 +180,6 @@ static uint64_t ms_ns(int64_t ms)
     return ms <= 0 ? 0 : (uint64_t)(ms < LONGEST_MS ? ms : LONGEST_MS) * PS_NS_PER_MS;
 }
 
-/* Returns false for another word: Flume does not round then. */
-static bool parse_unit(const char *word, enum ps_escape_unit *unit)
-{
-    static const char *const words[] = {
-        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
-    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
-        if (strcasecmp(word, words[i]) == 0) {
-            *unit = (enum ps_escape_unit)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static const char *const serializers[] = {"DELIMITED", "JSON"};
 
 static enum ps_status find_serializer(const char *name, enum ps_hive_serializer *serializer,
@@ -223,7 +209,7 @@ static enum ps_status build_values(const struct hive_plan *plan, struct ps_arena
 {
     struct ps_escape_options escapes = {
         .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
-    escapes.round = plan->round && parse_unit(plan->round_unit, &escapes.unit);
+    escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
     settings->is_constant = true;
     for (const char *at = plan->partition; at != NULL;) {
         size_t length = strcspn(at, ",");
@@ -253,7 +239,7 @@ static enum ps_status refuse(const struct ps_context *context, const char *key, 
 static enum ps_status check_rounding(const struct hive_plan *plan, const struct ps_context *context)
 {
     enum ps_escape_unit unit = PS_ESCAPE_MINUTE;
-    if (!parse_unit(plan->round_unit, &unit)) {
+    if (!ps_escape_find_unit(plan->round_unit, &unit)) {
         ps_report(context, PS_LOG_WARN, "roundUnit",
                   "%s is neither second, minute nor hour: times are not rounded, as in Flume",
                   plan->round_unit);

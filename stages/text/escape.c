@@ -118,6 +118,19 @@ static bool escape_add(struct ps_arena *arena, struct ps_escape *escape, const c
     return true;
 }
 
+bool ps_escape_find_unit(const char *word, enum ps_escape_unit *unit)
+{
+    static const char *const words[] = {
+        [PS_ESCAPE_SECOND] = "second", [PS_ESCAPE_MINUTE] = "minute", [PS_ESCAPE_HOUR] = "hour"};
+    for (unsigned i = 0; i < PS_COUNT_OF(words); i++) {
+        if (strcasecmp(word, words[i]) == 0) {
+            *unit = (enum ps_escape_unit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void ps_escape_check_zone(const struct ps_context *context, const char *key, const char *time_zone)
 {
     bool known = true;

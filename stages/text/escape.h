@@ -16,6 +16,9 @@
 
 enum ps_escape_unit { PS_ESCAPE_SECOND, PS_ESCAPE_MINUTE, PS_ESCAPE_HOUR };
 
+/* By its word, in any case: "second", "minute" or "hour". Returns false for another one: Flume does not round then. */
+bool ps_escape_find_unit(const char *word, enum ps_escape_unit *unit);
+
 struct ps_escape_options {
     bool round; /* times are rounded down to a multiple of `value` units; %t is not */
     enum ps_escape_unit unit;

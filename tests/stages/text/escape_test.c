@@ -188,12 +188,25 @@ static void test_host(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static void test_units(void **unused)
+{
+    (void)unused;
+    enum ps_escape_unit unit;
+    assert_true(ps_escape_find_unit("Hour", &unit));
+    assert_int_equal(unit, PS_ESCAPE_HOUR);
+    assert_true(ps_escape_find_unit("second", &unit));
+    assert_int_equal(unit, PS_ESCAPE_SECOND);
+    assert_false(ps_escape_find_unit("day", &unit));
+    assert_false(ps_escape_find_unit("", &unit));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_flume),   cmocka_unit_test(test_what_it_says),
         cmocka_unit_test(test_local_time), cmocka_unit_test(test_one_cache),
         cmocka_unit_test(test_bounds),     cmocka_unit_test(test_host),
+        cmocka_unit_test(test_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
