@@ -18,24 +18,31 @@ static const char *reason_of(struct ps_hdfs_sink *sink)
     return flaw != PS_HDFS_FLAW_NONE ? ps_hdfs_flaw_text(flaw) : sink->refusal;
 }
 
-static void begin(struct ps_hdfs_sink *sink, const char *reason)
+/* Returns false: no event is to be buried. */
+static bool begin(struct ps_hdfs_sink *sink)
 {
-    const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
-    ps_count(sink->port->counters, PS_COUNTER_refused, 1);
-    ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason);
-    ps_burial_begin(&sink->burial, sink->slots[flawed->slot], flawed->position, flawed->position + 1U);
+    sink->burying = sink->flawed.count > 0 ? &sink->flawed : &sink->exhausted;
+    if (sink->burying->count == 0)
+        return false;
+    if (sink->burying == &sink->flawed) {
+        ps_count(sink->port->counters, PS_COUNTER_refused, 1);
+        ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason_of(sink));
+    }
+    const struct ps_hdfs_event *event = &sink->pool.events[sink->burying->first];
+    ps_burial_begin(&sink->burial, sink->slots[event->slot], event->position, event->position + 1U);
+    return true;
 }
 
 bool ps_hdfs_bury(struct ps_hdfs_sink *sink)
 {
-    while (sink->flawed.count > 0) {
-        const char *text = reason_of(sink);
-        const struct ps_letter_reason reason = {"event-unwritable", text, 0};
-        if (!ps_burial_has_begun(&sink->burial))
-            begin(sink, text);
+    while (ps_burial_has_begun(&sink->burial) || begin(sink)) {
+        bool flawed = sink->burying == &sink->flawed;
+        const struct ps_letter_reason reason = {flawed ? "event-unwritable" : "attempts-exhausted",
+                                                flawed ? reason_of(sink) : sink->exhaustion,
+                                                flawed ? 0 : sink->port->retry_max};
         if (!ps_burial_work(&sink->burial, sink->port, &reason))
             return true;
-        ps_hdfs_events_move(&sink->pool, &sink->flawed, &sink->pool.free);
+        ps_hdfs_events_move(&sink->pool, sink->burying, &sink->pool.free);
     }
     return false;
 }
@@ -44,4 +51,5 @@ void ps_hdfs_stop_burials(struct ps_hdfs_sink *sink)
 {
     ps_burial_stop(&sink->burial, sink->port);
     ps_hdfs_events_clear(&sink->pool, &sink->flawed);
+    ps_hdfs_events_clear(&sink->pool, &sink->exhausted);
 }

@@ -144,6 +144,27 @@ static void warn_about_serializer(const struct checking *checking)
              message);
 }
 
+/* How Hadoop's codecs are set; here they have their defaults. */
+static void note_codecs(const struct checking *checking)
+{
+    static const char *const keys[] = {
+        "io.seqfile.compress.blocksize",
+        "io.compression.codec.zstd.level",
+        "io.compression.codec.lz4.buffersize",
+        "io.compression.codec.lz4.use.lz4hc",
+        "io.compression.codec.snappy.buffersize",
+        "io.compression.codec.bzip2.library",
+        "zlib.compress.level",
+        "zlib.compress.strategy",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(keys) && checking->plan->codec != NULL; i++) {
+        if (ps_hadoop_configuration_text(checking->configuration, keys[i]) != NULL)
+            ps_report(checking->context, PS_LOG_INFO, "hdfs.codeC",
+                      "%s: %s has no effect: Hadoop's default is used",
+                      ps_hadoop_configuration_place(checking->configuration, keys[i]), keys[i]);
+    }
+}
+
 static void check_format(struct checking *checking)
 {
     struct ps_hdfs_plan plan = *checking->plan;
@@ -251,6 +272,7 @@ enum ps_status ps_hdfs_check(const void *plan_, const struct ps_context *context
         refuse(&checking, "penstock.hadoop.conf", "%s", ps_err_join(&err));
         return PS_FAIL;
     }
+    note_codecs(&checking);
     check_path(&checking);
     check_url(&checking);
     warn_about_disk(&checking);

@@ -227,6 +227,7 @@ static void settle(struct ps_hdfs_file *file, uint32_t events)
         ps_hdfs_events_move(&sink->pool, &file->written, &sink->pool.free);
     }
     bucket->failures = 0;
+    bucket->attempts = 0;
     if (bucket->waiting.count > 0)
         ps_hdfs_bucket_make_ready(sink, bucket);
     if (bucket->file != file && file->written.count == 0) {
@@ -325,8 +326,11 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_err err = {.length = 0};
     ps_err_set(&err, "cannot %s %s: %s", file->created ? "write" : "create", file->path, answer->reason);
-    ps_log(PS_LOG_WARN, sink->port->component, "%s; begins a new file in %s, and writes %s events again",
-           err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text);
+    if (events > 0)
+        ps_log(PS_LOG_WARN, sink->port->component, "%s; begins a new file in %s, and writes %s events again",
+               err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text);
+    else
+        ps_log(PS_LOG_WARN, sink->port->component, "%s; it had no event that was not acknowledged", err.text);
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {
@@ -365,11 +369,35 @@ static void end(struct ps_hdfs_file *file)
         ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RECOVER : PS_HDFS_REMOVE);
 }
 
+/* penstock.retry.max: one that cannot be reached uses no attempt up, as in the sink http. */
+static bool is_exhausted(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    const struct ps_port *port = file->sink->port;
+    if (answer->error != PS_FILE_UNAVAILABLE && answer->error != PS_FILE_TIMEOUT)
+        file->bucket->attempts++;
+    return port->retry_max > 0 && file->bucket->attempts >= port->retry_max && ps_port_has_deadletter(port);
+}
+
+/* The first events that wait are given up: those of the file that failed last. */
+static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, uint32_t events,
+                    const char *reason)
+{
+    ps_log(PS_LOG_ERROR, sink->port->component,
+           "%s events go to the dead letters after %s attempts (penstock.retry.max): %s",
+           ps_quantity_print_count(events).text, ps_quantity_print_count(bucket->attempts).text, reason);
+    snprintf(sink->exhaustion, sizeof sink->exhaustion, "%s", reason);
+    bucket->attempts = 0;
+    for (; events > 0; events--)
+        ps_hdfs_events_move(&sink->pool, &bucket->waiting, &sink->exhausted);
+}
+
 void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_hdfs_bucket *bucket = file->bucket;
     bool taken = answer->error == PS_FILE_EXISTS && !file->created; /* the name: the next one at once */
+    bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);
+    uint32_t events = file->written.count;
     if (bucket != NULL && !taken) {
         uint64_t rest_ns = ps_port_rest_ns(sink->port, ++bucket->failures);
         bucket->rest_ns = sink->now.mono_ns + rest_ns;
@@ -377,6 +405,8 @@ void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *a
     }
     if (bucket != NULL)
         take_back(file);
+    if (exhausted && events > 0)
+        exhaust(sink, bucket, events, answer->reason);
     end(file);
 }
 

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_LOOK_NS PS_NS_PER_S /* between two questions whether a file is closed */
-#define REMOVE_TRIES 3U             /* of a file in which nothing is */
+#define RECOVER_LOOK_NS PS_NS_PER_S      /* between two questions whether a file is closed */
+#define LEASE_LOOK_NS (10 * PS_NS_PER_S) /* the same, while another client has the lease */
+#define LEASE_NS (90 * PS_NS_PER_S)      /* HDFS gives it to whoever asks 60 s after it was renewed last */
+#define REMOVE_TRIES 3U                  /* of a file in which nothing is */
 
 static void perform(struct ps_hdfs_file *file);
 
@@ -59,6 +61,14 @@ static void measured(void *file_, const struct ps_file_answer *answer)
     go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
 }
 
+/* A DataNode that wrote for us through WebHDFS, and was lost, keeps the lease until it runs out. */
+static bool is_leased(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    const struct ps_hdfs_sink *sink = file->sink;
+    uint64_t began_ns = file->give_up_ns - sink->settings->call_timeout_ns;
+    return answer->error == PS_FILE_LEASE && sink->now.mono_ns < began_ns + LEASE_NS;
+}
+
 static void recovered(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_file *file = file_;
@@ -66,6 +76,9 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     if (answer->error == PS_FILE_UNAVAILABLE && sink->now.mono_ns < file->give_up_ns) {
         file->state = PS_HDFS_FILE_RESTS;
         file->due_ns = sink->now.mono_ns + RECOVER_LOOK_NS;
+    } else if (is_leased(file, answer)) {
+        file->state = PS_HDFS_FILE_RESTS;
+        file->due_ns = sink->now.mono_ns + LEASE_LOOK_NS;
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
         file->tries = 0;

@@ -71,6 +71,7 @@ struct ps_hdfs_bucket {
     uint32_t earlier;          /* events of its earlier files that are not acknowledged */
     bool is_ready;             /* in the sink's list of them */
     uint32_t failures;         /* in a row */
+    uint32_t attempts;         /* those of them for which the file system gave an answer */
     uint32_t under_replicated; /* rolls for that reason, in a row */
     uint64_t rest_ns;          /* nothing is written before */
     uint64_t counter;          /* of its last file; 0: of the clock */
@@ -120,7 +121,10 @@ struct ps_hdfs_sink {
     uint32_t first_slot, slot_count;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
-    struct ps_hdfs_events flawed; /* become dead letters, the first one now */
+    struct ps_hdfs_events flawed;    /* become dead letters, the first one now */
+    struct ps_hdfs_events exhausted; /* the same, after penstock.retry.max attempts */
+    struct ps_hdfs_events *burying;  /* which of the two the burial is of */
+    char exhaustion[512];            /* what the last attempt failed of */
     struct ps_burial burial;
     char refusal[512];                              /* the last one of a file's format */
     uint64_t flawed_bits[PS_BATCH_EVENTS_MAX / 64]; /* by position of the lease that is taken */

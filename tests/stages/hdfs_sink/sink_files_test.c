@@ -33,6 +33,43 @@ static void test_close_fails(void **unused)
     ps_test_bucket_finish();
 }
 
+/* Another client has the lease (through WebHDFS a DataNode that is gone): until it has run out, not for hdfs.retryInterval. */
+static void test_file_is_leased(void **unused)
+{
+    (void)unused;
+    roll_one();
+    ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
+    ps_test_files_fail(PS_TEST_RECOVER, 0, 7, PS_FILE_LEASE);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    for (unsigned i = 0; i < 6; i++)
+        ps_test_bucket_pass(10000);
+    ps_test_files_expect_names(PS_WORDS(FIRST ".tmp", SECOND ".tmp"));
+    assert_int_equal(ps_test_files_count(PS_TEST_RECOVER), 7);
+    ps_test_bucket_pass(10000);
+    ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));
+    ps_test_bucket_finish();
+}
+
+/* One that never runs out is tried as any other failure. */
+static void test_file_stays_leased(void **unused)
+{
+    (void)unused;
+    roll_one();
+    ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
+    ps_test_files_fail(PS_TEST_RECOVER, 0, 10, PS_FILE_LEASE);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    for (unsigned i = 0; i < 9; i++)
+        ps_test_bucket_pass(10000);
+    assert_int_equal(ps_test_files_count(PS_TEST_RECOVER), 10);
+    ps_test_bucket_pass(179999);
+    assert_int_equal(ps_test_files_count(PS_TEST_RECOVER), 10);
+    ps_test_bucket_pass(1);
+    ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));
+    ps_test_bucket_finish();
+}
+
 /* Somebody removed it while it was written: nothing is tried for ever. */
 static void test_file_is_gone(void **unused)
 {
@@ -290,6 +327,8 @@ static void test_random_faults(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_file_is_leased, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_file_stays_leased, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_file_is_gone, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_fails, ps_test_bucket_setup),

@@ -2,6 +2,8 @@
 #include "stages/hdfs_sink/sink.h"
 
 #include "tests/support/bucket_files.h"
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
 
 /* ---- delivery ---- */
 
@@ -284,6 +286,37 @@ static void test_replicas_learnt(void **unused)
     ps_test_bucket_finish();
 }
 
+/* penstock.retry.max: what the file system refuses so often becomes dead letters, and what comes after it goes on; a file system that
+ * cannot be reached uses no attempt up. */
+static void test_attempts(void **state)
+{
+    assert_int_equal(ps_test_folder_setup(state), 0);
+    ps_test_bucket_start();
+    ps_test_dead_letters_open(&ps_test_bucket_stage);
+    ps_test_bucket_stage.port.retry_max = 2;
+    ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_UNAVAILABLE);
+    TAKE(PS_BODY("1"), PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    ps_test_bucket_pass(1000);
+    ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_DENIED);
+    ps_test_bucket_pass(2000);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 3);
+    assert_int_equal(ps_test_bucket_stage.done_count, 0);
+    ps_test_bucket_pass(3000);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 4);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    assert_int_equal(ps_test_bucket_stage.done[0]->dead, 2);
+    assert_string_equal(ps_test_dead_letters_bodies("attempts-exhausted"), "1\n2\n");
+    TAKE(PS_BODY("3"));
+    ps_test_bucket_pass(4000);
+    assert_int_equal(ps_test_bucket_stage.done_count, 2);
+    assert_int_equal(ps_test_bucket_stage.done[1]->dead, 0);
+    ps_test_stage_close(&ps_test_bucket_stage);
+    ps_test_dead_letters_close(&ps_test_bucket_stage);
+    ps_test_bucket_finish();
+    assert_int_equal(ps_test_folder_teardown(state), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup(test_rolled_file_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_replicas, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_replicas_learnt, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_attempts, ps_test_bucket_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

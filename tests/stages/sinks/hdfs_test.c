@@ -433,6 +433,24 @@ static void test_check(void **unused)
     }
 }
 
+/* What core-site.xml says of codecs, and is not read. */
+static void test_codecs_of_hadoop(void **unused)
+{
+    static const char xml[] =
+        "<configuration><property><name>zlib.compress.level</name><value>BEST_SPEED</value>"
+        "</property></configuration>";
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_folder_append("core-site.xml", xml, sizeof xml - 1);
+    ps_test_stage_init(&stage, &ps_sink_hdfs);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("hdfs.path", "hdfs://h.example:8020/a", "hdfs.codeC",
+                                                        "gzip", "penstock.hadoop.conf", ps_test_folder())),
+                     PS_OK);
+    assert_true(
+        ps_test_stage_reported(&stage, PS_LOG_INFO, "core-site.xml:1: zlib.compress.level has no effect"));
+    ps_test_stage_fini(&stage);
+}
+
 /* A batch with an event that cannot be written is tried each few seconds: said at first and each minute, not each time. */
 static void test_flaw_is_said_seldom(void **unused)
 {
@@ -458,13 +476,27 @@ int main(void)
     unsetenv("HADOOP_HOME");
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_dead_letters), IN_FOLDER(test_orphans_reported),    IN_FOLDER(test_orphans_recovered),
-        IN_FOLDER(test_names),        IN_FOLDER(test_no_name_in_use),      IN_FOLDER(test_roll_by_count),
-        IN_FOLDER(test_roll_by_size), IN_FOLDER(test_roll_by_time),        IN_FOLDER(test_idle),
-        IN_FOLDER(test_escapes),      IN_FOLDER(test_local_time),          IN_FOLDER(test_no_timestamp),
-        IN_FOLDER(test_parent),       IN_FOLDER(test_open_files),          IN_FOLDER(test_names_taken),
-        IN_FOLDER(test_serializer),   IN_FOLDER(test_compressed),          IN_FOLDER(test_plain_paths),
-        IN_FOLDER(test_check),        IN_FOLDER(test_flaw_is_said_seldom),
+        IN_FOLDER(test_dead_letters),
+        IN_FOLDER(test_orphans_reported),
+        IN_FOLDER(test_orphans_recovered),
+        IN_FOLDER(test_names),
+        IN_FOLDER(test_no_name_in_use),
+        IN_FOLDER(test_roll_by_count),
+        IN_FOLDER(test_roll_by_size),
+        IN_FOLDER(test_roll_by_time),
+        IN_FOLDER(test_idle),
+        IN_FOLDER(test_escapes),
+        IN_FOLDER(test_local_time),
+        IN_FOLDER(test_no_timestamp),
+        IN_FOLDER(test_parent),
+        IN_FOLDER(test_open_files),
+        IN_FOLDER(test_names_taken),
+        IN_FOLDER(test_serializer),
+        IN_FOLDER(test_compressed),
+        IN_FOLDER(test_plain_paths),
+        IN_FOLDER(test_codecs_of_hadoop),
+        IN_FOLDER(test_check),
+        IN_FOLDER(test_flaw_is_said_seldom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
