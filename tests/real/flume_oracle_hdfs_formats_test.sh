@@ -6,9 +6,7 @@
 # libraries: tests/stages/hadoop_file/writer_test.c has files of theirs.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
-# Apart from the Flume of other tests, which has no Hadoop.
-export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-flume-hadoop
-"$here/flume" fetch hadoop >/dev/null 2>&1 || skip "Hadoop's jars cannot be fetched"
+export FLUME_HADOOP=1
 
 sinks="gzip zlib blocks event packed literal url"
 for ((i = 0; i < 400; i++)); do printf 'event %03d\n' $i; done >"$work/events" # nine bytes each

@@ -56,7 +56,9 @@ grep -q 'ok .*hdfs.path: directory /test: a file was written, and removed again'
 step "mistakes: a token of another password, one for somewhere else, a file that is none"
 size=$(stat -c %s "$work/first")
 at=$(grep -obaF HDFS_DELEGATION_TOKEN "$work/first" | head -n 1 | cut -d: -f1)
-{ head -c $((at - 2)) "$work/first"; printf '\125'; tail -c $((size - at + 1)) "$work/first"; } >"$work/forged"
+last=$(tail -c +$((at - 1)) "$work/first" | head -c 1 | od -An -tu1) # of the password
+# shellcheck disable=SC2059
+{ head -c $((at - 2)) "$work/first"; printf "\\$(printf %03o $((last ^ 85)))"; tail -c $((size - at + 1)) "$work/first"; } >"$work/forged"
 sed 's/127\.0\.0\.1:/127.0.0.2:/g' "$work/first" >"$work/elsewhere"
 echo hello >"$work/text"
 HADOOP_TOKEN_FILE_LOCATION=$work/forged refused token "DIGEST-MD5: digest response format violation"

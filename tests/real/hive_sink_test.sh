@@ -58,6 +58,7 @@ rows_delivered() { # COUNT: by this process
     count=$(curl -fs "http://127.0.0.1:$metrics/metrics" | sed -nE 's/.*"SINK.k1":\{[^}]*"EventDrainSuccessCount":"([0-9]+)".*/\1/p')
     ((${count:-0} >= $1))
 }
+is_gone() { ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"; } # PID
 # The source has read the file, and nothing is in the channel. A position is written when the channel has promised the lines.
 is_done() {
     grep -q "\"pos\":$(stat -c %s "$work/in/lines.log")[,}]" "$work/position.json" 2>/dev/null &&
@@ -118,7 +119,9 @@ done
 step "the metastore is killed"
 run
 await "some rows" rows_delivered 1
-kill -KILL "$("$here/hive" pids --dir "$work/hive")"
+killed=$("$here/hive" pids --dir "$work/hive")
+kill -KILL "$killed"
+await "the metastore's end" is_gone "$killed"
 write 130001 150000
 await "a failure" grep -qE 'sink k1: .*the metastore at' "$work/agent.log"
 "$here/hive" start --dir "$work/hive" --port "$port" >"$work/start.log" 2>&1 || fail "Hive does not start again"

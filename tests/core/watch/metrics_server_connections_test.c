@@ -283,6 +283,8 @@ static void test_port_is_tried_again(void **state)
     int fd = socket_new();
     uint16_t port = (uint16_t)ps_test_port(SOCK_STREAM);
     struct sockaddr_in address = address_of(port);
+    int yes = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(fd, 1), 0);
     uint64_t errors = ps_log_count(PS_LOG_ERROR), infos = ps_log_count(PS_LOG_INFO);
