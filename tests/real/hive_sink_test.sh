@@ -2,6 +2,7 @@
 # Needs: hive
 # The sink hive against a real Hive: taildir -> file channel -> hive, four buckets, two partitions by a header. The agent is killed
 # while it writes, then the metastore; both come back. The engine counts the rows: each line of the file is there, how many twice.
+# Then conf/examples/syslog-to-hive.properties, as it is.
 #
 #   KEEP=1   keep the working directory
 # No sanitizer: it reads files.
@@ -34,7 +35,7 @@ fail() {
 step() { echo "[$SECONDS s] $*"; }
 query() { "$here/hive" query "$1" --dir "$work/hive" --port "$port" || fail "the query: $1"; }
 await() { # WHAT COMMAND...
-    local what=$1 deadline=$((SECONDS + 120))
+    local what=$1 deadline=$((SECONDS + 240))
     shift
     until "$@"; do
         kill -0 "$agent" 2>/dev/null || fail "the agent has ended; awaited: $what"
@@ -43,14 +44,19 @@ await() { # WHAT COMMAND...
     done
 }
 
-run() { # starts the agent
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http \
+run() { # FILE: starts an agent
+    "$PENSTOCK" agent -n a1 -f "$1" -Dflume.monitoring.type=http \
         "-Dflume.monitoring.port=$metrics" >>"$work/agent.log" 2>&1 </dev/null &
     agent=$!
 }
 killed() { # SIGKILL
     kill -KILL "$agent"
-    wait "$agent" 2>/dev/null || true
+    { wait "$agent" || true; } 2>/dev/null
+    agent=
+}
+stopped() { # SIGTERM
+    kill -TERM "$agent"
+    wait "$agent" || fail "the agent ends with $?"
     agent=
 }
 rows_delivered() { # COUNT: by this process
@@ -68,7 +74,9 @@ is_done() {
 step "the metastore starts"
 metastore=$("$here/hive" start --dir "$work/hive" --port "$port" 2>"$work/start.log") || fail "Hive does not start"
 query "create table lines (id int, name string, price decimal(8,2)) partitioned by (kind string) clustered by (id) into 4 buckets
-    stored as orc tblproperties ('transactional'='true', 'orc.compress'='ZSTD', 'orc.bloom.filter.columns'='name')"
+    stored as orc tblproperties ('transactional'='true', 'orc.compress'='ZSTD', 'orc.bloom.filter.columns'='name');
+    create table actions (id int, action string, ms int) partitioned by (day string, host string) clustered by (id) into 4 buckets
+    stored as orc tblproperties ('transactional'='true')"
 
 mkdir "$work/in"
 write() { # FROM TO
@@ -110,14 +118,14 @@ EOF_
 step "the agent is killed, three times"
 write 1 100000
 for ((i = 0; i < 3; i++)); do
-    run
+    run "$work/agent.properties"
     await "some rows" rows_delivered 5000
     killed
     write $((100001 + i * 10000)) $((110000 + i * 10000))
 done
 
 step "the metastore is killed"
-run
+run "$work/agent.properties"
 await "some rows" rows_delivered 1
 killed=$("$here/hive" pids --dir "$work/hive")
 kill -KILL "$killed"
@@ -126,19 +134,28 @@ write 130001 150000
 await "a failure" grep -qE 'sink k1: .*the metastore at' "$work/agent.log"
 "$here/hive" start --dir "$work/hive" --port "$port" >"$work/start.log" 2>&1 || fail "Hive does not start again"
 await "the end" is_done
-kill -TERM "$agent"
-wait "$agent" || fail "the agent ends with $?"
-agent=
+stopped
+
+step "the example of syslog"
+METASTORE=$metastore STATE=$work/syslog LISTEN=127.0.0.1 PORT=$((port + 2)) run "$here/../../conf/examples/syslog-to-hive.properties"
+await "the port" grep -q "listening on 127.0.0.1:$((port + 2))" "$work/agent.log"
+seq 1000 | awk '{ printf "<13>1 2026-11-%02dT10:11:12Z web%d app: %d|action %d|%d\n", 20 + $1 % 2, $1 % 2, $1, $1 % 5, $1 * 2 }' \
+    >"/dev/tcp/127.0.0.1/$((port + 2))"
+await "its rows" rows_delivered 1000
+stopped
 
 step "what the engine reads"
 query "select kind, count(distinct id), sum(distinct id), count(distinct name), sum(distinct cast(price * 100 as int)) from lines
     group by kind order by kind;
     select count(*) from lines where name = 'name 777' and id = 777 and price = 7.77;
+    select day, host, count(*), sum(id), sum(ms), max(action) from actions group by day, host order by day;
     select count(*) - count(distinct id) from lines" >"$work/read"
 cat >"$work/wanted" <<'EOF_'
 odd	100000	7500000000	100000	7500000000
 third	50000	3750075000	50000	3750075000
+2026-11-20	web0	500	250500	501000	action 4
+2026-11-21	web1	500	250000	500000	action 4
 EOF_
-diff "$work/wanted" <(head -n 2 "$work/read") || fail "the engine reads something else"
+diff "$work/wanted" <(sed -n '1,2p;4,5p' "$work/read") || fail "the engine reads something else"
 (($(sed -n 3p "$work/read") >= 1)) || fail "a row is not found by its columns"
 step "done: 150000 lines, $(tail -n 1 "$work/read") rows twice"
