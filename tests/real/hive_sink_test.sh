@@ -145,17 +145,18 @@ await "its rows" rows_delivered 1000
 stopped
 
 step "what the engine reads"
-query "select kind, count(distinct id), sum(distinct id), count(distinct name), sum(distinct cast(price * 100 as int)) from lines
-    group by kind order by kind;
-    select count(*) from lines where name = 'name 777' and id = 777 and price = 7.77;
-    select day, host, count(*), sum(id), sum(ms), max(action) from actions group by day, host order by day;
-    select count(*) - count(distinct id) from lines" >"$work/read"
+# Each statement with groups is a job of MapReduce, which takes long on a busy machine: there are two.
+query "select kind, count(distinct id), sum(distinct id), count(distinct name), sum(distinct cast(price * 100 as int)), count(*) from lines
+    group by kind;
+    select day, host, count(*), sum(id), sum(ms), max(action) from actions group by day, host;
+    select 'found', price from lines where name = 'name 777' and id = 777" | sort >"$work/read"
 cat >"$work/wanted" <<'EOF_'
-odd	100000	7500000000	100000	7500000000
-third	50000	3750075000	50000	3750075000
 2026-11-20	web0	500	250500	501000	action 4
 2026-11-21	web1	500	250000	500000	action 4
+found	7.77
+odd	100000	7500000000	100000	7500000000
+third	50000	3750075000	50000	3750075000
 EOF_
-diff "$work/wanted" <(sed -n '1,2p;4,5p' "$work/read") || fail "the engine reads something else"
-(($(sed -n 3p "$work/read") >= 1)) || fail "a row is not found by its columns"
-step "done: 150000 lines, $(tail -n 1 "$work/read") rows twice"
+diff "$work/wanted" <(uniq "$work/read" | sed -E '/^(odd|third)/s/\t[0-9]+$//') || fail "the engine reads something else"
+rows=$(awk -F '\t' '/^(odd|third)/ { rows += $6 } END { print rows }' "$work/read")
+step "done: 150000 lines, $((rows - 150000)) rows twice"
