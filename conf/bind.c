@@ -458,6 +458,29 @@ static void offer_rows(struct ps_nearest *nearest, const struct ps_option *optio
         ps_nearest_offer(nearest, option->key);
 }
 
+static const char *without_prefix(const char *key)
+{
+    const char *dot = strchr(key, '.');
+    return dot != NULL && dot[1] != '\0' ? dot + 1 : NULL;
+}
+
+/* A key of the rows whose prefix was left out: "rollSize", or "rolSize", for "hdfs.rollSize". NULL: none. */
+static const char *with_prefix(const struct ps_option *options, const char *key)
+{
+    struct ps_nearest nearest;
+    const char *found = NULL;
+    ps_nearest_init(&nearest, key);
+    for (const struct ps_option *option = options; option != NULL && option->key != NULL; option++) {
+        const char *rest = without_prefix(option->key), *before = nearest.word;
+        if (rest == NULL || strncmp(option->key, "penstock.", 9) == 0)
+            continue;
+        ps_nearest_offer(&nearest, rest);
+        if (nearest.word != before)
+            found = option->key;
+    }
+    return found;
+}
+
 /* Warns about an unknown key. Also recognizes a misspelt prefix of a map ("kafka.producerr.acks"). */
 static void warn_unknown(const struct ps_bind *bind, const struct ps_option *options,
                          const struct ps_option *const *common, const struct ps_pair *pair)
@@ -472,6 +495,9 @@ static void warn_unknown(const struct ps_bind *bind, const struct ps_option *opt
         cure = ps_arena_format(bind->arena, "keys are case-sensitive: write %s", nearest.word);
     else if (nearest.word != NULL)
         cure = ps_arena_format(bind->arena, "did you mean %s?", nearest.word);
+    const char *whole = cure == NULL ? with_prefix(options, pair->key) : NULL;
+    if (whole != NULL)
+        cure = ps_arena_format(bind->arena, "did you mean %s?", whole);
     for (const struct ps_option *option = options; cure == NULL && option != NULL && option->key != NULL;
          option++) {
         if (option->type != PS_OPTION_MAP)
