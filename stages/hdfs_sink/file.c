@@ -31,13 +31,17 @@ static void touch(struct ps_hdfs_file *file)
     if (file->touched)
         return;
     file->touched = true;
+    file->touched_ns = file->sink->now.mono_ns;
     TAILQ_INSERT_TAIL(&file->sink->touches, file, touches);
+    file->sink->touch_count++;
 }
 
 static void untouch(struct ps_hdfs_file *file)
 {
-    if (file->touched)
-        TAILQ_REMOVE(&file->sink->touches, file, touches);
+    if (!file->touched)
+        return;
+    TAILQ_REMOVE(&file->sink->touches, file, touches);
+    file->sink->touch_count--;
     file->touched = false;
 }
 
@@ -261,12 +265,19 @@ static uint32_t unflushed(const struct ps_hdfs_file *file)
     return events;
 }
 
+bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
+{
+    return file->flush_count == 0 || (file->flush_count < PS_HDFS_FLUSHES_MAX &&
+                                      file->body_bytes - file->flushed_bytes >= PS_HDFS_FLUSH_BYTES);
+}
+
 void ps_hdfs_file_flush(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
-    if (!file->broken && file->flush_count >= PS_HDFS_FLUSHES_MAX)
+    if (!file->broken && !ps_hdfs_file_may_flush(file))
         return; /* when one is answered */
     untouch(file);
+    file->flushed_bytes = file->body_bytes;
     if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
         file->broken = true;
     uint32_t events = unflushed(file);

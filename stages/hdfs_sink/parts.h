@@ -9,7 +9,9 @@
 
 #define PS_HDFS_LEASES_MAX 1024U
 #define PS_HDFS_LOOKS_MAX 10000U /* buckets whose directory is looked at */
-#define PS_HDFS_FLUSHES_MAX 2U   /* of one file, besides the one before it is closed */
+#define PS_HDFS_FLUSHES_MAX 2U   /* of one file, besides the one before it is closed .. */
+#define PS_HDFS_FLUSH_BYTES                                                                                  \
+    65536U /* .. but the second only with so many bytes of bodies: fewer wait for the answer to the first */
 
 enum {
     PS_HDFS_FILES_OPEN = PS_COUNTER_extra,
@@ -48,11 +50,13 @@ struct ps_hdfs_file {
     uint32_t flushed[PS_HDFS_FLUSHES_MAX + 1]; /* events behind each flush under way */
     uint32_t flush_count;
     uint64_t event_count, body_bytes; /* of BucketWriter: for rolling */
+    uint64_t flushed_bytes;           /* of body_bytes, how many a flush is behind */
     uint64_t acknowledged;            /* events */
     uint64_t roll_ns, idle_ns;        /* PS_NEVER: not */
     uint64_t due_ns, give_up_ns;      /* state RESTS: when to try again; RECOVER: when a try ends */
     uint32_t tries;
     uint64_t counter; /* in its final name */
+    uint64_t touched_ns; /* when the first event was written that no flush is behind yet */
     TAILQ_ENTRY(ps_hdfs_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
     char *path, *target; /* in use, final */
@@ -139,7 +143,9 @@ struct ps_hdfs_sink {
     struct ps_hdfs_files files;     /* all */
     struct ps_hdfs_files rolls;     /* open, oldest first */
     struct ps_hdfs_files idles;     /* open, longest idle first */
-    struct ps_hdfs_files touches;   /* written to since the last flush */
+    struct ps_hdfs_files touches;   /* written to since the last flush, the longest ago first */
+    uint32_t touch_count;
+    bool took; /* a lease since the last tick */
     struct ps_hdfs_files finishing; /* not open any more */
     uint32_t finishing_count;
     struct ps_hdfs_looks looks;
@@ -162,7 +168,9 @@ static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, ui
 bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
 /* Writes the first event that waits. WRITTEN: it waits no more. FAILED: the file has failed, which is dealt with. */
 enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err);
-/* Begins a flush of what was written. */
+/* Whether a flush can begin now, or an answer has to come first. */
+bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file);
+/* Begins a flush of what was written, if it may. */
 void ps_hdfs_file_flush(struct ps_hdfs_file *file);
 /* Its bucket lets go of it: flushes it, closes it, and renames it in the background. */
 void ps_hdfs_file_close(struct ps_hdfs_file *file);

@@ -9,6 +9,8 @@
 /* When the sink is recalled: for acknowledgements, and for files to be closed and renamed. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
+#define FLUSH_WAIT_NS (PS_NS_PER_MS / 40) /* for each file that is to be flushed */
+#define FLUSH_WAIT_MAX_NS (5 * PS_NS_PER_MS)
 #define FLAW_REPORT_NS (60 * PS_NS_PER_S)
 
 struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
@@ -195,11 +197,17 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
     sink->slots[slot] = *lease;
     place_events(sink, *lease, slot);
     *lease = NULL;
+    sink->took = true;
     pump_ready(sink);
     return PS_TAKEN;
 }
 
 /* ---- the cycle ---- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 static void roll_old(struct ps_hdfs_sink *sink)
 {
@@ -216,17 +224,19 @@ static void roll_old(struct ps_hdfs_sink *sink)
     }
 }
 
+/* A flush costs the worker and the datanodes as much as a few dozen events. Where many files get a few events each from every
+ * lease, and more leases come, a file waits in proportion to their number, so that a flush has more events behind it. A cycle
+ * without a lease flushes all. */
 static void flush_touched(struct ps_hdfs_sink *sink)
 {
+    uint64_t wait_ns = sink->took ? least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS) : 0;
     for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches), *next; file != NULL; file = next) {
         next = TAILQ_NEXT(file, touches);
+        if (file->touched_ns + wait_ns > sink->now.mono_ns)
+            break;
         ps_hdfs_file_flush(file);
     }
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
+    sink->took = false;
 }
 
 /* When the next of its own clocks runs out. */
@@ -250,7 +260,7 @@ static bool may_flush(const struct ps_hdfs_sink *sink)
     const struct ps_hdfs_file *file;
     TAILQ_FOREACH(file, &sink->touches, touches)
     {
-        if (file->flush_count < PS_HDFS_FLUSHES_MAX)
+        if (ps_hdfs_file_may_flush(file))
             return true;
     }
     return false;
