@@ -267,6 +267,8 @@ static uint32_t unflushed(const struct ps_hdfs_file *file)
 
 bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
 {
+    if (file->sink->touch_count <= PS_HDFS_FLUSHED_FILES)
+        return file->flush_count < PS_HDFS_FLUSHES_MAX;
     return file->flush_count == 0 || (file->flush_count < PS_HDFS_FLUSHES_MAX &&
                                       file->body_bytes - file->flushed_bytes >= PS_HDFS_FLUSH_BYTES);
 }

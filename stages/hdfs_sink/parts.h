@@ -8,10 +8,10 @@
 #include <sys/queue.h>
 
 #define PS_HDFS_LEASES_MAX 1024U
-#define PS_HDFS_LOOKS_MAX 10000U /* buckets whose directory is looked at */
-#define PS_HDFS_FLUSHES_MAX 2U   /* of one file, besides the one before it is closed .. */
-#define PS_HDFS_FLUSH_BYTES                                                                                  \
-    65536U /* .. but the second only with so many bytes of bodies: fewer wait for the answer to the first */
+#define PS_HDFS_LOOKS_MAX 10000U   /* buckets whose directory is looked at */
+#define PS_HDFS_FLUSHES_MAX 2U     /* of one file, besides the one before it is closed */
+#define PS_HDFS_FLUSHED_FILES 8U   /* with more of them, flushes are put together .. */
+#define PS_HDFS_FLUSH_BYTES 65536U /* .. and a file's second one begins with so many bytes of bodies only */
 
 enum {
     PS_HDFS_FILES_OPEN = PS_COUNTER_extra,
@@ -55,7 +55,7 @@ struct ps_hdfs_file {
     uint64_t roll_ns, idle_ns;        /* PS_NEVER: not */
     uint64_t due_ns, give_up_ns;      /* state RESTS: when to try again; RECOVER: when a try ends */
     uint32_t tries;
-    uint64_t counter; /* in its final name */
+    uint64_t counter;    /* in its final name */
     uint64_t touched_ns; /* when the first event was written that no flush is behind yet */
     TAILQ_ENTRY(ps_hdfs_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
@@ -140,12 +140,12 @@ struct ps_hdfs_sink {
     struct ps_hdfs_bucket
         *found[PS_BATCH_EVENTS_MAX]; /* by position of the lease that is taken; NULL: settled */
     uint32_t open_count;
-    struct ps_hdfs_files files;     /* all */
-    struct ps_hdfs_files rolls;     /* open, oldest first */
-    struct ps_hdfs_files idles;     /* open, longest idle first */
-    struct ps_hdfs_files touches;   /* written to since the last flush, the longest ago first */
+    struct ps_hdfs_files files;   /* all */
+    struct ps_hdfs_files rolls;   /* open, oldest first */
+    struct ps_hdfs_files idles;   /* open, longest idle first */
+    struct ps_hdfs_files touches; /* written to since the last flush, the longest ago first */
     uint32_t touch_count;
-    bool took; /* a lease since the last tick */
+    bool took;                      /* a lease since the last tick */
     struct ps_hdfs_files finishing; /* not open any more */
     uint32_t finishing_count;
     struct ps_hdfs_looks looks;

@@ -229,7 +229,9 @@ static void roll_old(struct ps_hdfs_sink *sink)
  * without a lease flushes all. */
 static void flush_touched(struct ps_hdfs_sink *sink)
 {
-    uint64_t wait_ns = sink->took ? least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS) : 0;
+    uint64_t wait_ns = sink->took && sink->touch_count > PS_HDFS_FLUSHED_FILES
+                           ? least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS)
+                           : 0;
     for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches), *next; file != NULL; file = next) {
         next = TAILQ_NEXT(file, touches);
         if (file->touched_ns + wait_ns > sink->now.mono_ns)

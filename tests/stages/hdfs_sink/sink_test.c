@@ -36,6 +36,33 @@ static void test_flush(void **unused)
     ps_test_bucket_finish();
 }
 
+#define NINE_FILES(body)                                                                                     \
+    TO("a", body), TO("b", body), TO("c", body), TO("d", body), TO("e", body), TO("f", body), TO("g", body), \
+        TO("h", body), TO("i", body)
+
+/* Flushes of many files wait for more events while leases come, and a file's second one for the answer to its first. */
+static void test_flush_together(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_start();
+    ps_test_files_hold(PS_TEST_FLUSH, "");
+    TAKE(NINE_FILES("1"));
+    assert_int_equal(ps_test_sink_tick(&ps_test_bucket_stage), ps_test_bucket_stage.now.mono_ns);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 0);
+    ps_test_sink_tick(&ps_test_bucket_stage);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 9);
+    TAKE(NINE_FILES("2"));
+    assert_true(ps_test_bucket_pass(10) > ps_test_bucket_stage.now.mono_ns); /* it waits for answers */
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 9);
+    ps_test_files_hold(PS_TEST_FLUSH, NULL);
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_files_count(PS_TEST_FLUSH), 18);
+    assert_int_equal(ps_test_bucket_stage.done_count, 2);
+    ps_test_files_expect("/d/i/f.1700000000001.tmp", "1\n2\n");
+    ps_test_bucket_finish();
+}
+
 /* A file that is not answered holds up only its own leases, and those behind them in the order of done. */
 static void test_slow_file(void **unused)
 {
@@ -321,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_flush, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_flush_together, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_slow_file, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_memory, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_create_fails, ps_test_bucket_setup),
