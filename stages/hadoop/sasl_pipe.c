@@ -139,9 +139,15 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
 
 /* ---- afterwards ---- */
 
-static bool is_plain(const struct ps_sasl_pipe *pipe)
+static bool is_protected(const struct ps_sasl_pipe *pipe)
 {
-    return pipe->sasl == NULL || pipe->sasl->protection == PS_SASL_AUTHENTICATION;
+    return pipe->sasl->protection != PS_SASL_AUTHENTICATION;
+}
+
+/* No frames. */
+static bool is_plain(const struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing)
+{
+    return pipe->sasl == NULL || (!is_protected(pipe) && !framing->frames_plain);
 }
 
 /* Collects bytes where the message is to be made. */
@@ -160,8 +166,9 @@ static size_t gather(uint8_t *to, size_t room, const struct iovec *parts, int co
 static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                    const struct iovec *parts, int count, char *reason)
 {
-    size_t most = pipe->sasl->wrap_text_max < TEXT_BYTES_MAX ? pipe->sasl->wrap_text_max : TEXT_BYTES_MAX;
-    size_t given = 0;
+    size_t most = TEXT_BYTES_MAX, given = 0;
+    if (is_protected(pipe) && pipe->sasl->wrap_text_max < most)
+        most = pipe->sasl->wrap_text_max;
     for (int i = 0; i < count; i++)
         given += parts[i].iov_len;
     most = given < most ? given : most;
@@ -171,8 +178,9 @@ static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fram
     pipe->taken = gather(message, most, parts, count);
     if (pipe->taken == 0)
         return 0;
-    size_t length =
-        ps_sasl_wrap(pipe->sasl, message, pipe->taken, message, pipe->out_room - PS_SASL_HEAD_BYTES);
+    size_t length = pipe->taken;
+    if (is_protected(pipe))
+        length = ps_sasl_wrap(pipe->sasl, message, pipe->taken, message, pipe->out_room - PS_SASL_HEAD_BYTES);
     if (length == 0)
         return ps_transport_lose(reason, pipe->sasl->reason);
     pipe->out_at = PS_SASL_HEAD_BYTES - framing->put_head(message, length);
@@ -183,7 +191,7 @@ static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fram
 ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                            const struct iovec *parts, int count, short *wants, char *reason)
 {
-    if (is_plain(pipe))
+    if (is_plain(pipe, framing))
         return ps_transport_send(pipe->fd, parts, count, wants, reason);
     if (pipe->taken == 0) {
         int made = protect(pipe, framing, parts, count, reason);
@@ -233,7 +241,7 @@ static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fr
     if (!framing->find(frame, length, &message, &text, reason))
         return -1;
     size_t end = pipe->in_at + pipe->frame_left;
-    if (!ps_sasl_unwrap(pipe->sasl, message, &text))
+    if (is_protected(pipe) && !ps_sasl_unwrap(pipe->sasl, message, &text))
         return ps_transport_lose(reason, pipe->sasl->reason);
     pipe->in_at = (size_t)(message - pipe->in);
     pipe->text_left = text;
@@ -245,7 +253,7 @@ ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framin
                           size_t room, short *wants, char *reason)
 {
     size_t got = 0;
-    if (is_plain(pipe))
+    if (is_plain(pipe, framing))
         return room > 0 ? read_plain(pipe, to, room, wants, reason) : 0;
     if (pipe->broken)
         return ps_transport_lose(reason, pipe->reason);

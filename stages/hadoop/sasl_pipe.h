@@ -1,8 +1,9 @@
-/* A socket whose bytes SASL protects after an exchange at its beginning: what the transports of Hadoop's RPC (stages/hadoop_rpc/sasl.h) and of
- * data transfer (stages/hadoop_transfer/sasl.h) share. They differ in their exchange and in what stands before each protected message:
+/* A socket whose bytes SASL protects after an exchange at its beginning: what the transports of Hadoop's RPC (stages/hadoop_rpc/sasl.h), of
+ * data transfer (stages/hadoop_transfer/sasl.h) and of Hive's metastore (stages/hive/sasl.h) share. They differ in their exchange and in what stands before each protected message:
  *
  *   RPC            length, RpcResponseHeader or RpcRequestHeader of call id -33, RpcSasl of state WRAP with the message
  *   data transfer  length, message
+ *   metastore      length, message; unprotected bytes, too
  *
  * Results as of stages/net/transport.h. Thread: the connection's owner. Never waits. */
 #pragma once
@@ -18,6 +19,7 @@ struct ps_sasl_framing {
     size_t (*put_head)(uint8_t *end, size_t length);
     /* Finds the message in what follows a frame's length. Returns false with `reason`. */
     bool (*find)(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *reason);
+    bool frames_plain; /* frames stand around unprotected bytes, too */
 };
 
 struct ps_sasl_pipe {
@@ -56,7 +58,8 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
 
 /* ---- afterwards ---- */
 
-/* As of struct ps_transport; a level of PS_SASL_AUTHENTICATION, or no `sasl`: the socket's own bytes. A read that does not fill its
+/* As of struct ps_transport; no `sasl`: the socket's own bytes, and so with a level of PS_SASL_AUTHENTICATION, unless these are framed. A
+ * read that does not fill its
  * room has left nothing here: the next one may wait for the socket. */
 ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                            const struct iovec *parts, int count, short *wants, char *reason);

@@ -1,6 +1,7 @@
 #include "stages/hdfs/security.h"
 
 #include "stages/hadoop/configuration.h"
+#include "stages/hadoop/protection.h"
 #include "stages/hadoop_rpc/sasl.h"
 #include "stages/hadoop_transfer/sasl.h"
 #include "stages/net/gssapi.h"
@@ -40,34 +41,6 @@ struct ps_hadoop_security {
 static const char *text_of(const struct ps_hadoop_security *security, const char *key)
 {
     return ps_hadoop_configuration_text(security->settings.configuration, key);
-}
-
-/* "authentication, privacy" to PS_SASL_PREFER. */
-static enum ps_status read_protection(const struct ps_hadoop_security *security, const char *key,
-                                      unsigned missing, unsigned *protection, struct ps_err *err)
-{
-    static const struct {
-        const char *name;
-        unsigned level;
-    } levels[] = {{"authentication", PS_SASL_AUTHENTICATION},
-                  {"integrity", PS_SASL_INTEGRITY},
-                  {"privacy", PS_SASL_PRIVACY}};
-    const char *at = text_of(security, key);
-    unsigned count = 0;
-    *protection = at == NULL ? missing : 0;
-    for (; at != NULL && *at != '\0'; at += strspn(at, ", \t\n")) {
-        size_t length = strcspn(at, ", \t\n"), i = 0;
-        while (i < PS_COUNT_OF(levels) &&
-               (strlen(levels[i].name) != length || strncasecmp(levels[i].name, at, length) != 0))
-            i++;
-        if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
-            return ps_err_set(err, "%s: %s: %.*s: authentication, integrity, privacy are known",
-                              ps_hadoop_configuration_place(security->settings.configuration, key), key,
-                              (int)length, at);
-        *protection |= levels[i].level << (4 * count++);
-        at += length;
-    }
-    return PS_OK;
 }
 
 static enum ps_status refuse_classes(const struct ps_hadoop_security *security, struct ps_err *err)
@@ -120,10 +93,10 @@ static enum ps_status read_settings(struct ps_hadoop_security *security, struct 
 {
     const struct ps_hadoop_configuration *configuration = security->settings.configuration;
     if (read_kerberos(security, err) != PS_OK || refuse_classes(security, err) != PS_OK ||
-        read_protection(security, "hadoop.rpc.protection", PS_SASL_AUTHENTICATION, &security->rpc_protection,
-                        err) != PS_OK ||
-        read_protection(security, "dfs.data.transfer.protection", 0, &security->transfer_protection, err) !=
-            PS_OK)
+        ps_hadoop_protection_read(configuration, "hadoop.rpc.protection", PS_SASL_AUTHENTICATION,
+                                  &security->rpc_protection, err) != PS_OK ||
+        ps_hadoop_protection_read(configuration, "dfs.data.transfer.protection", 0,
+                                  &security->transfer_protection, err) != PS_OK)
         return PS_FAIL;
     security->may_be_simple =
         ps_hadoop_configuration_boolean(configuration, "ipc.client.fallback-to-simple-auth-allowed", false);

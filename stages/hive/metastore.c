@@ -17,9 +17,12 @@
 #define REST_NS (500 * PS_NS_PER_MS) /* after all addresses were tried */
 #define SCHEME "thrift://"
 
+#define TICKET_NS (20 * PS_NS_PER_MS) /* how often a handshake asks whether there is a ticket */
+
 struct address {
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
+    struct ps_hive_sasl sasl; /* its initiator is NULL until the first connection */
 };
 
 struct call {
@@ -91,8 +94,8 @@ static enum ps_status read_address(const char *text, size_t length, struct addre
     start[strcspn(start, "/")] = '\0';
     if (port == 0 || port > 65535 || *start == '\0' || strlen(start) >= sizeof(address->host))
         return ps_err_set(err, "\"%.*s\" has no host, or no port", (int)length, text);
+    *address = (struct address){.port = (unsigned)port};
     memcpy(address->host, start, strlen(start) + 1);
-    address->port = (unsigned)port;
     return PS_OK;
 }
 
@@ -299,7 +302,27 @@ static void drive(struct ps_metastore *metastore)
         due = metastore->rest_ns;
     if (metastore->phase == CONNECTING && metastore->client.deadline_ns < due)
         due = metastore->client.deadline_ns;
+    if (metastore->phase == CONNECTING && metastore->settings.security != NULL && now + TICKET_NS < due)
+        due = now + TICKET_NS;
     ps_hadoop_loop_set(metastore->loop, &metastore->timer, due);
+}
+
+/* The transport to the present address. Returns false with the reason. */
+static bool choose_transport(struct ps_metastore *metastore, char *reason)
+{
+    struct address *address = &metastore->addresses[metastore->current];
+    struct ps_err err = {.length = 0};
+    metastore->plan.transport = &ps_transport_plain;
+    if (metastore->settings.security == NULL)
+        return true;
+    if (address->sasl.initiator == NULL && ps_hive_security_enter(metastore->settings.security, address->host,
+                                                                  -1, &address->sasl, &err) != PS_OK) {
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.255s", err.text);
+        return false;
+    }
+    metastore->plan.transport = &ps_hive_sasl_transport;
+    metastore->plan.transport_settings = &address->sasl;
+    return true;
 }
 
 static void found(struct ps_hadoop_lookup *lookup, const struct ps_address *address, int error)
@@ -314,12 +337,13 @@ static void found(struct ps_hadoop_lookup *lookup, const struct ps_address *addr
         drive(metastore);
         return;
     }
-    metastore->plan = (struct ps_client_plan){.address = address->storage,
-                                              .address_bytes = address->length,
-                                              .connect_ns = settings->connect_ns,
-                                              .transport = settings->transport != NULL ? settings->transport
-                                                                                       : &ps_transport_plain,
-                                              .transport_settings = settings->transport_settings};
+    metastore->plan = (struct ps_client_plan){
+        .address = address->storage, .address_bytes = address->length, .connect_ns = settings->connect_ns};
+    if (!choose_transport(metastore, reason)) {
+        lose(metastore, reason);
+        drive(metastore);
+        return;
+    }
     ps_client_init(&metastore->client, &metastore->plan);
     metastore->phase = CONNECTING;
     if (!ps_client_connect(&metastore->client, now_of(metastore), reason))
@@ -463,6 +487,8 @@ void ps_metastore_close(struct ps_metastore *metastore)
         metastore->first = call->next;
         free_call(call);
     }
+    for (unsigned i = 0; i < metastore->address_count; i++)
+        ps_hive_security_leave(&metastore->addresses[i].sasl);
     free(metastore->in);
     free(metastore);
 }

@@ -13,20 +13,19 @@
 
 #include "stages/hadoop/loop.h"
 #include "stages/hive/message.h"
-#include "stages/net/transport.h"
+#include "stages/hive/security.h"
 
 #define PS_METASTORE_ADDRESSES_MAX 8U
 
 struct ps_metastore;
 
-/* Copied, but for the transport and its settings. */
+/* Copied, but for `security`, which lives longer. */
 struct ps_metastore_settings {
     const char
         *addresses; /* "thrift://host:9083,thrift://..": Flume's hive.metastore, Hive's hive.metastore.uris */
     uint64_t call_timeout_ns; /* from the moment that a call is the first of the queue; Flume's callTimeout */
     uint64_t connect_ns;      /* for each attempt */
-    const struct ps_transport *transport; /* NULL: the socket itself */
-    const void *transport_settings;
+    const struct ps_hive_security *security; /* NULL: none */
 };
 
 /* The answer, its slices included, is valid during the callback. It may begin further calls, and not close the client. */
