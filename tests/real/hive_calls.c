@@ -2,10 +2,13 @@
  * penstock's client and writer: the table is read, its partition made, transactions opened, locked, written, committed and
  * aborted. Prints a line for each call.
  *
- *   hive_calls ADDRESSES DATABASE TABLE PARTITION ROWS [commit|abort|leave]
+ *   hive_calls ADDRESSES DATABASE TABLE PARTITION ROWS [commit|abort|leave [CONF [PRINCIPAL KEYTAB]]]
  *
  * PARTITION: "day=2026-11-21", or "-": none. The table: one bucket, columns (id int, name string), on the local disk. Of three
  * transactions the first and the last do what the last word says, with ROWS rows each; the second is aborted after it has written.
+ * ROWS 0: there is no table, and the transactions are aborted. CONF: a directory with hive-site.xml and core-site.xml, for Kerberos.
+ *
+ * Environment: CALL_TIMEOUT_S, how long a call may take (default 60).
  *
  * Exit code: 0, or 1 when a call failed. */
 #include "core/stage.h"
@@ -159,16 +162,52 @@ static void run_txn(unsigned number, const int64_t *ids, int64_t rows, const cha
     }
 }
 
+/* Transactions without a table. */
+static void run_empty(void)
+{
+    int64_t opened[TXNS];
+    request.txn_count = TXNS;
+    call(PS_HIVE_OPEN_TXNS, PS_HIVE_OK);
+    memcpy(opened, numbers, sizeof(opened));
+    request.txn_min = opened[0];
+    request.txn_max = opened[TXNS - 1];
+    call(PS_HIVE_HEARTBEAT_TXN_RANGE, PS_HIVE_OK);
+    request.txns = opened;
+    request.txns_count = TXNS;
+    call(PS_HIVE_ABORT_TXNS, PS_HIVE_OK);
+}
+
+static enum ps_status read_security(int argc, char **argv, struct ps_hive_security **security,
+                                    struct ps_err *err)
+{
+    struct ps_hadoop_configuration *configuration;
+    if (ps_hadoop_configuration_load_files(&configuration, argv[7], ps_hive_security_files, err) != PS_OK)
+        return PS_FAIL;
+    enum ps_status status = ps_hive_security_open(security, configuration, argc > 9 ? argv[8] : NULL,
+                                                  argc > 9 ? argv[9] : NULL, err);
+    ps_hadoop_configuration_free(configuration);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct ps_err err = {.length = 0};
+    struct ps_hive_security *security = NULL;
     PS_ASSERT(argc >= 6);
     port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     port.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event wake = {.events = EPOLLIN};
     epoll_ctl(port.epoll_fd, EPOLL_CTL_ADD, port.wake_fd, &wake);
+    if (argc > 7 && read_security(argc, argv, &security, &err) != PS_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    const char *timeout = getenv("CALL_TIMEOUT_S");
     const struct ps_metastore_settings settings = {
-        .addresses = argv[1], .call_timeout_ns = 60 * PS_NS_PER_S, .connect_ns = 10 * PS_NS_PER_S};
+        .addresses = argv[1],
+        .call_timeout_ns = (timeout != NULL ? strtoull(timeout, NULL, 10) : 60) * PS_NS_PER_S,
+        .connect_ns = 10 * PS_NS_PER_S,
+        .security = security};
     if (ps_hadoop_loop_open(&loop, &port, &err) != PS_OK ||
         ps_metastore_open(&settings, loop, &metastore, &err) != PS_OK) {
         fprintf(stderr, "%s\n", err.text);
@@ -178,6 +217,13 @@ int main(int argc, char **argv)
     request.database = argv[2];
     request.table = "no_such_table";
     call(PS_HIVE_GET_TABLE, PS_HIVE_MISSING);
+    if (strcmp(argv[5], "0") == 0) {
+        run_empty();
+        ps_metastore_close(metastore);
+        ps_hadoop_loop_close(loop);
+        ps_hive_security_close(security);
+        return 0;
+    }
     request.table = argv[3];
     call(PS_HIVE_GET_TABLE, PS_HIVE_OK);
     if (value != NULL) {
@@ -207,5 +253,6 @@ int main(int argc, char **argv)
         run_txn(i, ids + 2 * i, rows, i == 1 ? "abort" : end);
     ps_metastore_close(metastore);
     ps_hadoop_loop_close(loop);
+    ps_hive_security_close(security);
     return 0;
 }

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Needs: hive kerberos
+# The client of Hive's metastore (stages/hive) against a real one that asks for Kerberos: each level of protection, and what people do
+# wrong.
+#
+#   KEEP=1   keep the working directory
+# No sanitizer: the library of Kerberos leaks.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
+PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
+skip() { echo "SKIP: $*"; exit 77; }
+for program in java mvn; do
+    command -v $program >/dev/null || skip "$program is needed for a real Hive"
+done
+[[ -x $PENSTOCK_TOOLS/hive_calls ]] || skip "no program $PENSTOCK_TOOLS/hive_calls"
+# shellcheck source=tests/support/ports.sh
+source "$here/../support/ports.sh"
+# shellcheck source=tests/support/kdc.sh
+source "$here/../support/kdc.sh"
+kdc_programs || skip "krb5-kdc and krb5-admin-server are needed"
+port=$(ports_reserve) || skip "no 100 free ports in a row"
+work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
+kdc=''
+finish() {
+    "$here/hive" stop --dir "$work/hive" || true
+    [[ -z $kdc ]] || kill "$kdc" 2>/dev/null || true
+    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
+}
+trap finish EXIT
+fail() {
+    echo "FAILED: $*" >&2
+    tail -n 30 "$work"/*.log "$work"/hive/*.out >&2 || true
+    exit 1
+}
+step() { echo "[$SECONDS s] $*"; }
+site() { # FILE NAME VALUE...: a configuration file
+    local file=$1
+    shift
+    {
+        echo '<configuration>'
+        while (($#)); do
+            echo "<property><name>$1</name><value>$2</value></property>"
+            shift 2
+        done
+        echo '</configuration>'
+    } >"$file"
+}
+client() { # FOLDER LEVEL NAME VALUE...: the configuration of a client
+    local folder=$work/$1 level=$2
+    shift 2
+    mkdir -p "$folder"
+    site "$folder/core-site.xml" hadoop.rpc.protection "$level"
+    site "$folder/hive-site.xml" "$@"
+}
+calls() { "$PENSTOCK_TOOLS/hive_calls" "$metastore" default - - 0 abort "$@" >"$work/calls.log" 2>&1; } # CONF [PRINCIPAL KEYTAB]
+refused() { # TEXT CONF [PRINCIPAL KEYTAB]
+    local text=$1
+    shift
+    ! calls "$@" || fail "nobody refuses: $text"
+    grep -qE -- "$text" "$work/calls.log" || fail "the calls do not say: $text"
+}
+
+kdc_start $((port + 1)) hive/localhost flume || fail "the KDC does not start"
+step "the metastore starts"
+"$here/hive" start --dir "$work/hive" --port "$port" --kerberos "$work/hive.keytab" >"$work/start.log" 2>&1 || fail "Hive does not start"
+metastore=thrift://localhost:$port
+secure=(hive.metastore.sasl.enabled true hive.metastore.kerberos.principal hive/_HOST@PENSTOCK.TEST)
+as_flume=(flume@PENSTOCK.TEST "$work/flume.keytab")
+
+step "levels"
+for level in authentication integrity privacy; do
+    client $level $level "${secure[@]}"
+    calls "$work/$level" "${as_flume[@]}" || fail "the calls with $level"
+    for text in 'get_table_req: 1 .*no_such_table' 'open_txns: 0 ' 'heartbeat_txn_range: 0 ' 'abort_txns: 0 '; do
+        grep -q -- "^$text" "$work/calls.log" || fail "the calls with $level do not say: $text"
+    done
+done
+
+step "mistakes"
+export CALL_TIMEOUT_S=8 # it tries until then
+client simple authentication
+refused '^get_table_req: 6 ' "$work/simple"
+client other authentication "${secure[@]/hive\/_HOST/nn/_HOST}"
+refused 'nn/localhost@PENSTOCK.TEST not found in Kerberos database' "$work/other" "${as_flume[@]}"
+refused 'No key table entry found for flume@PENSTOCK.TEST' "$work/privacy" flume@PENSTOCK.TEST "$work/hive.keytab"
+step "done"
