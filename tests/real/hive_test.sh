@@ -2,6 +2,7 @@
 # Needs: hive
 # The client of Hive's metastore (stages/hive) and the writer of its files (stages/orc) against a real Hive: transactions are opened,
 # written, committed and aborted in a table with partitions and in one without; the engine reads what was committed, and nothing else.
+# Lines of delimited text and of JSON are read by the engine, and by the readers of stages/hive into ORC files: the rows are the same.
 #
 #   KEEP=1   keep the working directory
 # No sanitizer: it reads files.
@@ -14,7 +15,7 @@ skip() { echo "SKIP: $*"; exit 77; }
 for program in java mvn; do
     command -v $program >/dev/null || skip "$program is needed for a real Hive"
 done
-[[ -x $PENSTOCK_TOOLS/hive_calls ]] || skip "no program $PENSTOCK_TOOLS/hive_calls"
+[[ -x $PENSTOCK_TOOLS/hive_calls && -x $PENSTOCK_TOOLS/hive_rows ]] || skip "no programs hive_calls and hive_rows in $PENSTOCK_TOOLS"
 # shellcheck source=tests/support/ports.sh
 source "$here/../support/ports.sh"
 port=$(ports_reserve) || skip "no 100 free ports in a row"
@@ -38,8 +39,34 @@ says() { grep -qE -- "$1" "$work/calls.log" || fail "the calls do not say: $1"; 
 
 step "the metastore starts"
 metastore=$("$here/hive" start --dir "$work/hive" --port "$port" 2>"$work/start.log") || fail "Hive does not start"
-step "two tables"
-query "create table parts (id int, name string) partitioned by (day string) clustered by (id) into 1 buckets stored as orc
+step "lines, and the same rows in ORC files"
+columns="id int, b boolean, t tinyint, s smallint, l bigint, f float, d double, x string, v varchar(3), c char(4), y binary, dt date,
+    ts timestamp, m decimal(7,2), a array<array<int>>, p map<string,int>, r struct<u:int,w:array<string>>"
+types=$(tr -d '\n' <<<"$columns" | sed -E 's/(^|, *)([a-z]+) /\1\2:/g; s/ //g')
+mkdir "$work"/{text,json,text_orc,json_orc}
+for ((i = 0; i < 50; i++)); do # ids, numbers at the edge, nested values; every seventh line has nulls alone
+    ((i % 7 == 6)) && printf '%d\1\\N\1\1x\1\\N\1\1\1\\N\1\\N\1\\N\1\\N\1\1-\1\\N\1\\N\1\\N\1\\N\n' $i && continue
+    printf '%d\1%s\1%d\1%d\1%d\1%d.25\1%de-3\1text %d\1äöü%d\1%d\1WUpa%02d==\1' $i true $((127 - i)) $((-32768 + i)) 922337203685477580$((i % 8)) $i $i \
+        $i $i $i $((i + 10))
+    printf '%04d-02-%02d\1%04d-03-04 05:06:%02d.%d\1%d.%02d5\1%d\3%d\2\2%d\1a\3%d\2b\3%d\2a\0037\1%d\2p\3q%d\n' $((1960 + i)) $((i % 28 + 1)) \
+        $((1950 + i)) $i $i $i $i $i $i $i $i $i $i $i
+done >"$work/text/lines"
+for ((i = 0; i < 50; i++)); do
+    printf '{"ID":%d,"b":%s,"t":%d,"s":%d,"l":%d,"f":%d.25,"d":%de-3,"x":"t\\"\\u00e4%d","v":"abcd","c":"%d","dt":"%04d-02-%02d",' $i false $((i - 128)) $((32767 - i)) \
+        -922337203685477580$((i % 9)) $i $i $i $i $((1960 + i)) $((i % 28 + 1))
+    printf '"ts":"%04d-03-04 05:06:%02d.%d","m":%d.%02d5,"a":[[%d,%d],[],null],"p":{"a":%d,"b":null},"r":{"w":["p",null,"q%d"],"u":%d},"other":{"id":7}}\n' \
+        $((1950 + i)) $i $i $i $i $i $i $i $i $i
+done >"$work/json/lines"
+for form in text json; do
+    "$PENSTOCK_TOOLS/hive_rows" $form "$work/${form}_orc/rows" "$types" <"$work/$form/lines" 2>"$work/rows.log" || fail "no file of $form"
+    [[ ! -s $work/rows.log ]] || fail "lines of $form are refused"
+done
+
+step "tables"
+external() { echo "create external table $1_lines ($columns) $2 location 'file://$work/$1';"; } # FOLDER FORMAT
+query "$(external text 'stored as textfile') $(external text_orc 'stored as orc') $(external json_orc 'stored as orc')
+    $(external json "row format serde 'org.apache.hadoop.hive.serde2.JsonSerDe' stored as textfile")
+    create table parts (id int, name string) partitioned by (day string) clustered by (id) into 1 buckets stored as orc
     tblproperties ('transactional'='true');
     create table whole (id int, name string) clustered by (id) into 1 buckets stored as orc tblproperties ('transactional'='true')"
 
@@ -57,6 +84,17 @@ calls whole - 100 commit
 calls whole - 100 leave
 
 step "what the engine reads"
+for form in text json; do
+    for table in ${form}_lines ${form}_orc_lines; do
+        echo "select '$form', id, b, t, s, l, f, d, x, v, c, hex(y), dt, ts, m, a, p, r from $table;"
+    done
+done >"$work/selects"
+query "$(<"$work/selects")" >"$work/rows"
+(($(grep -cE '^(text|json)' "$work/rows") == 200)) || fail "not 200 rows: $work/rows"
+for form in text json; do
+    grep -E "^$form" "$work/rows" >"$work/$form.rows"
+    cmp <(head -n 50 "$work/$form.rows") <(tail -n 50 "$work/$form.rows") || fail "other rows of $form: $work/$form.rows"
+done
 query "select day, count(*), sum(id), count(name), max(id) from parts group by day order by day;
     select name from parts where id = 40007;
     select count(*), sum(id) from whole" >"$work/read"
