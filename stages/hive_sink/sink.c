@@ -56,7 +56,8 @@ static enum ps_status open_parts(struct ps_hive_sink *sink, struct ps_err *err)
     const struct ps_hive_settings *settings = sink->settings;
     const struct ps_metastore_settings metastore = {.addresses = settings->metastore,
                                                     .call_timeout_ns = settings->call_timeout_ns,
-                                                    .connect_ns = settings->call_timeout_ns};
+                                                    .connect_ns = settings->call_timeout_ns,
+                                                    .security = settings->security};
     if (ps_hadoop_loop_open(&sink->loop, sink->port, err) != PS_OK)
         return PS_FAIL;
     return ps_metastore_open(&metastore, sink->loop, &sink->metastore, err);
@@ -135,6 +136,8 @@ static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *
     url[ps_hdfs_url_length(location)] = '\0';
     const struct ps_hadoop_settings settings = {.configuration = sink->settings->configuration,
                                                 .url = url,
+                                                .kerberos_principal = sink->settings->kerberos_principal,
+                                                .keytab = sink->settings->keytab,
                                                 .call_timeout_ns = sink->settings->call_timeout_ns,
                                                 .port = sink->port};
     enum ps_status status = ps_hadoop_open(&settings, &sink->filesystem, err);

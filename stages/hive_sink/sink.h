@@ -17,6 +17,7 @@
 #include "core/stage.h"
 #include "stages/hdfs/open.h"
 #include "stages/hive/delimited.h"
+#include "stages/hive/security.h"
 #include "stages/text/escape.h"
 
 #define PS_HIVE_PARTITION_KEYS_MAX 16U
@@ -40,6 +41,8 @@ struct ps_hive_settings {
     enum ps_hive_serializer serializer;
     struct ps_hive_delimited_settings delimited;
     const struct ps_hadoop_configuration *configuration;
+    const char *kerberos_principal, *keytab; /* for the file system; NULL: not set */
+    const struct ps_hive_security *security; /* of the metastore; NULL: none */
     const char *user, *host;
 };
 

@@ -20,12 +20,13 @@
 
 struct hive_plan {
     const char *metastore, *database, *table, *partition, *time_zone, *round_unit, *serializer;
-    const char *delimiter, *field_names, *separator, *configuration_directory;
+    const char *delimiter, *field_names, *separator, *configuration_directory, *principal, *keytab;
     bool makes_partitions, round, local_time;
     int64_t txns_per_batch, batch_size, connections_max, idle_ms, call_timeout_ms, heartbeat_s, round_value,
         commit_ms;
     struct ps_hive_settings settings;
     struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
+    struct ps_hive_security *security;             /* NULL: none */
     char user[PS_HADOOP_USER_BYTES], host[256];
 };
 
@@ -160,9 +161,19 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(configuration_directory),
      .flags = PS_OPTION_EXTENSION,
-     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
-             "etc/hadoop of HADOOP_HOME, "
-             "else /etc/hadoop/conf"},
+     .help = "directory with core-site.xml, hdfs-site.xml and hive-site.xml; without this key "
+             "HADOOP_CONF_DIR, else etc/hadoop of HADOOP_HOME, else /etc/hadoop/conf"},
+    {.key = "penstock.kerberosPrincipal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(principal),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "for a metastore and a file system with Kerberos; _HOST is the name of this host; without it "
+             "the tickets of kinit"},
+    {.key = "penstock.kerberosKeytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(keytab),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "file with the principal's keys"},
     PS_OPTION_END,
 };
 
@@ -226,6 +237,21 @@ static enum ps_status build_values(const struct hive_plan *plan, struct ps_arena
         at = at[length] == ',' ? at + length + 1 : NULL;
     }
     return PS_OK;
+}
+
+/* Reads hive-site.xml: whether the metastore asks for Kerberos. */
+static enum ps_status read_security(const struct hive_plan *plan, const char *directory,
+                                    struct ps_hive_security **security, struct ps_err *err)
+{
+    struct ps_hadoop_configuration *configuration = NULL;
+    *security = NULL;
+    if (directory != NULL &&
+        ps_hadoop_configuration_load_files(&configuration, directory, ps_hive_security_files, err) != PS_OK)
+        return PS_FAIL;
+    enum ps_status status =
+        ps_hive_security_open(security, configuration, plan->principal, plan->keytab, err);
+    ps_hadoop_configuration_free(configuration);
+    return status;
 }
 
 /* ---- check ---- */
@@ -307,6 +333,7 @@ static enum ps_status hive_check(const void *plan_, const struct ps_context *con
     const struct hive_plan *plan = plan_;
     struct ps_hive_settings settings = {.value_count = 0};
     struct ps_hadoop_configuration *configuration = NULL;
+    struct ps_hive_security *security;
     char room[PS_HADOOP_DIRECTORY_BYTES];
     struct ps_err err = {.length = 0};
     if (ps_metastore_check_addresses(plan->metastore, &err) != PS_OK)
@@ -323,6 +350,13 @@ static enum ps_status hive_check(const void *plan_, const struct ps_context *con
     if (directory != NULL && ps_hadoop_configuration_load(&configuration, directory, &err) != PS_OK)
         return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
     ps_hadoop_configuration_free(configuration);
+    if ((plan->principal == NULL) != (plan->keytab == NULL))
+        return refuse(context,
+                      plan->principal != NULL ? "penstock.kerberosKeytab" : "penstock.kerberosPrincipal",
+                      "is missing: principal and keytab are needed together");
+    if (read_security(plan, directory, &security, &err) != PS_OK)
+        return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
+    ps_hive_security_close(security);
     warn_about_values(plan, context);
     return PS_OK;
 }
@@ -374,6 +408,11 @@ static enum ps_status hive_build(void *plan_, struct ps_context *context, struct
     if (directory != NULL && ps_hadoop_configuration_load(&plan->configuration, directory, err) != PS_OK)
         return PS_FAIL;
     settings->configuration = plan->configuration;
+    if (read_security(plan, directory, &plan->security, err) != PS_OK)
+        return PS_FAIL;
+    settings->security = plan->security;
+    settings->kerberos_principal = plan->principal;
+    settings->keytab = plan->keytab;
     return PS_OK;
 }
 
@@ -381,6 +420,7 @@ static void hive_teardown(void *plan_)
 {
     struct hive_plan *plan = plan_;
     ps_hadoop_configuration_free(plan->configuration);
+    ps_hive_security_close(plan->security);
 }
 
 /* ---- the worker's ---- */
@@ -404,7 +444,7 @@ static void hive_close(const void *plan, void *state_)
 
 static void hive_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
-    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", "hive-site.xml"};
     const struct hive_plan *plan = plan_;
     char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
     const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);

@@ -78,6 +78,35 @@ for level in authentication integrity privacy; do
     done
 done
 
+step "the sink"
+cat >"$work/agent.properties" <<EOF_
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = seq
+a1.sources.r1.totalEvents = 1
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.sinks.k1.type = hive
+a1.sinks.k1.channel = c1
+a1.sinks.k1.hive.metastore = $metastore
+a1.sinks.k1.hive.database = default
+a1.sinks.k1.hive.table = no_such_table
+a1.sinks.k1.serializer = JSON
+a1.sinks.k1.callTimeout = 60000
+a1.sinks.k1.penstock.hadoop.conf = $work/privacy
+a1.sinks.k1.penstock.kerberosPrincipal = flume@PENSTOCK.TEST
+a1.sinks.k1.penstock.kerberosKeytab = $work/flume.keytab
+EOF_
+"$PENSTOCK" agent -n a1 -f "$work/agent.properties" >"$work/agent.log" 2>&1 </dev/null &
+agent=$!
+for ((i = 0; i < 1200; i++)); do # the metastore knows who asks, and says that there is no table
+    ! grep -q 'no_such_table.*not found' "$work/agent.log" || break
+    sleep 0.1
+done
+kill -KILL $agent
+grep -q 'no_such_table.*not found' "$work/agent.log" || fail "the sink is not told that there is no table"
+
 step "mistakes"
 export CALL_TIMEOUT_S=8 # it tries until then
 client simple authentication

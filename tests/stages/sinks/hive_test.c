@@ -125,6 +125,8 @@ static void test_keys_that_are_refused(void **unused)
     assert_refused(KEYS("serializer.delimiter", "\\s+"), "stands for several texts");
     assert_refused(KEYS("hive.partition", "a,,b"), "empty value");
     assert_refused(KEYS("hive.partition", "%[nobody]"), "hive.partition");
+    assert_refused(KEYS("penstock.kerberosPrincipal", "flume"), "penstock.kerberosKeytab");
+    assert_refused(KEYS("penstock.kerberosKeytab", "/flume.keytab"), "penstock.kerberosPrincipal");
 }
 
 static void test_keys_with_a_warning(void **unused)
