@@ -46,7 +46,8 @@ for ((i = 0; i < lines; i++)); do printf '%08d of the lines of this test, which 
 
 step "$lines lines"
 HADOOP_CONF_DIR=$work/conf agent_start flow -Dflume.monitoring.type=http "-Dflume.monitoring.port=$((port + 50))"
-split -l 10000 "$work/lines" "$work/spool/part."
+split -l 10000 "$work/lines" "$work/part."
+mv "$work"/part.* "$work/spool" # whole files: the source reads what it finds
 delivered() {
     curl -sf "http://127.0.0.1:$((port + 50))/metrics" >"$work/metrics" && [[ $(<"$work/metrics") =~ \"EventDrainSuccessCount\":\"?([0-9]+) ]] &&
         ((BASH_REMATCH[1] >= lines))
