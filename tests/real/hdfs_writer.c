@@ -19,6 +19,7 @@
  *
  * Exit code: 0, or 1 with reason when an operation failed. */
 #include "core/log.h"
+#include "core/thread.h"
 #include "stages/hadoop/configuration.h"
 #include "stages/hdfs/open.h"
 
@@ -418,5 +419,5 @@ int main(int count, char **words)
     free(close_ns);
     close(port.epoll_fd);
     close(port.wake_fd);
-    return 0;
+    ps_thread_exit_process(0); /* a helper that was left alone may still be in the Kerberos library */
 }
