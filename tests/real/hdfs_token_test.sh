@@ -48,7 +48,8 @@ step "what check says"
     printf 'a1.%s\n' "sources = r" "channels = c" "sinks = k" "sources.r.type = seq" "sources.r.channels = c" "channels.c.type = memory" \
         "sinks.k.type = hdfs" "sinks.k.channel = c" "sinks.k.hdfs.path = $hdfs_url/test/%{day}" "sinks.k.penstock.hadoop.conf = $work/conf-token"
 } >"$work/token.properties"
-"$PENSTOCK" check --probe -n a1 -f "$work/token.properties" >"$work/checked" 2>&1 || fail "check fails: $(<"$work/checked")"
+probed() { "$PENSTOCK" check --probe -n a1 -f "$work/token.properties" >"$work/checked" 2>&1; } # each step waits 5 s at most
+await 60 probed || fail "check fails: $(<"$work/checked")"
 grep -qE 'note: a1.sinks.k.hdfs.path: HADOOP_TOKEN_FILE_LOCATION \(.*second\) has a delegation token \(HDFS_DELEGATION_TOKEN\) of flume@PENSTOCK.TEST for .*, which ends at the latest at 20' \
     "$work/checked" || fail "nothing of the token: $(<"$work/checked")"
 grep -q 'ok .*hdfs.path: directory /test: a file was written, and removed again' "$work/checked" || fail "no probe: $(<"$work/checked")"
