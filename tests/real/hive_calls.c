@@ -12,6 +12,7 @@
  *
  * Exit code: 0, or 1 when a call failed. */
 #include "core/stage.h"
+#include "core/thread.h"
 #include "stages/hadoop/loop.h"
 #include "stages/hive/metastore.h"
 #include "stages/orc/acid.h"
@@ -222,7 +223,7 @@ int main(int argc, char **argv)
         ps_metastore_close(metastore);
         ps_hadoop_loop_close(loop);
         ps_hive_security_close(security);
-        return 0;
+        ps_thread_exit_process(0); /* a helper that was left alone may still be in the Kerberos library */
     }
     request.table = argv[3];
     call(PS_HIVE_GET_TABLE, PS_HIVE_OK);
@@ -254,5 +255,5 @@ int main(int argc, char **argv)
     ps_metastore_close(metastore);
     ps_hadoop_loop_close(loop);
     ps_hive_security_close(security);
-    return 0;
+    ps_thread_exit_process(0); /* as above */
 }
