@@ -10,7 +10,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || skip "no python3"
 
-kills=0 seconds=12 seed=$RANDOM servers=''
+# shellcheck source=tests/support/seed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
+kills=0 seconds=12 seed=$(seed_of_run) servers=''
 while (($#)); do
     case $1 in
     --kills) kills=$2; shift ;;
