@@ -352,31 +352,8 @@ bool ps_test_stage_reported(const struct ps_test_stage *stage, enum ps_log_level
     return false;
 }
 
-static struct ps_batch *take_batch(struct ps_test_stage *stage)
-{
-    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
-    if (batch != NULL)
-        stage->batches[stage->batch_count++] = batch;
-    return batch;
-}
-
-/* ---- sources ---- */
-
-enum ps_result ps_test_source_work(struct ps_test_stage *stage)
-{
-    if (stage->ops->source->tick != NULL)
-        stage->ops->source->tick(stage->plan, stage->state, &stage->now);
-    if (stage->batch == NULL)
-        stage->batch = take_batch(stage);
-    assert_non_null(stage->batch);
-    enum ps_result result = stage->ops->source->work(stage->plan, stage->state, stage->batch, &stage->now);
-    if (stage->batch->full || stage->batch->flush)
-        ps_test_source_close_batch(stage);
-    return result;
-}
-
-static struct ps_test_event copy_event(struct ps_test_stage *stage, const struct ps_batch *batch,
-                                       const struct ps_event *event)
+struct ps_test_event ps_test_event_copy(struct ps_test_stage *stage, const struct ps_batch *batch,
+                                        const struct ps_event *event)
 {
     size_t count = 0;
     const struct ps_header *header;
@@ -397,91 +374,11 @@ static struct ps_test_event copy_event(struct ps_test_stage *stage, const struct
     };
 }
 
-void ps_test_source_close_batch(struct ps_test_stage *stage)
-{
-    struct ps_batch *batch = stage->batch;
-    if (batch == NULL)
-        return;
-    stage->batch = NULL;
-    ps_batch_close(batch);
-    for (uint32_t row = 0; row < batch->count; row++) {
-        if (stage->event_count == stage->event_room) {
-            stage->event_room = stage->event_room == 0 ? 1024 : 2 * stage->event_room;
-            stage->events = realloc(stage->events, stage->event_room * sizeof *stage->events);
-            assert_non_null(stage->events);
-        }
-        stage->events[stage->event_count++] = copy_event(stage, batch, &batch->events[row]);
-    }
-    if (stage->ops->source->accepted != NULL)
-        stage->ops->source->accepted(stage->plan, stage->state, batch, &stage->now);
-    if (stage->ops->source->delivered != NULL && stage->ops->source->needs >= PS_LEVEL_DURABLE)
-        stage->ops->source->delivered(stage->plan, stage->state, batch, &stage->now);
-    stage->batch_count--; /* the open batch is always the last one taken */
-    assert_ptr_equal(stage->batches[stage->batch_count], batch);
-    ps_batch_give(batch);
-}
-
-void ps_test_source_refuse_batch(struct ps_test_stage *stage, const char *reason)
-{
-    struct ps_batch *batch = stage->batch;
-    if (batch == NULL)
-        return;
-    stage->batch = NULL;
-    ps_batch_close(batch);
-    if (stage->ops->source->refused != NULL)
-        stage->ops->source->refused(stage->plan, stage->state, batch, reason, &stage->now);
-    stage->batch_count--;
-    ps_batch_give(batch);
-}
-
-/* Waits up to 10 ms for something to read, and moves the fake clock by the time that passed. */
-static void rest(struct ps_test_stage *stage)
-{
-    struct ps_now before = ps_clock_now();
-    struct epoll_event event;
-    (void)epoll_wait(stage->port.epoll_fd, &event, 1, 10);
-    struct ps_now after = ps_clock_now();
-    stage->now.mono_ns += after.mono_ns - before.mono_ns;
-    stage->now.wall_ms += (int64_t)((after.mono_ns - before.mono_ns) / PS_NS_PER_MS);
-}
-
-static void work_and_close(struct ps_test_stage *stage)
-{
-    enum ps_result result = ps_test_source_work(stage);
-    if (stage->batch != NULL && stage->batch->count > 0)
-        ps_test_source_close_batch(stage);
-    if (result != PS_DONE)
-        rest(stage);
-}
-
-void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms)
-{
-    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
-    while (stage->event_count < count) {
-        work_and_close(stage);
-        if (stage->event_count < count && ps_clock_now().mono_ns > until)
-            fail_msg("%zu events arrived in %u ms, expected %zu", stage->event_count, patience_ms, count);
-    }
-}
-
-void ps_test_source_settle(struct ps_test_stage *stage, size_t count, unsigned quiet_ms)
-{
-    uint64_t until = ps_clock_now().mono_ns + quiet_ms * PS_NS_PER_MS;
-    while (ps_clock_now().mono_ns < until)
-        work_and_close(stage);
-    assert_int_equal(stage->event_count, count);
-}
-
-void ps_test_source_clear(struct ps_test_stage *stage)
-{
-    stage->event_count = 0;
-}
-
 /* ---- leases ---- */
 
 struct ps_lease *ps_test_lease(struct ps_test_stage *stage, const struct ps_test_event *events, size_t count)
 {
-    struct ps_batch *batch = take_batch(stage);
+    struct ps_batch *batch = ps_test_stage_take_batch(stage);
     assert_non_null(batch);
     for (size_t i = 0; i < count; i++) {
         struct ps_event *event = ps_batch_add_copy(batch, events[i].body, events[i].length);
@@ -508,7 +405,7 @@ struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const stru
                                          uint32_t position)
 {
     assert_true(position < lease->count);
-    return copy_event(stage, lease->batch, ps_lease_event(lease, position));
+    return ps_test_event_copy(stage, lease->batch, ps_lease_event(lease, position));
 }
 
 enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease)

@@ -113,11 +113,24 @@ static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, 
     return ps_counter_read(&stage->counters, counter);
 }
 
+/* A copy of an event, with its own headers and then the batch's, in the stage's arena. */
+struct ps_test_event ps_test_event_copy(struct ps_test_stage *stage, const struct ps_batch *batch,
+                                        const struct ps_event *event);
+
+/* A batch of the stage's carver, given back by ps_test_stage_fini; NULL: the memory budget is used up. */
+struct ps_batch *ps_test_stage_take_batch(struct ps_test_stage *stage);
+
 /* ---- sources ---- */
 
 /* One call of `work`, into the open batch (taken when there is none). A batch that comes back full or flushed
  * is closed. Also calls `tick`. */
 enum ps_result ps_test_source_work(struct ps_test_stage *stage);
+
+/* One call of `work`, without `tick`, into the open batch (taken when there is none), which stays open. */
+void ps_test_source_read(struct ps_test_stage *stage);
+
+/* Reads until the open batch, which stays open, has at least so many events. */
+void ps_test_source_fill(struct ps_test_stage *stage, uint32_t events);
 
 /* Closes the open batch as the engine would when all channels took it: its events are appended to
  * stage->events, then `accepted` and `delivered` are called. */

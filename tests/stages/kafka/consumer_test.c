@@ -162,8 +162,7 @@ static void test_counts(void **state)
     (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "1000"));
     struct ps_test_stage *stage = &source.stage;
-    struct ps_batch *batch = stage->batch = ps_batch_take(&stage->carver, stage->now);
-    stage->batches[stage->batch_count++] = batch;
+    struct ps_batch *batch = stage->batch = ps_test_stage_take_batch(stage);
     fake_assigned("a-0");
     fake_tick();
     for (unsigned i = 0; i < 3; i++) {

@@ -308,10 +308,7 @@ static void test_waiting_is_not_idle(void **unused)
     start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
     int fd = client(&stage);
     ps_test_send_text(fd, "one\n");
-    stage.batch = ps_batch_take(&stage.carver, stage.now);
-    stage.batches[stage.batch_count++] = stage.batch;
-    for (int i = 0; i < 1000 && stage.batch->count == 0; i++)
-        (void)stage.ops->source->work(stage.plan, stage.state, stage.batch, &stage.now);
+    ps_test_source_fill(&stage, 1);
     assert_int_equal(stage.batch->count, 1);
     for (int second = 0; second < 20; second++) {
         ps_test_stage_pass_ms(&stage, 1000);

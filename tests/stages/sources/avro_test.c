@@ -285,13 +285,7 @@ static void test_refused(void **unused)
     send_call(fd, 2, 64);
     make_batch(3, 2, false);
     send_call(fd, 3, 64);
-    stage.batch = ps_batch_take(&stage.carver, stage.now);
-    stage.batches[stage.batch_count++] = stage.batch;
-    for (unsigned i = 0; stage.batch->count < 6; i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        ps_source_avro.source->work(stage.plan, stage.state, stage.batch, &stage.now);
-        usleep(1000);
-    }
+    ps_test_source_fill(&stage, 6);
     close(gone);
     ps_test_source_refuse_batch(&stage, "full");
     expect_status(&stage, fd, true, 2, PS_AVRO_FAILED);

@@ -86,13 +86,7 @@ static void test_full_channel(void **unused)
     uint8_t call[1024];
     int fd = start();
     ps_test_send(fd, call, ps_test_legacy_avro(call, "one", 3, 1));
-    stage.batch = ps_batch_take(&stage.carver, stage.now);
-    stage.batches[stage.batch_count++] = stage.batch;
-    for (unsigned i = 0; stage.batch->count == 0; i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        ps_source_avrolegacy.source->work(stage.plan, stage.state, stage.batch, &stage.now);
-        usleep(1000);
-    }
+    ps_test_source_fill(&stage, 1);
     ps_test_source_refuse_batch(&stage, "full");
     expect_bytes(fd, "HTTP/1.1 503 ", 13);
     assert_int_equal(stage.event_count, 0);

@@ -223,20 +223,6 @@ static void test_pieces(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Reads into the open batch, which stays open, until it has `rows` events. */
-static void read_until(struct ps_test_stage *stage, uint32_t rows)
-{
-    if (stage->batch == NULL) {
-        stage->batch = ps_batch_take(&stage->carver, stage->now);
-        stage->batches[stage->batch_count++] = stage->batch;
-    }
-    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && stage->batch->count < rows; i++) {
-        ps_source_http.source->work(stage->plan, stage->state, stage->batch, &stage->now);
-        usleep(1000);
-    }
-    assert_int_equal(stage->batch->count, rows);
-}
-
 /* No answer before the channels have accepted the events, and what is behind them waits, too. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
@@ -249,7 +235,7 @@ static void test_answers_wait_for_the_channel(void **unused)
         int fd = client(&stage);
         send_request(fd, "", "[{\"body\":\"x\"}]", 14);
         send_request(fd, "", "[{", 2);
-        read_until(&stage, 1);
+        ps_test_source_fill(&stage, 1);
         for (int k = 0; k < 20; k++) {
             ps_source_http.source->work(stage.plan, stage.state, stage.batch, &stage.now);
             usleep(1000);
@@ -276,13 +262,13 @@ static void test_half_closed(void **unused)
     start(&stage, PS_KEYS(LOCAL));
     int gone = client(&stage), fd = client(&stage);
     send_request(gone, "", "[{\"body\":\"x\"}]", 14);
-    read_until(&stage, 1);
+    ps_test_source_fill(&stage, 1);
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     assert_int_equal(setsockopt(gone, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
     close(gone);
     send_request(fd, "", "[{\"body\":\"y\"}]", 14);
     shutdown(fd, SHUT_WR);
-    read_until(&stage, 2);
+    ps_test_source_fill(&stage, 2);
     ps_test_source_close_batch(&stage);
     assert_int_equal(receive_status(&stage, fd), 200);
     (void)ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);

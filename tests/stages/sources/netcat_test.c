@@ -117,12 +117,8 @@ static void test_no_acks(void **unused)
 /* Reads into the open batch, which stays open, until it has `rows` events and `connections` are open. */
 static void read_until(struct ps_test_stage *stage, uint32_t rows, uint64_t connections)
 {
-    if (stage->batch == NULL) {
-        stage->batch = ps_batch_take(&stage->carver, stage->now);
-        stage->batches[stage->batch_count++] = stage->batch;
-    }
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS; i++) {
-        ps_source_netcat.source->work(stage->plan, stage->state, stage->batch, &stage->now);
+        ps_test_source_read(stage);
         if (stage->batch->count >= rows &&
             ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount) == connections)
             break;

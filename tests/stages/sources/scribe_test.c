@@ -116,13 +116,7 @@ static void test_full_channel(void **unused)
     begin(1, "Log", 1);
     entry("web", "one");
     end(fd);
-    stage.batch = ps_batch_take(&stage.carver, stage.now);
-    stage.batches[stage.batch_count++] = stage.batch;
-    for (unsigned i = 0; stage.batch->count == 0; i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        ps_source_scribe.source->work(stage.plan, stage.state, stage.batch, &stage.now);
-        usleep(1000);
-    }
+    ps_test_source_fill(&stage, 1);
     ps_test_source_refuse_batch(&stage, "full");
     expect_result(&stage, fd, 1, 1); /* TRY_LATER */
     assert_int_equal(stage.event_count, 0);

@@ -179,8 +179,7 @@ static void test_no_memory(void **unused)
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
     memset(text, 'a', sizeof text);
     memcpy(text, "<13>", 4);
-    stage.batch = ps_batch_take(&stage.carver, stage.now);
-    stage.batches[stage.batch_count++] = stage.batch;
+    stage.batch = ps_test_stage_take_batch(&stage);
     struct ps_block *all = NULL, *one;
     while ((one = ps_block_take(stage.port.blocks)) != NULL) {
         one->next = all;

@@ -89,18 +89,6 @@ static void expect_bodies(const struct ps_test_stage *stage, size_t first, uint3
     }
 }
 
-/* Works until the open batch has so many events; nothing is put. */
-static void fill_batch(struct ps_test_stage *stage, uint32_t count)
-{
-    stage->batch = ps_batch_take(&stage->carver, stage->now);
-    stage->batches[stage->batch_count++] = stage->batch;
-    for (unsigned i = 0; stage->batch->count < count; i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        ps_source_thrift.source->work(stage->plan, stage->state, stage->batch, &stage->now);
-        usleep(1000);
-    }
-}
-
 static void test_calls(void **unused)
 {
     (void)unused;
@@ -264,7 +252,7 @@ static void test_refused(void **unused)
     send_batch(gone, true, 1, 2);
     send_batch(fd, true, 2, 2);
     send_batch(fd, false, 3, 2);
-    fill_batch(&stage, 6);
+    ps_test_source_fill(&stage, 6);
     close(gone);
     ps_test_source_refuse_batch(&stage, "full");
     expect_answer(&stage, fd, 2, 1);
@@ -285,7 +273,7 @@ static void test_rounds(void **unused)
     int fd = client(&stage);
     make_batch(true, 1, 2, 1);
     send_call(fd);
-    fill_batch(&stage, 2);
+    ps_test_source_fill(&stage, 2);
     ps_test_source_refuse_batch(&stage, "full");
     expect_answer(&stage, fd, 1, 1);
     make_batch(true, 2, 2, 1);
@@ -316,7 +304,7 @@ static void test_turns(void **unused)
     send_batch(fd, false, 3, 0);
     send_batch(fd, true, 4, 1);
     send_name(fd, 5, "last");
-    fill_batch(&stage, 3);
+    ps_test_source_fill(&stage, 3);
     uint8_t byte;
     assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
     ps_test_source_close_batch(&stage);
@@ -327,7 +315,7 @@ static void test_turns(void **unused)
     expect_error(&stage, fd, 5, "Invalid method name: 'last'");
     send_batch(fd, true, 6, 2); /* a client that goes while answers wait for their turn */
     send_name(fd, 7, "unknown");
-    fill_batch(&stage, 2);
+    ps_test_source_fill(&stage, 2);
     close(fd);
     ps_test_source_close_batch(&stage);
     assert_int_equal(stage.event_count, 5);
@@ -342,7 +330,7 @@ static void test_impatient(void **unused)
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
     send_batch(fd, true, 1, 1);
-    fill_batch(&stage, 1);
+    ps_test_source_fill(&stage, 1);
     for (unsigned sent = 0; ps_test_stage_counter(&stage, PS_COUNTER_malformed) == 0 ||
                             ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) == 0;) {
         make_batch(true, 2, 0, 0);

@@ -122,10 +122,9 @@ void ps_test_member_cycle(struct ps_test_member *member)
     if (member->paused)
         return;
     if (stage->batch == NULL) {
-        stage->batch = ps_batch_take(&stage->carver, stage->now);
+        stage->batch = ps_test_stage_take_batch(stage);
         if (stage->batch == NULL)
             return; /* too much is held */
-        stage->batches[stage->batch_count++] = stage->batch;
     }
     stage->ops->source->work(stage->plan, stage->state, stage->batch, &stage->now);
     if (stage->batch->count > 0)
