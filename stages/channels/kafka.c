@@ -463,34 +463,23 @@ static void channel_outline(const void *plan_, const struct ps_context *context,
         fputs(" (events can be lost)", out);
 }
 
-static void probe_client(const struct kafka_channel *plan, struct ps_context *context,
-                         const struct ps_probe *probe, enum ps_kafka_client client)
-{
-    struct ps_kafka_settings settings = {0};
-    struct ps_err err = {.length = 0};
-    bool produces = client == PS_KAFKA_PRODUCER;
-    const struct ps_pairs *pairs = produces ? &plan->producer_pairs : &plan->consumer_pairs;
-    const struct ps_kafka_probe kafka = {
-        .client = client, .settings = &settings, .topics = {1, &plan->topic}};
-    if (ps_kafka_translate(client, pairs, context, NULL, &settings, &err) == PS_OK) {
-        ps_kafka_settings_set(&settings, "bootstrap.servers", plan->bootstrap_servers);
-        if (!produces)
-            ps_kafka_settings_set(&settings, "group.id", plan->group);
-        ps_kafka_probe(probe, &kafka);
-    } else {
-        ps_probe_failed(probe, produces ? "the producer's properties" : "the consumer's properties", err.text,
-                        NULL);
-    }
-    ps_kafka_settings_fini(&settings);
-}
-
 /* Does not join the group. */
-static void channel_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+static void channel_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
+    const struct kafka_channel *plan = plan_;
+    const struct ps_kafka_probe producer = {.client = PS_KAFKA_PRODUCER,
+                                            .pairs = &plan->producer_pairs,
+                                            .brokers = plan->bootstrap_servers,
+                                            .topics = {1, &plan->topic}};
+    const struct ps_kafka_probe consumer = {.client = PS_KAFKA_CONSUMER,
+                                            .pairs = &plan->consumer_pairs,
+                                            .brokers = plan->bootstrap_servers,
+                                            .group = plan->group,
+                                            .topics = {1, &plan->topic}};
     if (context->producers > 0 || context->consumers == 0)
-        probe_client(plan, context, probe, PS_KAFKA_PRODUCER);
+        ps_kafka_probe(probe, context, &producer);
     if (context->consumers > 0)
-        probe_client(plan, context, probe, PS_KAFKA_CONSUMER);
+        ps_kafka_probe(probe, context, &consumer);
 }
 
 /* org.apache.flume.instrumentation.kafka.KafkaChannelCounter. */

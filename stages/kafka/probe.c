@@ -12,7 +12,9 @@
 struct attempt {
     rd_kafka_t *client;
     const struct ps_probe *probe;
-    int code; /* of the error that explains most; 0: none */
+    const struct ps_kafka_probe *kafka;
+    const struct ps_kafka_settings *settings; /* of the library, for `kafka` */
+    int code;                                 /* of the error that explains most; 0: none */
     char reason[512];
 };
 
@@ -64,12 +66,11 @@ static void no_log(const rd_kafka_t *client, int level, const char *facility, co
 }
 
 /* `address`: one of bootstrap.servers, or NULL for all. */
-static enum ps_status client_create(struct attempt *attempt, const struct ps_kafka_probe *kafka,
-                                    const char *address, struct ps_err *err)
+static enum ps_status client_create(struct attempt *attempt, const char *address, struct ps_err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char reason[512];
-    if (ps_kafka_settings_apply(kafka->settings, conf, err) != PS_OK ||
+    if (ps_kafka_settings_apply(attempt->settings, conf, err) != PS_OK ||
         (address != NULL &&
          rd_kafka_conf_set(conf, "bootstrap.servers", address, reason, sizeof reason) != RD_KAFKA_CONF_OK)) {
         rd_kafka_conf_destroy(conf);
@@ -78,8 +79,9 @@ static enum ps_status client_create(struct attempt *attempt, const struct ps_kaf
     rd_kafka_conf_set_opaque(conf, attempt);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, no_log);
-    attempt->client = rd_kafka_new(kafka->client == PS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
-                                   conf, reason, sizeof reason);
+    rd_kafka_type_t type =
+        attempt->kafka->client == PS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+    attempt->client = rd_kafka_new(type, conf, reason, sizeof reason);
     if (attempt->client != NULL)
         return PS_OK;
     rd_kafka_conf_destroy(conf);
@@ -194,13 +196,14 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
 
 /* One of several addresses alone: the client would take any that answers, and the others would be noticed on the day
  * on which it restarts without that one. */
-static void try_address(const struct ps_probe *probe, const struct ps_kafka_probe *kafka, const char *address)
+static void try_address(const struct attempt *all, const char *address)
 {
-    struct attempt attempt = {.probe = probe};
+    const struct ps_probe *probe = all->probe;
+    struct attempt attempt = {.probe = probe, .kafka = all->kafka, .settings = all->settings};
     struct ps_err err = {.length = 0};
     char what[300];
     snprintf(what, sizeof what, "broker %.256s alone", address);
-    if (client_create(&attempt, kafka, address, &err) != PS_OK) {
+    if (client_create(&attempt, address, &err) != PS_OK) {
         ps_probe_failed(probe, what, err.text, NULL);
         return;
     }
@@ -215,9 +218,9 @@ static void try_address(const struct ps_probe *probe, const struct ps_kafka_prob
 }
 
 /* Tries each address of "b1:9092, b2:9092"; a single one has been tried. */
-static void try_addresses(const struct ps_probe *probe, const struct ps_kafka_probe *kafka,
-                          const char *servers)
+static void try_addresses(const struct attempt *all)
 {
+    const char *servers = all->kafka->brokers;
     if (strchr(servers, ',') == NULL)
         return;
     char address[256];
@@ -227,37 +230,55 @@ static void try_addresses(const struct ps_probe *probe, const struct ps_kafka_pr
         if (length > 0 && length < sizeof address) {
             memcpy(address, at, length);
             address[length] = '\0';
-            try_address(probe, kafka, address);
+            try_address(all, address);
         }
         at += length;
     }
 }
 
-void ps_kafka_probe(const struct ps_probe *probe, const struct ps_kafka_probe *kafka)
+static void try_cluster(struct attempt *attempt)
 {
-    const char *servers = ps_kafka_settings_get(kafka->settings, "bootstrap.servers");
-    struct attempt attempt = {.probe = probe};
+    const struct ps_probe *probe = attempt->probe;
     struct ps_err err = {.length = 0};
     char what[512];
-    snprintf(what, sizeof what, "brokers %s", servers);
+    snprintf(what, sizeof what, "brokers %s", attempt->kafka->brokers);
     if (probe->local) {
         ps_probe_skipped(probe, what, "not asked");
         return;
     }
-    if (client_create(&attempt, kafka, NULL, &err) != PS_OK) {
+    if (client_create(attempt, NULL, &err) != PS_OK) {
         ps_probe_failed(probe, what, err.text, NULL);
         return;
     }
-    const struct rd_kafka_metadata *metadata = ask(&attempt);
+    const struct rd_kafka_metadata *metadata = ask(attempt);
     if (metadata == NULL) {
-        ps_probe_failed(probe, what, attempt.reason, ps_kafka_error_find(attempt.code)->meaning);
+        ps_probe_failed(probe, what, attempt->reason, ps_kafka_error_find(attempt->code)->meaning);
     } else {
         ps_probe_ok(probe, "%s: answer, and accept the credentials; the cluster has %d broker%s", what,
                     metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s");
-        try_addresses(probe, kafka, servers);
-        for (size_t i = 0; i < kafka->topics.count; i++)
-            try_topic(&attempt, metadata, kafka->topics.items[i]);
+        try_addresses(attempt);
+        for (size_t i = 0; i < attempt->kafka->topics.count; i++)
+            try_topic(attempt, metadata, attempt->kafka->topics.items[i]);
         rd_kafka_metadata_destroy(metadata);
     }
-    rd_kafka_destroy_flags(attempt.client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    rd_kafka_destroy_flags(attempt->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,
+                    const struct ps_kafka_probe *kafka)
+{
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {.length = 0};
+    if (ps_kafka_translate(kafka->client, kafka->pairs, context, NULL, &settings, &err) == PS_OK) {
+        ps_kafka_settings_set(&settings, "bootstrap.servers", kafka->brokers);
+        if (kafka->group != NULL)
+            ps_kafka_settings_set(&settings, "group.id", kafka->group);
+        try_cluster(&(struct attempt){.probe = probe, .kafka = kafka, .settings = &settings});
+    } else {
+        ps_probe_failed(probe,
+                        kafka->client == PS_KAFKA_PRODUCER ? "the producer's properties"
+                                                           : "the consumer's properties",
+                        err.text, NULL);
+    }
+    ps_kafka_settings_fini(&settings);
 }

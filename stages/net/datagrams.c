@@ -105,12 +105,16 @@ static void look_at_drops(struct ps_datagrams *datagrams)
         count_drops(datagrams, values[SK_MEMINFO_DROPS]);
 }
 
-void ps_datagrams_tick(struct ps_datagrams *datagrams, const struct ps_now *now)
+/* A worker wakes once a second anyway: no deadline of its own. */
+uint64_t ps_datagrams_source_tick(const void *plan, void *datagrams_, const struct ps_now *now)
 {
-    if (now->mono_ns < datagrams->look_ns)
-        return;
-    datagrams->look_ns = now->mono_ns + LOOK_NS;
-    look_at_drops(datagrams);
+    (void)plan;
+    struct ps_datagrams *datagrams = datagrams_;
+    if (now->mono_ns >= datagrams->look_ns) {
+        datagrams->look_ns = now->mono_ns + LOOK_NS;
+        look_at_drops(datagrams);
+    }
+    return PS_NEVER;
 }
 
 void ps_datagrams_fini(struct ps_datagrams *datagrams)
@@ -208,8 +212,10 @@ void ps_datagrams_advance(struct ps_datagrams *datagrams)
     begin_message(datagrams);
 }
 
-bool ps_datagrams_drain(struct ps_datagrams *datagrams, const struct ps_now *now)
+bool ps_datagrams_source_drain(const void *plan, void *datagrams_, const struct ps_now *now)
 {
+    (void)plan;
+    struct ps_datagrams *datagrams = datagrams_;
     if (datagrams->drain_until_ns == 0) {
         datagrams->drain_until_ns = now->mono_ns + PS_NS_PER_S;
         datagrams->done = false;

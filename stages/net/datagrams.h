@@ -49,10 +49,9 @@ void ps_datagrams_advance(struct ps_datagrams *datagrams);
 /* Called at the start of `work`: allows to receive again. */
 void ps_datagrams_begin(struct ps_datagrams *datagrams);
 
-/* Called every cycle: counts drops also while nothing is read because a channel is full. */
-void ps_datagrams_tick(struct ps_datagrams *datagrams, const struct ps_now *now);
-
-/* Stopping: returns true when the socket was empty, or after a second. */
-bool ps_datagrams_drain(struct ps_datagrams *datagrams, const struct ps_now *now);
+/* `tick` and `drain` of ps_source_ops for a source whose state begins with its struct ps_datagrams. The first counts drops
+ * also while nothing is read because a channel is full; the second returns true when the socket was empty, or after a second. */
+uint64_t ps_datagrams_source_tick(const void *plan, void *datagrams, const struct ps_now *now);
+bool ps_datagrams_source_drain(const void *plan, void *datagrams, const struct ps_now *now);
 
 unsigned ps_datagrams_port(const struct ps_datagrams *datagrams);

@@ -266,21 +266,14 @@ static const char *topic_known(const struct kafka_plan *plan, struct ps_context 
 static void kafka_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct kafka_plan *plan = plan_;
-    struct ps_kafka_settings settings = {0};
-    struct ps_err err = {.length = 0};
     const char *topic = topic_known(plan, context);
-    const struct ps_kafka_probe kafka = {
-        .client = PS_KAFKA_PRODUCER, .settings = &settings, .topics = {topic != NULL ? 1 : 0, &topic}};
+    const struct ps_kafka_probe kafka = {.client = PS_KAFKA_PRODUCER,
+                                         .pairs = &plan->producer_pairs,
+                                         .brokers = plan->bootstrap_servers,
+                                         .topics = {topic != NULL ? 1 : 0, &topic}};
     if (topic == NULL)
         ps_probe_skipped(probe, plan->topic, "the topic depends on the event");
-    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, &settings, &err) ==
-        PS_OK) {
-        ps_kafka_settings_set(&settings, "bootstrap.servers", plan->bootstrap_servers);
-        ps_kafka_probe(probe, &kafka);
-    } else {
-        ps_probe_failed(probe, "the producer's properties", err.text, NULL);
-    }
-    ps_kafka_settings_fini(&settings);
+    ps_kafka_probe(probe, context, &kafka);
 }
 
 static void kafka_teardown(void *plan_)

@@ -258,22 +258,15 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
 static void kafka_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct kafka_plan *plan = plan_;
-    struct ps_kafka_settings settings = {0};
-    struct ps_err err = {.length = 0};
     const struct ps_kafka_probe kafka = {.client = PS_KAFKA_CONSUMER,
-                                         .settings = &settings,
+                                         .pairs = &plan->consumer,
+                                         .brokers = plan->bootstrap,
+                                         .group = group_of(plan),
                                          .topics = plan->regex == NULL ? wanted_topics(plan)
                                                                        : (struct ps_texts){0}};
     if (plan->regex != NULL)
         ps_probe_skipped(probe, plan->regex, "topics that match are read when they are there");
-    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, &settings, &err) == PS_OK) {
-        ps_kafka_settings_set(&settings, "bootstrap.servers", plan->bootstrap);
-        ps_kafka_settings_set(&settings, "group.id", group_of(plan));
-        ps_kafka_probe(probe, &kafka);
-    } else {
-        ps_probe_failed(probe, "the consumer's properties", err.text, NULL);
-    }
-    ps_kafka_settings_fini(&settings);
+    ps_kafka_probe(probe, context, &kafka);
 }
 
 static void kafka_teardown(void *plan_)

@@ -18,7 +18,7 @@ struct syslogudp_plan {
 };
 
 struct syslogudp_state {
-    struct ps_datagrams datagrams; /* must be first: tests read its port */
+    struct ps_datagrams datagrams; /* must be first (stages/net/datagrams.h) */
     const struct syslogudp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;
@@ -168,26 +168,12 @@ static enum ps_result work(const void *plan, void *state_, struct ps_batch *batc
     return rows > 0 || batch->full || dropped > 0 ? PS_DONE : PS_IDLE;
 }
 
-/* A worker wakes once a second anyway: no deadline of its own. */
-static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
-{
-    (void)plan;
-    ps_datagrams_tick(&((struct syslogudp_state *)state)->datagrams, now);
-    return PS_NEVER;
-}
-
-static bool drain(const void *plan, void *state, const struct ps_now *now)
-{
-    (void)plan;
-    return ps_datagrams_drain(&((struct syslogudp_state *)state)->datagrams, now);
-}
-
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_ACCEPTED,
     .when_full = PS_WAIT,
     .work = work,
-    .tick = tick,
-    .drain = drain,
+    .tick = ps_datagrams_source_tick,
+    .drain = ps_datagrams_source_drain,
 };
 
 const struct ps_stage_ops ps_source_syslogudp = {
