@@ -32,6 +32,16 @@
         .help = "Closes a connection that neither sent nor received anything for this long; 0: never"        \
     }
 
+/* Seconds in an int64_t; the stream gets nanoseconds. */
+#define PS_MESSAGE_TIMEOUT_OPTION_ROW(offset_)                                                               \
+    {                                                                                                        \
+        .key = "penstock.message.timeout", .type = PS_OPTION_INT, .offset = (offset_), .fallback = "300",    \
+        .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION,                               \
+        .help = "Closes a connection whose message is not complete so long after its first byte, and a "     \
+                "second for each 4 KiB of it that have come; time in which the source does not read does "   \
+                "not count; 0: never"                                                                        \
+    }
+
 /* A number in an int64_t; the stream gets it as a uint32_t. */
 #define PS_CONNECTIONS_OPTION_ROW(offset_)                                                                   \
     {                                                                                                        \

@@ -104,6 +104,7 @@ static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_con
     enum ps_feed fed =
         stream->options.ops->feed(stream->options.owner, connection, batch, data, length, &used);
     PS_ASSERT(used <= length);
+    connection->fresh |= used > 0;
     rows = batch->count - rows;
     if (rows > 0)
         stream->row_bytes = (7 * stream->row_bytes + used / rows) / 8 + 1;
@@ -186,6 +187,7 @@ static bool feed_giant(struct ps_stream *stream, struct ps_batch *batch, struct 
         return false;
     }
     connection->giant_used += used;
+    connection->fresh |= used > 0;
     if (connection->giant_used == connection->frame) {
         ps_connection_end_giant(stream, connection);
         return true;
@@ -274,6 +276,7 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
     size_t n;
     enum ps_tls_result result = ops->read(connection->session, room, size, &n);
     *length = (uint32_t)n;
+    connection->stirred = result != PS_TLS_OK;
     if (connection->deadline_ns != 0 && ops->established(connection->session))
         ps_connection_set_deadline(stream, connection, 0);
     connection->wants_write = result == PS_TLS_WANT_WRITE;
@@ -485,6 +488,9 @@ uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now)
         if (stream->sweep_ns < next)
             next = stream->sweep_ns;
     }
+    uint64_t slow_ns = ps_stream_slow_tick(stream, now);
+    if (slow_ns < next)
+        next = slow_ns;
     if (memory_ns < next)
         next = memory_ns;
     return idle_ns < next ? idle_ns : next;

@@ -48,6 +48,8 @@ struct ps_connection {
     bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
     bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
     bool large;        /* which list of stream->partial it is in */
+    bool fresh;        /* a message ended since the last look for slow ones */
+    bool stirred;      /* the last bytes of its session were not enough to give any */
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */
     struct ps_buffer carry, out;
@@ -56,7 +58,8 @@ struct ps_connection {
     uint32_t giant_used;  /* bytes of it that are finished */
     uint32_t out_sent;    /* bytes of `out` already sent */
     uint64_t owed;        /* events with an outstanding reply (counted by the source) */
-    uint64_t active_ns;   /* when bytes were received or sent last; only with options.idle_ns */
+    uint64_t active_ns;   /* when bytes were received or sent last */
+    uint64_t begun_ns;    /* with options.message_ns: the message that is not complete began no earlier */
     uint64_t deadline_ns; /* of a handshake, a held or a lingering connection; 0: none */
     uint32_t bits;        /* for the source's use */
     const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
@@ -123,6 +126,9 @@ struct ps_stream_options {
     bool names;
     uint64_t
         idle_ns; /* a connection that neither sends nor is owed anything for this long is closed; 0: never */
+    /* A connection whose message is not complete so long after it began, and a second for each 4 KiB of it that have come,
+     * is closed; 0: never. Time in which the source does not read does not count (stream_slow.c). */
+    uint64_t message_ns;
     /* How many may be open, over all workers of the source; 0: no limit. At the limit a new one takes the place of the
      * longest silent one (PS_CONNECTIONS_OPTION_ROW says more). */
     uint32_t connections_max;
@@ -145,6 +151,8 @@ struct ps_stream {
     uint64_t refused_seen;    /* of the cache's refused_count, at the last tick */
     uint64_t short_since_ns;  /* memory is short since then; 0: it is not */
     uint64_t idle_check_ns;   /* next search for idle connections */
+    uint64_t slow_check_ns;   /* next look for slow messages */
+    uint64_t slow_checked_ns; /* the last one */
     uint32_t connections_max; /* this worker's part of options.connections_max */
     uint32_t hand;            /* slot at which the search for a silent connection goes on */
     uint64_t limit_logged_ns; /* when the limit was reported last; 0: never */

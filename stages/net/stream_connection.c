@@ -119,6 +119,7 @@ struct ps_connection *ps_connection_open(struct ps_stream *stream, int fd, uint1
                                          .session = session,
                                          .session_memory = *memory,
                                          .active_ns = now->mono_ns,
+                                         .begun_ns = now->mono_ns,
                                          .peer = *peer};
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = ps_connection_origin(connection)};
     if (epoll_ctl(stream->port->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {

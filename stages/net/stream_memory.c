@@ -123,26 +123,33 @@ void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port
     bury_carry(connection, port, "unfinished", "the connection ended in the middle of it");
 }
 
-void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
+void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connection)
 {
     ps_connection_end_giant(stream, connection);
-    bool begun = connection->carry.length > 0;
-    if (begun && !connection->closing)
-        bury_carry(connection, stream->port, "no-memory", "no memory for the rest of it");
     ps_buffer_free(&stream->slab, &connection->carry);
     ps_stream_carry_changed(stream, connection);
     connection->frame = 0;
-    ps_count(stream->port->counters, PS_COUNTER_malformed, begun || !connection->closing);
     if (connection->closing) /* it waits for its replies, and only the bytes that nobody reads were kept */
         return;
-    ps_log(PS_LOG_WARN, stream->port->component,
-           "closing the connection from %s: no memory for its unfinished line (raise -Xmx or "
-           "penstock.memory.budget, or lower the longest line)",
-           connection->ip_text);
-    ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
-    connection->closing = true;
-    ps_connection_watch(stream, connection);
-    ps_stream_settle(stream, connection);
+    ps_stream_finish(stream, connection);
+}
+
+void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
+{
+    bool closing = connection->closing;
+    ps_connection_end_giant(stream, connection);
+    bool begun = connection->carry.length > 0;
+    ps_count(stream->port->counters, PS_COUNTER_malformed, begun || !closing);
+    if (!closing) {
+        if (begun)
+            bury_carry(connection, stream->port, "no-memory", "no memory for the rest of it");
+        ps_log(PS_LOG_WARN, stream->port->component,
+               "closing the connection from %s: no memory for its unfinished line (raise -Xmx or "
+               "penstock.memory.budget, or lower the longest line)",
+               connection->ip_text);
+        ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
+    }
+    ps_stream_abandon(stream, connection);
 }
 
 /* Cuts one unfinished message, of the longest silent connection, a long message first. Spares `connection` and

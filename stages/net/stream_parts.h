@@ -1,5 +1,5 @@
 /* Internals of the stream: shared by stream.c (reading), stream_accept.c (listeners), stream_connection.c
- * (life and replies of a connection) and stream_memory.c (unfinished messages). No other file includes it. */
+ * (life and replies of a connection), stream_memory.c (unfinished messages) and stream_slow.c (slow ones). No other file includes it. */
 #pragma once
 
 #include <sys/epoll.h>
@@ -59,6 +59,10 @@ bool ps_connection_is_silent(struct ps_stream *stream, struct ps_connection *con
                              const struct ps_now *now);
 /* Closes connections that were idle for options.idle_ns. Returns the mono_ns of the next check. */
 uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now);
+/* Frees the unfinished message, reads no more, and closes the connection when its outstanding replies are sent. */
+void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connection);
+/* Closes connections whose message takes longer than options.message_ns allows. Returns the mono_ns of the next look. */
+uint64_t ps_stream_slow_tick(struct ps_stream *stream, const struct ps_now *now);
 /* Whether the peer has closed and nothing it sent is unread. Reads nothing. */
 bool ps_connection_has_ended(const struct ps_connection *connection);
 void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *connection);

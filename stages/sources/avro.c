@@ -19,7 +19,7 @@
 struct avro_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     const char *compression;
-    int64_t threads, message_bytes, idle_s, connections_max;
+    int64_t threads, message_bytes, message_s, idle_s, connections_max;
     bool filters;
     struct ps_texts rules;
     struct ps_ip_filter filter;
@@ -68,6 +68,7 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_EXTENSION,
      .help = "A client that sends a longer message (a call with all its events) is disconnected; at most a "
              "sixteenth of the memory budget, divided by the workers"},
+    PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_OPTION_END,
@@ -189,6 +190,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
                    : plan->listen.tls.enabled ? &ps_avro_session_deflate_tls
                                               : &ps_avro_session_deflate,
         .session_settings = plan->listen.server,
+        .message_ns = (uint64_t)plan->message_s * PS_NS_PER_S,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .connections_max = (uint32_t)plan->connections_max,
         .replies = true,

@@ -12,7 +12,7 @@
 
 struct scribe_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
-    int64_t threads, frame_bytes, idle_s;
+    int64_t threads, frame_bytes, message_s, idle_s;
     uint32_t message_bytes_max; /* frame_bytes, or what the memory budget allows */
 };
 
@@ -44,6 +44,7 @@ static const struct ps_option options[] = {
      .max = INT32_MAX,
      .flags = PS_OPTION_NO_EFFECT,
      .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"},
+    PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_OPTION_END,
 };
@@ -69,6 +70,7 @@ static enum ps_status open_source(const void *plan_, void *state, struct ps_port
     const struct scribe_plan *plan = plan_;
     const struct ps_stream_options stream = {
         .message_bytes_max = plan->message_bytes_max,
+        .message_ns = (uint64_t)plan->message_s * PS_NS_PER_S,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .replies = true,
     };

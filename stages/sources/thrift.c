@@ -15,7 +15,7 @@
 struct thrift_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     const char *protocol, *principal, *keytab;
-    int64_t threads, message_bytes, idle_s, connections_max;
+    int64_t threads, message_bytes, message_s, idle_s, connections_max;
     bool kerberos;
     struct ps_gss_acceptor *acceptor; /* NULL: no Kerberos */
     struct ps_thrift_sasl_server sasl;
@@ -63,6 +63,7 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_EXTENSION,
      .help = "A client that sends a longer message (a call with all its events) is disconnected; at most a "
              "sixteenth of the memory budget, divided by the workers"},
+    PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_OPTION_END,
@@ -123,6 +124,7 @@ static enum ps_status open_source(const void *plan_, void *state, struct ps_port
         .tls = plan->kerberos ? NULL : plan->listen.server,
         .session = plan->kerberos ? &ps_thrift_session_sasl : NULL,
         .session_settings = &plan->sasl,
+        .message_ns = (uint64_t)plan->message_s * PS_NS_PER_S,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
         .connections_max = (uint32_t)plan->connections_max,
         .replies = true,

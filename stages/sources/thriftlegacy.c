@@ -11,7 +11,7 @@
 
 struct legacy_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
-    int64_t idle_s;
+    int64_t message_s, idle_s;
     uint32_t message_bytes_max;
 };
 
@@ -27,6 +27,7 @@ struct legacy_state {
 static const struct ps_option options[] = {
     PS_HOST_OPTION_ROW_REQUIRED("host", FIELD(listen.host)),
     PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
+    PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_OPTION_END,
 };
@@ -134,6 +135,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .ops = &stream_ops,
         .owner = state,
         .message_bytes_max = plan->message_bytes_max,
+        .message_ns = (uint64_t)plan->message_s * PS_NS_PER_S,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
     };
     const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
