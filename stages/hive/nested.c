@@ -12,8 +12,7 @@
 
 static const struct ps_orc_value null_value = {.null = true};
 
-/* LazyUtils.getByte: the number of a character, or its first byte. */
-static char separator_of(struct ps_slice text, char usual)
+char ps_hive_separator(struct ps_slice text, char usual)
 {
     char digits[DIGITS_MAX + 1], *end;
     if (text.length == 0)
@@ -29,15 +28,22 @@ static char separator_of(struct ps_slice text, char usual)
     return text.data[0];
 }
 
+void ps_hive_separators(char separators[PS_HIVE_SEPARATORS], struct ps_slice field,
+                        struct ps_slice collection, struct ps_slice map_key)
+{
+    for (unsigned i = 0; i < PS_HIVE_SEPARATORS; i++)
+        separators[i] = (char)(i + 1);
+    separators[0] = ps_hive_separator(field, '\1');
+    separators[1] = ps_hive_separator(collection, '\2');
+    separators[2] = ps_hive_separator(map_key, '\3');
+}
+
 void ps_hive_nested_open(struct ps_hive_nested *nested, struct ps_slice collection, struct ps_slice map_key)
 {
     struct ps_random random;
     ps_random_init(&random);
     *nested = (struct ps_hive_nested){.seed = ps_random_next(&random)};
-    for (unsigned i = 0; i < PS_HIVE_SEPARATORS; i++)
-        nested->separators[i] = (char)(i + 1);
-    nested->separators[1] = separator_of(collection, '\2');
-    nested->separators[2] = separator_of(map_key, '\3');
+    ps_hive_separators(nested->separators, (struct ps_slice){0}, collection, map_key);
 }
 
 void ps_hive_nested_close(struct ps_hive_nested *nested)

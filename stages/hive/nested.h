@@ -19,6 +19,12 @@ struct ps_hive_nested {
     uint64_t seed;
 };
 
+/* A parameter of a table that is one character: that, or its number ("44"), as LazyUtils.getByte reads it; length 0: not set. */
+char ps_hive_separator(struct ps_slice text, char usual);
+/* All levels: field.delim, collection.delim, mapkey.delim, which are ^A, ^B and ^C where they are not set, then ^D to ^H. */
+void ps_hive_separators(char separators[PS_HIVE_SEPARATORS], struct ps_slice field,
+                        struct ps_slice collection, struct ps_slice map_key);
+
 /* `collection`, `map_key`: the table's parameters collection.delim and mapkey.delim, a character or its number ("44"); length 0: not
  * set, ^B and ^C. The levels behind are ^D to ^H. */
 void ps_hive_nested_open(struct ps_hive_nested *nested, struct ps_slice collection, struct ps_slice map_key);

@@ -65,6 +65,9 @@ void ps_orc_columns_close(struct ps_orc_columns *columns);
 void ps_orc_column_add(struct ps_orc_columns *columns, const struct ps_orc_type *type,
                        const struct ps_orc_value *value);
 
+/* The bytes of the first `*characters` characters of UTF-8; `*characters` becomes how many there were. Thread: any. (column_string.c) */
+uint32_t ps_orc_text_bytes(const char *bytes, uint32_t length, uint32_t *characters);
+
 /* A string, varchar or char (column_string.c). */
 void ps_orc_column_string(struct ps_orc_column *column, const char *bytes, uint32_t length);
 /* Whether the strings of the stripe up to now make a dictionary worth it: the columns where they do not are direct from here on. */

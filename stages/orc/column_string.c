@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-/* The bytes of so many characters of UTF-8; `characters` becomes how many there were. */
-static uint32_t bytes_of(const char *bytes, uint32_t length, uint32_t *characters)
+uint32_t ps_orc_text_bytes(const char *bytes, uint32_t length, uint32_t *characters)
 {
     uint32_t count = 0, at = 0;
     for (; at < length; at++) {
@@ -39,7 +38,7 @@ void ps_orc_column_string(struct ps_orc_column *column, const char *bytes, uint3
 {
     if (column->type->kind != PS_ORC_STRING) {
         uint32_t characters = column->type->maximum_length;
-        length = bytes_of(bytes, length, &characters);
+        length = ps_orc_text_bytes(bytes, length, &characters);
         if (column->type->kind == PS_ORC_CHAR)
             pad(column, &bytes, &length, column->type->maximum_length - characters);
     }

@@ -1,14 +1,16 @@
-/* Writes an ORC file with the rows that the readers of stages/hive make of the lines of standard input.
+/* Writes a file with the rows that the readers of stages/hive make of the lines of standard input.
  *
- *   hive_rows json|text FILE COLUMNS
+ *   hive_rows json|text orc|SERDE FILE COLUMNS [NAME=VALUE]...
  *
- * COLUMNS: "id:int,tags:array<string>". json: a line is an object; text: its fields stand between bytes 1. A line that is no row is named on
- * standard error, and passed over.
+ * COLUMNS: "id:int,tags:array<string>". json: a line is an object; text: its fields stand between bytes 1. orc: an ORC file; else the class of
+ * a serde, whose table has these parameters (stages/hive_text). A line that is no row, or a row that is no line, is named on standard error,
+ * and passed over.
  *
  * Exit code: 0, or 1 when the file cannot be written. */
 #include "core/stage.h"
 #include "stages/hive/json.h"
 #include "stages/hive/nested.h"
+#include "stages/hive_text/format.h"
 #include "stages/orc/writer.h"
 
 #include <stdlib.h>
@@ -57,34 +59,84 @@ static bool read_row(char *line, size_t length, struct ps_orc_value *row)
     return false;
 }
 
+/* One of both is NULL: where rows go. */
+static struct ps_orc_writer *orc;
+static struct ps_hive_text_format text_format;
+static struct ps_byte_buffer lines;
+
+static bool write_row(struct file *file, const struct ps_orc_value *row)
+{
+    struct ps_err err = {.length = 0};
+    if (orc != NULL)
+        return ps_orc_writer_add(orc, row);
+    lines.length = 0;
+    if (!ps_hive_text_append(&text_format, type, row, &lines, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return true;
+    }
+    return write_file(&file->output, lines.data, lines.length);
+}
+
+/* The format of a table with these parameters of its serde, "NAME=VALUE". */
+static void open_text(const char *serde, char **parameters, int count)
+{
+    static const char input[] = "org.apache.hadoop.mapred.TextInputFormat";
+    struct ps_hive_pair pairs[8];
+    struct ps_err err = {.length = 0};
+    struct ps_hive_table table = {.serde = {serde, (uint32_t)strlen(serde)},
+                                  .input_format = {input, sizeof input - 1},
+                                  .serde_parameters = {pairs, (size_t)count}};
+    PS_ASSERT((size_t)count <= PS_COUNT_OF(pairs));
+    for (int i = 0; i < count; i++) {
+        uint32_t name = (uint32_t)strcspn(parameters[i], "=");
+        pairs[i].name = (struct ps_slice){parameters[i], name};
+        pairs[i].value =
+            (struct ps_slice){parameters[i] + name + 1, (uint32_t)strlen(parameters[i] + name + 1)};
+    }
+    if (ps_hive_text_format_read(&table, type, &text_format, &err) != PS_OK)
+        fprintf(stderr, "%s\n", ps_err_join(&err));
+    PS_ASSERT(err.length == 0);
+}
+
+static void open_output(struct file *file, char **argv, int argc)
+{
+    struct ps_orc_settings settings = ps_orc_settings_usual(type);
+    struct ps_err err = {.length = 0};
+    if (strcmp(argv[2], "orc") == 0) {
+        orc = ps_orc_writer_open(&settings, &file->output, &err);
+        PS_ASSERT(orc != NULL);
+    } else {
+        open_text(argv[2], argv + 5, argc - 5);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct ps_err err = {.length = 0};
     struct ps_slice unset = {"", 0};
     char columns[4096], *line = NULL;
     size_t room = 0;
-    PS_ASSERT(argc == 4);
-    snprintf(columns, sizeof(columns), "struct<%s>", argv[3]);
-    struct file file = {.output = {.write = write_file}, .file = fopen(argv[2], "wb")};
+    PS_ASSERT(argc >= 5);
+    snprintf(columns, sizeof(columns), "struct<%s>", argv[4]);
+    struct file file = {.output = {.write = write_file}, .file = fopen(argv[3], "wb")};
     type = ps_orc_type_parse(columns, &err);
     PS_ASSERT(file.file != NULL && type != NULL);
-    struct ps_orc_settings settings = ps_orc_settings_usual(type);
-    struct ps_orc_writer *writer = ps_orc_writer_open(&settings, &file.output, &err);
     fields = ps_must_alloc(type->child_count, sizeof(*fields), "a row");
     ps_hive_nested_open(&nested, unset, unset);
     json = strcmp(argv[1], "json") == 0 ? ps_hive_json_open(type, &err) : NULL;
-    PS_ASSERT(writer != NULL);
+    open_output(&file, argv, argc);
     for (ssize_t length; (length = getline(&line, &room, stdin)) > 0;) {
         struct ps_orc_value row;
         size_t text = (size_t)length - (line[length - 1] == '\n');
-        if (read_row(line, text, &row) && !ps_orc_writer_add(writer, &row))
+        if (read_row(line, text, &row) && !write_row(&file, &row))
             return 1;
     }
-    bool well = ps_orc_writer_end(writer);
-    ps_orc_writer_close(writer);
+    bool well = orc == NULL || ps_orc_writer_end(orc);
+    ps_orc_writer_close(orc);
     ps_hive_rows_close(json);
     ps_hive_nested_close(&nested);
     ps_orc_type_destroy(type);
+    free(lines.data);
     free(fields);
     free(line);
     return fclose(file.file) == 0 && well ? 0 : 1;

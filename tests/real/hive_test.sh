@@ -43,7 +43,7 @@ step "lines, and the same rows in ORC files"
 columns="id int, b boolean, t tinyint, s smallint, l bigint, f float, d double, x string, v varchar(3), c char(4), y binary, dt date,
     ts timestamp, m decimal(7,2), a array<array<int>>, p map<string,int>, r struct<u:int,w:array<string>>"
 types=$(tr -d '\n' <<<"$columns" | sed -E 's/(^|, *)([a-z]+) /\1\2:/g; s/ //g')
-mkdir "$work"/{text,json,text_orc,json_orc}
+mkdir "$work"/{text,json}
 for ((i = 0; i < 50; i++)); do # ids, numbers at the edge, nested values; every seventh line has nulls alone
     ((i % 7 == 6)) && printf '%d\1\\N\1\1x\1\\N\1\1\1\\N\1\\N\1\\N\1\\N\1\1-\1\\N\1\\N\1\\N\1\\N\n' $i && continue
     printf '%d\1%s\1%d\1%d\1%d\1%d.25\1%de-3\1text %d\1äöü%d\1%d\1WUpa%02d==\1' $i true $((127 - i)) $((-32768 + i)) 922337203685477580$((i % 8)) $i $i \
@@ -52,20 +52,37 @@ for ((i = 0; i < 50; i++)); do # ids, numbers at the edge, nested values; every 
         $((1950 + i)) $i $i $i $i $i $i $i $i $i $i $i
 done >"$work/text/lines"
 for ((i = 0; i < 50; i++)); do
-    printf '{"ID":%d,"b":%s,"t":%d,"s":%d,"l":%d,"f":%d.25,"d":%de-3,"x":"t\\"\\u00e4%d","v":"abcd","c":"%d","dt":"%04d-02-%02d",' $i false $((i - 128)) $((32767 - i)) \
+    printf '{"ID":%d,"b":%s,"t":%d,"s":%d,"l":%d,"f":%d.25,"d":%de-3,"x":"tx;#\\\\\\"\\u00e4%d","v":"abcd","c":"%d","dt":"%04d-02-%02d",' $i false $((i - 128)) $((32767 - i)) \
         -922337203685477580$((i % 9)) $i $i $i $i $((1960 + i)) $((i % 28 + 1))
     printf '"ts":"%04d-03-04 05:06:%02d.%d","m":%d.%02d5,"a":[[%d,%d],[],null],"p":{"a":%d,"b":null},"r":{"w":["p",null,"q%d"],"u":%d},"other":{"id":7}}\n' \
         $((1950 + i)) $i $i $i $i $i $i $i $i $i
 done >"$work/json/lines"
+# Their rows in files of other formats: ORC, text with escapes and separators that stand in the values, JSON.
+lazy=org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe
+declare -A serdes=([orc]=orc [plain]=$lazy [escaped]=$lazy [json]=org.apache.hadoop.hive.serde2.JsonSerDe)
+declare -A parameters=([orc]='' [plain]='' [json]=''
+    [escaped]='field.delim=x collection.delim=; mapkey.delim=# escape.delim=\\ serialization.escape.crlf=true serialization.null.format=NIL')
+rows() { # FORM FORMAT: lines of one form into a file of the other
+    mkdir "$work/$1_$2"
+    # shellcheck disable=SC2086 # several parameters
+    "$PENSTOCK_TOOLS/hive_rows" "$1" ${serdes[$2]} "$work/$1_$2/rows" "$types" ${parameters[$2]} <"$work/$1/lines" 2>"$work/rows.log" ||
+        fail "no file of $2 from $1"
+    [[ ! -s $work/rows.log ]] || fail "rows of $1 are refused by $2: $(head -n 1 "$work/rows.log")"
+}
 for form in text json; do
-    "$PENSTOCK_TOOLS/hive_rows" $form "$work/${form}_orc/rows" "$types" <"$work/$form/lines" 2>"$work/rows.log" || fail "no file of $form"
-    [[ ! -s $work/rows.log ]] || fail "lines of $form are refused"
+    for format in "${!serdes[@]}"; do rows $form "$format"; done
 done
 
 step "tables"
 external() { echo "create external table $1_lines ($columns) $2 location 'file://$work/$1';"; } # FOLDER FORMAT
-query "$(external text 'stored as textfile') $(external text_orc 'stored as orc') $(external json_orc 'stored as orc')
-    $(external json "row format serde 'org.apache.hadoop.hive.serde2.JsonSerDe' stored as textfile")
+json="row format serde 'org.apache.hadoop.hive.serde2.JsonSerDe' stored as textfile"
+declare -A stored=([orc]='stored as orc' [plain]='stored as textfile' [json]=$json
+    [escaped]="row format serde '$lazy' with serdeproperties ('field.delim'='x', 'collection.delim'=';', 'mapkey.delim'='#',
+        'escape.delim'='\\\\', 'serialization.escape.crlf'='true', 'serialization.null.format'='NIL') stored as textfile")
+for form in text json; do
+    for format in "${!serdes[@]}"; do external "${form}_$format" "${stored[$format]}"; done
+done >"$work/tables"
+query "$(external text 'stored as textfile') $(external json "$json") $(<"$work/tables")
     create table parts (id int, name string) partitioned by (day string) clustered by (id) into 1 buckets stored as orc
     tblproperties ('transactional'='true');
     create table whole (id int, name string) clustered by (id) into 1 buckets stored as orc tblproperties ('transactional'='true')"
@@ -85,15 +102,17 @@ calls whole - 100 leave
 
 step "what the engine reads"
 for form in text json; do
-    for table in ${form}_lines ${form}_orc_lines; do
+    for table in ${form}_lines ${form}_{orc,plain,escaped,json}_lines; do
         echo "select '$form', id, b, t, s, l, f, d, x, v, c, hex(y), dt, ts, m, a, p, r from $table;"
     done
 done >"$work/selects"
 query "$(<"$work/selects")" >"$work/rows"
-(($(grep -cE '^(text|json)' "$work/rows") == 200)) || fail "not 200 rows: $work/rows"
+(($(grep -cE '^(text|json)' "$work/rows") == 500)) || fail "not 500 rows: $work/rows"
 for form in text json; do
-    grep -E "^$form" "$work/rows" >"$work/$form.rows"
-    cmp <(head -n 50 "$work/$form.rows") <(tail -n 50 "$work/$form.rows") || fail "other rows of $form: $work/$form.rows"
+    grep -E "^$form" "$work/rows" | split -l 50 - "$work/$form.rows."
+    for other in b c d e; do
+        cmp "$work/$form.rows.a"{a,$other} || fail "other rows of $form: $work/$form.rows.a$other"
+    done
 done
 query "select day, count(*), sum(id), count(name), max(id) from parts group by day order by day;
     select name from parts where id = 40007;

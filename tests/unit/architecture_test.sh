@@ -100,7 +100,8 @@ stages/hdfs/*           ENGINE stages/hadoop/* stages/hadoop/proto/* stages/hado
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
 stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hadoop_file/* stages/text/*
 stages/orc/*            ENGINE stages/orc/proto/*
-stages/hive_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hdfs_sink/events.h stages/hdfs_sink/place.h stages/hive/* stages/orc/* stages/text/*
+stages/hive_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hdfs_sink/* stages/hive/* stages/hive_text/* stages/orc/* stages/text/*
+stages/hive_text/*      ENGINE stages/hive/* stages/orc/* stages/text/*
 stages/hive/*           ENGINE stages/orc/* stages/text/* stages/thrift/* stages/net/* stages/hadoop/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
@@ -116,7 +117,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_rpc|hadoop_transfer|hadoop_file|hdfs|webhdfs|hdfs_sink|orc|hive|hive_sink)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_rpc|hadoop_transfer|hadoop_file|hdfs|webhdfs|hdfs_sink|orc|hive|hive_sink|hive_text)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
