@@ -13,9 +13,10 @@ static const char *reason_of(struct ps_hdfs_sink *sink)
     struct ps_hdfs_bucket_name name;
     const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
     const struct ps_lease *lease = sink->slots[flawed->slot];
-    enum ps_hdfs_flaw flaw = ps_hdfs_place_of(&sink->settings->place, &sink->places, lease->batch,
-                                              ps_lease_event(lease, flawed->position), &sink->now, &name);
-    return flaw != PS_HDFS_FLAW_NONE ? ps_hdfs_flaw_text(flaw) : sink->refusal;
+    const char *flaw;
+    return ps_hdfs_find_place(sink, lease, flawed->position, &name, &flaw) == PS_HDFS_UNPLACEABLE
+               ? flaw
+               : sink->refusal;
 }
 
 /* Returns false: no event is to be buried. */

@@ -167,7 +167,8 @@ bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
     if (file == NULL)
         return false;
     const struct ps_file_creation creation = {.overwrite = false};
-    ps_hdfs_look_for_orphans(sink, bucket);
+    const struct ps_hdfs_bucket_name name = {bucket->name, bucket->length, bucket->directory_length};
+    ps_hdfs_sink_look(sink, &name);
     file->stream = ps_file_create(sink->filesystem, file->path, &creation, created, file);
     join_bucket(file, bucket);
     file->broken = !ps_hadoop_writer_begin(file->writer, &file->output);

@@ -93,18 +93,18 @@ static void listed(void *look_, const struct ps_file_answer *answer)
                (int)look->directory_length, look->name, count, first);
 }
 
-void ps_hdfs_look_for_orphans(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket *bucket)
+void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket)
 {
     const struct ps_hdfs_settings *settings = sink->settings;
     struct ps_hdfs_look *look;
     char directory[PS_HDFS_PLACE_BYTES];
     bool named = settings->in_use_prefix[0] != '\0' || settings->in_use_suffix[0] != '\0';
-    if (!named || memchr(bucket->name + bucket->directory_length + 1, '/',
+    if (!named || memchr(bucket->text + bucket->directory_length + 1, '/',
                          bucket->length - bucket->directory_length - 1) != NULL)
         return;
     TAILQ_FOREACH(look, &sink->looks, looks)
     {
-        if (look->length == bucket->length && memcmp(look->name, bucket->name, look->length) == 0)
+        if (look->length == bucket->length && memcmp(look->name, bucket->text, look->length) == 0)
             return;
     }
     if (sink->look_count == PS_HDFS_LOOKS_MAX ||
@@ -113,10 +113,10 @@ void ps_hdfs_look_for_orphans(struct ps_hdfs_sink *sink, const struct ps_hdfs_bu
     look->sink = sink;
     look->length = bucket->length;
     look->directory_length = bucket->directory_length;
-    memcpy(look->name, bucket->name, bucket->length);
+    memcpy(look->name, bucket->text, bucket->length);
     TAILQ_INSERT_HEAD(&sink->looks, look, looks);
     sink->look_count++;
-    snprintf(directory, sizeof directory, "%.*s%s", (int)bucket->directory_length, bucket->name,
+    snprintf(directory, sizeof directory, "%.*s%s", (int)bucket->directory_length, bucket->text,
              bucket->directory_length == 0 ? "/" : "");
     ps_file_list(sink->filesystem, directory, listed, look);
 }

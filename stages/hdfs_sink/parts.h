@@ -159,6 +159,11 @@ struct ps_hdfs_sink {
     uint64_t recall_ns;   /* when the recall gives up waiting for acknowledgements; 0: not recalled */
 };
 
+/* Finds the bucket of the event at this position, as ps_hdfs_placer does. */
+enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
+                                       uint32_t position, struct ps_hdfs_bucket_name *name,
+                                       const char **flaw);
+
 static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, uint32_t event)
 {
     return sink->slots[sink->pool.events[event].slot];
@@ -191,8 +196,7 @@ uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink);
 /* What rests is tried at once. */
 void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
 
-/* orphans.c: asks once which files of a bucket are in use since before the start. */
-void ps_hdfs_look_for_orphans(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket *bucket);
+/* orphans.c: ps_hdfs_sink_look asks once which files of a bucket are in use since before the start. */
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
 
 /* burials.c: the first event that waits can be in no file. The port has dead letters. */

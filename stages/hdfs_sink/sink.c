@@ -93,12 +93,25 @@ static void note_access(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
     TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
 }
 
-enum found { FOUND, FLAW, NO_MEMORY };
+enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
+                                       uint32_t position, struct ps_hdfs_bucket_name *name, const char **flaw)
+{
+    const struct ps_hdfs_settings *settings = sink->settings;
+    if (settings->placer != NULL)
+        return settings->placer->place(settings->placer, lease, position, &sink->now, name, flaw);
+    enum ps_hdfs_flaw kind = ps_hdfs_place_of(&settings->place, &sink->places, lease->batch,
+                                              ps_lease_event(lease, position), &sink->now, name);
+    *flaw = ps_hdfs_flaw_text(kind);
+    return kind == PS_HDFS_FLAW_NONE ? PS_HDFS_PLACED : PS_HDFS_UNPLACEABLE;
+}
+
+enum found { FOUND, FLAW, NOT_YET };
 
 /* Finds the buckets of all events. Those that it makes are ready, and released when nothing comes into them. */
-static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
-                               enum ps_hdfs_flaw *flaw)
+static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char **flaw)
 {
+    const struct ps_hdfs_settings *settings = sink->settings;
+    bool is_constant = settings->placer == NULL && settings->place.constant != NULL;
     struct ps_hdfs_bucket_name name;
     struct ps_hdfs_bucket *bucket = NULL;
     memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
@@ -106,18 +119,18 @@ static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease 
         sink->found[position] = NULL;
         if (ps_lease_is_settled(lease, position))
             continue;
-        const struct ps_event *event = ps_lease_event(lease, position);
-        if (bucket == NULL || sink->settings->place.constant == NULL) {
-            *flaw = ps_hdfs_place_of(&sink->settings->place, &sink->places, lease->batch, event, &sink->now,
-                                     &name);
-            if (*flaw != PS_HDFS_FLAW_NONE && !ps_port_has_deadletter(sink->port))
+        if (bucket == NULL || !is_constant) {
+            enum ps_hdfs_placed placed = ps_hdfs_find_place(sink, lease, position, &name, flaw);
+            if (placed == PS_HDFS_PLACE_LATER)
+                return NOT_YET;
+            if (placed == PS_HDFS_UNPLACEABLE && !ps_port_has_deadletter(sink->port))
                 return FLAW;
-            if (*flaw != PS_HDFS_FLAW_NONE) {
+            if (placed == PS_HDFS_UNPLACEABLE) {
                 sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
                 continue;
             }
             if (!is_same(bucket, &name) && (bucket = bucket_of(sink, &name)) == NULL)
-                return NO_MEMORY;
+                return NOT_YET; /* no memory */
             ps_hdfs_bucket_make_ready(sink, bucket);
         }
         sink->found[position] = bucket;
@@ -157,7 +170,7 @@ static void pump_ready(struct ps_hdfs_sink *sink)
 }
 
 /* A batch that cannot be written is tried every few seconds, for ever: that is said at first, and then each minute. */
-static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, enum ps_hdfs_flaw flaw)
+static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char *flaw)
 {
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
     sink->flaw_tries++;
@@ -168,17 +181,21 @@ static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
         PS_LOG_ERROR, sink->port->component,
         "an event cannot be written: %s. Its batch of %s events, and all behind it, wait (tries so far: %s); "
         "with penstock.deadletter only such events are taken out",
-        ps_hdfs_flaw_text(flaw), ps_quantity_print_count(lease->count).text,
-        ps_quantity_print_count(sink->flaw_tries).text);
+        flaw, ps_quantity_print_count(lease->count).text, ps_quantity_print_count(sink->flaw_tries).text);
+}
+
+static void begin_call(struct ps_hdfs_sink *sink, const struct ps_now *now)
+{
+    sink->now = *now;
+    if (sink->started_ms == 0)
+        sink->started_ms = now->wall_ms;
 }
 
 enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease, const struct ps_now *now)
 {
-    enum ps_hdfs_flaw flaw;
-    sink->now = *now;
+    const char *flaw;
+    begin_call(sink, now);
     sink->recall_ns = 0;
-    if (sink->started_ms == 0)
-        sink->started_ms = now->wall_ms;
     sink->refused = !has_room(sink) || !ps_hdfs_pool_reserve(&sink->pool, (*lease)->count);
     if (sink->refused)
         return PS_LATER;
@@ -186,7 +203,7 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
     case FLAW:
         report_flaw(sink, *lease, flaw);
         return PS_RETRY;
-    case NO_MEMORY:
+    case NOT_YET:
         return PS_LATER;
     case FOUND:
         break;
@@ -270,7 +287,7 @@ static bool may_flush(const struct ps_hdfs_sink *sink)
 
 uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
 {
-    sink->now = *now;
+    begin_call(sink, now);
     bool buries = ps_hdfs_bury(sink);
     roll_old(sink);
     pump_ready(sink);

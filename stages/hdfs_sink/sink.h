@@ -21,9 +21,25 @@
 
 #define PS_HDFS_TRIES_ENDLESS UINT32_MAX
 
+enum ps_hdfs_placed {
+    PS_HDFS_PLACED,
+    PS_HDFS_UNPLACEABLE, /* it can be in no file */
+    PS_HDFS_PLACE_LATER, /* it is not known yet: the sink says PS_LATER, and its owner sees to the next `work` */
+};
+
+/* Where events go, of a sink that has its files written by this one (hive). */
+struct ps_hdfs_placer {
+    /* The bucket of the event at this position. The name is valid until the next call. UNPLACEABLE: `*flaw` is what is wrong with the
+     * event, and the cure; a text that stays. */
+    enum ps_hdfs_placed (*place)(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
+                                 uint32_t position, const struct ps_now *now,
+                                 struct ps_hdfs_bucket_name *name, const char **flaw);
+};
+
 /* Shared by all workers; const. */
 struct ps_hdfs_settings {
-    struct ps_hdfs_place place;
+    struct ps_hdfs_place place;                              /* without a placer; its url in any case */
+    struct ps_hdfs_placer *placer;                           /* NULL: none */
     const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
     uint64_t roll_interval_ns, roll_bytes, roll_events;      /* 0: never */
     uint64_t idle_ns;                                        /* 0: never */
@@ -55,6 +71,10 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
                                        struct ps_filesystem *filesystem, struct ps_port *port,
                                        struct ps_err *err);
 void ps_hdfs_sink_close(struct ps_hdfs_sink *sink);
+
+/* Looks for files that an agent before this one left in a directory of a bucket to which nothing may come any more; of a bucket that gets
+ * events it is done without this. After the first `work` or `tick`. */
+void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket);
 
 /* As the functions of struct ps_sink_ops of the same names. `recall` also closes all files, as Flume's sink does when it
  * stops, and waits for that as long as the call time-out. */
