@@ -43,6 +43,14 @@ static const char usage[] =
     "      --dry-run              repair: says what it would do\n"
     "      --into DIR             import: the channel; it is made if it is not there\n"
     "      --again                import: although it was imported before, or an import of it did not end\n"
+    "      --flume-key-store FILE import: Flume's JCEKS key store (keyStoreFile), if Flume's channel is "
+    "encrypted ..\n"
+    "      --flume-key-store-password FILE\n"
+    "                             .. with its password (keyStorePasswordFile) ..\n"
+    "      --flume-key-password NAME=FILE\n"
+    "                             .. and that of a key, if it has its own (passwordFile); several may be "
+    "named.\n"
+    "                             Without a key store the keys of --config or --key are tried\n"
     "  -j, --json                 inspect, verify: one object; export: one object a line, with headers\n"
     "  -h, --help                 this text\n"
     "\n"
@@ -58,7 +66,22 @@ static const char usage[] =
     "  penstock channel import ~/.flume/file-channel --into /var/lib/penstock/c1\n"
     "  penstock channel import /disk1/flume /disk2/flume /var/flume/checkpoint --into /var/lib/penstock/c1\n";
 
-enum { CHECKPOINT_DIR = 1000, DATA_DIRS, CONFIG, AGENT, CHANNEL, ALL, QUICK, DRY_RUN, INTO, AGAIN, KEY };
+enum {
+    CHECKPOINT_DIR = 1000,
+    DATA_DIRS,
+    CONFIG,
+    AGENT,
+    CHANNEL,
+    ALL,
+    QUICK,
+    DRY_RUN,
+    INTO,
+    AGAIN,
+    KEY,
+    FLUME_KEY_STORE,
+    FLUME_KEY_STORE_PASSWORD,
+    FLUME_KEY_PASSWORD
+};
 
 static const struct option options[] = {
     {"checkpoint-dir", required_argument, NULL, CHECKPOINT_DIR},
@@ -72,6 +95,9 @@ static const struct option options[] = {
     {"into", required_argument, NULL, INTO},
     {"again", no_argument, NULL, AGAIN},
     {"key", required_argument, NULL, KEY},
+    {"flume-key-store", required_argument, NULL, FLUME_KEY_STORE},
+    {"flume-key-store-password", required_argument, NULL, FLUME_KEY_STORE_PASSWORD},
+    {"flume-key-password", required_argument, NULL, FLUME_KEY_PASSWORD},
     {"json", no_argument, NULL, 'j'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -129,6 +155,15 @@ static bool take(struct ps_channel_command *command, int option)
         return true;
     case KEY:
         return ps_channel_key_add(command, optarg) || wrong("--key is NAME=FILE, not ", optarg);
+    case FLUME_KEY_STORE:
+        command->flume_source.store_file = optarg;
+        return true;
+    case FLUME_KEY_STORE_PASSWORD:
+        command->flume_source.store_password_file = optarg;
+        return true;
+    case FLUME_KEY_PASSWORD:
+        return ps_channel_flume_password_add(command, optarg) ||
+               wrong("--flume-key-password is NAME=FILE, not ", optarg);
     case 'j':
         command->json = true;
         return true;
@@ -154,6 +189,12 @@ static bool options_fit(const struct ps_channel_command *command, const struct s
         return wrong("--dry-run is for repair", "");
     if ((command->into != NULL || command->again) && !import)
         return wrong("--into and --again are for import", "");
+    const struct ps_key_source *flume = &command->flume_source;
+    bool has_store = flume->store_file != NULL, has_password = flume->store_password_file != NULL;
+    if ((has_store || has_password || flume->properties.count > 0) && !import)
+        return wrong("--flume-key-store and its passwords are for import", "");
+    if (has_store != has_password || (flume->properties.count > 0 && !has_store))
+        return wrong("--flume-key-store FILE and --flume-key-store-password FILE go together", "");
     if ((command->file != NULL) != (command->agent != NULL) ||
         (command->file != NULL) != (command->channel != NULL))
         return wrong("--config FILE, --agent NAME and --channel NAME go together", "");
@@ -233,6 +274,7 @@ int ps_main_channel(int argc, char **argv)
     else
         code = run(&command);
     ps_key_ring_destroy(command.keys);
+    ps_key_ring_destroy(command.flume_keys);
     ps_arena_destroy(command.arena);
     return code;
 }

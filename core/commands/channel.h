@@ -21,6 +21,8 @@ struct ps_channel_command {
     const char *active_key;             /* import: the first --key, or that of the agent file; NULL: none */
     bool plain;                         /* import: in plain text, although other events are encrypted */
     struct ps_key_ring *keys;           /* NULL: none, or not read yet */
+    struct ps_key_source flume_source;  /* import: --flume-key-store and its passwords; names no key */
+    struct ps_key_ring *flume_keys;     /* import: what was read of it */
     bool json, all, quick, dry_run, again, help;
 };
 
@@ -49,6 +51,11 @@ bool ps_channel_key_add(struct ps_channel_command *command, const char *argument
 void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs);
 /* Reads the keys, if any are named, into command->keys. */
 enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err);
+
+/* --flume-key-password NAME=FILE. Returns false if it has another form. */
+bool ps_channel_flume_password_add(struct ps_channel_command *command, const char *argument);
+/* `find` of struct ps_flume_keys; the argument is the command. Blocks on the disk. */
+const struct ps_key *ps_channel_flume_key(void *argument, const char *name, struct ps_err *err);
 
 /* What cannot be read for want of a key. */
 struct ps_channel_held {

@@ -249,6 +249,12 @@ static void print_result(const struct import *import, const struct ps_flume_log 
                found.checkpoint);
     else
         printf("%s logs were read, without a checkpoint\n", ps_quantity_print_count(found.logs).text);
+    print_count(found.encrypted_logs, "of them were encrypted");
+    if (found.encrypted_logs > 0 && import->command->active_key == NULL)
+        ps_channel_say(
+            import->command,
+            "Flume's channel is encrypted, and the events are in plain text now: --config or --key "
+            "names a key for them");
     print_count(found.uncommitted, "events were put and never committed: left out");
     print_count(found.uncertain,
                 "events have no commit, and a record that may have been it is damaged: imported");
@@ -305,8 +311,10 @@ int ps_main_channel_import(struct ps_channel_command *command)
     struct import import = {.command = command};
     struct ps_err err = {0};
     struct ps_flume_log *flume = NULL;
-    struct ps_flume_log_options options = {
-        .directories = command->operands, .report = print_report, .argument = &import};
+    struct ps_flume_log_options options = {.directories = command->operands,
+                                           .report = print_report,
+                                           .argument = &import,
+                                           .keys = {ps_channel_flume_key, command}};
     struct ps_segment_locks locks = {.state = -1};
     int code = 2;
     if (look_first(&import, &err) == PS_OK)

@@ -4,80 +4,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_BYTES 4096U
 #define META_BYTES 65536U
 #define WINDOW_BYTES ((size_t)1 << 18)
-
-/* ---- opening ---- */
-
-/* Reads log-N.meta. Returns PS_FAIL if the log is not to be read. */
-static enum ps_status meta_check(const char *directory, uint32_t number, const char **damaged,
-                                 struct ps_err *err)
-{
-    char path[PATH_BYTES];
-    struct ps_flume_meta meta;
-    snprintf(path, sizeof path, "%s/log-%u.meta", directory, number);
-    uint8_t *bytes = ps_must_alloc(1, META_BYTES, "a file of Flume");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, bytes, META_BYTES);
-    if (fd >= 0)
-        close(fd);
-    enum ps_status status = PS_OK;
-    if (got < 0)
-        *damaged = "its .meta file cannot be read";
-    else if (!ps_flume_meta_read(bytes, (size_t)got, &meta))
-        *damaged = "its .meta file is damaged";
-    else if (meta.version != PS_FLUME_VERSION)
-        status =
-            ps_err_set(err, "%s: the log has version %u; only version 3, of Flume 1.3 and later, is read",
-                       path, meta.version);
-    else if (meta.encrypted)
-        status =
-            ps_err_set(err,
-                       "%s: the log is encrypted (%.*s, key %.*s); Flume's encrypted logs are not read: let "
-                       "Flume deliver what is in this channel",
-                       path, (int)meta.cipher.length, meta.cipher.length > 0 ? meta.cipher.data : "",
-                       (int)meta.key_alias.length, meta.key_alias.length > 0 ? meta.key_alias.data : "");
-    free(bytes);
-    return status;
-}
-
-struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number, const char **damaged,
-                                                 struct ps_err *err)
-{
-    char path[PATH_BYTES];
-    struct stat about;
-    *damaged = NULL;
-    if (meta_check(directory, number, damaged, err) != PS_OK)
-        return NULL;
-    snprintf(path, sizeof path, "%s/log-%u", directory, number);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &about) != 0) {
-        ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
-    struct ps_flume_log_file *file = ps_must_alloc(1, sizeof *file, "a log of Flume");
-    file->path = ps_must_copy_text(path, "a log of Flume");
-    file->fd = fd;
-    file->number = number;
-    file->size = (uint64_t)about.st_size;
-    return file;
-}
-
-void ps_flume_log_file_close(struct ps_flume_log_file *file)
-{
-    if (file == NULL)
-        return;
-    close(file->fd);
-    free(file->window);
-    free(file->path);
-    free(file);
-}
 
 /* ---- bytes ---- */
 
@@ -106,12 +39,30 @@ static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size
     return file->held < length ? NULL : file->window;
 }
 
+/* Returns the first `length` bytes of the record at `at`, decrypted; NULL if they cannot be read. Valid until the next call of
+ * this or bytes_at. */
+static const uint8_t *record_at(struct ps_flume_log_file *file, uint64_t at, size_t length)
+{
+    const uint8_t *bytes = bytes_at(file, at, length);
+    if (bytes == NULL || file->cipher == NULL)
+        return bytes;
+    if (length > file->plain_room) {
+        file->plain_room = length > WINDOW_BYTES ? length : WINDOW_BYTES;
+        file->plain = ps_must_realloc(file->plain, file->plain_room, "a log of Flume");
+    }
+    memcpy(file->plain, bytes, PS_FLUME_PREFIX_BYTES);
+    if (!ps_flume_cipher_decrypt(file->cipher, bytes + PS_FLUME_PREFIX_BYTES, length - PS_FLUME_PREFIX_BYTES,
+                                 file->plain + PS_FLUME_PREFIX_BYTES))
+        return NULL;
+    return file->plain;
+}
+
 /* ---- records ---- */
 
 /* Whether a record begins at `at` whose parts are as long as it says. */
 static bool is_record(struct ps_flume_log_file *file, uint64_t at, struct ps_flume_frame *frame)
 {
-    const uint8_t *head = bytes_at(file, at, PS_FLUME_FRAME_BYTES);
+    const uint8_t *head = record_at(file, at, PS_FLUME_FRAME_BYTES);
     return head != NULL && ps_flume_frame_read(head, frame) && frame->length <= file->size - at;
 }
 
@@ -157,10 +108,117 @@ static bool is_filled(struct ps_flume_log_file *file, uint64_t from, uint8_t val
     return true;
 }
 
+/* ---- opening ---- */
+
+static enum ps_status cipher_make(const struct ps_flume_meta *meta, const char *path,
+                                  const struct ps_flume_keys *keys, struct ps_flume_cipher **cipher,
+                                  char **key_name, struct ps_err *err)
+{
+    char name[PS_KEY_NAME_BYTES_MAX + 1];
+    struct ps_err reason = {0};
+    struct ps_slice codec = meta->cipher;
+    if (codec.length != strlen(PS_FLUME_CIPHER_NAME) ||
+        strncasecmp(codec.data, PS_FLUME_CIPHER_NAME, codec.length) != 0)
+        return ps_err_set(err, "%s: the log is encrypted with %.*s; only " PS_FLUME_CIPHER_NAME " is read",
+                          path, (int)codec.length, codec.length > 0 ? codec.data : "");
+    if (meta->parameters.length != PS_FLUME_CIPHER_BLOCK_BYTES || meta->key_alias.length == 0 ||
+        meta->key_alias.length >= sizeof name)
+        return ps_err_set(err, "%s: it does not say how the log is encrypted: the file is damaged", path);
+    snprintf(name, sizeof name, "%.*s", (int)meta->key_alias.length, meta->key_alias.data);
+    const struct ps_key *key = keys->find != NULL ? keys->find(keys->argument, name, &reason) : NULL;
+    if (key == NULL)
+        return ps_err_set(err, "%s: the log is encrypted (" PS_FLUME_CIPHER_NAME ", key %s): %s", path, name,
+                          reason.length > 0 ? reason.text : "the key is not there");
+    *cipher = ps_flume_cipher_create(key, (const uint8_t *)meta->parameters.data);
+    if (*cipher == NULL)
+        return ps_err_set(err, "%s: OpenSSL does not decrypt", path);
+    *key_name = ps_must_copy_text(name, "a key of Flume");
+    return PS_OK;
+}
+
+/* Reads log-N.meta. Returns PS_FAIL if the log is not to be read. */
+static enum ps_status meta_read(const char *directory, uint32_t number, const struct ps_flume_keys *keys,
+                                struct ps_flume_cipher **cipher, char **key_name, const char **damaged,
+                                struct ps_err *err)
+{
+    char path[PATH_BYTES];
+    struct ps_flume_meta meta;
+    snprintf(path, sizeof path, "%s/log-%u.meta", directory, number);
+    uint8_t *bytes = ps_must_alloc(1, META_BYTES, "a file of Flume");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, bytes, META_BYTES);
+    if (fd >= 0)
+        close(fd);
+    enum ps_status status = PS_OK;
+    if (got < 0)
+        *damaged = "its .meta file cannot be read";
+    else if (!ps_flume_meta_read(bytes, (size_t)got, &meta))
+        *damaged = "its .meta file is damaged";
+    else if (meta.version != PS_FLUME_VERSION)
+        status =
+            ps_err_set(err, "%s: the log has version %u; only version 3, of Flume 1.3 and later, is read",
+                       path, meta.version);
+    else if (meta.encrypted)
+        status = cipher_make(&meta, path, keys, cipher, key_name, err);
+    free(bytes);
+    return status;
+}
+
+struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number,
+                                                 const struct ps_flume_keys *keys, const char **damaged,
+                                                 struct ps_err *err)
+{
+    char path[PATH_BYTES];
+    struct stat about;
+    struct ps_flume_cipher *cipher = NULL;
+    char *key_name = NULL;
+    *damaged = NULL;
+    if (meta_read(directory, number, keys, &cipher, &key_name, damaged, err) != PS_OK)
+        return NULL;
+    snprintf(path, sizeof path, "%s/log-%u", directory, number);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &about) != 0) {
+        ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        ps_flume_cipher_destroy(cipher);
+        free(key_name);
+        return NULL;
+    }
+    struct ps_flume_log_file *file = ps_must_alloc(1, sizeof *file, "a log of Flume");
+    file->path = ps_must_copy_text(path, "a log of Flume");
+    file->fd = fd;
+    file->number = number;
+    file->size = (uint64_t)about.st_size;
+    file->cipher = cipher;
+    file->key_name = key_name;
+    return file;
+}
+
+bool ps_flume_log_file_is_noise(struct ps_flume_log_file *file)
+{
+    return !is_filled(file, 0, PS_FLUME_END) && !is_filled(file, 0, 0) && search(file, 0) == file->size;
+}
+
+void ps_flume_log_file_close(struct ps_flume_log_file *file)
+{
+    if (file == NULL)
+        return;
+    close(file->fd);
+    ps_flume_cipher_destroy(file->cipher);
+    free(file->key_name);
+    free(file->plain);
+    free(file->window);
+    free(file->path);
+    free(file);
+}
+
+/* ---- reading ---- */
+
 /* Moves behind a record that Flume's tool took out. Returns false if it has no length that can be right. */
 static bool pass_noop(struct ps_flume_log_file *file)
 {
-    const uint8_t *head = bytes_at(file, file->next, PS_FLUME_FRAME_BYTES);
+    const uint8_t *head = record_at(file, file->next, PS_FLUME_FRAME_BYTES);
     uint8_t record[PS_FLUME_FRAME_BYTES];
     struct ps_flume_frame frame;
     if (head == NULL)
@@ -229,7 +287,7 @@ const char *ps_flume_log_file_load(struct ps_flume_log_file *file, uint32_t offs
     struct ps_flume_frame frame;
     if (!is_record(file, offset, &frame))
         return "no record can be recognised here";
-    const uint8_t *bytes = bytes_at(file, offset, frame.length);
+    const uint8_t *bytes = record_at(file, offset, frame.length);
     if (bytes == NULL)
         return "it cannot be read";
     return ps_flume_record_read(bytes, frame.length, record);

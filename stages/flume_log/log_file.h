@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/status.h"
+#include "stages/flume_log/cipher.h"
 #include "stages/flume_log/record.h"
 
 /* What cannot be read of a file. */
@@ -20,12 +21,28 @@ struct ps_flume_log_file {
     uint8_t *window;   /* bytes of the file from window_at on */
     size_t room, held; /* of the window */
     uint64_t window_at;
+    struct ps_flume_cipher *cipher; /* NULL: the log is not encrypted */
+    char *key_name;                 /* of an encrypted log */
+    uint8_t *plain;                 /* what was decrypted last */
+    size_t plain_room;
 };
 
-/* Opens DIRECTORY/log-NUMBER for reading. Fails if it cannot be opened, is encrypted or of another version: log-NUMBER.meta
- * says so. If that file cannot be read, `damaged` gets the reason, and the log is read all the same. */
-struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number, const char **damaged,
+/* Where the keys of encrypted logs come from. */
+struct ps_flume_keys {
+    /* Returns the key with this name, valid until the next call, or NULL and why it is not there. NULL: there are no keys. */
+    const struct ps_key *(*find)(void *argument, const char *name, struct ps_err *err);
+    void *argument;
+};
+
+/* Opens DIRECTORY/log-NUMBER for reading. Fails if it cannot be opened, is of another version or encrypted with a key that is
+ * not there: log-NUMBER.meta says how it is encrypted. If that file cannot be read, `damaged` gets the
+ * reason, and the log is read as one that is not encrypted. */
+struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number,
+                                                 const struct ps_flume_keys *keys, const char **damaged,
                                                  struct ps_err *err);
+/* Whether the log has something, and no record that can be read: of an encrypted one the key may be another. Reads up to the
+ * first record. */
+bool ps_flume_log_file_is_noise(struct ps_flume_log_file *file);
 void ps_flume_log_file_close(struct ps_flume_log_file *file);
 
 enum ps_flume_reading {

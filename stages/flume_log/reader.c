@@ -95,7 +95,8 @@ static enum ps_status file_add(struct ps_flume_log *log, const char *directory, 
                           "%s/log-%u: another directory has a log of that number; these are directories of "
                           "two channels",
                           directory, number);
-    struct ps_flume_log_file *file = ps_flume_log_file_open(directory, number, &damaged, err);
+    struct ps_flume_log_file *file =
+        ps_flume_log_file_open(directory, number, &log->options.keys, &damaged, err);
     if (file == NULL)
         return PS_FAIL;
     if (damaged != NULL)
@@ -129,6 +130,31 @@ static enum ps_status directory_open(struct ps_flume_log *log, struct directory 
     return status;
 }
 
+/* Whether a log with the same key can be read. */
+static bool key_is_right(const struct ps_flume_log *log, const char *key_name)
+{
+    for (size_t i = 0; i < log->file_count; i++)
+        if (log->files[i]->key_name != NULL && strcmp(log->files[i]->key_name, key_name) == 0 &&
+            !ps_flume_log_file_is_noise(log->files[i]))
+            return true;
+    return false;
+}
+
+/* A wrong key looks like damage from the first byte of each log to its last: refused, so that nobody takes the rest for all. */
+static enum ps_status keys_check(const struct ps_flume_log *log, struct ps_err *err)
+{
+    for (size_t i = 0; i < log->file_count; i++) {
+        struct ps_flume_log_file *file = log->files[i];
+        if (file->key_name != NULL && ps_flume_log_file_is_noise(file) && !key_is_right(log, file->key_name))
+            return ps_err_set(
+                err,
+                "%s: the log is encrypted, and no record of it can be read: key %s is another "
+                "one than Flume's. If the key is right, all of the log is damaged: move it away",
+                file->path, file->key_name);
+    }
+    return PS_OK;
+}
+
 static enum ps_status directories_open(struct ps_flume_log *log, struct ps_err *err)
 {
     enum ps_status status = PS_OK;
@@ -139,7 +165,7 @@ static enum ps_status directories_open(struct ps_flume_log *log, struct ps_err *
     if (status == PS_OK && log->file_count == 0)
         status = ps_err_set(err, "%s has no log of a Flume file channel; name its dataDirs, too",
                             log->directories[0].path);
-    return status;
+    return status == PS_OK ? keys_check(log, err) : status;
 }
 
 /* ---- the checkpoint ---- */
@@ -286,6 +312,8 @@ struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *option
         return NULL;
     }
     log->found.logs = log->file_count;
+    for (size_t i = 0; i < log->file_count; i++)
+        log->found.encrypted_logs += log->files[i]->cipher != NULL;
     log->found.puts = log->replay.puts;
     log->found.takes = log->replay.takes;
     log->found.commits = log->replay.commits;

@@ -14,11 +14,12 @@ struct ps_flume_log_options {
     /* What cannot be read, one line each: file, byte, reason, what became of it. */
     void (*report)(void *argument, const char *text);
     void *argument;
+    struct ps_flume_keys keys; /* of encrypted logs */
 };
 
 struct ps_flume_log_found {
     uint64_t events; /* in the channel */
-    uint64_t logs, puts, takes, commits, rollbacks;
+    uint64_t logs, encrypted_logs, puts, takes, commits, rollbacks;
     uint64_t damages;     /* places of the logs that cannot be read */
     uint64_t events_lost; /* of the channel's events, after ps_flume_log_next has returned all */
     uint64_t uncommitted; /* put, without a commit: not of the channel */
@@ -33,7 +34,7 @@ struct ps_flume_event {
 };
 
 /* Locks the directories as Flume does, against Flume, and finds the events. Fails if an agent uses the channel, a log is
- * encrypted or of another version, or a log is missing of which the checkpoint has events. */
+ * of another version or encrypted with a key that is not there, or a log is missing of which the checkpoint has events. */
 struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *options, struct ps_err *err);
 /* The next event; valid until the next call. What cannot be read is reported and left out. Returns false after the last. */
 bool ps_flume_log_next(struct ps_flume_log *log, struct ps_flume_event *event);

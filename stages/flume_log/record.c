@@ -110,16 +110,16 @@ static bool is(const struct field *field, uint32_t number, enum wire wire)
 /* Flume writes the three fields of the header always, and in this order, so that it has 23 bytes. */
 bool ps_flume_frame_read(const uint8_t *from, struct ps_flume_frame *frame)
 {
-    const uint8_t *header = from + 5;
+    const uint8_t *header = from + PS_FLUME_PREFIX_BYTES;
     uint32_t length = big32(from + 1);
     if (from[0] != PS_FLUME_RECORD || header[0] != 23 || header[1] != 0x0d || header[6] != 0x11 ||
-        header[15] != 0x19 || length < PS_FLUME_FRAME_BYTES - 5 + 2 || length > INT32_MAX)
+        header[15] != 0x19 || length < PS_FLUME_FRAME_BYTES - PS_FLUME_PREFIX_BYTES + 2 || length > INT32_MAX)
         return false;
     uint64_t kind = little(header + 2, 4);
     if (kind < PS_FLUME_PUT || kind > PS_FLUME_COMMIT)
         return false;
     *frame = (struct ps_flume_frame){.kind = (enum ps_flume_kind)kind,
-                                     .length = length + 5,
+                                     .length = length + PS_FLUME_PREFIX_BYTES,
                                      .transaction = little(header + 7, 8),
                                      .order = little(header + 16, 8)};
     return true;
@@ -284,6 +284,8 @@ static void encryption_read(struct ps_slice bytes, struct ps_flume_meta *meta)
             meta->cipher = field.bytes;
         else if (is(&field, 2, WIRE_BYTES))
             meta->key_alias = field.bytes;
+        else if (is(&field, 3, WIRE_BYTES))
+            meta->parameters = field.bytes;
     }
 }
 

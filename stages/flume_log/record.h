@@ -7,6 +7,7 @@
  *   4 bytes   length of the rest, big-endian
  *   rest      three Protocol Buffers messages, a varint with the length before each: header, body, footer (empty)
  *
+ * In an encrypted log the rest of each record is encrypted (stages/flume_log/cipher.h); here it is read as decrypted.
  * Flume identifies an event by its pointer: the number of the log and the offset of the record in it.
  * Thread: any. */
 #pragma once
@@ -16,6 +17,8 @@
 #define PS_FLUME_RECORD 0x7fU
 #define PS_FLUME_NOOP 0x00U
 #define PS_FLUME_END 0x80U
+/* Before the rest: never encrypted. */
+#define PS_FLUME_PREFIX_BYTES 5U
 /* From the first byte to the end of the header. */
 #define PS_FLUME_FRAME_BYTES 29U
 #define PS_FLUME_VERSION 3U
@@ -69,7 +72,7 @@ struct ps_slice ps_flume_event_body(const struct ps_flume_record *record);
 struct ps_flume_meta {
     uint32_t version, log;
     bool encrypted;
-    struct ps_slice cipher, key_alias; /* if encrypted */
+    struct ps_slice cipher, key_alias, parameters; /* if encrypted */
 };
 /* Returns false if the bytes are none. */
 bool ps_flume_meta_read(const uint8_t *from, size_t length, struct ps_flume_meta *meta);

@@ -1,5 +1,5 @@
-/* Files of Flume's file channel. The first byte says which: a log, log-N.meta, or checkpoint.meta. A log is replayed, and the
- * events that are left are read. */
+/* Files of Flume's file channel. The first byte says which: a log, an encrypted one, log-N.meta, or checkpoint.meta. A log is
+ * replayed, and the events that are left are read. */
 #include "stages/flume_log/log_file.h"
 #include "stages/flume_log/replay.h"
 
@@ -30,7 +30,19 @@ static void event_of(const struct ps_flume_record *record)
     }
 }
 
-static void read_log(const uint8_t *data, size_t size)
+/* As in tests/support/flume_log.h. */
+static struct ps_flume_cipher *cipher_make(void)
+{
+    struct ps_key key = {.length = 16};
+    uint8_t block[PS_FLUME_CIPHER_BLOCK_BYTES];
+    for (unsigned i = 0; i < 16; i++) {
+        key.bytes[i] = (uint8_t)(0x11 * i);
+        block[15 - i] = key.bytes[i];
+    }
+    return ps_flume_cipher_create(&key, block);
+}
+
+static void read_log(const uint8_t *data, size_t size, bool encrypted)
 {
     struct ps_flume_log_file *file = ps_must_alloc(1, sizeof *file, "a log");
     struct ps_flume_replay replay = {0};
@@ -44,6 +56,7 @@ static void read_log(const uint8_t *data, size_t size)
     PS_ASSERT(file->fd >= 0 && write(file->fd, data, size) == (ssize_t)size);
     file->number = 1;
     file->size = size;
+    file->cipher = encrypted ? cipher_make() : NULL;
     ps_flume_replay_begin(&replay, NULL);
     while ((reading = ps_flume_log_file_next(file, &record, &offset, &damage)) != PS_FLUME_DONE) {
         uint64_t at = reading == PS_FLUME_READ ? offset : damage.offset;
@@ -76,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (ps_flume_meta_read(data + 1, size - 1, &meta)) {
             look_at(meta.cipher);
             look_at(meta.key_alias);
+            look_at(meta.parameters);
         }
         break;
     case 'c':
@@ -83,8 +97,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             while (ps_flume_checkpoint_log(&checkpoint, &log, &count))
                 sum += log + count;
         break;
+    case 'e':
+        read_log(data + 1, size - 1, true);
+        break;
     default:
-        read_log(data + 1, size - 1);
+        read_log(data + 1, size - 1, false);
     }
     return 0;
 }

@@ -2,14 +2,15 @@
 # Needs: flume
 # penstock channel import against Flume's file channel itself. Flume puts, takes, commits and rolls back in several threads, over many
 # logs in two directories, and is gone in the middle of it. What penstock imports is what Flume delivers from a copy: the same events in
-# the same order; with the checkpoint, and without it. Encrypted logs are refused.
+# the same order; with the checkpoint, and without it. The last round is encrypted by Flume, with a key that changes; without the right
+# keys it is refused.
 #
 #   PENSTOCK_SEED=n   the first seed     ROUNDS=n   default 4
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it
 skip() { echo "SKIP: $*"; exit 77; }
-for program in java javac keytool mvn python3; do
+for program in java javac mvn python3; do
     command -v $program >/dev/null || skip "no $program"
 done
 [[ -x $PENSTOCK ]] || skip "no program at $PENSTOCK"
@@ -38,7 +39,7 @@ for line in sys.stdin:
 compare() { # NAME FLUMES DIRECTORY..: imports the directories; penstock has what Flume has delivered, which is in the file FLUMES
     local name=$1 flumes=$2
     shift 2
-    "$PENSTOCK" channel import "$@" --into "$work/$name" >"$work/import.out" 2>"$work/import.err" || fail "import: exit $?"
+    "$PENSTOCK" channel import "$@" "${import_keys[@]}" --into "$work/$name" >"$work/import.out" 2>"$work/import.err" || fail "import: exit $?"
     "$PENSTOCK" channel export "$work/$name" --json | lines >"$work/ours"
     rm -r "${work:?}/$name"
     sort "$work/ours" >"$work/ours.sorted"
@@ -52,19 +53,32 @@ compare() { # NAME FLUMES DIRECTORY..: imports the directories; penstock has wha
     cmp <(tail -n +121 "$work/ours") <(grep -vxFf "$work/more" "$flumes" | tail -n +121) || fail "seed $seed, $name: another order than Flume's"
 }
 
+# Flume's key store, of keytool's: key-0 has 128 bits, key-1 has 256; each has a password of its own.
+store=$here/../stages/data/stores/secret-keys.jceks passwords=$work/passwords
+(umask 077 && mkdir "$passwords" && echo storepass >"$passwords/store.password" && echo keypasskey-0 >"$passwords/key-0.password" &&
+    echo keypassKey-1 >"$passwords/key-1.password")
+flume_keys=(-Dkeystore="$store" -Dpasswords="$passwords" "-Dkeys=key-0 key-1")
+
 # shellcheck source=tests/support/seed.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
-seed=$(seed_of_run) rounds=${ROUNDS:-4} done=0 refused=0 events=0
+seed=$(seed_of_run) rounds=${ROUNDS:-4} done=0 refused=0 events=0 import_keys=()
 echo "PENSTOCK_SEED=$seed"
 for (( ; done < rounds; seed++)); do
     rm -rf "$work/channel" "$work/copy" "$work/bare" "$work/bare.copy"
     milliseconds=$((done == 0 ? 0 : 500 + seed * 7919 % 3000)) # the first one is stopped in order
-    flume "$work/channel" fill "$seed" $milliseconds || fail "Flume does not fill its channel"
+    options=()
+    if ((done == rounds - 1)); then
+        options=("${flume_keys[@]}" -Dactive=key-1)
+        import_keys=(--flume-key-store "$store" --flume-key-store-password "$passwords/store.password"
+            --flume-key-password "key-0=$passwords/key-0.password" --flume-key-password "key-1=$passwords/key-1.password")
+        flume "$work/channel" "${flume_keys[@]}" -Dactive=key-0 fill "$seed" 0 || fail "Flume does not fill its encrypted channel"
+    fi
+    flume "$work/channel" "${options[@]}" fill "$seed" $milliseconds || fail "Flume does not fill its channel"
     cp -r "$work/channel" "$work/copy"
     cp -r "$work/channel" "$work/bare"
     rm -r "$work/bare/checkpoint"
     cp -r "$work/bare" "$work/bare.copy"
-    if ! flume "$work/copy" drain >"$work/from_checkpoint" || ! flume "$work/bare.copy" drain >"$work/all_logs"; then
+    if ! flume "$work/copy" "${options[@]}" drain >"$work/from_checkpoint" || ! flume "$work/bare.copy" "${options[@]}" drain >"$work/all_logs"; then
         ((++refused < 4)) || fail "Flume does not open its own channels"
         continue # a record was half written: Flume wants its integrity tool then
     fi
@@ -76,13 +90,48 @@ for (( ; done < rounds; seed++)); do
     done=$((done + 1))
 done
 
-echo secret >"$work/keys.password"
-keytool -genseckey -alias key-0 -keyalg AES -keysize 128 -keystore "$work/keys" -storetype jceks -storepass secret -keypass secret 2>"$work/keytool.err"
-printf secret >"$work/keys.password"
-flume "$work/secret" -Dkeystore="$work/keys" fill 1 0 || fail "Flume does not fill an encrypted channel"
-code=0
-"$PENSTOCK" channel import "$work/secret/d1" "$work/secret/d2" "$work/secret/checkpoint" --into "$work/plain" 2>"$work/import.err" || code=$?
-((code == 2)) || fail "an encrypted channel: exit $code"
-grep -q "the log is encrypted (AESCTRNOPADDING, key key-0)" "$work/import.err" || fail "$(<"$work/import.err")"
-[[ ! -e $work/plain ]] || fail "something was made for the refused import"
+# The channel of the last round, which is encrypted.
+grep -q "of them were encrypted" "$work/import.out" || fail "the channel of the last round is not encrypted"
+grep -q "the events are in plain text now" "$work/import.err" || fail "it does not say that the events are in plain text"
+refused_with() { # REASON OPTION..
+    local reason=$1 code=0
+    shift
+    "$PENSTOCK" channel import "$work/bare/d1" "$work/bare/d2" "$@" --into "$work/refused" >"$work/import.out" 2>"$work/import.err" || code=$?
+    ((code == 2)) || fail "exit $code, not 2, where \"$reason\" is expected"
+    grep -qF "$reason" "$work/import.err" || fail "it does not say \"$reason\""
+    [[ ! -e $work/refused ]] || fail "something was made for the refused import"
+}
+refused_with "the key is not there; name Flume's key store"
+refused_with "the password of key key-" "${import_keys[@]:0:4}"
+(umask 077 && openssl rand -hex 16 >"$work/0.key" && openssl rand -hex 32 >"$work/1.key")
+refused_with "is another one than Flume's" --key "key-0=$work/0.key" --key "key-1=$work/1.key"
+
+# With Flume's keys in the agent file they encrypt the channel that the events go to, too.
+cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = seq
+a1.sources.r1.channels = c1
+a1.sinks.k1.type = null
+a1.sinks.k1.channel = c1
+a1.channels.c1.type = file
+a1.channels.c1.checkpointDir = $work/c1/checkpoint
+a1.channels.c1.dataDirs = $work/c1/data
+a1.channels.c1.encryption.activeKey = key-1
+a1.channels.c1.encryption.cipherProvider = AESCTRNOPADDING
+a1.channels.c1.encryption.keyProvider = JCEKSFILE
+a1.channels.c1.encryption.keyProvider.keyStoreFile = $store
+a1.channels.c1.encryption.keyProvider.keyStorePasswordFile = $passwords/store.password
+a1.channels.c1.encryption.keyProvider.keys = key-0 key-1
+a1.channels.c1.encryption.keyProvider.keys.key-0.passwordFile = $passwords/key-0.password
+a1.channels.c1.encryption.keyProvider.keys.key-1.passwordFile = $passwords/key-1.password
+END
+of_file=(--config "$work/agent.properties" --agent a1 --channel c1)
+cp "$work/ours" "$work/ours.plain"
+"$PENSTOCK" channel import "$work/bare/d1" "$work/bare/d2" "${of_file[@]}" >"$work/import.out" 2>"$work/import.err" || fail "import with --config: exit $?"
+"$PENSTOCK" channel export "${of_file[@]}" --json | lines >"$work/ours"
+cmp "$work/ours" "$work/ours.plain" || fail "other events are imported with --config"
+"$PENSTOCK" channel inspect "${of_file[@]}" >"$work/inspect.out" || fail "inspect: exit $?"
+grep -q "encrypted with key key-1" "$work/inspect.out" || fail "the events are not encrypted"
 echo "ok: $events events of $rounds channels; Flume refused $refused others of its own"

@@ -1,5 +1,6 @@
 #include "tests/support/flume_log.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <zlib.h>
 
@@ -115,6 +116,35 @@ uint32_t ps_flume_write_end(struct ps_flume_writer *writer, uint64_t transaction
     return at;
 }
 
+/* ---- encryption ---- */
+
+const uint8_t ps_flume_writer_key[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+                                         0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
+
+static const uint8_t *first_block(void)
+{
+    static uint8_t block[16];
+    for (unsigned i = 0; i < sizeof block; i++)
+        block[i] = ps_flume_writer_key[sizeof block - 1 - i];
+    return block;
+}
+
+/* Each record from the first counter block on. */
+void ps_flume_writer_encrypt(struct ps_flume_writer *writer)
+{
+    int done;
+    for (size_t at = 0, length; at < writer->length; at += 5 + length) {
+        uint8_t *record = writer->bytes + at;
+        length = (size_t)record[1] << 24 | (size_t)record[2] << 16 | (size_t)record[3] << 8 | record[4];
+        EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+        assert_int_equal(
+            EVP_EncryptInit_ex(context, EVP_aes_128_ctr(), NULL, ps_flume_writer_key, first_block()), 1);
+        assert_int_equal(EVP_EncryptUpdate(context, record + 5, &done, record + 5, (int)length), 1);
+        EVP_CIPHER_CTX_free(context);
+    }
+    writer->encrypted = 1;
+}
+
 size_t ps_flume_write_meta(uint8_t *to, uint32_t version, uint32_t log, int encrypted)
 {
     struct ps_flume_writer meta = {0}, file = {0}, cipher = {0};
@@ -124,7 +154,8 @@ size_t ps_flume_write_meta(uint8_t *to, uint32_t version, uint32_t log, int encr
     fixed64(&meta, 4, 0);
     if (encrypted) {
         field(&cipher, 1, "AESCTRNOPADDING", 15);
-        field(&cipher, 2, "key-0", 5);
+        field(&cipher, 2, PS_FLUME_WRITER_KEY_NAME, strlen(PS_FLUME_WRITER_KEY_NAME));
+        field(&cipher, 3, first_block(), sizeof ps_flume_writer_key);
         field(&meta, 5, cipher.bytes, cipher.length);
     }
     bytes(&file, meta.bytes, meta.length);
@@ -153,7 +184,7 @@ void ps_flume_writer_save(const struct ps_flume_writer *writer, const char *dire
     snprintf(path, sizeof path, "%s/log-%u", directory, writer->log);
     save(path, writer->bytes, writer->length, fill);
     snprintf(path, sizeof path, "%s/log-%u.meta", directory, writer->log);
-    save(path, meta, ps_flume_write_meta(meta, 3, writer->log, 0), 0);
+    save(path, meta, ps_flume_write_meta(meta, 3, writer->log, writer->encrypted), 0);
 }
 
 void ps_flume_writer_fini(struct ps_flume_writer *writer)

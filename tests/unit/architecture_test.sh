@@ -87,7 +87,7 @@ stages/process/*        ENGINE
 stages/tail/*           ENGINE stages/text/*
 stages/segment/*        ENGINE stages/encryption/*
 stages/encryption/*     ENGINE stages/net/*
-stages/flume_log/*      ENGINE
+stages/flume_log/*      ENGINE stages/encryption/*
 stages/lanes/*          ENGINE rings/*
 stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*

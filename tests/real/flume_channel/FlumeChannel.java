@@ -19,7 +19,8 @@ import org.apache.flume.event.EventBuilder;
  *
  * drain CHECKPOINT DATA,DATA..: takes everything and prints it, one event a line: headers sorted by name, a tab, the body; all in hex.
  *
- * With the property keystore the channel is encrypted: a JCEKS store with the key key-0; the password is in the file KEYSTORE.password.
+ * With the property active the channel is encrypted with that key of keys, separated by blanks, of the JCEKS store keystore. The directory
+ * passwords has the password of the store, store.password, and that of each key, NAME.password.
  */
 public class FlumeChannel {
     private static final AtomicLong NEXT = new AtomicLong();
@@ -34,14 +35,17 @@ public class FlumeChannel {
         context.put("keep-alive", "0");
         context.put("maxFileSize", fill ? "60000" : "2000000");
         context.put("checkpointInterval", fill ? "1000" : "1000000");
-        String keystore = System.getProperty("keystore");
-        if (keystore != null) {
-            context.put("encryption.activeKey", "key-0");
+        String active = System.getProperty("active");
+        if (active != null) {
+            String passwords = System.getProperty("passwords");
+            context.put("encryption.activeKey", active);
             context.put("encryption.cipherProvider", "AESCTRNOPADDING");
             context.put("encryption.keyProvider", "JCEKSFILE");
-            context.put("encryption.keyProvider.keyStoreFile", keystore);
-            context.put("encryption.keyProvider.keyStorePasswordFile", keystore + ".password");
-            context.put("encryption.keyProvider.keys", "key-0");
+            context.put("encryption.keyProvider.keyStoreFile", System.getProperty("keystore"));
+            context.put("encryption.keyProvider.keyStorePasswordFile", passwords + "/store.password");
+            context.put("encryption.keyProvider.keys", System.getProperty("keys"));
+            for (String name : System.getProperty("keys").split(" "))
+                context.put("encryption.keyProvider.keys." + name + ".passwordFile", passwords + "/" + name + ".password");
         }
         FileChannel channel = new FileChannel();
         channel.setName("c");

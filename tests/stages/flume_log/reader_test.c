@@ -31,12 +31,31 @@ static bool reported(const char *text)
     return false;
 }
 
+/* ---- keys ---- */
+
+static const uint8_t *key_bytes = ps_flume_writer_key; /* of the key that is there; NULL: none */
+
+static const struct ps_key *find_key(void *argument, const char *name, struct ps_err *err)
+{
+    static struct ps_key key;
+    (void)argument;
+    if (key_bytes == NULL || strcmp(name, PS_FLUME_WRITER_KEY_NAME) != 0) {
+        ps_err_set(err, "there is no key %s", name);
+        return NULL;
+    }
+    key = (struct ps_key){.length = sizeof ps_flume_writer_key};
+    snprintf(key.name, sizeof key.name, "%s", name);
+    memcpy(key.bytes, key_bytes, key.length);
+    return &key;
+}
+
 static struct ps_flume_log *open_folder(struct ps_err *err)
 {
     static const char *directories[1];
     directories[0] = ps_test_folder();
     report_count = 0;
-    struct ps_flume_log_options options = {.directories = {1, directories}, .report = note};
+    struct ps_flume_log_options options = {
+        .directories = {1, directories}, .report = note, .keys = {.find = find_key}};
     return ps_flume_log_open(&options, err);
 }
 
@@ -208,9 +227,8 @@ static void integrity_tool_leaves_noops(void **state)
 
 /* One byte of a log is changed, each in turn: at most one event is missing, and it is reported unless the byte was one that Flume
  * does not protect (numbers of transactions and records). What is read is always one of the bodies. */
-static void flipped_bytes(void **state)
+static void flip_each(bool encrypted)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     for (uint64_t i = 1; i <= 4; i++) {
@@ -219,6 +237,8 @@ static void flipped_bytes(void **state)
         put(&one, i, body);
         ps_flume_write_end(&one, i, 1);
     }
+    if (encrypted)
+        ps_flume_writer_encrypt(&one);
     for (size_t at = 0; at < one.length; at++) {
         uint8_t was = one.bytes[at];
         one.bytes[at] ^= (uint8_t)(1U << at % 8);
@@ -237,6 +257,12 @@ static void flipped_bytes(void **state)
         one.bytes[at] = was;
     }
     ps_flume_writer_fini(&one);
+}
+
+static void flipped_bytes(void **state)
+{
+    (void)state;
+    flip_each(false);
 }
 
 /* A log that is cut off anywhere is read up to there. */
@@ -263,6 +289,80 @@ static void cut_logs(void **state)
     ps_flume_writer_fini(&one);
 }
 
+/* ---- encrypted logs ---- */
+
+static void encrypted_logs_are_read(void **state)
+{
+    (void)state;
+    static char large[300000]; /* longer than a window, and than the first piece of the cipher's stream */
+    struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
+    struct ps_flume_log_found found;
+    struct ps_flume_event event;
+    struct ps_err err = {0};
+    for (size_t i = 0; i < sizeof large; i++)
+        large[i] = (char)(i * 31 % 251);
+    uint32_t a = put(&one, 1, "a");
+    put(&one, 1, "b");
+    uint32_t gone = put(&one, 1, "gone");
+    put(&one, 1, "c");
+    ps_flume_write_end(&one, 1, 1);
+    two.order = one.order;
+    ps_flume_write_take(&two, 2, 1, a);
+    ps_flume_write_end(&two, 2, 2);
+    ps_flume_write_put(&two, 3, large, sizeof large, "name", "value");
+    ps_flume_write_end(&two, 3, 1);
+    ps_flume_writer_encrypt(&one);
+    one.bytes[gone] = 0; /* by Flume's integrity tool */
+    ps_flume_writer_save(&one, ps_test_folder(), 1 << 20);
+    ps_flume_writer_save(&two, ps_test_folder(), 1 << 20); /* encryption ended with it */
+    for (unsigned encrypted = 1; encrypted <= 2; encrypted++) {
+        struct ps_flume_log *log = open_folder(&err);
+        assert_non_null(log);
+        assert_true(ps_flume_log_next(log, &event) && event.body.length == 1 && event.body.data[0] == 'b');
+        assert_true(ps_flume_log_next(log, &event) && event.body.length == 1 && event.body.data[0] == 'c');
+        assert_true(ps_flume_log_next(log, &event));
+        assert_int_equal(event.body.length, sizeof large);
+        assert_memory_equal(event.body.data, large, sizeof large);
+        assert_memory_equal(event.headers[0].value.data, "value", 5);
+        assert_false(ps_flume_log_next(log, &event));
+        ps_flume_log_found(log, &found);
+        assert_int_equal(found.encrypted_logs, encrypted);
+        assert_int_equal(found.damages, 0);
+        ps_flume_log_close(log);
+        if (encrypted == 1)
+            ps_flume_writer_encrypt(&two);
+        ps_flume_writer_save(&two, ps_test_folder(), 1 << 20);
+    }
+    ps_flume_writer_fini(&one);
+    ps_flume_writer_fini(&two);
+}
+
+static void flipped_encrypted_bytes(void **state)
+{
+    (void)state;
+    flip_each(true);
+}
+
+/* A log whose first record was half written is no sign of a wrong key while another log can be read. */
+static void torn_encrypted_log(void **state)
+{
+    (void)state;
+    struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
+    struct ps_flume_log_found found;
+    put(&one, 1, "a");
+    ps_flume_write_end(&one, 1, 1);
+    put(&two, 2, "b");
+    ps_flume_writer_encrypt(&one);
+    ps_flume_writer_encrypt(&two);
+    two.length -= 5;
+    ps_flume_writer_save(&one, ps_test_folder(), 100);
+    ps_flume_writer_save(&two, ps_test_folder(), 100);
+    assert_string_equal(read_all(&found), "a");
+    assert_int_equal(found.damages, 1);
+    ps_flume_writer_fini(&one);
+    ps_flume_writer_fini(&two);
+}
+
 /* ---- refusals ---- */
 
 static void refuses(const char *reason)
@@ -280,7 +380,7 @@ static void save_meta(uint32_t version, int encrypted)
     ps_test_folder_append("log-1.meta", meta, ps_flume_write_meta(meta, version, 1, encrypted));
 }
 
-static void encrypted_and_old_logs_are_refused(void **state)
+static void old_logs_are_refused(void **state)
 {
     (void)state;
     struct ps_flume_writer one = {.log = 1};
@@ -288,14 +388,35 @@ static void encrypted_and_old_logs_are_refused(void **state)
     put(&one, 1, "a");
     ps_flume_write_end(&one, 1, 1);
     ps_flume_writer_save(&one, ps_test_folder(), 0);
-    save_meta(3, 1);
-    refuses("the log is encrypted (AESCTRNOPADDING, key key-0)");
     save_meta(2, 0);
     refuses("the log has version 2");
     remove(ps_test_folder_path("log-1.meta"));
     ps_test_folder_append("log-1.meta", "x", 1);
     assert_string_equal(read_all(&found), "a");
     assert_true(reported("its .meta file is damaged"));
+    ps_flume_writer_fini(&one);
+}
+
+static void wrong_keys_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t another[sizeof ps_flume_writer_key] = "another";
+    struct ps_flume_writer one = {.log = 1};
+    uint8_t meta[128];
+    put(&one, 1, "a");
+    ps_flume_write_end(&one, 1, 1);
+    ps_flume_writer_encrypt(&one);
+    ps_flume_writer_save(&one, ps_test_folder(), 100);
+    key_bytes = NULL;
+    refuses("the log is encrypted (AESCTRNOPADDING, key key-0): there is no key key-0");
+    key_bytes = another;
+    refuses("no record of it can be read: key key-0 is another one than Flume's");
+    key_bytes = ps_flume_writer_key;
+    size_t length = ps_flume_write_meta(meta, 3, 1, 1);
+    memcpy(memmem(meta, length, "AESCTR", 6), "AESECB", 6);
+    remove(ps_test_folder_path("log-1.meta"));
+    ps_test_folder_append("log-1.meta", meta, length);
+    refuses("the log is encrypted with AESECBNOPADDING; only AESCTRNOPADDING is read");
     ps_flume_writer_fini(&one);
 }
 
@@ -354,7 +475,11 @@ int main(void)
         TEST(integrity_tool_leaves_noops),
         TEST(flipped_bytes),
         TEST(cut_logs),
-        TEST(encrypted_and_old_logs_are_refused),
+        TEST(encrypted_logs_are_read),
+        TEST(flipped_encrypted_bytes),
+        TEST(torn_encrypted_log),
+        TEST(old_logs_are_refused),
+        TEST(wrong_keys_are_refused),
         TEST(other_directories_are_refused),
         TEST(channel_in_use_is_refused),
     };
