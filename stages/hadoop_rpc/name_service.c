@@ -113,9 +113,14 @@ enum ps_status ps_name_service_find(const struct ps_hadoop_configuration *config
                                     const char *authority, struct ps_name_service *service,
                                     struct ps_err *err)
 {
+    const char *user_end = strrchr(authority, '@'); /* HDFS has no use for the user */
     *service = (struct ps_name_service){0};
+    if (user_end != NULL)
+        authority = user_end + 1;
     if (authority[0] == '\0')
-        return ps_err_set(err, "hdfs:// without a host");
+        return ps_err_set(err, "hdfs:// names no namenode, and no core-site.xml was found whose fs.defaultFS "
+                               "names one: write hdfs://NAMENODE:8020/.., or set penstock.hadoop.conf or "
+                               "HADOOP_CONF_DIR to the directory of core-site.xml");
     if (is_service(configuration, authority))
         return find_service(configuration, authority, service, err);
     return add(service, authority, err);

@@ -17,12 +17,24 @@ static bool has_scheme(const char *url, const char *scheme)
 /* Hadoop's default of fs.defaultFS. */
 #define DEFAULT_URL "file:///"
 
+/* "hdfs:" or "hdfs://", and no host behind it. */
+static bool has_no_authority(const char *url)
+{
+    const char *behind = strchr(url, ':') + 1;
+    behind += strncmp(behind, "//", 2) == 0 ? 2 : 0;
+    return *behind == '\0' || *behind == '/';
+}
+
 const char *ps_hadoop_url(const struct ps_hadoop_configuration *configuration, const char *url)
 {
-    if (url[0] != '\0')
-        return url;
     const char *standard = ps_hadoop_configuration_text(configuration, "fs.defaultFS");
-    return standard != NULL ? standard : DEFAULT_URL;
+    if (standard == NULL || strchr(standard, ':') == NULL)
+        standard = DEFAULT_URL;
+    if (url[0] == '\0')
+        return standard;
+    size_t scheme = strcspn(standard, ":");
+    bool is_same = strncasecmp(url, standard, scheme) == 0 && url[scheme] == ':';
+    return is_same && has_no_authority(url) ? standard : url;
 }
 
 bool ps_hadoop_url_is_local(const char *url)

@@ -27,7 +27,9 @@ static bool split(const char *url, struct parts *parts)
     parts->path = colon + 1;
     if (strncmp(colon, "://", 3) == 0) {
         size_t authority = strcspn(colon + 3, "/");
-        snprintf(parts->authority, sizeof parts->authority, "%.*s", (int)authority, colon + 3);
+        const char *user_end = memchr(colon + 3, '@', authority);
+        int user = user_end != NULL ? (int)(user_end + 1 - (colon + 3)) : 0;
+        snprintf(parts->authority, sizeof parts->authority, "%.*s", (int)authority - user, colon + 3 + user);
         parts->path = colon + 3 + authority;
     }
     return true;
@@ -200,13 +202,18 @@ static bool advise_webhdfs(const struct parts *parts, enum ps_log_level *severit
 bool ps_hadoop_url_advise(const struct ps_hadoop_configuration *configuration, const char *url,
                           enum ps_log_level *severity, char advice[PS_HADOOP_ADVICE_BYTES])
 {
-    struct parts parts;
+    const char *standard = ps_hadoop_configuration_text(configuration, "fs.defaultFS");
+    struct parts parts, standard_parts;
+    bool has_standard = standard != NULL && split(standard, &standard_parts);
     *severity = PS_LOG_ERROR;
     if (!split(url, &parts)) {
-        const char *standard = ps_hadoop_configuration_text(configuration, "fs.defaultFS");
-        if (standard == NULL || !split(standard, &parts))
+        if (!has_standard)
             return false;
+        parts = standard_parts;
         parts.path = url;
+    } else if (parts.authority[0] == '\0' && has_standard &&
+               strcmp(parts.scheme, standard_parts.scheme) == 0) {
+        memcpy(parts.authority, standard_parts.authority, sizeof parts.authority);
     }
     if (strcmp(parts.scheme, "file") == 0)
         return false;

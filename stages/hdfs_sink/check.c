@@ -227,17 +227,43 @@ static void check_url(struct checking *checking)
         ps_report(checking->context, severity, "hdfs.path", "%s", advice);
 }
 
+/* HDFS takes no colon in a name (DFSUtil.isValidName): no file could be created. */
+static void check_colons(struct checking *checking)
+{
+    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct {
+        const char *key, *pattern;
+    } parts[] = {
+        {"hdfs.path", plan->path + ps_hdfs_url_length(plan->path)},
+        {"hdfs.filePrefix", plan->file_prefix},
+        {"hdfs.fileSuffix", plan->file_suffix},
+        {"hdfs.inUsePrefix", plan->in_use_prefix},
+        {"hdfs.inUseSuffix", plan->in_use_suffix},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
+        if (parts[i].pattern != NULL && ps_escape_writes(parts[i].pattern, ':'))
+            refuse(checking, parts[i].key,
+                   "HDFS takes no colon in the name of a file or directory: write another character, such as "
+                   "%s",
+                   strstr(parts[i].pattern, "%c") != NULL ? "the parts of %c without it" : "- or _");
+    }
+}
+
 static void check_path(struct checking *checking)
 {
     struct ps_hdfs_plan plan = *checking->plan;
     struct ps_hdfs_place place;
     struct ps_err err = {.length = 0};
+    ps_escape_check(checking->context, "hdfs.path", plan.path);
+    ps_escape_check(checking->context, "hdfs.filePrefix", plan.file_prefix);
     plan.round = plan.round && !rounding_is_wrong(checking); /* else it is said twice */
     ps_escape_check_zone(checking->context, "hdfs.timeZone", plan.time_zone);
     if (ps_hdfs_plan_place(&plan, checking->configuration, checking->context->arena, &place, &err) != PS_OK) {
         refuse_place(checking, ps_err_join(&err));
         return;
     }
+    if (place.refuses_colons)
+        check_colons(checking);
     if (plan.hsync && strstr(ps_hadoop_url(checking->configuration, place.url), "webhdfs:") != NULL)
         refuse(checking, "penstock.hsync",
                "there is no hsync through WebHDFS: write to hdfs://, or leave it out");

@@ -49,7 +49,10 @@ enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
     escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
     if (find_home(plan, configuration, home, err) != PS_OK)
         return PS_FAIL;
-    return ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err);
+    if (ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err) != PS_OK)
+        return PS_FAIL;
+    place->refuses_colons = !ps_hadoop_url_is_local(ps_hadoop_url(configuration, place->url));
+    return PS_OK;
 }
 
 struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan)

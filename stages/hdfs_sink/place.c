@@ -17,13 +17,17 @@ size_t ps_hdfs_url_length(const char *path)
     return length + 2 + strcspn(path + length + 2, "/");
 }
 
-/* Drops slashes behind slashes, and one at the end except of "/". Returns the new length. */
+/* Drops slashes behind slashes, components ".", and a slash at the end except of "/". Returns the new length. */
 static uint32_t normalize(char *path, uint32_t length)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < length; i++) {
-        if (path[i] != '/' || kept == 0 || path[kept - 1] != '/')
-            path[kept++] = path[i];
+        bool at_beginning = kept > 0 && path[kept - 1] == '/';
+        if (path[i] == '/' && at_beginning)
+            continue;
+        if (path[i] == '.' && at_beginning && (i + 1 == length || path[i + 1] == '/'))
+            continue;
+        path[kept++] = path[i];
     }
     return kept > 1 && path[kept - 1] == '/' ? kept - 1 : kept;
 }
@@ -35,6 +39,33 @@ static bool has_parent(const char *path, uint32_t length)
             return true;
     }
     return false;
+}
+
+/* Removes each component ".." of an absolute pattern, with the component before it. */
+static enum ps_status resolve_parents(char *pattern, struct ps_err *err)
+{
+    char *end = pattern; /* of what is kept */
+    for (const char *at = pattern; *at != '\0';) {
+        size_t length = 1 + strcspn(at + 1, "/");
+        if (length == 3 && memcmp(at, "/..", 3) == 0) {
+            *end = '\0';
+            char *parent = strrchr(pattern, '/');
+            if (end == pattern || parent == NULL)
+                return ps_err_set(err, "hdfs.path: \"..\" is above the root");
+            if (strchr(parent, '%') != NULL)
+                return ps_err_set(err, "hdfs.path: \"..\" stands behind an escape, which may be several "
+                                       "directories, or none: write the path without it");
+            end = parent;
+        } else if (length > 1 && !(length == 2 && at[1] == '.')) {
+            memmove(end, at, length);
+            end += length;
+        }
+        at += length;
+    }
+    if (end == pattern)
+        *end++ = '/';
+    *end = '\0';
+    return PS_OK;
 }
 
 /* Joins them in the place's constant, when neither depends on the event. */
@@ -68,8 +99,15 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
             err, "hdfs.path: %s has an escape; a sink writes to one file system: use a sink for each",
             place->url);
     path += url_length;
-    if (path[0] != '/')
-        path = ps_arena_format(arena, "%s/%s", home, path);
+    bool is_root = path[0] == '\0' && url_length > 0;
+    char *absolute = ps_arena_format(arena, "%s/%s", path[0] == '/' || is_root ? "" : home,
+                                     path[0] == '/' ? path + 1 : path);
+    if (resolve_parents(absolute, err) != PS_OK)
+        return PS_FAIL;
+    path = absolute;
+    if (has_parent(ps_arena_format(arena, "/%s", prefix), (uint32_t)strlen(prefix) + 1))
+        return ps_err_set(err,
+                          "hdfs.filePrefix: it has a component \"..\": write the directory in hdfs.path");
     if (strlen(path) + strlen(prefix) > PS_HDFS_PLACE_BYTES - 512)
         return ps_err_set(err, "hdfs.path: it is too long");
     place->path = ps_escape_compile(arena, path, options, err);
@@ -122,6 +160,8 @@ enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_
         return flaw_of(result);
     *name = (struct ps_hdfs_bucket_name){
         .text = cache->text, .length = length + 1 + prefix_length, .directory_length = length};
+    if (place->refuses_colons && memchr(name->text, ':', name->length) != NULL)
+        return PS_HDFS_FLAW_COLON;
     return has_parent(name->text, name->length) ? PS_HDFS_FLAW_PARENT : PS_HDFS_FLAW_NONE;
 }
 
@@ -133,14 +173,18 @@ const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)
                "timestamp interceptor, or set hdfs.useLocalTimeStamp = true";
     case PS_HDFS_FLAW_BAD_TIMESTAMP:
         return "hdfs.path or hdfs.filePrefix has a time escape, and the event's header timestamp is no "
-               "number of "
-               "milliseconds: correct what sets it, or set hdfs.useLocalTimeStamp = true";
+               "number of milliseconds, or below 0 with hdfs.round = true: correct what sets it, or set "
+               "hdfs.useLocalTimeStamp = true";
     case PS_HDFS_FLAW_TOO_LONG:
         return "the path of its file is longer than 4,096 bytes: check the headers in hdfs.path and "
                "hdfs.filePrefix";
     case PS_HDFS_FLAW_PARENT:
         return "the path of its file has a component \"..\": check the headers in hdfs.path and "
                "hdfs.filePrefix";
+    case PS_HDFS_FLAW_COLON:
+        return "the path of its file has a colon, which HDFS takes in no name: check the headers in "
+               "hdfs.path "
+               "and hdfs.filePrefix (a search_replace or rules interceptor can replace it)";
     case PS_HDFS_FLAW_NONE:
         break;
     }

@@ -13,6 +13,7 @@ struct ps_hdfs_place {
     const struct ps_escape *prefix;
     const char *constant; /* directory and prefix, if they are the same for all events; else NULL */
     uint32_t constant_directory_length;
+    bool refuses_colons; /* the file system does (DFSUtil.isValidName) */
 };
 
 /* What one worker needs. The owner zeroes it. */
@@ -34,9 +35,11 @@ enum ps_hdfs_flaw {
     PS_HDFS_FLAW_BAD_TIMESTAMP,
     PS_HDFS_FLAW_TOO_LONG,
     PS_HDFS_FLAW_PARENT, /* a header's value has a component ".." */
+    PS_HDFS_FLAW_COLON,  /* a header's value has one, which the file system takes in no name */
 };
 
-/* Compiles both patterns. A relative path begins at `home`. Returns PS_FAIL with the key in the message. Thread: control. */
+/* Compiles both patterns. A relative path begins at `home`, and ".." is resolved as Path does. Returns PS_FAIL with the key in
+ * the message. Thread: control. */
 enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
                                    const char *prefix, const char *home,
                                    const struct ps_escape_options *options, struct ps_err *err);
@@ -45,7 +48,7 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
  * beginning; 0: there is none. Thread: any. */
 size_t ps_hdfs_url_length(const char *path);
 
-/* Double slashes and one at the end are dropped, as Path does. Thread: the worker that owns `cache`. */
+/* Double slashes, one at the end, and components "." are dropped, as Path does. Thread: the worker that owns `cache`. */
 enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_hdfs_place_cache *cache,
                                    const struct ps_batch *batch, const struct ps_event *event,
                                    const struct ps_now *now, struct ps_hdfs_bucket_name *name);

@@ -7,6 +7,8 @@
 #include "stages/hdfs/open.h"
 #include "stages/hdfs_sink/keys.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times are never */
@@ -348,13 +350,15 @@ static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
 {
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_err err = {.length = 0};
-    if (ps_hdfs_url_length(plan->path) == 0 &&
-        ps_hdfs_plan_configuration(plan, &configuration, &err) == PS_OK) {
-        const char *url = ps_hadoop_url(configuration, "");
+    size_t length = ps_hdfs_url_length(plan->path);
+    char *own = strndup(plan->path, length);
+    if (own != NULL && ps_hdfs_plan_configuration(plan, &configuration, &err) == PS_OK) {
+        const char *url = ps_hadoop_url(configuration, own);
         fprintf(out, "%.*s", (int)ps_hdfs_url_length(url), url);
     }
-    fputs(plan->path, out);
+    fputs(plan->path + length, out);
     ps_hadoop_configuration_free(configuration);
+    free(own);
 }
 
 static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)

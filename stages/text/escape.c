@@ -30,6 +30,8 @@ struct ps_escape {
 
 /* ---- compiling: %(\w|%) | %\{[\w.-]+\} | %\[\w+\] ---- */
 
+#define TIME_LETTERS "aAbBcdeDHIjklmMnpsSyYz%" /* and t */
+
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -105,7 +107,7 @@ static bool escape_add(struct ps_arena *arena, struct ps_escape *escape, const c
         kind = OP_HEADER;
     else if (at[1] == 't')
         kind = OP_MILLIS;
-    else if (strchr("aAbBcdeDHIjklmMnpsSyYz%", at[1]) != NULL)
+    else if (strchr(TIME_LETTERS, at[1]) != NULL)
         kind = OP_TIME;
     struct op *op = op_add(escape, kind);
     if (op == NULL)
@@ -141,6 +143,37 @@ void ps_escape_check_zone(const struct ps_context *context, const char *key, con
             context, PS_LOG_WARN, key,
             "\"%s\" is not a time zone: GMT is used, as Java does; write a name as Europe/Berlin, or GMT+2",
             time_zone);
+}
+
+void ps_escape_check(const struct ps_context *context, const char *key, const char *pattern)
+{
+    for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at, '%')) {
+        size_t length = escape_length(at);
+        if (length == 2 && at[1] != 't' && strchr(TIME_LETTERS, at[1]) == NULL)
+            ps_report(context, PS_LOG_WARN, key,
+                      "%%%c is no escape of Flume's: nothing is written for it; write the text without %%, a "
+                      "header as %%{NAME}, or a time as %%Y-%%m-%%d/%%H",
+                      at[1]);
+        else if (length == 0 && (at[1] == '{' || at[1] == '['))
+            ps_report(context, PS_LOG_WARN, key,
+                      "%.20s is no escape: it is written as it stands; a header is %%{NAME}, its name of "
+                      "letters, digits, _, - and .",
+                      at);
+        at += length > 0 ? length : 1;
+    }
+}
+
+bool ps_escape_writes(const char *pattern, char character)
+{
+    while (*pattern != '\0') {
+        size_t length = *pattern == '%' ? escape_length(pattern) : 0;
+        if (length == 2 && character == ':' && pattern[1] == 'c')
+            return true;
+        if (length == 0 && *pattern == character)
+            return true;
+        pattern += length > 0 ? length : 1;
+    }
+    return false;
 }
 
 const struct ps_escape *ps_escape_compile(struct ps_arena *arena, const char *pattern,

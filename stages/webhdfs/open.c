@@ -91,9 +91,13 @@ static enum ps_status find_servers(struct opening *opening, const char *url, str
     const char *start = strstr(url, "://");
     char authority[PS_HOST_NAME_BYTES + 8], key[KEY_BYTES];
     size_t length = start != NULL ? strcspn(start + 3, "/") : 0;
+    const char *user_end =
+        length > 0 ? memchr(start + 3, '@', length) : NULL; /* it has no effect in Hadoop */
+    const char *host = user_end != NULL ? user_end + 1 : start != NULL ? start + 3 : "";
+    length -= user_end != NULL ? (size_t)(user_end + 1 - (start + 3)) : 0;
     if (length == 0 || length >= sizeof authority)
         return ps_err_set(err, "%s: a host or a name service is missing after ://", url);
-    memcpy(authority, start + 3, length);
+    memcpy(authority, host, length);
     authority[length] = '\0';
     snprintf(key, sizeof key, "dfs.ha.namenodes.%s", authority);
     const char *namenodes = ps_hadoop_configuration_text(opening->configuration, key);

@@ -1,3 +1,4 @@
+#include "stages/hdfs/open.h"
 #include "stages/hdfs/url.h"
 
 #include "tests/support/support.h"
@@ -45,7 +46,9 @@ static void test_without_configuration(void **state)
     expect(NULL, "hdfs://nn.example.com:9866/logs", PS_LOG_WARN, "a datanode's port by default");
     expect(NULL, "hdfs://nn.example.com:9000/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "hdfs://nn:port/logs", PS_LOG_ERROR, "host:port");
-    expect(NULL, "hdfs:///logs", PS_LOG_ERROR, "without a host");
+    expect(NULL, "hdfs:///logs", PS_LOG_ERROR, "write hdfs://NAMENODE:8020/");
+    expect(NULL, "hdfs:/logs", PS_LOG_ERROR, "write hdfs://NAMENODE:8020/");
+    expect(NULL, "hdfs://me@nn:8020/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "viewfs://c1/logs", PS_LOG_ERROR, "fs.viewfs.mounttable.c1.link./DIRECTORY");
     expect(NULL, "viewfs:///logs", PS_LOG_ERROR, "mounttable.default.link");
     expect(NULL, "S3A://bucket/logs", PS_LOG_ERROR, "object store");
@@ -72,9 +75,35 @@ static void test_with_configuration(void **state)
     ps_hadoop_configuration_free(configuration);
 }
 
+/* A URL without a host is one of fs.defaultFS, if the schemes are the same (FileSystem.get). */
+static void test_without_host(void **state)
+{
+    static const char site[] =
+        "<configuration><property><name>fs.defaultFS</name><value>hdfs://nn:9870</value>"
+        "</property></configuration>";
+    struct ps_hadoop_configuration *configuration = NULL;
+    struct ps_err err = {0};
+    (void)state;
+    assert_int_equal(
+        ps_hadoop_configuration_parse(&configuration, "core-site.xml", site, sizeof site - 1, &err), PS_OK);
+    expect(configuration, "hdfs:///logs", PS_LOG_WARN, "webhdfs://nn:9870");
+    expect(configuration, "hdfs:/logs", PS_LOG_WARN, "webhdfs://nn:9870");
+    expect(configuration, "viewfs:///logs", PS_LOG_ERROR, "mounttable.default.link");
+    assert_string_equal(ps_hadoop_url(configuration, ""), "hdfs://nn:9870");
+    assert_string_equal(ps_hadoop_url(configuration, "hdfs://"), "hdfs://nn:9870");
+    assert_string_equal(ps_hadoop_url(configuration, "HDFS:"), "hdfs://nn:9870");
+    assert_string_equal(ps_hadoop_url(configuration, "hdfs://other"), "hdfs://other");
+    assert_string_equal(ps_hadoop_url(configuration, "webhdfs://"), "webhdfs://");
+    assert_string_equal(ps_hadoop_url(configuration, "file://"), "file://");
+    ps_hadoop_configuration_free(configuration);
+    assert_string_equal(ps_hadoop_url(NULL, ""), "file:///");
+    assert_string_equal(ps_hadoop_url(NULL, "hdfs://"), "hdfs://");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_host),
         cmocka_unit_test(test_without_configuration),
         cmocka_unit_test(test_with_configuration),
     };

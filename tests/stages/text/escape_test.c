@@ -200,9 +200,46 @@ static void test_units(void **unused)
     assert_false(ps_escape_find_unit("", &unit));
 }
 
+/* What `check` warns of: nothing, or the pattern's own text, is written for them. */
+static void test_check(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern, *warning; /* NULL: none */
+    } rows[] = {
+        {"/a/%Y-%m-%d/%H%M%S/%{host}/%t%%x", NULL},
+        {"/a/%{h-1.b}%[localhost]", NULL},
+        {"/100%/x", NULL}, /* copied, as written */
+        {"/a/%Q/x", "%Q is no escape"},
+        {"/%%%N", "%N is no escape"},
+        {"/%{}", "%{} is no escape"},
+        {"/%{a b}/x", "%{a b}/x is no escape"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_null);
+        ps_escape_check(&stage.context, "key", rows[i].pattern);
+        if (ps_test_stage_reported(&stage, PS_LOG_WARN, rows[i].warning != NULL ? rows[i].warning : "") !=
+            (rows[i].warning != NULL))
+            fail_msg("%s", rows[i].pattern);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static void test_writes(void **unused)
+{
+    (void)unused;
+    assert_true(ps_escape_writes("/a/%H:%M", ':'));
+    assert_true(ps_escape_writes("/a/%c", ':'));
+    assert_true(ps_escape_writes("%{a:b}", ':')); /* it is no escape */
+    assert_false(ps_escape_writes("/a/%H-%M/%{host}", ':'));
+    assert_false(ps_escape_writes("", ':'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_check),      cmocka_unit_test(test_writes),
         cmocka_unit_test(test_as_flume),   cmocka_unit_test(test_what_it_says),
         cmocka_unit_test(test_local_time), cmocka_unit_test(test_one_cache),
         cmocka_unit_test(test_bounds),     cmocka_unit_test(test_host),
