@@ -201,7 +201,8 @@ static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
 /* Writes one event. Returns whether the next one can be written. */
 static bool write_one(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
-    struct ps_err err = {.length = 0};
+    struct ps_err err;
+    err.length = 0; /* its text is not cleared for each event */
     switch (ps_hdfs_file_write_next(bucket->file, &err)) {
     case PS_HADOOP_WRITTEN:
         return true;

@@ -248,6 +248,7 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
         return;
     uint32_t events = file->flushed[0];
     file->flush_count--;
+    file->sink->flush_count--;
     memmove(file->flushed, file->flushed + 1, file->flush_count * sizeof file->flushed[0]);
     if (answer->error == PS_FILE_OK && events > 0)
         settle(file, events);
@@ -274,6 +275,21 @@ bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
                                       file->body_bytes - file->flushed_bytes >= PS_HDFS_FLUSH_BYTES);
 }
 
+static void begin_flush(struct ps_hdfs_file *file, uint32_t events)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    file->flushed[file->flush_count++] = events;
+    sink->flush_count++;
+    ps_file_flush(file->stream, sink->settings->flush, flushed, file);
+}
+
+/* Their answers count no more. */
+static void forget_flushes(struct ps_hdfs_file *file)
+{
+    file->sink->flush_count -= file->flush_count;
+    file->flush_count = 0;
+}
+
 void ps_hdfs_file_flush(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
@@ -283,9 +299,7 @@ void ps_hdfs_file_flush(struct ps_hdfs_file *file)
     file->flushed_bytes = file->body_bytes;
     if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
         file->broken = true;
-    uint32_t events = unflushed(file);
-    file->flushed[file->flush_count++] = events;
-    ps_file_flush(file->stream, sink->settings->flush, flushed, file);
+    begin_flush(file, unflushed(file));
     if (sink->settings->idle_ns > 0)
         set_idle(file, sink->now.mono_ns + sink->settings->idle_ns);
 }
@@ -314,7 +328,6 @@ static void closed(void *file_, const struct ps_file_answer *answer)
 
 void ps_hdfs_file_close(struct ps_hdfs_file *file)
 {
-    struct ps_hdfs_sink *sink = file->sink;
     if (!ps_hadoop_writer_end(file->writer, &file->output)) {
         file->broken = true;
         ps_hdfs_file_flush(file);
@@ -323,10 +336,8 @@ void ps_hdfs_file_close(struct ps_hdfs_file *file)
     leave_bucket(file);
     file->state = PS_HDFS_FILE_CLOSING;
     uint32_t events = unflushed(file);
-    if (events > 0) {
-        file->flushed[file->flush_count++] = events;
-        ps_file_flush(file->stream, sink->settings->flush, flushed, file);
-    }
+    if (events > 0)
+        begin_flush(file, events);
     if (file->written.count == 0)
         file->bucket = NULL;
     ps_file_close(file->stream, closed, file);
@@ -362,7 +373,7 @@ static void take_back(struct ps_hdfs_file *file)
         leave_bucket(file);
     bucket->earlier -= file->written.count;
     ps_hdfs_events_prepend(&file->sink->pool, &file->written, &bucket->waiting);
-    file->flush_count = 0;
+    forget_flushes(file);
     file->bucket = NULL;
     ps_hdfs_bucket_make_ready(file->sink, bucket);
     ps_hdfs_bucket_release(file->sink, bucket);
@@ -373,6 +384,7 @@ static void end(struct ps_hdfs_file *file)
 {
     if (file->state == PS_HDFS_FILE_CLOSING && file->stream != NULL)
         return; /* `closed` goes on */
+    forget_flushes(file);
     if (file->stream != NULL)
         ps_file_abandon(file->stream);
     file->stream = NULL;
@@ -434,7 +446,7 @@ void ps_hdfs_file_forget(struct ps_hdfs_file *file)
         count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? file->written.count : 0);
         bucket->earlier -= file->written.count;
         ps_hdfs_events_clear(&sink->pool, &file->written);
-        file->flush_count = 0;
+        forget_flushes(file);
         file->bucket = NULL;
         ps_hdfs_bucket_release(sink, bucket);
     }

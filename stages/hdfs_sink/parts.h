@@ -145,7 +145,8 @@ struct ps_hdfs_sink {
     struct ps_hdfs_files idles;   /* open, longest idle first */
     struct ps_hdfs_files touches; /* written to since the last flush, the longest ago first */
     uint32_t touch_count;
-    bool took;                      /* a lease since the last tick */
+    uint32_t flush_count;           /* flushes under way, of all files */
+    uint64_t took_ns;               /* when the last lease was taken */
     struct ps_hdfs_files finishing; /* not open any more */
     uint32_t finishing_count;
     struct ps_hdfs_looks looks;

@@ -9,8 +9,9 @@
 /* When the sink is recalled: for acknowledgements, and for files to be closed and renamed. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
-#define FLUSH_WAIT_NS (PS_NS_PER_MS / 40) /* for each file that is to be flushed */
-#define FLUSH_WAIT_MAX_NS (5 * PS_NS_PER_MS)
+#define FLUSH_WAIT_NS (PS_NS_PER_MS / 10)   /* for each file that is to be flushed */
+#define FLUSH_QUIET_NS (PS_NS_PER_MS / 200) /* the same, after the last lease */
+#define FLUSH_WAIT_MAX_NS (100 * PS_NS_PER_MS)
 #define FLAW_REPORT_NS (60 * PS_NS_PER_S)
 
 struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
@@ -55,6 +56,11 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
     ps_hdfs_table_free(&sink->table);
     free(sink->pool.events);
     free(sink);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* ---- leases ---- */
@@ -214,17 +220,12 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
     sink->slots[slot] = *lease;
     place_events(sink, *lease, slot);
     *lease = NULL;
-    sink->took = true;
+    sink->took_ns = now->mono_ns;
     pump_ready(sink);
     return PS_TAKEN;
 }
 
 /* ---- the cycle ---- */
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static void roll_old(struct ps_hdfs_sink *sink)
 {
@@ -241,21 +242,38 @@ static void roll_old(struct ps_hdfs_sink *sink)
     }
 }
 
-/* A flush costs the worker and the datanodes as much as a few dozen events. Where many files get a few events each from every
- * lease, and more leases come, a file waits in proportion to their number, so that a flush has more events behind it. A cycle
- * without a lease flushes all. */
+/* A flush costs the worker and the datanodes as much as dozens of events. Where many files get a few events each from every lease, a
+ * file waits in proportion to the number of files, so that a flush has more events behind it. When no lease has come for a while, far
+ * shorter than what their flushes take, and no answer is awaited, all are flushed: the source may wait for them. */
+struct flush_times {
+    uint64_t wait_ns; /* after the first event of a file */
+    uint64_t all_ns;  /* when all are flushed; PS_NEVER: not before their times */
+};
+
+static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
+{
+    if (sink->touch_count <= PS_HDFS_FLUSHED_FILES || !has_room(sink))
+        return (struct flush_times){0};
+    return (struct flush_times){
+        .wait_ns = least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
+        .all_ns = sink->flush_count > 0 ? PS_NEVER : sink->took_ns + sink->touch_count * FLUSH_QUIET_NS,
+    };
+}
+
+static uint64_t flush_due_ns(const struct ps_hdfs_file *file, const struct flush_times *times)
+{
+    return least(file->touched_ns + times->wait_ns, times->all_ns);
+}
+
 static void flush_touched(struct ps_hdfs_sink *sink)
 {
-    uint64_t wait_ns = sink->took && sink->touch_count > PS_HDFS_FLUSHED_FILES
-                           ? least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS)
-                           : 0;
-    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches), *next; file != NULL; file = next) {
+    const struct flush_times times = flush_times(sink);
+    struct ps_hdfs_file *next;
+    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches);
+         file != NULL && flush_due_ns(file, &times) <= sink->now.mono_ns; file = next) {
         next = TAILQ_NEXT(file, touches);
-        if (file->touched_ns + wait_ns > sink->now.mono_ns)
-            break;
         ps_hdfs_file_flush(file);
     }
-    sink->took = false;
 }
 
 /* When the next of its own clocks runs out. */
@@ -273,16 +291,17 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
     return due_ns;
 }
 
-/* Whether a file that waited for the answer to a flush can be flushed now. */
-static bool may_flush(const struct ps_hdfs_sink *sink)
+/* When a file is to be flushed that need not wait for the answer to a flush before. */
+static uint64_t next_flush(const struct ps_hdfs_sink *sink)
 {
+    const struct flush_times times = flush_times(sink);
     const struct ps_hdfs_file *file;
     TAILQ_FOREACH(file, &sink->touches, touches)
     {
         if (ps_hdfs_file_may_flush(file))
-            return true;
+            return flush_due_ns(file, &times);
     }
-    return false;
+    return PS_NEVER;
 }
 
 uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
@@ -299,8 +318,7 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
         due_ns = now->mono_ns;
     if (buries)
         due_ns = least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
-    if (may_flush(sink))
-        due_ns = now->mono_ns;
+    due_ns = least(due_ns, next_flush(sink));
     due_ns = least(due_ns, next_due(sink));
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }
