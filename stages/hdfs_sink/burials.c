@@ -14,9 +14,16 @@ static const char *reason_of(struct ps_hdfs_sink *sink)
     const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
     const struct ps_lease *lease = sink->slots[flawed->slot];
     const char *flaw;
-    return ps_hdfs_find_place(sink, lease, flawed->position, &name, &flaw) == PS_HDFS_UNPLACEABLE
-               ? flaw
-               : sink->refusal;
+    enum ps_hdfs_placed placed = ps_hdfs_find_place(sink, lease, flawed->position, &name, &flaw);
+    struct ps_hdfs_placer *placer = sink->settings->placer;
+    struct ps_err reason = {.length = 0};
+    if (placed == PS_HDFS_UNPLACEABLE)
+        return flaw;
+    if (placer == NULL)
+        return sink->refusal;
+    placer->explain(placer, lease, flawed->position, &reason);
+    snprintf(sink->refusal, sizeof sink->refusal, "%s", ps_err_join(&reason));
+    return sink->refusal;
 }
 
 /* Returns false: no event is to be buried. */

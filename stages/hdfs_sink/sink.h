@@ -34,6 +34,9 @@ struct ps_hdfs_placer {
     enum ps_hdfs_placed (*place)(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
                                  uint32_t position, const struct ps_now *now,
                                  struct ps_hdfs_bucket_name *name, const char **flaw);
+    /* Why the event at this position, which has a place, was refused by the format of the files. */
+    void (*explain)(struct ps_hdfs_placer *placer, const struct ps_lease *lease, uint32_t position,
+                    struct ps_err *reason);
 };
 
 /* Shared by all workers; const. */
@@ -63,6 +66,8 @@ struct ps_hdfs_settings {
         "Files that the file system completed after a failure or a crash",                                   \
         "Tries to rename a file after one that failed",                                                      \
         "Files found that an agent before this one left with their names in use"
+
+#define PS_HDFS_COUNTERS 5
 
 struct ps_hdfs_sink;
 

@@ -3,58 +3,43 @@
 
 #include <string.h>
 
-enum flaw { NO_FLAW, NO_TIMESTAMP, BAD_TIMESTAMP, TOO_LONG, EMPTY };
+static const char too_long[] =
+    "the values of its partition are longer than 2,048 bytes: check the headers in "
+    "hive.partition";
 
-static const char *const flaw_texts[] = {
-    [NO_FLAW] = "none",
-    [NO_TIMESTAMP] = "hive.partition has a time escape, and the event has no header timestamp: add a "
-                     "timestamp interceptor, or "
-                     "set useLocalTimeStamp = true",
-    [BAD_TIMESTAMP] = "hive.partition has a time escape, and the event's header timestamp is no number of "
-                      "milliseconds: correct "
-                      "what sets it, or set useLocalTimeStamp = true",
-    [TOO_LONG] =
-        "the values of its partition are longer than 2,048 bytes: check the headers in hive.partition",
-    [EMPTY] = "a value of its partition is empty: check the headers in hive.partition",
+static const char *const flaws[] = {
+    [PS_ESCAPE_OK] = "a value of its partition is empty: check the headers in hive.partition",
+    [PS_ESCAPE_NO_TIMESTAMP] =
+        "hive.partition has a time escape, and the event has no header timestamp: add a "
+        "timestamp interceptor, or "
+        "set useLocalTimeStamp = true",
+    [PS_ESCAPE_BAD_TIMESTAMP] =
+        "hive.partition has a time escape, and the event's header timestamp is no number of "
+        "milliseconds: correct "
+        "what sets it, or set useLocalTimeStamp = true",
+    [PS_ESCAPE_TOO_LONG] = too_long,
 };
 
-static enum flaw flaw_of(enum ps_escape_result result)
-{
-    switch (result) {
-    case PS_ESCAPE_NO_TIMESTAMP:
-        return NO_TIMESTAMP;
-    case PS_ESCAPE_BAD_TIMESTAMP:
-        return BAD_TIMESTAMP;
-    case PS_ESCAPE_TOO_LONG:
-        return TOO_LONG;
-    case PS_ESCAPE_OK:
-        break;
-    }
-    return NO_FLAW;
-}
-
-/* The values of the event's partition, each with a 0 behind it. A 0 in a value ends it. */
-static enum flaw key_of(struct ps_hive_sink *sink, const struct ps_lease *lease, uint32_t position,
-                        char key[PS_HIVE_VALUES_BYTES], uint32_t *length)
+const char *ps_hive_key_of(struct ps_hive_sink *sink, const struct ps_lease *lease, uint32_t position,
+                           char key[PS_HIVE_VALUES_BYTES], uint32_t *length)
 {
     const struct ps_event *event = ps_lease_event(lease, position);
     *length = 0;
     for (uint32_t i = 0; i < sink->settings->value_count; i++) {
-        uint32_t count;
+        uint32_t count = 0;
         enum ps_escape_result result =
             ps_escape_expand(sink->settings->values[i], &sink->caches[i], lease->batch, event, &sink->now,
                              key + *length, PS_HIVE_VALUES_BYTES - *length - 1, &count);
-        if (result != PS_ESCAPE_OK)
-            return flaw_of(result);
-        count = (uint32_t)strnlen(key + *length, count);
-        if (count == 0)
-            return EMPTY;
+        if (result == PS_ESCAPE_OK)
+            count = (uint32_t)strnlen(key + *length, count);
+        if (result != PS_ESCAPE_OK || count == 0)
+            return flaws[result];
         key[*length + count] = '\0';
         *length += count + 1;
         if (*length == PS_HIVE_VALUES_BYTES)
-            return TOO_LONG;
+            return too_long;
     }
-    return NO_FLAW;
+    return NULL;
 }
 
 static bool is_same(const struct ps_hive_partition *partition, const char *key, uint32_t length)
@@ -80,13 +65,13 @@ static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps
         if (ps_lease_is_settled(lease, position))
             continue;
         if (partition == NULL || !sink->settings->is_constant) {
-            enum flaw flaw = key_of(sink, lease, position, key, &length);
-            if (flaw != NO_FLAW && !ps_port_has_deadletter(sink->port)) {
-                refuse(sink, flaw_texts[flaw]);
+            const char *flaw = ps_hive_key_of(sink, lease, position, key, &length);
+            if (flaw != NULL && !ps_port_has_deadletter(sink->port)) {
+                refuse(sink, flaw);
                 return PS_RETRY;
             }
-            if (flaw != NO_FLAW) {
-                snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw_texts[flaw]);
+            if (flaw != NULL) {
+                snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw);
                 sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
                 continue;
             }

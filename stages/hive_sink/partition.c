@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define PURPOSE "a partition of Hive"
-#define EVENTS_AT_ONCE 4096U /* written in one cycle */
+#define LOCATIONS_MAX 10000U           /* of a plain table, which are known at a time */
+#define LOCATION_NS (60 * PS_NS_PER_S) /* then it is asked again: somebody may have dropped the partition */
+#define EVENTS_AT_ONCE 4096U           /* written in one cycle */
 /* A transaction with so many events ends when none has come for so long: its channel gives nothing more. */
 #define ENOUGH_EVENTS 100U
 #define SILENCE_NS (50 * PS_NS_PER_MS)
@@ -73,9 +75,8 @@ static struct ps_hive_partition *make(struct ps_hive_sink *sink, const char *key
 /* The one that got its last event the longest time ago ends what it has, and goes. */
 static void close_surplus(struct ps_hive_sink *sink)
 {
-    uint32_t surplus = sink->partition_count > sink->settings->partitions_max
-                           ? sink->partition_count - sink->settings->partitions_max
-                           : 0;
+    uint32_t most = sink->settings->is_plain ? LOCATIONS_MAX : sink->settings->partitions_max;
+    uint32_t surplus = sink->partition_count > most ? sink->partition_count - most : 0;
     struct ps_hive_partition *partition = TAILQ_LAST(&sink->recent, ps_hive_partitions);
     for (; surplus > 0 && partition != TAILQ_FIRST(&sink->recent); surplus--) {
         partition->is_closing = true;
@@ -118,6 +119,7 @@ void ps_hive_partition_free(struct ps_hive_partition *partition)
     free(partition->ids);
     free(partition->opened);
     free(partition->directory);
+    free(partition->place);
     free(partition->name);
     free(partition);
 }
@@ -227,8 +229,10 @@ static bool keep_location(struct ps_hive_partition *partition, struct ps_slice l
     memcpy(text, location.data, location.length);
     size_t url = ps_hdfs_url_length(text);
     bool is_same = url == ps_hdfs_url_length(table) && strncasecmp(text, table, url) == 0;
-    if (is_same)
-        partition->directory = ps_must_copy_text(text + url, PURPOSE);
+    free(partition->directory);
+    free(partition->place);
+    partition->directory = is_same ? ps_must_copy_text(text + url, PURPOSE) : NULL;
+    partition->place = NULL;
     free(text);
     return is_same;
 }
@@ -245,10 +249,24 @@ static void made(void *partition_, const struct ps_hive_answer *answer)
         ask_failed(partition, "the partition cannot be made", answer);
 }
 
+/* Its directory is known. */
+static void become_found(struct ps_hive_partition *partition)
+{
+    struct ps_hive_sink *sink = partition->sink;
+    partition->is_found = true;
+    partition->found_ns = sink->now.mono_ns;
+    partition->failures = 0;
+    if (sink->settings->is_plain)
+        partition->state = PS_HIVE_PARTITION_EMPTY;
+    else
+        open_transactions(partition);
+}
+
 static void found(void *partition_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_partition *partition = partition_;
     struct ps_hive_request request = request_of(partition);
+    partition->is_found &= answer->error != PS_HIVE_MISSING;
     if (answer->error == PS_HIVE_MISSING && partition->sink->settings->makes_partitions) {
         ask(partition, PS_HIVE_APPEND_PARTITION, &request, made);
     } else if (answer->error != PS_HIVE_OK) {
@@ -258,12 +276,13 @@ static void found(void *partition_, const struct ps_hive_answer *answer)
                        : "the partition cannot be found",
                    answer);
     } else if (!keep_location(partition, answer->table.location)) {
+        partition->is_found = false;
         partition->state = PS_HIVE_PARTITION_EMPTY;
         ps_hive_partition_fail(partition, "the partition is in another file system than its table", "");
     } else {
-        partition->is_found = true;
-        open_transactions(partition);
+        become_found(partition);
     }
+    partition->sink->goes_on = true;
 }
 
 /* ---- writing ---- */
@@ -292,19 +311,33 @@ static struct ps_hive_txn *next_txn(struct ps_hive_partition *partition)
     return NULL;
 }
 
+static void ask_where(struct ps_hive_partition *partition)
+{
+    struct ps_hive_request request = request_of(partition);
+    ask(partition, PS_HIVE_GET_PARTITION, &request, found);
+}
+
+bool ps_hive_partition_find(struct ps_hive_partition *partition)
+{
+    bool is_old =
+        partition->name != NULL && partition->sink->now.mono_ns >= partition->found_ns + LOCATION_NS;
+    if (partition->state == PS_HIVE_PARTITION_EMPTY && (!partition->is_found || is_old))
+        ask_where(partition);
+    return partition->is_found;
+}
+
 void ps_hive_partition_pump(struct ps_hive_partition *partition)
 {
-    struct ps_hive_request request;
-    if (partition->state == PS_HIVE_PARTITION_RESTS && partition->sink->now.mono_ns >= partition->rest_ns)
+    if (partition->state == PS_HIVE_PARTITION_RESTS && partition->sink->now.mono_ns >= partition->rest_ns) {
         partition->state = PS_HIVE_PARTITION_EMPTY;
+        partition->sink->goes_on = true;
+    }
     if (partition->waiting.count == 0)
         return;
-    if (partition->state == PS_HIVE_PARTITION_EMPTY && partition->is_found) {
+    if (partition->state == PS_HIVE_PARTITION_EMPTY && partition->is_found)
         open_transactions(partition);
-    } else if (partition->state == PS_HIVE_PARTITION_EMPTY) {
-        request = request_of(partition);
-        ask(partition, PS_HIVE_GET_PARTITION, &request, found);
-    }
+    else if (partition->state == PS_HIVE_PARTITION_EMPTY)
+        ask_where(partition);
     for (uint32_t i = 0; i < EVENTS_AT_ONCE && partition->waiting.count > 0; i++) {
         struct ps_hive_txn *txn = next_txn(partition);
         if (txn == NULL || !ps_hive_txn_write_next(txn))

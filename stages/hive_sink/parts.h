@@ -17,7 +17,7 @@
 #define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each with a 0 behind it */
 
 enum {
-    PS_HIVE_PARTITIONS_OPEN = PS_COUNTER_extra,
+    PS_HIVE_PARTITIONS_OPEN = PS_COUNTER_extra + PS_HDFS_COUNTERS,
     PS_HIVE_TXNS_OPEN,
     PS_HIVE_TXNS_COMMITTED,
     PS_HIVE_TXNS_ABORTED,
@@ -87,8 +87,10 @@ struct ps_hive_partition {
     uint32_t id_next, id_count; /* pairs */
     int64_t *opened;            /* transactions without write ids yet */
     uint32_t opened_count;
-    char *directory; /* its path in the file system */
-    char *name;      /* "day=2026-11-21"; NULL: the table has no partitions */
+    char *directory;   /* its path in the file system */
+    uint64_t found_ns; /* when the metastore was asked for that */
+    char *place;       /* of a plain table: directory and prefix of its files; NULL: not made yet */
+    char *name;        /* "day=2026-11-21"; NULL: the table has no partitions */
     char *values[PS_HIVE_PARTITION_KEYS_MAX];
     uint32_t hash, key_length;
     char key[]; /* its values, each with a 0 behind it */
@@ -110,13 +112,15 @@ struct ps_hive_sink {
     uint64_t table_rest_ns;
     uint32_t table_failures;
     struct ps_hive_target table;
-    struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet */
+    struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet, or `files` has it */
+    struct ps_hive_files *files;      /* of a plain table; NULL: not known yet, or it is transactional */
     char *url;                        /* of the file system */
     uint64_t orc_bytes;               /* of memory in ORC writers, at the last tick */
     struct ps_hive_rows *rows;
     struct ps_lease *slots[PS_HIVE_LEASES_MAX]; /* a ring */
     uint32_t first_slot, slot_count;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
+    bool goes_on; /* something has come that it may have waited for (plain tables) */
     bool ends;    /* transactions end at once: a drain, or no memory for more events */
     struct ps_hdfs_pool pool;
     struct ps_hdfs_events flawed; /* become dead letters, the first one now */
@@ -153,6 +157,8 @@ void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answe
 /* NULL: no memory. */
 struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key,
                                                 uint32_t key_length);
+/* A plain table: asks where it is, or makes it, unless that is known, and not too long ago. Returns whether it is known. */
+bool ps_hive_partition_find(struct ps_hive_partition *partition);
 /* Goes on with what can be done now: asks for what it needs, begins transactions, writes events. */
 void ps_hive_partition_pump(struct ps_hive_partition *partition);
 /* Ends transactions whose time has come. Returns the mono_ns of the next one. */
@@ -189,7 +195,20 @@ bool ps_hive_txn_answered(struct ps_hive_txn *txn);
 /* Out of its partition, and its files with it: dead. For the close of the sink. */
 void ps_hive_txn_leave(struct ps_hive_txn *txn);
 
+/* files.c: the files of a plain table. Takes the sink's file system over. NULL and the reason: no memory. */
+struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_err *err);
+void ps_hive_files_close(struct ps_hive_files *files);
+/* As the functions of struct ps_sink_ops of the same names; `files` is known. */
+enum ps_result ps_hive_files_work(struct ps_hive_files *files, struct ps_lease **lease);
+uint64_t ps_hive_files_tick(struct ps_hive_files *files);
+bool ps_hive_files_drain(struct ps_hive_files *files);
+bool ps_hive_files_recall(struct ps_hive_files *files, struct ps_lease **back);
+
 /* events.c */
+/* The values of the event's partition, each with a 0 behind it. A 0 in a value ends it. Returns NULL, or what is wrong with the event, and
+ * the cure. */
+const char *ps_hive_key_of(struct ps_hive_sink *sink, const struct ps_lease *lease, uint32_t position,
+                           char key[PS_HIVE_VALUES_BYTES], uint32_t *length);
 bool ps_hive_sink_has_room(const struct ps_hive_sink *sink);
 enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **lease,
                                  const struct ps_now *now);

@@ -106,6 +106,7 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
         ps_hive_partition_free(partition);
     }
     ps_filesystem_close(sink->filesystem); /* no callback is called any more */
+    ps_hive_files_close(sink->files);
     free_txns(&sink->dead);
     if (sink->loop != NULL)
         ps_hadoop_loop_close(sink->loop);
@@ -149,13 +150,18 @@ static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *
 static enum ps_status take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table,
                                  struct ps_err *err)
 {
-    if (ps_hive_target_read(table, &sink->table, err) != PS_OK)
+    if (ps_hive_target_read(table, sink->settings->is_plain, &sink->table, err) != PS_OK)
         return PS_FAIL;
     if (sink->table.key_count != sink->settings->value_count)
         return ps_err_set(err, "it has %u partition keys, and hive.partition has %u values",
                           sink->table.key_count, sink->settings->value_count);
     sink->rows = open_rows(sink, err);
-    return sink->rows != NULL && open_filesystem(sink, err) == PS_OK ? PS_OK : PS_FAIL;
+    if (sink->rows == NULL || open_filesystem(sink, err) != PS_OK)
+        return PS_FAIL;
+    if (!sink->settings->is_plain)
+        return PS_OK;
+    sink->files = ps_hive_files_open(sink, err);
+    return sink->files != NULL ? PS_OK : PS_FAIL;
 }
 
 static void table_failed(struct ps_hive_sink *sink, const char *reason)
@@ -184,6 +190,7 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
     } else {
         sink->table_state = PS_HIVE_TABLE_KNOWN;
         sink->table_failures = 0;
+        sink->goes_on = true;
         ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s",
                sink->settings->database, sink->settings->table, sink->table.location);
     }
@@ -266,11 +273,27 @@ bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
            sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
 }
 
+/* Of a plain table. */
+static uint64_t tick_files(struct ps_hive_sink *sink)
+{
+    uint64_t due_ns = ask_for_table(sink);
+    due_ns = ps_hive_least(due_ns, tick_partitions(sink));
+    due_ns = ps_hive_least(due_ns, turn(sink));
+    if (sink->files != NULL)
+        due_ns = ps_hive_least(due_ns, ps_hive_files_tick(sink->files));
+    if (sink->refused && sink->goes_on)
+        due_ns = sink->now.mono_ns;
+    sink->goes_on = false;
+    return due_ns > sink->now.mono_ns ? due_ns : sink->now.mono_ns;
+}
+
 static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
 {
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
     (void)plan;
     sink->now = *now;
+    if (sink->settings->is_plain)
+        return tick_files(sink);
     bool buries = ps_hive_bury(sink);
     uint64_t due_ns = ask_for_table(sink);
     due_ns = ps_hive_least(due_ns, tick_partitions(sink));
@@ -289,7 +312,7 @@ static bool drain(const void *plan, void *state, const struct ps_now *now)
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
     sink->ends = true;
     (void)tick(plan, state, now);
-    return sink->slot_count == 0;
+    return sink->files != NULL ? ps_hive_files_drain(sink->files) : sink->slot_count == 0;
 }
 
 /* ---- recall ---- */
@@ -364,6 +387,8 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
     (void)plan;
     sink->now = *now;
+    if (sink->files != NULL)
+        return ps_hive_files_recall(sink->files, back);
     if (sink->recall_ns == 0) {
         sink->recall_ns = now->mono_ns;
         stop_taking(sink);
@@ -379,8 +404,14 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
 
 static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
 {
+    struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
     (void)plan;
-    return ps_hive_sink_take(*(struct ps_hive_sink **)state, lease, now);
+    if (!sink->settings->is_plain)
+        return ps_hive_sink_take(sink, lease, now);
+    sink->now = *now;
+    enum ps_result result = sink->files != NULL ? ps_hive_files_work(sink->files, lease) : PS_LATER;
+    sink->refused = result == PS_LATER;
+    return result;
 }
 
 const struct ps_sink_ops ps_hive_sink_ops = {

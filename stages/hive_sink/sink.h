@@ -11,16 +11,28 @@
  * partitions go on. A commit without an answer is asked again until there is one: it was aborted, or it was not, and Hive knows.
  * Transactions of a process that was killed stay open until Hive's hive.txn.timeout.
  *
+ * A table that is not transactional gets files of text or JSON from the sink hdfs (stages/hdfs_sink/), which is told by this one where
+ * events go, and what their lines are: files.c.
+ *
  * Thread: the sink's worker. Never blocks, except as its file system does. Allocates for new partitions, transactions and files. */
 #pragma once
 
 #include "core/stage.h"
 #include "stages/hdfs/open.h"
+#include "stages/hdfs_sink/sink.h"
 #include "stages/hive/delimited.h"
 #include "stages/hive/security.h"
 #include "stages/text/escape.h"
 
 #define PS_HIVE_PARTITION_KEYS_MAX 16U
+
+/* How the files of a table that is not transactional are written (files.c). */
+struct ps_hive_plain_settings {
+    const char *agent;                                  /* in names of files */
+    uint64_t roll_interval_ns, roll_bytes, roll_events; /* 0: never */
+    enum ps_file_flush flush;
+    bool recovers_orphans;
+};
 
 enum ps_hive_serializer { PS_HIVE_DELIMITED, PS_HIVE_JSON };
 
@@ -31,6 +43,8 @@ struct ps_hive_settings {
     uint32_t value_count;
     bool is_constant; /* all events have the same partition */
     bool makes_partitions;
+    bool is_plain; /* the table is not transactional: text or JSON */
+    struct ps_hive_plain_settings plain;
     uint32_t txns_per_batch;
     uint32_t batch_events; /* in one transaction */
     uint64_t commit_ns;    /* the age of a transaction with fewer events */
@@ -46,9 +60,10 @@ struct ps_hive_settings {
     const char *user, *host;
 };
 
-/* Its own counters (PS_COUNTER_extra + i). */
+/* Its own counters (PS_COUNTER_extra + i): those of the sink hdfs first. */
 #define PS_HIVE_COUNTER_NAMES                                                                                \
-    "partitions_open_now", "transactions_open_now", "transactions_committed", "transactions_aborted"
+    PS_HDFS_COUNTER_NAMES, "partitions_open_now", "transactions_open_now", "transactions_committed",         \
+        "transactions_aborted"
 
 struct ps_hive_sink;
 

@@ -134,28 +134,43 @@ static bool contains(struct ps_slice slice, const char *text)
     return slice.length > 0 && memmem(slice.data, slice.length, text, strlen(text)) != NULL;
 }
 
-static enum ps_status check_kind(const struct ps_hive_table *table, struct ps_err *err)
+static enum ps_status check_kind(const struct ps_hive_table *table, bool is_plain, struct ps_err *err)
 {
-    if (!is(ps_hive_pairs_find(&table->parameters, "transactional"), "true"))
+    bool is_transactional = is(ps_hive_pairs_find(&table->parameters, "transactional"), "true");
+    if (table->location.length == 0)
+        return ps_err_set(err, "it has no location (a view?)");
+    if (is_plain && is_transactional)
+        return ps_err_set(err, "it is transactional: leave penstock.table.type = plain out");
+    if (is_plain)
+        return PS_OK;
+    if (!is_transactional)
         return ps_err_set(err, "it is not transactional: the sink streams into tables that were made with "
-                               "tblproperties ('transactional'='true')");
+                               "tblproperties ('transactional'='true'); with penstock.table.type = plain it "
+                               "writes files of text and JSON tables");
     if (contains(ps_hive_pairs_find(&table->parameters, "transactional_properties"), "insert_only"))
         return ps_err_set(err,
                           "its transactional_properties are insert_only: the sink needs the default ones");
     if (!contains(table->output_format, "OrcOutputFormat"))
         return ps_err_set(err, "its files are not ORC (%.*s)", (int)table->output_format.length,
                           table->output_format.data);
-    if (table->location.length == 0)
-        return ps_err_set(err, "it has no location (a view?)");
     return PS_OK;
 }
 
-enum ps_status ps_hive_target_read(const struct ps_hive_table *table, struct ps_hive_target *target,
-                                   struct ps_err *err)
+/* What its files are. */
+static enum ps_status read_format(const struct ps_hive_table *table, bool is_plain,
+                                  struct ps_hive_target *target, struct ps_err *err)
+{
+    if (is_plain)
+        return ps_hive_text_format_read(table, target->type, &target->text, err);
+    return read_buckets(table, target, err) == PS_OK ? read_orc(table, target, err) : PS_FAIL;
+}
+
+enum ps_status ps_hive_target_read(const struct ps_hive_table *table, bool is_plain,
+                                   struct ps_hive_target *target, struct ps_err *err)
 {
     *target = (struct ps_hive_target){.bucket_count = 1};
-    if (check_kind(table, err) != PS_OK || read_type(table, target, err) != PS_OK ||
-        read_buckets(table, target, err) != PS_OK || read_orc(table, target, err) != PS_OK) {
+    if (check_kind(table, is_plain, err) != PS_OK || read_type(table, target, err) != PS_OK ||
+        read_format(table, is_plain, target, err) != PS_OK) {
         ps_hive_target_free(target);
         return PS_FAIL;
     }

@@ -3,6 +3,7 @@
 
 #include "stages/hive/bucket.h"
 #include "stages/hive/message.h"
+#include "stages/hive_text/format.h"
 #include "stages/orc/writer.h"
 
 #define PS_HIVE_BUCKET_COLUMNS_MAX 64U
@@ -19,11 +20,14 @@ struct ps_hive_target {
     struct ps_orc_settings orc;  /* with `type` */
     char *bloom_filter_columns;  /* NULL: none */
     char *collection, *map_key;  /* of its serde: collection.delim, mapkey.delim; "": not set */
+    struct ps_hive_text_format
+        text; /* of its files, if it is not transactional; then it has no buckets, and `orc` is not used */
 };
 
-/* PS_FAIL: what keeps the sink from writing to it (not transactional, not ORC, a type). Owns: ps_hive_target_free. */
-enum ps_status ps_hive_target_read(const struct ps_hive_table *table, struct ps_hive_target *target,
-                                   struct ps_err *err);
+/* `is_plain`: it is to be a table of text or JSON that is not transactional. PS_FAIL: what keeps the sink from writing to it (transactional or
+ * not, the format of its files, a type). Owns: ps_hive_target_free. */
+enum ps_status ps_hive_target_read(const struct ps_hive_table *table, bool is_plain,
+                                   struct ps_hive_target *target, struct ps_err *err);
 void ps_hive_target_free(struct ps_hive_target *target);
 
 uint32_t ps_hive_target_bucket(const struct ps_hive_target *target, const struct ps_orc_value *row);

@@ -1,5 +1,4 @@
-/* Sink hive (Flume's HiveSink): events as rows of a transactional table of Hive. Thread: its worker. Delivery:
- * stages/hive_sink/sink.h. */
+/* Sink hive (Flume's HiveSink): events as rows of a table of Hive. Thread: its worker. Delivery: stages/hive_sink/sink.h. */
 #include "core/stage.h"
 
 #include "core/nearest.h"
@@ -16,12 +15,16 @@
 #include <unistd.h>
 
 #define LONGEST_MS (10 * INT64_C(365) * 86400 * 1000) /* longer times are never */
-#define LOCK_TIMEOUT_S 300                            /* Hive's hive.txn.timeout, unless it is configured */
+#define LONGEST_S (LONGEST_MS / 1000)
+#define LOCK_TIMEOUT_S 300 /* Hive's hive.txn.timeout, unless it is configured */
 
 struct hive_plan {
     const char *metastore, *database, *table, *partition, *time_zone, *round_unit, *serializer;
     const char *delimiter, *field_names, *separator, *configuration_directory, *principal, *keytab;
     bool makes_partitions, round, local_time;
+    int table_type, orphans;
+    bool hsync;
+    int64_t roll_interval_s, roll_bytes, roll_events;
     int64_t txns_per_batch, batch_size, connections_max, idle_ms, call_timeout_ms, heartbeat_s, round_value,
         commit_ms;
     struct ps_hive_settings settings;
@@ -33,6 +36,9 @@ struct hive_plan {
 struct hive_state {
     struct ps_hive_sink *sink; /* must be first (ps_hive_sink_ops) */
 };
+
+enum { TRANSACTIONAL, PLAIN }; /* the words of penstock.table.type */
+enum { REPORT, RECOVER };      /* of penstock.orphans */
 
 #define FIELD(name) offsetof(struct hive_plan, name)
 #define TXNS_PER_BATCH "100"
@@ -55,7 +61,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(table),
      .flags = PS_OPTION_REQUIRED,
-     .help = "a transactional table, stored as ORC"},
+     .help = "a transactional table, stored as ORC; or see penstock.table.type"},
     {.key = "hive.partition",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(partition),
@@ -157,6 +163,57 @@ static const struct ps_option options[] = {
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
      .help = "age at which a transaction with fewer than batchSize events is committed"},
+    {.key = "penstock.table.type",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(table_type),
+     .words = PS_WORDS("transactional", "plain"),
+     .fallback = "transactional",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "transactional: ORC, a transaction for each batch, as Flume; plain: a table of text "
+             "(LazySimpleSerDe) or JSON that is not transactional, which gets files"},
+    {.key = "penstock.roll.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_interval_s),
+     .fallback = "300",
+     .min = 0,
+     .max = LONGEST_S,
+     .unit = "s",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: age at which a file is closed, and its rows are seen; 0: no limit"},
+    {.key = "penstock.roll.size",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_bytes),
+     .fallback = "134217728",
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "plain tables: bytes of bodies in a file after which the next event begins another; 0: no limit"},
+    {.key = "penstock.roll.count",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_events),
+     .fallback = "0",
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "events",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: events in a file after which the next event begins another; 0: no limit"},
+    {.key = "penstock.orphans",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(orphans),
+     .words = PS_WORDS("report", "recover"),
+     .fallback = "recover",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: files that this sink of this agent on this host left when it was killed: recover "
+             "completes and renames them; report logs and counts them"},
+    {.key = "penstock.hsync",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(hsync),
+     .fallback = "false",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: events count as delivered when they are on the disks of the datanodes (hsync), "
+             "not in their memory (hflush)"},
     {.key = "penstock.hadoop.conf",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(configuration_directory),
@@ -317,7 +374,7 @@ static void warn_about_values(const struct hive_plan *plan, const struct ps_cont
             ps_report(context, PS_LOG_WARN, numbers[i].key, "is below 0: %s is used, as in Flume",
                       numbers[i].fallback);
     }
-    if (plan->heartbeat_s == 0 || plan->heartbeat_s >= LOCK_TIMEOUT_S)
+    if (plan->table_type == TRANSACTIONAL && (plan->heartbeat_s == 0 || plan->heartbeat_s >= LOCK_TIMEOUT_S))
         ps_report(context, PS_LOG_WARN, "heartBeatInterval",
                   "Hive aborts transactions without a heartbeat for 5 minutes (hive.txn.timeout), unless it "
                   "is configured "
@@ -389,6 +446,13 @@ static enum ps_status hive_build(void *plan_, struct ps_context *context, struct
         .database = plan->database,
         .table = plan->table,
         .makes_partitions = plan->makes_partitions,
+        .is_plain = plan->table_type == PLAIN,
+        .plain = {.agent = context->agent,
+                  .roll_interval_ns = ms_ns(1000 * plan->roll_interval_s),
+                  .roll_bytes = (uint64_t)plan->roll_bytes,
+                  .roll_events = (uint64_t)plan->roll_events,
+                  .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
+                  .recovers_orphans = plan->orphans == RECOVER},
         .txns_per_batch = (uint32_t)or_default(plan->txns_per_batch, TXNS_PER_BATCH),
         .batch_events = (uint32_t)or_default(plan->batch_size, BATCH_SIZE),
         .commit_ns = ms_ns(plan->commit_ms),
@@ -455,28 +519,63 @@ static void hive_files(const void *plan_, void (*add)(void *argument, const char
     }
 }
 
+static void outline_table(const struct hive_plan *plan, const char *what, FILE *out)
+{
+    fprintf(out, "%s %s.%s", what, plan->database, plan->table);
+    if (plan->partition != NULL)
+        fprintf(out, " (%s)", plan->partition);
+    fprintf(out, " of %s", plan->metastore);
+}
+
+static void outline_files(const struct hive_plan *plan, FILE *out)
+{
+    const char *joint = ", a new one after ";
+    outline_table(plan, "writes files of the plain table", out);
+    if (plan->roll_interval_s > 0) {
+        fprintf(out, "%s%s", joint, ps_quantity_print_s((double)plan->roll_interval_s).text);
+        joint = " or ";
+    }
+    if (plan->roll_bytes > 0) {
+        fprintf(out, "%s%s bytes", joint, ps_quantity_print_count((uint64_t)plan->roll_bytes).text);
+        joint = " or ";
+    }
+    if (plan->roll_events > 0)
+        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)plan->roll_events).text);
+}
+
 static void hive_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct hive_plan *plan = plan_;
     (void)context;
-    fprintf(out, "streams rows into %s.%s", plan->database, plan->table);
-    if (plan->partition != NULL)
-        fprintf(out, " (%s)", plan->partition);
-    fprintf(out, " of %s, a transaction for at most %s events", plan->metastore,
+    if (plan->table_type == PLAIN) {
+        outline_files(plan, out);
+        return;
+    }
+    outline_table(plan, "streams rows into", out);
+    fprintf(out, ", a transaction for at most %s events",
             ps_quantity_print_count((uint64_t)or_default(plan->batch_size, BATCH_SIZE)).text);
     if (plan->commit_ms > 0)
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
 }
 
 static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
+static const char *const counter_helps[] = {
+    PS_HDFS_COUNTER_HELPS,
+    "Partitions that the sink knows, of which it got events lately",
+    "Transactions that are open",
+    "Transactions that were committed",
+    "Transactions that were aborted, those that were not used included",
+    NULL};
 
 const struct ps_stage_ops ps_sink_hive = {
     PS_STAGE(PS_KIND_SINK),
     .name = "hive",
     .aliases = PS_WORDS("org.apache.flume.sink.hive.HiveSink"),
-    .summary = "streams rows into a transactional table of Hive, with a transaction for each batch",
+    .summary =
+        "streams rows into a table of Hive: with a transaction for each batch, or, if it is plain, as files",
     .options = options,
     .counters = counter_names,
+    .counter_helps = counter_helps,
     .client_holds_events = true,
     .plan_size = sizeof(struct hive_plan),
     .state_size = sizeof(struct hive_state),

@@ -2,6 +2,7 @@
 
 #include "stages/hive/message.h"
 #include "stages/thrift/legacy.h"
+#include "tests/support/metastore_table.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -91,76 +92,6 @@ static void gather(struct ps_thrift_reader *in, enum ps_thrift_type type, struct
 
 /* ---- answers ---- */
 
-static void put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length)
-{
-    ps_thrift_put_field(out, PS_THRIFT_STRING, id, 0);
-    ps_thrift_put_text(out, text, length);
-}
-
-static uint32_t count_words(const char *words)
-{
-    uint32_t count = *words != '\0';
-    for (; *words != '\0'; words++)
-        count += *words == ',';
-    return count;
-}
-
-/* "a:b,c:d" as a list of FieldSchema. */
-static void put_columns(struct ps_thrift_writer *out, const char *columns)
-{
-    ps_thrift_put_list(out, PS_THRIFT_STRUCT, count_words(columns));
-    for (const char *at = columns; *at != '\0';) {
-        size_t name = strcspn(at, ":"), length = strcspn(at, ",");
-        put_text(out, 1, at, name);
-        put_text(out, 2, at + name + 1, length - name - 1);
-        ps_thrift_put_stop(out);
-        at += length + (at[length] == ',');
-    }
-}
-
-static void put_storage(struct ps_thrift_writer *out, const char *location)
-{
-    static const char format[] = "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat";
-    const struct ps_test_metastore_table *table = &peer.table;
-    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
-    put_columns(out, table->columns);
-    put_text(out, 2, location, strlen(location));
-    put_text(out, 4, format, strlen(format));
-    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
-    ps_thrift_put_i32(out, table->bucket_count);
-    ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
-    ps_thrift_put_list(out, PS_THRIFT_STRING, count_words(table->bucket_columns));
-    for (const char *at = table->bucket_columns; *at != '\0';) {
-        size_t length = strcspn(at, ",");
-        ps_thrift_put_text(out, at, length);
-        at += length + (at[length] == ',');
-    }
-    ps_thrift_put_stop(out);
-}
-
-static void put_table(struct ps_thrift_writer *out)
-{
-    static const char usual[] = "bucketing_version=2";
-    char location[512], parameters[512];
-    const struct ps_test_metastore_table *table = &peer.table;
-    snprintf(location, sizeof location, "file:%s", table->location);
-    snprintf(parameters, sizeof parameters, "%s%s%s", usual, table->parameters[0] != '\0' ? "," : "",
-             table->parameters);
-    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 7, 0);
-    put_storage(out, location);
-    ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
-    put_columns(out, table->keys);
-    ps_thrift_put_field(out, PS_THRIFT_MAP, 9, 0);
-    ps_thrift_put_map(out, PS_THRIFT_STRING, PS_THRIFT_STRING, count_words(parameters));
-    for (const char *at = parameters; *at != '\0';) {
-        size_t name = strcspn(at, "="), length = strcspn(at, ",");
-        ps_thrift_put_text(out, at, name);
-        ps_thrift_put_text(out, at + name + 1, length - name - 1);
-        at += length + (at[length] == ',');
-    }
-    ps_thrift_put_stop(out);
-}
-
 /* "file:/folder/a/b" of a partition's values. */
 static void partition_place(const struct arguments *arguments, char place[512])
 {
@@ -184,7 +115,7 @@ static bool throw(struct ps_thrift_writer * out, int16_t id)
 {
     static const char text[] = "not this time";
     ps_thrift_put_field(out, PS_THRIFT_STRUCT, id, 0);
-    put_text(out, 1, text, strlen(text));
+    ps_test_metastore_put_text(out, 1, text, strlen(text));
     ps_thrift_put_stop(out);
     return false;
 }
@@ -214,7 +145,7 @@ static void answer_partition(struct ps_thrift_writer *out, enum ps_hive_call cal
     }
     begin_success(out);
     ps_thrift_put_field(out, PS_THRIFT_STRUCT, 6, 0);
-    put_storage(out, place);
+    ps_test_metastore_put_storage(out, &peer.table, place);
     ps_thrift_put_stop(out);
 }
 
@@ -296,7 +227,7 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
         }
         begin_success(out);
         ps_thrift_put_field(out, PS_THRIFT_STRUCT, 1, 0);
-        put_table(out);
+        ps_test_metastore_put_table(out, &peer.table);
         ps_thrift_put_stop(out);
         break;
     case PS_HIVE_OPEN_TXNS:

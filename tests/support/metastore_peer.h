@@ -10,7 +10,9 @@ struct ps_test_metastore_table {
     const char *keys;           /* of partitions: "day:string"; "": none */
     const char *bucket_columns; /* "id" */
     int bucket_count;
-    const char *parameters; /* more of them: "orc.compress=NONE" */
+    const char *parameters;       /* more of them: "orc.compress=NONE" */
+    const char *serde;            /* of a table of text; NULL: it is ORC */
+    const char *serde_parameters; /* "field.delim=;" */
 };
 
 void ps_test_metastore_start(void);

@@ -1,18 +1,15 @@
 /* Sink hive: its keys, and transactions against a metastore within the test, on the local disk. With the real Hive:
  * tests/real/hive_sink_test.sh. */
 #include "tests/support/dead_letters.h"
-#include "tests/support/folder.h"
-#include "tests/support/metastore_peer.h"
+#include "tests/support/hive_stage.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
-static char table_folder[300];
 static char rows[1 << 16];
 
 static struct ps_test_metastore_table table_of(const char *keys)
 {
-    return (struct ps_test_metastore_table){.location = table_folder,
+    return (struct ps_test_metastore_table){.location = ps_test_hive_folder(),
                                             .columns = "line:string",
                                             .keys = keys,
                                             .bucket_columns = "line",
@@ -21,9 +18,8 @@ static struct ps_test_metastore_table table_of(const char *keys)
 }
 
 #define KEYS(...)                                                                                            \
-    PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database", "default", "hive.table", "t",        \
-            "serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval", "0",     \
-            __VA_ARGS__)
+    PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval",     \
+                 "0", __VA_ARGS__)
 #define USUAL "batchSize", "15000"
 #define BY_DAY "hive.partition", "%{day}"
 #define DAY(text, day) PS_EVENT(text, "day", day)
@@ -32,44 +28,9 @@ static int begin(void **state)
 {
     if (ps_test_folder_setup(state) != 0)
         return -1;
-    snprintf(table_folder, sizeof table_folder, "%s/t", ps_test_folder());
     struct ps_test_metastore_table table = table_of("");
     ps_test_metastore_set_table(&table);
     return 0;
-}
-
-static void start(struct ps_test_stage *stage, const char *const *keys)
-{
-    ps_test_stage_start(stage, &ps_sink_hive, keys);
-    stage->port.retry_step_ns = stage->port.retry_rest_max_ns = 10 * PS_NS_PER_MS;
-}
-
-/* Turns of the worker until `condition`; the clock goes as the real one. */
-#define AWAIT(stage, condition)                                                                              \
-    for (unsigned waited_ = 0; !(condition); waited_++) {                                                    \
-        assert_in_range(waited_, 0, PS_TEST_PATIENCE_MS);                                                    \
-        (void)ps_test_sink_tick(stage);                                                                      \
-        ps_test_stage_pass_ms(stage, 1);                                                                     \
-        usleep(1000);                                                                                        \
-    }
-
-static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    enum ps_result result = PS_LATER;
-    for (unsigned waited = 0; (result = ps_test_sink_work(stage, &lease)) == PS_LATER; waited++) {
-        assert_in_range(waited, 0, PS_TEST_PATIENCE_MS);
-        (void)ps_test_sink_tick(stage);
-        ps_test_stage_pass_ms(stage, 1);
-        usleep(1000);
-    }
-    assert_int_equal(result, PS_TAKEN);
-}
-
-static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    size_t done = stage->done_count;
-    offer(stage, lease);
-    ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
 }
 
 static void assert_rows(const char *folder, const char *expected)
@@ -81,7 +42,7 @@ static void assert_rows(const char *folder, const char *expected)
 static const char *partition(const char *day)
 {
     static char path[400];
-    snprintf(path, sizeof path, "%s/%s", table_folder, day);
+    snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), day);
     return path;
 }
 
@@ -145,10 +106,10 @@ static void test_rows_of_a_table(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, KEYS(USUAL));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"), PS_BODY("three")));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("four,passed over")));
-    assert_rows(table_folder, "one\ntwo\nthree\nfour\n");
+    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"), PS_BODY("three")));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("four,passed over")));
+    assert_rows(ps_test_hive_folder(), "one\ntwo\nthree\nfour\n");
     assert_int_equal(ps_test_metastore_calls("add_dynamic_partitions"), 0);
     assert_int_equal(ps_test_metastore_calls("open_txns"), 1);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 2);
@@ -163,8 +124,9 @@ static void test_partitions(void **unused)
     struct ps_test_metastore_table table = table_of("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    start(&stage, KEYS(BY_DAY));
-    deliver(&stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue"), DAY("c", "mon"), DAY("d", "tue")));
+    ps_test_hive_start(&stage, KEYS(BY_DAY));
+    ps_test_hive_deliver(
+        &stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue"), DAY("c", "mon"), DAY("d", "tue")));
     assert_rows(partition("mon"), "a\nc\n");
     assert_rows(partition("tue"), "b\nd\n");
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
@@ -176,9 +138,10 @@ static void test_batch_size(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, KEYS("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2"), PS_BODY("3"), PS_BODY("4"), PS_BODY("5")));
-    assert_rows(table_folder, "1\n2\n3\n4\n5\n");
+    ps_test_hive_start(&stage, KEYS("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
+    ps_test_hive_deliver(
+        &stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2"), PS_BODY("3"), PS_BODY("4"), PS_BODY("5")));
+    assert_rows(ps_test_hive_folder(), "1\n2\n3\n4\n5\n");
     assert_int_equal(ps_test_metastore_calls("commit_txn"), 3);
     assert_int_equal(ps_test_metastore_calls("open_txns"), 2);
     ps_test_stage_fini(&stage);
@@ -189,11 +152,11 @@ static void test_a_commit_without_an_answer(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, KEYS(USUAL));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_cut("commit_txn", 2);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
-    assert_rows(table_folder, "one\ntwo\n");
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
+    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
     assert_int_equal(ps_test_metastore_calls("commit_txn"), 4);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
@@ -204,10 +167,10 @@ static void test_a_commit_that_is_refused(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, KEYS(USUAL));
     ps_test_metastore_refuse("commit_txn", 1);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
-    assert_rows(table_folder, "one\ntwo\n");
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
+    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
@@ -221,17 +184,17 @@ static void test_calls_that_fail(void **unused)
     for (unsigned i = 0; i < PS_COUNT_OF(calls); i++) {
         struct ps_test_stage stage;
         ps_test_metastore_mark();
-        start(&stage, KEYS(USUAL));
+        ps_test_hive_start(&stage, KEYS(USUAL));
         ps_test_metastore_cut(calls[i], 1);
-        deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
         assert_int_equal(ps_test_metastore_left(), 0);
         ps_test_metastore_refuse(calls[i], 1);
         (void)ps_test_sink_recall(&stage);
         ps_test_stage_close(&stage);
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-        deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
         assert_int_equal(ps_test_metastore_left(), 0);
-        assert_rows(table_folder, "one\ntwo\n");
+        assert_rows(ps_test_hive_folder(), "one\ntwo\n");
         ps_test_stage_fini(&stage);
     }
 }
@@ -241,9 +204,9 @@ static void test_a_lock_that_waits(void **unused)
     struct ps_test_stage stage;
     (void)unused;
     ps_test_metastore_hold_locks(3);
-    start(&stage, KEYS(USUAL));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
-    assert_rows(table_folder, "one\n");
+    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    assert_rows(ps_test_hive_folder(), "one\n");
     assert_int_equal(ps_test_metastore_calls("check_lock"), 3);
     ps_test_stage_fini(&stage);
 }
@@ -253,15 +216,15 @@ static void test_transactions_that_hive_has_aborted(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, KEYS("heartBeatInterval", "100"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_hive_start(&stage, KEYS("heartBeatInterval", "100"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_abort_open();
     unsigned beats = ps_test_metastore_calls("heartbeat_txn_range");
     ps_test_stage_pass_ms(&stage, 101000);
-    AWAIT(&stage, ps_test_metastore_calls("heartbeat_txn_range") > beats &&
-                      ps_test_metastore_calls("abort_txns") > 0);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
-    assert_rows(table_folder, "one\ntwo\n");
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("heartbeat_txn_range") > beats &&
+                              ps_test_metastore_calls("abort_txns") > 0);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
+    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
     assert_int_equal(ps_test_metastore_calls("open_txns"), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
     ps_test_stage_fini(&stage);
@@ -273,16 +236,16 @@ static void test_partitions_are_closed(void **unused)
     struct ps_test_metastore_table table = table_of("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    start(&stage,
-          KEYS(BY_DAY, "maxOpenConnections", "2", "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
-    deliver(&stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue"), DAY("c", "wed")));
-    AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 8); /* of two partitions */
+    ps_test_hive_start(
+        &stage, KEYS(BY_DAY, "maxOpenConnections", "2", "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue"), DAY("c", "wed")));
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 8); /* of two partitions */
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 4);
     ps_test_stage_pass_ms(&stage, 61000);
-    AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 3);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 3);
-    deliver(&stage, PS_LEASE(&stage, DAY("d", "mon")));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("d", "mon")));
     assert_rows(partition("mon"), "a\nd\n");
     ps_test_stage_fini(&stage);
 }
@@ -292,14 +255,14 @@ static void test_files_that_fail(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, KEYS(USUAL));
     ps_test_folder_append("t", "", 0);
-    offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
-    AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) > 0);
-    AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
-    assert_int_equal(remove(table_folder), 0);
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) > 0);
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
+    assert_int_equal(remove(ps_test_hive_folder()), 0);
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    assert_rows(table_folder, "one\ntwo\n");
+    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -308,11 +271,10 @@ static void test_rows_of_json(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database", "default", "hive.table",
-                          "t", "serializer", "json", "penstock.commit.interval", "0"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"),
-                             PS_BODY("{\"LINE\": \"two\", \"more\": 3}")));
-    assert_rows(table_folder, "one\ntwo\n");
+    ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "json", "penstock.commit.interval", "0"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"),
+                                          PS_BODY("{\"LINE\": \"two\", \"more\": 3}")));
+    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1);
     ps_test_stage_fini(&stage);
 }
@@ -321,11 +283,10 @@ static void test_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    start(&stage, PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database", "default", "hive.table",
-                          "t", "serializer", "JSON", "penstock.commit.interval", "0"));
+    ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "JSON", "penstock.commit.interval", "0"));
     ps_test_dead_letters_open(&stage);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row")));
-    assert_rows(table_folder, "one\n");
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row")));
+    assert_rows(ps_test_hive_folder(), "one\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 1);
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n");
     ps_test_stage_close(&stage);
@@ -340,15 +301,15 @@ static void test_a_table_that_is_not_transactional(void **unused)
     (void)unused;
     table.parameters = "orc.compress=NONE";
     ps_test_metastore_set_table(&table);
-    start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, KEYS(USUAL));
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one")), *offered = lease;
     assert_int_equal(ps_test_sink_work(&stage, &offered), PS_LATER);
-    AWAIT(&stage, ps_test_metastore_calls("get_table_req") == 2);
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("get_table_req") == 2);
     assert_int_equal(ps_test_sink_work(&stage, &offered), PS_LATER);
     table.parameters = "transactional=true,orc.compress=NONE";
     ps_test_metastore_set_table(&table);
-    deliver(&stage, lease);
-    assert_rows(table_folder, "one\n");
+    ps_test_hive_deliver(&stage, lease);
+    assert_rows(ps_test_hive_folder(), "one\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -358,26 +319,12 @@ static void test_an_event_without_its_partition(void **unused)
     struct ps_test_metastore_table table = table_of("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    start(&stage, KEYS(BY_DAY));
-    deliver(&stage, PS_LEASE(&stage, DAY("a", "mon")));
+    ps_test_hive_start(&stage, KEYS(BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon")));
     struct ps_lease *lease = PS_LEASE(&stage, DAY("b", "mon"), PS_BODY("no day"));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
     assert_rows(partition("mon"), "a\n");
     ps_test_stage_fini(&stage);
-}
-
-static int start_group(void **unused)
-{
-    (void)unused;
-    ps_test_metastore_start();
-    return 0;
-}
-
-static int stop_group(void **unused)
-{
-    (void)unused;
-    ps_test_metastore_stop();
-    return 0;
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, ps_test_folder_teardown)
@@ -400,5 +347,5 @@ int main(void)
                                        TEST(test_dead_letters),
                                        TEST(test_a_table_that_is_not_transactional),
                                        TEST(test_an_event_without_its_partition)};
-    return cmocka_run_group_tests(tests, start_group, stop_group);
+    return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }

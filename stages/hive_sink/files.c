@@ -1,0 +1,224 @@
+/* Files of a table that is not transactional. The sink hdfs (stages/hdfs_sink/) writes, rolls and renames them. Here is what it does not
+ * know: in which directory an event goes, by what the metastore says of its partition, and what its line is.
+ *
+ * A file that is written to has a name that begins with "_", which Hive passes over; it is renamed when it is complete. A partition that is
+ * missing is made before its first file. Events are settled when they are acknowledged in the file that is still written to: what a
+ * killed agent left there is completed and renamed by the next one (orphans.c, walk.c). Names of files begin with agent, sink and host, so
+ * that nobody takes another's file for an orphan. */
+#include "stages/hive_sink/parts.h"
+
+#include "stages/hive_sink/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PURPOSE "the files of a table of Hive"
+#define RENAME_REST_NS (60 * PS_NS_PER_S) /* between two tries */
+#define LINE_KEPT_BYTES 65536U
+
+struct rows_plan { /* of the serializer below */
+    struct ps_hive_files *files;
+};
+
+struct ps_hive_files {
+    struct ps_hdfs_placer placer; /* must be first */
+    struct ps_hive_sink *sink;
+    struct ps_hdfs_settings settings;
+    struct rows_plan rows;
+    struct ps_hdfs_sink *hdfs;
+    struct ps_hive_walk *walk;      /* NULL: done */
+    struct ps_byte_buffer line;     /* of the event that comes next */
+    struct ps_hive_partition *last; /* of the event before, in the same call; NULL: none */
+    char *prefix;
+};
+
+/* ---- where events go ---- */
+
+/* The partition's directory and the prefix: the name of its bucket. */
+static const char *place_of(const struct ps_hive_files *files, struct ps_hive_partition *partition)
+{
+    size_t length = strlen(partition->directory);
+    while (length > 0 && partition->directory[length - 1] == '/')
+        length--;
+    if (partition->place == NULL &&
+        asprintf(&partition->place, "%.*s/%s", (int)length, partition->directory, files->prefix) < 0)
+        abort();
+    return partition->place;
+}
+
+static bool is_last(const struct ps_hive_files *files, const char *key, uint32_t length)
+{
+    return files->last != NULL && files->last->key_length == length &&
+           memcmp(files->last->key, key, length) == 0;
+}
+
+static enum ps_hdfs_placed place(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
+                                 uint32_t position, const struct ps_now *now,
+                                 struct ps_hdfs_bucket_name *name, const char **flaw)
+{
+    struct ps_hive_files *files = (struct ps_hive_files *)(void *)placer;
+    char key[PS_HIVE_VALUES_BYTES];
+    uint32_t length;
+    (void)now;
+    *flaw = ps_hive_key_of(files->sink, lease, position, key, &length);
+    if (*flaw != NULL)
+        return PS_HDFS_UNPLACEABLE;
+    if (!is_last(files, key, length))
+        files->last = ps_hive_partition_get(files->sink, key, length);
+    if (files->last == NULL || !ps_hive_partition_find(files->last))
+        return PS_HDFS_PLACE_LATER;
+    name->text = place_of(files, files->last);
+    name->length = (uint32_t)strlen(name->text);
+    name->directory_length = name->length - (uint32_t)strlen(files->prefix) - 1;
+    return PS_HDFS_PLACED;
+}
+
+/* ---- what their lines are: a serializer ---- */
+
+/* Reads the body and makes its line. Returns false: it is no row of this table. */
+static bool make_line(struct ps_hive_files *files, const struct ps_event *event, struct ps_err *reason)
+{
+    const struct ps_hive_sink *sink = files->sink;
+    struct ps_orc_value row;
+    ps_byte_buffer_clear(&files->line, LINE_KEPT_BYTES);
+    return ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, reason) &&
+           ps_hive_text_append(&sink->table.text, sink->table.type, &row, &files->line, reason);
+}
+
+static void explain(struct ps_hdfs_placer *placer, const struct ps_lease *lease, uint32_t position,
+                    struct ps_err *reason)
+{
+    (void)make_line((struct ps_hive_files *)(void *)placer, ps_lease_event(lease, position), reason);
+}
+
+/* Without dead letters an event that is no row is dropped, as Flume does: its line is empty. */
+static enum ps_serializer_answer rows_ready(const void *plan, void *state, const struct ps_batch *batch,
+                                            const struct ps_event *event, struct ps_err *reason)
+{
+    struct ps_hive_files *files = ((const struct rows_plan *)plan)->files;
+    const struct ps_port *port = files->sink->port;
+    (void)state;
+    (void)batch;
+    if (make_line(files, event, reason))
+        return PS_SERIALIZER_READY;
+    files->line.length = 0;
+    ps_count(port->counters, PS_COUNTER_malformed, 1);
+    if (ps_port_has_deadletter(port))
+        return PS_SERIALIZER_REFUSED;
+    ps_log(PS_LOG_WARN, port->component, "an event is no row, and is dropped: %s", ps_err_join(reason));
+    return PS_SERIALIZER_READY;
+}
+
+static bool rows_event(const void *plan, void *state, const struct ps_batch *batch,
+                       const struct ps_event *event, struct ps_output *output)
+{
+    const struct ps_byte_buffer *line = &((const struct rows_plan *)plan)->files->line;
+    (void)state;
+    (void)batch;
+    (void)event;
+    return line->length == 0 || output->write(output, line->data, line->length);
+}
+
+static const struct ps_serializer_ops rows_serializer = {.ready = rows_ready, .event = rows_event};
+
+static const struct ps_stage_ops rows_stage = {PS_STAGE(PS_KIND_SERIALIZER), .name = "rows of Hive",
+                                               .summary = "lines of a table of text or JSON",
+                                               .serializer = &rows_serializer};
+
+/* ---- open and close ---- */
+
+static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
+{
+    const struct ps_hive_settings *settings = files->sink->settings;
+    const struct ps_hive_plain_settings *plain = &settings->plain;
+    return (struct ps_hdfs_settings){
+        .place = {.url = files->sink->url},
+        .placer = &files->placer,
+        .in_use_prefix = "_",
+        .in_use_suffix = ".tmp",
+        .file_suffix = "",
+        .roll_interval_ns = plain->roll_interval_ns,
+        .roll_bytes = plain->roll_bytes,
+        .roll_events = plain->roll_events,
+        .idle_ns = settings->idle_ns,
+        .open_files_max = settings->partitions_max,
+        .replicas_min = -1,
+        .close_tries = PS_HDFS_TRIES_ENDLESS,
+        .retry_ns = RENAME_REST_NS,
+        .call_timeout_ns = settings->call_timeout_ns,
+        .flush = plain->flush,
+        .recovers_orphans = plain->recovers_orphans,
+        .held_bytes_max = settings->held_bytes_max,
+        .format = {.type = PS_HADOOP_DATA_STREAM, .serializer = &rows_stage, .serializer_plan = &files->rows},
+    };
+}
+
+struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_err *err)
+{
+    struct ps_hive_files *files = ps_must_alloc(1, sizeof(*files), PURPOSE);
+    const struct ps_port *port = sink->port;
+    char instance[16] = "";
+    files->placer = (struct ps_hdfs_placer){.place = place, .explain = explain};
+    files->sink = sink;
+    files->rows.files = files;
+    if (port->instances > 1)
+        snprintf(instance, sizeof instance, "-%u", port->instance);
+    if (asprintf(&files->prefix, "%s-%s%s-%s", sink->settings->plain.agent, port->name, instance,
+                 sink->settings->host) < 0)
+        abort();
+    files->settings = settings_of(files);
+    files->hdfs = ps_hdfs_sink_open(&files->settings, sink->filesystem, sink->port, err);
+    if (files->hdfs == NULL) {
+        ps_hive_files_close(files);
+        return NULL;
+    }
+    files->walk = ps_hive_walk_open(files->hdfs, sink->filesystem,
+                                    sink->table.location + ps_hdfs_url_length(sink->table.location),
+                                    sink->table.key_count, files->prefix);
+    sink->filesystem = NULL;
+    return files;
+}
+
+void ps_hive_files_close(struct ps_hive_files *files)
+{
+    if (files == NULL)
+        return;
+    ps_hdfs_sink_close(files->hdfs); /* the walk's callbacks are not called any more */
+    ps_hive_walk_close(files->walk);
+    free(files->line.data);
+    free(files->prefix);
+    free(files);
+}
+
+/* ---- the worker's ---- */
+
+enum ps_result ps_hive_files_work(struct ps_hive_files *files, struct ps_lease **lease)
+{
+    files->last = NULL;
+    return ps_hdfs_sink_work(files->hdfs, lease, &files->sink->now);
+}
+
+uint64_t ps_hive_files_tick(struct ps_hive_files *files)
+{
+    files->last = NULL;
+    uint64_t due_ns = ps_hdfs_sink_tick(files->hdfs, &files->sink->now);
+    if (files->walk == NULL)
+        return due_ns;
+    due_ns = ps_hive_least(due_ns, ps_hive_walk_go_on(files->walk, &files->sink->now));
+    if (ps_hive_walk_is_done(files->walk)) {
+        ps_hive_walk_close(files->walk);
+        files->walk = NULL;
+    }
+    return due_ns;
+}
+
+bool ps_hive_files_drain(struct ps_hive_files *files)
+{
+    files->last = NULL;
+    return ps_hdfs_sink_drain(files->hdfs, &files->sink->now);
+}
+
+bool ps_hive_files_recall(struct ps_hive_files *files, struct ps_lease **back)
+{
+    return ps_hdfs_sink_recall(files->hdfs, back, &files->sink->now);
+}

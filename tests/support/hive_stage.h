@@ -1,0 +1,35 @@
+/* The sink hive against the metastore of tests/support/metastore_peer.h, on the local disk: what its tests share. Thread: the test's. */
+#pragma once
+
+#include "tests/support/folder.h"
+#include "tests/support/metastore_peer.h"
+
+#include <unistd.h>
+
+/* Keys of a sink that writes default.t of that metastore. */
+#define PS_HIVE_KEYS(...)                                                                                    \
+    PS_KEYS("hive.metastore", ps_test_metastore_url(), "hive.database", "default", "hive.table", "t",        \
+            __VA_ARGS__)
+
+/* cmocka setup and teardown functions of the group: the metastore. */
+int ps_test_hive_group_setup(void **state);
+int ps_test_hive_group_teardown(void **state);
+
+/* Where the table is, in the folder of the test. */
+const char *ps_test_hive_folder(void);
+
+/* Opens the sink; it rests for 10 ms after a failure. */
+void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys);
+/* The sink takes the lease. */
+void ps_test_hive_offer(struct ps_test_stage *stage, struct ps_lease *lease);
+/* It delivers it. */
+void ps_test_hive_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
+/* A turn of the worker; the clock goes as the real one. */
+void ps_test_hive_turn(struct ps_test_stage *stage);
+
+/* Turns of the worker until `condition`. */
+#define PS_HIVE_AWAIT(stage, condition)                                                                      \
+    for (unsigned waited_ = 0; !(condition); waited_++) {                                                    \
+        assert_in_range(waited_, 0, PS_TEST_PATIENCE_MS);                                                    \
+        ps_test_hive_turn(stage);                                                                            \
+    }

@@ -1,0 +1,92 @@
+#include "tests/support/metastore_table.h"
+
+#include <stdio.h>
+
+void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRING, id, 0);
+    ps_thrift_put_text(out, text, length);
+}
+
+static uint32_t count_words(const char *words)
+{
+    uint32_t count = *words != '\0';
+    for (; *words != '\0'; words++)
+        count += *words == ',';
+    return count;
+}
+
+/* "a:b,c:d" as a list of FieldSchema. */
+static void put_columns(struct ps_thrift_writer *out, const char *columns)
+{
+    ps_thrift_put_list(out, PS_THRIFT_STRUCT, count_words(columns));
+    for (const char *at = columns; *at != '\0';) {
+        size_t name = strcspn(at, ":"), length = strcspn(at, ",");
+        ps_test_metastore_put_text(out, 1, at, name);
+        ps_test_metastore_put_text(out, 2, at + name + 1, length - name - 1);
+        ps_thrift_put_stop(out);
+        at += length + (at[length] == ',');
+    }
+}
+
+/* "a=b,c=d" as a map. */
+static void put_parameters(struct ps_thrift_writer *out, int16_t id, const char *parameters)
+{
+    ps_thrift_put_field(out, PS_THRIFT_MAP, id, 0);
+    ps_thrift_put_map(out, PS_THRIFT_STRING, PS_THRIFT_STRING, count_words(parameters));
+    for (const char *at = parameters; *at != '\0';) {
+        size_t name = strcspn(at, "="), length = strcspn(at, ",");
+        ps_thrift_put_text(out, at, name);
+        ps_thrift_put_text(out, at + name + 1, length - name - 1);
+        at += length + (at[length] == ',');
+    }
+}
+
+static void put_serde(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 7, 0);
+    ps_test_metastore_put_text(out, 2, table->serde, strlen(table->serde));
+    put_parameters(out, 3, table->serde_parameters);
+    ps_thrift_put_stop(out);
+}
+
+void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
+                                   const char *location)
+{
+    static const char text[] = "org.apache.hadoop.mapred.TextInputFormat";
+    const char *format = table->serde != NULL ? "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+                                              : "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat";
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    put_columns(out, table->columns);
+    ps_test_metastore_put_text(out, 2, location, strlen(location));
+    if (table->serde != NULL)
+        ps_test_metastore_put_text(out, 3, text, strlen(text));
+    ps_test_metastore_put_text(out, 4, format, strlen(format));
+    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
+    ps_thrift_put_i32(out, table->bucket_count);
+    if (table->serde != NULL)
+        put_serde(out, table);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
+    ps_thrift_put_list(out, PS_THRIFT_STRING, count_words(table->bucket_columns));
+    for (const char *at = table->bucket_columns; *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        ps_thrift_put_text(out, at, length);
+        at += length + (at[length] == ',');
+    }
+    ps_thrift_put_stop(out);
+}
+
+void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table)
+{
+    static const char usual[] = "bucketing_version=2";
+    char location[512], parameters[512];
+    snprintf(location, sizeof location, "file:%s", table->location);
+    snprintf(parameters, sizeof parameters, "%s%s%s", usual, table->parameters[0] != '\0' ? "," : "",
+             table->parameters);
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 7, 0);
+    ps_test_metastore_put_storage(out, table, location);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
+    put_columns(out, table->keys);
+    put_parameters(out, 9, parameters);
+    ps_thrift_put_stop(out);
+}

@@ -1,0 +1,12 @@
+/* How the metastore of tests/support/metastore_peer.h describes its table, in Thrift. Thread: the metastore's. */
+#pragma once
+
+#include "stages/thrift/protocol.h"
+#include "tests/support/metastore_peer.h"
+
+void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length);
+/* A StorageDescriptor, of the table or of a partition. */
+void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
+                                   const char *location);
+/* A Table, without its first fields. */
+void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table);
