@@ -191,6 +191,10 @@ static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
         if (bucket->file != NULL) /* it has failed */
             return false;
     }
+    if (bucket->file == NULL && ps_hdfs_files_are_many(sink)) {
+        ps_hdfs_bucket_make_ready(sink, bucket);
+        return false;
+    }
     if (bucket->file == NULL && !open_file(sink, bucket)) {
         rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
         return false;

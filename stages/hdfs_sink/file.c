@@ -177,8 +177,20 @@ bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
     return true;
 }
 
+static bool is_ending(enum ps_hdfs_file_state state)
+{
+    return state == PS_HDFS_FILE_CLOSING || state == PS_HDFS_FILE_ASKED;
+}
+
+void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state state)
+{
+    file->sink->ending_count += (uint32_t)is_ending(state) - (uint32_t)is_ending(file->state);
+    file->state = state;
+}
+
 void ps_hdfs_file_free(struct ps_hdfs_file *file)
 {
+    ps_hdfs_file_set_state(file, PS_HDFS_FILE_OPEN);
     writer_close(file);
     TAILQ_REMOVE(&file->sink->files, file, all);
     free(file->path);
@@ -334,7 +346,7 @@ void ps_hdfs_file_close(struct ps_hdfs_file *file)
         return;
     }
     leave_bucket(file);
-    file->state = PS_HDFS_FILE_CLOSING;
+    ps_hdfs_file_set_state(file, PS_HDFS_FILE_CLOSING);
     uint32_t events = unflushed(file);
     if (events > 0)
         begin_flush(file, events);

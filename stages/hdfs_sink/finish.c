@@ -21,6 +21,15 @@ static void leave(struct ps_hdfs_file *file)
     ps_hdfs_file_free(file);
 }
 
+static void rest(struct ps_hdfs_file *file, uint64_t rest_ns)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    ps_hdfs_file_set_state(file, PS_HDFS_FILE_RESTS);
+    file->due_ns = sink->now.mono_ns + rest_ns;
+    if (file->due_ns < sink->finish_due_ns)
+        sink->finish_due_ns = file->due_ns;
+}
+
 static const char *const verbs[] = {
     [PS_HDFS_RECOVER] = "complete", [PS_HDFS_RENAME] = "rename", [PS_HDFS_REMOVE] = "remove"};
 
@@ -42,8 +51,7 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_RENAMES_RETRIED, 1);
     ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s", verbs[file->next],
            file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text);
-    file->state = PS_HDFS_FILE_RESTS;
-    file->due_ns = sink->now.mono_ns + sink->settings->retry_ns;
+    rest(file, sink->settings->retry_ns);
     file->give_up_ns = 0;
 }
 
@@ -74,11 +82,9 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     struct ps_hdfs_file *file = file_;
     struct ps_hdfs_sink *sink = file->sink;
     if (answer->error == PS_FILE_UNAVAILABLE && sink->now.mono_ns < file->give_up_ns) {
-        file->state = PS_HDFS_FILE_RESTS;
-        file->due_ns = sink->now.mono_ns + RECOVER_LOOK_NS;
+        rest(file, RECOVER_LOOK_NS);
     } else if (is_leased(file, answer)) {
-        file->state = PS_HDFS_FILE_RESTS;
-        file->due_ns = sink->now.mono_ns + LEASE_LOOK_NS;
+        rest(file, LEASE_LOOK_NS);
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
         file->tries = 0;
@@ -140,7 +146,7 @@ static void removed(void *file_, const struct ps_file_answer *answer)
 static void perform(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
-    file->state = PS_HDFS_FILE_ASKED;
+    ps_hdfs_file_set_state(file, PS_HDFS_FILE_ASKED);
     switch (file->next) {
     case PS_HDFS_RECOVER:
         if (file->give_up_ns == 0)
@@ -172,17 +178,19 @@ void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next)
 
 uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink)
 {
-    uint64_t due_ns = PS_NEVER;
+    if (sink->now.mono_ns < sink->finish_due_ns)
+        return sink->finish_due_ns;
+    sink->finish_due_ns = PS_NEVER;
     for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->finishing), *next; file != NULL; file = next) {
         next = TAILQ_NEXT(file, finishing);
         if (file->state != PS_HDFS_FILE_RESTS)
             continue;
         if (file->due_ns <= sink->now.mono_ns)
             perform(file);
-        else if (file->due_ns < due_ns)
-            due_ns = file->due_ns;
+        else if (file->due_ns < sink->finish_due_ns)
+            sink->finish_due_ns = file->due_ns;
     }
-    return due_ns;
+    return sink->finish_due_ns;
 }
 
 void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink)
@@ -190,4 +198,5 @@ void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink)
     struct ps_hdfs_file *file;
     TAILQ_FOREACH(file, &sink->finishing, finishing)
     file->due_ns = 0;
+    sink->finish_due_ns = 0;
 }

@@ -8,7 +8,9 @@
 #include <sys/queue.h>
 
 #define PS_HDFS_LEASES_MAX 1024U
-#define PS_HDFS_LOOKS_MAX 10000U   /* buckets whose directory is looked at */
+#define PS_HDFS_LOOKS_MAX 10000U /* buckets whose directory is looked at */
+#define PS_HDFS_ENDING_MAX                                                                                   \
+    512U /* files that are being closed, completed or renamed: no more are opened then */
 #define PS_HDFS_FLUSHES_MAX 2U     /* of one file, besides the one before it is closed */
 #define PS_HDFS_FLUSHED_FILES 8U   /* with more of them, flushes are put together .. */
 #define PS_HDFS_FLUSH_BYTES 65536U /* .. and a file's second one begins with so many bytes of bodies only */
@@ -140,6 +142,7 @@ struct ps_hdfs_sink {
     struct ps_hdfs_bucket
         *found[PS_BATCH_EVENTS_MAX]; /* by position of the lease that is taken; NULL: settled */
     uint32_t open_count;
+    uint32_t ending_count;        /* files in the states CLOSING and ASKED */
     struct ps_hdfs_files files;   /* all */
     struct ps_hdfs_files rolls;   /* open, oldest first */
     struct ps_hdfs_files idles;   /* open, longest idle first */
@@ -149,6 +152,7 @@ struct ps_hdfs_sink {
     uint64_t took_ns;               /* when the last lease was taken */
     struct ps_hdfs_files finishing; /* not open any more */
     uint32_t finishing_count;
+    uint64_t finish_due_ns; /* none of them that rests is due before */
     struct ps_hdfs_looks looks;
     uint32_t look_count;
     int64_t started_ms;       /* when it was called first; 0: it was not */
@@ -172,6 +176,13 @@ static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, ui
 
 /* Makes the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
 bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
+void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state state);
+/* Whether so many files are on their way to their final names that a bucket without a file has to wait: the servers hold each
+ * of them open. */
+static inline bool ps_hdfs_files_are_many(const struct ps_hdfs_sink *sink)
+{
+    return sink->ending_count >= PS_HDFS_ENDING_MAX;
+}
 /* Writes the first event that waits. WRITTEN: it waits no more. FAILED: the file has failed, which is dealt with. */
 enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err);
 /* Whether a flush can begin now, or an answer has to come first. */

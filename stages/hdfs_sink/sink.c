@@ -287,7 +287,12 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
     if (idle != NULL && !idle->broken)
         due_ns = least(due_ns, idle->idle_ns);
     TAILQ_FOREACH(bucket, &sink->ready, ready)
-    due_ns = least(due_ns, bucket->rest_ns); /* in the past: now */
+    {
+        bool waits =
+            bucket->file == NULL && ps_hdfs_files_are_many(sink); /* for the answer to another file */
+        if (!waits)
+            due_ns = least(due_ns, bucket->rest_ns); /* in the past: now */
+    }
     return due_ns;
 }
 
@@ -358,17 +363,6 @@ static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink)
     return false;
 }
 
-static bool is_closing(const struct ps_hdfs_sink *sink)
-{
-    const struct ps_hdfs_file *file;
-    TAILQ_FOREACH(file, &sink->files, all)
-    {
-        if (file->state == PS_HDFS_FILE_CLOSING || file->state == PS_HDFS_FILE_ASKED)
-            return true;
-    }
-    return false;
-}
-
 /* Forgets the events of all files and buckets: their leases go back. */
 static void forget_events(struct ps_hdfs_sink *sink)
 {
@@ -416,7 +410,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
         forget_events(sink);
         give_back(sink, back);
     }
-    if (is_closing(sink) && waited_ns < least(sink->settings->call_timeout_ns, CLOSE_NS))
+    if (sink->ending_count > 0 && waited_ns < least(sink->settings->call_timeout_ns, CLOSE_NS))
         return false;
     if (!TAILQ_EMPTY(&sink->files))
         ps_log(PS_LOG_WARN, sink->port->component,

@@ -146,30 +146,34 @@ static void test_final_name_taken(void **unused)
 
 /* ---- many buckets ---- */
 
+enum { BUCKETS = 2000 };
+
+/* An event for each of the buckets, in two leases. */
+static void take_many(void)
+{
+    static char kinds[BUCKETS][8];
+    static const char *headers[BUCKETS][3];
+    static struct ps_test_event events[BUCKETS];
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        snprintf(kinds[i], sizeof kinds[i], "%u", i);
+        headers[i][0] = "k";
+        headers[i][1] = kinds[i];
+        events[i] = PS_BODY("x");
+        events[i].headers = headers[i];
+    }
+    for (unsigned first = 0; first < BUCKETS; first += BUCKETS / 2) {
+        ps_test_bucket_take(ps_test_lease(&ps_test_bucket_stage, events + first, BUCKETS / 2));
+        ps_test_bucket_pass(10); /* flushes of many files wait for more events */
+    }
+}
+
 static void test_many(void **unused)
 {
     (void)unused;
-    enum { BUCKETS = 2000 };
-    static char kinds[BUCKETS][8];
-    static struct ps_test_event events[1000];
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_settings.open_files_max = 1500;
     ps_test_bucket_start();
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        snprintf(kinds[i], sizeof kinds[i], "%u", i);
-        events[i % 1000] = TO(kinds[i], "x");
-        events[i % 1000].headers = (const char *const[]){"k", kinds[i], NULL};
-        if (i % 1000 != 999)
-            continue;
-        static const char *headers[1000][3];
-        for (unsigned k = 0; k < 1000; k++) {
-            headers[k][0] = "k";
-            headers[k][1] = kinds[i - 999 + k];
-            events[k].headers = headers[k];
-        }
-        ps_test_bucket_take(ps_test_lease(&ps_test_bucket_stage, events, 1000));
-        ps_test_bucket_pass(10); /* flushes of many files wait for more events */
-    }
+    take_many();
     assert_int_equal(ps_test_bucket_stage.done_count, 2);
     assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), 1500);
     ps_test_files_expect("/d/0/f.1700000000001", "x\n"); /* longest without an event */
@@ -179,6 +183,36 @@ static void test_many(void **unused)
     assert_null(ps_test_bucket_recall(&turns));
     assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), 0);
     ps_test_files_expect("/d/500/f.1700000000001", "x\n");
+    ps_test_bucket_finish();
+}
+
+/* Files that are being closed are bounded as open ones are: no others are begun before one of them is gone, and the sink sleeps. */
+static void test_many_are_closing(void **unused)
+{
+    (void)unused;
+    enum { OPEN = 10, BEGUN = OPEN + PS_HDFS_ENDING_MAX };
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_settings.open_files_max = OPEN;
+    ps_test_files_hold(PS_TEST_CLOSE, "");
+    ps_test_bucket_start();
+    take_many();
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), BEGUN);
+    assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_OPEN), OPEN);
+    for (int i = 0; i < 10; i++)
+        assert_true(ps_test_bucket_pass(100) > ps_test_bucket_stage.now.mono_ns);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), BEGUN);
+    ps_test_files_release(PS_TEST_CLOSE, 100);
+    for (int i = 0; i < 10; i++)
+        ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), BEGUN + 100);
+    ps_test_files_hold(PS_TEST_CLOSE, NULL);
+    for (int i = 0; ps_test_bucket_stage.done_count < 2; i++) {
+        assert_true(i < 100);
+        ps_test_bucket_pass(0);
+    }
+    ps_test_files_expect("/d/0/f.1700000000001", "x\n");
+    unsigned turns;
+    assert_null(ps_test_bucket_recall(&turns));
     ps_test_bucket_finish();
 }
 
@@ -336,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup(test_rename_done_before, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_final_name_taken, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_many, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_many_are_closing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall_failing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_random_faults, ps_test_bucket_setup),
