@@ -145,12 +145,16 @@ void ps_service_tell_watchdog(struct service *service)
     if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2) /* the loop wakes every `every_ms` */
         return;
     service->told_ns = now_ns;
-    bool moves = ps_agent_is_moving(service->agent, WORKER_STUCK_MS);
+    unsigned worker;
+    uint64_t still_ns;
+    bool moves = ps_agent_is_moving(service->agent, WORKER_STUCK_MS, &worker, &still_ns);
     if (moves)
         ps_notify_watchdog();
-    else
-        ps_log(PS_LOG_ERROR, "agent", "a worker has not moved for %s",
-               ps_quantity_print_ns(WORKER_STUCK_MS * PS_NS_PER_MS).text);
+    else if (!service->stuck || now_ns - service->stuck_told_ns >= WORKER_STUCK_MS * PS_NS_PER_MS) {
+        service->stuck_told_ns = now_ns;
+        ps_log(PS_LOG_ERROR, "agent", "worker %u has not moved for %s", worker,
+               ps_quantity_print_ns(still_ns).text);
+    }
     if (!moves && !service->stuck) /* once, before systemd ends the agent */
         ps_service_dump(service);
     service->stuck = !moves;

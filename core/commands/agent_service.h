@@ -22,6 +22,7 @@ struct service {
     bool reload_asked;          /* SIGHUP */
     uint64_t told_ns;           /* when the watchdog was told last */
     bool stuck;                 /* the watchdog was not told the last time */
+    uint64_t stuck_told_ns;     /* when the log was told last */
     const char *doing;          /* for the dump; NULL: it waits for something to do */
     bool missing;               /* reported that a file is not there any more */
     struct ps_err poll_failure; /* the last one that was reported */

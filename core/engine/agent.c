@@ -551,15 +551,18 @@ const struct ps_plan *ps_agent_plan(const struct ps_agent *agent)
     return agent->plan;
 }
 
-bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms)
+bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms, unsigned *worker, uint64_t *still_ns)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
     for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
         const struct ps_worker_stats *stats = ps_worker_stats(ps_engine_worker(agent->engine, i));
         /* A parked worker wakes at least once a second. */
         uint64_t beat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED);
-        if (beat_ns + limit_ms * PS_NS_PER_MS < now_ns)
+        if (beat_ns + limit_ms * PS_NS_PER_MS < now_ns) {
+            *worker = i;
+            *still_ns = now_ns - beat_ns;
             return false;
+        }
     }
     return true;
 }

@@ -64,8 +64,10 @@ void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(vo
 
 const struct ps_plan *ps_agent_plan(const struct ps_agent *agent);
 
-/* True while every worker that is not parked has begun a cycle within the last `limit_ms`. */
-bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms);
+/* True while every worker that is not parked has begun a cycle within the last `limit_ms`; else `*worker` is one that has not, and
+ * `*still_ns` the time since its last one. */
+bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms, unsigned *worker,
+                        uint64_t *still_ns);
 
 /* For the metrics server (core/engine/agent_metrics.c). */
 struct ps_metrics_source ps_agent_metrics(struct ps_agent *agent);
