@@ -12,6 +12,8 @@
 #define CONFIRM_NS (180 * PS_NS_PER_S) /* a server may take two seconds for each line */
 #define RECALL_NS (2 * PS_NS_PER_S)    /* for a confirmation, when the sink is recalled */
 #define OTHER_NICKS_MAX 4U
+#define NARROW_FAILURES 2U       /* in a row: one more, and the window gets narrower */
+#define WIDEN_CONFIRMATIONS 256U /* in a row: then a window that was narrowed gets a line more */
 
 enum {
     REPLY_WELCOME = 1,
@@ -41,6 +43,7 @@ void ps_irc_session_open(struct ps_irc_session *session, const struct ps_irc_pla
     session->port = port;
     session->watched_fd = -1;
     session->answer_ns = PS_NEVER;
+    session->window_lines = PS_IRC_WINDOW_LINES;
     if (plan->text.separator != NULL)
         session->scratch = ps_regex_scratch_create();
     session->to = (struct ps_client_plan){.transport = &ps_transport_plain};
@@ -75,12 +78,12 @@ static bool flush(struct ps_irc_session *session)
 
 /* ---- the connection ---- */
 
-/* Everything that is not settled is said again. */
+/* Everything that is not confirmed is said again. */
 static void rewind_all(struct ps_irc_session *session)
 {
     session->next_lease = 0;
-    session->next_position = 0;
-    session->next_offset = 0;
+    session->next_position = session->confirmed_position;
+    session->next_offset = session->confirmed_offset;
     session->lines = session->bytes = session->events = 0;
     session->asked = false;
 }
@@ -108,9 +111,30 @@ static void rest(struct ps_irc_session *session)
     ps_port_troubled(session->port, &err);
 }
 
+/* A server that throws its client out for what it has said may take less at a time: it would never confirm a whole window. */
+static void narrow(struct ps_irc_session *session)
+{
+    session->confirmations = 0;
+    if (session->failures < NARROW_FAILURES || session->lines < 2)
+        return;
+    session->window_lines = session->lines / 2;
+    ps_log(PS_LOG_INFO, session->port->component,
+           "connections end before messages are confirmed: asks behind %u, not %u, from now on",
+           session->window_lines, session->lines);
+}
+
+static void widen(struct ps_irc_session *session)
+{
+    if (session->window_lines == PS_IRC_WINDOW_LINES || ++session->confirmations < WIDEN_CONFIRMATIONS)
+        return;
+    session->confirmations = 0;
+    session->window_lines++;
+}
+
 /* The connection is of no use any more. */
 static void lose(struct ps_irc_session *session)
 {
+    narrow(session);
     ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
     ps_count(session->port->counters, PS_COUNTER_retried, session->events);
     hang_up(session);
@@ -179,6 +203,8 @@ static void finish_first(struct ps_irc_session *session)
     while (session->lease_count > 0 && session->leases[0]->settled == session->leases[0]->count) {
         struct ps_lease *lease = session->leases[0];
         memmove(session->leases, session->leases + 1, --session->lease_count * sizeof lease);
+        session->confirmed_position = 0;
+        session->confirmed_offset = 0;
         if (session->next_lease > 0) {
             session->next_lease--;
         } else {
@@ -200,6 +226,11 @@ static void confirmed(struct ps_irc_session *session)
         ps_lease_settle(lease, lease->cursor++);
         finish_first(session);
     }
+    if (session->next_lease == 0) { /* the lines of an event that has more of them need not be said again */
+        session->confirmed_position = session->next_position;
+        session->confirmed_offset = session->next_offset;
+    }
+    widen(session);
     session->lines = session->bytes = 0;
     session->asked = false;
     session->answer_ns = PS_NEVER;
@@ -365,8 +396,10 @@ static bool next_line(struct ps_irc_session *session, struct ps_slice *line, siz
 
 static bool may_say(const struct ps_irc_session *session)
 {
-    return session->lines < PS_IRC_WINDOW_LINES &&
-           session->bytes + PS_IRC_LINE_BYTES <= PS_IRC_WINDOW_BYTES && session->now_ns >= session->line_ns;
+    uint32_t bytes_max = PS_IRC_WINDOW_BYTES / PS_IRC_WINDOW_LINES * session->window_lines;
+    return (session->lines == 0 ||
+            (session->lines < session->window_lines && session->bytes + PS_IRC_LINE_BYTES <= bytes_max)) &&
+           session->now_ns >= session->line_ns;
 }
 
 /* Says lines until the window is full; then the server is asked to confirm them. */
@@ -473,6 +506,8 @@ bool ps_irc_session_recall(struct ps_irc_session *session, struct ps_lease **bac
         ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
         hang_up(session);
     }
+    session->confirmed_position = 0;
+    session->confirmed_offset = 0;
     rewind_all(session);
     while (*back != NULL)
         back = &(*back)->next;

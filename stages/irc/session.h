@@ -16,7 +16,7 @@
 
 #define PS_IRC_LEASES_MAX 8U
 /* What may be said before the server has confirmed it. */
-#define PS_IRC_WINDOW_LINES 32U
+#define PS_IRC_WINDOW_LINES 32U /* and less (ps_irc_session.window_lines) */
 #define PS_IRC_WINDOW_BYTES 4096U
 #define PS_IRC_NICK_BYTES 64U
 
@@ -58,6 +58,12 @@ struct ps_irc_session {
     unsigned next_lease;
     uint32_t next_position;
     size_t next_offset;
+    /* Of the first lease: everything before is confirmed. */
+    uint32_t confirmed_position;
+    size_t confirmed_offset;
+    uint32_t
+        window_lines; /* that may be said before they are confirmed: fewer where a server ended the connection for them */
+    uint32_t confirmations; /* in a row */
     /* Since the last confirmation. */
     uint32_t lines, bytes;
     uint32_t events;    /* of which all lines were said */

@@ -245,6 +245,68 @@ static void test_lost(void **unused)
     finish();
 }
 
+/* Reads the sink's lines as a server does that throws out who says more than `most` messages at a time, and counts those that
+ * are handed on (said[number]). Returns false: the sink was thrown out. */
+static bool serve_window(unsigned most, unsigned *said)
+{
+    unsigned behind = 0; /* messages since the last PING */
+    for (uint64_t until = until_ns(); sink.done_count == 0;) {
+        char *line = heard, *end, answer[64];
+        assert_true(ps_clock_now().mono_ns < until);
+        turn();
+        assert_true(has_come() && read_more());
+        for (; (end = strstr(line, "\r\n")) != NULL; line = end + 2) {
+            unsigned number;
+            *end = '\0';
+            if (sscanf(line, "PRIVMSG #logs :line %u", &number) == 1 && ++behind <= most)
+                said[number]++;
+            else if (sscanf(line, "PING :%u", &number) == 1 && behind <= most)
+                behind = 0;
+            else
+                return false;
+            if (behind == 0) {
+                snprintf(answer, sizeof answer, ":srv PONG srv :%u\r\n", number);
+                tell(answer);
+            }
+        }
+        heard_length -= (size_t)(line - heard);
+        memmove(heard, line, heard_length + 1);
+    }
+    return true;
+}
+
+/* A server that throws out who says more than five messages at a time: an event of eighty
+ * lines comes to its end. */
+static void test_strict_server(void **unused)
+{
+    (void)unused;
+    char body[1024];
+    unsigned said[80] = {0}, connections = 0;
+    size_t length = 0;
+    for (unsigned i = 0; i < 80; i++)
+        length += (size_t)snprintf(body + length, sizeof body - length, "line %u\n", i);
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
+    offer(PS_LEASE(&sink, PS_BODY(body)));
+    do {
+        assert_true(++connections < 10);
+        join();
+        if (serve_window(5, said))
+            break;
+        hang_up();
+        for (int i = 0; i < 60; i++) { /* it rests before it comes again */
+            turn();
+            ps_test_stage_pass_ms(&sink, 200);
+        }
+    } while (sink.done_count == 0);
+    assert_int_equal(sink.done_count, 1);
+    assert_int_equal(connections, 6); /* 32, 32, 32, 16, 8, 4 */
+    for (unsigned i = 0; i < 80; i++)
+        assert_in_range(said[i], 1, 6); /* only those at the beginning come again */
+    for (unsigned i = 5; i < 80; i++)
+        assert_int_equal(said[i], 1);
+    finish();
+}
+
 static void test_refused(void **unused)
 {
     (void)unused;
@@ -335,7 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_says),     cmocka_unit_test(test_lines),   cmocka_unit_test(test_window),
         cmocka_unit_test(test_lost),     cmocka_unit_test(test_refused), cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_interval), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_interval), cmocka_unit_test(test_check),   cmocka_unit_test(test_strict_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
