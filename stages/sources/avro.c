@@ -84,14 +84,15 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     const struct avro_plan *plan = plan_;
     struct ps_ip_filter filter;
     struct ps_err err = {.length = 0};
+    bool good = ps_tls_stage_check(&plan->listen.tls, context) == PS_OK;
     if (plan->filters && ps_ip_filter_parse(&filter, &plan->rules, context->arena, &err) != PS_OK) {
         ps_report(context, PS_LOG_ERROR, "ipFilterRules", "%s", err.text);
-        return PS_FAIL;
+        good = false;
     }
     if (!compresses(plan) && strcasecmp(plan->compression, "none") != 0)
         ps_report(context, PS_LOG_WARN, "compression-type",
                   "%s counts as none, as in Flume; known is deflate", plan->compression);
-    return ps_tls_stage_check(&plan->listen.tls, context);
+    return good ? PS_OK : PS_FAIL;
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)

@@ -169,21 +169,21 @@ static enum ps_status check_charsets(const struct multiport_plan *plan, const st
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct multiport_plan *plan = plan_;
+    bool good = ps_tls_stage_check(&plan->listen.tls, context) == PS_OK;
     unsigned port;
     for (size_t i = 0; i < plan->port_texts.count; i++) {
         if (!read_port(plan->port_texts.items[i], &port)) {
             ps_report(context, PS_LOG_ERROR, "ports", "\"%s\" is not a port number (0 to 65535)",
                       plan->port_texts.items[i]);
-            return PS_FAIL;
+            good = false;
         }
     }
     if (plan->port_texts.count == 0 || plan->port_texts.count > PS_STREAM_LISTENERS_MAX) {
         ps_report(context, PS_LOG_ERROR, "ports", "between 1 and %d ports", PS_STREAM_LISTENERS_MAX);
-        return PS_FAIL;
+        good = false;
     }
-    if (check_charsets(plan, context) != PS_OK)
-        return PS_FAIL;
-    return ps_tls_stage_check(&plan->listen.tls, context);
+    good &= check_charsets(plan, context) == PS_OK;
+    return good ? PS_OK : PS_FAIL;
 }
 
 static const struct ps_name *header_name(const char *text)

@@ -48,9 +48,9 @@ static const struct ps_option options[] = {
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct syslogtcp_plan *plan = plan_;
-    if (ps_tls_stage_check(&plan->listen.tls, context) != PS_OK)
-        return PS_FAIL;
-    return ps_syslog_source_check(&plan->syslog, context);
+    bool good = ps_tls_stage_check(&plan->listen.tls, context) == PS_OK;
+    good &= ps_syslog_source_check(&plan->syslog, context) == PS_OK;
+    return good ? PS_OK : PS_FAIL;
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)

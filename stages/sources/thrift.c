@@ -72,17 +72,18 @@ static const struct ps_option options[] = {
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct thrift_plan *plan = plan_;
+    bool good = ps_tls_stage_check(&plan->listen.tls, context) == PS_OK;
     if (strcasecmp(plan->protocol, "compact") != 0 && strcasecmp(plan->protocol, "binary") != 0) {
         ps_report(context, PS_LOG_ERROR, "protocol", "%s is none; known are compact and binary",
                   plan->protocol);
-        return PS_FAIL;
+        good = false;
     }
     if (plan->kerberos && (plan->principal == NULL || plan->keytab == NULL)) {
         ps_report(context, PS_LOG_ERROR, "kerberos",
                   "needs agent-principal and agent-keytab: who the source is, and the file of its keys");
-        return PS_FAIL;
+        good = false;
     }
-    return ps_tls_stage_check(&plan->listen.tls, context);
+    return good ? PS_OK : PS_FAIL;
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)

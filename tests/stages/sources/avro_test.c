@@ -371,8 +371,11 @@ static void test_filter(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
     ps_test_stage_fini(&stage);
     ps_test_stage_init(&stage, &ps_source_avro);
-    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "ipFilter", "true")), PS_FAIL);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "ipFilter", "true", "ssl", "true", "keystore",
+                                                        "/nowhere/store.p12", "keystore-password", "x")),
+                     PS_FAIL);
     assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "ipFilterRules"));
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "/nowhere/store.p12"));
     ps_test_stage_fini(&stage);
 }
 

@@ -377,6 +377,10 @@ static void test_keys(void **unused)
     start(&stage, PS_KEYS(LOCAL, "protocol", "BINARY", "threads", "many"));
     ps_test_stage_fini(&stage);
     expect_dropped(PS_KEYS(LOCAL, "protocol", "json"), "protocol");
+    for (int i = 0; i < 3; i++) /* all mistakes at once */
+        expect_dropped(PS_KEYS(LOCAL, "protocol", "json", "kerberos", "true", "ssl", "true", "keystore",
+                               "/nowhere/store.p12", "keystore-password", "x"),
+                       (const char *[]){"protocol", "agent-keytab", "/nowhere/store.p12"}[i]);
 }
 
 static int tear_down(void **state)
