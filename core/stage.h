@@ -552,8 +552,9 @@ struct ps_stage_ops {
     void (*files)(const void *plan, void (*add)(void *argument, const char *path), void *argument);
     /* A reload: read the stage's own files again (a rules file). Does not wait. Thread: control. */
     void (*reread)(const void *plan);
-    /* Returns whether the stage runs on with what it had, because the current version of a file of its own (rules) is
-     * not usable; writes file and reason to `text`, one line. For /readyz. Does not wait. Thread: any, while the
+    /* Of a source, or a stage of its chain: returns whether the stage runs on with what it had, because the current version
+     * of a file of its own (rules) is not usable, or such a file (positions) cannot be written; writes file and reason to
+     * `text`, one line. For /readyz. Does not wait. Thread: any, while the
      * plan is built. */
     bool (*outdated)(const void *plan, char *text, size_t room);
     /* Calls `add` for each number with a label. Thread: any, while the plan is built. */

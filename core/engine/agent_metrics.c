@@ -11,7 +11,7 @@
 /* One component being added up. */
 struct sum {
     struct ps_metrics_component component;
-    char error[256];
+    char error[256], outdated[OUTDATED_BYTES];
     struct ps_histogram latency, batch_events;
 };
 
@@ -67,7 +67,10 @@ static void sum_source(void *argument, struct ps_source_runner *runner)
 {
     struct sum *sum = argument;
     uint64_t blocked_ns = sum->component.counters[PS_COUNTER_blocked_ns];
+    const struct ps_stage_spec *spec = runner->base.spec;
     sum_runner(sum, &runner->base);
+    if (spec->ops->outdated != NULL && spec->ops->outdated(spec->plan, sum->outdated, sizeof sum->outdated))
+        sum->component.outdated = sum->outdated;
     sum->component.counters[PS_COUNTER_blocked_ns] = blocked_ns + ps_source_runner_blocked_ns(runner, 0);
     ps_histogram_add(&sum->batch_events, runner->batch_events);
     sum->component.batch_events = &sum->batch_events;

@@ -42,8 +42,9 @@ struct ps_metrics_component {
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
-    const char *error;    /* the last one, while it is not PS_METRICS_OPEN; or NULL */
-    const char *outdated; /* ps_stage_ops.outdated: the file it does not use, and why; or NULL */
+    const char *error; /* the last one, while it is not PS_METRICS_OPEN; or NULL */
+    const char
+        *outdated; /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
@@ -169,7 +170,7 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
  *   - it is stopping,
  *   - the last reload failed,
  *   - a component is not open, unless it is a sink of a group that has another one that can deliver,
- *   - a stage runs on with what it had, because its current file is not usable,
+ *   - a stage runs on with what it had, because its current file is not usable, or cannot be written,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,
  *   - a worker is stuck (ps_metrics_live).
  *

@@ -7,7 +7,9 @@
 #include "core/stage.h"
 #include "regex/regex.h"
 #include "stages/make_directory.h"
+#include "stages/tail/positions.h"
 #include "stages/tail/tailer.h"
+#include "stages/tail/trouble.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -315,6 +317,7 @@ static enum ps_status taildir_build(void *plan_, struct ps_context *context, str
     }
     settings->groups = groups;
     settings->position_path = position_path(plan, context);
+    settings->trouble = ps_tail_trouble_create();
     settings->file_header = plan->file_header ? ps_name_intern(plan->file_header_key) : NULL;
     settings->byte_offset = plan->byte_offset_header ? ps_name_intern("byteoffset") : NULL;
     settings->skip_to_end = plan->skip_to_end;
@@ -331,6 +334,19 @@ static enum ps_status taildir_build(void *plan_, struct ps_context *context, str
     uint64_t most = context->memory_budget_bytes / 4;
     settings->line_max_bytes = (uint64_t)plan->line_max > most ? (uint32_t)most : (uint32_t)plan->line_max;
     return PS_OK;
+}
+
+static void taildir_teardown(void *plan_)
+{
+    struct taildir_plan *plan = plan_;
+    ps_tail_trouble_destroy(plan->settings.trouble);
+}
+
+/* The positions cannot be written: lines would be read again after a restart. */
+static bool taildir_outdated(const void *plan_, char *text, size_t room)
+{
+    const struct taildir_plan *plan = plan_;
+    return ps_tail_trouble_get(plan->settings.trouble, text, room);
 }
 
 static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -370,12 +386,17 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
 static void taildir_claims(const void *plan, const struct ps_context *context,
                            void (*add)(void *argument, const struct ps_claim *claim), void *argument)
 {
-    const struct ps_claim positions = {.key = "positionFile",
-                                       .path = position_path(plan, context),
-                                       .use = "keeps its positions in",
-                                       .cure = "set another positionFile for one of the two: each overwrites "
+    static const char *const suffixes[] = {PS_TAIL_POSITION_FILES};
+    const char *path = position_path(plan, context);
+    for (size_t i = 0; i < PS_COUNT_OF(suffixes); i++) {
+        const struct ps_claim positions = {.key = "positionFile",
+                                           .path = ps_arena_format(context->arena, "%s%s", path, suffixes[i]),
+                                           .use = "keeps its positions in",
+                                           .cure =
+                                               "set another positionFile for one of the two: each overwrites "
                                                "what the other one has read"};
-    add(argument, &positions);
+        add(argument, &positions);
+    }
 }
 
 /* ---- running ---- */
@@ -444,9 +465,11 @@ const struct ps_stage_ops ps_source_taildir = {
     .exclusive = true,
     .check = taildir_check,
     .build = taildir_build,
+    .teardown = taildir_teardown,
     .open = taildir_open,
     .close = taildir_close,
     .outline = taildir_outline,
+    .outdated = taildir_outdated,
     .claims = taildir_claims,
     .source = &source,
 };

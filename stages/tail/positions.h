@@ -19,6 +19,9 @@
 #define PS_TAIL_POSITIONS_BYTES_MAX                                                                          \
     (UINT64_C(256) << 20) /* of a file that is read; a longer one is an error */
 
+/* Behind the name of the position file: the files that writing it makes. */
+#define PS_TAIL_POSITION_FILES "", ".new", ".identities", ".identities.new"
+
 struct ps_tail_position {
     uint64_t inode;
     int64_t offset;

@@ -21,10 +21,13 @@ struct ps_tail_group {
 };
 
 /* Lives as long as the plan. */
+struct ps_tail_trouble;
+
 struct ps_tail_settings {
     const struct ps_tail_group *groups; /* a file is of the first one that matches */
     size_t group_count;
     const char *position_path;
+    struct ps_tail_trouble *trouble;   /* why it cannot be written (trouble.h) */
     const struct ps_name *file_header; /* gets the file's path; NULL: none */
     const struct ps_name *byte_offset; /* gets where the line begins; NULL: none */
     bool skip_to_end; /* files that are there at the start and have no position: from their end */

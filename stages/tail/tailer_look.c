@@ -34,7 +34,7 @@ static bool is_own(const struct matcher *matcher, const char *name)
     size_t length = matcher->own != NULL ? strlen(matcher->own) : 0;
     if (length == 0 || strncmp(name, matcher->own, length) != 0)
         return false;
-    static const char *const suffixes[] = {"", ".new", ".identities", ".identities.new"};
+    static const char *const suffixes[] = {PS_TAIL_POSITION_FILES};
     for (size_t i = 0; i < PS_COUNT_OF(suffixes); i++) {
         if (strcmp(name + length, suffixes[i]) == 0)
             return true;

@@ -1,5 +1,6 @@
 /* Positions: read at the start, written now and then, by the thread. */
 #include "stages/tail/tailer_parts.h"
+#include "stages/tail/trouble.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,7 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     tailer->saving = false;
     tailer->save_failed = saving->status != PS_OK;
     tailer->positions_hash = saving->positions.hash;
+    ps_tail_trouble_set(tailer->settings->trouble, tailer->save_failed ? ps_err_join(&saving->err) : NULL);
     if (saving->status != PS_OK) {
         tailer->dirty = true;
         ps_count(tailer->port->counters, PS_COUNTER_GenericProcessingFail, 1);

@@ -161,6 +161,8 @@ two_sources 'type = taildir' 'filegroups = f' 'filegroups.f = /var/log/x' "posit
 two_warn "a1.sources.r2.positionFile: source r2 keeps its positions in $(realpath -m "$work/r.json")"
 sed -i "s#^a1.sources.r2.positionFile.*#a1.sources.r2.positionFile = $work/r2.json#" "$work/two.properties"
 run 0 check -n a1 -f "$work/two.properties" --strict
+sed -i "s#^a1.sources.r2.positionFile.*#a1.sources.r2.positionFile = $work/r.json.identities#" "$work/two.properties"
+two_warn "a1.sources.r2.positionFile: source r2 keeps its positions in $(realpath -m "$work/r.json.identities")" # it is beside r.json
 mkdir "$work/spool"
 real=$(realpath "$work")
 ln -s spool "$work/link"

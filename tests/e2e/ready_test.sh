@@ -77,3 +77,39 @@ waited_ms=$(((${EPOCHREALTIME/./} - began_ms) / 1000))
 ((waited_ms >= 1400)) || fail "two signals at once ended the drain after $waited_ms ms of 1500"
 ! grep -q "second time" "$work/agent.err" || fail "two signals of one stop count as two"
 echo ok
+
+# A position file that cannot be written: lines are delivered, and would be read again after a restart.
+mkdir "$work/logs" "$work/out"
+cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = TAILDIR
+a1.sources.r1.filegroups = g
+a1.sources.r1.filegroups.g = $work/logs/.*log
+a1.sources.r1.positionFile = $work/state/positions.json
+a1.sources.r1.writePosInterval = 100
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.sink.directory = $work/out
+a1.sinks.k1.channel = c1
+END
+"$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+    -Dpenstock.monitoring.host=127.0.0.1 2>>"$work/agent.err" &
+agent=$!
+children[$agent]=1
+echo one >"$work/logs/a.log"
+await "the position file" test -s "$work/state/positions.json"
+is_ready() { [[ $(curl -s "$url/readyz") == ok ]]; }
+await "it is ready" is_ready
+rm "$work/state/positions.json"
+mkdir "$work/state/positions.json" # root, too, cannot rename a file over it
+echo two >>"$work/logs/a.log"
+names_the_file() { [[ $(curl -s -w '%{http_code}' "$url/readyz") == "source r1: "*"$work/state/positions.json"*503 ]]; }
+await "/readyz names the position file" names_the_file
+rmdir "$work/state/positions.json"
+await "it is ready again" is_ready
+grep -q '"pos":8' "$work/state/positions.json" || fail "the positions: $(cat "$work/state/positions.json")"
+kill -TERM "$agent"
+expect_exit 0

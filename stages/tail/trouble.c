@@ -1,0 +1,42 @@
+#include "stages/tail/trouble.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct ps_tail_trouble {
+    pthread_mutex_t lock;
+    char reason[1024]; /* empty: none */
+};
+
+struct ps_tail_trouble *ps_tail_trouble_create(void)
+{
+    struct ps_tail_trouble *trouble = ps_must_alloc(1, sizeof *trouble, "positions");
+    pthread_mutex_init(&trouble->lock, NULL);
+    return trouble;
+}
+
+void ps_tail_trouble_destroy(struct ps_tail_trouble *trouble)
+{
+    if (trouble == NULL)
+        return;
+    pthread_mutex_destroy(&trouble->lock);
+    free(trouble);
+}
+
+void ps_tail_trouble_set(struct ps_tail_trouble *trouble, const char *reason)
+{
+    pthread_mutex_lock(&trouble->lock);
+    snprintf(trouble->reason, sizeof trouble->reason, "%s", reason != NULL ? reason : "");
+    pthread_mutex_unlock(&trouble->lock);
+}
+
+bool ps_tail_trouble_get(struct ps_tail_trouble *trouble, char *text, size_t room)
+{
+    pthread_mutex_lock(&trouble->lock);
+    bool any = trouble->reason[0] != '\0';
+    if (any)
+        snprintf(text, room, "%s", trouble->reason);
+    pthread_mutex_unlock(&trouble->lock);
+    return any;
+}

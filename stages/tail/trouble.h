@@ -1,0 +1,16 @@
+/* Why the positions cannot be written, for /readyz: set by the worker of the source, read by who asks for the metrics. The
+ * plan of the source owns it. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_tail_trouble;
+
+/* Thread: control. */
+struct ps_tail_trouble *ps_tail_trouble_create(void);
+void ps_tail_trouble_destroy(struct ps_tail_trouble *trouble); /* NULL is allowed */
+
+/* `reason`: one line; NULL: there is none any more. Thread: the source's worker. */
+void ps_tail_trouble_set(struct ps_tail_trouble *trouble, const char *reason);
+/* Returns whether there is one, and writes it to `text`. Thread: any. */
+bool ps_tail_trouble_get(struct ps_tail_trouble *trouble, char *text, size_t room);
