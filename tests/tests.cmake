@@ -26,6 +26,10 @@ function(test_name source name_out folder_out) # tests/core/flow/batch_test.c ->
   set(${folder_out} ${folder} PARENT_SCOPE)
 endfunction()
 
+if(PS_SANITIZE)
+  list(APPEND test_environment "CRASH_CYCLES=40") # docs/decisions/0050: the release build has all
+endif()
+
 foreach(source ${test_sources})
   test_name(${source} target folder)
   add_executable(${target} ${source})
