@@ -199,7 +199,7 @@ static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
         rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
         return false;
     }
-    return bucket->earlier == 0;
+    return bucket->earlier == 0 && ps_hdfs_file_has_room(bucket->file);
 }
 
 /* Writes one event. Returns whether the next one can be written. */

@@ -145,6 +145,7 @@ static struct ps_hdfs_file *make(struct ps_hdfs_sink *sink, struct ps_hdfs_bucke
     file->bucket = bucket;
     file->output.write = output_write;
     file->roll_ns = file->idle_ns = PS_NEVER;
+    ps_hdfs_window_init(&file->window);
     file->directory_length = bucket->directory_length;
     file->prefix_length = bucket->length - bucket->directory_length - 1;
     memcpy(file->bucket_name, bucket->name, bucket->length);
@@ -258,12 +259,15 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
     struct ps_hdfs_file *file = file_;
     if (file->flush_count == 0) /* it failed, and is being closed */
         return;
-    uint32_t events = file->flushed[0];
+    const struct ps_hdfs_flush flush = file->flushes[0];
     file->flush_count--;
     file->sink->flush_count--;
-    memmove(file->flushed, file->flushed + 1, file->flush_count * sizeof file->flushed[0]);
-    if (answer->error == PS_FILE_OK && events > 0)
-        settle(file, events);
+    memmove(file->flushes, file->flushes + 1, file->flush_count * sizeof file->flushes[0]);
+    if (answer->error == PS_FILE_OK && flush.events > 0) {
+        uint64_t took_ns = file->sink->now.mono_ns - flush.sent_ns;
+        settle(file, flush.events);
+        ps_hdfs_window_answered(&file->window, took_ns, file->acknowledged - flush.acknowledged);
+    }
     const struct ps_file_answer no_memory = {.error = PS_FILE_FAILED, .reason = "no memory to write"};
     if (answer->error != PS_FILE_OK)
         ps_hdfs_file_fail(file, answer);
@@ -273,10 +277,7 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
 
 static uint32_t unflushed(const struct ps_hdfs_file *file)
 {
-    uint32_t events = file->written.count;
-    for (uint32_t i = 0; i < file->flush_count; i++)
-        events -= file->flushed[i];
-    return events;
+    return (uint32_t)(file->event_count - file->flushed_events);
 }
 
 bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
@@ -287,10 +288,14 @@ bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
                                       file->body_bytes - file->flushed_bytes >= PS_HDFS_FLUSH_BYTES);
 }
 
-static void begin_flush(struct ps_hdfs_file *file, uint32_t events)
+/* Has a flush behind all that is written. */
+static void begin_flush(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
-    file->flushed[file->flush_count++] = events;
+    file->flushes[file->flush_count++] = (struct ps_hdfs_flush){
+        .events = unflushed(file), .sent_ns = sink->now.mono_ns, .acknowledged = file->acknowledged};
+    file->flushed_events = file->event_count;
+    file->flushed_bytes = file->body_bytes;
     sink->flush_count++;
     ps_file_flush(file->stream, sink->settings->flush, flushed, file);
 }
@@ -300,6 +305,7 @@ static void forget_flushes(struct ps_hdfs_file *file)
 {
     file->sink->flush_count -= file->flush_count;
     file->flush_count = 0;
+    file->flushed_events = file->event_count;
 }
 
 void ps_hdfs_file_flush(struct ps_hdfs_file *file)
@@ -308,12 +314,19 @@ void ps_hdfs_file_flush(struct ps_hdfs_file *file)
     if (!file->broken && !ps_hdfs_file_may_flush(file))
         return; /* when one is answered */
     untouch(file);
-    file->flushed_bytes = file->body_bytes;
     if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
         file->broken = true;
-    begin_flush(file, unflushed(file));
+    begin_flush(file);
     if (sink->settings->idle_ns > 0)
         set_idle(file, sink->now.mono_ns + sink->settings->idle_ns);
+}
+
+bool ps_hdfs_file_has_room(struct ps_hdfs_file *file)
+{
+    uint32_t flush_events = file->window.events / PS_HDFS_FLUSHES_MAX;
+    if (unflushed(file) >= flush_events)
+        ps_hdfs_file_flush(file);
+    return !file->broken && unflushed(file) < flush_events && file->written.count < file->window.events;
 }
 
 /* ---- the end of the stream ---- */
@@ -347,9 +360,8 @@ void ps_hdfs_file_close(struct ps_hdfs_file *file)
     }
     leave_bucket(file);
     ps_hdfs_file_set_state(file, PS_HDFS_FILE_CLOSING);
-    uint32_t events = unflushed(file);
-    if (events > 0)
-        begin_flush(file, events);
+    if (unflushed(file) > 0)
+        begin_flush(file);
     if (file->written.count == 0)
         file->bucket = NULL;
     ps_file_close(file->stream, closed, file);

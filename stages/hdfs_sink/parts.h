@@ -23,6 +23,24 @@ enum {
     PS_HDFS_ORPHANS,
 };
 
+/* ---- how much is under way (window.c) ---- */
+
+/* Events of a file that are written and not acknowledged: after a kill of the agent they are in the file, and come again. */
+struct ps_hdfs_window {
+    uint32_t events;   /* at most */
+    uint64_t least_ns; /* of a flush until its answer; 0: none was answered yet */
+};
+
+/* A flush behind the events of one file that is under way. */
+struct ps_hdfs_flush {
+    uint32_t events;
+    uint64_t sent_ns, acknowledged; /* events of the file, when it was sent */
+};
+
+void ps_hdfs_window_init(struct ps_hdfs_window *window);
+/* A flush was answered after took_ns, in which so many events of the file were acknowledged. */
+void ps_hdfs_window_answered(struct ps_hdfs_window *window, uint64_t took_ns, uint64_t events);
+
 /* ---- files (file.c, finish.c) ---- */
 
 enum ps_hdfs_file_state {
@@ -48,11 +66,13 @@ struct ps_hdfs_file {
     bool touched; /* in the sink's list of them */
     bool orphan;  /* of an agent that was killed */
     bool broken;  /* a write failed: the answer to the flush behind it is awaited, nothing more is written */
-    struct ps_hdfs_events written;             /* not acknowledged, in order */
-    uint32_t flushed[PS_HDFS_FLUSHES_MAX + 1]; /* events behind each flush under way */
+    struct ps_hdfs_events written;                         /* not acknowledged, in order */
+    struct ps_hdfs_flush flushes[PS_HDFS_FLUSHES_MAX + 1]; /* under way, oldest first */
     uint32_t flush_count;
+    struct ps_hdfs_window window;
     uint64_t event_count, body_bytes; /* of BucketWriter: for rolling */
-    uint64_t flushed_bytes;           /* of body_bytes, how many a flush is behind */
+    uint64_t flushed_events;          /* of event_count, how many a flush is behind */
+    uint64_t flushed_bytes;           /* of body_bytes, the same */
     uint64_t acknowledged;            /* events */
     uint64_t roll_ns, idle_ns;        /* PS_NEVER: not */
     uint64_t due_ns, give_up_ns;      /* state RESTS: when to try again; RECOVER: when a try ends */
@@ -187,6 +207,8 @@ static inline bool ps_hdfs_files_are_many(const struct ps_hdfs_sink *sink)
 enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err);
 /* Whether a flush can begin now, or an answer has to come first. */
 bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file);
+/* Whether an event may be written now, or waits in its bucket for an acknowledgement. Flushes what is enough for a flush. */
+bool ps_hdfs_file_has_room(struct ps_hdfs_file *file);
 /* Begins a flush of what was written, if it may. */
 void ps_hdfs_file_flush(struct ps_hdfs_file *file);
 /* Its bucket lets go of it: flushes it, closes it, and renames it in the background. */
