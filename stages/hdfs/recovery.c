@@ -497,6 +497,7 @@ static void pipeline_updated(struct ps_namenode_call *call, const struct ps_name
     bool closed = recovery->stage == PS_STAGE_CLOSE;
     ps_hdfs_recovery_free(stream);
     if (!closed) {
+        stream->must_persist = true;
         ps_hdfs_stream_go_on(stream);
         return;
     }

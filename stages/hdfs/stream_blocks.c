@@ -56,6 +56,29 @@ PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *locat
 
 /* ---- a new block ---- */
 
+static void persisted(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs_stream *stream = call->argument;
+    stream->fsync = NULL;
+    if (answer->error != PS_FILE_OK) {
+        ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
+    } else {
+        ps_hdfs_stream_is_there(stream);
+        ps_hdfs_stream_attend(stream);
+    }
+    free(call); /* the answer's reason is in it */
+}
+
+/* Makes the namenode write down that the block is there. `length`: of the block, for whoever lists the file; -1: not told. */
+static void persist(struct ps_hdfs_stream *stream, int64_t length)
+{
+    stream->must_persist = false;
+    stream->fsync = ps_must_alloc(1, sizeof *stream->fsync, "a call to the namenode");
+    stream->fsync->argument = stream;
+    ps_namenode_fsync(stream->hdfs->namenode, stream->fsync, stream->path, stream->file_id, length,
+                      persisted);
+}
+
 static void set_up(struct ps_hdfs_stream *stream)
 {
     stream->phase = PS_STREAM_SETTING_UP;
@@ -115,8 +138,12 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
     stream->again_until_ns = 0;
     stream->hdfs->refuses_blocks = false;
     ps_hdfs_stream_set_located(stream, block);
-    if (stream->phase != PS_STREAM_FAILED && ps_hdfs_stream_located(stream) != NULL)
-        set_up(stream);
+    if (stream->phase == PS_STREAM_FAILED || ps_hdfs_stream_located(stream) == NULL)
+        return;
+    stream->must_persist = true;
+    if (stream->hflushed && stream->fsync == NULL) /* meanwhile, because the next flush will wait for it */
+        persist(stream, -1);
+    set_up(stream);
 }
 
 static void allocate(struct ps_hdfs_stream *stream)
@@ -174,7 +201,6 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream)
 {
     stream->phase = PS_STREAM_STREAMING;
     stream->pipeline.held = false;
-    stream->must_persist = true;
     stream->block_tries = 0;
     ps_hdfs_stream_pack(stream);
     ps_hdfs_stream_attend(stream);
@@ -291,32 +317,12 @@ static void answer_failed(struct ps_hdfs_stream *stream)
     }
 }
 
-static void persisted(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
-{
-    struct ps_hdfs_stream *stream = call->argument;
-    stream->fsync = NULL;
-    if (answer->error != PS_FILE_OK) {
-        ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
-    } else {
-        ps_hdfs_stream_is_there(stream);
-        ps_hdfs_stream_attend(stream);
-    }
-    free(call); /* the answer's reason is in it */
-}
-
-/* The first flush of a block makes the namenode write down that the block is there, before it says that the bytes are safe. */
+/* The first flush of a block does not end before the namenode has written down that the block is there. */
 static bool is_persisted(struct ps_hdfs_stream *stream)
 {
-    if (stream->fsync != NULL)
-        return false;
-    if (!stream->must_persist)
-        return true;
-    stream->must_persist = false;
-    stream->fsync = ps_must_alloc(1, sizeof *stream->fsync, "a call to the namenode");
-    stream->fsync->argument = stream;
-    ps_namenode_fsync(stream->hdfs->namenode, stream->fsync, stream->path, stream->file_id,
-                      stream->has_block ? (int64_t)stream->block_acknowledged : -1, persisted);
-    return false;
+    if (stream->fsync == NULL && stream->must_persist)
+        persist(stream, stream->has_block ? (int64_t)stream->block_acknowledged : -1);
+    return stream->fsync == NULL;
 }
 
 static void completed(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)

@@ -240,6 +240,29 @@ static void the_call_time_out_ends_a_flush(void **state)
     ps_file_abandon(bench->stream);
 }
 
+/* After a flush the namenode writes the next block down while its pipeline is set up; a flush waits for that. */
+static void a_block_is_persisted_early(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    static const char bytes[PS_TEST_BLOCK_BYTES];
+    ps_test_stream_begin_file(bench, "bytes", 1);
+    ps_test_stream_write_and_flush(bench, bytes, sizeof bytes);
+    ps_test_stream_answer_block(bench, "addBlock", 2, 1002, 1);
+    ps_test_stream_expect(bench, "fsync");
+    PsHadoop__FsyncRequest *fsync =
+        ps_hadoop__fsync_request__unpack(NULL, bench->namenode.message_length, bench->namenode.message);
+    assert_int_equal(fsync->last_block_length, -1);
+    ps_hadoop__fsync_request__free_unpacked(fsync, NULL);
+    const struct ps_hdfs_stream *stream = (const struct ps_hdfs_stream *)bench->stream;
+    for (unsigned i = 0; i < 1000 && stream->block_acknowledged != 5; i++)
+        ps_test_stream_turn(bench);
+    assert_int_equal(stream->block_acknowledged, 5);
+    assert_int_equal(bench->flushed.calls, 1);
+    ps_test_stream_answer(bench, NULL);
+    ps_test_stream_pump(bench, &bench->flushed.calls, 2);
+    assert_int_equal(bench->flushed.error, PS_FILE_OK);
+}
+
 /* The path has no file any more: the namenode is asked whether this client writes it still. */
 static void path_is_empty(struct ps_test_stream *bench)
 {
@@ -301,11 +324,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(blocks_follow_one_another),           TEST(a_chunk_that_was_flushed_is_repeated),
-        TEST(a_lost_datanode_is_left_out),         TEST(an_end_that_was_not_acknowledged_is_recovered),
-        TEST(without_datanodes_the_stream_fails),  TEST(a_block_that_cannot_be_set_up_is_abandoned),
-        TEST(the_call_time_out_ends_a_flush),      TEST(a_deleted_file_is_noticed),
-        TEST(a_file_system_is_closed_at_any_time),
+        TEST(blocks_follow_one_another),          TEST(a_chunk_that_was_flushed_is_repeated),
+        TEST(a_lost_datanode_is_left_out),        TEST(an_end_that_was_not_acknowledged_is_recovered),
+        TEST(without_datanodes_the_stream_fails), TEST(a_block_that_cannot_be_set_up_is_abandoned),
+        TEST(the_call_time_out_ends_a_flush),     TEST(a_deleted_file_is_noticed),
+        TEST(a_block_is_persisted_early),         TEST(a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
