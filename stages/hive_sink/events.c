@@ -71,7 +71,6 @@ static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps
                 return PS_RETRY;
             }
             if (flaw != NULL) {
-                snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw);
                 sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
                 continue;
             }
@@ -122,7 +121,6 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
 void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
 {
     ps_count(sink->port->counters, PS_COUNTER_malformed, 1);
-    snprintf(sink->refusal, sizeof sink->refusal, "%s", reason);
     if (ps_port_has_deadletter(sink->port)) {
         ps_hdfs_events_move(&sink->pool, waiting, &sink->flawed);
         return;
@@ -133,6 +131,21 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiti
     ps_hdfs_events_move(&sink->pool, waiting, &sink->pool.free);
 }
 
+/* Why the first of them is here: its partition, or its body. */
+static void explain(struct ps_hive_sink *sink, const struct ps_hdfs_event *flawed)
+{
+    char key[PS_HIVE_VALUES_BYTES];
+    uint32_t length;
+    struct ps_orc_value row;
+    struct ps_err err = {.length = 0};
+    const struct ps_lease *lease = sink->slots[flawed->slot];
+    const struct ps_event *event = ps_lease_event(lease, flawed->position);
+    const char *flaw = ps_hive_key_of(sink, lease, flawed->position, key, &length);
+    if (flaw == NULL && !ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, &err))
+        flaw = ps_err_join(&err);
+    snprintf(sink->refusal, sizeof sink->refusal, "%s", flaw != NULL ? flaw : "");
+}
+
 bool ps_hive_bury(struct ps_hive_sink *sink)
 {
     const struct ps_letter_reason reason = {"event-unwritable", sink->refusal, 0};
@@ -140,6 +153,7 @@ bool ps_hive_bury(struct ps_hive_sink *sink)
         const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
         if (!ps_burial_has_begun(&sink->burial)) {
             ps_count(sink->port->counters, PS_COUNTER_refused, 1);
+            explain(sink, flawed);
             ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s",
                    sink->refusal);
             ps_burial_begin(&sink->burial, sink->slots[flawed->slot], flawed->position,

@@ -23,29 +23,48 @@ void ps_test_dead_letters_close(struct ps_test_stage *stage)
     ps_letters_destroy(letters);
 }
 
-const char *ps_test_dead_letters_bodies(const char *reason)
+/* All letters, one a line. */
+static const char *read_letters(void)
 {
-    static char line[200000], bodies[8000000];
-    char want[128];
+    static char text[8000000];
     size_t length = 0;
     glob_t files;
-    snprintf(want, sizeof want, "\"reason\":\"%s\"", reason);
-    bodies[0] = '\0';
+    text[0] = '\0';
     if (glob(ps_test_folder_path("dead/*.jsonl"), 0, NULL, &files) != 0)
-        return bodies;
+        return text;
     for (size_t i = 0; i < files.gl_pathc; i++) {
         FILE *in = fopen(files.gl_pathv[i], "r");
         assert_non_null(in);
-        while (fgets(line, sizeof line, in) != NULL) {
-            assert_non_null(strstr(line, want));
-            const char *body = strstr(line, "\"body\":\"");
-            assert_non_null(body);
-            size_t body_length = strcspn(body + 8, "\"");
-            assert_true(length + body_length + 2 < sizeof bodies);
-            length += (size_t)sprintf(bodies + length, "%.*s\n", (int)body_length, body + 8);
-        }
+        length += fread(text + length, 1, sizeof text - 1 - length, in);
+        assert_true(length + 1 < sizeof text);
+        text[length] = '\0';
         fclose(in);
     }
     globfree(&files);
+    return text;
+}
+
+const char *ps_test_dead_letters_bodies(const char *reason)
+{
+    static char bodies[8000000];
+    char want[128];
+    size_t length = 0;
+    snprintf(want, sizeof want, "\"reason\":\"%s\"", reason);
+    bodies[0] = '\0';
+    for (const char *line = read_letters(); *line != '\0'; line = strchr(line, '\n') + 1) {
+        size_t line_length = strcspn(line, "\n");
+        assert_non_null(memmem(line, line_length, want, strlen(want)));
+        const char *body = memmem(line, line_length, "\"body\":\"", 8);
+        assert_non_null(body);
+        length += (size_t)sprintf(bodies + length, "%.*s\n", (int)strcspn(body + 8, "\""), body + 8);
+    }
     return bodies;
+}
+
+unsigned ps_test_dead_letters_with(const char *text)
+{
+    unsigned count = 0;
+    for (const char *line = read_letters(); *line != '\0'; line = strchr(line, '\n') + 1)
+        count += memmem(line, strcspn(line, "\n"), text, strlen(text)) != NULL;
+    return count;
 }

@@ -12,3 +12,6 @@ void ps_test_dead_letters_close(struct ps_test_stage *stage);
 /* Returns the bodies of all letters in order, each with a newline, and fails the test when one has another reason. Bodies
  * without characters that JSON escapes. Valid until the next call. */
 const char *ps_test_dead_letters_bodies(const char *reason);
+
+/* How many letters have this text somewhere in their lines. */
+unsigned ps_test_dead_letters_with(const char *text);

@@ -241,6 +241,8 @@ static void test_rows_that_are_buried(void **unused)
     assert_null(ps_test_sink_recall(&stage));
     ASSERT_WHOLE("mon", 1, "2|c\n");
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "4;f\n1;a|b\n3;|\n");
+    assert_int_equal(ps_test_dead_letters_with("a value of its partition is empty"), 1);
+    assert_int_equal(ps_test_dead_letters_with("column name: byte 0x7c in it separates values"), 2);
     ps_test_stage_close(&stage);
     ps_test_dead_letters_close(&stage);
     ps_test_stage_fini(&stage);

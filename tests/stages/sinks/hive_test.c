@@ -285,10 +285,12 @@ static void test_dead_letters(void **unused)
     (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "JSON", "penstock.commit.interval", "0"));
     ps_test_dead_letters_open(&stage);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row")));
+    ps_test_hive_deliver(&stage,
+                         PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"), PS_BODY("{7}")));
     assert_rows(ps_test_hive_folder(), "one\n");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 1);
-    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 2);
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n{7}\n");
+    assert_int_equal(ps_test_dead_letters_with("the body is no object"), 1); /* each has its own reason */
     ps_test_stage_close(&stage);
     ps_test_dead_letters_close(&stage);
     ps_test_stage_fini(&stage);
