@@ -4,6 +4,7 @@
 #include "core/engine/burial.h"
 #include "stages/hdfs_sink/events.h"
 #include "stages/hdfs_sink/sink.h"
+#include "stages/repeated.h"
 
 #include <sys/queue.h>
 
@@ -179,9 +180,8 @@ struct ps_hdfs_sink {
     uint64_t retired_counter; /* the highest of a bucket that is gone: a name is not used twice */
     int64_t replicas_min;     /* -1: not known yet */
     bool asked_replicas;
-    uint64_t flaw_due_ns; /* a batch that cannot be written is not reported before; 0: there was none */
-    uint64_t flaw_tries;  /* of it */
-    uint64_t recall_ns;   /* when the recall gives up waiting for acknowledgements; 0: not recalled */
+    struct ps_repeated flawed_batch; /* one that cannot be written */
+    uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */
 };
 
 /* Finds the bucket of the event at this position, as ps_hdfs_placer does. */

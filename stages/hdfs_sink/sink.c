@@ -12,7 +12,6 @@
 #define FLUSH_WAIT_NS (PS_NS_PER_MS / 10)   /* for each file that is to be flushed */
 #define FLUSH_QUIET_NS (PS_NS_PER_MS / 200) /* the same, after the last lease */
 #define FLUSH_WAIT_MAX_NS (100 * PS_NS_PER_MS)
-#define FLAW_REPORT_NS (60 * PS_NS_PER_S)
 
 struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
                                        struct ps_filesystem *filesystem, struct ps_port *port,
@@ -175,19 +174,18 @@ static void pump_ready(struct ps_hdfs_sink *sink)
     }
 }
 
-/* A batch that cannot be written is tried every few seconds, for ever: that is said at first, and then each minute. */
+/* A batch that cannot be written is tried every few seconds, for ever. */
 static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char *flaw)
 {
+    char tries[PS_REPEATED_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-    sink->flaw_tries++;
-    if (sink->now.mono_ns < sink->flaw_due_ns)
+    if (!ps_repeated_says(&sink->flawed_batch, flaw, sink->now.mono_ns))
         return;
-    sink->flaw_due_ns = sink->now.mono_ns + FLAW_REPORT_NS;
-    ps_log(
-        PS_LOG_ERROR, sink->port->component,
-        "an event cannot be written: %s. Its batch of %s events, and all behind it, wait (tries so far: %s); "
-        "with penstock.deadletter only such events are taken out",
-        flaw, ps_quantity_print_count(lease->count).text, ps_quantity_print_count(sink->flaw_tries).text);
+    ps_log(PS_LOG_ERROR, sink->port->component,
+           "an event cannot be written: %s. Its batch of %s events, and all behind it, wait%s; "
+           "with penstock.deadletter only such events are taken out",
+           flaw, ps_quantity_print_count(lease->count).text,
+           ps_repeated_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 
 static void begin_call(struct ps_hdfs_sink *sink, const struct ps_now *now)
@@ -214,8 +212,7 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
     case FOUND:
         break;
     }
-    sink->flaw_tries = 0;
-    sink->flaw_due_ns = 0;
+    sink->flawed_batch = (struct ps_repeated){.tries = 0};
     uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HDFS_LEASES_MAX);
     sink->slots[slot] = *lease;
     place_events(sink, *lease, slot);

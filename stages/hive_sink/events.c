@@ -49,8 +49,14 @@ static bool is_same(const struct ps_hive_partition *partition, const char *key, 
 
 static void refuse(struct ps_hive_sink *sink, const char *reason)
 {
+    char tries[PS_REPEATED_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-    ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s", reason);
+    if (ps_repeated_says(&sink->flawed_batch, reason, sink->now.mono_ns))
+        ps_log(PS_LOG_ERROR, sink->port->component,
+               "an event cannot be written: %s. Its batch, and all behind it, wait%s; with "
+               "penstock.deadletter only "
+               "such events are taken out",
+               reason, ps_repeated_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 
 /* Finds the partitions of all events. Returns PS_TAKEN: all are found, or become dead letters. */
@@ -109,6 +115,7 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
     enum ps_result result = find_partitions(sink, *lease);
     if (result != PS_TAKEN)
         return result;
+    sink->flawed_batch = (struct ps_repeated){.tries = 0};
     uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HIVE_LEASES_MAX);
     sink->slots[slot] = *lease;
     *lease = NULL;

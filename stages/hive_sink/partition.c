@@ -3,7 +3,6 @@
 
 #include "stages/hdfs_sink/place.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,14 +151,16 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
 {
     struct ps_hive_sink *sink = partition->sink;
     struct ps_err err = {.length = 0};
+    char tries[PS_REPEATED_BYTES];
     ps_hive_partition_drop_ids(partition);
     partition->rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++partition->failures);
     if (partition->state != PS_HIVE_PARTITION_ASKED)
         partition->state = PS_HIVE_PARTITION_RESTS;
-    ps_log(PS_LOG_ERROR, sink->port->component, "%s.%s, %s: %s: %s; %" PRIu32 " events wait",
-           sink->settings->database, sink->settings->table, label_of(partition), what, reason,
-           partition->waiting.count);
-    ps_err_set(&err, "%s: %s", what, reason);
+    ps_err_set(&err, "%s%s%s", what, reason[0] != '\0' ? ": " : "", reason);
+    if (ps_repeated_says(&partition->trouble, err.text, sink->now.mono_ns))
+        ps_log(PS_LOG_ERROR, sink->port->component, "%s.%s, %s: %s; its events wait%s",
+               sink->settings->database, sink->settings->table, label_of(partition), err.text,
+               ps_repeated_text(&partition->trouble, sink->now.mono_ns, tries));
     ps_port_troubled(sink->port, &err);
 }
 
@@ -255,11 +256,13 @@ static void become_found(struct ps_hive_partition *partition)
     struct ps_hive_sink *sink = partition->sink;
     partition->is_found = true;
     partition->found_ns = sink->now.mono_ns;
-    partition->failures = 0;
-    if (sink->settings->is_plain)
-        partition->state = PS_HIVE_PARTITION_EMPTY;
-    else
+    if (!sink->settings->is_plain) {
         open_transactions(partition);
+        return;
+    }
+    partition->state = PS_HIVE_PARTITION_EMPTY;
+    partition->failures = 0;
+    partition->trouble = (struct ps_repeated){.tries = 0};
 }
 
 static void found(void *partition_, const struct ps_hive_answer *answer)

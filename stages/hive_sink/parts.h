@@ -8,6 +8,7 @@
 #include "stages/hive_sink/sink.h"
 #include "stages/hive_sink/table.h"
 #include "stages/orc/acid.h"
+#include "stages/repeated.h"
 
 #include <sys/queue.h>
 
@@ -78,6 +79,7 @@ struct ps_hive_partition {
     bool is_found;     /* `directory` is known */
     bool is_closing;   /* it is let go of when its transactions have ended */
     uint32_t failures; /* in a row */
+    struct ps_repeated trouble;
     uint64_t rest_ns, used_ns;
     struct ps_hdfs_events waiting;
     struct ps_hive_txns txns;
@@ -111,6 +113,7 @@ struct ps_hive_sink {
     enum ps_hive_table_state table_state;
     uint64_t table_rest_ns;
     uint32_t table_failures;
+    struct ps_repeated table_trouble, flawed_batch; /* one that cannot be written */
     struct ps_hive_target table;
     struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet, or `files` has it */
     struct ps_hive_files *files;      /* of a plain table; NULL: not known yet, or it is transactional */

@@ -167,13 +167,16 @@ static enum ps_status take_table(struct ps_hive_sink *sink, const struct ps_hive
 static void table_failed(struct ps_hive_sink *sink, const char *reason)
 {
     struct ps_err err = {.length = 0};
+    char tries[PS_REPEATED_BYTES];
     ps_hive_rows_close(sink->rows);
     sink->rows = NULL;
     ps_hive_target_free(&sink->table);
     sink->table_state = PS_HIVE_TABLE_UNKNOWN;
     sink->table_rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->table_failures);
-    ps_log(PS_LOG_ERROR, sink->port->component, "cannot write to the table %s.%s: %s",
-           sink->settings->database, sink->settings->table, reason);
+    if (ps_repeated_says(&sink->table_trouble, reason, sink->now.mono_ns))
+        ps_log(PS_LOG_ERROR, sink->port->component, "cannot write to the table %s.%s: %s%s",
+               sink->settings->database, sink->settings->table, reason,
+               ps_repeated_text(&sink->table_trouble, sink->now.mono_ns, tries));
     ps_err_set(&err, "%s", reason);
     ps_port_troubled(sink->port, &err);
 }
@@ -190,6 +193,7 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
     } else {
         sink->table_state = PS_HIVE_TABLE_KNOWN;
         sink->table_failures = 0;
+        sink->table_trouble = (struct ps_repeated){.tries = 0};
         sink->goes_on = true;
         ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s",
                sink->settings->database, sink->settings->table, sink->table.location);

@@ -1,0 +1,37 @@
+#include "stages/repeated.h"
+
+#include "core/clock.h"
+#include "core/name.h"
+#include "core/quantity.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST_NS (60 * PS_NS_PER_S)
+#define LONGEST_NS (3600 * PS_NS_PER_S)
+
+bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t now_ns)
+{
+    uint32_t hash = ps_name_hash(text, strlen(text));
+    if (repeated->tries == 0 || repeated->hash != hash)
+        *repeated = (struct ps_repeated){.began_ns = now_ns, .due_ns = now_ns, .hash = hash};
+    repeated->tries++;
+    if (now_ns < repeated->due_ns)
+        return false;
+    repeated->interval_ns = repeated->interval_ns == 0 ? FIRST_NS : 2 * repeated->interval_ns;
+    if (repeated->interval_ns > LONGEST_NS)
+        repeated->interval_ns = LONGEST_NS;
+    repeated->due_ns = now_ns + repeated->interval_ns;
+    return true;
+}
+
+const char *ps_repeated_text(const struct ps_repeated *repeated, uint64_t now_ns,
+                             char text[PS_REPEATED_BYTES])
+{
+    text[0] = '\0';
+    if (repeated->tries > 1)
+        snprintf(text, PS_REPEATED_BYTES, "; tries so far: %s, for %s",
+                 ps_quantity_print_count(repeated->tries).text,
+                 ps_quantity_print_ns(now_ns - repeated->began_ns).text);
+    return text;
+}

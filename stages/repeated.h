@@ -1,0 +1,20 @@
+/* A trouble that is met again at every try, for as long as it lasts: what of it is worth a line of the log. It is said when it begins, when
+ * its text changes, and again after a minute, 2, 4, .. minutes, at most an hour. {0}: none. Thread: the owner's. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_repeated {
+    uint64_t began_ns, due_ns, interval_ns; /* of this text */
+    uint64_t tries;                         /* that met it; 0: there is none */
+    uint32_t hash;                          /* of the text */
+};
+
+/* One more try has met it. Returns whether it is to be said now. `now_ns`: mono_ns. */
+bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t now_ns);
+
+#define PS_REPEATED_BYTES 128U
+
+/* What to put behind the line: "; tries so far: 17, for 2 min", or "" of the first one. */
+const char *ps_repeated_text(const struct ps_repeated *repeated, uint64_t now_ns,
+                             char text[PS_REPEATED_BYTES]);
