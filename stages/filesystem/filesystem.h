@@ -65,6 +65,11 @@ enum ps_file_flush {
     PS_FILE_HSYNC, /* and on its disk */
 };
 
+enum ps_file_recovery {
+    PS_FILE_OWN,       /* this file system wrote it, and lost or gave up the stream */
+    PS_FILE_ABANDONED, /* another process did: only if that one is gone, or lost its lease */
+};
+
 /* The implementations of a file system. Each function is documented below, at the call that users make. */
 struct ps_filesystem_ops {
     struct ps_file_stream *(*create)(struct ps_filesystem *, const char *path,
@@ -80,7 +85,8 @@ struct ps_filesystem_ops {
     void (*stat)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*list)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*read)(struct ps_filesystem *, const char *path, size_t length_max, ps_file_done *, void *argument);
-    void (*recover)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
+    void (*recover)(struct ps_filesystem *, const char *path, enum ps_file_recovery, ps_file_done *,
+                    void *argument);
     uint64_t (*turn)(struct ps_filesystem *, const struct ps_now *now);
     void (*close)(struct ps_filesystem *);
 };
@@ -91,6 +97,8 @@ struct ps_filesystem {
     uint64_t
         held_bytes; /* written to streams and not yet acknowledged by the far end, of all streams: memory that is in use */
     unsigned under_way; /* operations whose callback was not called yet */
+    bool
+        has_leases; /* PS_FILE_LEASE tells whether another process has a file open that it does not write to now */
 };
 
 /* First member of every implementation's own structure. */
@@ -187,11 +195,11 @@ static inline void ps_file_read(struct ps_filesystem *filesystem, const char *pa
 }
 
 /* Completes a file that a dead client left open, at the length that its datanodes agree on (HDFS: recoverLease until it is
- * closed). PS_FILE_UNAVAILABLE: it is not closed yet, ask again. */
-static inline void ps_file_recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                                   void *argument)
+ * closed). PS_FILE_UNAVAILABLE: it is not closed yet, ask again. PS_FILE_LEASE: another client writes it, and nothing was done. */
+static inline void ps_file_recover(struct ps_filesystem *filesystem, const char *path,
+                                   enum ps_file_recovery recovery, ps_file_done *done, void *argument)
 {
-    filesystem->ops->recover(filesystem, path, done, argument);
+    filesystem->ops->recover(filesystem, path, recovery, done, argument);
 }
 
 /* Sends and receives what can be now, and calls the callbacks of what has ended: call it in every `tick` of the sink. Its

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,7 +159,11 @@ static int open_file(const char *path, const struct ps_file_creation *creation)
     int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
     if (!creation->append)
         flags |= creation->overwrite ? O_TRUNC : O_EXCL;
-    return open(path, flags, 0666);
+    int fd = open(path, flags, 0666);
+    if (fd >= 0)
+        (void)flock(fd,
+                    LOCK_EX | LOCK_NB); /* says that it is in use (ps_local_recover); it keeps nobody out */
+    return fd;
 }
 
 /* Its parents are made only when they are missing: all but the first file of a directory find them there. */
@@ -355,6 +360,7 @@ struct ps_filesystem *ps_filesystem_local_open(void)
     if (local == NULL)
         return NULL;
     local->base.ops = &ops;
+    local->base.has_leases = true;
     local->last_outcome = &local->outcomes;
     return &local->base;
 }

@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,7 +193,24 @@ void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t le
 }
 
 /* Nobody but this process can have it open for writing: it is complete. */
-void ps_local_recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+/* Whether another process has the lock that local.c takes. A file system without locks has no writers that hold one. */
+static bool is_locked(const char *path)
 {
-    answer(filesystem, done, argument, access(path, F_OK) == 0 ? 0 : errno, "find", path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}
+
+void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                      ps_file_done *done, void *argument)
+{
+    struct ps_local_outcome *outcome =
+        answer(filesystem, done, argument, access(path, F_OK) == 0 ? 0 : errno, "find", path);
+    if (recovery != PS_FILE_ABANDONED || outcome->answer.error != PS_FILE_OK || !is_locked(path))
+        return;
+    outcome->answer.error = PS_FILE_LEASE;
+    snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);
 }

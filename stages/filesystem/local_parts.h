@@ -70,4 +70,5 @@ void ps_local_stat(struct ps_filesystem *filesystem, const char *path, ps_file_d
 void ps_local_list(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument);
 void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t length_max, ps_file_done *done,
                    void *argument);
-void ps_local_recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument);
+void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                      ps_file_done *done, void *argument);

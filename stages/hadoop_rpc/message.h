@@ -38,7 +38,7 @@ struct ps_hadoop_rpc_response {
     unsigned status;     /* 0: success, 1: error, 2: fatal */
     unsigned detail;     /* RpcErrorCodeProto; 0: not said */
     char exception[128]; /* Java class with its package */
-    char message[512];   /* its first line */
+    char message[1024];  /* its first line; it may have a path twice */
     const uint8_t *body;
     size_t body_length;
 };

@@ -83,11 +83,18 @@ static void finish(struct ps_hadoop_rpc_call *call, const struct ps_hadoop_rpc_o
     rpc->ending = NULL;
 }
 
-static void fail(struct ps_hadoop_rpc_call *call, enum ps_file_error error, const char *exception)
+static void fail_with(struct ps_hadoop_rpc_call *call, enum ps_file_error error, const char *exception,
+                      const char *message)
 {
     char reason[PS_FILE_REASON_BYTES + 64];
     snprintf(reason, sizeof reason, "%s: %s", call->method, call->reason);
-    finish(call, &(struct ps_hadoop_rpc_outcome){.error = error, .reason = reason, .exception = exception});
+    finish(call, &(struct ps_hadoop_rpc_outcome){
+                     .error = error, .reason = reason, .exception = exception, .message = message});
+}
+
+static void fail(struct ps_hadoop_rpc_call *call, enum ps_file_error error, const char *exception)
+{
+    fail_with(call, error, exception, "");
 }
 
 void ps_hadoop_rpc_cancel(struct ps_hadoop_rpc_call *call)
@@ -269,7 +276,7 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
              ps_hadoop_rpc_simple_class(response->exception), response->message);
     switch (judgement.verdict) {
     case PS_HADOOP_RPC_FAIL:
-        fail(call, judgement.error, ps_hadoop_rpc_simple_class(response->exception));
+        fail_with(call, judgement.error, ps_hadoop_rpc_simple_class(response->exception), response->message);
         break;
     case PS_HADOOP_RPC_FAIL_OVER:
         if (settings->server_count > 1) {
@@ -318,8 +325,11 @@ static void response(struct ps_hadoop_rpc_connection *connection, const struct p
         return;
     }
     answers_again(rpc);
-    finish(call, &(struct ps_hadoop_rpc_outcome){
-                     .reason = "", .exception = "", .body = got->body, .body_length = got->body_length});
+    finish(call, &(struct ps_hadoop_rpc_outcome){.reason = "",
+                                                 .exception = "",
+                                                 .message = "",
+                                                 .body = got->body,
+                                                 .body_length = got->body_length});
 }
 
 /* ---- deadlines ---- */

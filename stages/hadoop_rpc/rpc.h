@@ -25,6 +25,7 @@ struct ps_hadoop_rpc_outcome {
     enum ps_file_error error;
     const char *reason;    /* of an error: one line; else "" */
     const char *exception; /* Java class without its package, or "" */
+    const char *message;   /* the server's, whole, or "" */
     const uint8_t *body;   /* the response's message */
     size_t body_length;
 };

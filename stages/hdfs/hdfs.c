@@ -1,6 +1,8 @@
 /* Implements hdfs.h: opening, the turn, and the operations on names. */
 #include "stages/hdfs/hdfs.h"
 
+#include "stages/hadoop_rpc/error.h"
+#include "stages/hdfs/holder.h"
 #include "stages/hdfs/parts.h"
 
 #include <stdio.h>
@@ -223,12 +225,64 @@ static void ask_again(struct ps_hadoop_timer *timer)
     ps_namenode_is_file_closed(call->hdfs->namenode, &call->call, call->path, recovered);
 }
 
-static void hdfs_recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                         void *argument)
+static void vanished(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs_call *call = rpc->argument;
+    char reason[PS_FILE_REASON_BYTES];
+    (void)answer;
+    snprintf(reason, sizeof reason, "%s: no such file or directory", call->path);
+    finish(call, &(struct ps_file_answer){.error = PS_FILE_MISSING, .reason = reason});
+}
+
+static bool is_being_recovered(const struct ps_namenode_answer *answer)
+{
+    return answer->error == PS_FILE_UNAVAILABLE && answer->exception != NULL &&
+           strcmp(ps_hadoop_rpc_simple_class(answer->exception), "RecoveryInProgressException") == 0;
+}
+
+/* The end of what the namenode says has the owner: its beginning has the path, which is there already. */
+static void leased(struct ps_hdfs_call *call, const struct ps_namenode_answer *answer)
+{
+    char reason[PS_FILE_REASON_BYTES];
+    const char *because = strstr(answer->message, " because ");
+    if (because == NULL) {
+        finish(call, &(struct ps_file_answer){.error = PS_FILE_LEASE, .reason = answer->reason});
+        return;
+    }
+    snprintf(reason, sizeof reason, "%.200s", because + strlen(" because "));
+    finish(call, &(struct ps_file_answer){.error = PS_FILE_LEASE, .reason = reason});
+}
+
+/* What the namenode says to who would create a file that is there: that it is complete, that its writer did not renew its lease for a
+ * minute, so that it is completed now, or who writes it. */
+static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
+{
+    struct ps_hdfs_call *call = rpc->argument;
+    struct ps_namenode *namenode = call->hdfs->namenode;
+    bool ended = answer->error == PS_FILE_LEASE && ps_hdfs_owner_has_ended(answer->message);
+    if (answer->error == PS_FILE_EXISTS)
+        finish(call, &(struct ps_file_answer){.error = PS_FILE_OK, .reason = ""});
+    else if (answer->error == PS_FILE_OK) /* it was renamed meanwhile, and is made anew */
+        ps_namenode_delete(namenode, &call->call, call->path, false, vanished);
+    else if (ended || is_being_recovered(answer))
+        ps_namenode_recover_lease(namenode, &call->call, call->path, recovered);
+    else if (answer->error == PS_FILE_LEASE)
+        leased(call, answer);
+    else
+        finish_plain(rpc, answer);
+}
+
+/* recoverLease takes the lease away from whoever has it, and asks nothing. `create` does so only when it was not renewed for a minute. */
+static void hdfs_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                         ps_file_done *done, void *argument)
 {
     struct ps_hdfs_call *call = begin(filesystem, path, done, argument);
     call->timer.fire = ask_again;
-    ps_namenode_recover_lease(call->hdfs->namenode, &call->call, path, recovered);
+    if (recovery == PS_FILE_ABANDONED)
+        ps_namenode_create(call->hdfs->namenode, &call->call, &(struct ps_namenode_creation){.path = path},
+                           claimed);
+    else
+        ps_namenode_recover_lease(call->hdfs->namenode, &call->call, path, recovered);
 }
 
 /* ---- the server's defaults ---- */
@@ -495,6 +549,7 @@ enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps
                           settings->url);
     struct ps_hdfs *hdfs = ps_must_alloc(1, sizeof *hdfs, "a file system");
     hdfs->filesystem.ops = &hdfs_ops;
+    hdfs->filesystem.has_leases = true;
     hdfs->configuration = settings->configuration;
     hdfs->component = settings->port->component;
     hdfs->call_timeout_ns = settings->call_timeout_ns;

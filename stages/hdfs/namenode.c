@@ -8,15 +8,14 @@
 #include "stages/hadoop/user.h"
 #include "stages/hadoop_rpc/message.h"
 #include "stages/hadoop_rpc/name_service.h"
-#include "stages/random.h"
+#include "stages/hdfs/holder.h"
 
 #define PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
 #define LEASE_RENEWAL_NS (30 * PS_NS_PER_S)
 #define COMPLETE_REST_NS (5 * PS_NS_PER_MS)
 #define COMPLETE_REST_MAX_NS                                                                                 \
     (400 * PS_NS_PER_MS) /* dfs.client.block.write.locateFollowingBlock.initial.delay.ms */
-#define CLIENT_BYTES 64
-#define CREATE_NEW 1U /* CreateFlag */
+#define CREATE_NEW 1U    /* CreateFlag */
 #define CREATE_OVERWRITE 2U
 #define CREATE_APPEND 4U
 #define CREATE_NEW_BLOCK 0x20U
@@ -25,7 +24,7 @@ struct ps_namenode {
     struct ps_hadoop_rpc *rpc;
     struct ps_hadoop_loop *loop;
     const char *component;
-    char client[CLIENT_BYTES];
+    char client[PS_HDFS_HOLDER_BYTES];
     unsigned umask, replication;
     uint64_t block_size_bytes;
     unsigned held; /* files whose lease is renewed */
@@ -129,8 +128,10 @@ static void answered(struct ps_hadoop_rpc_call *rpc, const struct ps_hadoop_rpc_
     struct ps_namenode_call *call =
         (struct ps_namenode_call *)((char *)rpc - offsetof(struct ps_namenode_call, rpc));
     const struct ps_namenode_kind *kind = call->kind;
-    struct ps_namenode_answer answer = {
-        .error = outcome->error, .reason = outcome->reason, .exception = outcome->exception};
+    struct ps_namenode_answer answer = {.error = outcome->error,
+                                        .reason = outcome->reason,
+                                        .exception = outcome->exception,
+                                        .message = outcome->message};
     ProtobufCMessage *message = NULL;
     if (answer.error == PS_FILE_OK) {
         message = protobuf_c_message_unpack(kind->descriptor, NULL, outcome->body_length, outcome->body);
@@ -554,7 +555,6 @@ enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, str
                                 struct ps_err *err)
 {
     struct ps_name_service service;
-    struct ps_random random;
     if (ps_name_service_find(settings->configuration, settings->authority, &service, err) != PS_OK)
         return PS_FAIL;
     struct ps_namenode *namenode = calloc(1, sizeof *namenode);
@@ -564,9 +564,7 @@ enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, str
         free(namenode);
         return ps_err_set(err, "no memory");
     }
-    ps_random_init(&random);
-    snprintf(namenode->client, sizeof namenode->client, "DFSClient_NONMAPREDUCE_%u_%u",
-             (unsigned)ps_random_below(&random, INT32_MAX), (unsigned)ps_random_below(&random, INT32_MAX));
+    ps_hdfs_holder_name(namenode->client);
     namenode->loop = settings->loop;
     namenode->component = settings->component;
     namenode->renewal_timer.fire = renewal_due;

@@ -46,7 +46,7 @@ enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, str
 /* Callbacks of calls under way are not called any more. NULL is allowed. */
 void ps_namenode_close(struct ps_namenode *namenode);
 
-/* "DFSClient_NONMAPREDUCE_..": the holder of the leases of all files that this client writes. */
+/* The holder (holder.h) of the leases of all files that this client writes. */
 const char *ps_namenode_client(const struct ps_namenode *namenode);
 
 /* While files are held their lease is renewed, for all of them at once, every 30 s (LeaseRenewer.java; the soft limit is 60 s).
@@ -63,7 +63,8 @@ struct ps_namenode_answer {
     enum ps_file_error error;
     const char *reason; /* of an error: one line, with the namenode's address and message; else "" */
     const char
-        *exception; /* the Java class of an error without its package ("LeaseExpiredException"), or "" */
+        *exception;      /* the Java class of an error without its package ("LeaseExpiredException"), or "" */
+    const char *message; /* of the same: the namenode's, whole, or "" */
     bool result;
     const PsHadoop__LocatedBlock *block;
     const PsHadoop__HdfsFileStatus *status;

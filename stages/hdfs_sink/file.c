@@ -445,7 +445,8 @@ void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *a
 {
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_hdfs_bucket *bucket = file->bucket;
-    bool taken = answer->error == PS_FILE_EXISTS && !file->created; /* the name: the next one at once */
+    bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) &&
+                 !file->created; /* the name, by a file that is complete, or in use: the next one at once */
     bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);
     uint32_t events = file->written.count;
     if (bucket != NULL && !taken) {

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_LOOK_NS PS_NS_PER_S      /* between two questions whether a file is closed */
-#define LEASE_LOOK_NS (10 * PS_NS_PER_S) /* the same, while another client has the lease */
-#define LEASE_NS (90 * PS_NS_PER_S)      /* HDFS gives it to whoever asks 60 s after it was renewed last */
-#define REMOVE_TRIES 3U                  /* of a file in which nothing is */
+#define RECOVER_LOOK_NS PS_NS_PER_S /* between two questions whether a file is closed */
+#define LATER_LOOK_NS                                                                                        \
+    (10 * PS_NS_PER_S) /* the same, after the call time-out, or while another client has the lease */
+#define LEASE_NS (90 * PS_NS_PER_S) /* HDFS gives it to whoever asks 60 s after it was renewed last */
+#define QUIET_MS                                                                                             \
+    (10 * UINT64_C(60000)) /* without leases: a file to which nobody has written for so long is nobody's */
+#define REMOVE_TRIES 3U    /* of a file in which nothing is */
 
 static void perform(struct ps_hdfs_file *file);
 
@@ -33,6 +36,15 @@ static void rest(struct ps_hdfs_file *file, uint64_t rest_ns)
 static const char *const verbs[] = {
     [PS_HDFS_RECOVER] = "complete", [PS_HDFS_RENAME] = "rename", [PS_HDFS_REMOVE] = "remove"};
 
+/* The file system will complete it, but not now: it cannot be reached, its datanodes do not agree on the length yet, or another client
+ * has the lease until it runs out (through WebHDFS a DataNode that was lost). */
+static bool will_complete(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    return file->next == PS_HDFS_RECOVER &&
+           (answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT ||
+            answer->error == PS_FILE_LEASE);
+}
+
 static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_sink *sink = file->sink;
@@ -51,8 +63,10 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_RENAMES_RETRIED, 1);
     ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s", verbs[file->next],
            file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text);
-    rest(file, sink->settings->retry_ns);
     file->give_up_ns = 0;
+    rest(file, will_complete(file, answer) && sink->settings->retry_ns > LATER_LOOK_NS
+                   ? LATER_LOOK_NS
+                   : sink->settings->retry_ns);
 }
 
 static void go_on(struct ps_hdfs_file *file, enum ps_hdfs_next next)
@@ -69,22 +83,36 @@ static void measured(void *file_, const struct ps_file_answer *answer)
     go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
 }
 
-/* A DataNode that wrote for us through WebHDFS, and was lost, keeps the lease until it runs out. */
-static bool is_leased(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+/* It is asked again much sooner than after hdfs.retryInterval, which only says how often a try counts. */
+static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
-    const struct ps_hdfs_sink *sink = file->sink;
-    uint64_t began_ns = file->give_up_ns - sink->settings->call_timeout_ns;
-    return answer->error == PS_FILE_LEASE && sink->now.mono_ns < began_ns + LEASE_NS;
+    uint64_t now_ns = file->sink->now.mono_ns;
+    if (!will_complete(file, answer) || now_ns >= file->give_up_ns)
+        return false;
+    bool soon = answer->error == PS_FILE_UNAVAILABLE && now_ns < file->soon_until_ns;
+    ps_log(PS_LOG_DEBUG, file->sink->port->component, "cannot complete %s yet: %s", file->path,
+           answer->reason);
+    rest(file, soon ? RECOVER_LOOK_NS : LATER_LOOK_NS);
+    return true;
+}
+
+/* A file of another run that somebody writes: nothing is wrong with it. */
+static void let_go(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    ps_log(PS_LOG_INFO, file->sink->port->component, "leaves %s alone: %s", file->path, answer->reason);
+    leave(file);
 }
 
 static void recovered(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_file *file = file_;
     struct ps_hdfs_sink *sink = file->sink;
-    if (answer->error == PS_FILE_UNAVAILABLE && sink->now.mono_ns < file->give_up_ns) {
-        rest(file, RECOVER_LOOK_NS);
-    } else if (is_leased(file, answer)) {
-        rest(file, LEASE_LOOK_NS);
+    if (waits(file, answer)) {
+        return;
+    } else if (answer->error == PS_FILE_LEASE && file->orphan) {
+        let_go(file, answer);
+    } else if (answer->error == PS_FILE_MISSING && file->orphan) {
+        leave(file); /* its writer has renamed it */
     } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
         file->tries = 0;
@@ -143,15 +171,48 @@ static void removed(void *file_, const struct ps_file_answer *answer)
         fail(file, answer);
 }
 
+/* A file system without leases does not know whether a file that nobody writes to now is in use: its age says it. */
+static void aged(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    const struct ps_hdfs_sink *sink = file->sink;
+    uint64_t now_ms = (uint64_t)sink->now.wall_ms;
+    if (answer->error != PS_FILE_OK)
+        recovered(file, answer);
+    else if (now_ms < answer->entries[0].modified_ms + QUIET_MS)
+        rest(file, (answer->entries[0].modified_ms + QUIET_MS - now_ms) * PS_NS_PER_MS);
+    else
+        ps_file_recover(sink->filesystem, file->path, PS_FILE_ABANDONED, recovered, file);
+}
+
+static void recover(struct ps_hdfs_file *file)
+{
+    const struct ps_hdfs_sink *sink = file->sink;
+    uint64_t now_ns = sink->now.mono_ns, call_ns = sink->settings->call_timeout_ns;
+    if (file->give_up_ns == 0 && file->tries == 0) {
+        file->soon_until_ns = now_ns + call_ns;
+        file->give_up_ns = now_ns + (call_ns > LEASE_NS ? call_ns : LEASE_NS);
+    } else if (file->give_up_ns == 0) {
+        file->give_up_ns = now_ns + sink->settings->retry_ns;
+    }
+    if (file->orphan && !sink->filesystem->has_leases)
+        ps_file_stat(sink->filesystem, file->path, aged, file);
+    else
+        ps_file_recover(sink->filesystem, file->path, file->orphan ? PS_FILE_ABANDONED : PS_FILE_OWN,
+                        recovered, file);
+}
+
 static void perform(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
+    if (file->orphan && file->next == PS_HDFS_RECOVER && sink->ending_count >= PS_HDFS_ENDING_MAX / 4) {
+        rest(file, RECOVER_LOOK_NS); /* the agent's own files come first */
+        return;
+    }
     ps_hdfs_file_set_state(file, PS_HDFS_FILE_ASKED);
     switch (file->next) {
     case PS_HDFS_RECOVER:
-        if (file->give_up_ns == 0)
-            file->give_up_ns = sink->now.mono_ns + sink->settings->call_timeout_ns;
-        ps_file_recover(sink->filesystem, file->path, recovered, file);
+        recover(file);
         return;
     case PS_HDFS_RENAME:
         if (strcmp(file->path, file->target) == 0)

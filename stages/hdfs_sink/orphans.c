@@ -1,5 +1,7 @@
-/* Files that an agent left under their names in use when it was killed: looked for once in the directory of each bucket. Another agent
- * that runs may write there, and recovering its file would take it away: so that is done only when the user says so. */
+/* Files that an agent left under their names in use when it was killed. Looked for at the start, in the directories below the part of
+ * hdfs.path that has no escape, those first that were changed last; and in the directory of each bucket, once. A file is only taken from
+ * a writer that is gone: the file system says so (ps_file_recover), or nobody has written to it for a while. */
+#include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
 #include <ctype.h>
@@ -7,13 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kept after its answer, so that the bucket is looked for once. */
+#define SCANNED_MAX 1000U               /* directories that are listed at the start */
+#define SCAN_REST_NS (10 * PS_NS_PER_S) /* when the file system did not answer */
+
+/* A directory: in `looks` when it was listed or is being listed, so that this is done once, in `waiting` until the scan comes to it. */
 struct ps_hdfs_look {
     TAILQ_ENTRY(ps_hdfs_look) looks;
     struct ps_hdfs_sink *sink;
-    uint32_t length, directory_length;
-    char name[]; /* the bucket's */
+    bool scanned;   /* by the scan, which goes on with the next one */
+    uint32_t depth; /* of directories that may be below it */
+    uint64_t modified_ms;
+    char *prefix; /* of the files' names; NULL: that of settings->place */
+    uint32_t length;
+    char directory[]; /* "": the root */
 };
+
+/* ---- names ---- */
 
 /* Takes `part` off the beginning of *text. */
 static bool take_text(const char **text, const char *part, size_t length)
@@ -24,108 +35,300 @@ static bool take_text(const char **text, const char *part, size_t length)
     return true;
 }
 
-/* Whether a file is one of the bucket's under its name in use; sets its number. */
-static bool is_in_use(const struct ps_hdfs_look *look, const char *name, uint64_t *counter)
+/* Takes `part` off the end of a text of this length. */
+static bool take_end(const char *text, size_t *length, const char *part)
 {
-    const struct ps_hdfs_settings *settings = look->sink->settings;
-    const char *prefix = look->name + look->directory_length + 1;
-    char *end;
-    if (!take_text(&name, settings->in_use_prefix, strlen(settings->in_use_prefix)) ||
-        !take_text(&name, prefix, look->length - look->directory_length - 1) || !take_text(&name, ".", 1) ||
-        !isdigit((unsigned char)*name))
+    size_t part_length = strlen(part);
+    if (*length < part_length || memcmp(text + *length - part_length, part, part_length) != 0)
         return false;
-    *counter = strtoull(name, &end, 10);
-    name = end;
-    return take_text(&name, settings->file_suffix, strlen(settings->file_suffix)) &&
-           strcmp(name, settings->in_use_suffix) == 0;
+    *length -= part_length;
+    return true;
 }
 
-static void recover(struct ps_hdfs_look *look, uint64_t counter)
+/* Whether a file of this name is the sink's, and in use: in-use prefix, prefix, ".", number, suffix, in-use suffix. Sets where the prefix
+ * is, and the number. */
+static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const char **prefix,
+                      size_t *prefix_length, uint64_t *counter)
+{
+    const struct ps_hdfs_settings *settings = look->sink->settings;
+    const char *wanted = look->prefix != NULL ? look->prefix : settings->place.prefix_begins;
+    bool whole = look->prefix != NULL || settings->place.prefix_is_whole;
+    size_t begins = strlen(wanted);
+    if (!take_text(&name, settings->in_use_prefix, strlen(settings->in_use_prefix)))
+        return false;
+    size_t length = strlen(name), digits = 0;
+    if (!take_end(name, &length, settings->in_use_suffix) || !take_end(name, &length, settings->file_suffix))
+        return false;
+    for (; length > 0 && isdigit((unsigned char)name[length - 1]) && digits < 19; digits++)
+        length--;
+    if (digits == 0 || length == 0 || name[length - 1] != '.')
+        return false;
+    *prefix = name;
+    *prefix_length = length - 1;
+    *counter = strtoull(name + length, NULL, 10);
+    return *prefix_length >= begins && memcmp(name, wanted, begins) == 0 &&
+           (!whole || *prefix_length == begins);
+}
+
+/* ---- one file ---- */
+
+static bool is_known(const struct ps_hdfs_sink *sink, const char *path)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->files, all)
+    {
+        if (file->path != NULL && strcmp(file->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void recover(struct ps_hdfs_look *look, const char *prefix, size_t prefix_length, uint64_t counter)
 {
     struct ps_hdfs_sink *sink = look->sink;
-    struct ps_hdfs_file *file = calloc(1, sizeof *file + look->length);
+    struct ps_hdfs_file *file = calloc(1, sizeof *file + look->length + 1 + prefix_length);
     if (file == NULL)
         return;
     file->sink = sink;
     file->created = file->orphan = true;
     file->roll_ns = file->idle_ns = PS_NEVER;
     file->counter = counter;
-    file->directory_length = look->directory_length;
-    file->prefix_length = look->length - look->directory_length - 1;
-    memcpy(file->bucket_name, look->name, look->length);
-    TAILQ_INSERT_TAIL(&sink->files, file, all);
-    file->path = ps_hdfs_file_name(file, true);
+    file->directory_length = look->length;
+    file->prefix_length = (uint32_t)prefix_length;
+    memcpy(file->bucket_name, look->directory, look->length);
+    file->bucket_name[look->length] = '/';
+    memcpy(file->bucket_name + look->length + 1, prefix, prefix_length);
+    char *path = ps_hdfs_file_name(file, true);
+    bool known = path == NULL || is_known(sink, path);
+    file->path = path;
     file->target = ps_hdfs_file_name(file, false);
-    if (file->path == NULL || file->target == NULL)
+    TAILQ_INSERT_TAIL(&sink->files, file, all);
+    if (known || file->target == NULL)
         ps_hdfs_file_free(file);
     else
         ps_hdfs_finish(file, PS_HDFS_RECOVER);
+}
+
+/* ---- one directory ---- */
+
+static void report(const struct ps_hdfs_look *look, uint64_t count, const char *first)
+{
+    const struct ps_port *port = look->sink->port;
+    const char *directory = look->length > 0 ? look->directory : "/";
+    ps_count(port->counters, (enum ps_counter)PS_HDFS_ORPHANS, count);
+    if (look->sink->settings->recovers_orphans)
+        ps_log(PS_LOG_INFO, port->component,
+               "%s: %s files are in use since before this start (%s): completes and renames those whose "
+               "writers are "
+               "gone",
+               directory, ps_quantity_print_count(count).text, first);
+    else
+        ps_log(
+            PS_LOG_WARN, port->component,
+            "%s: %s files are in use since before this start (%s): penstock.orphans = recover completes and "
+            "renames those whose writers are gone",
+            directory, ps_quantity_print_count(count).text, first);
+}
+
+static struct ps_hdfs_look *find(const struct ps_hdfs_sink *sink, const char *directory, size_t length)
+{
+    struct ps_hdfs_look *look;
+    TAILQ_FOREACH(look, &sink->looks, looks)
+    {
+        if (look->length == length && memcmp(look->directory, directory, length) == 0)
+            return look;
+    }
+    return NULL;
+}
+
+/* In neither list. NULL: no memory, or too many. `name` NULL: none. */
+static struct ps_hdfs_look *make(struct ps_hdfs_sink *sink, const char *directory, size_t length,
+                                 const char *name)
+{
+    size_t room = length + (name != NULL ? strlen(name) + 1 : 0);
+    struct ps_hdfs_look *look =
+        sink->look_count < PS_HDFS_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
+    if (look == NULL)
+        return NULL;
+    look->sink = sink;
+    look->length = (uint32_t)room;
+    memcpy(look->directory, directory, length);
+    if (name != NULL) {
+        look->directory[length] = '/';
+        memcpy(look->directory + length + 1, name, room - length - 1);
+    }
+    sink->look_count++;
+    return look;
+}
+
+static void discard(struct ps_hdfs_look *look)
+{
+    look->sink->look_count--;
+    free(look->prefix);
+    free(look);
+}
+
+static void look_into(struct ps_hdfs_look *look, const struct ps_file_answer *answer)
+{
+    const char *first = NULL, *prefix;
+    size_t prefix_length;
+    uint64_t counter, count = 0;
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        const struct ps_file_status *entry = &answer->entries[i];
+        if (entry->directory || !is_in_use(look, entry->name, &prefix, &prefix_length, &counter) ||
+            counter >= (uint64_t)look->sink->started_ms)
+            continue;
+        if (count++ == 0)
+            first = entry->name;
+        if (look->sink->settings->recovers_orphans)
+            recover(look, prefix, prefix_length, counter);
+    }
+    if (count > 0)
+        report(look, count, first);
+}
+
+/* What is below it waits for its turn. */
+static void descend(const struct ps_hdfs_look *look, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_look *below;
+    for (size_t i = 0; i < answer->entry_count && look->depth > 0; i++) {
+        const struct ps_file_status *entry = &answer->entries[i];
+        if (!entry->directory ||
+            (below = make(look->sink, look->directory, look->length, entry->name)) == NULL)
+            continue;
+        below->depth = look->depth - 1;
+        below->modified_ms = entry->modified_ms;
+        TAILQ_INSERT_TAIL(&look->sink->scan.waiting, below, looks);
+    }
 }
 
 static void listed(void *look_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_look *look = look_;
     struct ps_hdfs_sink *sink = look->sink;
-    const char *first = NULL;
-    uint64_t counter, count = 0;
-    for (size_t i = 0; i < answer->entry_count; i++) {
-        const struct ps_file_status *entry = &answer->entries[i];
-        if (entry->directory || !is_in_use(look, entry->name, &counter) ||
-            counter >= (uint64_t)sink->started_ms)
-            continue;
-        if (count++ == 0)
-            first = entry->name;
-        if (sink->settings->recovers_orphans)
-            recover(look, counter);
-    }
-    if (count == 0)
+    bool later = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
+    if (look->scanned)
+        sink->scan.is_busy = false;
+    if (look->scanned && later) {
+        TAILQ_REMOVE(&sink->looks, look, looks);
+        TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
+        sink->scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
         return;
-    ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_ORPHANS, count);
-    if (sink->settings->recovers_orphans)
-        ps_log(PS_LOG_INFO, sink->port->component,
-               "%.*s: %" PRIu64 " files are in use since before this start (%s): completes and renames them",
-               (int)look->directory_length, look->name, count, first);
-    else
-        ps_log(PS_LOG_WARN, sink->port->component,
-               "%.*s: %" PRIu64 " files are in use since before this start (%s): if they are of an agent "
-               "that was killed, and no other "
-               "agent writes there, penstock.orphans = recover completes and renames them",
-               (int)look->directory_length, look->name, count, first);
+    }
+    if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING)
+        ps_log(PS_LOG_WARN, sink->port->component, "cannot look for files in use in %s: %s", look->directory,
+               answer->reason);
+    look_into(look, answer);
+    if (look->scanned)
+        descend(look, answer);
+}
+
+static void list(struct ps_hdfs_look *look)
+{
+    TAILQ_INSERT_HEAD(&look->sink->looks, look, looks);
+    ps_file_list(look->sink->filesystem, look->length > 0 ? look->directory : "/", listed, look);
+}
+
+static bool has_names_in_use(const struct ps_hdfs_settings *settings)
+{
+    return settings->in_use_prefix[0] != '\0' || settings->in_use_suffix[0] != '\0';
 }
 
 void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket)
 {
-    const struct ps_hdfs_settings *settings = sink->settings;
     struct ps_hdfs_look *look;
-    char directory[PS_HDFS_PLACE_BYTES];
-    bool named = settings->in_use_prefix[0] != '\0' || settings->in_use_suffix[0] != '\0';
-    if (!named || memchr(bucket->text + bucket->directory_length + 1, '/',
-                         bucket->length - bucket->directory_length - 1) != NULL)
+    const char *prefix = bucket->text + bucket->directory_length + 1;
+    size_t prefix_length = bucket->length - bucket->directory_length - 1;
+    if (!has_names_in_use(sink->settings) || memchr(prefix, '/', prefix_length) != NULL ||
+        find(sink, bucket->text, bucket->directory_length) != NULL ||
+        (look = make(sink, bucket->text, bucket->directory_length, NULL)) == NULL)
         return;
-    TAILQ_FOREACH(look, &sink->looks, looks)
-    {
-        if (look->length == bucket->length && memcmp(look->name, bucket->text, look->length) == 0)
-            return;
+    if (sink->settings->placer != NULL && (look->prefix = strndup(prefix, prefix_length)) == NULL)
+        discard(look);
+    else
+        list(look);
+}
+
+/* ---- the start ---- */
+
+/* NULL: none waits. Those that a bucket's first file had listed meanwhile are dropped. */
+static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_look *look, *next = NULL;
+    do {
+        if (next != NULL) {
+            TAILQ_REMOVE(&sink->scan.waiting, next, looks);
+            discard(next);
+        }
+        next = TAILQ_FIRST(&sink->scan.waiting);
+        TAILQ_FOREACH(look, &sink->scan.waiting, looks)
+        {
+            if (look->modified_ms > next->modified_ms)
+                next = look;
+        }
+    } while (next != NULL && find(sink, next->directory, next->length) != NULL);
+    return next;
+}
+
+static void begin_scan(struct ps_hdfs_sink *sink)
+{
+    const struct ps_hdfs_place *place = &sink->settings->place;
+    struct ps_hdfs_look *look;
+    sink->scan.state = PS_HDFS_SCAN_BEGUN;
+    if (place->root == NULL || !has_names_in_use(sink->settings) ||
+        (look = make(sink, place->root, strlen(place->root), NULL)) == NULL)
+        return;
+    look->depth = place->depth;
+    TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
+}
+
+static void end_scan(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_look *look = next_look(sink);
+    sink->scan.state = PS_HDFS_SCAN_DONE;
+    if (look != NULL)
+        ps_log(PS_LOG_INFO, sink->port->component,
+               "looked for files in use in the %u directories below %s that were changed last; in the "
+               "others, as %s, "
+               "only when an event goes there",
+               SCANNED_MAX, sink->settings->place.root, look->directory);
+    while ((look = TAILQ_FIRST(&sink->scan.waiting)) != NULL) {
+        TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+        discard(look);
     }
-    if (sink->look_count == PS_HDFS_LOOKS_MAX ||
-        (look = calloc(1, sizeof *look + bucket->length + 1)) == NULL)
-        return;
-    look->sink = sink;
-    look->length = bucket->length;
-    look->directory_length = bucket->directory_length;
-    memcpy(look->name, bucket->text, bucket->length);
-    TAILQ_INSERT_HEAD(&sink->looks, look, looks);
-    sink->look_count++;
-    snprintf(directory, sizeof directory, "%.*s%s", (int)bucket->directory_length, bucket->text,
-             bucket->directory_length == 0 ? "/" : "");
-    ps_file_list(sink->filesystem, directory, listed, look);
+}
+
+uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink)
+{
+    if (sink->scan.state == PS_HDFS_SCAN_DONE || sink->scan.is_busy)
+        return PS_NEVER;
+    if (sink->now.mono_ns < sink->scan.due_ns)
+        return sink->scan.due_ns;
+    if (sink->scan.state == PS_HDFS_SCAN_NONE)
+        begin_scan(sink);
+    struct ps_hdfs_look *look = sink->scan.count < SCANNED_MAX ? next_look(sink) : NULL;
+    if (look == NULL) {
+        end_scan(sink);
+        return PS_NEVER;
+    }
+    sink->scan.count++;
+    sink->scan.is_busy = look->scanned = true;
+    TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+    list(look);
+    return sink->now.mono_ns; /* so that it is sent */
+}
+
+static void forget(struct ps_hdfs_looks *looks)
+{
+    struct ps_hdfs_look *look;
+    while ((look = TAILQ_FIRST(looks)) != NULL) {
+        TAILQ_REMOVE(looks, look, looks);
+        discard(look);
+    }
 }
 
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink)
 {
-    struct ps_hdfs_look *look;
-    while ((look = TAILQ_FIRST(&sink->looks)) != NULL) {
-        TAILQ_REMOVE(&sink->looks, look, looks);
-        free(look);
-    }
+    forget(&sink->looks);
+    forget(&sink->scan.waiting);
 }

@@ -9,7 +9,7 @@
 #include <sys/queue.h>
 
 #define PS_HDFS_LEASES_MAX 1024U
-#define PS_HDFS_LOOKS_MAX 10000U /* buckets whose directory is looked at */
+#define PS_HDFS_LOOKS_MAX 10000U /* directories that were looked at, or wait for it */
 #define PS_HDFS_ENDING_MAX                                                                                   \
     512U /* files that are being closed, completed or renamed: no more are opened then */
 #define PS_HDFS_FLUSHES_MAX 2U     /* of one file, besides the one before it is closed */
@@ -71,12 +71,13 @@ struct ps_hdfs_file {
     struct ps_hdfs_flush flushes[PS_HDFS_FLUSHES_MAX + 1]; /* under way, oldest first */
     uint32_t flush_count;
     struct ps_hdfs_window window;
-    uint64_t event_count, body_bytes; /* of BucketWriter: for rolling */
-    uint64_t flushed_events;          /* of event_count, how many a flush is behind */
-    uint64_t flushed_bytes;           /* of body_bytes, the same */
-    uint64_t acknowledged;            /* events */
-    uint64_t roll_ns, idle_ns;        /* PS_NEVER: not */
-    uint64_t due_ns, give_up_ns;      /* state RESTS: when to try again; RECOVER: when a try ends */
+    uint64_t event_count, body_bytes;   /* of BucketWriter: for rolling */
+    uint64_t flushed_events;            /* of event_count, how many a flush is behind */
+    uint64_t flushed_bytes;             /* of body_bytes, the same */
+    uint64_t acknowledged;              /* events */
+    uint64_t roll_ns, idle_ns;          /* PS_NEVER: not */
+    uint64_t due_ns;                    /* state RESTS: when to try again */
+    uint64_t soon_until_ns, give_up_ns; /* RECOVER: asked each second until the one; when a try ends */
     uint32_t tries;
     uint64_t counter;    /* in its final name */
     uint64_t touched_ns; /* when the first event was written that no flush is behind yet */
@@ -108,6 +109,15 @@ struct ps_hdfs_bucket {
 
 TAILQ_HEAD(ps_hdfs_buckets, ps_hdfs_bucket);
 TAILQ_HEAD(ps_hdfs_looks, ps_hdfs_look);
+
+/* The look at the directories that are there at the start. */
+struct ps_hdfs_scan {
+    enum { PS_HDFS_SCAN_NONE, PS_HDFS_SCAN_BEGUN, PS_HDFS_SCAN_DONE } state;
+    bool is_busy;                 /* a directory is being listed */
+    uint32_t count;               /* of those that were */
+    uint64_t due_ns;              /* not before */
+    struct ps_hdfs_looks waiting; /* the others that are known */
+};
 
 struct ps_hdfs_table {
     struct ps_hdfs_bucket **chains;
@@ -175,7 +185,8 @@ struct ps_hdfs_sink {
     uint32_t finishing_count;
     uint64_t finish_due_ns; /* none of them that rests is due before */
     struct ps_hdfs_looks looks;
-    uint32_t look_count;
+    struct ps_hdfs_scan scan;
+    uint32_t look_count;      /* in both */
     int64_t started_ms;       /* when it was called first; 0: it was not */
     uint64_t retired_counter; /* the highest of a bucket that is gone: a name is not used twice */
     int64_t replicas_min;     /* -1: not known yet */
@@ -230,7 +241,8 @@ uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink);
 /* What rests is tried at once. */
 void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
 
-/* orphans.c: ps_hdfs_sink_look asks once which files of a bucket are in use since before the start. */
+/* orphans.c: goes on with the look at the directories that are there at the start. Returns the mono_ns of the next step. */
+uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink);
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
 
 /* burials.c: the first event that waits can be in no file. The port has dead letters. */

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define HEADER_DEPTH 3U /* slashes of a header's value */
+
 size_t ps_hdfs_url_length(const char *path)
 {
     size_t length = 0;
@@ -82,6 +84,37 @@ static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
     place->constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
 }
 
+/* A header's value may have slashes, as the date of %D has. */
+static uint32_t depth_of(const char *rest)
+{
+    uint32_t depth = *rest != '\0';
+    for (const char *at = rest; *at != '\0'; at++) {
+        if (*at == '/' && at[1] != '\0')
+            depth++;
+        if (at[0] == '%' && at[1] == '{')
+            depth += HEADER_DEPTH;
+        if (at[0] == '%' && at[1] == 'D')
+            depth += 2;
+    }
+    return depth;
+}
+
+/* What all directories and names have in common. A prefix with a slash is no part of a name. */
+static void find_root(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
+                      const char *prefix)
+{
+    size_t length = strcspn(path, "%"), named = strcspn(prefix, "%");
+    place->prefix_begins = ps_arena_copy(arena, prefix, named);
+    place->prefix_is_whole = prefix[named] == '\0';
+    while (path[length] != '\0' && length > 0 && path[length - 1] != '/')
+        length--;
+    place->depth = depth_of(path + length);
+    char *root = ps_arena_copy(arena, path, length);
+    root[normalize(root, (uint32_t)length)] = '\0';
+    if (strcmp(root, "/") != 0 && strchr(prefix, '/') == NULL)
+        place->root = root;
+}
+
 static enum ps_status fail_of(struct ps_err *err, const char *key)
 {
     struct ps_err cause = *err;
@@ -117,6 +150,7 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
     if (place->prefix == NULL)
         return fail_of(err, "hdfs.filePrefix");
     find_constant(place, arena);
+    find_root(place, arena, path, prefix);
     return PS_OK;
 }
 

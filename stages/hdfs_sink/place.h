@@ -14,6 +14,12 @@ struct ps_hdfs_place {
     const char *constant; /* directory and prefix, if they are the same for all events; else NULL */
     uint32_t constant_directory_length;
     bool refuses_colons; /* the file system does (DFSUtil.isValidName) */
+    /* For files of other runs (orphans.c): the directory before the first escape, NULL: that is the root, and how many directories may
+     * be below it; the beginning of file names, and whether nothing but the number comes behind it. */
+    const char *root;
+    uint32_t depth;
+    const char *prefix_begins;
+    bool prefix_is_whole;
 };
 
 /* What one worker needs. The owner zeroes it. */

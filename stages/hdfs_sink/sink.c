@@ -40,6 +40,7 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
     TAILQ_INIT(&sink->touches);
     TAILQ_INIT(&sink->finishing);
     TAILQ_INIT(&sink->looks);
+    TAILQ_INIT(&sink->scan.waiting);
     return sink;
 }
 
@@ -315,6 +316,7 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     flush_touched(sink);
     uint64_t due_ns = ps_hdfs_finish_due(sink);
     due_ns = least(due_ns, ps_filesystem_turn(sink->filesystem, now));
+    due_ns = least(due_ns, ps_hdfs_scan_for_orphans(sink));
     finish_leases(sink);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;

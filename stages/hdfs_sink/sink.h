@@ -52,7 +52,7 @@ struct ps_hdfs_settings {
     uint64_t retry_ns;    /* between these tries */
     uint64_t call_timeout_ns;
     enum ps_file_flush flush;
-    bool recovers_orphans; /* completes and renames files of an agent that was killed; else it reports them */
+    bool recovers_orphans;   /* completes and renames files whose writers are gone; else it reports them */
     uint64_t held_bytes_max; /* in the file system's streams */
     struct ps_hadoop_format format;
 };
@@ -65,7 +65,7 @@ struct ps_hdfs_settings {
         "Files that nothing is written to any more, and that do not have their final names yet",             \
         "Files that the file system completed after a failure or a crash",                                   \
         "Tries to rename a file after one that failed",                                                      \
-        "Files found that an agent before this one left with their names in use"
+        "Files found that have had their names in use since before the start"
 
 #define PS_HDFS_COUNTERS 5
 

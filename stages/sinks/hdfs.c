@@ -206,10 +206,9 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("report", "recover"),
      .fallback = "report",
      .flags = PS_OPTION_EXTENSION,
-     .help = "files of a directory and prefix that have had their names in use since before the start: "
-             "report logs and "
-             "counts them; recover completes and renames them, which takes them away from an agent that "
-             "still writes them"},
+     .help = "files that have had their names in use since before the start: report logs and counts them; "
+             "recover "
+             "completes and renames those whose writers are gone"},
     {.key = "penstock.hsync",
      .type = PS_OPTION_BOOL,
      .offset = FIELD(hsync),

@@ -205,14 +205,16 @@ static void read_file(struct ps_filesystem *filesystem, const char *path, size_t
 
 static void on_recovered(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome)
 {
-    answer_error(call, outcome->error == PS_FILE_LEASE ? PS_FILE_UNAVAILABLE : outcome->error,
-                 outcome->reason);
+    answer_error(call, outcome->error, outcome->reason);
 }
 
 /* No WebHDFS server has an operation for recoverLease. An APPEND of nothing does it: it is refused while another client has
- * the lease, it begins the recovery when that one was not heard of for a minute, and in the end it closes the file. */
-static void recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+ * the lease, it begins the recovery when that one was not heard of for a minute, and in the end it closes the file. So nobody's
+ * file is taken, whoever asks. */
+static void recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                    ps_file_done *done, void *argument)
 {
+    (void)recovery;
     struct ps_webhdfs_call call = {.operation = "APPEND",
                                    .method = "POST",
                                    .path = path,

@@ -172,7 +172,7 @@ static void recovered(void *argument, const struct ps_file_answer *answer)
 {
     struct writer *writer = argument;
     if (answer->error == PS_FILE_UNAVAILABLE) {
-        ps_file_recover(filesystem, writer->path, recovered, writer);
+        ps_file_recover(filesystem, writer->path, PS_FILE_OWN, recovered, writer);
         return;
     }
     if (answer->error != PS_FILE_OK)
@@ -192,7 +192,7 @@ static void begin(struct writer *writer, unsigned number)
     snprintf(writer->name, sizeof writer->name, "%s.%u", name + 1, number);
     writer->number = number;
     if (options.recover) {
-        ps_file_recover(filesystem, writer->path, recovered, writer);
+        ps_file_recover(filesystem, writer->path, PS_FILE_OWN, recovered, writer);
         return;
     }
     writer->batch = malloc(options.batch_bytes + 200);

@@ -299,10 +299,11 @@ static void fake_list(struct ps_filesystem *filesystem, const char *path, ps_fil
     begin(PS_TEST_LIST, NULL, path, done, argument);
 }
 
-static void fake_recover(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
-                         void *argument)
+static void fake_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                         ps_file_done *done, void *argument)
 {
     (void)filesystem;
+    (void)recovery;
     begin(PS_TEST_RECOVER, NULL, path, done, argument);
 }
 
@@ -503,5 +504,6 @@ static const struct ps_filesystem_ops ops = {
 struct ps_filesystem *ps_test_files(void)
 {
     fake.base.ops = &ops;
+    fake.base.has_leases = true;
     return &fake.base;
 }

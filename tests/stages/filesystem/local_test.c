@@ -285,10 +285,10 @@ static void test_names(void **unused)
     ps_file_stat(filesystem, ps_test_folder_path("d"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
     outcome = (struct outcome){0};
-    ps_file_recover(filesystem, to, note, &outcome);
+    ps_file_recover(filesystem, to, PS_FILE_OWN, note, &outcome);
     assert_outcome(&outcome, PS_FILE_OK);
     outcome = (struct outcome){0};
-    ps_file_recover(filesystem, from, note, &outcome);
+    ps_file_recover(filesystem, from, PS_FILE_OWN, note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
 }
 

@@ -51,7 +51,7 @@ static void test_file_is_leased(void **unused)
     ps_test_bucket_finish();
 }
 
-/* One that never runs out is tried as any other failure. */
+/* One that does not run out counts as a failed try each hdfs.retryInterval; it is asked for more often. */
 static void test_file_stays_leased(void **unused)
 {
     (void)unused;
@@ -63,9 +63,29 @@ static void test_file_stays_leased(void **unused)
     for (unsigned i = 0; i < 9; i++)
         ps_test_bucket_pass(10000);
     assert_int_equal(ps_test_files_count(PS_TEST_RECOVER), 10);
-    ps_test_bucket_pass(179999);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 2); /* the close, and a try */
+    ps_test_bucket_pass(9999);
     assert_int_equal(ps_test_files_count(PS_TEST_RECOVER), 10);
     ps_test_bucket_pass(1);
+    ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));
+    ps_test_bucket_finish();
+}
+
+/* The namenode is away for minutes: the file is completed when it is back, and hdfs.closeTries counts one try in three minutes. */
+static void test_recovery_is_late(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_settings.close_tries = 3;
+    roll_one();
+    ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
+    ps_test_files_fail(PS_TEST_RECOVER, 0, 1000, PS_FILE_UNAVAILABLE);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    for (unsigned i = 0; i < 200; i++)
+        ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 2);
+    ps_test_files_fail(PS_TEST_RECOVER, 0, 0, PS_FILE_OK);
+    ps_test_bucket_pass(10000);
     ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));
     ps_test_bucket_finish();
 }
@@ -141,6 +161,19 @@ static void test_final_name_taken(void **unused)
     ps_test_bucket_pass(0);
     ps_test_files_expect(SECOND, "1\n");
     ps_test_files_expect(SECOND ".tmp", "2\n");
+    ps_test_bucket_finish();
+}
+
+/* Another agent began a file in the same millisecond, and writes it: the next name at once. */
+static void test_name_in_use_taken(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_start();
+    ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_LEASE);
+    TAKE(PS_BODY("1"));
+    ps_test_bucket_pass(0);
+    ps_test_files_expect(SECOND ".tmp", "1\n");
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 0);
     ps_test_bucket_finish();
 }
 
@@ -363,12 +396,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_file_is_leased, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_file_stays_leased, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_recovery_is_late, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_file_is_gone, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_tries, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_done_before, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_final_name_taken, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_name_in_use_taken, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_many, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_many_are_closing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall, ps_test_bucket_setup),

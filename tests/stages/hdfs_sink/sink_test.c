@@ -53,6 +53,7 @@ static void test_flush_together(void **unused)
     (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
+    ps_test_bucket_pass(0); /* no files of another run are there */
     ps_test_files_hold(PS_TEST_FLUSH, "");
     TAKE(NINE_FILES("1"));
     pass_us(0);                             /* the files are made */

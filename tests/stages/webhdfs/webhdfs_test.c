@@ -144,14 +144,14 @@ static void test_recover(void **unused)
     (void)unused;
     static const char log[] = "POST /webhdfs/v1/f?op=APPEND&user.name=joe \n";
     play(PS_WORDS("403 {\"RemoteException\":{\"exception\":\"AlreadyBeingCreatedException\"}}"));
-    ps_file_recover(client.filesystem, "/f", ps_test_file_done, &result);
-    expect(PS_FILE_UNAVAILABLE, log);
+    ps_file_recover(client.filesystem, "/f", PS_FILE_OWN, ps_test_file_done, &result);
+    expect(PS_FILE_LEASE, log);
     play(PS_WORDS("307"));
     ps_test_webhdfs_play(&datanode, PS_WORDS("200"));
-    ps_file_recover(client.filesystem, "/f", ps_test_file_done, &result);
+    ps_file_recover(client.filesystem, "/f", PS_FILE_OWN, ps_test_file_done, &result);
     expect(PS_FILE_OK, log);
     play(PS_WORDS(MISSING));
-    ps_file_recover(client.filesystem, "/f", ps_test_file_done, &result);
+    ps_file_recover(client.filesystem, "/f", PS_FILE_OWN, ps_test_file_done, &result);
     expect(PS_FILE_MISSING, log);
 }
 

@@ -1,0 +1,218 @@
+/* Files that an agent left in use when it was killed, on the local disk, and in a file system in memory that says who writes them. */
+#include "tests/support/bucket_files.h"
+#include "tests/support/folder.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ORPHANS (PS_COUNTER_extra + 4)
+#define ENDLESS "hdfs.rollInterval", "0", "hdfs.rollSize", "0", "hdfs.rollCount", "0"
+#define LEFT "1699999999999" /* the number of a file that was begun before the start */
+
+extern const struct ps_stage_ops ps_sink_hdfs;
+
+static char url[400];
+
+static int begin(void **state)
+{
+    return ps_test_folder_setup(state);
+}
+
+static void start(struct ps_test_stage *stage, const char *below, const char *prefix, const char *orphans)
+{
+    snprintf(url, sizeof url, "file://%s%s", ps_test_folder(), below);
+    ps_test_stage_start(stage, &ps_sink_hdfs,
+                        PS_KEYS("hdfs.path", url, "hdfs.fileType", "DataStream", "hdfs.filePrefix", prefix,
+                                "penstock.orphans", orphans, ENDLESS));
+}
+
+static void pass(struct ps_test_stage *stage, uint64_t ms)
+{
+    ps_test_stage_pass_ms(stage, ms);
+    for (int i = 0; i < 100; i++)
+        (void)ps_test_sink_tick(stage);
+}
+
+static void leave(const char *name)
+{
+    ps_test_folder_append(name, "old\n", 4);
+}
+
+static void make(const char *name)
+{
+    assert_int_equal(mkdir(ps_test_folder_path(name), 0777), 0);
+}
+
+static bool is_there(const char *name)
+{
+    return access(ps_test_folder_path(name), F_OK) == 0;
+}
+
+/* No event comes any more: the directory of the last hour is not written to again. */
+static void test_without_an_event(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    make("10");
+    make("11");
+    make("11/a");
+    make("11/a/b");
+    leave("10/f." LEFT ".tmp");
+    leave("11/f." LEFT ".tmp");
+    leave("11/a/f." LEFT ".tmp");
+    leave("f." LEFT ".tmp");
+    start(&stage, "/%H", "f", "recover");
+    pass(&stage, 1);
+    assert_true(is_there("10/f." LEFT) && is_there("11/f." LEFT));
+    assert_true(is_there("f." LEFT));             /* where an earlier hdfs.path may have led */
+    assert_true(is_there("11/a/f." LEFT ".tmp")); /* deeper than hdfs.path leads */
+    assert_int_equal(ps_test_stage_counter(&stage, ORPHANS), 3);
+    assert_null(ps_test_sink_recall(&stage));
+    ps_test_stage_fini(&stage);
+}
+
+static void test_reported(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    make("10");
+    leave("10/f." LEFT ".tmp");
+    start(&stage, "/%H", "f", "report");
+    pass(&stage, 1);
+    assert_true(is_there("10/f." LEFT ".tmp"));
+    assert_int_equal(ps_test_stage_counter(&stage, ORPHANS), 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* A header's value may have slashes; a prefix with an escape is any text. */
+static void test_escapes(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    make("x");
+    make("x/y");
+    leave("x/y/web-1.2." LEFT ".tmp");
+    leave("x/y/web-." LEFT ".tmp");
+    leave("x/y/we." LEFT ".tmp");
+    leave("x/y/web-1" LEFT ".tmp");
+    start(&stage, "/%{h}", "web-%{n}", "recover");
+    pass(&stage, 1);
+    assert_true(is_there("x/y/web-1.2." LEFT) && is_there("x/y/web-." LEFT));
+    assert_true(is_there("x/y/we." LEFT ".tmp") && is_there("x/y/web-1" LEFT ".tmp"));
+    ps_test_stage_fini(&stage);
+}
+
+/* Another agent writes it. */
+static void test_locked(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    leave("f." LEFT ".tmp");
+    int fd = open(ps_test_folder_path("f." LEFT ".tmp"), O_WRONLY);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    start(&stage, "", "f", "recover");
+    for (int i = 0; i < 12; i++)
+        pass(&stage, 10000);
+    assert_true(is_there("f." LEFT ".tmp"));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 1), 0); /* it is let go */
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* Its writer is killed a moment after this start. */
+static void test_unlocked_later(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    leave("f." LEFT ".tmp");
+    int fd = open(ps_test_folder_path("f." LEFT ".tmp"), O_WRONLY);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    start(&stage, "", "f", "recover");
+    pass(&stage, 20000);
+    close(fd);
+    pass(&stage, 10000);
+    assert_true(is_there("f." LEFT));
+    ps_test_stage_fini(&stage);
+}
+
+/* A sink of the same directory that is at work. */
+static void test_two_sinks(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage one, two;
+    start(&one, "", "f", "recover");
+    struct ps_lease *lease = PS_LEASE(&one, PS_BODY("1"));
+    assert_int_equal(ps_test_sink_work(&one, &lease), PS_TAKEN);
+    pass(&one, 1);
+    assert_true(is_there("f.1700000000001.tmp"));
+    start(&two, "", "f", "recover");
+    pass(&two, 20000); /* starts with this clock */
+    for (int i = 0; i < 12; i++)
+        pass(&two, 10000);
+    assert_int_equal(ps_test_stage_counter(&two, ORPHANS), 1);
+    assert_true(is_there("f.1700000000001.tmp"));
+    assert_null(ps_test_sink_recall(&one));
+    assert_true(is_there("f.1700000000001"));
+    assert_int_equal(ps_test_stage_counter(&one, PS_COUNTER_ConnectionFailedCount), 0);
+    ps_test_stage_fini(&one);
+    ps_test_stage_fini(&two);
+}
+
+/* Thousands are recovered little by little. */
+static void test_many(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char name[64];
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "f.%u.tmp", 1000 + i);
+        leave(name);
+    }
+    start(&stage, "", "f", "recover");
+    for (int i = 0; i < 20; i++)
+        pass(&stage, 1000);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "f.%u", 1000 + i);
+        assert_true(is_there(name));
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, ORPHANS), 1000);
+    ps_test_stage_fini(&stage);
+}
+
+/* The namenode is not there yet. */
+static void test_no_answer(void **unused)
+{
+    (void)unused;
+    ps_test_files_setup(NULL);
+    ps_test_bucket_setup(NULL);
+    ps_test_files_fail(PS_TEST_LIST, 0, 2, PS_FILE_UNAVAILABLE);
+    ps_test_bucket_start();
+    ps_test_bucket_pass(1);
+    ps_test_bucket_pass(10000);
+    assert_int_equal(ps_test_files_count(PS_TEST_LIST), 2);
+    ps_test_bucket_pass(10000);
+    assert_int_equal(ps_test_files_count(PS_TEST_LIST), 3);
+    ps_test_bucket_pass(100000);
+    assert_int_equal(ps_test_files_count(PS_TEST_LIST), 3);
+    ps_test_bucket_finish();
+}
+
+int main(void)
+{
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_without_an_event),
+        IN_FOLDER(test_reported),
+        IN_FOLDER(test_escapes),
+        IN_FOLDER(test_locked),
+        IN_FOLDER(test_unlocked_later),
+        IN_FOLDER(test_two_sinks),
+        IN_FOLDER(test_many),
+        cmocka_unit_test(test_no_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
