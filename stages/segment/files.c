@@ -113,6 +113,12 @@ static ssize_t disk_read(void *argument, int fd, void *to, size_t length, uint64
     return (ssize_t)done;
 }
 
+static void disk_expect(void *argument, int fd, uint64_t offset, size_t length)
+{
+    (void)argument;
+    (void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_WILLNEED);
+}
+
 static ssize_t disk_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
 {
     size_t done = 0;
@@ -208,6 +214,7 @@ const struct ps_segment_files ps_segment_disk = {
     .discard = disk_discard,
     .read = disk_read,
     .write = disk_write,
+    .expect = disk_expect,
     .allocate = disk_allocate,
     .size = disk_size,
     .data = disk_data,

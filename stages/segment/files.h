@@ -22,6 +22,8 @@ struct ps_segment_files {
     /* As pread and pwrite, but a short count only at the end of the file. */
     ssize_t (*read)(void *argument, int fd, void *to, size_t length, uint64_t offset);
     ssize_t (*write)(void *argument, int fd, const void *from, size_t length, uint64_t offset);
+    /* These bytes are read soon: the disk may begin with them while others are asked for. Does not wait. NULL: never. */
+    void (*expect)(void *argument, int fd, uint64_t offset, size_t length);
     /* Takes the room of the first `length` bytes on the disk and makes the file as long; new bytes are zero. */
     int (*allocate)(void *argument, int fd, uint64_t length);
     int64_t (*size)(void *argument, int fd);

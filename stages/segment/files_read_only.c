@@ -21,6 +21,11 @@ static ssize_t read_only_read(void *argument, int fd, void *to, size_t length, u
     return ps_segment_disk.read(argument, fd, to, length, offset);
 }
 
+static void read_only_expect(void *argument, int fd, uint64_t offset, size_t length)
+{
+    ps_segment_disk.expect(argument, fd, offset, length);
+}
+
 static bool is_in_memory(int fd)
 {
     return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
@@ -67,6 +72,7 @@ const struct ps_segment_files ps_segment_disk_read_only = {
     .close = read_only_close,
     .read = read_only_read,
     .write = read_only_write,
+    .expect = read_only_expect,
     .allocate = read_only_allocate,
     .size = read_only_size,
     .sync = read_only_sync,

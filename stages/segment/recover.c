@@ -30,13 +30,13 @@ static bool is_zero(const char *bytes, size_t length)
     return true;
 }
 
-/* A file whose head was never written may be what a crash left of making it: ps_segment_miss tells. One with a damaged head
- * stays, and is reported. */
+/* Opens a segment, and does not wait for its head: of a backlog of thousands of segments, which are not in the page cache, the disk
+ * reads many at a time. */
 static void found(void *argument, const char *name)
 {
     struct listing *listing = argument;
     struct ps_segment_log *log = listing->log;
-    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
+    char path[PS_SEGMENT_PATH_BYTES];
     struct ps_segment segment = {.head.segment = ps_segment_number(name), .directory = listing->directory};
     if (segment.head.segment == 0 || listing->status != PS_OK)
         return;
@@ -45,29 +45,63 @@ static void found(void *argument, const char *name)
     ps_segment_path(path, listing->directory, number);
     segment.fd = log->files->open(log->files->argument, path, false);
     int64_t size = segment.fd >= 0 ? log->files->size(log->files->argument, segment.fd) : -1;
-    if (size < 0 || log->files->read(log->files->argument, segment.fd, head, sizeof head, 0) < 0) {
+    if (size < 0) {
         listing->status = ps_err_set(listing->err, "%s cannot be read: %s", path, strerror(errno));
         if (segment.fd >= 0)
             log->files->close(log->files->argument, segment.fd);
         return;
     }
+    if (log->files->expect != NULL)
+        log->files->expect(log->files->argument, segment.fd, 0, PS_SEGMENT_SEALED_HEAD_BYTES);
     segment.size = (uint64_t)size;
-    if (ps_segment_head_read(head, &segment.head) && segment.head.segment == number) {
-        segment.end = ps_segment_head_bytes(&segment.head);
-        segment.turn = log->count;
-        ps_segment_unlock_frames(log, &segment);
-        ps_segment_add(log, &segment);
-        return;
+    segment.turn = log->count;
+    ps_segment_add(log, &segment);
+}
+
+/* Reads the head. A file whose head was never written may be what a crash left of making it: ps_segment_miss tells. One with a
+ * damaged head stays, and is reported. Sets *aside if it is one of these; then the file is closed. */
+static enum ps_status read_head(struct ps_segment_log *log, struct ps_segment *segment, bool *aside,
+                                struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES], bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
+    struct ps_segment_head head = {0};
+    uint64_t number = segment->head.segment;
+    if (log->files->read(log->files->argument, segment->fd, bytes, sizeof bytes, 0) < 0) {
+        int error = errno;
+        ps_segment_path(path, segment->directory, number);
+        return ps_err_set(err, "%s cannot be read: %s", path, strerror(error));
     }
-    segment.head.segment = number;
-    struct ps_segment_missing aside = {.fault =
-                                           is_zero(head, sizeof head) ? PS_SEGMENT_BLANK : PS_SEGMENT_DAMAGED,
-                                       .directory = listing->directory,
-                                       .segment = number};
-    ps_segment_missing_add(log, &aside);
-    if (aside.fault == PS_SEGMENT_DAMAGED)
-        ps_segment_report(log, &segment, "%s", ps_segment_fault_text(aside.fault));
-    log->files->close(log->files->argument, segment.fd);
+    if (ps_segment_head_read(bytes, &head) && head.segment == number) {
+        segment->head = head;
+        segment->end = ps_segment_head_bytes(&head);
+        ps_segment_unlock_frames(log, segment);
+        return PS_OK;
+    }
+    struct ps_segment_missing left = {.fault = is_zero(bytes, sizeof bytes) ? PS_SEGMENT_BLANK
+                                                                            : PS_SEGMENT_DAMAGED,
+                                      .directory = segment->directory,
+                                      .segment = number};
+    ps_segment_missing_add(log, &left);
+    if (left.fault == PS_SEGMENT_DAMAGED)
+        ps_segment_report(log, segment, "%s", ps_segment_fault_text(left.fault));
+    log->files->close(log->files->argument, segment->fd);
+    *aside = true;
+    return PS_OK;
+}
+
+static enum ps_status read_heads(struct ps_segment_log *log, struct ps_err *err)
+{
+    enum ps_status status = PS_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        bool aside = false;
+        if (status == PS_OK) /* after a failure the rest is kept, to be closed */
+            status = read_head(log, &log->segments[i], &aside, err);
+        if (!aside)
+            log->segments[kept++] = log->segments[i];
+    }
+    log->count = kept;
+    return status;
 }
 
 static int by_number(const void *left, const void *right)
@@ -110,6 +144,8 @@ static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *e
         if (listing.status != PS_OK)
             return PS_FAIL;
     }
+    if (read_heads(log, err) != PS_OK)
+        return PS_FAIL;
     if (log->count > 0)
         qsort(log->segments, log->count, sizeof *log->segments, by_number);
     for (size_t i = 0; i < log->count; i++) {
