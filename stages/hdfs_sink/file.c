@@ -342,6 +342,11 @@ static void closed(void *file_, const struct ps_file_answer *answer)
         ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RENAME : PS_HDFS_REMOVE);
         return;
     }
+    if (!file->created &&
+        file->written.count == 0) { /* `created` has dealt with it; the name may be another's file's */
+        ps_hdfs_file_free(file);
+        return;
+    }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s, in which %s events were acknowledged: %s",
            file->path, ps_quantity_print_count(file->acknowledged).text, answer->reason);

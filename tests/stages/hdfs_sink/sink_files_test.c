@@ -177,6 +177,26 @@ static void test_name_in_use_taken(void **unused)
     ps_test_bucket_finish();
 }
 
+/* The same, and the file is full and closed before that is known: the other agent's file must not be removed. */
+static void test_name_taken_late(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_settings.roll_events = 1;
+    ps_test_bucket_start();
+    ps_test_files_hold(PS_TEST_CREATE, "");
+    ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_LEASE);
+    TAKE(PS_BODY("1"), PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    ps_test_files_hold(PS_TEST_CREATE, NULL);
+    for (unsigned i = 0; i < 5; i++)
+        ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    assert_int_equal(ps_test_files_count(PS_TEST_REMOVE), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_ConnectionFailedCount), 0);
+    assert_int_equal(ps_test_bucket_counter(PS_COUNTER_duplicated), 0);
+    ps_test_bucket_finish();
+}
+
 /* ---- many buckets ---- */
 
 enum { BUCKETS = 2000 };
@@ -404,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup(test_rename_done_before, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_final_name_taken, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_name_in_use_taken, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_name_taken_late, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_many, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_many_are_closing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall, ps_test_bucket_setup),
