@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define ROLLS_MAX 30U                /* BucketWriter.maxConsecUnderReplRotations */
+#define FUTILE_ROLLS_MAX 3U          /* the same, without the key hdfs.minBlockReplicas */
 #define LATER_NS (10 * PS_NS_PER_MS) /* until it is asked again whether what a serializer needs is there */
 
 /* ---- the table ---- */
@@ -122,37 +123,46 @@ void ps_hdfs_bucket_retire(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *buc
     ps_hdfs_bucket_release(sink, bucket);
 }
 
-/* BucketWriter.shouldRotate, and the limit of rolls for missing replicas. A file is never rolled before its first event. */
+/* Whether a file whose block has too few replicas gives way to another, for which the file system may find more. With the key
+ * hdfs.minBlockReplicas that is done as often as Flume does it, for each bucket; without it until some files in a row, of all buckets,
+ * had too few: then there are no more datanodes to be had, and each file more is only a small one. */
+static bool rolls_for_replicas(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    bool by_key = sink->settings->replicas_min >= 0;
+    uint32_t *rolls = by_key ? &bucket->under_replicated : &sink->under_replicated;
+    uint32_t rolls_max = by_key ? ROLLS_MAX : FUTILE_ROLLS_MAX;
+    if (*rolls > rolls_max)
+        return false;
+    if ((*rolls)++ < rolls_max) {
+        ps_log(PS_LOG_WARN, sink->port->component, "%s: its block has too few replicas: begins a new file",
+               bucket->file->path);
+        return true;
+    }
+    ps_log(PS_LOG_ERROR, sink->port->component,
+           "%s: %u files in a row had blocks with too few replicas (hdfs.minBlockReplicas); no more are "
+           "begun for "
+           "that before all replicas are there",
+           bucket->file->path, rolls_max);
+    return false;
+}
+
+/* BucketWriter.shouldRotate, but a file that is full is rolled also when it is not rolled any more for its replicas. A file is never
+ * rolled before its first event. */
 static bool must_roll(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     const struct ps_hdfs_settings *settings = sink->settings;
     const struct ps_hdfs_file *file = bucket->file;
+    bool full = (settings->roll_events > 0 && settings->roll_events <= file->event_count) ||
+                (settings->roll_bytes > 0 && settings->roll_bytes <= file->body_bytes);
     if (file->event_count == 0)
         return false;
-    bool under_replicated = ps_hdfs_file_is_under_replicated(file);
-    bool rolls = under_replicated ||
-                 (settings->roll_events > 0 && settings->roll_events <= file->event_count) ||
-                 (settings->roll_bytes > 0 && settings->roll_bytes <= file->body_bytes);
-    if (!rolls)
-        return false;
-    if (!under_replicated) {
+    if (ps_hdfs_file_is_under_replicated(file))
+        return rolls_for_replicas(sink, bucket) || full;
+    if (ps_file_replicas(file->stream) > 0 && sink->replicas_min > 0)
+        sink->under_replicated = 0;
+    if (full)
         bucket->under_replicated = 0;
-        return true;
-    }
-    if (bucket->under_replicated >= ROLLS_MAX) {
-        if (bucket->under_replicated == ROLLS_MAX)
-            ps_log(
-                PS_LOG_ERROR, sink->port->component,
-                "%s: %u files in a row had blocks with too few replicas (hdfs.minBlockReplicas); it is not "
-                "rolled any more before all replicas are there",
-                file->path, ROLLS_MAX);
-        bucket->under_replicated = ROLLS_MAX + 1;
-        return false;
-    }
-    ps_log(PS_LOG_WARN, sink->port->component, "%s: its block has too few replicas: begins a new file",
-           file->path);
-    bucket->under_replicated++;
-    return true;
+    return full;
 }
 
 /* Closes those that were not written to for the longest time, but not the first (HDFSEventSink.WriterLinkedHashMap). */

@@ -190,6 +190,8 @@ struct ps_hdfs_sink {
     int64_t started_ms;       /* when it was called first; 0: it was not */
     uint64_t retired_counter; /* the highest of a bucket that is gone: a name is not used twice */
     int64_t replicas_min;     /* -1: not known yet */
+    uint32_t
+        under_replicated; /* rolls for missing replicas in a row, of all buckets, without hdfs.minBlockReplicas */
     bool asked_replicas;
     struct ps_repeated flawed_batch; /* one that cannot be written */
     uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */

@@ -120,8 +120,8 @@ static const struct ps_option options[] = {
      .offset = FIELD(replicas_min),
      .fallback = "-1",
      .help = "a file whose block has fewer replicas is closed, at most 30 times in a row; without this key "
-             "as many as "
-             "the file system makes"},
+             "as many "
+             "as the file system makes, at most 3 times in a row"},
     {.key = "hdfs.closeTries",
      .type = PS_OPTION_INT,
      .offset = FIELD(close_tries),

@@ -329,6 +329,35 @@ static void test_replicas_learnt(void **unused)
     ps_test_bucket_finish();
 }
 
+/* No datanode more is to be had: a few small files of all buckets, not thirty of each. A file that is full is rolled in any case. */
+static void test_replicas_not_to_be_had(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_settings.replicas_min = -1;
+    ps_test_bucket_settings.roll_events = 10;
+    ps_test_bucket_start();
+    ps_test_files_replicas(2, 3);
+    for (int i = 0; i < 9; i++) {
+        TAKE(TO("a", "x"), TO("b", "x"));
+        ps_test_bucket_pass(0);
+    }
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 2 + 3);
+    for (int i = 0; i < 10; i++) {
+        TAKE(TO("a", "x"), TO("b", "x"));
+        ps_test_bucket_pass(0);
+    }
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 2 + 3 + 2);
+    ps_test_files_replicas(3, 3); /* it is there again .. */
+    TAKE(TO("a", "x"), TO("b", "x"));
+    ps_test_bucket_pass(0);
+    ps_test_files_replicas(2, 3); /* .. and gone */
+    TAKE(TO("a", "x"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 2 + 3 + 2 + 1);
+    ps_test_bucket_finish();
+}
+
 /* penstock.retry.max: what the file system refuses so often becomes dead letters, and what comes after it goes on; a file system that
  * cannot be reached uses no attempt up. */
 static void test_attempts(void **state)
@@ -376,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup(test_rolled_file_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_replicas, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_replicas_learnt, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_replicas_not_to_be_had, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_attempts, ps_test_bucket_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
