@@ -192,6 +192,7 @@ const struct ps_store_ops ps_log_store = {
     .works_again = "the disk can be written again",
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_NS,
+    .news_ns = 0, /* a write of one block */
     .open = log_store_open,
     .close = log_store_close,
     .lend = log_store_lend,

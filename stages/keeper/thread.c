@@ -6,9 +6,8 @@
 
 #include "core/quantity.h"
 
-#define SPACE_LOOK_NS PS_NS_PER_S         /* between looks at the room that is left */
-#define NEWS_WRITE_NS (50 * PS_NS_PER_MS) /* what was delivered is written within, when nothing is put */
-#define NEWS_SYNC_NS PS_NS_PER_S          /* and synced within */
+#define SPACE_LOOK_NS PS_NS_PER_S /* between looks at the room that is left */
+#define NEWS_SYNC_NS PS_NS_PER_S  /* what was delivered is synced within */
 /* Of one sync: more would keep those who came first waiting. */
 #define ROUND_BYTES (UINT64_C(4) << 20)
 #define ROUND_LEASES 32U /* of one producer, before the next one's turn */
@@ -181,10 +180,12 @@ static enum ps_status write_entries(struct ps_keeper *keeper, struct ps_err *err
         if (!entry->written && write_entry(keeper, entry, err) != PS_OK)
             return PS_FAIL;
     }
-    if (keeper->settings.sync_each)
-        return keeper->settings.store->sync(keeper->store, err);
-    keeper->unsynced = true;
-    return keeper->settings.store->write(keeper->store, err);
+    const struct ps_store_ops *ops = keeper->settings.store;
+    keeper->unsynced |= !keeper->settings.sync_each;
+    if ((keeper->settings.sync_each ? ops->sync : ops->write)(keeper->store, err) != PS_OK)
+        return PS_FAIL;
+    keeper->has_news = false; /* it went with them */
+    return PS_OK;
 }
 
 static void send_home(struct ps_keeper *keeper, const struct ps_keeper_entry *entry)
@@ -301,7 +302,7 @@ static bool feed(struct ps_keeper *keeper)
 }
 
 /* Records what the consumers delivered. */
-static bool record(struct ps_keeper *keeper)
+static bool record(struct ps_keeper *keeper, uint64_t now)
 {
     struct ps_inbox_node *node = ps_inbox_take(&keeper->delivered);
     bool any = node != NULL;
@@ -320,7 +321,7 @@ static bool record(struct ps_keeper *keeper)
     }
     if (any && !keeper->has_news) {
         keeper->has_news = true;
-        keeper->news_ns = now_ns() + NEWS_WRITE_NS;
+        keeper->news_ns = now + keeper->settings.store->news_ns;
     }
     return any;
 }
@@ -362,7 +363,7 @@ static enum ps_status keep_up(struct ps_keeper *keeper, uint64_t now, struct ps_
 static bool turn(struct ps_keeper *keeper, uint64_t now)
 {
     struct ps_err err = {0};
-    bool moved = record(keeper);
+    bool moved = record(keeper, now);
     moved |= collect(keeper, now);
     look_for_space(keeper, now);
     if (keeper->broken) {
@@ -404,7 +405,7 @@ static int sleep_ms(const struct ps_keeper *keeper)
     if (keeper->store == NULL || keeper->broken)
         return 100;
     if (keeper->has_news)
-        return (int)(NEWS_WRITE_NS / PS_NS_PER_MS);
+        return (int)(keeper->settings.store->news_ns / PS_NS_PER_MS);
     if (keeper->unsynced || keeper->crowded)
         return 500;
     return 60000;
@@ -446,7 +447,7 @@ static void finish(struct ps_keeper *keeper)
     if (keeper->store == NULL)
         return;
     struct ps_lease *last = take_last(keeper); /* also for the order with ps_keeper_strip */
-    (void)record(keeper);
+    (void)record(keeper, now_ns());
     (void)collect(keeper, now_ns());
     add_last(keeper, last);
     if (!keeper->broken &&

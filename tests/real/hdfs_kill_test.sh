@@ -4,22 +4,28 @@
 # moments (also while it starts, and while it recovers the files of the life before). At the end every event whose client got OK must
 # be in a file that has its final name, whole, as Hadoop's own shell reads it; those that are there twice are counted.
 #
-#   hdfs_kill_test.sh [--kills N] [--seconds N] [--seed N] [--servers]
+#   hdfs_kill_test.sh [--kills N] [--seconds N] [--seed N] [--servers] [--http] [--rate N] [--awake SECONDS] [--flume]
 #       until N kills are done, or for N seconds (default 12); --servers: the DataNodes and the NameNode get SIGKILL in between, too
+#       --http: a source http instead of netcat; --rate N: at most so many events/s; --awake SECONDS: no kill before so long after a first acknowledgement
+#       --flume: a real Flume 1.11 instead, to compare the duplicates (its files are completed by penstock at the end)
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || skip "no python3"
 
 # shellcheck source=tests/support/seed.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
-kills=0 seconds=12 seed=$(seed_of_run) servers=''
+kills=0 seconds=12 seed=$(seed_of_run) servers='' source=netcat rate=0 awake='' flume=''
 while (($#)); do
     case $1 in
     --kills) kills=$2; shift ;;
     --seconds) seconds=$2; shift ;;
     --seed) seed=$2; shift ;;
     --servers) servers=1 ;;
-    *) echo "usage: $0 [--kills N] [--seconds N] [--seed N] [--servers]" >&2; exit 2 ;;
+    --http) source=http ;;
+    --rate) rate=$2; shift ;;
+    --awake) awake=$2; shift ;;
+    --flume) flume=1 ;;
+    *) echo "usage: $0 [--kills N] [--seconds N] [--seed N] [--servers] [--http] [--rate N] [--awake SECONDS] [--flume]" >&2; exit 2 ;;
     esac
     shift
 done
@@ -40,7 +46,7 @@ properties() { # a new life, in which files roll by other rules
 	a1.sources = r1
 	a1.channels = c1
 	a1.sinks = k1
-	a1.sources.r1.type = netcat
+	a1.sources.r1.type = $source
 	a1.sources.r1.bind = 127.0.0.1
 	a1.sources.r1.port = $load_port
 	a1.sources.r1.channels = c1
@@ -61,12 +67,16 @@ properties() { # a new life, in which files roll by other rules
     done
 }
 
-metric() { # NAME: of the last life
-    curl -s "http://127.0.0.1:$((port + 41))/metrics" | awk -v name="$1" '$1 ~ "^" name "({|$)" {sum += $2} END {print sum + 0}'
-}
+monitoring=(-Dflume.monitoring.type=http -Dflume.monitoring.port=$((port + 41)))
+penstock=$PENSTOCK
+if [[ $flume ]]; then
+    export FLUME_HADOOP=1 FLUME_JAVA="$FLUME_JAVA ${monitoring[*]}"
+    monitoring=()
+    PENSTOCK=$PENSTOCK_SOURCE/tests/real/flume
+fi
 life() {
     properties
-    agent_start a -Dflume.monitoring.type=prometheus -Dflume.monitoring.port=$((port + 41))
+    agent_start a "${monitoring[@]}"
 }
 acked() { cat "$work"/acked.* 2>/dev/null | wc -l; }
 grows() { (($(acked) >= $1)); }
@@ -76,7 +86,7 @@ names() { # PATTERN: the files in HDFS
 
 clients=()
 for name in x y z; do
-    python3 "$PENSTOCK_SOURCE/tests/real/numbered_client.py" "$load_port" $name "$work" 2>"$work/client.log" &
+    python3 "$PENSTOCK_SOURCE/tests/real/numbered_client.py" "$load_port" $name "$work" "$source" $((rate / 3)) 2>"$work/client.log" &
     clients+=($!)
     children[$!]="client $name"
 done
@@ -84,8 +94,8 @@ done
 began=$SECONDS killed=0 victims=''
 life
 while ((kills > 0 ? killed < kills : killed < 3 || SECONDS - began < seconds)); do
-    ((RANDOM % 4 == 0)) || await 60 grows $(($(acked) + 1)) || fail "nothing is acknowledged any more after $killed kills"
-    sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
+    { ((RANDOM % 4 == 0)) && [[ ! $awake ]]; } || await 60 grows $(($(acked) + 1)) || fail "nothing is acknowledged any more after $killed kills"
+    sleep "$((RANDOM % 2 + ${awake:-0})).$((RANDOM % 10))$((RANDOM % 10))"
     if [[ $servers ]] && ((RANDOM % 4 == 0)); then
         all=(datanode1 datanode2 datanode3 namenode)
         victim=${all[RANDOM % 4]}
@@ -106,10 +116,26 @@ for pid in "${clients[@]}"; do
     wait "$pid" || fail "a client ends with $?"
     unset "children[$pid]"
 done
-is_empty() { [[ $(metric penstock_channel_size_events) == 0 ]]; }
+is_empty() { curl -s "http://127.0.0.1:$((port + 41))/metrics" | grep -q '"ChannelSize":"0"'; }
 step "$killed kills${victims:+, and of$victims}; $(acked) events acknowledged"
 await 120 is_empty || fail "the channel does not become empty"
 none_in_use() { ! names '\.tmp$' >"$work/in_use"; }
+if [[ $flume ]]; then
+    kill -TERM "${agents[a]}"
+    wait "${agents[a]}" || true
+    unset "children[${agents[a]}]"
+    await 1 true
+    PENSTOCK=$penstock
+    rm -rf "$work/checkpoint" "$work/data"
+    life
+    python3 "$PENSTOCK_SOURCE/tests/real/numbered_client.py" "$load_port" w "$work" "$source" 10 &
+    children[$!]="client w"
+    client=$!
+    rm "$work/stop"
+    await 60 grows $(($(acked) + 1))
+    touch "$work/stop"
+    wait $client
+fi
 agent_stop a
 echo "    $account"
 await 60 none_in_use || fail "still in use: $(head -n 5 "$work/in_use" | xargs)"

@@ -1,8 +1,12 @@
-"""Sends numbered lines to a netcat source until a file appears, and notes those that were answered OK. A line is sent once: one
+"""Sends numbered lines to a source that answers until a file appears, and notes those that were answered. A line is sent once: one
 whose answer did not come may have arrived, or not.
 
-  numbered_client.py PORT NAME FOLDER     lines "NAME-N xx.. NAME-N"; noted in FOLDER/acked.NAME; ends when FOLDER/stop is there
+  numbered_client.py PORT NAME FOLDER [netcat|http [RATE]]
+      lines "NAME-N xx.. NAME-N", in groups of 100, at most RATE lines/s (0: no limit), to a source of that type; noted in
+      FOLDER/acked.NAME; ends when FOLDER/stop is there
 """
+import http.client
+import json
 import os
 import socket
 import sys
@@ -11,26 +15,55 @@ import time
 GROUP = 100
 
 
-def run(port, name, folder):
+def over_netcat(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        answers = connection.makefile("rb")
+        while True:
+            words = yield
+            connection.sendall("".join(line(word) + "\n" for word in words).encode())
+            for word in words:
+                answer = answers.readline()
+                if not answer:
+                    raise ConnectionError
+                if answer.strip() == b"OK":
+                    yield word
+
+
+def over_http(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    while True:
+        words = yield
+        connection.request("POST", "/", json.dumps([{"headers": {}, "body": line(word)} for word in words]))
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status == 200:
+            yield from words
+
+
+def line(word):
+    return f"{word} {'x' * (int(word[-2:].lstrip('-')) * 3)} {word}"
+
+
+def run(port, name, folder, way, rate):
     number = 0
+    due = time.monotonic()
     with open(f"{folder}/acked.{name}", "a", encoding="ascii") as acked:
         while not os.path.exists(f"{folder}/stop"):
             try:
-                with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-                    answers = connection.makefile("rb")
-                    while not os.path.exists(f"{folder}/stop"):
-                        words = [f"{name}-{number + i}" for i in range(GROUP)]
-                        number += GROUP
-                        connection.sendall("".join(f"{w} {'x' * (int(w[-2:].lstrip('-')) * 3)} {w}\n" for w in words).encode())
-                        for word in words:
-                            answer = answers.readline()
-                            if not answer:
-                                raise ConnectionError
-                            if answer.strip() == b"OK":
-                                print(word, file=acked)
-                        acked.flush()
-            except OSError:
+                sender = way(port)
+                next(sender)
+                while not os.path.exists(f"{folder}/stop"):
+                    word = sender.send([f"{name}-{number + i}" for i in range(GROUP)])
+                    number += GROUP
+                    while word is not None:
+                        print(word, file=acked)
+                        word = next(sender)
+                    acked.flush()
+                    due = max(due + GROUP / rate, time.monotonic()) if rate else due
+                    time.sleep(max(0, due - time.monotonic()))
+            except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
 
 
-run(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+more = sys.argv[4:]
+run(int(sys.argv[1]), sys.argv[2], sys.argv[3], over_http if "http" in more else over_netcat, float(more[1]) if len(more) > 1 else 0)
