@@ -193,29 +193,56 @@ void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesyst
     fail(&trial, trial.directory);
 }
 
+bool ps_probe_port_open(struct ps_port *port, const struct ps_probe *probe)
+{
+    struct epoll_event wake = {.events = EPOLLIN};
+    *port = (struct ps_port){.component = probe->component, .name = probe->component};
+    port->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    port->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (port->epoll_fd >= 0 && port->wake_fd >= 0 &&
+        epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, port->wake_fd, &wake) == 0)
+        return true;
+    ps_probe_skipped(probe, probe->component, "no descriptor is left");
+    ps_probe_port_close(port);
+    return false;
+}
+
+void ps_probe_port_close(struct ps_port *port)
+{
+    if (port->epoll_fd >= 0)
+        close(port->epoll_fd);
+    if (port->wake_fd >= 0)
+        close(port->wake_fd);
+}
+
 void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settings *settings,
                      const struct ps_hadoop_probe *what)
 {
-    struct ps_port port = {.component = probe->component, .name = probe->component};
+    struct ps_port port;
     struct ps_hadoop_settings named = *settings;
     struct ps_filesystem *filesystem;
     struct ps_err err = {.length = 0};
-    struct epoll_event wake = {.events = EPOLLIN};
-    port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    port.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!ps_probe_port_open(&port, probe))
+        return;
     named.call_timeout_ns = ps_probe_left_ms(probe) * PS_NS_PER_MS;
     named.port = &port;
-    if (port.epoll_fd < 0 || port.wake_fd < 0 ||
-        epoll_ctl(port.epoll_fd, EPOLL_CTL_ADD, port.wake_fd, &wake) != 0) {
-        ps_probe_skipped(probe, what->url, "no descriptor is left");
-    } else if (ps_hadoop_open(&named, &filesystem, &err) != PS_OK) {
+    if (ps_hadoop_open(&named, &filesystem, &err) != PS_OK) {
         ps_probe_key_failed(probe, what->key, what->url, ps_err_join(&err), NULL);
     } else {
         ps_hadoop_probe_filesystem(probe, filesystem, port.epoll_fd, what);
         ps_filesystem_close(filesystem);
     }
-    if (port.epoll_fd >= 0)
-        close(port.epoll_fd);
-    if (port.wake_fd >= 0)
-        close(port.wake_fd);
+    ps_probe_port_close(&port);
+}
+
+/* The sink makes what is missing of the path. */
+void ps_hadoop_probe_disk(const struct ps_probe *probe, struct ps_arena *arena, const char *key,
+                          const char *directory)
+{
+    char *part = ps_arena_text(arena, directory);
+    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0) {
+        char *slash = strrchr(part, '/');
+        slash[slash == part] = '\0';
+    }
+    ps_probe_directory(probe, key, part);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/probe.h"
+#include "core/stage.h"
 #include "stages/filesystem/filesystem.h"
 #include "stages/hadoop/settings.h"
 
@@ -18,6 +19,14 @@ struct ps_hadoop_probe {
  * probe's time-out for each step. */
 void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settings *settings,
                      const struct ps_hadoop_probe *what);
+
+/* A port for a client that is only probed, with an epoll and a wake_fd. Returns false when no descriptor is left, which is reported. */
+bool ps_probe_port_open(struct ps_port *port, const struct ps_probe *probe);
+void ps_probe_port_close(struct ps_port *port);
+
+/* Probes a place of the local disk: the directory, or what of its path is there. */
+void ps_hadoop_probe_disk(const struct ps_probe *probe, struct ps_arena *arena, const char *key,
+                          const char *directory);
 
 /* The same with a file system that is open already. Its sockets are in epoll_fd. */
 void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesystem *filesystem, int epoll_fd,

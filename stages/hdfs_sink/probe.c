@@ -8,7 +8,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* What is the same for all events. */
 static const char *constant_path(const struct ps_hdfs_plan *plan, struct ps_arena *arena)
@@ -34,17 +33,6 @@ static const char *user_of(const struct ps_hdfs_plan *plan,
                            : "whom the ticket cache has";
     return ps_arena_format(arena, "%s%s%s, %s Kerberos", plan->proxy_user != NULL ? plan->proxy_user : "",
                            plan->proxy_user != NULL ? " through " : "", user, kerberos ? "by" : "without");
-}
-
-/* The directory, or what of its path is there: the sink makes the rest. */
-static void probe_disk(const struct ps_probe *probe, struct ps_arena *arena, const char *directory)
-{
-    char *part = ps_arena_text(arena, directory);
-    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0) {
-        char *slash = strrchr(part, '/');
-        slash[slash == part] = '\0';
-    }
-    ps_probe_directory(probe, "hdfs.path", part);
 }
 
 static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_configuration *configuration,
@@ -74,7 +62,7 @@ static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_
                                          .url = ps_arena_copy(context->arena, url, ps_hdfs_url_length(url)),
                                          .user = user_of(plan, configuration, context->arena)};
     if (ps_hadoop_url_is_local(url))
-        probe_disk(probe, context->arena, directory);
+        ps_hadoop_probe_disk(probe, context->arena, "hdfs.path", directory);
     else if (!probe->local)
         ps_hadoop_probe(probe, &settings, &what);
 }

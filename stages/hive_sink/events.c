@@ -7,6 +7,10 @@ static const char too_long[] =
     "the values of its partition are longer than 2,048 bytes: check the headers in "
     "hive.partition";
 
+static const char no_value[] =
+    "a value of its partition is no value of the partition key's type: check the headers "
+    "in hive.partition";
+
 static const char *const flaws[] = {
     [PS_ESCAPE_OK] = "a value of its partition is empty: check the headers in hive.partition",
     [PS_ESCAPE_NO_TIMESTAMP] =
@@ -34,6 +38,9 @@ const char *ps_hive_key_of(struct ps_hive_sink *sink, const struct ps_lease *lea
             count = (uint32_t)strnlen(key + *length, count);
         if (result != PS_ESCAPE_OK || count == 0)
             return flaws[result];
+        if (!ps_hive_target_key_value(&sink->table, i, key + *length, &count,
+                                      PS_HIVE_VALUES_BYTES - *length - 1))
+            return no_value;
         key[*length + count] = '\0';
         *length += count + 1;
         if (*length == PS_HIVE_VALUES_BYTES)

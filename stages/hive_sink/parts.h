@@ -152,6 +152,9 @@ static inline uint64_t ps_hive_least(uint64_t a, uint64_t b)
 
 /* With database, table, user, host and agent. */
 struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink);
+/* Takes the metastore's answer over: type, format, file system, reader of rows. PS_FAIL: why it cannot write to this table. */
+enum ps_status ps_hive_take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table,
+                                  struct ps_err *err);
 /* Asks for the aborts; nobody waits for the answer. What is not heard of is aborted by Hive's time-out. */
 void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count);
 /* A call failed that would be Flume's ConnectException: counts it. */

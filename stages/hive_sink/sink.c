@@ -147,8 +147,8 @@ static enum ps_status open_filesystem(struct ps_hive_sink *sink, struct ps_err *
     return status;
 }
 
-static enum ps_status take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table,
-                                 struct ps_err *err)
+enum ps_status ps_hive_take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table,
+                                  struct ps_err *err)
 {
     if (ps_hive_target_read(table, sink->settings->is_plain, &sink->table, err) != PS_OK)
         return PS_FAIL;
@@ -188,7 +188,7 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
     ps_hive_count_failure(sink, answer);
     if (answer->error != PS_HIVE_OK) {
         table_failed(sink, answer->reason);
-    } else if (take_table(sink, &answer->table, &err) != PS_OK) {
+    } else if (ps_hive_take_table(sink, &answer->table, &err) != PS_OK) {
         table_failed(sink, ps_err_join(&err));
     } else {
         sink->table_state = PS_HIVE_TABLE_KNOWN;

@@ -17,6 +17,7 @@
  * Thread: the sink's worker. Never blocks, except as its file system does. Allocates for new partitions, transactions and files. */
 #pragma once
 
+#include "core/probe.h"
 #include "core/stage.h"
 #include "stages/hdfs/open.h"
 #include "stages/hdfs_sink/sink.h"
@@ -71,6 +72,11 @@ struct ps_hive_sink;
 struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, struct ps_port *port,
                                        struct ps_err *err);
 void ps_hive_sink_close(struct ps_hive_sink *sink);
+
+/* `check --probe`: whether the metastore answers, whether the table is one that the sink writes to, by its kind, its partition keys and its
+ * columns, and whether a file can be written where it is. Thread: control. */
+void ps_hive_probe(const struct ps_hive_settings *settings, struct ps_arena *arena,
+                   const struct ps_probe *probe);
 
 /* Of a stage whose state begins with the pointer that ps_hive_sink_open returned. `recall` waits 5 s for commits, and 1 s for the
  * aborts of transactions that it does not use any more. */

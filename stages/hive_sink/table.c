@@ -1,5 +1,7 @@
 #include "stages/hive_sink/table.h"
 
+#include "stages/hive/field.h"
+#include "stages/hive_text/plain.h"
 #include "stages/orc/acid.h"
 
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include <strings.h>
 
 #define PURPOSE "a table of Hive"
+#define NO_VALUE "__HIVE_DEFAULT_PARTITION__" /* of a partition whose value is null */
 
 static bool is(struct ps_slice slice, const char *text)
 {
@@ -38,23 +41,33 @@ static uint64_t number_of(const struct ps_hive_table *table, const char *name, u
 
 /* ---- columns ---- */
 
-static enum ps_status read_type(const struct ps_hive_table *table, struct ps_hive_target *target,
-                                struct ps_err *err)
+/* A struct of these columns. NULL: a type is not known here. */
+static struct ps_orc_type *type_of(const struct ps_hive_pairs *columns, struct ps_err *err)
 {
     char *text;
     size_t length;
     FILE *out = ps_must_open_text(&text, &length, PURPOSE);
     fputs("struct<", out);
-    for (size_t i = 0; i < table->columns.count; i++) {
-        const struct ps_hive_pair *column = &table->columns.all[i];
+    for (size_t i = 0; i < columns->count; i++) {
+        const struct ps_hive_pair *column = &columns->all[i];
         fprintf(out, "%s%.*s:%.*s", i == 0 ? "" : ",", (int)column->name.length, column->name.data,
                 (int)column->value.length, column->value.data);
     }
     fputc('>', out);
     fclose(out);
-    target->type = ps_orc_type_parse(text, err);
+    struct ps_orc_type *type = ps_orc_type_parse(text, err);
     free(text);
-    return target->type != NULL ? PS_OK : PS_FAIL;
+    return type;
+}
+
+static enum ps_status read_type(const struct ps_hive_table *table, struct ps_hive_target *target,
+                                struct ps_err *err)
+{
+    target->type = type_of(&table->columns, err);
+    if (target->type == NULL || table->partition_keys.count == 0)
+        return target->type != NULL ? PS_OK : PS_FAIL;
+    target->key_type = type_of(&table->partition_keys, err);
+    return target->key_type != NULL ? PS_OK : PS_FAIL;
 }
 
 static enum ps_status read_bucket_column(struct ps_slice name, struct ps_hive_target *target,
@@ -193,6 +206,7 @@ void ps_hive_target_free(struct ps_hive_target *target)
     free(target->map_key);
     free(target->bloom_filter_columns);
     ps_orc_type_destroy(target->type);
+    ps_orc_type_destroy(target->key_type);
     *target = (struct ps_hive_target){.bucket_count = 1};
 }
 
@@ -204,7 +218,27 @@ uint32_t ps_hive_target_bucket(const struct ps_hive_target *target, const struct
                           target->bucket_field_count, target->bucket_count);
 }
 
-/* ---- names of partitions ---- */
+/* ---- values and names of partitions ---- */
+
+bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key, char *text, uint32_t *length,
+                              uint32_t room)
+{
+    const struct ps_orc_type *type = target->key_type->children[key];
+    if (ps_hive_plain_is_text(type) ||
+        (*length == sizeof(NO_VALUE) - 1 && memcmp(text, NO_VALUE, *length) == 0))
+        return true;
+    if (!ps_hive_field_knows(type))
+        return true; /* binary */
+    struct ps_orc_value value = ps_hive_field_read(type, text, *length);
+    struct ps_byte_buffer usual = {0};
+    bool is_value = !value.null && ps_hive_plain_append(type, &value, &usual) && usual.length <= room;
+    if (is_value) {
+        memcpy(text, usual.data, usual.length);
+        *length = (uint32_t)usual.length;
+    }
+    free(usual.data);
+    return is_value;
+}
 
 /* The characters of FileUtils.charToEscape. */
 static bool must_escape(unsigned char byte)

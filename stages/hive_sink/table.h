@@ -13,7 +13,8 @@ struct ps_hive_target {
     char *location;           /* "hdfs://namenode:8020/warehouse/t" */
     char **keys;              /* names of the partition keys */
     uint32_t key_count;
-    uint32_t bucket_count; /* 1 if it has none */
+    struct ps_orc_type *key_type; /* a struct of them; NULL: there is none */
+    uint32_t bucket_count;        /* 1 if it has none */
     enum ps_hive_bucketing bucketing;
     uint32_t bucket_fields[PS_HIVE_BUCKET_COLUMNS_MAX];
     uint32_t bucket_field_count; /* 0: all rows are in bucket 0 */
@@ -29,6 +30,11 @@ struct ps_hive_target {
 enum ps_status ps_hive_target_read(const struct ps_hive_table *table, bool is_plain,
                                    struct ps_hive_target *target, struct ps_err *err);
 void ps_hive_target_free(struct ps_hive_target *target);
+
+/* Whether the text is a value of a partition key: as Hive compares such values, it is replaced by the usual text of that value ("2026-2-9" of a
+ * date by "2026-02-09"), which needs `room` bytes at most. Texts of string keys are left as they are. */
+bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key, char *text, uint32_t *length,
+                              uint32_t room);
 
 uint32_t ps_hive_target_bucket(const struct ps_hive_target *target, const struct ps_orc_value *row);
 

@@ -1,4 +1,3 @@
-/* Texts of plain values, as Hive reads them again. */
 #include "stages/hive_text/parts.h"
 
 #include "stages/orc/decimal.h"

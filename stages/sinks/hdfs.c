@@ -312,21 +312,6 @@ static void hdfs_close(const void *plan, void *state_)
 
 /* ---- what an operator sees ---- */
 
-static void outline_rolls(const struct ps_hdfs_plan *plan, FILE *out)
-{
-    const char *joint = ", a new one after ";
-    if (plan->roll_interval_s > 0) {
-        fprintf(out, "%s%s", joint, ps_quantity_print_s((double)plan->roll_interval_s).text);
-        joint = " or ";
-    }
-    if (plan->roll_bytes > 0) {
-        fprintf(out, "%s%s bytes", joint, ps_quantity_print_count((uint64_t)plan->roll_bytes).text);
-        joint = " or ";
-    }
-    if (plan->roll_events > 0)
-        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)plan->roll_events).text);
-}
-
 static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
     static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
@@ -366,7 +351,7 @@ static void hdfs_outline(const void *plan_, const struct ps_context *context, FI
     (void)context;
     fprintf(out, "writes %s files in ", plan->file_type);
     outline_path(plan, out);
-    outline_rolls(plan, out);
+    ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
 }
 
 static const char *const counter_names[] = {PS_HDFS_COUNTER_NAMES, NULL};

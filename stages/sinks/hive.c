@@ -5,6 +5,7 @@
 #include "core/quantity.h"
 #include "stages/hadoop/configuration.h"
 #include "stages/hadoop/user.h"
+#include "stages/hdfs_sink/keys.h"
 #include "stages/hive/metastore.h"
 #include "stages/hive_sink/sink.h"
 
@@ -527,28 +528,13 @@ static void outline_table(const struct hive_plan *plan, const char *what, FILE *
     fprintf(out, " of %s", plan->metastore);
 }
 
-static void outline_files(const struct hive_plan *plan, FILE *out)
-{
-    const char *joint = ", a new one after ";
-    outline_table(plan, "writes files of the plain table", out);
-    if (plan->roll_interval_s > 0) {
-        fprintf(out, "%s%s", joint, ps_quantity_print_s((double)plan->roll_interval_s).text);
-        joint = " or ";
-    }
-    if (plan->roll_bytes > 0) {
-        fprintf(out, "%s%s bytes", joint, ps_quantity_print_count((uint64_t)plan->roll_bytes).text);
-        joint = " or ";
-    }
-    if (plan->roll_events > 0)
-        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)plan->roll_events).text);
-}
-
 static void hive_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
     const struct hive_plan *plan = plan_;
     (void)context;
     if (plan->table_type == PLAIN) {
-        outline_files(plan, out);
+        outline_table(plan, "writes files of the plain table", out);
+        ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
         return;
     }
     outline_table(plan, "streams rows into", out);
@@ -556,6 +542,19 @@ static void hive_outline(const void *plan_, const struct ps_context *context, FI
             ps_quantity_print_count((uint64_t)or_default(plan->batch_size, BATCH_SIZE)).text);
     if (plan->commit_ms > 0)
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
+}
+
+static void hive_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    struct hive_plan plan = *(const struct hive_plan *)plan_;
+    struct ps_err err = {.length = 0};
+    if (probe->local)
+        return;
+    if (hive_build(&plan, context, &err) != PS_OK)
+        ps_probe_failed(probe, "the sink hive", ps_err_join(&err), NULL);
+    else
+        ps_hive_probe(&plan.settings, context->arena, probe);
+    hive_teardown(&plan);
 }
 
 static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
@@ -580,6 +579,7 @@ const struct ps_stage_ops ps_sink_hive = {
     .plan_size = sizeof(struct hive_plan),
     .state_size = sizeof(struct hive_state),
     .check = hive_check,
+    .probe = hive_probe,
     .build = hive_build,
     .teardown = hive_teardown,
     .open = hive_open,

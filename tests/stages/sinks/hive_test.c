@@ -329,6 +329,78 @@ static void test_an_event_without_its_partition(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Keys that are no strings: one partition for each value, whatever its text. */
+static void test_values_of_partitions(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("year:int,day:date");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS("hive.partition", "%{y},%{d}"));
+    ps_test_dead_letters_open(&stage);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_EVENT("a", "y", "2026", "d", "2026-02-09"),
+                                          PS_EVENT("b", "y", "02026", "d", "2026-2-9"),
+                                          PS_EVENT("c", "y", "x", "d", "2026-02-09"),
+                                          PS_EVENT("d", "y", "2026", "d", "2026-02-30"),
+                                          PS_EVENT("e", "y", "2026", "d", "__HIVE_DEFAULT_PARTITION__")));
+    assert_rows(partition("2026/2026-02-09"), "a\nb\n");
+    assert_rows(partition("2026/__HIVE_DEFAULT_PARTITION__"), "e\n");
+    assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "c\nd\n");
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- check --probe ---- */
+
+static char probed[2048]; /* a line for each thing */
+
+static void note_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                       const char *cause, const char *cure)
+{
+    size_t length = strlen(probed);
+    (void)probe;
+    (void)cure;
+    snprintf(probed + length, sizeof probed - length, "%s %s: %s%s%s\n",
+             result == PS_PROBED_OK ? "ok" : "FAILED", key != NULL ? key : "", what,
+             cause != NULL ? ": " : "", cause != NULL ? cause : "");
+}
+
+static void assert_probed(const char *const *keys, const char *text)
+{
+    struct ps_test_stage stage;
+    const struct ps_probe probe = {.component = "sink k1", .timeout_ms = 2000, .tried = note_tried};
+    probed[0] = '\0';
+    ps_test_stage_init(&stage, &ps_sink_hive);
+    assert_int_equal(ps_test_stage_bind(&stage, keys), PS_OK);
+    ps_sink_hive.probe(stage.plan, &stage.context, &probe);
+    if (strstr(probed, text) == NULL)
+        fail_msg("the probe does not say: %s\nbut: %s", text, probed);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_probe(void **unused)
+{
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    assert_probed(KEYS(USUAL),
+                  ": answers\nok : hive.table: default.t: transactional, ORC, 1 columns, 0 partition keys");
+    assert_probed(KEYS(USUAL), "hive.table: directory "); /* of the disk, which is there */
+    assert_probed(KEYS(BY_DAY), "FAILED hive.partition: hive.table: default.t: it has 0 partition keys, and");
+    assert_probed(PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "lime"),
+                  "FAILED serializer.fieldnames: ");
+    ps_test_metastore_set_table(&table);
+    assert_probed(KEYS(BY_DAY), "1 partition keys");
+    table.parameters = "orc.compress=NONE";
+    ps_test_metastore_set_table(&table);
+    assert_probed(KEYS(BY_DAY), "FAILED hive.table: hive.table: default.t: it is not transactional");
+    ps_test_metastore_set(PS_TEST_FAR_END_DOWN);
+    assert_probed(KEYS(BY_DAY), "FAILED hive.metastore: hive.metastore: ");
+    ps_test_metastore_set(PS_TEST_FAR_END_UP);
+    assert_int_equal(ps_test_metastore_calls("open_txns") + ps_test_metastore_calls("append_partition"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, ps_test_folder_teardown)
 
 int main(void)
@@ -348,6 +420,8 @@ int main(void)
                                        TEST(test_rows_of_json),
                                        TEST(test_dead_letters),
                                        TEST(test_a_table_that_is_not_transactional),
-                                       TEST(test_an_event_without_its_partition)};
+                                       TEST(test_an_event_without_its_partition),
+                                       TEST(test_values_of_partitions),
+                                       TEST(test_probe)};
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
