@@ -59,11 +59,61 @@ static void test_what_is_refused(void **state)
     assert_null(ps_orc_type_parse(deep, &err));
 }
 
+static void test_blanks(void **state)
+{
+    (void)state;
+    struct ps_err err;
+    struct ps_orc_type *type =
+        ps_orc_type_parse(" struct < a: map < int , string > , b: decimal ( 12 , 3 ) > ", &err);
+    assert_non_null(type);
+    assert_int_equal(ps_orc_type_columns(type), 5);
+    assert_int_equal(ps_orc_type_find(type, "b", 1)->scale, 3);
+    ps_orc_type_destroy(type);
+}
+
+/* A name is a whole one, however it begins. */
+static void test_names_that_begin_alike(void **state)
+{
+    (void)state;
+    struct ps_err err;
+    struct ps_orc_type *type = ps_orc_type_parse("struct<identity:int,id:int,i:struct<x:int>>", &err);
+    assert_non_null(type);
+    assert_ptr_equal(ps_orc_type_find(type, "id", 2), type->children[1]);
+    assert_ptr_equal(ps_orc_type_find(type, "i", 1), type->children[2]);
+    assert_ptr_equal(ps_orc_type_find(type, "i.x", 3), type->children[2]->children[0]);
+    assert_null(ps_orc_type_find(type, "ident", 5));
+    ps_orc_type_destroy(type);
+}
+
+/* 4096 columns, the outermost one included. */
+static void test_the_most_columns(void **state)
+{
+    static char text[4096 * 10];
+    (void)state;
+    for (unsigned count = 4095; count <= 4096; count++) {
+        struct ps_err err = {.length = 0};
+        size_t at = (size_t)snprintf(text, sizeof text, "struct<c0:int");
+        for (unsigned i = 1; i < count; i++)
+            at += (size_t)snprintf(text + at, sizeof text - at, ",c%u:int", i);
+        snprintf(text + at, sizeof text - at, ">");
+        struct ps_orc_type *type = ps_orc_type_parse(text, &err);
+        if (count < 4096) {
+            assert_non_null(type);
+            assert_int_equal(ps_orc_type_columns(type), 4096);
+        } else {
+            assert_null(type);
+            assert_non_null(strstr(err.text, "too many columns"));
+        }
+        ps_orc_type_destroy(type);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nested_types),
-        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_nested_types),     cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_blanks),           cmocka_unit_test(test_names_that_begin_alike),
+        cmocka_unit_test(test_the_most_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
