@@ -1,6 +1,7 @@
 /* Rows as JSON, against what the JsonSerDe of HCatalog 3.1.3 made of them. */
 #include "core/stage.h"
 #include "stages/hive/json.h"
+#include "tests/support/allocations.h"
 #include "tests/support/hive_value.h"
 #include "tests/support/support.h"
 
@@ -390,6 +391,23 @@ static void test_rows_share_memory(void **state)
     ps_orc_type_destroy(type);
 }
 
+static void test_usual_rows_allocate_nothing(void **state)
+{
+    (void)state;
+    struct ps_err err;
+    struct ps_orc_value row;
+    static const char body[] = "{\"a\":[\"\\u0041 text that is copied\",\"b\"],\"m\":{\"1\":2,\"3\":4}}";
+    struct ps_orc_type *type = row_type("a:array<string>,m:map<int,int>");
+    struct ps_hive_rows *rows = ps_hive_json_open(type, &err);
+    assert_true(ps_hive_rows_read(rows, body, sizeof(body) - 1, &row, &err));
+    uint64_t before = ps_test_allocation_count;
+    for (unsigned i = 0; i < 2000; i++)
+        assert_true(ps_hive_rows_read(rows, body, sizeof(body) - 1, &row, &err));
+    assert_int_equal(ps_test_allocation_count, before);
+    ps_hive_rows_close(rows);
+    ps_orc_type_destroy(type);
+}
+
 static void test_levels(void **state)
 {
     (void)state;
@@ -427,9 +445,13 @@ static void test_keys_of_maps_are_plain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_are_those_of_hive), cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_rows_share_memory),      cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_byte_order_mark),        cmocka_unit_test(test_keys_of_maps_are_plain),
+        cmocka_unit_test(test_rows_are_those_of_hive),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_rows_share_memory),
+        cmocka_unit_test(test_usual_rows_allocate_nothing),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_keys_of_maps_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,6 +334,18 @@ static void test_addresses(void **state)
     assert_int_equal(ps_metastore_check_addresses("thrift://h:9083/, THRIFT://[::1]:1", &err), PS_OK);
 }
 
+static void test_the_longest_name_of_a_host(void **state)
+{
+    char address[sizeof("thrift://:9083") + PS_HOST_NAME_BYTES];
+    struct ps_err err;
+    (void)state;
+    for (int length = PS_HOST_NAME_BYTES - 1; length <= PS_HOST_NAME_BYTES; length++) {
+        snprintf(address, sizeof(address), "thrift://%0*d:9083", length, 1);
+        assert_int_equal(ps_metastore_check_addresses(address, &err),
+                         length < PS_HOST_NAME_BYTES ? PS_OK : PS_FAIL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_outs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_the_longest_name_of_a_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,206 @@
+/* Sink hive, transactions: what fails, waits, and is stopped half-way; on the local disk. */
+#include "stages/hive_sink/parts.h"
+#include "tests/support/dead_letters.h"
+#include "tests/support/hive_stage.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+static struct ps_test_metastore_table table_of(const char *keys)
+{
+    return (struct ps_test_metastore_table){.location = ps_test_hive_folder(),
+                                            .columns = "line:string",
+                                            .keys = keys,
+                                            .bucket_columns = "line",
+                                            .bucket_count = 1,
+                                            .parameters = "transactional=true,orc.compress=NONE"};
+}
+
+#define KEYS(...)                                                                                            \
+    PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval",     \
+                 "0", __VA_ARGS__)
+#define BY_DAY "hive.partition", "%{day}"
+#define DAY(text, day) PS_EVENT(text, "day", day)
+
+static int begin(void **state)
+{
+    if (ps_test_folder_setup(state) != 0)
+        return -1;
+    struct ps_test_metastore_table table = table_of("");
+    ps_test_metastore_set_table(&table);
+    return 0;
+}
+
+/* What stands in the table's folder, or in that of a partition. */
+static void assert_rows(const char *day, const char *expected)
+{
+    static char rows[1 << 12];
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), day);
+    (void)ps_test_metastore_rows(path, rows, sizeof rows);
+    assert_string_equal(rows, expected);
+}
+
+/* Of a transaction that failed no memory is kept. */
+static bool nothing_is_dead(const struct ps_test_stage *stage)
+{
+    const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage->state;
+    return TAILQ_EMPTY(&sink->dead);
+}
+
+/* It is asked for less and less often. */
+static void test_a_lock_that_waits_long(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_metastore_hold_locks(4);
+    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    uint64_t began_ns = stage.now.mono_ns;
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    assert_int_equal(ps_test_metastore_calls("check_lock"), 4);
+    assert_true(stage.now.mono_ns - began_ns >= (100 + 200 + 400 + 800) * PS_NS_PER_MS);
+    ps_test_stage_fini(&stage);
+}
+
+/* The agent is stopped while Hive opens transactions: they come too late, and are aborted. */
+static void test_recall_while_transactions_are_opened(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_metastore_set(PS_TEST_FAR_END_SLOW);
+    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("open_txns") == 1);
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    ps_test_metastore_set(PS_TEST_FAR_END_UP);
+    assert_non_null(back);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 100);
+    ps_test_hive_deliver(&stage, back);
+    assert_rows("", "one\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* The transaction has an open file, which nobody needs any more. */
+static void test_recall_of_a_transaction_that_fills(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line",
+                                            "penstock.commit.interval", "3600000"));
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("lock") == 1);
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    assert_non_null(back);
+    PS_HIVE_AWAIT(&stage, nothing_is_dead(&stage));
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    assert_rows("", "");
+    ps_test_stage_fini(&stage);
+}
+
+/* It takes connections, and says nothing. */
+static void test_a_metastore_that_is_silent(void **unused)
+{
+    struct ps_test_stage stage;
+    char url[64];
+    (void)unused;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(url, sizeof url, "thrift://127.0.0.1:%u", ntohs(address.sin_port));
+    ps_test_hive_start(&stage, PS_KEYS("hive.metastore", url, "hive.database", "default", "hive.table", "t",
+                                       "serializer", "DELIMITED", "serializer.fieldnames", "line",
+                                       "callTimeout", "5000"));
+    stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 60 * PS_NS_PER_S;
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one"));
+    uint64_t began_ns = stage.now.mono_ns;
+    while (stage.now.mono_ns - began_ns < 4900 * PS_NS_PER_MS) {
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
+        (void)ps_test_sink_tick(&stage);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
+        ps_test_stage_pass_ms(&stage, 100);
+    }
+    ps_test_stage_pass_ms(&stage, 5000);
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount) > 0);
+    assert_true(stage.now.mono_ns - began_ns < 20 * PS_NS_PER_S);
+    close(listener);
+    ps_test_stage_fini(&stage);
+}
+
+/* Those that went do not count for maxOpenConnections. */
+static void test_closed_partitions_make_room(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(
+        &stage, KEYS(BY_DAY, "maxOpenConnections", "2", "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue")));
+    ps_test_stage_pass_ms(&stage, 61000);
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount) == 2);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("c", "wed"), DAY("d", "thu")));
+    for (unsigned i = 0; i < 50; i++)
+        (void)ps_test_sink_tick(&stage);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 2);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 8);
+    ps_test_stage_fini(&stage);
+}
+
+/* The values of a partition take 2048 bytes, each with one behind it; what is longer is not cut. */
+static void test_a_partition_that_is_too_long(void **unused)
+{
+    struct ps_test_stage stage;
+    static char day[3000];
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    memset(day, 'x', sizeof day - 1);
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS(BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon")));
+    struct ps_lease *lease = PS_LEASE(&stage, DAY("b", day));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    day[2047] = '\0';
+    lease = PS_LEASE(&stage, DAY("b", day));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    assert_int_equal(ps_test_metastore_calls("append_partition"), 1);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_events_without_their_partition_are_dead_letters(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS(BY_DAY));
+    ps_test_dead_letters_open(&stage);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("no day"), DAY("a", "mon"), PS_BODY("none"),
+                                          DAY("b", "mon"), PS_BODY("none either")));
+    assert_rows("mon", "a\nb\n");
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no day\nnone\nnone either\n");
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, ps_test_folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_lock_that_waits_long),
+        TEST(test_recall_while_transactions_are_opened),
+        TEST(test_recall_of_a_transaction_that_fills),
+        TEST(test_a_metastore_that_is_silent),
+        TEST(test_closed_partitions_make_room),
+        TEST(test_a_partition_that_is_too_long),
+        TEST(test_events_without_their_partition_are_dead_letters),
+    };
+    return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
+}
