@@ -180,15 +180,17 @@ static bool is_already_too_long(const struct netcat_state *state, const char *da
     return state->plan->charset.kind <= PS_CHARSET_LATIN1 && length >= (uint64_t)state->plan->line_chars_max;
 }
 
-/* UTF-16: reads the byte order mark at the beginning of the connection. Returns its length. */
+/* UTF-16, UTF-32: reads the byte order mark at the beginning of the connection. Returns its length. */
 static uint32_t read_mark(const struct netcat_state *state, struct ps_connection *connection,
                           const char *data, uint32_t length)
 {
-    if ((connection->bits & ORDER_KNOWN) || state->plan->charset.kind != PS_CHARSET_UTF16 || length < 2)
+    const struct ps_charset *charset = &state->plan->charset;
+    bool little;
+    if ((connection->bits & ORDER_KNOWN) || !ps_charset_is_marked(charset) || length < charset->unit)
         return 0;
-    bool little = memcmp(data, "\xFF\xFE", 2) == 0;
+    uint32_t mark_bytes = ps_charset_mark(charset, data, length, &little);
     connection->bits |= ORDER_KNOWN | (little ? LITTLE : 0);
-    return little || memcmp(data, "\xFE\xFF", 2) == 0 ? 2 : 0;
+    return mark_bytes;
 }
 
 static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,

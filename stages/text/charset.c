@@ -32,8 +32,9 @@ static const struct {
     {"UTF_16", PS_CHARSET_UTF16, "UTF-16BE"},
     {"UTF16", PS_CHARSET_UTF16, "UTF-16BE"},
     {"unicode", PS_CHARSET_UTF16, "UTF-16BE"},
-    {"UTF-32", PS_CHARSET_OTHER, "UTF-32BE"},
-    {"UTF32", PS_CHARSET_OTHER, "UTF-32BE"},
+    {"UTF-32", PS_CHARSET_UTF32, "UTF-32BE"},
+    {"UTF_32", PS_CHARSET_UTF32, "UTF-32BE"},
+    {"UTF32", PS_CHARSET_UTF32, "UTF-32BE"},
     {"windows-31j", PS_CHARSET_OTHER, "CP932"},
     {"MS932", PS_CHARSET_OTHER, "CP932"},
     {"MS936", PS_CHARSET_OTHER, "CP936"},
@@ -77,6 +78,26 @@ enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, str
     return PS_OK;
 }
 
+uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, size_t length, bool *little)
+{
+    static const struct {
+        enum ps_charset_kind kind;
+        bool little;
+        char bytes[4];
+    } marks[] = {{PS_CHARSET_UTF16, false, "\xFE\xFF"},
+                 {PS_CHARSET_UTF16, true, "\xFF\xFE"},
+                 {PS_CHARSET_UTF32, false, {0, 0, '\xFE', '\xFF'}},
+                 {PS_CHARSET_UTF32, true, {'\xFF', '\xFE', 0, 0}}};
+    *little = false;
+    for (size_t i = 0; i < PS_COUNT_OF(marks) && length >= charset->unit; i++) {
+        if (marks[i].kind != charset->kind || memcmp(bytes, marks[i].bytes, charset->unit) != 0)
+            continue;
+        *little = marks[i].little;
+        return charset->unit;
+    }
+    return 0;
+}
+
 enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct ps_charset *charset,
                                   struct ps_err *err)
 {
@@ -85,10 +106,11 @@ enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct
         return PS_OK;
     transcoder->decode[0] = iconv_open("UTF-8", charset->iconv_name);
     transcoder->encode = iconv_open(charset->iconv_name, "UTF-8");
-    if (charset->kind == PS_CHARSET_UTF16)
-        transcoder->decode[1] = iconv_open("UTF-8", "UTF-16LE");
+    if (ps_charset_is_marked(charset))
+        transcoder->decode[1] =
+            iconv_open("UTF-8", charset->kind == PS_CHARSET_UTF16 ? "UTF-16LE" : "UTF-32LE");
     if (transcoder->decode[0] == NO_ICONV || transcoder->encode == NO_ICONV ||
-        (charset->kind == PS_CHARSET_UTF16 && transcoder->decode[1] == NO_ICONV)) {
+        (ps_charset_is_marked(charset) && transcoder->decode[1] == NO_ICONV)) {
         ps_transcoder_close(transcoder);
         return ps_err_set(err, "cannot convert character set %s: %s", charset->iconv_name, strerror(errno));
     }
@@ -161,15 +183,14 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
     }
     if (charset->kind < PS_CHARSET_UTF16)
         return decode_bytes(charset->kind, text, length, lenient, out, used);
-    if (charset->kind == PS_CHARSET_UTF16 && length >= 2) {
-        bool big_mark = memcmp(text, "\xFE\xFF", 2) == 0, little_mark = memcmp(text, "\xFF\xFE", 2) == 0;
-        if (big_mark || little_mark) {
-            little = little_mark;
-            text += 2;
-            length -= 2;
-        }
+    bool little_mark;
+    uint32_t mark = ps_charset_mark(charset, text, length, &little_mark);
+    if (mark > 0) {
+        little = little_mark;
+        text += mark;
+        length -= mark;
     }
-    return decode_iconv(transcoder->decode[charset->kind == PS_CHARSET_UTF16 && little], text, length,
+    return decode_iconv(transcoder->decode[ps_charset_is_marked(charset) && little], text, length,
                         charset->unit, lenient, out, used);
 }
 

@@ -12,6 +12,7 @@ enum ps_charset_kind {
     PS_CHARSET_ASCII,
     PS_CHARSET_LATIN1,
     PS_CHARSET_UTF16, /* Java's "UTF-16": byte order from the mark, else big-endian; written with a mark */
+    PS_CHARSET_UTF32, /* Java's "UTF-32": likewise; written without a mark */
     PS_CHARSET_OTHER,
 };
 
@@ -25,6 +26,16 @@ struct ps_charset {
 /* Finds a character set by any of its Java names. Returns PS_FAIL when it is not known. Thread: control. */
 enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err);
 
+/* Whether the byte order is that of the mark at the beginning. */
+static inline bool ps_charset_is_marked(const struct ps_charset *charset)
+{
+    return charset->kind == PS_CHARSET_UTF16 || charset->kind == PS_CHARSET_UTF32;
+}
+
+/* How long the byte order mark is with which the bytes begin; 0: there is none, or the charset has none. *little is set if it
+ * is one of little-endian bytes, else cleared. `length` at least charset->unit, else none is found. */
+uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, size_t length, bool *little);
+
 /* Most bytes of UTF-8 that `length` bytes can become. */
 #define PS_CHARSET_DECODED_MAX(length) (3 * (size_t)(length) + 8)
 /* Most bytes of any charset that `length` bytes of UTF-8 can become. */
@@ -32,7 +43,7 @@ enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, str
 
 struct ps_transcoder {
     const struct ps_charset *charset;
-    void *decode[2], *encode; /* iconv_t; decode[1]: little-endian UTF-16 */
+    void *decode[2], *encode; /* iconv_t; decode[1]: little-endian, of a marked one */
 };
 
 /* Only at set-up. `charset` must outlive the transcoder. */
@@ -41,7 +52,7 @@ enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct
 void ps_transcoder_close(struct ps_transcoder *transcoder);
 
 /* Decodes into `out` (PS_CHARSET_DECODED_MAX bytes). For malformed bytes it writes U+FFFD when `lenient`,
- * otherwise it returns false. `little`: PS_CHARSET_UTF16 without a byte order mark is little-endian. */
+ * otherwise it returns false. `little`: a marked charset without a byte order mark is little-endian. */
 bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                           bool little, char *out, size_t *used);
 /* Encodes well-formed UTF-8 into `out` (PS_CHARSET_ENCODED_MAX bytes). A character that the charset does not

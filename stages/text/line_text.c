@@ -50,7 +50,7 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
     text->policy = input->policy;
     text->chars_max = chars_max < 1 ? 1 : (uint64_t)chars_max > most ? (uint32_t)most : (uint32_t)chars_max;
     text->line_bytes_max = (uint64_t)text->chars_max * BYTES_A_CHAR_MAX + 16;
-    text->order_known = text->in->kind != PS_CHARSET_UTF16;
+    text->order_known = !ps_charset_is_marked(text->in);
     text->little = false;
     text->part = 0;
 }
@@ -88,17 +88,16 @@ enum ps_status ps_line_text_prepare(struct ps_line_text *text, struct ps_input *
         return PS_FAIL;
     if (text->order_known)
         return PS_OK;
-    uint8_t mark[2] = {0, 0};
-    int64_t got = input->read(input, 0, mark, sizeof mark);
+    char mark[4] = {0};
+    int64_t got = input->read(input, 0, (uint8_t *)mark, text->in->unit);
     if (got < 0) {
         text->waits = got == PS_INPUT_NOT_NOW;
         return text->waits ? PS_OK : ps_err_set(err, "cannot be read");
     }
-    bool little = mark[0] == 0xFF && mark[1] == 0xFE, big = mark[0] == 0xFE && mark[1] == 0xFF;
-    text->little = little;
+    uint32_t mark_bytes = ps_charset_mark(text->in, mark, (size_t)got, &text->little);
     text->order_known = true;
-    if (input->position == 0 && (little || big))
-        input->position = 2;
+    if (input->position == 0)
+        input->position = mark_bytes;
     return PS_OK;
 }
 
@@ -237,7 +236,7 @@ static uint32_t newline_find(const struct ps_line_text *text, const char *bytes,
         const char *newline = memchr(bytes, '\n', length);
         return newline != NULL ? (uint32_t)(newline - bytes) : length;
     }
-    bool little = text->in->kind == PS_CHARSET_UTF16 ? text->little : text->in->little;
+    bool little = ps_charset_is_marked(text->in) ? text->little : text->in->little;
     for (uint32_t at = 0; at + unit <= length; at += unit) {
         uint32_t value = 0;
         for (unsigned i = 0; i < unit; i++)

@@ -22,7 +22,7 @@ struct ps_line_text {
     bool plain;               /* ASCII is the same bytes in both charsets */
     bool ready;               /* charsets are open */
     bool waits;               /* ps_line_text_prepare: for the first bytes of the file */
-    bool order_known, little; /* UTF-16: by its mark */
+    bool order_known, little; /* of a marked charset: by its mark */
     uint32_t part;            /* parts of the first line that are in a batch already */
     struct ps_transcoder decoder, encoder;
     struct ps_slab *slab;
@@ -37,7 +37,7 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
                         const struct ps_charset *out, int64_t chars_max, uint64_t bytes_max);
 void ps_line_text_fini(struct ps_line_text *text);
 
-/* Opens the charsets, and finds the byte order of UTF-16. `waits` is set when the file is not in memory yet. */
+/* Opens the charsets, and finds the byte order of UTF-16 and UTF-32. `waits` is set when the file is not in memory yet. */
 enum ps_status ps_line_text_prepare(struct ps_line_text *text, struct ps_input *input, struct ps_err *err);
 
 /* Bytes of the file, from input->position on. */

@@ -95,6 +95,15 @@ static const struct row rows[] = {
      TEXT("\xFF\xFE"
           "a\0\n\0b\0"),
      "[a][b]"},
+    {"2048", "UTF-32", "UTF-8", PS_DECODE_FAIL,
+     TEXT("\xFF\xFE\0\0"
+          "a\0\0\0\n\0\0\0b\0\0\0"),
+     "[a][b]"},
+    {"2048", "UTF-32", "UTF-8", PS_DECODE_FAIL,
+     TEXT("\0\0\xFE\xFF"
+          "\0\0\0a\0\0\0\n\0\1\xF6\0"),
+     "[a][😀]"},
+    {"2048", "UTF-32", "UTF-8", PS_DECODE_FAIL, TEXT("\0\0\0a\0\0\0\n\0\0\0b"), "[a][b]"},
     {"2048", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("\x93\xFA\x96\x7B\nx\n"), "[日本][x]"},
 };
 

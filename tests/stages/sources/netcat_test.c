@@ -361,6 +361,7 @@ static void test_encodings(void **unused)
         {"GB18030", "a\x81\x30\n", 4, "a\xEF\xBF\xBD", "OK\n", 3}, /* half a character: one U+FFFD */
         {"UTF-16BE", "\0h\x20\x0A\0\n", 6, "h\xE2\x80\x8A", "\0O\0K\0\n", 6},
         {"UTF-16LE", "h\0\n\0", 4, "h", "O\0K\0\n\0", 6},
+        {"utf-32", "\xFF\xFE\0\0h\0\0\0\n\0\0\0", 12, "h", "\0\0\0O\0\0\0K\0\0\0\n", 12},
         {"utf-16", "\xFF\xFEh\0\n\0", 6, "h", "\xFE\xFF\0O\0K\0\n", 8},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
