@@ -1,16 +1,18 @@
-/* See tail_command.h. Options: coreutils' tail. */
+/* See tail_command.h. Options: coreutils' tail; sudo(8). */
 #include "stages/process/tail_command.h"
 
 #include <string.h>
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-#define PATH_LENGTH_MAX 200 /* check shows it twice in a message of 1,023 bytes */
+#define PATHS_LENGTH_MAX 200 /* of all of them: check shows them twice in a message of 1,023 bytes */
 
 struct parsing {
+    struct ps_arena *arena;
     const char *const *next; /* the words that are not read yet */
-    bool follows, from_start;
-    const char *path;
+    bool shell, follows, quiet;
+    size_t paths_length;
+    struct ps_tail_command *command;
 };
 
 /* The value of an option: what stands behind it in its word, or the next word. NULL: there is none. */
@@ -23,9 +25,10 @@ static const char *value_of(struct parsing *parsing, const char *rest)
 
 static bool read_count(struct parsing *parsing, const char *count)
 {
-    parsing->from_start = count != NULL && (strcmp(count, "+1") == 0 || strcmp(count, "+0") == 0);
+    bool from_start = count != NULL && (strcmp(count, "+1") == 0 || strcmp(count, "+0") == 0);
     bool from_line = count != NULL && count[0] == '+'; /* a later line: taildir cannot begin there */
-    return count != NULL && (parsing->from_start || !from_line);
+    parsing->command->from_start = from_start;
+    return count != NULL && (from_start || !from_line);
 }
 
 /* -F, -fn0, -n 0, -10f. */
@@ -38,6 +41,7 @@ static bool read_short(struct parsing *parsing, const char *letters)
             parsing->follows = true;
             break;
         case 'q':
+            parsing->quiet = true;
             break;
         case 'n':
         case 'c':
@@ -65,23 +69,16 @@ static bool read_long(struct parsing *parsing, const char *option)
     }
     bool follow = strcmp(option, "--follow") == 0 || strcmp(option, "--follow=name") == 0 ||
                   strcmp(option, "--follow=descriptor") == 0;
+    bool quiet = strcmp(option, "--quiet") == 0 || strcmp(option, "--silent") == 0;
     parsing->follows |= follow;
-    return follow || strcmp(option, "--retry") == 0 || strcmp(option, "--quiet") == 0 ||
-           strcmp(option, "--silent") == 0 || strncmp(option, "--sleep-interval=", 17) == 0;
+    parsing->quiet |= quiet;
+    return follow || quiet || strcmp(option, "--retry") == 0 || strncmp(option, "--sleep-interval=", 17) == 0;
 }
 
-static bool read_path(struct parsing *parsing, const char *path)
+static bool is_program(const char *word, const char *program)
 {
-    if (parsing->path != NULL) /* tail writes the names of several files between their lines */
-        return false;
-    parsing->path = path;
-    return true;
-}
-
-static bool is_tail(const char *program)
-{
-    const char *slash = strrchr(program, '/');
-    return strcmp(slash != NULL ? slash + 1 : program, "tail") == 0;
+    const char *slash = word != NULL ? strrchr(word, '/') : NULL;
+    return word != NULL && strcmp(slash != NULL ? slash + 1 : word, program) == 0;
 }
 
 /* A file, as far as its name tells, and one whose name is the same in a shell, an agent file and an expression, but
@@ -89,7 +86,7 @@ static bool is_tail(const char *program)
 static bool is_plain(const char *path)
 {
     size_t length = strlen(path);
-    return path[0] == '/' && path[length - 1] != '/' && length <= PATH_LENGTH_MAX &&
+    return path[0] == '/' && path[length - 1] != '/' && length <= PATHS_LENGTH_MAX &&
            path[strspn(path, LETTERS "/._-+,:@%=")] == '\0' && strncmp(path, "/dev/", 5) != 0 &&
            strncmp(path, "/proc/", 6) != 0;
 }
@@ -112,12 +109,52 @@ static const char *pattern_of(struct ps_arena *arena, const char *path)
     return pattern;
 }
 
-bool ps_tail_command_parse(struct ps_arena *arena, const char *const *words, struct ps_tail_command *command)
+/* Without the quotes that a shell takes away. What stands between them is plain, or the command is none of ours. */
+static const char *unquote(const struct parsing *parsing, const char *word)
 {
-    if (words[0] == NULL || !is_tail(words[0]))
+    size_t length = strlen(word);
+    bool quoted = length > 2 && (word[0] == '"' || word[0] == '\'') && word[length - 1] == word[0];
+    return parsing->shell && quoted ? ps_arena_copy(parsing->arena, word + 1, length - 2) : word;
+}
+
+static bool read_path(struct parsing *parsing, const char *word)
+{
+    struct ps_tail_command *command = parsing->command;
+    const char *path = unquote(parsing, word);
+    parsing->paths_length += strlen(path);
+    if (command->count == PS_TAIL_COMMAND_FILES_MAX || parsing->paths_length > PATHS_LENGTH_MAX ||
+        !is_plain(path))
         return false;
-    struct parsing parsing = {.next = words + 1};
+    command->files[command->count].path = path;
+    command->files[command->count++].pattern = pattern_of(parsing->arena, path);
+    return true;
+}
+
+/* sudo -n -u USER: reads up to the program that it runs. */
+static bool read_sudo(struct parsing *parsing)
+{
+    if (!is_program(*parsing->next, "sudo"))
+        return true;
+    parsing->command->sudo = true;
+    for (parsing->next++; *parsing->next != NULL && **parsing->next == '-'; parsing->next++) {
+        const char *option = *parsing->next;
+        if (strcmp(option, "-u") == 0 && parsing->next[1] != NULL)
+            parsing->next++;
+        else if (option[1] == '\0' || option[1 + strspn(option + 1, "nEH")] != '\0')
+            return false;
+    }
+    return true;
+}
+
+bool ps_tail_command_parse(struct ps_arena *arena, const char *const *words, bool shell,
+                           struct ps_tail_command *command)
+{
+    *command = (struct ps_tail_command){.count = 0};
+    struct parsing parsing = {.arena = arena, .next = words, .shell = shell, .command = command};
     bool options = true;
+    if (!read_sudo(&parsing) || !is_program(*parsing.next, "tail"))
+        return false;
+    parsing.next++;
     while (*parsing.next != NULL) {
         const char *word = *parsing.next++;
         bool good = true;
@@ -132,9 +169,6 @@ bool ps_tail_command_parse(struct ps_arena *arena, const char *const *words, str
         if (!good)
             return false;
     }
-    if (!parsing.follows || parsing.path == NULL || !is_plain(parsing.path))
-        return false;
-    *command = (struct ps_tail_command){
-        .path = parsing.path, .pattern = pattern_of(arena, parsing.path), .from_start = parsing.from_start};
-    return true;
+    command->titles = command->count > 1 && !parsing.quiet;
+    return parsing.follows && command->count > 0;
 }

@@ -1,19 +1,27 @@
-/* Recognizes commands that do what the source taildir does, only without positions: `tail -F FILE` and its variants. The
+/* Recognizes commands that do what the source taildir does, only without positions: `tail -F FILE ...` and its variants. The
  * source exec's check names taildir for them. Thread: any; no global state. */
 #pragma once
 
 #include "core/arena.h"
 #include "core/base.h"
 
+#define PS_TAIL_COMMAND_FILES_MAX 4U
+
 struct ps_tail_command {
-    const char *path; /* of the file, absolute; in the words or in the arena */
-    const char *
-        pattern; /* the same as a value of filegroups.<group>: what an expression does not take literally is in [] */
+    struct {
+        const char *path; /* absolute; in the words or in the arena */
+        /* The same as a value of filegroups.<group>: what an expression does not take literally is in []. */
+        const char *pattern;
+    } files[PS_TAIL_COMMAND_FILES_MAX];
+    size_t count;
     bool
-        from_start; /* -n +1: from the file's beginning; else tail skips what the file has, or all but its end */
+        from_start; /* -n +1: from the files' beginnings; else tail skips what a file has, or all but its end */
+    bool sudo;      /* it runs as another user */
+    bool titles;    /* between the lines of several files it writes their names */
 };
 
-/* `words` ends with NULL. Returns false if the command is not a tail that follows exactly one file with an absolute path,
- * has an option that taildir has no equivalent of, or a path with characters that a shell or an agent file may read
- * otherwise. */
-bool ps_tail_command_parse(struct ps_arena *arena, const char *const *words, struct ps_tail_command *command);
+/* `words` ends with NULL. `shell`: a shell splits and unquotes them; without one, a quote is part of a name. Returns false if
+ * the command is not a tail (or one by sudo) that follows files with absolute paths, has an option that taildir has no
+ * equivalent of, or a path with characters that a shell or an agent file may read otherwise. */
+bool ps_tail_command_parse(struct ps_arena *arena, const char *const *words, bool shell,
+                           struct ps_tail_command *command);

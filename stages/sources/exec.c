@@ -126,25 +126,42 @@ static size_t words_split(struct ps_arena *arena, const char *text, const char *
     return count;
 }
 
-/* Names the source taildir, and the lines to write, where the command only follows a file. With a shell, too, when the
+/* The lines of the groups: f for one file, f1, f2, .. for several. *paths: the files, for people. */
+static const char *taildir_groups(struct ps_arena *arena, const struct ps_tail_command *command,
+                                  const char *prefix, const char **paths)
+{
+    const char *names = "", *lines = "";
+    *paths = "";
+    for (size_t i = 0; i < command->count; i++) {
+        const char *name = command->count > 1 ? ps_arena_format(arena, "f%zu", i + 1) : "f";
+        *paths = ps_arena_format(arena, "%s%s%s", *paths, i > 0 ? ", " : "", command->files[i].path);
+        names = ps_arena_format(arena, "%s%s%s", names, i > 0 ? " " : "", name);
+        lines = ps_arena_format(arena, "%s\n%s.filegroups.%s = %s", lines, prefix, name,
+                                command->files[i].pattern);
+    }
+    return ps_arena_format(arena, "%s.filegroups = %s%s", prefix, names, lines);
+}
+
+/* Names the source taildir, and the lines to write, where the command only follows files. With a shell, too, when the
  * command means the same without one. */
 static void advise_taildir(const struct exec_plan *plan, const struct ps_context *context)
 {
     struct ps_tail_command command;
-    const char **words = ps_arena_alloc(context->arena, (strlen(plan->command) + 2) * sizeof *words);
-    words[words_split(context->arena, plan->command, words)] = NULL;
-    if (!ps_tail_command_parse(context->arena, words, &command))
+    struct ps_arena *arena = context->arena;
+    const char **words = ps_arena_alloc(arena, (strlen(plan->command) + 2) * sizeof *words), *paths;
+    words[words_split(arena, plan->command, words)] = NULL;
+    if (!ps_tail_command_parse(arena, words, plan->shell != NULL, &command))
         return;
-    const char *prefix = ps_arena_format(context->arena, "%s.sources.%s", context->agent, context->name);
-    const char *skip =
-        command.from_start ? "" : ps_arena_format(context->arena, "\n%s.skipToEnd = true", prefix);
+    const char *prefix = ps_arena_format(arena, "%s.sources.%s", context->agent, context->name);
+    const char *groups = taildir_groups(arena, &command, prefix, &paths);
+    const char *skip = command.from_start ? "" : ps_arena_format(arena, "\n%s.skipToEnd = true", prefix);
     ps_report(context, PS_LOG_INFO, "command",
               "lines that tail has read or missed when the agent stops are lost; the source taildir keeps a "
-              "position for %s; write instead of the keys of exec: "
-              "%s.type = taildir\n%s.filegroups = f\n%s.filegroups.f = %s\n"
-              "%s.positionFile = /var/lib/penstock/%s-%s.json%s",
-              command.path, prefix, prefix, prefix, command.pattern, prefix, context->agent, context->name,
-              skip);
+              "position for %s%s%s; write instead of the keys of exec: "
+              "%s.type = taildir\n%s\n%s.positionFile = /var/lib/penstock/%s-%s.json%s",
+              paths, command.titles ? ", and does not write names between lines" : "",
+              command.sudo ? ", if the agent's user may read it" : "", prefix, groups, prefix, context->agent,
+              context->name, skip);
 }
 
 static enum ps_status exec_check(const void *plan_, const struct ps_context *context)

@@ -1,4 +1,4 @@
-/* Which commands follow one file, and what the lines for taildir say of it. */
+/* Which commands follow files, and what the lines for taildir say of it. */
 #include "stages/process/tail_command.h"
 #include "tests/support/support.h"
 
@@ -20,7 +20,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool parse(const char *line, struct ps_tail_command *command)
+static bool parse_by(bool shell, const char *line, struct ps_tail_command *command)
 {
     const char *words[32] = {NULL};
     char *save = NULL;
@@ -28,7 +28,12 @@ static bool parse(const char *line, struct ps_tail_command *command)
     for (char *word = strtok_r(ps_arena_text(arena, line), " ", &save); word != NULL;
          word = strtok_r(NULL, " ", &save))
         words[count++] = word;
-    return ps_tail_command_parse(arena, words, command);
+    return ps_tail_command_parse(arena, words, shell, command);
+}
+
+static bool parse(const char *line, struct ps_tail_command *command)
+{
+    return parse_by(false, line, command);
 }
 
 static void test_follows(void **unused)
@@ -62,8 +67,10 @@ static void test_follows(void **unused)
         struct ps_tail_command command = {0};
         if (!parse(cases[i].line, &command))
             fail_msg("not recognized: %s", cases[i].line);
-        assert_string_equal(command.path, "/var/log/app.log");
-        assert_string_equal(command.pattern, "/var/log/app[.]log");
+        assert_string_equal(command.files[0].path, "/var/log/app.log");
+        assert_int_equal(command.count, 1);
+        assert_false(command.sudo || command.titles);
+        assert_string_equal(command.files[0].pattern, "/var/log/app[.]log");
         if (command.from_start != cases[i].from_start)
             fail_msg("from_start is %d: %s", command.from_start, cases[i].line);
     }
@@ -79,7 +86,14 @@ static void test_others(void **unused)
         "tail /var/log/app.log",
         "tail -n 5 /var/log/app.log",
         "tail -n 5 -F",
-        "tail -F /var/log/a.log /var/log/b.log",
+        "tail -F /var/log/a.log b.log",
+        "sudo",
+        "sudo -F /var/log/app.log",
+        "sudo -i tail -F /var/log/app.log",
+        "sudo - tail -F /var/log/app.log",
+        "sudo -u",
+        "sudo sudo tail -F /var/log/app.log",
+        "tail -F /1 /2 /3 /4 /5",
         "tail -n +5 -F /var/log/app.log",
         "tail --lines=+5 -F /var/log/app.log",
         "tail -F /var/log/app.log -n",
@@ -121,17 +135,58 @@ static void test_pattern(void **unused)
     (void)unused;
     struct ps_tail_command command = {0};
     assert_true(parse("tail -F /srv/c++.d/g++.a_b-c,d:e@f%g=h", &command));
-    assert_string_equal(command.pattern, "/srv/c++.d/g[+][+][.]a_b-c,d:e@f%g=h");
+    assert_string_equal(command.files[0].pattern, "/srv/c++.d/g[+][+][.]a_b-c,d:e@f%g=h");
     assert_true(parse("tail -F /messages", &command));
-    assert_string_equal(command.pattern, "/messages");
+    assert_string_equal(command.files[0].pattern, "/messages");
+}
+
+static void test_several_files(void **unused)
+{
+    (void)unused;
+    struct ps_tail_command command = {0};
+    assert_true(parse("tail -F /var/log/a.log /b", &command));
+    assert_int_equal(command.count, 2);
+    assert_string_equal(command.files[0].pattern, "/var/log/a[.]log");
+    assert_string_equal(command.files[1].pattern, "/b");
+    assert_true(command.titles);
+    assert_true(parse("tail -q -n +1 -F /a /b /c", &command));
+    assert_int_equal(command.count, 3);
+    assert_true(!command.titles && command.from_start);
+}
+
+static void test_sudo(void **unused)
+{
+    (void)unused;
+    static const char *const lines[] = {"sudo tail -F /a", "/usr/bin/sudo -n tail -F /a",
+                                        "sudo -nE -u root /usr/bin/tail -F /a"};
+    for (size_t i = 0; i < PS_COUNT_OF(lines); i++) {
+        struct ps_tail_command command = {0};
+        if (!parse(lines[i], &command) || !command.sudo)
+            fail_msg("not recognized: %s", lines[i]);
+        assert_string_equal(command.files[0].path, "/a");
+    }
+}
+
+/* A shell takes quotes away; without one tail gets them. */
+static void test_quotes(void **unused)
+{
+    (void)unused;
+    struct ps_tail_command command = {0};
+    assert_true(parse_by(true, "tail -F \"/var/log/a.log\" '/b'", &command));
+    assert_string_equal(command.files[0].path, "/var/log/a.log");
+    assert_string_equal(command.files[1].path, "/b");
+    assert_false(parse_by(false, "tail -F \"/var/log/a.log\"", &command));
+    assert_false(parse_by(true, "tail -F \"/var/log/a.log'", &command));
+    assert_false(parse_by(true, "tail -F \"$HOME/a.log\"", &command));
+    assert_false(parse_by(true, "tail -F '/var/my log'", &command));
+    assert_false(parse_by(true, "tail -F /var/log/a\"b\"", &command));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_follows),
-        cmocka_unit_test(test_others),
-        cmocka_unit_test(test_pattern),
+        cmocka_unit_test(test_follows),       cmocka_unit_test(test_others), cmocka_unit_test(test_pattern),
+        cmocka_unit_test(test_several_files), cmocka_unit_test(test_sudo),   cmocka_unit_test(test_quotes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
