@@ -14,8 +14,12 @@ enum ps_status ps_properties_parse(struct ps_arena *arena, const char *name, con
         ps_err_set(err, "%s",
                    problems.count > 0 ? ps_problem_text(arena, &problems.items[problems.count - 1]) : name);
     struct ps_pair *items = ps_arena_alloc(arena, (properties.count + 1) * sizeof *items);
-    for (size_t i = 0; i < properties.count; i++)
-        items[i] = (struct ps_pair){.key = properties.items[i].key, .value = properties.items[i].value};
+    const char *file = ps_arena_text(arena, name);
+    for (size_t i = 0; i < properties.count; i++) {
+        const struct ps_property *property = &properties.items[i];
+        items[i] = (struct ps_pair){
+            .key = property->key, .value = property->value, .file = file, .line = property->line};
+    }
     *pairs = (struct ps_pairs){properties.count, items};
     ps_properties_fini(&properties);
     ps_problems_fini(&problems);

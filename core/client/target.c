@@ -89,6 +89,27 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
+/* ---- problems ---- */
+
+/* What stands before a problem with the key, as in those of an agent file: "FILE:LINE: error: ". */
+static const char *place(const struct ps_rpc_reading *reading, const char *key, enum ps_severity severity)
+{
+    const char *word = ps_severity_word(severity);
+    for (size_t i = 0; reading->pairs != NULL && i < reading->pairs->count; i++) {
+        const struct ps_pair *pair = &reading->pairs->items[i];
+        if (strcmp(pair->key, key) == 0 && pair->line > 0)
+            return ps_arena_format(reading->arena, "%s:%d: %s: ", reading->name, pair->line, word);
+    }
+    return reading->name != NULL ? ps_arena_format(reading->arena, "%s: %s: ", reading->name, word) : "";
+}
+
+static void warn(const struct ps_rpc_reading *reading, const char *key, const char *text)
+{
+    if (reading->warn != NULL)
+        reading->warn(reading->argument, ps_arena_format(reading->arena, "%s%s",
+                                                         place(reading, key, PS_SEVERITY_WARNING), text));
+}
+
 /* ---- the kind of client ---- */
 
 static const struct kind {
@@ -102,7 +123,8 @@ static const struct kind {
     {"thrift", "org.apache.flume.api.ThriftRpcClient", PS_RPC_DEFAULT, true},
 };
 
-static const struct kind *kind_find(const char *type, struct ps_err *err)
+static const struct kind *kind_find(const struct ps_rpc_reading *reading, const char *type,
+                                    struct ps_err *err)
 {
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, type);
@@ -112,9 +134,10 @@ static const struct kind *kind_find(const char *type, struct ps_err *err)
             return &kinds[i];
     }
     ps_err_set(err,
-               "client.type = %s: there is no such client%s%s%s; write default, default_failover, "
+               "%sclient.type = %s: there is no such client%s%s%s; write default, default_failover, "
                "default_loadbalance or thrift",
-               type, nearest.word != NULL ? ", did you mean " : "", nearest.word != NULL ? nearest.word : "",
+               place(reading, "client.type", PS_SEVERITY_ERROR), type,
+               nearest.word != NULL ? ", did you mean " : "", nearest.word != NULL ? nearest.word : "",
                nearest.word != NULL ? "?" : "");
     return NULL;
 }
@@ -122,13 +145,16 @@ static const struct kind *kind_find(const char *type, struct ps_err *err)
 /* ---- hosts ---- */
 
 /* HOST:PORT; an IPv6 address may be in brackets. */
-static enum ps_status host_parse(struct ps_rpc_host *host, struct ps_arena *arena, const char *name,
-                                 const char *address, struct ps_err *err)
+static enum ps_status host_parse(struct ps_rpc_host *host, const struct ps_rpc_reading *reading,
+                                 const char *name, const char *address, struct ps_err *err)
 {
+    struct ps_arena *arena = reading->arena;
     const char *colon = strrchr(address, ':');
     int64_t port;
     if (colon == NULL || colon == address || !ps_parse_int(colon + 1, &port) || port < 1 || port > 65535)
-        return ps_err_set(err, "hosts.%s = %s: write HOST:PORT, for example collector:4141", name, address);
+        return ps_err_set(err, "%shosts.%s = %s: write HOST:PORT, for example collector:4141",
+                          place(reading, ps_arena_format(arena, "hosts.%s", name), PS_SEVERITY_ERROR), name,
+                          address);
     size_t length = (size_t)(colon - address);
     bool bracketed = address[0] == '[' && colon[-1] == ']' && length > 2;
     host->name =
@@ -137,36 +163,33 @@ static enum ps_status host_parse(struct ps_rpc_host *host, struct ps_arena *aren
     return PS_OK;
 }
 
-static void warn(const struct ps_rpc_reading *reading, const char *text)
-{
-    if (reading->warn != NULL)
-        reading->warn(reading->argument, text);
-}
-
 static enum ps_status hosts_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                  struct ps_err *err)
 {
+    const char *at = place(reading, "hosts", PS_SEVERITY_ERROR);
     size_t wanted = target->kind == PS_RPC_LOAD_BALANCE ? 2 : 1;
     if (target->names.count < wanted)
-        return ps_err_set(err, "hosts: %s: hosts = h1%s, and hosts.h1 = HOST:PORT",
+        return ps_err_set(err, "%shosts: %s: hosts = h1%s, and hosts.h1 = HOST:PORT", at,
                           wanted > 1 ? "load balancing needs at least two hosts" : "name at least one host",
                           wanted > 1 ? " h2" : "");
     if (target->names.count > PS_RPC_HOSTS_MAX)
-        return ps_err_set(err, "hosts: at most %u hosts", PS_RPC_HOSTS_MAX);
+        return ps_err_set(err, "%shosts: at most %u hosts", at, PS_RPC_HOSTS_MAX);
     size_t count = target->kind == PS_RPC_DEFAULT ? 1 : target->names.count;
     target->hosts = ps_arena_alloc(reading->arena, count * sizeof *target->hosts);
     for (size_t i = 0; i < count; i++) {
         const char *name = target->names.items[i], *address = ps_pairs_get(&target->addresses, name);
         if (address == NULL)
-            return ps_err_set(err, "hosts.%s is missing: write hosts.%s = HOST:PORT", name, name);
-        if (host_parse(&target->hosts[i], reading->arena, name, address, err) != PS_OK)
+            return ps_err_set(err, "%shosts: hosts.%s is missing: write hosts.%s = HOST:PORT", at, name,
+                              name);
+        if (host_parse(&target->hosts[i], reading, name, address, err) != PS_OK)
             return PS_FAIL;
     }
     if (target->names.count > count)
-        warn(reading, ps_arena_format(reading->arena,
-                                      "hosts: the default client uses the first of %zu hosts; the others are "
-                                      "for client.type = default_failover or default_loadbalance",
-                                      target->names.count));
+        warn(reading, "hosts",
+             ps_arena_format(reading->arena,
+                             "hosts: the default client uses the first of %zu hosts; the others are "
+                             "for client.type = default_failover or default_loadbalance",
+                             target->names.count));
     target->host_count = count;
     return PS_OK;
 }
@@ -187,8 +210,9 @@ static enum ps_status host_build(struct ps_rpc_host *host, const struct ps_rpc_t
         .arena = reading->arena, .system_property = property_find, .argument = (void *)(uintptr_t)reading};
     host->avro = target->avro;
     host->encoding = target->encoding;
-    if (ps_avro_options_build(&host->avro, host->name, &context, err) != PS_OK)
-        return PS_FAIL;
+    struct ps_err reason = {.length = 0};
+    if (ps_avro_options_build(&host->avro, host->name, &context, &reason) != PS_OK)
+        return ps_err_set(err, "%s%s", place(reading, "ssl", PS_SEVERITY_ERROR), ps_err_join(&reason));
     host->plan.connect_ns = ps_rpc_timeout_ns(host->avro.calls.connect_ms);
     host->plan.transport = ps_avro_options_transport(&host->avro, &host->plan.transport_settings);
     host->settings =
@@ -205,22 +229,28 @@ static enum ps_status encoding_make(struct ps_rpc_target *target, const struct p
 {
     bool deflate = strcasecmp(target->avro.compression, "deflate") == 0;
     if (!deflate && strcasecmp(target->avro.compression, "none") != 0)
-        warn(reading, ps_arena_format(reading->arena,
-                                      "compression-type = %s counts as none, as in Flume; known is deflate",
-                                      target->avro.compression));
+        warn(reading, "compression-type",
+             ps_arena_format(reading->arena,
+                             "compression-type = %s counts as none, as in Flume; known is deflate",
+                             target->avro.compression));
     target->encoding = &ps_rpc_avro;
     if (!target->thrift)
         return PS_OK;
     if (deflate)
-        warn(reading, "compression-type: a thrift source does not compress; nothing is compressed");
+        warn(reading, "compression-type",
+             "compression-type: a thrift source does not compress; nothing is compressed");
     target->avro.compression = "none";
     bool binary = strcasecmp(target->protocol, "binary") == 0;
     if (!binary && strcasecmp(target->protocol, "compact") != 0)
-        warn(reading, ps_arena_format(reading->arena,
-                                      "protocol = %s counts as compact, as in Flume; the other is binary",
-                                      target->protocol));
+        warn(reading, "protocol",
+             ps_arena_format(reading->arena,
+                             "protocol = %s counts as compact, as in Flume; the other is binary",
+                             target->protocol));
     target->encoding = binary ? &ps_rpc_thrift_binary : &ps_rpc_thrift_compact;
-    return target->kerberos ? ps_err_set(err, "kerberos = true: the client has no Kerberos; use ssl") : PS_OK;
+    if (!target->kerberos)
+        return PS_OK;
+    return ps_err_set(err, "%skerberos = true: the client has no Kerberos; use ssl",
+                      place(reading, "kerberos", PS_SEVERITY_ERROR));
 }
 
 static void attempts_make(struct ps_rpc_target *target)
@@ -231,13 +261,14 @@ static void attempts_make(struct ps_rpc_target *target)
         target->attempts_max = attempts < 1 ? 1 : (uint64_t)attempts;
 }
 
-static enum ps_status selector_make(struct ps_rpc_target *target, struct ps_err *err)
+static enum ps_status selector_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                    struct ps_err *err)
 {
     target->random = strcasecmp(target->selector, "random") == 0;
     if (!target->random && strcasecmp(target->selector, "round_robin") != 0)
         return ps_err_set(err,
-                          "host-selector = %s: write round_robin or random; a class of Java cannot be used",
-                          target->selector);
+                          "%shost-selector = %s: write round_robin or random; a class of Java cannot be used",
+                          place(reading, "host-selector", PS_SEVERITY_ERROR), target->selector);
     if (target->backoff_max_ms == 0)
         target->backoff_max_ms = PS_ORDER_BACKOFF_MS;
     return PS_OK;
@@ -255,7 +286,7 @@ static enum ps_status target_make(struct ps_rpc_target *target, const struct ps_
             return PS_FAIL;
     }
     attempts_make(target);
-    return selector_make(target, err);
+    return selector_make(target, reading, err);
 }
 
 enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
@@ -280,11 +311,14 @@ static enum ps_status problems_tell(const struct ps_rpc_reading *reading, const 
                                     struct ps_err *err)
 {
     for (size_t i = 0; i < problems->count; i++) {
-        const struct ps_problem *problem = &problems->items[i];
-        const char *text = ps_problem_text(reading->arena, problem);
-        if (problem->severity == PS_SEVERITY_ERROR || problem->severity == PS_SEVERITY_DROPPED)
+        struct ps_problem problem = problems->items[i];
+        if (problem.severity == PS_SEVERITY_DROPPED) /* what drops a component: there is no client then */
+            problem.severity = PS_SEVERITY_ERROR;
+        const char *text = ps_problem_text(reading->arena, &problem);
+        if (problem.severity == PS_SEVERITY_ERROR)
             return ps_err_set(err, "%s", text);
-        warn(reading, text);
+        if (reading->warn != NULL)
+            reading->warn(reading->argument, text);
     }
     return PS_OK;
 }
@@ -304,20 +338,22 @@ static enum ps_status rows_bind(struct ps_rpc_target *target, const struct ps_rp
     return status;
 }
 
-static enum ps_status target_bind(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+static enum ps_status target_bind(struct ps_rpc_target *target, const struct ps_rpc_reading *outer,
                                   const char *name, const struct ps_pairs *pairs, struct ps_err *err)
 {
+    struct ps_rpc_reading reading = *outer;
+    reading.name = name;
+    reading.pairs = pairs;
     const char *type = ps_pairs_get(pairs, "client.type");
-    const struct kind *kind = kind_find(type != NULL && type[0] != '\0' ? type : kinds[0].name, err);
-    if (kind == NULL)
-        return ps_err_append(err, "reading %s", name);
-    if (rows_bind(target, reading, name, pairs, err) != PS_OK)
+    const struct kind *kind =
+        kind_find(&reading, type != NULL && type[0] != '\0' ? type : kinds[0].name, err);
+    if (kind == NULL || rows_bind(target, &reading, name, pairs, err) != PS_OK)
         return PS_FAIL;
     target->kind = kind->kind;
     target->thrift = kind->thrift;
-    if (hosts_make(target, reading, err) != PS_OK || target_make(target, reading, err) != PS_OK)
-        return ps_err_append(err, "reading %s", name);
-    return PS_OK;
+    if (hosts_make(target, &reading, err) != PS_OK)
+        return PS_FAIL;
+    return target_make(target, &reading, err);
 }
 
 enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,

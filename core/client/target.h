@@ -51,12 +51,15 @@ struct ps_rpc_reading {
     void (*warn)(void *argument, const char *text);
     const char *(*system_property)(void *argument, const char *name);
     void *argument;
+    /* Set while properties are read: for the place of a mistake. NULL: there are none. */
+    const char *name;
+    const struct ps_pairs *pairs;
 };
 
 /* One host, with the defaults of all else. */
 enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                      const char *host, unsigned port, struct ps_err *err);
-/* The properties in a file; in memory. An error says what to do. */
+/* The properties in a file; in memory. An error says where the mistake is, and what to do. */
 enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                   const char *path, struct ps_err *err);
 enum ps_status ps_rpc_target_parse(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,

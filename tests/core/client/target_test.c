@@ -123,7 +123,8 @@ static void test_thrift(void **state)
         {"client.type = org.apache.flume.api.ThriftRpcClient\nprotocol = BINARY\nkerberos = false\n"
          "client-principal = x\n",
          &ps_rpc_thrift_binary, "client-principal"},
-        {"client.type = thrift\nprotocol = json", &ps_rpc_thrift_compact, "json counts as compact"},
+        {"client.type = thrift\nprotocol = json", &ps_rpc_thrift_compact,
+         "the properties:4: warning: protocol = json counts as compact"},
         {"client.type = thrift\ncompression-type = deflate", &ps_rpc_thrift_compact, "nothing is compressed"},
         {"protocol = binary", &ps_rpc_avro, NULL},
     };
@@ -161,21 +162,22 @@ static void test_refusals(void **state)
     static const struct {
         const char *text, *words;
     } cases[] = {
-        {"", "hosts"},
-        {"hosts =", "hosts"},
-        {"hosts = a", "hosts.a is missing"},
-        {"hosts = a\nhosts.a = x", "write HOST:PORT"},
+        {"", "the properties: error: hosts"},
+        {"hosts =", "the properties:1: error: hosts"},
+        {"hosts = a", "the properties:1: error: hosts: hosts.a is missing"},
+        {"hosts = a\nhosts.a = x", "the properties:2: error: hosts.a = x: write HOST:PORT"},
         {"hosts = a\nhosts.a = x:", "write HOST:PORT"},
         {"hosts = a\nhosts.a = :1", "write HOST:PORT"},
         {"hosts = a\nhosts.a = x:65536", "write HOST:PORT"},
-        {HOST "batch-size = many", "batch-size"},
+        {HOST "batch-size = many", "the properties:3: error: batch-size"},
         {HOST "maxBackoff = -1", "maxBackoff"},
         {HOST "client.type = default_failver", "did you mean default_failover?"},
-        {HOST "client.type = OTHER", "there is no such client"},
+        {HOST "client.type = OTHER", "the properties:3: error: client.type = OTHER: there is no such client"},
         {HOST "client.type = default_loadbalance", "at least two hosts"},
-        {HOST "host-selector = org.example.Mine", "write round_robin or random"},
-        {HOST "client.type = thrift\nkerberos = true", "no Kerberos"},
-        {HOST "ssl = true\ntruststore = nowhere.jks", "nowhere.jks"},
+        {HOST "\nhost-selector = org.example.Mine",
+         "the properties:4: error: host-selector = org.example.Mine: write round_robin or random"},
+        {HOST "client.type = thrift\nkerberos = true", "the properties:4: error: kerberos"},
+        {HOST "ssl = true\ntruststore = nowhere.jks", "the properties:3: error: "},
         {HOST "bad = \\u12g4", "\\u"},
     };
     (void)state;
