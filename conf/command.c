@@ -2,6 +2,8 @@
  * --name=a1, -name a1, and long names shortened to any unambiguous prefix. */
 #include "conf/command.h"
 
+#include "conf/conf.h"
+
 #include "conf/file.h"
 #include "conf/text.h"
 #include "core/nearest.h"
@@ -347,6 +349,13 @@ enum ps_status ps_command_set(struct ps_command *command, const char *name, cons
     return PS_OK;
 }
 
+static enum ps_status name_is_missing(const struct ps_command *command, struct ps_err *err)
+{
+    const char *agents = ps_conf_agents(command);
+    return ps_err_set(err, "the agent's name is missing: -n NAME%s%s",
+                      agents != NULL ? "; the files contain: " : "", agents != NULL ? agents : "");
+}
+
 enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *err)
 {
     if (ps_command_read_opts(command, err) != PS_OK)
@@ -355,7 +364,7 @@ enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *er
         return ps_err_set(err, "%s: not a heap size; write for example -Xmx512m or -Xmx4g",
                           command->bad_heap);
     if (command->agent == NULL)
-        return ps_err_set(err, "the agent's name is missing: -n NAME");
+        return name_is_missing(command, err);
     if (command->files.count == 0 && command->uris.count == 0)
         return ps_err_set(err, "the configuration is missing: -f FILE or -u URI");
     return PS_OK;

@@ -266,6 +266,21 @@ static void report_conf_dir(struct ps_conf *conf, const char *path)
                        found ? "it is not a directory" : strerror(errno));
 }
 
+const char *ps_conf_agents(const struct ps_command *command)
+{
+    static const struct ps_stage_ops *const no_stages[] = {NULL};
+    struct ps_command any = *command;
+    struct ps_conf *conf;
+    any.agent = "";
+    any.uris.count = 0; /* nobody has asked for a connection */
+    any.conf_dir = NULL;
+    (void)ps_conf_load(&any, no_stages, &conf);
+    const char *agents =
+        conf->other_agents.count > 0 ? ps_texts_join(command->arena, &conf->other_agents) : NULL;
+    ps_conf_destroy(conf);
+    return agents;
+}
+
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                             struct ps_conf **out)
 {

@@ -16,7 +16,7 @@ refuses() { # LAST-LINE WORD...
 }
 
 refuses 'did you mean `check`?' chekc -f "$first"
-refuses "the agent's name is missing: -n NAME" check -f "$first"
+refuses "the agent's name is missing: -n NAME; the files contain: " check -f "$first"
 refuses 'the configuration is missing: -f FILE' check -n a1
 refuses 'unexpected "extra"; name files with -f' check -n a1 -f "$first" extra
 refuses 'unknown option --strickt; did you mean --strict?' check -n a1 -f "$first" --strickt
