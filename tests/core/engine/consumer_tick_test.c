@@ -1,13 +1,14 @@
 /* What a channel is asked at every cycle of its consumer's sink, whatever state that sink is in; and that the worker wakes
  * when the channel said so. */
 #include "tests/support/small_agent.h"
+#include "tests/support/small_stages.h"
 
 #define PERIOD_NS (100 * PS_NS_PER_MS)
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 #define HOARD_MAX 4096U
 
 static struct {
-    bool sink_opens, sink_retries, has_lease;
+    bool sink_opens, sink_retries;
     uint64_t due_ns; /* of the channel's next call */
     unsigned late;   /* calls that came later than asked for */
     unsigned calls, opens, works;
@@ -21,34 +22,6 @@ static struct {
 static struct ps_test_small_agent agent;
 
 /* ---- stages ---- */
-
-static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)at;
-    if (!script.has_lease)
-        return PS_IDLE;
-    script.has_lease = false;
-    assert_non_null(ps_batch_add_copy(batch, "x", 1));
-    batch->flush = true;
-    return PS_DONE;
-}
-static const struct ps_source_ops source_ops = {
-    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work};
-static const struct ps_stage_ops source = {.kind = PS_KIND_SOURCE, .name = "source", .source = &source_ops};
-
-static enum ps_result pass(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
-    return PS_DONE;
-}
-static const struct ps_interceptor_ops pass_ops = {.work = pass};
-static const struct ps_stage_ops interceptor = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "pass", .interceptor = &pass_ops};
 
 static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
 {
@@ -170,8 +143,10 @@ static const struct ps_stage_ops sink = {
 
 static void start(void)
 {
-    const struct ps_test_small_stages stages = {
-        .source = &source, .interceptor = &interceptor, .sink = &sink, .channel = &channel};
+    const struct ps_test_small_stages stages = {.source = &ps_test_small_source,
+                                                .interceptor = &ps_test_small_interceptor,
+                                                .sink = &sink,
+                                                .channel = &channel};
     ps_log_set_level(PS_LOG_OFF);
     ps_test_small_agent_start(&agent, &stages, 1, NULL);
     ps_test_small_agent_settle(&agent);
@@ -216,7 +191,8 @@ static void test_resting(void **state)
 {
     (void)state;
     memset(&script, 0, sizeof script);
-    script.sink_opens = script.sink_retries = script.has_lease = true;
+    script.sink_opens = script.sink_retries = true;
+    ps_test_small_source_batches = 1;
     start();
     assert_in_time();
     assert_in_range(script.works, 2, 10);

@@ -1,9 +1,9 @@
 /* A stop while a durable channel is full: its sink takes as much as makes room for what the source
  * has read, and no more. */
 #include "tests/support/small_agent.h"
+#include "tests/support/small_stages.h"
 
 static struct {
-    unsigned make;  /* batches of one event that the source still makes */
     bool closed;    /* the sink has no room for the lease that it was offered */
     unsigned takes; /* leases that the sink got */
     unsigned stored;
@@ -14,34 +14,6 @@ static struct {
 static struct ps_test_small_agent agent;
 
 /* ---- stages ---- */
-
-static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)at;
-    if (script.make == 0)
-        return PS_IDLE;
-    script.make--;
-    assert_non_null(ps_batch_add_copy(batch, "x", 1));
-    batch->flush = true;
-    return PS_DONE;
-}
-static const struct ps_source_ops source_ops = {
-    .needs = PS_LEVEL_ACCEPTED, .when_full = PS_WAIT, .work = source_work};
-static const struct ps_stage_ops source = {.kind = PS_KIND_SOURCE, .name = "source", .source = &source_ops};
-
-static enum ps_result pass(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
-    return PS_DONE;
-}
-static const struct ps_interceptor_ops pass_ops = {.work = pass};
-static const struct ps_stage_ops interceptor = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "pass", .interceptor = &pass_ops};
 
 /* The channel has room for one event. It promises at its next tick, and makes batches of its own. */
 static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
@@ -165,13 +137,16 @@ static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .
 /* The sink is offered the first lease and has no room for it, the channel has the second, the source waits with the third. */
 static void start(unsigned workers, unsigned batches)
 {
-    script = (typeof(script)){.make = batches, .closed = true};
-    const struct ps_test_small_stages stages = {
-        .source = &source, .interceptor = &interceptor, .channel = &channel, .sink = &sink};
+    script = (typeof(script)){.closed = true};
+    ps_test_small_source_batches = batches;
+    const struct ps_test_small_stages stages = {.source = &ps_test_small_source,
+                                                .interceptor = &ps_test_small_interceptor,
+                                                .channel = &channel,
+                                                .sink = &sink};
     ps_test_small_agent_start(&agent, &stages, workers, "4");
     ps_test_small_agent_run(&agent, 100 * PS_NS_PER_MS);
     assert_int_equal(script.takes, 1);
-    assert_int_equal(script.make, 0);
+    assert_int_equal(ps_test_small_source_batches, 0);
     assert_int_equal(script.stored, 1);
 }
 

@@ -1,6 +1,7 @@
 /* A channel that promises later than it takes: when sources learn of it, in which order, and what happens when it gives
  * a batch up, or when a source fails, drains or is closed meanwhile. */
 #include "tests/support/small_agent.h"
+#include "tests/support/small_stages.h"
 
 #include <stdio.h>
 
@@ -116,18 +117,6 @@ static const struct ps_stage_ops waiting = SOURCE_STAGE(&waiting_ops);
 static const struct ps_stage_ops refusing = SOURCE_STAGE(&refusing_ops);
 static const struct ps_stage_ops replayable = SOURCE_STAGE(&replayable_ops);
 
-static enum ps_result pass(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
-{
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
-    return PS_DONE;
-}
-static const struct ps_interceptor_ops pass_ops = {.work = pass};
-static const struct ps_stage_ops interceptor = {
-    .kind = PS_KIND_INTERCEPTOR, .name = "pass", .interceptor = &pass_ops};
-
 /* ---- the channel ---- */
 
 static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
@@ -234,7 +223,7 @@ static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK, .name = "sink", .
 static void start_with(const struct ps_stage_ops *source, const struct ps_stage_ops *the_channel)
 {
     const struct ps_test_small_stages stages = {
-        .source = source, .interceptor = &interceptor, .sink = &sink, .channel = the_channel};
+        .source = source, .interceptor = &ps_test_small_interceptor, .sink = &sink, .channel = the_channel};
     ps_log_set_level(PS_LOG_OFF);
     memset(&script, 0, sizeof script);
     script.next = 'a';
