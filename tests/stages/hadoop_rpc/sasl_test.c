@@ -115,7 +115,7 @@ static void give_state(const struct wire *wire, uint32_t state, const char *toke
     give_message(wire, &message);
 }
 
-/* The methods that the server offers: "TOKEN", "KERBEROS", "SIMPLE", "OTHER". */
+/* The methods that the server offers: "TOKEN", "KERBEROS", "SIMPLE", "OTHER"; "TOKEN?": a token by a mechanism that is not known. */
 static void offer(const struct wire *wire, const char *const *methods, const char *challenge)
 {
     PsHadoop__RpcSasl message = PS_HADOOP__RPC_SASL__INIT;
@@ -127,8 +127,11 @@ static void offer(const struct wire *wire, const char *const *methods, const cha
         const char *method = methods[message.n_auths];
         bool token = strcmp(method, "TOKEN") == 0;
         ps_hadoop__rpc_sasl_auth__init(auth);
-        auth->method = (char *)(uintptr_t)method;
-        auth->mechanism = token ? "DIGEST-MD5" : strcmp(method, "KERBEROS") == 0 ? "GSSAPI" : "";
+        auth->method = (char *)(uintptr_t)(strcmp(method, "TOKEN?") == 0 ? "TOKEN" : method);
+        auth->mechanism = strcmp(method, "TOKEN?") == 0     ? "SCRAM-SHA-256"
+                          : token                           ? "DIGEST-MD5"
+                          : strcmp(method, "KERBEROS") == 0 ? "GSSAPI"
+                                                            : "";
         auth->protocol = token ? "" : "hdfs";
         auth->server_id = token ? "default" : "localhost";
         if (token && challenge != NULL) {
@@ -302,7 +305,7 @@ static void test_simple(void **state)
 static void test_mistakes(void **state)
 {
     (void)state;
-    static const char *const others[] = {"OTHER", "KERBEROS", NULL};
+    static const char *const others[] = {"OTHER", "KERBEROS", NULL}, *const unknown[] = {"TOKEN?", NULL};
     struct wire wire;
     char last[64];
     PsHadoop__RpcResponseHeader header = PS_HADOOP__RPC_RESPONSE_HEADER__INIT;
@@ -311,6 +314,12 @@ static void test_mistakes(void **state)
     offer(&wire, others, NULL);
     assert_int_equal(shake(&wire), -1);
     assert_non_null(strstr(wire.reason, "it offers OTHER KERBEROS"));
+    close_wire(&wire);
+
+    open_wire(&wire, &usual);
+    offer(&wire, unknown, NULL);
+    assert_int_equal(shake(&wire), -1);
+    assert_non_null(strstr(wire.reason, "it offers TOKEN"));
     close_wire(&wire);
 
     open_wire(&wire, &usual);

@@ -34,6 +34,12 @@ static void try(const char *directory, uint64_t timeout_ms)
     ps_filesystem_close(filesystem);
 }
 
+static void ignore(void *argument, const struct ps_file_answer *answer)
+{
+    (void)argument;
+    assert_int_equal(answer->error, PS_FILE_OK);
+}
+
 static void expect(const char *text)
 {
     if (strstr(said, text) == NULL)
@@ -86,12 +92,33 @@ static void test_no_answer(void **unused)
     expect("FAILED hdfs.path hdfs.path: hdfs://nn:8020 as flume|no answer|see whether");
 }
 
+/* A file stands where a directory should be. */
+static void test_a_file_in_the_way(void **unused)
+{
+    static const char *const directories[] = {"/logs", "/logs/web/today"};
+    for (size_t i = 0; i < PS_COUNT_OF(directories); i++) {
+        ps_test_files_setup(unused);
+        const struct ps_file_creation creation = {.overwrite = false};
+        const struct ps_now now = {.mono_ns = 1};
+        struct ps_filesystem *filesystem = ps_test_files();
+        struct ps_file_stream *stream = ps_file_create(filesystem, "/logs", &creation, ignore, NULL);
+        (void)ps_filesystem_turn(filesystem, &now);
+        ps_file_close(stream, ignore, NULL);
+        (void)ps_filesystem_turn(filesystem, &now);
+        try(directories[i], PS_TEST_PATIENCE_MS);
+        expect("ok - hdfs.path: hdfs://nn:8020 as flume: answers|-|-\n");
+        expect("FAILED hdfs.path hdfs.path: /logs|it is a file|-\n");
+        assert_int_equal(ps_test_files_count(PS_TEST_CREATE), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_writes_and_removes, ps_test_files_setup),
         cmocka_unit_test_setup(test_failures, ps_test_files_setup),
         cmocka_unit_test_setup(test_no_answer, ps_test_files_setup),
+        cmocka_unit_test_setup(test_a_file_in_the_way, ps_test_files_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,7 +127,10 @@ static void test_tokens(void **state)
     assert_true(entered->aes);
     assert_null(entered->cipher);
     transfer->leave(transfer->argument, entered);
-    entered = enter(transfer, 1004); /* root has started that datanode */
+    entered = enter(transfer, 1024);
+    assert_non_null(entered->name);
+    transfer->leave(transfer->argument, entered);
+    entered = enter(transfer, 1023); /* root has started that datanode */
     assert_null(entered->name);
     transfer->leave(transfer->argument, entered);
     close_all(&opened);

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,6 +125,57 @@ static void a_lost_datanode_is_left_out(void **state)
     assert_int_equal(bench->flushed.error, PS_FILE_OK);
     assert_memory_equal(bench->block, "before after", 12);
     assert_int_equal(ps_file_replicas(bench->stream), 1);
+}
+
+/* The first datanode of the pipeline hangs up before it acknowledges `text`; so many are left, and acknowledge it. */
+static void lose_first(struct ps_test_stream *bench, const char *text, uint64_t generation, unsigned left)
+{
+    unsigned packets = bench->packets, flushes = bench->flushed.calls;
+    bench->silent = true;
+    ps_test_stream_write_and_flush(bench, text, strlen(text));
+    ps_test_stream_pump(bench, &bench->packets, packets + 1);
+    ps_test_stream_hang_up(bench);
+    bench->silent = false;
+    ps_test_stream_answer_block(bench, "updateBlockForPipeline", 1, generation, left);
+    ps_test_stream_expect(bench, "updatePipeline");
+    const PsHadoop__OpWriteBlock *operation = bench->operation;
+    assert_int_equal(operation->pipeline_size, left);
+    assert_int_equal(operation->n_targets, left - 1);
+    assert_true(operation->has_storage_type); /* as many kinds of storage, and ids, as datanodes */
+    assert_int_equal(operation->n_target_storage_types, left - 1);
+    assert_int_equal(operation->n_target_storage_ids, left - 1);
+    ps_test_stream_answer(bench, NULL);
+    ps_test_stream_expect(bench, "fsync");
+    ps_test_stream_answer(bench, NULL);
+    ps_test_stream_pump(bench, &bench->flushed.calls, flushes + 1);
+    assert_int_equal(bench->flushed.error, PS_FILE_OK);
+    assert_int_equal(ps_file_replicas(bench->stream), left);
+}
+
+/* dfs.client.pipeline.recovery.max-retries counts those between which nothing was acknowledged. */
+static void datanodes_are_lost_one_after_another(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    ((struct ps_hdfs *)bench->filesystem)->limits.recoveries_max = 1;
+    ps_test_stream_begin_file(bench, "one ", 3);
+    lose_first(bench, "two ", 1005, 2);
+    lose_first(bench, "three", 1006, 1);
+    assert_memory_equal(bench->block, "one two three", 13);
+}
+
+/* dfs.data.transfer.client.tcpnodelay, which is true: a flush does not wait for an acknowledgement of the kernel's. */
+static void packets_are_sent_at_once(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_hdfs_stream *stream;
+    short events;
+    int on = 0;
+    socklen_t length = sizeof on;
+    ps_test_stream_begin_file(bench, "bytes", 1);
+    stream = (struct ps_hdfs_stream *)bench->stream;
+    int fd = ps_client_descriptor(&stream->pipeline.link.client, false, &events);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+    assert_true(on);
 }
 
 /* The connection is lost behind the last packet of a block: the datanodes make the block final while the pipeline is set up. */
@@ -324,11 +376,18 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_stream_set_up, ps_test_stream_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(blocks_follow_one_another),          TEST(a_chunk_that_was_flushed_is_repeated),
-        TEST(a_lost_datanode_is_left_out),        TEST(an_end_that_was_not_acknowledged_is_recovered),
-        TEST(without_datanodes_the_stream_fails), TEST(a_block_that_cannot_be_set_up_is_abandoned),
-        TEST(the_call_time_out_ends_a_flush),     TEST(a_deleted_file_is_noticed),
-        TEST(a_block_is_persisted_early),         TEST(a_file_system_is_closed_at_any_time),
+        TEST(blocks_follow_one_another),
+        TEST(a_chunk_that_was_flushed_is_repeated),
+        TEST(datanodes_are_lost_one_after_another),
+        TEST(packets_are_sent_at_once),
+        TEST(a_lost_datanode_is_left_out),
+        TEST(an_end_that_was_not_acknowledged_is_recovered),
+        TEST(without_datanodes_the_stream_fails),
+        TEST(a_block_that_cannot_be_set_up_is_abandoned),
+        TEST(the_call_time_out_ends_a_flush),
+        TEST(a_deleted_file_is_noticed),
+        TEST(a_block_is_persisted_early),
+        TEST(a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

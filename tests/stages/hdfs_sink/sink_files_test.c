@@ -112,13 +112,34 @@ static void test_rename_fails(void **unused)
     ps_test_bucket_pass(0);
     assert_int_equal(ps_test_bucket_counter(PS_HDFS_RENAMES_RETRIED), 1);
     assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 1);
-    ps_test_bucket_pass(179999);
+    uint64_t due_ns = ps_test_bucket_pass(179999);
+    assert_int_equal(due_ns, ps_test_bucket_stage.now.mono_ns + PS_NS_PER_MS);
     assert_int_equal(ps_test_files_count(PS_TEST_RENAME), 1);
     ps_test_bucket_pass(1);
     assert_int_equal(ps_test_files_count(PS_TEST_RENAME), 2);
     ps_test_bucket_pass(180000);
     ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp"));
     assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+    ps_test_bucket_finish();
+}
+
+/* Each waits for its own time. */
+static void test_two_renames_fail(void **unused)
+{
+    (void)unused;
+    roll_one();
+    ps_test_files_fail(PS_TEST_RENAME, 0, 2, PS_FILE_UNAVAILABLE);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    ps_test_bucket_pass(60000);
+    TAKE(PS_BODY("3"));
+    ps_test_bucket_pass(0);
+    ps_test_files_expect_names(PS_WORDS(FIRST ".tmp", SECOND ".tmp", THIRD ".tmp"));
+    uint64_t due_ns = ps_test_bucket_pass(120000);
+    ps_test_files_expect_names(PS_WORDS(FIRST, SECOND ".tmp", THIRD ".tmp"));
+    assert_int_equal(due_ns, ps_test_bucket_stage.now.mono_ns + 60 * PS_NS_PER_S);
+    ps_test_bucket_pass(60000);
+    ps_test_files_expect_names(PS_WORDS(FIRST, SECOND, THIRD ".tmp"));
     ps_test_bucket_finish();
 }
 
@@ -283,7 +304,7 @@ static void test_recall(void **unused)
     ps_test_bucket_pass(0);
     TAKE(PS_BODY("3"), PS_BODY("4"));
     struct ps_lease *back = ps_test_bucket_recall(&turns);
-    assert_true(turns > 300); /* 5 s for acknowledgements, as long as the call time-out for closing */
+    assert_in_range(turns, 301, 310); /* 5 s for acknowledgements, as long as the call time-out for closing */
     assert_int_equal(back->count, 1);
     assert_int_equal(back->next->count, 2);
     assert_null(back->next->next);
@@ -297,6 +318,21 @@ static void test_recall(void **unused)
     ps_test_bucket_take(second);
     ps_test_bucket_pass(0);
     assert_int_equal(ps_test_bucket_stage.done_count, 3);
+    ps_test_bucket_finish();
+}
+
+/* A file that waits for its next try gets its final name before the sink goes. */
+static void test_recall_does_not_wait_for_the_next_try(void **unused)
+{
+    (void)unused;
+    unsigned turns;
+    roll_one();
+    ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_UNAVAILABLE);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    ps_test_files_expect_names(PS_WORDS(FIRST ".tmp", SECOND ".tmp"));
+    assert_null(ps_test_bucket_recall(&turns));
+    ps_test_files_expect_names(PS_WORDS(FIRST, SECOND));
     ps_test_bucket_finish();
 }
 
@@ -420,6 +456,7 @@ int main(void)
         cmocka_unit_test_setup(test_close_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_file_is_gone, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_fails, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_two_renames_fail, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_tries, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_done_before, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_final_name_taken, ps_test_bucket_setup),
@@ -428,6 +465,7 @@ int main(void)
         cmocka_unit_test_setup(test_many, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_many_are_closing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_recall_does_not_wait_for_the_next_try, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall_failing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_random_faults, ps_test_bucket_setup),
     };

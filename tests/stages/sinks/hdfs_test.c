@@ -479,6 +479,26 @@ static void test_flaw_is_said_seldom(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* When such a batch is gone, the next one is said at once. */
+static void test_each_flaw_is_said(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream"));
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t before = ps_log_count(PS_LOG_ERROR);
+        struct ps_lease *good = PS_LEASE(&stage, PS_EVENT("good", "timestamp", "1700000000000"));
+        struct ps_lease *bad = PS_LEASE(&stage, PS_BODY("without a time"));
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(ps_test_sink_work(&stage, &bad), PS_RETRY);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR) - before, 1);
+        deliver(&stage, good);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     unsetenv("HADOOP_CONF_DIR");
@@ -506,6 +526,7 @@ int main(void)
         IN_FOLDER(test_codecs_of_hadoop),
         IN_FOLDER(test_check),
         IN_FOLDER(test_flaw_is_said_seldom),
+        IN_FOLDER(test_each_flaw_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

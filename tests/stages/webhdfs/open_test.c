@@ -110,6 +110,27 @@ static void test_host_and_port(void **unused)
     ps_test_webhdfs_expect(&first, "GET /webhdfs/v1/f?op=GETFILESTATUS&user.name=joe&doas=ann \n");
 }
 
+/* A delegation token says who calls: the user of the process may be another one, and the namenode refuses two. */
+static void test_delegation_token(void **unused)
+{
+    static const char file[] = "HDTS\0\1\5alias\2id\3key\x12WEBHDFS delegation\0\0";
+    char path[] = "/tmp/penstock-test-tokens-XXXXXX";
+    (void)unused;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, file, sizeof file - 1), sizeof file - 1);
+    close(fd);
+    configure(PS_WORDS("hadoop.security.authentication", "kerberos"));
+    setenv("HADOOP_TOKEN_FILE_LOCATION", path, 1);
+    open_url("webhdfs://127.0.0.1:%u", first.peer.port);
+    unsetenv("HADOOP_TOKEN_FILE_LOCATION");
+    unlink(path);
+    ps_test_webhdfs_play(&first, PS_WORDS(STATUS));
+    stat_file();
+    ps_test_webhdfs_expect(&first, "GET /webhdfs/v1/f?op=GETFILESTATUS&delegation="
+                                   "AmlkA2tleRJXRUJIREZTIGRlbGVnYXRpb24A \n");
+}
+
 static void test_name_service(void **unused)
 {
     (void)unused;
@@ -171,8 +192,8 @@ static void test_mistakes(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_host_and_port), TEST(test_name_service), TEST(test_creation),
-        TEST(test_trust_store),   TEST(test_mistakes),
+        TEST(test_host_and_port), TEST(test_delegation_token), TEST(test_name_service),
+        TEST(test_creation),      TEST(test_trust_store),      TEST(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,22 @@ static void test_append(void **unused)
     close_stream();
 }
 
+/* The answer to the question for the length is lost: it is asked again. */
+static void test_append_measures_again(void **unused)
+{
+    (void)unused;
+    play(PS_WORDS("307", "cut", LENGTH(7)), PS_WORDS("200"));
+    create(&(struct ps_file_creation){.append = true});
+    await_request(&server, 2);
+    for (unsigned i = 0; i < 5 && created.calls == 0; i++) {
+        ps_test_webhdfs_turn(&client);
+        ps_test_webhdfs_pass_ms(&client, 1000);
+    }
+    ps_test_file_expect(&client, &created, PS_FILE_OK);
+    ps_test_webhdfs_expect(&server, APPEND " \n" STAT STAT);
+    close_stream();
+}
+
 static void test_append_creates(void **unused)
 {
     (void)unused;
@@ -444,6 +460,7 @@ int main(void)
         TEST(test_no_hsync),
         TEST(test_much_without_flush),
         TEST(test_append),
+        TEST(test_append_measures_again),
         TEST(test_append_creates),
         TEST(test_append_busy),
         TEST(test_lost_and_there),
