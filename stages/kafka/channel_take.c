@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records of this time come twice */
+/* After a crash, records of this time come twice; Flume commits after each transaction of 100. */
+#define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
 #define BATCHES_MAX 4U /* read in one call, when nothing but dead letters is in them */
