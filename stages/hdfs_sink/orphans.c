@@ -19,7 +19,6 @@ struct ps_hdfs_look {
     bool scanned;   /* by the scan, which goes on with the next one */
     uint32_t depth; /* of directories that may be below it */
     uint64_t modified_ms;
-    char *prefix; /* of the files' names; NULL: that of settings->place */
     uint32_t length;
     char directory[]; /* "": the root */
 };
@@ -51,9 +50,7 @@ static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const c
                       size_t *prefix_length, uint64_t *counter)
 {
     const struct ps_hdfs_settings *settings = look->sink->settings;
-    const char *wanted = look->prefix != NULL ? look->prefix : settings->place.prefix_begins;
-    bool whole = look->prefix != NULL || settings->place.prefix_is_whole;
-    size_t begins = strlen(wanted);
+    size_t begins = strlen(settings->place.prefix_begins);
     if (!take_text(&name, settings->in_use_prefix, strlen(settings->in_use_prefix)))
         return false;
     size_t length = strlen(name), digits = 0;
@@ -66,8 +63,8 @@ static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const c
     *prefix = name;
     *prefix_length = length - 1;
     *counter = strtoull(name + length, NULL, 10);
-    return *prefix_length >= begins && memcmp(name, wanted, begins) == 0 &&
-           (!whole || *prefix_length == begins);
+    return *prefix_length >= begins && memcmp(name, settings->place.prefix_begins, begins) == 0 &&
+           (!settings->place.prefix_is_whole || *prefix_length == begins);
 }
 
 /* ---- one file ---- */
@@ -164,7 +161,6 @@ static struct ps_hdfs_look *make(struct ps_hdfs_sink *sink, const char *director
 static void discard(struct ps_hdfs_look *look)
 {
     look->sink->look_count--;
-    free(look->prefix);
     free(look);
 }
 
@@ -243,10 +239,7 @@ void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_na
         find(sink, bucket->text, bucket->directory_length) != NULL ||
         (look = make(sink, bucket->text, bucket->directory_length, NULL)) == NULL)
         return;
-    if (sink->settings->placer != NULL && (look->prefix = strndup(prefix, prefix_length)) == NULL)
-        discard(look);
-    else
-        list(look);
+    list(look);
 }
 
 /* ---- the start ---- */

@@ -243,7 +243,9 @@ uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink);
 /* What rests is tried at once. */
 void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
 
-/* orphans.c: goes on with the look at the directories that are there at the start. Returns the mono_ns of the next step. */
+/* orphans.c: asks once which files of a bucket's directory are in use since before the start. */
+void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket);
+/* Goes on with the look at the directories that are there at the start. Returns the mono_ns of the next step. */
 uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink);
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
 

@@ -41,8 +41,8 @@ struct ps_hdfs_placer {
 
 /* Shared by all workers; const. */
 struct ps_hdfs_settings {
-    struct ps_hdfs_place place;                              /* without a placer; its url in any case */
-    struct ps_hdfs_placer *placer;                           /* NULL: none */
+    struct ps_hdfs_place place;    /* with a placer: its url, and what orphans.c needs */
+    struct ps_hdfs_placer *placer; /* NULL: none */
     const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
     uint64_t roll_interval_ns, roll_bytes, roll_events;      /* 0: never */
     uint64_t idle_ns;                                        /* 0: never */
@@ -76,10 +76,6 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
                                        struct ps_filesystem *filesystem, struct ps_port *port,
                                        struct ps_err *err);
 void ps_hdfs_sink_close(struct ps_hdfs_sink *sink);
-
-/* Looks for files that an agent before this one left in a directory of a bucket to which nothing may come any more; of a bucket that gets
- * events it is done without this. After the first `work` or `tick`. */
-void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket);
 
 /* As the functions of struct ps_sink_ops of the same names. `recall` also closes all files, as Flume's sink does when it
  * stops, and waits for that as long as the call time-out. */

@@ -3,11 +3,9 @@
  *
  * A file that is written to has a name that begins with "_", which Hive passes over; it is renamed when it is complete. A partition that is
  * missing is made before its first file. Events are settled when they are acknowledged in the file that is still written to: what a
- * killed agent left there is completed and renamed by the next one (orphans.c, walk.c). Names of files begin with agent, sink and host, so
+ * killed agent left there is completed and renamed by the next one (orphans.c). Names of files begin with agent, sink and host, so
  * that nobody takes another's file for an orphan. */
 #include "stages/hive_sink/parts.h"
-
-#include "stages/hive_sink/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,22 +24,28 @@ struct ps_hive_files {
     struct ps_hdfs_settings settings;
     struct rows_plan rows;
     struct ps_hdfs_sink *hdfs;
-    struct ps_hive_walk *walk;      /* NULL: done */
     struct ps_byte_buffer line;     /* of the event that comes next */
     struct ps_hive_partition *last; /* of the event before, in the same call; NULL: none */
-    char *prefix;
+    char *prefix;                   /* of the files' names */
+    char *directory;                /* the table's */
 };
 
 /* ---- where events go ---- */
 
+/* A directory without slashes at its end. */
+static int length_of(const char *directory)
+{
+    size_t length = strlen(directory);
+    while (length > 0 && directory[length - 1] == '/')
+        length--;
+    return (int)length;
+}
+
 /* The partition's directory and the prefix: the name of its bucket. */
 static const char *place_of(const struct ps_hive_files *files, struct ps_hive_partition *partition)
 {
-    size_t length = strlen(partition->directory);
-    while (length > 0 && partition->directory[length - 1] == '/')
-        length--;
-    if (partition->place == NULL &&
-        asprintf(&partition->place, "%.*s/%s", (int)length, partition->directory, files->prefix) < 0)
+    if (partition->place == NULL && asprintf(&partition->place, "%.*s/%s", length_of(partition->directory),
+                                             partition->directory, files->prefix) < 0)
         abort();
     return partition->place;
 }
@@ -132,7 +136,11 @@ static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
     const struct ps_hive_settings *settings = files->sink->settings;
     const struct ps_hive_plain_settings *plain = &settings->plain;
     return (struct ps_hdfs_settings){
-        .place = {.url = files->sink->url},
+        .place = {.url = files->sink->url,
+                  .root = files->directory,
+                  .depth = files->sink->table.key_count,
+                  .prefix_begins = files->prefix,
+                  .prefix_is_whole = true},
         .placer = &files->placer,
         .in_use_prefix = "_",
         .in_use_suffix = ".tmp",
@@ -166,15 +174,15 @@ struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_er
     if (asprintf(&files->prefix, "%s-%s%s-%s", sink->settings->plain.agent, port->name, instance,
                  sink->settings->host) < 0)
         abort();
+    const char *directory = sink->table.location + ps_hdfs_url_length(sink->table.location);
+    files->directory = ps_must_copy_text(directory, PURPOSE);
+    files->directory[length_of(directory)] = '\0';
     files->settings = settings_of(files);
     files->hdfs = ps_hdfs_sink_open(&files->settings, sink->filesystem, sink->port, err);
     if (files->hdfs == NULL) {
         ps_hive_files_close(files);
         return NULL;
     }
-    files->walk = ps_hive_walk_open(files->hdfs, sink->filesystem,
-                                    sink->table.location + ps_hdfs_url_length(sink->table.location),
-                                    sink->table.key_count, files->prefix);
     sink->filesystem = NULL;
     return files;
 }
@@ -183,10 +191,10 @@ void ps_hive_files_close(struct ps_hive_files *files)
 {
     if (files == NULL)
         return;
-    ps_hdfs_sink_close(files->hdfs); /* the walk's callbacks are not called any more */
-    ps_hive_walk_close(files->walk);
+    ps_hdfs_sink_close(files->hdfs);
     free(files->line.data);
     free(files->prefix);
+    free(files->directory);
     free(files);
 }
 
@@ -201,15 +209,7 @@ enum ps_result ps_hive_files_work(struct ps_hive_files *files, struct ps_lease *
 uint64_t ps_hive_files_tick(struct ps_hive_files *files)
 {
     files->last = NULL;
-    uint64_t due_ns = ps_hdfs_sink_tick(files->hdfs, &files->sink->now);
-    if (files->walk == NULL)
-        return due_ns;
-    due_ns = ps_hive_least(due_ns, ps_hive_walk_go_on(files->walk, &files->sink->now));
-    if (ps_hive_walk_is_done(files->walk)) {
-        ps_hive_walk_close(files->walk);
-        files->walk = NULL;
-    }
-    return due_ns;
+    return ps_hdfs_sink_tick(files->hdfs, &files->sink->now);
 }
 
 bool ps_hive_files_drain(struct ps_hive_files *files)
