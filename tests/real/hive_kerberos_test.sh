@@ -5,36 +5,14 @@
 #
 #   KEEP=1   keep the working directory
 # No sanitizer: the library of Kerberos leaks.
-set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
-PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
-skip() { echo "SKIP: $*"; exit 77; }
-for program in java mvn; do
-    command -v $program >/dev/null || skip "$program is needed for a real Hive"
-done
-[[ -x $PENSTOCK_TOOLS/hive_calls ]] || skip "no program $PENSTOCK_TOOLS/hive_calls"
-# shellcheck source=tests/support/ports.sh
-source "$here/../support/ports.sh"
+# shellcheck source=tests/real/hive_lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/hive_lib.sh"
+needs "$PENSTOCK_TOOLS/hive_calls"
 # shellcheck source=tests/support/kdc.sh
 source "$here/../support/kdc.sh"
 kdc_programs || skip "krb5-kdc and krb5-admin-server are needed"
-port=$(ports_reserve) || skip "no 100 free ports in a row"
-work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
 kdc=''
-finish() {
-    "$here/hive" stop --dir "$work/hive" || true
-    [[ -z $kdc ]] || kill "$kdc" 2>/dev/null || true
-    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
-}
-trap finish EXIT
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 30 "$work"/*.log "$work"/hive/*.out >&2 || true
-    exit 1
-}
-step() { echo "[$SECONDS s] $*"; }
+finish_more() { [[ -z $kdc ]] || kill "$kdc" 2>/dev/null || true; }
 site() { # FILE NAME VALUE...: a configuration file
     local file=$1
     shift
@@ -64,7 +42,8 @@ refused() { # TEXT CONF [PRINCIPAL KEYTAB]
 
 kdc_start $((port + 1)) hive/localhost flume || fail "the KDC does not start"
 step "the metastore starts"
-"$here/hive" start --dir "$work/hive" --port "$port" --kerberos "$work/hive.keytab" >"$work/start.log" 2>&1 || fail "Hive does not start"
+keytab=$work/hive.keytab
+hive_start
 metastore=thrift://localhost:$port
 secure=(hive.metastore.sasl.enabled true hive.metastore.kerberos.principal hive/_HOST@PENSTOCK.TEST)
 as_flume=(flume@PENSTOCK.TEST "$work/flume.keytab")

@@ -2,38 +2,18 @@
 # Needs: hive
 # The sink hive against a real Hive: taildir -> file channel -> hive, four buckets, two partitions by a header. The agent is killed
 # while it writes, then the metastore; both come back. The engine counts the rows: each line of the file is there, how many twice.
-# Then conf/examples/syslog-to-hive.properties, as it is.
+# The same lines go into a plain table of text, whose separator is in them, while the agent is killed. Then
+# conf/examples/syslog-to-hive.properties, as it is.
 #
 #   KEEP=1   keep the working directory
 # No sanitizer: it reads files.
-set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
-skip() { echo "SKIP: $*"; exit 77; }
-for program in java mvn curl; do
-    command -v $program >/dev/null || skip "$program is needed for a real Hive"
-done
-[[ -x $PENSTOCK ]] || skip "no program $PENSTOCK"
-# shellcheck source=tests/support/ports.sh
-source "$here/../support/ports.sh"
-port=$(ports_reserve) || skip "no 100 free ports in a row"
+# shellcheck source=tests/real/hive_lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/hive_lib.sh"
+needs "$PENSTOCK"
+command -v curl >/dev/null || skip "curl is needed"
 metrics=$((port + 1))
-work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
 agent=
-finish() {
-    [[ ! $agent ]] || kill -KILL "$agent" 2>/dev/null || true
-    "$here/hive" stop --dir "$work/hive" || true
-    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
-}
-trap finish EXIT
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 30 "$work"/*.log "$work"/hive/*.out >&2 || true
-    exit 1
-}
-step() { echo "[$SECONDS s] $*"; }
-query() { "$here/hive" query "$1" --dir "$work/hive" --port "$port" || fail "the query: $1"; }
+finish_more() { [[ ! $agent ]] || kill -KILL "$agent" 2>/dev/null || true; }
 await() { # WHAT COMMAND...
     local what=$1 deadline=$((SECONDS + 240))
     shift
@@ -67,21 +47,27 @@ rows_delivered() { # COUNT: by this process
 is_gone() { ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"; } # PID
 # The source has read the file, and nothing is in the channel. A position is written when the channel has promised the lines.
 is_done() {
-    grep -q "\"pos\":$(stat -c %s "$work/in/lines.log")[,}]" "$work/position.json" 2>/dev/null &&
+    grep -q "\"pos\":$(stat -c %s "$lines/lines.log")[,}]" "$lines/position.json" 2>/dev/null &&
         curl -fs "http://127.0.0.1:$metrics/metrics" | grep -qE '"CHANNEL.c1":\{[^}]*"ChannelSize":"0"'
 }
 
+# Until then its channel has no size.
+has_channel() { (($(grep -c 'channel c1: opened' "$work/agent.log") == $(grep -c ' starts agent' "$work/agent.log"))); }
+
 step "the metastore starts"
-metastore=$("$here/hive" start --dir "$work/hive" --port "$port" 2>"$work/start.log") || fail "Hive does not start"
+hive_start
 query "create table lines (id int, name string, price decimal(8,2)) partitioned by (kind string) clustered by (id) into 4 buckets
     stored as orc tblproperties ('transactional'='true', 'orc.compress'='ZSTD', 'orc.bloom.filter.columns'='name');
     create table actions (id int, action string, ms int) partitioned by (day string, host string) clustered by (id) into 4 buckets
-    stored as orc tblproperties ('transactional'='true')"
+    stored as orc tblproperties ('transactional'='true');
+    create table plain_lines (id int, name string, price decimal(8,2)) partitioned by (kind string)
+    row format delimited fields terminated by ' ' escaped by '\\\\' stored as textfile"
 
-mkdir "$work/in"
+lines=$work/in
+mkdir "$lines"
 write() { # FROM TO
     seq "$1" "$2" | awk '{ printf "%d\tpassed over\tname %d\t%d.%02d\t%s\n", $1, $1, $1 / 100, $1 % 100, $1 % 3 ? "odd" : "third" }' \
-        >>"$work/in/lines.log"
+        >>"$lines/lines.log"
 }
 cat >"$work/agent.properties" <<EOF_
 a1.sources = r1
@@ -90,8 +76,8 @@ a1.sinks = k1
 a1.sources.r1.type = taildir
 a1.sources.r1.channels = c1
 a1.sources.r1.filegroups = f
-a1.sources.r1.filegroups.f = $work/in/.*log
-a1.sources.r1.positionFile = $work/position.json
+a1.sources.r1.filegroups.f = $lines/.*log
+a1.sources.r1.positionFile = $lines/position.json
 a1.sources.r1.writePosInterval = 100
 a1.sources.r1.interceptors = i1
 a1.sources.r1.interceptors.i1.type = regex_extractor
@@ -99,8 +85,8 @@ a1.sources.r1.interceptors.i1.regex = (odd|third)\$
 a1.sources.r1.interceptors.i1.serializers = s1
 a1.sources.r1.interceptors.i1.serializers.s1.name = kind
 a1.channels.c1.type = file
-a1.channels.c1.checkpointDir = $work/channel/checkpoint
-a1.channels.c1.dataDirs = $work/channel/data
+a1.channels.c1.checkpointDir = $lines/checkpoint
+a1.channels.c1.dataDirs = $lines/data
 a1.sinks.k1.type = hive
 a1.sinks.k1.channel = c1
 a1.sinks.k1.hive.metastore = $metastore
@@ -132,9 +118,31 @@ kill -KILL "$killed"
 await "the metastore's end" is_gone "$killed"
 write 130001 150000
 await "a failure" grep -qE 'sink k1: .*the metastore at' "$work/agent.log"
-"$here/hive" start --dir "$work/hive" --port "$port" >"$work/start.log" 2>&1 || fail "Hive does not start again"
+hive_start
 await "the end" is_done
 stopped
+
+step "a plain table; the agent is killed, three times"
+sed "s/hive.table = .*/hive.table = plain_lines/; s,$lines,$work/plain," "$work/agent.properties" >"$work/plain.properties"
+lines=$work/plain
+mkdir "$lines"
+write 1 100000
+echo "a1.sinks.k1.penstock.table.type = plain" >>"$work/plain.properties"
+"$PENSTOCK" check --probe -n a1 -f "$work/plain.properties" >"$work/probe.log" || fail "the probe of the plain table"
+grep -q 'ok  *sink k1: hive.table: default.plain_lines: plain, text, 3 columns, 1 partition keys' "$work/probe.log" || fail "what the probe says"
+for ((i = 0; i < 3; i++)); do
+    run "$work/plain.properties"
+    await "some rows" rows_delivered 5000
+    killed
+    write $((100001 + i * 10000)) $((110000 + i * 10000))
+done
+write 130001 150000
+run "$work/plain.properties"
+await "what is in the channel" has_channel
+await "the end" is_done
+stopped
+left=$(find "$work/hive/warehouse/plain_lines" -name '_*')
+[[ ! $left ]] || fail "files in use are left: $left"
 
 step "the example of syslog"
 METASTORE=$metastore STATE=$work/syslog LISTEN=127.0.0.1 PORT=$((port + 2)) run "$here/../../conf/examples/syslog-to-hive.properties"
@@ -146,7 +154,8 @@ stopped
 
 step "what the engine reads"
 # Each statement with groups is a job of MapReduce, which takes long on a busy machine: there are two.
-query "select kind, count(distinct id), sum(distinct id), count(distinct name), sum(distinct cast(price * 100 as int)), count(*) from lines
+query "select kind, count(distinct id), sum(distinct id), count(distinct name), sum(distinct cast(price * 100 as int)), count(*)
+    from (select id, name, price, kind from lines union all select id, name, price, concat('plain ', kind) from plain_lines) t
     group by kind;
     select day, host, count(*), sum(id), sum(ms), max(action) from actions group by day, host;
     select 'found', price from lines where name = 'name 777' and id = 777" | sort >"$work/read"
@@ -155,8 +164,10 @@ cat >"$work/wanted" <<'EOF_'
 2026-11-21	web1	500	250000	500000	action 4
 found	7.77
 odd	100000	7500000000	100000	7500000000
+plain odd	100000	7500000000	100000	7500000000
+plain third	50000	3750075000	50000	3750075000
 third	50000	3750075000	50000	3750075000
 EOF_
-diff "$work/wanted" <(uniq "$work/read" | sed -E '/^(odd|third)/s/\t[0-9]+$//') || fail "the engine reads something else"
-rows=$(awk -F '\t' '/^(odd|third)/ { rows += $6 } END { print rows }' "$work/read")
-step "done: 150000 lines, $((rows - 150000)) rows twice"
+diff "$work/wanted" <(uniq "$work/read" | sed -E '/^(plain )?(odd|third)/s/\t[0-9]+$//') || fail "the engine reads something else"
+twice() { awk -F '\t' -v kind="^$1(odd|third)" '$1 ~ kind { rows += $6 } END { print rows - 150000 }' "$work/read"; } # PREFIX
+step "done: 150000 lines, $(twice '') rows twice; in the plain table $(twice 'plain ')"

@@ -6,39 +6,16 @@
 #
 #   KEEP=1   keep the working directory
 # No sanitizer: it reads files.
-set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
-PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
-skip() { echo "SKIP: $*"; exit 77; }
-for program in java mvn; do
-    command -v $program >/dev/null || skip "$program is needed for a real Hive"
-done
-[[ -x $PENSTOCK_TOOLS/hive_calls && -x $PENSTOCK_TOOLS/hive_rows ]] || skip "no programs hive_calls and hive_rows in $PENSTOCK_TOOLS"
-# shellcheck source=tests/support/ports.sh
-source "$here/../support/ports.sh"
-port=$(ports_reserve) || skip "no 100 free ports in a row"
-work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
-finish() {
-    "$here/hive" stop --dir "$work/hive" || true
-    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
-}
-trap finish EXIT
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 30 "$work"/*.log "$work"/hive/*.out >&2 || true
-    exit 1
-}
-step() { echo "[$SECONDS s] $*"; }
-query() { "$here/hive" query "$1" --dir "$work/hive" --port "$port" || fail "the query: $1"; }
+# shellcheck source=tests/real/hive_lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/hive_lib.sh"
+needs "$PENSTOCK_TOOLS"/hive_{calls,rows}
 calls() { # TABLE PARTITION ROWS END
     "$PENSTOCK_TOOLS/hive_calls" "$metastore" default "$@" >"$work/calls.log" 2>&1 || fail "the calls of $1"
 }
 says() { grep -qE -- "$1" "$work/calls.log" || fail "the calls do not say: $1"; }
 
 step "the metastore starts"
-metastore=$("$here/hive" start --dir "$work/hive" --port "$port" 2>"$work/start.log") || fail "Hive does not start"
+hive_start
 step "lines, and the same rows in ORC files"
 columns="id int, b boolean, t tinyint, s smallint, l bigint, f float, d double, x string, v varchar(3), c char(4), y binary, dt date,
     ts timestamp, m decimal(7,2), a array<array<int>>, p map<string,int>, r struct<u:int,w:array<string>>"
