@@ -188,7 +188,11 @@ static void read_table(struct ps_thrift_reader *in, struct ps_hive_table *table)
 {
     struct ps_thrift_field field = {0};
     while (ps_thrift_read_field(in, &field)) {
-        if (is(&field, 7, PS_THRIFT_STRUCT))
+        if (is(&field, 4, PS_THRIFT_I32))
+            table->created_s = ps_thrift_read_i32(in);
+        else if (is(&field, 25, PS_THRIFT_I64))
+            table->id = ps_thrift_read_i64(in);
+        else if (is(&field, 7, PS_THRIFT_STRUCT))
             read_storage(in, table);
         else if (is(&field, 8, PS_THRIFT_LIST))
             read_columns(in, &table->partition_keys);

@@ -80,6 +80,8 @@ struct ps_hive_pairs {
 struct ps_hive_table {
     struct ps_slice location, input_format, output_format, serde, table_type;
     int32_t bucket_count;         /* below 1: none */
+    int32_t created_s;            /* since 1970 */
+    int64_t id;                   /* 0: Hive does not say (before 4.0) */
     struct ps_hive_pairs columns; /* without those of partitions */
     struct ps_hive_pairs partition_keys;
     struct ps_hive_pairs bucket_columns; /* names alone */

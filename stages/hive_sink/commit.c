@@ -43,6 +43,33 @@ static void fail(struct ps_hive_txn *txn, const char *what, const struct ps_hive
 
 /* ---- the lock ---- */
 
+/* Somebody may have dropped the partition since it was found: its files would be in no table. */
+static void found(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    if (ps_hive_txn_answered(txn))
+        return;
+    bool is_missing = answer->error == PS_HIVE_MISSING;
+    if (!is_missing && answer->error != PS_HIVE_OK) {
+        fail(txn, "the partition cannot be found", answer);
+    } else if (is_missing || !ps_hive_partition_is_at(txn->partition, answer->table.location)) {
+        txn->partition->is_found = false;
+        ps_hive_txn_fail(txn, true, "the partition was dropped, or is elsewhere now", answer->reason);
+    } else {
+        ps_hive_txn_commit_if_complete(txn);
+    }
+}
+
+/* Table and partition stay as they are from now on (look.c). */
+static void see(struct ps_hive_txn *txn)
+{
+    const struct ps_hive_request request = ps_hive_partition_request_of(txn->partition);
+    if (request.partition != NULL)
+        ask(txn, PS_HIVE_GET_PARTITION, &request, found);
+    ps_hive_txn_look(txn);
+    ps_hive_txn_commit_if_complete(txn);
+}
+
 static void look_again(struct ps_hadoop_timer *timer);
 
 static void locked(void *txn_, const struct ps_hive_answer *answer)
@@ -58,7 +85,7 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
     if (answer->lock_state == PS_HIVE_LOCK_ACQUIRED) {
         txn->is_locked = true;
         txn->tries = 0;
-        ps_hive_txn_commit_if_complete(txn);
+        see(txn);
         return;
     }
     if (answer->lock_state != PS_HIVE_LOCK_WAITING) {
@@ -154,7 +181,7 @@ static void commit_again(struct ps_hadoop_timer *timer)
 
 void ps_hive_txn_commit_if_complete(struct ps_hive_txn *txn)
 {
-    if (txn->state != PS_HIVE_TXN_ENDS || !txn->is_locked || txn->pending > 0)
+    if (txn->state != PS_HIVE_TXN_ENDS || !ps_hive_txn_is_seen(txn) || txn->pending > 0)
         return;
     txn->state = PS_HIVE_TXN_COMMITS;
     commit(txn);

@@ -19,7 +19,7 @@ static const char *label_of(const struct ps_hive_partition *partition)
     return partition->name != NULL ? partition->name : partition->sink->settings->table;
 }
 
-static struct ps_hive_request request_of(const struct ps_hive_partition *partition)
+struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partition *partition)
 {
     struct ps_hive_request request = ps_hive_request_of(partition->sink);
     request.partition = partition->name;
@@ -209,7 +209,7 @@ static void opened(void *partition_, const struct ps_hive_answer *answer)
     partition->opened = ps_must_alloc(answer->number_count, sizeof(int64_t), PURPOSE);
     memcpy(partition->opened, answer->numbers, answer->number_count * sizeof(int64_t));
     partition->opened_count = (uint32_t)answer->number_count;
-    struct ps_hive_request request = request_of(partition);
+    struct ps_hive_request request = ps_hive_partition_request_of(partition);
     request.txns = partition->opened;
     request.txns_count = partition->opened_count;
     ask(partition, PS_HIVE_ALLOCATE_TABLE_WRITE_IDS, &request, allocated);
@@ -217,9 +217,15 @@ static void opened(void *partition_, const struct ps_hive_answer *answer)
 
 static void open_transactions(struct ps_hive_partition *partition)
 {
-    struct ps_hive_request request = request_of(partition);
+    struct ps_hive_request request = ps_hive_partition_request_of(partition);
     request.txn_count = (int32_t)partition->sink->settings->txns_per_batch;
     ask(partition, PS_HIVE_OPEN_TXNS, &request, opened);
+}
+
+bool ps_hive_partition_is_at(const struct ps_hive_partition *partition, struct ps_slice location)
+{
+    size_t url = ps_hdfs_url_length(partition->sink->table.location), length = strlen(partition->directory);
+    return location.length == url + length && memcmp(location.data + url, partition->directory, length) == 0;
 }
 
 /* Keeps the path of the partition's location. Returns false: it is elsewhere than its table. */
@@ -243,7 +249,7 @@ static void found(void *partition_, const struct ps_hive_answer *answer);
 static void made(void *partition_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_partition *partition = partition_;
-    struct ps_hive_request request = request_of(partition);
+    struct ps_hive_request request = ps_hive_partition_request_of(partition);
     if (answer->error == PS_HIVE_OK || answer->error == PS_HIVE_EXISTS)
         ask(partition, PS_HIVE_GET_PARTITION, &request, found);
     else
@@ -268,7 +274,7 @@ static void become_found(struct ps_hive_partition *partition)
 static void found(void *partition_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_partition *partition = partition_;
-    struct ps_hive_request request = request_of(partition);
+    struct ps_hive_request request = ps_hive_partition_request_of(partition);
     partition->is_found &= answer->error != PS_HIVE_MISSING;
     if (answer->error == PS_HIVE_MISSING && partition->sink->settings->makes_partitions) {
         ask(partition, PS_HIVE_APPEND_PARTITION, &request, made);
@@ -316,7 +322,7 @@ static struct ps_hive_txn *next_txn(struct ps_hive_partition *partition)
 
 static void ask_where(struct ps_hive_partition *partition)
 {
-    struct ps_hive_request request = request_of(partition);
+    struct ps_hive_request request = ps_hive_partition_request_of(partition);
     ask(partition, PS_HIVE_GET_PARTITION, &request, found);
 }
 
@@ -421,7 +427,7 @@ static void beaten(void *partition_, const struct ps_hive_answer *answer)
 
 void ps_hive_partition_heartbeat(struct ps_hive_partition *partition)
 {
-    struct ps_hive_request request = request_of(partition);
+    struct ps_hive_request request = ps_hive_partition_request_of(partition);
     const struct ps_hive_txn *txn;
     int64_t least = INT64_MAX, most = INT64_MIN;
     TAILQ_FOREACH(txn, &partition->txns, list)

@@ -8,6 +8,7 @@
 #include "stages/hive_sink/sink.h"
 #include "stages/hive_sink/table.h"
 #include "stages/orc/acid.h"
+#include "stages/byte_buffer.h"
 #include "stages/repeated.h"
 
 #include <sys/queue.h>
@@ -47,6 +48,7 @@ struct ps_hive_txn {
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
     bool is_locked;
+    uint64_t look;              /* the number of the look at the table that the commit waits for */
     unsigned pending;           /* answers of the file system and of the metastore */
     uint64_t first_ns, last_ns; /* when events came */
     uint64_t asked_ns;          /* the lock, for check_lock; the first commit */
@@ -136,7 +138,14 @@ struct ps_hive_sink {
     struct ps_hive_partitions recent; /* that of the latest event first */
     uint32_t partition_count;
     struct ps_hive_txns dead;
-    unsigned calls; /* aborts and heartbeats under way */
+    uint64_t looks_begun, looks_done; /* looks at the table, whether it is the same */
+    bool looks;                       /* one is under way */
+    bool look_is_wanted;              /* at look_ns */
+    bool is_changed;                  /* the table is another one: nothing more is committed */
+    uint32_t look_failures;           /* in a row */
+    uint64_t look_ns;
+    struct ps_byte_buffer aborts; /* transactions for the next call */
+    size_t aborting_count;        /* in the call that is under way */
     uint64_t heartbeat_ns, recall_ns;
 };
 
@@ -155,8 +164,19 @@ struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink);
 /* Takes the metastore's answer over: type, format, file system, reader of rows. PS_FAIL: why it cannot write to this table. */
 enum ps_status ps_hive_take_table(struct ps_hive_sink *sink, const struct ps_hive_table *table,
                                   struct ps_err *err);
-/* Asks for the aborts; nobody waits for the answer. What is not heard of is aborted by Hive's time-out. */
+/* aborts.c: asks for the aborts; only a recall waits for the answer. What is not heard of is aborted by Hive's time-out. */
 void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count);
+/* Transactions whose abort was not answered. */
+size_t ps_hive_aborts_left(const struct ps_hive_sink *sink);
+
+/* look.c: asks whether the table is the same; if not, the sink says that it has failed. */
+void ps_hive_look(struct ps_hive_sink *sink);
+/* Begins a look that is due: after one that had no answer, and each minute at a plain table. Returns the mono_ns of the next one. */
+uint64_t ps_hive_look_due(struct ps_hive_sink *sink);
+/* The transaction has its lock: asks for the look that its commit waits for. */
+void ps_hive_txn_look(struct ps_hive_txn *txn);
+/* Whether it has its lock, and the table was seen behind that. */
+bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn);
 /* A call failed that would be Flume's ConnectException: counts it. */
 void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answer *answer);
 
@@ -169,6 +189,10 @@ bool ps_hive_partition_find(struct ps_hive_partition *partition);
 void ps_hive_partition_pump(struct ps_hive_partition *partition);
 /* Ends transactions whose time has come. Returns the mono_ns of the next one. */
 uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition);
+/* With the partition's name and values. */
+struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partition *partition);
+/* Whether this is its location. */
+bool ps_hive_partition_is_at(const struct ps_hive_partition *partition, struct ps_slice location);
 /* Something failed: logs it, gives its transactions that were not begun back, and rests. */
 void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *what, const char *reason);
 /* Aborts what was not begun. */

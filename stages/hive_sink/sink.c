@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When the sink is recalled: for commits, and from the beginning for aborts. */
+/* When the sink is recalled: for commits, and then for aborts. */
 #define RECALL_NS (5 * PS_NS_PER_S)
-#define ABORT_NS PS_NS_PER_S
+#define ABORT_NS (10 * PS_NS_PER_S) /* from the beginning */
 #define AGENT "penstock"
 
 struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink)
@@ -26,27 +26,6 @@ void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answe
     if (answer->error == PS_HIVE_UNREACHABLE || answer->error == PS_HIVE_TIMEOUT ||
         answer->error == PS_HIVE_GARBAGE)
         ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
-}
-
-static void aborted(void *sink_, const struct ps_hive_answer *answer)
-{
-    struct ps_hive_sink *sink = sink_;
-    sink->calls--;
-    if (answer->error == PS_HIVE_OK)
-        return;
-    ps_hive_count_failure(sink, answer);
-    ps_log(PS_LOG_WARN, sink->port->component,
-           "transactions that are not used any more stay open until Hive's time-out: %s", answer->reason);
-}
-
-void ps_hive_abort(struct ps_hive_sink *sink, const int64_t *txns, size_t count)
-{
-    struct ps_hive_request request = ps_hive_request_of(sink);
-    request.txns = txns;
-    request.txns_count = count;
-    sink->calls++;
-    ps_count(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_ABORTED, count);
-    ps_metastore_call(sink->metastore, PS_HIVE_ABORT_TXNS, &request, aborted, sink);
 }
 
 /* ---- open and close ---- */
@@ -112,6 +91,7 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
         ps_hadoop_loop_close(sink->loop);
     ps_hive_rows_close(sink->rows);
     ps_hive_target_free(&sink->table);
+    free(sink->aborts.data);
     free(sink->pool.events);
     free(sink->caches);
     free(sink->url);
@@ -265,7 +245,7 @@ static uint64_t tick_partitions(struct ps_hive_sink *sink)
 
 static uint64_t turn(struct ps_hive_sink *sink)
 {
-    uint64_t due_ns = ps_hadoop_loop_turn(sink->loop, &sink->now);
+    uint64_t due_ns = ps_hive_least(ps_hadoop_loop_turn(sink->loop, &sink->now), ps_hive_look_due(sink));
     if (sink->filesystem != NULL)
         due_ns = ps_hive_least(due_ns, ps_filesystem_turn(sink->filesystem, &sink->now));
     return due_ns;
@@ -347,7 +327,7 @@ static bool is_ending(const struct ps_hive_sink *sink)
     {
         TAILQ_FOREACH(txn, &partition->txns, list)
         {
-            if (txn->is_locked)
+            if (txn->is_locked && (!sink->is_changed || txn->state == PS_HIVE_TXN_COMMITS))
                 return true;
         }
     }
@@ -403,7 +383,14 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
         return false;
     forget_all(sink);
     give_back(sink, back);
-    return sink->calls == 0 || waited_ns >= ABORT_NS;
+    if (ps_hive_aborts_left(sink) > 0 && waited_ns < ABORT_NS)
+        return false;
+    if (ps_hive_aborts_left(sink) > 0)
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "the metastore has not answered: %zu transactions that are not used any more stay open until "
+               "Hive's time-out",
+               ps_hive_aborts_left(sink));
+    return true;
 }
 
 static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)

@@ -78,6 +78,6 @@ void ps_hive_sink_close(struct ps_hive_sink *sink);
 void ps_hive_probe(const struct ps_hive_settings *settings, struct ps_arena *arena,
                    const struct ps_probe *probe);
 
-/* Of a stage whose state begins with the pointer that ps_hive_sink_open returned. `recall` waits 5 s for commits, and 1 s for the
+/* Of a stage whose state begins with the pointer that ps_hive_sink_open returned. `recall` waits 5 s for commits, and 10 s for the
  * aborts of transactions that it does not use any more. */
 extern const struct ps_sink_ops ps_hive_sink_ops;

@@ -4,6 +4,7 @@
 #include "stages/hive_text/plain.h"
 #include "stages/orc/acid.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -140,6 +141,41 @@ static enum ps_status read_orc(const struct ps_hive_table *table, struct ps_hive
     return read_compression(table, orc, err);
 }
 
+/* ---- which table it is ---- */
+
+static void print_pairs(FILE *out, const struct ps_hive_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct ps_hive_pair *pair = &pairs->all[i];
+        fprintf(out, "%.*s:%.*s,", (int)pair->name.length, pair->name.data, (int)pair->value.length,
+                pair->value.data);
+    }
+    fputc(';', out);
+}
+
+static char *identity_of(const struct ps_hive_table *table)
+{
+    char *text;
+    size_t length;
+    FILE *out = ps_must_open_text(&text, &length, PURPOSE);
+    fprintf(out, "%" PRId64 ";%" PRId32 ";%" PRId32 ";%.*s;%.*s;", table->id, table->created_s,
+            table->bucket_count, (int)table->location.length, table->location.data,
+            (int)table->output_format.length, table->output_format.data);
+    print_pairs(out, &table->columns);
+    print_pairs(out, &table->partition_keys);
+    print_pairs(out, &table->bucket_columns);
+    fclose(out);
+    return text;
+}
+
+bool ps_hive_target_is_same(const struct ps_hive_target *target, const struct ps_hive_table *table)
+{
+    char *identity = identity_of(table);
+    bool is_same = strcmp(identity, target->identity) == 0;
+    free(identity);
+    return is_same;
+}
+
 /* ---- the table ---- */
 
 static bool contains(struct ps_slice slice, const char *text)
@@ -188,6 +224,7 @@ enum ps_status ps_hive_target_read(const struct ps_hive_table *table, bool is_pl
         return PS_FAIL;
     }
     target->location = copy(table->location);
+    target->identity = identity_of(table);
     target->collection = copy(ps_hive_pairs_find(&table->serde_parameters, "collection.delim"));
     target->map_key = copy(ps_hive_pairs_find(&table->serde_parameters, "mapkey.delim"));
     target->keys = ps_must_alloc(table->partition_keys.count + 1, sizeof(*target->keys), PURPOSE);
@@ -202,6 +239,7 @@ void ps_hive_target_free(struct ps_hive_target *target)
         free(target->keys[i]);
     free(target->keys);
     free(target->location);
+    free(target->identity);
     free(target->collection);
     free(target->map_key);
     free(target->bloom_filter_columns);

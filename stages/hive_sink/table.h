@@ -11,6 +11,7 @@
 struct ps_hive_target {
     struct ps_orc_type *type; /* of a row */
     char *location;           /* "hdfs://namenode:8020/warehouse/t" */
+    char *identity;           /* of ps_hive_target_is_same */
     char **keys;              /* names of the partition keys */
     uint32_t key_count;
     struct ps_orc_type *key_type; /* a struct of them; NULL: there is none */
@@ -30,6 +31,10 @@ struct ps_hive_target {
 enum ps_status ps_hive_target_read(const struct ps_hive_table *table, bool is_plain,
                                    struct ps_hive_target *target, struct ps_err *err);
 void ps_hive_target_free(struct ps_hive_target *target);
+
+/* Whether this is the table that was read: not another one of that name, and with the same columns, keys and buckets, in the same
+ * place. */
+bool ps_hive_target_is_same(const struct ps_hive_target *target, const struct ps_hive_table *table);
 
 /* Whether the text is a value of a partition key: as Hive compares such values, it is replaced by the usual text of that value ("2026-2-9" of a
  * date by "2026-02-09"), which needs `room` bytes at most. Texts of string keys are left as they are. */

@@ -43,6 +43,7 @@ static struct {
     struct link links[LINKS_MAX];
     size_t link_count;
     struct ps_test_metastore_table table;
+    bool is_dropped; /* the table */
     char partitions[PARTITIONS_MAX][128];
     size_t partition_count;
     enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
@@ -131,7 +132,7 @@ static void answer_partition(struct ps_thrift_writer *out, enum ps_hive_call cal
     char place[512];
     partition_place(arguments, place);
     bool is_there = has_partition(place);
-    if (call == PS_HIVE_GET_PARTITION && !is_there) {
+    if (peer.is_dropped || (call == PS_HIVE_GET_PARTITION && !is_there)) {
         (void) throw(out, 2);
         return;
     }
@@ -221,7 +222,7 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
 {
     switch (call) {
     case PS_HIVE_GET_TABLE:
-        if (arguments->texts[1].length != 1 || arguments->texts[1].data[0] != 't') {
+        if (peer.is_dropped || arguments->texts[1].length != 1 || arguments->texts[1].data[0] != 't') {
             (void) throw(out, 2);
             break;
         }
@@ -435,6 +436,25 @@ void ps_test_metastore_set_table(const struct ps_test_metastore_table *table)
     peer.looks = peer.looked = 0;
     memset(peer.calls, 0, sizeof peer.calls);
     peer.refusal.left = peer.cut.left = 0;
+    peer.is_dropped = false;
+    unlock();
+}
+
+void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table)
+{
+    lock_and_wake();
+    peer.is_dropped = table == NULL;
+    if (table == NULL)
+        peer.partition_count = 0;
+    else
+        peer.table = *table;
+    unlock();
+}
+
+void ps_test_metastore_drop_partitions(void)
+{
+    lock_and_wake();
+    peer.partition_count = 0;
     unlock();
 }
 

@@ -10,6 +10,7 @@ struct ps_test_metastore_table {
     const char *keys;           /* of partitions: "day:string"; "": none */
     const char *bucket_columns; /* "id" */
     int bucket_count;
+    int created_s;                /* since 1970 */
     const char *parameters;       /* more of them: "orc.compress=NONE" */
     const char *serde;            /* of a table of text; NULL: it is ORC */
     const char *serde_parameters; /* "field.delim=;" */
@@ -21,6 +22,11 @@ const char *ps_test_metastore_url(void);
 
 /* The table default.t, and nothing else: what was before is forgotten. The texts live as long as it is asked. */
 void ps_test_metastore_set_table(const struct ps_test_metastore_table *table);
+
+/* The table is altered, or another one of its name; NULL: it is dropped, and its partitions with it. */
+void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table);
+/* All partitions are dropped. */
+void ps_test_metastore_drop_partitions(void);
 
 /* DOWN: connections are closed. SLOW: each answer comes 20 ms later. */
 void ps_test_metastore_set(enum ps_test_far_end state);

@@ -83,6 +83,8 @@ void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_t
     snprintf(location, sizeof location, "file:%s", table->location);
     snprintf(parameters, sizeof parameters, "%s%s%s", usual, table->parameters[0] != '\0' ? "," : "",
              table->parameters);
+    ps_thrift_put_field(out, PS_THRIFT_I32, 4, 0);
+    ps_thrift_put_i32(out, table->created_s);
     ps_thrift_put_field(out, PS_THRIFT_STRUCT, 7, 0);
     ps_test_metastore_put_storage(out, table, location);
     ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);

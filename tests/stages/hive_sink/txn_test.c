@@ -132,6 +132,107 @@ static void test_a_metastore_that_is_silent(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Its events are not said to be delivered: nothing is committed, and the engine opens the sink again. */
+static void test_a_table_that_is_dropped(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table again = table_of("");
+    (void)unused;
+    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_metastore_alter_table(NULL);
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("two")));
+    PS_HIVE_AWAIT(&stage, stage.failed);
+    assert_non_null(strstr(stage.err.text, "is not there any more"));
+    struct ps_lease *back = ps_test_sink_recall(&stage);
+    assert_non_null(back);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    again.created_s = 1700000000; /* another one of that name */
+    ps_test_metastore_alter_table(&again);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_hive_deliver(&stage, back);
+    assert_rows("", "one\ntwo\n");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_a_table_that_is_made_again(void **unused)
+{
+    struct ps_test_metastore_table table = table_of(""), others[] = {table, table, table};
+    (void)unused;
+    others[0].created_s = 1;
+    others[1].bucket_count = 2;
+    others[2].columns = "line:string,more:int";
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        struct ps_test_stage stage;
+        ps_test_metastore_set_table(&table);
+        ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+        ps_test_metastore_alter_table(&others[i]);
+        ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("two")));
+        PS_HIVE_AWAIT(&stage, stage.failed);
+        assert_non_null(strstr(stage.err.text, "was altered, or dropped and made again"));
+        assert_non_null(ps_test_sink_recall(&stage));
+        assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* The look at the table has no answer at first. */
+static void test_a_look_that_fails(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    ps_test_metastore_cut("get_table_req", 2);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
+    assert_int_equal(ps_test_metastore_left(), 0);
+    assert_false(stage.failed);
+    assert_rows("", "one\ntwo\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* A transaction finds that out behind its lock; the partition is made again for its events. */
+static void test_a_partition_that_is_dropped(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS("batchSize", "15000", BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("one", "mon")));
+    ps_test_metastore_drop_partitions();
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("two", "mon")));
+    assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 1);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 2);
+    ps_test_stage_fini(&stage);
+}
+
+/* A slow metastore is given the unused transactions of all partitions in one list, and the recall waits for it. */
+static void test_recall_aborts_those_of_all_partitions(void **unused)
+{
+    struct ps_test_stage stage;
+    char days[20][8];
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS("batchSize", "15000", BY_DAY, "hive.txnsPerBatchAsk", "5"));
+    for (size_t i = 0; i < PS_COUNT_OF(days); i++) {
+        snprintf(days[i], sizeof days[i], "%zu", i);
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("one", days[i])));
+    }
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 4 * PS_COUNT_OF(days));
+    ps_test_metastore_set(PS_TEST_FAR_END_SLOW);
+    assert_null(ps_test_sink_recall(&stage));
+    ps_test_metastore_set(PS_TEST_FAR_END_UP);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    assert_int_equal(ps_test_metastore_calls("abort_txns"), 2);
+    ps_test_stage_fini(&stage);
+}
+
 /* Those that went do not count for maxOpenConnections. */
 static void test_closed_partitions_make_room(void **unused)
 {
@@ -197,6 +298,11 @@ int main(void)
         TEST(test_a_lock_that_waits_long),
         TEST(test_recall_while_transactions_are_opened),
         TEST(test_recall_of_a_transaction_that_fills),
+        TEST(test_a_table_that_is_dropped),
+        TEST(test_a_table_that_is_made_again),
+        TEST(test_a_look_that_fails),
+        TEST(test_a_partition_that_is_dropped),
+        TEST(test_recall_aborts_those_of_all_partitions),
         TEST(test_a_metastore_that_is_silent),
         TEST(test_closed_partitions_make_room),
         TEST(test_a_partition_that_is_too_long),

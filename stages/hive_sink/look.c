@@ -1,0 +1,106 @@
+/* Whether the table, and the partition, is still the one that a transaction writes to. Whoever drops or alters one needs its exclusive
+ * lock, so that what is there behind the transaction's own lock stays until its commit: it is committed after a look that was begun behind the
+ * lock. One look serves the transactions of all partitions. */
+#include "stages/hive_sink/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_NS (60 * PS_NS_PER_S) /* between two at a plain table, which has no locks */
+
+static bool waits(const struct ps_hive_sink *sink, const struct ps_hive_txn *txn)
+{
+    return txn->is_locked && txn->look > sink->looks_done;
+}
+
+/* The engine takes the leases back, and opens the sink again, which reads the table then. */
+static void change(struct ps_hive_sink *sink, const char *what)
+{
+    struct ps_err err = {.length = 0};
+    sink->is_changed = true;
+    ps_err_set(&err,
+               "the table %s.%s %s: transactions that are not committed are aborted, and their events kept",
+               sink->settings->database, sink->settings->table, what);
+    ps_port_failed(sink->port, &err);
+}
+
+/* The table is the same: what waited for that is committed. */
+static void go_on(struct ps_hive_sink *sink)
+{
+    struct ps_hive_partition *partition;
+    struct ps_hive_txn *txn;
+    bool others_wait = false;
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    {
+        TAILQ_FOREACH(txn, &partition->txns, list)
+        {
+            others_wait |= waits(sink, txn); /* locked since this look began */
+            ps_hive_txn_commit_if_complete(txn);
+        }
+    }
+    if (others_wait)
+        ps_hive_look(sink);
+}
+
+static void looked(void *sink_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_sink *sink = sink_;
+    struct ps_err err = {.length = 0};
+    sink->looks = false;
+    if (answer->error == PS_HIVE_OK) {
+        sink->looks_done = sink->looks_begun;
+        sink->look_failures = 0;
+        sink->look_ns = sink->now.mono_ns + LOOK_NS;
+        if (ps_hive_target_is_same(&sink->table, &answer->table))
+            go_on(sink);
+        else
+            change(sink, "was altered, or dropped and made again");
+        return;
+    }
+    if (answer->error == PS_HIVE_MISSING) {
+        change(sink, "is not there any more");
+        return;
+    }
+    ps_hive_count_failure(sink, answer);
+    sink->look_is_wanted = true;
+    sink->look_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->look_failures);
+    ps_err_set(&err, "%s", answer->reason);
+    ps_port_troubled(sink->port, &err);
+}
+
+void ps_hive_look(struct ps_hive_sink *sink)
+{
+    const struct ps_hive_request request = ps_hive_request_of(sink);
+    bool rests = sink->look_failures > 0 && sink->now.mono_ns < sink->look_ns;
+    sink->look_is_wanted = rests && !sink->is_changed;
+    if (rests || sink->looks || sink->is_changed)
+        return; /* `looked` goes on */
+    sink->looks = true;
+    sink->looks_begun++;
+    ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, looked, sink);
+}
+
+uint64_t ps_hive_look_due(struct ps_hive_sink *sink)
+{
+    bool is_regular = sink->settings->is_plain && sink->table_state == PS_HIVE_TABLE_KNOWN && !sink->looks &&
+                      !sink->is_changed;
+    if (!sink->look_is_wanted && !is_regular)
+        return PS_NEVER;
+    if (sink->look_ns == 0)
+        sink->look_ns = sink->now.mono_ns + LOOK_NS;
+    if (sink->now.mono_ns < sink->look_ns)
+        return sink->look_ns;
+    ps_hive_look(sink);
+    return PS_NEVER;
+}
+
+void ps_hive_txn_look(struct ps_hive_txn *txn)
+{
+    txn->look = txn->sink->looks_begun + 1;
+    ps_hive_look(txn->sink);
+}
+
+bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn)
+{
+    return txn->is_locked && !waits(txn->sink, txn) && !txn->sink->is_changed;
+}
