@@ -4,7 +4,10 @@
 void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
 {
     snprintf(sink->refusal, sizeof sink->refusal, "%.*s", (int)sizeof sink->refusal - 1, reason);
-    ps_hdfs_events_move(&sink->pool, waiting, &sink->flawed);
+    struct ps_hdfs_events refused = {.count = 0};
+    ps_hdfs_events_move(&sink->pool, waiting, &refused);
+    sink->waiting_bytes -= ps_hdfs_bytes_of(sink, &refused);
+    ps_hdfs_events_move(&sink->pool, &refused, &sink->flawed);
 }
 
 /* Why the first of them is here: its path, or what the file's format says. */

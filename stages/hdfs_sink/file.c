@@ -224,6 +224,7 @@ enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct 
     if (answer != PS_HADOOP_WRITTEN)
         return answer;
     ps_hdfs_events_move(&sink->pool, waiting, &file->written);
+    sink->waiting_bytes -= event->body_length;
     file->event_count++;
     file->body_bytes += event->body_length;
     touch(file);
@@ -401,6 +402,7 @@ static void take_back(struct ps_hdfs_file *file)
     if (bucket->file == file)
         leave_bucket(file);
     bucket->earlier -= file->written.count;
+    file->sink->waiting_bytes += ps_hdfs_bytes_of(file->sink, &file->written);
     ps_hdfs_events_prepend(&file->sink->pool, &file->written, &bucket->waiting);
     forget_flushes(file);
     file->bucket = NULL;
@@ -442,8 +444,10 @@ static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, ui
            ps_quantity_print_count(events).text, ps_quantity_print_count(bucket->attempts).text, reason);
     snprintf(sink->exhaustion, sizeof sink->exhaustion, "%s", reason);
     bucket->attempts = 0;
+    uint64_t left_bytes = sink->waiting_bytes - ps_hdfs_bytes_of(sink, &bucket->waiting);
     for (; events > 0; events--)
         ps_hdfs_events_move(&sink->pool, &bucket->waiting, &sink->exhausted);
+    sink->waiting_bytes = left_bytes + ps_hdfs_bytes_of(sink, &bucket->waiting);
 }
 
 void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)

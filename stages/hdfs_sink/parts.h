@@ -158,6 +158,7 @@ struct ps_hdfs_sink {
     uint32_t first_slot, slot_count;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
+    uint64_t waiting_bytes;          /* of the bodies of events that wait in buckets */
     struct ps_hdfs_events flawed;    /* become dead letters, the first one now */
     struct ps_hdfs_events exhausted; /* the same, after penstock.retry.max attempts */
     struct ps_hdfs_events *burying;  /* which of the two the burial is of */
@@ -206,6 +207,9 @@ static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, ui
 {
     return sink->slots[sink->pool.events[event].slot];
 }
+
+/* Of the bodies of a list's events. */
+uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list);
 
 /* Makes the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
 bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);

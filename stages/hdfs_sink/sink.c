@@ -154,13 +154,24 @@ static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease
             continue;
         note_access(sink, bucket);
         ps_hdfs_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
+        sink->waiting_bytes += ps_lease_event(lease, position)->body_length;
     }
 }
 
+uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list)
+{
+    uint64_t bytes = 0;
+    uint32_t number = list->first;
+    for (uint32_t left = list->count; left > 0; left--, number = sink->pool.events[number].next)
+        bytes += ps_lease_event(ps_hdfs_lease(sink, number), sink->pool.events[number].position)->body_length;
+    return bytes;
+}
+
+/* What waits in the buckets counts, too: a source that is faster than the file system stops here, not when all memory is used. */
 static bool has_room(const struct ps_hdfs_sink *sink)
 {
     return sink->slot_count < PS_HDFS_LEASES_MAX &&
-           sink->filesystem->held_bytes < sink->settings->held_bytes_max;
+           sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
 }
 
 /* Each bucket once: one that rests stays ready. */
@@ -335,18 +346,24 @@ bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now)
 
 /* ---- recall ---- */
 
+static void drop_waiting(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    sink->waiting_bytes -= ps_hdfs_bytes_of(sink, &bucket->waiting);
+    ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+}
+
 /* Drops what is not written yet, and closes every file. */
 static void close_all(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_bucket *bucket, *next;
     while ((bucket = TAILQ_FIRST(&sink->ready)) != NULL) {
         ps_hdfs_bucket_unready(sink, bucket);
-        ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+        drop_waiting(sink, bucket);
         ps_hdfs_bucket_release(sink, bucket);
     }
     for (bucket = TAILQ_FIRST(&sink->recent); bucket != NULL; bucket = next) {
         next = TAILQ_NEXT(bucket, recent);
-        ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+        drop_waiting(sink, bucket);
         ps_hdfs_bucket_retire(sink, bucket);
     }
 }

@@ -46,6 +46,33 @@ static void test_no_more_is_written(void **unused)
     ps_test_bucket_finish();
 }
 
+/* What waits for the window uses memory as what is under way does: no more is taken. */
+static void test_waiting_events_are_memory(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_settings.held_bytes_max =
+        2 * LEAST + 500; /* each event is two bytes there, and one while it waits */
+    ps_test_bucket_start();
+    ps_test_files_hold(PS_TEST_FLUSH, "");
+    for (int i = 0; i < 3; i++)
+        take_events(1000);
+    struct ps_lease *lease = PS_LEASE(&ps_test_bucket_stage, PS_BODY("x"));
+    assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_LATER);
+    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_FAILED); /* all of it waits again */
+    ps_test_files_hold(PS_TEST_FLUSH, NULL);
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_TAKEN); /* 3,000 bytes */
+    take_events(1000);
+    take_events(1000);
+    lease = PS_LEASE(&ps_test_bucket_stage, PS_BODY("x"));
+    assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_LATER);
+    ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_sink_work(&ps_test_bucket_stage, &lease), PS_TAKEN);
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 7);
+    ps_test_bucket_finish();
+}
+
 /* A kill in between: what was given to the file system and not acknowledged is all that the next agent would double. */
 static void test_failure_writes_the_window_again(void **unused)
 {
@@ -90,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_no_more_is_written, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_waiting_events_are_memory, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_failure_writes_the_window_again, ps_test_bucket_setup),
         cmocka_unit_test(test_window_follows_the_datanodes),
     };
