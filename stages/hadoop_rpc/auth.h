@@ -32,6 +32,8 @@ struct ps_hadoop_rpc_auth {
      * connection. `host` is as the configuration names it (for service principals with _HOST). NULL: no memory. */
     void *(*enter_server)(void *argument, const char *host, unsigned port);
     void (*leave_server)(void *argument, void *server);
+    /* Whether the last handshake with this server failed so that the next one will, too (the KDC does not know a principal). */
+    bool (*is_refused)(const void *server);
     void *argument;
     /* With Kerberos: the effective user of the context where there is no proxy user; NULL: none, which is the authenticated
      * one. */

@@ -247,6 +247,15 @@ static void fail_all(struct ps_hadoop_rpc *rpc, enum ps_file_error error, const 
         fail(call, error, exception);
 }
 
+/* Nobody but an operator can mend it, on none of the servers: the calls need not wait for that. */
+static bool is_refused(const struct ps_hadoop_rpc *rpc)
+{
+    const struct ps_hadoop_rpc_connection *connection = &rpc->connection;
+    return connection->auth != NULL && connection->auth->is_refused != NULL &&
+           connection->auth_server != NULL && connection->auth->is_refused(connection->auth_server) &&
+           rpc->failures + 1 >= rpc->settings.server_count;
+}
+
 static void lost(struct ps_hadoop_rpc_connection *connection, const char *reason,
                  const struct ps_hadoop_rpc_response *exception)
 {
@@ -257,8 +266,11 @@ static void lost(struct ps_hadoop_rpc_connection *connection, const char *reason
         return; /* nobody misses it: an idle server closes connections */
     if (exception != NULL)
         judgement = ps_hadoop_rpc_judge(exception->exception, exception->message, exception->detail);
+    else if (is_refused(rpc))
+        judgement.verdict = PS_HADOOP_RPC_FAIL;
     if (judgement.verdict == PS_HADOOP_RPC_FAIL)
-        fail_all(rpc, judgement.error, ps_hadoop_rpc_simple_class(exception->exception), reason);
+        fail_all(rpc, judgement.error,
+                 exception != NULL ? ps_hadoop_rpc_simple_class(exception->exception) : "", reason);
     else
         try_next(rpc, reason);
 }

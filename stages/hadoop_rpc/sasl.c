@@ -203,6 +203,8 @@ static int begin_kerberos(struct session *session, char *reason)
     char method[] = "KERBEROS", mechanism[] = "GSSAPI";
     struct ps_gss_context *context = ps_gss_initiator_take(session->settings->initiator, &token, &later, why);
     session->state = TICKET;
+    if (session->settings->refused != NULL)
+        *session->settings->refused = ps_gss_initiator_is_refused(session->settings->initiator);
     if (context == NULL && later)
         return 0;
     if (context == NULL) {

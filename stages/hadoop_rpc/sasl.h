@@ -26,6 +26,7 @@ struct ps_hadoop_rpc_sasl {
         *credentials;    /* where token_name is NULL: a token for the server's address */
     unsigned protection; /* hadoop.rpc.protection: PS_SASL_PREFER */
     bool may_be_simple;  /* ipc.client.fallback-to-simple-auth-allowed */
+    bool *refused;       /* set by each handshake: whether the KDC refused the ticket. NULL: nobody asks */
 };
 
 extern const struct ps_transport ps_hadoop_rpc_sasl_transport;

@@ -113,6 +113,7 @@ static enum ps_status read_settings(struct ps_hadoop_security *security, struct 
 
 struct server {
     struct ps_hadoop_rpc_sasl sasl; /* first: the settings of the transport */
+    bool refused;
 };
 
 /* A token that is named by what the configuration has: that of a name service, or of a host (AbstractDelegationTokenSelector,
@@ -148,7 +149,8 @@ static void *enter_server(void *argument, const char *host, unsigned port)
                                                        .wake_fd = security->settings.port->wake_fd};
     server->sasl = (struct ps_hadoop_rpc_sasl){.principal = settings.server,
                                                .protection = security->rpc_protection,
-                                               .may_be_simple = security->may_be_simple};
+                                               .may_be_simple = security->may_be_simple,
+                                               .refused = &server->refused};
     choose_token(security, host, port, &server->sasl);
     if (settings.server == NULL) /* tokens alone */
         return server;
@@ -156,6 +158,12 @@ static void *enter_server(void *argument, const char *host, unsigned port)
         return server;
     free(server);
     return NULL;
+}
+
+static bool is_refused(const void *entered)
+{
+    const struct server *server = entered;
+    return server->refused;
 }
 
 static void leave_server(void *argument, void *entered)
@@ -303,6 +311,7 @@ enum ps_status ps_hadoop_security_open(struct ps_hadoop_security **opened,
                 .method = ps_hadoop_rpc_sasl_method,
                 .enter_server = enter_server,
                 .leave_server = leave_server,
+                .is_refused = is_refused,
                 .argument = security},
         .transfer = {
             .transport = &ps_transfer_sasl_transport, .enter = enter, .leave = leave, .argument = security}};

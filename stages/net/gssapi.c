@@ -60,6 +60,26 @@ static const char *cure_of(krb5_error_code error)
     }
 }
 
+bool ps_gss_is_final(OM_uint32 minor)
+{
+    switch ((krb5_error_code)minor) {
+    case KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN:
+    case KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN:
+    case KRB5KDC_ERR_PREAUTH_FAILED:
+    case KRB5KDC_ERR_CLIENT_REVOKED:
+    case KRB5KDC_ERR_ETYPE_NOSUPP:
+    case KRB5KDC_ERR_KEY_EXP:
+    case KRB5KDC_ERR_NAME_EXP:
+    case KRB5KDC_ERR_POLICY:
+    case KRB5KDC_ERR_SERVICE_EXP:
+    case KRB5KRB_AP_ERR_BAD_INTEGRITY:
+    case KRB5_REALM_UNKNOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason)
 {
     const char *cure = cure_of((krb5_error_code)minor);
@@ -257,6 +277,7 @@ enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const voi
         return PS_GSS_MORE;
     ps_gss_token_free(out);
     ps_gss_explain(major, minor, reason);
+    context->refused = ps_gss_is_final(minor);
     return PS_GSS_FAILED;
 }
 

@@ -84,3 +84,6 @@ void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator);
  * made anew. Does not wait. Thread: any worker. */
 struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
                                              bool *later, char *reason);
+/* Whether the last take failed because the tickets were refused (an unknown principal, a wrong key), which the next try does not
+ * change unless somebody mends it. Thread: any worker. */
+bool ps_gss_initiator_is_refused(struct ps_gss_initiator *initiator);

@@ -18,6 +18,7 @@
 struct preparation {
     struct ps_gss_context *context; /* NULL: it failed */
     struct ps_gss_token token;
+    bool refused;     /* it failed, and will fail again */
     uint64_t good_ns; /* until when a server takes the token, nearly */
     char reason[PS_GSS_REASON_BYTES];
 };
@@ -36,6 +37,7 @@ struct ps_gss_initiator {
     struct ps_helper *helper;
     struct maker *maker;
     struct preparation *ready; /* taken back from the thread; NULL: it has it */
+    bool refused;              /* what the last take came to */
 };
 
 /* ---- the thread ---- */
@@ -67,22 +69,24 @@ static void begin_store(struct maker *maker)
 
 /* Gets a ticket for the principal: that of the store while half of its life is not over, else from a KDC. Or takes that of the
  * default cache. */
-static bool acquire(struct maker *maker, gss_name_t name, gss_cred_id_t *credential, char *reason)
+static bool acquire(struct maker *maker, gss_name_t name, struct preparation *preparation)
 {
     begin_store(maker);
     gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", maker->store}};
     const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
     gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
-    OM_uint32 minor, major = gss_acquire_cred_from(
-                         &minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
-                         maker->keytab != NULL ? &store : GSS_C_NO_CRED_STORE, credential, NULL, NULL);
+    OM_uint32 minor,
+        major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
+                                      maker->keytab != NULL ? &store : GSS_C_NO_CRED_STORE,
+                                      &preparation->context->credential, NULL, NULL);
     if (major == GSS_S_COMPLETE)
         return true;
+    preparation->refused = maker->keytab == NULL || ps_gss_is_final(minor);
     if (maker->keytab == NULL)
-        snprintf(reason, PS_GSS_REASON_BYTES,
+        snprintf(preparation->reason, PS_GSS_REASON_BYTES,
                  "no tickets in the default cache (run kinit, or set a principal and a keytab)");
     else
-        ps_gss_explain(major, minor, reason);
+        ps_gss_explain(major, minor, preparation->reason);
     return false;
 }
 
@@ -105,13 +109,17 @@ static bool prepare(struct maker *maker, struct preparation *preparation)
                  err.text);
         return false;
     }
-    bool got = (maker->keytab == NULL || maker->principal == NULL ||
-                ps_gss_keytab_has(maker->keytab, maker->principal, preparation->reason)) &&
-               acquire(maker, name, &context->credential, preparation->reason);
+    preparation->refused = maker->keytab != NULL && maker->principal != NULL &&
+                           !ps_gss_keytab_has(maker->keytab, maker->principal, preparation->reason);
+    bool got = !preparation->refused && acquire(maker, name, preparation);
     if (name != GSS_C_NO_NAME)
         (void)gss_release_name(&minor, &name);
-    return got &&
-           ps_gss_context_step(context, NULL, 0, &preparation->token, preparation->reason) != PS_GSS_FAILED;
+    if (!got)
+        return false;
+    bool begun =
+        ps_gss_context_step(context, NULL, 0, &preparation->token, preparation->reason) != PS_GSS_FAILED;
+    preparation->refused = context->refused;
+    return begun;
 }
 
 static void run(void *maker, void *job)
@@ -237,8 +245,18 @@ struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator,
     bool ignored;
     pthread_mutex_lock(&initiator->lock);
     note_answer(initiator, ps_helper_answer(initiator->helper));
-    struct ps_gss_context *context = take(initiator, token, later != NULL ? later : &ignored, reason);
+    bool *is_later = later != NULL ? later : &ignored;
+    struct ps_gss_context *context = take(initiator, token, is_later, reason);
+    initiator->refused = context == NULL && !*is_later && initiator->ready->refused;
     ask(initiator);
     pthread_mutex_unlock(&initiator->lock);
     return context;
+}
+
+bool ps_gss_initiator_is_refused(struct ps_gss_initiator *initiator)
+{
+    pthread_mutex_lock(&initiator->lock);
+    bool refused = initiator->refused;
+    pthread_mutex_unlock(&initiator->lock);
+    return refused;
 }

@@ -12,10 +12,14 @@ struct ps_gss_context {
     gss_name_t target;        /* of an initiator; GSS_C_NO_NAME: it is an acceptor's */
     uint32_t lifetime_s; /* of an initiator: how long its ticket was good when its first token was made */
     char peer[PS_GSS_NAME_BYTES];
+    bool refused; /* the last step failed, and will fail again (ps_gss_is_final) */
 };
 
 /* Writes what the library says of a failure, on one line. */
 void ps_gss_explain(OM_uint32 major, OM_uint32 minor, char *reason);
+/* Whether what the KDC, a file or the library has said is the same for the next try: an unknown principal, a key that is none; not
+ * that nobody answers, or that a clock is wrong. */
+bool ps_gss_is_final(OM_uint32 minor);
 /* The principal as a name of the library's; _HOST replaced by the canonical name of `host` (NULL: this machine), which may ask
  * a name server. */
 enum ps_status ps_gss_name_import(const char *principal, const char *host, gss_name_t *name,
