@@ -12,6 +12,8 @@
 #define SOON_NS (5 * PS_NS_PER_MS) /* first rest of PS_HADOOP_RPC_REPEAT_SOON; doubles */
 #define SOON_MAX_NS (400 * PS_NS_PER_MS)
 
+#define PATIENCE_TOLD_NS (60 * PS_NS_PER_S)
+
 struct ps_hadoop_rpc {
     struct ps_hadoop_rpc_settings settings;
     struct ps_hadoop_rpc_connection connection;
@@ -26,8 +28,9 @@ struct ps_hadoop_rpc {
     struct ps_hadoop_rpc_list sent;    /* for a response */
     struct ps_hadoop_rpc_list resting;
     int32_t next_id;
-    uint8_t *ending; /* the request of the call whose `done` runs; ps_hadoop_rpc_repeat takes it */
-    bool complained; /* that there is no connection: once, until there is one */
+    uint8_t *ending;  /* the request of the call whose `done` runs; ps_hadoop_rpc_repeat takes it */
+    bool complained;  /* that there is no connection: once, until there is one */
+    uint64_t told_ns; /* before that it is not said again that the server asks for patience */
 };
 
 static uint64_t now_ns(const struct ps_hadoop_rpc *rpc)
@@ -299,6 +302,11 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
             break;
         } /* FALLTHROUGH */
     case PS_HADOOP_RPC_REPEAT:
+        if (now_ns(rpc) >= rpc->told_ns) {
+            rpc->told_ns = now_ns(rpc) + PATIENCE_TOLD_NS;
+            ps_log(PS_LOG_WARN, settings->component, "%s: %s; waits, and asks again", settings->service,
+                   call->reason);
+        }
         call->retry_count++;
         rest(rpc, call, rest_of(rpc, settings->rest_ns, settings->rest_max_ns, call->rests++));
         break;

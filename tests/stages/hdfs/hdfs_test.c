@@ -114,6 +114,25 @@ static void a_file_that_is_gone_stays_so(void **state)
     expect(bench, &outcome, PS_FILE_MISSING);
 }
 
+/* The time-out of a file that cannot be created says what the namenode said all the time. */
+static void safe_mode_is_named(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    const struct ps_file_creation creation = {.overwrite = false};
+    bench->stream =
+        ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
+    ps_test_stream_answer_defaults(bench);
+    ps_test_stream_expect(bench, "create");
+    refuse(bench, "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
+           "Cannot create file/d/f. Name node is in safe mode.");
+    for (unsigned i = 0; i < 10; i++)
+        ps_test_stream_turn(bench);
+    bench->client.now.mono_ns += 31 * PS_NS_PER_S;
+    ps_test_stream_pump(bench, &bench->created.calls, 1);
+    assert_int_not_equal(bench->created.error, PS_FILE_OK);
+    assert_non_null(strstr(bench->created.reason, "Name node is in safe mode"));
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, ps_test_stream_set_up, ps_test_stream_tear_down)
@@ -123,6 +142,7 @@ int main(void)
         TEST(the_lease_of_a_killed_process_is_taken),
         TEST(a_lease_that_ran_out_is_taken),
         TEST(a_file_that_is_gone_stays_so),
+        TEST(safe_mode_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
