@@ -281,6 +281,15 @@ static void take_redirect(struct ps_webhdfs_call *call, const char *location)
     (void)send_call(call);
 }
 
+/* Whether some of the data may be in the file. What the namenode says of names and rights comes before it. */
+static bool had_data(const struct ps_webhdfs_call *call, const struct ps_webhdfs_fault *fault)
+{
+    return call->length > 0 && call->location != NULL && !call->repeats &&
+           (fault->error == PS_FILE_FAILED || fault->error == PS_FILE_UNAVAILABLE ||
+            fault->error == PS_FILE_TIMEOUT || fault->error == PS_FILE_NO_SPACE ||
+            fault->error == PS_FILE_LEASE);
+}
+
 static void take_fault(struct ps_webhdfs_call *call, const struct ps_http_request *request)
 {
     struct ps_webhdfs_fault fault;
@@ -288,7 +297,10 @@ static void take_fault(struct ps_webhdfs_call *call, const struct ps_http_reques
     explain(call, fault.text);
     if (request->status == 401 && call->webhdfs->servers[call->server].tickets == NULL)
         explain(call, "HTTP 401: it asks who this is: set hdfs.kerberosPrincipal and hdfs.kerberosKeytab");
-    if (fault.verdict == PS_HADOOP_RPC_FAIL)
+    if (had_data(call, &fault))
+        end(call,
+            &(struct ps_webhdfs_outcome){.error = fault.error, .reason = call->reason, .in_part = true});
+    else if (fault.verdict == PS_HADOOP_RPC_FAIL)
         fail(call, fault.error, false);
     else
         try_again(call, fault.verdict == PS_HADOOP_RPC_FAIL_OVER);

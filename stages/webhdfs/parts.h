@@ -52,6 +52,8 @@ struct ps_webhdfs_outcome {
     enum ps_file_error error;
     const char *reason; /* one line */
     bool lost; /* it was sent and not answered: it may have been carried out, or be carried out yet */
+    bool
+        in_part; /* an error of who was given the data: it may have been carried out in part, or but for the answer */
     const char *body;
     size_t length;
     long status;

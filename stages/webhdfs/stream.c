@@ -53,6 +53,7 @@ struct ps_webhdfs_stream {
     /* Of STREAM_DEAD; and of an APPEND in doubt, until it is known what became of it. */
     enum ps_file_error error;
     char reason[PS_FILE_REASON_BYTES];
+    bool failed; /* that APPEND was answered by an error: if nothing of it is there, it is not sent again */
 };
 
 static struct ps_webhdfs *webhdfs_of(const struct ps_webhdfs_stream *stream)
@@ -255,15 +256,16 @@ static void doubt(struct ps_webhdfs_stream *stream, const struct ps_webhdfs_outc
 static void on_appended(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outcome *outcome)
 {
     struct ps_webhdfs_stream *stream = stream_of(call_);
-    bool doubted =
-        stream->error != PS_FILE_OK; /* an earlier one may be under way yet: then it holds the lease */
+    bool doubted = stream->error != PS_FILE_OK;
+    /* an earlier one may be under way yet: then it holds the lease */
+    bool later = doubted && (outcome->error == PS_FILE_LEASE || outcome->error == PS_FILE_UNAVAILABLE);
     if (outcome->error == PS_FILE_OK) {
         stream->state = STREAM_READY;
         stream->error = PS_FILE_OK;
         confirm(stream, stream->sent.length - stream->confirmed);
-    } else if (outcome->lost ||
-               (doubted && (outcome->error == PS_FILE_LEASE || outcome->error == PS_FILE_UNAVAILABLE))) {
+    } else if (outcome->lost || outcome->in_part || later) {
         doubt(stream, outcome);
+        stream->failed = outcome->in_part && !later;
     } else {
         die(stream, outcome->error, outcome->reason);
     }
@@ -293,10 +295,15 @@ static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outc
         die(stream, PS_FILE_LEASE, reason);
         return;
     }
+    bool none = length_bytes == known_bytes;
     confirm(stream, (size_t)(length_bytes - known_bytes));
     if (stream->sent.length == 0) {
         stream->state = STREAM_READY;
         stream->error = PS_FILE_OK;
+    } else if (stream->failed && none) {
+        char reason[PS_FILE_REASON_BYTES];
+        snprintf(reason, sizeof reason, "%s", stream->reason);
+        die(stream, stream->error, reason);
     } else if (due_ns(stream) != 0 && due_ns(stream) < now_ns + webhdfs_of(stream)->call_timeout_ns / 2) {
         stream->ask_ns = now_ns + ASK_NS; /* too late for another APPEND, whose answer would come in time */
     } else {

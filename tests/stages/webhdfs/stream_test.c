@@ -350,14 +350,48 @@ static void test_late_and_missing(void **unused)
     ps_file_abandon(stream);
 }
 
+#define FAULT(exception) "500 {\"RemoteException\":{\"exception\":\"" exception "\"}}"
+
+/* The datanode answers by an error, after it has written: the length says what is there. Nothing is written twice. */
+static void test_failed_and_there(void **unused)
+{
+    (void)unused;
+    lose_answer(PS_WORDS("307", LENGTH(8)), PS_WORDS(FAULT("IOException")));
+    expect_flushed(PS_FILE_OK);
+    ps_test_webhdfs_expect(&server, APPEND " \n" STAT);
+    ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n");
+    close_stream();
+}
+
+static void test_failed_in_part(void **unused)
+{
+    (void)unused;
+    lose_answer(PS_WORDS("307", LENGTH(6), "307"), PS_WORDS(FAULT("IOException"), "200"));
+    expect_flushed(PS_FILE_OK);
+    ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n" APPEND AT_DATANODE "o\n\n");
+    assert_int_equal(stream->acknowledged_bytes, 8);
+    close_stream();
+}
+
+/* It is not sent again and again. */
+static void test_failed_and_missing(void **unused)
+{
+    (void)unused;
+    lose_answer(PS_WORDS("307", LENGTH(4)), PS_WORDS(FAULT("DSQuotaExceededException")));
+    expect_flushed(PS_FILE_NO_SPACE);
+    ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n");
+    ps_file_abandon(stream);
+}
+
+/* A permission is asked for before anything is written. */
 static void test_refused(void **unused)
 {
     (void)unused;
     begin();
-    play(PS_WORDS("307"), PS_WORDS("403 {\"RemoteException\":{\"exception\":\"DSQuotaExceededException\"}}"));
+    play(PS_WORDS("307"), PS_WORDS("403 {\"RemoteException\":{\"exception\":\"AccessControlException\"}}"));
     write_text("two\n");
     ps_file_close(stream, ps_test_file_done, &closed);
-    ps_test_file_expect(&client, &closed, PS_FILE_NO_SPACE);
+    ps_test_file_expect(&client, &closed, PS_FILE_DENIED);
 }
 
 /* Neither a redirect nor an error: nothing was given to anybody. */
@@ -470,6 +504,9 @@ int main(void)
         TEST(test_lost_and_another_writer),
         TEST(test_late_and_there),
         TEST(test_late_and_missing),
+        TEST(test_failed_and_there),
+        TEST(test_failed_in_part),
+        TEST(test_failed_and_missing),
         TEST(test_refused),
         TEST(test_no_datanode),
         TEST(test_abandon),
