@@ -62,6 +62,13 @@ static void check_numbers(struct checking *checking)
              "not above 0: a file that cannot be closed or renamed at once keeps its name in use");
     if (plan->empty_in_use_suffix && plan->in_use_suffix != NULL)
         warn(checking, "hdfs.inUseSuffix", "has no effect with hdfs.emptyInUseSuffix = true");
+    if (plan->empty_in_use_suffix && plan->in_use_prefix[0] == '\0')
+        note(
+            checking, "hdfs.emptyInUseSuffix",
+            "files have their final names while they are written: readers see them before they are complete, "
+            "and after a kill nothing tells those that were left (penstock.orphans); hdfs.inUsePrefix = _ "
+            "does "
+            "both, and Hive and MapReduce pass over such names");
 }
 
 static bool rounding_is_wrong(struct checking *checking)

@@ -349,8 +349,11 @@ static void closed(void *file_, const struct ps_file_answer *answer)
         return;
     }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
-    ps_log(PS_LOG_WARN, sink->port->component, "cannot close %s, in which %s events were acknowledged: %s",
-           file->path, ps_quantity_print_count(file->acknowledged).text, answer->reason);
+    if (file->written.count == 0 &&
+        file->acknowledged > 0) /* else its failure is said, or nothing is in it */
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "cannot close %s, in which %s events were acknowledged: %s", file->path,
+               ps_quantity_print_count(file->acknowledged).text, answer->reason);
     if (file->written.count > 0)
         ps_hdfs_file_fail(file, answer);
     else
