@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # perf/profile: recorded stacks are folded, given to stages and drawn; then a real agent, where perf can look at it.
+# No sanitizer: what takes the time of a build with one is the sanitizer.
 set -euo pipefail
 
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
