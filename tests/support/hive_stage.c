@@ -23,6 +23,34 @@ const char *ps_test_hive_folder(void)
     return path;
 }
 
+struct ps_test_metastore_table ps_test_hive_lines(const char *keys)
+{
+    return (struct ps_test_metastore_table){.location = ps_test_hive_folder(),
+                                            .columns = "line:string",
+                                            .keys = keys,
+                                            .bucket_columns = "line",
+                                            .bucket_count = 1,
+                                            .parameters = "transactional=true,orc.compress=NONE"};
+}
+
+int ps_test_hive_setup(void **state)
+{
+    if (ps_test_folder_setup(state) != 0)
+        return -1;
+    struct ps_test_metastore_table table = ps_test_hive_lines("");
+    ps_test_metastore_set_table(&table);
+    return 0;
+}
+
+void ps_test_hive_expect_rows(const char *day, const char *expected)
+{
+    static char rows[1 << 16];
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), day);
+    (void)ps_test_metastore_rows(path, rows, sizeof rows);
+    assert_string_equal(rows, expected);
+}
+
 void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys)
 {
     ps_test_stage_start(stage, &ps_sink_hive, keys);

@@ -18,6 +18,19 @@ int ps_test_hive_group_teardown(void **state);
 /* Where the table is, in the folder of the test. */
 const char *ps_test_hive_folder(void);
 
+/* A transactional table of lines, one string column and one bucket; `keys` as in ps_test_metastore_table. */
+struct ps_test_metastore_table ps_test_hive_lines(const char *keys);
+/* cmocka setup function: a folder, and that table in it, without partitions. */
+int ps_test_hive_setup(void **state);
+/* Keys of a sink that writes that table, and commits at once. */
+#define PS_HIVE_LINES(...)                                                                                   \
+    PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval",     \
+                 "0", __VA_ARGS__)
+#define PS_HIVE_BY_DAY "hive.partition", "%{day}"
+#define PS_HIVE_DAY(text, day) PS_EVENT(text, "day", day)
+/* The committed rows in the table's folder (day "") or in that of a partition. */
+void ps_test_hive_expect_rows(const char *day, const char *expected);
+
 /* Opens the sink; it rests for 10 ms after a failure. */
 void ps_test_hive_start(struct ps_test_stage *stage, const char *const *keys);
 /* The sink takes the lease. */

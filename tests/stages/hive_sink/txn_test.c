@@ -8,41 +8,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-static struct ps_test_metastore_table table_of(const char *keys)
-{
-    return (struct ps_test_metastore_table){.location = ps_test_hive_folder(),
-                                            .columns = "line:string",
-                                            .keys = keys,
-                                            .bucket_columns = "line",
-                                            .bucket_count = 1,
-                                            .parameters = "transactional=true,orc.compress=NONE"};
-}
-
-#define KEYS(...)                                                                                            \
-    PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval",     \
-                 "0", __VA_ARGS__)
-#define BY_DAY "hive.partition", "%{day}"
-#define DAY(text, day) PS_EVENT(text, "day", day)
-
-static int begin(void **state)
-{
-    if (ps_test_folder_setup(state) != 0)
-        return -1;
-    struct ps_test_metastore_table table = table_of("");
-    ps_test_metastore_set_table(&table);
-    return 0;
-}
-
-/* What stands in the table's folder, or in that of a partition. */
-static void assert_rows(const char *day, const char *expected)
-{
-    static char rows[1 << 12];
-    char path[400];
-    snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), day);
-    (void)ps_test_metastore_rows(path, rows, sizeof rows);
-    assert_string_equal(rows, expected);
-}
-
 /* Of a transaction that failed no memory is kept. */
 static bool nothing_is_dead(const struct ps_test_stage *stage)
 {
@@ -56,7 +21,7 @@ static void test_a_lock_that_waits_long(void **unused)
     struct ps_test_stage stage;
     (void)unused;
     ps_test_metastore_hold_locks(4);
-    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     uint64_t began_ns = stage.now.mono_ns;
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     assert_int_equal(ps_test_metastore_calls("check_lock"), 4);
@@ -70,7 +35,7 @@ static void test_recall_while_transactions_are_opened(void **unused)
     struct ps_test_stage stage;
     (void)unused;
     ps_test_metastore_set(PS_TEST_FAR_END_SLOW);
-    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
     PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("open_txns") == 1);
     struct ps_lease *back = ps_test_sink_recall(&stage);
@@ -79,7 +44,7 @@ static void test_recall_while_transactions_are_opened(void **unused)
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 100);
     ps_test_hive_deliver(&stage, back);
-    assert_rows("", "one\n");
+    ps_test_hive_expect_rows("", "one\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -96,7 +61,7 @@ static void test_recall_of_a_transaction_that_fills(void **unused)
     assert_non_null(back);
     PS_HIVE_AWAIT(&stage, nothing_is_dead(&stage));
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
-    assert_rows("", "");
+    ps_test_hive_expect_rows("", "");
     ps_test_stage_fini(&stage);
 }
 
@@ -136,9 +101,9 @@ static void test_a_metastore_that_is_silent(void **unused)
 static void test_a_table_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table again = table_of("");
+    struct ps_test_metastore_table again = ps_test_hive_lines("");
     (void)unused;
-    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_alter_table(NULL);
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("two")));
@@ -153,13 +118,13 @@ static void test_a_table_that_is_dropped(void **unused)
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     ps_test_hive_deliver(&stage, back);
-    assert_rows("", "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     ps_test_stage_fini(&stage);
 }
 
 static void test_a_table_that_is_made_again(void **unused)
 {
-    struct ps_test_metastore_table table = table_of(""), others[] = {table, table, table};
+    struct ps_test_metastore_table table = ps_test_hive_lines(""), others[] = {table, table, table};
     (void)unused;
     others[0].created_s = 1;
     others[1].bucket_count = 2;
@@ -167,7 +132,7 @@ static void test_a_table_that_is_made_again(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
         struct ps_test_stage stage;
         ps_test_metastore_set_table(&table);
-        ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+        ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
         ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
         ps_test_metastore_alter_table(&others[i]);
         ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("two")));
@@ -184,13 +149,13 @@ static void test_a_look_that_fails(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS("batchSize", "15000"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_cut("get_table_req", 2);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
     assert_int_equal(ps_test_metastore_left(), 0);
     assert_false(stage.failed);
-    assert_rows("", "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -198,13 +163,13 @@ static void test_a_look_that_fails(void **unused)
 static void test_a_partition_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS("batchSize", "15000", BY_DAY));
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("one", "mon")));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000", PS_HIVE_BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("one", "mon")));
     ps_test_metastore_drop_partitions();
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("two", "mon")));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("two", "mon")));
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 1);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 2);
@@ -216,13 +181,14 @@ static void test_recall_aborts_those_of_all_partitions(void **unused)
 {
     struct ps_test_stage stage;
     char days[20][8];
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS("batchSize", "15000", BY_DAY, "hive.txnsPerBatchAsk", "5"));
+    ps_test_hive_start(&stage,
+                       PS_HIVE_LINES("batchSize", "15000", PS_HIVE_BY_DAY, "hive.txnsPerBatchAsk", "5"));
     for (size_t i = 0; i < PS_COUNT_OF(days); i++) {
         snprintf(days[i], sizeof days[i], "%zu", i);
-        ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("one", days[i])));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("one", days[i])));
     }
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 4 * PS_COUNT_OF(days));
     ps_test_metastore_set(PS_TEST_FAR_END_SLOW);
@@ -237,15 +203,15 @@ static void test_recall_aborts_those_of_all_partitions(void **unused)
 static void test_closed_partitions_make_room(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(
-        &stage, KEYS(BY_DAY, "maxOpenConnections", "2", "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue")));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY, "maxOpenConnections", "2",
+                                             "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon"), PS_HIVE_DAY("b", "tue")));
     ps_test_stage_pass_ms(&stage, 61000);
     PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount) == 2);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("c", "wed"), DAY("d", "thu")));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("c", "wed"), PS_HIVE_DAY("d", "thu")));
     for (unsigned i = 0; i < 50; i++)
         (void)ps_test_sink_tick(&stage);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 2);
@@ -258,16 +224,16 @@ static void test_a_partition_that_is_too_long(void **unused)
 {
     struct ps_test_stage stage;
     static char day[3000];
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     memset(day, 'x', sizeof day - 1);
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS(BY_DAY));
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon")));
-    struct ps_lease *lease = PS_LEASE(&stage, DAY("b", day));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
     day[2047] = '\0';
-    lease = PS_LEASE(&stage, DAY("b", day));
+    lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
     assert_int_equal(ps_test_metastore_calls("append_partition"), 1);
     ps_test_stage_fini(&stage);
@@ -276,21 +242,21 @@ static void test_a_partition_that_is_too_long(void **unused)
 static void test_events_without_their_partition_are_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS(BY_DAY));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
     ps_test_dead_letters_open(&stage);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("no day"), DAY("a", "mon"), PS_BODY("none"),
-                                          DAY("b", "mon"), PS_BODY("none either")));
-    assert_rows("mon", "a\nb\n");
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("no day"), PS_HIVE_DAY("a", "mon"), PS_BODY("none"),
+                                          PS_HIVE_DAY("b", "mon"), PS_BODY("none either")));
+    ps_test_hive_expect_rows("mon", "a\nb\n");
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no day\nnone\nnone either\n");
     ps_test_stage_close(&stage);
     ps_test_dead_letters_close(&stage);
     ps_test_stage_fini(&stage);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, ps_test_folder_teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, ps_test_hive_setup, ps_test_folder_teardown)
 
 int main(void)
 {

@@ -5,46 +5,7 @@
 
 #include <stdio.h>
 
-static char rows[1 << 16];
-
-static struct ps_test_metastore_table table_of(const char *keys)
-{
-    return (struct ps_test_metastore_table){.location = ps_test_hive_folder(),
-                                            .columns = "line:string",
-                                            .keys = keys,
-                                            .bucket_columns = "line",
-                                            .bucket_count = 1,
-                                            .parameters = "transactional=true,orc.compress=NONE"};
-}
-
-#define KEYS(...)                                                                                            \
-    PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line", "penstock.commit.interval",     \
-                 "0", __VA_ARGS__)
 #define USUAL "batchSize", "15000"
-#define BY_DAY "hive.partition", "%{day}"
-#define DAY(text, day) PS_EVENT(text, "day", day)
-
-static int begin(void **state)
-{
-    if (ps_test_folder_setup(state) != 0)
-        return -1;
-    struct ps_test_metastore_table table = table_of("");
-    ps_test_metastore_set_table(&table);
-    return 0;
-}
-
-static void assert_rows(const char *folder, const char *expected)
-{
-    (void)ps_test_metastore_rows(folder, rows, sizeof rows);
-    assert_string_equal(rows, expected);
-}
-
-static const char *partition(const char *day)
-{
-    static char path[400];
-    snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), day);
-    return path;
-}
 
 /* ---- keys ---- */
 
@@ -80,24 +41,24 @@ static void test_keys_that_are_refused(void **unused)
     assert_refused(PS_KEYS("hive.metastore", "localhost:9083", "hive.database", "d", "hive.table", "t",
                            "serializer", "DELIMITED", "serializer.fieldnames", "a"),
                    "thrift://HOST:PORT");
-    assert_refused(KEYS("batchSize", "0"), "must be greater than 0");
-    assert_refused(KEYS("hive.txnsPerBatchAsk", "0"), "must be greater than 0");
-    assert_refused(KEYS("roundValue", "61"), "must be from 1 to 60");
-    assert_refused(KEYS("serializer.delimiter", "\\s+"), "stands for several texts");
-    assert_refused(KEYS("hive.partition", "a,,b"), "empty value");
-    assert_refused(KEYS("hive.partition", "%[nobody]"), "hive.partition");
-    assert_refused(KEYS("penstock.kerberosPrincipal", "flume"), "penstock.kerberosKeytab");
-    assert_refused(KEYS("penstock.kerberosKeytab", "/flume.keytab"), "penstock.kerberosPrincipal");
+    assert_refused(PS_HIVE_LINES("batchSize", "0"), "must be greater than 0");
+    assert_refused(PS_HIVE_LINES("hive.txnsPerBatchAsk", "0"), "must be greater than 0");
+    assert_refused(PS_HIVE_LINES("roundValue", "61"), "must be from 1 to 60");
+    assert_refused(PS_HIVE_LINES("serializer.delimiter", "\\s+"), "stands for several texts");
+    assert_refused(PS_HIVE_LINES("hive.partition", "a,,b"), "empty value");
+    assert_refused(PS_HIVE_LINES("hive.partition", "%[nobody]"), "hive.partition");
+    assert_refused(PS_HIVE_LINES("penstock.kerberosPrincipal", "flume"), "penstock.kerberosKeytab");
+    assert_refused(PS_HIVE_LINES("penstock.kerberosKeytab", "/flume.keytab"), "penstock.kerberosPrincipal");
 }
 
 static void test_keys_with_a_warning(void **unused)
 {
     (void)unused;
-    assert_warned(KEYS("batchSize", "-1"), "15000 is used, as in Flume");
-    assert_warned(KEYS("heartBeatInterval", "0"), "hive.txn.timeout");
-    assert_warned(KEYS("serializer.delimiter", "|"), "regular expression in Flume");
-    assert_warned(KEYS("hive.partition", "day=%Y"), "takes values only");
-    assert_warned(KEYS("roundUnit", "day"), "times are not rounded");
+    assert_warned(PS_HIVE_LINES("batchSize", "-1"), "15000 is used, as in Flume");
+    assert_warned(PS_HIVE_LINES("heartBeatInterval", "0"), "hive.txn.timeout");
+    assert_warned(PS_HIVE_LINES("serializer.delimiter", "|"), "regular expression in Flume");
+    assert_warned(PS_HIVE_LINES("hive.partition", "day=%Y"), "takes values only");
+    assert_warned(PS_HIVE_LINES("roundUnit", "day"), "times are not rounded");
 }
 
 /* ---- transactions ---- */
@@ -106,10 +67,10 @@ static void test_rows_of_a_table(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"), PS_BODY("three")));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("four,passed over")));
-    assert_rows(ps_test_hive_folder(), "one\ntwo\nthree\nfour\n");
+    ps_test_hive_expect_rows("", "one\ntwo\nthree\nfour\n");
     assert_int_equal(ps_test_metastore_calls("add_dynamic_partitions"), 0);
     assert_int_equal(ps_test_metastore_calls("open_txns"), 1);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 2);
@@ -121,14 +82,14 @@ static void test_rows_of_a_table(void **unused)
 static void test_partitions(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS(BY_DAY));
-    ps_test_hive_deliver(
-        &stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue"), DAY("c", "mon"), DAY("d", "tue")));
-    assert_rows(partition("mon"), "a\nc\n");
-    assert_rows(partition("tue"), "b\nd\n");
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon"), PS_HIVE_DAY("b", "tue"),
+                                          PS_HIVE_DAY("c", "mon"), PS_HIVE_DAY("d", "tue")));
+    ps_test_hive_expect_rows("mon", "a\nc\n");
+    ps_test_hive_expect_rows("tue", "b\nd\n");
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
     assert_int_equal(ps_test_metastore_calls("add_dynamic_partitions"), 2);
     ps_test_stage_fini(&stage);
@@ -138,10 +99,10 @@ static void test_batch_size(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
     ps_test_hive_deliver(
         &stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2"), PS_BODY("3"), PS_BODY("4"), PS_BODY("5")));
-    assert_rows(ps_test_hive_folder(), "1\n2\n3\n4\n5\n");
+    ps_test_hive_expect_rows("", "1\n2\n3\n4\n5\n");
     assert_int_equal(ps_test_metastore_calls("commit_txn"), 3);
     assert_int_equal(ps_test_metastore_calls("open_txns"), 2);
     ps_test_stage_fini(&stage);
@@ -152,11 +113,11 @@ static void test_a_commit_without_an_answer(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_cut("commit_txn", 2);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
-    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     assert_int_equal(ps_test_metastore_calls("commit_txn"), 4);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
@@ -167,10 +128,10 @@ static void test_a_commit_that_is_refused(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_metastore_refuse("commit_txn", 1);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
-    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
@@ -184,7 +145,7 @@ static void test_calls_that_fail(void **unused)
     for (unsigned i = 0; i < PS_COUNT_OF(calls); i++) {
         struct ps_test_stage stage;
         ps_test_metastore_mark();
-        ps_test_hive_start(&stage, KEYS(USUAL));
+        ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
         ps_test_metastore_cut(calls[i], 1);
         ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
         assert_int_equal(ps_test_metastore_left(), 0);
@@ -194,7 +155,7 @@ static void test_calls_that_fail(void **unused)
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
         ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
         assert_int_equal(ps_test_metastore_left(), 0);
-        assert_rows(ps_test_hive_folder(), "one\ntwo\n");
+        ps_test_hive_expect_rows("", "one\ntwo\n");
         ps_test_stage_fini(&stage);
     }
 }
@@ -204,9 +165,9 @@ static void test_a_lock_that_waits(void **unused)
     struct ps_test_stage stage;
     (void)unused;
     ps_test_metastore_hold_locks(3);
-    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
-    assert_rows(ps_test_hive_folder(), "one\n");
+    ps_test_hive_expect_rows("", "one\n");
     assert_int_equal(ps_test_metastore_calls("check_lock"), 3);
     ps_test_stage_fini(&stage);
 }
@@ -216,7 +177,7 @@ static void test_transactions_that_hive_has_aborted(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS("heartBeatInterval", "100"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("heartBeatInterval", "100"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_abort_open();
     unsigned beats = ps_test_metastore_calls("heartbeat_txn_range");
@@ -224,7 +185,7 @@ static void test_transactions_that_hive_has_aborted(void **unused)
     PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("heartbeat_txn_range") > beats &&
                               ps_test_metastore_calls("abort_txns") > 0);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
-    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     assert_int_equal(ps_test_metastore_calls("open_txns"), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
     ps_test_stage_fini(&stage);
@@ -233,20 +194,21 @@ static void test_transactions_that_hive_has_aborted(void **unused)
 static void test_partitions_are_closed(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(
-        &stage, KEYS(BY_DAY, "maxOpenConnections", "2", "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon"), DAY("b", "tue"), DAY("c", "wed")));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY, "maxOpenConnections", "2",
+                                             "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
+    ps_test_hive_deliver(
+        &stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon"), PS_HIVE_DAY("b", "tue"), PS_HIVE_DAY("c", "wed")));
     PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 8); /* of two partitions */
     assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 4);
     ps_test_stage_pass_ms(&stage, 61000);
     PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 3);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 3);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("d", "mon")));
-    assert_rows(partition("mon"), "a\nd\n");
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("d", "mon")));
+    ps_test_hive_expect_rows("mon", "a\nd\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -255,14 +217,14 @@ static void test_files_that_fail(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_folder_append("t", "", 0);
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
     PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) > 0);
     PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
     assert_int_equal(remove(ps_test_hive_folder()), 0);
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -274,7 +236,7 @@ static void test_rows_of_json(void **unused)
     ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "json", "penstock.commit.interval", "0"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"),
                                           PS_BODY("{\"LINE\": \"two\", \"more\": 3}")));
-    assert_rows(ps_test_hive_folder(), "one\ntwo\n");
+    ps_test_hive_expect_rows("", "one\ntwo\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1);
     ps_test_stage_fini(&stage);
 }
@@ -287,7 +249,7 @@ static void test_dead_letters(void **unused)
     ps_test_dead_letters_open(&stage);
     ps_test_hive_deliver(&stage,
                          PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"), PS_BODY("{7}")));
-    assert_rows(ps_test_hive_folder(), "one\n");
+    ps_test_hive_expect_rows("", "one\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 2);
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "no row\n{7}\n");
     assert_int_equal(ps_test_dead_letters_with("the body is no object"), 1); /* each has its own reason */
@@ -299,11 +261,11 @@ static void test_dead_letters(void **unused)
 static void test_a_table_that_is_not_transactional(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("");
+    struct ps_test_metastore_table table = ps_test_hive_lines("");
     (void)unused;
     table.parameters = "orc.compress=NONE";
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS(USUAL));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one")), *offered = lease;
     assert_int_equal(ps_test_sink_work(&stage, &offered), PS_LATER);
     PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("get_table_req") == 2);
@@ -311,21 +273,21 @@ static void test_a_table_that_is_not_transactional(void **unused)
     table.parameters = "transactional=true,orc.compress=NONE";
     ps_test_metastore_set_table(&table);
     ps_test_hive_deliver(&stage, lease);
-    assert_rows(ps_test_hive_folder(), "one\n");
+    ps_test_hive_expect_rows("", "one\n");
     ps_test_stage_fini(&stage);
 }
 
 static void test_an_event_without_its_partition(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS(BY_DAY));
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("a", "mon")));
-    struct ps_lease *lease = PS_LEASE(&stage, DAY("b", "mon"), PS_BODY("no day"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_HIVE_DAY("b", "mon"), PS_BODY("no day"));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
-    assert_rows(partition("mon"), "a\n");
+    ps_test_hive_expect_rows("mon", "a\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -333,18 +295,18 @@ static void test_an_event_without_its_partition(void **unused)
 static void test_values_of_partitions(void **unused)
 {
     struct ps_test_stage stage;
-    struct ps_test_metastore_table table = table_of("year:int,day:date");
+    struct ps_test_metastore_table table = ps_test_hive_lines("year:int,day:date");
     (void)unused;
     ps_test_metastore_set_table(&table);
-    ps_test_hive_start(&stage, KEYS("hive.partition", "%{y},%{d}"));
+    ps_test_hive_start(&stage, PS_HIVE_LINES("hive.partition", "%{y},%{d}"));
     ps_test_dead_letters_open(&stage);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_EVENT("a", "y", "2026", "d", "2026-02-09"),
                                           PS_EVENT("b", "y", "02026", "d", "2026-2-9"),
                                           PS_EVENT("c", "y", "x", "d", "2026-02-09"),
                                           PS_EVENT("d", "y", "2026", "d", "2026-02-30"),
                                           PS_EVENT("e", "y", "2026", "d", "__HIVE_DEFAULT_PARTITION__")));
-    assert_rows(partition("2026/2026-02-09"), "a\nb\n");
-    assert_rows(partition("2026/__HIVE_DEFAULT_PARTITION__"), "e\n");
+    ps_test_hive_expect_rows("2026/2026-02-09", "a\nb\n");
+    ps_test_hive_expect_rows("2026/__HIVE_DEFAULT_PARTITION__", "e\n");
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
     assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "c\nd\n");
     ps_test_stage_close(&stage);
@@ -382,26 +344,28 @@ static void assert_probed(const char *const *keys, const char *text)
 
 static void test_probe(void **unused)
 {
-    struct ps_test_metastore_table table = table_of("day:string");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
     (void)unused;
-    assert_probed(KEYS(USUAL),
+    assert_probed(PS_HIVE_LINES(USUAL),
                   ": answers\nok : hive.table: default.t: transactional, ORC, 1 columns, 0 partition keys");
-    assert_probed(KEYS(USUAL), "hive.table: directory "); /* of the disk, which is there */
-    assert_probed(KEYS(BY_DAY), "FAILED hive.partition: hive.table: default.t: it has 0 partition keys, and");
+    assert_probed(PS_HIVE_LINES(USUAL), "hive.table: directory "); /* of the disk, which is there */
+    assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY),
+                  "FAILED hive.partition: hive.table: default.t: it has 0 partition keys, and");
     assert_probed(PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "lime"),
                   "FAILED serializer.fieldnames: ");
     ps_test_metastore_set_table(&table);
-    assert_probed(KEYS(BY_DAY), "1 partition keys");
+    assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY), "1 partition keys");
     table.parameters = "orc.compress=NONE";
     ps_test_metastore_set_table(&table);
-    assert_probed(KEYS(BY_DAY), "FAILED hive.table: hive.table: default.t: it is not transactional");
+    assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY),
+                  "FAILED hive.table: hive.table: default.t: it is not transactional");
     ps_test_metastore_set(PS_TEST_FAR_END_DOWN);
-    assert_probed(KEYS(BY_DAY), "FAILED hive.metastore: hive.metastore: ");
+    assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY), "FAILED hive.metastore: hive.metastore: ");
     ps_test_metastore_set(PS_TEST_FAR_END_UP);
     assert_int_equal(ps_test_metastore_calls("open_txns") + ps_test_metastore_calls("append_partition"), 0);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, ps_test_folder_teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, ps_test_hive_setup, ps_test_folder_teardown)
 
 int main(void)
 {
