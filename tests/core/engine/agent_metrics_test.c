@@ -156,6 +156,53 @@ static void test_stuck_interceptor(void **state)
     stop(&flow);
 }
 
+/* How many workers are parked, and whether one of them is said to be in `component`, too. */
+static unsigned parked(const char *component, bool *is_in)
+{
+    unsigned count = 0;
+    struct ps_metrics metrics;
+    const struct ps_metrics_source source = ps_agent_look(gate.agent);
+    ps_metrics_take(&metrics, &source);
+    *is_in = false;
+    for (size_t i = 0; i < metrics.worker_count; i++) {
+        const struct ps_metrics_worker *worker = &metrics.workers[i];
+        count += worker->parked;
+        *is_in |= worker->parked && worker->doing != NULL && strcmp(worker->doing, component) == 0;
+    }
+    ps_metrics_fini(&metrics);
+    return count;
+}
+
+/* A worker parks while it has nothing to do; one that is stuck after that is not parked any more (/livez). */
+static void test_parked_worker(void **state)
+{
+    (void)state;
+    struct flow flow = made();
+    struct ps_stage_ops stage = flow_sink_stage;
+    struct ps_sink_ops sink = *flow_sink_stage.sink;
+    bool is_in;
+    sink.work = sink_work;
+    stage.sink = &sink;
+    flow_init(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    const char *component = spec->sinks[0].stage.component;
+    spec->sinks[0].stage.ops = &stage;
+    flow.sinks[0].dead = true;
+    gate_set(false);
+    start(&flow, spec);
+    for (unsigned waited = 0; parked(component, &is_in) < 2; waited++) { /* the channel is full */
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    gate_set(true);
+    __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
+    gate_await();
+    (void)parked(component, &is_in);
+    assert_false(is_in);
+    gate_set(false);
+    stop(&flow);
+}
+
 /* Called while control waits for the sink to open: until every worker has the new plan, the dump has no components. */
 static bool look_and_open(void *argument)
 {
@@ -202,6 +249,6 @@ int main(void)
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_stuck_sink),
                                        cmocka_unit_test(test_stuck_interceptor),
-                                       cmocka_unit_test(test_reload)};
+                                       cmocka_unit_test(test_parked_worker), cmocka_unit_test(test_reload)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

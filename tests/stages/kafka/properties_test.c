@@ -170,6 +170,28 @@ static void test_every_target(void **state)
     assert_true(rows > 40);
 }
 
+/* Values of numbers have 4095 bytes at most, and blanks around them do not count. */
+static void test_long_values(void **state)
+{
+    (void)state;
+    const struct ps_kafka_property *row = ps_kafka_property_rows;
+    while (row->conversion != PS_KAFKA_NUMBER)
+        row++;
+    for (size_t length = 4095; length <= 4096; length++) {
+        char text[4200] = "";
+        struct ps_err err = {.length = 0};
+        struct ps_pairs list = {.count = 0};
+        struct ps_kafka_settings settings = {0};
+        const struct ps_kafka_properties properties = {.client = PS_KAFKA_PRODUCER, .pairs = &list};
+        memset(text, ' ', 50);
+        memset(text + 50, '1', length);
+        memset(text + 50 + length, ' ', 10);
+        assert_int_equal(ps_kafka_property_convert(row, text, &properties, &settings, &err), PS_FAIL);
+        assert_int_equal(strstr(err.text, "longer than 4095 bytes") != NULL, length > 4095);
+        ps_kafka_settings_fini(&settings);
+    }
+}
+
 static void test_partitioner(void **state)
 {
     (void)state;
@@ -235,7 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_java_name), cmocka_unit_test(test_rows_are_sane),
         cmocka_unit_test(test_every_target),    cmocka_unit_test(test_partitioner),
-        cmocka_unit_test(test_document),        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_long_values),     cmocka_unit_test(test_document),
+        cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,9 @@ static const struct {
     {"", "", true},
     {"", "a", false},
     {"a\\.b\\-c\\_d", "a.b-c_d", true},
+    {"a\\|b", "a|b", true},
+    {"a\\|b", "a", false},
+    {"\\Qa|b\\E", "b", false},
 };
 
 static void test_cases(void **state)

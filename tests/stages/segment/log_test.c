@@ -1,7 +1,7 @@
 /* A log on disk compared with a model: what was promised and not delivered comes out again, in order and unchanged, after a
  * crash of the process, after a power cut at every call that changes something, and after damage, of which each is
  * reported. */
-#include "stages/segment/log.h"
+#include "stages/segment/log_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -362,6 +362,14 @@ static void test_killed_then_power_cut(void **state)
     }
 }
 
+static size_t files_there(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < disk.count; i++)
+        count += disk.files[i].there;
+    return count;
+}
+
 /* One call fails and those after it work: the log begins another segment, and what was not promised is appended again. */
 static void test_failing_calls(void **state)
 {
@@ -372,6 +380,7 @@ static void test_failing_calls(void **state)
         start();
         random_state = seed;
         struct ps_segment_log *log = open_log();
+        size_t others = files_there() - log->count;
         disk.fail_at = at;
         disk.fail_errno = errors[at % 2];
         unsigned failures = 0;
@@ -387,8 +396,11 @@ static void test_failing_calls(void **state)
                 if (works)
                     break;
                 assert_true(++failures < 3);
-                while (ps_segment_log_renew(log, &err) != PS_OK)
+                for (size_t before = files_there(); ps_segment_log_renew(log, &err) != PS_OK;) {
                     assert_true(++failures < 3);
+                    assert_int_equal(files_there(),
+                                     before); /* on a full disk this is tried again and again */
+                }
                 model.promised = ps_segment_log_promised(log);
                 model.next = model.promised + 1;
             }
@@ -398,6 +410,10 @@ static void test_failing_calls(void **state)
             }
         }
         bool reached = disk.changes >= at;
+        /* A segment that could not be begun is not left behind: on a full disk that is tried again and again. (What could not be
+         * removed stays until the next recovery.) */
+        if (failures > 0)
+            assert_int_equal(files_there(), others + log->count);
         if (at % 3 == 0) {
             lossy_restart(&disk, at % 2 == 0 ? NULL : &random_state);
             struct ps_segment_log *again = open_log();

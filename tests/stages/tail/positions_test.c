@@ -71,6 +71,14 @@ static void test_depth(void **unused)
     parse(text);
     assert_true(positions.cut);
     ps_tail_positions_free(&positions);
+    for (int levels = 32; levels <= 33; levels++) { /* of what is passed over: 32 at most */
+        snprintf(text, sizeof text, "[{\"x\":%.*s%.*s,\"inode\":1,\"pos\":2,\"file\":\"/a\"}]", levels,
+                 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", levels, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
+        parse(text);
+        assert_int_equal(positions.cut, levels > 32);
+        assert_int_equal(positions.count, levels > 32 ? 0 : 1);
+        ps_tail_positions_free(&positions);
+    }
 }
 
 static void test_same_inode_twice(void **unused)
