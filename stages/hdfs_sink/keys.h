@@ -9,6 +9,7 @@ struct ps_hdfs_plan {
     const char *path, *file_prefix, *file_suffix, *in_use_prefix, *in_use_suffix, *time_zone, *round_unit;
     const char *codec, *file_type, *write_format, *serializer_type;
     const char *principal, *keytab, *proxy_user, *configuration_directory;
+    const char *replication, *block_size; /* no keys of Flume's: they are only told where they belong */
     bool empty_in_use_suffix, round, local_time, hsync, raw;
     int64_t roll_interval_s, roll_bytes, roll_events, idle_s, batch_size, open_files_max, replicas_min,
         threads, roll_threads, round_value, close_tries, retry_s, call_timeout_ms;

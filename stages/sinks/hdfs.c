@@ -193,6 +193,21 @@ static const struct ps_option options[] = {
      .fallback = "false",
      .flags = PS_OPTION_NO_EFFECT,
      .help = "write no .crc file beside a file of the local disk; here none is written"},
+    /* These two are no keys of Flume's, but many a file has them. */
+    {.key = "hdfs.replication",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(replication),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Flume ignores it, too: the number of copies is dfs.replication of hdfs-site.xml "
+             "(penstock.hadoop.conf, "
+             "HADOOP_CONF_DIR), else the server's default"},
+    {.key = "hdfs.blockSize",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(block_size),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help =
+         "Flume ignores it, too: the size of blocks is dfs.blocksize of hdfs-site.xml (penstock.hadoop.conf, "
+         "HADOOP_CONF_DIR), else the server's default"},
     {.key = "penstock.hadoop.conf",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(configuration_directory),

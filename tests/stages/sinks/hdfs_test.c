@@ -442,6 +442,22 @@ static void test_check(void **unused)
     }
 }
 
+/* `check` says of keys that many files have, and Flume does not, where they belong. */
+static void test_keys_of_hadoop(void **unused)
+{
+    (void)unused;
+    static const char *const keys[][2] = {{"hdfs.replication", "dfs.replication of hdfs-site.xml"},
+                                          {"hdfs.blockSize", "dfs.blocksize of hdfs-site.xml"}};
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        const struct ps_option *row = ps_sink_hdfs.options;
+        while (row->key != NULL && strcmp(row->key, keys[i][0]) != 0)
+            row++;
+        assert_non_null(row->key);
+        assert_true(row->flags & PS_OPTION_NO_EFFECT);
+        assert_non_null(strstr(row->help, keys[i][1]));
+    }
+}
+
 /* What core-site.xml says of codecs, and is not read. */
 static void test_codecs_of_hadoop(void **unused)
 {
@@ -525,6 +541,7 @@ int main(void)
         IN_FOLDER(test_plain_paths),
         IN_FOLDER(test_codecs_of_hadoop),
         IN_FOLDER(test_check),
+        IN_FOLDER(test_keys_of_hadoop),
         IN_FOLDER(test_flaw_is_said_seldom),
         IN_FOLDER(test_each_flaw_is_said),
     };
