@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -316,6 +317,8 @@ unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *con
 
 /* ---- what the keys that this program reads must be ---- */
 
+#define CHUNK_BYTES_DEFAULT 512U /* dfs.bytes-per-checksum */
+
 enum form { NUMBER, BYTES, MILLISECONDS, UMASK };
 
 static const struct {
@@ -378,6 +381,25 @@ static enum ps_status check_forms(const struct ps_hadoop_configuration *configur
     return PS_OK;
 }
 
+/* DFSOutputStream and ReplaceDatanodeOnFailure.getPolicy refuse these when a file is written. */
+static enum ps_status check_writing(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
+{
+    static const char policy_key[] = "dfs.client.block.write.replace-datanode-on-failure.policy";
+    const char *policy = ps_hadoop_configuration_text(configuration, policy_key);
+    uint64_t chunk_bytes =
+        ps_hadoop_configuration_number(configuration, "dfs.bytes-per-checksum", CHUNK_BYTES_DEFAULT);
+    if (ps_hadoop_configuration_bytes(configuration, "dfs.blocksize", 0) % chunk_bytes != 0)
+        return ps_err_set(err, "%s: dfs.blocksize = '%s' is no multiple of %llu (dfs.bytes-per-checksum)",
+                          ps_hadoop_configuration_place(configuration, "dfs.blocksize"),
+                          ps_hadoop_configuration_text(configuration, "dfs.blocksize"),
+                          (unsigned long long)chunk_bytes);
+    if (policy != NULL && strcasecmp(policy, "DEFAULT") != 0 && strcasecmp(policy, "NEVER") != 0 &&
+        strcasecmp(policy, "ALWAYS") != 0)
+        return ps_err_set(err, "%s: %s = '%s' is not DEFAULT, NEVER or ALWAYS",
+                          ps_hadoop_configuration_place(configuration, policy_key), policy_key, policy);
+    return PS_OK;
+}
+
 /* ---- loading ---- */
 
 static bool is_file(const char *path)
@@ -408,6 +430,8 @@ static enum ps_status finish(struct ps_hadoop_configuration *configuration, enum
         status = expand(configuration, &configuration->entries[i], err);
     if (status == PS_OK)
         status = check_forms(configuration, err);
+    if (status == PS_OK)
+        status = check_writing(configuration, err);
     if (status == PS_OK)
         *result = configuration;
     else

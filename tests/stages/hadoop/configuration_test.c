@@ -161,6 +161,14 @@ static void test_broken_files(void **state)
          "not between 1 and 512"},
         {"<configuration><property><name>dfs.block.size</name><value>1x</value></property></configuration>",
          "is not a size"},
+        {"<configuration><property><name>dfs.blocksize</name><value>1000</value></property></configuration>",
+         "hdfs-site.xml:1: dfs.blocksize = '1000' is no multiple of 512 (dfs.bytes-per-checksum)"},
+        {"<configuration><property><name>dfs.blocksize</name><value>1m</value></property>"
+         "<property><name>dfs.bytes-per-checksum</name><value>1000</value></property></configuration>",
+         "is no multiple of 1000"},
+        {"<configuration><property><name>dfs.client.block.write.replace-datanode-on-failure.policy</name>"
+         "<value>SOMETIMES</value></property></configuration>",
+         "is not DEFAULT, NEVER or ALWAYS"},
         {"<configuration><property><name>fs.permissions.umask-mode</name><value>u=rwz</value></property>"
          "</configuration>",
          "is not an umask"},

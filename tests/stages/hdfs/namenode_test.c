@@ -420,7 +420,7 @@ static void test_open(void **state)
 {
     static const struct {
         const char *authority, *error;
-    } cases[] = {{"", "without a host"}, {"nn:x", "is not host:port"}};
+    } cases[] = {{"", "names no namenode"}, {"nn:x", "is not host:port"}};
     struct ps_test_hdfs hdfs;
     struct ps_namenode *namenode = NULL;
     struct ps_err err = {0};
