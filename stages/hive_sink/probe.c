@@ -92,6 +92,8 @@ static bool report(const struct trial *trial)
     ps_probe_ok(trial->probe, "%s: %s, %u columns, %u partition keys, in %s", text,
                 kind_of(table, settings->is_plain), table->type->child_count, table->key_count,
                 table->location);
+    if (table->has_old_count)
+        ps_probe_key_failed(trial->probe, "hive.table", text, PS_HIVE_OLD_COUNT, NULL);
     return true;
 }
 

@@ -177,6 +177,9 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
         sink->goes_on = true;
         ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s",
                sink->settings->database, sink->settings->table, sink->table.location);
+        if (sink->table.has_old_count)
+            ps_log(PS_LOG_WARN, sink->port->component, "the table %s.%s: %s", sink->settings->database,
+                   sink->settings->table, PS_HIVE_OLD_COUNT);
     }
 }
 

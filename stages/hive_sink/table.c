@@ -205,10 +205,18 @@ static enum ps_status check_kind(const struct ps_hive_table *table, bool is_plai
     return PS_OK;
 }
 
+/* Hive makes a managed table with such statistics: no rows. It does not use those of external tables, and append_partition makes none. */
+static bool has_old_count(const struct ps_hive_table *table)
+{
+    return table->partition_keys.count == 0 && !is(table->table_type, "EXTERNAL_TABLE") &&
+           contains(ps_hive_pairs_find(&table->parameters, "COLUMN_STATS_ACCURATE"), "true");
+}
+
 /* What its files are. */
 static enum ps_status read_format(const struct ps_hive_table *table, bool is_plain,
                                   struct ps_hive_target *target, struct ps_err *err)
 {
+    target->has_old_count = is_plain && has_old_count(table);
     if (is_plain)
         return ps_hive_text_format_read(table, target->type, &target->text, err);
     return read_buckets(table, target, err) == PS_OK ? read_orc(table, target, err) : PS_FAIL;

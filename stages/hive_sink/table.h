@@ -22,6 +22,8 @@ struct ps_hive_target {
     struct ps_orc_settings orc;  /* with `type` */
     char *bloom_filter_columns;  /* NULL: none */
     char *collection, *map_key;  /* of its serde: collection.delim, mapkey.delim; "": not set */
+    bool
+        has_old_count; /* plain: the metastore has a number of its rows that Hive trusts, and that nobody keeps right */
     struct ps_hive_text_format
         text; /* of its files, if it is not transactional; then it has no buckets, and `orc` is not used */
 };
@@ -35,6 +37,12 @@ void ps_hive_target_free(struct ps_hive_target *target);
 /* Whether this is the table that was read: not another one of that name, and with the same columns, keys and buckets, in the same
  * place. */
 bool ps_hive_target_is_same(const struct ps_hive_target *target, const struct ps_hive_table *table);
+
+/* What is said of has_old_count, and the cure. */
+#define PS_HIVE_OLD_COUNT                                                                                    \
+    "its statistics are marked as accurate (COLUMN_STATS_ACCURATE), so Hive answers count(*) from them, "    \
+    "without the rows that are written here: alter table .. set tblproperties ('COLUMN_STATS_ACCURATE' = "   \
+    "'false'), or make it external"
 
 /* Whether the text is a value of a partition key: as Hive compares such values, it is replaced by the usual text of that value ("2026-2-9" of a
  * date by "2026-02-09"), which needs `room` bytes at most. Texts of string keys are left as they are. */

@@ -363,6 +363,15 @@ static void test_probe(void **unused)
     assert_probed(PS_HIVE_LINES(PS_HIVE_BY_DAY), "FAILED hive.metastore: hive.metastore: ");
     ps_test_metastore_set(PS_TEST_FAR_END_UP);
     assert_int_equal(ps_test_metastore_calls("open_txns") + ps_test_metastore_calls("append_partition"), 0);
+    table.serde = "org.apache.hadoop.hive.serde2.JsonSerDe";
+    table.serde_parameters = table.keys = "";
+    table.bucket_count = 0;
+    ps_test_metastore_set_table(&table);
+    assert_probed(PS_HIVE_LINES("penstock.table.type", "plain"), "plain, JSON, 1 columns, 0 partition keys");
+    table.parameters = "COLUMN_STATS_ACCURATE={\"BASIC_STATS\":\"true\"}";
+    ps_test_metastore_set_table(&table);
+    assert_probed(PS_HIVE_LINES("penstock.table.type", "plain"),
+                  "default.t: its statistics are marked as accurate");
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, ps_test_hive_setup, ps_test_folder_teardown)
