@@ -69,6 +69,12 @@ run 0 check --help
 says "Examples:"
 run 0 check -n a1 -f "$work/good.properties" --json
 says '"starts": true'
+if command -v python3 >/dev/null; then # each component says where its type stands
+    python3 -c 'import json, sys
+agent = json.load(sys.stdin)
+found = sorted((part["name"], part["line"]) for kind in ("sources", "channels", "sinks") for part in agent[kind])
+sys.exit(found != [("c1", 6), ("k1", 7), ("r1", 4)])' <"$work/out" || fail "lines of components: $(cat "$work/out")"
+fi
 run 1 check -n a1 -f "$work/unsupported.properties" --json
 says '"severity": "error"'; says '"line": 4'; says '"starts": false'
 if command -v python3 >/dev/null; then

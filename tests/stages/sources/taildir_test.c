@@ -176,6 +176,21 @@ static void test_long_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A line of penstock.line.max bytes is whole: nothing follows it. */
+static void test_lines_of_the_longest_length(void **unused)
+{
+    (void)unused;
+    append("app.log", "12345\n1234\r\n123456\n1234\n");
+    PS_START("penstock.line.max", "5");
+    ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
+    assert_string_equal(stage.events[0].body, "12345");
+    assert_string_equal(stage.events[1].body, "1234");
+    assert_string_equal(stage.events[2].body, "12345");
+    assert_string_equal(stage.events[3].body, "6");
+    assert_string_equal(stage.events[4].body, "1234");
+    ps_test_stage_fini(&stage);
+}
+
 static void test_batches_and_turns(void **unused)
 {
     (void)unused;
@@ -293,6 +308,7 @@ int main(void)
         TEST(idle),
         TEST(skip_to_end),
         TEST(long_lines),
+        TEST(lines_of_the_longest_length),
         TEST(batches_and_turns),
         TEST(narrower_group),
         TEST(unreadable),
