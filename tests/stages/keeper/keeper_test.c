@@ -16,6 +16,7 @@ extern const struct ps_stage_ops ps_channel_file;
 struct failing {
     struct ps_segment_files files;
     int sync_errno, write_errno; /* 0: they work */
+    bool sync_is_held;           /* its call does not come back before this is false */
     unsigned failed;
     unsigned segments, segments_max; /* on the disk; 0: any number. The keeper's thread */
 };
@@ -34,6 +35,8 @@ static ssize_t failing_write(void *argument, int fd, const void *from, size_t le
 static int failing_sync(void *argument, int fd)
 {
     struct failing *failing = argument;
+    while (__atomic_load_n(&failing->sync_is_held, __ATOMIC_SEQ_CST))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     int error = __atomic_load_n(&failing->sync_errno, __ATOMIC_SEQ_CST);
     if (error == 0)
         return ps_segment_disk.sync(ps_segment_disk.argument, fd);
@@ -214,8 +217,10 @@ static void test_failed_syncs_promise_nothing(void **state)
     put(fixture, 1, false);
     await_home(fixture, 1);
     __atomic_store_n(&fixture->failing.sync_errno, EIO, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&fixture->failing.sync_is_held, true, __ATOMIC_SEQ_CST);
     put(fixture, 2, false);
-    put(fixture, 3, false);
+    put(fixture, 3, false); /* after the failure nothing is taken */
+    __atomic_store_n(&fixture->failing.sync_is_held, false, __ATOMIC_SEQ_CST);
     await_failure(fixture, 1);
     assert_trouble(fixture, "Input/output error");
     ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
