@@ -4,6 +4,7 @@
 # changes them. Every line that the agent took must be in HDFS, as Hadoop's own reader sees it, and no line may be another one.
 #
 #   SEED=N       another order of faults            LINES=N   more of them
+#   ANSWERS=1    faults in all that the NameNode says, any bit of it (by hand: calls are waited for until hdfs.callTimeout)
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || skip "python3 is needed"
@@ -14,7 +15,7 @@ step "a NameNode and two DataNodes behind the proxy, seed $seed"
 # The client connects to host names, which are the proxy's address; the servers themselves to addresses.
 hdfs_start --datanodes 2 --set dfs.datanode.hostname=127.0.0.2
 python3 "$PENSTOCK_SOURCE/tests/real/fault_proxy.py" --listen 127.0.0.2 --to 127.0.0.1 --seed "$seed" \
-    "$((port + 60))" "$((port + 65)):flip" "$((port + 68)):flip" >"$work/proxy.out" 2>"$work/proxy.log" &
+    "$((port + 60))${ANSWERS:+:answers}" "$((port + 65)):flip" "$((port + 68)):flip" >"$work/proxy.out" 2>"$work/proxy.log" &
 proxy=$!
 children[$proxy]=proxy
 await 60 grep -q ready "$work/proxy.out" || fail "no proxy"
@@ -41,6 +42,7 @@ a1.sinks.k1.hdfs.rollCount = 400
 a1.sinks.k1.hdfs.batchSize = 100
 a1.sinks.k1.hdfs.minBlockReplicas = 1
 a1.sinks.k1.hdfs.retryInterval = 1
+a1.sinks.k1.hdfs.callTimeout = $([[ ${ANSWERS:-} ]] && echo 5000 || echo 30000)
 END
 for ((i = 0; i < lines; i++)); do printf '%08d of the lines of this test, which is long enough to be told from headers: %08d\n' "$i" $((i * 7919 % 99999989)); done >"$work/lines"
 
@@ -58,7 +60,7 @@ kill -TERM "$proxy"
 wait "$proxy" || fail "the proxy ends with $?"
 unset "children[$proxy]"
 echo "    $(tail -1 "$work/proxy.out"); $account"
-for fault in cut torn late flipped; do (($(field $fault "$(tail -1 "$work/proxy.out")") > 0)) || fail "no connection was $fault"; done
+for fault in cut torn late flipped ${ANSWERS:+garbled}; do (($(field "$fault" "$(tail -1 "$work/proxy.out")") > 0)) || fail "no connection was $fault"; done
 
 step "what Hadoop reads"
 "$hdfs" run org.apache.hadoop.fs.FsShell -cat '/flow/*' --dir "$work/hdfs" >"$work/read" 2>"$work/read.log" || fail "Hadoop cannot read it"
