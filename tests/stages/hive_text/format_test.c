@@ -2,6 +2,7 @@
 #include "stages/hive_text/format.h"
 
 #include "stages/hive/json.h"
+#include "stages/random.h"
 #include "tests/support/support.h"
 
 #include <stdlib.h>
@@ -204,6 +205,106 @@ static void test_tables_that_are_refused(void **unused)
                    "keys are no plain values");
 }
 
+/* ---- any rows ---- */
+
+#define ANY_COLUMNS                                                                                          \
+    "i:int,d:double,f:float,s:string,b:boolean,dt:date,ts:timestamp,m:decimal(10,3),l:array<string>,"        \
+    "p:map<string,int>,r:struct<x:string,y:bigint>"
+#define ANY_COUNT 11
+
+static void print_text(FILE *out, struct ps_random *random)
+{
+    static const char *const letters[] = {"a",   " ",   ",",       ";",       "#", "\\\\", "\\\"",
+                                          "\\n", "\\r", "\\u0001", "\\u0003", "ä", "n",    "N"};
+    fputc('"', out);
+    for (uint64_t left = ps_random_next(random) % 6; left > 0; left--)
+        fputs(letters[ps_random_next(random) % PS_COUNT_OF(letters)], out);
+    fputc('"', out);
+}
+
+/* A body with some of the columns. The caller's. */
+static char *any_body(struct ps_random *random)
+{
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    uint64_t has = ps_random_next(random);
+    long long number = (long long)ps_random_next(random);
+    fprintf(out, "{\"x\":0");
+    if (has & 1)
+        fprintf(out, ",\"i\":%d,\"d\":%.17g,\"f\":%.9g", (int)number, (double)number * 1e-300,
+                (double)(float)number);
+    if (has & 2)
+        fprintf(out, ",\"b\":%s,\"dt\":\"%04d-%02d-%02d\",\"ts\":\"%04d-01-02 03:04:05.%u\"",
+                number & 1 ? "true" : "false", (int)(number & 0x1fff), (int)(has >> 8 & 7) + 1,
+                (int)(has >> 16 & 15) + 1, (int)(has >> 24 & 0x1fff), (unsigned)(has >> 40 & 0xffffff));
+    if (has & 4)
+        fprintf(out, ",\"m\":%lld.%u", number % 1000000, (unsigned)(has >> 32 & 0xff));
+    for (unsigned i = 0; i < 3; i++) {
+        if (!(has & 8U << i))
+            continue;
+        fprintf(out, "%s", i == 0 ? ",\"s\":" : i == 1 ? ",\"l\":[null," : ",\"p\":{\"k\":null,");
+        print_text(out, random);
+        fprintf(out, "%s", i == 0 ? "" : i == 1 ? "]" : ":7}");
+    }
+    if (has & 64) {
+        fprintf(out, ",\"r\":{\"y\":%lld,\"x\":", number);
+        print_text(out, random);
+        fputc('}', out);
+    }
+    fputc('}', out);
+    fclose(out);
+    return text;
+}
+
+/* What is written as JSON is read as the same row: it is written again as it was. */
+static void test_any_row_as_json(void **unused)
+{
+    struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};
+    (void)unused;
+    assert_int_equal(open_table(&(struct kind){.columns = ANY_COLUMNS, .serde = JSON}), PS_OK);
+    for (unsigned i = 0; i < 5000; i++) {
+        char *body = any_body(&random), *line = line_of(body), *again = line_of(line);
+        assert_true(line[0] == '{' && strchr(line, '\n') == line + strlen(line) - 1);
+        assert_string_equal(again, line);
+        free(body);
+        free(line);
+        free(again);
+    }
+    close_table();
+}
+
+/* A line of text has one end, and one separator less than columns, whatever is in them. */
+static void test_any_row_as_text(void **unused)
+{
+    struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};
+    (void)unused;
+    assert_int_equal(
+        open_table(&(struct kind){.columns = ANY_COLUMNS,
+                                  .serde = LAZY,
+                                  .serde_parameters = {"field.delim", ",", "collection.delim", ";",
+                                                       "mapkey.delim", "#", "escape.delim", "\\",
+                                                       "serialization.escape.crlf", "true"}}),
+        PS_OK);
+    for (unsigned i = 0; i < 5000; i++) {
+        unsigned separators = 0;
+        char *body = any_body(&random), *line = line_of(body);
+        size_t length = strlen(line);
+        assert_true(length > 0);
+        for (size_t at = 0; at < length; at++) {
+            if (line[at] == '\\')
+                at++;
+            else
+                separators += line[at] == ',';
+            assert_true((line[at] == '\n') == (at == length - 1) && line[at] != '\r');
+        }
+        assert_int_equal(separators, ANY_COUNT - 1);
+        free(body);
+        free(line);
+    }
+    close_table();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +313,8 @@ int main(void)
         cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_tables_that_are_refused),
+        cmocka_unit_test(test_any_row_as_json),
+        cmocka_unit_test(test_any_row_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
