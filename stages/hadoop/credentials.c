@@ -299,3 +299,16 @@ const struct ps_hadoop_token *ps_hadoop_credentials_find(const struct ps_hadoop_
     }
     return found;
 }
+
+const struct ps_hadoop_token *
+ps_hadoop_credentials_first_to_end(const struct ps_hadoop_credentials *credentials, const char *kind)
+{
+    const struct ps_hadoop_token *first = NULL;
+    for (size_t i = 0; credentials != NULL && i < ps_hadoop_credentials_count(credentials); i++) {
+        const struct ps_hadoop_token *token = ps_hadoop_credentials_at(credentials, i);
+        if (strcmp(token->kind, kind) == 0 && token->expires_ms > 0 &&
+            (first == NULL || token->expires_ms < first->expires_ms))
+            first = token;
+    }
+    return first;
+}

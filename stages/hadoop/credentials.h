@@ -41,6 +41,9 @@ void ps_hadoop_credentials_free(struct ps_hadoop_credentials *credentials);
 size_t ps_hadoop_credentials_count(const struct ps_hadoop_credentials *credentials);
 const struct ps_hadoop_token *ps_hadoop_credentials_at(const struct ps_hadoop_credentials *credentials,
                                                        size_t number);
+/* The token of the kind that ends first, of those whose end is known; NULL: there is none. */
+const struct ps_hadoop_token *
+ps_hadoop_credentials_first_to_end(const struct ps_hadoop_credentials *credentials, const char *kind);
 /* The first token of the kind for the service, in any case; NULL for `service`: the only one of the kind. NULL: there is none, or
  * there are several. NULL is allowed for credentials. */
 const struct ps_hadoop_token *ps_hadoop_credentials_find(const struct ps_hadoop_credentials *credentials,

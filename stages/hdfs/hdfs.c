@@ -387,12 +387,13 @@ static struct ps_file_stream *hdfs_create(struct ps_filesystem *filesystem, cons
 static uint64_t hdfs_turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     struct ps_hdfs *hdfs = (struct ps_hdfs *)filesystem;
+    uint64_t look_ns = ps_hadoop_security_watch_tokens(hdfs->security, now);
     renew_key(hdfs, now);
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         uint64_t due_ns = ps_hadoop_loop_turn(hdfs->loop, now);
         struct ps_hdfs_stream *stream = hdfs->attended;
         if (stream == NULL)
-            return due_ns;
+            return due_ns < look_ns ? due_ns : look_ns;
         /* Those that are attended to while this goes on have their turn in the next round. */
         unsigned count = 0;
         for (; stream != NULL; stream = stream->attended_next)

@@ -1,5 +1,7 @@
 #include "stages/hdfs/security.h"
 
+#include "core/log.h"
+#include "core/quantity.h"
 #include "stages/hadoop/configuration.h"
 #include "stages/hadoop/protection.h"
 #include "stages/hadoop_rpc/sasl.h"
@@ -18,6 +20,8 @@
 #define KEY_MARGIN_MS 60000U
 #define NAME_BYTES 1024U
 #define SERVICE_BYTES 600U
+#define TOKENS_LOOK_NS (3600 * PS_NS_PER_S)
+#define TOKENS_SOON_MS (INT64_C(86400) * 1000)
 
 struct key { /* as the text that DIGEST-MD5 takes */
     char name[NAME_BYTES], secret[256], cipher[16];
@@ -30,6 +34,7 @@ struct ps_hadoop_security {
     unsigned rpc_protection, transfer_protection; /* PS_SASL_PREFER; 0: none */
     bool encrypts;
     struct ps_hadoop_credentials *credentials; /* delegation tokens; NULL: none */
+    uint64_t tokens_look_ns;                   /* nobody looks at their ends before */
     struct key *key;                           /* NULL: none */
     bool key_unknown;                          /* a datanode did not know it */
     struct ps_hadoop_rpc_auth rpc;
@@ -245,6 +250,32 @@ const struct ps_transfer_security *ps_hadoop_security_transfer(struct ps_hadoop_
 {
     security->encrypts = encrypts;
     return encrypts || security->kerberos ? &security->transfer : NULL;
+}
+
+/* ---- the end of tokens ---- */
+
+uint64_t ps_hadoop_security_watch_tokens(struct ps_hadoop_security *security, const struct ps_now *now)
+{
+    const struct ps_hadoop_token *token =
+        ps_hadoop_credentials_first_to_end(security->credentials, PS_HADOOP_TOKEN_HDFS);
+    if (token == NULL)
+        return PS_NEVER;
+    if (now->mono_ns < security->tokens_look_ns)
+        return security->tokens_look_ns;
+    security->tokens_look_ns = now->mono_ns + TOKENS_LOOK_NS;
+    int64_t left_ms = token->expires_ms - now->wall_ms;
+    if (left_ms <= 0)
+        ps_log(PS_LOG_ERROR, security->settings.port->component,
+               "the delegation token of %s for %s (HADOOP_TOKEN_FILE_LOCATION) has ended: fetch one anew, "
+               "and reload",
+               token->owner, token->service);
+    else if (left_ms <= TOKENS_SOON_MS)
+        ps_log(PS_LOG_WARN, security->settings.port->component,
+               "the delegation token of %s for %s (HADOOP_TOKEN_FILE_LOCATION) ends in %s at the latest: "
+               "fetch one "
+               "anew, and reload",
+               token->owner, token->service, ps_quantity_print_ns((uint64_t)left_ms * PS_NS_PER_MS).text);
+    return security->tokens_look_ns;
 }
 
 /* ---- data encryption keys ---- */

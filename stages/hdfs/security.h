@@ -41,6 +41,10 @@ void ps_hadoop_security_close(struct ps_hadoop_security *security);
 /* The delegation tokens of HADOOP_TOKEN_FILE_LOCATION, where they are used: with Kerberos, and without a principal. NULL: none. */
 const struct ps_hadoop_credentials *ps_hadoop_security_credentials(const struct ps_hadoop_security *security);
 
+/* Says in the log, once an hour, that the first delegation token to end does so within a day, or has ended: only a client with Kerberos may
+ * renew it, which this one has not. Returns the mono_ns of the next look; PS_NEVER: there are no tokens. */
+uint64_t ps_hadoop_security_watch_tokens(struct ps_hadoop_security *security, const struct ps_now *now);
+
 /* For the namenodes' connections; NULL: simple authentication. */
 const struct ps_hadoop_rpc_auth *ps_hadoop_security_rpc(const struct ps_hadoop_security *security);
 /* For connections to datanodes, or NULL: nothing is protected. `encrypts`: the namenode's server defaults have

@@ -15,7 +15,7 @@ fetch() { # FILE CLASS ARG...: by Hadoop, with a ticket of flume
 }
 
 step "an HDFS with privacy, and a client without tickets"
-serve --rpc privacy --data privacy --aes
+serve --rpc privacy --data privacy --aes --set dfs.namenode.delegation.token.max-lifetime=36000000
 client token
 cat >"$work/conf-token/ssl-client.xml" <<-EOF_
 	<configuration>
@@ -42,6 +42,9 @@ for HADOOP_TOKEN_FILE_LOCATION in "$work/first" "$work/second"; do
     write web --conf "$work/conf-token" --batches 3 --read
     hdfs_url=$rpc
 done
+
+grep -q 'WARN hdfs_writer: the delegation token of flume@PENSTOCK.TEST for .* ends in .* at the latest: fetch one anew' "$work/writer.log" ||
+    fail "nothing is said of the tokens' end, ten hours from now"
 
 step "what check says"
 {

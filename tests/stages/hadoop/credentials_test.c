@@ -81,6 +81,10 @@ static void test_writable(void **state)
     expect_token(ps_hadoop_credentials_find(credentials, KIND, NULL));
     assert_null(ps_hadoop_credentials_find(credentials, KIND, "10.0.0.2:8020"));
     assert_null(ps_hadoop_credentials_find(NULL, KIND, NULL));
+    assert_ptr_equal(ps_hadoop_credentials_first_to_end(credentials, KIND),
+                     ps_hadoop_credentials_find(credentials, KIND, SERVICE));
+    assert_null(ps_hadoop_credentials_first_to_end(credentials, "none"));
+    assert_null(ps_hadoop_credentials_first_to_end(NULL, KIND));
     ps_hadoop_credentials_free(credentials);
     ps_hadoop_credentials_free(NULL);
 }
