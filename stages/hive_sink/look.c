@@ -18,9 +18,10 @@ static void change(struct ps_hive_sink *sink, const char *what)
 {
     struct ps_err err = {.length = 0};
     sink->is_changed = true;
-    ps_err_set(&err,
-               "the table %s.%s %s: transactions that are not committed are aborted, and their events kept",
-               sink->settings->database, sink->settings->table, what);
+    ps_err_set(&err, "the table %s.%s %s: %s", sink->settings->database, sink->settings->table, what,
+               sink->settings->is_plain
+                   ? "its files are completed, and it is read again"
+                   : "transactions that are not committed are aborted, and their events kept");
     ps_port_failed(sink->port, &err);
 }
 
