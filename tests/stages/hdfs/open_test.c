@@ -30,6 +30,7 @@ static void each_scheme_is_opened(void **state)
                                        "hdfs://127.0.0.1",
                                        "HDFS://127.0.0.1/",
                                        "webhdfs://127.0.0.1:9870",
+                                       "swebhdfs://127.0.0.1:9871",
                                        ""};
     struct ps_err err;
     (void)state;

@@ -2,11 +2,17 @@
 #include "stages/orc/stream.h"
 #include "stages/orc/writer.h"
 #include "tests/support/orc_file.h"
+#include "tests/support/orc_run.h"
 #include "tests/support/support.h"
 
 #include <math.h>
 
-enum { DATA = 1, ROW_INDEX = 6, BLOOM_FILTER = 8 }; /* kinds of streams, of the specification */
+enum {
+    DATA = 1,
+    SECONDARY = 5,
+    ROW_INDEX = 6,
+    BLOOM_FILTER = 8
+}; /* kinds of streams, of the specification */
 
 static struct ps_orc_type *type;
 static struct ps_orc_settings settings;
@@ -170,6 +176,40 @@ static void texts_have_their_length_in_characters(void **state)
     expect_text("string", "ab", "ab");
 }
 
+/* A float's bounds are those of what is written, not of what was given. */
+static void floats_are_counted_as_they_are_written(void **state)
+{
+    (void)state;
+    open_column("float");
+    add((struct ps_orc_value){.real = 0.1});
+    add((struct ps_orc_value){.real = 0.3});
+    end();
+    PsOrc__ColumnStatistics *statistics = statistics_of(1);
+    assert_true(statistics->double_statistics->minimum == (double)0.1F);
+    assert_true(statistics->double_statistics->maximum == (double)0.3F);
+    ps_orc__column_statistics__free_unpacked(statistics, NULL);
+    close_column();
+}
+
+/* Nanoseconds are in a stream of their own, which is whole, too. */
+static void the_second_stream_has_every_row(void **state)
+{
+    size_t length, rows = 0;
+    unsigned kind;
+    int64_t values[512];
+    (void)state;
+    open_column("timestamp");
+    for (uint32_t i = 0; i < 700; i++)
+        add((struct ps_orc_value){.seconds = 1700000000 + i, .nanoseconds = i * i * 1001});
+    end();
+    struct orc_bytes bytes;
+    bytes.at = stream_of(SECONDARY, &length);
+    for (bytes.end = bytes.at + length; bytes.at < bytes.end;)
+        rows += orc_read_run(&bytes, false, values, &kind);
+    assert_int_equal(rows, 700);
+    close_column();
+}
+
 /* The filter of a row with this number. */
 static size_t filter_of(double number, uint8_t *bits, size_t room)
 {
@@ -203,6 +243,8 @@ int main(void)
         cmocka_unit_test(stripes_are_counted_once),
         cmocka_unit_test(lists_and_items_are_counted),
         cmocka_unit_test(texts_have_their_length_in_characters),
+        cmocka_unit_test(floats_are_counted_as_they_are_written),
+        cmocka_unit_test(the_second_stream_has_every_row),
         cmocka_unit_test(a_filter_knows_one_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
