@@ -117,7 +117,8 @@ public class OrcDump {
         case LONG: return Long.valueOf(text);
         case FLOAT: return Double.valueOf(text);
         case DECIMAL: return new org.apache.orc.storage.serde2.io.HiveDecimalWritable(text);
-        case DATE: return new java.sql.Date(Long.parseLong(text) * 86400000L);
+        // By year, month and day, which are what ORC asks it for: before 1582 its milliseconds are of another calendar.
+        case DATE: return java.sql.Date.valueOf(java.time.LocalDate.ofEpochDay(Long.parseLong(text)));
         case TIMESTAMP: return new java.sql.Timestamp(Long.parseLong(text));
         default: return text;
         }
