@@ -12,6 +12,8 @@
 #define FIRST_LIMIT 256
 #define RETRY_NS (PS_NS_PER_S / 5)
 #define RETRY_MAX_NS (3 * PS_NS_PER_S)
+#define ROUND_BYTES                                                                                          \
+    (UINT64_C(256) << 10)           /* of one transaction: a database takes tens of milliseconds for them */
 #define NEWS_NS (50 * PS_NS_PER_MS) /* a transaction for each lease would cost more than the events */
 
 char *ps_tables_room(struct ps_tables_bytes *to, size_t more)
@@ -361,6 +363,7 @@ const struct ps_store_ops ps_database_store = {
     .works_again = "the database can be written again",
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_MAX_NS,
+    .round_bytes = ROUND_BYTES,
     .news_ns = NEWS_NS,
     .open = store_open,
     .close = store_close,

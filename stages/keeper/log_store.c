@@ -192,6 +192,7 @@ const struct ps_store_ops ps_log_store = {
     .works_again = "the disk can be written again",
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_NS,
+    .round_bytes = UINT64_C(4) << 20,
     .news_ns = 0, /* a write of one block */
     .open = log_store_open,
     .close = log_store_close,

@@ -41,6 +41,8 @@ struct ps_store_ops {
     const char *works_again; /* "the disk can be written again" */
     /* After a failure, how long it waits before it tries again; doubled up to retry_max_ns. */
     uint64_t retry_ns, retry_max_ns;
+    /* Of one sync: more would keep those who came first waiting, and what was delivered meanwhile from being written. */
+    uint64_t round_bytes;
     /* What was delivered is written so much later at most, when nothing is put. */
     uint64_t news_ns;
     /* Opens it, or makes it, for one keeper alone. `settings` are the store's own. Returns NULL on failure. */

@@ -8,9 +8,7 @@
 
 #define SPACE_LOOK_NS PS_NS_PER_S /* between looks at the room that is left */
 #define NEWS_SYNC_NS PS_NS_PER_S  /* what was delivered is synced within */
-/* Of one sync: more would keep those who came first waiting. */
-#define ROUND_BYTES (UINT64_C(4) << 20)
-#define ROUND_LEASES 32U /* of one producer, before the next one's turn */
+#define ROUND_LEASES 32U          /* of one producer, before the next one's turn */
 
 static uint64_t now_ns(void)
 {
@@ -125,13 +123,14 @@ static void open_store(struct ps_keeper *keeper)
 /* Takes what the producers have put. Returns whether there was anything. */
 static bool collect(struct ps_keeper *keeper, uint64_t now)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, round_bytes = keeper->settings.store->round_bytes;
     bool any = false, more = true;
-    while (more && bytes < ROUND_BYTES) {
+    while (more && bytes < round_bytes) {
         more = false;
         for (unsigned i = 0; i < keeper->settings.producers; i++) {
             struct ps_lease *lease;
-            for (unsigned k = 0; k < ROUND_LEASES && (lease = ps_spsc_pop(keeper->producers[i].ring)) != NULL;
+            for (unsigned k = 0; k < ROUND_LEASES && bytes < round_bytes &&
+                                 (lease = ps_spsc_pop(keeper->producers[i].ring)) != NULL;
                  k++) {
                 ps_keeper_entry_add(keeper, lease, i, now);
                 keeper->seen_events += lease->count;
