@@ -1,7 +1,8 @@
 /* Which datanodes are silent. A pipeline of which nothing is heard does not say who is to blame: its first datanode waits for the second
  * one, and so on, each for about a minute (dfs.client.socket-timeout of the datanodes). So each of them is asked on a connection of its
- * own for a byte of the block: any answer will do, a refusal too. A process that stands still, a machine that is gone and a disk that
- * hangs do not answer. (Hadoop's client waits longer than its datanodes, and takes their word.)
+ * own to read the block, and no byte of it: any answer will do, a refusal too. A process that stands still, a machine that is gone and a
+ * disk that hangs do not answer. (Asked for a byte of a block in which there is none yet, a datanode waits 3 s for it, BlockSender's
+ * waitForMinLength: it would look as silent as the one behind it.) (Hadoop's client waits longer than its datanodes, and takes their word.)
  *
  * Who did not answer is left out of new blocks for `exclude_ns`, as datanodes are that no pipeline could be set up with by Hadoop's
  * client (DFSClient, DataStreamer.excludedNodes), or until it answers: it is asked again now and then.
@@ -110,7 +111,7 @@ static char *encode_question(const struct ps_hdfs_inquiry *inquiry, size_t *leng
     header.base_header = &base;
     header.client_name = (char *)(uintptr_t)ps_namenode_client(inquiry->hdfs->namenode);
     operation.header = &header;
-    operation.len = 1;
+    operation.len = 0;
     return ps_operation_encode(PS_OPERATION_READ_BLOCK, &operation.base, length);
 }
 

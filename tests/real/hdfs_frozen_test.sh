@@ -25,6 +25,18 @@ await 60 grep -q "INFO hdfs_writer: datanode $address answers again" "$work/writ
 write_wait two
 same two
 
+step "one stands still before a pipeline is set up: those that wait for it with a block without bytes are not taken for silent"
+hdfs_signal STOP datanode1
+address=127.0.0.1:$((port + 62 + 3))
+for file in early{1..4}; do
+    : >"$work/writer.log"
+    write "$file" --timeout 16000 --replication 3 --block-size 1048576 --batch 1000 --batches 3
+    silent=$(grep -oE "WARN hdfs_writer: datanode [0-9.:]+: no answer within" "$work/writer.log" | grep -cvF "$address:" || true)
+    ((silent == 0)) || fail "a DataNode that waits for another one is called silent"
+done
+hdfs_signal CONT datanode1
+for file in early{1..4}; do same "$file"; done
+
 step "the only DataNode of a pipeline, then the NameNode: they are waited for"
 write_start one --timeout 30000 --replication 1 --block-size 1048576 --batch 60000
 await_progress 15
