@@ -212,8 +212,13 @@ static const struct unit byte_units[] = {
     {"p", UINT64_C(1) << 50},
     {"e", UINT64_C(1) << 60},
 };
-static const struct unit time_units[] = {{"", 1},      {"ms", 1},      {"s", 1000},
-                                         {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+#define TIME_UNITS                                                                                           \
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000},                                                    \
+    {                                                                                                        \
+        "d", 86400000                                                                                        \
+    }
+static const struct unit time_units[] = {{"", 1}, TIME_UNITS};
+static const struct unit second_units[] = {{"", 1000}, TIME_UNITS};
 
 /* A number with a unit; less than 0 is 0. Smaller units than a millisecond round down. */
 static bool parse_number(const char *text, const struct unit *units, size_t unit_count, uint64_t *number)
@@ -237,7 +242,8 @@ static bool parse_number(const char *text, const struct unit *units, size_t unit
             *number = 0;
         return true;
     }
-    if (units == time_units && (strcasecmp(end, "us") == 0 || strcasecmp(end, "ns") == 0)) {
+    if ((units == time_units || units == second_units) &&
+        (strcasecmp(end, "us") == 0 || strcasecmp(end, "ns") == 0)) {
         *number = negative ? 0 : value / (end[0] == 'u' || end[0] == 'U' ? 1000 : 1000000);
         return true;
     }
@@ -268,6 +274,12 @@ uint64_t ps_hadoop_configuration_ms(const struct ps_hadoop_configuration *config
                                     uint64_t missing)
 {
     return number_of(configuration, key, time_units, PS_COUNT_OF(time_units), missing);
+}
+
+uint64_t ps_hadoop_configuration_seconds_ms(const struct ps_hadoop_configuration *configuration,
+                                            const char *key, uint64_t missing)
+{
+    return number_of(configuration, key, second_units, PS_COUNT_OF(second_units), missing);
 }
 
 /* ---- the umask ---- */
@@ -317,9 +329,11 @@ unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *con
 
 /* ---- what the keys that this program reads must be ---- */
 
-#define CHUNK_BYTES_DEFAULT 512U /* dfs.bytes-per-checksum */
+#define CHUNK_KEY "dfs.bytes-per-checksum"
+#define PACKET_KEY "dfs.client-write-packet-size"
+#define CHUNK_BYTES_DEFAULT 512U
 
-enum form { NUMBER, BYTES, MILLISECONDS, UMASK };
+enum form { NUMBER, PLAIN_BYTES, BYTES, MILLISECONDS, SECONDS, UMASK };
 
 static const struct {
     const char *key;
@@ -327,12 +341,14 @@ static const struct {
     uint64_t min, max;
 } forms[] = {
     {"dfs.blocksize", BYTES, 1, INT64_MAX},
-    {"dfs.bytes-per-checksum", NUMBER, 1, INT32_MAX},
-    {"dfs.client-write-packet-size", NUMBER, 1, 16U << 20},
+    {CHUNK_KEY, PLAIN_BYTES, 1, 1U << 20},   /* PS_PACKET_CHUNK_BYTES_MAX */
+    {PACKET_KEY, PLAIN_BYTES, 1, 16U << 20}, /* PS_PACKET_BYTES_MAX */
     {"dfs.client.block.write.replace-datanode-on-failure.min-replication", NUMBER, 0, INT32_MAX},
     {"dfs.client.block.write.retries", NUMBER, 0, INT32_MAX},
+    {"dfs.client.datanode-restart.timeout", SECONDS, 0, INT32_MAX},
     {"dfs.client.failover.sleep.base.millis", NUMBER, 0, INT32_MAX},
     {"dfs.client.failover.sleep.max.millis", NUMBER, 0, INT32_MAX},
+    {"dfs.client.pipeline.recovery.max-retries", NUMBER, 0, INT32_MAX},
     {"dfs.client.socket-timeout", NUMBER, 0, INT32_MAX},
     {"dfs.client.write.exclude.nodes.cache.expiry.interval.millis", MILLISECONDS, 0, INT64_MAX / 1000000},
     {"dfs.replication", NUMBER, 1, 512},
@@ -350,11 +366,14 @@ static bool parse_form(enum form form, const char *text, uint64_t *number)
     unsigned umask;
     switch (form) {
     case NUMBER:
+    case PLAIN_BYTES:
         return parse_number(text, plain_units, PS_COUNT_OF(plain_units), number);
     case BYTES:
         return parse_number(text, byte_units, PS_COUNT_OF(byte_units), number);
     case MILLISECONDS:
         return parse_number(text, time_units, PS_COUNT_OF(time_units), number);
+    case SECONDS:
+        return parse_number(text, second_units, PS_COUNT_OF(second_units), number);
     case UMASK:
         return parse_umask(text, &umask);
     }
@@ -363,7 +382,11 @@ static bool parse_form(enum form form, const char *text, uint64_t *number)
 
 static enum ps_status check_forms(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
-    static const char *const names[] = {"a number", "a size (128m)", "a time (60s)", "an umask (022)"};
+    static const char *const names[] = {
+        [NUMBER] = "a number",      [PLAIN_BYTES] = "a number of bytes, which has no unit here (65536)",
+        [BYTES] = "a size (128m)",  [MILLISECONDS] = "a time (60s)",
+        [SECONDS] = "a time (60s)", [UMASK] = "an umask (022)",
+    };
     for (size_t i = 0; i < PS_COUNT_OF(forms); i++) {
         const char *text = ps_hadoop_configuration_text(configuration, forms[i].key);
         const char *place = ps_hadoop_configuration_place(configuration, forms[i].key);
@@ -381,23 +404,45 @@ static enum ps_status check_forms(const struct ps_hadoop_configuration *configur
     return PS_OK;
 }
 
+static bool is_one_of(const char *text, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* DataChecksum.Type. A namenode does not start with another one; a client takes CRC32C instead, and only logs it. */
+static enum ps_status check_checksum(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
+{
+    static const char key[] = "dfs.checksum.type";
+    static const char *const types[] = {"CRC32C", "CRC32", "NULL"};
+    const char *text = ps_hadoop_configuration_text(configuration, key);
+    if (text == NULL || is_one_of(text, types, PS_COUNT_OF(types)))
+        return PS_OK;
+    return ps_err_set(err,
+                      "%s: %s = '%s' is not CRC32C (Hadoop's default), CRC32 or NULL; without the key it is "
+                      "the namenode's",
+                      ps_hadoop_configuration_place(configuration, key), key, text);
+}
+
 /* DFSOutputStream and ReplaceDatanodeOnFailure.getPolicy refuse these when a file is written. */
 static enum ps_status check_writing(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
+    static const char *const policies[] = {"DEFAULT", "NEVER", "ALWAYS"};
     static const char policy_key[] = "dfs.client.block.write.replace-datanode-on-failure.policy";
     const char *policy = ps_hadoop_configuration_text(configuration, policy_key);
-    uint64_t chunk_bytes =
-        ps_hadoop_configuration_number(configuration, "dfs.bytes-per-checksum", CHUNK_BYTES_DEFAULT);
+    uint64_t chunk_bytes = ps_hadoop_configuration_number(configuration, CHUNK_KEY, CHUNK_BYTES_DEFAULT);
     if (ps_hadoop_configuration_bytes(configuration, "dfs.blocksize", 0) % chunk_bytes != 0)
         return ps_err_set(err, "%s: dfs.blocksize = '%s' is no multiple of %llu (dfs.bytes-per-checksum)",
                           ps_hadoop_configuration_place(configuration, "dfs.blocksize"),
                           ps_hadoop_configuration_text(configuration, "dfs.blocksize"),
                           (unsigned long long)chunk_bytes);
-    if (policy != NULL && strcasecmp(policy, "DEFAULT") != 0 && strcasecmp(policy, "NEVER") != 0 &&
-        strcasecmp(policy, "ALWAYS") != 0)
+    if (policy != NULL && !is_one_of(policy, policies, PS_COUNT_OF(policies)))
         return ps_err_set(err, "%s: %s = '%s' is not DEFAULT, NEVER or ALWAYS",
                           ps_hadoop_configuration_place(configuration, policy_key), policy_key, policy);
-    return PS_OK;
+    return check_checksum(configuration, err);
 }
 
 /* ---- loading ---- */

@@ -58,6 +58,9 @@ uint64_t ps_hadoop_configuration_bytes(const struct ps_hadoop_configuration *con
 /* With ns, us, ms, s, m, h, d behind it, else milliseconds (Configuration.getTimeDuration). */
 uint64_t ps_hadoop_configuration_ms(const struct ps_hadoop_configuration *configuration, const char *key,
                                     uint64_t missing);
+/* In milliseconds, too, but a number without a unit is of seconds (Configuration.getTimeDuration with SECONDS). */
+uint64_t ps_hadoop_configuration_seconds_ms(const struct ps_hadoop_configuration *configuration,
+                                            const char *key, uint64_t missing);
 /* fs.permissions.umask-mode: octal ("022"), or what is left ("u=rwx,g=rx,o="), as in UmaskParser; 022 if it is not set. */
 unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *configuration);
 /* "file:line" of the value, for messages; NULL: it is not set. */

@@ -460,8 +460,8 @@ static struct ps_hdfs_limits limits_of(const struct ps_hadoop_configuration *con
         .recoveries_max = (unsigned)ps_hadoop_configuration_number(
             configuration, "dfs.client.pipeline.recovery.max-retries", 5),
         .restart_ns =
-            ps_hadoop_configuration_number(configuration, "dfs.client.datanode-restart.timeout", 30) *
-            PS_NS_PER_S,
+            ps_hadoop_configuration_seconds_ms(configuration, "dfs.client.datanode-restart.timeout", 30000) *
+            PS_NS_PER_MS,
         .packet_bytes = (uint32_t)ps_hadoop_configuration_number(
             configuration, "dfs.client-write-packet-size", WRITE_PACKET_BYTES),
         .exclude_ns =

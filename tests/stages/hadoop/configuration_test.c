@@ -116,6 +116,10 @@ static void test_typed_values(void **state)
     assert_int_equal(ps_hadoop_configuration_ms(configuration, "us", 1), 2);
     assert_int_equal(ps_hadoop_configuration_ms(configuration, "n", 1), 16);
     assert_int_equal(ps_hadoop_configuration_ms(NULL, "n", 9), 9);
+    assert_int_equal(ps_hadoop_configuration_seconds_ms(configuration, "s", 1), 2000);
+    assert_int_equal(ps_hadoop_configuration_seconds_ms(configuration, "us", 1), 2);
+    assert_int_equal(ps_hadoop_configuration_seconds_ms(configuration, "n", 1), 16000);
+    assert_int_equal(ps_hadoop_configuration_seconds_ms(NULL, "n", 9), 9);
     ps_hadoop_configuration_free(configuration);
 }
 
@@ -166,6 +170,24 @@ static void test_broken_files(void **state)
         {"<configuration><property><name>dfs.blocksize</name><value>1m</value></property>"
          "<property><name>dfs.bytes-per-checksum</name><value>1000</value></property></configuration>",
          "is no multiple of 1000"},
+        {"<configuration>\n<property><name>dfs.checksum.type</name><value>MD5</value></property>"
+         "</configuration>",
+         "hdfs-site.xml:2: dfs.checksum.type = 'MD5' is not CRC32C (Hadoop's default), CRC32 or NULL"},
+        {"<configuration><property><name>dfs.bytes-per-checksum</name><value>2097152</value></property>"
+         "</configuration>",
+         "hdfs-site.xml:1: dfs.bytes-per-checksum = '2097152' is not between 1 and 1048576"},
+        {"<configuration><property><name>dfs.client-write-packet-size</name><value>64k</value></property>"
+         "</configuration>",
+         "dfs.client-write-packet-size = '64k' is not a number of bytes, which has no unit here (65536)"},
+        {"<configuration><property><name>dfs.write.packet.size</name><value>16777217</value></property>"
+         "</configuration>",
+         "dfs.client-write-packet-size = '16777217' is not between 1 and 16777216"},
+        {"<configuration><property><name>dfs.client.datanode-restart.timeout</name><value>soon</value>"
+         "</property></configuration>",
+         "dfs.client.datanode-restart.timeout = 'soon' is not a time (60s)"},
+        {"<configuration><property><name>dfs.client.pipeline.recovery.max-retries</name><value>many</value>"
+         "</property></configuration>",
+         "dfs.client.pipeline.recovery.max-retries = 'many' is not a number"},
         {"<configuration><property><name>dfs.client.block.write.replace-datanode-on-failure.policy</name>"
          "<value>SOMETIMES</value></property></configuration>",
          "is not DEFAULT, NEVER or ALWAYS"},
