@@ -13,7 +13,7 @@
 #
 # Examples:
 #   ./test.sh --changed                      after an edit
-#   ./test.sh --preset asan '^stages_net_'   one folder's tests under AddressSanitizer
+#   ./test.sh --preset asan '^stages_tls_'   one folder's tests under AddressSanitizer
 #   ./test.sh --real kafka                   what a real broker shows
 #
 # A test's name is its path: tests/core/flow/batch_test.c is core_flow_batch.

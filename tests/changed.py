@@ -8,7 +8,7 @@ does not know included, and with BASE also the commits since BASE. Chosen are
 
 - the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
 - the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
-  or, for a part without a header of its own, through that of the whole (netcat for stages/net/stream.c and stages/net/stream_connection.c),
+  or, for a part without a header of its own, through that of the whole (netcat for stages/stream/stream.c and stages/stream/connection.c),
 - tests whose own files changed, and those that include a changed header, as the build knows it,
 - for a command (core/commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
@@ -83,8 +83,8 @@ def include_lines(pattern, *where):
 
 
 def headers_of(path):
-    """The headers through which other folders use a file: its own, or, for a part without one (stream_connection.c), those of its folder
-    that it includes (stream_parts.h) and that these include (stream.h); and those of the files of its folder that use these, and so on."""
+    """The headers through which other folders use a file: its own, or, for a part without one (connection.c), those of its folder
+    that it includes (parts.h) and that these include (stream.h); and those of the files of its folder that use these, and so on."""
     folder, name = os.path.split(path)
     inside = [(file, header) for file, header in include_lines(f'^#include "{folder}/[^/]*"', f"{folder}/*.[ch]") if os.path.dirname(file) == folder]
     own = path.rsplit(".", 1)[0] + ".h"
@@ -100,7 +100,7 @@ def headers_of(path):
 
 
 def users(path):
-    """The files of other folders that use a file: netcat.c for stages/net/stream.c and stages/net/stream_connection.c."""
+    """The files of other folders that use a file: netcat.c for stages/stream/stream.c and stages/stream/connection.c."""
     headers = headers_of(path)
     found = include_lines('^#include "(stages|regex|bench)/', "stages", "regex", "bench")
     return sorted({user for user, header in found if header in headers and os.path.dirname(user) != os.path.dirname(path)})

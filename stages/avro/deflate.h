@@ -1,11 +1,11 @@
 /* A compressed connection: inflates what is read from below it and deflates what is written, one zlib stream each way,
- * flushed after each write. Below is a socket or TLS; above may be TLS again. Results are those of stages/net/tls.h.
+ * flushed after each write. Below is a socket or TLS; above may be TLS again. Results are those of stages/tls/tls.h.
  *
  * Thread: the connection's owner. Never blocks. */
 #pragma once
 
 #include "stages/avro/zlib.h"
-#include "stages/net/tls.h"
+#include "stages/tls/tls.h"
 
 #define PS_AVRO_DEFLATE_IN_BYTES 8192U
 

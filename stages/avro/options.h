@@ -6,8 +6,8 @@
 #pragma once
 
 #include "stages/avro/transport.h"
-#include "stages/net/tls_stage.h"
 #include "stages/rpc/options.h"
+#include "stages/tls/stage.h"
 
 struct ps_avro_options {
     /* As bound. */

@@ -1,4 +1,4 @@
-/* The server of Flume's Avro protocol over the connections of a stream (stages/net/stream.h): calls become rows of a
+/* The server of Flume's Avro protocol over the connections of a stream (stages/stream/stream.h): calls become rows of a
  * batch, which point to where they were received, and are answered when all channels that must have promised.
  *
  * Several calls of one connection may be under way; each is answered by its serial number when it is decided, in any order, as Flume does.
@@ -9,8 +9,8 @@
 
 #include "stages/avro/event.h"
 #include "stages/avro/request.h"
-#include "stages/net/calls.h"
-#include "stages/net/stream.h"
+#include "stages/stream/calls.h"
+#include "stages/stream/stream.h"
 
 struct ps_avro_server {
     struct ps_stream *stream;

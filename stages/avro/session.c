@@ -1,14 +1,14 @@
 #include "stages/avro/session.h"
 
 #include "stages/avro/deflate.h"
-#include "stages/net/socket_pipe.h"
+#include "stages/tls/socket_pipe.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #define TLS_RECORD 0x16
-/* Inflating takes 40 KB, deflating answers 5 KB, and TLS what stream_tls.c says. */
+/* Inflating takes 40 KB, deflating answers 5 KB, and TLS what stages/stream/tls.c says. */
 #define DEFLATE_BYTES (56U * 1024U)
 #define TLS_BYTES (16U * 1024U)
 

@@ -6,7 +6,7 @@
  * Thread: the worker's. Memory is allocated when a connection is opened, and by TLS. */
 #pragma once
 
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 
 /* Settings: NULL. */
 extern const struct ps_stream_session_ops ps_avro_session_deflate;

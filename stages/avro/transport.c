@@ -1,7 +1,7 @@
 #include "stages/avro/transport.h"
 
 #include "stages/avro/deflate.h"
-#include "stages/net/socket_pipe.h"
+#include "stages/tls/socket_pipe.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -5,11 +5,11 @@
  *   data transfer  length, message
  *   metastore      length, message; unprotected bytes, too
  *
- * Results as of stages/net/transport.h. Thread: the connection's owner. Never waits. */
+ * Results as of stages/tls/transport.h. Thread: the connection's owner. Never waits. */
 #pragma once
 
-#include "stages/net/sasl.h"
-#include "stages/net/transport.h"
+#include "stages/sasl/sasl.h"
+#include "stages/tls/transport.h"
 
 #define PS_SASL_FRAME_BYTES_MAX (64U << 20)
 #define PS_SASL_HEAD_BYTES 64U /* what stands before a message at most */

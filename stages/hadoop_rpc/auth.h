@@ -3,7 +3,7 @@
  * context has.
  *
  * SASL is a byte stream to the calls above it (SaslRpcClient.java wraps streams, not messages), so it is a struct ps_transport
- * (stages/net/transport.h):
+ * (stages/tls/transport.h):
  *
  *   handshake   Sends the connection header itself ("hrpc", 9, the service class, 0xdf for SASL), then exchanges RpcSaslProto in
  *               requests and responses of call id -33. A server without security answers SUCCESS at once ("switch to
@@ -16,7 +16,7 @@
  * Thread: the worker of the file system. */
 #pragma once
 
-#include "stages/net/transport.h"
+#include "stages/tls/transport.h"
 
 enum ps_hadoop_rpc_method {
     PS_HADOOP_RPC_SIMPLE,   /* the connection context names the user, and the real user behind a proxy user */

@@ -3,8 +3,8 @@
 #include "core/printable.h"
 #include "stages/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/hadoop/sasl_pipe.h"
-#include "stages/net/digest_md5.h"
-#include "stages/net/sasl_gssapi.h"
+#include "stages/sasl/digest_md5.h"
+#include "stages/sasl/sasl_gssapi.h"
 #include "stages/varint.h"
 
 #include <endian.h>

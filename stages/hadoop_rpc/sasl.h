@@ -13,8 +13,8 @@
 
 #include "stages/hadoop/credentials.h"
 #include "stages/hadoop_rpc/auth.h"
-#include "stages/net/gssapi.h"
-#include "stages/net/sasl.h"
+#include "stages/sasl/gssapi.h"
+#include "stages/sasl/sasl.h"
 
 /* Of one namenode; const but for what the functions that it names do. The settings of the transport. */
 struct ps_hadoop_rpc_sasl {

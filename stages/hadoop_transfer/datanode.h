@@ -1,7 +1,7 @@
 /* A connection to one datanode for one operation of data transfer: finds its address, connects, lets the security's handshake take
  * place, sends the operation, and then gives its owner the bytes in both directions (DataStreamer.StreamerStreams).
  *
- * Security is a transport of stages/net/transport.h: SASL and encryption of data transfer wrap the byte stream.
+ * Security is a transport of stages/tls/transport.h: SASL and encryption of data transfer wrap the byte stream.
  *
  * Thread: the worker of the file system. */
 #pragma once

@@ -3,7 +3,7 @@
 #include "core/printable.h"
 #include "stages/hadoop/proto/transfer_sasl.pb-c.h"
 #include "stages/hadoop/sasl_pipe.h"
-#include "stages/net/digest_md5.h"
+#include "stages/sasl/digest_md5.h"
 #include "stages/varint.h"
 
 #include <endian.h>

@@ -15,8 +15,8 @@
  * Thread: the worker of the file system. */
 #pragma once
 
-#include "stages/net/sasl.h"
-#include "stages/net/transport.h"
+#include "stages/sasl/sasl.h"
+#include "stages/tls/transport.h"
 
 /* Settings of one connection. `name` NULL: no exchange takes place, and nothing is protected. */
 struct ps_transfer_sasl {

@@ -6,7 +6,7 @@
 #include "stages/hadoop/protection.h"
 #include "stages/hadoop_rpc/sasl.h"
 #include "stages/hadoop_transfer/sasl.h"
-#include "stages/net/gssapi.h"
+#include "stages/sasl/gssapi.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -12,7 +12,7 @@
  *
  * With Kerberos, tickets come by principal and keytab, else from the default cache (kinit). Where there is no principal, and the
  * environment has HADOOP_TOKEN_FILE_LOCATION, the delegation token of that file for the namenode comes before a ticket. A helper thread gets them before a
- * connection to a namenode needs them (stages/net/gssapi.h); so there is nothing to renew, and a ticket that expires while a
+ * connection to a namenode needs them (stages/sasl/gssapi.h); so there is nothing to renew, and a ticket that expires while a
  * connection is open does not matter to the server.
  *
  * Thread: the worker of the file system. */

@@ -2,8 +2,8 @@
 
 #include "core/printable.h"
 #include "stages/hadoop/sasl_pipe.h"
-#include "stages/net/digest_md5.h"
-#include "stages/net/sasl_gssapi.h"
+#include "stages/sasl/digest_md5.h"
+#include "stages/sasl/sasl_gssapi.h"
 
 #include <endian.h>
 #include <poll.h>

@@ -12,9 +12,9 @@
  * Thread: the worker of the metastore's client. */
 #pragma once
 
-#include "stages/net/gssapi.h"
-#include "stages/net/sasl.h"
-#include "stages/net/transport.h"
+#include "stages/sasl/gssapi.h"
+#include "stages/sasl/sasl.h"
+#include "stages/tls/transport.h"
 
 /* Settings of the transport. */
 struct ps_hive_sasl {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/stage.h"
-#include "stages/net/tls.h"
+#include "stages/tls/tls.h"
 
 struct ps_jetty_options {
     struct ps_pairs pool, http, tls, connector;

@@ -1,4 +1,4 @@
-/* The server side of HTTP/1.1 over stages/net/stream: requests of each connection in order, each given to a handler that
+/* The server side of HTTP/1.1 over stages/stream/stream.h: requests of each connection in order, each given to a handler that
  * makes events of it, each answered when every required channel has promised them, in order.
  *
  * A request is one transaction: its events are in one batch, all or none (a handler that has more than a batch takes says
@@ -9,7 +9,7 @@
 #pragma once
 
 #include "stages/http/message.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 
 /* A request that a handler makes events of. */
 struct ps_http_exchange {
@@ -59,7 +59,7 @@ struct ps_http_server_options {
 struct ps_http_connection;
 
 struct ps_http_server {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     struct ps_http_server_options options;
     struct ps_port *port;
     struct ps_http_connection **chunks; /* by the slot of the stream's connection */
@@ -76,7 +76,7 @@ enum ps_status ps_http_server_init(struct ps_http_server *server,
 void ps_http_server_fini(struct ps_http_server *server);
 
 /* For the stage's struct ps_source_ops: they expect a state that begins with the server. `work`, `paused` and `drain` are
- * those of stages/net/stream.h. */
+ * those of stages/stream/stream.h. */
 uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now *now);
 void ps_http_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
                              const struct ps_now *now);

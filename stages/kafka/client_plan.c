@@ -1,7 +1,7 @@
 #include "stages/kafka/client_plan.h"
 
 #include "stages/kafka/producer.h"
-#include "stages/net/tls.h"
+#include "stages/tls/tls.h"
 
 #include <inttypes.h>
 #include <stdio.h>

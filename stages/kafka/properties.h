@@ -14,7 +14,7 @@
 
 #include "stages/kafka/settings.h"
 #include "stages/note.h"
-#include "stages/net/tls.h"
+#include "stages/tls/tls.h"
 
 #include <stdio.h>
 

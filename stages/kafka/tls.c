@@ -6,7 +6,7 @@
  * only at a self-signed certificate, and those of the key's chain are left out. */
 #include "stages/kafka/tls.h"
 
-#include "stages/net/keystore.h"
+#include "stages/keystore/keystore.h"
 
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>

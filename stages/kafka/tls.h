@@ -1,5 +1,5 @@
 /* Key and trust stores of a Kafka client: Java's ssl.keystore.*, ssl.truststore.* and ssl.key.password, or
- * Flume's global SSL settings, are read (stages/net/keystore.h) and handed to librdkafka as PEM in memory.
+ * Flume's global SSL settings, are read (stages/keystore/keystore.h) and handed to librdkafka as PEM in memory.
  * Control thread only: reads files. */
 #pragma once
 

@@ -5,7 +5,7 @@
  * PS_TRANSPORT_REASON_BYTES to it when they fail; the owner then closes the connection (ps_client_close). */
 #pragma once
 
-#include "stages/net/transport.h"
+#include "stages/tls/transport.h"
 
 #include <sys/socket.h>
 

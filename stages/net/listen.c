@@ -6,7 +6,7 @@
 
 #include "stages/net/lookup.h"
 #include "stages/net/port_owner.h"
-#include "stages/net/tls_stage.h"
+#include "stages/tls/stage.h"
 
 static const char *host_of(const struct ps_bind_options *listen)
 {

@@ -6,7 +6,7 @@
 
 #include "core/stage.h"
 #include "stages/net/address.h"
-#include "stages/net/tls.h"
+#include "stages/tls/tls.h"
 
 /* "listens on 10.0.0.1:514 (TCP, TLS)"; host and port as configured. */
 void ps_listen_outline(FILE *out, const struct ps_bind_options *listen, bool tls);

@@ -4,11 +4,11 @@
 
 #include <strings.h>
 
-#include "stages/net/tls_stage.h"
 #include "stages/rpc/options.h"
 #include "stages/rpc/sink.h"
 #include "stages/thrift/rpc.h"
 #include "stages/thrift/sasl_session.h"
+#include "stages/tls/stage.h"
 
 #define KERBEROS_WAIT_MS 1000U /* for the first tickets, when the sink is built */
 

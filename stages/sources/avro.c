@@ -5,14 +5,14 @@
 
 #include <strings.h>
 
+#include "core/quantity.h"
 #include "stages/avro/server.h"
 #include "stages/avro/session.h"
 #include "stages/net/ip_filter.h"
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/stream.h"
-#include "stages/net/tls_stage.h"
-#include "core/quantity.h"
+#include "stages/stream/stream.h"
+#include "stages/tls/stage.h"
 
 #define MESSAGE_BYTES (INT64_C(64) << 20)
 
@@ -27,7 +27,7 @@ struct avro_plan {
 };
 
 struct avro_state {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     const struct avro_plan *plan;
     struct ps_avro_server server;
 };

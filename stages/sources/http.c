@@ -10,7 +10,7 @@
 #include "stages/http/server.h"
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/tls_stage.h"
+#include "stages/tls/stage.h"
 
 #define BODY_BYTES_MAX (1 << 30)
 #define BODY_BYTES (64U * 1024 * 1024) /* if the memory budget allows it */

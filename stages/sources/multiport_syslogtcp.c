@@ -10,9 +10,9 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 #include "stages/syslog/multi.h"
-#include "stages/net/tls_stage.h"
+#include "stages/tls/stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 #define REBIND_NS (3 * PS_NS_PER_S)

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/quantity.h"
+#include "core/utf8.h"
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
+#include "stages/stream/stream.h"
 #include "stages/text/charset.h"
-#include "stages/net/stream.h"
 #include "stages/text/scan.h"
-#include "core/utf8.h"
-#include "core/quantity.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)
 #define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
@@ -32,7 +32,7 @@ struct netcat_plan {
 };
 
 struct netcat_state {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;

@@ -4,7 +4,7 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 #include "stages/thrift/scribe.h"
 #include "stages/thrift/source.h"
 

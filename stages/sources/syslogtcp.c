@@ -4,9 +4,9 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 #include "stages/syslog/source.h"
-#include "stages/net/tls_stage.h"
+#include "stages/tls/stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 
@@ -18,7 +18,7 @@ struct syslogtcp_plan {
 };
 
 struct syslogtcp_state {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     const struct syslogtcp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;

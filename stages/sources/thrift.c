@@ -7,10 +7,10 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/stream.h"
-#include "stages/net/tls_stage.h"
+#include "stages/stream/stream.h"
 #include "stages/thrift/sasl_session.h"
 #include "stages/thrift/source.h"
+#include "stages/tls/stage.h"
 
 struct thrift_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */

@@ -4,7 +4,7 @@
 
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 #include "stages/thrift/legacy.h"
 
 #define MESSAGE_BYTES (16U << 20) /* of an event, if the memory budget allows it */
@@ -16,7 +16,7 @@ struct legacy_plan {
 };
 
 struct legacy_state {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     struct ps_port *port;
     uint32_t message_bytes_max;
     struct ps_event_headers headers;

@@ -10,8 +10,8 @@
  * Thread: the connection's owner. Never waits. */
 #pragma once
 
-#include "stages/net/sasl_gssapi.h"
-#include "stages/net/tls.h"
+#include "stages/sasl/sasl_gssapi.h"
+#include "stages/tls/tls.h"
 
 #define PS_THRIFT_SASL_BYTES_MAX 65536U /* of a message: a Kerberos token is at most so long */
 

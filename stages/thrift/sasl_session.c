@@ -1,6 +1,6 @@
 #include "stages/thrift/sasl_session.h"
 
-#include "stages/net/socket_pipe.h"
+#include "stages/tls/socket_pipe.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
  * and as a client's transport. Thread: the connection's owner. Never waits; allocates when a connection is opened. */
 #pragma once
 
-#include "stages/net/stream.h"
-#include "stages/net/tls_client.h"
+#include "stages/stream/stream.h"
 #include "stages/thrift/sasl.h"
+#include "stages/tls/client.h"
 
 struct ps_thrift_sasl_server {
     const struct ps_gss_acceptor *acceptor;

@@ -1,4 +1,4 @@
-/* The server of a Thrift service over the connections of a stream (stages/net/stream.h): calls become rows of a batch, which
+/* The server of a Thrift service over the connections of a stream (stages/stream/stream.h): calls become rows of a batch, which
  * point to where they were received, and are answered when all channels that must have promised.
  *
  * Several calls of one connection may be under way; they are answered in the order in which they came, because clients of
@@ -8,8 +8,8 @@
  * Thread: the source's worker. */
 #pragma once
 
-#include "stages/net/calls.h"
-#include "stages/net/stream.h"
+#include "stages/stream/calls.h"
+#include "stages/stream/stream.h"
 #include "stages/thrift/request.h"
 
 struct ps_thrift_server {

@@ -6,7 +6,7 @@
 #include "stages/thrift/server.h"
 
 struct ps_thrift_source {
-    struct ps_stream stream; /* must be first (stages/net/stream.h) */
+    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     struct ps_thrift_server server;
 };
 

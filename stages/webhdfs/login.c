@@ -1,9 +1,9 @@
 /* Who we are, for servers that ask for Kerberos (SPNEGO, RFC 4559): the first token of an exchange in a header, against the
  * cookie hadoop.auth, which says it for the next hours. libcurl's own way would ask the KDC on the worker's thread; here a
- * helper thread does (stages/net/gssapi.h). A datanode is not told: the URL that the namenode gives has a token of its own.
+ * helper thread does (stages/sasl/gssapi.h). A datanode is not told: the URL that the namenode gives has a token of its own.
  *
  * Source: org.apache.hadoop.security.authentication.client.KerberosAuthenticator. */
-#include "stages/net/gssapi.h"
+#include "stages/sasl/gssapi.h"
 #include "stages/webhdfs/parts.h"
 
 #include <openssl/evp.h>

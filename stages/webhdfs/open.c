@@ -6,7 +6,7 @@
 #include "stages/hadoop/credentials.h"
 #include "stages/hadoop/user.h"
 #include "stages/hadoop_rpc/name_service.h"
-#include "stages/net/keystore.h"
+#include "stages/keystore/keystore.h"
 #include "stages/webhdfs/webhdfs.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The operations of WebHDFS, each one call or a few. See webhdfs.h. */
-#include "stages/net/gssapi.h"
-#include "stages/net/keystore.h"
+#include "stages/sasl/gssapi.h"
+#include "stages/keystore/keystore.h"
 #include "stages/webhdfs/parts.h"
 
 #include <inttypes.h>

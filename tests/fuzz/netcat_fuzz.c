@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/flow/carver.h"
 #include "conf/bind.h"
-#include "stages/net/stream.h"
+#include "core/flow/carver.h"
+#include "stages/stream/stream.h"
 #include "stages/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "stages/net/datagrams.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 
 unsigned ps_test_tcp_port(const struct ps_test_stage *stage, uint16_t listener)
 {

@@ -1,8 +1,8 @@
-/* A transport of a client (stages/net/transport.h) in a fuzz target: the other side sends the input and closes. Whatever it is,
+/* A transport of a client (stages/tls/transport.h) in a fuzz target: the other side sends the input and closes. Whatever it is,
  * the session ends with a reason. */
 #pragma once
 
-#include "stages/net/transport.h"
+#include "stages/tls/transport.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -73,36 +73,40 @@ stages/sinks/*          SUBJECTS
 stages/serializers/*    SUBJECTS
 stages/deserializers/*  SUBJECTS
 stages/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
-stages/kafka/*          ENGINE stages/avro/* stages/net/* stages/text/*
+stages/kafka/*          ENGINE stages/avro/* stages/keystore/* stages/tls/* stages/text/*
 stages/syslog/*         ENGINE stages/text/*
-stages/http/*           ENGINE stages/net/* stages/text/*
-stages/avro/*           ENGINE stages/net/* stages/rpc/* stages/text/*
-stages/thrift/*         ENGINE stages/net/* stages/rpc/*
+stages/http/*           ENGINE stages/stream/* stages/tls/* stages/text/*
+stages/avro/*           ENGINE stages/rpc/* stages/stream/* stages/tls/* stages/text/*
+stages/thrift/*         ENGINE stages/net/* stages/rpc/* stages/sasl/* stages/stream/* stages/tls/*
 stages/rpc/*            ENGINE stages/net/*
 stages/irc/*            ENGINE stages/net/*
 stages/rules/*          ENGINE
-stages/net/*            ENGINE
+stages/net/*            ENGINE stages/tls/*
+stages/stream/*         ENGINE stages/net/* stages/tls/*
+stages/tls/*            ENGINE stages/keystore/*
+stages/keystore/*       ENGINE
+stages/sasl/*           ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
 stages/tail/*           ENGINE stages/text/*
 stages/segment/*        ENGINE stages/encryption/*
-stages/encryption/*     ENGINE stages/net/*
+stages/encryption/*     ENGINE
 stages/flume_log/*      ENGINE stages/encryption/*
 stages/lanes/*          ENGINE rings/*
 stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
 stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
 stages/filesystem/*     ENGINE
-stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/net/*
-stages/hadoop_rpc/*     ENGINE stages/hadoop/* stages/hadoop/proto/* stages/filesystem/* stages/net/*
-stages/hadoop_transfer/* ENGINE stages/hadoop/* stages/hadoop/proto/* stages/net/*
-stages/webhdfs/*        ENGINE stages/hadoop/* stages/hadoop_rpc/* stages/filesystem/* stages/http/* stages/net/*
-stages/hdfs/*           ENGINE stages/hadoop/* stages/hadoop/proto/* stages/hadoop_rpc/* stages/hadoop_transfer/* stages/webhdfs/* stages/filesystem/* stages/net/*
+stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/net/* stages/sasl/* stages/tls/*
+stages/hadoop_rpc/*     ENGINE stages/hadoop/* stages/hadoop/proto/* stages/filesystem/* stages/net/* stages/sasl/* stages/tls/*
+stages/hadoop_transfer/* ENGINE stages/hadoop/* stages/hadoop/proto/* stages/net/* stages/sasl/* stages/tls/*
+stages/webhdfs/*        ENGINE stages/hadoop/* stages/hadoop_rpc/* stages/filesystem/* stages/http/* stages/keystore/* stages/sasl/*
+stages/hdfs/*           ENGINE stages/hadoop/* stages/hadoop/proto/* stages/hadoop_rpc/* stages/hadoop_transfer/* stages/webhdfs/* stages/filesystem/* stages/sasl/*
 stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
 stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hadoop_file/* stages/text/*
 stages/orc/*            ENGINE stages/orc/proto/*
 stages/hive_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hdfs_sink/* stages/hive/* stages/hive_text/* stages/orc/* stages/text/*
 stages/hive_text/*      ENGINE stages/hive/* stages/orc/* stages/text/*
-stages/hive/*           ENGINE stages/orc/* stages/text/* stages/thrift/* stages/net/* stages/hadoop/*
+stages/hive/*           ENGINE stages/orc/* stages/text/* stages/thrift/* stages/net/* stages/sasl/* stages/tls/* stages/hadoop/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
@@ -117,7 +121,7 @@ expand() { # PATTERN...: one pattern a line
     for one; do
         case $one in
         ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_rpc|hadoop_transfer|hadoop_file|hdfs|webhdfs|hdfs_sink|orc|hive|hive_sink|hive_text)/*' ;;
+        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|stream|tls|keystore|sasl|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_rpc|hadoop_transfer|hadoop_file|hdfs|webhdfs|hdfs_sink|orc|hive|hive_sink|hive_text)/*' ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -236,8 +240,8 @@ isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
 sqlite3.h           stages/database/sqlite.c|core/commands/version.c
 libpq-fe.h          stages/database/postgres.c|core/commands/version.c
-gssapi/*            stages/net/gssapi*
-krb5.h              stages/net/gssapi.c
+gssapi/*            stages/sasl/gssapi*
+krb5.h              stages/sasl/gssapi.c
 expat.h             stages/hadoop/configuration_xml.c|core/commands/version.c
 protobuf-c/*        stages/hadoop/*|stages/orc/*|core/commands/version.c
 systemd/*           nowhere
@@ -299,7 +303,7 @@ for page in docs/stages/*.md; do
     [[ $declared == *" stages/${name%%_*}s/${name#*_}.c "* ]] || wrong "$page" "is about no stage"
 done
 
-# ---- fuzz targets have have inputs ----
+# ---- fuzz targets have inputs ----
 
 for file in tests/fuzz/*_fuzz.c; do
     name=$(basename "$file" _fuzz.c)

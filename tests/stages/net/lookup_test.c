@@ -17,7 +17,7 @@
 #include "stages/net/lookup.h"
 #include "stages/net/resolver.h"
 #include "stages/net/reverse_names.h"
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 
 extern const struct ps_stage_ops ps_source_netcat, ps_source_netcatudp, ps_source_syslogtcp,
     ps_source_syslogudp, ps_source_multiport_syslogtcp;

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 
 extern const struct ps_stage_ops ps_source_multiport_syslogtcp;
 

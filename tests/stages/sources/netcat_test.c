@@ -1,5 +1,5 @@
+#include "stages/stream/stream.h"
 #include "tests/support/net.h"
-#include "stages/net/stream.h"
 
 #include <errno.h>
 #include <stdio.h>

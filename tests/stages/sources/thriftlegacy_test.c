@@ -1,5 +1,5 @@
 /* Source thriftLegacy against a client that sends bytes. (The same bytes into a real Flume: tests/real/flume_oracle_legacy_test.sh.) */
-#include "stages/net/stream.h"
+#include "stages/stream/stream.h"
 #include "stages/thrift/legacy.h"
 #include "tests/support/legacy_rpc.h"
 #include "tests/support/net.h"

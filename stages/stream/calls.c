@@ -1,0 +1,81 @@
+#include "stages/stream/calls.h"
+
+#include <stdlib.h>
+
+#define CHUNK 64U
+
+void ps_calls_init(struct ps_calls *calls)
+{
+    *calls = (struct ps_calls){.chunk_count = 0};
+}
+
+void ps_calls_fini(struct ps_calls *calls)
+{
+    for (uint32_t i = 0; i < calls->chunk_count; i++) {
+        for (uint32_t j = 0; j < CHUNK; j++)
+            free(calls->chunks[i][j].reply);
+        free(calls->chunks[i]);
+    }
+    free(calls->chunks);
+    ps_calls_init(calls);
+}
+
+static bool grow(struct ps_calls *calls)
+{
+    uint32_t first = calls->chunk_count * CHUNK;
+    if ((calls->chunk_count & (calls->chunk_count - 1)) == 0) { /* 1, 2, 4, .. entries */
+        size_t room = calls->chunk_count == 0 ? 1 : 2 * (size_t)calls->chunk_count;
+        struct ps_call **chunks = realloc(calls->chunks, room * sizeof *chunks);
+        if (chunks == NULL)
+            return false;
+        calls->chunks = chunks;
+    }
+    struct ps_call *chunk = calloc(CHUNK, sizeof *chunk);
+    if (chunk == NULL)
+        return false;
+    calls->chunks[calls->chunk_count++] = chunk;
+    for (uint32_t i = CHUNK; i-- > 0;) {
+        chunk[i].index = first + i;
+        chunk[i].next_free = calls->free;
+        calls->free = first + i + 1;
+    }
+    return true;
+}
+
+struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index)
+{
+    PS_ASSERT(index / CHUNK < calls->chunk_count);
+    return &calls->chunks[index / CHUNK][index % CHUNK];
+}
+
+struct ps_call *ps_calls_begin(struct ps_calls *calls, uint64_t connection, uint32_t serial)
+{
+    if (calls->free == 0 && !grow(calls))
+        return NULL;
+    struct ps_call *call = ps_calls_at(calls, calls->free - 1);
+    calls->free = call->next_free;
+    *call = (struct ps_call){.connection = connection,
+                             .index = call->index,
+                             .generation = call->generation + 1,
+                             .serial = serial,
+                             .open = true};
+    return call;
+}
+
+void ps_calls_end(struct ps_calls *calls, struct ps_call *call)
+{
+    free(call->reply);
+    call->reply = NULL;
+    call->generation++; /* tickets that are still under way do not find it */
+    call->next_free = calls->free;
+    calls->free = call->index + 1;
+}
+
+struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin)
+{
+    uint32_t index = (uint32_t)origin;
+    if (index / CHUNK >= calls->chunk_count)
+        return NULL;
+    struct ps_call *call = ps_calls_at(calls, index);
+    return call->generation == (uint32_t)(origin >> 32) ? call : NULL;
+}
