@@ -106,6 +106,7 @@ void ps_hdfs_bucket_release(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bu
     if (bucket->file != NULL || bucket->waiting.count > 0 || bucket->earlier > 0)
         return;
     ps_hdfs_bucket_unready(sink, bucket);
+    ps_hdfs_trouble_left(&bucket->trouble);
     if (bucket->counter > sink->retired_counter)
         sink->retired_counter = bucket->counter;
     ps_hdfs_table_remove(&sink->table, bucket);
@@ -216,6 +217,8 @@ static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
 static bool write_one(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     struct ps_err err;
+    char behind[PS_HDFS_TROUBLE_BYTES];
+    const char *reason;
     err.length = 0; /* its text is not cleared for each event */
     switch (ps_hdfs_file_write_next(bucket->file, &err)) {
     case PS_HADOOP_WRITTEN:
@@ -232,7 +235,9 @@ static bool write_one(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
             return true;
         }
         ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-        ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s", ps_err_join(&err));
+        reason = ps_err_join(&err);
+        if (ps_hdfs_trouble_met(sink, &bucket->trouble, "write", reason, behind))
+            ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s%s", reason, behind);
         rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
         return false;
     case PS_HADOOP_FAILED:

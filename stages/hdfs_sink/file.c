@@ -192,6 +192,7 @@ void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state s
 void ps_hdfs_file_free(struct ps_hdfs_file *file)
 {
     ps_hdfs_file_set_state(file, PS_HDFS_FILE_OPEN);
+    ps_hdfs_trouble_left(&file->trouble);
     writer_close(file);
     TAILQ_REMOVE(&file->sink->files, file, all);
     free(file->path);
@@ -247,6 +248,8 @@ static void settle(struct ps_hdfs_file *file, uint32_t events)
     }
     bucket->failures = 0;
     bucket->attempts = 0;
+    if (bucket->trouble != NULL)
+        ps_hdfs_trouble_over(sink, &bucket->trouble);
     if (bucket->waiting.count > 0)
         ps_hdfs_bucket_make_ready(sink, bucket);
     if (bucket->file != file && file->written.count == 0) {
@@ -336,6 +339,7 @@ static void closed(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_file *file = file_;
     struct ps_hdfs_sink *sink = file->sink;
+    char behind[PS_HDFS_TROUBLE_BYTES];
     file->stream = NULL;
     writer_close(file);
     if (answer->error == PS_FILE_OK && file->written.count == 0) {
@@ -350,10 +354,11 @@ static void closed(void *file_, const struct ps_file_answer *answer)
     }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     if (file->written.count == 0 &&
-        file->acknowledged > 0) /* else its failure is said, or nothing is in it */
+        file->acknowledged > 0 && /* else its failure is said, or nothing is in it */
+        ps_hdfs_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component,
-               "cannot close %s, in which %s events were acknowledged: %s", file->path,
-               ps_quantity_print_count(file->acknowledged).text, answer->reason);
+               "cannot close %s, in which %s events were acknowledged: %s%s", file->path,
+               ps_quantity_print_count(file->acknowledged).text, answer->reason, behind);
     if (file->written.count > 0)
         ps_hdfs_file_fail(file, answer);
     else
@@ -383,12 +388,18 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
 {
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_err err = {.length = 0};
-    ps_err_set(&err, "cannot %s %s: %s", file->created ? "write" : "create", file->path, answer->reason);
-    if (events > 0)
-        ps_log(PS_LOG_WARN, sink->port->component, "%s; begins a new file in %s, and writes %s events again",
-               err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text);
+    char behind[PS_HDFS_TROUBLE_BYTES];
+    const char *verb = file->created ? "write" : "create";
+    ps_err_set(&err, "cannot %s %s: %s", verb, file->path, answer->reason);
+    if (!ps_hdfs_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
+        ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
+    else if (events > 0)
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "%s; begins a new file in %s, and writes %s events again%s", err.text,
+               ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text, behind);
     else
-        ps_log(PS_LOG_WARN, sink->port->component, "%s; it had no event that was not acknowledged", err.text);
+        ps_log(PS_LOG_WARN, sink->port->component, "%s; it had no event that was not acknowledged%s",
+               err.text, behind);
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {

@@ -48,6 +48,7 @@ static bool will_complete(const struct ps_hdfs_file *file, const struct ps_file_
 static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_sink *sink = file->sink;
+    char behind[PS_HDFS_TROUBLE_BYTES];
     uint32_t tries_max = sink->settings->close_tries;
     if (file->next == PS_HDFS_REMOVE && tries_max > REMOVE_TRIES)
         tries_max = REMOVE_TRIES;
@@ -61,8 +62,9 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
     }
     if (file->next == PS_HDFS_RENAME)
         ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_RENAMES_RETRIED, 1);
-    ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s", verbs[file->next],
-           file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text);
+    if (ps_hdfs_trouble_met(sink, &file->trouble, verbs[file->next], answer->reason, behind))
+        ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s%s", verbs[file->next],
+               file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text, behind);
     file->give_up_ns = 0;
     rest(file, will_complete(file, answer) && sink->settings->retry_ns > LATER_LOOK_NS
                    ? LATER_LOOK_NS
@@ -71,6 +73,7 @@ static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 
 static void go_on(struct ps_hdfs_file *file, enum ps_hdfs_next next)
 {
+    ps_hdfs_trouble_over(file->sink, &file->trouble);
     file->next = next;
     perform(file);
 }
@@ -149,6 +152,7 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     struct ps_hdfs_file *file = file_;
     if (answer->error == PS_FILE_OK) {
         ps_log(PS_LOG_DEBUG, file->sink->port->component, "%s is complete", file->target);
+        ps_hdfs_trouble_over(file->sink, &file->trouble);
         leave(file);
     } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
         perform(file);

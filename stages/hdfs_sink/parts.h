@@ -42,6 +42,27 @@ void ps_hdfs_window_init(struct ps_hdfs_window *window);
 /* A flush was answered after took_ns, in which so many events of the file were acknowledged. */
 void ps_hdfs_window_answered(struct ps_hdfs_window *window, uint64_t took_ns, uint64_t events);
 
+/* ---- troubles (troubles.c) ---- */
+
+#define PS_HDFS_TROUBLES_MAX 16U
+#define PS_HDFS_TROUBLE_BYTES 256U
+
+/* A cause for which tries fail: of one reason, whatever its numbers and paths. */
+struct ps_hdfs_trouble {
+    struct ps_repeated repeated;
+    const char *verb; /* "create"; a constant */
+    uint32_t holders; /* buckets, and files without one, whose last try it ended; 0: it is over */
+};
+
+/* A try to `verb` a file has failed once more. `held`: of the bucket or the file, which holds the trouble from now on. Returns
+ * whether it is to be said now, and sets what to put behind the line: "; tries so far: 17, for 2 min". `verb` lives for ever. */
+bool ps_hdfs_trouble_met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held, const char *verb,
+                         const char *reason, char behind[PS_HDFS_TROUBLE_BYTES]);
+/* The holder has succeeded: says so, if it was the last one and lines were left out. */
+void ps_hdfs_trouble_over(const struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held);
+/* The holder is no more, or tries something else. */
+void ps_hdfs_trouble_left(struct ps_hdfs_trouble **held);
+
 /* ---- files (file.c, finish.c) ---- */
 
 enum ps_hdfs_file_state {
@@ -79,8 +100,9 @@ struct ps_hdfs_file {
     uint64_t due_ns;                    /* state RESTS: when to try again */
     uint64_t soon_until_ns, give_up_ns; /* RECOVER: asked each second until the one; when a try ends */
     uint32_t tries;
-    uint64_t counter;    /* in its final name */
-    uint64_t touched_ns; /* when the first event was written that no flush is behind yet */
+    struct ps_hdfs_trouble *trouble; /* of closing, completing, renaming; NULL: none */
+    uint64_t counter;                /* in its final name */
+    uint64_t touched_ns;             /* when the first event was written that no flush is behind yet */
     TAILQ_ENTRY(ps_hdfs_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
     char *path, *target; /* in use, final */
@@ -96,13 +118,14 @@ struct ps_hdfs_bucket {
     TAILQ_ENTRY(ps_hdfs_bucket) recent, ready;
     struct ps_hdfs_file *file; /* that is written to; NULL: none */
     struct ps_hdfs_events waiting;
-    uint32_t earlier;          /* events of its earlier files that are not acknowledged */
-    bool is_ready;             /* in the sink's list of them */
-    uint32_t failures;         /* in a row */
-    uint32_t attempts;         /* those of them for which the file system gave an answer */
-    uint32_t under_replicated; /* rolls for that reason, in a row */
-    uint64_t rest_ns;          /* nothing is written before */
-    uint64_t counter;          /* of its last file; 0: of the clock */
+    uint32_t earlier;                /* events of its earlier files that are not acknowledged */
+    bool is_ready;                   /* in the sink's list of them */
+    uint32_t failures;               /* in a row */
+    struct ps_hdfs_trouble *trouble; /* of the last one; NULL: none */
+    uint32_t attempts;               /* those of them for which the file system gave an answer */
+    uint32_t under_replicated;       /* rolls for that reason, in a row */
+    uint64_t rest_ns;                /* nothing is written before */
+    uint64_t counter;                /* of its last file; 0: of the clock */
     uint32_t hash, length, directory_length;
     char name[]; /* not terminated */
 };
@@ -195,6 +218,7 @@ struct ps_hdfs_sink {
         under_replicated; /* rolls for missing replicas in a row, of all buckets, without hdfs.minBlockReplicas */
     bool asked_replicas;
     struct ps_repeated flawed_batch; /* one that cannot be written */
+    struct ps_hdfs_trouble troubles[PS_HDFS_TROUBLES_MAX];
     uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */
 };
 
