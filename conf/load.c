@@ -137,7 +137,7 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
         const char *dot = strrchr(property->key, '.');
         bool shell = strcmp(dot, ".command") == 0 || strcmp(dot, ".shell") == 0;
         /* the sink hive takes quotes off, as Flume's does */
-        bool is_quoted = shell || strcmp(dot, ".delimiter") == 0;
+        bool is_quoted = shell || strcmp(dot, ".delimiter") == 0 || strcmp(dot, ".serdeSeparator") == 0;
         const char *hash = strchr(value, '#');
         size_t size = strlen(value);
         if (hash != NULL && hash > value && (hash[-1] == ' ' || hash[-1] == '\t') && !shell)

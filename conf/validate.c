@@ -164,6 +164,8 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
                                              "sink.batchSize", "hdfs.batchSize", NULL};
     static const char *const capacity_keys[] = {"transactionCapacity", NULL};
     int64_t batch, capacity;
+    if (part->ops->has_batches != NULL && !part->ops->has_batches(part->plan))
+        return true;
     if (!part_int(part, batch_keys, &batch) || !part_int(&channel->part, capacity_keys, &capacity))
         return true;
     const char *key = batch_keys[0];

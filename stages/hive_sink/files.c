@@ -135,6 +135,9 @@ static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
 {
     const struct ps_hive_settings *settings = files->sink->settings;
     const struct ps_hive_plain_settings *plain = &settings->plain;
+    struct ps_hadoop_format format = plain->format;
+    format.serializer = &rows_stage;
+    format.serializer_plan = &files->rows;
     return (struct ps_hdfs_settings){
         .place = {.url = files->sink->url,
                   .root = files->directory,
@@ -144,7 +147,7 @@ static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
         .placer = &files->placer,
         .in_use_prefix = "_",
         .in_use_suffix = ".tmp",
-        .file_suffix = "",
+        .file_suffix = plain->file_suffix,
         .roll_interval_ns = plain->roll_interval_ns,
         .roll_bytes = plain->roll_bytes,
         .roll_events = plain->roll_events,
@@ -157,7 +160,7 @@ static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
         .flush = plain->flush,
         .recovers_orphans = plain->recovers_orphans,
         .held_bytes_max = settings->held_bytes_max,
-        .format = {.type = PS_HADOOP_DATA_STREAM, .serializer = &rows_stage, .serializer_plan = &files->rows},
+        .format = format,
     };
 }
 

@@ -33,6 +33,8 @@ struct ps_hive_plain_settings {
     uint64_t roll_interval_ns, roll_bytes, roll_events; /* 0: never */
     enum ps_file_flush flush;
     bool recovers_orphans;
+    struct ps_hadoop_format format; /* of their bytes, without the serializer */
+    const char *file_suffix;        /* of its codec; "": none */
 };
 
 enum ps_hive_serializer { PS_HIVE_DELIMITED, PS_HIVE_JSON };

@@ -1,51 +1,24 @@
 /* Sink hive (Flume's HiveSink): events as rows of a table of Hive. Thread: its worker. Delivery: stages/hive_sink/sink.h. */
 #include "core/stage.h"
 
-#include "core/nearest.h"
 #include "core/quantity.h"
-#include "stages/hadoop/configuration.h"
-#include "stages/hadoop/user.h"
 #include "stages/hdfs_sink/keys.h"
-#include "stages/hive/metastore.h"
-#include "stages/hive_sink/sink.h"
+#include "stages/hive_sink/keys.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define LONGEST_MS (10 * INT64_C(365) * 86400 * 1000) /* longer times are never */
 #define LONGEST_S (LONGEST_MS / 1000)
-#define LOCK_TIMEOUT_S 300 /* Hive's hive.txn.timeout, unless it is configured */
-
-struct hive_plan {
-    const char *metastore, *database, *table, *partition, *time_zone, *round_unit, *serializer;
-    const char *delimiter, *field_names, *separator, *configuration_directory, *principal, *keytab;
-    bool makes_partitions, round, local_time;
-    int table_type, orphans;
-    bool hsync;
-    int64_t roll_interval_s, roll_bytes, roll_events;
-    int64_t txns_per_batch, batch_size, connections_max, idle_ms, call_timeout_ms, heartbeat_s, round_value,
-        commit_ms;
-    struct ps_hive_settings settings;
-    struct ps_hadoop_configuration *configuration; /* NULL: Hadoop's defaults */
-    struct ps_hive_security *security;             /* NULL: none */
-    char user[PS_HADOOP_USER_BYTES], host[256];
-};
 
 struct hive_state {
     struct ps_hive_sink *sink; /* must be first (ps_hive_sink_ops) */
 };
 
-enum { TRANSACTIONAL, PLAIN }; /* the words of penstock.table.type */
-enum { REPORT, RECOVER };      /* of penstock.orphans */
+enum { REPORT, RECOVER }; /* the words of penstock.orphans */
 
-#define FIELD(name) offsetof(struct hive_plan, name)
-#define TXNS_PER_BATCH "100"
-#define BATCH_SIZE "15000"
-#define HEARTBEAT_S "240"
-#define CALL_TIMEOUT_MS "10000"
+#define FIELD(name) offsetof(struct ps_hive_plan, name)
 
 static const struct ps_option options[] = {
     {.key = "hive.metastore",
@@ -71,13 +44,13 @@ static const struct ps_option options[] = {
     {.key = "hive.txnsPerBatchAsk",
      .type = PS_OPTION_INT,
      .offset = FIELD(txns_per_batch),
-     .fallback = TXNS_PER_BATCH,
+     .fallback = PS_HIVE_TXNS_PER_BATCH,
      .unit = "transactions",
      .help = "how many transactions are opened at a time for a partition"},
     {.key = "heartBeatInterval",
      .type = PS_OPTION_INT,
      .offset = FIELD(heartbeat_s),
-     .fallback = HEARTBEAT_S,
+     .fallback = PS_HIVE_HEARTBEAT_S,
      .unit = "s",
      .help = "time between two heartbeats for open transactions, which Hive aborts without them; 0: none"},
     {.key = "autoCreatePartitions",
@@ -88,7 +61,7 @@ static const struct ps_option options[] = {
     {.key = "batchSize",
      .type = PS_OPTION_INT,
      .offset = FIELD(batch_size),
-     .fallback = BATCH_SIZE,
+     .fallback = PS_HIVE_BATCH_SIZE,
      .unit = "events",
      .help = "the most events of one transaction of a partition"},
     {.key = "maxOpenConnections",
@@ -101,7 +74,7 @@ static const struct ps_option options[] = {
     {.key = "callTimeout",
      .type = PS_OPTION_INT,
      .offset = FIELD(call_timeout_ms),
-     .fallback = CALL_TIMEOUT_MS,
+     .fallback = PS_HIVE_CALL_TIMEOUT_MS,
      .unit = "ms",
      .help = "longest time of one call of the metastore or operation of the file system; 0: no limit"},
     {.key = "idleTimeout",
@@ -200,6 +173,12 @@ static const struct ps_option options[] = {
      .unit = "events",
      .flags = PS_OPTION_EXTENSION,
      .help = "plain tables: events in a file after which the next event begins another; 0: no limit"},
+    {.key = "penstock.codeC",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(codec),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: codec of their files, as hdfs.codeC of the sink hdfs: gzip, bzip2, deflate, lz4, "
+             "snappy, zstandard; Hive knows it by the ending of a file's name"},
     {.key = "penstock.orphans",
      .type = PS_OPTION_ENUM,
      .offset = FIELD(orphans),
@@ -235,7 +214,7 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* ---- what the keys mean ---- */
+/* ---- build ---- */
 
 /* Flume takes the default for a number below 0. */
 static int64_t or_default(int64_t number, const char *fallback)
@@ -249,182 +228,10 @@ static uint64_t ms_ns(int64_t ms)
     return ms <= 0 ? 0 : (uint64_t)(ms < LONGEST_MS ? ms : LONGEST_MS) * PS_NS_PER_MS;
 }
 
-static const char *const serializers[] = {"DELIMITED", "JSON"};
-
-static enum ps_status find_serializer(const char *name, enum ps_hive_serializer *serializer,
-                                      struct ps_err *err)
-{
-    static const char *const classes[] = {"org.apache.flume.sink.hive.HiveDelimitedTextSerializer",
-                                          "org.apache.flume.sink.hive.HiveJsonSerializer"};
-    struct ps_nearest nearest;
-    ps_nearest_init(&nearest, name);
-    for (unsigned i = 0; i < PS_COUNT_OF(serializers); i++) {
-        if (strcasecmp(name, serializers[i]) == 0 || strcmp(name, classes[i]) == 0) {
-            *serializer = (enum ps_hive_serializer)i;
-            return PS_OK;
-        }
-        ps_nearest_offer(&nearest, serializers[i]);
-    }
-    if (strchr(name, '.') != NULL)
-        return ps_err_set(err, "%s: classes of your own are not loaded; known are DELIMITED and JSON", name);
-    return nearest.word != NULL
-               ? ps_err_set(err, "\"%s\" is no serializer of this sink; did you mean %s?", name, nearest.word)
-               : ps_err_set(err, "\"%s\" is no serializer of this sink; known are DELIMITED and JSON", name);
-}
-
-/* Compiles the values of hive.partition, as split by Flume: at each comma. */
-static enum ps_status build_values(const struct hive_plan *plan, struct ps_arena *arena,
-                                   struct ps_hive_settings *settings, struct ps_err *err)
-{
-    struct ps_escape_options escapes = {
-        .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
-    escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
-    settings->is_constant = true;
-    for (const char *at = plan->partition; at != NULL;) {
-        size_t length = strcspn(at, ",");
-        if (settings->value_count == PS_HIVE_PARTITION_KEYS_MAX)
-            return ps_err_set(err, "it has more than %u values", PS_HIVE_PARTITION_KEYS_MAX);
-        if (length == 0)
-            return ps_err_set(err, "it has an empty value");
-        const struct ps_escape *value =
-            ps_escape_compile(arena, ps_arena_copy(arena, at, length), &escapes, err);
-        if (value == NULL)
-            return PS_FAIL;
-        settings->values[settings->value_count++] = value;
-        settings->is_constant &= ps_escape_constant(value) != NULL;
-        at = at[length] == ',' ? at + length + 1 : NULL;
-    }
-    return PS_OK;
-}
-
-/* Reads hive-site.xml: whether the metastore asks for Kerberos. */
-static enum ps_status read_security(const struct hive_plan *plan, const char *directory,
-                                    struct ps_hive_security **security, struct ps_err *err)
-{
-    struct ps_hadoop_configuration *configuration = NULL;
-    *security = NULL;
-    if (directory != NULL &&
-        ps_hadoop_configuration_load_files(&configuration, directory, ps_hive_security_files, err) != PS_OK)
-        return PS_FAIL;
-    enum ps_status status =
-        ps_hive_security_open(security, configuration, plan->principal, plan->keytab, err);
-    ps_hadoop_configuration_free(configuration);
-    return status;
-}
-
-/* ---- check ---- */
-
-static enum ps_status refuse(const struct ps_context *context, const char *key, const char *message)
-{
-    ps_report(context, PS_LOG_ERROR, key, "%s", message);
-    return PS_FAIL;
-}
-
-static enum ps_status check_rounding(const struct hive_plan *plan, const struct ps_context *context)
-{
-    enum ps_escape_unit unit = PS_ESCAPE_MINUTE;
-    if (!ps_escape_find_unit(plan->round_unit, &unit)) {
-        ps_report(context, PS_LOG_WARN, "roundUnit",
-                  "%s is neither second, minute nor hour: times are not rounded, as in Flume",
-                  plan->round_unit);
-        return PS_OK;
-    }
-    int64_t most = unit == PS_ESCAPE_HOUR ? 24 : 60;
-    if (plan->round_value > 0 && plan->round_value <= most)
-        return PS_OK;
-    ps_report(context, PS_LOG_ERROR, "roundValue", "must be from 1 to %" PRIi64, most);
-    return PS_FAIL;
-}
-
-static enum ps_status check_serializer(const struct hive_plan *plan, const struct ps_context *context)
-{
-    enum ps_hive_serializer serializer;
-    struct ps_hive_delimiter delimiter;
-    struct ps_err err = {.length = 0};
-    if (find_serializer(plan->serializer, &serializer, &err) != PS_OK)
-        return refuse(context, "serializer", ps_err_join(&err));
-    if (serializer == PS_HIVE_JSON)
-        return PS_OK;
-    if (plan->field_names == NULL)
-        return refuse(context, "serializer.fieldnames",
-                      "is missing: DELIMITED needs the column of each field");
-    if (ps_hive_delimiter_read(plan->delimiter, &delimiter, &err) != PS_OK)
-        return refuse(context, "serializer.delimiter", ps_err_join(&err));
-    if (delimiter.has_operators)
-        ps_report(context, PS_LOG_WARN, "serializer.delimiter",
-                  "%s is a regular expression in Flume, where it does not stand for itself; here it does: "
-                  "write \\\\ before "
-                  "it for both",
-                  plan->delimiter);
-    return PS_OK;
-}
-
-static void warn_about_values(const struct hive_plan *plan, const struct ps_context *context)
-{
-    const struct {
-        const char *key;
-        int64_t number;
-        const char *fallback;
-    } numbers[] = {{"hive.txnsPerBatchAsk", plan->txns_per_batch, TXNS_PER_BATCH},
-                   {"batchSize", plan->batch_size, BATCH_SIZE},
-                   {"idleTimeout", plan->idle_ms, "0"},
-                   {"callTimeout", plan->call_timeout_ms, CALL_TIMEOUT_MS},
-                   {"heartBeatInterval", plan->heartbeat_s, HEARTBEAT_S}};
-    for (unsigned i = 0; i < PS_COUNT_OF(numbers); i++) {
-        if (numbers[i].number < 0)
-            ps_report(context, PS_LOG_WARN, numbers[i].key, "is below 0: %s is used, as in Flume",
-                      numbers[i].fallback);
-    }
-    if (plan->table_type == TRANSACTIONAL && (plan->heartbeat_s == 0 || plan->heartbeat_s >= LOCK_TIMEOUT_S))
-        ps_report(context, PS_LOG_WARN, "heartBeatInterval",
-                  "Hive aborts transactions without a heartbeat for 5 minutes (hive.txn.timeout), unless it "
-                  "is configured "
-                  "otherwise: use a shorter interval");
-    if (plan->partition != NULL && strchr(plan->partition, '=') != NULL)
-        ps_report(context, PS_LOG_WARN, "hive.partition",
-                  "takes values only, in the order of the table's partition keys: with \"=\" it is part of "
-                  "the value");
-}
-
-static enum ps_status hive_check(const void *plan_, const struct ps_context *context)
-{
-    const struct hive_plan *plan = plan_;
-    struct ps_hive_settings settings = {.value_count = 0};
-    struct ps_hadoop_configuration *configuration = NULL;
-    struct ps_hive_security *security;
-    char room[PS_HADOOP_DIRECTORY_BYTES];
-    struct ps_err err = {.length = 0};
-    if (ps_metastore_check_addresses(plan->metastore, &err) != PS_OK)
-        return refuse(context, "hive.metastore", ps_err_join(&err));
-    if (plan->batch_size == 0)
-        return refuse(context, "batchSize", "must be greater than 0");
-    if (plan->txns_per_batch == 0)
-        return refuse(context, "hive.txnsPerBatchAsk", "must be greater than 0");
-    if (build_values(plan, context->arena, &settings, &err) != PS_OK)
-        return refuse(context, "hive.partition", ps_err_join(&err));
-    if (check_rounding(plan, context) != PS_OK || check_serializer(plan, context) != PS_OK)
-        return PS_FAIL;
-    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
-    if (directory != NULL && ps_hadoop_configuration_load(&configuration, directory, &err) != PS_OK)
-        return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
-    ps_hadoop_configuration_free(configuration);
-    if ((plan->principal == NULL) != (plan->keytab == NULL))
-        return refuse(context,
-                      plan->principal != NULL ? "penstock.kerberosKeytab" : "penstock.kerberosPrincipal",
-                      "is missing: principal and keytab are needed together");
-    if (read_security(plan, directory, &security, &err) != PS_OK)
-        return refuse(context, "penstock.hadoop.conf", ps_err_join(&err));
-    ps_hive_security_close(security);
-    warn_about_values(plan, context);
-    return PS_OK;
-}
-
-/* ---- build ---- */
-
-static enum ps_status build_serializer(const struct hive_plan *plan, struct ps_hive_settings *settings,
+static enum ps_status build_serializer(const struct ps_hive_plan *plan, struct ps_hive_settings *settings,
                                        struct ps_err *err)
 {
-    if (find_serializer(plan->serializer, &settings->serializer, err) != PS_OK)
+    if (ps_hive_plan_serializer(plan, &settings->serializer, err) != PS_OK)
         return ps_err_append(err, "serializer");
     if (settings->serializer == PS_HIVE_JSON)
         return PS_OK;
@@ -436,10 +243,10 @@ static enum ps_status build_serializer(const struct hive_plan *plan, struct ps_h
 
 static enum ps_status hive_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
-    struct hive_plan *plan = plan_;
+    struct ps_hive_plan *plan = plan_;
     struct ps_hive_settings *settings = &plan->settings;
     char room[PS_HADOOP_DIRECTORY_BYTES];
-    int64_t call_ms = or_default(plan->call_timeout_ms, CALL_TIMEOUT_MS);
+    int64_t call_ms = or_default(plan->call_timeout_ms, PS_HIVE_CALL_TIMEOUT_MS);
     if (gethostname(plan->host, sizeof plan->host - 1) != 0)
         snprintf(plan->host, sizeof plan->host, "localhost");
     *settings = (struct ps_hive_settings){
@@ -447,25 +254,27 @@ static enum ps_status hive_build(void *plan_, struct ps_context *context, struct
         .database = plan->database,
         .table = plan->table,
         .makes_partitions = plan->makes_partitions,
-        .is_plain = plan->table_type == PLAIN,
+        .is_plain = plan->table_type == PS_HIVE_PLAIN,
         .plain = {.agent = context->agent,
                   .roll_interval_ns = ms_ns(1000 * plan->roll_interval_s),
                   .roll_bytes = (uint64_t)plan->roll_bytes,
                   .roll_events = (uint64_t)plan->roll_events,
                   .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
                   .recovers_orphans = plan->orphans == RECOVER},
-        .txns_per_batch = (uint32_t)or_default(plan->txns_per_batch, TXNS_PER_BATCH),
-        .batch_events = (uint32_t)or_default(plan->batch_size, BATCH_SIZE),
+        .txns_per_batch = (uint32_t)or_default(plan->txns_per_batch, PS_HIVE_TXNS_PER_BATCH),
+        .batch_events = (uint32_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE),
         .commit_ns = ms_ns(plan->commit_ms),
         .partitions_max = plan->connections_max > 0 ? (uint32_t)plan->connections_max : 1,
         .idle_ns = ms_ns(plan->idle_ms),
-        .heartbeat_ns = 1000 * ms_ns(or_default(plan->heartbeat_s, HEARTBEAT_S)),
+        .heartbeat_ns = 1000 * ms_ns(or_default(plan->heartbeat_s, PS_HIVE_HEARTBEAT_S)),
         .call_timeout_ns = ms_ns(call_ms == 0 ? LONGEST_MS : call_ms),
         .held_bytes_max = context->client_queue_bytes,
         .user = ps_hadoop_user(plan->user),
         .host = plan->host,
     };
-    if (build_values(plan, context->arena, settings, err) != PS_OK)
+    if (ps_hive_plan_format(plan, &settings->plain, err) != PS_OK)
+        return ps_err_append(err, "penstock.codeC");
+    if (ps_hive_plan_values(plan, context->arena, settings, err) != PS_OK)
         return ps_err_append(err, "hive.partition");
     if (build_serializer(plan, settings, err) != PS_OK)
         return PS_FAIL;
@@ -473,7 +282,7 @@ static enum ps_status hive_build(void *plan_, struct ps_context *context, struct
     if (directory != NULL && ps_hadoop_configuration_load(&plan->configuration, directory, err) != PS_OK)
         return PS_FAIL;
     settings->configuration = plan->configuration;
-    if (read_security(plan, directory, &plan->security, err) != PS_OK)
+    if (ps_hive_plan_security(plan, directory, &plan->security, err) != PS_OK)
         return PS_FAIL;
     settings->security = plan->security;
     settings->kerberos_principal = plan->principal;
@@ -483,7 +292,7 @@ static enum ps_status hive_build(void *plan_, struct ps_context *context, struct
 
 static void hive_teardown(void *plan_)
 {
-    struct hive_plan *plan = plan_;
+    struct ps_hive_plan *plan = plan_;
     ps_hadoop_configuration_free(plan->configuration);
     ps_hive_security_close(plan->security);
 }
@@ -492,7 +301,7 @@ static void hive_teardown(void *plan_)
 
 static enum ps_status hive_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
-    const struct hive_plan *plan = plan_;
+    const struct ps_hive_plan *plan = plan_;
     struct hive_state *state = state_;
     state->sink = ps_hive_sink_open(&plan->settings, port, err);
     return state->sink != NULL ? PS_OK : PS_FAIL;
@@ -510,7 +319,7 @@ static void hive_close(const void *plan, void *state_)
 static void hive_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
     static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", "hive-site.xml"};
-    const struct hive_plan *plan = plan_;
+    const struct ps_hive_plan *plan = plan_;
     char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
     const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
     for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
@@ -520,7 +329,7 @@ static void hive_files(const void *plan_, void (*add)(void *argument, const char
     }
 }
 
-static void outline_table(const struct hive_plan *plan, const char *what, FILE *out)
+static void outline_table(const struct ps_hive_plan *plan, const char *what, FILE *out)
 {
     fprintf(out, "%s %s.%s", what, plan->database, plan->table);
     if (plan->partition != NULL)
@@ -530,23 +339,29 @@ static void outline_table(const struct hive_plan *plan, const char *what, FILE *
 
 static void hive_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
-    const struct hive_plan *plan = plan_;
+    const struct ps_hive_plan *plan = plan_;
     (void)context;
-    if (plan->table_type == PLAIN) {
+    if (plan->table_type == PS_HIVE_PLAIN) {
         outline_table(plan, "writes files of the plain table", out);
         ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
         return;
     }
     outline_table(plan, "streams rows into", out);
     fprintf(out, ", a transaction for at most %s events",
-            ps_quantity_print_count((uint64_t)or_default(plan->batch_size, BATCH_SIZE)).text);
+            ps_quantity_print_count((uint64_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE)).text);
     if (plan->commit_ms > 0)
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
 }
 
+/* Files have no transactions; Flume does not know such tables. */
+static bool hive_has_batches(const void *plan)
+{
+    return ((const struct ps_hive_plan *)plan)->table_type == PS_HIVE_TRANSACTIONAL;
+}
+
 static void hive_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
-    struct hive_plan plan = *(const struct hive_plan *)plan_;
+    struct ps_hive_plan plan = *(const struct ps_hive_plan *)plan_;
     struct ps_err err = {.length = 0};
     if (probe->local)
         return;
@@ -576,9 +391,9 @@ const struct ps_stage_ops ps_sink_hive = {
     .counters = counter_names,
     .counter_helps = counter_helps,
     .client_holds_events = true,
-    .plan_size = sizeof(struct hive_plan),
+    .plan_size = sizeof(struct ps_hive_plan),
     .state_size = sizeof(struct hive_state),
-    .check = hive_check,
+    .check = ps_hive_check,
     .probe = hive_probe,
     .build = hive_build,
     .teardown = hive_teardown,
@@ -586,5 +401,6 @@ const struct ps_stage_ops ps_sink_hive = {
     .close = hive_close,
     .outline = hive_outline,
     .files = hive_files,
+    .has_batches = hive_has_batches,
     .sink = &ps_hive_sink_ops,
 };

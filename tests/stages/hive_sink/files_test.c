@@ -1,5 +1,6 @@
 /* Sink hive, tables that are not transactional: files of text and JSON, on the local disk. With the real Hive: tests/real/hive_sink_test.sh. */
 #include "tests/support/dead_letters.h"
+#include "tests/support/hadoop_file.h"
 #include "tests/support/hive_stage.h"
 
 #include "stages/hdfs_sink/sink.h"
@@ -42,6 +43,32 @@ static int begin(void **state)
 static int compare(const struct dirent **a, const struct dirent **b)
 {
     return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The only file of the table's folder whose name ends so. The caller's. */
+static char *bytes_of_file(const char *ending, size_t *length)
+{
+    char path[800], *bytes;
+    struct dirent **names;
+    FILE *out = open_memstream(&bytes, length);
+    int found = scandir(ps_test_hive_folder(), &names, NULL, compare), files = 0;
+    for (int i = 0; i < found; i++) {
+        size_t all = strlen(names[i]->d_name), end = strlen(ending);
+        if (all > end && strcmp(names[i]->d_name + all - end, ending) == 0) {
+            snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), names[i]->d_name);
+            FILE *in = fopen(path, "r");
+            assert_non_null(in);
+            for (int byte; (byte = fgetc(in)) != EOF;)
+                fputc(byte, out);
+            fclose(in);
+            files++;
+        }
+        free(names[i]);
+    }
+    free(names);
+    fclose(out);
+    assert_int_equal(files, 1);
+    return bytes;
 }
 
 /* The content of the files of a folder whose names begin with '_' (`hidden`), or do not; by name. The caller's. */
@@ -262,6 +289,30 @@ static void test_a_table_of_json(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Hive knows the codec by the ending of the name. */
+static void test_files_that_are_compressed(void **unused)
+{
+    static const char *const names[] = {"gzip", "DEFLATE", "BZip2Codec", "lz4", "snappy", "zstandard"};
+    (void)unused;
+    for (unsigned i = 0; i < PS_COUNT_OF(names); i++) {
+        struct ps_test_stage stage;
+        enum ps_hadoop_codec codec;
+        size_t packed_length, length;
+        assert_int_equal(ps_hadoop_codec_find(names[i], &codec), PS_HADOOP_CODEC_FOUND);
+        ps_test_hive_start(&stage, KEYS("penstock.codeC", names[i], UNTIL_CLOSED));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,one"), PS_BODY("2,two")));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("3,three")));
+        assert_null(ps_test_sink_recall(&stage));
+        char *packed = bytes_of_file(ps_hadoop_codecs[codec].extension, &packed_length);
+        char *text = ps_test_hadoop_unpack(codec, packed, packed_length, &length);
+        assert_int_equal(length, strlen("1|one\n2|two\n3|three\n"));
+        assert_memory_equal(text, "1|one\n2|two\n3|three\n", length);
+        free(text);
+        free(packed);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* It is asked for again until it is another one. */
 static void test_a_table_that_is_transactional(void **unused)
 {
@@ -295,6 +346,7 @@ int main(void)
         TEST(test_rows_that_are_dropped),
         TEST(test_rows_that_are_buried),
         TEST(test_a_table_of_json),
+        TEST(test_files_that_are_compressed),
         TEST(test_a_table_that_is_transactional),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
