@@ -520,9 +520,9 @@ uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now 
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = frame, .closed = closed};
 
-enum ps_status ps_http_server_init(struct ps_http_server *server,
-                                   const struct ps_http_server_options *options, struct ps_port *port,
-                                   struct ps_err *err)
+enum ps_status ps_http_server_open(struct ps_http_server *server,
+                                   const struct ps_http_server_options *options,
+                                   const struct ps_listen *listen, struct ps_port *port, struct ps_err *err)
 {
     const struct ps_stream_options stream = {
         .ops = &stream_ops,
@@ -535,7 +535,7 @@ enum ps_status ps_http_server_init(struct ps_http_server *server,
     };
     server->options = *options;
     server->port = port;
-    return ps_stream_init(&server->stream, &stream, port, err);
+    return ps_stream_open(&server->stream, &stream, listen, port, err);
 }
 
 void ps_http_server_fini(struct ps_http_server *server)

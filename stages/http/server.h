@@ -69,10 +69,10 @@ struct ps_http_server {
     char date[48];        /* "Date: ..\r\n" */
 };
 
-/* Thread: the worker's, in `open`. Then ps_stream_listen. */
-enum ps_status ps_http_server_init(struct ps_http_server *server,
-                                   const struct ps_http_server_options *options, struct ps_port *port,
-                                   struct ps_err *err);
+/* Listens on the address of its source. Thread: the worker's, in `open`. */
+enum ps_status ps_http_server_open(struct ps_http_server *server,
+                                   const struct ps_http_server_options *options,
+                                   const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
 void ps_http_server_fini(struct ps_http_server *server);
 
 /* For the stage's struct ps_source_ops: they expect a state that begins with the server. `work`, `paused` and `drain` are

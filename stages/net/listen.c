@@ -125,3 +125,8 @@ void ps_listen_source_probe(const void *plan, struct ps_context *context, const 
     const char *key = listen->host != NULL ? "host" : listen->bind != NULL ? "bind" : "port";
     ps_listen_probe(probe, key, &address);
 }
+
+void ps_listen_source_teardown(void *plan)
+{
+    ps_listen_teardown(plan);
+}

@@ -41,8 +41,10 @@ void ps_listen_teardown(struct ps_listen *listen);
 /* For `open`: what to bind on one of so many workers. Thread: any, after `build`. */
 struct ps_bind_options ps_listen_address(const struct ps_listen *listen, unsigned instances);
 
-/* The same three for ps_stage_ops of a source whose plan begins with its struct ps_listen. */
+/* For ps_stage_ops of a source whose plan begins with its struct ps_listen: what it says of itself, and `teardown` where nothing
+ * else of the plan has an end. */
 void ps_listen_source_outline(const void *plan, const struct ps_context *context, FILE *out);
 void ps_listen_source_listens(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                               void *argument);
 void ps_listen_source_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
+void ps_listen_source_teardown(void *plan);

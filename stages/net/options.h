@@ -42,6 +42,23 @@
                 "not count; 0: never"                                                                        \
     }
 
+/* Bytes in an int64_t, for ps_stream_message_max. */
+#define PS_CALL_BYTES_OPTION_ROW(offset_)                                                                    \
+    {                                                                                                        \
+        .key = "penstock.message.max", .type = PS_OPTION_SIZE, .offset = (offset_), .fallback = "64m",       \
+        .min = 1024, .max = 1 << 30, .unit = "bytes", .flags = PS_OPTION_EXTENSION,                          \
+        .help = "A client that sends a longer message (a call with all its events) is disconnected; at "     \
+                "most a sixteenth of the memory budget, divided by the workers"                              \
+    }
+
+/* A number in an int64_t, which is not used: Flume's servers of RPC have threads of their own. */
+#define PS_SERVER_THREADS_OPTION_ROW(offset_)                                                                \
+    {                                                                                                        \
+        .key = "threads", .type = PS_OPTION_INT, .offset = (offset_),                                        \
+        .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,                                                    \
+        .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"            \
+    }
+
 /* A number in an int64_t; the stream gets it as a uint32_t. */
 #define PS_CONNECTIONS_OPTION_ROW(offset_)                                                                   \
     {                                                                                                        \

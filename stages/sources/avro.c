@@ -37,11 +37,7 @@ struct avro_state {
 static const struct ps_option options[] = {
     PS_HOST_OPTION_ROW_REQUIRED("bind", FIELD(listen.bind)),
     PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
-    {.key = "threads",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(threads),
-     .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,
-     .help = "Threads of Flume's server; one worker serves all connections (penstock.workers)"},
+    PS_SERVER_THREADS_OPTION_ROW(FIELD(threads)),
     {.key = "compression-type",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(compression),
@@ -58,16 +54,7 @@ static const struct ps_option options[] = {
      .help = "Rules allow|deny:ip|name:pattern, for example allow:ip:10.*,deny:ip:*; the first that matches "
              "decides, and a peer that none matches may connect"},
     PS_TLS_OPTION_ROWS(struct avro_plan, listen.tls),
-    {.key = "penstock.message.max",
-     .type = PS_OPTION_SIZE,
-     .offset = FIELD(message_bytes),
-     .fallback = "64m",
-     .min = 1024,
-     .max = 1 << 30,
-     .unit = "bytes",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "A client that sends a longer message (a call with all its events) is disconnected; at most a "
-             "sixteenth of the memory budget, divided by the workers"},
+    PS_CALL_BYTES_OPTION_ROW(FIELD(message_bytes)),
     PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
@@ -102,12 +89,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     if (plan->filters && ps_ip_filter_parse(&plan->filter, &plan->rules, context->arena, err) != PS_OK)
         return PS_FAIL;
     return ps_listen_build(&plan->listen, context, err);
-}
-
-static void teardown(void *plan_)
-{
-    struct avro_plan *plan = plan_;
-    ps_listen_teardown(&plan->listen);
 }
 
 /* ---- the stream ---- */
@@ -197,14 +178,8 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .replies = true,
         .names = plan->filters && plan->filter.names,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
-    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
-        return PS_FAIL;
     ps_avro_server_init(&state->server, &state->stream, port, plan->message_bytes_max);
-    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
-        return PS_OK;
-    close_source(plan, state);
-    return PS_FAIL;
+    return ps_stream_open(&state->stream, &stream, &plan->listen, port, err);
 }
 
 static const struct ps_source_ops source = {
@@ -229,7 +204,7 @@ const struct ps_stage_ops ps_source_avro = {
     .state_size = sizeof(struct avro_state),
     .check = check,
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
     .outline = ps_listen_source_outline,

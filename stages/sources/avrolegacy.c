@@ -40,12 +40,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void teardown(void *plan_)
-{
-    struct legacy_plan *plan = plan_;
-    ps_listen_teardown(&plan->listen);
-}
-
 /* Makes an event of a request. */
 static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
@@ -91,13 +85,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .done_body = ps_avro_legacy_answer,
         .done_length = PS_AVRO_LEGACY_ANSWER_BYTES,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
-    if (ps_http_server_init(&state->server, &server, port, err) != PS_OK)
-        return PS_FAIL;
-    if (ps_stream_listen(&state->server.stream, &bind, err) == PS_OK)
-        return PS_OK;
-    close_source(plan, state);
-    return PS_FAIL;
+    return ps_http_server_open(&state->server, &server, &plan->listen, port, err);
 }
 
 static const struct ps_source_ops source = {
@@ -120,7 +108,7 @@ const struct ps_stage_ops ps_source_avrolegacy = {
     .plan_size = sizeof(struct legacy_plan),
     .state_size = sizeof(struct legacy_state),
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
     .outline = ps_listen_source_outline,

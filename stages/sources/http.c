@@ -152,12 +152,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void teardown(void *plan_)
-{
-    struct http_plan *plan = plan_;
-    ps_listen_teardown(&plan->listen);
-}
-
 static void close_source(const void *plan, void *state_)
 {
     (void)plan;
@@ -183,15 +177,11 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .sends_date = plan->settings.sends_date,
         .sends_powered_by = plan->settings.sends_powered_by,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     state->plan = plan;
     if (ps_json_handler_init(&state->json, err) != PS_OK)
         return PS_FAIL;
-    if (ps_http_server_init(&state->server, &server, port, err) == PS_OK) {
-        if (ps_stream_listen(&state->server.stream, &bind, err) == PS_OK)
-            return PS_OK;
-        ps_http_server_fini(&state->server);
-    }
+    if (ps_http_server_open(&state->server, &server, &plan->listen, port, err) == PS_OK)
+        return PS_OK;
     ps_json_handler_fini(&state->json);
     return PS_FAIL;
 }
@@ -217,7 +207,7 @@ const struct ps_stage_ops ps_source_http = {
     .state_size = sizeof(struct http_state),
     .check = check,
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
     .outline = ps_listen_source_outline,

@@ -100,11 +100,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void teardown(void *plan)
-{
-    ps_listen_teardown(&((struct netcat_plan *)plan)->listen);
-}
-
 /* ---- lines ---- */
 
 /* Returns the end of the first newline, or NULL. */
@@ -354,13 +349,13 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .connections_max = (uint32_t)plan->connections_max,
         .replies = true,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
-    if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
-        if (ps_transcoder_open(&state->transcoder, &plan->charset, err) == PS_OK &&
-            make_answers(state, err) == PS_OK && ps_stream_listen(&state->stream, &bind, err) == PS_OK)
-            return PS_OK;
-        close_source(plan, state);
-    }
+    if (ps_transcoder_open(&state->transcoder, &plan->charset, err) != PS_OK)
+        return PS_FAIL;
+    if (make_answers(state, err) == PS_OK &&
+        ps_stream_open(&state->stream, &stream, &plan->listen, port, err) == PS_OK)
+        return PS_OK;
+    ps_transcoder_close(&state->transcoder);
+    free(state->oks);
     return PS_FAIL;
 }
 
@@ -385,7 +380,7 @@ const struct ps_stage_ops ps_source_netcat = {
     .state_size = sizeof(struct netcat_state),
     .check = check,
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
     .outline = ps_listen_source_outline,

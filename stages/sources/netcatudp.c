@@ -43,11 +43,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void teardown(void *plan)
-{
-    ps_listen_teardown(&((struct netcatudp_plan *)plan)->listen);
-}
-
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct netcatudp_plan *plan = plan_;
@@ -133,7 +128,7 @@ const struct ps_stage_ops ps_source_netcatudp = {
     .plan_size = sizeof(struct netcatudp_plan),
     .state_size = sizeof(struct netcatudp_state),
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
     .outline = ps_listen_source_outline,

@@ -57,12 +57,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void teardown(void *plan_)
-{
-    struct scribe_plan *plan = plan_;
-    ps_listen_teardown(&plan->listen);
-}
-
 /* ---- life ---- */
 
 static enum ps_status open_source(const void *plan_, void *state, struct ps_port *port, struct ps_err *err)
@@ -98,7 +92,7 @@ const struct ps_stage_ops ps_source_scribe = {
     .plan_size = sizeof(struct scribe_plan),
     .state_size = sizeof(struct ps_thrift_source),
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = ps_thrift_source_close,
     .outline = ps_listen_source_outline,

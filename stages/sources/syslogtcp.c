@@ -131,12 +131,8 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .connections_max = (uint32_t)plan->connections_max,
         .names = plan->source.client.host_name != NULL,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
-    if (ps_stream_init(&state->stream, &stream, port, err) == PS_OK) {
-        if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
-            return PS_OK;
-        ps_stream_fini(&state->stream);
-    }
+    if (ps_stream_open(&state->stream, &stream, &plan->listen, port, err) == PS_OK)
+        return PS_OK;
     ps_syslog_single_fini(&state->parser);
     return PS_FAIL;
 }

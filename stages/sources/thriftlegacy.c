@@ -39,12 +39,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void teardown(void *plan_)
-{
-    struct legacy_plan *plan = plan_;
-    ps_listen_teardown(&plan->listen);
-}
-
 /* ---- the stream ---- */
 
 static enum ps_feed refuse(struct legacy_state *state, const struct ps_connection *connection,
@@ -138,15 +132,9 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
         .message_ns = (uint64_t)plan->message_s * PS_NS_PER_S,
         .idle_ns = (uint64_t)plan->idle_s * PS_NS_PER_S,
     };
-    const struct ps_bind_options bind = ps_listen_address(&plan->listen, port->instances);
     state->port = port;
     state->message_bytes_max = plan->message_bytes_max;
-    if (ps_stream_init(&state->stream, &stream, port, err) != PS_OK)
-        return PS_FAIL;
-    if (ps_stream_listen(&state->stream, &bind, err) == PS_OK)
-        return PS_OK;
-    close_source(plan, state);
-    return PS_FAIL;
+    return ps_stream_open(&state->stream, &stream, &plan->listen, port, err);
 }
 
 static const struct ps_source_ops source = {
@@ -167,7 +155,7 @@ const struct ps_stage_ops ps_source_thriftlegacy = {
     .plan_size = sizeof(struct legacy_plan),
     .state_size = sizeof(struct legacy_state),
     .build = build,
-    .teardown = teardown,
+    .teardown = ps_listen_source_teardown,
     .open = open_source,
     .close = close_source,
     .outline = ps_listen_source_outline,

@@ -38,6 +38,18 @@ enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_o
     return PS_OK;
 }
 
+enum ps_status ps_stream_open(struct ps_stream *stream, const struct ps_stream_options *options,
+                              const struct ps_listen *listen, struct ps_port *port, struct ps_err *err)
+{
+    const struct ps_bind_options bind = ps_listen_address(listen, port->instances);
+    if (ps_stream_init(stream, options, port, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_stream_listen(stream, &bind, err) == PS_OK)
+        return PS_OK;
+    ps_stream_fini(stream);
+    return PS_FAIL;
+}
+
 static void close_listeners(struct ps_stream *stream)
 {
     for (uint16_t i = 0; i < stream->listener_count; i++) {

@@ -20,6 +20,7 @@
 
 #include "core/stage.h"
 #include "stages/net/address.h"
+#include "stages/net/listen.h"
 #include "stages/net/reverse_names.h"
 #include "stages/slab.h"
 #include "stages/tls/tls.h"
@@ -187,6 +188,10 @@ uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *
 enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_options *options,
                               struct ps_port *port, struct ps_err *err);
 void ps_stream_fini(struct ps_stream *stream);
+
+/* Both in one: a stream that listens on the one address of its source. On failure there is none. */
+enum ps_status ps_stream_open(struct ps_stream *stream, const struct ps_stream_options *options,
+                              const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
 
 /* Adds a listening socket; its index is in connection->listener. Logs the address at INFO. */
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,

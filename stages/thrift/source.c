@@ -63,12 +63,6 @@ enum ps_status ps_thrift_source_open(struct ps_thrift_source *source, const stru
     struct ps_stream_options stream = *options;
     stream.ops = &stream_ops;
     stream.owner = source;
-    const struct ps_bind_options bind = ps_listen_address(listen, port->instances);
-    if (ps_stream_init(&source->stream, &stream, port, err) != PS_OK)
-        return PS_FAIL;
     ps_thrift_server_init(&source->server, service, &source->stream, port, options->message_bytes_max);
-    if (ps_stream_listen(&source->stream, &bind, err) == PS_OK)
-        return PS_OK;
-    ps_thrift_source_close(NULL, source);
-    return PS_FAIL;
+    return ps_stream_open(&source->stream, &stream, listen, port, err);
 }
