@@ -1,8 +1,8 @@
 #include "stages/avro/server.h"
 
+#include "core/quantity.h"
 #include "stages/avro/reader.h"
 #include "stages/avro/rpc.h"
-#include "core/quantity.h"
 
 #include <stdio.h>
 
@@ -96,13 +96,11 @@ static void finish(struct ps_avro_server *server, struct ps_call *call)
 void ps_avro_server_answer(struct ps_avro_server *server, const struct ps_batch *batch, bool failed)
 {
     for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct ps_call *call = ps_calls_find(&server->calls, ticket->origin);
-        if (call == NULL || ticket->events == 0)
+        struct ps_call *call = ps_calls_count_off(&server->calls, ticket);
+        if (call == NULL)
             continue;
-        PS_ASSERT(call->left >= ticket->events);
-        call->left -= ticket->events;
         call->failed |= failed;
-        if (call->left == 0 && !call->open)
+        if (ps_call_is_decided(call))
             finish(server, call);
     }
 }
@@ -131,9 +129,7 @@ static enum ps_feed disconnect(struct ps_avro_server *server, const struct ps_co
                                const char *why)
 {
     ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
-    ps_count(server->port->counters, PS_COUNTER_malformed, 1);
-    ps_log(PS_LOG_WARN, server->port->component, "%s: %s: disconnected", connection->ip_text, why);
-    return PS_FEED_CLOSE;
+    return ps_stream_malformed(connection, server->port, why);
 }
 
 static enum ps_feed refuse_message(struct ps_avro_server *server, const struct ps_connection *connection)

@@ -41,14 +41,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 
 /* ---- the stream ---- */
 
-static enum ps_feed refuse(struct legacy_state *state, const struct ps_connection *connection,
-                           const char *reason)
-{
-    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
-    ps_log(PS_LOG_WARN, state->port->component, "%s: %s: disconnected", connection->ip_text, reason);
-    return PS_FEED_CLOSE;
-}
-
 /* What is answered is answered at once: nothing that comes before it waits for an answer. */
 static void answer(struct legacy_state *state, struct ps_connection *connection,
                    const struct ps_thrift_legacy_message *message)
@@ -77,11 +69,11 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         if (found == PS_THRIFT_PARTIAL)
             break;
         if (found == PS_THRIFT_GARBAGE)
-            return refuse(state, connection,
-                          "no message of Thrift's binary protocol, or one that is too long");
+            return ps_stream_malformed(connection, state->port,
+                                       "no message of Thrift's binary protocol, or one that is too long");
         ps_thrift_legacy_read(data + *used, bytes, &message);
         if (message.call == PS_THRIFT_LEGACY_BAD)
-            return refuse(state, connection, message.reason);
+            return ps_stream_malformed(connection, state->port, message.reason);
         if (message.call != PS_THRIFT_LEGACY_APPEND)
             answer(state, connection, &message);
         else if (!ps_legacy_event_add(&state->headers, batch, &message.event))

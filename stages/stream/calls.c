@@ -79,3 +79,13 @@ struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin)
     struct ps_call *call = ps_calls_at(calls, index);
     return call->generation == (uint32_t)(origin >> 32) ? call : NULL;
 }
+
+struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket)
+{
+    struct ps_call *call = ps_calls_find(calls, ticket->origin);
+    if (call == NULL || ticket->events == 0)
+        return NULL;
+    PS_ASSERT(call->left >= ticket->events);
+    call->left -= ticket->events;
+    return call;
+}

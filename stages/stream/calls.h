@@ -4,7 +4,7 @@
  * Thread: the source's worker. Memory is allocated when the number of unanswered calls grows. */
 #pragma once
 
-#include "core/base.h"
+#include "core/flow/batch.h"
 
 struct ps_call {
     uint64_t connection; /* ps_connection_origin */
@@ -40,6 +40,15 @@ static inline uint64_t ps_call_origin(const struct ps_call *call)
     return (uint64_t)call->generation << 32 | call->index;
 }
 
+/* All of its events are read and have their answer from the channels. */
+static inline bool ps_call_is_decided(const struct ps_call *call)
+{
+    return !call->open && call->left == 0;
+}
+
 struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
 /* NULL: it has ended. */
 struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin);
+/* Counts off the events of a ticket of a batch that is answered. Returns their call; NULL: it has ended, or the ticket has no
+ * events. */
+struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket);

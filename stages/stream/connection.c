@@ -319,6 +319,14 @@ void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection
     ps_connection_close(stream, connection);
 }
 
+enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
+                                 const char *why)
+{
+    ps_count(port->counters, PS_COUNTER_malformed, 1);
+    ps_log(PS_LOG_WARN, port->component, "%s: %s: disconnected", connection->ip_text, why);
+    return PS_FEED_CLOSE;
+}
+
 void ps_stream_finish(struct ps_stream *stream, struct ps_connection *connection)
 {
     connection->closing = true;

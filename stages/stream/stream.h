@@ -220,6 +220,10 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
 /* Call it after connection->owed or ->closing changed: closes the connection if it is finished. */
 void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection);
 
+/* For `feed`: what came is no message. Counts it as malformed and logs `why` with the peer. Returns PS_FEED_CLOSE. */
+enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
+                                 const char *why);
+
 /* Reads no more from the connection, and closes it when no reply is outstanding and all are sent: from outside `feed`. */
 void ps_stream_finish(struct ps_stream *stream, struct ps_connection *connection);
 

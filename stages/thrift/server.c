@@ -82,11 +82,6 @@ static void end_call(struct ps_thrift_server *server, struct ps_call *call)
     ps_calls_end(&server->calls, call);
 }
 
-static bool is_decided(const struct ps_call *call)
-{
-    return !call->open && call->left == 0;
-}
-
 /* Whether the call must not overtake one that was refused. */
 static bool must_fail(struct ps_connection *connection, const struct ps_thrift_request *request)
 {
@@ -140,7 +135,7 @@ static void answer_in_turn(struct ps_thrift_server *server, uint64_t origin)
         while ((newest = newest_call(server, connection)) != NULL &&
                length <= sizeof replies - PS_THRIFT_ANSWER_BYTES_MAX) {
             struct ps_call *oldest = ps_calls_at(&server->calls, newest->next);
-            if (!is_decided(oldest))
+            if (!ps_call_is_decided(oldest))
                 break;
             if (oldest == newest)
                 set_newest(connection, NULL);
@@ -180,15 +175,13 @@ static void note_refusal(struct ps_thrift_server *server, const struct ps_call *
 void ps_thrift_server_answer(struct ps_thrift_server *server, const struct ps_batch *batch, bool failed)
 {
     for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct ps_call *call = ps_calls_find(&server->calls, ticket->origin);
-        if (call == NULL || ticket->events == 0)
+        struct ps_call *call = ps_calls_count_off(&server->calls, ticket);
+        if (call == NULL)
             continue;
-        PS_ASSERT(call->left >= ticket->events);
-        call->left -= ticket->events;
         if (failed && !call->failed)
             note_refusal(server, call);
         call->failed |= failed;
-        if (is_decided(call))
+        if (ps_call_is_decided(call))
             finish(server, call);
     }
 }
@@ -225,9 +218,7 @@ static enum ps_feed disconnect(struct ps_thrift_server *server, const struct ps_
                                const char *why)
 {
     ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
-    ps_count(server->port->counters, PS_COUNTER_malformed, 1);
-    ps_log(PS_LOG_WARN, server->port->component, "%s: %s: disconnected", connection->ip_text, why);
-    return PS_FEED_CLOSE;
+    return ps_stream_malformed(connection, server->port, why);
 }
 
 static enum ps_feed refuse_frame(struct ps_thrift_server *server, const struct ps_connection *connection)
@@ -399,7 +390,7 @@ void ps_thrift_server_closed(struct ps_thrift_server *server, struct ps_connecti
     for (bool last = false; !last;) {
         struct ps_call *next = ps_calls_at(&server->calls, call->next);
         last = call == newest;
-        if (is_decided(call))
+        if (ps_call_is_decided(call))
             end_call(server, call); /* the others end when their events are decided */
         call = next;
     }
