@@ -1,4 +1,4 @@
-/* Packets of data transfer: what a writer sends to the first datanode of a pipeline, 64 KiB of a block at a time
+/* Packets of data transfer: what a writer sends to the first datanode of a pipeline, up to 288 KiB of a block at a time
  * (PacketHeader.java, DFSPacket.java, DFSOutputStream.java). On the wire:
  *
  *   4 bytes  length of the checksums, the data and itself      2 bytes  length of the header
