@@ -156,6 +156,58 @@ static enum ps_status read_by_kind(struct ps_keystore *store, const struct ps_ke
                              input->length == 0 ? "the file is empty" : "not a JKS, PKCS12 or PEM store");
 }
 
+static const char *path_of(const struct ps_keystore_request *request)
+{
+    return request->path != NULL ? request->path : "(in the configuration)";
+}
+
+static bool is_too_long(const char *password)
+{
+    return password != NULL && strlen(password) > PS_KEYSTORE_PASSWORD_MAX;
+}
+
+/* Checks the passwords and gets the store's bytes. *owned: those that were read from a file, which the caller frees. */
+static enum ps_status input_get(struct ps_keystore_input *input, uint8_t **owned,
+                                const struct ps_keystore_request *request, enum ps_keystore_fault *fault,
+                                struct ps_err *err)
+{
+    *owned = NULL;
+    *input = (struct ps_keystore_input){
+        .password = request->password,
+        .key_password = request->key_password != NULL ? request->key_password : request->password,
+        .trust_only = request->trust_only,
+    };
+    if (is_too_long(input->password) || is_too_long(input->key_password))
+        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_PASSWORD, err, "a password is longer than %d bytes",
+                                 PS_KEYSTORE_PASSWORD_MAX);
+    if (request->path != NULL) {
+        input->data = *owned = file_read(request, &input->length, err);
+        if (*owned == NULL)
+            *fault = PS_KEYSTORE_UNREADABLE;
+        return *owned != NULL ? PS_OK : PS_FAIL;
+    }
+    input->data = (const uint8_t *)request->text;
+    input->length = strlen(request->text);
+    if (input->length > PS_KEYSTORE_BYTES_MAX)
+        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_UNREADABLE, err, "larger than 8 MiB: not a key store");
+    return PS_OK;
+}
+
+/* Names the store, and the key of the password that did not open it. */
+static void name_store(const struct ps_keystore_request *request, enum ps_keystore_fault fault,
+                       struct ps_err *err)
+{
+    const char *path = path_of(request);
+    bool own_password = request->key_password_key != NULL && request->key_password != NULL;
+    if (fault == PS_KEYSTORE_WRONG_KEY_PASSWORD)
+        ps_err_append(err, "%s: store %s, key password from %s", request->path_key, path,
+                      own_password ? request->key_password_key : request->password_key);
+    else if (fault == PS_KEYSTORE_WRONG_PASSWORD)
+        ps_err_append(err, "%s: store %s, password from %s", request->path_key, path, request->password_key);
+    else
+        ps_err_append(err, "%s: store %s", request->path_key, path);
+}
+
 enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keystore_request *request,
                                 enum ps_keystore_fault *fault, struct ps_err *err)
 {
@@ -164,58 +216,24 @@ enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keys
         fault = &unused;
     *fault = PS_KEYSTORE_SOUND;
     *store = NULL;
-    const char *path = request->path != NULL ? request->path : "(in the configuration)";
-    const char *password_key = request->password_key;
-    uint8_t *data = NULL;
-    enum ps_status status = PS_FAIL;
     struct ps_keystore *made = ps_keystore_create();
-    struct ps_keystore_input input = {.password = request->password,
-                                      .key_password = request->key_password != NULL ? request->key_password
-                                                                                    : request->password,
-                                      .trust_only = request->trust_only};
-
-    if ((input.password != NULL && strlen(input.password) > PS_KEYSTORE_PASSWORD_MAX) ||
-        (input.key_password != NULL && strlen(input.key_password) > PS_KEYSTORE_PASSWORD_MAX)) {
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_PASSWORD, err, "a password is longer than %d bytes",
-                          PS_KEYSTORE_PASSWORD_MAX);
-        goto out;
+    struct ps_keystore_input input;
+    uint8_t *file;
+    enum ps_status status = input_get(&input, &file, request, fault, err);
+    if (status == PS_OK) {
+        ERR_clear_error();
+        status = read_by_kind(made, &input, request->type, path_of(request), fault, err);
+        ERR_clear_error();
     }
-    if (request->path != NULL) {
-        data = file_read(request, &input.length, err);
-        if (data == NULL) {
-            *fault = PS_KEYSTORE_UNREADABLE;
-            goto out;
-        }
-        input.data = data;
-    } else {
-        input.data = (const uint8_t *)request->text;
-        input.length = strlen(request->text);
-        if (input.length > PS_KEYSTORE_BYTES_MAX) {
-            PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_UNREADABLE, err, "larger than 8 MiB: not a key store");
-            goto out;
-        }
-    }
-    ERR_clear_error();
-    status = read_by_kind(made, &input, request->type, path, fault, err);
-    ERR_clear_error();
-out:
     if (status == PS_OK) {
         *store = made;
-        made = NULL;
-    } else if (*fault == PS_KEYSTORE_WRONG_KEY_PASSWORD) {
-        ps_err_append(err, "%s: store %s, key password from %s", request->path_key, path,
-                      request->key_password_key != NULL && request->key_password != NULL
-                          ? request->key_password_key
-                          : password_key);
-    } else if (*fault == PS_KEYSTORE_WRONG_PASSWORD) {
-        ps_err_append(err, "%s: store %s, password from %s", request->path_key, path, password_key);
     } else {
-        ps_err_append(err, "%s: store %s", request->path_key, path);
+        name_store(request, *fault, err);
+        ps_keystore_close(made);
     }
-    ps_keystore_close(made);
-    if (data != NULL) {
-        OPENSSL_cleanse(data, input.length);
-        free(data);
+    if (file != NULL) {
+        OPENSSL_cleanse(file, input.length);
+        free(file);
     }
     return status;
 }
