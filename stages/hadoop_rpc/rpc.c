@@ -12,6 +12,8 @@
 #define SOON_NS (5 * PS_NS_PER_MS) /* first rest of PS_HADOOP_RPC_REPEAT_SOON; doubles */
 #define SOON_MAX_NS (400 * PS_NS_PER_MS)
 
+#define SENT_CHAINS 64U
+
 #define PATIENCE_TOLD_NS (60 * PS_NS_PER_S)
 
 struct ps_hadoop_rpc {
@@ -26,6 +28,7 @@ struct ps_hadoop_rpc {
     struct ps_hadoop_timer timer;      /* looks at `waiting` */
     struct ps_hadoop_rpc_list waiting; /* for a connection */
     struct ps_hadoop_rpc_list sent;    /* for a response */
+    struct ps_hadoop_rpc_call *sent_by_id[SENT_CHAINS];
     struct ps_hadoop_rpc_list resting;
     int32_t next_id;
     uint8_t *ending;  /* the request of the call whose `done` runs; ps_hadoop_rpc_repeat takes it */
@@ -40,9 +43,33 @@ static uint64_t now_ns(const struct ps_hadoop_rpc *rpc)
 
 /* ---- lists ---- */
 
+static struct ps_hadoop_rpc_call **sent_chain(struct ps_hadoop_rpc *rpc, int32_t id)
+{
+    return &rpc->sent_by_id[(uint32_t)id % SENT_CHAINS];
+}
+
+static void enter_sent(struct ps_hadoop_rpc_call *call)
+{
+    struct ps_hadoop_rpc_call **chain = sent_chain(call->rpc, call->id);
+    call->same_chain = *chain;
+    *chain = call;
+    call->rpc->connection.in_flight++;
+}
+
+static void leave_sent(struct ps_hadoop_rpc_call *call)
+{
+    struct ps_hadoop_rpc_call **place = sent_chain(call->rpc, call->id);
+    while (*place != call)
+        place = &(*place)->same_chain;
+    *place = call->same_chain;
+    call->rpc->connection.in_flight--;
+}
+
 static void leave_list(struct ps_hadoop_rpc_call *call)
 {
     struct ps_hadoop_rpc_list *list = call->list;
+    if (list == &call->rpc->sent)
+        leave_sent(call);
     *(call->previous != NULL ? &call->previous->next : &list->first) = call->next;
     *(call->next != NULL ? &call->next->previous : &list->last) = call->previous;
     call->previous = call->next = NULL;
@@ -57,19 +84,23 @@ static void enter_list(struct ps_hadoop_rpc_list *list, struct ps_hadoop_rpc_cal
     *(list->last != NULL ? &list->last->next : &list->first) = call;
     list->last = call;
     call->list = list;
+    if (list == &call->rpc->sent)
+        enter_sent(call);
 }
 
-static void leave_sent(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call)
+/* NULL: it was cancelled, or had its deadline. */
+static struct ps_hadoop_rpc_call *find_sent(struct ps_hadoop_rpc *rpc, int32_t id)
 {
-    if (call->list == &rpc->sent)
-        rpc->connection.in_flight--;
+    struct ps_hadoop_rpc_call *call = *sent_chain(rpc, id);
+    while (call != NULL && call->id != id)
+        call = call->same_chain;
+    return call;
 }
 
 /* ---- the end of a call ---- */
 
 static void forget(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call)
 {
-    leave_sent(rpc, call);
     leave_list(call);
     ps_hadoop_loop_unset(rpc->settings.loop, &call->timer);
     call->rpc = NULL;
@@ -151,7 +182,6 @@ static void send_waiting(struct ps_hadoop_rpc *rpc)
         }
         call->sent_ns = now_ns(rpc);
         enter_list(&rpc->sent, call);
-        connection->in_flight++;
     }
 }
 
@@ -188,7 +218,6 @@ static uint64_t rest_of(struct ps_hadoop_rpc *rpc, uint64_t base_ns, uint64_t ma
 static void rest(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uint64_t rest_ns)
 {
     uint64_t until_ns = now_ns(rpc) + rest_ns;
-    leave_sent(rpc, call);
     enter_list(&rpc->resting, call);
     ps_hadoop_loop_set(rpc->settings.loop, &call->timer,
                        until_ns < call->deadline_ns ? until_ns : call->deadline_ns);
@@ -206,7 +235,6 @@ static void take_back_sent(struct ps_hadoop_rpc *rpc, const char *reason)
         call->error = PS_FILE_UNAVAILABLE;
         snprintf(call->reason, sizeof call->reason, "%s", reason);
     }
-    rpc->connection.in_flight = 0;
     for (struct ps_hadoop_rpc_call *call = later.first, *next; call != NULL; call = next) {
         next = call->next;
         call->list = NULL;
@@ -335,11 +363,9 @@ static void response(struct ps_hadoop_rpc_connection *connection, const struct p
 {
     struct ps_hadoop_rpc *rpc =
         (struct ps_hadoop_rpc *)((char *)connection - offsetof(struct ps_hadoop_rpc, connection));
-    struct ps_hadoop_rpc_call *call = rpc->sent.first;
-    while (call != NULL && call->id != got->call_id)
-        call = call->next;
+    struct ps_hadoop_rpc_call *call = find_sent(rpc, got->call_id);
     if (call == NULL)
-        return; /* it was cancelled, or had its deadline */
+        return;
     if (got->status != 0) {
         refused(rpc, call, got);
         return;

@@ -39,8 +39,9 @@ struct ps_hadoop_rpc_call {
     struct ps_hadoop_rpc *rpc; /* NULL: it is not under way */
     struct ps_hadoop_rpc_list *list;
     struct ps_hadoop_rpc_call *previous, *next;
-    struct ps_hadoop_timer timer; /* the deadline, or the end of a rest */
-    uint64_t deadline_ns;         /* 0: not known before the next turn */
+    struct ps_hadoop_rpc_call *same_chain; /* of the calls that wait for a response, found by id */
+    struct ps_hadoop_timer timer;          /* the deadline, or the end of a rest */
+    uint64_t deadline_ns;                  /* 0: not known before the next turn */
     uint64_t sent_ns;
     int32_t id, retry_count;
     unsigned rests;           /* of its own, in a row */

@@ -138,24 +138,25 @@ static void test_connection_context(void **state)
 
 static void test_answers_in_another_order(void **state)
 {
+    enum { CALLS = 151 }; /* more than there are chains of ids; a prime, so that 64 steps lead to each */
+    static struct call calls[CALLS];
+    int32_t ids[CALLS];
     struct test test;
-    struct call calls[5] = {0};
-    int32_t ids[5];
     (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < CALLS; i++)
         begin(&test, &calls[i], "create");
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < CALLS; i++) {
         ps_test_namenode_expect(namenode, "create");
         ids[i] = namenode->id;
     }
     assert_int_equal(namenode->accepted, 1);
-    for (unsigned i = 0; i < 5; i++) {
-        unsigned which = (i * 2 + 1) % 5;
+    for (unsigned i = 0; i < CALLS; i++) {
+        unsigned which = (i * 64 + 1) % CALLS;
         ps_test_namenode_answer(namenode, ids[which], &message.base);
         expect_end(&calls[which], PS_FILE_OK);
-        for (unsigned other = 0; other < 5; other++)
+        for (unsigned other = 0; other < CALLS; other++)
             assert_int_equal(calls[other].done, ps_hadoop_rpc_call_is_busy(&calls[other].rpc) ? false : true);
     }
     tear_down(&test);
