@@ -7,6 +7,7 @@
 
 static struct {
     unsigned attempts;
+    uint64_t tried_ns[16];
     bool closed; /* the sink of the letters takes nothing */
     char delivered[64], letters[64];
     unsigned delivered_count, letter_count;
@@ -19,10 +20,10 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
 {
     (void)p;
     (void)state;
-    (void)at;
     for (uint32_t i = 0; i < (*lease)->count; i++) {
         if (ps_lease_event(*lease, i)->body[0] == 'x') {
-            script.attempts++;
+            assert_in_range(script.attempts, 0, PS_COUNT_OF(script.tried_ns) - 1);
+            script.tried_ns[script.attempts++] = at->mono_ns;
             return PS_RETRY;
         }
     }
@@ -116,6 +117,23 @@ static void test_letters_arrive(void **state)
     }
 }
 
+/* penstock.retry.max, .backoff and .backoff.max: each lease has all its attempts, and rests as long as the one before. */
+static void test_each_lease_is_tried(void **state)
+{
+    (void)state;
+    start(1, "100");
+    for (unsigned lease = 1; lease <= 3; lease++) {
+        feed("x");
+        run();
+        assert_int_equal(script.attempts, 3 * lease);
+        const uint64_t *tried_ns = &script.tried_ns[3 * (lease - 1)];
+        assert_int_equal(tried_ns[1] - tried_ns[0], 100 * PS_NS_PER_MS);
+        assert_int_equal(tried_ns[2] - tried_ns[1], 150 * PS_NS_PER_MS);
+    }
+    assert_string_equal(script.letters, "xxx");
+    ps_test_small_agent_stop(&agent, true);
+}
+
 /* The channel of the letters has room for one: what is given up waits, and what comes after it. */
 static void test_full_channel(void **state)
 {
@@ -190,9 +208,9 @@ static void test_stop_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_letters_arrive), cmocka_unit_test(test_full_channel),
-        cmocka_unit_test(test_source_waits),   cmocka_unit_test(test_stop_counts_once),
-        cmocka_unit_test(test_stop_waits),
+        cmocka_unit_test(test_letters_arrive),   cmocka_unit_test(test_each_lease_is_tried),
+        cmocka_unit_test(test_full_channel),     cmocka_unit_test(test_source_waits),
+        cmocka_unit_test(test_stop_counts_once), cmocka_unit_test(test_stop_waits),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,9 @@ static void test_success(void **state)
     assert_int_equal(response.call_id, 300);
     assert_int_equal(response.status, 0);
     assert_int_equal(response.body_length, protobuf_c_message_get_packed_size(&user.base));
+    assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, bytes.length - 4,
+                                                  &response, &length, &reason),
+                     PS_HADOOP_RPC_PARSE_WHOLE); /* the limit counts what is behind the length */
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, bytes.length - 5,
                                                   &response, &length, &reason),
                      PS_HADOOP_RPC_PARSE_INVALID);

@@ -85,11 +85,37 @@ static void test_services(void **state)
     ps_hadoop_configuration_free(configuration);
 }
 
+/* The names of namenodes have up to 127 bytes. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    for (int length = 126; length <= 129; length++) {
+        struct ps_hadoop_configuration *configuration = NULL;
+        struct ps_name_service service;
+        struct ps_err err = {0};
+        char text[1024], node[130];
+        memset(node, 'n', sizeof node);
+        int bytes =
+            snprintf(text, sizeof text,
+                     "<configuration><property><name>dfs.ha.namenodes.ha</name><value>%.*s</value></property>"
+                     "<property><name>dfs.namenode.rpc-address.ha.%.*s</name><value>one:1</value></property>"
+                     "</configuration>",
+                     length, node, length, node);
+        assert_int_equal(
+            ps_hadoop_configuration_parse(&configuration, "hdfs-site.xml", text, (size_t)bytes, &err), PS_OK);
+        assert_int_equal(ps_name_service_find(configuration, "ha", &service, &err),
+                         length < 128 ? PS_OK : PS_FAIL);
+        assert_int_equal(service.count, length < 128);
+        ps_hadoop_configuration_free(configuration);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_services),
+        cmocka_unit_test(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -283,6 +283,57 @@ static void test_a_position_that_is_left(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* A position that a former life left, before, at and behind the end: all is read again only when the file is shorter. */
+static void test_positions_at_the_end(void **state)
+{
+    static const struct {
+        uint64_t position;
+        const char *expected;
+    } rows[] = {{0, "1 2 next "}, {2, "2 next "}, {4, "next "}, {5, "1 2 next "}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        struct ps_err err;
+        struct stat status;
+        char target[256];
+        put("a", "1\n2\n", 1000);
+        put("b", "next\n", 2000);
+        snprintf(target, sizeof target, "%s", path_of("a"));
+        assert_int_equal(stat(target, &status), 0);
+        const struct ps_spool_meta meta = {
+            .target = target, .position = rows[i].position, .device = status.st_dev, .inode = status.st_ino};
+        assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
+        assert_int_equal(ps_spool_meta_write(path_of(".flumespool/.flumespool-main.meta"), &meta, &err),
+                         PS_OK);
+        START(&stage, "fileHeader", "false");
+        UNTIL(&stage, is_there("a.COMPLETED") && is_there("b.COMPLETED"));
+        assert_string_equal(bodies(&stage), rows[i].expected);
+        ps_test_stage_fini(&stage);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
+/* The directory goes and comes back: it is said, and what is in it then is read. */
+static void test_the_directory_goes(void **state)
+{
+    struct ps_test_stage stage;
+    char away[80];
+    (void)state;
+    snprintf(away, sizeof away, "%s-away", directory);
+    put("a", "1\n", 1000);
+    START(&stage, "fileHeader", "false");
+    UNTIL(&stage, is_there("a.COMPLETED"));
+    uint64_t before = ps_log_count(PS_LOG_ERROR);
+    assert_int_equal(rename(directory, away), 0);
+    UNTIL(&stage, ps_log_count(PS_LOG_ERROR) > before);
+    assert_int_equal(rename(away, directory), 0);
+    put("b", "2\n", 1000);
+    UNTIL(&stage, is_there("b.COMPLETED"));
+    assert_string_equal(bodies(&stage), "1 2 ");
+    ps_test_stage_fini(&stage);
+}
+
 static char halted[1024]; /* why; empty: it has not */
 
 static void record_halted(struct ps_port *port, const char *reason)
@@ -396,6 +447,8 @@ int main(void)
         TEST(test_nothing_is_delivered),
         TEST(test_a_damaged_position),
         TEST(test_a_position_that_is_left),
+        TEST(test_positions_at_the_end),
+        TEST(test_the_directory_goes),
         TEST(test_broken_assumptions),
         TEST(test_keys),
         TEST(test_old_line_length),
