@@ -8,12 +8,16 @@
 Options:
   --seed N      repeats a draw; without it the seed is taken from the clock and printed
   --wide        a bug that the chosen tests miss is run against every test of the build too (minutes each)
+  --together    builds once, with every bug behind PS_MUTANT (tests/mutation/together.py): minutes for a set instead of an hour. Tests that
+                begin programs with an environment of their own do not see the bug in them
+  --bugs FILE   another list than mutants.txt
   --list        prints the bugs and the tests chosen for each; runs nothing
   --build DIR   where the copy is kept (default: build/mutation); the next run builds only what changed
   --jobs N      default: the number of cores
   --timeout S   of one test, default 120
 
-A line of the result is CAUGHT (by which test), SURVIVED, INVALID (it does not compile: no bug) or STALE (the list names a line that is gone).
+A line of the result is CAUGHT (by which test), SURVIVED, INVALID (it does not compile: no bug), STALE (the list names a line
+that is gone) or ALONE (--together cannot plant it: outside of a function, or in one with `...`).
 A test that caught a bug is run once without it: one that fails then does not count.
 The tests of a bug are those that the list names; without any, and for a drawn bug, those that ./test.sh --changed would run. The exit status
 is 1 if a bug survived or is stale. The copy contains what is committed, so that a run does not see half an edit.
@@ -33,6 +37,8 @@ import shutil
 import subprocess
 import sys
 import time
+
+import together
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIST = os.path.join(ROOT, "tests", "mutation", "mutants.txt")
@@ -57,6 +63,15 @@ class Mutant:
         self.path, self.before, self.after, self.tests = path, before, after, tests
         self.number, self.function = number, function
 
+    def find(self, lines):
+        """The number of the line; None if it is not there exactly once."""
+        at = [self.number] if self.number is not None else [i for i in self.places(lines) if lines[i].strip() == self.before]
+        return at[0] if len(at) == 1 and lines[at[0]].strip() == self.before else None
+
+    def line(self, lines, at):
+        """The line with the bug."""
+        return lines[at][: len(lines[at]) - len(lines[at].lstrip())] + self.after
+
     def apply(self, tree):
         """Edits the copy; returns False if the line is not there exactly once."""
         name = os.path.join(tree, self.path)
@@ -64,11 +79,10 @@ class Mutant:
             return False
         with open(name) as file:
             lines = file.read().split("\n")
-        at = [self.number] if self.number is not None else [i for i in self.places(lines) if lines[i].strip() == self.before]
-        if len(at) != 1 or lines[at[0]].strip() != self.before:
+        at = self.find(lines)
+        if at is None:
             return False
-        indent = lines[at[0]][: len(lines[at[0]]) - len(lines[at[0]].lstrip())]
-        lines[at[0]] = indent + self.after
+        lines[at] = self.line(lines, at)
         with open(name, "w") as file:
             file.write("\n".join(lines))
         return True
@@ -87,17 +101,17 @@ class Mutant:
         return f"{where}\n    - {self.before}\n    + {self.after}"
 
 
-def listed():
+def listed(path):
     mutants = []
-    with open(LIST) as file:
+    with open(path) as file:
         text = re.sub(r"(?m)^#.*\n", "", file.read())
     for block in re.split(r"\n\s*\n", text.strip()):
         rows = [row.strip() for row in block.split("\n")]
         tests = rows[3].removeprefix("tests:").split() if len(rows) == 4 else []
         if len(rows) not in (3, 4) or not rows[1].startswith("- ") or not rows[2].startswith("+ "):
-            sys.exit(f"run.py: this block of mutants.txt is not a file, a '-' line and a '+' line:\n{block}")
-        path, _, function = rows[0].partition(" ")
-        mutants.append(Mutant(path, rows[1][2:], rows[2][2:], tests, function=function))
+            sys.exit(f"run.py: this block of {path} is not a file, a '-' line and a '+' line:\n{block}")
+        name, _, function = rows[0].partition(" ")
+        mutants.append(Mutant(name, rows[1][2:], rows[2][2:], tests, function=function))
     return mutants
 
 
@@ -134,9 +148,9 @@ def drawn(count, paths, seed):
     return generator.sample(found, min(count, len(found)))
 
 
-def run(*command, tree, log=None, timeout=None):
+def run(*command, tree, log=None, timeout=None, mutant=0):
     """Runs a command in the copy; returns its exit status and output."""
-    environment = {**os.environ, "CCACHE_BASEDIR": tree, "CCACHE_NOHASHDIR": "1"}
+    environment = {**os.environ, "CCACHE_BASEDIR": tree, "CCACHE_NOHASHDIR": "1", "PS_MUTANT": str(mutant)}
     try:
         done = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
     except subprocess.TimeoutExpired as late:
@@ -151,7 +165,7 @@ def run(*command, tree, log=None, timeout=None):
 class Copy:
     """A clone of what is committed, with a debug build of its own."""
 
-    def __init__(self, folder, jobs, timeout):
+    def __init__(self, folder, jobs, timeout, together=False):
         self.tree, self.jobs, self.timeout = os.path.abspath(folder), str(jobs), str(timeout)
         self.sound, self.unsound = set(), set()  # tests that caught a bug, and how they fare without one
         self.build = os.path.join(self.tree, "build", "debug")
@@ -163,7 +177,7 @@ class Copy:
             subprocess.run(["git", *command], cwd=self.tree, check=True)
         launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
         status, text = run("cmake", "--preset", "debug", *launcher, tree=self.tree)
-        if status == 0:
+        if status == 0 and not together:
             status, text = run("cmake", "--build", self.build, "-j", self.jobs, tree=self.tree)
         if status != 0:
             sys.exit(f"run.py: the tree does not build without a bug:\n{text[-2000:]}")
@@ -183,19 +197,25 @@ class Copy:
         names = [line.split("\t")[0] for line in text.splitlines() if "\t" in line]
         return [name for name in names if not name.startswith(NEVER)]
 
-    def test(self, tests):
-        """Builds and runs these tests. Returns (INVALID or None, the names of those that failed)."""
+    def make(self, tests):
+        """Builds these tests; returns the exit status and the output."""
         targets = sorted(self.targets.intersection(tests) | {"penstock"})
-        status, text = run("cmake", "--build", self.build, "-j", self.jobs, "--target", *targets, tree=self.tree, log=self.build + "/mutant.log")
-        if status != 0:
-            return "INVALID", []
+        return run("cmake", "--build", self.build, "-j", self.jobs, "--target", *targets, "--", "-k", "0", tree=self.tree,
+                   log=self.build + "/mutant.log")
+
+    def ask(self, tests, mutant=0):
+        """Runs these tests, with this bug of several; returns the names of those that failed."""
         slow = [test for test in tests if test.startswith(SLOW)]
         for some in ([test for test in tests if test not in slow], slow):  # ctest alone would begin with the slowest
-            status, text = run("ctest", "--test-dir", self.build, "-j", self.jobs, "--timeout", self.timeout, "--stop-on-failure",
-                               "-R", "^(" + "|".join(some) + ")$", tree=self.tree, timeout=1800) if some else (0, "")
+            status, text = run("ctest", "--test-dir", self.build, "-j", self.jobs, "--timeout", self.timeout, "--stop-on-failure", "-R",
+                               "^(" + "|".join(some) + ")$", tree=self.tree, timeout=1800, mutant=mutant) if some else (0, "")
             if status != 0:
-                return None, re.findall(r"(?m)^\s+\d+ - (\S+) \(", text) or [f"(ctest ended with status {status})"]
-        return None, []
+                return re.findall(r"(?m)^\s+\d+ - (\S+) \(", text) or [f"(ctest ended with status {status})"]
+        return []
+
+    def test(self, tests):
+        """Builds and runs these tests. Returns (INVALID or None, the names of those that failed)."""
+        return ("INVALID", []) if self.make(tests)[0] != 0 else (None, self.ask(tests))
 
     def restore(self, mutant):
         subprocess.run(["git", "checkout", "-q", "--", mutant.path], cwd=self.tree, check=True)
@@ -228,11 +248,85 @@ def judge(copy, mutant, wide):
         print(f"not counted, because they fail without a bug: {' '.join(broken)}", flush=True)
 
 
+def choose_all(copy, mutants):
+    """The tests of each bug, None for one whose line is gone."""
+    chosen, of_file = [], {}
+    for mutant in mutants:
+        there = mutant.apply(copy.tree)
+        if there and not mutant.tests and mutant.path not in of_file:
+            of_file[mutant.path] = copy.choose(mutant)
+        chosen.append((copy.choose(mutant) if mutant.tests else of_file[mutant.path]) if there else None)
+        copy.restore(mutant)
+    return chosen
+
+
+def plant_together(copy, mutants, out):
+    """Writes the files with every bug that is not in `out`, and adds those to it that cannot be behind PS_MUTANT."""
+    files = {}
+    for number, mutant in enumerate(mutants, 1):
+        copy.restore(mutant)
+        if number not in out:
+            files.setdefault(mutant.path, []).append((number, mutant))
+    for path, bugs in files.items():
+        name = os.path.join(copy.tree, path)
+        with open(name) as file:
+            text = file.read()
+        lines = text.split("\n")
+        places = [(number, mutant.find(lines), mutant) for number, mutant in bugs]
+        text, alone = together.plant(text, [(number, at, mutant.line(lines, at)) for number, at, mutant in places])
+        out.update((number, "ALONE") for number in alone)
+        with open(name, "w") as file:
+            file.write(text)
+
+
+def build_together(copy, mutants, tests, out):
+    """Plants and builds; a bug that does not compile is left out."""
+    while True:
+        plant_together(copy, mutants, out)
+        status, text = copy.make(tests)
+        if status == 0:
+            return
+        blames = re.findall(r"In function .(?:\w+_mutant_(\d+))?(.*?)(?=In function|\Z)", text, re.DOTALL)
+        wrong = {int(number) for number, words in blames if number and "error:" in words} - out.keys()
+        if not wrong:
+            sys.exit(f"run.py: the tree does not build with these bugs:\n{text[-2000:]}")
+        out.update((number, "INVALID") for number in wrong)
+
+
+def judge_together(copy, mutants):
+    """Yields each bug with its outcome and detail."""
+    chosen = choose_all(copy, mutants)
+    out = {number: "STALE" for number, tests in enumerate(chosen, 1) if tests is None}
+    build_together(copy, mutants, {test for tests in chosen for test in tests or []}, out)
+    for number, (mutant, tests) in enumerate(zip(mutants, chosen), 1):
+        while number not in out:
+            tests = [test for test in tests if test not in copy.unsound]
+            failed = copy.ask(tests, number)
+            unproven = [test for test in failed if test in copy.all and test not in copy.sound]
+            broken = copy.ask(unproven)
+            copy.unsound.update(broken)
+            copy.sound.update(set(unproven) - set(broken))
+            if not broken:
+                out[number] = "CAUGHT" if failed else "SURVIVED"
+                yield mutant, out[number], " ".join(failed) or f"{len(tests)} tests"
+                break
+            print(f"not counted, because they fail without a bug: {' '.join(broken)}", flush=True)
+        else:
+            yield mutant, out[number], ""
+
+
+def judge_apart(copy, mutants, wide):
+    for mutant in mutants:
+        yield mutant, *judge(copy, mutant, wide)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--draw", type=int)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--bugs", default=LIST)
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("--wide", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "mutation"))
@@ -243,24 +337,19 @@ def main():
         mutants = drawn(options.draw, options.paths or PATHS, options.seed)
         print(f"seed {options.seed}")
     else:
-        mutants = [one for one in listed() if not options.paths or one.path.startswith(tuple(options.paths))]
+        mutants = [one for one in listed(options.bugs) if not options.paths or one.path.startswith(tuple(options.paths))]
     if not mutants:
         sys.exit("run.py: no bug in these paths")
-    copy = Copy(options.build, options.jobs, options.timeout)
+    copy = Copy(options.build + ("-together" if options.together else ""), options.jobs, options.timeout, options.together)
+    if options.list:
+        for mutant, tests in zip(mutants, choose_all(copy, mutants)):
+            print(f"{mutant}\n    {'STALE' if tests is None else ' '.join(tests)}")
+        return
     counts = {}
-    for mutant in mutants:
-        if options.list:
-            there = mutant.apply(copy.tree)
-            print(f"{mutant}\n    {' '.join(copy.choose(mutant)) if there else 'STALE'}")
-            if there:
-                copy.restore(mutant)
-            continue
-        outcome, detail = judge(copy, mutant, options.wide)
+    for mutant, outcome, detail in judge_together(copy, mutants) if options.together else judge_apart(copy, mutants, options.wide):
         row = counts.setdefault("/".join(mutant.path.split("/")[:2]), {})
         row[outcome] = row.get(outcome, 0) + 1
         print(f"{outcome:8} {mutant}\n    {detail}", flush=True)
-    if options.list:
-        return
     total = {}
     for folder in sorted(counts):
         print(f"{folder:24} " + ", ".join(f"{count} {outcome.lower()}" for outcome, count in sorted(counts[folder].items())))

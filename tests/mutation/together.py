@@ -1,0 +1,95 @@
+"""Many bugs in one build: run.py --together.
+
+Each function that has a bug gets a second body with it, and begins with a choice:
+
+  static int double_of_mutant_7(int value) { return value + 1; }
+  static int double_of(int value)
+  {
+      if (ps_mutant == 7) return double_of_mutant_7(value);
+      return 2 * value;
+  }
+
+PS_MUTANT=7 in the environment turns bug 7 on. Every file reads it for itself before main, so that nothing is linked that was not before."""
+import re
+
+READS = """#include <stdlib.h>
+#pragma GCC diagnostic ignored "-Wunused"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wempty-body"
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+static int ps_mutant;
+__attribute__((constructor)) static void ps_mutant_read(void)
+{
+    const char *ps_mutant_text = getenv("PS_MUTANT");
+    ps_mutant = ps_mutant_text != NULL ? atoi(ps_mutant_text) : 0;
+}
+#line 1
+"""
+NAME = re.compile(r"\b(?!__attribute__\b)([a-z_]\w*)\((?!\()(.*)\)\s*$", re.DOTALL)
+
+
+def split_parameters(text):
+    """The parameters of a function, without those of functions that are parameters."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def arguments_of(parameters):
+    """The names of the parameters, as a call needs them; None for `...`, which cannot be passed on."""
+    names = []
+    for part in split_parameters(parameters):
+        found = re.search(r"\(\*(\w+)\)", part) or re.search(r"(\w+)(?:\[[^\]]*\])*$", part)
+        if part == "void":
+            continue
+        if not found:
+            return None
+        names.append(found.group(1))
+    return ", ".join(names)
+
+
+def bounds(lines, at):
+    """The first line of the head of the function around a line, its `{` and its `}`; None outside of functions."""
+    begin = max((i for i in range(at) if lines[i] == "{"), default=None)
+    if begin is None or "}" in lines[begin:at] or "}" not in lines[at:]:
+        return None
+    head = begin
+    while head > 0 and lines[head - 1] and not lines[head - 1].startswith(("#", "}", "/*")) and not lines[head - 1].endswith((";", "*/")):
+        head -= 1
+    return head, begin, lines.index("}", at)
+
+
+def plant(text, bugs):
+    """bugs: (number, line, the line with the bug) of one file. Returns its text with all of them behind PS_MUTANT, and the numbers of
+    those that cannot be: they are outside of a function, or in one with `...`."""
+    lines, left_out, functions = text.split("\n"), [], {}
+    for number, at, after in bugs:
+        place = bounds(lines, at)
+        found = NAME.search("\n".join(lines[place[0]:place[1]])) if place else None
+        arguments = arguments_of(found.group(2)) if found else None
+        if arguments is None:
+            left_out.append(number)
+            continue
+        functions.setdefault(place, (found.group(1), arguments, []))[2].append((number, at, after))
+    for (head, begin, end), (name, arguments, planted) in sorted(functions.items(), reverse=True):
+        title, copies, choices = "\n".join(lines[head:begin]), [title_end(lines[head:begin])], []
+        for number, at, after in planted:
+            own = re.sub(rf"\b{name}\(", f"{name}_mutant_{number}(", title, count=1)
+            copies.append(own if own.startswith("static ") else "static " + own)
+            copies += lines[begin:at] + [after] + lines[at + 1:end + 1]
+            choices.append(f"    if (ps_mutant == {number}) return {name}_mutant_{number}({arguments});")
+        lines[head:begin + 1] = copies + [title, "{"] + choices
+    return READS + "\n".join(lines), left_out
+
+
+def title_end(head):
+    """The head of a function as a declaration: its second body may call it."""
+    return "\n".join(head) + ";"
