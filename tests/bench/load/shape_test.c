@@ -72,6 +72,9 @@ static void burst_is_on_and_off(void **state)
     assert_int_equal(due(shape, 1005), 1 * S + S / 2);
     assert_int_equal(ps_shape_event_count(shape, 20 * S), 10100);
     ps_shape_destroy(shape);
+    shape = make("burst:on=1us,off=1us", 1000000, 0); /* the shortest */
+    assert_int_equal(due(shape, 7), 14000);
+    ps_shape_destroy(shape);
 }
 
 static void ramp_is_a_square_root(void **state)
@@ -365,7 +368,8 @@ static void bad_shapes_are_named(void **state)
         {"burst:on=1s,off", 5, "at `off` write key=value"},
         {"burst:on=1s,off=", 5, "at `off=` write key=value"},
         {"burst:on=soon,off=1s", 5, "`soon` is not a duration"},
-        {"burst:on=1ns,off=1s", 5, "shorter than a microsecond"},
+        {"burst:on=999ns,off=1s", 5, "shorter than a microsecond"},
+        {"burst:on=1s,off=999ns", 5, "shorter than a microsecond"},
         {"ramp:from=0,to=10", 0, "needs over=DURATION, or --duration"},
         {"ramp:over=1s", 0, "needs to=RATE, or --rate"},
         {"ramp:from=0,to=0,over=1s", 0, "sends nothing"},

@@ -144,6 +144,24 @@ static void test_directory(void **state)
     ps_test_far_close(&far);
 }
 
+/* Files that go between the listing and the reading: said, and the others are read. */
+static void test_removed(void **state)
+{
+    static const char *const names[] = {"gone/1", "gone/2", "gone/3", "gone/4"};
+    (void)state;
+    struct ps_test_far far;
+    make_folder("gone");
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++)
+        write_text(names[i], i == 1 ? "second\n" : "another\n", 1700000000 + (long)i);
+    ps_test_far_open(&far, "file://%s/gone", ps_test_folder());
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++)
+        if (i != 1)
+            assert_int_equal(unlink(ps_test_folder_path(names[i])), 0);
+    EXPECT_ALL(&far, "second");
+    ps_test_far_expect_remark(&far, "was removed before it was read", true);
+    ps_test_far_close(&far);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -364,9 +382,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),        cmocka_unit_test(test_many_lines),
         cmocka_unit_test(test_long_line),    cmocka_unit_test(test_directory),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_gzip),
-        cmocka_unit_test(test_avro_codecs),  cmocka_unit_test(test_avro_schemas),
-        cmocka_unit_test(test_avro_damaged),
+        cmocka_unit_test(test_removed),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_gzip),         cmocka_unit_test(test_avro_codecs),
+        cmocka_unit_test(test_avro_schemas), cmocka_unit_test(test_avro_damaged),
     };
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

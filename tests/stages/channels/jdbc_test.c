@@ -10,18 +10,24 @@
 #include <unistd.h>
 
 #include "core/flow/window.h"
+#include "stages/database/statements.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
 static char url[640];
 
-/* Binds and checks; the caller builds. */
-static enum ps_status bind_channel(struct ps_test_stage *stage, const char *const *keys)
+static enum ps_status bind_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
 {
     ps_test_stage_init_sized(stage, &ps_channel_jdbc, UINT64_C(64) << 20);
     stage->context.producers = stage->context.consumers = 1;
-    stage->context.name = "c1";
+    stage->context.name = name;
     return ps_test_stage_bind(stage, keys);
+}
+
+/* Binds and checks; the caller builds. */
+static enum ps_status bind_channel(struct ps_test_stage *stage, const char *const *keys)
+{
+    return bind_named(stage, "c1", keys);
 }
 
 static void start_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
@@ -173,6 +179,40 @@ static void test_keys_that_contradict(void **state)
                      PS_FAIL);
     assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "db.type ORACLE"));
     ps_test_stage_fini(&stage);
+}
+
+/* A URL of blanks is none: Flume takes its defaults for all of the keys. A directory that is no database of Derby's is not warned of. */
+static void test_keys_without_an_effect(void **state)
+{
+    struct ps_test_stage stage;
+    char derby[640];
+    (void)state;
+    assert_int_equal(bind_channel(&stage, PS_KEYS("sysprop.user.home", ps_test_folder(), "driver.url", " \t ",
+                                                  "db.type", "MYSQL", "driver.class", "x")),
+                     PS_OK);
+    assert_false(ps_test_stage_reported(&stage, PS_LOG_WARN, ""));
+    ps_test_stage_fini(&stage);
+    snprintf(derby, sizeof derby, "jdbc:derby:%s/none;create=true", ps_test_folder());
+    assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", derby)), PS_OK);
+    assert_false(ps_test_stage_reported(&stage, PS_LOG_WARN, "Derby"));
+    ps_test_stage_fini(&stage);
+}
+
+/* Names as long as FLE_CHANNEL has room for, in chars; one more is refused. */
+static void test_long_names_of_channels(void **state)
+{
+    (void)state;
+    for (unsigned chars = PS_TABLES_CHANNEL_CHARS - 1; chars <= PS_TABLES_CHANNEL_CHARS + 1; chars++) {
+        struct ps_test_stage stage;
+        char name[2 * PS_TABLES_CHANNEL_CHARS + 3] = "";
+        for (unsigned i = 0; i < chars; i++)
+            strcat(name, "\303\251");
+        enum ps_status status = bind_named(&stage, name, PS_KEYS("driver.url", url));
+        assert_int_equal(status, chars <= PS_TABLES_CHANNEL_CHARS ? PS_OK : PS_FAIL);
+        if (status != PS_OK)
+            assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "name is longer"));
+        ps_test_stage_fini(&stage);
+    }
 }
 
 /* Flume's default is below user.home; where a database of Derby's is, it is named and stays as it is. */
@@ -536,6 +576,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_databases_that_are_refused, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_keys_that_contradict, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_keys_without_an_effect, set_up, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_long_names_of_channels, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_the_default_database, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_long_spills, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_tables_without_indexes_and_keys, set_up,

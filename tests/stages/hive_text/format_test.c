@@ -167,13 +167,19 @@ static void test_json(void **unused)
                 "\"2026-11-22\"]}\n");
     assert_line("{}", "{}\n");
     assert_line("{\"l\":[],\"m\":{},\"s\":{}}", "{\"m\":{},\"s\":{},\"l\":[]}\n");
-    const struct ps_orc_value bad[] = {
-        {.null = true}, {.bytes = "\xff", .length = 1}, {.null = true}, {.null = true}, {.null = true}};
-    const struct ps_orc_value row = {.items = bad, .item_count = 5};
-    struct ps_byte_buffer line = {0};
-    assert_false(ps_hive_text_append(&format, type, &row, &line, &err));
-    assert_non_null(strstr(ps_err_join(&err), "column b: it is no UTF-8"));
-    free(line.data);
+    static const char *const no_text[] = {"\xff", "at the end\xff", "in the\xff middle", "cut \xe2\x82"};
+    for (size_t i = 0; i < PS_COUNT_OF(no_text); i++) {
+        const struct ps_orc_value bad[] = {{.null = true},
+                                           {.bytes = no_text[i], .length = (uint32_t)strlen(no_text[i])},
+                                           {.null = true},
+                                           {.null = true},
+                                           {.null = true}};
+        const struct ps_orc_value row = {.items = bad, .item_count = 5};
+        struct ps_byte_buffer line = {0};
+        assert_false(ps_hive_text_append(&format, type, &row, &line, &err));
+        assert_non_null(strstr(ps_err_join(&err), "column b: it is no UTF-8"));
+        free(line.data);
+    }
     close_table();
 }
 

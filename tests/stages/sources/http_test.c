@@ -100,15 +100,22 @@ static void test_headers(void **unused)
 {
     (void)unused;
     static const char body[] = "[{\"headers\":{\"a\":\"1\",\"b\":null,\"c\":2.50},\"body\":\"x\"},"
-                               "{\"headers\":[[\"a\",\"2\"],[\"\\u0061b\",\"\\t\"]],\"body\":\"y\"}]";
+                               "{\"headers\":[[\"a\",\"2\"],[\"\\u0061b\",\"\\t\"]],\"body\":\"y\"},"
+                               "{\"headers\":{\"a\":\"1\",\"b\":\"2\"},\"headers\":{\"t\":true,\"f\":false},"
+                               "\"body\":\"no\",\"body\":false},"
+                               "{\"headers\":{\"a\":\"1\"},\"headers\":null,\"body\":\"z\"}]";
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
     send_request(fd, "", body, sizeof body - 1);
     assert_int_equal(receive_status(&stage, fd), 200);
-    assert_int_equal(stage.event_count, 2);
+    assert_int_equal(stage.event_count, 4);
     ps_test_expect(&stage.events[0], "x", PS_WORDS("a", "1", "c", "2.50"));
     ps_test_expect(&stage.events[1], "y", PS_WORDS("a", "2", "ab", "\t"));
+    ps_test_expect(&stage.events[2], "false", PS_WORDS("t", "true", "f", "false")); /* the last ones count */
+    ps_test_expect(&stage.events[3], "z", NULL);
+    assert_int_equal(ps_test_event_header_count(&stage.events[2]), 2);
+    assert_int_equal(ps_test_event_header_count(&stage.events[3]), 0);
     close(fd);
     ps_test_stage_fini(&stage);
 }

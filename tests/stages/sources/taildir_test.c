@@ -265,6 +265,7 @@ static void test_more_files_than_descriptors(void **unused)
         append(name, "one\n");
     }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    uint64_t warnings = ps_log_count(PS_LOG_WARN), errors = ps_log_count(PS_LOG_ERROR);
     PS_START(NULL);
     ps_test_source_wait(&stage, 100, PS_TEST_PATIENCE_MS);
     ps_test_source_clear(&stage);
@@ -273,8 +274,30 @@ static void test_more_files_than_descriptors(void **unused)
         append(name, "two\n");
     }
     ps_test_source_wait(&stage, 100, PS_TEST_PATIENCE_MS);
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings); /* the process has not run out of them */
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
     ps_test_stage_fini(&stage);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* The files of positions are not read where they are among the others; one whose name only begins so is. */
+static void test_positions_among_the_files(void **unused)
+{
+    (void)unused;
+    char own[512];
+    snprintf(own, sizeof own, "%s/app.positions", ps_test_folder());
+    append("app.positions.log", "one\n");
+    append("app.positions2", "two\n");
+    PS_START("positionFile", own);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    ps_test_stage_close(&stage); /* writes the positions */
+    assert_int_equal(access(own, F_OK), 0);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    append("app.positions.log", "three\n");
+    expect("three");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
 }
 
 static void test_mistakes(void **unused)
@@ -313,6 +336,7 @@ int main(void)
         TEST(narrower_group),
         TEST(unreadable),
         TEST(more_files_than_descriptors),
+        TEST(positions_among_the_files),
         TEST(mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,7 @@ static void read_all(bool by_thread)
         ssize_t length = read_patiently(&file, back + at, size - at < 100000 ? size - at : 100000, at);
         assert_true(length > 0);
         at += (size_t)length;
+        assert_true(at == size || !file.ended); /* a piece of it is not its end */
     }
     assert_memory_equal(content, back, size);
     assert_int_equal(read_patiently(&file, back, 10, size), 0);
