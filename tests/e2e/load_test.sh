@@ -126,7 +126,7 @@ grep -q 'the reader closed it' "$work/err" || fail "no message about a closed pi
 rm -f "$work/out"
 "$PENSTOCK" load --rate 1000 --manifest "$work/manifest" --target - >"$work/out" 2>"$work/err" &
 pid=$!
-for ((i = 0; i < 300; i++)); do
+for ((i = 0; i < 600; i++)); do
     [[ ! -s $work/out ]] || break
     sleep 0.1
 done

@@ -68,7 +68,7 @@ first=$(pgrep -P "$booted")
 [[ $(sed -n 's/^NSpid:.*\t//p' "/proc/$first/status") == 1 ]] || fail "the agent is not process 1"
 grep -qE "^Uid:\s+${user%:*}\s" "/proc/$first/status" || fail "the agent runs as another user"
 # shellcheck disable=SC2016 # of the inner shell
-nsenter --target "$first" --net -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/44444; echo "in a container" >&3; read -r -t 20 answer <&3; [ "$answer" = OK ]' ||
+nsenter --target "$first" --net -- bash -c 'exec 3<>/dev/tcp/127.0.0.1/44444; echo "in a container" >&3; read -r -t 60 answer <&3; [ "$answer" = OK ]' ||
     fail "no answer"
 await 10 grep -q 'in a container' "$work/agent.log" || fail "no event"
 kill -TERM "$first"

@@ -39,7 +39,7 @@ for i in $(seq 300); do
     sleep 0.1
 done
 echo "by hand" >&3
-read -r -t 20 answer <&3
+read -r -t 60 answer <&3
 [ "$answer" = OK ]
 kill $!
 wait $!
@@ -61,7 +61,7 @@ as_service() {
 }
 event() { # PORT TEXT: sends a line, expects OK
     # shellcheck disable=SC2016 # of the inner shell
-    on bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0; echo "$1" >&3; read -r -t 20 answer <&3; [ "$answer" = OK ]' "$1" "$2"
+    on bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0; echo "$1" >&3; read -r -t 60 answer <&3; [ "$answer" = OK ]' "$1" "$2"
 }
 in_journal() { on journalctl -q -u penstock --no-pager -o cat | grep -qF -- "$1"; }
 

@@ -110,11 +110,11 @@ flume_file >"$work/f.properties"
 "$PENSTOCK" agent -n p -f "$work/p.properties" >"$work/p.log" 2>&1 </dev/null &
 ours=$!
 trap 'code=$?; kill -KILL $ours 2>/dev/null || true; finish $code' EXIT
-for ((i = 0; i < 100; i++)); do
+for ((i = 0; i < 600; i++)); do
     (($(grep -c "listening on" "$work/p.log") == ${#names[@]})) && break
     sleep 0.1
 done
-((i < 100)) || fail "our sources do not listen"
+((i < 600)) || fail "our sources do not listen"
 
 "$here/flume" agent -n f -f "$work/f.properties" >"$work/f.log" 2>&1 </dev/null &
 agent=$!

@@ -24,7 +24,7 @@ flume() { # FOLDER [OPTION].. fill|drain ARGUMENT..: with the channel in the fol
     local folder=$1 options=()
     shift
     while [[ $1 == -* ]]; do options+=("$1"); shift; done
-    timeout 60 java -XX:TieredStopAtLevel=1 "${options[@]}" -cp "$work/classes:$path" -Dlog4j2.level=ERROR FlumeChannel "$@" \
+    timeout 300 java -XX:TieredStopAtLevel=1 "${options[@]}" -cp "$work/classes:$path" -Dlog4j2.level=ERROR FlumeChannel "$@" \
         "$folder/checkpoint" "$folder/d1,$folder/d2" 2>"$work/flume.err"
 }
 lines() { # events as FlumeChannel prints them, of penstock's on standard input

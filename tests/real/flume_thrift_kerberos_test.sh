@@ -82,11 +82,11 @@ source_file p $((base + 1)) >"$work/p.properties"
 sink_file f $((base + 1)) >"$work/f.properties"
 "$PENSTOCK" agent -n p -f "$work/p.properties" >"$work/p.log" 2>&1 </dev/null &
 ours=$!
-for ((i = 0; i < 300; i++)); do
+for ((i = 0; i < 600; i++)); do
     grep -q "listening on" "$work/p.log" && break
     sleep 0.1
 done
-((i < 300)) || fail "our source does not listen"
+((i < 600)) || fail "our source does not listen"
 "$here/flume" agent -n f -f "$work/f.properties" >"$work/f.log" 2>&1 </dev/null &
 agent=$!
 await_events p-out

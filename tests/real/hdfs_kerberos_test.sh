@@ -72,7 +72,7 @@ sed "s|/flume.keytab|/none.keytab|" "$work/sink.properties" >"$work/none.propert
 "$PENSTOCK" check -n a1 -f "$work/none.properties" >"$work/checked" 2>&1 || true
 grep -q "hdfs.kerberosKeytab: .*none.keytab: No such file" "$work/checked" || fail "check does not name the keytab: $(<"$work/checked")"
 agent_start sink
-await 60 events_in 500
+await 120 events_in 500 || fail "not the 500 events of the sink: $(wc -l <"$work/lines") lines"
 agent_stop sink
 [[ $(accounted delivered) == 500 ]] || fail "$account"
 

@@ -43,7 +43,7 @@ say() { # AGENT FROM TO: lines with these numbers, which its source must take
     exec {line}<>"/dev/tcp/127.0.0.1/${ports[$1]}"
     for ((i = $2; i <= $3; i++)); do echo "$1-$i"; done >&"$line"
     for ((i = $2; i <= $3; i++)); do
-        read -r -t 30 -u "$line" answer || answer=nothing
+        read -r -t 120 -u "$line" answer || answer=nothing
         [[ $answer == OK* ]] || fail "agent $1 does not take line $i: $answer"
     done
     exec {line}>&-

@@ -54,7 +54,7 @@ delivered() {
     curl -sf "http://127.0.0.1:$((port + 50))/metrics" >"$work/metrics" && [[ $(<"$work/metrics") =~ \"EventDrainSuccessCount\":\"?([0-9]+) ]] &&
         ((BASH_REMATCH[1] >= lines))
 }
-await 150 delivered || fail "not all lines are delivered: $(<"$work/metrics")"
+await 400 delivered || fail "not all lines are delivered: $(<"$work/metrics")"
 agent_stop flow
 kill -TERM "$proxy"
 wait "$proxy" || fail "the proxy ends with $?"

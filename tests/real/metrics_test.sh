@@ -58,14 +58,14 @@ observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
     shift 3
     "$@" >"$work/$name.log" 2>&1 &
     agent=$!
-    for ((i = 0; i < 300; i++)); do
+    for ((i = 0; i < 600; i++)); do
         [[ $(ask "$url/metrics" | jq -r '."SINK.k1".EventDrainSuccessCount' 2>/dev/null) == 150 ]] && break
         kill -0 "$agent" 2>/dev/null || fail "$name ended: $(tail -5 "$work/$name.log")"
         sleep 0.2
     done
     for ((i = 0; i < 20; i++)); do echo "<13>Nov 20 09:00:0$((i % 10)) host event $i"; done >"$work/events"
     nc -q 1 127.0.0.1 "$syslog" <"$work/events" >/dev/null || true
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 600; i++)); do
         [[ $(ask "$url/metrics" | jq -r '."CHANNEL.c2".ChannelSize') == 20 ]] && break
         sleep 0.1
     done

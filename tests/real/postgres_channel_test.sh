@@ -121,7 +121,7 @@ start
 long=$(head -c 50000 /dev/zero | tr '\0' x)
 exec 4<>"/dev/tcp/127.0.0.1/$port"
 echo "$long" >&4
-read -r -t 30 answer <&4 || fail "no answer to the long event"
+read -r -t 120 answer <&4 || fail "no answer to the long event"
 [[ $answer == OK ]] || fail "the long event was not acknowledged"
 exec 4>&-
 stop KILL

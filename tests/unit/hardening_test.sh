@@ -83,11 +83,11 @@ chmod 644 "$work/agent.properties"
 
 await() { # COMMAND...
     local i
-    for ((i = 0; i < 300; i++)); do
+    for ((i = 0; i < 600; i++)); do
         ! "$@" || return 0
         sleep 0.1
     done
-    echo "FAILED: not within 30 s: $*"
+    echo "FAILED: not within 60 s: $*"
     cat "$work/log"
     exit 1
 }
