@@ -6,7 +6,7 @@
  *
  * Every N-th produce request that wants an answer is chosen; when its answer comes, both sides are closed.
  * Frames are those of the Kafka protocol (KIP-35 request header: api key 0 is Produce; correlation id at
- * offset 4, which the answer begins with). On SIGTERM prints one JSON line: produce_requests, cuts. */
+ * offset 4, which the answer begins with). Prints one JSON line after each cut and on SIGTERM: produce_requests, cuts. */
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -67,6 +67,12 @@ static bool send_all(int fd, const void *bytes, size_t length)
     return true;
 }
 
+static void tell(void)
+{
+    printf("{\"produce_requests\":%" PRIu64 ",\"cuts\":%" PRIu64 "}\n", produce_count, cut_count);
+    fflush(stdout);
+}
+
 /* Handles the complete head of a frame. Returns false when the connection must be cut now. */
 static bool look(struct pair *pair, struct lane *lane)
 {
@@ -75,6 +81,7 @@ static bool look(struct pair *pair, struct lane *lane)
         if (!pair->chosen || id != pair->chosen_id)
             return true;
         cut_count++;
+        tell();
         return false;
     }
     if (lane->head[4] == 0 && lane->head[5] == API_PRODUCE && ++produce_count % cut_every == 0 &&
@@ -200,6 +207,6 @@ int main(int argc, char **argv)
         return 1;
     }
     run(listener, &to);
-    printf("{\"produce_requests\":%" PRIu64 ",\"cuts\":%" PRIu64 "}\n", produce_count, cut_count);
+    tell();
     return 0;
 }

@@ -101,10 +101,6 @@ both_reach $expected
 both_stop
 
 step "compare"
-committed() { # writes the offsets of all groups to a file, as GROUP TOPIC PARTITION OFFSET END
-    "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --all-groups --offsets \
-        2>>"$work/kafka.log" | awk '$3 ~ /^[0-9]+$/ {print $1, $2, $3, $4, $5}' | sort >"$work/offsets"
-}
 same_offsets() {
     local engine
     committed

@@ -20,7 +20,7 @@ await_log missing 'sink k1: topic late: UNKNOWN_TOPIC_OR_PARTITION .*check that 
 wait "${makers[@]}" || fail "topics cannot be created"
 agent_is_up missing || fail "the agent ended"
 kafka_topic late 4
-check late 20000 1 --idle-s 30
+check late 20000 1
 agent_stop missing
 (($(accounted delivered) == 20000)) || fail "the account is wrong: $account"
 
@@ -50,6 +50,6 @@ sleep 2
 load_stop
 agent_stop feeder
 check in "$endless" 4 --only "$(field sent "$sent")"
-check out "$endless" 4 --only "$(field sent "$sent")" --may-repeat --idle-s 15
+check out "$endless" 4 --only "$(field sent "$sent")" --may-repeat
 agent_stop one
 says_nothing one ' (WARN|ERROR) '

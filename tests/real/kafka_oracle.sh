@@ -41,14 +41,8 @@ produce() { # TOPIC [OPTION|FILE]... of kcat
     kcat -P -q -b "$brokers" -t "$@" || fail "nothing is written to topic $1"
 }
 
-create_topics() { # NAME...: with the broker's default number of partitions
-    local topic
-    for topic; do kcat -L -b "$brokers" -t "$topic" >/dev/null; done
-    for topic; do await 10 has_topic "$topic" || fail "topic $topic cannot be created"; done
-}
-
-has_topic() { # NAME
-    kcat -L -b "$brokers" -t "$1" | grep -q 'leader [0-9]'
+committed() { # writes the offsets of all groups to $work/offsets, as GROUP TOPIC PARTITION OFFSET END
+    consumer_groups --all-groups --offsets | awk '$3 ~ /^[0-9]+$/ {print $1, $2, $3, $4, $5}' | sort >"$work/offsets"
 }
 
 # Prints an event in Flume's Avro format: the map of headers (one block of them and an empty one), then the body.

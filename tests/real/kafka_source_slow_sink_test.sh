@@ -7,8 +7,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
-chunks=60 chunk=1000
-records=$((chunks * chunk))
+chunk=1000
 
 # The sink's broker is librdkafka's mock: stopping it does not stop the group.
 "$PENSTOCK" mock-broker --with-parent >"$work/far" 2>"$work/far.log" &
@@ -39,24 +38,27 @@ has_assigned() { # AGENT TIMES
 }
 
 run() { # CASE STRATEGY STILL_S [KEY=VALUE]...: the sink stands still for so long while the second agent joins
-    local name=$1 load i
+    local name=$1 load i before records
+    rm -f "$work/enough"
     step "$name"
     kafka_topic "slow-$name" 6
     configure "$name-1" "$name" "$2" "${@:4}"
     configure "$name-2" "$name" "$2" "${@:4}"
     (
-        for ((i = 0; i < chunks; i++)); do
+        for ((i = 0; ; i++)); do # there are records to read as long as the case lasts
+            [[ ! -e $work/enough ]] || { echo $((i * chunk)) >"$work/records"; break; }
             seq $((i * chunk + 1)) $(((i + 1) * chunk)) | kcat -P -q -b "$brokers" -t "slow-$name"
             sleep 0.25
         done
     ) &
     load=$!
     children[$load]=load
-    agent_start "$name-1"
+    agent_start "$name-1" "${monitored[@]}"
     await 30 has_assigned "$name-1" 1 || fail "the first agent gets no partitions"
-    sleep 2
+    await 60 has_accepted $chunk || fail "the first agent reads nothing"
     kill -STOP "$far"
-    sleep 1 # what it reads now waits for its sink
+    before=$(accepted_now) || fail "no metrics"
+    await 60 has_accepted $((before + 1)) || fail "the first agent reads nothing more" # this waits for its sink
     agent_start "$name-2"
     sleep "$3"
     if [[ $name == late ]]; then
@@ -70,7 +72,9 @@ run() { # CASE STRATEGY STILL_S [KEY=VALUE]...: the sink stands still for so lon
     [[ $name == late ]] || await_log "$name-1" 'given up: all that was read is delivered and committed'
     sleep 2
     agent_stop "$name-2" # the same partitions come again
+    touch "$work/enough"
     wait $load || fail "the load ends with $?"
+    records=$(<"$work/records")
     unset "children[$load]"
     await 60 is_complete "out-$name" || true
     agent_stop "$name-1"

@@ -79,7 +79,6 @@ step "sent $records, out $total, lost $((records - unique)), twice $((total - un
 ((unique == records)) || fail "records are lost"
 
 # After a clean stop everything is committed: no record would be read again.
-lag=$("$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe \
-    --group killed 2>/dev/null | awk '$2 == "killed-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
+lag=$(consumer_groups --group killed | awk '$2 == "killed-in" {lag += $6; n++} END {print n == 4 ? lag + 0 : "unknown"}')
 step "lag after the clean stop: $lag"
 [[ $lag == 0 ]] || fail "the last offsets are not committed"

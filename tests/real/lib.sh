@@ -5,7 +5,7 @@
 #   PENSTOCK         the program                       PENSTOCK_TOOLS   folder of sequence_load and the other tools
 #   PENSTOCK_SOURCE  the root of the sources           PENSTOCK_PORT    first port to try (default: random)
 #   KEEP=1           keep the working directory
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -euo pipefail
 
 PENSTOCK_SOURCE=${PENSTOCK_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -145,6 +145,26 @@ kafka_kill() { # [NODE]
     await 10 is_gone "$pid" || fail "broker ${1:-1} does not end"
 }
 
+# Creates topics with the broker's defaults, and waits until the leader of each partition answers: a broker of a busy machine names a leader
+# some time before that one knows of it.
+create_topics() { # NAME...
+    local topic
+    for topic; do kcat -L -b "$brokers" -t "$topic" >/dev/null; done
+    for topic; do await 60 has_topic "$topic" || fail "topic $topic cannot be created"; done
+}
+has_topic() { # NAME
+    local partition
+    local -a ends=()
+    for partition in $(kcat -L -b "$brokers" -t "$1" | sed -nE 's/^ *partition ([0-9]+), leader [0-9].*/\1/p'); do ends+=(-t "$1:$partition:-1"); done
+    ((${#ends[@]} > 0)) && kcat -Q -b "$brokers" "${ends[@]}" >/dev/null 2>&1
+}
+
+# Its own patience for the broker is 5 s.
+consumer_groups() { # OPTION...: describes groups
+    "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --timeout 60000 --describe "$@" \
+        2>>"$work/kafka.log"
+}
+
 kafka_topic() { # NAME PARTITIONS [COPIES]
     "$kafka" topic "$@" --dir "$kafka_dir" >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
 }
@@ -220,6 +240,17 @@ agent_kill() { # NAME
 
 accounted() { # WORDS: prints the number after them in the account of the agent stopped last, without the commas
     sed -nE 's/(.*, |^)'"$1"' ([0-9,]*[0-9]).*/\2/p' <<<"$account" | tr -d ,
+}
+
+# For an agent that was started with "${monitored[@]}", one at a time.
+metrics_port=$((port + 41))
+monitored=(-Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics_port")
+accepted_now() { # prints how many events its source r1 has put into its channels
+    curl -fs --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics" |
+        sed -nE 's/.*"SOURCE.r1":\{[^}]*"EventAcceptedCount":"([0-9]+)".*/\1/p'
+}
+has_accepted() { # EVENTS
+    (($(accepted_now || true) + 0 >= $1))
 }
 
 # Memory of an agent: current (VmRSS) or maximum so far (VmHWM).

@@ -4,7 +4,8 @@
  *                  [--header NAME=VALUE].. [--no-headers] [--lost-below N] [--may-repeat] [--only N]
  *
  * Reads from the beginning until every event is there and all partitions are at their ends, or until no
- * record has arrived for --idle-s seconds (default 10). Prints one JSON line:
+ * record has arrived for --idle-s seconds (default 60: a broker of a
+ * busy machine may rest for 10). Prints one JSON line:
  *   received    records, duplicates included
  *   lost        numbers never seen; last_lost: the highest of them, -1: none; holes: those below the highest
  *               seen of their stream
@@ -292,7 +293,7 @@ static bool options_read(struct check *check, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static struct check check = {.streams = 1, .idle_s = 10};
+    static struct check check = {.streams = 1, .idle_s = 60};
     if (!options_read(&check, argc, argv)) {
         fprintf(stderr, "sequence_check: wrong usage, see the head of sequence_check.c\n");
         return 2;
