@@ -85,6 +85,16 @@ comes_back() { # DIR SINK
     mv "$1/$2.gone" "$1/$2"
 }
 
+# Lines w until this sink has one: its time-out is over.
+revive() { # DIR SINK
+    local probes=0 deadline=$((SECONDS + 120))
+    until content "$1/$2" | grep -q '^w-'; do
+        ((SECONDS < deadline)) || fail "$1: $2 takes nothing any more"
+        send w 1
+        await_lines "$1" w $((probes += 1))
+    done
+}
+
 # Starts an agent, and plays the scene with it; what the sinks have written is in $work/NAME/ENGINE.SINK. In a process of its own.
 play() { # NAME ENGINE SCENE
     local name=$1 engine=$2 scene=$3 dir=$work/$1/$2 file=$work/$1.$2 command i sink
@@ -170,7 +180,7 @@ load_balance() { # DIR
     done
     await_lines "$1" b 30
     comes_back "$1" k2
-    sleep 9
+    revive "$1" k2
     for ((i = 0; i < 60; i++)); do
         send c 1
         sleep 0.03
