@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_NS (60 * PS_NS_PER_S) /* between two at a plain table, which has no locks */
+/* A plain table has no locks. Before events are written it is looked at again if the last look was begun so long ago: what comes after
+ * "drop table" is not written into a directory that is gone. */
+#define FRESH_NS PS_NS_PER_S
+#define LOOK_NS (60 * PS_NS_PER_S)     /* between two without events */
+#define LOOK_WAIT_NS (2 * PS_NS_PER_S) /* for the answer; then events are written without it */
 
 static bool waits(const struct ps_hive_sink *sink, const struct ps_hive_txn *txn)
 {
@@ -48,6 +52,7 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
     struct ps_hive_sink *sink = sink_;
     struct ps_err err = {.length = 0};
     sink->looks = false;
+    sink->goes_on = true;
     if (answer->error == PS_HIVE_OK) {
         sink->looks_done = sink->looks_begun;
         sink->look_failures = 0;
@@ -78,13 +83,29 @@ void ps_hive_look(struct ps_hive_sink *sink)
         return; /* `looked` goes on */
     sink->looks = true;
     sink->looks_begun++;
+    sink->look_began_ns = sink->now.mono_ns;
     ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, looked, sink);
+}
+
+bool ps_hive_look_is_fresh(struct ps_hive_sink *sink)
+{
+    uint64_t now_ns = sink->now.mono_ns;
+    if (sink->is_changed)
+        return false;
+    if (sink->looks)
+        return sink->look_failures > 0 || now_ns >= sink->look_began_ns + LOOK_WAIT_NS;
+    if (sink->look_failures > 0 || now_ns < sink->look_began_ns + FRESH_NS)
+        return true;
+    ps_hive_look(sink);
+    return false;
 }
 
 uint64_t ps_hive_look_due(struct ps_hive_sink *sink)
 {
     bool is_regular = sink->settings->is_plain && sink->table_state == PS_HIVE_TABLE_KNOWN && !sink->looks &&
                       !sink->is_changed;
+    if (sink->looks && sink->refused && sink->now.mono_ns < sink->look_began_ns + LOOK_WAIT_NS)
+        return sink->look_began_ns + LOOK_WAIT_NS;
     if (!sink->look_is_wanted && !is_regular)
         return PS_NEVER;
     if (sink->look_ns == 0)

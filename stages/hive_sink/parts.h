@@ -113,7 +113,7 @@ struct ps_hive_sink {
     struct ps_hadoop_loop *loop;
     struct ps_metastore *metastore;
     enum ps_hive_table_state table_state;
-    uint64_t table_rest_ns;
+    uint64_t table_rest_ns, table_asked_ns;
     uint32_t table_failures;
     struct ps_repeated table_trouble, flawed_batch; /* one that cannot be written */
     struct ps_hive_target table;
@@ -143,9 +143,9 @@ struct ps_hive_sink {
     bool look_is_wanted;              /* at look_ns */
     bool is_changed;                  /* the table is another one: nothing more is committed */
     uint32_t look_failures;           /* in a row */
-    uint64_t look_ns;
-    struct ps_byte_buffer aborts; /* transactions for the next call */
-    size_t aborting_count;        /* in the call that is under way */
+    uint64_t look_ns, look_began_ns;  /* the next one; when the last one was asked */
+    struct ps_byte_buffer aborts;     /* transactions for the next call */
+    size_t aborting_count;            /* in the call that is under way */
     uint64_t heartbeat_ns, recall_ns;
 };
 
@@ -171,6 +171,9 @@ size_t ps_hive_aborts_left(const struct ps_hive_sink *sink);
 
 /* look.c: asks whether the table is the same; if not, the sink says that it has failed. */
 void ps_hive_look(struct ps_hive_sink *sink);
+/* A plain table: whether events may be written by what was seen last; if not, a look is under way, and `goes_on` says when it has ended. While
+ * the metastore does not answer they may. */
+bool ps_hive_look_is_fresh(struct ps_hive_sink *sink);
 /* Begins a look that is due: after one that had no answer, and each minute at a plain table. Returns the mono_ns of the next one. */
 uint64_t ps_hive_look_due(struct ps_hive_sink *sink);
 /* The transaction has its lock: asks for the look that its commit waits for. */

@@ -78,9 +78,7 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
     ps_metastore_close(sink->metastore);
     while ((partition = TAILQ_FIRST(&sink->recent)) != NULL) {
         while (!TAILQ_EMPTY(&partition->txns)) {
-            struct ps_hive_txn *txn = TAILQ_FIRST(&partition->txns);
-            txn->pending++; /* it stays in the list of dead ones */
-            ps_hive_txn_leave(txn);
+            ps_hive_txn_leave(TAILQ_FIRST(&partition->txns));
         }
         ps_hive_partition_free(partition);
     }
@@ -172,6 +170,7 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
         table_failed(sink, ps_err_join(&err));
     } else {
         sink->table_state = PS_HIVE_TABLE_KNOWN;
+        sink->look_began_ns = sink->table_asked_ns;
         sink->table_failures = 0;
         sink->table_trouble = (struct ps_repeated){.tries = 0};
         sink->goes_on = true;
@@ -191,6 +190,7 @@ static uint64_t ask_for_table(struct ps_hive_sink *sink)
     if (sink->now.mono_ns < sink->table_rest_ns)
         return sink->table_rest_ns;
     sink->table_state = PS_HIVE_TABLE_ASKED;
+    sink->table_asked_ns = sink->now.mono_ns;
     ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, table_answered, sink);
     return PS_NEVER;
 }
@@ -403,7 +403,8 @@ static enum ps_result work(const void *plan, void *state, struct ps_lease **leas
     if (!sink->settings->is_plain)
         return ps_hive_sink_take(sink, lease, now);
     sink->now = *now;
-    enum ps_result result = sink->files != NULL ? ps_hive_files_work(sink->files, lease) : PS_LATER;
+    bool may_write = sink->files != NULL && ps_hive_look_is_fresh(sink);
+    enum ps_result result = may_write ? ps_hive_files_work(sink->files, lease) : PS_LATER;
     sink->refused = result == PS_LATER;
     return result;
 }

@@ -193,6 +193,58 @@ static void test_a_partition_that_is_dropped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Rows go into no table that is gone: it is looked at again before events are written a second after the last look. */
+static void test_a_table_that_is_made_again(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("");
+    (void)unused;
+    ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a")));
+    table.created_s = 1700000000;
+    table.columns = "name:string,id:int";
+    ps_test_metastore_alter_table(&table);
+    ps_test_stage_pass_ms(&stage, 1100);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("2,b"));
+    while (!stage.failed) {
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
+        ps_test_hive_turn(&stage);
+    }
+    assert_non_null(strstr(stage.err.text, "was altered, or dropped and made again"));
+    assert_null(ps_test_sink_recall(&stage));
+    ASSERT_WHOLE("", 1, "1|a\n");
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_hive_deliver(&stage, lease);
+    ASSERT_IN_USE("", 1, "b|2\n");
+    (void)ps_test_sink_recall(&stage);
+    ps_test_stage_fini(&stage);
+}
+
+/* A metastore that does not answer holds events back for two seconds, and not those behind them. */
+static void test_a_look_without_an_answer(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a")));
+    ps_test_metastore_set(PS_TEST_FAR_END_DOWN);
+    ps_test_stage_pass_ms(&stage, 1100);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("2,b"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
+    assert_true(ps_test_sink_tick(&stage) <= stage.now.mono_ns + 2 * PS_NS_PER_S);
+    ps_test_stage_pass_ms(&stage, 2000);
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+    ps_test_stage_pass_ms(&stage, 1100);
+    lease = PS_LEASE(&stage, PS_BODY("3,c"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+    ps_test_metastore_set(PS_TEST_FAR_END_UP);
+    assert_null(ps_test_sink_recall(&stage));
+    ASSERT_WHOLE("", 1, "1|a\n2|b\n3|c\n");
+    assert_false(stage.failed);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_files_are_rolled(void **unused)
 {
     struct ps_test_stage stage;
@@ -341,6 +393,8 @@ int main(void)
         TEST(test_partitions_are_made),
         TEST(test_a_metastore_that_is_down),
         TEST(test_a_partition_that_is_dropped),
+        TEST(test_a_table_that_is_made_again),
+        TEST(test_a_look_without_an_answer),
         TEST(test_files_are_rolled),
         TEST(test_orphans),
         TEST(test_rows_that_are_dropped),
