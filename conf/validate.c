@@ -164,8 +164,6 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
                                              "sink.batchSize", "hdfs.batchSize", NULL};
     static const char *const capacity_keys[] = {"transactionCapacity", NULL};
     int64_t batch, capacity;
-    if (part->ops->has_batches != NULL && !part->ops->has_batches(part->plan))
-        return true;
     if (!part_int(part, batch_keys, &batch) || !part_int(&channel->part, capacity_keys, &capacity))
         return true;
     const char *key = batch_keys[0];
@@ -175,6 +173,8 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
     struct ps_place place = ps_part_place(&validation->maker, part, prefix, key);
     if (is_unread_by_flume(place.key))
         batch = strtoll(ps_option_named(part->ops->options, key)->fallback, NULL, 10);
+    if (part->ops->batch_events != NULL)
+        batch = part->ops->batch_events(part->plan);
     if (batch <= capacity)
         return true;
     ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,

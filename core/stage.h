@@ -577,9 +577,9 @@ struct ps_stage_ops {
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
     /* One sentence for each of `counters`, for the metrics; NULL-terminated; or NULL. */
     const char *const *counter_helps;
-    /* Source, sink: whether its row batchSize is the size of something with this plan, so that Flume's rule holds: it must not be
-     * above the transactionCapacity of the channel. NULL: yes. The plan is bound but not built. Thread: control. */
-    bool (*has_batches)(const void *plan);
+    /* Source, sink: the events of its transactions, for Flume's rule that they are not more than the transactionCapacity of the channel;
+     * 0: it has none with this plan. NULL: what its row batchSize says. The plan is bound but not built. Thread: control. */
+    int64_t (*batch_events)(const void *plan);
 };
 
 /* Checks that a stage was made for this engine's contract: whoever makes a table of stages asks it before anything else of

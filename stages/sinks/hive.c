@@ -354,9 +354,10 @@ static void hive_outline(const void *plan_, const struct ps_context *context, FI
 }
 
 /* Files have no transactions; Flume does not know such tables. */
-static bool hive_has_batches(const void *plan)
+static int64_t hive_batch_events(const void *plan_)
 {
-    return ((const struct ps_hive_plan *)plan)->table_type == PS_HIVE_TRANSACTIONAL;
+    const struct ps_hive_plan *plan = plan_;
+    return plan->table_type == PS_HIVE_PLAIN ? 0 : or_default(plan->batch_size, PS_HIVE_BATCH_SIZE);
 }
 
 static void hive_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
@@ -401,6 +402,6 @@ const struct ps_stage_ops ps_sink_hive = {
     .close = hive_close,
     .outline = hive_outline,
     .files = hive_files,
-    .has_batches = hive_has_batches,
+    .batch_events = hive_batch_events,
     .sink = &ps_hive_sink_ops,
 };
