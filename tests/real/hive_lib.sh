@@ -1,37 +1,23 @@
-# Shared by tests/real/hive*_test.sh, which source it first: a Hive of their own, queries, and the head of each script. It builds nothing.
+# Shared by tests/real/hive*_test.sh, which source it first: what tests/real/lib.sh has, and a Hive of their own, and queries. It builds nothing.
 #
-#   PENSTOCK         the program                       PENSTOCK_TOOLS   folder of hive_calls and the other tools
-#   KEEP=1           keep the working directory
-#
-# Sets here (the folder), work (a new one), port (the metastore's; the 99 behind it are free). A script's own `finish_more` is called at its
-# end, before Hive is stopped.
+# Sets more: here (the folder), metrics ports are the script's own (port + 1 ..; the metastore's is port). A script's own `finish_more` is called
+# at its end, before Hive is stopped.
 # shellcheck shell=bash disable=SC2034
-set -euo pipefail
+# shellcheck source=tests/real/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PENSTOCK=${PENSTOCK:-$here/../../build/release/penstock}
-PENSTOCK_TOOLS=${PENSTOCK_TOOLS:-$(dirname "$PENSTOCK")/tests}
-skip() { echo "SKIP: $*"; exit 77; }
-for program in java mvn; do
-    command -v $program >/dev/null || skip "$program is needed for a real Hive"
-done
-# shellcheck source=tests/support/ports.sh
-source "$here/../support/ports.sh"
-port=$(ports_reserve) || skip "no 100 free ports in a row"
-work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
+here=$PENSTOCK_SOURCE/tests/real
 finish_more() { :; }
-finish() {
+finish_hive() {
+    local code=$?
+    set +e
     finish_more
-    "$here/hive" stop --dir "$work/hive" || true
-    if [[ ${KEEP:-} ]]; then echo "left: $work"; else rm -rf "$work"; fi
+    [[ $code == 0 || ! -e $work/hive ]] || tail -n 30 "$work"/hive/*.out >&2
+    "$here/hive" stop --dir "$work/hive"
+    (exit "$code")
+    finish
 }
-trap finish EXIT
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 30 "$work"/*.log "$work"/hive/*.out >&2 || true
-    exit 1
-}
-step() { echo "[$SECONDS s] $*"; }
+trap finish_hive EXIT
 needs() { # PROGRAM...: ends the script when one is missing
     local program
     for program; do
