@@ -4,13 +4,29 @@
 
 #include "core/status.h"
 
+#include <string.h>
+
 struct ps_batch;
 struct ps_event;
 
 struct ps_output {
     /* Appends bytes; returns false when the far end failed (the caller gives the batch up). */
     bool (*write)(struct ps_output *output, const void *data, size_t length);
+    /* Where its owner lets bytes be put without a call of `write`, and how many. 0: nowhere. `write` may change both. */
+    char *at;
+    size_t room;
 };
+
+/* Appends few bytes, as `write` does: for what is called once an event. */
+static inline bool ps_output_put(struct ps_output *output, const void *data, size_t length)
+{
+    if (length >= output->room) /* also when there is no room at all */
+        return output->write(output, data, length);
+    memcpy(output->at, data, length);
+    output->at += length;
+    output->room -= length;
+    return true;
+}
 
 /* What a serializer says of an event before it is written. */
 enum ps_serializer_answer {

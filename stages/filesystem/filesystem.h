@@ -75,6 +75,8 @@ struct ps_filesystem_ops {
     struct ps_file_stream *(*create)(struct ps_filesystem *, const char *path,
                                      const struct ps_file_creation *, ps_file_done *, void *argument);
     bool (*write)(struct ps_file_stream *, const void *bytes, size_t length);
+    char *(*reserve)(struct ps_file_stream *, size_t *room); /* NULL: there is never room */
+    void (*commit)(struct ps_file_stream *, size_t length);
     void (*flush)(struct ps_file_stream *, enum ps_file_flush, ps_file_done *, void *argument);
     void (*close_stream)(struct ps_file_stream *, ps_file_done *, void *argument);
     void (*abandon)(struct ps_file_stream *);
@@ -124,6 +126,19 @@ static inline struct ps_file_stream *ps_file_create(struct ps_filesystem *filesy
 static inline bool ps_file_write(struct ps_file_stream *stream, const void *bytes, size_t length)
 {
     return stream->filesystem->ops->write(stream, bytes, length);
+}
+
+/* Where the next bytes of the stream may be put, which saves a copy of small pieces: *room bytes, 0 when there is none now. Valid until the
+ * next call for this stream. Fewer than *room bytes of it are then taken by ps_file_commit, as if they had been written. */
+static inline char *ps_file_reserve(struct ps_file_stream *stream, size_t *room)
+{
+    *room = 0;
+    return stream->filesystem->ops->reserve != NULL ? stream->filesystem->ops->reserve(stream, room) : NULL;
+}
+
+static inline void ps_file_commit(struct ps_file_stream *stream, size_t length)
+{
+    stream->filesystem->ops->commit(stream, length);
 }
 
 /* Ends well when everything written before is acknowledged. Several may be under way. After an error the stream is dead: what

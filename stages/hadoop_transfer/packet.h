@@ -71,15 +71,20 @@ struct ps_packet *ps_packet_begin(struct ps_packet_pool *pool, uint64_t offset, 
                                   uint32_t limit);
 /* Copies what there is room for. Returns how much; less than `length` also when there is no memory. */
 size_t ps_packet_add(struct ps_packet_pool *pool, struct ps_packet *packet, const void *bytes, size_t length);
-/* The same for few bytes, in short: false if they do not fit into the segment; then nothing was added. */
+/* Takes bytes that stand at packet->at already: fewer than packet->room. */
+static inline void ps_packet_take(struct ps_packet *packet, size_t length)
+{
+    packet->at += length;
+    packet->room -= (uint32_t)length;
+    packet->length += (uint32_t)length;
+}
+/* As ps_packet_add, for few bytes and in short: false if they do not fit into the segment; then nothing was added. */
 static inline bool ps_packet_put(struct ps_packet *packet, const void *bytes, size_t length)
 {
     if (length > packet->room)
         return false;
     memcpy(packet->at, bytes, length);
-    packet->at += length;
-    packet->room -= (uint32_t)length;
-    packet->length += (uint32_t)length;
+    ps_packet_take(packet, length);
     return true;
 }
 /* No more bytes come. The packet can be sent. */

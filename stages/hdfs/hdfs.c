@@ -431,6 +431,8 @@ static void hdfs_close(struct ps_filesystem *filesystem)
 static const struct ps_filesystem_ops hdfs_ops = {
     .create = hdfs_create,
     .write = ps_hdfs_stream_write,
+    .reserve = ps_hdfs_stream_reserve,
+    .commit = ps_hdfs_stream_commit,
     .flush = ps_hdfs_stream_flush,
     .close_stream = ps_hdfs_stream_close,
     .abandon = ps_hdfs_stream_abandon,

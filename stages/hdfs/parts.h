@@ -163,6 +163,8 @@ struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, c
                                              const struct ps_file_creation *creation, ps_file_done *done,
                                              void *argument);
 bool ps_hdfs_stream_write(struct ps_file_stream *stream, const void *bytes, size_t length);
+char *ps_hdfs_stream_reserve(struct ps_file_stream *stream, size_t *room);
+void ps_hdfs_stream_commit(struct ps_file_stream *stream, size_t length);
 void ps_hdfs_stream_flush(struct ps_file_stream *stream, enum ps_file_flush how, ps_file_done *done,
                           void *argument);
 void ps_hdfs_stream_close(struct ps_file_stream *stream, ps_file_done *done, void *argument);

@@ -288,6 +288,25 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
                                               : put_bytes(stream, bytes, length);
 }
 
+/* A packet that is full is finished by a write: here it never becomes full. */
+char *ps_hdfs_stream_reserve(struct ps_file_stream *file_stream, size_t *room)
+{
+    const struct ps_packet *packet = ((const struct ps_hdfs_stream *)file_stream)->packet;
+    if (packet == NULL)
+        return NULL;
+    *room = packet->room;
+    return packet->at;
+}
+
+void ps_hdfs_stream_commit(struct ps_file_stream *file_stream, size_t length)
+{
+    struct ps_hdfs_stream *stream = (struct ps_hdfs_stream *)file_stream;
+    ps_packet_take(stream->packet, length);
+    stream->stream.written_bytes += length;
+    stream->hdfs->filesystem.held_bytes += length;
+    stream->block_bytes += length;
+}
+
 /* ---- operations ---- */
 
 /* The first operation's deadline; its call time-out began in the turn that saw it first. */

@@ -213,14 +213,14 @@ static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
     return bucket->earlier == 0 && ps_hdfs_file_has_room(bucket->file);
 }
 
-/* Writes one event. Returns whether the next one can be written. */
-static bool write_one(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+/* Writes events as far as it goes. Returns whether more of them may be written. */
+static bool write_some(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     struct ps_err err;
     char behind[PS_HDFS_TROUBLE_BYTES];
     const char *reason;
-    err.length = 0; /* its text is not cleared for each event */
-    switch (ps_hdfs_file_write_next(bucket->file, &err)) {
+    err.length = 0; /* its text is not cleared each time */
+    switch (ps_hdfs_file_write(bucket->file, &err)) {
     case PS_HADOOP_WRITTEN:
         return true;
     case PS_HADOOP_LATER:
@@ -252,6 +252,6 @@ void ps_hdfs_bucket_pump(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucke
         ps_hdfs_bucket_make_ready(sink, bucket);
         return;
     }
-    while (bucket->waiting.count > 0 && ensure_file(sink, bucket) && write_one(sink, bucket)) {
+    while (bucket->waiting.count > 0 && ensure_file(sink, bucket) && write_some(sink, bucket)) {
     }
 }

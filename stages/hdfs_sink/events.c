@@ -45,9 +45,33 @@ void ps_hdfs_events_add(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, 
     append(pool, list, number);
 }
 
+void ps_hdfs_events_add_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
+                            uint16_t position, uint32_t count)
+{
+    for (; count > 0; count--)
+        ps_hdfs_events_add(pool, list, slot, position++);
+}
+
 void ps_hdfs_events_move(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from, struct ps_hdfs_events *to)
 {
-    append(pool, to, take_first(pool, from));
+    ps_hdfs_events_move_run(pool, from, to, 1, from->first);
+}
+
+void ps_hdfs_events_move_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from,
+                             struct ps_hdfs_events *to, uint32_t count, uint32_t last)
+{
+    if (count == 0)
+        return;
+    uint32_t first = from->first;
+    from->first = pool->events[last].next;
+    from->count -= count;
+    pool->events[last].next = 0;
+    if (to->count == 0)
+        to->first = first;
+    else
+        pool->events[to->last].next = first;
+    to->last = last;
+    to->count += count;
 }
 
 void ps_hdfs_events_prepend(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, struct ps_hdfs_events *to)

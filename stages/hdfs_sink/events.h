@@ -26,8 +26,14 @@ struct ps_hdfs_pool {
 bool ps_hdfs_pool_reserve(struct ps_hdfs_pool *pool, uint32_t count);
 void ps_hdfs_events_add(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
                         uint16_t position);
+/* The same for `count` positions, one after another. */
+void ps_hdfs_events_add_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
+                            uint16_t position, uint32_t count);
 /* Moves the first event of a list to the end of another. */
 void ps_hdfs_events_move(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from, struct ps_hdfs_events *to);
+/* The same for the first `count` events, 0 or more; `last` is the number of the last of them. */
+void ps_hdfs_events_move_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *from,
+                             struct ps_hdfs_events *to, uint32_t count, uint32_t last);
 /* Puts all of `list` before all of `to`; `list` is empty then. */
 void ps_hdfs_events_prepend(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list,
                             struct ps_hdfs_events *to);

@@ -11,11 +11,30 @@ static void count(const struct ps_hdfs_sink *sink, int counter, uint64_t amount)
     ps_count(sink->port->counters, (enum ps_counter)counter, amount);
 }
 
+/* Lets the serializer put bytes where the stream wants them. */
+static void give_room(struct ps_hdfs_file *file)
+{
+    file->output.at = file->room_begin = ps_file_reserve(file->stream, &file->output.room);
+}
+
+/* Nothing else is done with the stream before. */
+static void take_room(struct ps_hdfs_file *file)
+{
+    if (file->output.at > file->room_begin)
+        ps_file_commit(file->stream, (size_t)(file->output.at - file->room_begin));
+    file->output.at = file->room_begin = NULL;
+    file->output.room = 0;
+}
+
 static bool output_write(struct ps_output *output, const void *data, size_t length)
 {
     struct ps_hdfs_file *file =
         (struct ps_hdfs_file *)(void *)((char *)output - offsetof(struct ps_hdfs_file, output));
-    return ps_file_write(file->stream, data, length);
+    take_room(file);
+    bool good = ps_file_write(file->stream, data, length);
+    if (file->has_run)
+        give_room(file);
+    return good;
 }
 
 static void writer_close(struct ps_hdfs_file *file)
@@ -202,33 +221,84 @@ void ps_hdfs_file_free(struct ps_hdfs_file *file)
 
 /* ---- writing ---- */
 
+/* Events that no flush is behind yet, and how many of them there may be. */
+static uint32_t unflushed(const struct ps_hdfs_file *file)
+{
+    return (uint32_t)(file->event_count - file->flushed_events);
+}
+
+static uint32_t flush_events(const struct ps_hdfs_file *file)
+{
+    return file->window.events / PS_HDFS_FLUSHES_MAX;
+}
+
 bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file)
 {
     unsigned replicas = ps_file_replicas(file->stream);
     return replicas > 0 && (int64_t)replicas < file->sink->replicas_min;
 }
 
-enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err)
+/* How many events may be written before its bucket has to look again whether it is full, or has room. The first one of a file alone:
+ * behind it the file may be rolled for its replicas. */
+static uint32_t run_length(const struct ps_hdfs_file *file)
+{
+    const struct ps_hdfs_settings *settings = file->sink->settings;
+    uint64_t run = flush_events(file) - unflushed(file);
+    run = ps_hdfs_least(run, file->window.events - file->written.count);
+    run = ps_hdfs_least(run, file->bucket->waiting.count);
+    if (settings->roll_events > 0)
+        run = ps_hdfs_least(run, settings->roll_events - file->event_count);
+    return file->event_count == 0 ? 1 : (uint32_t)run;
+}
+
+static bool is_full(const struct ps_hdfs_file *file, uint64_t body_bytes)
+{
+    uint64_t roll_bytes = file->sink->settings->roll_bytes;
+    return roll_bytes > 0 && body_bytes >= roll_bytes;
+}
+
+/* Writes the first events that wait. Returns the answer for the last one of them, or for the one that was not written. */
+static enum ps_hadoop_answer write_run(struct ps_hdfs_file *file, uint32_t run, struct ps_err *err)
 {
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_hdfs_events *waiting = &file->bucket->waiting;
-    const struct ps_lease *lease = ps_hdfs_lease(sink, waiting->first);
-    const struct ps_event *event = ps_lease_event(lease, sink->pool.events[waiting->first].position);
+    enum ps_hadoop_answer answer = PS_HADOOP_WRITTEN;
+    uint32_t count = 0, last = 0;
+    uint64_t bytes = 0;
+    for (uint32_t number = waiting->first; count < run && !is_full(file, file->body_bytes + bytes); count++) {
+        const struct ps_hdfs_event *place = &sink->pool.events[number];
+        const struct ps_lease *lease = sink->slots[place->slot];
+        const struct ps_event *event = ps_lease_event(lease, place->position);
+        answer =
+            ps_hadoop_writer_event(file->writer, lease->batch, event, sink->now.wall_ms, &file->output, err);
+        if (answer != PS_HADOOP_WRITTEN)
+            break;
+        bytes += event->body_length;
+        last = number;
+        number = place->next;
+    }
+    ps_hdfs_events_move_run(&sink->pool, waiting, &file->written, count, last);
+    sink->waiting_bytes -= bytes;
+    file->event_count += count;
+    file->body_bytes += bytes;
+    if (count > 0)
+        touch(file);
+    return answer;
+}
+
+enum ps_hadoop_answer ps_hdfs_file_write(struct ps_hdfs_file *file, struct ps_err *err)
+{
     if (file->idle_ns != PS_NEVER)
         set_idle(file, PS_NEVER);
-    enum ps_hadoop_answer answer =
-        ps_hadoop_writer_event(file->writer, lease->batch, event, sink->now.wall_ms, &file->output, err);
+    file->has_run = true;
+    give_room(file);
+    enum ps_hadoop_answer answer = write_run(file, run_length(file), err);
+    take_room(file);
+    file->has_run = false;
     if (answer == PS_HADOOP_FAILED) {
         file->broken = true;
         ps_hdfs_file_flush(file);
     }
-    if (answer != PS_HADOOP_WRITTEN)
-        return answer;
-    ps_hdfs_events_move(&sink->pool, waiting, &file->written);
-    sink->waiting_bytes -= event->body_length;
-    file->event_count++;
-    file->body_bytes += event->body_length;
-    touch(file);
     return answer;
 }
 
@@ -241,11 +311,14 @@ static void settle(struct ps_hdfs_file *file, uint32_t events)
     file->acknowledged += events;
     if (bucket->file != file)
         bucket->earlier -= events;
-    for (; events > 0; events--) {
-        const struct ps_hdfs_event *event = &sink->pool.events[file->written.first];
+    uint32_t last = 0;
+    for (uint32_t left = events, number = file->written.first; left > 0; left--) {
+        const struct ps_hdfs_event *event = &sink->pool.events[number];
         ps_lease_settle(sink->slots[event->slot], event->position);
-        ps_hdfs_events_move(&sink->pool, &file->written, &sink->pool.free);
+        last = number;
+        number = event->next;
     }
+    ps_hdfs_events_move_run(&sink->pool, &file->written, &sink->pool.free, events, last);
     bucket->failures = 0;
     bucket->attempts = 0;
     if (bucket->trouble != NULL)
@@ -277,11 +350,6 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
         ps_hdfs_file_fail(file, answer);
     else if (file->broken && file->flush_count == 0)
         ps_hdfs_file_fail(file, &no_memory);
-}
-
-static uint32_t unflushed(const struct ps_hdfs_file *file)
-{
-    return (uint32_t)(file->event_count - file->flushed_events);
 }
 
 bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
@@ -327,10 +395,9 @@ void ps_hdfs_file_flush(struct ps_hdfs_file *file)
 
 bool ps_hdfs_file_has_room(struct ps_hdfs_file *file)
 {
-    uint32_t flush_events = file->window.events / PS_HDFS_FLUSHES_MAX;
-    if (unflushed(file) >= flush_events)
+    if (unflushed(file) >= flush_events(file))
         ps_hdfs_file_flush(file);
-    return !file->broken && unflushed(file) < flush_events && file->written.count < file->window.events;
+    return !file->broken && unflushed(file) < flush_events(file) && file->written.count < file->window.events;
 }
 
 /* ---- the end of the stream ---- */

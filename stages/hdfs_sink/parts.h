@@ -82,11 +82,13 @@ struct ps_hdfs_file {
     struct ps_file_stream *stream;   /* NULL: gone */
     struct ps_hadoop_writer *writer; /* NULL: gone */
     struct ps_output output;
+    char *room_begin; /* of the room that the stream gave to `output`; NULL: none */
     enum ps_hdfs_file_state state;
     enum ps_hdfs_next next;
     bool created; /* it is known that it was */
     bool touched; /* in the sink's list of them */
     bool orphan;  /* of an agent that was killed */
+    bool has_run; /* events are being written */
     bool broken;  /* a write failed: the answer to the flush behind it is awaited, nothing more is written */
     struct ps_hdfs_events written;                         /* not acknowledged, in order */
     struct ps_hdfs_flush flushes[PS_HDFS_FLUSHES_MAX + 1]; /* under way, oldest first */
@@ -222,6 +224,11 @@ struct ps_hdfs_sink {
     uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */
 };
 
+static inline uint64_t ps_hdfs_least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Finds the bucket of the event at this position, as ps_hdfs_placer does. */
 enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
                                        uint32_t position, struct ps_hdfs_bucket_name *name,
@@ -244,8 +251,10 @@ static inline bool ps_hdfs_files_are_many(const struct ps_hdfs_sink *sink)
 {
     return sink->ending_count >= PS_HDFS_ENDING_MAX;
 }
-/* Writes the first event that waits. WRITTEN: it waits no more. FAILED: the file has failed, which is dealt with. */
-enum ps_hadoop_answer ps_hdfs_file_write_next(struct ps_hdfs_file *file, struct ps_err *err);
+/* Writes the first events that wait, while there is room in the file and it is not to be rolled; at least one. Those that are
+ * written wait no more. WRITTEN: it ended for no other reason. Else the answer is about the next one; FAILED: the file has failed, which is
+ * dealt with. Only when ps_hdfs_file_has_room. */
+enum ps_hadoop_answer ps_hdfs_file_write(struct ps_hdfs_file *file, struct ps_err *err);
 /* Whether a flush can begin now, or an answer has to come first. */
 bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file);
 /* Whether an event may be written now, or waits in its bucket for an acknowledgement. Flushes what is enough for a flush. */

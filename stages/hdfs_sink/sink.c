@@ -58,11 +58,6 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
     free(sink);
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- leases ---- */
 
 static void finish_leases(struct ps_hdfs_sink *sink)
@@ -113,11 +108,22 @@ enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct p
 
 enum found { FOUND, FLAW, NOT_YET };
 
-/* Finds the buckets of all events. Those that it makes are ready, and released when nothing comes into them. */
+static bool is_constant(const struct ps_hdfs_sink *sink)
+{
+    return sink->settings->placer == NULL && sink->settings->place.constant != NULL;
+}
+
+/* Whether all events of the lease go where its first one goes. */
+static bool is_together(const struct ps_hdfs_sink *sink, const struct ps_lease *lease)
+{
+    return is_constant(sink) && lease->count > 0 && lease->cursor == 0 && lease->settled == 0;
+}
+
+/* Finds the buckets of all events, or that of the first one if they go together. Those that it makes are ready, and released when
+ * nothing comes into them. */
 static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char **flaw)
 {
-    const struct ps_hdfs_settings *settings = sink->settings;
-    bool is_constant = settings->placer == NULL && settings->place.constant != NULL;
+    bool together = is_together(sink, lease);
     struct ps_hdfs_bucket_name name;
     struct ps_hdfs_bucket *bucket = NULL;
     memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
@@ -125,7 +131,7 @@ static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease 
         sink->found[position] = NULL;
         if (ps_lease_is_settled(lease, position))
             continue;
-        if (bucket == NULL || !is_constant) {
+        if (bucket == NULL || !is_constant(sink)) {
             enum ps_hdfs_placed placed = ps_hdfs_find_place(sink, lease, position, &name, flaw);
             if (placed == PS_HDFS_PLACE_LATER)
                 return NOT_YET;
@@ -140,12 +146,20 @@ static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease 
             ps_hdfs_bucket_make_ready(sink, bucket);
         }
         sink->found[position] = bucket;
+        if (together && position == 0)
+            break;
     }
     return FOUND;
 }
 
 static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease, uint16_t slot)
 {
+    if (is_together(sink, lease) && sink->found[0] != NULL) {
+        note_access(sink, sink->found[0]);
+        ps_hdfs_events_add_run(&sink->pool, &sink->found[0]->waiting, slot, 0, lease->count);
+        sink->waiting_bytes += lease->bytes;
+        return;
+    }
     for (uint32_t position = lease->cursor; position < lease->count; position++) {
         struct ps_hdfs_bucket *bucket = sink->found[position];
         if (sink->flawed_bits[position / 64] >> position % 64 & 1)
@@ -264,14 +278,14 @@ static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
     if (sink->touch_count <= PS_HDFS_FLUSHED_FILES || !has_room(sink))
         return (struct flush_times){0};
     return (struct flush_times){
-        .wait_ns = least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
+        .wait_ns = ps_hdfs_least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
         .all_ns = sink->flush_count > 0 ? PS_NEVER : sink->took_ns + sink->touch_count * FLUSH_QUIET_NS,
     };
 }
 
 static uint64_t flush_due_ns(const struct ps_hdfs_file *file, const struct flush_times *times)
 {
-    return least(file->touched_ns + times->wait_ns, times->all_ns);
+    return ps_hdfs_least(file->touched_ns + times->wait_ns, times->all_ns);
 }
 
 static void flush_touched(struct ps_hdfs_sink *sink)
@@ -294,13 +308,13 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
     if (roll != NULL && !roll->broken)
         due_ns = roll->roll_ns;
     if (idle != NULL && !idle->broken)
-        due_ns = least(due_ns, idle->idle_ns);
+        due_ns = ps_hdfs_least(due_ns, idle->idle_ns);
     TAILQ_FOREACH(bucket, &sink->ready, ready)
     {
         bool waits =
             bucket->file == NULL && ps_hdfs_files_are_many(sink); /* for the answer to another file */
         if (!waits)
-            due_ns = least(due_ns, bucket->rest_ns); /* in the past: now */
+            due_ns = ps_hdfs_least(due_ns, bucket->rest_ns); /* in the past: now */
     }
     return due_ns;
 }
@@ -326,15 +340,15 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     pump_ready(sink);
     flush_touched(sink);
     uint64_t due_ns = ps_hdfs_finish_due(sink);
-    due_ns = least(due_ns, ps_filesystem_turn(sink->filesystem, now));
-    due_ns = least(due_ns, ps_hdfs_scan_for_orphans(sink));
+    due_ns = ps_hdfs_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
+    due_ns = ps_hdfs_least(due_ns, ps_hdfs_scan_for_orphans(sink));
     finish_leases(sink);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
     if (buries)
-        due_ns = least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
-    due_ns = least(due_ns, next_flush(sink));
-    due_ns = least(due_ns, next_due(sink));
+        due_ns = ps_hdfs_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+    due_ns = ps_hdfs_least(due_ns, next_flush(sink));
+    due_ns = ps_hdfs_least(due_ns, next_due(sink));
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }
 
@@ -426,7 +440,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
         forget_events(sink);
         give_back(sink, back);
     }
-    if (sink->ending_count > 0 && waited_ns < least(sink->settings->call_timeout_ns, CLOSE_NS))
+    if (sink->ending_count > 0 && waited_ns < ps_hdfs_least(sink->settings->call_timeout_ns, CLOSE_NS))
         return false;
     if (!TAILQ_EMPTY(&sink->files))
         ps_log(PS_LOG_WARN, sink->port->component,

@@ -21,8 +21,8 @@ static bool text_event(const void *plan_, void *state, const struct ps_batch *ba
     (void)state;
     (void)batch;
     const struct text_plan *plan = plan_;
-    return output->write(output, event->body, event->body_length) &&
-           (!plan->newline || output->write(output, "\n", 1));
+    return ps_output_put(output, event->body, event->body_length) &&
+           (!plan->newline || ps_output_put(output, "\n", 1));
 }
 
 static const struct ps_serializer_ops serializer = {.event = text_event};

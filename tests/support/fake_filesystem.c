@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #define FILES_MAX 20000U
+#define PIECE_BYTES 64U
 
 struct file {
     char *path;
@@ -219,21 +220,51 @@ static struct ps_file_stream *fake_create(struct ps_filesystem *filesystem, cons
     return &stream->base;
 }
 
+static void make_room(struct stream *stream, size_t length)
+{
+    if (stream->length + length > stream->room) {
+        stream->room = 2 * (stream->length + length);
+        stream->pending = realloc(stream->pending, stream->room);
+    }
+}
+
+static void add_bytes(struct stream *stream, size_t length)
+{
+    stream->length += length;
+    stream->base.written_bytes += length;
+    fake.base.held_bytes += length;
+}
+
 static bool fake_write(struct ps_file_stream *base, const void *bytes, size_t length)
 {
     struct stream *stream = stream_of(base);
     assert_false(stream->gone);
     if (stream->error != PS_FILE_OK)
         return false;
-    if (stream->length + length > stream->room) {
-        stream->room = 2 * (stream->length + length);
-        stream->pending = realloc(stream->pending, stream->room);
-    }
+    make_room(stream, length);
     memcpy(stream->pending + stream->length, bytes, length);
-    stream->length += length;
-    base->written_bytes += length;
-    fake.base.held_bytes += length;
+    add_bytes(stream, length);
     return true;
+}
+
+/* As in a packet: up to the next multiple of PIECE_BYTES, so that some events are put there and others written. */
+static char *fake_reserve(struct ps_file_stream *base, size_t *room)
+{
+    struct stream *stream = stream_of(base);
+    assert_false(stream->gone);
+    if (stream->error != PS_FILE_OK)
+        return NULL;
+    make_room(stream, PIECE_BYTES);
+    *room = PIECE_BYTES - base->written_bytes % PIECE_BYTES;
+    return stream->pending + stream->length;
+}
+
+static void fake_commit(struct ps_file_stream *base, size_t length)
+{
+    struct stream *stream = stream_of(base);
+    assert_true(!stream->gone && stream->error == PS_FILE_OK);
+    assert_in_range(length, 1, PIECE_BYTES - base->written_bytes % PIECE_BYTES - 1);
+    add_bytes(stream, length);
 }
 
 static void fake_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_file_done *done,
@@ -488,6 +519,8 @@ static void fake_close(struct ps_filesystem *filesystem)
 static const struct ps_filesystem_ops ops = {
     .create = fake_create,
     .write = fake_write,
+    .reserve = fake_reserve,
+    .commit = fake_commit,
     .flush = fake_flush,
     .close_stream = fake_close_stream,
     .abandon = fake_abandon,

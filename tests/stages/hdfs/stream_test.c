@@ -90,6 +90,41 @@ static void a_chunk_that_was_flushed_is_repeated(void **state)
     assert_int_equal(bench->block_length, 15);
 }
 
+/* Bytes that are put where the stream wants them, and bytes that are written, in turn: in order, over the ends of chunks. */
+static void bytes_are_put_into_the_packet(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    char text[PS_TEST_BLOCK_BYTES - 24];
+    uint64_t seed = ps_test_seed();
+    size_t room, done = 1, put = 0;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i % 26);
+    ps_test_stream_begin_file(bench, "a", 1);
+    assert_null(ps_file_reserve(bench->stream, &room)); /* between two packets */
+    assert_int_equal(room, 0);
+    while (done < sizeof text) {
+        size_t length = 1 + ps_test_random(&seed) % 60;
+        length = length < sizeof text - done ? length : sizeof text - done;
+        char *at = ps_file_reserve(bench->stream, &room);
+        if (length < room && ps_test_random(&seed) % 4 != 0) {
+            memcpy(at, text + done, length);
+            ps_file_commit(bench->stream, length);
+            put += length;
+        } else {
+            assert_true(ps_file_write(bench->stream, text + done, length));
+        }
+        done += length;
+        assert_int_equal(bench->stream->written_bytes, done);
+        assert_int_equal(bench->filesystem->held_bytes, done - 1);
+    }
+    assert_true(put > 0);
+    ps_file_flush(bench->stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
+    ps_test_stream_pump(bench, &bench->flushed.calls, 2);
+    assert_int_equal(bench->block_length, sizeof text);
+    assert_memory_equal(bench->block, text, sizeof text);
+    assert_int_equal(bench->filesystem->held_bytes, 0);
+}
+
 static void a_lost_datanode_is_left_out(void **state)
 {
     struct ps_test_stream *bench = *state;
@@ -378,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(blocks_follow_one_another),
         TEST(a_chunk_that_was_flushed_is_repeated),
+        TEST(bytes_are_put_into_the_packet),
         TEST(datanodes_are_lost_one_after_another),
         TEST(packets_are_sent_at_once),
         TEST(a_lost_datanode_is_left_out),
