@@ -10,9 +10,10 @@
 #include <zlib.h>
 
 #define SUM_BYTES 4U
-#define LENGTHS_BYTES 6U /* before the header */
-#define SEGMENT_BYTES 8192U
-#define FREE_SEGMENTS_MAX 256U /* 2 MiB */
+#define LENGTHS_BYTES 6U    /* before the header */
+#define SEGMENT_BYTES 8192U /* with its sums: a size class of the allocator, whole pages */
+#define FREE_SEGMENTS_MAX                                                                                    \
+    256U /* 2 MiB, or as many as are in use: memory that is given back has to be cleared by the kernel again */
 #define FREE_PACKETS_MAX 256U
 
 struct ps_packet_segment {
@@ -45,7 +46,9 @@ bool ps_packet_pool_init(struct ps_packet_pool *pool, enum ps_checksum_type chec
     uint32_t room = packet_bytes < PS_PACKET_BYTES_MAX ? packet_bytes : PS_PACKET_BYTES_MAX;
     room -= room > PS_PACKET_HEAD_BYTES ? PS_PACKET_HEAD_BYTES : room;
     uint32_t chunks = room / wire > 0 ? room / wire : 1;
-    uint32_t in_segment = SEGMENT_BYTES / chunk_bytes > 0 ? SEGMENT_BYTES / chunk_bytes : 1;
+    uint32_t in_segment =
+        (SEGMENT_BYTES - (uint32_t)sizeof(struct ps_packet_segment)) / (chunk_bytes + SUM_BYTES);
+    in_segment = in_segment > 0 ? in_segment : 1;
     *pool = (struct ps_packet_pool){
         .checksum = checksum,
         .chunk_bytes = chunk_bytes,
@@ -84,6 +87,7 @@ static struct ps_packet_segment *take_segment(struct ps_packet_pool *pool)
             return NULL;
         segment->sums = (uint32_t *)(void *)(segment->data + data_bytes);
     }
+    pool->used_segment_count++;
     segment->next = NULL;
     segment->length = segment->sum_count = 0;
     return segment;
@@ -91,7 +95,9 @@ static struct ps_packet_segment *take_segment(struct ps_packet_pool *pool)
 
 static void give_segment(struct ps_packet_pool *pool, struct ps_packet_segment *segment)
 {
-    if (pool->free_segment_count == FREE_SEGMENTS_MAX) {
+    pool->used_segment_count--;
+    if (pool->free_segment_count >= FREE_SEGMENTS_MAX &&
+        pool->free_segment_count >= pool->used_segment_count) {
         free(segment);
         return;
     }

@@ -11,7 +11,7 @@
  * has the chunk's beginning, so packets begin at that odd place, and are sent alone up to the chunk's end, with a checksum of their own
  * bytes only; the datanode computes the chunk's checksum.
  *
- * A packet's bytes are in segments of about 8 KiB, so that a small flush holds little memory. Bytes are copied once, into the
+ * A packet's bytes are in segments of 8 KiB with their sums, so that a small flush holds little memory. Bytes are copied once, into the
  * segment, and checksummed there when it is full: whole chunks at once cost the processor half of what lines do one by one.
  *
  * Thread: the worker of the file system. */
@@ -56,7 +56,7 @@ struct ps_packet_pool {
     uint32_t segment_bytes; /* of data in a segment: a multiple of chunk_bytes */
     struct ps_packet_segment *free_segments;
     struct ps_packet *free_packets;
-    unsigned free_segment_count, free_packet_count;
+    unsigned free_segment_count, used_segment_count, free_packet_count;
 };
 
 /* `packet_bytes`: dfs.client-write-packet-size. Returns false if a value is out of range: chunk_bytes 1 ..
