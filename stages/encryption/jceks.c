@@ -73,7 +73,8 @@ static bool is_right(const struct ps_jceks *store)
 }
 
 /* SunJCE's PBEWithMD5AndTripleDES: each half of the salt is hashed with the password, over and over; halves that are equal are made
- * different before, in SunJCE's own way. */
+ * different before: the first one is turned round. (Java 17 stores a salt as it has turned it round, so that equal halves in a store
+ * read the same backwards.) */
 static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_t iterations,
                    uint8_t out[2 * MD5_BYTES])
 {
@@ -84,7 +85,7 @@ static bool derive(const char *password, const uint8_t salt[SALT_BYTES], uint32_
         for (size_t i = 0; i < 2; i++) {
             uint8_t kept = halves[i];
             halves[i] = halves[3 - i];
-            halves[2] = kept; /* 3 - 1, as in PBES1Core */
+            halves[3 - i] = kept;
         }
     }
     EVP_MD_CTX *context = EVP_MD_CTX_new();

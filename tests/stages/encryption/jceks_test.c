@@ -7,22 +7,27 @@
 
 #include "tests/support/support.h"
 
-#define STORE "tests/stages/data/stores/secret-keys.jceks"
+#define STORES "tests/stages/data/stores/"
 
 static uint8_t bytes[65536];
 static size_t length;
 
-static int load(void **state)
+static int load_store(const char *name)
 {
     char path[1024];
-    (void)state;
     const char *source = getenv("PENSTOCK_SOURCE");
-    snprintf(path, sizeof path, "%s/" STORE, source != NULL ? source : ".");
+    snprintf(path, sizeof path, "%s/" STORES "%s", source != NULL ? source : ".", name);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     length = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
     return length > 0 ? 0 : -1;
+}
+
+static int load(void **state)
+{
+    (void)state;
+    return load_store("secret-keys.jceks");
 }
 
 /* Returns the key as text; NULL: it cannot be read, and the reason has `reason`. */
@@ -60,6 +65,15 @@ static void test_keys(void **state)
     assert_null(key_of("storepass", "des", "keypassdes", "key des is"));
 }
 
+/* Both halves of the salt are 1 2 2 1 (KnownSalt.java): Java reads this key from the store. */
+static void test_equal_halves_of_a_salt(void **state)
+{
+    (void)state;
+    assert_int_equal(load_store("equal-halves.jceks"), 0);
+    assert_string_equal(key_of("storepass", "halves", "keypasshalves", ""),
+                        "00112233445566778899aabbccddeeff");
+}
+
 static void test_flipped_bytes(void **state)
 {
     (void)state;
@@ -80,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_keys, load),
+        cmocka_unit_test(test_equal_halves_of_a_salt),
         cmocka_unit_test_setup(test_flipped_bytes, load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

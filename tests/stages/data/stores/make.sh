@@ -48,4 +48,5 @@ k -genseckey -alias key-0 -keyalg AES -keysize 128 -storetype JCEKS -keystore se
 k -genseckey -alias Key-1 -keyalg AES -keysize 256 -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypassKey-1
 k -genseckey -alias key-2 -keyalg AES -keysize 192 -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypasskey-2
 k -genkeypair -alias pair -keyalg RSA -dname CN=x -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypass
+java KnownSalt.java equal-halves.jceks
 k -genseckey -alias des -keyalg DESede -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypassdes
