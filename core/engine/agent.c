@@ -524,7 +524,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     account->undelivered += lost.events;
     account->delivered += lost.settled;
     account->kept = events_kept(agent->plan);
-    account->drained = drained || (lost.events == 0 && sources_are_done(agent));
+    account->drained = (drained || lost.events == 0) && sources_are_done(agent);
     pthread_mutex_unlock(&agent->lock);
     uint64_t number =
         ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */

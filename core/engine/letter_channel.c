@@ -252,8 +252,8 @@ bool ps_letter_channel_is_drained(const struct ps_letter_channel *letters, const
 {
     if (PS_LIKELY(letters == NULL))
         return true;
-    return ps_plan_keeps_channel(next, letters->channel) ? letters->written == letters->box.sent
-                                                         : ps_letter_channel_is_home(letters);
+    bool stays = ps_plan_keeps_channel(next, letters->channel) || ps_plan_strands(next, letters->channel);
+    return stays ? letters->written == letters->box.sent : ps_letter_channel_is_home(letters);
 }
 
 /* ---- its life ---- */

@@ -236,6 +236,10 @@ void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan);
 /* Whether the channel of the plan before `next` goes on in it; `next` NULL: no. Thread: any. */
 bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
 
+/* Whether the agent stops, and no sink takes from the channel, because Flume's rules have dropped it: what is in it goes nowhere.
+ * `next`: as above. Thread: any. */
+bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *channel);
+
 /* Whether two stages have the same name, type and keys. */
 bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b);
 

@@ -326,3 +326,8 @@ bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_p
     }
     return false;
 }
+
+bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *channel)
+{
+    return next == NULL && channel->consumer_count == 0;
+}

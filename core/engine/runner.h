@@ -98,7 +98,8 @@ struct ps_source_runner {
     bool draining, drained;
     bool answered;       /* draining: it reads nothing more, and nobody waits for an answer or a promise */
     bool leaves_batches; /* draining: its channels stay, with what is in them */
-    uint64_t joined;     /* waiters that it joined: bit by number of its channel */
+    bool strands, strands_unpromised;  /* draining: one of them has no sink, and promises nothing */
+    uint64_t joined;                   /* waiters that it joined: bit by number of its channel */
     struct ps_histogram *batch_events; /* events of each closed batch */
     struct ps_source_closes closes;
 };

@@ -209,10 +209,52 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
     return moved;
 }
 
+/* Whether no sink takes from the channel, and there is no room for the lease. One that keeps its events elsewhere says so of a put
+ * also while it opens. */
+static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_lease *lease)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage;
+    const struct ps_channel_ops *ops = stage->ops->channel;
+    struct ps_fill fill;
+    if (!ps_plan_strands(NULL, channel))
+        return false;
+    if (!ps_channel_is_durable(ops) && ops->at_risk == NULL)
+        return true;
+    ops->fill(stage->plan, &fill);
+    return fill.size + lease->count > fill.capacity;
+}
+
+/* Stopping: it waits for room in channels from which no sink takes. Clients that wait for an answer are refused instead, when the
+ * keep-alive is over. */
+static bool waits_in_vain(const struct ps_source_runner *runner)
+{
+    if (!runner->strands || !runner->waiting || runner->chain == NULL || !runner->routed ||
+        runner->inherited != NULL || ops_of(runner)->when_full != PS_WAIT)
+        return false;
+    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
+        struct ps_lease *lease = runner->pending[i];
+        if (lease != NULL && !is_lost_on(&runner->channels[ps_lease_home(lease)->channel], lease))
+            return false;
+    }
+    return true;
+}
+
+static void source_is_drained(struct ps_source_runner *runner)
+{
+    runner->drained = true;
+    runner->base.deadline_ns = PS_NEVER;
+}
+
 /* Stopping: `work` is called until `drain` returns true; then the last batches are put and come home. */
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
+    if (waits_in_vain(runner)) { /* what it has read is given up when it is closed */
+        ps_runner_watch(&runner->base, false);
+        runner->answered = ps_source_runner_is_replayable(runner);
+        source_is_drained(runner);
+        return;
+    }
     if (runner->inherited != NULL || runner->chain != NULL || !ps_batch_is_empty(runner->batch))
         return;
     bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
@@ -226,12 +268,11 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
     batch_discard(runner);
     if (!ps_runner_is_open(&runner->base))
         runner->base.deadline_ns = PS_NEVER; /* it is not opened any more */
-    runner->answered = ps_window_is_settled(runner->window);
+    runner->answered = ps_window_is_settled(runner->window) ||
+                       (runner->strands_unpromised && ps_source_runner_is_replayable(runner));
     bool home = runner->leaves_batches ? runner->answered : ps_window_outstanding(runner->window) == 0;
-    if (home) {
-        runner->drained = true;
-        runner->base.deadline_ns = PS_NEVER;
-    }
+    if (home)
+        source_is_drained(runner);
 }
 
 /* Whether what `work` reads may become dead letters: one call makes few, which then always have room. */
@@ -360,9 +401,16 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next)
 {
     runner->draining = runner->leaves_batches = true;
-    for (size_t i = 0; i < runner->plan->spec->channel_count; i++)
-        runner->leaves_batches &=
-            ps_plan_keeps_channel(next, &runner->channels[runner->plan->spec->channels[i]]);
+    runner->strands = runner->strands_unpromised = false;
+    for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &runner->channels[runner->plan->spec->channels[i]];
+        runner->leaves_batches &= ps_plan_keeps_channel(next, channel);
+        if (!ps_plan_strands(next, channel))
+            continue;
+        runner->strands = true;
+        runner->strands_unpromised |= !ps_channel_is_durable(channel->spec->stage.ops->channel);
+    }
+    runner->leaves_batches |= runner->strands; /* sinks that are left end only with empty channels */
     runner->backoff_until_ns = 0;
 }
 

@@ -215,9 +215,15 @@ static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink
     return ps_sink_runner_is_idle(sink);
 }
 
-/* Whether batches of this worker may stay out: in channels and sinks that the next plan takes over. */
+/* Whether batches of this worker may stay out: in channels and sinks that the next plan takes over, or in channels from which no sink
+ * takes. */
 static bool batches_stay(const struct ps_worker *worker)
 {
+    const struct ps_plan *plan = worker->plan;
+    for (size_t i = 0; plan != NULL && i < plan->spec->channel_count; i++) {
+        if (ps_plan_strands(worker->next, &plan->channels[i]))
+            return true;
+    }
     for (size_t i = 0; worker->next != NULL && i < worker->next->spec->channel_count; i++) {
         if (worker->next->channels[i].adopts != NULL)
             return true;

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# A stop while no sink takes from a channel, because Flume's rules have dropped it: nothing is waited for. A channel on disk keeps its events,
+# which come when there is a sink; those in memory are counted, and the exit status says so. What has a sink is delivered.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+port=$(free_port)
+metrics_port=$(free_port)
+metric() { # NAME COMPONENT: prints it
+    curl -s "http://127.0.0.1:$metrics_port/metrics" | sed -nE "s/^$1\{component=\"$2\"[^}]*\} ([0-9.e+]+)$/\1/p" | head -n 1
+}
+is_full() { # EVENTS: whether so many are in the channel, and the source waits for room
+    local size
+    size=$(metric penstock_channel_size_events c1)
+    [[ $size && ${size%.*} -ge $1 && $(metric penstock_source_blocked_seconds_total r1) =~ [1-9] ]]
+}
+number() { tail -n 1 "$work/agent.err" | sed -nE "s/.*[:,] $1 ([0-9,]*[0-9]).*/\1/p" | tr -d ,; } # WORDS: of the account
+
+config() { # SOURCE CHANNEL...: the sinks of c1 are dropped: one has no directory, the other no such channel
+    cat <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1 k2
+a1.penstock.drain.timeout = 24h
+a1.sources.r1.type = $1
+a1.sources.r1.channels = c1
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $port
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.channel = c1
+a1.sinks.k2.type = logger
+a1.sinks.k2.channel = c9
+END
+    shift
+    printf 'a1.channels.c1.%s\n' "$@"
+}
+on_disk=("type = file" "checkpointDir = $work/state" "dataDirs = $work/data")
+start() {
+    : >"$work/agent.err"
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port" \
+        >"$work/agent.out" 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+}
+listens() { { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; }
+send() { # COUNT: lines to the netcat source, each answered with OK
+    await "the source listens" listens
+    local i answer
+    for ((i = 0; i < $1; i++)); do
+        echo "line $i" >&3
+        read -r -t 60 answer <&3 || true
+        [[ $answer == OK ]] || fail "line $i was not taken: $answer"
+    done
+    exec 3>&-
+}
+
+# 1. Events in memory: 3 of 3 are lost.
+config netcat "type = memory" >"$work/agent.properties"
+start
+send 3
+stop_agent TERM 3
+[[ $(number "events accepted") == 3 && $(number "not delivered") == 3 ]] || fail "memory: wrong account"
+
+# 2. A full channel in memory, whose source waits for room.
+config seq "type = memory" "capacity = 100" >"$work/agent.properties"
+start
+await "the source waits for room" is_full 100
+stop_agent TERM 3
+(($(number "not delivered") > 100)) || fail "full: wrong account"
+
+# 3. On disk, where all is kept, and 4. full.
+config netcat "${on_disk[@]}" "capacity = 200" "transactionCapacity = 50" >"$work/agent.properties"
+start
+send 3
+stop_agent TERM 0
+[[ $(number "kept in durable channels") == 3 && $(number "not delivered") == 0 ]] || fail "disk: wrong account"
+config seq "${on_disk[@]}" "capacity = 200" "transactionCapacity = 50" >"$work/agent.properties"
+start
+await "the source waits for room" is_full 150
+stop_agent TERM 3 # what a source of this kind has read, and found no room, is lost
+kept=$(number "kept in durable channels")
+((kept >= 150)) || fail "full disk: $kept events are kept"
+
+# 5. With a sink they come.
+mkdir "$work/out"
+config netcat "${on_disk[@]}" "capacity = 200" "transactionCapacity = 50" >"$work/agent.properties"
+printf "a1.sinks.k1.sink.%s\n" "directory = $work/out" "batchSize = 50" >>"$work/agent.properties"
+all_there() { [[ $(cat "$work/out"/* 2>/dev/null | wc -l) == "$kept" ]]; }
+start
+await "the kept events come" all_there
+stop_agent TERM 0
+
+# 6. A source that reads again, and another channel, whose sink gets all.
+rm -r "$work/out"
+mkdir "$work/out" "$work/spool"
+seq 1000 >"$work/spool/a"
+cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1 c2
+a1.sinks = k1 k2
+a1.penstock.drain.timeout = 24h
+a1.sources.r1.type = spooldir
+a1.sources.r1.spoolDir = $work/spool
+a1.sources.r1.channels = c1 c2
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 5000
+a1.channels.c2.type = memory
+a1.channels.c2.capacity = 5000
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.channel = c1
+a1.sinks.k2.type = file_roll
+a1.sinks.k2.sink.directory = $work/out
+a1.sinks.k2.channel = c2
+END
+kept=1000
+start
+await "the other channel's events come" all_there
+stop_agent TERM 3
+[[ -e $work/spool/a ]] || fail "the file was retired, though c1 has delivered nothing"
+[[ $(number "not delivered") == 1000 ]] || fail "two channels: wrong account"
