@@ -6,11 +6,13 @@
 
 struct ps_arena;
 
+/* Never NULL: without memory the process ends (ps_must_alloc). */
 struct ps_arena *ps_arena_create(void);
 void ps_arena_destroy(struct ps_arena *arena);
 
 /* Zeroed, aligned to 16. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
+/* Copies of texts, terminated; without memory as above. */
 char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length);
 char *ps_arena_text(struct ps_arena *arena, const char *text);
 char *ps_arena_format(struct ps_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

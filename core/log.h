@@ -22,6 +22,7 @@ void ps_log(enum ps_log_level level, const char *component, const char *format, 
  * logged. */
 bool ps_log_text(enum ps_log_level level, const char *component, const char *text, size_t length);
 
+/* Messages below the level are not written; INFO at first. */
 void ps_log_set_level(enum ps_log_level level);
 enum ps_log_level ps_log_get_level(void);
 

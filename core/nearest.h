@@ -10,5 +10,7 @@ struct ps_nearest {
     unsigned distance;
 };
 
+/* Begins with no word. `written` must live as long as `nearest`. */
 void ps_nearest_init(struct ps_nearest *nearest, const char *written);
+/* Keeps the word, which must live as long, if it is nearer than those before it. */
 void ps_nearest_offer(struct ps_nearest *nearest, const char *word);

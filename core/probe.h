@@ -21,6 +21,7 @@ struct ps_probe {
     void *argument; /* for `tried` */
 };
 
+/* Report one thing that was tried, or not tried, to `tried`. */
 void ps_probe_ok(const struct ps_probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ps_probe_failed(const struct ps_probe *probe, const char *what, const char *cause, const char *cure);
 /* The same, with the key that is to blame. */

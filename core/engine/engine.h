@@ -19,10 +19,12 @@ struct ps_engine_settings {
     bool simulated;       /* no threads: the caller runs ps_worker_cycle */
 };
 
+/* Makes the depot and the workers, no thread yet. NULL with `err`: the budget cannot be reserved, or there are no descriptors. */
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err);
 /* Stops and joins the threads. All stages must be closed. */
 void ps_engine_destroy(struct ps_engine *engine);
 
+/* Starts a thread for each worker. On failure none runs. Not in a simulation. */
 enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err);
 
 /* Makes and starts more workers, until there are `worker_count`. A worker without units costs a parked thread. They
@@ -67,6 +69,7 @@ struct ps_left {
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 
+/* Its parts, which live as long as it does. Thread: any. */
 unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);

@@ -57,6 +57,7 @@ struct ps_worker_stats {
     const char *doing;
 };
 
+/* Without a thread. NULL with `err`: there are no descriptors. The pool stays the engine's, and no other worker uses it. */
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    const struct ps_engine_settings *settings, struct ps_err *err);
 /* Its thread must have ended. */

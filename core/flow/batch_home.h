@@ -83,8 +83,10 @@ void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
 
 /* ---- the pool: a worker's batches ---- */
 
+/* The batches of the worker with this number. Never NULL. All batches must have been given back before it is destroyed. */
 struct ps_pool *ps_pool_create(struct ps_depot *depot, uint16_t worker);
 void ps_pool_destroy(struct ps_pool *pool);
+/* The worker's cache of blocks, which is part of the pool. */
 struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
 /* Counts a batch that was taken (1) or given back (-1). For core/flow/batch.c. */
 void ps_pool_count(struct ps_pool *pool, int32_t change);

@@ -38,10 +38,12 @@ struct ps_block_cache {
     bool overdraft;
 };
 
-/* Reserves address space; `budget_bytes` is rounded down to whole blocks, at least 16. */
+/* Reserves address space; `budget_bytes` is rounded down to whole blocks. NULL with `err`: they are fewer than 16, or there is not so
+ * much address space. Owns: the caller destroys it after all caches. */
 struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err);
 void ps_depot_destroy(struct ps_depot *depot);
 
+/* The whole budget, in bytes. Thread: any. */
 uint64_t ps_depot_budget_bytes(const struct ps_depot *depot);
 /* Bytes of the blocks in batches and in caches, and of oversize blocks. Thread: any. */
 uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
@@ -49,6 +51,7 @@ uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
 /* The most that the caches of so many workers hold in free blocks. */
 uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers);
 
+/* An empty cache; `fini` gives its free blocks back to the depot. */
 void ps_block_cache_init(struct ps_block_cache *cache, struct ps_depot *depot);
 void ps_block_cache_fini(struct ps_block_cache *cache);
 
@@ -60,8 +63,10 @@ struct ps_block *ps_block_take(struct ps_block_cache *cache);
  * (malloc): only for bodies larger than PS_BLOCK_BYTES. */
 struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t size);
 
+/* Takes one reference away; the last one frees the block. */
 void ps_block_drop(struct ps_block_cache *cache, struct ps_block *block);
 
+/* Adds a reference. */
 static inline void ps_block_hold(struct ps_block *block)
 {
     block->references++;

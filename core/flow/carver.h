@@ -21,6 +21,7 @@ struct ps_carver {
     uint32_t left; /* bytes behind bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
+/* Without blocks: it takes the first ones for its first batch. */
 void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool);
 
 /* Gives its blocks back; batches cut from them keep them alive. */

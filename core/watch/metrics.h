@@ -148,6 +148,7 @@ struct ps_metrics {
     size_t component_count, link_count, ring_count, worker_count;
 };
 
+/* Visits all of the engine under its lock and copies the numbers. Owns: the caller calls `fini`. */
 void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source);
 void ps_metrics_fini(struct ps_metrics *metrics);
 

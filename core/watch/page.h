@@ -10,6 +10,7 @@ struct ps_page {
 
 void ps_page_fini(struct ps_page *page);
 
+/* Append bytes, a terminated text, or what printf would print. Without memory the process ends (ps_must_realloc). */
 void ps_page_append(struct ps_page *page, const char *text, size_t length);
 void ps_page_text(struct ps_page *page, const char *text);
 void ps_page_format(struct ps_page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));

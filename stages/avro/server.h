@@ -21,6 +21,7 @@ struct ps_avro_server {
     struct ps_event_headers headers;
 };
 
+/* The stream may be opened later. A longer message closes its connection. */
 void ps_avro_server_init(struct ps_avro_server *server, struct ps_stream *stream, struct ps_port *port,
                          uint32_t message_bytes_max);
 void ps_avro_server_fini(struct ps_avro_server *server);

@@ -4,7 +4,9 @@
  * Calls of the kernel are made at once, on the worker, as the sink file_roll makes them: a disk that is behind holds the
  * worker up. Their outcomes come from ps_filesystem_turn, as the interface demands. A flush with PS_FILE_HSYNC is an fsync.
  * After an error, and when a stream is abandoned, the file is cut back to what was acknowledged, so that what is written
- * again elsewhere is not there twice. New files and directories get Java's modes: 0666 and 0777, less the umask. */
+ * again elsewhere is not there twice. New files and directories get Java's modes: 0666 and 0777, less the umask.
+ *
+ * Thread: the worker. */
 #pragma once
 
 #include "stages/filesystem/filesystem.h"

@@ -21,6 +21,7 @@ struct ps_lanes_settings {
     unsigned producers, consumers;
 };
 
+/* The settings are copied. Never NULL. All leases must have left it before it is destroyed. */
 struct ps_lanes *ps_lanes_create(const struct ps_lanes_settings *settings);
 void ps_lanes_destroy(struct ps_lanes *lanes);
 
@@ -28,6 +29,8 @@ void ps_lanes_destroy(struct ps_lanes *lanes);
  * 0: unlimited. */
 uint64_t ps_lanes_bytes_max(int64_t byte_capacity, int64_t buffer_percent, uint64_t memory_budget_bytes);
 
+/* put, untake, fill, ring and hungry: as in struct ps_channel_ops. A lease that was put, or given back, is the lanes' own, and *lease is
+ * NULL. */
 void ps_lanes_fill(const struct ps_lanes *lanes, struct ps_fill *fill);
 enum ps_put ps_lanes_put(struct ps_lanes *lanes, unsigned producer, struct ps_lease **lease);
 /* The next one of those that this consumer gave back; NULL: there is none. */

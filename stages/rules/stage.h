@@ -1,5 +1,5 @@
 /* Code that the selector `rules` and the interceptor `rules` share: the option keys and all functions but
- * `work`. */
+ * `work`. Threads: those of the functions of struct ps_stage_ops. */
 #pragma once
 
 #include "stages/rules/live.h"

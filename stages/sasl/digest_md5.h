@@ -8,7 +8,9 @@
  *
  * OpenSSL 3: rc4 is in its legacy provider, which a machine may lack or forbid. The functions below the providers are used
  * instead (openssl/rc4.h). 3des and MD5 are in the default provider; a machine in FIPS mode has no MD5, so neither Java nor this
- * program do DIGEST-MD5 there. */
+ * program do DIGEST-MD5 there.
+ *
+ * Thread: the owner's. */
 #pragma once
 
 #include "stages/sasl/sasl.h"

@@ -26,6 +26,7 @@ enum ps_gss_result {
     PS_GSS_ESTABLISHED, /* who the other side is, is known; there may be a last token for it */
 };
 
+/* Empty tokens are allowed. */
 void ps_gss_token_free(struct ps_gss_token *token);
 /* NULL is allowed. */
 void ps_gss_context_close(struct ps_gss_context *context);
@@ -33,14 +34,14 @@ void ps_gss_context_close(struct ps_gss_context *context);
  * `reason` (PS_GSS_REASON_BYTES) has the library's text. */
 enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,
                                        struct ps_gss_token *out, char *reason);
-/* Of an established context: protects a message, `secret`ly or not; takes one of the other side's. Returns false with
- * `reason`. */
+/* Of an established context: `wrap` protects a message and, with `secret`, encrypts it; `unwrap` checks one of the other side's. `out`
+ * is the caller's. Return false with `reason`. */
 bool ps_gss_context_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
                          struct ps_gss_token *out, char *reason);
-/* How many bytes fit into a message of `length`. */
-size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, size_t length);
 bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
                            struct ps_gss_token *out, char *reason);
+/* How many bytes of text fit into a protected message of `length` bytes. */
+size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, size_t length);
 /* The other side's principal, "flume/host@REALM", of an established context of an acceptor. */
 const char *ps_gss_context_peer(const struct ps_gss_context *context);
 

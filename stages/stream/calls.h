@@ -28,11 +28,13 @@ struct ps_calls {
     uint32_t chunk_count, free; /* index + 1 */
 };
 
+/* `fini` ends all calls that are under way. */
 void ps_calls_init(struct ps_calls *calls);
 void ps_calls_fini(struct ps_calls *calls);
 
 /* Begins an open call. NULL: no memory. */
 struct ps_call *ps_calls_begin(struct ps_calls *calls, uint64_t connection, uint32_t serial);
+/* Frees its reply too; tickets that are still under way do not find the call any more. */
 void ps_calls_end(struct ps_calls *calls, struct ps_call *call);
 
 static inline uint64_t ps_call_origin(const struct ps_call *call)
@@ -46,8 +48,9 @@ static inline bool ps_call_is_decided(const struct ps_call *call)
     return !call->open && call->left == 0;
 }
 
+/* By its index, which must be one that a call had; it may have ended. */
 struct ps_call *ps_calls_at(struct ps_calls *calls, uint32_t index);
-/* NULL: it has ended. */
+/* By its number (ps_call_origin). NULL: it has ended. */
 struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin);
 /* Counts off the events of a ticket of a batch that is answered. Returns their call; NULL: it has ended, or the ticket has no
  * events. */

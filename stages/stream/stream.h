@@ -197,6 +197,7 @@ enum ps_status ps_stream_open(struct ps_stream *stream, const struct ps_stream_o
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
                                 struct ps_err *err);
 
+/* `work` and `tick` of struct ps_source_ops. */
 enum ps_result ps_stream_work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now);
 uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now);
 /* Stops listening; returns true when all bytes in the sockets are read, after a second at most. */

@@ -1,4 +1,5 @@
-/* Prints an event as Flume's EventHelper.dumpEvent does (with commons-io's HexDump), for the logger sink. */
+/* Prints an event as Flume's EventHelper.dumpEvent does (with commons-io's HexDump), for the logger sink.
+ * Thread: the owner's. */
 #pragma once
 
 #include "core/flow/batch.h"

@@ -65,6 +65,8 @@ struct ps_thrift_field {
 /* Reads the head of the next field. Returns false at the end of the struct, or when the reader is bad. */
 bool ps_thrift_read_field(struct ps_thrift_reader *in, struct ps_thrift_field *field);
 
+/* Values of fields. When the bytes end too early, or are no such value, the reader is bad, and the result is empty or 0. A text points
+ * into what is read. */
 struct ps_slice ps_thrift_read_text(struct ps_thrift_reader *in);
 int32_t ps_thrift_read_i32(struct ps_thrift_reader *in);
 int64_t ps_thrift_read_i64(struct ps_thrift_reader *in);
@@ -92,6 +94,7 @@ struct ps_thrift_writer {
     bool compact;
 };
 
+/* The head of a message; its name is not checked. */
 void ps_thrift_put_message(struct ps_thrift_writer *out, const struct ps_thrift_message *message);
 /* `before`: the id of the field before it in this struct; 0: it is the first. */
 void ps_thrift_put_field(struct ps_thrift_writer *out, enum ps_thrift_type type, int16_t id, int16_t before);

@@ -22,6 +22,7 @@ struct ps_thrift_server {
     struct ps_event_headers headers;
 };
 
+/* The stream may be opened later; the service is const. A longer message closes its connection. */
 void ps_thrift_server_init(struct ps_thrift_server *server, const struct ps_thrift_service *service,
                            struct ps_stream *stream, struct ps_port *port, uint32_t message_bytes_max);
 void ps_thrift_server_fini(struct ps_thrift_server *server);

@@ -4,6 +4,7 @@
 
 #include "stages/tls/tls.h"
 
+/* Reads some bytes, at most `room`. */
 enum ps_tls_result ps_socket_pipe_read(void *fd, void *buffer, size_t room, size_t *length);
 /* Writes some of it. */
 enum ps_tls_result ps_socket_pipe_write(void *fd, const void *data, size_t length, size_t *written);

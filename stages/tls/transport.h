@@ -35,6 +35,7 @@ extern const struct ps_transport ps_transport_plain;
 
 /* ---- for other transports over a socket; results as above ---- */
 
+/* Writes some of the parts to the socket; reads from it. */
 ssize_t ps_transport_send(int fd, const struct iovec *parts, int count, short *wants, char *reason);
 /* `room` > 0. */
 ssize_t ps_transport_receive(int fd, void *to, size_t room, short *wants, char *reason);
