@@ -79,15 +79,6 @@ static const struct option_row rows[] = {
 
 /* ---- growing lists in the arena ---- */
 
-static void texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text)
-{
-    const char **items = ps_arena_alloc(arena, (texts->count + 1) * sizeof *items);
-    if (texts->count > 0)
-        memcpy(items, texts->items, texts->count * sizeof *items);
-    items[texts->count] = text;
-    *texts = (struct ps_texts){texts->count + 1, items};
-}
-
 static void system_add(struct ps_command *command, const char *definition)
 {
     struct ps_pair *items = ps_arena_alloc(command->arena, (command->system.count + 1) * sizeof *items);
@@ -132,7 +123,7 @@ static bool jvm_option(struct ps_command *command, const char *word)
         !ps_text_begins(word, "-agentpath") && !ps_text_begins(word, "-javaagent") &&
         !ps_text_begins(word, "-verbose:") && strcmp(word, "-server") != 0 && strcmp(word, "-ea") != 0)
         return false;
-    texts_add(command->arena, &command->ignored, word);
+    ps_texts_add(command->arena, &command->ignored, word);
     return true;
 }
 
@@ -147,10 +138,10 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
         command->agent = value;
         return PS_OK;
     case OPTION_FILE:
-        texts_add(command->arena, &command->files, value);
+        ps_texts_add(command->arena, &command->files, value);
         return PS_OK;
     case OPTION_URI:
-        texts_add(command->arena, &command->uris, value);
+        ps_texts_add(command->arena, &command->uris, value);
         return PS_OK;
     case OPTION_USER:
         command->user = value;
@@ -194,8 +185,8 @@ static enum ps_status apply(struct ps_command *command, const struct option_row 
     case OPTION_CLASSPATH:
     case OPTION_PLUGINS:
     case OPTION_VERIFY_HOST:
-        texts_add(command->arena, &command->ignored,
-                  ps_arena_format(command->arena, "--%s %s", row->longs, value));
+        ps_texts_add(command->arena, &command->ignored,
+                     ps_arena_format(command->arena, "--%s %s", row->longs, value));
         return PS_OK;
     case OPTION_AUTH:
     case OPTION_PROVIDER:
@@ -306,7 +297,7 @@ static void read_environment(struct ps_command *command)
     struct ps_texts words = ps_text_split_blanks(command->arena, options);
     for (size_t i = 0; i < words.count; i++)
         if (!jvm_option(command, words.items[i]))
-            texts_add(command->arena, &command->ignored, words.items[i]);
+            ps_texts_add(command->arena, &command->ignored, words.items[i]);
 }
 
 enum ps_status ps_command_parse(struct ps_command *command, int argc, char **argv, struct ps_err *err)

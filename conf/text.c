@@ -75,6 +75,15 @@ bool ps_texts_have(const struct ps_texts *texts, const char *item)
     return false;
 }
 
+void ps_texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text)
+{
+    const char **items = ps_arena_alloc(arena, (texts->count + 1) * sizeof *items);
+    if (texts->count > 0)
+        memcpy(items, texts->items, texts->count * sizeof *items);
+    items[texts->count] = text;
+    *texts = (struct ps_texts){texts->count + 1, items};
+}
+
 struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts)
 {
     const char **items = ps_arena_alloc(arena, (texts.count + 1) * sizeof *items);

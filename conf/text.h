@@ -23,6 +23,9 @@ struct ps_texts ps_text_split_spaces(struct ps_arena *arena, const char *text);
 bool ps_text_begins(const char *text, const char *prefix);
 bool ps_texts_have(const struct ps_texts *texts, const char *item);
 
+/* Appends the text, which is not copied. */
+void ps_texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text);
+
 /* Removes repeats; the first ones stay. */
 struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts);
 

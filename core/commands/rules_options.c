@@ -1,5 +1,6 @@
 /* The command lines of `penstock rules`. Thread: main. */
 #include "conf/command.h"
+#include "conf/text.h"
 #include "core/commands/rules.h"
 #include "core/nearest.h"
 
@@ -46,21 +47,12 @@ static bool has_option(const struct ps_rules_command *command, const struct opti
     return option->commands == NULL || strstr(option->commands, command->name) != NULL;
 }
 
-static void texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text)
-{
-    const char **items = ps_arena_alloc(arena, (texts->count + 1) * sizeof *items);
-    if (texts->count > 0)
-        memcpy(items, texts->items, texts->count * sizeof *items);
-    items[texts->count] = text;
-    *texts = (struct ps_texts){texts->count + 1, items};
-}
-
 static void list_add(struct ps_arena *arena, struct ps_texts *texts, const char *value)
 {
     while (*value != '\0') {
         size_t length = strcspn(value, ",");
         if (length > 0)
-            texts_add(arena, texts, ps_arena_copy(arena, value, length));
+            ps_texts_add(arena, texts, ps_arena_copy(arena, value, length));
         value += length + (value[length] == ',');
     }
 }
@@ -180,7 +172,7 @@ bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **a
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (ended || word[0] != '-' || word[1] == '\0') {
-            texts_add(command->arena, &command->files, word);
+            ps_texts_add(command->arena, &command->files, word);
             continue;
         }
         if (strcmp(word, "--") == 0) {
