@@ -52,5 +52,5 @@ bool ps_validation_letters(struct ps_validation *validation, const struct ps_con
 void ps_validate_sources(struct ps_validation *validation);
 void ps_validate_sinks(struct ps_validation *validation);
 void ps_validate_groups(struct ps_validation *validation);
-/* After all components: counts who has dead letters in a channel, and refuses loops. */
+/* After all components: counts those whose dead letters go into a channel, and refuses loops. */
 void ps_validate_letters(struct ps_validation *validation);

@@ -198,7 +198,7 @@ static bool write_line(int fd, const char *line, size_t length)
 struct held {
     uint64_t count;    /* of others */
     uint64_t since_ns; /* of all of them */
-    uint64_t late_ns;  /* the line itself was held back for so long */
+    uint64_t late_ns;  /* how long the line itself was held back */
 };
 
 static size_t write_held(char *line, size_t room, const struct held *held)

@@ -1,5 +1,5 @@
-/* A trouble that is met again at every try, for as long as it lasts: what of it is worth a line of the log. It is said when it begins, when
- * its text changes, and again after a minute, 2, 4, .. minutes, at most an hour. {0}: none. Thread: the owner's. */
+/* Decides when an error that every try meets again is worth a line of the log: when it begins, when its text changes, and then after
+ * a minute, 2, 4, .. minutes, at most an hour. {0}: there is none. Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
@@ -15,6 +15,6 @@ bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t n
 
 #define PS_REPEATED_BYTES 128U
 
-/* What to put behind the line: "; tries so far: 17, for 2 min", or "" of the first one. */
+/* What the caller appends to the line: "; tries so far: 17, for 2 min", or "" of the first one. */
 const char *ps_repeated_text(const struct ps_repeated *repeated, uint64_t now_ns,
                              char text[PS_REPEATED_BYTES]);

@@ -1,6 +1,6 @@
 /* The functions of libpenstock-client, and which connection a call gets. The lock of a client guards the lists of free
- * connections and who is next; a connection that was taken belongs to the thread of the call. Nothing waits under the lock
- * except for it to be given back a connection. */
+ * connections and the order of the hosts; a connection that was taken belongs to the thread of the call. Under the lock a call waits for
+ * nothing but a connection that is given back. */
 #include "core/client/client.h"
 
 #include "core/client/link.h"

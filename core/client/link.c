@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_MS 200U /* so long at most until an interrupt is seen */
+#define ASK_MS 200U /* an interrupt is seen within this time */
 
 struct ps_rpc_link *ps_rpc_link_create(const struct ps_rpc_host *host)
 {

@@ -1,4 +1,4 @@
-/* Compares plans for a reload: is it the same agent, and what of it stays as it is? */
+/* Compares plans for a reload: is it the same agent, and which of its components stay as they are? */
 #include <stdlib.h>
 #include <string.h>
 

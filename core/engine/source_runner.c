@@ -8,7 +8,7 @@
 #include "core/quantity.h"
 
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
-/* No further call of `work` in a cycle after so long, however expensive a batch is (thousands of rules). */
+/* After this long `work` is not called again in a cycle, however expensive a batch is (thousands of rules). */
 #define CALLS_NS (PS_NS_PER_MS / 5)
 /* When a source that found the budget used up tries again: another worker may have freed blocks. Without a
  * batch it tries sooner at first: after as long as it has waited already. */

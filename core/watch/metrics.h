@@ -186,5 +186,5 @@ bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
  * values. `mono_ns` is now. (core/watch/dump.c) */
 void ps_metrics_dump(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
-/* A worker that is not parked and has begun no cycle for so long is stuck. */
+/* A worker that is not parked and has begun no cycle for this long is stuck. */
 #define PS_METRICS_STUCK_NS (10 * PS_NS_PER_S)

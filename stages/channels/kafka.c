@@ -27,7 +27,7 @@
 #define PUT_WAIT_MS UINT64_C(60000)
 /* Java's delivery.timeout.ms: how long a client waits whose source can refuse it. */
 #define DELIVERY_MS UINT64_C(120000)
-/* Without an acknowledgement for so long, /readyz says so. */
+/* After this long without an acknowledgement /readyz reports it. */
 #define TROUBLE_NS (10 * PS_NS_PER_S)
 /* What the last plan left of other workers' is taken by any producer after this time. */
 #define CARRIED_WAIT_NS PS_NS_PER_S

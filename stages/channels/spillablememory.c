@@ -17,10 +17,10 @@
 #include "stages/lanes/lanes.h"
 
 #define OVERFLOW_EVENTS_DEFAULT "100000000"
-/* A source that can refuse its clients waits so long for a disk that is behind, after overflowTimeout. */
+/* How long a source that can refuse its clients waits for a disk that is behind, after overflowTimeout. */
 #define DISK_WAIT_MS UINT64_C(3000)
 /* While the sink keeps up with the disk there is always a batch on its way through it. Then puts pause, so that the disk
- * is emptied and memory is used again: for so long at most, and so often at most. */
+ * is emptied and memory is used again: for at most PAUSE_NS, at most once every PAUSE_EVERY_NS. */
 #define PAUSE_NS (50 * PS_NS_PER_MS)
 #define PAUSE_EVERY_NS PS_NS_PER_S
 #define PAUSE_LOOK_NS PS_NS_PER_MS

@@ -50,7 +50,7 @@ static uint64_t decoded_max(uint32_t length)
     return 4 * (uint64_t)length + 8;
 }
 
-/* Decodes %XX and +, and makes what comes of it well-formed UTF-8. Returns false: a % without two digits. */
+/* Decodes %XX and +, and makes the result well-formed UTF-8. Returns false: a % without two digits. */
 static bool decode(struct ps_slice *text, char **room)
 {
     char *out = *room;

@@ -33,7 +33,7 @@ struct ps_http_order {
     struct curl_slist *headers; /* in place of the settings'; stay as they are until the request has ended */
     const char *cookie;         /* "name=value"; NULL: none */
     size_t answer_max;          /* bytes of the answer's body that are kept; it fails beyond */
-    /* Not over a connection that was used before: libcurl sends a request again by itself when such a one is closed without
+    /* Use a new connection: libcurl sends a request again by itself when one that was used before is closed without
      * an answer, though the server may have carried it out. */
     bool fresh;
 };

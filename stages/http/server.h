@@ -46,8 +46,8 @@ struct ps_http_server_options {
     enum ps_http_taken (*take)(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange);
     void *owner;
     struct ps_http_limits limits;
-    uint64_t request_ns; /* a request that is not complete so long after its first byte is answered 408 */
-    uint64_t idle_ns;    /* as ps_stream_options */
+    uint64_t request_ns;      /* how long a request may take from its first byte; then it is answered 408 */
+    uint64_t idle_ns;         /* as ps_stream_options */
     uint32_t connections_max; /* likewise */
     const struct ps_tls_server *tls;
     bool sends_server, sends_date, sends_powered_by; /* header fields of every answer */

@@ -131,7 +131,7 @@ static void widen(struct ps_irc_session *session)
     session->window_lines++;
 }
 
-/* The connection is of no use any more. */
+/* Gives up a broken connection. */
 static void lose(struct ps_irc_session *session)
 {
     narrow(session);

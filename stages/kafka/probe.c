@@ -88,7 +88,7 @@ static enum ps_status client_create(struct attempt *attempt, const char *address
     return ps_err_set(err, "%s", reason);
 }
 
-/* Whether it is of no use to wait on: the broker said no. */
+/* Whether waiting longer is useless: the broker refused. */
 static bool is_final(int code)
 {
     return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define POLL_RECORDS 8192U /* reports handled per tick */
-/* PS_KAFKA_PATIENCE_NS during a recall; and when nothing was delivered for so long: then an answer is not likely, and another
- * sink may be waiting for what comes back. */
+/* In place of PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for what comes back. The second one: nothing
+ * was delivered for PS_KAFKA_PATIENCE_NS, so an answer is not likely. */
 #define RECALL_PATIENCE_NS (PS_NS_PER_S)
 #define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
 #define PURGE_EVERY_NS (50 * PS_NS_PER_MS)

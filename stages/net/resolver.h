@@ -1,6 +1,6 @@
 /* Asks the system's resolver on a helper thread (core/helper/helper.h), because a name server may take seconds to answer, or
- * never does. Questions and answers are queued; nobody waits for the thread, except who asks to (ps_resolver_wait). A thread
- * that is in the middle of a question when its resolver is destroyed ends alone. */
+ * never does. Questions and answers are queued; only callers of ps_resolver_wait wait for the thread. If it is in the middle of a
+ * question when its resolver is destroyed, nobody waits for it: it ends by itself. */
 #pragma once
 
 #include "core/status.h"

@@ -18,7 +18,7 @@
 struct ps_rpc_client_settings {
     const struct ps_rpc_protocol *protocol;
     unsigned window, window_max; /* at most PS_RPC_CALLS_MAX */
-    uint64_t answer_ns;          /* after so long without an answer the connection is given up */
+    uint64_t answer_ns;          /* how long it waits for an answer before it gives the connection up */
 };
 
 struct ps_rpc_client_call {
@@ -77,7 +77,7 @@ struct ps_rpc_client_answers {
     void (*answered)(void *owner, uint64_t number, enum ps_rpc_status status);
     void *owner;
 };
-/* Connects on, writes, reads. Returns false with client->reason when the connection is of no use any more: close it. */
+/* Goes on connecting, writes, reads. Returns false with client->reason when the connection is broken: the caller closes it. */
 bool ps_rpc_client_work(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers,
                         uint64_t now_ns);
 /* When ps_rpc_client_work must be called at the latest; PS_NEVER. */

@@ -90,7 +90,7 @@ static uint64_t count_under_way(const struct ps_rpc_delivery *delivery)
     return events;
 }
 
-/* The connection is of no use any more. One that the other side closed while nothing was under way is no failure. */
+/* Gives up a broken connection. One that the other side closed while nothing was under way is no failure. */
 static void lose(struct ps_rpc_delivery *delivery)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];

@@ -86,7 +86,7 @@ static inline size_t ps_sasl_wrap(struct ps_sasl *sasl, const void *text, size_t
 }
 
 /* Checks a message and turns it into its text, in place. Returns false with `reason`: it is not from the server, or not what the
- * server sent. Then the connection is of no use any more. */
+ * server sent. The caller then closes the connection. */
 static inline bool ps_sasl_unwrap(struct ps_sasl *sasl, uint8_t *message, size_t *length)
 {
     return sasl->ops->unwrap(sasl, message, length);

@@ -127,7 +127,7 @@ struct ps_stream_options {
     bool names;
     uint64_t
         idle_ns; /* a connection that neither sends nor is owed anything for this long is closed; 0: never */
-    /* A connection whose message is not complete so long after it began, and a second for each 4 KiB of it that have come,
+    /* A message may take this long from its first byte, and a second more for each 4 KiB of it that have come; then its connection
      * is closed; 0: never. Time in which the source does not read does not count (slow.c). */
     uint64_t message_ns;
     /* How many may be open, over all workers of the source; 0: no limit. At the limit a new one takes the place of the

@@ -10,8 +10,8 @@
 
 #define PS_TAIL_LAST_BYTES 64U /* before the position: they must still be there when it is read on */
 #define PS_TAIL_GRACE_NS                                                                                     \
-    (10 * PS_NS_PER_S) /* a copy waits so long, without news, whether its original is cut */
-#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* and so long in all */
+    (10 * PS_NS_PER_S) /* how long a copy without news waits for its original to be cut */
+#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* at most, with news */
 #define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)    /* by then, what is known of the original is up to date */
 #define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
 
@@ -62,8 +62,8 @@ struct ps_tail_log {
     bool deferred;       /* too many files are open */
     bool hole_checked;   /* it begins with 0, and that is no hole */
     bool partial;        /* the last read ended in a line without its end */
-    bool rest;           /* it rests for so long that such a line counts */
-    char *name;          /* in its directory, now or at last */
+    bool rest;           /* it has rested long enough for such a line to count */
+    char *name;          /* in its directory: the present one, or the last one */
     char *path;          /* with the last name that matched: for headers and the position file */
     struct ps_tail_identity identity;
     struct ps_tail_file file;
@@ -78,7 +78,7 @@ struct ps_tail_log {
     uint32_t last_length;
     uint64_t turn_lines;
     uint64_t gone_ns;              /* since when it has no name */
-    uint64_t checked_ns;           /* when its beginning was what it is thought to be, at last */
+    uint64_t checked_ns;           /* when its beginning was last seen to be unchanged */
     uint64_t active_ns;            /* when something new was read, or it was opened */
     struct ps_tail_log *next;      /* in the queue */
     struct ps_tail_log *next_name; /* in its chain of names */

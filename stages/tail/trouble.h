@@ -1,4 +1,4 @@
-/* Why the positions cannot be written, for /readyz: set by the worker of the source, read by who asks for the metrics. The
+/* Why the positions cannot be written, for /readyz: set by the worker of the source, read by the threads of the metrics server. The
  * plan of the source owns it. */
 #pragma once
 

@@ -1,10 +1,10 @@
 /* Kerberos as Flume's thrift source and sink speak it: the SASL mechanism GSSAPI (RFC 4752) with QOP auth, in the messages of
  * Thrift's TSaslTransport, before the frames. Afterwards the frames are as without it, because QOP auth protects nothing.
  *
- *   message  1 byte status, int32 length, so many bytes
+ *   message  1 byte status, int32 length, as many bytes
  *   client   START "GSSAPI", then OK with each of its tokens; an empty one when it needs no more
  *   server   OK with each of its tokens, then OK with the layers that it offers, wrapped: 1 (none), no size
- *   client   COMPLETE with the layer that it takes, wrapped: 1, no size, and whom it wants to be, mostly nobody
+ *   client   COMPLETE with the layer that it takes, wrapped: 1, no size, and the user it wants to act for, mostly none
  *   server   COMPLETE
  *
  * Thread: the connection's owner. Never waits. */
@@ -13,7 +13,7 @@
 #include "stages/sasl/sasl_gssapi.h"
 #include "stages/tls/tls.h"
 
-#define PS_THRIFT_SASL_BYTES_MAX 65536U /* of a message: a Kerberos token is at most so long */
+#define PS_THRIFT_SASL_BYTES_MAX 65536U /* of a message: the longest Kerberos token */
 
 struct ps_thrift_sasl {
     struct ps_tls_pipe below;

@@ -17,7 +17,7 @@ enum {
     CALL_METHOD_SHIFT = 3,
 };
 
-/* Answers that need no channel, but wait for those of calls before them; who asks for more does not wait for answers. */
+/* How many answers that need no channel may wait for those of calls before them. A client that asks for more does not read its answers. */
 #define KEPT_MAX 4096U
 #define SEND_BYTES 2048U
 
