@@ -90,6 +90,14 @@ say() {
 
 slots=$((4 * jobs)) # of ctest: a test takes one to four (tests/slots.txt), so that those that wait run side by side
 
+# The tests with real servers are the last step, when nothing runs beside them any more, and with four slots for each CPU a third of it was
+# idle (docs/decisions/0050): six keep it busy, as long as there is memory for their JVMs, 0.5 GiB a slot.
+real_slots() {
+    local room
+    room=$(awk '/^MemAvailable:/ { print int($2 / 524288) }' /proc/meminfo)
+    if ((room < 6 * jobs)); then echo "$slots"; else echo $((6 * jobs)); fi
+}
+
 configure() { # PRESET
     local launcher=()
     if command -v ccache >/dev/null; then
@@ -327,7 +335,7 @@ full)
         run e2e release -j "$slots" -L '^e2e$'
         say "real servers"
         [[ -z $fetching ]] || wait "$fetching" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
-        run real release -j "$slots" -L '^real$'
+        run real release -j "$(real_slots)" -L '^real$'
         say "what is left of the builds with sanitizers"
         wait "$beside" || broken "the steps beside the release build's tests"
     fi
