@@ -26,6 +26,7 @@ enum ps_file_error {
     PS_FILE_LEASE,       /* another client writes the file, or took the lease from this one */
     PS_FILE_UNAVAILABLE, /* cannot be reached, safe mode, no datanodes: a later try may succeed */
     PS_FILE_TIMEOUT, /* no answer within the call time-out: it may have taken effect, or take effect yet */
+    PS_FILE_NAME,    /* no file can ever have this path: a part of it is too long, or it is none */
     PS_FILE_UNSUPPORTED, /* this file system cannot do it */
     PS_FILE_FAILED,      /* anything else */
 };

@@ -36,6 +36,8 @@ static enum ps_file_error error_of(int error)
     case ENOSPC:
     case EDQUOT:
         return PS_FILE_NO_SPACE;
+    case ENAMETOOLONG:
+        return PS_FILE_NAME;
     default:
         return PS_FILE_FAILED;
     }

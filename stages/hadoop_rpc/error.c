@@ -31,6 +31,8 @@ static const struct {
     {"ClusterStorageCapacityExceededException", {PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL}},
     {"MaxDirectoryItemsExceededException", {PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL}},
     {"DiskOutOfSpaceException", {PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL}},
+    {"PathComponentTooLongException", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}},
+    {"InvalidPathException", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}},
     {"RpcNoSuchMethodException", {PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL}},
     {"RpcNoSuchProtocolException", {PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL}},
     {"UnsupportedOperationException", {PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL}},
@@ -45,6 +47,7 @@ static const struct {
     {"could only be ",
      {PS_FILE_UNAVAILABLE,
       PS_HADOOP_RPC_FAIL}}, /* replicated to 0 nodes: there are no datanodes, or they are full */
+    {"Pathname too long", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}}, /* 8,000 characters, 1,000 levels */
     {"still not started", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT}},
     {"is in safe mode", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT}},
 };

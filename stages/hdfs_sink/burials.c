@@ -10,6 +10,12 @@ void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiti
     ps_hdfs_events_move(&sink->pool, &refused, &sink->flawed);
 }
 
+void ps_hdfs_refuse_all(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
+{
+    while (waiting->count > 0)
+        ps_hdfs_refuse_next(sink, waiting, reason);
+}
+
 /* Why the first of them is here: its path, or what the file's format says. */
 static const char *reason_of(struct ps_hdfs_sink *sink)
 {

@@ -457,7 +457,12 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     struct ps_err err = {.length = 0};
     char behind[PS_HDFS_TROUBLE_BYTES];
     const char *verb = file->created ? "write" : "create";
-    ps_err_set(&err, "cannot %s %s: %s", verb, file->path, answer->reason);
+    const char *cure =
+        answer->error == PS_FILE_NAME
+            ? " (correct the headers in hdfs.path and hdfs.filePrefix; with penstock.deadletter "
+              "such events are taken out)"
+            : "";
+    ps_err_set(&err, "cannot %s %s: %s%s", verb, file->path, answer->reason, cure);
     if (!ps_hdfs_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
     else if (events > 0)
@@ -531,10 +536,35 @@ static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, ui
     sink->waiting_bytes = left_bytes + ps_hdfs_bytes_of(sink, &bucket->waiting);
 }
 
+/* Its path can never be, so its events can be in no file. A placer has other reasons. */
+static bool is_unwritable(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    const struct ps_hdfs_sink *sink = file->sink;
+    return answer->error == PS_FILE_NAME && !file->created && sink->settings->placer == NULL &&
+           ps_port_has_deadletter(sink->port);
+}
+
+/* All its bucket's events become dead letters. */
+static void give_up(struct ps_hdfs_file *file, const char *reason)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    struct ps_hdfs_bucket *bucket = file->bucket;
+    count(sink, PS_COUNTER_ConnectionFailedCount, 1);
+    uint32_t events = file->written.count + bucket->waiting.count;
+    take_back(file);
+    if (events > 0) /* else the bucket is gone */
+        ps_hdfs_refuse_all(sink, &bucket->waiting, reason);
+    end(file);
+}
+
 void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_sink *sink = file->sink;
     struct ps_hdfs_bucket *bucket = file->bucket;
+    if (bucket != NULL && is_unwritable(file, answer)) {
+        give_up(file, answer->reason);
+        return;
+    }
     bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) &&
                  !file->created; /* the name, by a file that is complete, or in use: the next one at once */
     bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);

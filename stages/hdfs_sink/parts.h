@@ -288,6 +288,8 @@ void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
 
 /* burials.c: the first event that waits can be in no file. The port has dead letters. */
 void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
+/* The same of all that wait. */
+void ps_hdfs_refuse_all(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason);
 /* Goes on with the dead letters. Returns whether some are still to be written. */
 bool ps_hdfs_bury(struct ps_hdfs_sink *sink);
 /* The leases go back. */

@@ -194,6 +194,8 @@ enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_
         return flaw_of(result);
     *name = (struct ps_hdfs_bucket_name){
         .text = cache->text, .length = length + 1 + prefix_length, .directory_length = length};
+    if (memchr(name->text, '\0', name->length) != NULL)
+        return PS_HDFS_FLAW_NUL;
     if (place->refuses_colons && memchr(name->text, ':', name->length) != NULL)
         return PS_HDFS_FLAW_COLON;
     return has_parent(name->text, name->length) ? PS_HDFS_FLAW_PARENT : PS_HDFS_FLAW_NONE;
@@ -215,6 +217,9 @@ const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)
     case PS_HDFS_FLAW_PARENT:
         return "the path of its file has a component \"..\": check the headers in hdfs.path and "
                "hdfs.filePrefix";
+    case PS_HDFS_FLAW_NUL:
+        return "the path of its file has a character NUL, which no name can have: check the headers in "
+               "hdfs.path and hdfs.filePrefix";
     case PS_HDFS_FLAW_COLON:
         return "the path of its file has a colon, which HDFS takes in no name: check the headers in "
                "hdfs.path "

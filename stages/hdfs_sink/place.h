@@ -41,6 +41,7 @@ enum ps_hdfs_flaw {
     PS_HDFS_FLAW_BAD_TIMESTAMP,
     PS_HDFS_FLAW_TOO_LONG,
     PS_HDFS_FLAW_PARENT, /* a header's value has a component ".." */
+    PS_HDFS_FLAW_NUL,    /* a header's value has one */
     PS_HDFS_FLAW_COLON,  /* a header's value has one, which the file system takes in no name */
 };
 

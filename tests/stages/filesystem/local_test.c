@@ -185,6 +185,13 @@ static void test_creation(void **unused)
     stream = ps_file_create(filesystem, ps_test_folder_path("file/below"), &fresh, note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
     ps_file_abandon(stream);
+    char long_name[300];
+    memset(long_name, 'x', sizeof long_name);
+    memcpy(long_name + 256, "/y", 3); /* a directory of 256 bytes */
+    outcome = (struct outcome){0};
+    stream = ps_file_create(filesystem, ps_test_folder_path(long_name), &fresh, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_NAME);
+    ps_file_abandon(stream);
 }
 
 /* What a flush acknowledged stays; the callbacks of the others are not called. */

@@ -27,6 +27,12 @@ static void test_judgements(void **state)
            "File /a could only be replicated to 0 nodes instead of minReplication (=1).", 1,
            PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL);
     expect("java.io.IOException", "NameNode still not started", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT);
+    expect("org.apache.hadoop.hdfs.protocol.FSLimitException$PathComponentTooLongException", "x", 1,
+           PS_FILE_NAME, PS_HADOOP_RPC_FAIL);
+    expect("org.apache.hadoop.fs.InvalidPathException", "Invalid path name", 1, PS_FILE_NAME,
+           PS_HADOOP_RPC_FAIL);
+    expect("java.io.IOException", "create: Pathname too long.  Limit 8000 characters, 1000 levels.", 1,
+           PS_FILE_NAME, PS_HADOOP_RPC_FAIL);
     expect("java.io.IOException", "something else", 1, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
     expect("", "", 15, PS_FILE_DENIED, PS_HADOOP_RPC_FAIL);
     expect("", "", 3, PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL);

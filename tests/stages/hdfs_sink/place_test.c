@@ -40,6 +40,18 @@ static void expect(struct test *test, const char *value, enum ps_hdfs_flaw flaw,
     assert_string_equal(text, wanted);
 }
 
+/* A NUL ends no path. */
+static void expect_nul(struct test *test)
+{
+    struct ps_hdfs_bucket_name name;
+    struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", "a?b"));
+    struct ps_header *header = ps_lease_event(lease, 0)->headers;
+    *strchr((char *)(uintptr_t)header->value, '?') = '\0';
+    assert_int_equal(ps_hdfs_place_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
+                                      &test->stage.now, &name),
+                     PS_HDFS_FLAW_NUL);
+}
+
 static void test_constant(void **state)
 {
     static const struct {
@@ -83,6 +95,7 @@ static void test_headers(void **state)
     expect(&test, "..", PS_HDFS_FLAW_PARENT, NULL);
     expect(&test, "b/../c", PS_HDFS_FLAW_PARENT, NULL);
     expect(&test, "10:30", PS_HDFS_FLAW_NONE, "/a/10:30/z|/p-10:30"); /* a local disk takes it */
+    expect_nul(&test);
     test.place.refuses_colons = true;
     expect(&test, "10:30", PS_HDFS_FLAW_COLON, NULL);
     expect(&test, "1030", PS_HDFS_FLAW_NONE, "/a/1030/z|/p-1030");

@@ -389,6 +389,36 @@ static void test_attempts(void **state)
     assert_int_equal(ps_test_folder_teardown(state), 0);
 }
 
+/* A path that can never be: its events become dead letters at once, those of other directories go on. Without penstock.deadletter it is
+ * tried for ever. */
+static void test_name_that_cannot_be(void **state)
+{
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_start();
+    ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_NAME);
+    TAKE(TO("a", "0"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 0);
+    ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    assert_int_equal(ps_test_folder_setup(state), 0);
+    ps_test_dead_letters_open(&ps_test_bucket_stage);
+    ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_NAME);
+    TAKE(TO("long", "1"), TO("long", "2"), TO("b", "3"));
+    ps_test_bucket_pass(0);
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 2);
+    assert_int_equal(ps_test_bucket_stage.done[1]->dead, 2);
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "1\n2\n");
+    TAKE(TO("c", "4"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 3);
+    ps_test_stage_close(&ps_test_bucket_stage);
+    ps_test_dead_letters_close(&ps_test_bucket_stage);
+    ps_test_bucket_finish();
+    assert_int_equal(ps_test_folder_teardown(state), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup(test_replicas_learnt, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_replicas_not_to_be_had, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_attempts, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_name_that_cannot_be, ps_test_bucket_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
