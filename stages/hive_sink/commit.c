@@ -60,14 +60,33 @@ static void found(void *txn_, const struct ps_hive_answer *answer)
     }
 }
 
+/* Under load the next transaction of a partition is locked before the one before it is committed: between what was seen behind the first
+ * lock and now nobody had the exclusive one, so that there is nothing to be asked. Whether the first one kept its lock its commit will
+ * tell. The metastore gets one call after the other, in the order in which they were asked. */
+static bool may_follow(const struct ps_hive_txn *txn)
+{
+    const struct ps_hive_txn *before = TAILQ_PREV(txn, ps_hive_txns, list);
+    return before != NULL && before->is_locked &&
+           (before->commit_asked == 0 || before->commit_asked > txn->lock_asked);
+}
+
 /* Table and partition stay as they are from now on (look.c). */
 static void see(struct ps_hive_txn *txn)
 {
+    txn->follows = may_follow(txn);
+    if (txn->follows)
+        return;
     const struct ps_hive_request request = ps_hive_partition_request_of(txn->partition);
     if (request.partition != NULL)
         ask(txn, PS_HIVE_GET_PARTITION, &request, found);
     ps_hive_txn_look(txn);
     ps_hive_txn_commit_if_complete(txn);
+}
+
+void ps_hive_txn_stop_following(struct ps_hive_txn *txn)
+{
+    if (txn != NULL && txn->follows)
+        see(txn);
 }
 
 static void look_again(struct ps_hadoop_timer *timer);
@@ -107,6 +126,7 @@ static void look_again(struct ps_hadoop_timer *timer)
     struct ps_hive_txn *txn = txn_of(timer);
     struct ps_hive_request request = request_of(txn);
     request.elapsed_ms = (int64_t)((txn->sink->now.mono_ns - txn->asked_ns) / PS_NS_PER_MS);
+    txn->lock_asked = ++txn->sink->asks;
     ask(txn, PS_HIVE_CHECK_LOCK, &request, locked);
 }
 
@@ -123,6 +143,7 @@ void ps_hive_txn_lock(struct ps_hive_txn *txn)
     txn->asked_ns = txn->sink->now.mono_ns;
     if (request.partition != NULL)
         ask(txn, PS_HIVE_ADD_DYNAMIC_PARTITIONS, &request, added);
+    txn->lock_asked = ++txn->sink->asks;
     ask(txn, PS_HIVE_LOCK, &request, locked);
 }
 
@@ -132,12 +153,17 @@ static void settle(struct ps_hive_txn *txn)
 {
     struct ps_hive_sink *sink = txn->sink;
     struct ps_hive_partition *partition = txn->partition;
+    struct ps_hive_txn *next = TAILQ_NEXT(txn, list);
     for (uint32_t number = txn->written.first; number != 0; number = sink->pool.events[number].next)
         ps_lease_settle(ps_hive_lease(sink, number), sink->pool.events[number].position);
     partition->failures = 0;
     partition->trouble = (struct ps_repeated){.tries = 0};
     ps_count(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_COMMITTED, 1);
     ps_hive_txn_forget(txn, false);
+    if (next != NULL && next->follows) {
+        next->follows = false;
+        ps_hive_txn_commit_if_complete(next);
+    }
 }
 
 static void commit_again(struct ps_hadoop_timer *timer);
@@ -171,6 +197,9 @@ static void committed(void *txn_, const struct ps_hive_answer *answer)
 static void commit(struct ps_hive_txn *txn)
 {
     struct ps_hive_request request = request_of(txn);
+    txn->sink->asks++;
+    if (txn->commit_asked == 0)
+        txn->commit_asked = txn->sink->asks;
     ask(txn, PS_HIVE_COMMIT_TXN, &request, committed);
 }
 

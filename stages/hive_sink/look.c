@@ -1,6 +1,6 @@
 /* Whether the table, and the partition, is still the one that a transaction writes to. Whoever drops or alters one needs its exclusive
  * lock, so that what is there behind the transaction's own lock stays until its commit: it is committed after a look that was begun behind the
- * lock. One look serves the transactions of all partitions. */
+ * lock. One look serves the transactions of all partitions, and those that follow them without a gap between the locks (commit.c). */
 #include "stages/hive_sink/parts.h"
 
 #include <stdlib.h>
@@ -124,5 +124,5 @@ void ps_hive_txn_look(struct ps_hive_txn *txn)
 
 bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn)
 {
-    return txn->is_locked && !waits(txn->sink, txn) && !txn->sink->is_changed;
+    return txn->is_locked && !txn->follows && !waits(txn->sink, txn) && !txn->sink->is_changed;
 }

@@ -48,10 +48,12 @@ struct ps_hive_txn {
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
     bool is_locked;
-    uint64_t look;              /* the number of the look at the table that the commit waits for */
-    unsigned pending;           /* answers of the file system and of the metastore */
-    uint64_t first_ns, last_ns; /* when events came */
-    uint64_t asked_ns;          /* the lock, for check_lock; the first commit */
+    bool follows; /* the one before it: committed after that, without a look of its own (commit.c) */
+    uint64_t lock_asked, commit_asked; /* which of the sink's `asks` it was; 0: not yet */
+    uint64_t look;                     /* the number of the look at the table that the commit waits for */
+    unsigned pending;                  /* answers of the file system and of the metastore */
+    uint64_t first_ns, last_ns;        /* when events came */
+    uint64_t asked_ns;                 /* the lock, for check_lock; the first commit */
     uint32_t tries;
     struct ps_hadoop_timer timer;  /* the lock, or the commit, is asked again */
     struct ps_hdfs_events written; /* in it */
@@ -138,6 +140,7 @@ struct ps_hive_sink {
     struct ps_hive_partitions recent; /* that of the latest event first */
     uint32_t partition_count;
     struct ps_hive_txns dead;
+    uint64_t asks; /* locks and commits that were asked for, which the metastore gets in this order */
     uint64_t looks_begun, looks_done; /* looks at the table, whether it is the same */
     bool looks;                       /* one is under way */
     bool look_is_wanted;              /* at look_ns */
@@ -222,6 +225,8 @@ uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);
 /* commit.c: asks for its lock; commits it when it has that, and its files are complete. */
 void ps_hive_txn_lock(struct ps_hive_txn *txn);
 void ps_hive_txn_commit_if_complete(struct ps_hive_txn *txn);
+/* The one before it has failed: it looks for itself. NULL is allowed. */
+void ps_hive_txn_stop_following(struct ps_hive_txn *txn);
 /* An answer has come: frees a dead one that waits for no other. Returns whether it is dead. */
 bool ps_hive_txn_answered(struct ps_hive_txn *txn);
 

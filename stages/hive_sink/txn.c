@@ -82,11 +82,13 @@ void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, con
 {
     struct ps_hive_partition *partition = txn->partition;
     struct ps_hive_sink *sink = txn->sink;
+    struct ps_hive_txn *next = TAILQ_NEXT(txn, list);
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
     ps_count(sink->port->counters, PS_COUNTER_retried, txn->written.count);
     ps_hdfs_events_prepend(&sink->pool, &txn->written, &partition->waiting);
     ps_hive_txn_forget(txn, abort);
     ps_hive_partition_fail(partition, what, reason);
+    ps_hive_txn_stop_following(next);
 }
 
 uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn)

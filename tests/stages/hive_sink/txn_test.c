@@ -159,6 +159,41 @@ static void test_a_look_that_fails(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Those that are locked before the one before them is committed look at nothing; when that fails they do. */
+static void test_transactions_that_follow_each_other(void **unused)
+{
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
+    (void)unused;
+    for (unsigned failures = 0; failures < 2; failures++) {
+        struct ps_test_stage stage;
+        ps_test_metastore_set_table(&table);
+        ps_test_metastore_mark();
+        ps_test_hive_start(
+            &stage, PS_HIVE_LINES("batchSize", "2", PS_HIVE_BY_DAY, "penstock.commit.interval", "3600000"));
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("0", "mon"), PS_HIVE_DAY("1", "mon")));
+        unsigned tables = ps_test_metastore_calls("get_table_req"),
+                 partitions = ps_test_metastore_calls("get_partition");
+        ps_test_metastore_refuse("commit_txn", failures);
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("2", "mon"), PS_HIVE_DAY("3", "mon"),
+                                              PS_HIVE_DAY("4", "mon"), PS_HIVE_DAY("5", "mon"),
+                                              PS_HIVE_DAY("6", "mon"), PS_HIVE_DAY("7", "mon")));
+        if (failures == 0) {
+            assert_int_equal(ps_test_metastore_calls("get_table_req") - tables, 1);
+            assert_int_equal(ps_test_metastore_calls("get_partition") - partitions, 1);
+            ps_test_hive_expect_rows("mon", "0\n1\n2\n3\n4\n5\n6\n7\n");
+        } else {
+            char folder[400], rows[256];
+            snprintf(folder, sizeof folder, "%s/mon", ps_test_hive_folder());
+            assert_true(ps_test_metastore_calls("get_table_req") - tables >= 2);
+            assert_int_equal(ps_test_metastore_rows(folder, rows, sizeof rows), 8);
+        }
+        assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 4);
+        assert_null(ps_test_sink_recall(&stage));
+        assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* A transaction finds that out behind its lock; the partition is made again for its events. */
 static void test_a_partition_that_is_dropped(void **unused)
 {
@@ -267,6 +302,7 @@ int main(void)
         TEST(test_a_table_that_is_dropped),
         TEST(test_a_table_that_is_made_again),
         TEST(test_a_look_that_fails),
+        TEST(test_transactions_that_follow_each_other),
         TEST(test_a_partition_that_is_dropped),
         TEST(test_recall_aborts_those_of_all_partitions),
         TEST(test_a_metastore_that_is_silent),
