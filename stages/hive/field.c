@@ -9,7 +9,8 @@
 
 #define REAL_BYTES_MAX 1024U /* a longer number is null */
 #define DIGITS_MAX 80U       /* of a decimal; further ones are too small to matter */
-#define EXPONENT_MAX 100000
+#define EXPONENT_MAX 99      /* of a decimal: with a greater one it is null */
+#define WHOLE_DIGITS_MAX 38  /* before its point, whatever the exponent */
 
 struct cursor {
     const char *at, *end;
@@ -53,6 +54,21 @@ static struct cursor trim(struct cursor text)
     while (text.at < text.end && (unsigned char)*text.at <= ' ')
         text.at++;
     while (text.at < text.end && (unsigned char)text.end[-1] <= ' ')
+        text.end--;
+    return text;
+}
+
+/* Of decimals: FastHiveDecimalImpl.isBlank, as it is in Hive 4.0.1. */
+static bool is_blank(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+static struct cursor trim_blanks(struct cursor text)
+{
+    while (text.at < text.end && is_blank(*text.at))
+        text.at++;
+    while (text.at < text.end && is_blank(text.end[-1]))
         text.end--;
     return text;
 }
@@ -148,6 +164,8 @@ static bool read_digits(struct cursor text, struct digits *digits)
     long exponent = 0;
     add_digits(&text, digits, true);
     size_t seen = (size_t)(text.at - from);
+    if (digits->point > WHOLE_DIGITS_MAX)
+        return false;
     if (take(&text, '.')) {
         from = text.at;
         add_digits(&text, digits, false);
@@ -157,8 +175,8 @@ static bool read_digits(struct cursor text, struct digits *digits)
         bool is_negative = take_sign(&text);
         from = text.at;
         for (; is_digit(&text); text.at++)
-            exponent = exponent < EXPONENT_MAX ? exponent * 10 + (*text.at - '0') : exponent;
-        seen = (size_t)(text.at - from);
+            exponent = exponent <= EXPONENT_MAX ? exponent * 10 + (*text.at - '0') : exponent;
+        seen = exponent <= EXPONENT_MAX ? (size_t)(text.at - from) : 0;
         exponent = is_negative ? -exponent : exponent;
     }
     digits->point += exponent;
@@ -170,7 +188,7 @@ static struct ps_orc_value read_decimal(const struct ps_orc_type *type, struct c
 {
     struct digits digits = {.count = 0};
     __int128 value = 0;
-    text = trim(text);
+    text = trim_blanks(text);
     bool is_negative = take_sign(&text);
     if (!read_digits(text, &digits) ||
         (digits.count > 0 && digits.point > (long)type->precision - (long)type->scale))
@@ -215,12 +233,12 @@ static bool take_day(struct cursor *text, int64_t *days)
     return *days < ps_gregorian_days(year, month, 1);
 }
 
-/* What follows a blank does not matter. */
+/* What follows does not matter, unless it is a digit (Date.valueOf of Hive 4). */
 static struct ps_orc_value read_date(struct cursor text)
 {
     int64_t days;
     text = trim(text);
-    if (!take_day(&text, &days) || (text.at != text.end && *text.at != ' '))
+    if (!take_day(&text, &days) || is_digit(&text))
         return null_value();
     return (struct ps_orc_value){.integer = days};
 }
