@@ -39,16 +39,6 @@ static void untake(struct ps_test_stage *stage, struct ps_lease *lease)
     assert_null(lease);
 }
 
-/* The sink has delivered it: as the engine does, it goes home, and home counts it. */
-static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    struct ps_lease *going = lease;
-    size_t home = stage->home_count;
-    stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
-    assert_int_equal(stage->home_count, home + 1);
-    ps_test_stage_release_home(stage, home);
-}
-
 static void stop(struct ps_test_stage *stage)
 {
     size_t home = stage->home_count;
@@ -116,7 +106,7 @@ static void promises_and_restarts(const struct adapter *adapter)
     put_all(&stage, "a");
     size_t count = take_all(&stage, "a", leases);
     assert_int_equal(count, 1);
-    deliver(&stage, leases[0]);
+    ps_test_channel_deliver(&stage, leases[0]);
     put_all(&stage, "bcd");
     count = take_all(&stage, "bcd", leases);
     for (size_t i = count; i-- > 0;)
@@ -132,7 +122,7 @@ static void promises_and_restarts(const struct adapter *adapter)
     assert_int_equal(fill(&stage), 1);
     count = take_all(&stage, "bcde", leases);
     for (size_t i = 0; i < count; i++)
-        deliver(&stage, leases[i]);
+        ps_test_channel_deliver(&stage, leases[i]);
     assert_ptr_equal(stage.home[0], carried);
     stop(&stage);
 }

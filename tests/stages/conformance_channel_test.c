@@ -388,16 +388,6 @@ static void rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Waits for the channel's thread: until `count` leases have come home. */
-static void await_home(struct ps_test_stage *stage, size_t count)
-{
-    for (unsigned i = 0; stage->home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
-        (void)stage->ops->channel->tick(stage->plan, 0, &stage->port, &stage->now);
-        rest();
-    }
-    assert_int_equal(stage->home_count, count);
-}
-
 static struct ps_lease *put_durable(struct ps_test_stage *stage, const char *body)
 {
     struct ps_lease *lease = PS_LEASE(stage, PS_EVENT(body, "name", "value"), PS_BODY(body));
@@ -437,16 +427,6 @@ static struct ps_lease *take_durable(struct ps_test_stage *stage, const char *bo
     return lease;
 }
 
-/* The sink has delivered it: as the engine does, it goes home, and home counts it. */
-static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    struct ps_lease *going = lease;
-    size_t home = stage->home_count;
-    stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
-    assert_int_equal(stage->home_count, home + 1);
-    ps_test_stage_release_home(stage, home);
-}
-
 /* Takes and delivers all that was put with these bodies, however many are in one batch. */
 static void deliver_durable(struct ps_test_stage *stage, const char *const *bodies, uint32_t count)
 {
@@ -455,7 +435,7 @@ static void deliver_durable(struct ps_test_stage *stage, const char *const *bodi
         assert_true(seen + lease->count <= 2 * count);
         for (uint32_t i = 0; i < lease->count; i++, seen++)
             check_durable(stage, lease, i, bodies[seen / 2], seen % 2 == 0);
-        deliver(stage, lease);
+        ps_test_channel_deliver(stage, lease);
     }
 }
 
@@ -477,7 +457,7 @@ static void test_durable_promises_and_restarts(void **unused)
         start_durable(&stage, &durable_adapters[i]);
         struct ps_lease *leases[] = {put_durable(&stage, "a"), put_durable(&stage, "b"),
                                      put_durable(&stage, "c")};
-        await_home(&stage, 3);
+        ps_test_channel_await_home(&stage, 3);
         for (size_t k = 0; k < 3; k++) {
             assert_ptr_equal(stage.home[k], leases[k]);
             assert_false(leases[k]->failed);
@@ -492,14 +472,14 @@ static void test_durable_promises_and_restarts(void **unused)
         untake(&stage, 0, third);
         untake(&stage, 0, second);
         assert_int_equal(fill(&stage).size, 4);
-        await_home(&stage, 5);
+        ps_test_channel_await_home(&stage, 5);
         leave(&stage);
         assert_null(stage.ops->channel->strip(stage.plan));
         ps_test_stage_fini(&stage);
         start_durable(&stage, &durable_adapters[i]);
         put_durable(&stage, "later");
         deliver_durable(&stage, PS_WORDS("bb", "", "later"), 3);
-        await_home(&stage, 1);
+        ps_test_channel_await_home(&stage, 1);
         assert_null(take(&stage, 0));
         assert_int_equal(fill(&stage).size, 0);
         leave(&stage);
@@ -546,11 +526,11 @@ static void test_durable_is_full(void **unused)
                 refused = lease;
         }
         assert_int_equal(2 * (count - 1), durable_adapters[i].capacity);
-        await_home(&stage, count - 1);
+        ps_test_channel_await_home(&stage, count - 1);
         assert_int_equal(put(&stage, 0, refused), PS_PUT_FULL);
-        deliver(&stage, take_any(&stage));
+        ps_test_channel_deliver(&stage, take_any(&stage));
         assert_int_not_equal(put(&stage, 0, refused), PS_PUT_FULL);
-        await_home(&stage, count);
+        ps_test_channel_await_home(&stage, count);
         leave(&stage);
         assert_null(stage.ops->channel->strip(stage.plan));
         ps_test_stage_fini(&stage);

@@ -291,6 +291,24 @@ void ps_test_stage_release_home(struct ps_test_stage *stage, size_t home)
         ps_window_release(stage->home[--stage->home_count]);
 }
 
+void ps_test_channel_await_home(struct ps_test_stage *stage, size_t count)
+{
+    for (unsigned i = 0; stage->home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
+        (void)stage->ops->channel->tick(stage->plan, 0, &stage->port, &stage->now);
+        usleep(1000);
+    }
+    assert_int_equal(stage->home_count, count);
+}
+
+void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    struct ps_lease *going = lease;
+    size_t home = stage->home_count;
+    stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
+    assert_int_equal(stage->home_count, home + 1);
+    ps_test_stage_release_home(stage, home);
+}
+
 void ps_test_stage_recycle(struct ps_test_stage *stage)
 {
     give_batches(stage);

@@ -132,6 +132,9 @@ void ps_test_source_read(struct ps_test_stage *stage);
 /* Reads until the open batch, which stays open, has at least so many events. */
 void ps_test_source_fill(struct ps_test_stage *stage, uint32_t events);
 
+/* ps_test_source_work with a channel that is never full: an open batch with events is closed, and all batches are given back. */
+void ps_test_source_cycle(struct ps_test_stage *stage);
+
 /* Closes the open batch as the engine would when all channels took it: its events are appended to
  * stage->events, then `accepted` and `delivered` are called. */
 void ps_test_source_close_batch(struct ps_test_stage *stage);
@@ -170,6 +173,11 @@ uint64_t ps_test_sink_tick(struct ps_test_stage *stage);
 struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage);
 /* Ticks until `count` leases are in stage->done; fails the test after `patience_ms` of real time. */
 void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms);
+
+/* Calls the channel's `tick`, a millisecond apart, until `count` leases have come home since the start: what its thread promises. */
+void ps_test_channel_await_home(struct ps_test_stage *stage, size_t count);
+/* The sink of consumer 0 has delivered the lease: as the engine does, it goes home, and home counts it. */
+void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease);
 
 /* Serializers: runs begin, every event of the lease, flush, end; what was written, terminated. Free it. */
 char *ps_test_serializer_run(struct ps_test_stage *stage, const struct ps_lease *lease, size_t *length);

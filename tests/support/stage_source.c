@@ -31,6 +31,15 @@ enum ps_result ps_test_source_work(struct ps_test_stage *stage)
     return result;
 }
 
+void ps_test_source_cycle(struct ps_test_stage *stage)
+{
+    (void)ps_test_source_work(stage);
+    if (stage->batch != NULL && stage->batch->count > 0)
+        ps_test_source_close_batch(stage);
+    if (stage->batch == NULL)
+        ps_test_stage_recycle(stage);
+}
+
 void ps_test_source_read(struct ps_test_stage *stage)
 {
     open_batch(stage);

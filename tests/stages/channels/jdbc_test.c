@@ -59,15 +59,6 @@ static struct ps_lease *put(struct ps_test_stage *stage, struct ps_lease *lease)
     return lease;
 }
 
-static void await_home(struct ps_test_stage *stage, size_t count)
-{
-    for (unsigned i = 0; stage->home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
-        (void)stage->ops->channel->tick(stage->plan, 0, &stage->port, &stage->now);
-        rest();
-    }
-    assert_int_equal(stage->home_count, count);
-}
-
 static struct ps_lease *take(struct ps_test_stage *stage)
 {
     struct ps_lease *lease = NULL;
@@ -235,7 +226,7 @@ static void test_the_default_database(void **state)
     ps_test_stage_fini(&stage);
     start_named(&stage, "c1", keys);
     put(&stage, PS_LEASE(&stage, PS_BODY("x")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     stop(&stage);
     snprintf(path, sizeof path, "%s/.flume/jdbc-channel/db.sqlite", ps_test_folder());
     assert_int_equal(ask(path, "SELECT COUNT(*) FROM FL_EVENT"), 1);
@@ -282,7 +273,7 @@ static void test_what_is_long_spills(void **state)
     (void)state;
     start(&stage);
     put(&stage, ps_test_lease(&stage, events, PS_COUNT_OF(events)));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_PLSPILL"), 2);
     assert_int_equal(ask(file, "SELECT MAX(LENGTH(FLE_PAYLOAD)) FROM FL_EVENT"), 16384);
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_SPILL AND FLE_CHANNEL = 'c1'"), 2);
@@ -319,7 +310,7 @@ static void test_tables_without_indexes_and_keys(void **state)
     start_named(&stage, "c1",
                 PS_KEYS("driver.url", url, "create.index", "false", "create.foreignkey", "false"));
     put(&stage, PS_LEASE(&stage, PS_EVENT("x", "n", "v")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index'"), 0);
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM sqlite_master WHERE sql LIKE '%REFERENCES%'"), 0);
     deliver(&stage, take(&stage));
@@ -338,8 +329,8 @@ static void test_two_channels_in_one_database(void **state)
         put(&one, PS_LEASE(&one, PS_EVENT("of one", "n", "1")));
         put(&two, PS_LEASE(&two, PS_EVENT("of two", "n", "2")));
     }
-    await_home(&one, 20);
-    await_home(&two, 20);
+    ps_test_channel_await_home(&one, 20);
+    ps_test_channel_await_home(&two, 20);
     for (unsigned count = 0; count < 20;) {
         struct ps_lease *lease = take(&two);
         for (uint32_t i = 0; i < lease->count; i++, count++)
@@ -374,7 +365,7 @@ static void test_no_tables_and_none_may_be_made(void **state)
     await_trouble(&stage, "no such table: FL_VLSPILL");
     tell(database, "CREATE TABLE FL_VLSPILL (FLV_HEADER BIGINT, FLV_SPILL TEXT)");
     put(&stage, PS_LEASE(&stage, PS_EVENT("x", "n", "v")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     stop(&stage);
     sqlite3_close(database);
 }
@@ -386,7 +377,7 @@ static void test_a_locked_database_is_waited_for(void **state)
     (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     assert_int_equal(sqlite3_open(ps_test_folder_path("db"), &database), SQLITE_OK);
     tell(database, "BEGIN IMMEDIATE");
     put(&stage, PS_LEASE(&stage, PS_BODY("b")));
@@ -396,7 +387,7 @@ static void test_a_locked_database_is_waited_for(void **state)
     }
     assert_int_equal(stage.home_count, 1);
     tell(database, "ROLLBACK");
-    await_home(&stage, 2);
+    ps_test_channel_await_home(&stage, 2);
     sqlite3_close(database);
     stop(&stage);
 }
@@ -409,7 +400,7 @@ static void test_a_channel_has_one_user(void **state)
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     start(&second);
     await_trouble(&second, "is in use by process");
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     stop(&stage);
     struct ps_lease *lease = take(&second);
     check_event(&second, lease, 0, &PS_BODY("a"));
@@ -424,7 +415,7 @@ static void test_a_removed_lock_lets_nobody_in(void **state)
     (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     assert_int_equal(unlink(ps_test_folder_path("db.c1.lock")), 0);
     start(&second);
     await_trouble(&second, "another agent uses channel c1 there");
@@ -443,14 +434,14 @@ static void test_a_removed_database(void **state)
     (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     struct ps_lease *lease = take(&stage);
     check_event(&stage, lease, 0, &PS_BODY("a"));
     assert_int_equal(unlink(ps_test_folder_path("db")), 0);
     assert_int_equal(unlink(ps_test_folder_path("db-wal")), 0);
     assert_int_equal(unlink(ps_test_folder_path("db-shm")), 0);
     put(&stage, PS_LEASE(&stage, PS_BODY("b")));
-    await_home(&stage, 2);
+    ps_test_channel_await_home(&stage, 2);
     assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 1);
     deliver(&stage, lease);
     stop(&stage); /* what was delivered is removed by now */
@@ -471,18 +462,18 @@ static void test_a_replaced_database(void **state)
     snprintf(aside, sizeof aside, "%s", ps_test_folder_path("aside"));
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("old")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     stop(&stage);
     assert_int_equal(rename(file, aside), 0);
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     struct ps_lease *lease = take(&stage);
     assert_int_equal(rename(aside, file), 0);
     assert_int_equal(unlink(ps_test_folder_path("db-wal")), 0);
     assert_int_equal(unlink(ps_test_folder_path("db-shm")), 0);
     put(&stage, PS_LEASE(&stage, PS_BODY("b")));
-    await_home(&stage, 2);
+    ps_test_channel_await_home(&stage, 2);
     deliver(&stage, lease);
     stop(&stage);
     assert_int_equal(ask(file, "SELECT COUNT(*) FROM FL_EVENT WHERE FLE_PAYLOAD IN (x'6f6c64', x'62')"), 2);
@@ -495,10 +486,10 @@ static void test_a_removed_write_ahead_log(void **state)
     (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     assert_int_equal(unlink(ps_test_folder_path("db-wal")), 0);
     put(&stage, PS_LEASE(&stage, PS_BODY("b")));
-    await_home(&stage, 2);
+    ps_test_channel_await_home(&stage, 2);
     assert_int_equal(access(ps_test_folder_path("db-wal"), F_OK), 0);
     stop(&stage);
     assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 2);
@@ -513,7 +504,7 @@ static void test_a_full_disk(void **state)
     signal(SIGXFSZ, SIG_IGN);
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     getrlimit(RLIMIT_FSIZE, &before);
     small = (struct rlimit){.rlim_cur = 16384, .rlim_max = before.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
@@ -524,7 +515,7 @@ static void test_a_full_disk(void **state)
     (void)stage.ops->channel->tick(stage.plan, 0, &stage.port, &stage.now);
     assert_int_equal(stage.home_count, 1);
     setrlimit(RLIMIT_FSIZE, &before);
-    await_home(&stage, 2);
+    ps_test_channel_await_home(&stage, 2);
     assert_false(lease->failed);
     struct ps_lease *first = take(&stage), *second = take(&stage);
     check_event(&stage, first, 0, &PS_BODY("a"));
@@ -543,19 +534,19 @@ static void test_refusable_leases_are_given_up(void **state)
     (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    await_home(&stage, 1);
+    ps_test_channel_await_home(&stage, 1);
     assert_int_equal(sqlite3_open(ps_test_folder_path("db"), &database), SQLITE_OK);
     tell(database, "BEGIN IMMEDIATE; ALTER TABLE FL_HEADER RENAME TO ELSEWHERE; COMMIT");
     struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("b", "n", "v"));
     lease->refusable = true;
     put(&stage, lease);
     await_trouble(&stage, "no such table");
-    await_home(&stage, 2);
+    ps_test_channel_await_home(&stage, 2);
     assert_true(lease->failed);
     tell(database, "ALTER TABLE ELSEWHERE RENAME TO FL_HEADER");
     sqlite3_close(database);
     put(&stage, PS_LEASE(&stage, PS_BODY("c")));
-    await_home(&stage, 3);
+    ps_test_channel_await_home(&stage, 3);
     stop(&stage);
     assert_int_equal(ask(ps_test_folder_path("db"), "SELECT COUNT(*) FROM FL_EVENT"), 2);
 }

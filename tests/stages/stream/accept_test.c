@@ -28,20 +28,10 @@ static uint64_t open_count(const struct ps_test_stage *stage)
     return ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount);
 }
 
-/* One cycle; the batches go back at once, as with a channel that is never full. */
-static void cycle(struct ps_test_stage *stage)
-{
-    (void)ps_test_source_work(stage);
-    if (stage->batch != NULL && stage->batch->count > 0)
-        ps_test_source_close_batch(stage);
-    if (stage->batch == NULL)
-        ps_test_stage_recycle(stage);
-}
-
 static void cycles(struct ps_test_stage *stage, unsigned count)
 {
     while (count-- > 0)
-        cycle(stage);
+        ps_test_source_cycle(stage);
 }
 
 static void assert_answered(struct ps_test_stage *stage, int fd)
@@ -51,7 +41,7 @@ static void assert_answered(struct ps_test_stage *stage, int fd)
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && got <= 0; i++) {
         if (i > 200) /* the kernel hands it over later, on a busy machine */
             usleep(1000);
-        cycle(stage);
+        ps_test_source_cycle(stage);
         got = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
     }
     assert_int_equal(got, 3);
@@ -122,7 +112,7 @@ static void test_waits_while_all_are_in_use(void **unused)
          i++) {
         if (i > 200) /* the kernel hands the end over later, on a busy machine */
             usleep(1000);
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     }
     ps_test_stage_pass_ms(&stage, 150);
     assert_answered(&stage, fifth);

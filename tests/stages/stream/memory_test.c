@@ -31,22 +31,12 @@ static uint64_t open_count(const struct ps_test_stage *stage)
     return ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount);
 }
 
-/* One cycle; the batches go back at once, as with a channel that is never full. */
-static void cycle(struct ps_test_stage *stage)
-{
-    (void)ps_test_source_work(stage);
-    if (stage->batch != NULL && stage->batch->count > 0)
-        ps_test_source_close_batch(stage);
-    if (stage->batch == NULL)
-        ps_test_stage_recycle(stage);
-}
-
 static void cycles_until_open(struct ps_test_stage *stage, uint64_t count)
 {
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && open_count(stage) != count; i++) {
         if (i > 1000)
             usleep(1000);
-        cycle(stage);
+        ps_test_source_cycle(stage);
         ps_test_stage_pass_ms(stage, 10); /* lingering connections end, too */
     }
     assert_int_equal(open_count(stage), count);
@@ -62,7 +52,7 @@ static void assert_served(struct ps_test_stage *stage, int fd)
         for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && got <= 0; i++) {
             if (i > 200) /* the kernel hands it over later, on a busy machine */
                 usleep(1000);
-            cycle(stage);
+            ps_test_source_cycle(stage);
             got = recv(fd, answer, sizeof answer, MSG_DONTWAIT);
         }
         assert_int_equal(got, 3);
@@ -95,7 +85,7 @@ static void test_many_unfinished_lines(void **unused)
         fds[i] = client(&stage);
         ps_test_send(fds[i], part, sizeof part);
         for (int n = 0; n < 3; n++)
-            cycle(&stage);
+            ps_test_source_cycle(&stage);
         if (i % 50 == 0)
             assert_served(&stage, neighbour);
     }
@@ -110,7 +100,7 @@ static void test_many_unfinished_lines(void **unused)
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && got <= 0; i++) {
         if (i > 200)
             usleep(1000);
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
         got = recv(fds[MANY - 1], answer, sizeof answer, MSG_DONTWAIT);
     }
     assert_int_equal(got, 3);
@@ -147,7 +137,7 @@ static void test_two_giant_lines(void **unused)
             ssize_t n = sent[k] < GIANT ? send_now(fds[k], part + sent[k], GIANT - sent[k]) : 0;
             sent[k] = n < 0 ? GIANT : sent[k] + (size_t)n;
         }
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
         if (i % 100 == 0)
             assert_served(&stage, neighbour);
         if (sent[0] == GIANT && sent[1] == GIANT)
@@ -197,7 +187,7 @@ static void test_hang_ups_need_no_memory(void **unused)
         ps_test_send_text(fds[i], "begun");
     }
     for (int i = 0; i < 200; i++)
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     assert_int_equal(open_count(&stage), PS_COUNT_OF(fds));
     struct ps_block *all = take_all(&stage, NULL);
     int waits = client(&stage);
@@ -231,10 +221,10 @@ static void test_shortage(void **unused)
         fds[i] = client(&stage);
         ps_test_send(fds[i], part, sizeof part);
         for (int n = 0; n < 3; n++)
-            cycle(&stage);
+            ps_test_source_cycle(&stage);
     }
     for (int i = 0; i < 100; i++)
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
     struct ps_block *all = take_all(&stage, NULL);
     for (int ms = 0; ms < 900; ms += 10) {
@@ -267,7 +257,7 @@ static int begin_line(struct ps_test_stage *stage, size_t length)
     int fd = client(stage);
     ps_test_send(fd, part, length);
     for (int n = 0; n < 10; n++)
-        cycle(stage);
+        ps_test_source_cycle(stage);
     return fd;
 }
 
@@ -319,7 +309,7 @@ static void test_waiting_is_not_idle(void **unused)
     assert_string_equal(ps_test_receive(&stage, fd, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     for (int second = 0; second < 8; second++) { /* from the answer on it is idle */
         ps_test_stage_pass_ms(&stage, 1000);
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     }
     assert_int_equal(open_count(&stage), 0);
     close(fd);
@@ -334,13 +324,13 @@ static void test_idle_timeout(void **unused)
     start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
     int silent = client(&stage), slow = client(&stage), unread = client(&stage);
     for (int i = 0; i < 20; i++)
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     assert_int_equal(open_count(&stage), 3);
     for (int second = 0; second < 4; second++) {
         ps_test_stage_pass_ms(&stage, 1000);
         ps_test_send_text(slow, "x");
         for (int i = 0; i < 3; i++)
-            cycle(&stage);
+            ps_test_source_cycle(&stage);
     }
     assert_int_equal(open_count(&stage), 3);
     ps_test_send_text(unread, "waits\n"); /* the source is not called: its channel is full */
@@ -355,7 +345,7 @@ static void test_idle_timeout(void **unused)
     assert_string_equal(ps_test_receive(&stage, unread, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
     for (int second = 0; second < 8; second++) {
         ps_test_stage_pass_ms(&stage, 1000);
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     }
     assert_int_equal(open_count(&stage), 0);
     close(silent);
@@ -386,11 +376,11 @@ static void test_tls_memory_is_counted(void **unused)
     static int fds[TRIED];
     struct ps_test_stage stage;
     start_tls(&stage, BUDGET_MIB * MIB);
-    cycle(&stage);
+    ps_test_source_cycle(&stage);
     uint64_t before = ps_depot_used_bytes(stage.depot);
     for (int i = 0; i < TRIED; i++) {
         fds[i] = client(&stage);
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     }
     cycles_until_open(&stage, MOST);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), TRIED - MOST);
@@ -422,7 +412,7 @@ static void test_tls_without_memory(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
         fds[i] = client(&stage);
     for (int i = 0; i < 20; i++)
-        cycle(&stage);
+        ps_test_source_cycle(&stage);
     assert_in_range(open_count(&stage), 1, 16); /* those that share the block of the first */
     assert_true(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) >= PS_COUNT_OF(fds) - 15);
     give_all(&stage, all);
