@@ -206,24 +206,14 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 
 /* ---- channels that the next plan does not keep ---- */
 
-static uint64_t events_at_risk(const struct ps_channel_plan *channel)
-{
-    return ps_channel_at_risk(channel->spec->stage.ops->channel, channel->spec->stage.plan);
-}
-
-static bool is_durable(const struct ps_channel_plan *channel)
-{
-    return ps_channel_is_durable(channel->spec->stage.ops->channel);
-}
-
-/* The first channel that `next` does not keep and whose events would be lost with it; with `dead`, that no sink
- * empties. */
+/* The first channel that `next` does not keep and in which events would be left, lost or on disk; with `dead`, that no
+ * sink empties. */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {
     for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &agent->plan->channels[i];
-        if (ps_plan_channel_after(next, channel) == NULL && events_at_risk(channel) > 0 &&
+        if (ps_plan_channel_after(next, channel) == NULL && ps_channel_plan_left(channel) > 0 &&
             (!dead || channel->consumer_count == 0))
             return channel;
     }
@@ -234,7 +224,7 @@ static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *ne
 {
     for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &agent->plan->channels[i];
-        if (ps_plan_channel_after(next, channel) == NULL && !is_durable(channel))
+        if (ps_plan_channel_after(next, channel) == NULL && !channel->spec->stage.ops->shared)
             return false;
     }
     return true;
@@ -251,7 +241,7 @@ static enum ps_status refuse_to_lose(struct ps_agent *agent, const struct ps_cha
         "%s goes or changes its type, and %s events in it are not delivered: reload again "
         "when its sink has delivered them, raise penstock.reload.timeout (%s), or restart "
         "the agent",
-        channel->spec->stage.component, ps_quantity_print_count(events_at_risk(channel)).text,
+        channel->spec->stage.component, ps_quantity_print_count(ps_channel_plan_left(channel)).text,
         ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text);
 }
 

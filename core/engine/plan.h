@@ -246,6 +246,9 @@ bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec 
 /* Returns the channel of `next` that takes over what is in `channel` of the plan before it: the one of the same
  * name and type. NULL: there is none, and `channel` must be empty before it goes. */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
+/* How many events nobody delivers any more when the channel goes: all that are in it, also on disk; of one that other
+ * programs share (a topic) those that would be lost with the process. Thread: any. */
+uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);
 
 /* Whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);

@@ -106,6 +106,16 @@ struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct
     return NULL;
 }
 
+uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage;
+    struct ps_fill fill;
+    if (stage->ops->shared)
+        return ps_channel_at_risk(stage->ops->channel, stage->plan);
+    stage->ops->channel->fill(stage->plan, &fill);
+    return fill.size;
+}
+
 static void mark_unchanged(struct ps_agent_spec *next, const struct ps_agent_spec *spec)
 {
     for (size_t i = 0; i < next->source_count; i++) {

@@ -119,7 +119,7 @@ struct ps_sink_runner {
     unsigned failures;       /* in a row */
     struct ps_burial burial; /* of the offered lease, while its attempts are used up */
     bool recalled, empty;
-    bool leaves; /* the agent stops, and what is in the channel may stay there */
+    bool leaves; /* it takes no more: what is in the channel may stay there */
     bool told;   /* ENDING: its group knows that it failed */
     bool given;  /* its group knows that the offered lease is its own */
     bool wants;  /* it took all that there was, or its turn was over: it takes the next lease, too */
@@ -314,8 +314,8 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
-/* Whether what is in its channel may stay there when the agent stops: the channel is durable, and no producer waits for
- * room in it. */
+/* Whether what is in its channel may stay there when the agent stops, or goes on with a plan that has the channel: the
+ * channel is durable, and no producer waits for room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
 /* Whether it holds no lease and its channel is empty, or may be left as it is. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);

@@ -342,7 +342,8 @@ bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner)
     const struct ps_channel_ops *channel = channel_of(runner);
     return (ps_channel_is_durable(channel) || channel->at_risk != NULL) &&
            ps_channel_at_risk(channel, runner->channel->spec->stage.plan) == 0 &&
-           !ps_is_holding_back(runner->channel);
+           !ps_is_holding_back(runner->channel) &&
+           !ps_worker_must_empty(runner->base.worker, runner->channel);
 }
 
 bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner)

@@ -91,6 +91,8 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
+/* Whether a reload is under way whose plan has not this channel: it must be empty before it goes, durable or not. */
+bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Whether the sink may put dead letters into their channel now: not if that channel goes, and is being emptied. */
 struct ps_sink_runner;
 bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner);

@@ -207,12 +207,23 @@ void ps_worker_take_orders(struct ps_worker *worker)
     ps_mark_move(&worker->taken, orders->number);
 }
 
+bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel)
+{
+    return worker->next != NULL && !channel->spec->stage.ops->shared &&
+           ps_plan_channel_after(worker->next, channel) == NULL;
+}
+
+static bool is_empty(const struct ps_sink_runner *sink)
+{
+    return ps_sink_runner_holds_nothing(sink) && ps_channel_plan_left(sink->channel) == 0;
+}
+
 /* Whether a sink that closes need not wait any more. Its channel keeps what it has not taken, if it stays. */
 static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink_runner *sink)
 {
     if (ps_plan_keeps_channel(worker->next, sink->channel))
         return ps_sink_runner_holds_nothing(sink);
-    return ps_sink_runner_is_idle(sink);
+    return ps_worker_must_empty(worker, sink->channel) ? is_empty(sink) : ps_sink_runner_is_idle(sink);
 }
 
 /* Whether batches of this worker may stay out: in channels and sinks that the next plan takes over, or in channels from which no sink
@@ -273,7 +284,7 @@ static bool all_paused(const struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
         const struct ps_sink_runner *sink = worker->sinks[i];
-        if (ps_plan_channel_after(worker->next, sink->channel) == NULL && !ps_sink_runner_is_idle(sink))
+        if (ps_plan_channel_after(worker->next, sink->channel) == NULL && !is_empty(sink))
             return false;
     }
     return true;
