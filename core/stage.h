@@ -451,8 +451,9 @@ struct ps_sink_ops {
      *
      *   PS_DONE    Every event is settled (ps_lease_settle..). The engine sends the lease home.
      *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the
-     *              lease are settled, for its leases in the order taken. It gets no other lease while those
-     *              that it has use its share of the memory budget, so it must not wait for one.
+     *              lease are settled, for its leases in the order taken; for those of a batch with
+     *              `any_order` it may call it before older ones. It gets no other lease while those that
+     *              it has use its share of the memory budget, so it must not wait for one.
      *   PS_LATER   No room now. The engine offers it again at the next cycle, cursor and outcomes as the sink
      *              left them. A put does not wake its worker for that: the time that `tick` names does, or the
      *              port's epoll_fd or wake_fd; after 10 ms if it names none.
@@ -488,7 +489,7 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
 }
 
 /* The sink has settled a lease that it took (PS_TAKEN): sends it home and counts it as delivered. Call it for
- * the leases in the order taken. */
+ * the leases in the order taken; a lease whose batch has `any_order` may come before older ones. */
 static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
 {
     port->done(port, lease);

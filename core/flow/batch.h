@@ -119,6 +119,8 @@ struct ps_batch {
     /* Set by the source when somebody waits for an answer: the engine closes the batch after this call, even
      * if no consumer is hungry. */
     bool flush;
+    /* Set by the channel that read it back: its lease may come home before older ones. */
+    bool any_order;
 
     struct ps_span *spans;
     uint32_t span_count;

@@ -23,15 +23,18 @@ struct ps_readback {
     struct ps_carver carver;
     struct ps_carved mark;    /* of the last lease made */
     struct ps_window *window; /* outlives this, until its last batch is home */
+    enum ps_readback_order order;
 };
 
-struct ps_readback *ps_readback_open(struct ps_pool *pool,
+struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_order order,
                                      void (*delivered)(void *argument, struct ps_batch *batch),
                                      void *argument)
 {
     struct ps_readback *readback = ps_must_alloc(1, sizeof *readback, "what a channel reads back");
     ps_carver_init(&readback->carver, pool);
-    readback->window = ps_window_create(true, delivered, argument);
+    readback->order = order;
+    readback->window = order == PS_READBACK_ANY_ORDER ? ps_window_create_unordered(delivered, argument)
+                                                      : ps_window_create(true, delivered, argument);
     return readback;
 }
 
@@ -60,6 +63,7 @@ struct ps_lease *ps_readback_lease(struct ps_readback *readback, struct ps_batch
     ps_batch_close(batch);
     ps_batch_charge(lease, &readback->mark);
     ps_batch_mark(lease, &readback->mark);
+    batch->any_order = readback->order == PS_READBACK_ANY_ORDER;
     ps_window_enter(readback->window, batch);
     return lease;
 }

@@ -26,10 +26,16 @@ bool ps_batch_will_be_replayed(const struct ps_batch *batch);
 /* One for each consumer. Thread of all functions: the consumer's worker. */
 struct ps_readback;
 
-/* `delivered` is called for every batch that was delivered, in the order of ps_readback_lease: when all of its events
- * were, and those of every batch before. A batch with an event that was given up (ps_lease.failed) is never reported,
- * nor those behind it. */
-struct ps_readback *ps_readback_open(struct ps_pool *pool,
+enum ps_readback_order {
+    PS_READBACK_IN_ORDER,  /* a batch was delivered when all before it were */
+    PS_READBACK_ANY_ORDER, /* each batch by itself */
+};
+
+/* `delivered` is called for every batch that was delivered: when all of its events were. IN_ORDER: in the order of
+ * ps_readback_lease, when those of every batch before were, too. A batch with an event that was given up (ps_lease.failed) is never
+ * reported; IN_ORDER nor those behind it. ANY_ORDER tells sinks so (ps_batch.any_order), and keeps the memory of no batch for another
+ * one. */
+struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_order order,
                                      void (*delivered)(void *argument, struct ps_batch *batch),
                                      void *argument);
 

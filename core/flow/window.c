@@ -8,7 +8,7 @@ struct ps_window {
     struct ps_batch_home *first, **end; /* those not reported yet, in order */
     uint64_t next_sequence;
     uint32_t out; /* batches entered and not given back */
-    bool replayable, detached;
+    bool replayable, detached, unordered;
 };
 
 struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
@@ -20,6 +20,14 @@ struct ps_window *ps_window_create(bool replayable, void (*report)(void *argumen
     window->argument = argument;
     window->next_sequence = 1;
     window->end = &window->first;
+    return window;
+}
+
+struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
+                                             void *argument)
+{
+    struct ps_window *window = ps_window_create(true, report, argument);
+    window->unordered = true;
     return window;
 }
 
@@ -68,9 +76,11 @@ void ps_window_enter(struct ps_window *window, struct ps_batch *batch)
     home->holders = 1;
     home->promises = 1; /* the chain's: a batch cannot be complete before it was routed */
     ps_lease_home(&home->chain)->owed = true;
-    home->in_window = true;
-    home->next = NULL;
     window->out++;
+    home->in_window = !window->unordered;
+    if (window->unordered)
+        return;
+    home->next = NULL;
     *window->end = home;
     window->end = &home->next;
 }
@@ -104,6 +114,12 @@ static void window_pop(struct ps_window *window)
     }
 }
 
+static void window_report(struct ps_window *window, struct ps_batch_home *batch)
+{
+    if (window->unordered && !window->detached && !batch->lost)
+        window->report(window->argument, &batch->batch);
+}
+
 void ps_window_release(struct ps_lease *lease)
 {
     struct ps_batch_home *batch = ps_batch_home(lease->batch);
@@ -113,8 +129,10 @@ void ps_window_release(struct ps_lease *lease)
     if (ps_lease_home(lease)->owed) {
         PS_ASSERT(batch->promises > 0);
         batch->lost |= lease->failed;
-        if (--batch->promises == 0)
+        if (--batch->promises == 0) {
             batch->complete = true;
+            window_report(window, batch);
+        }
     }
     if (batch->in_window) {
         if (batch->complete)

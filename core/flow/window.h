@@ -21,6 +21,11 @@
 struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
                                    void *argument);
 
+/* A window without an order, for a channel that records each batch by itself: calls `report(argument, batch)` for each batch that is
+ * complete, at once, and never for one that is lost. No memory waits for an older batch. */
+struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
+                                             void *argument);
+
 /* The source is closed: `report` is not called any more, and the window is freed when its last batch is
  * home. Marks the batches that were not reported to it (`unreported`): a replayable source reads them again. */
 void ps_window_detach(struct ps_window *window);

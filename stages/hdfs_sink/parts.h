@@ -4,11 +4,11 @@
 #include "core/engine/burial.h"
 #include "stages/hdfs_sink/events.h"
 #include "stages/hdfs_sink/sink.h"
+#include "stages/hdfs_sink/slots.h"
 #include "stages/repeated.h"
 
 #include <sys/queue.h>
 
-#define PS_HDFS_LEASES_MAX 1024U
 #define PS_HDFS_LOOKS_MAX 10000U /* directories that were looked at, or wait for it */
 #define PS_HDFS_ENDING_MAX                                                                                   \
     512U /* files that are being closed, completed or renamed: no more are opened then */
@@ -179,8 +179,8 @@ struct ps_hdfs_sink {
     struct ps_port *port;
     struct ps_now now;
     struct ps_hdfs_place_cache places;
-    struct ps_lease *slots[PS_HDFS_LEASES_MAX]; /* a ring */
-    uint32_t first_slot, slot_count;
+    struct ps_lease *slots[PS_HDFS_LEASES_MAX]; /* by their numbers in `held` */
+    struct ps_hdfs_slots held;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
     uint64_t waiting_bytes;          /* of the bodies of events that wait in buckets */

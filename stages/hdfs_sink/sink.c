@@ -32,6 +32,7 @@ struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
     sink->filesystem = filesystem;
     sink->port = port;
     sink->replicas_min = settings->replicas_min;
+    ps_hdfs_slots_init(&sink->held);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->ready);
     TAILQ_INIT(&sink->files);
@@ -60,15 +61,27 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
 
 /* ---- leases ---- */
 
+static struct ps_lease *let_go(struct ps_hdfs_sink *sink, uint16_t slot)
+{
+    struct ps_lease *lease = sink->slots[slot];
+    ps_hdfs_slots_give(&sink->held, slot, lease->memory_bytes);
+    return lease;
+}
+
+/* Sends home what is settled: from the front; behind that only where nobody waits for the ones before. One file that cannot be
+ * written must not have everything behind it delivered again after a restart. */
 static void finish_leases(struct ps_hdfs_sink *sink)
 {
-    while (sink->slot_count > 0) {
-        struct ps_lease *lease = sink->slots[sink->first_slot];
-        if (lease->settled < lease->count)
-            return;
-        sink->first_slot = (sink->first_slot + 1) % PS_HDFS_LEASES_MAX;
-        sink->slot_count--;
-        ps_port_done(sink->port, &lease);
+    bool is_front = true;
+    for (uint16_t slot = sink->held.first, after; slot != PS_HDFS_NO_SLOT; slot = after) {
+        struct ps_lease *lease = sink->slots[slot];
+        bool is_settled = lease->settled >= lease->count;
+        after = sink->held.slots[slot].after;
+        is_front &= is_settled;
+        if (is_front || (is_settled && lease->batch->any_order)) {
+            (void)let_go(sink, slot);
+            ps_port_done(sink->port, &lease);
+        }
     }
 }
 
@@ -184,7 +197,8 @@ uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_
 /* What waits in the buckets counts, too: a source that is faster than the file system stops here, not when all memory is used. */
 static bool has_room(const struct ps_hdfs_sink *sink)
 {
-    return sink->slot_count < PS_HDFS_LEASES_MAX &&
+    return sink->held.count < PS_HDFS_LEASES_MAX &&
+           sink->held.pinned_bytes < sink->settings->held_bytes_max &&
            sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
 }
 
@@ -239,7 +253,7 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
         break;
     }
     sink->flawed_batch = (struct ps_repeated){.tries = 0};
-    uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HDFS_LEASES_MAX);
+    uint16_t slot = ps_hdfs_slots_take(&sink->held);
     sink->slots[slot] = *lease;
     place_events(sink, *lease, slot);
     *lease = NULL;
@@ -355,7 +369,7 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
 bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now)
 {
     (void)ps_hdfs_sink_tick(sink, now);
-    return sink->slot_count == 0;
+    return sink->held.count == 0;
 }
 
 /* ---- recall ---- */
@@ -408,9 +422,8 @@ static void give_back(struct ps_hdfs_sink *sink, struct ps_lease **back)
 {
     while (*back != NULL)
         back = &(*back)->next;
-    for (; sink->slot_count > 0; sink->slot_count--) {
-        struct ps_lease *lease = sink->slots[sink->first_slot];
-        sink->first_slot = (sink->first_slot + 1) % PS_HDFS_LEASES_MAX;
+    while (sink->held.count > 0) {
+        struct ps_lease *lease = let_go(sink, sink->held.first);
         if (lease->settled == lease->count) {
             ps_port_done(sink->port, &lease);
             continue;
@@ -436,7 +449,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
     uint64_t waited_ns = now->mono_ns - sink->recall_ns;
     if (awaits_acknowledgement(sink) && waited_ns < RECALL_NS)
         return false;
-    if (sink->slot_count > 0) {
+    if (sink->held.count > 0) {
         forget_events(sink);
         give_back(sink, back);
     }

@@ -71,7 +71,7 @@ static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port
                                                   .streams = &take->group.streams,
                                                   .port = &take->port,
                                                   .burials = &take->burials};
-    take->readback = ps_readback_open(port->pool, delivered, take);
+    take->readback = ps_readback_open(port->pool, PS_READBACK_IN_ORDER, delivered, take);
 }
 
 static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const struct ps_now *now)

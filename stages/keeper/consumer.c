@@ -9,7 +9,7 @@ static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticke
     ps_park_wake(&keeper->park);
 }
 
-/* A batch was delivered, and all before it. */
+/* A batch was delivered. Older ones need not be: each is recorded by itself. */
 static void batch_delivered(void *argument, struct ps_batch *batch)
 {
     struct ps_keeper_consumer *consumer = argument;
@@ -87,7 +87,7 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
     struct ps_keeper_ticket *ticket;
     struct ps_lease *lease = mine->given_back;
     if (mine->readback == NULL)
-        mine->readback = ps_readback_open(port->pool, batch_delivered, mine);
+        mine->readback = ps_readback_open(port->pool, PS_READBACK_ANY_ORDER, batch_delivered, mine);
     if (lease != NULL) {
         mine->given_back = lease->next;
         lease->next = NULL;

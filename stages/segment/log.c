@@ -357,45 +357,62 @@ static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err
     return PS_OK;
 }
 
-/* How many segments, the oldest, have only what was delivered. */
-static size_t delivered_segments(const struct ps_segment_log *log)
+/* Whether segment `i` has only what was delivered, and the log needs it no more: of an older one there may be more. */
+static bool is_delivered(const struct ps_segment_log *log, size_t i)
 {
-    size_t gone = 0;
-    while (gone + 1 < log->count && log->segments[gone + 1].head.first <= log->taken.low)
-        gone++;
-    return gone;
+    if (i + 1 >= log->count)
+        return false;
+    uint64_t first = log->segments[i].head.first, next = log->segments[i + 1].head.first;
+    return next <= log->taken.low ||
+           (log->taken.count > 0 && first < next && ps_taken_has_all(&log->taken, first, next - 1));
+}
+
+static bool has_delivered(const struct ps_segment_log *log)
+{
+    size_t i = 0;
+    if (log->taken.count == 0) /* in order: the oldest is the first */
+        return is_delivered(log, 0);
+    while (i < log->count && !is_delivered(log, i))
+        i++;
+    return i < log->count;
 }
 
 /* The state does not need them any more. */
-static void remove_segments(struct ps_segment_log *log, size_t gone, bool at_once)
+static void remove_delivered(struct ps_segment_log *log, bool at_once)
 {
-    for (size_t i = 0; i < gone; i++) {
+    size_t kept = 0;
+    if (log->taken.count > PS_STATE_RANGES_MAX || !has_delivered(log))
+        return; /* the state that says so was not written */
+    for (size_t i = 0; i < log->count; i++) {
         char path[PS_SEGMENT_PATH_BYTES];
-        ps_segment_path(path, log->segments[i].directory, log->segments[i].head.segment);
+        struct ps_segment *segment = &log->segments[i];
+        if (!is_delivered(log, i)) {
+            log->segments[kept++] = *segment;
+            continue;
+        }
+        ps_segment_path(path, segment->directory, segment->head.segment);
         log->files->remove(log->files->argument, path); /* if it stays, the next recovery removes it */
         if (log->files->discard != NULL && !at_once)
-            log->files->discard(log->files->argument, log->segments[i].fd);
+            log->files->discard(log->files->argument, segment->fd);
         else
-            log->files->close(log->files->argument, log->segments[i].fd);
-        ps_seal_destroy(log->segments[i].seal);
+            log->files->close(log->files->argument, segment->fd);
+        ps_seal_destroy(segment->seal);
     }
-    log->count -= gone;
-    if (gone > 0)
-        memmove(log->segments, log->segments + gone, log->count * sizeof *log->segments);
+    log->count = kept;
 }
 
 /* Removes the segments of which everything was delivered. */
 static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 {
-    size_t gone = delivered_segments(log);
+    bool some_gone = log->taken.count <= PS_STATE_RANGES_MAX && has_delivered(log);
     /* The state names the newest segment before anybody learns what was promised in it: a restart misses it then. */
     bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
                     log->state_segment == last_segment(log)->head.segment;
-    if (gone == 0 && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
+    if (!some_gone && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
         return PS_OK;
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;
-    remove_segments(log, gone, false);
+    remove_delivered(log, false);
     return PS_OK;
 }
 
@@ -458,7 +475,7 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
     if (log->taken.count <= PS_STATE_RANGES_MAX)
         log->news_count = 0; /* the state has it */
     /* On a full disk room comes only from what was delivered: first that. */
-    remove_segments(log, delivered_segments(log), true);
+    remove_delivered(log, true);
     return segment_create(log, 0, err);
 }
 

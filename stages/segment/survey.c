@@ -228,9 +228,9 @@ static void look_behind(struct survey *survey, const struct ps_segment *segment,
     uint64_t before =
         limit < survey->log->next ? limit : survey->log->next; /* frames below it were promised */
     bool cut = ps_segment_missing_find(survey->log, segment->head.segment, PS_SEGMENT_SHORT) != NULL;
-    if (end == at && before <= survey->next && !cut)
+    bool lost = before > survey->next && !ps_taken_has_all(&survey->taken, survey->next, before - 1);
+    if (end == at && !lost && !cut)
         return;
-    bool lost = before > survey->next;
     damaged(
         survey, segment, at, end - at, before, !cut && !lost && !was_whole(survey, segment, at),
         cut ? ps_segment_fault_text(PS_SEGMENT_SHORT)
@@ -244,7 +244,7 @@ static void look_behind(struct survey *survey, const struct ps_segment *segment,
 static void look_before(struct survey *survey, const struct ps_segment *segment)
 {
     uint64_t first = segment->head.first;
-    if (survey->taken.low < first)
+    if (!ps_taken_has_all(&survey->taken, survey->next, first - 1))
         damaged(survey, segment, 0, 0, first, false,
                 "the segment before it is not there, or its frames cannot be read");
     survey->next = first;

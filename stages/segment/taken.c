@@ -38,6 +38,15 @@ bool ps_taken_has(const struct ps_taken *taken, uint64_t number)
     return at < taken->count && taken->ranges[at].first <= number;
 }
 
+bool ps_taken_has_all(const struct ps_taken *taken, uint64_t first, uint64_t last)
+{
+    if (last < taken->low)
+        return true;
+    size_t at = position_of(taken, first > taken->low ? first : taken->low);
+    return at < taken->count && taken->ranges[at].first <= (first > taken->low ? first : taken->low) &&
+           taken->ranges[at].last >= last;
+}
+
 static void remove_range(struct ps_taken *taken, size_t at)
 {
     taken->count--;

@@ -15,3 +15,5 @@ void ps_taken_fini(struct ps_taken *taken);
  * whether it was new. */
 bool ps_taken_add(struct ps_taken *taken, const struct ps_taken_range *range);
 bool ps_taken_has(const struct ps_taken *taken, uint64_t number);
+/* Whether all of first .. last were. */
+bool ps_taken_has_all(const struct ps_taken *taken, uint64_t first, uint64_t last);

@@ -26,7 +26,8 @@ struct sink_state {
     uint64_t random;
     struct kept kept[FLOW_KEPT_MAX]; /* oldest first */
     unsigned kept_count;
-    uint64_t letter; /* number of the one for the next event of the oldest lease; 0: none */
+    struct ps_lease *late; /* settled; a newer one may go home before it */
+    uint64_t letter;       /* number of the one for the next event of the oldest lease; 0: none */
     struct flow_answers answers;
     bool failed;
 };
@@ -53,6 +54,7 @@ static void sink_close(const void *plan, void *state_)
     struct sink_state *state = state_;
     (void)plan;
     assert_int_equal(state->kept_count, 0);
+    assert_null(state->late);
     assert_true(!state->sink->kept_open || state->failed || state->port->runner->status == PS_RUNNER_ENDING);
     flow_answers_close(&state->answers);
 }
@@ -158,6 +160,23 @@ static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease
     return PS_DONE;
 }
 
+/* The lease is settled. Where each is recorded by itself, some go home behind newer ones. */
+static void finish(struct sink_state *state, struct ps_lease *lease)
+{
+    if (state->late == NULL && lease->batch->any_order && ps_test_random(&state->random) % 4 == 0) {
+        state->late = lease;
+        return;
+    }
+    ps_port_done(state->port, &lease);
+    assert_null(lease);
+}
+
+static void finish_late(struct sink_state *state)
+{
+    if (state->late != NULL)
+        ps_port_done(state->port, &state->late);
+}
+
 static void remove_oldest(struct sink_state *state)
 {
     memmove(state->kept, state->kept + 1, --state->kept_count * sizeof state->kept[0]);
@@ -180,9 +199,10 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
         if (!settle(plan, state, lease, UINT32_MAX))
             return now->mono_ns + PS_NS_PER_MS;
         remove_oldest(state);
-        ps_port_done(state->port, &lease);
-        assert_null(lease);
+        finish(state, lease);
     }
+    if (state->kept_count == 0)
+        finish_late(state);
     if (state->kept_count > 0 && state->kept[0].lease->cursor + 1 < state->kept[0].lease->count)
         (void)settle(plan, state, state->kept[0].lease,
                      1); /* settles some events before the rest of their lease */
@@ -204,6 +224,7 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
         remove_oldest(state);
         ps_port_done(state->port, &lease);
     }
+    finish_late(state);
     state->letter = 0;
     while (!is_dead(state) && state->kept_count > 0 && !has_dying(plan, state, state->kept[0].lease) &&
            ps_test_random(&state->random) % 3 == 0) {

@@ -53,7 +53,7 @@ static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port 
     if (script.stored == 0)
         return NULL;
     if (script.readback == NULL)
-        script.readback = ps_readback_open(port->pool, delivered, NULL);
+        script.readback = ps_readback_open(port->pool, PS_READBACK_IN_ORDER, delivered, NULL);
     struct ps_batch *batch = ps_readback_batch(script.readback, *at);
     assert_true(batch != NULL && ps_batch_add_copy(batch, "x", 1) != NULL);
     script.takes++;

@@ -105,6 +105,41 @@ static void test_in_order(void **state)
     bench_fini(&bench);
 }
 
+static void count_delivered(void *argument, struct ps_batch *batch)
+{
+    struct bench *bench = argument;
+    assert_int_equal(ps_batch_home(batch)->promises, 0);
+    assert_false(ps_batch_home(batch)->lost);
+    bench->delivered++;
+}
+
+/* Each batch is reported by itself and its memory given back, whatever is older; one that is lost is not reported, and keeps nothing. */
+static void test_unordered(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_init(&bench, true);
+    ps_window_detach(bench.window);
+    bench.window = ps_window_create_unordered(count_delivered, &bench);
+    struct ps_lease *a = enter(&bench, 0, 0), *b = enter(&bench, 0, 0), *c = enter(&bench, 0, 0),
+                    *d = enter(&bench, 0, 0);
+    assert_int_equal(d->batch->sequence, 4);
+    ps_window_release(c);
+    assert_int_equal(bench.delivered, 1);
+    assert_int_equal(ps_pool_out_count(bench.pool), 3);
+    b->failed = true;
+    ps_window_release(b);
+    assert_int_equal(bench.delivered, 1);
+    assert_int_equal(ps_pool_out_count(bench.pool), 2);
+    ps_window_release(a);
+    assert_int_equal(bench.delivered, 2);
+    assert_int_equal(ps_window_outstanding(bench.window), 1);
+    ps_window_detach(bench.window);
+    ps_window_release(d); /* nobody is told */
+    assert_int_equal(bench.delivered, 2);
+    bench_fini(&bench);
+}
+
 /* A batch that was given up stops the window: no batch after it is reported. A failed optional lease does not
  * stop it. */
 static void test_lost(void **state)
@@ -220,11 +255,9 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order),
-        cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_lost_to_one_of_two),
-        cmocka_unit_test(test_detach),
-        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_in_order),  cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_unordered), cmocka_unit_test(test_lost_to_one_of_two),
+        cmocka_unit_test(test_detach),    cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

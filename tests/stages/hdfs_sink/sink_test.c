@@ -243,6 +243,46 @@ static void test_one_fails(void **unused)
     ps_test_bucket_finish();
 }
 
+/* Two of seven leases have an event of a file that fails for good. What is left comes back in the order taken. */
+static void one_fails_for_good(bool any_order, size_t done)
+{
+    unsigned turns;
+    struct ps_lease *taken[6];
+    ps_test_bucket_path = "/d/%{k}";
+    ps_test_bucket_start();
+    TAKE(TO("a", "1"), TO("b", "2"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_NO_SPACE);
+    ps_test_files_fail(PS_TEST_CREATE, 0, 1000, PS_FILE_NO_SPACE);
+    for (int i = 0; i < 6; i++) {
+        taken[i] = PS_LEASE(&ps_test_bucket_stage, TO(i % 3 == 0 ? "a" : "b", "x"));
+        taken[i]->batch->any_order = any_order;
+        ps_test_bucket_take(taken[i]);
+        ps_test_bucket_pass(0);
+    }
+    assert_int_equal(ps_test_bucket_stage.done_count, done);
+    struct ps_lease *back = ps_test_bucket_recall(&turns);
+    assert_int_equal(ps_test_bucket_stage.done_count, 5);
+    assert_ptr_equal(back, taken[0]);
+    assert_ptr_equal(back->next, taken[3]);
+    assert_null(back->next->next);
+    ps_test_bucket_finish();
+}
+
+static void test_one_fails_for_good(void **unused)
+{
+    (void)unused;
+    one_fails_for_good(false, 1);
+}
+
+/* The channel records each batch by itself: the others are not held up. */
+static void test_one_fails_for_good_in_any_order(void **unused)
+{
+    (void)unused;
+    one_fails_for_good(true, 5);
+}
+
 /* ---- rolling ---- */
 
 /* The next file is begun, but not written to before all of this one is acknowledged; its close takes its time. */
@@ -431,6 +471,8 @@ int main(void)
         cmocka_unit_test_setup(test_flush_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_second_flush_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_one_fails, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_one_fails_for_good, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_one_fails_for_good_in_any_order, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_order_over_files, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rolled_file_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_replicas, ps_test_bucket_setup),

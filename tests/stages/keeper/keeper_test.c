@@ -167,29 +167,38 @@ static void await_home(struct fixture *fixture, size_t count)
     assert_int_equal(fixture->stage.home_count, count);
 }
 
+/* Takes the event of this number. */
+static struct ps_lease *take(struct fixture *fixture, unsigned number)
+{
+    struct ps_test_stage *stage = &fixture->stage;
+    struct ps_lease *lease;
+    char body[16];
+    for (unsigned i = 0; (lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now)) == NULL;
+         i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest();
+    }
+    assert_int_equal(lease->count, 1);
+    snprintf(body, sizeof body, "%u", number);
+    struct ps_test_event event = ps_test_lease_event(stage, lease, 0);
+    assert_int_equal(event.length, strlen(body));
+    assert_memory_equal(event.body, body, event.length);
+    assert_string_equal(ps_test_event_header(&event, "number"), "x");
+    return lease;
+}
+
+static void deliver(struct fixture *fixture, struct ps_lease *lease)
+{
+    size_t home = fixture->stage.home_count;
+    ps_keeper_done(fixture->keeper, 0, &lease, &fixture->stage.port);
+    ps_test_stage_release_home(&fixture->stage, home);
+}
+
 /* Takes and delivers events until one is `last`; they must be first, first + 1, .. */
 static void assert_delivers(struct fixture *fixture, unsigned first, unsigned last)
 {
-    struct ps_test_stage *stage = &fixture->stage;
-    for (unsigned number = first; number <= last; number++) {
-        struct ps_lease *lease = NULL;
-        char body[16];
-        for (unsigned i = 0; (lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now)) == NULL;
-             i++) {
-            assert_true(i < PS_TEST_PATIENCE_MS);
-            rest();
-        }
-        assert_int_equal(lease->count, 1);
-        snprintf(body, sizeof body, "%u", number);
-        struct ps_test_event event = ps_test_lease_event(stage, lease, 0);
-        assert_int_equal(event.length, strlen(body));
-        assert_memory_equal(event.body, body, event.length);
-        assert_string_equal(ps_test_event_header(&event, "number"), "x");
-        size_t home = stage->home_count;
-        struct ps_lease *going = lease;
-        ps_keeper_done(fixture->keeper, 0, &going, &stage->port);
-        ps_test_stage_release_home(stage, home);
-    }
+    for (unsigned number = first; number <= last; number++)
+        deliver(fixture, take(fixture, number));
 }
 
 /* The second failure is that of a retry, 3 s later. */
@@ -380,6 +389,49 @@ static void test_a_damaged_frame_is_left_out(void **state)
     }
 }
 
+#define SCATTERED 24U
+
+/* A sink delivers events in another order than it took them, and never some of them: after each restart only those come again. The
+ * capacity counts no others. */
+static void test_what_is_delivered_behind_another_is_recorded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_lease *leases[SCATTERED];
+    unsigned left[SCATTERED], count = SCATTERED;
+    uint64_t random = ps_test_seed();
+    for (unsigned i = 0; i < count; i++) {
+        put(fixture, i, false);
+        await_home(fixture, i + 1);
+        left[i] = i;
+    }
+    while (count > 0) {
+        for (unsigned i = 0; i < count; i++) {
+            leases[i] = take(fixture, left[i]);
+            assert_true(leases[i]->batch->any_order);
+        }
+        unsigned stuck =
+            count / 2; /* of those that are left, drawn: the others are delivered, in any order */
+        for (unsigned some = count; some > stuck; some--) {
+            unsigned drawn = (unsigned)(ps_test_random(&random) % some);
+            deliver(fixture, leases[drawn]);
+            memmove(leases + drawn, leases + drawn + 1, (some - drawn - 1) * sizeof leases[0]);
+            memmove(left + drawn, left + drawn + 1, (some - drawn - 1) * sizeof left[0]);
+        }
+        count = stuck;
+        for (unsigned i = 0; ps_keeper_undelivered(fixture->keeper) != count; i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            rest();
+        }
+        while (stuck > 0) /* newest first */
+            ps_keeper_untake(fixture->keeper, 0, &leases[--stuck]);
+        close_keeper(fixture);
+        make(fixture);
+    }
+    put(fixture, SCATTERED, false);
+    await_home(fixture, SCATTERED + 1);
+    assert_delivers(fixture, SCATTERED, SCATTERED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_stop_gives_back_what_is_not_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_stop_after_a_retry, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_frame_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_delivered_behind_another_is_recorded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

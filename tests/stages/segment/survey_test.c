@@ -150,6 +150,53 @@ static void missing_segment_is_named(void **state)
     assert_string_equal(damages, "2 at 0: the file is not there, although frames were promised in it");
 }
 
+/* A frame that is not delivered keeps its own segment only: what was delivered behind it leaves the disk, and is no damage. The segment
+ * of frame 4 has no end, as after a kill. */
+static void delivered_segments_behind_an_open_frame_go(void **state)
+{
+    (void)state;
+    struct ps_segment_place places[15];
+    struct ps_err err = {0};
+    struct ps_segment_log *log = open_log(&ps_segment_disk);
+    for (unsigned number = 1; number <= 4; number++)
+        append(log, number, PS_OK);
+    ps_segment_log_close(log);
+    log = open_log(&ps_segment_disk);
+    for (unsigned number = 5; number <= 14; number++)
+        append(log, number, PS_OK);
+    for (unsigned number = 1; number <= 14; number++) {
+        assert_true(ps_segment_log_feed(log, &places[number]));
+        assert_int_equal(places[number].number, number);
+    }
+    for (unsigned number = 13; number > 0; number--) { /* newest first */
+        if (number != 4)
+            ps_segment_log_take(log, &places[number]);
+    }
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    for (unsigned segment = 1; segment <= 6; segment++) {
+        char name[32];
+        snprintf(name, sizeof name, "%012u.segment", segment);
+        assert_int_equal(access(ps_test_folder_path(name), F_OK), segment == 2 || segment == 6 ? 0 : -1);
+    }
+    append(log, 15, PS_OK);
+    ps_segment_log_close(log);
+    survey(false);
+    assert_string_equal(numbers, "4 14 15");
+    assert_string_equal(damages, "");
+    log = open_log(&ps_segment_disk);
+    for (unsigned number = 4; number <= 15; number += number == 4 ? 10 : 1) {
+        assert_true(ps_segment_log_feed(log, &places[0]));
+        assert_int_equal(places[0].number, number);
+        ps_segment_log_take(log, &places[0]);
+    }
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 0);
+    assert_int_equal(fill.frames_lost, 0);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    ps_segment_log_close(log);
+}
+
 /* Heads alone say nothing of payloads. */
 static void payloads_are_read(void **state)
 {
@@ -193,8 +240,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(frames_in_order),   TEST(void_frames_are_not_of_the_log), TEST(missing_segment_is_named),
-        TEST(payloads_are_read), TEST(looking_changes_nothing),
+        TEST(frames_in_order),          TEST(void_frames_are_not_of_the_log),
+        TEST(missing_segment_is_named), TEST(payloads_are_read),
+        TEST(looking_changes_nothing),  TEST(delivered_segments_behind_an_open_frame_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

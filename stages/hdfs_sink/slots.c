@@ -1,0 +1,57 @@
+#include "stages/hdfs_sink/slots.h"
+
+/* Blocks of both kinds (core/flow/batch_home.h), on both sides of a gap. */
+#define PINNED_MAX_BYTES (2 * 2 * (uint64_t)PS_BLOCK_BYTES)
+
+void ps_hdfs_slots_init(struct ps_hdfs_slots *slots)
+{
+    slots->first = slots->last = PS_HDFS_NO_SLOT;
+    slots->free = 0;
+    slots->count = 0;
+    slots->pinned_bytes = 0;
+    for (uint16_t i = 0; i < PS_HDFS_LEASES_MAX; i++)
+        slots->slots[i].after = i + 1U < PS_HDFS_LEASES_MAX ? (uint16_t)(i + 1U) : PS_HDFS_NO_SLOT;
+}
+
+uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots)
+{
+    uint16_t slot = slots->free;
+    PS_ASSERT(slot != PS_HDFS_NO_SLOT);
+    slots->free = slots->slots[slot].after;
+    slots->slots[slot] = (struct ps_hdfs_slot){.before = slots->last, .after = PS_HDFS_NO_SLOT};
+    if (slots->last != PS_HDFS_NO_SLOT)
+        slots->slots[slots->last].after = slot;
+    else
+        slots->first = slot;
+    slots->last = slot;
+    slots->count++;
+    return slot;
+}
+
+static void set_gone(struct ps_hdfs_slots *slots, struct ps_hdfs_slot *slot, uint64_t bytes)
+{
+    uint64_t pinned = slot->gone_bytes < PINNED_MAX_BYTES ? slot->gone_bytes : PINNED_MAX_BYTES;
+    slots->pinned_bytes += (bytes < PINNED_MAX_BYTES ? bytes : PINNED_MAX_BYTES) - pinned;
+    slot->gone_bytes = bytes;
+}
+
+void ps_hdfs_slots_give(struct ps_hdfs_slots *slots, uint16_t slot, uint64_t memory_bytes)
+{
+    struct ps_hdfs_slot *given = &slots->slots[slot];
+    uint64_t gone_bytes = given->gone_bytes + memory_bytes;
+    set_gone(slots, given, 0);
+    if (given->before == PS_HDFS_NO_SLOT) { /* nothing is held before it any more */
+        slots->first = given->after;
+    } else {
+        struct ps_hdfs_slot *before = &slots->slots[given->before];
+        set_gone(slots, before, before->gone_bytes + gone_bytes);
+        before->after = given->after;
+    }
+    if (given->after == PS_HDFS_NO_SLOT)
+        slots->last = given->before;
+    else
+        slots->slots[given->after].before = given->before;
+    given->after = slots->free;
+    slots->free = slot;
+    slots->count--;
+}

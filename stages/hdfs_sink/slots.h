@@ -1,0 +1,29 @@
+/* The places of the leases that a sink holds, in the order in which it took them, for sinks that settle their events in another
+ * order (events.h): a place can be given back before older ones. Thread: the sink's worker. */
+#pragma once
+
+#include "core/flow/batch.h"
+
+#define PS_HDFS_LEASES_MAX 1024U
+#define PS_HDFS_NO_SLOT UINT16_MAX
+
+struct ps_hdfs_slot {
+    uint16_t before, after; /* in the order taken; PS_HDFS_NO_SLOT: none */
+    uint64_t gone_bytes;    /* of the leases that went home from between it and the one behind it */
+};
+
+struct ps_hdfs_slots {
+    struct ps_hdfs_slot slots[PS_HDFS_LEASES_MAX];
+    uint16_t first, last; /* PS_HDFS_NO_SLOT: none is taken */
+    uint16_t free;        /* linked by `after` */
+    uint32_t count;       /* of those taken, at most PS_HDFS_LEASES_MAX */
+    /* Memory that leases which went home before older ones keep from being used: a lease is charged with what was carved since the
+     * one before it (ps_lease.memory_bytes), but what is left on both sides of a gap keeps whole blocks. At most. */
+    uint64_t pinned_bytes;
+};
+
+void ps_hdfs_slots_init(struct ps_hdfs_slots *slots);
+/* Takes a place behind all others. There must be one. */
+uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots);
+/* Gives a place back, whose lease was charged with so many bytes. */
+void ps_hdfs_slots_give(struct ps_hdfs_slots *slots, uint16_t slot, uint64_t memory_bytes);
