@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #define PURPOSE "a table of Hive"
+#define DIRECTORY_NAME_MAX 255U
 #define NO_VALUE "__HIVE_DEFAULT_PARTITION__" /* of a partition whose value is null */
 
 static bool is(struct ps_slice slice, const char *text)
@@ -251,6 +252,7 @@ void ps_hive_target_free(struct ps_hive_target *target)
     free(target->collection);
     free(target->map_key);
     free(target->bloom_filter_columns);
+    ps_hive_text_format_free(&target->text);
     ps_orc_type_destroy(target->type);
     ps_orc_type_destroy(target->key_type);
     *target = (struct ps_hive_target){.bucket_count = 1};
@@ -290,6 +292,21 @@ bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key,
 static bool must_escape(unsigned char byte)
 {
     return byte < 0x20 || byte == 0x7F || strchr("\"#%'*/:=?\\{[]^", byte) != NULL;
+}
+
+static size_t escaped_length(const char *text, size_t length)
+{
+    size_t escaped = length;
+    for (size_t i = 0; i < length; i++)
+        escaped += must_escape((unsigned char)text[i]) ? 2 : 0;
+    return escaped;
+}
+
+bool ps_hive_target_key_fits(const struct ps_hive_target *target, uint32_t key, const char *text,
+                             uint32_t length)
+{
+    const char *name = target->keys[key];
+    return escaped_length(name, strlen(name)) + 1 + escaped_length(text, length) <= DIRECTORY_NAME_MAX;
 }
 
 static void put_escaped(FILE *out, const char *text)

@@ -49,6 +49,11 @@ bool ps_hive_target_is_same(const struct ps_hive_target *target, const struct ps
 bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key, char *text, uint32_t *length,
                               uint32_t room);
 
+/* Whether "key=value", escaped, is no longer than the name of a directory may be: 255 bytes on HDFS
+ * (dfs.namenode.fs-limits.max-component-length) and on disks. */
+bool ps_hive_target_key_fits(const struct ps_hive_target *target, uint32_t key, const char *text,
+                             uint32_t length);
+
 uint32_t ps_hive_target_bucket(const struct ps_hive_target *target, const struct ps_orc_value *row);
 
 /* "day=2026-11-21/hour=10" of the values, escaped as Hive does (org.apache.hadoop.hive.common.FileUtils.makePartName). The caller's. */

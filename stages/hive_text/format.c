@@ -1,6 +1,7 @@
 /* What a table says of its files. */
 #include "stages/hive_text/parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,12 +39,12 @@ static enum ps_status find_kind(const struct ps_hive_table *table, struct ps_hiv
     for (unsigned i = 0; i < PS_COUNT_OF(json_serdes); i++)
         if (is(table->serde, json_serdes[i]))
             return PS_OK;
-    if (is(table->serde, OPENX))
-        return ps_err_set(
-            err, "its serde is that of OpenX, which reads days and times in ways of its own: take %s",
-            json_serdes[1]);
-    return ps_err_set(err, "its serde %.*s is not known here: known are %s, %s and %s",
-                      (int)table->serde.length, table->serde.data, LAZY, json_serdes[0], json_serdes[1]);
+    format->is_openx = is(table->serde, OPENX);
+    if (format->is_openx)
+        return PS_OK;
+    return ps_err_set(err, "its serde %.*s is not known here: known are %s, %s, %s and %s",
+                      (int)table->serde.length, table->serde.data, LAZY, json_serdes[0], json_serdes[1],
+                      OPENX);
 }
 
 /* What would make Hive read other rows than were written. */
@@ -114,12 +115,18 @@ enum ps_status ps_hive_text_format_read(const struct ps_hive_table *table, const
         if ((format->is_json ? check_type(type, err) : ps_hive_nested_check(type, err)) != PS_OK)
             return ps_err_append(err, "column %s", row_type->names[i]);
     }
-    return PS_OK;
+    return format->is_openx ? ps_hive_openx_read(&table->serde_parameters, row_type, format, err) : PS_OK;
+}
+
+void ps_hive_text_format_free(struct ps_hive_text_format *format)
+{
+    free(format->mappings);
+    format->mappings = NULL;
 }
 
 bool ps_hive_text_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
                          const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err)
 {
-    return format->is_json ? ps_hive_json_append(row_type, row, line, err)
+    return format->is_json ? ps_hive_json_append(format, row_type, row, line, err)
                            : ps_hive_lazy_append(format, row_type, row, line, err);
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 
 struct json {
+    const struct ps_hive_text_format *format;
     struct ps_byte_buffer *line;
     struct ps_err *err;
     const char *column;
@@ -65,6 +66,10 @@ static bool put_key(struct json *json, const struct ps_orc_type *type, const str
 
 static bool put_map(struct json *json, const struct ps_orc_type *type, const struct ps_orc_value *value)
 {
+    for (uint32_t i = 1; json->format->is_openx && i < value->item_count; i += 2)
+        if (value->items[i].null)
+            return ps_hive_text_wrong(json->err, json->column,
+                                      "a null in a map, which the serde of OpenX does not read");
     for (uint32_t i = 0; i + 1 < value->item_count; i += 2)
         if (!put(json, i == 0 ? "{" : ",", 1) || !put_key(json, type->children[0], &value->items[i]) ||
             !put_value(json, type->children[1], &value->items[i + 1]))
@@ -91,8 +96,9 @@ static bool put_struct(struct json *json, const struct ps_orc_type *type, const 
     for (uint32_t i = 0; i < type->child_count; i++) {
         if (value->items[i].null)
             continue;
+        const char *name = ps_hive_openx_name(json->format, type->names[i]);
         json->column = is_row ? type->names[i] : json->column;
-        if ((!is_first && !put(json, ",", 1)) || !put_string(json, type->names[i], strlen(type->names[i])) ||
+        if ((!is_first && !put(json, ",", 1)) || !put_string(json, name, strlen(name)) ||
             !put(json, ":", 1) || !put_value(json, type->children[i], &value->items[i]))
             return false;
         is_first = false;
@@ -116,9 +122,9 @@ static bool put_value(struct json *json, const struct ps_orc_type *type, const s
     }
 }
 
-bool ps_hive_json_append(const struct ps_orc_type *row_type, const struct ps_orc_value *row,
-                         struct ps_byte_buffer *line, struct ps_err *err)
+bool ps_hive_json_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
+                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err)
 {
-    struct json json = {.line = line, .err = err};
+    struct json json = {.format = format, .line = line, .err = err};
     return put_struct(&json, row_type, row) && put(&json, "\n", 1);
 }

@@ -11,5 +11,11 @@ bool ps_hive_text_wrong(struct ps_err *err, const char *column, const char *form
 
 bool ps_hive_lazy_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
                          const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err);
-bool ps_hive_json_append(const struct ps_orc_type *row_type, const struct ps_orc_value *row,
-                         struct ps_byte_buffer *line, struct ps_err *err);
+bool ps_hive_json_append(const struct ps_hive_text_format *format, const struct ps_orc_type *row_type,
+                         const struct ps_orc_value *row, struct ps_byte_buffer *line, struct ps_err *err);
+
+/* openx.c: what the table's serde properties say, and whether all its columns can be written. */
+enum ps_status ps_hive_openx_read(const struct ps_hive_pairs *parameters, const struct ps_orc_type *row_type,
+                                  struct ps_hive_text_format *format, struct ps_err *err);
+/* The name of a struct's field, or of a column, in the file. */
+const char *ps_hive_openx_name(const struct ps_hive_text_format *format, const char *field);

@@ -44,7 +44,7 @@ static struct {
     size_t link_count;
     struct ps_test_metastore_table table;
     bool is_dropped; /* the table */
-    char partitions[PARTITIONS_MAX][128];
+    char partitions[PARTITIONS_MAX][512];
     size_t partition_count;
     enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
     size_t txn_count;

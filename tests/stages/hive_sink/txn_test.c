@@ -267,10 +267,17 @@ static void test_a_partition_that_is_too_long(void **unused)
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
     struct ps_lease *lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    day[252] = '\0'; /* "day=" and this: no name of a directory */
+    lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    memset(day, 'x', sizeof day - 1);
     day[2047] = '\0';
     lease = PS_LEASE(&stage, PS_HIVE_DAY("b", day));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
     assert_int_equal(ps_test_metastore_calls("append_partition"), 1);
+    day[251] = '\0';
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("b", day)));
+    ps_test_hive_expect_rows(day, "b\n");
     ps_test_stage_fini(&stage);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define LAZY "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+#define OPENX "org.openx.data.jsonserde.JsonSerDe"
 #define JSON "org.apache.hadoop.hive.serde2.JsonSerDe"
 #define TEXT_INPUT "org.apache.hadoop.mapred.TextInputFormat"
 
@@ -200,7 +201,6 @@ static void test_tables_that_are_refused(void **unused)
                    "its files are not text (org.apache.hadoop.mapred.SequenceFileInputFormat)");
     assert_refused((struct kind){.serde = "org.apache.hadoop.hive.serde2.OpenCSVSerde"},
                    "OpenCSVSerde is not known");
-    assert_refused((struct kind){.serde = "org.openx.data.jsonserde.JsonSerDe"}, "OpenX");
     assert_refused((struct kind){.serde = LAZY, .bucket_count = 4}, "it has buckets");
     assert_refused((struct kind){.serde = LAZY, .parameters = {"skip.header.line.count", "1"}},
                    "pass over lines");
@@ -311,16 +311,50 @@ static void test_any_row_as_text(void **unused)
     close_table();
 }
 
+/* OpenX's serde: its names, and what it cannot read. */
+static void test_openx(void **unused)
+{
+    static const struct {
+        const char *columns, *reason;
+    } refused[] = {
+        {"a:decimal(7,2)", "does not read such values"},
+        {"a:array<timestamp>", "does not read such values"},
+        {"a:struct<b:binary>", "does not read such values"},
+        {"a:map<string,int>", "'case.insensitive' = 'false'"},
+        {"a:int,b:int,ts:int", "ts have the same name in its files, B"},
+    };
+    (void)unused;
+    assert_int_equal(
+        open_table(&(struct kind){.columns = "ts:int,s:struct<ts:double,x:string>,a:array<boolean>",
+                                  .serde = OPENX,
+                                  .serde_parameters = {"mapping.ts", "TimeStamp", "mapping.x", "b"}}),
+        PS_OK);
+    assert_line("{\"ts\":1,\"s\":{\"ts\":0.5,\"x\":\"\"},\"a\":[true,null]}",
+                "{\"TimeStamp\":1,\"s\":{\"TimeStamp\":0.5,\"b\":\"\"},\"a\":[true,null]}\n");
+    ps_hive_text_format_free(&format);
+    close_table();
+    assert_int_equal(open_table(&(struct kind){.columns = "m:map<string,int>",
+                                               .serde = OPENX,
+                                               .serde_parameters = {"case.insensitive", "false"}}),
+                     PS_OK);
+    assert_line("{\"m\":{\"Key\":1}}", "{\"m\":{\"Key\":1}}\n");
+    assert_no_line("{\"m\":{\"Key\":null}}", "column m: a null in a map");
+    ps_hive_text_format_free(&format);
+    close_table();
+    for (unsigned i = 0; i < PS_COUNT_OF(refused); i++)
+        assert_refused((struct kind){.columns = refused[i].columns,
+                                     .serde = OPENX,
+                                     .serde_parameters = {"mapping.ts", "B"}},
+                       refused[i].reason);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_values),
-        cmocka_unit_test(test_nested_values),
-        cmocka_unit_test(test_escapes),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_tables_that_are_refused),
-        cmocka_unit_test(test_any_row_as_json),
-        cmocka_unit_test(test_any_row_as_text),
+        cmocka_unit_test(test_plain_values),    cmocka_unit_test(test_nested_values),
+        cmocka_unit_test(test_escapes),         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_openx),           cmocka_unit_test(test_tables_that_are_refused),
+        cmocka_unit_test(test_any_row_as_json), cmocka_unit_test(test_any_row_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
