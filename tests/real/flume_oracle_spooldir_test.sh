@@ -187,7 +187,11 @@ with open('$work/shared/spool/large', 'w') as out:
     flow_file "$work/shared/second" >"$work/second.properties"
     start "$work/first" "${engines[$first]}"
     for ((i = 0; i < 6000; i++)); do
-        [[ -e $meta ]] && (($(position "$meta" 2>/dev/null || echo 0) > 100000)) && break
+        if [[ -e $meta ]]; then # it stands still while its position is read: on a busy machine that takes longer than the rest of the file
+            kill -STOP "$agent"
+            (($(position "$meta" 2>/dev/null || echo 0) > 100000)) && break
+            kill -CONT "$agent"
+        fi
         [[ ! -e $work/shared/spool/large.COMPLETED ]] || break
         sleep 0.01
     done
