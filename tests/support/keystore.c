@@ -1,16 +1,14 @@
 #include "tests/support/keystore.h"
+#include "tests/support/source_tree.h"
 
 #include <openssl/x509.h>
 #include <stdio.h>
 
 const char *ps_test_store_fixture(const char *name)
 {
-    static char path[4][512];
-    static unsigned turn;
-    const char *source = getenv("PENSTOCK_SOURCE");
-    char *out = path[turn++ % 4];
-    snprintf(out, sizeof path[0], "%s/tests/stages/data/stores/%s", source != NULL ? source : ".", name);
-    return out;
+    char path[256];
+    (void)snprintf(path, sizeof path, "tests/stages/data/stores/%s", name);
+    return ps_test_source_path(path);
 }
 
 struct ps_keystore *ps_test_store_open(const char *path, const char *type, const char *password,

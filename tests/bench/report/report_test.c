@@ -4,6 +4,7 @@
 #include "bench/report/figure.h"
 #include "bench/report/parts.h"
 #include "bench/report/svg.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/support.h"
 
 #include <dirent.h>
@@ -218,10 +219,7 @@ static void text_is_never_markup(void **state)
 
 static json_t *sample(void)
 {
-    char path[512];
-    snprintf(path, sizeof(path), "%s/tests/bench/data/plan-result.json",
-             getenv("PENSTOCK_SOURCE") ? getenv("PENSTOCK_SOURCE") : ".");
-    json_t *result = json_load_file(path, 0, NULL);
+    json_t *result = json_load_file(ps_test_source_path("tests/bench/data/plan-result.json"), 0, NULL);
     assert_non_null(result);
     return result;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "regex/java/java.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/support.h"
 
 /* One subject of a pattern. */
@@ -36,12 +37,11 @@ struct table {
 
 static inline char *table_read(size_t *length)
 {
-    char path[4096];
-    const char *file_name = getenv("PENSTOCK_REGEX_TABLE"), *source = getenv("PENSTOCK_SOURCE");
-    snprintf(path, sizeof path, "%s/tests/regex/data/java_regex_table.txt", source != NULL ? source : ".");
-    FILE *file = fopen(file_name != NULL ? file_name : path, "rbe");
+    const char *other = getenv("PENSTOCK_REGEX_TABLE");
+    const char *path = other != NULL ? other : ps_test_source_path("tests/regex/data/java_regex_table.txt");
+    FILE *file = fopen(path, "rbe");
     if (file == NULL)
-        fail_msg("%s: %s", file_name != NULL ? file_name : path, strerror(errno));
+        fail_msg("%s: %s", path, strerror(errno));
     fseek(file, 0, SEEK_END);
     long size = ftell(file);
     rewind(file);

@@ -1,6 +1,7 @@
 /* The problems of bad rules files: compares tests/regex/data/rules/<name>.rules with <name>.problems, line
  * for line. With PENSTOCK_GOLDEN=write the .problems files are written instead. The reason for a bad expression
  * belongs to regex/java/java.c and is left out here; its place is compared. */
+#include "tests/support/source_tree.h"
 #include "tests/support/support.h"
 
 #include <glob.h>
@@ -76,10 +77,7 @@ static void test_corpus(void **state)
 {
     (void)state;
     glob_t files;
-    const char *source = getenv("PENSTOCK_SOURCE");
-    if (source != NULL)
-        assert_int_equal(chdir(source), 0);
-    assert_int_equal(chdir("tests/regex/data/rules"), 0);
+    assert_int_equal(chdir(ps_test_source_path("tests/regex/data/rules")), 0);
     assert_int_equal(glob("*.rules", 0, NULL, &files), 0);
     assert_in_range(files.gl_pathc, 9, 1000);
     for (size_t i = 0; i < files.gl_pathc; i++)

@@ -1,6 +1,7 @@
 /* Defaults of Flume's Kafka clients, recorded by tests/real/kafka_defaults/record.sh, against ours: each is the same, or in
  * the list of differences that docs/KAFKA_PROPERTIES.md prints. */
 #include "tests/stages/kafka/properties_support.h"
+#include "tests/support/source_tree.h"
 
 /* Properties that the stages set by rules of their own, and a command line that is not a value of Java's. */
 static bool is_set_elsewhere(const char *name)
@@ -66,10 +67,8 @@ static void compare(enum ps_kafka_client client, const struct ps_kafka_property 
 static void test_recorded_defaults(void **state)
 {
     (void)state;
-    char path[512], line[512], client_name[16], name[128], value[256];
-    const char *source = getenv("PENSTOCK_SOURCE");
-    snprintf(path, sizeof path, "%s/tests/stages/data/kafka_defaults.txt", source != NULL ? source : ".");
-    FILE *file = fopen(path, "r");
+    char line[512], client_name[16], name[128], value[256];
+    FILE *file = fopen(ps_test_source_path("tests/stages/data/kafka_defaults.txt"), "r");
     assert_non_null(file);
     unsigned compared = 0;
     while (fgets(line, sizeof line, file) != NULL) {

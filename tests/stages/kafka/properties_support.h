@@ -2,6 +2,7 @@
  * them. */
 #pragma once
 
+#include "tests/support/keystore.h"
 #include "tests/support/support.h"
 
 #include "stages/kafka/properties_table.h"
@@ -24,16 +25,6 @@ static inline void note(void *argument, enum ps_log_level severity, const char *
 }
 
 static const struct ps_notes notes = {.report = note};
-
-static inline const char *fixture(const char *name)
-{
-    static char path[4][512];
-    static unsigned turn;
-    const char *source = getenv("PENSTOCK_SOURCE");
-    char *out = path[turn++ % 4];
-    snprintf(out, sizeof path[0], "%s/tests/stages/data/stores/%s", source != NULL ? source : ".", name);
-    return out;
-}
 
 /* Translates pairs; notes go to notes_text, their worst severity to `worst`. */
 static inline enum ps_status translate_all(enum ps_kafka_client client, const struct ps_pair *pairs,

@@ -1,6 +1,7 @@
 /* The table of Kafka client properties compared with Java's list of names, with librdkafka, and with its
  * page. */
 #include "tests/stages/kafka/properties_support.h"
+#include "tests/support/source_tree.h"
 
 /* clang-format off */
 /* Every name of ProducerConfig, ConsumerConfig and AdminClientConfig in kafka-clients 2.7.2 and 3.9.2. */
@@ -212,9 +213,7 @@ static void test_partitioner(void **state)
 static void test_document(void **state)
 {
     (void)state;
-    char path[512];
-    const char *source = getenv("PENSTOCK_SOURCE");
-    snprintf(path, sizeof path, "%s/docs/KAFKA_PROPERTIES.md", source != NULL ? source : ".");
+    const char *path = ps_test_source_path("docs/KAFKA_PROPERTIES.md");
     if (getenv("PENSTOCK_REGENERATE") != NULL && strcmp(getenv("PENSTOCK_REGENERATE"), "1") == 0) {
         FILE *out = fopen(path, "w");
         assert_non_null(out);

@@ -99,10 +99,10 @@ static void test_stores(void **state)
     (void)state;
     struct ps_pair pairs[] = {
         {.key = "security.protocol", .value = "SSL"},
-        {.key = "ssl.keystore.location", .value = fixture("chain.jks")},
+        {.key = "ssl.keystore.location", .value = ps_test_store_fixture("chain.jks")},
         {.key = "ssl.keystore.password", .value = "changeit"},
         {.key = "ssl.key.password", .value = "keysecret"},
-        {.key = "ssl.truststore.location", .value = fixture("trust.p12")},
+        {.key = "ssl.truststore.location", .value = ps_test_store_fixture("trust.p12")},
         {.key = "ssl.truststore.password", .value = "changeit"},
         {.key = "ssl.truststore.type", .value = "JKS"},
     };
@@ -137,9 +137,9 @@ static void test_stores(void **state)
     ps_kafka_settings_fini(&settings);
 
     /* Only the protocol is set: Flume's global stores are used. */
-    struct ps_tls_globals globals = {.keystore = fixture("server.p12"),
+    struct ps_tls_globals globals = {.keystore = ps_test_store_fixture("server.p12"),
                                      .keystore_password = "changeit",
-                                     .truststore = fixture("trust.jks"),
+                                     .truststore = ps_test_store_fixture("trust.jks"),
                                      .truststore_password = "changeit"};
     assert_int_equal(translate_all(C, pairs, 1, &globals, &settings, &err), PS_OK);
     assert_non_null(ps_kafka_settings_get(&settings, "ssl.key.pem"));
@@ -163,7 +163,7 @@ static void test_stores(void **state)
     ps_kafka_settings_fini(&settings);
 
     static char key[16384];
-    FILE *file = fopen(fixture("server.pem"), "r");
+    FILE *file = fopen(ps_test_store_fixture("server.pem"), "r");
     assert_non_null(file);
     key[fread(key, 1, sizeof key - 1, file)] = '\0';
     fclose(file);
@@ -200,10 +200,10 @@ static void test_client_certificate(void **state)
 
     const struct ps_pair pairs[] = {
         {.key = "security.protocol", .value = "SSL"},
-        {.key = "ssl.keystore.location", .value = fixture("chain.jks")},
+        {.key = "ssl.keystore.location", .value = ps_test_store_fixture("chain.jks")},
         {.key = "ssl.keystore.password", .value = "changeit"},
         {.key = "ssl.key.password", .value = "keysecret"},
-        {.key = "ssl.truststore.location", .value = fixture("trust.jks")},
+        {.key = "ssl.truststore.location", .value = ps_test_store_fixture("trust.jks")},
         {.key = "ssl.truststore.password", .value = "changeit"},
     };
     struct ps_kafka_settings settings;
@@ -225,9 +225,10 @@ static void test_client_certificate(void **state)
                      RD_KAFKA_RESP_ERR_NO_ERROR);
 
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    assert_int_equal(SSL_CTX_use_certificate_chain_file(context, fixture("server.pem")), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey_file(context, fixture("server.pem"), SSL_FILETYPE_PEM), 1);
-    assert_int_equal(SSL_CTX_load_verify_locations(context, fixture("root.pem"), NULL), 1);
+    assert_int_equal(SSL_CTX_use_certificate_chain_file(context, ps_test_store_fixture("server.pem")), 1);
+    assert_int_equal(
+        SSL_CTX_use_PrivateKey_file(context, ps_test_store_fixture("server.pem"), SSL_FILETYPE_PEM), 1);
+    assert_int_equal(SSL_CTX_load_verify_locations(context, ps_test_store_fixture("root.pem"), NULL), 1);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     int fd = accept(listener, NULL, NULL);
     assert_true(fd >= 0);

@@ -1,6 +1,7 @@
 /* DIGEST-MD5: the example of RFC 2831, and what Java's own client and server sent each other (tests/stages/sasl/data/digest_md5.txt;
  * tests/real/digest_md5_test.sh has Java make another such file each time, which DIGEST_MD5_RECORD names). */
 #include "stages/sasl/digest_md5.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -152,6 +153,8 @@ static void test_choice(void **state)
 
 /* ---- what Java recorded ---- */
 
+#define RECORD "tests/stages/sasl/data/digest_md5.txt"
+
 struct record {
     char level[16], cipher[16], challenge[512], cnonce[64], response[64];
     struct ps_sasl *sasl;
@@ -236,11 +239,10 @@ static void read_line(struct record *record, char *line)
 static void test_java(void **state)
 {
     (void)state;
-    const char *named = getenv("DIGEST_MD5_RECORD"), *tree = getenv("PENSTOCK_SOURCE");
+    const char *named = getenv("DIGEST_MD5_RECORD");
     struct record record = {.sasl = NULL};
-    char path[1024], line[2048];
-    snprintf(path, sizeof path, "%s/tests/stages/sasl/data/digest_md5.txt", tree != NULL ? tree : ".");
-    FILE *file = fopen(named != NULL ? named : path, "r");
+    char line[2048];
+    FILE *file = fopen(named != NULL ? named : ps_test_source_path(RECORD), "r");
     assert_non_null(file);
     while (fgets(line, sizeof line, file) != NULL)
         read_line(&record, line);
@@ -257,11 +259,9 @@ static void test_damage(void **state)
 {
     (void)state;
     struct record record = {.sasl = NULL};
-    char path[1024], line[2048], copy[2048];
-    const char *tree = getenv("PENSTOCK_SOURCE");
+    char line[2048], copy[2048];
     unsigned refused = 0;
-    snprintf(path, sizeof path, "%s/tests/stages/sasl/data/digest_md5.txt", tree != NULL ? tree : ".");
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(ps_test_source_path(RECORD), "r");
     assert_non_null(file);
     char last[256] = "";
     while (fgets(line, sizeof line, file) != NULL) {

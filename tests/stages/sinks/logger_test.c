@@ -1,5 +1,6 @@
 /* Sink logger: lines like those of a real EventHelper.dumpEvent (data/dumps.txt, recorded by
  * tests/real/flume_tables). */
+#include "tests/support/source_tree.h"
 #include "tests/support/stage.h"
 
 #include <fcntl.h>
@@ -55,9 +56,8 @@ static void unescape(char *text)
 static void test_as_flume(void **unused)
 {
     (void)unused;
-    char path[512], line[16384];
-    snprintf(path, sizeof path, "%s/tests/stages/data/dumps.txt", getenv("PENSTOCK_SOURCE"));
-    FILE *file = fopen(path, "r");
+    char line[16384];
+    FILE *file = fopen(ps_test_source_path("tests/stages/data/dumps.txt"), "r");
     assert_non_null(file);
     assert_non_null(fgets(line, sizeof line, file)); /* the comment */
     size_t cases = 0;

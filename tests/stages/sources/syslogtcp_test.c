@@ -1,4 +1,5 @@
 #include "tests/support/net.h"
+#include "tests/support/source_tree.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -279,8 +280,7 @@ static void tls_step(struct ps_test_stage *stage, SSL *ssl, int result)
 static void test_tls(void **unused)
 {
     (void)unused;
-    char store[512];
-    snprintf(store, sizeof store, "%s/tests/stages/data/stores/server.p12", getenv("PENSTOCK_SOURCE"));
+    const char *store = ps_test_source_path("tests/stages/data/stores/server.p12");
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "ssl", "true", "keystore", store, "keystore-password", "changeit",
                           "keystore-type", "PKCS12"));

@@ -1,5 +1,6 @@
 /* Unfinished lines and the memory budget: they neither stop a source nor outlive their connections. */
 #include "tests/support/net.h"
+#include "tests/support/source_tree.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -356,8 +357,7 @@ static void test_idle_timeout(void **unused)
 
 static void start_tls(struct ps_test_stage *stage, uint64_t budget_bytes)
 {
-    char store[512];
-    snprintf(store, sizeof store, "%s/tests/stages/data/stores/server.p12", getenv("PENSTOCK_SOURCE"));
+    const char *store = ps_test_source_path("tests/stages/data/stores/server.p12");
     ps_test_stage_init_sized(stage, &ps_source_syslogtcp, budget_bytes);
     assert_int_equal(
         ps_test_stage_bind(stage, PS_KEYS("host", "127.0.0.1", "port", "0", "ssl", "true", "keystore", store,

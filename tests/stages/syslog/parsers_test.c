@@ -1,5 +1,6 @@
 /* Both syslog parsers against tables recorded from Flume 1.11.0's own classes (tests/stages/data/syslog,
  * recorded by tests/real/flume_tables): time zones, daylight saving, years, keepFields, sizes, malformed input. */
+#include "tests/support/source_tree.h"
 #include "tests/support/syslog.h"
 
 #include <dirent.h>
@@ -87,8 +88,8 @@ static size_t run_table(const char *path)
 static void test_tables(void **unused)
 {
     (void)unused;
-    char folder[512], path[1024];
-    snprintf(folder, sizeof folder, "%s/tests/stages/data/syslog", getenv("PENSTOCK_SOURCE"));
+    const char *folder = ps_test_source_path("tests/stages/data/syslog");
+    char path[4096 + 256];
     DIR *directory = opendir(folder);
     assert_non_null(directory);
     size_t cases = 0;

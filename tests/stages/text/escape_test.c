@@ -1,6 +1,7 @@
 /* stages/escape: expansions as a real Flume's BucketPath made them (data/escapes.txt, recorded by
  * tests/real/flume_tables), and what it cannot show. */
 #include "stages/text/escape.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -29,9 +30,8 @@ static struct expansion expand(struct ps_test_stage *stage, const struct ps_esca
 static void test_as_flume(void **unused)
 {
     (void)unused;
-    char path[512], line[4096];
-    snprintf(path, sizeof path, "%s/tests/stages/data/escapes.txt", getenv("PENSTOCK_SOURCE"));
-    FILE *file = fopen(path, "r");
+    char line[4096];
+    FILE *file = fopen(ps_test_source_path("tests/stages/data/escapes.txt"), "r");
     assert_non_null(file);
     assert_non_null(fgets(line, sizeof line, file)); /* the comment */
     struct ps_test_stage stage;

@@ -1,5 +1,6 @@
 /* stages/text/java_map: the order of a real HashMap, from tables a JDK printed (tests/real/flume_tables). */
 #include "stages/text/java_map.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -33,9 +34,8 @@ static size_t split(char *line, char **words, size_t room)
 static void test_order_of_a_real_one(void **unused)
 {
     (void)unused;
-    char path[512], own[8192], later[8192], order[8192];
-    snprintf(path, sizeof path, "%s/tests/stages/data/java_map.txt", getenv("PENSTOCK_SOURCE"));
-    FILE *file = fopen(path, "r");
+    char own[8192], later[8192], order[8192];
+    FILE *file = fopen(ps_test_source_path("tests/stages/data/java_map.txt"), "r");
     assert_non_null(file);
     assert_non_null(fgets(own, sizeof own, file)); /* the comment */
     struct ps_java_map map;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "stages/text/joda_date.h"
+#include "tests/support/source_tree.h"
 #include "tests/support/support.h"
 
 #define SHOWN_MAX 40
@@ -59,10 +60,9 @@ static void check_text(struct replay *replay, const char *text, const char *joda
 static void test_table(void **state)
 {
     (void)state;
-    const char *source = getenv("PENSTOCK_SOURCE"), *other = getenv("PENSTOCK_JODA_TABLE");
-    char path[4096];
-    snprintf(path, sizeof path, "%s/tests/stages/data/joda_date_table.txt", source != NULL ? source : ".");
-    FILE *file = fopen(other != NULL ? other : path, "re");
+    const char *other = getenv("PENSTOCK_JODA_TABLE");
+    const char *path = other != NULL ? other : ps_test_source_path("tests/stages/data/joda_date_table.txt");
+    FILE *file = fopen(path, "re");
     if (file == NULL)
         fail_msg("%s: %s", path, strerror(errno));
     struct replay replay = {.arena = ps_arena_create()};

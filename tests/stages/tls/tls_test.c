@@ -1,5 +1,6 @@
 /* The server side of TLS, in one process: stages/tls/tls.c on one end of a socket pair, an OpenSSL client on
  * the other. */
+#include "tests/support/keystore.h"
 #include "tests/support/support.h"
 
 #include "stages/tls/tls.h"
@@ -22,20 +23,10 @@ struct plan {
 
 static const struct ps_option rows[] = {PS_TLS_OPTION_ROWS(struct plan, tls), PS_OPTION_END};
 
-static const char *fixture(const char *name)
-{
-    static char path[4][512];
-    static unsigned turn;
-    const char *source = getenv("PENSTOCK_SOURCE");
-    char *out = path[turn++ % 4];
-    snprintf(out, sizeof path[0], "%s/tests/stages/data/stores/%s", source != NULL ? source : ".", name);
-    return out;
-}
-
 static struct ps_tls_options server_options(void)
 {
     struct ps_tls_options options = {
-        .enabled = true, .keystore = fixture("server.p12"), .keystore_password = "changeit"};
+        .enabled = true, .keystore = ps_test_store_fixture("server.p12"), .keystore_password = "changeit"};
     return options;
 }
 
@@ -100,7 +91,8 @@ static void pair_open(struct pair *pair, const struct ps_tls_server *server)
 {
     sockets_open(pair, server);
     pair->context = SSL_CTX_new(TLS_client_method());
-    assert_int_equal(SSL_CTX_load_verify_locations(pair->context, fixture("root.pem"), NULL), 1);
+    assert_int_equal(SSL_CTX_load_verify_locations(pair->context, ps_test_store_fixture("root.pem"), NULL),
+                     1);
     SSL_CTX_set_verify(pair->context, SSL_VERIFY_PEER, NULL);
 }
 
@@ -154,7 +146,7 @@ static void test_talk(void **state)
     static const char *const stores[] = {"server.p12", "server.pem", "several.jks", "java.p12"};
     for (size_t i = 0; i < PS_COUNT_OF(stores); i++) {
         struct ps_tls_options options = server_options();
-        options.keystore = fixture(stores[i]);
+        options.keystore = ps_test_store_fixture(stores[i]);
         options.keystore_type = "JKS";
         struct ps_tls_server *server = build(&options);
         struct pair pair;
@@ -338,7 +330,7 @@ static void test_key_kinds(void **state)
 {
     (void)state;
     struct ps_tls_options options = server_options();
-    options.keystore = fixture("several.jks");
+    options.keystore = ps_test_store_fixture("several.jks");
     struct ps_tls_server *server = build(&options);
     static const struct {
         const char *algorithms;
@@ -364,18 +356,19 @@ static void test_bad_settings(void **state)
     (void)state;
     struct ps_tls_options options = {.enabled = true};
     expect_refused(&options, NULL, "keystore is missing");
-    options.keystore = fixture("server.p12");
+    options.keystore = ps_test_store_fixture("server.p12");
     expect_refused(&options, NULL, "keystore-password is missing");
     options.keystore_password = "Mistaken99";
     expect_refused(&options, NULL, "keystore: store ");
     expect_refused(&options, NULL, "password from keystore-password");
     options.keystore_password = "changeit";
-    options.keystore = fixture("trust.jks");
+    options.keystore = ps_test_store_fixture("trust.jks");
     expect_refused(&options, NULL, "no private key");
-    options.keystore =
-        fixture("chain.jks"); /* its key has another password than the store; Flume has no option for it */
+    options.keystore = ps_test_store_fixture(
+        "chain.jks"); /* its key has another password than the store; Flume has no option for it */
     expect_refused(&options, NULL, "wrong password for the private key");
-    struct ps_tls_globals globals = {.keystore = fixture("server.p12"), .keystore_password = "Mistaken99"};
+    struct ps_tls_globals globals = {.keystore = ps_test_store_fixture("server.p12"),
+                                     .keystore_password = "Mistaken99"};
     struct ps_tls_options empty = {.enabled = true};
     expect_refused(&empty, &globals, "password from javax.net.ssl.keyStorePassword");
     globals.keystore_password = "changeit";
