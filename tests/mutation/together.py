@@ -13,7 +13,9 @@ PS_MUTANT=7 in the environment turns bug 7 on. Every file reads it for itself be
 import re
 
 READS = """#include <stdlib.h>
-#pragma GCC diagnostic ignored "-Wunused"
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wempty-body"
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"

@@ -106,6 +106,8 @@ static void test_long_names(void **state)
         assert_int_equal(ps_name_service_find(configuration, "ha", &service, &err),
                          length < 128 ? PS_OK : PS_FAIL);
         assert_int_equal(service.count, length < 128);
+        if (length >= 128)
+            assert_non_null(strstr(err.text, "names no namenode"));
         ps_hadoop_configuration_free(configuration);
     }
 }
