@@ -393,6 +393,35 @@ static void test_broken_assumptions(void **state)
     }
 }
 
+static void note_tracker(void *argument, const struct ps_claim *claim)
+{
+    if (strcmp(claim->key, "trackerDir") == 0)
+        snprintf(argument, 256, "%s", claim->path);
+}
+
+/* What two sources must not share: a tracker that is named relatively is below its own directory. */
+static void test_claims(void **state)
+{
+    static const struct {
+        const char *tracker, *path;
+    } rows[] = {
+        {NULL, "/spool/one/.flumespool"}, {"state", "/spool/one/state"}, {"/spool/two", "/spool/two"}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        char path[256] = "";
+        ps_test_stage_init(&stage, &ps_source_spooldir);
+        assert_int_equal(
+            ps_test_stage_bind(&stage, PS_KEYS("spoolDir", "/spool/one",
+                                               rows[i].tracker != NULL ? "trackerDir" : "fileHeader",
+                                               rows[i].tracker != NULL ? rows[i].tracker : "false")),
+            PS_OK);
+        stage.ops->claims(stage.plan, &stage.context, note_tracker, path);
+        assert_string_equal(path, rows[i].path);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_keys(void **state)
 {
     (void)state;
@@ -450,6 +479,7 @@ int main(void)
         TEST(test_positions_at_the_end),
         TEST(test_the_directory_goes),
         TEST(test_broken_assumptions),
+        TEST(test_claims),
         TEST(test_keys),
         TEST(test_old_line_length),
     };
