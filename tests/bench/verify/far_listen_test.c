@@ -228,6 +228,11 @@ static void test_refused(void **state)
     ps_test_far_refused("tcp://no.such.host.invalid:0", "cannot resolve host");
     ps_test_far_refused("tcp://127.0.0.1", "a port is missing");
     ps_test_far_refused("udp://127.0.0.1:0/x", "write udp://HOST:PORT");
+    ps_test_far_refused("tcp://127.0.0.1:0//", "write tcp://HOST:PORT");
+    ps_test_far_open(&far, "tcp://127.0.0.1:0/"); /* as browsers write it */
+    ps_test_far_close(&far);
+    ps_test_far_open(&far, "udp://127.0.0.1:0/");
+    ps_test_far_close(&far);
     ps_test_far_refused("tcp://127.0.0.1:0?framing=none", "framing is detect, lines or octets");
     ps_test_far_refused("tcp://127.0.0.1:0?framin=lines", "did you mean `framing`");
 }
@@ -330,7 +335,8 @@ static void test_http(void **state)
     ps_test_far_open(&far, "http://127.0.0.1:0");
     int fd = ps_test_connect("127.0.0.1", port_of(&far)), other = ps_test_connect("127.0.0.1", port_of(&far));
     assert_int_equal(
-        post(&far, fd, "[{\"headers\":{\"a\":\"[1]\"},\"body\":\"one\"} , {\"body\":\"t\\\"wo]\"}]\n"), 200);
+        post(&far, fd, "\t\r\n [{\"headers\":{\"a\":\"[1]\"},\"body\":\"one\"} , {\"body\":\"t\\\"wo]\"}]\n"),
+        200);
     assert_int_equal(post(&far, other, "three\nfour\n\nfive"), 200);
     assert_int_equal(post(&far, fd, "{\"body\":\"six\"}\n{\"body\":\"seven\"}\n"), 200);
     assert_int_equal(post(&far, fd, "[Fri Oct 11 22:14:15 2026] no array\n"), 200);

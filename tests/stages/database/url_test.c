@@ -62,6 +62,25 @@ static void test_postgres(void **state)
     assert_string_equal(read_url("JDBC:PostgreSQL://h/%zz%").name, "%zz%");
 }
 
+/* Derby's databases that are no directories which can be written. */
+static void test_other_derbys(void **state)
+{
+    static const char *const urls[][2] = {{"jdbc:derby:memory:x", "keeps nothing"},
+                                          {"jdbc:derby:classpath:x", "cannot be written"},
+                                          {"jdbc:derby:jar:(/x.jar)y", "cannot be written"},
+                                          {"jdbc:derby://h/x", "network server"},
+                                          {"jdbc:derby:", "no name of a database"},
+                                          {"jdbc:derby:directory:;create=true", "no name of a database"}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
+        struct ps_jdbc_url url;
+        err = (struct ps_err){.length = 0};
+        assert_int_equal(ps_jdbc_url_read(arena, urls[i][0], &url, &err), PS_FAIL);
+        if (strstr(err.text, urls[i][1]) == NULL)
+            fail_msg("%s: %s", urls[i][0], err.text);
+    }
+}
+
 /* Every length of a URL is read within its bytes (the sanitizers look). */
 static void test_cut_urls(void **state)
 {
@@ -95,10 +114,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_derby),
-        cmocka_unit_test(test_sqlite),
-        cmocka_unit_test(test_postgres),
-        cmocka_unit_test(test_cut_urls),
+        cmocka_unit_test(test_derby),    cmocka_unit_test(test_other_derbys), cmocka_unit_test(test_sqlite),
+        cmocka_unit_test(test_postgres), cmocka_unit_test(test_cut_urls),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

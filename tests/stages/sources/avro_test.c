@@ -211,6 +211,7 @@ static void test_garbage(void **unused)
     send_call(good, 1, 64);
     expect_status(&stage, good, true, 1, PS_AVRO_OK);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), PS_COUNT_OF(texts));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), PS_COUNT_OF(texts));
     close(good);
     ps_test_stage_fini(&stage);
 }
