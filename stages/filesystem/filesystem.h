@@ -39,13 +39,21 @@ struct ps_file_status {
     bool directory;
 };
 
+/* What the whole file system has room for, and what a new file takes of it. */
+struct ps_file_space {
+    uint64_t capacity_bytes, remaining_bytes; /* each copy of a block counts */
+    uint64_t block_bytes;                     /* of a new file; 0: not known before the first one is made */
+    unsigned replication;                     /* the same */
+};
+
 /* The outcome of an operation; valid during the callback. */
 struct ps_file_answer {
     enum ps_file_error error;
     const char *reason; /* of an error: one line for the log, with the server and its message; else "" */
     const struct ps_file_status *entries; /* stat: one; list: the directory's */
     size_t entry_count;
-    const char *content; /* read */
+    const struct ps_file_space *space; /* measure */
+    const char *content;               /* read */
     size_t content_length;
 };
 
@@ -90,6 +98,8 @@ struct ps_filesystem_ops {
     void (*read)(struct ps_filesystem *, const char *path, size_t length_max, ps_file_done *, void *argument);
     void (*recover)(struct ps_filesystem *, const char *path, enum ps_file_recovery, ps_file_done *,
                     void *argument);
+    void (*measure)(struct ps_filesystem *, ps_file_done *,
+                    void *argument); /* how much room there is; one at a time; NULL: it cannot */
     uint64_t (*turn)(struct ps_filesystem *, const struct ps_now *now);
     void (*close)(struct ps_filesystem *);
 };

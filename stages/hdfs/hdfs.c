@@ -444,6 +444,7 @@ static const struct ps_filesystem_ops hdfs_ops = {
     .list = hdfs_list,
     .read = ps_hdfs_read,
     .recover = hdfs_recover,
+    .measure = ps_hdfs_measure,
     .turn = hdfs_turn,
     .close = hdfs_close,
 };

@@ -75,6 +75,11 @@ static void fill_defaults(struct ps_namenode_answer *answer, const ProtobufCMess
     answer->defaults = ((const PsHadoop__GetServerDefaultsResponse *)message)->server_defaults;
 }
 
+static void fill_stats(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
+{
+    answer->stats = (const PsHadoop__GetFsStatsResponse *)message;
+}
+
 static void fill_listing(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
 {
     answer->listing = ((const PsHadoop__GetListingResponse *)message)->dir_list;
@@ -106,6 +111,7 @@ static const struct ps_namenode_kind
     located_block = {&ps_hadoop__block_response__descriptor, fill_block, false, false},
     appended = {&ps_hadoop__append_response__descriptor, fill_append, false, false},
     server_defaults = {&ps_hadoop__get_server_defaults_response__descriptor, fill_defaults, false, false},
+    fs_stats = {&ps_hadoop__get_fs_stats_response__descriptor, fill_stats, false, false},
     listing = {&ps_hadoop__get_listing_response__descriptor, fill_listing, true, false},
     block_locations = {&ps_hadoop__get_block_locations_response__descriptor, fill_blocks, true, false},
     encryption_key = {&ps_hadoop__get_data_encryption_key_response__descriptor, fill_encryption_key, false,
@@ -209,6 +215,12 @@ void ps_namenode_get_server_defaults(struct ps_namenode *namenode, struct ps_nam
                                      ps_namenode_done *done)
 {
     begin_nothing(namenode, call, "getServerDefaults", &server_defaults, done);
+}
+
+void ps_namenode_get_fs_stats(struct ps_namenode *namenode, struct ps_namenode_call *call,
+                              ps_namenode_done *done)
+{
+    begin_nothing(namenode, call, "getFsStats", &fs_stats, done);
 }
 
 void ps_namenode_get_file_info(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,

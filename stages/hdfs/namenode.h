@@ -70,6 +70,7 @@ struct ps_namenode_answer {
     const PsHadoop__HdfsFileStatus *status;
     const PsHadoop__LocatedBlocks *blocks;
     const PsHadoop__FsServerDefaults *defaults;
+    const PsHadoop__GetFsStatsResponse *stats;
     const PsHadoop__DirectoryListing *listing;
     const PsHadoop__DataEncryptionKey *encryption_key;
     const PsHadoop__Token *token;
@@ -98,6 +99,9 @@ void ps_namenode_cancel(struct ps_namenode_call *call);
 /* answer->defaults */
 void ps_namenode_get_server_defaults(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                      ps_namenode_done *done);
+/* answer->stats: of the whole file system. */
+void ps_namenode_get_fs_stats(struct ps_namenode *namenode, struct ps_namenode_call *call,
+                              ps_namenode_done *done);
 /* answer->status; PS_FILE_MISSING without an entry. */
 void ps_namenode_get_file_info(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                                ps_namenode_done *done);

@@ -53,7 +53,10 @@ struct ps_hdfs {
     enum { PS_DEFAULTS_NONE, PS_DEFAULTS_ASKED, PS_DEFAULTS_KNOWN } defaults;
     struct ps_namenode_call defaults_call;
     struct ps_hadoop_security *security;
-    struct ps_namenode_call key_call; /* of a data encryption key, when the one that is here ends */
+    struct ps_namenode_call key_call;   /* of a data encryption key, when the one that is here ends */
+    struct ps_namenode_call space_call; /* of the one measure that is under way */
+    ps_file_done *space_done;
+    void *space_argument;
     unsigned replication;
     uint64_t block_size_bytes;
     struct ps_hdfs_stream *streams;
@@ -244,6 +247,11 @@ void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t len
 void ps_hdfs_readers_go_on(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome);
 /* Without a word. */
 void ps_hdfs_reader_free(struct ps_hdfs_reader *reader);
+
+/* ---- space.c ---- */
+
+/* ps_filesystem_ops.measure. One at a time. */
+void ps_hdfs_measure(struct ps_filesystem *filesystem, ps_file_done *done, void *argument);
 
 /* ---- hdfs.c ---- */
 

@@ -1,5 +1,6 @@
 #include "stages/hdfs/probe.h"
 
+#include "core/quantity.h"
 #include "stages/hdfs/open.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct trial {
     enum ps_file_error error; /* of the last operation */
     char reason[PS_FILE_REASON_BYTES];
     bool is_directory;
+    struct ps_file_space space;
     char directory[PATH_BYTES];
 };
 
@@ -35,6 +37,8 @@ static void answered(void *argument, const struct ps_file_answer *answer)
     snprintf(trial->reason, sizeof trial->reason, "%s", answer->reason != NULL ? answer->reason : "");
     trial->is_directory =
         answer->error == PS_FILE_OK && answer->entry_count > 0 && answer->entries[0].directory;
+    if (answer->error == PS_FILE_OK && answer->space != NULL)
+        trial->space = *answer->space;
 }
 
 static void begin(struct trial *trial)
@@ -173,6 +177,32 @@ static void try_file(struct trial *trial)
         ps_probe_ok(trial->probe, "%s: %s: a file was written, and removed again", trial->what->key, what);
 }
 
+/* After the file, by which the namenode's defaults are known. Whoever may not ask is not told. */
+static void try_space(struct trial *trial)
+{
+    const struct ps_file_space *space = &trial->space;
+    char what[TEXT_BYTES], cause[256];
+    if (trial->filesystem->ops->measure == NULL)
+        return;
+    begin(trial);
+    trial->filesystem->ops->measure(trial->filesystem, answered, trial);
+    if (await(trial) != PS_FILE_OK)
+        return;
+    snprintf(what, sizeof what, "%s: room on %s: %s of %s are left", trial->what->key, trial->what->url,
+             ps_quantity_print_bytes(space->remaining_bytes).text,
+             ps_quantity_print_bytes(space->capacity_bytes).text);
+    if (space->block_bytes > 0 && space->remaining_bytes / space->block_bytes < space->replication) {
+        snprintf(cause, sizeof cause, "less than a block of %s takes, of which new files have %u copies",
+                 ps_quantity_print_bytes(space->block_bytes).text, space->replication);
+        ps_probe_failed(trial->probe, what, cause, "free space, or add datanodes (hdfs dfsadmin -report)");
+    } else if (space->block_bytes > 0) {
+        ps_probe_ok(trial->probe, "%s; new files have blocks of %s, %u copies", what,
+                    ps_quantity_print_bytes(space->block_bytes).text, space->replication);
+    } else {
+        ps_probe_ok(trial->probe, "%s", what);
+    }
+}
+
 void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesystem *filesystem, int epoll_fd,
                                 const struct ps_hadoop_probe *what)
 {
@@ -186,6 +216,7 @@ void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesyst
     ps_probe_ok(probe, "%s: %s: answers", what->key, text);
     if (trial.is_directory) {
         try_file(&trial);
+        try_space(&trial);
         return;
     }
     snprintf(trial.reason, sizeof trial.reason, "it is a file");

@@ -1,6 +1,6 @@
 /* What `penstock check --probe` tries of a file system of Hadoop's: whether it answers and to whom, and whether a file can be written
  * where a sink is to write. The file is small, gets its own name ("_penstock_probe_..", which Hive and MapReduce pass over), and
- * is removed; so datanodes are tried, too, which a namenode's answer says nothing about. Thread: control. */
+ * is removed; so datanodes are tried, too, which a namenode's answer says nothing about. Then how much room is left on HDFS. Thread: control. */
 #pragma once
 
 #include "core/probe.h"

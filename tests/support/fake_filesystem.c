@@ -47,7 +47,8 @@ static struct {
         unsigned begun;
     } kinds[PS_TEST_OPERATIONS];
     unsigned replicas, configured, open;
-    struct stream *streams; /* open */
+    struct ps_file_space space; /* all 0: it cannot be measured */
+    struct stream *streams;     /* open */
 } fake;
 
 static void outcome_free(struct outcome *outcome)
@@ -110,6 +111,20 @@ void ps_test_files_replicas(unsigned current, unsigned configured)
 {
     fake.replicas = current;
     fake.configured = configured;
+}
+
+void ps_test_files_space(const struct ps_file_space *space)
+{
+    fake.space = *space;
+}
+
+static void fake_measure(struct ps_filesystem *filesystem, ps_file_done *done, void *argument)
+{
+    (void)filesystem;
+    struct ps_file_answer answer = {.reason = "", .space = &fake.space};
+    if (fake.space.capacity_bytes == 0)
+        answer = (struct ps_file_answer){.error = PS_FILE_UNSUPPORTED, .reason = "it has no such call"};
+    done(argument, &answer);
 }
 
 /* ---- files ---- */
@@ -530,6 +545,7 @@ static const struct ps_filesystem_ops ops = {
     .stat = fake_stat,
     .list = fake_list,
     .recover = fake_recover,
+    .measure = fake_measure,
     .turn = fake_turn,
     .close = fake_close,
 };

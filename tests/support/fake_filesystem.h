@@ -34,6 +34,9 @@ void ps_test_files_release(enum ps_test_file_operation operation, unsigned count
 /* What ps_file_replicas says of every stream, and ps_file_stat of every file. */
 void ps_test_files_replicas(unsigned current, unsigned configured);
 
+/* What it has room for; until then it cannot be measured. */
+void ps_test_files_space(const struct ps_file_space *space);
+
 /* What was acknowledged of a file; NULL: it is not there. */
 const char *ps_test_files_content(const char *path);
 /* Fails the test unless the file is there with this content. */

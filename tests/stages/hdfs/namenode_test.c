@@ -366,6 +366,37 @@ static void test_answers_that_are_not_valid(void **state)
     tear_down(&test);
 }
 
+static uint64_t stats[3];
+
+static void measured(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
+{
+    (void)call;
+    assert_int_equal(answer->error, PS_FILE_OK);
+    stats[0] = answer->stats->capacity;
+    stats[1] = answer->stats->used;
+    stats[2] = answer->stats->remaining;
+}
+
+static void test_stats(void **state)
+{
+    PsHadoop__GetFsStatsResponse response = PS_HADOOP__GET_FS_STATS_RESPONSE__INIT;
+    struct test test;
+    (void)state;
+    set_up(&test, 1);
+    response.capacity = 7;
+    response.used = 2;
+    response.remaining = 5;
+    ps_namenode_get_fs_stats(test.namenode, &test.call, measured);
+    ps_test_namenode_expect(&test.fake[0], "getFsStats");
+    ps_test_namenode_answer(&test.fake[0], test.fake[0].id, &response.base);
+    while (stats[0] == 0)
+        ps_test_hdfs_turn(&test.hdfs);
+    assert_int_equal(stats[0], 7);
+    assert_int_equal(stats[1], 2);
+    assert_int_equal(stats[2], 5);
+    tear_down(&test);
+}
+
 static void test_lease(void **state)
 {
     struct test test;
@@ -444,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_missing_entries),
         cmocka_unit_test(test_answers_that_are_not_valid),
+        cmocka_unit_test(test_stats),
         cmocka_unit_test(test_lease),
         cmocka_unit_test(test_high_availability),
         cmocka_unit_test(test_open),

@@ -59,6 +59,30 @@ static void test_writes_and_removes(void **unused)
     ps_test_files_expect_names(PS_WORDS(NULL));
 }
 
+/* What is left, and whether a block has room. */
+static void test_space(void **unused)
+{
+    const struct ps_file_space roomy = {UINT64_C(4) << 40, UINT64_C(1) << 40, 128 << 20, 3},
+                               full = {UINT64_C(4) << 40, 383 << 20, 128 << 20, 3},
+                               enough = {UINT64_C(4) << 40, 384 << 20, 128 << 20, 3};
+    (void)unused;
+    try("/", PS_TEST_PATIENCE_MS);
+    assert_null(strstr(said, "room on"));
+    ps_test_files_space(&roomy);
+    try("/", PS_TEST_PATIENCE_MS);
+    expect("ok - hdfs.path: room on hdfs://nn:8020: 1 TiB of 4 TiB are left; new files have blocks of 128 "
+           "MiB, 3 "
+           "copies|-|-\n");
+    ps_test_files_space(&full);
+    try("/", PS_TEST_PATIENCE_MS);
+    expect("FAILED - hdfs.path: room on hdfs://nn:8020: 383 MiB of 4 TiB are left|less than a block of 128 "
+           "MiB takes, "
+           "of which new files have 3 copies|free space");
+    ps_test_files_space(&enough);
+    try("/", PS_TEST_PATIENCE_MS);
+    expect("ok - hdfs.path: room on");
+}
+
 /* Each failure ends it, with its cure; no file is left. */
 static void test_failures(void **unused)
 {
@@ -116,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_writes_and_removes, ps_test_files_setup),
+        cmocka_unit_test_setup(test_space, ps_test_files_setup),
         cmocka_unit_test_setup(test_failures, ps_test_files_setup),
         cmocka_unit_test_setup(test_no_answer, ps_test_files_setup),
         cmocka_unit_test_setup(test_a_file_in_the_way, ps_test_files_setup),
