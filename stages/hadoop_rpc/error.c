@@ -47,6 +47,7 @@ static const struct {
     {"could only be ",
      {PS_FILE_UNAVAILABLE,
       PS_HADOOP_RPC_FAIL}}, /* replicated to 0 nodes: there are no datanodes, or they are full */
+    {"maximum path component name limit", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}}, /* WebHDFS: RemoteException */
     {"Pathname too long", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}}, /* 8,000 characters, 1,000 levels */
     {"still not started", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT}},
     {"is in safe mode", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT}},

@@ -29,6 +29,8 @@ static void test_judgements(void **state)
     expect("java.io.IOException", "NameNode still not started", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT);
     expect("org.apache.hadoop.hdfs.protocol.FSLimitException$PathComponentTooLongException", "x", 1,
            PS_FILE_NAME, PS_HADOOP_RPC_FAIL);
+    expect("RemoteException", "The maximum path component name limit of x in directory /y is exceeded", 0,
+           PS_FILE_NAME, PS_HADOOP_RPC_FAIL); /* WebHDFS does not say which */
     expect("org.apache.hadoop.fs.InvalidPathException", "Invalid path name", 1, PS_FILE_NAME,
            PS_HADOOP_RPC_FAIL);
     expect("java.io.IOException", "create: Pathname too long.  Limit 8000 characters, 1000 levels.", 1,
