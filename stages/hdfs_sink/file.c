@@ -244,10 +244,10 @@ static uint32_t run_length(const struct ps_hdfs_file *file)
 {
     const struct ps_hdfs_settings *settings = file->sink->settings;
     uint64_t run = flush_events(file) - unflushed(file);
-    run = ps_hdfs_least(run, file->window.events - file->written.count);
-    run = ps_hdfs_least(run, file->bucket->waiting.count);
+    run = ps_least(run, file->window.events - file->written.count);
+    run = ps_least(run, file->bucket->waiting.count);
     if (settings->roll_events > 0)
-        run = ps_hdfs_least(run, settings->roll_events - file->event_count);
+        run = ps_least(run, settings->roll_events - file->event_count);
     return file->event_count == 0 ? 1 : (uint32_t)run;
 }
 

@@ -5,6 +5,7 @@
 #include "stages/hdfs_sink/events.h"
 #include "stages/hdfs_sink/sink.h"
 #include "stages/hdfs_sink/slots.h"
+#include "stages/least.h"
 #include "stages/repeated.h"
 
 #include <sys/queue.h>
@@ -223,11 +224,6 @@ struct ps_hdfs_sink {
     struct ps_hdfs_trouble troubles[PS_HDFS_TROUBLES_MAX];
     uint64_t recall_ns; /* when the recall gives up waiting for acknowledgements; 0: not recalled */
 };
-
-static inline uint64_t ps_hdfs_least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* Finds the bucket of the event at this position, as ps_hdfs_placer does. */
 enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,

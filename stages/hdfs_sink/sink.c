@@ -292,14 +292,14 @@ static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
     if (sink->touch_count <= PS_HDFS_FLUSHED_FILES || !has_room(sink))
         return (struct flush_times){0};
     return (struct flush_times){
-        .wait_ns = ps_hdfs_least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
+        .wait_ns = ps_least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
         .all_ns = sink->flush_count > 0 ? PS_NEVER : sink->took_ns + sink->touch_count * FLUSH_QUIET_NS,
     };
 }
 
 static uint64_t flush_due_ns(const struct ps_hdfs_file *file, const struct flush_times *times)
 {
-    return ps_hdfs_least(file->touched_ns + times->wait_ns, times->all_ns);
+    return ps_least(file->touched_ns + times->wait_ns, times->all_ns);
 }
 
 static void flush_touched(struct ps_hdfs_sink *sink)
@@ -322,13 +322,13 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
     if (roll != NULL && !roll->broken)
         due_ns = roll->roll_ns;
     if (idle != NULL && !idle->broken)
-        due_ns = ps_hdfs_least(due_ns, idle->idle_ns);
+        due_ns = ps_least(due_ns, idle->idle_ns);
     TAILQ_FOREACH(bucket, &sink->ready, ready)
     {
         bool waits =
             bucket->file == NULL && ps_hdfs_files_are_many(sink); /* for the answer to another file */
         if (!waits)
-            due_ns = ps_hdfs_least(due_ns, bucket->rest_ns); /* in the past: now */
+            due_ns = ps_least(due_ns, bucket->rest_ns); /* in the past: now */
     }
     return due_ns;
 }
@@ -354,15 +354,15 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     pump_ready(sink);
     flush_touched(sink);
     uint64_t due_ns = ps_hdfs_finish_due(sink);
-    due_ns = ps_hdfs_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
-    due_ns = ps_hdfs_least(due_ns, ps_hdfs_scan_for_orphans(sink));
+    due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
+    due_ns = ps_least(due_ns, ps_hdfs_scan_for_orphans(sink));
     finish_leases(sink);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
     if (buries)
-        due_ns = ps_hdfs_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
-    due_ns = ps_hdfs_least(due_ns, next_flush(sink));
-    due_ns = ps_hdfs_least(due_ns, next_due(sink));
+        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+    due_ns = ps_least(due_ns, next_flush(sink));
+    due_ns = ps_least(due_ns, next_due(sink));
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }
 
@@ -453,7 +453,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
         forget_events(sink);
         give_back(sink, back);
     }
-    if (sink->ending_count > 0 && waited_ns < ps_hdfs_least(sink->settings->call_timeout_ns, CLOSE_NS))
+    if (sink->ending_count > 0 && waited_ns < ps_least(sink->settings->call_timeout_ns, CLOSE_NS))
         return false;
     if (!TAILQ_EMPTY(&sink->files))
         ps_log(PS_LOG_WARN, sink->port->component,

@@ -111,7 +111,7 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
         ps_hive_txn_fail(txn, true, "no lock", "Hive does not give it");
         return;
     }
-    uint64_t wait_ns = ps_hive_least(LOOK_NS << (txn->tries < 6 ? txn->tries : 6), LOOK_MAX_NS);
+    uint64_t wait_ns = ps_least(LOOK_NS << (txn->tries < 6 ? txn->tries : 6), LOOK_MAX_NS);
     if (txn->tries++ == 5)
         ps_log(PS_LOG_WARN, txn->sink->port->component,
                "transaction %" PRId64

@@ -363,7 +363,7 @@ static uint64_t end_of(const struct ps_hive_txn *txn)
         return 0;
     uint64_t end_ns = txn->first_ns + settings->commit_ns;
     if (txn->written.count >= ENOUGH_EVENTS)
-        end_ns = ps_hive_least(end_ns, txn->last_ns + SILENCE_NS);
+        end_ns = ps_least(end_ns, txn->last_ns + SILENCE_NS);
     return end_ns;
 }
 
@@ -380,7 +380,7 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition)
         }
     }
     if (partition->state == PS_HIVE_PARTITION_RESTS)
-        due_ns = ps_hive_least(due_ns, partition->rest_ns);
+        due_ns = ps_least(due_ns, partition->rest_ns);
     else if (partition->state == PS_HIVE_PARTITION_READY && partition->waiting.count > 0 &&
              partition->txn_count < PS_HIVE_TXNS_MAX)
         due_ns = now;
@@ -388,7 +388,7 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition)
         partition->txn_count == 0) {
         uint64_t idle_ns = partition->used_ns + partition->sink->settings->idle_ns;
         partition->is_closing |= idle_ns <= now;
-        due_ns = ps_hive_least(due_ns, idle_ns);
+        due_ns = ps_least(due_ns, idle_ns);
     }
     return due_ns;
 }

@@ -9,6 +9,7 @@
 #include "stages/hive_sink/table.h"
 #include "stages/orc/acid.h"
 #include "stages/byte_buffer.h"
+#include "stages/least.h"
 #include "stages/repeated.h"
 
 #include <sys/queue.h>
@@ -155,11 +156,6 @@ struct ps_hive_sink {
 static inline struct ps_lease *ps_hive_lease(const struct ps_hive_sink *sink, uint32_t event)
 {
     return sink->slots[sink->pool.events[event].slot];
-}
-
-static inline uint64_t ps_hive_least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* With database, table, user, host and agent. */

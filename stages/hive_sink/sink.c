@@ -235,7 +235,7 @@ static uint64_t tick_partitions(struct ps_hive_sink *sink)
          partition = next) {
         const struct ps_hive_txn *txn;
         next = TAILQ_NEXT(partition, recent);
-        due_ns = ps_hive_least(due_ns, ps_hive_partition_tick(partition));
+        due_ns = ps_least(due_ns, ps_hive_partition_tick(partition));
         TAILQ_FOREACH(txn, &partition->txns, list)
         sink->orc_bytes += ps_hive_txn_held(txn);
         open += partition->txn_count + partition->id_count - partition->id_next;
@@ -248,9 +248,9 @@ static uint64_t tick_partitions(struct ps_hive_sink *sink)
 
 static uint64_t turn(struct ps_hive_sink *sink)
 {
-    uint64_t due_ns = ps_hive_least(ps_hadoop_loop_turn(sink->loop, &sink->now), ps_hive_look_due(sink));
+    uint64_t due_ns = ps_least(ps_hadoop_loop_turn(sink->loop, &sink->now), ps_hive_look_due(sink));
     if (sink->filesystem != NULL)
-        due_ns = ps_hive_least(due_ns, ps_filesystem_turn(sink->filesystem, &sink->now));
+        due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, &sink->now));
     return due_ns;
 }
 
@@ -264,10 +264,10 @@ bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
 static uint64_t tick_files(struct ps_hive_sink *sink)
 {
     uint64_t due_ns = ask_for_table(sink);
-    due_ns = ps_hive_least(due_ns, tick_partitions(sink));
-    due_ns = ps_hive_least(due_ns, turn(sink));
+    due_ns = ps_least(due_ns, tick_partitions(sink));
+    due_ns = ps_least(due_ns, turn(sink));
     if (sink->files != NULL)
-        due_ns = ps_hive_least(due_ns, ps_hive_files_tick(sink->files));
+        due_ns = ps_least(due_ns, ps_hive_files_tick(sink->files));
     if (sink->refused && sink->goes_on)
         due_ns = sink->now.mono_ns;
     sink->goes_on = false;
@@ -283,14 +283,14 @@ static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
         return tick_files(sink);
     bool buries = ps_hive_bury(sink);
     uint64_t due_ns = ask_for_table(sink);
-    due_ns = ps_hive_least(due_ns, tick_partitions(sink));
-    due_ns = ps_hive_least(due_ns, beat(sink));
-    due_ns = ps_hive_least(due_ns, turn(sink));
+    due_ns = ps_least(due_ns, tick_partitions(sink));
+    due_ns = ps_least(due_ns, beat(sink));
+    due_ns = ps_least(due_ns, turn(sink));
     finish_leases(sink);
     if (sink->refused && ps_hive_sink_has_room(sink))
         due_ns = now->mono_ns;
     if (buries)
-        due_ns = ps_hive_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
     return due_ns > now->mono_ns ? due_ns : now->mono_ns;
 }
 

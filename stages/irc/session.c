@@ -1,6 +1,7 @@
 #include "stages/irc/session.h"
 
 #include "core/quantity.h"
+#include "stages/least.h"
 
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -475,11 +476,6 @@ enum ps_result ps_irc_session_work(struct ps_irc_session *session, struct ps_lea
     return PS_TAKEN;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t ps_irc_session_tick(struct ps_irc_session *session, const struct ps_now *now)
 {
     session->now_ns = now->mono_ns;
@@ -488,9 +484,9 @@ uint64_t ps_irc_session_tick(struct ps_irc_session *session, const struct ps_now
         return session->rest_ns;
     uint64_t due_ns = session->answer_ns;
     if (session->connection.phase != PS_CLIENT_UP)
-        due_ns = least(due_ns, session->connection.deadline_ns);
+        due_ns = ps_least(due_ns, session->connection.deadline_ns);
     if (session->lease_count > 0 && !session->asked && session->phase == PS_IRC_JOINED)
-        due_ns = least(due_ns, session->line_ns);
+        due_ns = ps_least(due_ns, session->line_ns);
     return due_ns;
 }
 

@@ -1,6 +1,7 @@
 #include "stages/kafka/client_plan.h"
 
 #include "stages/kafka/producer.h"
+#include "stages/least.h"
 #include "stages/tls/tls.h"
 
 #include <inttypes.h>
@@ -65,11 +66,6 @@ const char *ps_kafka_acks_warning(const char *acks)
                "broker fails, events are lost and not counted. Remove the key for acks=all";
     return "acks=1: if the leader of a partition fails, events that it had not copied are lost, and a retry "
            "may duplicate events or change their order. Remove the key for acks=all with idempotence";
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static uint32_t clamp(uint64_t value, uint64_t min, uint64_t max)
@@ -156,7 +152,7 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     sender->request_bytes_max = (uint32_t)number_of(settings, "batch.size", 0);
     sender->linger_ns = wave_linger_ns(settings, sizes_are_given);
     sender->in_flight_bytes_max =
-        least(wants->in_flight_bytes_max, number_of(settings, "queue.buffering.max.kbytes", 0) * 1024);
+        ps_least(wants->in_flight_bytes_max, number_of(settings, "queue.buffering.max.kbytes", 0) * 1024);
     sender->spread = spreads[wants->partitioner];
     return PS_OK;
 }

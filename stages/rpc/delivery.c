@@ -1,6 +1,7 @@
 #include "stages/rpc/delivery.h"
 
 #include "core/quantity.h"
+#include "stages/least.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -354,23 +355,18 @@ enum ps_result ps_rpc_delivery_work(struct ps_rpc_delivery *delivery, struct ps_
     return PS_TAKEN;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t ps_rpc_delivery_tick(struct ps_rpc_delivery *delivery, const struct ps_now *now)
 {
     delivery->now_ns = now->mono_ns;
     serve(delivery, true);
     uint64_t due_ns = ps_rpc_client_deadline(&delivery->client);
     if (ps_rpc_client_is_open(&delivery->client))
-        due_ns = least(due_ns, delivery->reset_ns);
+        due_ns = ps_least(due_ns, delivery->reset_ns);
     bool waits = delivery->rewinding || !ps_rpc_client_is_open(&delivery->client);
     if (waits && delivery->lease_count > 0)
-        due_ns = least(due_ns, delivery->rest_ns);
+        due_ns = ps_least(due_ns, delivery->rest_ns);
     if (PS_UNLIKELY(delivery->exhausted || ps_burial_has_begun(&delivery->burial)))
-        due_ns = least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
     return due_ns;
 }
 

@@ -14,6 +14,7 @@
 #include "stages/http/client.h"
 #include "stages/http/probe.h"
 #include "stages/http/status_rules.h"
+#include "stages/least.h"
 
 #define REQUESTS_MAX 64
 #define LEASES_MAX 8U
@@ -477,11 +478,6 @@ static bool has_unsent(const struct http_state *state)
     return state->next_lease < state->kept_count;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
 {
     struct http_state *state = state_;
@@ -489,12 +485,12 @@ static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
     serve(state, true, now);
     uint64_t next = state->client.timer_ns;
     if (state->rest_ns > now->mono_ns && has_unsent(state))
-        next = least(next, state->rest_ns);
+        next = ps_least(next, state->rest_ns);
     for (unsigned i = 0; i < state->slot_count; i++) {
         const struct slot *slot = &state->slots[i];
-        next = least(next, due_ns(state, &slot->request));
+        next = ps_least(next, due_ns(state, &slot->request));
         if (ps_burial_has_begun(&slot->burial))
-            next = least(next, now->mono_ns + PS_BURIAL_LOOK_NS);
+            next = ps_least(next, now->mono_ns + PS_BURIAL_LOOK_NS);
     }
     return next;
 }
