@@ -49,7 +49,7 @@ class Agent:
                 break
             if self.process.poll() is not None or now > until:
                 raise RuntimeError(f"{done} events after {LIMIT_S} s: {self.place.log_end()}")
-            time.sleep(0.02)
+            time.sleep(0.1 if done < 0.9 * events else 0.02)  # an answer costs the agent most of a millisecond
         figures = {"per_second": (done - first[0]) / max(now - first[1], 0.001), "per_cpu_second": (done - first[0]) / max(cpu - first[2], 0.01)}
         while self.metric("EventDrainSuccessCount") < self.metric("EventPutSuccessCount"):
             time.sleep(0.1)

@@ -48,7 +48,16 @@ void ps_hdfs_events_add(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, 
 void ps_hdfs_events_add_run(struct ps_hdfs_pool *pool, struct ps_hdfs_events *list, uint16_t slot,
                             uint16_t position, uint32_t count)
 {
-    for (; count > 0; count--)
+    uint32_t again = count < pool->free.count ? count : pool->free.count, last = 0;
+    for (uint32_t left = again, number = pool->free.first; left > 0; left--) {
+        struct ps_hdfs_event *event = &pool->events[number];
+        event->slot = slot;
+        event->position = position++;
+        last = number;
+        number = event->next;
+    }
+    ps_hdfs_events_move_run(pool, &pool->free, list, again, last);
+    for (count -= again; count > 0; count--)
         ps_hdfs_events_add(pool, list, slot, position++);
 }
 
