@@ -206,6 +206,14 @@ static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, con
     return &stream->base;
 }
 
+/* What is written to a file without a name is lost with the stream, so it is not acknowledged. */
+static void look_for_name(struct ps_local_stream *stream)
+{
+    struct stat status;
+    if (stream->error == 0 && fstat(stream->fd, &status) == 0 && status.st_nlink == 0)
+        stream_fail(stream, ENOENT);
+}
+
 static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_file_done *done,
                         void *argument)
 {
@@ -215,6 +223,7 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
     buffer_give(local, stream);
     if (how == PS_FILE_HSYNC && stream->error == 0 && fsync(stream->fd) != 0)
         stream_fail(stream, errno);
+    look_for_name(stream);
     struct ps_local_outcome *outcome = ps_local_answer(
         local, stream, &(struct ps_local_caller){done, argument}, stream->error, "write", stream->path);
     outcome->acknowledges = base->written_bytes;

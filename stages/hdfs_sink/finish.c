@@ -158,8 +158,10 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
         perform(file);
     } else if (answer->error == PS_FILE_MISSING) {
         if (file->tries == 0) /* else a try before it, which was not answered, may have done it */
-            ps_log(PS_LOG_WARN, file->sink->port->component,
-                   "%s is not there any more: it cannot be renamed to %s", file->path, file->target);
+            ps_log(PS_LOG_ERROR, file->sink->port->component,
+                   "%s is not there any more: it cannot be renamed to %s; %s events that were acknowledged "
+                   "were in it",
+                   file->path, file->target, ps_quantity_print_count(file->acknowledged).text);
         leave(file);
     } else {
         fail(file, answer);

@@ -194,6 +194,20 @@ static void test_creation(void **unused)
     ps_file_abandon(stream);
 }
 
+/* Somebody removes the file while it is written: nothing behind that is acknowledged. */
+static void test_removed_while_open(void **unused)
+{
+    (void)unused;
+    struct ps_file_stream *stream = create("gone", &fresh);
+    assert_true(ps_file_write(stream, "one", 3));
+    flush(stream, PS_FILE_OK);
+    assert_int_equal(unlink(ps_test_folder_path("gone")), 0);
+    assert_true(ps_file_write(stream, "two", 3));
+    flush(stream, PS_FILE_MISSING);
+    ps_file_abandon(stream);
+    assert_int_equal(filesystem->held_bytes, 0);
+}
+
 /* What a flush acknowledged stays; the callbacks of the others are not called. */
 static void test_abandon(void **unused)
 {
@@ -363,11 +377,17 @@ static void test_turns(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),         cmocka_unit_test(test_large_writes),
-        cmocka_unit_test(test_many),          cmocka_unit_test(test_creation),
-        cmocka_unit_test(test_abandon),       cmocka_unit_test(test_abandon_in_callback),
-        cmocka_unit_test(test_no_room),       cmocka_unit_test(test_names),
-        cmocka_unit_test(test_list_and_read), cmocka_unit_test(test_close),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_large_writes),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_creation),
+        cmocka_unit_test(test_abandon),
+        cmocka_unit_test(test_abandon_in_callback),
+        cmocka_unit_test(test_removed_while_open),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_list_and_read),
+        cmocka_unit_test(test_close),
         cmocka_unit_test(test_turns),
     };
     return cmocka_run_group_tests(tests, begin, finish);
