@@ -62,8 +62,8 @@ static void store_failed(struct ps_keeper *keeper, const struct ps_err *err)
     snprintf(text, sizeof text, "%.380s: nothing is promised until it works again; trying every %s",
              err->text, ps_quantity_print_ns(next_retry_ns(keeper)).text);
     keeper->broken = true;
+    set_writable(keeper); /* before anybody can read why */
     set_trouble(keeper, text);
-    set_writable(keeper);
 }
 
 static void look_for_space(struct ps_keeper *keeper, uint64_t now)
@@ -74,9 +74,9 @@ static void look_for_space(struct ps_keeper *keeper, uint64_t now)
         return;
     keeper->space_ns = now + SPACE_LOOK_NS;
     keeper->crowded = settings->store->crowded(settings->store_settings, text, sizeof text);
+    set_writable(keeper);
     if (keeper->crowded)
         set_trouble(keeper, text);
-    set_writable(keeper);
 }
 
 /* ---- opening ---- */
