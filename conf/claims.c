@@ -9,16 +9,17 @@
 #include <string.h>
 
 struct owner {
-    const struct ps_conf_source *source;
+    const struct ps_conf_part *part;
+    const char *kind;      /* "sources"; a constant */
     struct ps_claim claim; /* its path is resolved */
 };
 
 struct owners {
     struct ps_conf *conf;
-    const struct ps_conf_source *source; /* whose claims are being added */
-    struct owner *items;                 /* malloc'ed */
+    struct owner adding; /* whose claims are being added */
+    struct owner *items; /* malloc'ed */
     size_t count, room;
-    bool reported; /* this source */
+    bool reported; /* this one */
 };
 
 /* Resolves the links of what exists of a path; what does not exist follows without repeated or last slashes. */
@@ -46,20 +47,21 @@ static bool same_text(const char *a, const char *b)
 
 static bool conflict(const struct owner *a, const struct owner *b)
 {
-    return a->source != b->source && a->source->part.ops == b->source->part.ops &&
-           strcmp(a->claim.key, b->claim.key) == 0 && strcmp(a->claim.path, b->claim.path) == 0 &&
-           same_text(a->claim.part, b->claim.part);
+    bool is_kind =
+        a->part->ops == b->part->ops || (a->part->ops->kind == PS_KIND_CHANNEL && a->kind == b->kind);
+    return a->part != b->part && is_kind && strcmp(a->claim.key, b->claim.key) == 0 &&
+           strcmp(a->claim.path, b->claim.path) == 0 && same_text(a->claim.part, b->claim.part);
 }
 
 static void report(struct ps_conf *conf, const struct owner *owner, const struct owner *earlier)
 {
     const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const struct ps_conf_part *part = &owner->source->part;
-    const char *prefix = ps_arena_format(conf->arena, "%s.sources.%s.", conf->agent.name, part->name);
+    const struct ps_conf_part *part = owner->part;
+    const char *prefix = ps_arena_format(conf->arena, "%s.%s.%s.", conf->agent.name, owner->kind, part->name);
     ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
                    ps_part_place(&maker, part, prefix, owner->claim.key), owner->claim.cure,
                    "%s %s %s, as %s does", part->label, owner->claim.use, owner->claim.path,
-                   earlier->source->part.label);
+                   earlier->part->label);
     ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
 }
 
@@ -72,7 +74,8 @@ static void add_claim(void *argument, const struct ps_claim *claim)
                                         "the paths of the configuration");
     }
     struct owner *owner = &owners->items[owners->count++];
-    *owner = (struct owner){.source = owners->source, .claim = *claim};
+    *owner = owners->adding;
+    owner->claim = *claim;
     owner->claim.path = resolve(owners->conf->arena, claim->path);
     for (size_t i = 0; i + 1 < owners->count && !owners->reported; i++) {
         if (!conflict(&owners->items[i], owner))
@@ -82,22 +85,28 @@ static void add_claim(void *argument, const struct ps_claim *claim)
     }
 }
 
+static void add_claims(struct owners *owners, const struct ps_conf_part *part, const char *kind)
+{
+    struct ps_conf *conf = owners->conf;
+    const struct ps_context context = {.agent = conf->agent.name,
+                                       .component = part->label,
+                                       .name = part->name,
+                                       .arena = conf->arena,
+                                       .system_property = ps_conf_system_property,
+                                       .read_properties = ps_properties_read,
+                                       .argument = conf};
+    owners->adding = (struct owner){.part = part, .kind = kind};
+    owners->reported = false;
+    if (part->ops->claims != NULL)
+        part->ops->claims(part->plan, &context, add_claim, owners);
+}
+
 void ps_check_claims(struct ps_conf *conf)
 {
     struct owners owners = {.conf = conf};
-    for (size_t i = 0; i < conf->agent.source_count; i++) {
-        const struct ps_conf_part *part = &conf->agent.sources[i].part;
-        const struct ps_context context = {.agent = conf->agent.name,
-                                           .component = part->label,
-                                           .name = part->name,
-                                           .arena = conf->arena,
-                                           .system_property = ps_conf_system_property,
-                                           .read_properties = ps_properties_read,
-                                           .argument = conf};
-        owners.source = &conf->agent.sources[i];
-        owners.reported = false;
-        if (part->ops->claims != NULL)
-            part->ops->claims(part->plan, &context, add_claim, &owners);
-    }
+    for (size_t i = 0; i < conf->agent.source_count; i++)
+        add_claims(&owners, &conf->agent.sources[i].part, "sources");
+    for (size_t i = 0; i < conf->agent.channel_count; i++)
+        add_claims(&owners, &conf->agent.channels[i].part, "channels");
     free(owners.items);
 }

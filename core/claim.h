@@ -1,4 +1,4 @@
-/* What a source takes for itself, so that two sources of one agent cannot have it: addresses, files, directories. */
+/* What a source or a channel takes for itself, so that no other one of the agent can have it: addresses, files, directories. */
 #pragma once
 
 #include "core/base.h"
@@ -11,7 +11,7 @@ struct ps_listens {
     bool datagrams;   /* UDP */
 };
 
-/* A file or a directory, as configured. Two sources of one type with the same key and path are a mistake. */
+/* A file or a directory, as configured. Two sources of one type, or two channels, with the same key and path are a mistake. */
 struct ps_claim {
     const char *key;  /* of the path, also if it is not set: "positionFile" */
     const char *path; /* absolute, or below the working directory */

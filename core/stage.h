@@ -572,7 +572,8 @@ struct ps_stage_ops {
         const struct ps_deserializer_ops *deserializer;
     };
 
-    /* Source: calls `add` for each file or directory that no other source of its type may have (conf/claims.h). The plan
+    /* Source, channel: calls `add` for each file or directory that no other source of its type, or no other channel, may have
+     * (conf/claims.h). The plan
      * is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);

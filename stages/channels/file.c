@@ -76,6 +76,12 @@ static void file_files(const void *plan, void (*add)(void *argument, const char 
     ps_keeper_plan_files(&((const struct file_plan *)plan)->log, add, argument);
 }
 
+static void file_claims(const void *plan, const struct ps_context *context,
+                        void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+{
+    ps_keeper_plan_claims(&((const struct file_plan *)plan)->log, context, add, argument);
+}
+
 static void file_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
     ps_keeper_plan_probe(&((const struct file_plan *)plan)->log, context, probe);
@@ -188,6 +194,7 @@ const struct ps_stage_ops ps_channel_file = {
     .outline = file_outline,
     .files = file_files,
     .probe = file_probe,
+    .claims = file_claims,
     .channel =
         &(const struct ps_channel_ops){
             .promises = PS_LEVEL_DURABLE,

@@ -231,6 +231,14 @@ static void spill_files(const void *plan, void (*add)(void *argument, const char
     ps_keeper_plan_files(&((const struct spill *)plan)->log, add, argument);
 }
 
+static void spill_claims(const void *plan, const struct ps_context *context,
+                         void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+{
+    const struct spill *spill = plan;
+    if (overflow_events(spill) > 0)
+        ps_keeper_plan_claims(&spill->log, context, add, argument);
+}
+
 static void spill_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct spill *spill = plan;
@@ -501,6 +509,7 @@ const struct ps_stage_ops ps_channel_spillablememory = {
     .outline = spill_outline,
     .files = spill_files,
     .probe = spill_probe,
+    .claims = spill_claims,
     .channel =
         &(const struct ps_channel_ops){
             .promises = PS_LEVEL_ACCEPTED,

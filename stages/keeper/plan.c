@@ -174,6 +174,25 @@ void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *a
         ps_key_source_files(&plan->keys, add, argument);
 }
 
+void ps_keeper_plan_claims(const struct ps_keeper_plan *plan_, const struct ps_context *context_,
+                           void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+{
+    struct ps_keeper_plan plan = *plan_;
+    struct ps_context context = *context_;
+    struct ps_claim claim = {.key = "checkpointDir",
+                             .path = NULL,
+                             .use = "keeps its events in",
+                             .cure = "give each channel directories of its own: checkpointDir and dataDirs"};
+    set_directories(&plan, &context);
+    claim.path = plan.checkpoint_directory;
+    add(argument, &claim);
+    claim.key = "dataDirs";
+    for (size_t i = 0; i < plan.data_directories.count; i++) {
+        claim.path = plan.data_directories.items[i];
+        add(argument, &claim);
+    }
+}
+
 static void probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe *probe)
 {
     struct ps_err err = {0};

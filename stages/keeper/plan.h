@@ -6,6 +6,7 @@
  *   build       ps_keeper_plan_settings, then ps_keeper_create
  *   outline     ps_keeper_plan_outline
  *   files       ps_keeper_plan_files
+ *   claims      ps_keeper_plan_claims
  *   probe       ps_keeper_plan_probe
  *
  * Thread: control. */
@@ -174,5 +175,8 @@ void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out);
 /* The files with keys (ps_stage_ops.files). */
 void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
                           void *argument);
+/* Its directories (ps_stage_ops.claims): with those of another channel it would never open. */
+void ps_keeper_plan_claims(const struct ps_keeper_plan *plan, const struct ps_context *context,
+                           void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_keeper_plan_probe(const struct ps_keeper_plan *plan, struct ps_context *context,
                           const struct ps_probe *probe);

@@ -169,6 +169,24 @@ sed -i "s#^a1.sources.r2.positionFile.*#a1.sources.r2.positionFile = $work/r2.js
 run 0 check -n a1 -f "$work/two.properties" --strict
 sed -i "s#^a1.sources.r2.positionFile.*#a1.sources.r2.positionFile = $work/r.json.identities#" "$work/two.properties"
 two_warn "a1.sources.r2.positionFile: source r2 keeps its positions in $(realpath -m "$work/r.json.identities")" # it is beside r.json
+two_channels() { # LINES OF THE SECOND ONE...: both have a sink, c1 the directories c and d
+    printf 'a1.%s\n' "sources = r1" "channels = c1 c2" "sinks = k1 k2" "sources.r1.type = seq" "sources.r1.channels = c1 c2" \
+        "sinks.k1.type = null" "sinks.k1.channel = c1" "sinks.k2.type = null" "sinks.k2.channel = c2" "channels.c1.type = file" \
+        "channels.c1.checkpointDir = $work/c" "channels.c1.dataDirs = $work/d" "${@/#/channels.c2.}" >"$work/two.properties"
+}
+channels_warn() { # TEXT: one warning, which names both
+    run 0 check -n a1 -f "$work/two.properties"
+    says "$1"; says "as channel c1 does; give each channel directories of its own"
+    run 1 check -n a1 -f "$work/two.properties" --strict
+}
+two_channels 'type = file' "checkpointDir = $work/c" "dataDirs = $work/e"
+channels_warn "two.properties:14: warning: a1.channels.c2.checkpointDir: channel c2 keeps its events in $(realpath -m "$work/c"), "
+two_channels 'type = SPILLABLEMEMORY' "checkpointDir = $work/b" "dataDirs = $work/e, $work//d"
+channels_warn "two.properties:15: warning: a1.channels.c2.dataDirs: channel c2 keeps its events in $(realpath -m "$work/d"), "
+sed -i '/Dir/d' "$work/two.properties" # Flume's defaults, of both
+channels_warn "channel c2 keeps its events in "
+two_channels 'type = file' "checkpointDir = $work/b" "dataDirs = $work/e"
+run 0 check -n a1 -f "$work/two.properties"
 mkdir "$work/spool"
 real=$(realpath "$work")
 ln -s spool "$work/link"
