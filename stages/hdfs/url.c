@@ -152,6 +152,17 @@ static bool advise_port(const struct parts *parts, enum ps_log_level *severity, 
     return false;
 }
 
+/* Hadoop's FileSystem.checkPath: "Wrong FS: file://misc/out, expected: file:///". */
+static bool advise_file(const struct parts *parts, char *advice)
+{
+    if (parts->authority[0] == '\0')
+        return false;
+    snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+             "file:// takes no host, and here %.100s is one: write file:///%.100s%.200s (three slashes)",
+             parts->authority, parts->authority, parts->path);
+    return true;
+}
+
 /* A name without a dot or a port may be one of a name service whose configuration is missing. */
 static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
                         enum ps_log_level *severity, char *advice)
@@ -216,7 +227,7 @@ bool ps_hadoop_url_advise(const struct ps_hadoop_configuration *configuration, c
         memcpy(parts.authority, standard_parts.authority, sizeof parts.authority);
     }
     if (strcmp(parts.scheme, "file") == 0)
-        return false;
+        return advise_file(&parts, advice);
     if (strcmp(parts.scheme, "hdfs") == 0)
         return advise_hdfs(configuration, &parts, severity, advice);
     if (strcmp(parts.scheme, "webhdfs") == 0 || strcmp(parts.scheme, "swebhdfs") == 0)

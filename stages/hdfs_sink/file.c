@@ -120,7 +120,7 @@ char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
 static uint64_t next_counter(const struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     if (bucket->counter == 0) {
-        bucket->counter = (uint64_t)sink->now.wall_ms;
+        bucket->counter = sink->now.wall_ms > 0 ? (uint64_t)sink->now.wall_ms : 0; /* a clock before 1970 */
         if (sink->retired_counter > bucket->counter)
             bucket->counter = sink->retired_counter;
     }

@@ -209,7 +209,7 @@ const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)
                "timestamp interceptor, or set hdfs.useLocalTimeStamp = true";
     case PS_HDFS_FLAW_BAD_TIMESTAMP:
         return "hdfs.path or hdfs.filePrefix has a time escape, and the event's header timestamp is no "
-               "number of milliseconds, or below 0 with hdfs.round = true: correct what sets it, or set "
+               "number of milliseconds, or not above 0 with hdfs.round = true: correct what sets it, or set "
                "hdfs.useLocalTimeStamp = true";
     case PS_HDFS_FLAW_TOO_LONG:
         return "the path of its file is longer than 4,096 bytes: check the headers in hdfs.path and "

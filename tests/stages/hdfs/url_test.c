@@ -34,6 +34,9 @@ static void test_without_configuration(void **state)
     (void)state;
     expect(NULL, "/logs/%Y", PS_LOG_ERROR, NULL);
     expect(NULL, "file:///logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "file:/logs", PS_LOG_ERROR, NULL);
+    expect(NULL, "file://misc/out", PS_LOG_ERROR, "write file:///misc/out (three slashes)");
+    expect(NULL, "FILE://localhost/out", PS_LOG_ERROR, "takes no host");
     expect(NULL, "hdfs://nn.example.com/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "hdfs://nn:8020/logs", PS_LOG_ERROR, NULL);
     expect(NULL, "hdfs://localhost/logs", PS_LOG_ERROR, NULL);
