@@ -1,4 +1,4 @@
-/* Tables of OpenX's serde (org.openx.data.jsonserde.JsonSerDe, of 1.3.8): what differs from Hive's own serdes of JSON.
+/* Tables of OpenX's serde (org.openx.data.jsonserde.JsonSerDe): what differs from Hive's own serdes of JSON.
  *
  *   names   mapping.COLUMN = NAME: the column's name in the file, of fields of structs, too. Unless case.insensitive = false all names in the
  *           file, keys of maps among them, are read in lower case; two that are equal then make the row unreadable
