@@ -172,7 +172,7 @@ static struct ps_hdfs_file *make(struct ps_hdfs_sink *sink, struct ps_hdfs_bucke
     file->path = ps_hdfs_file_name(file, true);
     file->target = ps_hdfs_file_name(file, false);
     file->writer = ps_hadoop_writer_open(sink->writers, &err);
-    TAILQ_INSERT_TAIL(&sink->files, file, all);
+    ps_hdfs_file_enlist(file);
     if (file->path != NULL && file->target != NULL && file->writer != NULL)
         return file;
     ps_log(PS_LOG_ERROR, sink->port->component, "cannot begin a file: %s",
@@ -213,7 +213,7 @@ void ps_hdfs_file_free(struct ps_hdfs_file *file)
     ps_hdfs_file_set_state(file, PS_HDFS_FILE_OPEN);
     ps_hdfs_trouble_left(&file->trouble);
     writer_close(file);
-    TAILQ_REMOVE(&file->sink->files, file, all);
+    ps_hdfs_file_delist(file);
     free(file->path);
     free(file->target);
     free(file);

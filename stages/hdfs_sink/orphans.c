@@ -69,15 +69,39 @@ static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const c
 
 /* ---- one file ---- */
 
-static bool is_known(const struct ps_hdfs_sink *sink, const char *path)
+static uint32_t chain_of(const char *path)
 {
-    const struct ps_hdfs_file *file;
-    TAILQ_FOREACH(file, &sink->files, all)
-    {
-        if (file->path != NULL && strcmp(file->path, path) == 0)
-            return true;
-    }
-    return false;
+    return ps_name_hash(path, strlen(path)) & (PS_HDFS_NAME_CHAINS - 1);
+}
+
+void ps_hdfs_name_add(struct ps_hdfs_file *file)
+{
+    if (file->path == NULL)
+        return;
+    struct ps_hdfs_file **place = &file->sink->names[chain_of(file->path)];
+    file->same_name = *place;
+    if (*place != NULL)
+        (*place)->name_place = &file->same_name;
+    file->name_place = place;
+    *place = file;
+}
+
+void ps_hdfs_name_remove(struct ps_hdfs_file *file)
+{
+    if (file->name_place == NULL)
+        return;
+    *file->name_place = file->same_name;
+    if (file->same_name != NULL)
+        file->same_name->name_place = file->name_place;
+    file->name_place = NULL;
+}
+
+bool ps_hdfs_name_is_known(const struct ps_hdfs_sink *sink, const char *path)
+{
+    const struct ps_hdfs_file *file = sink->names[chain_of(path)];
+    while (file != NULL && strcmp(file->path, path) != 0)
+        file = file->same_name;
+    return file != NULL;
 }
 
 static void recover(struct ps_hdfs_look *look, const char *prefix, size_t prefix_length, uint64_t counter)
@@ -96,10 +120,10 @@ static void recover(struct ps_hdfs_look *look, const char *prefix, size_t prefix
     file->bucket_name[look->length] = '/';
     memcpy(file->bucket_name + look->length + 1, prefix, prefix_length);
     char *path = ps_hdfs_file_name(file, true);
-    bool known = path == NULL || is_known(sink, path);
+    bool known = path == NULL || ps_hdfs_name_is_known(sink, path);
     file->path = path;
     file->target = ps_hdfs_file_name(file, false);
-    TAILQ_INSERT_TAIL(&sink->files, file, all);
+    ps_hdfs_file_enlist(file);
     if (known || file->target == NULL)
         ps_hdfs_file_free(file);
     else

@@ -13,6 +13,7 @@
 #define PS_HDFS_LOOKS_MAX 10000U /* directories that were looked at, or wait for it */
 #define PS_HDFS_ENDING_MAX                                                                                   \
     512U /* files that are being closed, completed or renamed: no more are opened then */
+#define PS_HDFS_NAME_CHAINS 1024U  /* a power of two */
 #define PS_HDFS_FLUSHES_MAX 2U     /* of one file, besides the one before it is closed */
 #define PS_HDFS_FLUSHED_FILES 8U   /* with more of them, flushes are put together .. */
 #define PS_HDFS_FLUSH_BYTES 65536U /* .. and a file's second one begins with so many bytes of bodies only */
@@ -108,8 +109,10 @@ struct ps_hdfs_file {
     uint64_t touched_ns;             /* when the first event was written that no flush is behind yet */
     TAILQ_ENTRY(ps_hdfs_file) all, rolls, idles, touches, finishing;
     uint32_t directory_length, prefix_length;
-    char *path, *target; /* in use, final */
-    char bucket_name[];  /* a copy: it outlives the bucket */
+    char *path, *target;              /* in use, final */
+    struct ps_hdfs_file *same_name;   /* of the sink's chain of its path's hash */
+    struct ps_hdfs_file **name_place; /* what points to it there; NULL: it is in none */
+    char bucket_name[];               /* a copy: it outlives the bucket */
 };
 
 TAILQ_HEAD(ps_hdfs_files, ps_hdfs_file);
@@ -200,10 +203,11 @@ struct ps_hdfs_sink {
     struct ps_hdfs_bucket
         *found[PS_BATCH_EVENTS_MAX]; /* by position of the lease that is taken; NULL: settled */
     uint32_t open_count;
-    uint32_t ending_count;        /* files in the states CLOSING and ASKED */
-    struct ps_hdfs_files files;   /* all */
-    struct ps_hdfs_files rolls;   /* open, oldest first */
-    struct ps_hdfs_files idles;   /* open, longest idle first */
+    uint32_t ending_count;                           /* files in the states CLOSING and ASKED */
+    struct ps_hdfs_files files;                      /* all */
+    struct ps_hdfs_file *names[PS_HDFS_NAME_CHAINS]; /* the same, by their paths' hashes */
+    struct ps_hdfs_files rolls;                      /* open, oldest first */
+    struct ps_hdfs_files idles;                      /* open, longest idle first */
     struct ps_hdfs_files touches; /* written to since the last flush, the longest ago first */
     uint32_t touch_count;
     uint32_t flush_count;           /* flushes under way, of all files */
@@ -280,6 +284,20 @@ void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink);
 void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket);
 /* Goes on with the look at the directories that are there at the start. Returns the mono_ns of the next step. */
 uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink);
+/* Every file is found by its path, so that what is listed is known. `add`: once it has its path, which may be NULL. */
+void ps_hdfs_name_add(struct ps_hdfs_file *file);
+void ps_hdfs_name_remove(struct ps_hdfs_file *file);
+bool ps_hdfs_name_is_known(const struct ps_hdfs_sink *sink, const char *path);
+static inline void ps_hdfs_file_enlist(struct ps_hdfs_file *file)
+{
+    TAILQ_INSERT_TAIL(&file->sink->files, file, all);
+    ps_hdfs_name_add(file);
+}
+static inline void ps_hdfs_file_delist(struct ps_hdfs_file *file)
+{
+    TAILQ_REMOVE(&file->sink->files, file, all);
+    ps_hdfs_name_remove(file);
+}
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink);
 
 /* burials.c: the first event that waits can be in no file. The port has dead letters. */

@@ -201,6 +201,31 @@ static void test_no_answer(void **unused)
     ps_test_bucket_finish();
 }
 
+/* More files than chains, and some of them go. */
+static void test_names(void **unused)
+{
+    enum { FILES = 3000 };
+    (void)unused;
+    struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
+    struct ps_hdfs_file *files = calloc(FILES, sizeof *files);
+    assert_true(sink != NULL && files != NULL);
+    for (unsigned i = 0; i < FILES; i++) {
+        files[i].sink = sink;
+        assert_true(asprintf(&files[i].path, "/d/%u/f.%u", i % 7, i) > 0);
+        assert_false(ps_hdfs_name_is_known(sink, files[i].path));
+        ps_hdfs_name_add(&files[i]);
+    }
+    for (unsigned i = 0; i < FILES; i += 3)
+        ps_hdfs_name_remove(&files[i]);
+    for (unsigned i = 0; i < FILES; i++) {
+        assert_int_equal(ps_hdfs_name_is_known(sink, files[i].path), i % 3 != 0);
+        ps_hdfs_name_remove(&files[i]); /* twice is once */
+        free(files[i].path);
+    }
+    free(files);
+    free(sink);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
@@ -212,6 +237,7 @@ int main(void)
         IN_FOLDER(test_unlocked_later),
         IN_FOLDER(test_two_sinks),
         IN_FOLDER(test_many),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
