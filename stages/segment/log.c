@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/quantity.h"
 #include "stages/segment/log_parts.h"
 
 #define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* bounds the tail that recovery reads */
@@ -136,7 +137,12 @@ static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, 
         log->files->close(log->files->argument, fresh.fd);
         log->files->remove(log->files->argument, path);
         ps_seal_destroy(fresh.seal);
-        return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
+        if (error != ENOSPC)
+            return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
+        return ps_err_set(
+            err,
+            "%s cannot be written: %s for its %s, which are taken at once: free them, or lower maxFileSize",
+            path, strerror(error), ps_quantity_print_bytes(fresh.head.size).text);
     }
     ps_segment_add(log, &fresh);
     begin_segment(log, path, head);
