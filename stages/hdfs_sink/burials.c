@@ -21,7 +21,7 @@ static const char *reason_of(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_bucket_name name;
     const struct ps_hdfs_event *flawed = &sink->pool.events[sink->flawed.first];
-    const struct ps_lease *lease = sink->slots[flawed->slot];
+    const struct ps_lease *lease = sink->held.leases[flawed->slot];
     const char *flaw;
     enum ps_hdfs_placed placed = ps_hdfs_find_place(sink, lease, flawed->position, &name, &flaw);
     struct ps_hdfs_placer *placer = sink->settings->placer;
@@ -46,7 +46,7 @@ static bool begin(struct ps_hdfs_sink *sink)
         ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s", reason_of(sink));
     }
     const struct ps_hdfs_event *event = &sink->pool.events[sink->burying->first];
-    ps_burial_begin(&sink->burial, sink->slots[event->slot], event->position, event->position + 1U);
+    ps_burial_begin(&sink->burial, sink->held.leases[event->slot], event->position, event->position + 1U);
     return true;
 }
 

@@ -267,7 +267,7 @@ static enum ps_hadoop_answer write_run(struct ps_hdfs_file *file, uint32_t run, 
     uint64_t bytes = 0;
     for (uint32_t number = waiting->first; count < run && !is_full(file, file->body_bytes + bytes); count++) {
         const struct ps_hdfs_event *place = &sink->pool.events[number];
-        const struct ps_lease *lease = sink->slots[place->slot];
+        const struct ps_lease *lease = sink->held.leases[place->slot];
         const struct ps_event *event = ps_lease_event(lease, place->position);
         answer =
             ps_hadoop_writer_event(file->writer, lease->batch, event, sink->now.wall_ms, &file->output, err);
@@ -314,7 +314,7 @@ static void settle(struct ps_hdfs_file *file, uint32_t events)
     uint32_t last = 0;
     for (uint32_t left = events, number = file->written.first; left > 0; left--) {
         const struct ps_hdfs_event *event = &sink->pool.events[number];
-        ps_lease_settle(sink->slots[event->slot], event->position);
+        ps_lease_settle(sink->held.leases[event->slot], event->position);
         last = number;
         number = event->next;
     }

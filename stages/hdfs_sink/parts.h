@@ -183,7 +183,6 @@ struct ps_hdfs_sink {
     struct ps_port *port;
     struct ps_now now;
     struct ps_hdfs_place_cache places;
-    struct ps_lease *slots[PS_HDFS_LEASES_MAX]; /* by their numbers in `held` */
     struct ps_hdfs_slots held;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
@@ -236,7 +235,7 @@ enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct p
 
 static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, uint32_t event)
 {
-    return sink->slots[sink->pool.events[event].slot];
+    return sink->held.leases[sink->pool.events[event].slot];
 }
 
 /* Of the bodies of a list's events. */

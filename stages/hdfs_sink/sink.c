@@ -59,32 +59,6 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
     free(sink);
 }
 
-/* ---- leases ---- */
-
-static struct ps_lease *let_go(struct ps_hdfs_sink *sink, uint16_t slot)
-{
-    struct ps_lease *lease = sink->slots[slot];
-    ps_hdfs_slots_give(&sink->held, slot, lease->memory_bytes);
-    return lease;
-}
-
-/* Sends home what is settled: from the front; behind that only where nobody waits for the ones before. One file that cannot be
- * written must not have everything behind it delivered again after a restart. */
-static void finish_leases(struct ps_hdfs_sink *sink)
-{
-    bool is_front = true;
-    for (uint16_t slot = sink->held.first, after; slot != PS_HDFS_NO_SLOT; slot = after) {
-        struct ps_lease *lease = sink->slots[slot];
-        bool is_settled = lease->settled >= lease->count;
-        after = sink->held.slots[slot].after;
-        is_front &= is_settled;
-        if (is_front || (is_settled && lease->batch->any_order)) {
-            (void)let_go(sink, slot);
-            ps_port_done(sink->port, &lease);
-        }
-    }
-}
-
 static struct ps_hdfs_bucket *bucket_of(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *name)
 {
     uint32_t hash = ps_name_hash(name->text, name->length);
@@ -253,8 +227,7 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
         break;
     }
     sink->flawed_batch = (struct ps_repeated){.tries = 0};
-    uint16_t slot = ps_hdfs_slots_take(&sink->held);
-    sink->slots[slot] = *lease;
+    uint16_t slot = ps_hdfs_slots_take(&sink->held, *lease);
     place_events(sink, *lease, slot);
     *lease = NULL;
     sink->took_ns = now->mono_ns;
@@ -356,7 +329,7 @@ uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
     uint64_t due_ns = ps_hdfs_finish_due(sink);
     due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
     due_ns = ps_least(due_ns, ps_hdfs_scan_for_orphans(sink));
-    finish_leases(sink);
+    ps_hdfs_slots_finish(&sink->held, sink->port);
     if (sink->refused && has_room(sink))
         due_ns = now->mono_ns;
     if (buries)
@@ -418,22 +391,6 @@ static void forget_events(struct ps_hdfs_sink *sink)
     close_all(sink);
 }
 
-static void give_back(struct ps_hdfs_sink *sink, struct ps_lease **back)
-{
-    while (*back != NULL)
-        back = &(*back)->next;
-    while (sink->held.count > 0) {
-        struct ps_lease *lease = let_go(sink, sink->held.first);
-        if (lease->settled == lease->count) {
-            ps_port_done(sink->port, &lease);
-            continue;
-        }
-        lease->next = NULL;
-        *back = lease;
-        back = &lease->next;
-    }
-}
-
 bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now)
 {
     sink->now = *now;
@@ -451,7 +408,7 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
         return false;
     if (sink->held.count > 0) {
         forget_events(sink);
-        give_back(sink, back);
+        ps_hdfs_slots_give_back(&sink->held, sink->port, back);
     }
     if (sink->ending_count > 0 && waited_ns < ps_least(sink->settings->call_timeout_ns, CLOSE_NS))
         return false;

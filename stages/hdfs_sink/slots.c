@@ -13,7 +13,7 @@ void ps_hdfs_slots_init(struct ps_hdfs_slots *slots)
         slots->slots[i].after = i + 1U < PS_HDFS_LEASES_MAX ? (uint16_t)(i + 1U) : PS_HDFS_NO_SLOT;
 }
 
-uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots)
+uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots, struct ps_lease *lease)
 {
     uint16_t slot = slots->free;
     PS_ASSERT(slot != PS_HDFS_NO_SLOT);
@@ -25,6 +25,7 @@ uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots)
         slots->first = slot;
     slots->last = slot;
     slots->count++;
+    slots->leases[slot] = lease;
     return slot;
 }
 
@@ -54,4 +55,42 @@ void ps_hdfs_slots_give(struct ps_hdfs_slots *slots, uint16_t slot, uint64_t mem
     given->after = slots->free;
     slots->free = slot;
     slots->count--;
+}
+
+static struct ps_lease *let_go(struct ps_hdfs_slots *slots, uint16_t slot)
+{
+    struct ps_lease *lease = slots->leases[slot];
+    ps_hdfs_slots_give(slots, slot, lease->memory_bytes);
+    return lease;
+}
+
+void ps_hdfs_slots_finish(struct ps_hdfs_slots *slots, struct ps_port *port)
+{
+    bool is_front = true;
+    for (uint16_t slot = slots->first, after; slot != PS_HDFS_NO_SLOT; slot = after) {
+        struct ps_lease *lease = slots->leases[slot];
+        bool is_settled = lease->settled >= lease->count;
+        after = slots->slots[slot].after;
+        is_front &= is_settled;
+        if (is_front || (is_settled && lease->batch->any_order)) {
+            (void)let_go(slots, slot);
+            ps_port_done(port, &lease);
+        }
+    }
+}
+
+void ps_hdfs_slots_give_back(struct ps_hdfs_slots *slots, struct ps_port *port, struct ps_lease **back)
+{
+    while (*back != NULL)
+        back = &(*back)->next;
+    while (slots->count > 0) {
+        struct ps_lease *lease = let_go(slots, slots->first);
+        if (lease->settled == lease->count) {
+            ps_port_done(port, &lease);
+            continue;
+        }
+        lease->next = NULL;
+        *back = lease;
+        back = &lease->next;
+    }
 }

@@ -1,8 +1,8 @@
-/* The places of the leases that a sink holds, in the order in which it took them, for sinks that settle their events in another
- * order (events.h): a place can be given back before older ones. Thread: the sink's worker. */
+/* The leases that a sink holds, in the order in which it took them, for sinks that settle their events in another order (events.h): a
+ * lease can go home before older ones. Thread: the sink's worker. */
 #pragma once
 
-#include "core/flow/batch.h"
+#include "core/stage.h"
 
 #define PS_HDFS_LEASES_MAX 1024U
 #define PS_HDFS_NO_SLOT UINT16_MAX
@@ -13,6 +13,7 @@ struct ps_hdfs_slot {
 };
 
 struct ps_hdfs_slots {
+    struct ps_lease *leases[PS_HDFS_LEASES_MAX]; /* by slot */
     struct ps_hdfs_slot slots[PS_HDFS_LEASES_MAX];
     uint16_t first, last; /* PS_HDFS_NO_SLOT: none is taken */
     uint16_t free;        /* linked by `after` */
@@ -23,7 +24,12 @@ struct ps_hdfs_slots {
 };
 
 void ps_hdfs_slots_init(struct ps_hdfs_slots *slots);
-/* Takes a place behind all others. There must be one. */
-uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots);
+/* Takes a place behind all others for the lease. There must be one. */
+uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots, struct ps_lease *lease);
 /* Gives a place back, whose lease was charged with so many bytes. */
 void ps_hdfs_slots_give(struct ps_hdfs_slots *slots, uint16_t slot, uint64_t memory_bytes);
+/* Sends home what is settled: from the front; behind that only leases that may come home in any order. What one file or partition
+ * that cannot be written holds back must not have everything behind it delivered again after a restart. */
+void ps_hdfs_slots_finish(struct ps_hdfs_slots *slots, struct ps_port *port);
+/* The sink is recalled: sends home what is settled, and puts the others behind the list `back`, in the order taken. */
+void ps_hdfs_slots_give_back(struct ps_hdfs_slots *slots, struct ps_port *port, struct ps_lease **back);

@@ -132,10 +132,9 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
     if (result != PS_TAKEN)
         return result;
     sink->flawed_batch = (struct ps_repeated){.tries = 0};
-    uint16_t slot = (uint16_t)((sink->first_slot + sink->slot_count++) % PS_HIVE_LEASES_MAX);
-    sink->slots[slot] = *lease;
+    uint16_t slot = ps_hdfs_slots_take(&sink->held, *lease);
     *lease = NULL;
-    place_events(sink, sink->slots[slot], slot);
+    place_events(sink, sink->held.leases[slot], slot);
     return PS_TAKEN;
 }
 
@@ -150,7 +149,7 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiti
     }
     const struct ps_hdfs_event *event = &sink->pool.events[waiting->first];
     ps_log(PS_LOG_WARN, sink->port->component, "an event is no row, and is dropped: %s", reason);
-    ps_lease_settle(sink->slots[event->slot], event->position);
+    ps_lease_settle(sink->held.leases[event->slot], event->position);
     ps_hdfs_events_move(&sink->pool, waiting, &sink->pool.free);
 }
 
@@ -161,7 +160,7 @@ static void explain(struct ps_hive_sink *sink, const struct ps_hdfs_event *flawe
     uint32_t length;
     struct ps_orc_value row;
     struct ps_err err = {.length = 0};
-    const struct ps_lease *lease = sink->slots[flawed->slot];
+    const struct ps_lease *lease = sink->held.leases[flawed->slot];
     const struct ps_event *event = ps_lease_event(lease, flawed->position);
     const char *flaw = ps_hive_key_of(sink, lease, flawed->position, key, &length);
     if (flaw == NULL && !ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, &err))
@@ -179,7 +178,7 @@ bool ps_hive_bury(struct ps_hive_sink *sink)
             explain(sink, flawed);
             ps_log(PS_LOG_ERROR, sink->port->component, "an event goes to the dead letters: %s",
                    sink->refusal);
-            ps_burial_begin(&sink->burial, sink->slots[flawed->slot], flawed->position,
+            ps_burial_begin(&sink->burial, sink->held.leases[flawed->slot], flawed->position,
                             flawed->position + 1U);
         }
         if (!ps_burial_work(&sink->burial, sink->port, &reason))

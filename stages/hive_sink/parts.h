@@ -4,6 +4,7 @@
 #include "core/engine/burial.h"
 #include "stages/hadoop/loop.h"
 #include "stages/hdfs_sink/events.h"
+#include "stages/hdfs_sink/slots.h"
 #include "stages/hive/metastore.h"
 #include "stages/hive_sink/sink.h"
 #include "stages/hive_sink/table.h"
@@ -14,7 +15,6 @@
 
 #include <sys/queue.h>
 
-#define PS_HIVE_LEASES_MAX 1024U
 #define PS_HIVE_TXNS_MAX 3U        /* of one partition at the same time: one takes events, the others end */
 #define PS_HIVE_CHAINS 1024U       /* of the hash table of partitions */
 #define PS_HIVE_VALUES_BYTES 2048U /* of a partition's values, each with a 0 behind it */
@@ -125,8 +125,7 @@ struct ps_hive_sink {
     char *url;                        /* of the file system */
     uint64_t orc_bytes;               /* of memory in ORC writers, at the last tick */
     struct ps_hive_rows *rows;
-    struct ps_lease *slots[PS_HIVE_LEASES_MAX]; /* a ring */
-    uint32_t first_slot, slot_count;
+    struct ps_hdfs_slots held;
     bool refused; /* a lease waits: the last call of work returned PS_LATER */
     bool goes_on; /* something has come that it may have waited for (plain tables) */
     bool ends;    /* transactions end at once: a drain, or no memory for more events */
@@ -155,7 +154,7 @@ struct ps_hive_sink {
 
 static inline struct ps_lease *ps_hive_lease(const struct ps_hive_sink *sink, uint32_t event)
 {
-    return sink->slots[sink->pool.events[event].slot];
+    return sink->held.leases[sink->pool.events[event].slot];
 }
 
 /* With database, table, user, host and agent. */

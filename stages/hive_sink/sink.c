@@ -53,6 +53,7 @@ struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, 
     sink->settings = settings;
     sink->port = port;
     sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
+    ps_hdfs_slots_init(&sink->held);
     TAILQ_INIT(&sink->recent);
     TAILQ_INIT(&sink->dead);
     if (open_parts(sink, err) == PS_OK)
@@ -197,18 +198,6 @@ static uint64_t ask_for_table(struct ps_hive_sink *sink)
 
 /* ---- the cycle ---- */
 
-static void finish_leases(struct ps_hive_sink *sink)
-{
-    while (sink->slot_count > 0) {
-        struct ps_lease *lease = sink->slots[sink->first_slot];
-        if (lease->settled < lease->count)
-            return;
-        sink->first_slot = (sink->first_slot + 1) % PS_HIVE_LEASES_MAX;
-        sink->slot_count--;
-        ps_port_done(sink->port, &lease);
-    }
-}
-
 static uint64_t beat(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
@@ -256,7 +245,8 @@ static uint64_t turn(struct ps_hive_sink *sink)
 
 bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
 {
-    return sink->table_state == PS_HIVE_TABLE_KNOWN && sink->slot_count < PS_HIVE_LEASES_MAX &&
+    return sink->table_state == PS_HIVE_TABLE_KNOWN && sink->held.count < PS_HDFS_LEASES_MAX &&
+           sink->held.pinned_bytes < sink->settings->held_bytes_max &&
            sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
 }
 
@@ -286,7 +276,7 @@ static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
     due_ns = ps_least(due_ns, tick_partitions(sink));
     due_ns = ps_least(due_ns, beat(sink));
     due_ns = ps_least(due_ns, turn(sink));
-    finish_leases(sink);
+    ps_hdfs_slots_finish(&sink->held, sink->port);
     if (sink->refused && ps_hive_sink_has_room(sink))
         due_ns = now->mono_ns;
     if (buries)
@@ -299,7 +289,7 @@ static bool drain(const void *plan, void *state, const struct ps_now *now)
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
     sink->ends = true;
     (void)tick(plan, state, now);
-    return sink->files != NULL ? ps_hive_files_drain(sink->files) : sink->slot_count == 0;
+    return sink->files != NULL ? ps_hive_files_drain(sink->files) : sink->held.count == 0;
 }
 
 /* ---- recall ---- */
@@ -352,23 +342,6 @@ static void forget_all(struct ps_hive_sink *sink)
     }
 }
 
-static void give_back(struct ps_hive_sink *sink, struct ps_lease **back)
-{
-    while (*back != NULL)
-        back = &(*back)->next;
-    for (; sink->slot_count > 0; sink->slot_count--) {
-        struct ps_lease *lease = sink->slots[sink->first_slot];
-        sink->first_slot = (sink->first_slot + 1) % PS_HIVE_LEASES_MAX;
-        if (lease->settled == lease->count) {
-            ps_port_done(sink->port, &lease);
-            continue;
-        }
-        lease->next = NULL;
-        *back = lease;
-        back = &lease->next;
-    }
-}
-
 static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
 {
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
@@ -385,7 +358,7 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
     if (is_ending(sink) && waited_ns < RECALL_NS)
         return false;
     forget_all(sink);
-    give_back(sink, back);
+    ps_hdfs_slots_give_back(&sink->held, sink->port, back);
     if (ps_hive_aborts_left(sink) > 0 && waited_ns < ABORT_NS)
         return false;
     if (ps_hive_aborts_left(sink) > 0)

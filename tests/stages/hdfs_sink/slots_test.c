@@ -52,7 +52,7 @@ static void test_any_order(void **state)
         bool takes = ps_test_random(&random) % 8 > 1 ? fills : !fills;
         if (model.count == 0 || (takes && model.count < PS_HDFS_LEASES_MAX)) {
             model.gone_bytes[model.count] = 0;
-            model.slots[model.count++] = ps_hdfs_slots_take(&slots);
+            model.slots[model.count++] = ps_hdfs_slots_take(&slots, NULL);
         } else {
             give(&slots, &model, (unsigned)(ps_test_random(&random) % model.count),
                  ps_test_random(&random) % (3 * PS_BLOCK_BYTES));

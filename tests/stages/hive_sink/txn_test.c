@@ -281,6 +281,32 @@ static void test_a_partition_that_is_too_long(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Its directory cannot be made. What is delivered behind it goes home, where the channel records each batch by itself. */
+static void test_a_partition_that_fails_for_good(void **unused)
+{
+    struct ps_test_stage stage;
+    char path[600];
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
+    snprintf(path, sizeof path, "%s/day=bad", ps_test_hive_folder());
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+    struct ps_lease *bad = PS_LEASE(&stage, PS_HIVE_DAY("a", "bad"));
+    struct ps_lease *good = PS_LEASE(&stage, PS_HIVE_DAY("b", "mon"));
+    bad->batch->any_order = good->batch->any_order = true;
+    ps_test_hive_offer(&stage, bad);
+    ps_test_hive_offer(&stage, good);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 2);
+    ps_test_hive_expect_rows("mon", "a\nb\n");
+    assert_ptr_equal(ps_test_sink_recall(&stage), bad);
+    assert_null(bad->next);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_events_without_their_partition_are_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
@@ -315,6 +341,7 @@ int main(void)
         TEST(test_a_metastore_that_is_silent),
         TEST(test_closed_partitions_make_room),
         TEST(test_a_partition_that_is_too_long),
+        TEST(test_a_partition_that_fails_for_good),
         TEST(test_events_without_their_partition_are_dead_letters),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
