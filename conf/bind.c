@@ -481,6 +481,18 @@ static const char *with_prefix(const struct ps_option *options, const char *key)
     return found;
 }
 
+/* A key of the rows that was given a prefix: "autoCreatePartitions" for "hive.autoCreatePartitions". NULL: none. */
+static const char *without_its_prefix(const struct ps_option *options, const char *key)
+{
+    struct ps_nearest nearest;
+    const char *rest = without_prefix(key);
+    if (rest == NULL)
+        return NULL;
+    ps_nearest_init(&nearest, rest);
+    offer_rows(&nearest, options);
+    return nearest.word;
+}
+
 /* Warns about an unknown key. Also recognizes a misspelt prefix of a map ("kafka.producerr.acks"). */
 static void warn_unknown(const struct ps_bind *bind, const struct ps_option *options,
                          const struct ps_option *const *common, const struct ps_pair *pair)
@@ -496,6 +508,8 @@ static void warn_unknown(const struct ps_bind *bind, const struct ps_option *opt
     else if (nearest.word != NULL)
         cure = ps_arena_format(bind->arena, "did you mean %s?", nearest.word);
     const char *whole = cure == NULL ? with_prefix(options, pair->key) : NULL;
+    if (cure == NULL && whole == NULL)
+        whole = without_its_prefix(options, pair->key);
     if (whole != NULL)
         cure = ps_arena_format(bind->arena, "did you mean %s?", whole);
     for (const struct ps_option *option = options; cure == NULL && option != NULL && option->key != NULL;
