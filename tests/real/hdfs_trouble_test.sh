@@ -40,10 +40,15 @@ await_progress 15
 webhdfs DELETE '/test?op=DELETE&recursive=true'
 told gone 1 'somebody has deleted it, or writes it now; [0-9]* bytes that were acknowledged'
 
+# The writer stands still meanwhile: a DataNode that is told to recover a block interrupts the thread that writes it, and after an
+# interruption between a packet's bytes and its note of them it refuses the block until it is started again ("Block length mismatch").
 step "another client takes the lease"
 write_start stolen --block-size 4194304
 await_progress 15
+kill -STOP "$writing"
+sleep 2
 timeout 200 "$writer" --url "$hdfs_url" --path /test/stolen --recover >>"$work/recover.out" || fail "the lease cannot be taken"
+kill -CONT "$writing"
 told stolen '[0-9]' '/test/stolen.0'
 kept stolen
 
