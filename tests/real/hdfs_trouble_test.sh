@@ -31,7 +31,7 @@ mkdir -p "$work/hdfs/datanode1/data"
 small=''
 if mount -t tmpfs -o size=128m none "$work/hdfs/datanode1/data" 2>/dev/null; then small=1; fi
 unmount() { [[ ! $small ]] || umount -l "$work/hdfs/datanode1/data" || true; }
-trap 'code=$?; unmount; (exit $code); finish' EXIT
+trap 'code=$?; unmount; set +e; (exit $code); finish' EXIT
 hdfs_start --datanodes 1 --set dfs.datanode.round-robin-volume-choosing-policy.additional-available-space=0
 
 step "the directory is deleted"
