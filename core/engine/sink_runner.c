@@ -386,6 +386,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     if (ps_runner_has_stage(&runner->base) && ops_of(runner)->recall != NULL) {
         struct ps_lease *back = NULL;
         runner->recalled = ops_of(runner)->recall(runner->base.spec->plan, runner->base.state, &back, now);
+        ps_port_finish_settled(&runner->base.port, &back);
         struct ps_lease **end = &runner->recall_list;
         while (*end != NULL)
             end = &(*end)->next;

@@ -235,12 +235,16 @@ struct flight {
     size_t done_before;
 };
 
-/* Offers leases without waiting for them, `pause` turns after each; stops at one that is not taken. */
-static void take_off(struct flight *flight, struct ps_test_stage *stage, unsigned first, unsigned pause)
+static void make_leases(struct flight *flight, struct ps_test_stage *stage, unsigned first)
 {
     *flight = (struct flight){.done_before = stage->done_count};
     for (unsigned i = 0; i < LEASES; i++)
         flight->leases[i] = some_lease(stage, first + i * LEASE_EVENTS, LEASE_EVENTS);
+}
+
+/* Offers the leases without waiting for them, `pause` turns after each; stops at one that is not taken. */
+static void offer_leases(struct flight *flight, struct ps_test_stage *stage, unsigned pause)
+{
     for (; flight->taken < LEASES; flight->taken++) {
         struct ps_lease *offered = flight->leases[flight->taken];
         enum ps_result result = ps_test_sink_work(stage, &offered);
@@ -251,6 +255,12 @@ static void take_off(struct flight *flight, struct ps_test_stage *stage, unsigne
             turn(stage);
     }
     assert_true(flight->taken > 0);
+}
+
+static void take_off(struct flight *flight, struct ps_test_stage *stage, unsigned first, unsigned pause)
+{
+    make_leases(flight, stage, first);
+    offer_leases(flight, stage, pause);
 }
 
 /* The position of a lease in the order of offering. */
@@ -355,6 +365,39 @@ static void test_recall(void **unused)
     }
 }
 
+/* The first lease waits for its far end while those behind it are settled, each as soon as the sink has it. At a recall these
+ * are delivered: only the first one comes back. */
+static void test_settled_behind(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
+        struct ps_test_stage stage;
+        struct flight flight;
+        if (adapter->far_end == NULL)
+            continue;
+        print_message("%s\n", adapter->ops->name);
+        ps_test_stage_start(&stage, adapter->ops, adapter->keys);
+        adapter->begin();
+        deliver(&stage, some_lease(&stage, 0, 10));
+        set_far_end(adapter, PS_TEST_FAR_END_DOWN);
+        make_leases(&flight, &stage, 10);
+        for (unsigned k = 1; k < LEASES; k++) {
+            for (uint32_t position = 0; position < LEASE_EVENTS; position++)
+                ps_lease_settle(flight.leases[k], position);
+        }
+        offer_leases(&flight, &stage, 1);
+        assert_int_equal(flight.taken, LEASES);
+        struct ps_lease *back = ps_test_sink_recall(&stage);
+        assert_int_equal(assert_landed(&flight, &stage, back), 1);
+        assert_ptr_equal(back, flight.leases[0]);
+        set_far_end(adapter, PS_TEST_FAR_END_UP);
+        deliver(&stage, back);
+        assert_arrived(adapter, 0, 10 + LEASE_EVENTS);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* Draining with leases in flight: they are done in order, and there. */
 static void test_drain(void **unused)
 {
@@ -405,12 +448,10 @@ static void test_refused(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_are_here),
-                                       cmocka_unit_test(test_life),
-                                       cmocka_unit_test(test_half_settled),
-                                       cmocka_unit_test(test_recall),
-                                       cmocka_unit_test(test_drain),
-                                       cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_open_without_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_are_here),   cmocka_unit_test(test_life),
+        cmocka_unit_test(test_half_settled),   cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_settled_behind), cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_open_without_memory)};
     return cmocka_run_group_tests(tests, ps_test_sinks_start, ps_test_sinks_stop);
 }

@@ -531,6 +531,12 @@ static uint64_t verify_origin(const struct flow *flow, unsigned source, unsigned
     return missing;
 }
 
+bool flow_order_counts(const struct flow *flow, unsigned channel)
+{
+    return channel + 1 != flow->letters && /* several sinks give up, each in its order */
+           orders_of(flow, channel) == 1;
+}
+
 void flow_verify(const struct flow *flow, enum flow_doubles doubles)
 {
     if (flow->bad > 0)
@@ -545,8 +551,7 @@ void flow_verify(const struct flow *flow, enum flow_doubles doubles)
         fail_msg("%llu events are missing, %llu were given up (seed %llu)", (unsigned long long)missing,
                  (unsigned long long)flow->given_up, (unsigned long long)flow->seed);
     for (unsigned i = 0; i < flow->sink_count; i++) {
-        if (flow->sinks[i].channel + 1 != flow->letters && /* several sinks give up, each in its order */
-            orders_of(flow, flow->sinks[i].channel) == 1 && flow->sinks[i].disorder > 0)
+        if (flow_order_counts(flow, flow->sinks[i].channel) && flow->sinks[i].disorder > 0)
             fail_msg("sink k%u: %llu times out of order (seed %llu)", i,
                      (unsigned long long)flow->sinks[i].disorder, (unsigned long long)flow->seed);
     }

@@ -191,4 +191,6 @@ void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, ui
 /* The same, for an event that the sink gave up and whose letter is written. */
 void flow_buried(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
+/* Whether one sink, or one failover group, serves the channel: then flow_verify looks at the order. */
+bool flow_order_counts(const struct flow *flow, unsigned channel);
 bool flow_chance(uint64_t *random, unsigned of_1000);

@@ -209,7 +209,19 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     return state->kept_count > 0 ? flow_answers_await(&state->answers, state->kept[0].due_ns) : PS_NEVER;
 }
 
-/* Completes some of the oldest leases, and gives the others back, some of them partly settled. */
+/* Settles leases behind the oldest one, which is not settled. They are given back with it: the engine must know. Only where
+ * the order does not count. */
+static void settle_behind(const struct flow_plan *plan, struct sink_state *state)
+{
+    bool may = !is_dead(state) && !flow_order_counts(plan->flow, state->sink->channel);
+    for (unsigned i = 1; may && i < state->kept_count; i++) {
+        struct ps_lease *lease = state->kept[i].lease;
+        if (!has_dying(plan, state, lease) && ps_test_random(&state->random) % 3 == 0)
+            assert_true(settle(plan, state, lease, UINT32_MAX));
+    }
+}
+
+/* Completes some of the oldest leases, and gives the others back, some of them settled in part or, behind others, as a whole. */
 static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     const struct flow_plan *plan = plan_;
@@ -239,6 +251,7 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
         (void)settle(plan, state, lease,
                      (uint32_t)(ps_test_random(&state->random) % (lease->count - lease->cursor)));
     }
+    settle_behind(plan, state);
     struct ps_lease **end = back;
     while (*end != NULL)
         end = &(*end)->next;

@@ -463,6 +463,7 @@ struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage)
         ps_test_stage_pass_ms(stage, 1);
         usleep(1000);
     }
+    ps_port_finish_settled(&stage->port, &back); /* as the engine does */
     return back;
 }
 
