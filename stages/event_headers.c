@@ -70,9 +70,10 @@ bool ps_event_headers_add(struct ps_event_headers *headers, struct ps_batch *bat
     return true;
 }
 
-void ps_event_withdraw(struct ps_batch *batch)
+void ps_event_withdraw(struct ps_event_headers *headers, struct ps_batch *batch,
+                       const struct ps_batch_point *point)
 {
-    const struct ps_event *event = &batch->events[--batch->count];
-    batch->body_bytes -= event->body_length;
-    batch->full = batch->count > 0; /* if it was alone, memory is missing: the caller tries again later */
+    ps_batch_rewind(batch, point);
+    ps_event_headers_begin(headers); /* names that were made for the event are gone */
+    batch->full = batch->count > 0;  /* if it was alone, memory is missing: the caller tries again later */
 }

@@ -56,12 +56,13 @@ static bool add_all(const struct adding *adding, const struct ps_legacy_event *e
 bool ps_legacy_event_add(struct ps_event_headers *headers, struct ps_batch *batch,
                          const struct ps_legacy_event *event)
 {
+    const struct ps_batch_point point = ps_batch_point(batch);
     struct adding adding = {headers, batch,
                             ps_batch_add(batch, (char *)(uintptr_t)event->body.data, event->body.length)};
     if (adding.event == NULL)
         return false;
     if (add_all(&adding, event))
         return true;
-    ps_event_withdraw(batch);
+    ps_event_withdraw(headers, batch, &point);
     return false;
 }

@@ -318,6 +318,78 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
     return true;
 }
 
+/* ---- back to a point ---- */
+
+struct ps_batch_point ps_batch_point(const struct ps_batch *batch)
+{
+    const struct ps_batch_home *home = ps_batch_home(batch);
+    const struct ps_carver *carver = home->carver;
+    const struct ps_ticket *last = batch->last_ticket;
+    return (struct ps_batch_point){
+        .count = batch->count,
+        .span_count = batch->span_count,
+        .block_count = home->block_count,
+        .meta_up = carver->meta_up,
+        .meta_down = carver->meta_down,
+        .meta = carver->meta,
+        .shared = batch->shared,
+        .spans = batch->spans,
+        .last_ticket = batch->last_ticket,
+        .last_ticket_events = last != NULL ? last->events : 0,
+        .last_ticket_end = last != NULL ? last->events_end : 0,
+        .own_mask = batch->own_mask,
+        .shared_mask = batch->shared_mask,
+        .body_bytes = batch->body_bytes,
+        .meta_bytes = home->meta_bytes,
+        .bytes_bytes = home->bytes_bytes,
+        .own_bytes = home->own_bytes,
+        .meta_taken = carver->taken.meta,
+    };
+}
+
+/* The carver cuts from the point's meta block again. One that the batch does not reference is gone: then the carver keeps
+ * what it has. */
+static void rewind_carver(struct ps_batch_home *home, const struct ps_batch_point *point)
+{
+    struct ps_carver *carver = home->carver;
+    if (carver->meta != point->meta) {
+        if (!home_holds(home, point->meta))
+            return;
+        ps_block_hold(point->meta);
+        ps_block_drop(ps_pool_cache(carver->pool), carver->meta);
+        carver->meta = point->meta;
+        carver->taken.meta = point->meta_taken;
+    }
+    carver->meta_up = point->meta_up;
+    carver->meta_down = point->meta_down;
+}
+
+void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point)
+{
+    struct ps_batch_home *home = ps_batch_home(batch);
+    rewind_carver(home, point);
+    while (home->block_count > point->block_count)
+        ps_block_drop(ps_pool_cache(home->pool), home->blocks[--home->block_count]);
+    home->meta_bytes = point->meta_bytes;
+    home->bytes_bytes = point->bytes_bytes;
+    home->own_bytes = point->own_bytes;
+    batch->count = point->count;
+    batch->body_bytes = point->body_bytes;
+    batch->shared = point->shared;
+    batch->shared_mask = point->shared_mask;
+    batch->own_mask = point->own_mask;
+    batch->spans = point->spans;
+    batch->span_count = point->span_count;
+    batch->last_ticket = point->last_ticket;
+    if (point->last_ticket == NULL) {
+        batch->tickets = NULL;
+        return;
+    }
+    point->last_ticket->next = NULL;
+    point->last_ticket->events = point->last_ticket_events;
+    point->last_ticket->events_end = point->last_ticket_end;
+}
+
 /* ---- taking and giving ---- */
 
 struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)

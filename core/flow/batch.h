@@ -225,6 +225,26 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
  * ticket. Returns false when there is no memory. */
 bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events);
 
+/* A state of a batch that is filled: rows, tickets, spans, and memory for headers and names. */
+struct ps_batch_point {
+    uint32_t count, span_count, block_count;
+    uint32_t meta_up, meta_down;
+    struct ps_block *meta;
+    struct ps_header *shared;
+    struct ps_span *spans;
+    struct ps_ticket *last_ticket;
+    uint32_t last_ticket_events, last_ticket_end;
+    uint64_t own_mask, shared_mask, body_bytes;
+    uint64_t meta_bytes, bytes_bytes, own_bytes, meta_taken;
+};
+
+struct ps_batch_point ps_batch_point(const struct ps_batch *batch);
+
+/* Makes the batch what it was at the point: what a source has added for a message that it refuses, or that has no room,
+ * uses nothing of the batch. Bytes that were committed since stay used, `full` and `flush` stay set, and headers that
+ * were changed or removed stay so. Nobody may use names or memory of the batch that were made since. */
+void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point);
+
 /* ---- reading: the owner of a lease ---- */
 
 /* The lease that this node is part of. */

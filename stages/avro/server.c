@@ -221,11 +221,12 @@ static enum ps_feed add_event(struct ps_avro_server *server, struct ps_batch *ba
     const char *bytes = (const char *)in->at;
     bool whole = ps_avro_event_read(bytes, (size_t)(in->end - in->at), &datum);
     PS_ASSERT(whole); /* the call was checked when it began */
+    const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)datum.body.data, datum.body.length);
     if (event == NULL)
         return PS_FEED_FULL;
     if (datum.header_count > 0 && !ps_avro_event_add_headers(&server->headers, batch, event, bytes, &datum)) {
-        ps_event_withdraw(batch);
+        ps_event_withdraw(&server->headers, batch, &point);
         return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
     }
     in->at += datum.length;
@@ -257,14 +258,18 @@ static enum ps_feed read_events(struct ps_avro_server *server, struct ps_connect
 {
     struct ps_avro_reader in = {.at = (const uint8_t *)data};
     in.end = in.at + call->bytes_left;
-    uint32_t rows = batch->count;
+    const struct ps_batch_point point = ps_batch_point(batch);
+    uint32_t rows = 0;
     enum ps_feed fed = PS_FEED_MORE;
     if (!call->failed) {
         if (!ps_batch_ticket(batch, ps_call_origin(call), 0)) /* first, so that no row lacks its ticket */
             return PS_FEED_MEMORY;
         fed = add_events(server, call, batch, &in);
-        rows = batch->count - rows;
-        PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket made above */
+        rows = batch->count - point.count;
+        if (rows == 0)
+            ps_batch_rewind(batch, &point);
+        else
+            PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket made above */
         call->left += rows;
     }
     *used = (uint32_t)(in.at - (const uint8_t *)data);

@@ -226,7 +226,7 @@ static struct ps_slice encode(struct ps_json_handler *handler, int charset, stru
 
 /* ---- events ---- */
 
-/* Adds so many rows, which have room. */
+/* Adds so many rows. If there is no room for all of them, the caller takes them away. */
 static enum ps_http_taken add_rows(struct ps_json_handler *handler, struct ps_batch *batch, uint32_t events,
                                    char *text, int charset, char *encoded)
 {
@@ -236,10 +236,8 @@ static enum ps_http_taken add_rows(struct ps_json_handler *handler, struct ps_ba
         if (charset != UTF8)
             body = encode(handler, charset, body, &encoded);
         struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
-        if (event == NULL) {
-            PS_ASSERT(i == 0);
+        if (event == NULL)
             return PS_HTTP_FULL;
-        }
         event->headers = handler->lists[i];
         event->mask = handler->masks[i];
         batch->own_mask |= event->mask;

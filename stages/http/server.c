@@ -313,17 +313,16 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
     if (!begins && give_up_rest(http))
         return PS_FEED_MORE;
     uint32_t rows = batch->count;
+    const struct ps_batch_point before = ps_batch_point(batch);
     enum ps_http_taken taken = take(server, connection, http, batch, data, &exchange);
-    switch (taken) {
-    case PS_HTTP_FULL:
+    if (taken != PS_HTTP_TAKEN && taken != PS_HTTP_TAKEN_PART)
+        ps_batch_rewind(batch, &before);
+    if (taken == PS_HTTP_FULL) {
         batch->full = true;
         return PS_FEED_FULL;
-    case PS_HTTP_MEMORY:
-        batch->full |= batch->count == 0; /* what was carved of it is lost: begin with another one */
-        return PS_FEED_MEMORY;
-    default:
-        break;
     }
+    if (taken == PS_HTTP_MEMORY)
+        return PS_FEED_MEMORY;
     if (begins) {
         note(server, connection, http, taken, &exchange);
         http->rest_events = taken == PS_HTTP_REFUSED ? 0 : exchange.events;

@@ -37,9 +37,10 @@ struct ps_http_exchange {
 enum ps_http_taken {
     PS_HTTP_TAKEN,      /* its rows are in the batch, with a ticket */
     PS_HTTP_TAKEN_PART, /* the same for some of them: again with the next batch */
-    PS_HTTP_FULL,       /* nothing was added: again with the next batch */
-    PS_HTTP_MEMORY,     /* nothing was added, because there is no memory: again later */
-    PS_HTTP_REFUSED,    /* nothing was added: answer `status` */
+    /* Of the others nothing stays in the batch: the server takes away what the handler has added. */
+    PS_HTTP_FULL,    /* again with the next batch */
+    PS_HTTP_MEMORY,  /* there is no memory: again later */
+    PS_HTTP_REFUSED, /* answer `status` */
 };
 
 struct ps_http_server_options {

@@ -162,6 +162,7 @@ static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t leng
     return copy;
 }
 
+/* NULL: no room; the caller withdraws what was added. */
 static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                                   const struct ps_avro_datum *datum)
 {
@@ -175,10 +176,7 @@ static struct ps_event *add_event(struct ps_kafka_record_state *state, const str
     struct ps_event *event = ps_batch_add(batch, copy + (body->data - message->value), body->length);
     if (event == NULL)
         return NULL;
-    if (ps_avro_event_add_headers(&state->headers, batch, event, copy, datum))
-        return event;
-    ps_event_withdraw(batch);
-    return NULL;
+    return ps_avro_event_add_headers(&state->headers, batch, event, copy, datum) ? event : NULL;
 }
 
 /* Sets the topic header for all events of the batch; once, before its first event. */
@@ -283,11 +281,13 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
         batch->full = batch->count > 0;
         return PS_KAFKA_NOT_TAKEN;
     }
+    const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = add_event(state, message, &datum);
-    if (event == NULL)
-        return PS_KAFKA_NOT_TAKEN;
-    if (!add_headers(state, event, message) || !add_span(state, message)) {
-        ps_event_withdraw(batch);
+    if (event == NULL || !add_headers(state, event, message) || !add_span(state, message)) {
+        bool full = batch->full;
+        ps_event_withdraw(&state->headers, batch, &point);
+        batch->full |= full;
+        state->batch_number++; /* texts that were made for it are gone */
         return PS_KAFKA_NOT_TAKEN;
     }
     stream->taken = message->offset;

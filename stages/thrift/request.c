@@ -176,12 +176,13 @@ static bool add(struct ps_event_headers *headers, struct ps_batch *batch, struct
     struct ps_thrift_datum datum;
     const char *why = ps_thrift_event_read(in, &datum);
     PS_ASSERT(why == NULL);
+    const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)datum.body.data, datum.body.length);
     if (event == NULL)
         return false;
     if (datum.header_count == 0 || ps_thrift_event_add_headers(headers, batch, event, in, &datum))
         return true;
-    ps_event_withdraw(batch);
+    ps_event_withdraw(headers, batch, &point);
     return false;
 }
 

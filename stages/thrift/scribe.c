@@ -38,6 +38,7 @@ static bool add(struct ps_event_headers *headers, struct ps_batch *batch, struct
     struct entry entry;
     const char *why = entry_read(in, &entry);
     PS_ASSERT(why == NULL);
+    const struct ps_batch_point point = ps_batch_point(batch);
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)entry.message.data, entry.message.length);
     if (event == NULL)
         return false;
@@ -46,7 +47,7 @@ static bool add(struct ps_event_headers *headers, struct ps_batch *batch, struct
     ps_event_headers_expect(headers, 1);
     if (ps_event_headers_add(headers, batch, event, &name, &entry.category))
         return true;
-    ps_event_withdraw(batch);
+    ps_event_withdraw(headers, batch, &point);
     return false;
 }
 

@@ -310,7 +310,8 @@ static enum ps_feed read_events(struct ps_thrift_server *server, struct ps_call 
     struct ps_thrift_reader in = {.at = (const uint8_t *)data, .compact = call->bits & CALL_IS_COMPACT};
     in.end = in.at + call->bytes_left;
     const uint8_t *behind = in.at;
-    uint32_t rows = batch->count;
+    const struct ps_batch_point point = ps_batch_point(batch);
+    uint32_t rows = 0;
     bool added = true;
     if (!call->failed) {
         if (!ps_batch_ticket(batch, ps_call_origin(call), 0)) /* first, so that no row lacks its ticket */
@@ -319,8 +320,11 @@ static enum ps_feed read_events(struct ps_thrift_server *server, struct ps_call 
             call->items_left--;
             behind = in.at;
         }
-        rows = batch->count - rows;
-        PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket made above */
+        rows = batch->count - point.count;
+        if (rows == 0)
+            ps_batch_rewind(batch, &point);
+        else
+            PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket made above */
         call->left += rows;
     }
     *used = (uint32_t)(behind - (const uint8_t *)data);

@@ -1,0 +1,124 @@
+/* Source http: requests that are refused, and what they leave. */
+#include "stages/http/server.h"
+#include "tests/support/net.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LOCAL "bind", "127.0.0.1", "port", "0"
+#define REFUSALS 60U /* more than an open batch had room for when each left 4 KiB */
+
+static bool is_complete(const char *answer)
+{
+    const char *end = strstr(answer, "\r\n\r\n"), *field = strstr(answer, "Content-Length: ");
+    return end != NULL && (field == NULL || strlen(end + 4) >= strtoul(field + 16, NULL, 10));
+}
+
+/* Sends a request and runs the source, with its batch left open unless it has events, until the answer is there; returns its
+ * status. */
+static unsigned ask(struct ps_test_stage *stage, int fd, const char *request, size_t length)
+{
+    char answer[2048] = "";
+    size_t used = 0;
+    ps_test_send(fd, request, length);
+    while (!is_complete(answer)) {
+        ps_test_source_read(stage);
+        if (stage->batch->flush || stage->batch->full)
+            ps_test_source_close_batch(stage);
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        (void)poll(&ready, 1, 1);
+        ssize_t n = recv(fd, answer + used, sizeof answer - 1 - used, MSG_DONTWAIT);
+        assert_true(n != 0);
+        if (n > 0)
+            used += (size_t)n;
+        answer[used] = '\0';
+    }
+    assert_memory_equal(answer, "HTTP/1.1 ", 9);
+    return (unsigned)strtoul(answer + 9, NULL, 10);
+}
+
+static unsigned post(struct ps_test_stage *stage, int fd, const char *target, const char *fields,
+                     const char *body, size_t length)
+{
+    char *request = malloc(length + 2048);
+    assert_non_null(request);
+    int head_length = snprintf(request, 2048, "POST %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
+                               target, fields, length);
+    memcpy(request + head_length, body, length);
+    unsigned status = ask(stage, fd, request, (size_t)head_length + length);
+    free(request);
+    return status;
+}
+
+/* An array of as many events as a batch takes. Free it. */
+static char *make_array(size_t *length)
+{
+    static const char event[] = "{\"headers\":{\"n\":\"v\"},\"body\":\"x\"},";
+    char *array = malloc(PS_BATCH_EVENTS_MAX * (sizeof event - 1) + 2), *at = array;
+    assert_non_null(array);
+    *at++ = '[';
+    for (uint32_t i = 0; i < PS_BATCH_EVENTS_MAX; i++, at += sizeof event - 1)
+        memcpy(at, event, sizeof event - 1);
+    at[-1] = ']';
+    *length = (size_t)(at - array);
+    return array;
+}
+
+/* Refused requests of each kind leave the open batch as it was, so that the largest transaction has room in it. */
+static void test_refusals_leave_nothing(void **unused)
+{
+    (void)unused;
+    static char filler[1000];
+    memset(filler, 'f', sizeof filler - 1);
+    char not_utf8[1200], truncated[1200], parameters[1400];
+    snprintf(not_utf8, sizeof not_utf8, "[{\"body\":\"\xFF%s\"}", filler);
+    snprintf(truncated, sizeof truncated, "[{\"headers\":{\"name\":\"%s\"},\"body\":\"x\"},{}", filler);
+    snprintf(parameters, sizeof parameters, "/?a=%.200s&b=%%", filler);
+    const struct {
+        const char *handler, *target, *fields, *body;
+        unsigned status;
+    } cases[] = {
+        {"JSON", "/", "", not_utf8, 400},
+        {"JSON", "/", "", truncated, 400},
+        {"JSON", "/", "Content-Type: application/json; charset=UTF-16\r\n", truncated, 400},
+        {"JSON", "/", "Content-Type: application/json; charset=UTF-32\r\n", truncated, 400},
+        {"BLOB", "/?a=1&c=3", "", "x", 500}, /* without the mandatory b */
+        {"BLOB", parameters, "", "x", 400},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        bool json = strcmp(cases[i].handler, "JSON") == 0;
+        ps_test_stage_start(&stage, &ps_source_http,
+                            json ? PS_KEYS(LOCAL)
+                                 : PS_KEYS(LOCAL, "handler", "BLOB", "handler.mandatoryParameters", "a,b"));
+        int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+        ps_test_source_read(&stage);
+        uint32_t up = stage.carver.meta_up, down = stage.carver.meta_down;
+        const struct ps_block *meta = stage.carver.meta;
+        for (uint32_t k = 0; k < REFUSALS; k++) {
+            unsigned status =
+                post(&stage, fd, cases[i].target, cases[i].fields, cases[i].body, strlen(cases[i].body));
+            if (status != cases[i].status)
+                fail_msg("%.40s: %u", cases[i].body, status);
+        }
+        assert_true(stage.carver.meta == meta && stage.carver.meta_up == up &&
+                    stage.carver.meta_down == down);
+        if (json) {
+            size_t length;
+            char *array = make_array(&length);
+            assert_int_equal(post(&stage, fd, "/", "", array, length), 200);
+            assert_int_equal(stage.event_count, PS_BATCH_EVENTS_MAX);
+            free(array);
+        }
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refusals_leave_nothing)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
