@@ -103,7 +103,9 @@ struct ps_conf {
     struct ps_arena *plan_arena; /* the agent's; NULL after the spec was taken */
     struct ps_conf_agent agent;  /* must not be used after the spec was taken, except by ps_conf_place */
     const struct ps_stage_ops *const *stages;
-    const char *wanted;           /* -n */
+    const char *wanted; /* -n */
+    /* "sources" or "sinks": the file lists some, and every one was dropped, so that no event can flow; else NULL */
+    const char *lacks;
     struct ps_texts other_agents; /* names of the other agents in the files */
     /* Java's system properties, from -D and FLUME_JAVA_OPTS; the last one of a key wins */
     struct ps_pairs system;

@@ -144,9 +144,11 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
         any = true;
     }
     fprintf(file, "%s\n",
-            problems->errors > 0 ? "; the agent would not start"
-            : any                ? "; the agent would start"
-                                 : " fine");
+            problems->errors > 0  ? "; the agent would not start"
+            : conf->lacks == NULL ? any ? "; the agent would start" : " fine"
+            : strcmp(conf->lacks, "sources") == 0
+                ? "; the agent would start, but none of its sources: no event comes in"
+                : "; the agent would start, but none of its sinks: no event is delivered");
     if (conf->other_agents.count > 0) {
         fprintf(file, "other agents in the same files, not checked:");
         for (size_t i = 0; i < conf->other_agents.count; i++)
@@ -242,6 +244,7 @@ char *ps_report_json_end(struct json_t *root, const struct ps_conf *conf)
     for (size_t i = 0; i < conf->problems.count; i++)
         json_array_append_new(problems, json_problem(&conf->problems.items[i]));
     json_object_set_new(root, "starts", json_boolean(conf->problems.errors == 0));
+    json_object_set_new(root, "lacks", text_or_null(conf->lacks));
     json_object_set_new(root, "problems", problems);
     json_object_set_new(root, "other_agents", json_texts(&conf->other_agents));
     char *text = json_dumps(root, JSON_INDENT(2));

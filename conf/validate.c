@@ -336,6 +336,13 @@ static void bind_engine(struct ps_validation *validation)
     validation->maker.allow_unsupported = agent->options.allow_unsupported;
 }
 
+/* Whether the file lists components of this section, whatever became of them. */
+static bool lists_any(const struct ps_agent_text *text, enum ps_section section)
+{
+    const struct ps_pair *list = text->sections[section].list;
+    return list != NULL && list->value[strspn(list->value, " \t")] != '\0';
+}
+
 void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
 {
     struct ps_validation validation = {
@@ -356,4 +363,8 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     validate_connections(&validation);
     if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))
         report_nothing(&validation, channels);
+    if (conf->agent.source_count == 0 && lists_any(text, PS_SECTION_SOURCES))
+        conf->lacks = "sources";
+    else if (conf->agent.sink_count == 0 && lists_any(text, PS_SECTION_SINKS))
+        conf->lacks = "sinks";
 }

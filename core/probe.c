@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,12 @@ void ps_probe_key_failed(const struct ps_probe *probe, const char *key, const ch
                          const char *cure)
 {
     probe->tried(probe, PS_PROBED_FAILED, key, what, cause, cure);
+}
+
+void ps_probe_refused(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
+                      const char *cure)
+{
+    probe->tried(probe, PS_PROBED_REFUSED, key, what, cause, cure);
 }
 
 void ps_probe_skipped(const struct ps_probe *probe, const char *what, const char *cause)
@@ -94,4 +101,18 @@ void ps_probe_directory(const struct ps_probe *probe, const char *key, const cha
     } else {
         ps_probe_ok(probe, "%s: can be written, %s free", what, room.text);
     }
+}
+
+void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0 && strcmp(part, ".") != 0) {
+        char *slash = strrchr(part, '/');
+        if (slash == NULL)
+            strcpy(part, ".");
+        else
+            slash[slash == part] = '\0';
+    }
+    ps_probe_directory(probe, key, part);
 }

@@ -1,11 +1,17 @@
-/* What `penstock check --probe` tries on this machine and on the network: one line for each thing, ok or FAILED
- * with cause and cure; and what a reload tries before it is carried out. A stage has a function for it (core/stage.h).
+/* What `penstock check` looks at (directories and files) and what `penstock check --probe` tries on this machine and on the
+ * network: one line for each thing, ok or FAILED with cause and cure; and what a reload tries before it is carried out. A
+ * stage has a function for it (core/stage.h).
  * Thread: control, or the helper thread of a reload. */
 #pragma once
 
 #include "core/base.h"
 
-enum ps_probed { PS_PROBED_OK, PS_PROBED_FAILED, PS_PROBED_SKIPPED };
+enum ps_probed {
+    PS_PROBED_OK,
+    PS_PROBED_FAILED, /* the component does not work, and tries again */
+    PS_PROBED_SKIPPED,
+    PS_PROBED_REFUSED, /* the agent does not start with it */
+};
 
 struct ps_probe {
     const char *component;
@@ -19,6 +25,9 @@ struct ps_probe {
     void (*tried)(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                   const char *cause, const char *cure);
     void *argument; /* for `tried` */
+    /* `check` without --probe, together with `local`: only directories and files. No port is opened, no name server asked;
+     * what --probe would try is reported as skipped. */
+    bool files_only;
 };
 
 /* Report one thing that was tried, or not tried, to `tried`. */
@@ -27,6 +36,9 @@ void ps_probe_failed(const struct ps_probe *probe, const char *what, const char 
 /* The same, with the key that is to blame. */
 void ps_probe_key_failed(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
                          const char *cure);
+/* The same; the agent does not start with it. */
+void ps_probe_refused(const struct ps_probe *probe, const char *key, const char *what, const char *cause,
+                      const char *cure);
 /* It depends on something that is known only later. */
 void ps_probe_skipped(const struct ps_probe *probe, const char *what, const char *cause);
 
@@ -36,3 +48,5 @@ uint32_t ps_probe_left_ms(const struct ps_probe *probe);
 /* Whether the directory exists, this user may write there, and (unless probe->local) there is room: 64 MiB. Creates nothing: it asks the
  * system. `key` names it in the cure. */
 void ps_probe_directory(const struct ps_probe *probe, const char *key, const char *path);
+/* The same for a directory that the component makes if it is not there: the first one above it that exists counts. */
+void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path);

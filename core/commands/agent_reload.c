@@ -84,7 +84,8 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
                      const char *cause, const char *cure)
 {
     struct service *service = probe->argument;
-    if (result != PS_PROBED_FAILED || probe->component == service->job.failed)
+    if ((result != PS_PROBED_FAILED && result != PS_PROBED_REFUSED) ||
+        probe->component == service->job.failed)
         return;
     service->job.failed = probe->component;
     struct ps_place place = ps_conf_place(service->job.conf, probe->component, key);

@@ -1,6 +1,7 @@
-/* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would and prints what would
- * run, or every problem at once. Starts nothing and writes no file; connects nowhere and opens no port without --probe.
- * Exit: 0 the agent would start, 1 it would not, 2 wrong usage, 3 a probe failed. */
+/* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would, looks at the directories and files that
+ * it names, and prints what would run, or every problem at once. Starts nothing and writes no file; connects nowhere and
+ * opens no port without --probe. Exit: 0 the agent would start, 1 it would not, or without a source or a sink, 2 wrong
+ * usage, 3 something that it needs is not there, or a probe failed. */
 #include "core/commands/check_probe.h"
 #include "core/commands/commands.h"
 #include "core/commands/dumpable.h"
@@ -22,8 +23,10 @@
 
 static const char usage[] =
     "Usage: penstock check -n NAME -f FILE [OPTION]...\n"
-    "Reads the configuration of agent NAME as `penstock agent` would, and prints its plan and every "
-    "problem.\n"
+    "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and files "
+    "that "
+    "it\n"
+    "names on this machine, and prints its plan and every problem.\n"
     "\n"
     "  -n, --name NAME          the agent to look at\n"
     "  -f, --conf-file FILE     its configuration; several are merged in order\n"
@@ -43,7 +46,9 @@ static const char usage[] =
     "  -h, --help               this text\n"
     "All other options of `penstock agent` are accepted.\n"
     "\n"
-    "Exit status: 0 the agent would start, 1 it would not, 2 wrong usage, 3 it would, but a probe failed.\n"
+    "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be dropped,\n"
+    "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, or what "
+    "--probe tries.\n"
     "\n"
     "Examples:\n"
     "  penstock check -n a1 -f conf/a1.properties\n"
@@ -82,45 +87,73 @@ static struct ps_plan *plan_create(struct ps_conf *conf)
     return plan;
 }
 
-/* Returns how many probes failed. */
-static unsigned print_json(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
-                           bool starts, struct ps_plan **plan)
+/* What check found out, beside the problems. */
+struct verdict {
+    struct ps_plan *plan; /* NULL: the agent does not start */
+    struct ps_check_look look;
+    unsigned failed; /* of the look and of the probe */
+};
+
+/* Makes the plan and looks at what it needs on the disk. */
+static void look(const struct ps_command *command, struct ps_conf *conf, struct verdict *verdict)
+{
+    verdict->plan = plan_create(conf);
+    if (verdict->plan != NULL)
+        verdict->look = ps_check_look(conf, command, verdict->plan);
+    verdict->failed = verdict->look.failed;
+}
+
+static void print_json(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
+                       bool starts, struct verdict *verdict)
 {
     struct json_t *root = ps_report_json_begin(conf);
-    unsigned failed = 0;
-    *plan = starts ? plan_create(conf) : NULL;
-    if (*plan != NULL)
-        ps_plan_describe(*plan, PS_PLAN_BUDGET | PS_PLAN_FLOWS, line_add, lines);
+    if (starts)
+        look(command, conf, verdict);
+    const struct ps_plan *plan = verdict->plan;
+    if (plan != NULL)
+        ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_FLOWS, line_add, lines);
     ps_report_json_texts(root, "flows", &lines->texts);
     lines->texts.count = 0;
-    if (*plan != NULL)
-        ps_plan_describe(*plan, PS_PLAN_EXPRESSIONS | PS_PLAN_ENGINE, line_add, lines);
+    if (plan != NULL)
+        ps_plan_describe(plan, PS_PLAN_EXPRESSIONS | PS_PLAN_ENGINE, line_add, lines);
     ps_report_json_texts(root, "engine", &lines->texts);
-    if (command->probe && *plan != NULL) {
+    if (command->probe && plan != NULL) {
         json_t *list = json_array();
-        failed = ps_check_probe(conf, command, *plan, NULL, list);
+        verdict->failed += ps_check_probe(conf, command, plan, NULL, list);
         json_object_set_new(root, "probes", list);
     }
     char *text = ps_report_json_end(root, conf);
     puts(text);
     free(text);
-    return failed;
 }
 
-static unsigned print_text(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
-                           bool starts, struct ps_plan **plan)
+/* The last lines: what --probe found, or would try. */
+static void print_end(const struct ps_command *command, const struct ps_conf *conf,
+                      const struct verdict *verdict)
+{
+    ps_report_summary(stdout, conf);
+    if (verdict->failed > 0)
+        printf("%s: %u of what it needs %s\n", conf->wanted, verdict->failed,
+               command->probe         ? "failed"
+               : verdict->failed == 1 ? "is not there"
+                                      : "are not there");
+    if (!command->probe && verdict->look.skipped > 0)
+        printf("not tried (--probe does): %s\n", verdict->look.not_tried);
+}
+
+static void print_text(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
+                       bool starts, struct verdict *verdict)
 {
     char *agent = NULL;
     size_t agent_length = 0;
-    unsigned failed = 0;
     FILE *memory = ps_must_open_text(&agent, &agent_length, "lines of check");
     if (starts) {
         ps_report_agent(memory, conf);
-        *plan = plan_create(conf);
+        look(command, conf, verdict);
     }
     fclose(memory);
-    if (*plan != NULL)
-        ps_plan_describe(*plan,
+    if (verdict->plan != NULL)
+        ps_plan_describe(verdict->plan,
                          PS_PLAN_BUDGET | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS |
                              (command->verbose ? PS_PLAN_ENGINE : 0),
                          line_add, lines);
@@ -130,27 +163,34 @@ static unsigned print_text(const struct ps_command *command, struct ps_conf *con
     fputs(agent, stdout);
     for (size_t i = 0; i < lines->texts.count; i++)
         printf("%s\n", lines->items[i]);
-    if (command->probe && *plan != NULL)
-        failed = ps_check_probe(conf, command, *plan, stdout, NULL);
-    ps_report_summary(stdout, conf);
-    if (failed > 0)
-        printf("%s: %u of what it needs failed\n", conf->wanted, failed);
+    if (command->probe && verdict->plan != NULL)
+        verdict->failed += ps_check_probe(conf, command, verdict->plan, stdout, NULL);
+    print_end(command, conf, verdict);
     free(agent);
-    return failed;
+}
+
+/* Returns the exit status. */
+static int judge(const struct ps_command *command, const struct ps_conf *conf, const struct verdict *verdict)
+{
+    const struct ps_problems *problems = &conf->problems;
+    bool strict = command->strict && (problems->dropped > 0 || problems->warnings > 0);
+    if (problems->errors > 0 || conf->lacks != NULL || strict)
+        return 1;
+    return verdict->failed > 0 ? PROBE_STATUS : 0;
 }
 
 static int run(const struct ps_command *command)
 {
     ps_process_set_dumpable(false); /* it reads the agent's passwords */
     struct ps_conf *conf;
-    struct ps_plan *plan = NULL;
+    struct verdict verdict = {.plan = NULL};
     struct lines *lines = ps_must_alloc(1, sizeof *lines, "lines of check");
     lines->arena = ps_arena_create();
     bool starts = ps_conf_load(command, ps_stages, &conf) == PS_OK;
-    unsigned failed = (command->json ? print_json : print_text)(command, conf, lines, starts, &plan);
-    bool strict = command->strict && (conf->problems.dropped > 0 || conf->problems.warnings > 0);
-    int code = plan == NULL || strict ? 1 : failed > 0 ? PROBE_STATUS : 0;
-    ps_plan_destroy(plan);
+    (command->json ? print_json : print_text)(command, conf, lines, starts, &verdict);
+    int code = judge(command, conf, &verdict);
+    free(verdict.look.not_tried);
+    ps_plan_destroy(verdict.plan);
     ps_conf_destroy(conf);
     ps_arena_destroy(lines->arena);
     free(lines);

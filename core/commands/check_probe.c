@@ -10,8 +10,10 @@
 
 #define TIMEOUT_MS 5000U
 
-static const char *const words[] = {
-    [PS_PROBED_OK] = "ok", [PS_PROBED_FAILED] = "FAILED", [PS_PROBED_SKIPPED] = "skipped"};
+static const char *const words[] = {[PS_PROBED_OK] = "ok",
+                                    [PS_PROBED_FAILED] = "FAILED",
+                                    [PS_PROBED_REFUSED] = "FAILED",
+                                    [PS_PROBED_SKIPPED] = "skipped"};
 
 struct results {
     FILE *out;
@@ -29,7 +31,7 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
                      const char *cause, const char *cure)
 {
     struct results *results = probe->argument;
-    results->failed += result == PS_PROBED_FAILED;
+    results->failed += result == PS_PROBED_FAILED || result == PS_PROBED_REFUSED;
     if (results->list != NULL) {
         json_t *object = json_object();
         json_object_set_new(object, "component", text_or_null(probe->component));
@@ -47,22 +49,51 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
     fflush(results->out); /* the next one may take seconds */
 }
 
-/* The directory, or what of its path is there: the agent makes the rest. */
-static void probe_directory_to_make(const struct ps_probe *probe, struct ps_arena *arena, const char *key,
-                                    const char *path)
+/* ---- the look ---- */
+
+struct look {
+    struct ps_conf *conf;
+    struct ps_check_look *result;
+    bool probe_follows;
+    FILE *skipped;
+};
+
+static void on_looked(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                      const char *cause, const char *cure)
 {
-    char *part = ps_arena_text(arena, path);
-    while (access(part, F_OK) != 0) {
-        char *slash = strrchr(part, '/');
-        if (slash == NULL)
-            part = ps_arena_text(arena, ".");
-        else if (slash == part)
-            part = ps_arena_text(arena, "/");
-        else
-            *slash = '\0';
+    struct look *look = probe->argument;
+    if (result == PS_PROBED_SKIPPED) {
+        fprintf(look->skipped, "%s%s of %s", look->result->skipped++ > 0 ? ", " : "", what, probe->component);
+        return;
     }
-    ps_probe_directory(probe, key, part);
+    bool refused = result == PS_PROBED_REFUSED;
+    if (result == PS_PROBED_OK || (!refused && look->probe_follows))
+        return;
+    look->result->failed += !refused;
+    const struct ps_place place = ps_conf_place(look->conf, probe->component, key);
+    ps_problem_add(&look->conf->problems, refused ? PS_SEVERITY_ERROR : PS_SEVERITY_WARNING, place, cure,
+                   "%s: %s", what, cause);
 }
+
+struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command *command,
+                                   const struct ps_plan *plan)
+{
+    struct ps_check_look result = {.failed = 0};
+    size_t length;
+    struct look look = {.conf = conf,
+                        .result = &result,
+                        .probe_follows = command->probe,
+                        .skipped = ps_must_open_text(&result.not_tried, &length, "what was not tried")};
+    struct ps_probe probe = {.local = true, .files_only = true, .tried = on_looked, .argument = &look};
+    ps_plan_probe(plan, &probe);
+    if (conf->monitoring.on)
+        fprintf(look.skipped, "%sthe port of the metrics", result.skipped++ > 0 ? ", " : "");
+    fclose(look.skipped);
+    ps_problems_sort(&conf->problems);
+    return result;
+}
+
+/* ---- the probe ---- */
 
 static void probe_log(const struct ps_probe *probe, struct ps_arena *arena, const char *path)
 {
@@ -102,6 +133,6 @@ unsigned ps_check_probe(const struct ps_conf *conf, const struct ps_command *com
     if (conf->log.path != NULL)
         probe_log(&probe, conf->arena, conf->log.path);
     if (command->backup_directory != NULL)
-        probe_directory_to_make(&probe, conf->arena, "backup (-b)", command->backup_directory);
+        ps_probe_directory_to_make(&probe, "backup (-b)", command->backup_directory);
     return results.failed;
 }

@@ -1,5 +1,7 @@
 #include "stages/database/plan.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -217,27 +219,47 @@ void ps_database_plan_outline(const struct ps_database_plan *plan, const struct 
         fprintf(out, "in %s %s", kinds[settings.kind], settings.label);
 }
 
-static void probe_file(const struct ps_probe *probe, const char *path)
+static const char *directory_of(struct ps_arena *arena, const char *path)
 {
-    char parent[4096];
-    if (access(path, F_OK) == 0 && access(path, R_OK | W_OK) != 0)
-        ps_probe_key_failed(probe, "driver.url", path, "this user cannot write it",
-                            "give the file and its directory to the user that runs the agent");
-    snprintf(parent, sizeof parent, "%s", path);
-    for (char *slash; access(parent, F_OK) != 0 || strcmp(parent, path) == 0;) {
-        slash = strrchr(parent, '/');
-        if (slash == NULL || slash == parent)
-            return;
-        *slash = '\0';
-    }
-    ps_probe_directory(probe, "driver.url", parent);
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? "." : slash == path ? "/" : ps_arena_copy(arena, path, (size_t)(slash - path));
+}
+
+/* Returns why the file, if there is one, is no database that this user can write; NULL: nothing was found. */
+static const char *wrong_with_file(const char *path)
+{
+    static const char magic[16] = "SQLite format 3";
+    char begin[sizeof magic];
+    int fd = access(path, F_OK) == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0)
+        return access(path, F_OK) == 0 || errno != ENOENT ? strerror(errno) : NULL;
+    ssize_t length = read(fd, begin, sizeof begin);
+    int error = errno;
+    close(fd);
+    if (length < 0)
+        return strerror(error);
+    if (length > 0 && (length < (ssize_t)sizeof begin || memcmp(begin, magic, sizeof magic) != 0))
+        return "it is no SQLite database";
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? "this user cannot write it" : NULL;
+}
+
+static void probe_file(const struct ps_probe *probe, const struct ps_context *context, const char *path)
+{
+    const char *wrong = wrong_with_file(path);
+    if (wrong != NULL)
+        ps_probe_key_failed(probe, "driver.url", path, wrong,
+                            "name the file of a SQLite database, or one that is not there yet; the user that "
+                            "runs the agent needs the right to write it");
+    ps_probe_directory_to_make(probe, "driver.url", directory_of(context->arena, path));
 }
 
 static void probe_server(const struct ps_probe *probe, const struct ps_database_settings *settings)
 {
     struct ps_err err = {0};
-    if (probe->local)
+    if (probe->local) {
+        ps_probe_skipped(probe, settings->label, "not asked");
         return;
+    }
     void *database = ps_database_postgres.connect(settings, &err);
     if (database == NULL) {
         ps_probe_key_failed(probe, "driver.url", settings->label, ps_err_join(&err),
@@ -257,7 +279,7 @@ void ps_database_plan_probe(const struct ps_database_plan *plan, struct ps_conte
     if (resolve(plan, context, &found, &settings, &err) != PS_OK)
         return; /* `check` says it */
     if (settings.kind == PS_DATABASE_SQLITE)
-        probe_file(probe, settings.path);
+        probe_file(probe, context, settings.path);
     else
         probe_server(probe, &settings);
 }

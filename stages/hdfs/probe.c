@@ -265,15 +265,3 @@ void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settin
     }
     ps_probe_port_close(&port);
 }
-
-/* The sink makes what is missing of the path. */
-void ps_hadoop_probe_disk(const struct ps_probe *probe, struct ps_arena *arena, const char *key,
-                          const char *directory)
-{
-    char *part = ps_arena_text(arena, directory);
-    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0) {
-        char *slash = strrchr(part, '/');
-        slash[slash == part] = '\0';
-    }
-    ps_probe_directory(probe, key, part);
-}

@@ -24,10 +24,6 @@ void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settin
 bool ps_probe_port_open(struct ps_port *port, const struct ps_probe *probe);
 void ps_probe_port_close(struct ps_port *port);
 
-/* Probes a place of the local disk: the directory, or what of its path is there. */
-void ps_hadoop_probe_disk(const struct ps_probe *probe, struct ps_arena *arena, const char *key,
-                          const char *directory);
-
 /* The same with a file system that is open already. Its sockets are in epoll_fd. */
 void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesystem *filesystem, int epoll_fd,
                                 const struct ps_hadoop_probe *what);

@@ -62,8 +62,10 @@ static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_
                                          .url = ps_arena_copy(context->arena, url, ps_hdfs_url_length(url)),
                                          .user = user_of(plan, configuration, context->arena)};
     if (ps_hadoop_url_is_local(url))
-        ps_hadoop_probe_disk(probe, context->arena, "hdfs.path", directory);
-    else if (!probe->local)
+        ps_probe_directory_to_make(probe, "hdfs.path", directory);
+    else if (probe->local)
+        ps_probe_skipped(probe, what.url, "not asked");
+    else
         ps_hadoop_probe(probe, &settings, &what);
 }
 

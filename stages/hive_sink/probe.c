@@ -114,7 +114,7 @@ static void probe_location(const struct trial *trial, const char *location, stru
         .user = ps_arena_format(arena, "%s%s", is_by_name ? settings->kerberos_principal : settings->user,
                                 is_by_name ? ", by Kerberos" : "")};
     if (ps_hadoop_url_is_local(url))
-        ps_hadoop_probe_disk(trial->probe, arena, "hive.table", directory);
+        ps_probe_directory_to_make(trial->probe, "hive.table", directory);
     else
         ps_hadoop_probe(trial->probe, &filesystem, &what);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "stages/flume_log/directory.h"
+#include "stages/segment/lock.h"
 
 #define SEGMENT_BYTES_MAX (INT64_C(128) << 20)
 #define SEGMENT_BYTES_MIN (INT64_C(1) << 20)
@@ -157,16 +158,6 @@ void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out)
         fprintf(out, ", encrypted with key %s", plan->active_key);
 }
 
-static void probe_directory(const struct ps_probe *probe, const char *key, const char *path)
-{
-    char parent[4096];
-    snprintf(parent, sizeof parent, "%s", path);
-    /* It is made if needed: then the first directory above it that exists counts. */
-    for (char *slash; access(parent, F_OK) != 0 && (slash = strrchr(parent, '/')) != NULL && slash != parent;)
-        *slash = '\0';
-    ps_probe_directory(probe, key, parent);
-}
-
 void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
                           void *argument)
 {
@@ -193,7 +184,7 @@ void ps_keeper_plan_claims(const struct ps_keeper_plan *plan_, const struct ps_c
     }
 }
 
-static void probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe *probe)
+static struct ps_key_ring *probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe *probe)
 {
     struct ps_err err = {0};
     struct ps_key_ring *keys = ps_key_source_load(&plan->keys, &err);
@@ -202,23 +193,58 @@ static void probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe 
                             ps_err_join(&err), "without them the channel takes no events");
     else
         ps_probe_ok(probe, "%zu keys can be read", plan->keys.names.count);
-    ps_key_ring_destroy(keys);
+    return keys;
+}
+
+/* Returns whether a log of ours may be there. */
+static bool probe_place(const struct ps_probe *probe, const char *key, const char *path)
+{
+    if (ps_flume_log_is_directory(path)) {
+        ps_probe_refused(probe, key, path, "it has files of a Flume file channel",
+                         "name another directory, and take over its events with `penstock channel import`");
+        return false;
+    }
+    ps_probe_directory_to_make(probe, key, path);
+    return access(path, R_OK | X_OK) == 0;
+}
+
+/* Whether the log that is there can be opened; changes nothing. */
+static void probe_log(const struct ps_keeper_plan *plan, const struct ps_key_ring *keys,
+                      const struct ps_probe *probe)
+{
+    struct ps_segment_locks locks;
+    struct ps_err err = {0};
+    const char *directory = plan->data_directories.items[0];
+    if (!ps_segment_lock_log_shared(&locks, plan->checkpoint_directory, &plan->data_directories, &err)) {
+        ps_segment_unlock_log(&locks);
+        ps_probe_skipped(probe, directory, ps_err_join(&err));
+        return;
+    }
+    const struct ps_segment_options options = {.directories = plan->data_directories,
+                                               .state_directory = plan->checkpoint_directory,
+                                               .keys = keys,
+                                               .plain = true, /* nothing is written */
+                                               .files = &ps_segment_disk_read_only};
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    if (log == NULL)
+        ps_probe_key_failed(probe, "dataDirs", directory, ps_err_join(&err),
+                            "`penstock channel verify` tells more");
+    else
+        ps_segment_log_close(log);
+    ps_segment_unlock_log(&locks);
 }
 
 void ps_keeper_plan_probe(const struct ps_keeper_plan *plan_, struct ps_context *context,
                           const struct ps_probe *probe)
 {
     struct ps_keeper_plan plan = *plan_;
-    struct ps_err err = {0};
     set_directories(&plan, context);
-    if (plan.keys.provider != NULL)
-        probe_keys(&plan, probe);
-    probe_directory(probe, "checkpointDir", plan.checkpoint_directory);
-    for (size_t i = 0; i < plan.data_directories.count; i++) {
-        probe_directory(probe, "dataDirs", plan.data_directories.items[i]);
-        if (refuse_flume(plan.data_directories.items[i], &err) != PS_OK)
-            ps_probe_key_failed(
-                probe, "dataDirs", plan.data_directories.items[i], "it has files of a Flume file channel",
-                "name another directory, and take over its events with `penstock channel import`");
-    }
+    struct ps_key_ring *keys = NULL;
+    bool good = plan.keys.provider == NULL || (keys = probe_keys(&plan, probe)) != NULL;
+    good &= probe_place(probe, "checkpointDir", plan.checkpoint_directory);
+    for (size_t i = 0; i < plan.data_directories.count; i++)
+        good &= probe_place(probe, "dataDirs", plan.data_directories.items[i]);
+    if (good)
+        probe_log(&plan, keys, probe);
+    ps_key_ring_destroy(keys);
 }

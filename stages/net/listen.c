@@ -57,7 +57,9 @@ void ps_listen_probe(const struct ps_probe *probe, const char *key, const struct
     int error;
     snprintf(what, sizeof what, "listen on %s:%u (%s)", host_of(listen), listen->port,
              listen->datagrams ? "UDP" : "TCP");
-    if (left_ms == 0 && !ps_address_is_literal(listen->host))
+    if (probe->files_only)
+        ps_probe_skipped(probe, what, "no port is opened");
+    else if (left_ms == 0 && !ps_address_is_literal(listen->host))
         ps_probe_skipped(probe, what, "no time is left to ask the name server");
     else if (try_address(listen, left_ms, &error, &err))
         ps_probe_ok(probe, "%s: the port is free", what);

@@ -364,8 +364,10 @@ static void hive_probe(const void *plan_, struct ps_context *context, const stru
 {
     struct ps_hive_plan plan = *(const struct ps_hive_plan *)plan_;
     struct ps_err err = {.length = 0};
-    if (probe->local)
+    if (probe->local) {
+        ps_probe_skipped(probe, plan.metastore, "not asked");
         return;
+    }
     if (hive_build(&plan, context, &err) != PS_OK)
         ps_probe_failed(probe, "the sink hive", ps_err_join(&err), NULL);
     else

@@ -431,8 +431,8 @@ static void exec_probe(const void *plan_, struct ps_context *context, const stru
         if (*end == '\0')
             break;
     }
-    ps_probe_failed(probe, what, strerror(errno),
-                    "install it, let this user run it, or write its whole path in the command");
+    ps_probe_key_failed(probe, "command", what, strerror(errno),
+                        "install it, let this user run it, or write its whole path in the command");
 }
 
 static const struct ps_source_ops source = {

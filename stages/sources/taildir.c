@@ -383,6 +383,13 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
     fprintf(out, ", positions in %s", position_path(plan, context));
 }
 
+static void taildir_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    char *folder = ps_arena_text(context->arena, position_path(plan, context));
+    *strrchr(folder, '/') = '\0';
+    ps_probe_directory_to_make(probe, "positionFile", folder[0] != '\0' ? folder : "/");
+}
+
 static void taildir_claims(const void *plan, const struct ps_context *context,
                            void (*add)(void *argument, const struct ps_claim *claim), void *argument)
 {
@@ -470,6 +477,7 @@ const struct ps_stage_ops ps_source_taildir = {
     .close = taildir_close,
     .outline = taildir_outline,
     .outdated = taildir_outdated,
+    .probe = taildir_probe,
     .claims = taildir_claims,
     .source = &source,
 };

@@ -271,10 +271,12 @@ void ps_spool_probe(const void *plan_, struct ps_context *context, const struct 
     const struct ps_spool_plan *plan = plan_;
     const char *what = ps_arena_format(context->arena, "directory %s", plan->directory);
     bool renames = strcasecmp(plan->tracking_policy, "tracker_dir") != 0;
-    if (access(plan->directory, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) == 0)
+    /* the dot: a plain file is none */
+    const char *inside = ps_arena_format(context->arena, "%s/.", plan->directory);
+    if (access(inside, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) == 0)
         ps_probe_ok(probe, "%s: can be read%s", what, renames ? " and written" : "");
     else
-        ps_probe_failed(probe, what, strerror(errno),
-                        "make the directory, and let this user read and write it; with trackingPolicy = "
-                        "tracker_dir it need not be written");
+        ps_probe_key_failed(probe, "spoolDir", what, strerror(errno),
+                            "make the directory, and let this user read and write it; with trackingPolicy = "
+                            "tracker_dir it need not be written");
 }

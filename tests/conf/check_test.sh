@@ -52,7 +52,8 @@ run 1 check -n a1 -f "$work/dropped.properties" --strict
     echo 'a1.sources.r1.interceptors.i1.serializers = s1'
     echo 'a1.sources.r1.interceptors.i1.serializers.s1.typo = x'
 } >"$work/extractor.properties"
-run 0 check -n a1 -f "$work/extractor.properties"
+run 1 check -n a1 -f "$work/extractor.properties"
+says "a1: 1 dropped, 2 warnings; the agent would start, but none of its sources: no event comes in"
 says "is missing: the header that the group becomes"
 says "unknown key, ignored"
 ! grep -q 'refused its configuration' "$work/out" || fail "more than the stage's own error: $(cat "$work/out")"
@@ -200,7 +201,10 @@ echo 'a1.sources.r2.trackerDir = .flumespool2' >>"$work/two.properties"
 run 0 check -n a1 -f "$work/two.properties" --strict
 two_sources 'type = spooldir' "spoolDir = $work/nodir/x" >"$work/two.properties"
 sed -i "s#^a1.sources.r2.spoolDir.*#a1.sources.r2.spoolDir = $work/nodir//x//#" "$work/two.properties"
-two_warn "a1.sources.r2.spoolDir: source r2 reads the files of $real/nodir/x, "
+run 3 check -n a1 -f "$work/two.properties"
+says "a1.sources.r2.spoolDir: source r2 reads the files of $real/nodir/x, "
+says "two.properties:10: warning: a1.sources.r1.spoolDir: directory $work/nodir/x: No such file or directory; make the directory"
+says "a1: 3 warnings"; says "a1: 2 of what it needs are not there"
 # Nesting that used up the stack.
 levels=$(seq 13000)
 # shellcheck disable=SC2016,SC2086
