@@ -127,6 +127,7 @@ broken() { # WHAT: a step that is not a test failed
 run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
     local title=$1 one=$2
     shift 2
+    [[ -e $results/isolated ]] || { "$build/$one/tests/isolated" --check | tee "$results/isolated"; } || true
     (
         ulimit -f 8388608
         ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \

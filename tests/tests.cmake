@@ -7,14 +7,26 @@ add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/sup
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
 target_link_libraries(ps_test_support PUBLIC ps_bench ps_engine PkgConfig::CMOCKA)
 
-set(test_limit_s 300)
+# A wait may last eight minutes where neighbours leave the machine no rest (ps_test_patient_ns in tests/support/support.h).
+set(test_limit_s 900)
 if(PS_SANITIZE)
   set(runner setarch -R) # sanitizers want no address randomization where vm.mmap_rnd_bits is 32
-  set(test_limit_s 900) # they take longer, and ./test.sh runs them at a lower priority, beside others
+  set(test_limit_s 1800) # they take longer, and ./test.sh runs them at a lower priority, beside others
 endif()
 set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SOURCE=${CMAKE_SOURCE_DIR};PENSTOCK_TOOLS=${CMAKE_BINARY_DIR}/tests"
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
+
+# Every test runs in a network and mounts of its own (docs/decisions/0067), except the scripts of tests/real, which share servers with each other and
+# fetch jars and packages, and those with a line "# Shares the network: REASON".
+add_executable(isolated ${CMAKE_SOURCE_DIR}/tests/isolated.c)
+set_target_properties(isolated PROPERTIES C_STANDARD 17 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_compile_options(isolated PRIVATE -Wall -Wextra -Wconversion -Wshadow) # no sanitizer: a process with its threads cannot change its user namespace
+target_compile_definitions(isolated PRIVATE _GNU_SOURCE)
+if(TARGET penstock)
+  add_dependencies(penstock isolated)
+endif()
+list(PREPEND runner $<TARGET_FILE:isolated>)
 
 # A script with a line "# No sanitizer:" does not run in the builds that have one: it shows nothing about memory or threads of the program.
 function(test_name source name_out folder_out) # tests/core/flow/batch_test.c -> core_flow_batch, core
@@ -37,6 +49,7 @@ foreach(source ${test_sources})
     target_link_libraries(${target} PRIVATE ps_bench)
   endif()
   target_link_libraries(${target} PRIVATE ps_test_support)
+  add_dependencies(${target} isolated)
   if(target MATCHES "^core_commands_")
     target_link_libraries(${target} PRIVATE ps_commands)
   endif()
@@ -70,7 +83,12 @@ foreach(source ${test_scripts})
   if(PS_SANITIZE AND not_sanitized)
     continue()
   endif()
-  add_test(NAME ${target} COMMAND ${runner} bash ${source})
+  file(STRINGS ${source} shares REGEX "^# Shares the network:")
+  set(script_runner ${runner})
+  if(folder STREQUAL "real" OR shares)
+    list(REMOVE_ITEM script_runner $<TARGET_FILE:isolated>)
+  endif()
+  add_test(NAME ${target} COMMAND ${script_runner} bash ${source})
   set_tests_properties(${target} PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
   file(STRINGS ${source} alone REGEX "^# Runs alone:") # its outcome depends on having the machine to itself
   if(alone)
@@ -82,7 +100,7 @@ foreach(source ${test_scripts})
     list(REMOVE_ITEM needs eeds)
     list(TRANSFORM needs PREPEND real_)
     # Several JVMs start in it: a minute on a quiet machine, ten on a busy one.
-    set_tests_properties(${target} PROPERTIES LABELS "real;${needs}" TIMEOUT 600)
+    set_tests_properties(${target} PROPERTIES LABELS "real;${needs}" TIMEOUT 1800)
   endif()
 endforeach()
 
@@ -108,9 +126,10 @@ foreach(source ${fuzz_sources})
     add_executable(${target} ${source} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
   endif()
   target_link_libraries(${target} PRIVATE ps_test_support)
+  add_dependencies(${target} isolated)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${target} COMMAND ${runner} $<TARGET_FILE:${target}> ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
-  set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT 120 ENVIRONMENT "${test_environment}")
+  set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
 endforeach()
 
 # How much of the machine a test takes, in quarters of a CPU. ./test.sh gives ctest four slots for each CPU, so that tests that wait (for a

@@ -250,10 +250,10 @@ def look(chromium, path, dark):
                    '--enable-logging=stderr', f'--user-data-dir={folder}/user', '--window-size=1700,1000',
                    f'--blink-settings=preferredColorScheme={0 if dark else 1}', '--virtual-time-budget=10000', '--dump-dom',
                    f'file://{folder}/frames.html']
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     printed = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.S)
     found = [json.loads(line) for line in html.unescape(printed.group(1)).splitlines()] if printed else []
-    console = [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+    console = [line for line in done.stderr.splitlines() if 'CONSOLE' in line and 'source: chrome://' not in line]  # not the browser's own pages
     return found, console
 
 
