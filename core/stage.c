@@ -28,6 +28,20 @@ uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_
     return port->letterbox != NULL ? letter_put(port, &letter) : 0;
 }
 
+void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)
+{
+    while (*list != NULL) {
+        struct ps_lease *lease = *list;
+        if (lease->settled < lease->count) {
+            list = &lease->next;
+            continue;
+        }
+        *list = lease->next;
+        lease->next = NULL;
+        ps_port_done(port, &lease);
+    }
+}
+
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...)
 {

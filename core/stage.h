@@ -463,12 +463,10 @@ struct ps_sink_ops {
      * sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be called again at the latest, or
      * PS_NEVER. A sink whose offered lease can go on now (PS_LATER) returns now->mono_ns: `work` is called at once. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
-    /* Stop sending, settle or abandon what is in flight, and give every lease back in order: appended to `*back` (linked by
-     * `next`, oldest first), or with ps_port_done when it is settled. One of `*back` that is settled, behind others that are
-     * not, counts as delivered, too: the engine does not offer it again (ps_port_finish_settled). Called at
-     * every cycle until it returns true. Work in flight that is abandoned may arrive twice; it is never lost.
-     * A sink with a client library purges its queues, then collects every report. NULL: nothing is ever in
-     * flight. */
+    /* Stop sending, settle or abandon what is in flight, and give every lease back: appended to `*back` (linked by `next`,
+     * oldest first), or with ps_port_done when it is settled; the engine does that for settled ones in `*back`. Called at
+     * every cycle until it returns true. Work in flight that is abandoned may arrive twice; it is never lost. A sink with a
+     * client library purges its queues, then collects every report. NULL: nothing is ever in flight. */
     bool (*recall)(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now);
     /* Stopping, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
      * close files at close). Returns true when nothing is in flight. NULL: true at once. */
@@ -496,21 +494,9 @@ static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
     port->done(port, lease);
 }
 
-/* Sends home the leases of this list that are settled; the others stay in it, in order. The engine calls it for what `recall`
- * gave back: a sink may settle leases behind one that is not settled, and these must not be delivered twice. */
-static inline void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)
-{
-    while (*list != NULL) {
-        struct ps_lease *lease = *list;
-        if (lease->settled < lease->count) {
-            list = &lease->next;
-            continue;
-        }
-        *list = lease->next;
-        lease->next = NULL;
-        ps_port_done(port, &lease);
-    }
-}
+/* Sends home the leases of this list that are settled, also those behind one that is not: they must not be delivered twice.
+ * The others stay in it, in order. The engine calls it for what `recall` gave back. Thread: the sink's worker. */
+void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */
 

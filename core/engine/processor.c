@@ -136,13 +136,18 @@ static unsigned failover_next(const struct ps_processor *processor, uint64_t now
     return highest(processor);
 }
 
-static void failover_failed(struct ps_processor *processor, struct member *member, uint64_t now_ms)
+static void failover_rest(const struct ps_processor *processor, struct member *member, uint64_t now_ms)
+{
+    unsigned shift = member->failures < PENALTY_SHIFT_MAX ? member->failures : PENALTY_SHIFT_MAX;
+    int64_t rest_ms = least(processor->settings.max_ms, (INT64_C(1) << shift) * FAILURE_PENALTY_MS);
+    member->until_ms = (int64_t)now_ms + (rest_ms > 0 ? rest_ms : 0);
+}
+
+static void failover_failed(const struct ps_processor *processor, struct member *member, uint64_t now_ms)
 {
     member->failures = member->failed ? member->failures + 1 : 1;
     member->failed = true;
-    unsigned shift = member->failures < PENALTY_SHIFT_MAX ? member->failures : PENALTY_SHIFT_MAX;
-    member->until_ms =
-        (int64_t)now_ms + least(processor->settings.max_ms, (INT64_C(1) << shift) * FAILURE_PENALTY_MS);
+    failover_rest(processor, member, now_ms);
 }
 
 /* ---- load_balance ---- */
@@ -228,6 +233,12 @@ void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64
         failover_failed(processor, &processor->members[member], now_ms);
     else
         balance_failed(processor, member, now_ms);
+}
+
+void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms)
+{
+    if (processor->settings.type == PS_PROCESSOR_FAILOVER && processor->members[member].failed)
+        failover_rest(processor, &processor->members[member], now_ms);
 }
 
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms)

@@ -46,6 +46,9 @@ void ps_processor_taken(struct ps_processor *processor, unsigned member);
 void ps_processor_delivered(struct ps_processor *processor, unsigned member);
 /* The member failed, whatever lease it had; the next member in the order is to get it. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
+/* Failover: the penalty of a member that failed begins now, because only now it has given back all that it held: Flume's
+ * sink fails when it has waited for its far end. */
+void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
 /* When ps_processor_next must be called again although nothing happens; UINT64_MAX: it has not said NOBODY, or only
  * because members are busy. */
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms);

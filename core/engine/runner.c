@@ -213,13 +213,16 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
     return false;
 }
 
+bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now)
+{
+    return runner->status != PS_RUNNER_FAILED || now->mono_ns >= runner->retry_ns;
+}
+
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now)
 {
     if (PS_LIKELY(runner->status == PS_RUNNER_OPEN))
         return true;
-    if (runner->status == PS_RUNNER_FAILED && now->mono_ns < runner->retry_ns)
-        return false;
-    return runner_try_open(runner, now);
+    return ps_runner_may_open(runner, now) && runner_try_open(runner, now);
 }
 
 void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look)

@@ -120,7 +120,7 @@ struct ps_sink_runner {
     struct ps_burial burial; /* of the offered lease, while its attempts are used up */
     bool recalled, empty;
     bool leaves; /* it takes no more: what is in the channel may stay there */
-    bool told;   /* ENDING: its group knows that it failed */
+    bool told;   /* ENDING, FAILED: its group knows of this failure */
     bool given;  /* its group knows that the offered lease is its own */
     bool wants;  /* it took all that there was, or its turn was over: it takes the next lease, too */
     bool joined; /* the channel's waiters */
@@ -153,6 +153,8 @@ static inline bool ps_runner_letters_written(const struct ps_runner *runner)
 /* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
  * open. */
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
+/* Whether ps_runner_open would try to open a stage that is closed: it did not fail, or its rest is over. */
+bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now);
 /* The stage, or a link of its chain (`failed`), could not be opened: logs and counts it, keeps the reason for
  * metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,

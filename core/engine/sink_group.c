@@ -86,11 +86,19 @@ static bool is_dead(const struct ps_sink_runner *runner)
     return runner->base.status == PS_RUNNER_FAILED || runner->base.status == PS_RUNNER_ENDING;
 }
 
-static void note_who_is_busy(struct ps_sink_group *group)
+/* Whether it fails now that it is its turn. One failure counts once while the sink gives back what it held, and until it is
+ * opened again: with a penalty that is when the penalty ends. Without one a closed sink fails at each of its turns. */
+static bool fails(const struct ps_sink_runner *member, const struct ps_now *now)
+{
+    return is_dead(member) && (!member->told || !(member->base.status == PS_RUNNER_ENDING ||
+                                                  ps_runner_may_open(&member->base, now)));
+}
+
+static void note_who_is_busy(struct ps_sink_group *group, const struct ps_now *now)
 {
     for (unsigned i = 0; i < group->joined; i++) {
         const struct ps_sink_runner *member = group->members[i];
-        group->busy[i] = !is_dead(member) &&
+        group->busy[i] = !fails(member, now) &&
                          (member->base.status != PS_RUNNER_OPEN || member->offered != NULL ||
                           !ps_sink_runner_has_room(member) || (group->mixed && channel_is_empty(member)));
     }
@@ -111,17 +119,28 @@ static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_ru
            ps_processor_penalised_until_ms(group->processor, named->spec->member, ms_of(now)) != 0;
 }
 
-/* Returns the member that the processor names, or NULL. Members that are not open fail when it is their turn. */
+/* Failover: its penalty is over before it has given back what it held. The others go on meanwhile. */
+static bool ends_late(struct ps_sink_group *group, unsigned number, const struct ps_now *now)
+{
+    if (group->members[number]->base.status != PS_RUNNER_ENDING)
+        return false;
+    ps_processor_rests_from(group->processor, number, ms_of(now));
+    return ps_processor_next(group->processor, group->busy, ms_of(now)) != number;
+}
+
+/* Returns the member that the processor names, or NULL. One that failed and is closed is opened when its penalty ends
+ * (ps_sink_group_closed). */
 static struct ps_sink_runner *named_member(struct ps_sink_group *group, const struct ps_now *now)
 {
     for (;;) {
-        note_who_is_busy(group);
+        note_who_is_busy(group, now);
         unsigned number = ps_processor_next(group->processor, group->busy, ms_of(now));
         if (number == PS_PROCESSOR_NOBODY)
             return NULL;
-        if (!is_dead(group->members[number]))
+        if (fails(group->members[number], now))
+            ps_sink_group_failed(group->members[number], now);
+        else if (!ends_late(group, number, now))
             return group->members[number];
-        ps_sink_group_failed(group->members[number], now);
     }
 }
 
@@ -162,6 +181,8 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
     runner->told = true;
     ps_processor_failed(group->processor, member, ms_of(now));
     group->changes++;
+    if (runner->base.status == PS_RUNNER_FAILED)
+        ps_sink_group_closed(runner, now);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
     if (left_ms > 0)
@@ -171,6 +192,17 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
                ps_quantity_print_ns(left_ms * PS_NS_PER_MS).text);
     else
         ps_log(PS_LOG_DEBUG, group->spec->component, "%s failed", runner->base.spec->component);
+}
+
+void ps_sink_group_closed(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    struct ps_sink_group *group = runner->group;
+    unsigned member = runner->spec->member;
+    ps_processor_rests_from(group->processor, member, ms_of(now));
+    uint64_t until_ns = ps_processor_penalised_until_ms(group->processor, member, ms_of(now)) * PS_NS_PER_MS;
+    if (until_ns > now->mono_ns)
+        runner->base.retry_ns = until_ns;
+    group->changes++;
 }
 
 /* ---- for the runners ---- */

@@ -20,8 +20,11 @@ bool ps_sink_group_admits(struct ps_sink_runner *runner, const struct ps_now *no
 void ps_sink_group_taken(struct ps_sink_runner *runner);
 /* Events of the member were delivered. A member that failed does not recover by what its recall settles. */
 void ps_sink_group_delivered(struct ps_sink_runner *runner, const struct ps_now *now);
-/* The member failed: it rolled back, said that it failed, or is not open although it is its turn. */
+/* The member failed: it rolled back, said that it failed, or could not be opened. Once for each failure. */
 void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *now);
+/* The member that failed is closed, and has given back what it held: sets when it is opened again, which is when its penalty
+ * ends. */
+void ps_sink_group_closed(struct ps_sink_runner *runner, const struct ps_now *now);
 
 /* A number that changes whenever the decision may: then the other members must have a turn. */
 uint64_t ps_sink_group_changes(const struct ps_sink_runner *runner);

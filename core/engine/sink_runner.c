@@ -244,12 +244,24 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
         ps_sink_group_failed(runner, now);
     if (!ps_sink_runner_recall(runner, now))
         return false;
-    runner->recalled = runner->told = false;
+    runner->recalled = false;
     runner->inflight = runner->inflight_bytes = 0;
     runner->failures = 0;
     runner->backoff_until_ns = 0;
     ps_runner_end(&runner->base, now);
+    if (runner->group != NULL)
+        ps_sink_group_closed(runner, now);
     return true;
+}
+
+/* Returns whether the sink is open. Each open that fails is a failure of its own. */
+static bool sink_open(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (PS_LIKELY(ps_runner_is_open(&runner->base)))
+        return true;
+    if (ps_runner_may_open(&runner->base, now))
+        runner->told = false;
+    return ps_runner_open(&runner->base, now);
 }
 
 /* Returns when it must be called again. */
@@ -273,7 +285,7 @@ static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct
     struct ps_runner *base = &runner->base;
     if (PS_UNLIKELY(base->status == PS_RUNNER_ENDING))
         return sink_end(runner, now);
-    if (!ps_runner_open(base, now))
+    if (!sink_open(runner, now))
         return false;
     bool moved = false;
     uint64_t wake_ns = PS_NEVER;

@@ -1,0 +1,44 @@
+/* The smallest agent with a sink group: sinks that do what the test tells them, and record what they got. Thread: the test's. */
+#pragma once
+
+#include "core/engine/sink_group.h"
+#include "tests/support/small_agent.h"
+
+#define PS_TEST_MEMBERS_MAX 3U
+#define PS_TEST_MEMBER_KEPT_MAX 64U
+
+/* What a sink shall do, and what it recorded. */
+struct ps_test_group_member {
+    bool opens_not, rolls_back, keeps, has_no_room, fails, is_troubled, dies_when_offered;
+    uint32_t partly; /* events that it settles before it rolls back */
+    unsigned recall_calls_left;
+    unsigned open_calls, opens, closes, offers;
+    struct ps_port *port;
+    struct ps_lease *kept[PS_TEST_MEMBER_KEPT_MAX];
+    unsigned kept_count;
+    char settled[1024]; /* the bodies of settled events, one letter each */
+};
+
+struct ps_test_group {
+    struct ps_test_group_member members[PS_TEST_MEMBERS_MAX];
+    char settled[2048]; /* of all members */
+    uint32_t to_make;   /* events of the source's next batch */
+    unsigned made;
+    uint64_t look_ns; /* the agent wakes so often, so that a test can say when something happens */
+    struct ps_test_small_agent agent;
+};
+extern struct ps_test_group ps_test_group;
+
+/* Before ps_test_group_begin: what members shall do at their start is set in between. */
+void ps_test_group_forget(void);
+void ps_test_group_begin(const struct ps_processor_settings *group, unsigned workers);
+/* Both. */
+void ps_test_group_start(const struct ps_processor_settings *group, unsigned workers);
+/* `times` batches of `rows`; no time passes. */
+void ps_test_group_make(uint32_t rows, unsigned times);
+void ps_test_group_pass_s(unsigned seconds);
+/* The member delivers what it keeps. */
+void ps_test_group_deliver_kept(struct ps_test_group_member *member);
+enum ps_metrics_member ps_test_group_member_state(unsigned number);
+/* Stops it; fails the test when an event is lost, or a sink was opened and not closed. */
+void ps_test_group_stop(void);
