@@ -41,6 +41,11 @@ static const char usage[] =
     "      --quick                inspect: does not read the events, only where they are\n"
     "      --all                  export: events that were delivered and are still on the disk, too\n"
     "      --dry-run              repair: says what it would do\n"
+    "      --give-up-unreadable   repair: gives up what the disk does not give (input/output errors): such "
+    "files "
+    "are\n"
+    "                             replaced by a copy with zeros in place of it. Try to read them elsewhere "
+    "first\n"
     "      --into DIR             import: the channel; it is made if it is not there\n"
     "      --again                import: although it was imported before, or an import of it did not end\n"
     "      --flume-key-store FILE import: Flume's JCEKS key store (keyStoreFile), if Flume's channel is "
@@ -75,6 +80,7 @@ enum {
     ALL,
     QUICK,
     DRY_RUN,
+    GIVE_UP,
     INTO,
     AGAIN,
     KEY,
@@ -92,6 +98,7 @@ static const struct option options[] = {
     {"all", no_argument, NULL, ALL},
     {"quick", no_argument, NULL, QUICK},
     {"dry-run", no_argument, NULL, DRY_RUN},
+    {"give-up-unreadable", no_argument, NULL, GIVE_UP},
     {"into", required_argument, NULL, INTO},
     {"again", no_argument, NULL, AGAIN},
     {"key", required_argument, NULL, KEY},
@@ -147,6 +154,9 @@ static bool take(struct ps_channel_command *command, int option)
     case DRY_RUN:
         command->dry_run = true;
         return true;
+    case GIVE_UP:
+        command->give_up = true;
+        return true;
     case INTO:
         command->into = optarg;
         return true;
@@ -187,6 +197,8 @@ static bool options_fit(const struct ps_channel_command *command, const struct s
         return wrong("--quick is for inspect", "");
     if (command->dry_run && strcmp(command->name, "repair") != 0)
         return wrong("--dry-run is for repair", "");
+    if (command->give_up && strcmp(command->name, "repair") != 0)
+        return wrong("--give-up-unreadable is for repair", "");
     if ((command->into != NULL || command->again) && !import)
         return wrong("--into and --again are for import", "");
     const struct ps_key_source *flume = &command->flume_source;

@@ -23,7 +23,7 @@ struct ps_channel_command {
     struct ps_key_ring *keys;           /* NULL: none, or not read yet */
     struct ps_key_source flume_source;  /* import: --flume-key-store and its passwords; names no key */
     struct ps_key_ring *flume_keys;     /* import: what was read of it */
-    bool json, all, quick, dry_run, again, help;
+    bool json, all, quick, dry_run, give_up, again, help;
 };
 
 /* Each returns the exit status: 0 done, 1 damaged or not done, 2 wrong usage, or the channel cannot be opened. */

@@ -2,6 +2,7 @@
  * it, and it is gone when its segment is. */
 #include "core/commands/channel.h"
 #include "core/quantity.h"
+#include "stages/segment/give_up.h"
 #include "stages/segment/lock.h"
 
 #include <errno.h>
@@ -14,6 +15,8 @@ struct repair {
     struct ps_channel_command *command;
     char folder[64]; /* "damaged-20261121T101500Z" */
     size_t moved, failed;
+    const char *giving_up; /* the file of which bytes are given up */
+    size_t gaps;           /* in it */
 };
 
 /* Moves directory/name into directory/damaged-TIME, and makes both names durable. */
@@ -38,6 +41,68 @@ static void set_aside(struct repair *repair, const char *directory, const char *
     }
     printf("%s: %s; moved to %s\n", from, reason, to);
     repair->moved++;
+}
+
+/* ---- what the disk does not give ---- */
+
+#define GIVE_UP_CURE                                                                                         \
+    "it stays as it is. Try to read it elsewhere first; --give-up-unreadable gives up what the disk does "   \
+    "not "                                                                                                   \
+    "give"
+
+static void gap_seen(void *argument, uint64_t offset, uint64_t length)
+{
+    struct repair *repair = argument;
+    repair->gaps++;
+    printf("%s: the disk does not give %llu bytes from byte %llu on: %s given up\n", repair->giving_up,
+           (unsigned long long)length, (unsigned long long)offset,
+           repair->command->dry_run ? "they would be" : "they are");
+}
+
+/* The second time they were named before. */
+static void count_gap(void *argument, uint64_t offset, uint64_t length)
+{
+    (void)offset;
+    (void)length;
+    ((struct repair *)argument)->gaps++;
+}
+
+static void give_up_failed(struct repair *repair, struct ps_err *err)
+{
+    ps_channel_say(repair->command, "%s", ps_err_join(err));
+    repair->failed++;
+}
+
+/* Replaces directory/name by what can be read of it, and sets the file itself aside. */
+static void give_up_in(struct repair *repair, const char *directory, const char *name)
+{
+    struct ps_arena *arena = repair->command->arena;
+    const char *from = ps_arena_format(arena, "%s/%s", directory, name);
+    const char *copy = ps_arena_format(arena, "%s/%s.%s", directory, name, repair->folder);
+    struct ps_err err = {0};
+    repair->giving_up = from;
+    repair->gaps = 0;
+    const struct ps_segment_files *files = &ps_segment_disk;
+    if (ps_segment_give_up(files, from, NULL, gap_seen, repair, &err) != PS_OK) {
+        give_up_failed(repair, &err);
+        return;
+    }
+    if (repair->gaps == 0)
+        return;
+    size_t failed = repair->failed;
+    if (!repair->command->dry_run &&
+        ps_segment_give_up(files, from, copy, count_gap, repair, &err) != PS_OK) {
+        give_up_failed(repair, &err);
+        (void)files->remove(files->argument, copy);
+        return;
+    }
+    set_aside(repair, directory, name, "bytes of it cannot be read");
+    if (repair->command->dry_run || repair->failed > failed)
+        return;
+    if (rename(copy, from) != 0 || files->sync_directory(files->argument, directory) != 0) {
+        ps_err_set(&err, "%s cannot take the place of %s: %s", copy, from, strerror(errno));
+        give_up_failed(repair, &err);
+    }
 }
 
 /* ---- which log ---- */
@@ -110,6 +175,19 @@ static bool is_double(const struct files *files, size_t at)
     return false;
 }
 
+/* Without its head nothing of it can be read. */
+static void set_unreadable_aside(struct repair *repair, const char *directory, const char *name, int error)
+{
+    const char *reason =
+        ps_arena_format(repair->command->arena, "its head cannot be read (%s)", strerror(error));
+    if (repair->command->give_up) {
+        set_aside(repair, directory, name, reason);
+        return;
+    }
+    ps_channel_say(repair->command, "%s/%s: %s: " GIVE_UP_CURE, directory, name, reason);
+    repair->failed++;
+}
+
 /* `newest`: the segment that the state names. A later one may be what a crash left of making it, which the agent removes. */
 static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log,
                                uint64_t newest)
@@ -119,8 +197,7 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
         const struct found *file = &files->items[i];
         const char *name = ps_arena_format(arena, "%012llu.segment", (unsigned long long)file->number);
         if (file->head == PS_SURVEY_HEAD_FAILED)
-            set_aside(repair, file->directory, name,
-                      ps_arena_format(arena, "it cannot be read (%s)", strerror(file->error)));
+            set_unreadable_aside(repair, file->directory, name, file->error);
         else if (file->head == PS_SURVEY_HEAD_DAMAGED)
             set_aside(repair, file->directory, name, "its head is damaged");
         else if (file->head == PS_SURVEY_HEAD_ZERO && file->number <= newest)
@@ -129,6 +206,8 @@ static void set_segments_aside(struct repair *repair, const struct files *files,
             set_aside(repair, file->directory, name, "it is a segment of another log");
         else if (file->head == PS_SURVEY_HEAD_RIGHT && is_double(files, i))
             set_aside(repair, file->directory, name, "another file has its number, too, and is read");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && repair->command->give_up)
+            give_up_in(repair, file->directory, name);
     }
 }
 
@@ -139,6 +218,12 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
     bool damaged = state.slots[0] == PS_SURVEY_DAMAGED || state.slots[1] == PS_SURVEY_DAMAGED;
     if (!is_there)
         return;
+    if (readable && state.error != 0 && !repair->command->give_up) {
+        ps_channel_say(repair->command, "%s/state: it cannot be read (%s): " GIVE_UP_CURE,
+                       repair->command->checkpoint_directory, strerror(state.error));
+        repair->failed++;
+        return;
+    }
     if (!readable)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it cannot be read");
     else if (state.generation == 0 && damaged)
@@ -148,6 +233,8 @@ static void set_state_aside(struct repair *repair, const struct files *files, ui
             "again");
     else if (state.generation > 0 && segments_of(files, log) > 0 && state.log != log)
         set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
+    else if (state.error != 0)
+        give_up_in(repair, repair->command->checkpoint_directory, "state");
 }
 
 /* ---- whether it opens now ---- */
@@ -161,11 +248,14 @@ static void print_report(void *argument, const char *text)
 static int try_to_open(struct repair *repair)
 {
     struct ps_err err = {0};
+    /* What is behind given up bytes is kept by the state, which is written now. */
+    bool writes = repair->command->give_up && repair->moved > 0;
     struct ps_segment_options options = {.directories = repair->command->data_directories,
                                          .state_directory = repair->command->checkpoint_directory,
                                          .keys = repair->command->keys,
-                                         .plain = true, /* nothing is written */
-                                         .files = &ps_segment_disk_read_only,
+                                         .plain = true, /* no events are written */
+                                         .files = writes ? &ps_segment_disk : &ps_segment_disk_read_only,
+                                         .keeps_behind_holes = writes,
                                          .report = print_report,
                                          .argument = repair};
     struct ps_segment_log *log = ps_segment_log_open(&options, &err);

@@ -179,8 +179,7 @@ static uint64_t jdbc_tick(void *plan, unsigned producer, struct ps_port *port, c
 static uint64_t jdbc_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
                                    const struct ps_now *now)
 {
-    (void)now;
-    return ps_keeper_consumer_tick(keeper_of(plan), consumer, port);
+    return ps_keeper_consumer_tick(keeper_of(plan), consumer, port, now);
 }
 
 static struct ps_lease *jdbc_take(void *plan, unsigned consumer, struct ps_port *port,

@@ -317,11 +317,13 @@ static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, s
     return fed;
 }
 
-static bool store_load(const void *settings, const struct ps_store_frame *frame, void *to)
+static enum ps_segment_read store_load(const void *settings, const struct ps_store_frame *frame, void *to,
+                                       struct ps_err *err)
 {
     (void)settings;
+    (void)err;
     memcpy(to, frame->rows.payload, frame->length);
-    return true;
+    return PS_SEGMENT_READ_WHOLE;
 }
 
 static void store_release(struct ps_store_frame *frame)
@@ -361,6 +363,7 @@ const struct ps_store_ops ps_database_store = {
     .feed_frames = FEED_FRAMES,
     .where = "in the database",
     .works_again = "the database can be written again",
+    .reads_again = "the database can be read again",
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_MAX_NS,
     .round_bytes = ROUND_BYTES,

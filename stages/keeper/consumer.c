@@ -16,36 +16,62 @@ static void batch_delivered(void *argument, struct ps_batch *batch)
     give_ticket(consumer->keeper, (struct ps_keeper_ticket *)(uintptr_t)batch->tickets->origin);
 }
 
+enum loaded {
+    LOADED,
+    LOADED_NO_MEMORY,
+    LOADED_DAMAGED,
+    LOADED_UNREADABLE, /* the store does not give it at the moment */
+};
+
+static enum loaded decoded(enum ps_events_result result)
+{
+    return result == PS_EVENTS_OK ? LOADED : result == PS_EVENTS_DAMAGED ? LOADED_DAMAGED : LOADED_NO_MEMORY;
+}
+
+static enum loaded load_payload(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
+                                char *payload, struct ps_err *err)
+{
+    switch (settings->store->load(settings->store_settings, frame, payload, err)) {
+    case PS_SEGMENT_READ_WHOLE:
+        return LOADED;
+    case PS_SEGMENT_READ_FAILED:
+        return LOADED_UNREADABLE;
+    case PS_SEGMENT_READ_NOTHING:
+        break;
+    }
+    return LOADED_DAMAGED;
+}
+
 /* A frame that is longer than a block: one event. */
-static enum ps_events_result load_long(const struct ps_keeper_settings *settings,
-                                       const struct ps_store_frame *frame, struct ps_batch *batch)
+static enum loaded load_long(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
+                             struct ps_batch *batch, struct ps_err *err)
 {
     char *payload = malloc(frame->length);
-    enum ps_events_result result = PS_EVENTS_NO_MEMORY;
-    if (payload != NULL)
-        result = settings->store->load(settings->store_settings, frame, payload)
-                     ? ps_events_decode(batch, payload, frame->length, true)
-                     : PS_EVENTS_DAMAGED;
+    enum loaded result = payload != NULL ? load_payload(settings, frame, payload, err) : LOADED_NO_MEMORY;
+    if (result == LOADED)
+        result = decoded(ps_events_decode(batch, payload, frame->length, true));
     free(payload);
     return result;
 }
 
-static enum ps_events_result load(const struct ps_keeper_settings *settings,
-                                  const struct ps_store_frame *frame, struct ps_batch *batch)
+static enum loaded load(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
+                        struct ps_batch *batch, struct ps_err *err)
 {
     uint32_t room;
     if (frame->length > PS_BLOCK_BYTES)
-        return load_long(settings, frame, batch);
+        return load_long(settings, frame, batch, err);
     char *payload = ps_batch_reserve(batch, frame->length, &room);
     if (payload == NULL)
-        return PS_EVENTS_NO_MEMORY;
-    if (!settings->store->load(settings->store_settings, frame, payload))
-        return PS_EVENTS_DAMAGED;
+        return LOADED_NO_MEMORY;
+    enum loaded result = load_payload(settings, frame, payload, err);
+    if (result != LOADED)
+        return result;
     ps_batch_commit(batch, frame->length);
-    return ps_events_decode(batch, payload, frame->length, false);
+    return decoded(ps_events_decode(batch, payload, frame->length, false));
 }
 
-/* Makes a batch of the ticket's frame. Returns NULL when there is no memory, or with ticket->damaged set. */
+/* Makes a batch of the ticket's frame. Returns NULL when there is no memory, when the store does not give it (then it is tried
+ * again at consumer->retry_ns), or with ticket->damaged set. */
 static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
                                    const struct ps_now *now)
 {
@@ -53,11 +79,16 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
     struct ps_batch *batch = ps_readback_batch(consumer->readback, *now);
     if (batch == NULL)
         return NULL;
-    enum ps_events_result result = load(settings, &ticket->frame, batch);
-    if (result == PS_EVENTS_OK && !ps_batch_ticket(batch, (uint64_t)(uintptr_t)ticket, batch->count))
-        result = PS_EVENTS_NO_MEMORY;
-    if (result != PS_EVENTS_OK) {
-        ticket->damaged = result == PS_EVENTS_DAMAGED;
+    struct ps_err err = {.length = 0};
+    enum loaded result = load(settings, &ticket->frame, batch, &err);
+    bool failed = result == LOADED_UNREADABLE;
+    consumer->retry_ns = failed ? now->mono_ns + settings->store->retry_ns : 0;
+    if (failed || consumer->unreadable[0] != '\0')
+        ps_keeper_note_unreadable(consumer->keeper, consumer->unreadable, failed ? ps_err_join(&err) : NULL);
+    if (result == LOADED && !ps_batch_ticket(batch, (uint64_t)(uintptr_t)ticket, batch->count))
+        result = LOADED_NO_MEMORY;
+    if (result != LOADED) {
+        ticket->damaged = result == LOADED_DAMAGED;
         ps_readback_drop(batch);
         return NULL;
     }
@@ -92,6 +123,8 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
         mine->given_back = lease->next;
         lease->next = NULL;
     }
+    if (lease == NULL && mine->stuck != NULL && now->mono_ns < mine->retry_ns)
+        return NULL;
     while (lease == NULL && (ticket = next_ticket(mine, port)) != NULL) {
         uint64_t events = ticket->frame.count, bytes = ticket->frame.bytes;
         lease = read_frame(mine, ticket, now);
@@ -149,6 +182,10 @@ void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port
     struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
     ps_readback_close(mine->readback);
     mine->readback = NULL;
+    mine->retry_ns = 0;
+    pthread_mutex_lock(&keeper->lock); /* once, at the end: not on the path of an event */
+    mine->unreadable[0] = '\0';
+    pthread_mutex_unlock(&keeper->lock);
     while (mine->given_back != NULL) {
         struct ps_lease *lease = mine->given_back;
         mine->given_back = lease->next;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/quantity.h"
 #include "core/thread.h"
 
 struct ps_keeper *ps_keeper_create(const struct ps_keeper_settings *settings)
@@ -69,10 +70,37 @@ void ps_keeper_start(struct ps_keeper *keeper)
            keeper->trouble);
 }
 
+void ps_keeper_note_unreadable(struct ps_keeper *keeper, char text[512], const char *reason)
+{
+    char fresh[512] = "";
+    if (reason != NULL)
+        snprintf(fresh, sizeof fresh, "%.420s; trying again every %s", reason,
+                 ps_quantity_print_ns(keeper->settings.store->retry_ns).text);
+    if (strcmp(text, fresh) == 0) /* nobody else writes it */
+        return;
+    pthread_mutex_lock(&keeper->lock);
+    memcpy(text, fresh, sizeof fresh);
+    pthread_mutex_unlock(&keeper->lock);
+    ps_log(reason != NULL ? PS_LOG_ERROR : PS_LOG_INFO, keeper->settings.component, "%s",
+           reason != NULL ? fresh : keeper->settings.store->reads_again);
+}
+
+/* Called with the lock. */
+static const char *trouble_of(const struct ps_keeper *keeper)
+{
+    if (keeper->trouble[0] != '\0')
+        return keeper->trouble;
+    for (unsigned i = 0; i < keeper->settings.consumers; i++) {
+        if (keeper->consumers[i].unreadable[0] != '\0')
+            return keeper->consumers[i].unreadable;
+    }
+    return keeper->unreadable[0] != '\0' ? keeper->unreadable : keeper->held;
+}
+
 bool ps_keeper_trouble(struct ps_keeper *keeper, char *text, size_t room)
 {
     pthread_mutex_lock(&keeper->lock);
-    const char *trouble = keeper->trouble[0] != '\0' ? keeper->trouble : keeper->held;
+    const char *trouble = trouble_of(keeper);
     bool any = trouble[0] != '\0';
     if (any)
         snprintf(text, room, "%s", trouble);

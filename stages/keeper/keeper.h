@@ -6,7 +6,8 @@
  *   consumers   take places of frames from one ring; each reads its frame into a batch of its own, and says when it was
  *               delivered: the thread records that, and removes what nobody needs any more
  *
- * When the store cannot be written, nothing is promised: refusable leases are given up after the keep-alive, the others
+ * When the store cannot be read, nothing is lost and nothing is passed over: the next frame is read again every few seconds.
+ * When it cannot be written, nothing is promised: refusable leases are given up after the keep-alive, the others
  * are kept and written when it works again. */
 #pragma once
 
@@ -37,7 +38,8 @@ enum ps_put ps_keeper_put(struct ps_keeper *keeper, unsigned producer, struct ps
 uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_port *port);
 struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
                                 const struct ps_now *now);
-uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port);
+uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
+                                 const struct ps_now *now);
 void ps_keeper_done(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease,
                     struct ps_port *port);
 void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease);
@@ -69,6 +71,6 @@ bool ps_keeper_claim(struct ps_keeper *keeper, unsigned consumer, struct ps_port
  * Thread: control, while no worker runs, before ps_keeper_strip. */
 bool ps_keeper_add_last(struct ps_keeper *keeper, struct ps_lease *list);
 
-/* Returns whether the store cannot be used at the moment, or part of it is held back for want of a key; writes the reason, one
- * line. Thread: any. */
+/* Returns whether the store cannot be written or read at the moment, or part of it is held back for want of a key; writes the
+ * reason, one line. Thread: any. */
 bool ps_keeper_trouble(struct ps_keeper *keeper, char *text, size_t room);

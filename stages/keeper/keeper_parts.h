@@ -43,8 +43,10 @@ struct ps_keeper_producer {
 struct ps_keeper_consumer {
     struct ps_keeper_tally taken;
     struct ps_lease *given_back;    /* first = next to take */
-    struct ps_keeper_ticket *stuck; /* there was no memory for its frame */
-    struct ps_readback *readback;   /* NULL: it has not taken anything yet */
+    struct ps_keeper_ticket *stuck; /* there was no memory for its frame, or it could not be read */
+    uint64_t retry_ns;              /* when `stuck` is read again; 0: at once */
+    char unreadable[512]; /* why `stuck` cannot be read; empty: it can. Guarded by the keeper's lock */
+    struct ps_readback *readback; /* NULL: it has not taken anything yet */
     struct ps_keeper *keeper;
     struct ps_alarm alarm; /* of the worker: set when it found nothing */
 } PS_ALIGNED_GAP;
@@ -75,9 +77,10 @@ struct ps_keeper {
     struct ps_mark opened;           /* 1: `found` has what the log had */
     struct ps_mark delivered_events; /* as recorded by the thread */
 
-    pthread_mutex_t lock;  /* guards trouble, held, last */
+    pthread_mutex_t lock;  /* guards trouble, held, unreadable, last */
     char trouble[512];     /* why it is not writable; empty: it is */
     char held[512];        /* which part of it cannot be read for want of a key; empty: none */
+    char unreadable[512];  /* why the next frame cannot be found; empty: it can */
     struct ps_lease *last; /* of ps_keeper_add_last, until the thread takes it */
 
     /* The thread's: */
@@ -92,6 +95,7 @@ struct ps_keeper {
     uint64_t retry_after_ns; /* the next failure's wait */
     uint64_t retry_ns, space_ns, sync_ns,
         news_ns;          /* when to try, to look, to sync, to write what was delivered */
+    uint64_t feed_ns;     /* when to feed again after a read that failed; 0: at once */
     uint64_t frames_lost; /* counted in `found` */
     uint64_t
         seen_events; /* put, less what was recorded as delivered; the accounts as the thread knows them */
@@ -100,6 +104,10 @@ struct ps_keeper {
 };
 
 void *ps_keeper_main(void *argument);
+
+/* Notes in `text`, of this keeper or one of its consumers, why frames cannot be read at the moment, and logs it when it is new;
+ * `reason` NULL: they can. Thread: that of `text`. */
+void ps_keeper_note_unreadable(struct ps_keeper *keeper, char text[512], const char *reason);
 
 static inline void ps_keeper_count(struct ps_keeper_tally *tally, uint64_t events, uint64_t bytes)
 {

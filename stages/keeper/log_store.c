@@ -129,9 +129,9 @@ static void log_store_fill(const void *store, struct ps_segment_fill *fill)
 static enum ps_store_fed log_store_feed(void *store, struct ps_store_frame *frame, struct ps_err *err)
 {
     struct ps_segment_place *place = &frame->place;
-    (void)err;
-    if (!ps_segment_log_feed(log_of(store), place))
-        return PS_STORE_EMPTY;
+    enum ps_segment_fed fed = ps_segment_log_feed(log_of(store), place, err);
+    if (fed != PS_SEGMENT_FED)
+        return fed == PS_SEGMENT_EMPTY ? PS_STORE_EMPTY : PS_STORE_UNREADABLE;
     frame->length = place->length;
     frame->count = place->count;
     frame->bytes = place->bytes;
@@ -140,14 +140,15 @@ static enum ps_store_fed log_store_feed(void *store, struct ps_store_frame *fram
     return PS_STORE_FED;
 }
 
-static bool log_store_load(const void *settings, const struct ps_store_frame *frame, void *to)
+static enum ps_segment_read log_store_load(const void *settings, const struct ps_store_frame *frame, void *to,
+                                           struct ps_err *err)
 {
     struct ps_sealer sealer = {.context = NULL};
-    bool good =
-        ps_segment_load(((const struct ps_log_store_settings *)settings)->files, &frame->place, &sealer, to);
+    enum ps_segment_read read = ps_segment_load(((const struct ps_log_store_settings *)settings)->files,
+                                                &frame->place, &sealer, to, err);
     if (sealer.context != NULL)
         ps_sealer_fini(&sealer);
-    return good;
+    return read;
 }
 
 static void log_store_lost(void *store, const struct ps_store_frame *frame)
@@ -190,6 +191,7 @@ const struct ps_store_ops ps_log_store = {
     .feed_frames = FEED_FRAMES,
     .where = "on disk",
     .works_again = "the disk can be written again",
+    .reads_again = "the disk can be read again",
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_NS,
     .round_bytes = UINT64_C(4) << 20,

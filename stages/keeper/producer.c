@@ -71,11 +71,13 @@ uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_p
 }
 
 /* A reload has removed the last source: what it restored must go home all the same. */
-uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
+uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
+                                 const struct ps_now *now)
 {
-    if (PS_LIKELY(!keeper->orphaned) || consumer > 0)
-        return PS_NEVER;
-    return ps_keeper_tick(keeper, 0, port);
+    uint64_t retry_ns = keeper->consumers[consumer].retry_ns;
+    if (PS_UNLIKELY(keeper->orphaned) && consumer == 0)
+        (void)ps_keeper_tick(keeper, 0, port);
+    return PS_LIKELY(retry_ns <= now->mono_ns) ? PS_NEVER : retry_ns;
 }
 
 bool ps_keeper_hungry(const struct ps_keeper *keeper, unsigned producer)

@@ -32,6 +32,8 @@ enum ps_store_fed {
     PS_STORE_FED,
     PS_STORE_EMPTY,
     PS_STORE_FAILED, /* as PS_FAIL of `sync` */
+    /* The next frame cannot be read at the moment: `feed` is called again after retry_ns. What is written goes on. */
+    PS_STORE_UNREADABLE,
 };
 
 struct ps_store_ops {
@@ -39,6 +41,7 @@ struct ps_store_ops {
     unsigned feed_frames;
     const char *where;       /* "on disk": where events stay when it is closed */
     const char *works_again; /* "the disk can be written again" */
+    const char *reads_again; /* "the disk can be read again" */
     /* After a failure, how long it waits before it tries again; doubled up to retry_max_ns. */
     uint64_t retry_ns, retry_max_ns;
     /* Of one sync: more would keep those who came first waiting, and what was delivered meanwhile from being written. */
@@ -66,9 +69,10 @@ struct ps_store_ops {
     uint64_t (*promised)(const void *store);
     void (*fill)(const void *store, struct ps_segment_fill *fill);
     enum ps_store_fed (*feed)(void *store, struct ps_store_frame *frame, struct ps_err *err);
-    /* Writes the frame's payload to `to`. Returns false if it cannot be read (call `lost`). Thread: any, while it is not
-     * taken. */
-    bool (*load)(const void *settings, const struct ps_store_frame *frame, void *to);
+    /* Writes the frame's payload to `to`. NOTHING: it is damaged (call `lost`). FAILED: the reason is in `err`; the frame is
+     * neither lost nor taken, and is loaded again after retry_ns. Thread: any, while it is not taken. */
+    enum ps_segment_read (*load)(const void *settings, const struct ps_store_frame *frame, void *to,
+                                 struct ps_err *err);
     /* The frame is not loaded again: frees its memory. Twice is allowed. NULL: it has none. Thread: its consumer's. */
     void (*release)(struct ps_store_frame *frame);
     void (*lost)(void *store, const struct ps_store_frame *frame);

@@ -280,9 +280,15 @@ static bool feed(struct ps_keeper *keeper)
     const struct ps_store_ops *ops = keeper->settings.store;
     struct ps_err err = {0};
     bool any = false;
+    if (PS_UNLIKELY(keeper->feed_ns > 0) && now_ns() < keeper->feed_ns)
+        return false;
     while (keeper->settings.consumers > 0 && ps_spmc_count(keeper->feed) < ops->feed_frames) {
         struct ps_keeper_ticket *ticket = take_ticket(keeper);
         enum ps_store_fed fed = ops->feed(keeper->store, &ticket->frame, &err);
+        bool unreadable = fed == PS_STORE_UNREADABLE;
+        keeper->feed_ns = unreadable ? now_ns() + ops->retry_ns : 0;
+        if (unreadable || keeper->unreadable[0] != '\0')
+            ps_keeper_note_unreadable(keeper, keeper->unreadable, unreadable ? ps_err_join(&err) : NULL);
         if (fed != PS_STORE_FED) {
             ticket->next_free = keeper->free_tickets;
             keeper->free_tickets = ticket;
@@ -401,7 +407,7 @@ static bool has_work(const struct ps_keeper *keeper)
 /* Until when it may sleep, in milliseconds. */
 static int sleep_ms(const struct ps_keeper *keeper)
 {
-    if (keeper->store == NULL || keeper->broken)
+    if (keeper->store == NULL || keeper->broken || keeper->feed_ns > 0)
         return 100;
     if (keeper->has_news)
         return (int)(keeper->settings.store->news_ns / PS_NS_PER_MS);

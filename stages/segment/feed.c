@@ -1,4 +1,5 @@
 /* Reading a log: walking over frames, feeding those that were not delivered. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,15 +30,26 @@ static uint64_t skip_unwritten(const struct ps_segment_log *log, const struct ps
     return data > (int64_t)from ? (uint64_t)data / PS_FRAME_ALIGN * PS_FRAME_ALIGN : from;
 }
 
-/* Returns the offset of the next head of a frame at `from` or behind it; segment->size if there is none. */
-static uint64_t search(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from,
-                       struct ps_frame *frame)
+enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uint64_t offset,
+                                     struct ps_err *err)
 {
+    int error = errno;
+    char path[PS_SEGMENT_PATH_BYTES];
+    ps_segment_path(path, directory, number);
+    return ps_err_set(err, "%s cannot be read: %s, at byte %llu; " PS_SEGMENT_GIVE_UP, path, strerror(error),
+                      (unsigned long long)offset);
+}
+
+/* Sets *where to the offset of the next head of a frame at `from` or behind it; segment->size if there is none. */
+static enum ps_status search(const struct ps_segment_log *log, const struct ps_segment *segment,
+                             uint64_t from, struct ps_frame *frame, uint64_t *where, struct ps_err *err)
+{
+    enum ps_status status = PS_OK;
     uint64_t found = segment->size, left = from < segment->size ? segment->size - from : 0;
     size_t room = (left < SEARCH_BYTES ? (size_t)left : SEARCH_BYTES) + PS_FRAME_HEAD_BYTES;
     char *chunk = ps_must_realloc(NULL, room, "a search for frames");
     for (uint64_t base = skip_unwritten(log, segment, from);
-         found == segment->size && base + PS_FRAME_HEAD_BYTES <= segment->size;
+         status == PS_OK && found == segment->size && base + PS_FRAME_HEAD_BYTES <= segment->size;
          base = skip_unwritten(log, segment, base + SEARCH_BYTES)) {
         ssize_t got = log->files->read(log->files->argument, segment->fd, chunk, room - PS_FRAME_ALIGN, base);
         for (size_t at = 0; got >= 0 && at + PS_FRAME_HEAD_BYTES <= (size_t)got; at += PS_FRAME_ALIGN) {
@@ -50,62 +62,85 @@ static uint64_t search(const struct ps_segment_log *log, const struct ps_segment
             break;
         }
         if (got < 0)
-            break;
+            status = ps_segment_unreadable(segment->directory, segment->head.segment, base, err);
     }
     free(chunk);
-    return found;
+    *where = found;
+    return status;
 }
 
-bool ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t *offset,
-                     struct ps_frame *frame)
+enum ps_segment_read ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment,
+                                     uint64_t *offset, struct ps_frame *frame, struct ps_err *err)
 {
     char head[PS_FRAME_HEAD_BYTES];
     uint64_t at = *offset;
     while (at + PS_FRAME_HEAD_BYTES <= segment->size) {
-        if (log->files->read(log->files->argument, segment->fd, head, sizeof head, at) !=
-                (ssize_t)sizeof head ||
-            !ps_frame_read(head, segment->head.salt, frame))
-            at = search(log, segment, at + PS_FRAME_ALIGN, frame);
+        ssize_t got = log->files->read(log->files->argument, segment->fd, head, sizeof head, at);
+        if (got < 0) {
+            ps_segment_unreadable(segment->directory, segment->head.segment, at, err);
+            return PS_SEGMENT_READ_FAILED;
+        }
+        if ((got != (ssize_t)sizeof head || !ps_frame_read(head, segment->head.salt, frame)) &&
+            search(log, segment, at + PS_FRAME_ALIGN, frame, &at, err) != PS_OK)
+            return PS_SEGMENT_READ_FAILED;
         if (at + PS_FRAME_HEAD_BYTES > segment->size)
             break;
         if (at + ps_frame_span(frame->length) <= segment->size &&
             frame->length >= ps_segment_tag_bytes(&segment->head)) {
             *offset = at;
-            return true;
+            return PS_SEGMENT_READ_WHOLE;
         }
         at += PS_FRAME_ALIGN;
     }
-    return false;
+    return PS_SEGMENT_READ_NOTHING;
 }
 
 /* Reads `length` bytes as they are on the disk, from byte `at` of the payload on. */
-static bool load_bytes(const struct ps_segment_files *files, const struct ps_segment_place *place,
-                       bool in_memory, uint32_t at, uint32_t length, void *to)
+static enum ps_segment_read load_bytes(const struct ps_segment_files *files,
+                                       const struct ps_segment_place *place, bool in_memory, uint32_t at,
+                                       uint32_t length, void *to)
 {
     uint64_t begin = place->chunk_offset + at;
     if (in_memory)
         return place->chunks != NULL && ps_chunks_copy(place->chunks, place->chunk + begin / PS_CHUNK_BYTES,
-                                                       begin % PS_CHUNK_BYTES, length, to);
-    return files->read(files->argument, place->fd, to, length, place->offset + at) == (ssize_t)length;
+                                                       begin % PS_CHUNK_BYTES, length, to)
+                   ? PS_SEGMENT_READ_WHOLE
+                   : PS_SEGMENT_READ_NOTHING;
+    ssize_t got = files->read(files->argument, place->fd, to, length, place->offset + at);
+    return got < 0                  ? PS_SEGMENT_READ_FAILED
+           : got == (ssize_t)length ? PS_SEGMENT_READ_WHOLE
+                                    : PS_SEGMENT_READ_NOTHING;
 }
 
 /* The checksum is of what was on a disk: bytes in memory have not left this process. */
-static bool load_whole(const struct ps_segment_files *files, const struct ps_segment_place *place,
-                       bool in_memory, void *to, uint8_t *tag)
+static enum ps_segment_read load_whole(const struct ps_segment_files *files,
+                                       const struct ps_segment_place *place, bool in_memory, void *to,
+                                       uint8_t *tag)
 {
-    return load_bytes(files, place, in_memory, 0, place->length, to) &&
-           (place->tag_bytes == 0 ||
-            load_bytes(files, place, in_memory, place->length, place->tag_bytes, tag)) &&
-           (in_memory || ps_frame_checksum(ps_frame_checksum(place->salt, to, place->length), tag,
-                                           place->tag_bytes) == place->checksum);
+    enum ps_segment_read read = load_bytes(files, place, in_memory, 0, place->length, to);
+    if (read == PS_SEGMENT_READ_WHOLE && place->tag_bytes > 0)
+        read = load_bytes(files, place, in_memory, place->length, place->tag_bytes, tag);
+    if (read == PS_SEGMENT_READ_WHOLE && !in_memory &&
+        ps_frame_checksum(ps_frame_checksum(place->salt, to, place->length), tag, place->tag_bytes) !=
+            place->checksum)
+        read = PS_SEGMENT_READ_NOTHING;
+    return read;
 }
 
-bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place,
-                     struct ps_sealer *sealer, void *to)
+enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
+                                     const struct ps_segment_place *place, struct ps_sealer *sealer, void *to,
+                                     struct ps_err *err)
 {
     uint8_t tag[PS_SEAL_TAG_BYTES];
-    return (load_whole(files, place, true, to, tag) || load_whole(files, place, false, to, tag)) &&
-           (place->seal == NULL || ps_segment_open_frame(sealer, place, to, tag));
+    enum ps_segment_read read = load_whole(files, place, true, to, tag);
+    if (read != PS_SEGMENT_READ_WHOLE)
+        read = load_whole(files, place, false, to, tag);
+    if (read == PS_SEGMENT_READ_FAILED)
+        ps_segment_unreadable(place->directory, place->segment, place->offset, err);
+    if (read == PS_SEGMENT_READ_WHOLE && place->seal != NULL &&
+        !ps_segment_open_frame(sealer, place, to, tag))
+        read = PS_SEGMENT_READ_NOTHING;
+    return read;
 }
 
 /* Frames first .. last were promised and are not there. What of them was delivered before is no loss. */
@@ -185,10 +220,11 @@ static bool feed_recent(struct ps_segment_log *log, struct ps_segment_place *pla
     return true;
 }
 
-bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place)
+enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place,
+                                        struct ps_err *err)
 {
     if (feed_recent(log, place))
-        return true;
+        return PS_SEGMENT_FED;
     while (log->feed_number <= log->promised && log->count > 0) {
         size_t i = feeding(log);
         const struct ps_segment *segment = &log->segments[i];
@@ -197,15 +233,18 @@ bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *pl
             feed_segment(log, segment); /* where it stood was removed: everything was delivered */
         if (ps_segment_is_held(segment)) {
             if (!feed_pass_over(log, i))
-                return false;
+                return PS_SEGMENT_EMPTY;
             continue;
         }
         uint64_t offset = log->feed_offset;
-        bool found = ps_segment_walk(log, segment, &offset, &frame);
+        enum ps_segment_read read = ps_segment_walk(log, segment, &offset, &frame, err);
+        if (read == PS_SEGMENT_READ_FAILED)
+            return PS_SEGMENT_FEED_FAILED;
+        bool found = read == PS_SEGMENT_READ_WHOLE;
         bool is_void = found && i + 1 < log->count && frame.number >= log->segments[i + 1].head.first;
         if (!found || frame.kind == PS_FRAME_END || (frame.kind == PS_FRAME_EVENTS && is_void)) {
             if (!feed_next_segment(log, i))
-                return false;
+                return PS_SEGMENT_EMPTY;
             continue;
         }
         log->feed_offset = offset + ps_frame_span(frame.length);
@@ -217,7 +256,7 @@ bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *pl
         if (ps_taken_has(&log->taken, frame.number))
             continue;
         *place = ps_segment_place_of(segment, offset, &frame);
-        return true;
+        return PS_SEGMENT_FED;
     }
-    return false;
+    return PS_SEGMENT_EMPTY;
 }

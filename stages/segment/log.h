@@ -29,14 +29,32 @@ struct ps_segment_options {
     const struct ps_key_ring *keys;
     const char *active_key; /* with which new segments are encrypted; NULL: they are plain */
     bool plain;             /* new segments may be plain although others are encrypted */
+    /* Frames of the tail behind one that cannot be read count as promised, although none of them says so: what is there was given
+     * up on purpose, and is not what a power cut left. For `penstock channel repair`. */
+    bool keeps_behind_holes;
     /* What recovery or reading found: one line that names the file, what is wrong, and what became of it. */
     void (*report)(void *argument, const char *text);
     void *argument;
 };
 
+/* What came of a read. */
+enum ps_segment_read {
+    PS_SEGMENT_READ_WHOLE,   /* what was written */
+    PS_SEGMENT_READ_NOTHING, /* nothing is there, or not what was written: another read will not help */
+    /* The disk does not give it at the moment. Nothing is known of it: it is neither lost nor delivered, and is read again. */
+    PS_SEGMENT_READ_FAILED,
+};
+
+enum ps_segment_fed {
+    PS_SEGMENT_FED,
+    PS_SEGMENT_EMPTY,       /* there is none */
+    PS_SEGMENT_FEED_FAILED, /* the disk does not give the next one at the moment: call again later */
+};
+
 /* Where a frame of events is. */
 struct ps_segment_place {
     uint64_t number;
+    const char *directory;
     uint64_t segment, offset; /* of the payload in its file */
     int fd;
     uint32_t length; /* of the payload */
@@ -58,8 +76,8 @@ struct ps_segment_fill {
         held; /* segments that are encrypted with a key that is not there: nothing of them is fed or removed */
 };
 
-/* Opens the log, or makes it. What is damaged is reported and left out. Fails when files cannot be read or belong to
- * another log. Reads the state and the tail, not the backlog. */
+/* Opens the log, or makes it. What is damaged is reported and left out. Fails when the disk does not give the state, a head or
+ * the tail, and when files belong to another log. Reads the state and the tail, not the backlog. */
 struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *options, struct ps_err *err);
 /* Writes the state. */
 void ps_segment_log_close(struct ps_segment_log *log);
@@ -81,12 +99,15 @@ enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *e
  * ps_segment_log_promised again: a segment that became full has been synced. */
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err);
 
-/* Returns the next promised frame that was not delivered; false: there is none. */
-bool ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place);
-/* Reads a frame's payload: place->length bytes, from memory if it was written lately. Returns false if it cannot be read or is damaged (ps_segment_log_lost). `sealer`: the caller's, for frames that are encrypted. */
-bool ps_segment_load(const struct ps_segment_files *files, const struct ps_segment_place *place,
-                     struct ps_sealer *sealer, void *to);
-/* Its payload cannot be read: reports it and takes it. */
+/* Sets *place to the next promised frame that was not delivered. FEED_FAILED: with the reason in `err`. */
+enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place,
+                                        struct ps_err *err);
+/* Reads a frame's payload: place->length bytes, from memory if it was written lately. NOTHING: it is damaged
+ * (ps_segment_log_lost). FAILED: with the reason in `err`. `sealer`: the caller's, for frames that are encrypted. */
+enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
+                                     const struct ps_segment_place *place, struct ps_sealer *sealer, void *to,
+                                     struct ps_err *err);
+/* Its payload is damaged: reports it and takes it. */
 void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place);
 /* The frame was delivered. */
 void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place);

@@ -6,6 +6,9 @@
 #include "stages/segment/taken.h"
 
 #define PS_SEGMENT_PATH_BYTES 4096U
+/* What can be done about a file that the disk does not give. */
+#define PS_SEGMENT_GIVE_UP                                                                                   \
+    "if it stays so, stop the agent and run `penstock channel repair --give-up-unreadable`"
 
 /* A file of the log that is not what the state and the other files say it should be. */
 enum ps_segment_fault {
@@ -86,8 +89,10 @@ struct ps_segment_log {
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing);
 /* What the state says was there and is not: reports it and counts the frames as lost. Removes files whose head was never written.
- * `state` NULL: there is none, and nobody knows. After the state was read, before the tail. */
-void ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state);
+ * `state` NULL: there is none, and nobody knows. After the state was read, before the tail. Fails when the disk does not give
+ * what it has to look at. */
+enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state,
+                               struct ps_err *err);
 const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
                                                          enum ps_segment_fault fault);
 /* For people; not of DAMAGED. */
@@ -102,9 +107,14 @@ uint64_t ps_segment_number(const char *name);
 struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment);
 /* The last segment whose first frame has this number or a lower one. */
 size_t ps_segment_with(const struct ps_segment_log *log, uint64_t number);
-/* Finds the next valid frame at *offset or behind it, and sets *offset to it. Returns false if there is none. */
-bool ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t *offset,
-                     struct ps_frame *frame);
+/* Sets `err` to what a read of this file says that failed, from errno, and what the user can do. Returns PS_FAIL. `err` may be
+ * NULL. */
+enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uint64_t offset,
+                                     struct ps_err *err);
+/* Finds the next valid frame at *offset or behind it, and sets *offset to it. NOTHING: there is none. FAILED: with the reason
+ * in `err`. */
+enum ps_segment_read ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment,
+                                     uint64_t *offset, struct ps_frame *frame, struct ps_err *err);
 /* Frames first .. last were promised and are not there: reports and takes those that were not delivered before. */
 void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
                              uint64_t last);
@@ -148,7 +158,9 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
 enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
 /* Writes the state: right after a sync. */
 enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err);
-/* Reads the state file's slots. Returns false if there is no valid one; `ranges` has room for PS_STATE_RANGES_MAX. */
-bool ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state);
+/* Reads the state file's slots. NOTHING: there is no valid one. FAILED: one of them may be newer than what could be read; the
+ * reason is in `err`. `ranges` has room for PS_STATE_RANGES_MAX. */
+enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,
+                                           struct ps_err *err);
 /* Counts a range that was delivered. */
 void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *range);

@@ -47,17 +47,21 @@ const char *ps_segment_fault_text(enum ps_segment_fault fault)
 
 /* ---- which frames ---- */
 
-/* The number of the last frame of events in a segment; *ended: it says that another one goes on. */
-static uint64_t last_number(const struct ps_segment_log *log, const struct ps_segment *segment, bool *ended)
+/* Finds the number of the last frame of events in a segment; *ended: it says that another one goes on. */
+static enum ps_status last_number(const struct ps_segment_log *log, const struct ps_segment *segment,
+                                  uint64_t *last, bool *ended, struct ps_err *err)
 {
-    uint64_t offset = ps_segment_head_bytes(&segment->head), last = segment->head.first - 1;
+    uint64_t offset = ps_segment_head_bytes(&segment->head);
     struct ps_frame frame;
+    enum ps_segment_read read = PS_SEGMENT_READ_WHOLE;
+    *last = segment->head.first - 1;
     *ended = false;
-    for (; !*ended && ps_segment_walk(log, segment, &offset, &frame); offset += ps_frame_span(frame.length)) {
+    while (!*ended && (read = ps_segment_walk(log, segment, &offset, &frame, err)) == PS_SEGMENT_READ_WHOLE) {
         *ended = frame.kind == PS_FRAME_END;
-        last = frame.kind == PS_FRAME_EVENTS && frame.number > last ? frame.number : last;
+        *last = frame.kind == PS_FRAME_EVENTS && frame.number > *last ? frame.number : *last;
+        offset += ps_frame_span(frame.length);
     }
-    return last;
+    return read == PS_SEGMENT_READ_FAILED ? PS_FAIL : PS_OK;
 }
 
 /* The index of the first segment with this number or a higher one; log->count: there is none. */
@@ -69,17 +73,20 @@ static size_t from_number(const struct ps_segment_log *log, uint64_t number)
     return i;
 }
 
-/* Which frames were in the segments up to `number`, behind the last one before it that is there. */
-static void frames_of(const struct ps_segment_log *log, const struct ps_segment_state *state, uint64_t number,
-                      struct ps_segment_missing *missing)
+/* Finds which frames were in the segments up to `number`, behind the last one before it that is there. */
+static enum ps_status frames_of(const struct ps_segment_log *log, const struct ps_segment_state *state,
+                                uint64_t number, struct ps_segment_missing *missing, struct ps_err *err)
 {
     bool ended;
     size_t next = from_number(log, number + 1), before = from_number(log, number);
-    uint64_t low = state != NULL ? state->low : 1;
-    missing->first = before > 0 ? last_number(log, &log->segments[before - 1], &ended) + 1 : low;
+    uint64_t last = state != NULL ? state->low - 1 : 0;
+    if (before > 0 && last_number(log, &log->segments[before - 1], &last, &ended, err) != PS_OK)
+        return PS_FAIL;
+    missing->first = last + 1;
     missing->last = next < log->count                           ? log->segments[next].head.first - 1
                     : state != NULL && state->segment == number ? state->next - 1
                                                                 : 0;
+    return PS_OK;
 }
 
 /* The frames are given up. Returns how many of them had not been delivered. */
@@ -118,37 +125,42 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
 /* ---- files that were left aside ---- */
 
 /* What a crash left of making a segment is removed: nothing was promised in it. */
-static void look_at_blank(struct ps_segment_log *log, const struct ps_segment_state *state,
-                          struct ps_segment_missing *blank)
+static enum ps_status look_at_blank(struct ps_segment_log *log, const struct ps_segment_state *state,
+                                    struct ps_segment_missing *blank, struct ps_err *err)
 {
     char path[PS_SEGMENT_PATH_BYTES];
     bool used = state != NULL && blank->segment == state->segment && state->offset > 0;
-    frames_of(log, state, blank->segment, blank);
+    if (frames_of(log, state, blank->segment, blank, err) != PS_OK)
+        return PS_FAIL;
     if (state != NULL && blank->segment < state->segment)
         used = blank->first <= blank->last;
     if (used) {
         miss(log, blank);
-        return;
+        return PS_OK;
     }
     ps_segment_path(path, blank->directory, blank->segment);
     log->files->remove(log->files->argument, path);
+    return PS_OK;
 }
 
-static void look_at_aside(struct ps_segment_log *log, const struct ps_segment_state *state)
+static enum ps_status look_at_aside(struct ps_segment_log *log, const struct ps_segment_state *state,
+                                    struct ps_err *err)
 {
+    enum ps_status status = PS_OK;
     size_t count = log->missing_count, kept = 0;
     struct ps_segment_missing *aside = log->missing;
     log->missing = NULL;
     log->missing_count = log->missing_room = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && status == PS_OK; i++) {
         if (aside[i].fault == PS_SEGMENT_BLANK)
-            look_at_blank(log, state, &aside[i]);
+            status = look_at_blank(log, state, &aside[i], err);
         else
             aside[kept++] = aside[i];
     }
     for (size_t i = 0; i < kept; i++)
         ps_segment_missing_add(log, &aside[i]);
     free(aside);
+    return status;
 }
 
 /* ---- files that are not there ---- */
@@ -159,32 +171,38 @@ static bool is_aside(const struct ps_segment_log *log, uint64_t number)
            ps_segment_missing_find(log, number, PS_SEGMENT_DAMAGED) != NULL;
 }
 
-static void look_for(struct ps_segment_log *log, const struct ps_segment_state *state, uint64_t number)
+static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segment_state *state,
+                               uint64_t number, struct ps_err *err)
 {
     struct ps_segment_missing gone = {
         .fault = PS_SEGMENT_GONE,
         .directory = log->options.directories.items[number % log->options.directories.count],
         .segment = number};
     if (is_aside(log, number))
-        return;
-    frames_of(log, state, number, &gone);
+        return PS_OK;
+    if (frames_of(log, state, number, &gone, err) != PS_OK)
+        return PS_FAIL;
     if (gone.first <= gone.last || number == state->segment)
         miss(log, &gone);
+    return PS_OK;
 }
 
 /* Numbers are without gaps, but for segments that could not be made: only the frames tell. */
-static void look_for_gone(struct ps_segment_log *log, const struct ps_segment_state *state)
+static enum ps_status look_for_gone(struct ps_segment_log *log, const struct ps_segment_state *state,
+                                    struct ps_err *err)
 {
+    enum ps_status status = PS_OK;
     if (log->count > 0 && state->low < log->segments[0].head.first)
-        look_for(log, state, log->segments[0].head.segment - 1);
-    for (size_t i = 1; i < log->count; i++) {
+        status = look_for(log, state, log->segments[0].head.segment - 1, err);
+    for (size_t i = 1; i < log->count && status == PS_OK; i++) {
         uint64_t number = log->segments[i].head.segment - 1;
         if (number > log->segments[i - 1].head.segment && log->segments[i].head.first > state->low)
-            look_for(log, state, number);
+            status = look_for(log, state, number, err);
     }
     size_t newest = from_number(log, state->segment);
-    if (state->offset > 0 && newest == log->count)
-        look_for(log, state, state->segment);
+    if (status == PS_OK && state->offset > 0 && newest == log->count)
+        status = look_for(log, state, state->segment, err);
+    return status;
 }
 
 /* Somebody has put an empty directory in the place of the log's, or its file system is not mounted. What is written from now on is
@@ -227,7 +245,8 @@ static bool may_be_short(const struct ps_segment_log *log, const struct ps_segme
                                   log->segments[i + 1].head.first <= state->low);
 }
 
-static void look_for_short(struct ps_segment_log *log, const struct ps_segment_state *state)
+static enum ps_status look_for_short(struct ps_segment_log *log, const struct ps_segment_state *state,
+                                     struct ps_err *err)
 {
     for (size_t i = 0; i < log->count; i++) {
         const struct ps_segment *segment = &log->segments[i];
@@ -235,28 +254,33 @@ static void look_for_short(struct ps_segment_log *log, const struct ps_segment_s
         uint64_t least = number == state->segment && state->offset > segment->head.size ? state->offset
                                                                                         : segment->head.size;
         bool ended = false;
+        uint64_t last = 0;
         if (segment->size >= least || may_be_short(log, state, i))
             continue;
         struct ps_segment_missing cut = {
             .fault = PS_SEGMENT_SHORT, .directory = segment->directory, .segment = number};
-        cut.first = last_number(log, segment, &ended) + 1;
+        if (last_number(log, segment, &last, &ended, err) != PS_OK)
+            return PS_FAIL;
+        cut.first = last + 1;
         cut.last = i + 1 < log->count         ? log->segments[i + 1].head.first - 1
                    : number == state->segment ? state->next - 1
                                               : 0;
         if (!ended)
             miss(log, &cut);
     }
+    return PS_OK;
 }
 
-void ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state)
+enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state,
+                               struct ps_err *err)
 {
-    look_at_aside(log, state);
+    if (look_at_aside(log, state, err) != PS_OK)
+        return PS_FAIL;
     if (state == NULL)
-        return;
+        return PS_OK;
     if (log->count == 0 && state->low < state->next) {
         all_gone(log, state);
-        return;
+        return PS_OK;
     }
-    look_for_gone(log, state);
-    look_for_short(log, state);
+    return look_for_gone(log, state, err) == PS_OK ? look_for_short(log, state, err) : PS_FAIL;
 }

@@ -63,14 +63,11 @@ static void found(void *argument, const char *name)
 static enum ps_status read_head(struct ps_segment_log *log, struct ps_segment *segment, bool *aside,
                                 struct ps_err *err)
 {
-    char path[PS_SEGMENT_PATH_BYTES], bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
+    char bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     struct ps_segment_head head = {0};
     uint64_t number = segment->head.segment;
-    if (log->files->read(log->files->argument, segment->fd, bytes, sizeof bytes, 0) < 0) {
-        int error = errno;
-        ps_segment_path(path, segment->directory, number);
-        return ps_err_set(err, "%s cannot be read: %s", path, strerror(error));
-    }
+    if (log->files->read(log->files->argument, segment->fd, bytes, sizeof bytes, 0) < 0)
+        return ps_segment_unreadable(segment->directory, number, 0, err);
     if (ps_segment_head_read(bytes, &head) && head.segment == number) {
         segment->head = head;
         segment->end = ps_segment_head_bytes(&head);
@@ -166,8 +163,9 @@ struct tail {
     uint32_t length; /* of the latest payload */
 };
 
-static bool payload_is_whole(struct ps_segment_log *log, struct tail *tail, const struct ps_segment *segment,
-                             uint64_t offset, const struct ps_frame *frame)
+static enum ps_segment_read read_payload(struct ps_segment_log *log, struct tail *tail,
+                                         const struct ps_segment *segment, uint64_t offset,
+                                         const struct ps_frame *frame, struct ps_err *err)
 {
     struct ps_segment_place place = ps_segment_place_of(segment, offset, frame);
     tail->length = place.length;
@@ -175,7 +173,7 @@ static bool payload_is_whole(struct ps_segment_log *log, struct tail *tail, cons
         tail->room = frame->length;
         tail->payload = ps_must_realloc(tail->payload, tail->room, "a frame of a log");
     }
-    return ps_segment_load(log->files, &place, &log->sealer, tail->payload);
+    return ps_segment_load(log->files, &place, &log->sealer, tail->payload, err);
 }
 
 /* Returns false at the first frame that was not promised and comes behind a hole: the log ends before it. */
@@ -185,7 +183,8 @@ static bool tail_events(struct ps_segment_log *log, struct tail *tail, const str
     if (frame->number < log->next)
         return true;
     if (frame->number > log->next) {
-        uint64_t last = tail->promised < frame->number - 1 ? tail->promised : frame->number - 1;
+        uint64_t promised = log->options.keeps_behind_holes ? frame->number - 1 : tail->promised;
+        uint64_t last = promised < frame->number - 1 ? promised : frame->number - 1;
         if (last >= log->next) {
             ps_segment_numbers_lost(log, segment, log->next, last);
             log->next = last + 1;
@@ -209,35 +208,17 @@ static void tail_taken(struct ps_segment_log *log, const struct tail *tail)
     }
 }
 
-/* Reads the frames of one segment from *offset on. Returns false where the log ends. */
-static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct ps_segment *segment,
-                         uint64_t offset, uint64_t limit)
+/* Reports bytes behind the last frame that are none. */
+static enum ps_status look_behind(const struct ps_segment_log *log, const struct ps_segment *segment,
+                                  uint64_t damaged, struct ps_err *err)
 {
-    struct ps_frame frame;
-    uint64_t damaged = 0;
-    segment->end = offset;
-    for (; ps_segment_walk(log, segment, &offset, &frame); offset += ps_frame_span(frame.length)) {
-        if (frame.kind == PS_FRAME_EVENTS && frame.number >= limit)
-            return true;
-        if (!payload_is_whole(log, tail, segment, offset, &frame)) {
-            damaged = offset;
-            continue; /* the next frame says whether it was promised */
-        }
-        if (frame.kind == PS_FRAME_EVENTS && !tail_events(log, tail, segment, &frame))
-            return false;
-        if (frame.kind == PS_FRAME_TAKEN)
-            tail_taken(log, tail);
-        damaged = 0;
-        segment->end = offset + ps_frame_span(frame.length);
-        if (frame.kind == PS_FRAME_END)
-            return true;
-    }
     char behind[PS_FRAME_HEAD_BYTES] = {0};
     if (ps_segment_missing_find(log, segment->head.segment, PS_SEGMENT_SHORT) != NULL)
-        return true; /* reported */
+        return PS_OK; /* reported */
     if (damaged == 0 &&
-        log->files->read(log->files->argument, segment->fd, behind, sizeof behind, segment->end) > 0 &&
-        !is_zero(behind, sizeof behind))
+        log->files->read(log->files->argument, segment->fd, behind, sizeof behind, segment->end) < 0)
+        return ps_segment_unreadable(segment->directory, segment->head.segment, segment->end, err);
+    if (damaged == 0 && !is_zero(behind, sizeof behind))
         damaged = segment->end;
     if (damaged > 0)
         ps_segment_report(log, segment,
@@ -245,7 +226,39 @@ static bool tail_segment(struct ps_segment_log *log, struct tail *tail, struct p
                           "was lost, and was "
                           "not promised; or it was damaged later",
                           (unsigned long long)damaged);
-    return true;
+    return PS_OK;
+}
+
+/* Reads the frames of one segment from `offset` on. Sets *goes_on to false where the log ends. */
+static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail, struct ps_segment *segment,
+                                   uint64_t offset, uint64_t limit, bool *goes_on, struct ps_err *err)
+{
+    struct ps_frame frame;
+    uint64_t damaged = 0;
+    enum ps_segment_read read;
+    segment->end = offset;
+    for (; (read = ps_segment_walk(log, segment, &offset, &frame, err)) == PS_SEGMENT_READ_WHOLE;
+         offset += ps_frame_span(frame.length)) {
+        if (frame.kind == PS_FRAME_EVENTS && frame.number >= limit)
+            return PS_OK;
+        read = read_payload(log, tail, segment, offset, &frame, err);
+        if (read == PS_SEGMENT_READ_FAILED)
+            return PS_FAIL;
+        if (read == PS_SEGMENT_READ_NOTHING) {
+            damaged = offset;
+            continue; /* the next frame says whether it was promised */
+        }
+        *goes_on = frame.kind != PS_FRAME_EVENTS || tail_events(log, tail, segment, &frame);
+        if (!*goes_on)
+            return PS_OK;
+        if (frame.kind == PS_FRAME_TAKEN)
+            tail_taken(log, tail);
+        damaged = 0;
+        segment->end = offset + ps_frame_span(frame.length);
+        if (frame.kind == PS_FRAME_END)
+            return PS_OK;
+    }
+    return read == PS_SEGMENT_READ_FAILED ? PS_FAIL : look_behind(log, segment, damaged, err);
 }
 
 static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_segment_state *state)
@@ -255,32 +268,38 @@ static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_seg
                : ps_segment_head_bytes(&segment->head);
 }
 
-/* Returns the highest number of which any frame of the tail says that it was promised. Frames behind a damaged one say
+/* Finds the highest number of which any frame of the tail says that it was promised. Frames behind a damaged one say
  * whether that was. */
-static uint64_t tail_promised(const struct ps_segment_log *log, const struct ps_segment_state *state)
+static enum ps_status tail_promised(const struct ps_segment_log *log, const struct ps_segment_state *state,
+                                    uint64_t *promised, struct ps_err *err)
 {
-    uint64_t promised = state->next - 1;
+    *promised = state->next - 1;
     for (size_t i = 0; i < log->count; i++) {
         const struct ps_segment *segment = &log->segments[i];
         if (segment->head.segment < state->segment)
             continue;
-        if (segment->head.first - 1 > promised)
-            promised = segment->head.first - 1;
+        if (segment->head.first - 1 > *promised)
+            *promised = segment->head.first - 1;
         uint64_t offset = tail_begin(segment, state);
-        for (struct ps_frame frame; ps_segment_walk(log, segment, &offset, &frame);
+        enum ps_segment_read read;
+        for (struct ps_frame frame;
+             (read = ps_segment_walk(log, segment, &offset, &frame, err)) == PS_SEGMENT_READ_WHOLE;
              offset += ps_frame_span(frame.length))
-            promised = frame.promised > promised ? frame.promised : promised;
+            *promised = frame.promised > *promised ? frame.promised : *promised;
+        if (read == PS_SEGMENT_READ_FAILED)
+            return PS_FAIL;
     }
-    return promised;
+    return PS_OK;
 }
 
-static void read_tail(struct ps_segment_log *log, const struct ps_segment_state *state)
+static enum ps_status read_tail(struct ps_segment_log *log, const struct ps_segment_state *state,
+                                struct ps_err *err)
 {
-    struct tail tail = {.promised = tail_promised(log, state),
-                        .payload = ps_must_alloc(1, 1, "a frame of a log")}; /* a frame may have none */
+    struct tail tail = {.payload = ps_must_alloc(1, 1, "a frame of a log")}; /* a frame may have none */
     bool goes_on = true;
     size_t last = 0;
-    for (size_t i = 0; i < log->count && goes_on; i++) {
+    enum ps_status status = tail_promised(log, state, &tail.promised, err);
+    for (size_t i = 0; i < log->count && goes_on && status == PS_OK; i++) {
         struct ps_segment *segment = &log->segments[i];
         last = i;
         if (segment->head.segment < state->segment)
@@ -290,15 +309,18 @@ static void read_tail(struct ps_segment_log *log, const struct ps_segment_state 
             log->next = segment->head.first;
         }
         uint64_t limit = i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX;
-        goes_on = tail_segment(log, &tail, segment, tail_begin(segment, state), limit);
+        status = tail_segment(log, &tail, segment, tail_begin(segment, state), limit, &goes_on, err);
     }
+    free(tail.payload);
+    if (status != PS_OK)
+        return PS_FAIL;
     if (log->next <= tail.promised && log->count > 0) {
         ps_segment_numbers_lost(log, &log->segments[last], log->next, tail.promised);
         log->next = tail.promised + 1;
     }
     /* What is missed may be behind what a damaged head says. */
     log->next = log->next < log->taken.low ? log->taken.low : log->next;
-    free(tail.payload);
+    return PS_OK;
 }
 
 /* What was read in the tail may be in the memory of the system only: it is promised from now on. */
@@ -322,8 +344,13 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
 {
     struct ps_segment_state state = {
         .ranges = ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *state.ranges, "what was delivered of a log")};
-    bool has_state = ps_segment_state_load(log, &state);
+    enum ps_segment_read read = ps_segment_state_load(log, &state, err);
+    bool has_state = read == PS_SEGMENT_READ_WHOLE;
     enum ps_status status = PS_OK;
+    if (read == PS_SEGMENT_READ_FAILED) {
+        free(state.ranges);
+        return PS_FAIL;
+    }
     if (has_state && log->count > 0 && state.log != log->segments[0].head.log)
         status = ps_err_set(err,
                             "%s/state belongs to another log than the segments of %s; name the directories "
@@ -349,13 +376,11 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
         ps_taken_add(&log->taken, &state.ranges[i]);
     log->state_segment = has_state && state.offset > 0 ? state.segment : 0;
     log->last_name = state.segment > log->last_name ? state.segment : log->last_name;
-    if (status == PS_OK) {
-        ps_segment_miss(log, has_state ? &state : NULL);
-        read_tail(log, &state);
-        status = sync_tail(log, &state, err);
-    }
+    if (status == PS_OK && (ps_segment_miss(log, has_state ? &state : NULL, err) != PS_OK ||
+                            read_tail(log, &state, err) != PS_OK || sync_tail(log, &state, err) != PS_OK))
+        status = PS_FAIL;
     /* A new log, or one whose state was lost: it has one from now on. What is missing is missed once. */
-    if (status == PS_OK && (!has_state || log->frames_lost > 0))
+    if (status == PS_OK && (!has_state || log->frames_lost > 0 || log->options.keeps_behind_holes))
         status = ps_segment_state_save(log, err);
     free(state.ranges);
     log->feed_number = log->taken.low;

@@ -90,15 +90,20 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
     return PS_OK;
 }
 
-bool ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state)
+enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,
+                                           struct ps_err *err)
 {
     struct ps_taken_range *ranges =
         ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *ranges, "what was delivered of a log");
-    bool found = false;
-    for (unsigned i = 0; i < 2; i++) {
+    bool found = false, failed = false;
+    for (unsigned i = 0; i < 2 && !failed; i++) {
         struct ps_segment_state slot = {.ranges = ranges};
         ssize_t got = log->files->read(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
                                        i * PS_STATE_SLOT_BYTES);
+        failed = got < 0;
+        if (failed)
+            ps_err_set(err, "%s/state cannot be read: %s; " PS_SEGMENT_GIVE_UP, log->options.state_directory,
+                       strerror(errno));
         if (got != (ssize_t)PS_STATE_SLOT_BYTES || !ps_segment_state_read(log->slot, &slot) ||
             (found && slot.generation < state->generation))
             continue;
@@ -108,5 +113,5 @@ bool ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *
         *state = slot;
     }
     free(ranges);
-    return found;
+    return failed ? PS_SEGMENT_READ_FAILED : found ? PS_SEGMENT_READ_WHOLE : PS_SEGMENT_READ_NOTHING;
 }

@@ -31,6 +31,7 @@ bool ps_segment_survey_state(const char *state_directory, struct ps_survey_state
     int fd = files->open(files->argument, path, false);
     for (unsigned i = 0; fd >= 0 && i < 2; i++) {
         ssize_t got = files->read(files->argument, fd, bytes, PS_STATE_SLOT_BYTES, i * PS_STATE_SLOT_BYTES);
+        state->error = got < 0 ? errno : state->error;
         if (got == (ssize_t)PS_STATE_SLOT_BYTES && ps_segment_state_read(bytes, &slot)) {
             state->slots[i] = PS_SURVEY_READABLE;
             if (slot.generation > state->generation) {
@@ -138,8 +139,8 @@ static void damaged(struct survey *survey, const struct ps_segment *segment, uin
     survey->visitor->damage(survey->visitor->argument, &damage);
 }
 
-static bool payload_read(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
-                         const struct ps_frame *frame)
+static enum ps_segment_read payload_read(struct survey *survey, const struct ps_segment *segment,
+                                         uint64_t offset, const struct ps_frame *frame)
 {
     struct ps_segment_place place = ps_segment_place_of(segment, offset, frame);
     survey->length = place.length;
@@ -147,7 +148,7 @@ static bool payload_read(struct survey *survey, const struct ps_segment *segment
         survey->room = frame->length;
         survey->payload = ps_must_realloc(survey->payload, survey->room, "a frame of a log");
     }
-    return ps_segment_load(survey->log->files, &place, &survey->log->sealer, survey->payload);
+    return ps_segment_load(survey->log->files, &place, &survey->log->sealer, survey->payload, NULL);
 }
 
 /* A frame of events that is of the log. */
@@ -177,13 +178,24 @@ static void events_frame(struct survey *survey, const struct ps_segment *segment
     about->held_events += seen.delivered || !seen.held ? 0 : frame->count;
 }
 
-/* Returns the offset behind the last byte from `from` on that is not zero; `from` if all are. */
+/* The disk does not give the bytes at `offset`: what is there is neither lost nor known. */
+static void unreadable(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
+                       uint64_t length)
+{
+    damaged(survey, segment, offset, length, 0, false,
+            "the disk does not give these bytes: the agent waits until it does; if it stays so, `penstock "
+            "channel repair --give-up-unreadable` gives them up");
+}
+
+/* Returns the offset behind the last byte from `from` on that is not zero, or cannot be read; `from` if all are. */
 static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from)
 {
     char *chunk = ps_must_alloc(1, CHUNK_BYTES, "a survey of a log");
     uint64_t end = from;
     for (uint64_t at = from; at < segment->size; at += CHUNK_BYTES) {
         ssize_t got = log->files->read(log->files->argument, segment->fd, chunk, CHUNK_BYTES, at);
+        if (got < 0)
+            end = segment->size;
         if (got <= 0)
             break;
         for (size_t i = (size_t)got; i > 0; i--) {
@@ -250,6 +262,29 @@ static void look_before(struct survey *survey, const struct ps_segment *segment)
     survey->next = first;
 }
 
+static void payload_damaged(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
+                            const struct ps_frame *frame, enum ps_segment_read read)
+{
+    bool is_events = frame->kind == PS_FRAME_EVENTS;
+    uint64_t behind = frame->number + 1, span = ps_frame_span(frame->length);
+    if (read == PS_SEGMENT_READ_FAILED)
+        unreadable(survey, segment, offset, span);
+    else
+        damaged(survey, segment, offset, span, behind, false,
+                segment->seal == NULL ? "the payload of the frame has a wrong checksum"
+                                      : "the payload of the frame has a wrong checksum, or was altered");
+    survey->next = is_events && behind > survey->next ? behind : survey->next;
+}
+
+/* The frames from `at` on cannot be found: those below `limit`, which may be there, are passed over. */
+static void rest_unreadable(struct survey *survey, const struct ps_segment *segment, uint64_t at,
+                            uint64_t limit)
+{
+    unreadable(survey, segment, at, segment->size - at);
+    if (limit != UINT64_MAX && limit > survey->next)
+        survey->next = limit;
+}
+
 static void survey_segment(struct survey *survey, const struct ps_segment *segment, uint64_t limit)
 {
     struct ps_survey_segment about = {.directory = segment->directory,
@@ -262,9 +297,11 @@ static void survey_segment(struct survey *survey, const struct ps_segment *segme
     uint64_t at = ps_segment_head_bytes(&segment->head), offset = at;
     struct ps_frame frame;
     bool is_void = false;
+    enum ps_segment_read read = PS_SEGMENT_READ_WHOLE;
     if (survey->next < segment->head.first)
         look_before(survey, segment);
-    for (; !about.ended && ps_segment_walk(survey->log, segment, &offset, &frame); offset = at) {
+    while (!about.ended &&
+           (read = ps_segment_walk(survey->log, segment, &offset, &frame, NULL)) == PS_SEGMENT_READ_WHOLE) {
         bool is_events = frame.kind == PS_FRAME_EVENTS;
         uint64_t number = is_events ? frame.number : frame.number + 1;
         is_void = is_events && (frame.number >= limit || frame.number >= survey->log->next);
@@ -275,18 +312,18 @@ static void survey_segment(struct survey *survey, const struct ps_segment *segme
             survey->next = number > survey->next ? number : survey->next;
         }
         at = offset + ps_frame_span(frame.length);
-        if (!survey->visitor->heads_only && !payload_read(survey, segment, offset, &frame)) {
-            damaged(survey, segment, offset, at - offset, is_events ? number + 1 : number, false,
-                    segment->seal == NULL ? "the payload of the frame has a wrong checksum"
-                                          : "the payload of the frame has a wrong checksum, or was altered");
-            survey->next = is_events && number >= survey->next ? number + 1 : survey->next;
-            continue;
-        }
-        if (is_events && frame.number >= survey->next)
+        if (!survey->visitor->heads_only)
+            read = payload_read(survey, segment, offset, &frame);
+        if (read == PS_SEGMENT_READ_WHOLE && is_events && frame.number >= survey->next)
             events_frame(survey, segment, offset, &frame, &about);
-        about.ended = frame.kind == PS_FRAME_END;
+        about.ended = read == PS_SEGMENT_READ_WHOLE && frame.kind == PS_FRAME_END;
+        if (read != PS_SEGMENT_READ_WHOLE)
+            payload_damaged(survey, segment, offset, &frame, read);
+        offset = at;
     }
-    if (!about.ended && !is_void)
+    if (read == PS_SEGMENT_READ_FAILED)
+        rest_unreadable(survey, segment, at, limit);
+    else if (!about.ended && !is_void)
         look_behind(survey, segment, at, limit);
     survey->visitor->segment(survey->visitor->argument, &about);
 }
@@ -326,7 +363,7 @@ static void taken_read(struct survey *survey)
     struct ps_segment_state state = {
         .ranges = ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *state.ranges, "what was delivered of a log")};
     struct ps_segment_log *log = survey->log;
-    if (ps_segment_state_load(log, &state)) {
+    if (ps_segment_state_load(log, &state, NULL) == PS_SEGMENT_READ_WHOLE) {
         survey->state_segment = state.segment;
         survey->state_offset = state.offset;
     } else {
@@ -343,9 +380,11 @@ static void taken_read(struct survey *survey)
         struct ps_taken_range range;
         if (segment->head.segment < survey->state_segment)
             continue;
-        for (; ps_segment_walk(log, segment, &offset, &frame) && frame.kind != PS_FRAME_END;
+        for (; ps_segment_walk(log, segment, &offset, &frame, NULL) == PS_SEGMENT_READ_WHOLE &&
+               frame.kind != PS_FRAME_END;
              offset += ps_frame_span(frame.length)) {
-            if (frame.kind != PS_FRAME_TAKEN || !payload_read(survey, segment, offset, &frame))
+            if (frame.kind != PS_FRAME_TAKEN ||
+                payload_read(survey, segment, offset, &frame) != PS_SEGMENT_READ_WHOLE)
                 continue;
             for (uint32_t at = 0; at + PS_TAKEN_RANGE_BYTES <= survey->length; at += PS_TAKEN_RANGE_BYTES) {
                 ps_taken_range_read(survey->payload + at, &range);

@@ -55,6 +55,7 @@ struct ps_survey_state {
     uint64_t generation, log; /* of the newest; 0: there is none */
     uint64_t segment;         /* the last one in which anything was promised; 0: none */
     uint64_t low;             /* every frame below it was delivered */
+    int error;                /* why a slot cannot be read; 0: both can */
 };
 
 /* Reads all segments of an open log, in order. Call it before frames are fed. */

@@ -386,10 +386,10 @@ static void read_log(const uint8_t *data, size_t size)
     struct ps_segment_log *log = ps_segment_log_open(&options, &err);
     if (log == NULL)
         return;
-    for (; ps_segment_log_feed(log, &place); fed++) {
+    for (; ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED; fed++) {
         PS_ASSERT(fed == 0 || place.number > last);
         last = place.number;
-        if (ps_segment_load(&memory, &place, &sealer, payload))
+        if (ps_segment_load(&memory, &place, &sealer, payload, NULL) == PS_SEGMENT_READ_WHOLE)
             ps_segment_log_take(log, &place);
         else
             ps_segment_log_lost(log, &place);

@@ -92,10 +92,25 @@ static int lossy_close(void *argument, int fd)
     return 0;
 }
 
+/* As the disk: what is behind the end of the file is not read. */
+static bool is_unreadable(const struct lossy_disk *disk, const struct lossy_file *file, size_t length,
+                          uint64_t offset)
+{
+    bool fails = disk->reads == disk->read_fail_at ||
+                 (disk->read_fail_every > 0 && disk->reads % disk->read_fail_every == 0);
+    return fails || (strcmp(disk->unreadable, file->path) == 0 && offset < disk->unreadable_to &&
+                     offset + length > disk->unreadable_from);
+}
+
 static ssize_t lossy_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
     struct lossy_disk *disk = argument;
     const struct lossy_file *file = &disk->files[fd];
+    disk->reads++;
+    if (is_unreadable(disk, file, length, offset)) {
+        errno = EIO;
+        return -1;
+    }
     if (offset >= file->now_length)
         return 0;
     size_t left = file->now_length - offset;
@@ -294,5 +309,5 @@ void lossy_restart(struct lossy_disk *disk, uint64_t *random)
             memcpy(file->now, file->durable, file->durable_length);
         file->now_length = file->durable_length;
     }
-    disk->changes = disk->power_until = disk->fail_at = 0;
+    disk->changes = disk->power_until = disk->fail_at = disk->reads = disk->read_fail_at = 0;
 }

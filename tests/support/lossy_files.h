@@ -30,7 +30,12 @@ struct lossy_disk {
         power_until; /* the call with this number, and those after it, fail: the power is gone. 0: it stays */
     uint64_t fail_at; /* this one fails, and the next ones do not; 0: none */
     int fail_errno;
-    bool direct; /* files can be opened for whole blocks */
+    uint64_t reads;        /* calls so far */
+    uint64_t read_fail_at; /* the read with this number fails with EIO, and the next ones do not; 0: none */
+    uint64_t read_fail_every;                /* as do those whose numbers are multiples of this; 0: none */
+    char unreadable[256];                    /* path of a file of which bytes cannot be read .. */
+    uint64_t unreadable_from, unreadable_to; /* .. these */
+    bool direct;                             /* files can be opened for whole blocks */
 };
 
 void lossy_init(struct lossy_disk *disk);

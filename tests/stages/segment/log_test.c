@@ -120,13 +120,13 @@ static void expect_frame(const struct ps_segment_place *place)
     assert_int_equal(place->length, model.lengths[place->number]);
     assert_int_equal(place->count, place->length % 7);
     payload_of(wanted, model.seeds[place->number], place->length);
-    assert_true(ps_segment_load(&files, place, &sealer, got));
+    assert_true(ps_segment_load(&files, place, &sealer, got, NULL) == PS_SEGMENT_READ_WHOLE);
     assert_memory_equal(got, wanted, place->length);
 }
 
 static bool feed(struct ps_segment_log *log, struct ps_segment_place *place)
 {
-    bool fed = ps_segment_log_feed(log, place);
+    bool fed = ps_segment_log_feed(log, place, NULL) == PS_SEGMENT_FED;
     if (fed)
         expect_frame(place);
     return fed;
@@ -468,10 +468,10 @@ static unsigned count_missing(void)
     struct ps_segment_fill fill;
     unsigned missing = 0;
     struct ps_segment_log *log = open_log();
-    while (ps_segment_log_feed(log, &place)) {
+    while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
         assert_in_range(place.number, 1, model.next - 1);
         assert_false(came[place.number]);
-        if (!ps_segment_load(&files, &place, &sealer, payload)) {
+        if (ps_segment_load(&files, &place, &sealer, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
             ps_segment_log_lost(log, &place);
             continue;
         }

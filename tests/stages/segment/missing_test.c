@@ -173,10 +173,10 @@ static void expect_missed(unsigned segment, const char *words, unsigned first, u
     ps_segment_log_fill(log, &fill);
     assert_true(fill.frames_lost >= (last > 0 ? last - first + 1 : 1));
     for (; *left != 0; left++) {
-        assert_true(ps_segment_log_feed(log, &place));
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
         assert_int_equal(place.number, *left);
     }
-    assert_false(ps_segment_log_feed(log, &place));
+    assert_false(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
     append(log, (unsigned)ps_segment_log_promised(log) + 1, (unsigned)ps_segment_log_promised(log) + 2, true);
     ps_segment_log_close(log);
     log = open_log(&disk);
@@ -312,7 +312,7 @@ static void unsynced_segments_may_be_anything(void **state)
         log = open_log(&disk);
         assert_string_equal(reports, "");
         for (unsigned number = 1; number <= 3; number++)
-            assert_true(ps_segment_log_feed(log, &place) && place.number == number);
+            assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED && place.number == number);
         append(log, 4, 4, true);
         ps_segment_log_close(log);
         ps_test_folder_teardown(state);
@@ -328,7 +328,7 @@ static void delivered_segments_are_not_missed(void **state)
     struct ps_segment_log *log = open_log(&disk);
     append(log, 1, 8, true);
     for (unsigned number = 1; number <= 8; number++) {
-        assert_true(ps_segment_log_feed(log, &place));
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
         ps_segment_log_take(log, &place);
     }
     append(log, 9, 9, true);

@@ -97,13 +97,14 @@ static void expect_frames(struct ps_segment_log *log, unsigned first, unsigned l
     struct ps_sealer sealer = {.context = NULL};
     char payload[100];
     for (unsigned number = first; number <= last; number++) {
-        assert_true(ps_segment_log_feed(log, &place));
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
         assert_int_equal(place.number, number);
-        assert_true(ps_segment_load(&ps_segment_disk, &place, &sealer, payload));
+        assert_true(ps_segment_load(&ps_segment_disk, &place, &sealer, payload, NULL) ==
+                    PS_SEGMENT_READ_WHOLE);
         assert_int_equal(payload[0], (char)number);
         ps_segment_log_take(log, &place);
     }
-    assert_false(ps_segment_log_feed(log, &place));
+    assert_false(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
 }
 
 /* What a restart finds. */
@@ -201,7 +202,7 @@ static void a_removed_state_is_written_anew(void **state)
     (void)state;
     struct ps_segment_place place;
     struct ps_segment_log *log = open_with_one();
-    assert_true(ps_segment_log_feed(log, &place));
+    assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
     ps_segment_log_take(log, &place);
     assert_int_equal(unlink(ps_test_folder_path("state/state")), 0);
     append_synced(log, 2);

@@ -92,10 +92,10 @@ static const char *come(struct ps_segment_log *log, bool takes)
     unsigned first = 0, last = 0;
     size_t length = 0;
     text[0] = '\0';
-    while (ps_segment_log_feed(log, &place)) {
+    while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
         char payload[256], wanted[128];
         int wanted_length = snprintf(wanted, sizeof wanted, "%s %03u", TEXT, (unsigned)place.number);
-        if (!ps_segment_load(&files, &place, &sealer, payload)) {
+        if (ps_segment_load(&files, &place, &sealer, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
             ps_segment_log_lost(log, &place);
             continue;
         }
@@ -234,7 +234,7 @@ static void test_a_tail_without_key(void **state)
     struct ps_segment_log *first = open_log(both, "b");
     put(first, 1, 10);
     for (unsigned i = 0; i < 4; i++) {
-        assert_true(ps_segment_log_feed(first, &place));
+        assert_true(ps_segment_log_feed(first, &place, NULL) == PS_SEGMENT_FED);
         ps_segment_log_take(first, &place);
     }
     assert_int_equal(ps_segment_log_sync(first, &err), PS_OK);

@@ -91,7 +91,7 @@ static void take(struct ps_segment_log *log, uint64_t number)
 {
     struct ps_segment_place place;
     do {
-        assert_true(ps_segment_log_feed(log, &place));
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
     } while (place.number != number);
     ps_segment_log_take(log, &place);
 }
@@ -165,7 +165,7 @@ static void delivered_segments_behind_an_open_frame_go(void **state)
     for (unsigned number = 5; number <= 14; number++)
         append(log, number, PS_OK);
     for (unsigned number = 1; number <= 14; number++) {
-        assert_true(ps_segment_log_feed(log, &places[number]));
+        assert_true(ps_segment_log_feed(log, &places[number], NULL) == PS_SEGMENT_FED);
         assert_int_equal(places[number].number, number);
     }
     for (unsigned number = 13; number > 0; number--) { /* newest first */
@@ -185,7 +185,7 @@ static void delivered_segments_behind_an_open_frame_go(void **state)
     assert_string_equal(damages, "");
     log = open_log(&ps_segment_disk);
     for (unsigned number = 4; number <= 15; number += number == 4 ? 10 : 1) {
-        assert_true(ps_segment_log_feed(log, &places[0]));
+        assert_true(ps_segment_log_feed(log, &places[0], NULL) == PS_SEGMENT_FED);
         assert_int_equal(places[0].number, number);
         ps_segment_log_take(log, &places[0]);
     }
