@@ -1,5 +1,7 @@
 #include "stages/http/message.h"
 
+#include "stages/http/message_rules.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -11,7 +13,7 @@
 struct reading {
     struct ps_http_message *message;
     const struct ps_http_limits *limits;
-    const char *data;
+    const char *data, *end; /* the bytes of the request that are there */
 };
 
 /* Always false. The first reason counts. A callback that returns FAILED ends the parser's work. */
@@ -51,10 +53,13 @@ static bool is_value(const struct reading *reading, const char *text)
 }
 
 /* RFC 9112, 3.2: more than one is 400, because others on the way may have taken another one. */
-static void end_host(struct ps_http_message *message)
+static void end_host(const struct reading *reading)
 {
+    struct ps_http_message *message = reading->message;
     if (message->has_host)
         refuse(message, 400, "the request has two Host fields");
+    else if (!ps_http_host_is_good(reading->data + message->value.at, message->value.length))
+        refuse(message, 400, "the port in the field Host is no number");
     message->has_host = true;
 }
 
@@ -79,18 +84,31 @@ static void end_transfer_encoding(const struct reading *reading)
     message->has_transfer_encoding = true;
 }
 
-/* A header field is complete. */
-static void end_field(const struct reading *reading)
+/* What a header field of the request means. */
+static void use_field(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
     if (is_field(reading, "content-type"))
         message->content_type = message->value;
     else if (is_field(reading, "host"))
-        end_host(message);
+        end_host(reading);
     else if (is_field(reading, "expect"))
         end_expect(reading);
     else if (is_field(reading, "transfer-encoding"))
         end_transfer_encoding(reading);
+}
+
+/* A header field is complete, or a trailer field, which means nothing here. */
+static void end_field(const struct reading *reading)
+{
+    struct ps_http_message *message = reading->message;
+    const char *field = reading->data + message->field.at;
+    if (!ps_http_name_is_token(field, message->field.length))
+        refuse(message, 400, "the name of a header field has a blank in it or before the colon");
+    else if (ps_http_field_is_folded(field, reading->end))
+        refuse(message, 400, "a header field is folded: it goes on in a second line");
+    else if (!message->head_complete)
+        use_field(reading);
     message->field.length = message->value.length = 0;
     message->in_value = false;
 }
@@ -124,6 +142,10 @@ static bool head_is_good(const http_parser *parser, struct reading *reading)
         return false;
     if (parser->http_major != 1)
         return refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    const char *wrong = ps_http_target_wrong(reading->data + message->url.at, message->url.length,
+                                             parser->method == HTTP_OPTIONS);
+    if (wrong != NULL)
+        return refuse(message, 400, wrong);
     if (is_1_1 && !message->has_host)
         return refuse(message, 400, "the request has no Host field");
     if (!message->chunked && parser->content_length != UINT64_MAX &&
@@ -163,13 +185,21 @@ static int on_complete(http_parser *parser)
     return 0;
 }
 
+static int on_end(http_parser *parser)
+{
+    struct reading *reading = parser->data;
+    if (reading->message->in_value) /* of a trailer field */
+        end_field(reading);
+    return reading->message->status != 0 ? FAILED : on_complete(parser);
+}
+
 static const http_parser_settings settings = {
     .on_url = on_url,
     .on_header_field = on_field,
     .on_header_value = on_value,
     .on_headers_complete = on_head,
     .on_body = on_body,
-    .on_message_complete = on_complete,
+    .on_message_complete = on_end,
 };
 
 void ps_http_message_init(struct ps_http_message *message)
@@ -229,7 +259,7 @@ enum ps_http_read ps_http_message_read(struct ps_http_message *message, const st
     if (message->length > 0)
         return PS_HTTP_COMPLETE;
     PS_ASSERT(length >= message->scanned);
-    struct reading reading = {.message = message, .limits = limits, .data = data};
+    struct reading reading = {.message = message, .limits = limits, .data = data, .end = data + length};
     enum ps_http_read read = PS_HTTP_PART;
     uint32_t bytes_max = ps_http_message_bytes_max(limits), end;
     message->parser.data = &reading;

@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v python3 >/dev/null || skip "no python3, which plays the client"
 
 base=$(ports_reserve)
+requests=$here/../stages/data/http_requests.txt # the answers of both are in it
 
 cat >"$work/client.py" <<'EOF_'
 import http.client, socket, sys, time
@@ -69,6 +70,22 @@ talk('150 events', json, body=b'[' + b','.join(b'{"body":"many %d"}' % i for i i
 for name, path in (('both', '/?a=1&b=two+words'), ('encoded', '/?a=%C3%A9%2B&b=&c'), ('first', '/?a=1&a=2&b=3'), ('missing', '/?a=1'), ('no query', '/'), ('empty names', '/?&&a=&=x&b==&')):
     talk('blob ' + name, blob, path=path, body=b'raw\x01 ' + name.encode(), kind='text/plain')
 talk('blob form', blob, path='/?a=1&b=2', body=b'c=3&d=4', kind='application/x-www-form-urlencoded')
+table = open(sys.argv[2] + '.table', 'w')
+for line in open(sys.argv[3]):
+    if line.startswith('#'):
+        continue
+    _, _, what, request = line.rstrip('\n').split('|', 3)
+    s = connect(json)
+    s.sendall(request.encode('latin-1').decode('unicode_escape').encode('latin-1'))
+    answer = b''
+    try:
+        while b'\r\n' not in answer and (part := s.recv(4096)):
+            answer += part
+    except OSError:
+        pass
+    table.write(f'{answer[9:12].decode("latin-1")}|{what}\n')
+    s.close()
+table.close()
 talk('blob last', blob, path='/?a=1&b=2', body=b'last', kind='text/plain')
 out.write('end\n')
 out.close()
@@ -97,13 +114,15 @@ agent_file() {
 		EOF_
         ((number += 1))
     done
-    python3 "$work/client.py" "$base" "$1.answers" >"$1.client" 2>&1 &
+    python3 "$work/client.py" "$base" "$1.answers" "$requests" >"$1.client" 2>&1 &
 }
 arrived() { # of the last source fed
     cat "$1/blob/"* 2>/dev/null | grep -c ' last$'
 }
 both 1
 same "answers" "$work/flume.answers" "$work/penstock.answers"
+grep -v '^#' "$requests" | cut -d'|' -f1,3 | diff -u - "$work/flume.answers.table" || fail "Flume answers malformed requests otherwise"
+grep -v '^#' "$requests" | cut -d'|' -f2,3 | diff -u - "$work/penstock.answers.table" || fail "penstock answers malformed requests otherwise"
 for source in json blob; do
     same_content "$source" "$source"
 done
