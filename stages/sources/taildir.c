@@ -7,6 +7,7 @@
 #include "core/stage.h"
 #include "regex/regex.h"
 #include "stages/make_directory.h"
+#include "stages/tail/lock.h"
 #include "stages/tail/positions.h"
 #include "stages/tail/tailer.h"
 #include "stages/tail/trouble.h"
@@ -29,6 +30,7 @@ struct taildir_plan {
 
 struct taildir_state {
     struct ps_tailer *tailer;
+    int lock; /* of the position file; -1: it cannot be locked */
 };
 
 #define FIELD(name) offsetof(struct taildir_plan, name)
@@ -358,7 +360,11 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
     *strrchr(folder, '/') = '\0';
     if (folder[0] != '\0' && ps_make_directory(folder, err) != PS_OK)
         return ps_err_append(err, "the directory of the position file; set positionFile");
+    if (ps_tail_lock(plan->settings.position_path, &state->lock, err) != PS_OK)
+        return PS_FAIL;
     state->tailer = ps_tailer_open(&plan->settings, port, err);
+    if (state->tailer == NULL)
+        ps_tail_unlock(state->lock);
     return state->tailer != NULL ? PS_OK : PS_FAIL;
 }
 
@@ -367,6 +373,7 @@ static void taildir_close(const void *plan, void *state_)
     (void)plan;
     struct taildir_state *state = state_;
     ps_tailer_close(state->tailer);
+    ps_tail_unlock(state->lock);
 }
 
 static void taildir_outline(const void *plan_, const struct ps_context *context, FILE *out)

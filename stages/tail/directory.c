@@ -240,6 +240,11 @@ const char *ps_tail_directory_path(const struct ps_tail_directory *directory)
     return directory->path;
 }
 
+int ps_tail_directory_match(const struct ps_tail_directory *directory, const char *name)
+{
+    return directory->filter.match(directory->filter.argument, name, strlen(name));
+}
+
 void ps_tail_directory_follow(struct ps_tail_directory *directory, uint64_t inode)
 {
     directory->followed = ps_must_realloc(

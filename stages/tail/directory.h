@@ -54,6 +54,9 @@ struct ps_tail_directory *ps_tail_directory_create(const char *path, const struc
 void ps_tail_directory_destroy(struct ps_tail_directory *directory);
 const char *ps_tail_directory_path(const struct ps_tail_directory *directory);
 
+/* What the filter says of a name. Before the first look: the filter is the thread's from then on. */
+int ps_tail_directory_match(const struct ps_tail_directory *directory, const char *name);
+
 /* Reports this file also while its names do not match: it is known from earlier. Before the first look. */
 void ps_tail_directory_follow(struct ps_tail_directory *directory, uint64_t inode);
 /* The file matters no more unless its name matches. */

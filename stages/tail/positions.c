@@ -103,9 +103,13 @@ static enum ps_status file_read(const char *path, bool identities, struct ps_tai
     }
     size_t room = (size_t)status.st_size, used = 0;
     char *text = ps_must_alloc(room + 1, 1, PURPOSE);
-    ssize_t length = 0;
-    while (used < room && ((length = read(fd, text + used, room - used)) > 0 || errno == EINTR))
+    ssize_t length = 1;
+    while (used < room && length != 0) {
+        length = read(fd, text + used, room - used);
+        if (length < 0 && errno != EINTR)
+            break;
         used += length > 0 ? (size_t)length : 0;
+    }
     int error = errno;
     close(fd);
     if (length < 0) {

@@ -19,13 +19,14 @@
 #define PS_TAIL_POSITIONS_BYTES_MAX                                                                          \
     (UINT64_C(256) << 20) /* of a file that is read; a longer one is an error */
 
-/* Behind the name of the position file: the files that writing it makes. */
-#define PS_TAIL_POSITION_FILES "", ".new", ".identities", ".identities.new"
+/* Behind the name of the position file: the files that stand beside it (lock.h has the last one). */
+#define PS_TAIL_POSITION_FILES "", ".new", ".identities", ".identities.new", ".lock"
 
 struct ps_tail_position {
     uint64_t inode;
     int64_t offset;
     char *path;
+    int group;                        /* of the path's name now, -1: none; not in the file */
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
 };
 

@@ -214,9 +214,13 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->state != PS_TAIL_LOG_CLOSED || log->cut_waits ||
         (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
         return;
-    if (log->resolved && log->size > log->read_offset)
+    if (log->resolved && log->size > log->read_offset) {
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is not followed any more: its last %lld bytes were not read", log->path,
+               (long long)(log->size - log->read_offset));
         ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
                  (uint64_t)(log->size - log->read_offset));
+    }
     if (log->named)
         ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
     ps_tail_log_remove(tailer, log);

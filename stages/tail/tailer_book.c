@@ -217,6 +217,15 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
     }
 }
 
+void ps_tail_log_was(struct ps_tail_log *log, const char *path, int group)
+{
+    char *copy = ps_must_copy_text(path, PURPOSE);
+    free(log->path);
+    log->path = copy;
+    log->group = group;
+    log->matched = true;
+}
+
 /* ---- the queue ---- */
 
 void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)

@@ -117,6 +117,22 @@ static bool begins_like(const struct opening *opening, const struct ps_tail_iden
            ps_tail_head(opening->head, identity->head_length) == identity->head;
 }
 
+/* It was not renamed, and no expression matches it any more. */
+static void of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes)
+{
+    if (unread_bytes <= 0) {
+        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
+               log->path);
+        return;
+    }
+    ps_log(
+        PS_LOG_WARN, tailer->port->component,
+        "%s is of no file group any more: its last %lld bytes are not read; give a group an expression that "
+        "matches it to read them",
+        log->path, (long long)unread_bytes);
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
+}
+
 /* What the position file says of it. Returns false when it says nothing, or means another file. */
 static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
                        int64_t *offset)
@@ -126,11 +142,10 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         return false;
     const struct ps_tail_identity *known = &position->identity;
     bool same_path = strcmp(position->path, log->path) == 0, same;
-    if (!log->matches && known->head_length == 0)
-        return false;                 /* nothing says that it is that file */
-    if (!log->matches && same_path) { /* it was not renamed: the groups are others now */
-        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
-               log->path);
+    if (!log->matches && known->head_length == 0 && known->device != 0)
+        return false; /* it was empty: nothing says that it is that file */
+    if (!log->matches && same_path && position->group < 0) { /* the groups are others now */
+        of_no_group(tailer, log, opening->size - position->offset);
         position->path[0] = '\0';
         return false;
     }
@@ -160,6 +175,8 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         return false;
     }
     *offset = there;
+    if (!log->matches && position->group >= 0)
+        ps_tail_log_was(log, position->path, position->group);
     position->path[0] = '\0'; /* taken */
     return true;
 }

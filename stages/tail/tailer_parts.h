@@ -152,6 +152,8 @@ struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned
 struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode);
 /* Its name is another one now; NULL: it has none. */
 void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
+/* Its name does not match; before the agent started it had this path, whose name is one of the group's. */
+void ps_tail_log_was(struct ps_tail_log *log, const char *path, int group);
 /* Puts it at the end of the queue; asks for it to be opened if it is not. */
 void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Takes the first one out of the queue. */

@@ -38,16 +38,21 @@ static void load_run(struct ps_tail_job *job)
     loading->status = ps_tail_positions_load(loading->path, &loading->positions, &loading->err);
 }
 
-/* Files that were renamed have another name now: their directory reports them by their inode. */
-static void follow(struct ps_tailer *tailer, const struct ps_tail_position *position)
+/* Files that were renamed have another name now: their directory reports them by their inode. The group of such a file is that of
+ * the name that the position file has. */
+static void follow(struct ps_tailer *tailer, struct ps_tail_position *position)
 {
+    position->group = -1;
     for (unsigned i = 0; i < tailer->place_count; i++) {
         const char *path = tailer->places[i].path;
         size_t length = strlen(path);
         while (length > 0 && path[length - 1] == '/')
             length--;
-        if (strncmp(position->path, path, length) == 0 && position->path[length] == '/')
-            ps_tail_directory_follow(tailer->places[i].directory, position->inode);
+        if (strncmp(position->path, path, length) != 0 || position->path[length] != '/')
+            continue;
+        const char *name = position->path + length + strspn(position->path + length, "/");
+        ps_tail_directory_follow(tailer->places[i].directory, position->inode);
+        position->group = ps_tail_directory_match(tailer->places[i].directory, name);
     }
 }
 

@@ -64,6 +64,40 @@ static void test_renamed_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file is renamed during a restart to a name that no group has, and the agent stops again before its rest is delivered. */
+static void test_renamed_while_stopped_and_stopped_again(void **unused)
+{
+    (void)unused;
+    char second[512], path[512];
+    const char *const keys[] = {
+        "filegroups", "h g",        "filegroups.h", second,           "headers.h.kind",
+        "other",      "fileHeader", "true",         "headers.g.kind", "usual",
+        NULL};
+    snprintf(second, sizeof second, "%s/second.*", ps_test_folder());
+    append("app.log", "one\n");
+    start_with(keys);
+    expect("one");
+    for (unsigned i = 0; i < 3; i++) {
+        ps_test_stage_close(&stage);
+        ps_test_stage_recycle(&stage); /* what was read, and not delivered, is lost with the batch */
+        if (i == 0) {
+            append("app.log", "two\n");
+            move("app.log", "rotated-1");
+        }
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        work_until(PS_COUNTER_EventReceivedCount, 2 + i);
+    }
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    snprintf(path, sizeof path, "%s/app.log", ps_test_folder());
+    assert_string_equal(stage.events[0].body, "two");
+    assert_string_equal(ps_test_event_header(&stage.events[0], "file"), path);
+    assert_string_equal(ps_test_event_header(&stage.events[0], "kind"), "usual");
+    ps_test_source_clear(&stage);
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
 static void test_cut(void **unused)
 {
     (void)unused;
@@ -260,6 +294,7 @@ int main(void)
         TEST(renamed_at_once),
         TEST(rename),
         TEST(renamed_while_stopped),
+        TEST(renamed_while_stopped_and_stopped_again),
         TEST(cut),
         TEST(copy_and_cut),
         TEST(copy_of_what_was_read_in_part),

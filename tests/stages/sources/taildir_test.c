@@ -1,6 +1,8 @@
 /* Source taildir with real files; rotations are in taildir_rotation_test.c. */
 #include "tests/stages/sources/taildir_support.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 static void test_lines(void **unused)
@@ -319,6 +321,32 @@ static void test_mistakes(void **unused)
     }
 }
 
+/* Another process has the lock of the position file. */
+static void test_two_agents(void **unused)
+{
+    (void)unused;
+    char lock[600];
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    ps_test_stage_close(&stage);
+    snprintf(lock, sizeof lock, "%s.lock", positions);
+    int fd = open(lock, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* the source gave it back */
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(pwrite(fd, "4711\n", 5, 0), 5);
+    assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+    const char *reason = ps_err_join(&stage.err);
+    assert_non_null(strstr(reason, positions));
+    assert_non_null(strstr(reason, "in use by process 4711, another agent; set another positionFile"));
+    close(fd);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    append("app.log", "two\n");
+    expect("two");
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -338,6 +366,7 @@ int main(void)
         TEST(more_files_than_descriptors),
         TEST(positions_among_the_files),
         TEST(mistakes),
+        TEST(two_agents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
