@@ -4,6 +4,8 @@
 #include "conf/properties.h"
 #include "core/quantity.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,6 +330,7 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
 }
 
 #define UTF8_WARNINGS_MAX 5
+#define LOST_ESCAPES_MAX 8 /* that one warning names */
 
 /* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. */
 static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned,
@@ -380,6 +383,36 @@ static void warn_duplicate(const struct ps_properties *properties, const struct 
                    "written twice with different values: line %d is replaced by this one", before->line);
 }
 
+/* Whether a user who writes a backslash before it means the two characters, as in expressions and commands. Others (\:, \=, \#, \")
+ * are escaped out of caution, and mean the same without the backslash. */
+static bool is_lost_escape(unsigned char c)
+{
+    return c < 0x80 && isalnum(c) ? strchr("tnrfu", c) == NULL
+                                  : c != '\0' && strchr(".*+?()[]{}|^$&-/<>", c) != NULL;
+}
+
+/* Warns of backslashes that Java takes away from a value: the commonest mistake with expressions. */
+static void warn_backslashes(const unsigned char *text, size_t length, struct ps_place place,
+                             struct ps_problems *problems)
+{
+    char seen[LOST_ESCAPES_MAX + 1] = "", cure[9 * LOST_ESCAPES_MAX + 16] = "write";
+    size_t count = 0, end = strlen(cure);
+    for (size_t i = 0; i + 1 < length; i++) {
+        if (text[i] != '\\')
+            continue;
+        unsigned char c = text[++i];
+        if (!is_lost_escape(c) || strchr(seen, c) != NULL || count == LOST_ESCAPES_MAX)
+            continue;
+        seen[count++] = (char)c;
+        end += (size_t)snprintf(cure + end, sizeof cure - end, "%s \\\\%c", count > 1 ? " and" : "", c);
+    }
+    if (count > 0)
+        ps_problem_add(
+            problems, PS_SEVERITY_WARNING, place, cure,
+            "a single backslash before %s is not part of the value: Java's properties take it away",
+            count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
+}
+
 static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,
                                     struct ps_problems *problems)
 {
@@ -404,8 +437,10 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
                        "has a NUL character, which is replaced by U+FFFD");
     bool concerned = of_wanted_agent(properties, property.key);
     warn_utf8(reader, place, concerned, problems);
-    if (concerned)
+    if (concerned) {
+        warn_backslashes(reader->text + value_start, reader->text_length - value_start, place, problems);
         warn_duplicate(properties, &property, problems);
+    }
     ps_properties_put(properties, property);
     return PS_OK;
 }

@@ -50,7 +50,7 @@ static bool read_braces(struct ps_java_parser *parser, uint32_t *min, uint32_t *
 {
     uint32_t c = ps_java_after_next(parser);
     if (c < '0' || c > '9')
-        return ps_java_fail(parser, "Illegal repetition", "write \\{ for the character") != NULL;
+        return ps_java_fail(parser, "Illegal repetition", "write [{] for the character") != NULL;
     if (!read_count(parser, &c, min))
         return false;
     *max = *min;
@@ -61,7 +61,7 @@ static bool read_braces(struct ps_java_parser *parser, uint32_t *min, uint32_t *
             return false;
     }
     if (c != '}')
-        return ps_java_fail(parser, "Unclosed counted closure", "write \\{ for the character") != NULL;
+        return ps_java_fail(parser, "Unclosed counted closure", "write [{] for the character") != NULL;
     if (*max < *min)
         return ps_java_fail(parser, "Illegal repetition range", NULL) != NULL;
     parser->cursor--;
@@ -239,7 +239,7 @@ static struct ps_java_node *parse_group(struct ps_java_parser *parser)
     if (!check_behind(parser, node))
         return NULL;
     if (ps_java_read(parser) != ')')
-        return ps_java_fail(parser, "Unclosed group", "write \\( for the character");
+        return ps_java_fail(parser, "Unclosed group", "write [(] for the character");
     parser->flags = flags;
     parser->depth--;
     return parse_repeat(parser, node, node->kind != PS_JAVA_LOOK);
@@ -306,7 +306,9 @@ static struct ps_java_node *parse_one(struct ps_java_parser *parser, uint32_t c)
         ps_java_next(parser);
         return ps_java_fail(
             parser, ps_arena_format(parser->arena, "Dangling meta character '%c'", (int)c),
-            ps_arena_format(parser->arena, "it has nothing to repeat; write \\%c for the character", (int)c));
+            c == '*' ? "it has nothing to repeat; write .* for any text, or [*] for the character"
+                     : ps_arena_format(parser->arena,
+                                       "it has nothing to repeat; write [%c] for the character", (int)c));
     default:
         return parse_atom(parser, c);
     }
@@ -370,6 +372,6 @@ struct ps_java_node *ps_java_parse(struct ps_java_parser *parser)
     if (parser->cursor == parser->length)
         return root;
     if (ps_java_peek(parser) == ')')
-        return ps_java_fail(parser, "Unmatched closing ')'", "write \\) for the character");
+        return ps_java_fail(parser, "Unmatched closing ')'", "write [)] for the character");
     return ps_java_fail(parser, "Unescaped trailing backslash", "write \\\\ for the character");
 }

@@ -71,11 +71,29 @@ uint32_t ps_java_after_next(struct ps_java_parser *parser)
     return ps_java_at(parser, parser->cursor - 1);
 }
 
+/* Returns ": X in a properties file", where X is the first word of the cure with a backslash, as Java's properties need it:
+ * each backslash twice; "" without one. */
+static const char *in_properties(struct ps_arena *arena, const char *cure)
+{
+    const char *word = strchr(cure, '\\');
+    if (word == NULL)
+        return "";
+    size_t length = strcspn(word, " ,"), to = 0;
+    char *doubled = ps_arena_alloc(arena, 2 * length + 1);
+    for (size_t i = 0; i < length; i++) {
+        if (word[i] == '\\')
+            doubled[to++] = '\\';
+        doubled[to++] = word[i];
+    }
+    return ps_arena_format(arena, ": %s in a properties file", doubled);
+}
+
 void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char *cure)
 {
     if (!parser->failed)
-        ps_err_set(parser->err, "\"%s\" is not a valid expression: %s at offset %lld%s%s", parser->pattern,
-                   reason, (long long)parser->cursor - 1, cure != NULL ? "; " : "", cure != NULL ? cure : "");
+        ps_err_set(parser->err, "\"%s\" is not a valid expression: %s at offset %lld%s%s%s", parser->pattern,
+                   reason, (long long)parser->cursor - 1, cure != NULL ? "; " : "", cure != NULL ? cure : "",
+                   cure != NULL ? in_properties(parser->arena, cure) : "");
     parser->failed = true;
     return NULL;
 }

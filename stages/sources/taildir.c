@@ -242,6 +242,24 @@ static bool check_keys(const struct taildir_plan *plan, const struct ps_context 
     return good;
 }
 
+/* Whether the file name has nothing of an expression but what is also a pattern of the shell. */
+static bool is_of_shell(const char *pattern)
+{
+    return strpbrk(pattern, "*?") != NULL && strpbrk(pattern, "\\()[]{}|^$+") == NULL;
+}
+
+/* The expression that means what the pattern of the shell does; without backslashes, which a properties file takes away. */
+static const char *expression_of(struct ps_arena *arena, const char *pattern)
+{
+    char *expression = ps_arena_alloc(arena, 3 * strlen(pattern) + 1), *to = expression;
+    for (; *pattern != '\0'; pattern++)
+        to = stpcpy(to, *pattern == '*'   ? ".*"
+                        : *pattern == '?' ? "."
+                        : *pattern == '.' ? "[.]"
+                                          : (const char[]){*pattern, '\0'});
+    return expression;
+}
+
 static bool check_path(const struct ps_context *context, const char *key, const char *path)
 {
     const char *directory, *pattern;
@@ -257,7 +275,14 @@ static bool check_path(const struct ps_context *context, const char *key, const 
         return false;
     }
     struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
-    if (regex == NULL)
+    if (regex == NULL && is_of_shell(pattern))
+        ps_report(context, PS_LOG_ERROR, key,
+                  "\"%s\" is a pattern of the shell, and the name of a file is matched with a regular "
+                  "expression; write "
+                  "%s/%s",
+                  pattern, strcmp(directory, "/") == 0 ? "" : directory,
+                  expression_of(context->arena, pattern));
+    else if (regex == NULL)
         ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
     ps_regex_destroy(regex);
     return regex != NULL;

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# The cures that `penstock check` suggests for expressions: each one, put into the file as it is printed, cures. And Java's properties take
+# single backslashes away, of which check warns.
+set -uo pipefail
+[[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+fail() { echo "FAILED: $*"; cat "$work/out"; failed=1; }
+
+write_file() { # LINES...: lines of source r1 after those of an agent
+    cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.channels = c1
+a1.channels.c1.type = memory
+a1.sinks.k1.type = null
+a1.sinks.k1.channel = c1
+END
+    printf 'a1.sources.r1.%s\n' "$@" >>"$work/agent.properties"
+}
+with_regex() { write_file 'type = seq' 'interceptors = i1' 'interceptors.i1.type = regex_filter' "interceptors.i1.regex = $1"; }
+with_files() { write_file 'type = taildir' "positionFile = $work/positions.json" 'filegroups = f' "filegroups.f = $1"; }
+check() { # CODE
+    local code=0
+    "$PENSTOCK" check -n a1 -f "$work/agent.properties" --strict >"$work/out" 2>&1 || code=$?
+    [[ $code == "$1" ]] || fail "exit $code, not $1, for $(tail -n 1 "$work/agent.properties")"
+}
+suggested() { # prints what the cure of the last line's problem tells to write in a properties file
+    sed -nE '/^[^ ]*:1[01]: /{ s/.*: ([^ ]+) in a properties file$/\1/; s/.* (or|write) (\[[^ ]+\]) for the character$/\2/; s/.*; write ([^ ]+)$/\1/; p }' "$work/out"
+}
+
+cures() { # FUNCTION VALUE PART: check refuses or warns of the value, and the cure instead of PART, its last one, is good
+    local value=$2 part=$3 cure
+    "$1" "$value"
+    check 1
+    cure=$(suggested)
+    [[ -n $cure && $cure != *' '* ]] || { fail "no cure for $value: $cure"; return; }
+    "$1" "${value%"$part"*}$cure${value##*"$part"}"
+    check 0
+    ! grep -qE 'dropped|warning|error' "$work/out" || fail "$value with $cure for $part"
+}
+cures with_regex '(foo' '('
+cures with_regex 'foo(' '('
+cures with_regex 'foo)' ')'
+cures with_regex '*x' '*'
+cures with_regex 'a**' '*'
+cures with_regex '+x' '+'
+cures with_regex '?x' '?'
+cures with_regex 'a{2' '{'
+cures with_regex 'a{x}' '{'
+cures with_regex '[abc' '['
+cures with_regex '[z-a]' '-'
+# shellcheck disable=SC1003
+cures with_regex 'a\\' '\\'
+cures with_regex '^\d+$' '\d'
+cures with_regex '^a\.b$' '\.'
+cures with_regex 'a\|b' '\|'
+cures with_files '/var/log/*.log' '/var/log/*.log'
+cures with_files '/var/log/(foo' '('
+cures with_files '/var/log/[foo' '['
+cures with_files '/var/log/app\d+' '\d'
+
+# What a pattern of the shell becomes matches what it means.
+with_files '/var/log/*-?.log'
+check 1
+grep -qF 'write /var/log/.*-.[.]log' "$work/out" || fail 'the expression of a pattern of the shell'
+
+# Where the line stands, and both characters.
+with_regex '^\d+\s\d'
+check 1
+grep -qF "agent.properties:11: warning: a1.sources.r1.interceptors.i1.regex: a single backslash before these characters is not part of the value: Java's properties take it away; write \\\\d and \\\\s" \
+    "$work/out" || fail 'no warning with line and cure'
+# Backslashes that mean what they say.
+for value in '^\\d+$' 'a\tb' 'a\\.b\=c\:\#\!' 'caf\u00e9' '\"a' 'a\
+    b'; do
+    with_regex "$value"
+    check 0
+done
+# Lines of other agents are not this one's.
+with_regex 'x'
+echo 'a2.sources.r1.regex = \d' >>"$work/agent.properties"
+check 0
+exit "$failed"
