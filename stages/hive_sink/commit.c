@@ -101,6 +101,8 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
         return;
     }
     txn->lock = answer->lock;
+    if (!ps_hive_txn_named(txn))
+        return;
     if (answer->lock_state == PS_HIVE_LOCK_ACQUIRED) {
         txn->is_locked = true;
         txn->tries = 0;

@@ -189,12 +189,18 @@ static void allocated(void *partition_, const struct ps_hive_answer *answer)
         ask_failed(partition, "no write ids", answer);
         return;
     }
+    if (partition->opened_count == 0) { /* it has failed meanwhile, and has given them back */
+        partition->state = PS_HIVE_PARTITION_RESTS;
+        return;
+    }
     free(partition->ids);
     partition->ids = ps_must_alloc(answer->number_count, sizeof(int64_t), PURPOSE);
     memcpy(partition->ids, answer->numbers, answer->number_count * sizeof(int64_t));
     partition->id_count = (uint32_t)answer->number_count / 2;
     partition->id_next = partition->opened_count = 0;
-    partition->state = PS_HIVE_PARTITION_READY;
+    /* It rests if another transaction has failed while these were opened. */
+    partition->state =
+        partition->rest_ns > partition->sink->now.mono_ns ? PS_HIVE_PARTITION_RESTS : PS_HIVE_PARTITION_READY;
     ps_hive_partition_pump(partition);
 }
 
@@ -338,7 +344,8 @@ bool ps_hive_partition_find(struct ps_hive_partition *partition)
 void ps_hive_partition_pump(struct ps_hive_partition *partition)
 {
     if (partition->state == PS_HIVE_PARTITION_RESTS && partition->sink->now.mono_ns >= partition->rest_ns) {
-        partition->state = PS_HIVE_PARTITION_EMPTY;
+        partition->state =
+            partition->id_next < partition->id_count ? PS_HIVE_PARTITION_READY : PS_HIVE_PARTITION_EMPTY;
         partition->sink->goes_on = true;
     }
     if (partition->waiting.count == 0)

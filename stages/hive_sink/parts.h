@@ -31,8 +31,9 @@ enum {
 struct ps_hive_file { /* of one bucket */
     struct ps_output output;
     struct ps_hive_txn *txn;
-    struct ps_file_stream *stream; /* NULL: it is being closed */
-    struct ps_orc_acid *acid;
+    struct ps_file_stream *stream; /* NULL: not begun yet, or it is being closed */
+    struct ps_orc_acid *acid;      /* NULL: it has its last byte */
+    struct ps_byte_buffer early;   /* its bytes until it may be begun */
 };
 
 enum ps_hive_txn_state {
@@ -48,6 +49,7 @@ struct ps_hive_txn {
     TAILQ_ENTRY(ps_hive_txn) list;       /* the partition's, or the sink's dead ones */
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
+    bool is_named; /* the metastore knows what it writes to: its files may be begun */
     bool is_locked;
     bool follows; /* the one before it: committed after that, without a look of its own (commit.c) */
     uint64_t lock_asked, commit_asked; /* which of the sink's `asks` it was; 0: not yet */
@@ -58,7 +60,6 @@ struct ps_hive_txn {
     uint32_t tries;
     struct ps_hadoop_timer timer;  /* the lock, or the commit, is asked again */
     struct ps_hdfs_events written; /* in it */
-    struct ps_file_stream *version;
     char *directory;
     uint32_t *used; /* buckets with a file */
     uint32_t used_count;
@@ -214,7 +215,10 @@ void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, con
 /* Its events are forgotten, because the leases go back. */
 void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort);
 void ps_hive_txn_free(struct ps_hive_txn *txn);
-/* Bytes of memory in its ORC writers. */
+/* The metastore knows from now on what it writes to: begins its files, with what they have already. Returns false: the transaction has
+ * failed, which is dealt with. */
+bool ps_hive_txn_named(struct ps_hive_txn *txn);
+/* Bytes of memory in its ORC writers, and of files that were not begun. */
 uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);
 
 /* commit.c: asks for its lock; commits it when it has that, and its files are complete. */

@@ -1,4 +1,9 @@
-/* Transactions: their events, and the ORC files of their delta directory. */
+/* Transactions: their events, and the ORC files of their delta directory.
+ *
+ * No file is begun before the metastore has answered the transaction's lock: with that it keeps in TXN_COMPONENTS that the transaction writes to
+ * the partition. Of an aborted transaction without such an entry Hive's housekeeping takes for granted that it has written nothing, and
+ * forgets it: its write id counts as committed then, and rows in its directory would be read. Until the answer the files' bytes are kept in memory, so
+ * that events need not wait for it. */
 #include "stages/hive_sink/parts.h"
 
 #include <stddef.h>
@@ -14,6 +19,7 @@ static void free_file(struct ps_hive_file *file)
     if (file->stream != NULL)
         ps_file_abandon(file->stream);
     ps_orc_acid_close(file->acid);
+    free(file->early.data);
     free(file);
 }
 
@@ -98,6 +104,7 @@ uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn)
         const struct ps_hive_file *file = txn->files[txn->used[i]];
         if (file->acid != NULL)
             held += ps_orc_writer_held(ps_orc_acid_writer(file->acid));
+        held += file->early.room;
     }
     return held;
 }
@@ -107,6 +114,8 @@ uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn)
 static bool output_write(struct ps_output *output, const void *bytes, size_t length)
 {
     struct ps_hive_file *file = (struct ps_hive_file *)(void *)output;
+    if (!file->txn->is_named)
+        return ps_byte_buffer_append(&file->early, bytes, length);
     return ps_file_write(file->stream, bytes, length);
 }
 
@@ -155,9 +164,23 @@ static void write_version(struct ps_hive_txn *txn)
     ps_file_close(stream, closed, txn);
 }
 
-static struct ps_hive_file *open_file(struct ps_hive_txn *txn, uint32_t bucket)
+static void begin_file(struct ps_hive_txn *txn, struct ps_hive_file *file, uint32_t bucket)
 {
     char name[PS_ORC_ACID_NAME_BYTES];
+    ps_orc_acid_bucket_name((int)bucket, name);
+    file->stream = create(txn, name, created);
+    txn->pending++;
+}
+
+static void close_file(struct ps_hive_txn *txn, struct ps_hive_file *file)
+{
+    struct ps_file_stream *stream = file->stream;
+    file->stream = NULL;
+    ps_file_close(stream, closed, txn);
+}
+
+static struct ps_hive_file *open_file(struct ps_hive_txn *txn, uint32_t bucket)
+{
     struct ps_err err = {.length = 0};
     struct ps_hive_file *file = ps_must_alloc(1, sizeof(*file), PURPOSE);
     file->txn = txn;
@@ -168,12 +191,31 @@ static struct ps_hive_file *open_file(struct ps_hive_txn *txn, uint32_t bucket)
         ps_hive_txn_fail(txn, true, "a file cannot be begun", ps_err_join(&err));
         return NULL;
     }
-    ps_orc_acid_bucket_name((int)bucket, name);
-    file->stream = create(txn, name, created);
-    txn->pending++;
+    if (txn->is_named)
+        begin_file(txn, file, bucket);
     txn->files[bucket] = file;
     txn->used[txn->used_count++] = bucket;
     return file;
+}
+
+bool ps_hive_txn_named(struct ps_hive_txn *txn)
+{
+    if (txn->is_named)
+        return true;
+    txn->is_named = true;
+    write_version(txn);
+    for (uint32_t i = 0; i < txn->used_count; i++) {
+        struct ps_hive_file *file = txn->files[txn->used[i]];
+        begin_file(txn, file, txn->used[i]);
+        if (!ps_file_write(file->stream, file->early.data, file->early.length)) {
+            ps_hive_txn_fail(txn, true, "a file cannot be written", "no memory, or the file has failed");
+            return false;
+        }
+        ps_byte_buffer_clear(&file->early, 0);
+        if (file->acid == NULL)
+            close_file(txn, file);
+    }
+    return true;
 }
 
 /* ---- events ---- */
@@ -198,7 +240,6 @@ struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition)
     TAILQ_INSERT_TAIL(&partition->txns, txn, list);
     partition->txn_count++;
     ps_hive_txn_lock(txn);
-    write_version(txn);
     return txn;
 }
 
@@ -241,11 +282,10 @@ static bool end_file(struct ps_hive_txn *txn, struct ps_hive_file *file)
         ps_hive_txn_fail(txn, true, "a file cannot be written", "no memory, or the file has failed");
         return false;
     }
-    struct ps_file_stream *stream = file->stream;
-    file->stream = NULL;
     ps_orc_acid_close(file->acid);
     file->acid = NULL;
-    ps_file_close(stream, closed, txn);
+    if (txn->is_named)
+        close_file(txn, file);
     return true;
 }
 

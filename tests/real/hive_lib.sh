@@ -24,9 +24,10 @@ needs() { # PROGRAM...: ends the script when one is missing
         [[ -x $program ]] || skip "no program $program"
     done
 }
-keytab= # of a metastore that asks for Kerberos
+keytab=      # of a metastore that asks for Kerberos
+hive_options=() # more of them
 hive_start() { # sets metastore, its URL
-    metastore=$("$here/hive" start --dir "$work/hive" --port "$port" ${keytab:+--kerberos "$keytab"} 2>"$work/start.log") ||
+    metastore=$("$here/hive" start --dir "$work/hive" --port "$port" ${keytab:+--kerberos "$keytab"} "${hive_options[@]}" 2>"$work/start.log") ||
         fail "Hive does not start"
 }
 query() { "$here/hive" query "$1" --dir "$work/hive" --port "$port" || fail "the query: $1"; } # SQL: prints the rows

@@ -50,8 +50,9 @@ static struct {
     size_t txn_count;
     size_t commits[TXNS_MAX], commit_count, mark; /* transactions, in the order of their commits */
     unsigned calls[PS_HIVE_CALLS], looks, looked;
+    enum ps_hive_call held; /* not read; PS_HIVE_CALLS: none */
     struct trouble refusal, cut;
-} peer = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} peer = {.lock = PTHREAD_MUTEX_INITIALIZER, .held = PS_HIVE_CALLS};
 
 /* What a call has in it, in its order. */
 struct arguments {
@@ -309,14 +310,23 @@ static bool answer_message(const struct link *link, size_t length)
 
 /* ---- the thread ---- */
 
+static bool is_held(const struct link *link, size_t length)
+{
+    struct ps_thrift_reader in = {.at = link->in, .end = link->in + length};
+    struct ps_thrift_message message;
+    PS_ASSERT(ps_thrift_read_message(&in, &message));
+    return peer.held < PS_HIVE_CALLS && call_named(message.name) == peer.held;
+}
+
 static bool serve_link(struct link *link)
 {
     uint32_t whole;
     ssize_t got = recv(link->fd, link->in + link->length, MESSAGE_BYTES - link->length, MSG_DONTWAIT);
-    if (got <= 0)
-        return got < 0 && errno == EAGAIN;
-    link->length += (size_t)got;
-    while (ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE) {
+    if (got == 0 || (got < 0 && errno != EAGAIN))
+        return false;
+    link->length += got > 0 ? (size_t)got : 0;
+    while (ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE &&
+           !is_held(link, whole)) {
         if (!answer_message(link, whole))
             return false;
         link->length -= whole;
@@ -335,8 +345,8 @@ static void serve_links(const struct pollfd *polled, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        bool stays =
-            peer.mode != PS_TEST_FAR_END_DOWN && (polled[i].revents == 0 || serve_link(&peer.links[i]));
+        bool stays = peer.mode != PS_TEST_FAR_END_DOWN &&
+                     ((polled[i].revents == 0 && peer.links[i].length == 0) || serve_link(&peer.links[i]));
         if (stays)
             peer.links[kept++] = peer.links[i];
         else
@@ -437,6 +447,7 @@ void ps_test_metastore_set_table(const struct ps_test_metastore_table *table)
     memset(peer.calls, 0, sizeof peer.calls);
     peer.refusal.left = peer.cut.left = 0;
     peer.is_dropped = false;
+    peer.held = PS_HIVE_CALLS;
     unlock();
 }
 
@@ -485,6 +496,13 @@ void ps_test_metastore_cut(const char *call, unsigned count)
     lock_and_wake();
     snprintf(peer.cut.call, sizeof peer.cut.call, "%s", call);
     peer.cut.left = count;
+    unlock();
+}
+
+void ps_test_metastore_hold(const char *call)
+{
+    lock_and_wake();
+    peer.held = call == NULL ? PS_HIVE_CALLS : call_named((struct ps_slice){call, (uint32_t)strlen(call)});
     unlock();
 }
 

@@ -39,6 +39,9 @@ void ps_test_metastore_abort_open(void);
 /* Locks wait so often before they are given. */
 void ps_test_metastore_hold_locks(unsigned looks);
 
+/* Calls of this name are not read, nor what comes behind them, until it is NULL. */
+void ps_test_metastore_hold(const char *call);
+
 /* Calls that have come since set_table. */
 unsigned ps_test_metastore_calls(const char *call);
 /* Refusals and cuts that no call has met yet. */

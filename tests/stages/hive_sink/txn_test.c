@@ -4,6 +4,7 @@
 #include "tests/support/hive_stage.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -194,6 +195,118 @@ static void test_transactions_that_follow_each_other(void **unused)
     }
 }
 
+/* Whether the folder of the table, or of its partition mon, has a directory of a transaction. */
+static bool has_delta(const char *day)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", ps_test_hive_folder(), day);
+    DIR *folder = opendir(path);
+    bool found = false;
+    for (struct dirent *entry; folder != NULL && !found && (entry = readdir(folder)) != NULL;)
+        found = strncmp(entry->d_name, "delta_", 6) == 0;
+    if (folder != NULL)
+        closedir(folder);
+    return found;
+}
+
+/* Hive forgets an aborted transaction of which it does not know that it writes to a table; what lies in its directory would be read then. So
+ * there is no directory before the lock is answered, which says so, even when the transaction ends meanwhile. */
+static void expect_no_file_before_the_lock(const char *day, const char *const *keys)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = ps_test_hive_lines(day[0] == '\0' ? "" : "day:string");
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, keys);
+    ps_test_metastore_hold("lock");
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_HIVE_DAY("one", "mon"), PS_HIVE_DAY("two", "mon")));
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("allocate_table_write_ids") == 1);
+    PS_HIVE_AWAIT(&stage, day[0] == '\0' || ps_test_metastore_calls("add_dynamic_partitions") == 1);
+    for (unsigned turns = 0; turns < 50; turns++) {
+        ps_test_hive_turn(&stage);
+        assert_false(has_delta(day));
+    }
+    ps_test_metastore_hold(NULL);
+    PS_HIVE_AWAIT(&stage, has_delta(day));
+    ps_test_stage_pass_ms(&stage, 3600000);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 1);
+    ps_test_hive_expect_rows(day[0] == '\0' ? "" : "mon", "one\ntwo\n");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_no_file_before_the_lock(void **unused)
+{
+    (void)unused;
+    expect_no_file_before_the_lock("", PS_HIVE_LINES("batchSize", "15000"));
+}
+
+static void test_no_file_before_the_lock_of_a_partition(void **unused)
+{
+    (void)unused;
+    expect_no_file_before_the_lock("mon", PS_HIVE_LINES(PS_HIVE_BY_DAY));
+}
+
+static void test_no_file_before_the_lock_of_one_that_fills(void **unused)
+{
+    (void)unused;
+    expect_no_file_before_the_lock("mon",
+                                   PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line",
+                                                "penstock.commit.interval", "3600000", PS_HIVE_BY_DAY));
+}
+
+/* A transaction fails while the next ones get their write ids: they are given back then, and not used. */
+static void test_a_failure_while_write_ids_are_allocated(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage,
+                       PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2", "hive.partition", "mon"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    ps_test_metastore_drop_partitions();
+    ps_test_metastore_hold("allocate_table_write_ids");
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("b"), PS_BODY("c"), PS_BODY("d"), PS_BODY("e")));
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) == 1);
+    ps_test_metastore_hold(NULL);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
+    ps_test_hive_expect_rows("mon", "a\nb\nc\nd\ne\n");
+    assert_null(ps_test_sink_recall(&stage));
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* One fails while the next ones are opened: these are used, but not before the partition has rested. */
+static void test_a_failure_while_transactions_are_opened(void **unused)
+{
+    struct ps_test_stage stage;
+    char path[400];
+    (void)unused;
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
+    stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 3600 * PS_NS_PER_S;
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    snprintf(path, sizeof path, "%s/delta_0000002_0000002", ps_test_hive_folder());
+    FILE *file = fopen(path, "w"); /* where its directory would be */
+    assert_non_null(file);
+    fclose(file);
+    ps_test_metastore_hold("open_txns");
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("b"), PS_BODY("c"), PS_BODY("d"), PS_BODY("e")));
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) == 1);
+    ps_test_metastore_hold(NULL);
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("allocate_table_write_ids") == 2);
+    for (unsigned turns = 0; turns < 50; turns++)
+        ps_test_hive_turn(&stage);
+    assert_int_equal(ps_test_metastore_calls("lock"), 2);
+    ps_test_stage_pass_ms(&stage, 3600000);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 2);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
+    assert_int_equal(unlink(path), 0);
+    ps_test_hive_expect_rows("", "a\nb\nc\nd\ne\n");
+    assert_null(ps_test_sink_recall(&stage));
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    ps_test_stage_fini(&stage);
+}
+
 /* A transaction finds that out behind its lock; the partition is made again for its events. */
 static void test_a_partition_that_is_dropped(void **unused)
 {
@@ -336,6 +449,11 @@ int main(void)
         TEST(test_a_table_that_is_made_again),
         TEST(test_a_look_that_fails),
         TEST(test_transactions_that_follow_each_other),
+        TEST(test_no_file_before_the_lock),
+        TEST(test_no_file_before_the_lock_of_a_partition),
+        TEST(test_no_file_before_the_lock_of_one_that_fills),
+        TEST(test_a_failure_while_transactions_are_opened),
+        TEST(test_a_failure_while_write_ids_are_allocated),
         TEST(test_a_partition_that_is_dropped),
         TEST(test_recall_aborts_those_of_all_partitions),
         TEST(test_a_metastore_that_is_silent),

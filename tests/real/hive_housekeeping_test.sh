@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Needs: hive
+# http -> file channel -> hive, six partitions, while the agent gets SIGKILL again and again, and a metastore whose housekeeping runs every second: it
+# aborts the transactions that a killed agent left, forgets those that it takes for empty ones, compacts what is there, and removes files that nobody
+# reads. Each event that was acknowledged is there, and what the engine reads after the last commit stays what it reads: no row of a transaction that
+# was aborted comes to light later.
+#
+#   hive_housekeeping_test.sh [--kills N] [--rate N] [--timeout SECONDS] [--settle SECONDS]
+#       --rate: events/s (default 1200); --timeout: after which Hive aborts transactions (default 20); --settle: how long rows are counted
+#       after the last agent (default: the time-out and 5 s)
+# shellcheck source=tests/real/hive_lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/hive_lib.sh"
+command -v python3 >/dev/null || skip "no python3"
+kills=3 rate=1200 timeout=20 settle=''
+while (($#)); do
+    case $1 in
+    --kills) kills=$2; shift ;;
+    --rate) rate=$2; shift ;;
+    --timeout) timeout=$2; shift ;;
+    --settle) settle=$2; shift ;;
+    *) echo "usage: $0 [--kills N] [--rate N] [--timeout SECONDS] [--settle SECONDS]" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+step "the metastore starts"
+hive_options=(--housekeeping "$timeout")
+hive_start
+query "create table t (line string) partitioned by (client string) stored as orc tblproperties ('transactional'='true')"
+cat >"$work/a.properties" <<-EOF_
+	a1.sources = r1
+	a1.channels = c1
+	a1.sinks = k1
+	a1.sources.r1.type = http
+	a1.sources.r1.bind = 127.0.0.1
+	a1.sources.r1.port = $load_port
+	a1.sources.r1.channels = c1
+	a1.sources.r1.interceptors = i1
+	a1.sources.r1.interceptors.i1.type = regex_extractor
+	a1.sources.r1.interceptors.i1.regex = ^([a-f])
+	a1.sources.r1.interceptors.i1.serializers = s1
+	a1.sources.r1.interceptors.i1.serializers.s1.name = client
+	a1.channels.c1.type = file
+	a1.channels.c1.checkpointDir = $work/checkpoint
+	a1.channels.c1.dataDirs = $work/data
+	a1.channels.c1.capacity = 1000000
+	a1.sinks.k1.type = hive
+	a1.sinks.k1.channel = c1
+	a1.sinks.k1.hive.metastore = $metastore
+	a1.sinks.k1.hive.database = default
+	a1.sinks.k1.hive.table = t
+	a1.sinks.k1.hive.partition = %{client}
+	a1.sinks.k1.hive.txnsPerBatchAsk = 10
+	a1.sinks.k1.batchSize = 5000
+	a1.sinks.k1.heartBeatInterval = 1
+	a1.sinks.k1.penstock.commit.interval = 500
+	a1.sinks.k1.serializer = DELIMITED
+	a1.sinks.k1.serializer.delimiter = ;
+	a1.sinks.k1.serializer.fieldnames = line
+EOF_
+clients=()
+for name in a b c d e f; do
+    python3 "$here/numbered_client.py" "$load_port" $name "$work" http $((rate / 6)) 2>>"$work/client.log" &
+    clients+=($!)
+    children[$!]="client $name"
+done
+acked() { cat "$work"/acked.* 2>/dev/null | wc -l; }
+grows() { (($(acked) >= $1)); }
+deltas() { find "$work/hive/warehouse/t" -name 'bucket_*' | wc -l; }
+more_deltas() { (($(deltas) > $1)); }
+
+step "the agent is killed $kills times"
+for ((i = 0; i < kills; i++)); do
+    written=$(deltas)
+    agent_start a "${monitored[@]}"
+    await 60 more_deltas "$written" || fail "nothing is written"
+    sleep 0.$((RANDOM % 10))
+    agent_kill a
+done
+agent_start a "${monitored[@]}"
+await 60 grows $(($(acked) + 1)) || fail "nothing is acknowledged any more"
+touch "$work/stop"
+for pid in "${clients[@]}"; do
+    wait "$pid" || fail "a client ends with $?"
+    unset "children[$pid]"
+done
+is_empty() { curl -s "http://127.0.0.1:$metrics_port/metrics" | grep -q '"ChannelSize":"0"'; }
+await 240 is_empty || fail "the channel does not become empty"
+agent_stop a
+step "$(acked) events acknowledged, $(deltas) files"
+
+reads() { "$here/hive" query "select line from t" --dir "$work/hive" --port "$port" >"$work/rows" 2>>"$work/query.log"; }
+count() { # sets rows, distinct, lost. A query fails whose files are removed by the cleaner while it plans
+    await 60 reads || fail "the table cannot be read"
+    awk '{ print $1 }' "$work/rows" | sort -u >"$work/events"
+    rows=$(wc -l <"$work/rows") distinct=$(wc -l <"$work/events")
+    lost=$(sort "$work"/acked.* | comm -23 - "$work/events" | tee "$work/lost" | wc -l)
+    step "$rows rows, $distinct distinct, $lost lost, $(deltas) files"
+    ((lost == 0)) || fail "lost: $(head -n 5 "$work/lost" | xargs)"
+}
+count
+first=$rows until=$((SECONDS + ${settle:-$((timeout + 5))}))
+while ((SECONDS < until)); do
+    sleep 1
+    count
+    ((rows == first)) || fail "$((rows - first)) rows of transactions that were aborted have come to light"
+done
+step "done: $((first - distinct)) rows twice"
