@@ -29,6 +29,8 @@ struct ps_http_connection {
     uint64_t begun_ns;      /* when the first byte of an incomplete request came; 0: none did */
     struct ps_buffer queue; /* struct outstanding, in order */
     uint32_t first, count;  /* of the queue */
+    uint32_t serial;        /* of the next request */
+    uint32_t call;          /* index + 1 of the call of the request that is being read; 0: none */
 };
 
 /* ---- connections ---- */
@@ -91,7 +93,35 @@ static void queue_push(struct ps_connection *connection, struct ps_http_connecti
     http->count++;
     *queue_at(http, http->count - 1) = one;
     http->queue.length = (http->first + http->count) * (uint32_t)sizeof(struct outstanding);
+    http->serial++;
     connection->owed++;
+}
+
+/* ---- calls ---- */
+
+/* The call of the request that is being read, whose events may be in several batches. A new request begins one. NULL: no
+ * memory. */
+static struct ps_call *call_of(struct ps_http_server *server, const struct ps_connection *connection,
+                               struct ps_http_connection *http)
+{
+    if (http->call > 0)
+        return ps_calls_at(&server->calls, http->call - 1);
+    struct ps_call *call = ps_calls_begin(&server->calls, ps_connection_origin(connection), http->serial);
+    if (call != NULL)
+        http->call = call->index + 1;
+    return call;
+}
+
+/* No more of the request's events follow. */
+static void close_call(struct ps_http_server *server, struct ps_http_connection *http)
+{
+    if (http->call == 0)
+        return;
+    struct ps_call *call = ps_calls_at(&server->calls, http->call - 1);
+    http->call = 0;
+    call->open = false;
+    if (call->left == 0)
+        ps_calls_end(&server->calls, call);
 }
 
 /* ---- answers ---- */
@@ -244,7 +274,7 @@ static char *join_chunks(struct ps_http_connection *http, char *data)
     return data + message->body_at;
 }
 
-static enum ps_http_taken take(struct ps_http_server *server, struct ps_connection *connection,
+static enum ps_http_taken take(struct ps_http_server *server, const struct ps_call *call,
                                struct ps_http_connection *http, struct ps_batch *batch, char *data,
                                struct ps_http_exchange *exchange)
 {
@@ -253,7 +283,7 @@ static enum ps_http_taken take(struct ps_http_server *server, struct ps_connecti
                                           .head = data,
                                           .body = data + message->body_at,
                                           .body_length = message->body_length,
-                                          .origin = ps_connection_origin(connection),
+                                          .origin = ps_call_origin(call),
                                           .rest_at = http->rest_at,
                                           .plain = http->plain};
     exchange->status = method_status(message, &exchange->reason);
@@ -310,11 +340,16 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
         if (room != PS_SLAB_OK)
             return room == PS_SLAB_LIMIT ? PS_FEED_CLOSE : PS_FEED_MEMORY;
     }
-    if (!begins && give_up_rest(http))
+    if (!begins && give_up_rest(http)) {
+        close_call(server, http);
         return PS_FEED_MORE;
+    }
+    struct ps_call *call = call_of(server, connection, http);
+    if (call == NULL)
+        return PS_FEED_MEMORY;
     uint32_t rows = batch->count;
     const struct ps_batch_point before = ps_batch_point(batch);
-    enum ps_http_taken taken = take(server, connection, http, batch, data, &exchange);
+    enum ps_http_taken taken = take(server, call, http, batch, data, &exchange);
     if (taken != PS_HTTP_TAKEN && taken != PS_HTTP_TAKEN_PART)
         ps_batch_rewind(batch, &before);
     if (taken == PS_HTTP_FULL) {
@@ -328,6 +363,7 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
         http->rest_events = taken == PS_HTTP_REFUSED ? 0 : exchange.events;
     }
     http->rest_events -= batch->count - rows;
+    call->left += batch->count - rows;
     batch->flush |= batch->count > rows;
     if (taken == PS_HTTP_TAKEN_PART) {
         http->rest_at = exchange.rest_at;
@@ -336,6 +372,7 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
         return PS_FEED_FULL;
     }
     http->rest_at = 0;
+    close_call(server, http);
     return PS_FEED_MORE;
 }
 
@@ -425,38 +462,44 @@ static void closed(void *owner, struct ps_connection *connection)
     if (chunk >= server->chunk_count)
         return;
     struct ps_http_connection *http = &server->chunks[chunk][connection->slot % CONNECTION_CHUNK];
-    if (http->generation == connection->generation)
-        ps_stream_shrink(&server->stream, &http->queue);
+    if (http->generation != connection->generation)
+        return;
+    ps_stream_shrink(&server->stream, &http->queue);
+    close_call(server, http);
 }
 
 /* ---- outcomes ---- */
 
-/* So many events of a connection have their outcome. */
-static void settle_events(struct ps_http_connection *http, uint64_t events, bool refused)
+/* So many events of a request have their outcome. */
+static void settle_events(struct ps_http_connection *http, uint32_t serial, uint32_t events, bool refused)
 {
-    for (uint32_t i = 0; events > 0; i++) {
-        PS_ASSERT(i < http->count);
-        struct outstanding *one = queue_at(http, i);
-        uint64_t some = events < one->events_left ? events : one->events_left;
-        if (some == 0)
-            continue;
-        if (refused) {
-            one->status = 503;
-            one->reason = CHANNEL_FULL;
-        }
-        one->events_left -= some;
-        events -= some;
+    uint32_t index = serial - (http->serial - http->count);
+    PS_ASSERT(index < http->count);
+    struct outstanding *one = queue_at(http, index);
+    PS_ASSERT(one->events_left >= events);
+    if (refused) {
+        one->status = 503;
+        one->reason = CHANNEL_FULL;
     }
+    one->events_left -= events;
 }
 
+/* A batch that is refused because a channel is full gets its outcome before older ones that wait for their channel's
+ * promise: each ticket names its request. */
 static void settle_batch(struct ps_http_server *server, const struct ps_batch *batch, bool refused)
 {
     for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct ps_connection *connection = ps_stream_find(&server->stream, ticket->origin);
-        if (connection == NULL || ticket->events == 0)
+        struct ps_call *call = ps_calls_count_off(&server->calls, ticket);
+        if (call == NULL)
+            continue;
+        struct ps_connection *connection = ps_stream_find(&server->stream, call->connection);
+        uint32_t serial = call->serial;
+        if (ps_call_is_decided(call))
+            ps_calls_end(&server->calls, call);
+        if (connection == NULL)
             continue;
         struct ps_http_connection *http = state_of(server, connection);
-        settle_events(http, ticket->events, refused);
+        settle_events(http, serial, ticket->events, refused);
         connection = send_answers(server, connection, http);
         if (connection != NULL)
             ps_stream_settle(&server->stream, connection);
@@ -534,12 +577,14 @@ enum ps_status ps_http_server_open(struct ps_http_server *server,
     };
     server->options = *options;
     server->port = port;
+    ps_calls_init(&server->calls);
     return ps_stream_open(&server->stream, &stream, listen, port, err);
 }
 
 void ps_http_server_fini(struct ps_http_server *server)
 {
     ps_stream_fini(&server->stream);
+    ps_calls_fini(&server->calls);
     for (uint32_t i = 0; i < server->chunk_count; i++)
         free(server->chunks[i]);
     free(server->chunks);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "stages/http/message.h"
+#include "stages/stream/calls.h"
 #include "stages/stream/stream.h"
 
 /* A request that a handler makes events of. */
@@ -17,7 +18,7 @@ struct ps_http_exchange {
     const char *head; /* the first byte of the request: the parts of the message begin there */
     char *body;       /* in a block of the batch; may be changed */
     uint32_t body_length;
-    uint64_t origin; /* for ps_batch_ticket */
+    uint64_t origin; /* for ps_batch_ticket: of the request */
     /* Where the handler goes on after PS_HTTP_TAKEN_PART; 0 at first. What is before it in the body may have changed. */
     uint32_t rest_at;
     bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
@@ -63,6 +64,7 @@ struct ps_http_server {
     struct ps_stream stream; /* must be first (stages/stream/stream.h) */
     struct ps_http_server_options options;
     struct ps_port *port;
+    struct ps_calls calls;              /* requests, while their events are in batches */
     struct ps_http_connection **chunks; /* by the slot of the stream's connection */
     uint32_t chunk_count;
     uint64_t sweep_ns;    /* next search for slow requests */
