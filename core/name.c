@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+
+#include "core/clock.h"
 
 #define NAMES_MAX 65536
-#define NAME_BYTES_MAX 65536
+#define NAME_BYTES_MAX 65535 /* PS_HEADER_NAME_BYTES_MAX of core/flow/limits.h */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ps_name *table[2 * NAMES_MAX]; /* open addressing */
@@ -17,6 +20,41 @@ uint32_t ps_name_hash(const char *text, size_t length)
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (uint8_t)text[i]) * 16777619U;
     return hash;
+}
+
+static uint64_t hash_key[2];
+
+static void draw_hash_key(void)
+{
+    if (getrandom(hash_key, sizeof hash_key, 0) == (ssize_t)sizeof hash_key)
+        return;
+    struct ps_now now =
+        ps_clock_now(); /* a kernel without getrandom: different in each process is what is left */
+    hash_key[0] = now.mono_ns;
+    hash_key[1] = (uint64_t)(uintptr_t)&now;
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t ps_name_keyed_hash(const char *text, size_t length)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, draw_hash_key);
+    uint64_t hash = hash_key[0] ^ length;
+    for (; length > 0;) {
+        size_t part = length < 8 ? length : 8;
+        uint64_t word = 0;
+        memcpy(&word, text, part);
+        hash = mix(hash ^ word, hash_key[1] | 1);
+        text += part;
+        length -= part;
+    }
+    return mix(hash ^ UINT64_C(0x9E3779B97F4A7C15), hash_key[1] | 1);
 }
 
 bool ps_name_same_text(const struct ps_name *a, const struct ps_name *b)

@@ -14,15 +14,18 @@ struct ps_name {
 };
 
 /* Returns the object for this name; it lives until the process ends. For names from the configuration, not
- * from data: at most 65,536 names of at most 64 KiB. Thread: control thread and start-up only (a mutex guards
+ * from data: at most 65,536 names of at most 65,535 bytes. Thread: control thread and start-up only (a mutex guards
  * the table). */
 const struct ps_name *ps_name_intern(const char *text);
 const struct ps_name *ps_name_intern_bytes(const char *text, size_t length);
 /* The same for names from files that are read again on every change (rules). Returns NULL when there are
- * 65,536 names already, or this one is longer than 64 KiB. Thread: any, except workers in `work`. */
+ * 65,536 names already, or this one is longer than 65,535 bytes. Thread: any, except workers in `work`. */
 const struct ps_name *ps_name_intern_try(const char *text, size_t length);
 
 uint32_t ps_name_hash(const char *text, size_t length);
+/* For tables of names that come from outside: the key is drawn when the process first asks, so nobody can choose names that meet
+ * in one place. Thread: any. */
+uint64_t ps_name_keyed_hash(const char *text, size_t length);
 
 static inline uint64_t ps_name_mask(uint32_t hash)
 {

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#define LINEAR_MAX 16U        /* up to so many headers of an event are compared one by one */
-#define NAME_BYTES_MAX 65536U /* of ps_batch_name */
+#define LINEAR_MAX 16U /* up to so many headers of an event are compared one by one */
 
 void ps_event_headers_begin(struct ps_event_headers *headers)
 {
@@ -42,7 +41,7 @@ static const struct ps_name *find_name(struct ps_event_headers *headers, struct 
 /* Returns the place of the name in the index: of its header, or a free one. */
 static struct ps_header **index_find(struct ps_event_headers *headers, const struct ps_name *name)
 {
-    uint32_t at = name->hash & headers->mask;
+    uint32_t at = (uint32_t)ps_name_keyed_hash(name->text, name->length) & headers->mask;
     while (headers->index[at] != NULL && !ps_name_equal(headers->index[at]->name, name))
         at = (at + 1) & headers->mask;
     return &headers->index[at];
@@ -51,8 +50,6 @@ static struct ps_header **index_find(struct ps_event_headers *headers, const str
 bool ps_event_headers_add(struct ps_event_headers *headers, struct ps_batch *batch, struct ps_event *event,
                           const struct ps_slice *text, const struct ps_slice *value)
 {
-    if (text->length > NAME_BYTES_MAX)
-        return true;
     const struct ps_name *name = find_name(headers, batch, text);
     if (name == NULL)
         return false;

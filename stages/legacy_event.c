@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define NUMBER_BYTES 24U
-#define OWN_HEADERS 5U
 
 static struct ps_slice text_of(const char *text)
 {
@@ -37,7 +36,7 @@ static bool add_all(const struct adding *adding, const struct ps_legacy_event *e
 {
     static const char *const priorities[PS_LEGACY_PRIORITIES] = {"FATAL", "ERROR", "WARN",
                                                                  "INFO",  "DEBUG", "TRACE"};
-    ps_event_headers_expect(adding->headers, event->field_count + OWN_HEADERS);
+    ps_event_headers_expect(adding->headers, event->sizes.count);
     bool named = event->has_priority && event->priority < PS_LEGACY_PRIORITIES;
     if ((event->has_host && !add(adding, "host", event->host)) ||
         !add_number(adding, "timestamp", event->timestamp) ||

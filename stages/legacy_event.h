@@ -5,6 +5,9 @@
 #include "stages/event_headers.h"
 
 #define PS_LEGACY_PRIORITIES 6U
+/* Headers that are made of no field: host, timestamp, pri, nanos, FlumeOG. */
+#define PS_LEGACY_OWN_HEADERS 5U
+#define PS_LEGACY_SIZES ((struct ps_header_sizes){.count = PS_LEGACY_OWN_HEADERS})
 
 struct ps_legacy_event {
     struct ps_slice body, host;
@@ -12,16 +15,11 @@ struct ps_legacy_event {
     int64_t timestamp, nanos;
     unsigned priority; /* FATAL, ERROR, WARN, INFO, DEBUG, TRACE; others have no name */
     uint32_t field_count;
-    uint64_t names_bytes; /* of the fields */
+    struct ps_header_sizes sizes; /* of the fields and of its own headers: begins as PS_LEGACY_SIZES */
     /* Reads the next of the fields, which were checked; they lie in a block of the batch. */
     void (*next_field)(void *cursor, struct ps_slice *name, struct ps_slice *value);
     void *cursor;
 };
-
-static inline bool ps_legacy_event_is_legal(const struct ps_legacy_event *event)
-{
-    return ps_event_headers_are_legal(event->field_count, event->names_bytes);
-}
 
 /* Adds the event to the batch. Its headers are, as in org.apache.flume.source.avroLegacy.AvroLegacySource: host, timestamp, pri,
  * nanos, then the fields, then FlumeOG = yes; a later one replaces one of the same name. Returns false, without a row: no room, and

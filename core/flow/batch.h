@@ -17,6 +17,7 @@
 #pragma once
 
 #include "core/flow/block.h"
+#include "core/flow/limits.h"
 #include "core/clock.h"
 #include "core/name.h"
 #include "rings/inbox.h"
@@ -190,7 +191,7 @@ bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length);
 uint64_t ps_batch_budget_bytes(const struct ps_batch *batch);
 
 /* Makes a header name that came from outside, in the batch. Returns NULL when there is no memory, or when it
- * is longer than 64 KiB. */
+ * is longer than PS_HEADER_NAME_BYTES_MAX. */
 const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, size_t length);
 
 /* Adds a header to one event without looking for one of the same name. `value` must live as long as the

@@ -6,7 +6,7 @@
 
 const struct ps_name *ps_batch_name(struct ps_batch *batch, const char *text, size_t length)
 {
-    if (length > 65536)
+    if (length > PS_HEADER_NAME_BYTES_MAX)
         return NULL;
     struct ps_name *name = (struct ps_name *)(void *)ps_batch_meta_alloc(
         batch, (uint32_t)(sizeof(struct ps_name) + length + 1), 8);

@@ -107,9 +107,8 @@ bool ps_avro_event_read(const char *bytes, size_t length, struct ps_avro_datum *
     *datum = (struct ps_avro_datum){.length = 0};
     ps_avro_event_reader_init(&reader, bytes, length);
     while ((step = ps_avro_event_reader_next(&reader, &name, &datum->body)) == PS_AVRO_EVENT_HEADER) {
-        datum->header_count++;
-        datum->names_bytes += name.length;
-        if (datum->header_count > PS_EVENT_HEADERS_MAX)
+        ps_header_sizes_add(&datum->headers, name.length, datum->body.length);
+        if (datum->headers.count > PS_EVENT_HEADERS_MAX)
             return true;
     }
     datum->length = (size_t)((const char *)reader.next - bytes);
@@ -121,7 +120,7 @@ bool ps_avro_event_add_headers(struct ps_event_headers *headers, struct ps_batch
 {
     struct ps_avro_event_reader reader;
     struct ps_slice name, value;
-    ps_event_headers_expect(headers, datum->header_count);
+    ps_event_headers_expect(headers, datum->headers.count);
     ps_avro_event_reader_init(&reader, bytes, datum->length);
     while (ps_avro_event_reader_next(&reader, &name, &value) == PS_AVRO_EVENT_HEADER) {
         if (!ps_event_headers_add(headers, batch, event, &name, &value))

@@ -38,18 +38,11 @@ enum ps_avro_event_step ps_avro_event_reader_next(struct ps_avro_event_reader *r
 struct ps_avro_datum {
     struct ps_slice body;
     size_t length; /* of the datum */
-    uint32_t header_count;
-    uint64_t names_bytes;
+    struct ps_header_sizes headers;
 };
 
 /* Returns whether the bytes begin with a datum. It has no length and no body when it has more headers than the limit. */
 bool ps_avro_event_read(const char *bytes, size_t length, struct ps_avro_datum *datum);
-
-/* Whether it is within the limits. */
-static inline bool ps_avro_event_is_legal(const struct ps_avro_datum *datum)
-{
-    return ps_event_headers_are_legal(datum->header_count, datum->names_bytes);
-}
 
 /* Sets the headers of a datum, which is in a block of the batch, on its event, which has none yet. Returns false: no
  * memory. */

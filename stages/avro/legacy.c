@@ -75,14 +75,16 @@ static void read_fields(struct ps_avro_reader *in, struct ps_avro_legacy_request
     struct ps_legacy_event *event = &request->event;
     int64_t count;
     request->fields = *in;
+    event->sizes = PS_LEGACY_SIZES;
     while ((count = ps_avro_read_block(in)) > 0) {
-        for (; count > 0 && !in->bad && ps_legacy_event_is_legal(event); count--, event->field_count++) {
-            size_t length;
+        for (; count > 0 && !in->bad && ps_header_sizes_refusal(&event->sizes) == NULL; count--) {
+            size_t name_length, length;
+            ps_avro_read_bytes(in, &name_length);
             ps_avro_read_bytes(in, &length);
-            event->names_bytes += length;
-            ps_avro_read_bytes(in, &length);
+            event->field_count++;
+            ps_header_sizes_add(&event->sizes, (uint32_t)name_length, (uint32_t)length);
         }
-        if (!ps_legacy_event_is_legal(event))
+        if (ps_header_sizes_refusal(&event->sizes) != NULL)
             return;
     }
 }
@@ -103,9 +105,8 @@ static const char *read_event(struct ps_avro_reader *in, struct ps_avro_legacy_r
     event->host.data = (const char *)ps_avro_read_bytes(in, &length);
     event->host.length = (uint32_t)length;
     read_fields(in, request);
-    if (!ps_legacy_event_is_legal(event))
-        return "the event has more than 4096 headers, or 1 MiB of header names";
-    return in->bad ? "the event is not complete" : NULL;
+    const char *why = ps_header_sizes_refusal(&event->sizes);
+    return why == NULL && in->bad ? "the event is not complete" : why;
 }
 
 /* HandshakeRequest: the client's hash, its protocol or null, the server's hash, metadata or null. HTTP has no state: each request

@@ -135,8 +135,9 @@ static bool check_event(struct ps_avro_reader *in, struct ps_avro_request *reque
         refuse(request, "an event is not complete");
         return false;
     }
-    if (!ps_avro_event_is_legal(&datum)) {
-        refuse(request, "an event has more than 4096 headers, or 1 MiB of header names");
+    const char *why = ps_header_sizes_refusal(&datum.headers);
+    if (why != NULL) {
+        refuse(request, why);
         return false;
     }
     in->at += datum.length;

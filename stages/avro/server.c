@@ -225,7 +225,8 @@ static enum ps_feed add_event(struct ps_avro_server *server, struct ps_batch *ba
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)datum.body.data, datum.body.length);
     if (event == NULL)
         return PS_FEED_FULL;
-    if (datum.header_count > 0 && !ps_avro_event_add_headers(&server->headers, batch, event, bytes, &datum)) {
+    if (datum.headers.count > 0 &&
+        !ps_avro_event_add_headers(&server->headers, batch, event, bytes, &datum)) {
         ps_event_withdraw(&server->headers, batch, &point);
         return batch->full ? PS_FEED_FULL : PS_FEED_MEMORY;
     }

@@ -113,7 +113,7 @@ static bool read_header(void *argument, const struct ps_database_value *values)
     header.value = keep(&tables->read, &values[2]);
     (void)keep(&tables->read, &values[4]);
     header.value_length = (uint32_t)(tables->read.length - header.value);
-    if (header.name_length > UINT16_MAX) {
+    if (header.name_length > PS_HEADER_NAME_BYTES_MAX) {
         ps_log(PS_LOG_WARN, tables->component,
                "event %lld has a header with a name of %u bytes: it is left out", (long long)identity,
                header.name_length);

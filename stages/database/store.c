@@ -116,6 +116,7 @@ static void store_close(void *store)
     free(tables->name.bytes);
     free(tables->value.bytes);
     free(tables->fields);
+    free(tables->counting);
     free(tables->read.bytes);
     free(tables->rows);
     free(tables->headers);

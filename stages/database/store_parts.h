@@ -55,6 +55,8 @@ struct ps_tables {
     struct ps_tables_bytes name, value; /* repaired */
     struct ps_events_field *fields;     /* those of all events, then those of one */
     size_t field_room;
+    size_t *counting; /* by the number of a name in its frame: which of `fields` counts */
+    size_t counting_room;
     /* Reading: */
     struct ps_tables_bytes read;
     struct ps_tables_event *rows;

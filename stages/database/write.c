@@ -93,14 +93,17 @@ static void note_field(struct ps_tables *tables, size_t count, const struct ps_e
     tables->fields[count] = *field;
 }
 
-/* Of two headers with one name the later one counts: an event's own is behind those of all events. */
-static bool is_hidden(const struct ps_tables *tables, size_t at, size_t count)
+/* Of two headers with one name the later one counts: an event's own is behind those of all events. Notes for each name of the
+ * frame which that is. */
+static void note_last(struct ps_tables *tables, size_t count, size_t names)
 {
-    for (size_t i = at + 1; i < count; i++) {
-        if (tables->fields[i].number == tables->fields[at].number)
-            return true;
+    if (names > tables->counting_room) {
+        tables->counting_room = 2 * names;
+        tables->counting = ps_must_realloc(tables->counting, tables->counting_room * sizeof *tables->counting,
+                                           "headers of an event");
     }
-    return false;
+    for (size_t i = 0; i < count; i++)
+        tables->counting[tables->fields[i].number] = i;
 }
 
 enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, uint32_t length,
@@ -120,8 +123,9 @@ enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, ui
         status = write_body(tables, &item, err);
         while (ps_events_next_field(&cursor, &field))
             note_field(tables, count++, &field);
+        note_last(tables, count, cursor.name_count);
         for (size_t i = 0; status == PS_OK && i < count; i++) {
-            if (!is_hidden(tables, i, count))
+            if (tables->counting[tables->fields[i].number] == i)
                 status = write_header(tables, &tables->fields[i], err);
         }
     }

@@ -69,8 +69,8 @@ static enum ps_status avro_open(const void *plan, void *state_, struct ps_port *
     struct avro_state *state = state_;
     (void)plan;
     *state = (struct avro_state){.bytes_max = ps_depot_budget_bytes(port->blocks->depot) / 8};
-    if (state->bytes_max > INT32_MAX)
-        state->bytes_max = INT32_MAX;
+    if (state->bytes_max > PS_BODY_BYTES_MAX)
+        state->bytes_max = PS_BODY_BYTES_MAX;
     ps_slab_init(&state->slab, port->blocks);
     (void)err;
     return PS_OK;

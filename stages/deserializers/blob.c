@@ -25,7 +25,7 @@ static const struct ps_option options[] = {
      .min = 1,
      .max = INT32_MAX,
      .unit = "bytes",
-     .help = "a larger file becomes several events; at most a quarter of the memory budget"},
+     .help = "a larger file becomes several events; at most a quarter of the memory budget, and 896 MiB"},
     PS_OPTION_END,
 };
 
@@ -38,6 +38,8 @@ static enum ps_status blob_open(const void *plan_, void *state_, struct ps_port 
     *state = (struct blob_state){.bytes_max = (uint64_t)plan->bytes_max};
     if (state->bytes_max > quarter)
         state->bytes_max = quarter;
+    if (state->bytes_max > PS_BODY_BYTES_MAX)
+        state->bytes_max = PS_BODY_BYTES_MAX;
     ps_slab_init(&state->slab, port->blocks);
     return PS_OK;
 }

@@ -9,6 +9,7 @@
 #endif
 
 #define HEADERS_FIRST 1024U
+#define PLACES (2 * PS_EVENT_HEADERS_MAX)
 
 struct reader {
     struct ps_json_scan *scan;
@@ -22,8 +23,10 @@ bool ps_json_scan_init(struct ps_json_scan *scan)
     scan->events = malloc(PS_JSON_EVENTS_MAX * sizeof *scan->events);
     scan->headers = malloc(HEADERS_FIRST * sizeof *scan->headers);
     for (unsigned i = 0; i < 2; i++)
-        scan->name[i] = malloc(PS_JSON_NAME_BYTES_MAX);
-    if (scan->events != NULL && scan->headers != NULL && scan->name[0] != NULL && scan->name[1] != NULL)
+        scan->name[i] = malloc(PS_HEADER_NAME_BYTES_MAX);
+    scan->places = calloc(PLACES, sizeof *scan->places);
+    if (scan->events != NULL && scan->headers != NULL && scan->name[0] != NULL && scan->name[1] != NULL &&
+        scan->places != NULL)
         return true;
     ps_json_scan_fini(scan);
     return false;
@@ -35,6 +38,7 @@ void ps_json_scan_fini(struct ps_json_scan *scan)
     free(scan->headers);
     free(scan->name[0]);
     free(scan->name[1]);
+    free(scan->places);
     *scan = (struct ps_json_scan){.event_count = 0};
 }
 
@@ -364,13 +368,6 @@ static uint32_t plain_name(struct reader *reader, const struct ps_json_text *nam
     return ps_json_unescape(reader->text + name->at, name->length, "?", reader->scan->name[scratch]);
 }
 
-static bool same_name(struct reader *reader, const struct ps_json_header *a, const struct ps_json_header *b)
-{
-    const char *first, *second;
-    uint32_t length = plain_name(reader, &a->name, 0, &first);
-    return plain_name(reader, &b->name, 1, &second) == length && memcmp(first, second, length) == 0;
-}
-
 static bool grow_headers(struct ps_json_scan *scan)
 {
     uint32_t room = 2 * scan->header_room;
@@ -382,15 +379,31 @@ static bool grow_headers(struct ps_json_scan *scan)
     return true;
 }
 
-/* A header of the event that begins at `first`. */
-static bool add_header(struct reader *reader, uint32_t first, const struct ps_json_text *name,
+/* Puts the header behind the last one, whose name is this text in the first scratch, into the table of the event's names. Returns
+ * false if one of the same name is there. */
+static bool add_name(struct reader *reader, const char *text, uint32_t length)
+{
+    struct ps_json_scan *scan = reader->scan;
+    uint32_t at = (uint32_t)ps_name_keyed_hash(text, length) & (PLACES - 1);
+    for (; scan->places[at].stamp == scan->stamp; at = (at + 1) & (PLACES - 1)) {
+        const struct ps_json_header *other = &scan->headers[scan->places[at].header];
+        const char *known;
+        if (other->hash == scan->headers[scan->header_count].hash &&
+            plain_name(reader, &other->name, 1, &known) == length && memcmp(known, text, length) == 0)
+            return false;
+    }
+    scan->places[at] = (struct ps_json_place){scan->stamp, scan->header_count};
+    return true;
+}
+
+static bool add_header(struct reader *reader, const struct ps_json_text *name,
                        const struct ps_json_text *value)
 {
     struct ps_json_scan *scan = reader->scan;
-    if (name->length > PS_JSON_NAME_BYTES_MAX)
-        return malformed(reader, "the name of a header is too long");
-    if (scan->header_count - first == PS_JSON_HEADERS_MAX)
-        return malformed(reader, "an event has too many headers");
+    ps_header_sizes_add(&scan->sizes, name->length, value->length);
+    const char *why = ps_header_sizes_refusal(&scan->sizes);
+    if (why != NULL)
+        return malformed(reader, why);
     if (scan->header_count == scan->header_room && !grow_headers(scan))
         return mistake(reader, 500, "no memory for the headers");
     struct ps_json_header *header = &scan->headers[scan->header_count];
@@ -398,17 +411,14 @@ static bool add_header(struct reader *reader, uint32_t first, const struct ps_js
     const char *text;
     uint32_t length = plain_name(reader, name, 0, &text);
     header->hash = ps_name_hash(text, length);
-    for (uint32_t i = first; i < scan->header_count; i++) {
-        if (PS_UNLIKELY(scan->headers[i].hash == header->hash) &&
-            scan->headers[i].name.kind != PS_JSON_NULL && same_name(reader, &scan->headers[i], header))
-            return malformed(reader, "a header comes twice in an event");
-    }
+    if (name->kind != PS_JSON_NULL && !add_name(reader, text, length))
+        return malformed(reader, "a header comes twice in an event");
     scan->header_count++;
     return true;
 }
 
 /* [["name", "value"], ..] */
-static bool header_pairs(struct reader *reader, uint32_t first)
+static bool header_pairs(struct reader *reader)
 {
     bool begun = false, is_null;
     reader->at++;
@@ -430,7 +440,7 @@ static bool header_pairs(struct reader *reader, uint32_t first)
             if (i < 2 && !is_null && !text_value(reader, &pair[i]))
                 return false;
         }
-        if (pair[0].kind != PS_JSON_NULL && !add_header(reader, first, &pair[0], &pair[1]))
+        if (pair[0].kind != PS_JSON_NULL && !add_header(reader, &pair[0], &pair[1]))
             return false;
     }
 }
@@ -438,10 +448,15 @@ static bool header_pairs(struct reader *reader, uint32_t first)
 static bool headers_value(struct reader *reader, uint32_t first)
 {
     reader->scan->header_count = first; /* the last member of this name counts */
+    reader->scan->sizes = (struct ps_header_sizes){.count = 0};
+    if (++reader->scan->stamp == 0) { /* after so many events, old stamps would be right again */
+        memset(reader->scan->places, 0, PLACES * sizeof *reader->scan->places);
+        reader->scan->stamp = 1;
+    }
     if (!must_next(reader))
         return false;
     if (*reader->at == '[')
-        return header_pairs(reader, first);
+        return header_pairs(reader);
     if (*reader->at != '{') {
         struct ps_json_text text;
         if (!text_value(reader, &text))
@@ -454,7 +469,7 @@ static bool headers_value(struct reader *reader, uint32_t first)
         enum step step = object_step(reader, !begun, &name);
         if (step != STEP_ITEM)
             return step == STEP_END;
-        if (!text_value(reader, &value) || !add_header(reader, first, &name, &value))
+        if (!text_value(reader, &value) || !add_header(reader, &name, &value))
             return false;
     }
 }
@@ -464,7 +479,7 @@ static bool headers_value(struct reader *reader, uint32_t first)
 static bool is_member(struct reader *reader, const struct ps_json_text *name, const char *word)
 {
     const char *text;
-    if (name->length > PS_JSON_NAME_BYTES_MAX)
+    if (name->length > PS_HEADER_NAME_BYTES_MAX)
         return false;
     uint32_t length = plain_name(reader, name, 0, &text);
     return length == strlen(word) && memcmp(text, word, length) == 0;

@@ -14,9 +14,7 @@
 #define PS_JSON_EVENTS_MAX PS_BATCH_EVENTS_MAX
 #define PS_JSON_HEADERS_KEPT_MAX 65536U /* no further event is kept with so many headers */
 /* Limits that Gson does not have. */
-#define PS_JSON_HEADERS_MAX 1024U     /* of one event */
-#define PS_JSON_NAME_BYTES_MAX 65536U /* of a header's name */
-#define PS_JSON_DEPTH_MAX 512U        /* of members that are skipped */
+#define PS_JSON_DEPTH_MAX 512U /* of members that are skipped; others: core/flow/limits.h */
 
 enum ps_json_kind {
     PS_JSON_NULL,    /* or not there */
@@ -36,6 +34,11 @@ struct ps_json_header {
     uint32_t hash; /* of the name, ps_name_hash */
 };
 
+/* A place of a table of headers. */
+struct ps_json_place {
+    uint32_t stamp, header;
+};
+
 struct ps_json_event {
     struct ps_json_text body;
     uint32_t first_header, header_count;
@@ -52,8 +55,11 @@ struct ps_json_scan {
     uint32_t rest_at;   /* where the events that are not kept begin; 0: all are kept */
     uint16_t status;    /* 200; 400 or 500: what Flume answers */
     const char *reason; /* static */
-    uint32_t mistake_at; /* where a mistake was found */
-    char *name[2];       /* scratch */
+    uint32_t mistake_at;          /* where a mistake was found */
+    char *name[2];                /* scratch */
+    struct ps_header_sizes sizes; /* of the event that is read */
+    struct ps_json_place *places; /* its headers by their names */
+    uint32_t stamp;               /* of the places that are this event's */
 };
 
 /* False: no memory. Thread: the worker's, in `open`. */

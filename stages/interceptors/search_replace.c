@@ -20,7 +20,7 @@
  * bodies are gathered and put at once. */
 #define GATHER_BYTES (PS_BLOCK_BYTES / 4)
 #define BLOCKS_MANY (PS_BATCH_BLOCKS_MAX / 2)
-#define NEW_BODY_BYTES_MAX (UINT64_C(1) << 30)
+#define NEW_BODY_BYTES_MAX PS_BODY_BYTES_MAX
 
 struct search_replace_plan {
     const char *pattern, *text, *charset_name;

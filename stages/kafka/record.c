@@ -256,10 +256,11 @@ static const char *too_large(const struct ps_kafka_record_state *state,
                              const struct ps_kafka_message *message, const struct ps_avro_datum *datum)
 {
     uint64_t bytes = (uint64_t)message->value_length + message->key_length;
-    if (datum->header_count > PS_EVENT_HEADERS_MAX)
-        return "it has more than 4096 headers";
-    if (datum->names_bytes > PS_EVENT_NAMES_BYTES_MAX)
-        return "the names of its headers are longer than 1 MiB";
+    const char *why = ps_header_sizes_refusal(&datum->headers);
+    if (why != NULL)
+        return why;
+    if (bytes > PS_BODY_BYTES_MAX)
+        return "it is longer than 896 MiB";
     if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_batch_budget_bytes(state->batch))
         return "it is larger than the memory budget (penstock.memory.budget)";
     return NULL;

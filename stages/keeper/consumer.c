@@ -1,8 +1,6 @@
 /* The workers that take: each reads frames into batches of its own, whose home it is. */
 #include "stages/keeper/keeper_parts.h"
 
-#include <stdlib.h>
-
 static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticket)
 {
     ps_inbox_put(&keeper->delivered, &ticket->node);
@@ -42,32 +40,21 @@ static enum loaded load_payload(const struct ps_keeper_settings *settings, const
     return LOADED_DAMAGED;
 }
 
-/* A frame that is longer than a block: one event. */
-static enum loaded load_long(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
-                             struct ps_batch *batch, struct ps_err *err)
-{
-    char *payload = malloc(frame->length);
-    enum loaded result = payload != NULL ? load_payload(settings, frame, payload, err) : LOADED_NO_MEMORY;
-    if (result == LOADED)
-        result = decoded(ps_events_decode(batch, payload, frame->length, true));
-    free(payload);
-    return result;
-}
-
 static enum loaded load(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
                         struct ps_batch *batch, struct ps_err *err)
 {
     uint32_t room;
-    if (frame->length > PS_BLOCK_BYTES)
-        return load_long(settings, frame, batch, err);
-    char *payload = ps_batch_reserve(batch, frame->length, &room);
+    bool is_long = frame->length > PS_BLOCK_BYTES; /* one event: it gets a block of its own */
+    char *payload =
+        is_long ? ps_batch_alloc(batch, frame->length) : ps_batch_reserve(batch, frame->length, &room);
     if (payload == NULL)
         return LOADED_NO_MEMORY;
     enum loaded result = load_payload(settings, frame, payload, err);
     if (result != LOADED)
         return result;
-    ps_batch_commit(batch, frame->length);
-    return decoded(ps_events_decode(batch, payload, frame->length, false));
+    if (!is_long)
+        ps_batch_commit(batch, frame->length);
+    return decoded(ps_events_decode(batch, payload, frame->length));
 }
 
 /* Makes a batch of the ticket's frame. Returns NULL when there is no memory, when the store does not give it (then it is tried

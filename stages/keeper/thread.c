@@ -156,6 +156,12 @@ static enum ps_status write_entry(struct ps_keeper *keeper, struct ps_keeper_ent
             ps_events_lend(&keeper->encoder, ops->lend(keeper->store, PS_EVENTS_PAYLOAD_BYTES),
                            PS_EVENTS_PAYLOAD_BYTES);
         const char *payload = ps_events_encode(&keeper->encoder, entry->lease, &position);
+        if (PS_UNLIKELY(keeper->encoder.cut > 0))
+            ps_log(
+                PS_LOG_ERROR, keeper->settings.component,
+                "%u events are longer than a frame (1 GiB): the newest headers, or the end of the body, are "
+                "not kept; have the interceptors copy less of the body into headers",
+                keeper->encoder.cut);
         if (skip > 0) {
             skip--;
             continue;

@@ -104,7 +104,6 @@ bool ps_events_next(struct ps_events_cursor *cursor, struct ps_events_item *item
 struct decoding {
     struct ps_batch *batch;
     const struct ps_name **names; /* as the batch has them, by number */
-    bool copies;
 };
 
 /* Rows first: they stand side by side, and headers would take the room behind them. */
@@ -114,10 +113,7 @@ static enum ps_events_result decode_rows(const struct decoding *to, struct ps_ev
     struct ps_batch *batch = to->batch;
     struct ps_events_item item;
     while (ps_events_next(cursor, &item)) {
-        const struct ps_event *event = to->copies
-                                           ? ps_batch_add_copy(batch, item.body, item.length)
-                                           : ps_batch_add(batch, (char *)(uintptr_t)item.body, item.length);
-        if (event == NULL)
+        if (ps_batch_add(batch, (char *)(uintptr_t)item.body, item.length) == NULL)
             return batch->count == batch->capacity ? PS_EVENTS_DAMAGED : PS_EVENTS_NO_MEMORY;
         *headers |= item.header_count > 0;
     }
@@ -138,17 +134,6 @@ static bool decode_names(struct decoding *to, const struct ps_events_cursor *cur
     return true;
 }
 
-/* Returns the value as the batch keeps it; NULL: there is no memory. */
-static const char *value_of(const struct decoding *to, const struct ps_events_field *field)
-{
-    if (!to->copies || field->value_length == 0)
-        return field->value_length > 0 ? field->value : "";
-    char *copy = ps_batch_alloc(to->batch, field->value_length);
-    if (copy != NULL)
-        memcpy(copy, field->value, field->value_length);
-    return copy;
-}
-
 static enum ps_events_result decode_headers(const struct decoding *to, struct ps_events_cursor *cursor)
 {
     struct ps_batch *batch = to->batch;
@@ -160,19 +145,18 @@ static enum ps_events_result decode_headers(const struct decoding *to, struct ps
     }
     for (uint32_t row = 0; ps_events_next(cursor, &item); row++) {
         while (ps_events_next_field(cursor, &field)) {
-            const char *value = value_of(to, &field);
-            if (value == NULL || !ps_batch_header_add(batch, &batch->events[row], to->names[field.number],
-                                                      value, field.value_length))
+            if (!ps_batch_header_add(batch, &batch->events[row], to->names[field.number], field.value,
+                                     field.value_length))
                 return PS_EVENTS_NO_MEMORY;
         }
     }
     return PS_EVENTS_OK;
 }
 
-enum ps_events_result ps_events_decode(struct ps_batch *batch, char *payload, size_t length, bool copies)
+enum ps_events_result ps_events_decode(struct ps_batch *batch, char *payload, size_t length)
 {
     struct ps_events_cursor rows, headers;
-    struct decoding to = {.batch = batch, .copies = copies};
+    struct decoding to = {.batch = batch};
     bool any = false;
     if (!ps_events_cursor_init(&rows, payload, length))
         return PS_EVENTS_DAMAGED;

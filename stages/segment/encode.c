@@ -6,12 +6,15 @@
 #include "stages/segment/events.h"
 
 #define HEAD_BYTES 16U
-/* A frame with more names than this ends: they are looked up one by one. */
+/* A frame with more names than this ends: the reader makes all of them before it reads an event. */
 #define NAMES_MAX 256U
+/* Of the table of names, at first and in every frame with few of them. A power of two. */
+#define PLACES_FIRST 64U
 
 struct ps_events_name {
     const char *text; /* its own, or the caller's, which stays while the frame is made */
     size_t length;
+    uint64_t hash;
 };
 
 static void put_u32(char *to, uint32_t value)
@@ -53,19 +56,48 @@ void ps_events_encoder_fini(struct ps_events_encoder *encoder)
     free(encoder->own);
     free(encoder->names);
     free(encoder->index);
+    free(encoder->places);
     free((void *)encoder->headers);
     *encoder = (struct ps_events_encoder){.bytes = NULL};
+}
+
+/* Returns the place of a name in the table: of its number plus one, or a free one, which is zero. */
+static uint32_t *place_of(const struct ps_events_encoder *encoder, const char *name, size_t length,
+                          uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (encoder->place_count - 1);
+    for (; encoder->places[at] > 0; at = (at + 1) & (encoder->place_count - 1)) {
+        const struct ps_events_name *known = &encoder->index[encoder->places[at] - 1];
+        if (known->hash == hash && known->length == length &&
+            (known->text == name || memcmp(known->text, name, length) == 0))
+            break;
+    }
+    return &encoder->places[at];
+}
+
+/* Makes the table so large that half of it stays free, and clears it. */
+static void set_places(struct ps_events_encoder *encoder, uint32_t count)
+{
+    if (count > encoder->place_room) {
+        encoder->places =
+            ps_must_realloc(encoder->places, count * sizeof *encoder->places, "names of a frame of events");
+        encoder->place_room = count;
+    }
+    encoder->place_count = count;
+    memset(encoder->places, 0, count * sizeof *encoder->places);
+    for (uint32_t i = 0; i < encoder->name_count; i++) {
+        const struct ps_events_name *known = &encoder->index[i];
+        *place_of(encoder, known->text, known->length, known->hash) = i + 1;
+    }
 }
 
 /* Returns the number of a name, and adds it to the frame if it is new. */
 static uint32_t number_of(struct ps_events_encoder *encoder, const char *name, size_t length)
 {
-    PS_ASSERT(length <= UINT16_MAX);
-    for (uint32_t i = 0; i < encoder->name_count; i++) {
-        const struct ps_events_name *known = &encoder->index[i];
-        if (known->text == name || (known->length == length && memcmp(known->text, name, length) == 0))
-            return i;
-    }
+    uint64_t hash = ps_name_keyed_hash(name, length);
+    uint32_t *place = place_of(encoder, name, length, hash);
+    if (*place > 0)
+        return *place - 1;
     if (encoder->name_count == encoder->name_room) {
         encoder->name_room = encoder->name_room > 0 ? 2 * encoder->name_room : 32;
         encoder->index = ps_must_realloc(encoder->index, encoder->name_room * sizeof *encoder->index,
@@ -76,8 +108,11 @@ static uint32_t number_of(struct ps_events_encoder *encoder, const char *name, s
     memcpy(to, &little, sizeof little);
     memcpy(to + 2, name, length);
     encoder->names_length += 2 + length;
-    encoder->index[encoder->name_count] = (struct ps_events_name){name, length};
-    return encoder->name_count++;
+    encoder->index[encoder->name_count] = (struct ps_events_name){name, length, hash};
+    *place = ++encoder->name_count;
+    if (2 * encoder->name_count > encoder->place_count)
+        set_places(encoder, 2 * encoder->place_count);
+    return encoder->name_count - 1;
 }
 
 void ps_events_lend(struct ps_events_encoder *encoder, char *bytes, size_t room)
@@ -94,6 +129,8 @@ void ps_events_begin(struct ps_events_encoder *encoder)
     encoder->length = encoder->names_length = 0;
     encoder->count = encoder->name_count = encoder->shared_count = 0;
     encoder->body_bytes = 0;
+    encoder->cut = 0;
+    set_places(encoder, PLACES_FIRST);
     grow(encoder, HEAD_BYTES);
 }
 
@@ -111,7 +148,6 @@ void ps_events_header(struct ps_events_encoder *encoder, const char *name, size_
 void ps_events_shared(struct ps_events_encoder *encoder, const char *name, size_t name_length,
                       const char *value, uint32_t value_length)
 {
-    PS_ASSERT(encoder->count == 0);
     ps_events_header(encoder, name, name_length, value, value_length);
     encoder->shared_count++;
 }
@@ -133,7 +169,6 @@ const char *ps_events_end(struct ps_events_encoder *encoder)
     size_t names_at = encoder->length;
     if (encoder->names_length > 0)
         memcpy(grow(encoder, encoder->names_length), encoder->names, encoder->names_length);
-    PS_ASSERT(names_at <= UINT32_MAX);
     put_u32(encoder->bytes, encoder->count);
     put_u32(encoder->bytes + 4, (uint32_t)names_at);
     put_u32(encoder->bytes + 8, encoder->name_count);
@@ -142,6 +177,33 @@ const char *ps_events_end(struct ps_events_encoder *encoder)
 }
 
 /* ---- a lease ---- */
+
+/* Returns the most that a header takes. */
+static size_t header_bytes(const struct ps_header *header)
+{
+    return 10 + (size_t)header->name->length + header->value_length;
+}
+
+/* An event with its frame's shared headers that is longer than a frame may be: no source and no interceptor makes such a one by
+ * itself, and it must not stop the channel. The end of the body goes, then the newest headers. Returns how many headers are left. */
+static uint32_t cut_event(struct ps_events_encoder *encoder, size_t room, uint32_t *body_length,
+                          uint32_t headers)
+{
+    size_t bytes = 8;
+    uint32_t left_out = 0;
+    if (*body_length > room - bytes)
+        *body_length = (uint32_t)(room - bytes);
+    bytes += *body_length;
+    for (uint32_t i = headers; i > 0 && left_out == 0; i--) { /* the oldest first */
+        bytes += header_bytes(encoder->headers[i - 1]);
+        if (bytes > room)
+            left_out = i;
+    }
+    memmove((void *)encoder->headers, (void *)(encoder->headers + left_out),
+            (headers - left_out) * sizeof *encoder->headers);
+    encoder->cut++;
+    return headers - left_out;
+}
 
 /* Notes the event's own headers; returns how many, and adds the bytes that they take at most to *bytes. */
 static uint32_t own_headers(struct ps_events_encoder *encoder, const struct ps_event *event, size_t *bytes)
@@ -155,7 +217,7 @@ static uint32_t own_headers(struct ps_events_encoder *encoder, const struct ps_e
                 "headers of an event");
         }
         encoder->headers[count++] = header;
-        *bytes += 10 + header->name->length + header->value_length;
+        *bytes += header_bytes(header);
     }
     return count;
 }
@@ -167,15 +229,20 @@ const char *ps_events_encode(struct ps_events_encoder *encoder, const struct ps_
     for (const struct ps_header *header = lease->batch->shared; header != NULL; header = header->next)
         ps_events_shared(encoder, header->name->text, header->name->length, header->value,
                          header->value_length);
+    size_t shared = encoder->length + encoder->names_length;
+    size_t most = encoder->event_bytes_max > 0 ? encoder->event_bytes_max : PS_EVENT_FRAME_BYTES_MAX;
     for (; *position < lease->count; ++*position) {
         const struct ps_event *event = ps_lease_event(lease, *position);
-        size_t bytes = 8 + (size_t)event->body_length;
+        uint32_t length = event->body_length;
+        size_t bytes = 8 + (size_t)length;
         uint32_t headers = own_headers(encoder, event, &bytes);
+        if (PS_UNLIKELY(bytes > most - shared))
+            headers = cut_event(encoder, most - shared, &length, headers);
         bool fits = encoder->length + encoder->names_length + bytes <= PS_EVENTS_PAYLOAD_BYTES &&
                     encoder->name_count + headers <= NAMES_MAX;
         if (encoder->count > 0 && !fits)
             break;
-        ps_events_add(encoder, event->body, event->body_length, headers);
+        ps_events_add(encoder, event->body, length, headers);
         while (headers-- > 0) {
             const struct ps_header *header = encoder->headers[headers];
             ps_events_header(encoder, header->name->text, header->name->length, header->value,

@@ -16,9 +16,12 @@ struct ps_events_encoder {
     size_t length, room;
     char *own, *lent, *names;
     size_t own_room, lent_room, names_length, names_room;
-    uint32_t count, name_count, shared_count, name_room, header_room;
+    uint32_t count, name_count, shared_count, name_room, header_room, place_count, place_room;
+    uint32_t cut;             /* events of the frame that lack what did not fit */
+    uint32_t event_bytes_max; /* of a frame with one event; 0: PS_EVENT_FRAME_BYTES_MAX (tests set less) */
     uint64_t body_bytes;
     struct ps_events_name *index;     /* of the names of this frame */
+    uint32_t *places;                 /* of `index`, by hash: a number plus one */
     const struct ps_header **headers; /* of one event, to write the oldest first */
 };
 
@@ -88,6 +91,6 @@ enum ps_events_result {
     PS_EVENTS_DAMAGED,
 };
 
-/* Adds the events of a payload to a batch that was just taken: all of them, or the batch must be given back. `copies`:
- * the payload goes away; otherwise the batch references the block that it is in, and bodies and values stay there. */
-enum ps_events_result ps_events_decode(struct ps_batch *batch, char *payload, size_t length, bool copies);
+/* Adds the events of a payload to a batch that was just taken: all of them, or the batch must be given back. The batch
+ * references the block that it is in, and bodies and values stay there. */
+enum ps_events_result ps_events_decode(struct ps_batch *batch, char *payload, size_t length);

@@ -28,6 +28,8 @@ uint32_t ps_stream_message_max(const struct ps_context *context, uint64_t wanted
     uint64_t most = context->memory_budget_bytes / MESSAGE_SHARE / instances;
     if (most < MESSAGE_BYTES_MIN)
         most = MESSAGE_BYTES_MIN;
+    if (most > PS_BODY_BYTES_MAX)
+        most = PS_BODY_BYTES_MAX;
     return (uint32_t)(wanted < most ? wanted : most);
 }
 
@@ -37,7 +39,7 @@ uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *
     if (most < wanted)
         ps_report(context, PS_LOG_WARN, key,
                   "a message may need %s bytes, but the memory budget allows %s (a sixteenth of "
-                  "penstock.memory.budget, divided by the workers); a longer one counts as too long",
+                  "penstock.memory.budget, divided by the workers, and at most 896 MiB); a longer one counts as too long",
                   ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
     return most;
 }

@@ -42,8 +42,8 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
                         const struct ps_charset *out, int64_t chars_max, uint64_t bytes_max)
 {
     uint64_t most = bytes_max / BYTES_A_CHAR_MAX;
-    if (most > UINT32_MAX / 8)
-        most = UINT32_MAX / 8;
+    if (most > PS_BODY_BYTES_MAX / BYTES_A_CHAR_MAX)
+        most = PS_BODY_BYTES_MAX / BYTES_A_CHAR_MAX;
     text->slab = slab;
     text->in = input->charset;
     text->out = out;

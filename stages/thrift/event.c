@@ -8,14 +8,14 @@
 static void read_headers(struct ps_thrift_reader *in, struct ps_thrift_datum *datum)
 {
     enum ps_thrift_type key, value;
-    datum->names_bytes = 0;
-    datum->header_count = ps_thrift_read_map(in, &key, &value);
+    datum->sizes = (struct ps_header_sizes){.count = 0};
+    uint32_t count = ps_thrift_read_map(in, &key, &value);
     datum->headers = in->at;
-    if (datum->header_count > 0)
+    if (count > 0)
         in->bad = in->bad || key != PS_THRIFT_STRING || value != PS_THRIFT_STRING;
-    for (uint32_t i = 0; i < datum->header_count && !in->bad; i++) {
-        datum->names_bytes += ps_thrift_read_text(in).length;
-        (void)ps_thrift_read_text(in);
+    for (uint32_t i = 0; i < count && !in->bad; i++) {
+        uint32_t name_length = ps_thrift_read_text(in).length;
+        ps_header_sizes_add(&datum->sizes, name_length, ps_thrift_read_text(in).length);
     }
 }
 
@@ -40,9 +40,7 @@ const char *ps_thrift_event_read(struct ps_thrift_reader *in, struct ps_thrift_d
         return "Required field 'headers' was not present";
     if (!has_body)
         return "Required field 'body' was not present";
-    if (!ps_event_headers_are_legal(datum->header_count, datum->names_bytes))
-        return "an event has more than 4096 headers, or 1 MiB of header names";
-    return NULL;
+    return ps_header_sizes_refusal(&datum->sizes);
 }
 
 bool ps_thrift_event_add_headers(struct ps_event_headers *headers, struct ps_batch *batch,
@@ -50,8 +48,8 @@ bool ps_thrift_event_add_headers(struct ps_event_headers *headers, struct ps_bat
                                  const struct ps_thrift_datum *datum)
 {
     struct ps_thrift_reader map = {.at = datum->headers, .end = in->end, .compact = in->compact};
-    ps_event_headers_expect(headers, datum->header_count);
-    for (uint32_t i = 0; i < datum->header_count; i++) {
+    ps_event_headers_expect(headers, datum->sizes.count);
+    for (uint32_t i = 0; i < datum->sizes.count; i++) {
         struct ps_slice name = ps_thrift_read_text(&map), value = ps_thrift_read_text(&map);
         if (!ps_event_headers_add(headers, batch, event, &name, &value))
             return false;

@@ -9,12 +9,11 @@
 struct ps_thrift_datum {
     struct ps_slice body;
     const uint8_t *headers; /* the first name; name and value by turns */
-    uint32_t header_count;
-    uint64_t names_bytes;
+    struct ps_header_sizes sizes;
 };
 
-/* Reads an event and moves behind it. Returns NULL, or why it is none: static. Headers beyond PS_EVENT_HEADERS_MAX or
- * PS_EVENT_NAMES_BYTES_MAX are such a reason. */
+/* Reads an event and moves behind it. Returns NULL, or why it is none: static. Headers beyond the limits of
+ * core/flow/limits.h are such a reason. */
 const char *ps_thrift_event_read(struct ps_thrift_reader *in, struct ps_thrift_datum *datum);
 
 /* Sets the headers of a datum, which `in` has read from a block of the batch, on its event, which has none yet. Returns

@@ -149,13 +149,13 @@ static const char *read_fields(struct ps_thrift_reader *in, struct ps_thrift_leg
     struct ps_legacy_event *event = &message->event;
     enum ps_thrift_type key, value;
     event->field_count = ps_thrift_read_map(in, &key, &value);
-    event->names_bytes = 0;
+    event->sizes = PS_LEGACY_SIZES;
     message->fields = *in;
     if (event->field_count > 0 && (key != PS_THRIFT_STRING || value != PS_THRIFT_STRING))
         return "the fields are no map of strings to bytes";
     for (uint32_t i = 0; i < event->field_count && !in->bad; i++) {
-        event->names_bytes += ps_thrift_read_text(in).length;
-        (void)ps_thrift_read_text(in);
+        uint32_t name_length = ps_thrift_read_text(in).length;
+        ps_header_sizes_add(&event->sizes, name_length, ps_thrift_read_text(in).length);
     }
     return NULL;
 }
@@ -208,9 +208,7 @@ static const char *read_append(struct ps_thrift_reader *in, struct ps_thrift_leg
         return "an event is not complete";
     if (!has_event)
         return "append has no event";
-    return ps_legacy_event_is_legal(&message->event)
-               ? NULL
-               : "an event has more than 4096 headers, or 1 MiB of header names";
+    return ps_header_sizes_refusal(&message->event.sizes);
 }
 
 static bool is_named(const struct ps_thrift_message *message, const char *name)

@@ -180,7 +180,7 @@ static bool add(struct ps_event_headers *headers, struct ps_batch *batch, struct
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)datum.body.data, datum.body.length);
     if (event == NULL)
         return false;
-    if (datum.header_count == 0 || ps_thrift_event_add_headers(headers, batch, event, in, &datum))
+    if (datum.sizes.count == 0 || ps_thrift_event_add_headers(headers, batch, event, in, &datum))
         return true;
     ps_event_withdraw(headers, batch, &point);
     return false;

@@ -38,7 +38,7 @@ static void test_bytes(void **state)
     assert_int_equal(zero->length, 3);
     assert_ptr_not_equal(zero, ps_name_intern("a"));
     assert_ptr_equal(zero, ps_name_intern_bytes("a\0b", 3));
-    char longest[65536];
+    char longest[65535];
     memset(longest, 'n', sizeof longest);
     assert_int_equal(ps_name_intern_bytes(longest, sizeof longest)->length, sizeof longest);
 }
@@ -68,9 +68,9 @@ static void test_full(void **state)
     assert_null(name);
     assert_non_null(first);
     assert_ptr_equal(ps_name_intern_try("full 0", 6), first); /* existing names are still found */
-    char *long_one = calloc(1, 65537);
+    char *long_one = calloc(1, 65536);
     assert_non_null(long_one);
-    assert_null(ps_name_intern_try(long_one, 65537));
+    assert_null(ps_name_intern_try(long_one, 65536));
     free(long_one);
 }
 

@@ -56,20 +56,20 @@ static int64_t walk(const char *payload, size_t length)
     return count;
 }
 
-/* A payload as a batch has it: in a block of its own, or copied. */
-static struct ps_batch *decode(const uint8_t *data, size_t size, bool copies, enum ps_events_result *result)
+/* A payload as a batch has it: in a block, of its own if it is longer than one. */
+static struct ps_batch *decode(const uint8_t *data, size_t size, enum ps_events_result *result)
 {
     struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
     uint32_t room;
-    char *payload = copies ? malloc(size > 0 ? size : 1) : ps_batch_reserve(batch, (uint32_t)size, &room);
+    bool own = size > PS_BLOCK_BYTES;
+    char *payload =
+        own ? ps_batch_alloc(batch, (uint32_t)size) : ps_batch_reserve(batch, (uint32_t)size, &room);
     PS_ASSERT(payload != NULL);
     if (size > 0)
         memcpy(payload, data, size);
-    if (!copies)
+    if (!own)
         ps_batch_commit(batch, (uint32_t)size);
-    *result = ps_events_decode(batch, payload, size, copies);
-    if (copies)
-        free(payload);
+    *result = ps_events_decode(batch, payload, size);
     if (*result != PS_EVENTS_OK) {
         ps_batch_give(batch);
         return NULL;
@@ -89,7 +89,7 @@ static void write_again(const struct ps_batch *batch)
         enum ps_events_result result;
         PS_ASSERT(position > first && encoder.count == position - first);
         PS_ASSERT(walk(payload, encoder.length) == (int64_t)encoder.count);
-        struct ps_batch *read = decode((const uint8_t *)payload, encoder.length, true, &result);
+        struct ps_batch *read = decode((const uint8_t *)payload, encoder.length, &result);
         PS_ASSERT(read != NULL && read->count == encoder.count);
         for (uint32_t i = 0; i < read->count; i++) {
             const struct ps_event *one = &batch->events[first + i], *other = &read->events[i];
@@ -106,16 +106,14 @@ static void read_events(const uint8_t *data, size_t size)
     if (size > PS_EVENTS_PAYLOAD_BYTES)
         return;
     int64_t count = walk((const char *)data, size);
-    for (unsigned copies = 0; copies < 2; copies++) {
-        enum ps_events_result result;
-        struct ps_batch *batch = decode(data, size, copies == 1, &result);
-        PS_ASSERT(count >= 0 || result != PS_EVENTS_OK);
-        if (batch == NULL)
-            continue;
-        PS_ASSERT((int64_t)batch->count == count);
-        write_again(batch);
-        ps_batch_give(batch);
-    }
+    enum ps_events_result result;
+    struct ps_batch *batch = decode(data, size, &result);
+    PS_ASSERT(count >= 0 || result != PS_EVENTS_OK);
+    if (batch == NULL)
+        return;
+    PS_ASSERT((int64_t)batch->count == count);
+    write_again(batch);
+    ps_batch_give(batch);
 }
 
 /* ---- heads ---- */

@@ -18,7 +18,7 @@ static void read_events(const uint8_t *message, uint32_t length, const struct ps
     for (uint32_t i = 0; i < request->events; i++) {
         struct ps_thrift_datum datum;
         PS_ASSERT(ps_thrift_event_read(&in, &datum) == NULL);
-        PS_ASSERT(ps_event_headers_are_legal(datum.header_count, datum.names_bytes));
+        PS_ASSERT(ps_header_sizes_refusal(&datum.sizes) == NULL);
     }
     PS_ASSERT(!in.bad);
 }

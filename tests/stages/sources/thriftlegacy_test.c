@@ -108,6 +108,44 @@ static void test_calls(void **unused)
     finish(fd);
 }
 
+/* A call with an event that has so many fields and nothing else. Returns its length. */
+static size_t call_with_fields(uint8_t *call, uint32_t fields)
+{
+    static const uint8_t head[] = "\x80\1\0\4\0\0\0\6append\0\0\0\1\f\0\1\r\0\6\v\v";
+    uint8_t *at = call + sizeof head - 1;
+    memcpy(call, head, sizeof head - 1);
+    ps_thrift_put_int32(at, fields);
+    at += 4;
+    for (uint32_t i = 0; i < fields; i++) {
+        int length = sprintf((char *)at + 4, "f%u", i);
+        ps_thrift_put_int32(at, (uint32_t)length);
+        at += 4 + length;
+        ps_thrift_put_int32(at, 0);
+        at += 4;
+    }
+    memset(at, 0, 2);
+    return (size_t)(at + 2 - call);
+}
+
+/* Headers that are made of no field count, too: host, timestamp, pri, nanos and FlumeOG. */
+static void test_the_most_fields(void **unused)
+{
+    (void)unused;
+    enum { MOST_FIELDS = PS_EVENT_HEADERS_MAX - PS_LEGACY_OWN_HEADERS };
+    static uint8_t call[(PS_EVENT_HEADERS_MAX + 8) * 16];
+    bool closed;
+    int fd = start();
+    for (uint32_t fields = MOST_FIELDS - 1; fields <= MOST_FIELDS; fields++)
+        ps_test_send(fd, call, call_with_fields(call, fields));
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    ps_test_send(fd, call, call_with_fields(call, MOST_FIELDS + 1));
+    ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+    assert_true(closed);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1);
+    assert_int_equal(stage.event_count, 2);
+    finish(fd);
+}
+
 static void test_garbage(void **unused)
 {
     (void)unused;
@@ -144,8 +182,9 @@ static void test_measure(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_events),  cmocka_unit_test(test_long),    cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_garbage), cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_events),          cmocka_unit_test(test_long),
+        cmocka_unit_test(test_calls),           cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_the_most_fields), cmocka_unit_test(test_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

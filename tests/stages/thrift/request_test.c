@@ -22,7 +22,7 @@ static void expect_events(const struct ps_thrift_request *request, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         struct ps_thrift_datum datum;
         assert_null(ps_thrift_event_read(&in, &datum));
-        assert_int_equal(datum.header_count, i % 2);
+        assert_int_equal(datum.sizes.count, i % 2);
         assert_int_equal(datum.body.length, 4);
         assert_memory_equal(datum.body.data, "body", 4);
     }
@@ -95,8 +95,8 @@ static void test_java(void **state)
                                       .end = (const uint8_t *)cases[i].bytes + cases[i].length,
                                       .compact = cases[i].compact};
         assert_null(ps_thrift_event_read(&in, &datum));
-        assert_int_equal(datum.header_count, 1);
-        assert_int_equal(datum.names_bytes, 1);
+        assert_int_equal(datum.sizes.count, 1);
+        assert_int_equal(datum.sizes.names_bytes, 1);
         assert_memory_equal(datum.body.data, "xy", 2);
     }
 }
@@ -131,7 +131,7 @@ static void test_fields(void **state)
                                       .end = call.bytes + call.length,
                                       .compact = i == 0};
         assert_null(ps_thrift_event_read(&in, &datum));
-        assert_int_equal(datum.header_count, 1);
+        assert_int_equal(datum.sizes.count, 1);
         assert_memory_equal(datum.body.data, "last", 4);
     }
 }
