@@ -64,6 +64,10 @@ enum ps_option_flags {
     /* TEXT: a file to read; a relative path is looked for in the working directory, then beside the file that has the
      * key, and is an error where it is in neither */
     PS_OPTION_FILE = 1 << 7,
+    /* channel; TEXT, COMMAS or MAP: where it keeps its events. A reload to another place empties it first. */
+    PS_OPTION_PLACE = 1 << 8,
+    /* The places with this flag are one store: a reload changes all of them, or none. */
+    PS_OPTION_JOINED = 1 << 9,
 };
 
 /* What a reload must redo when this key changes. */

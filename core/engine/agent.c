@@ -206,7 +206,7 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 
 /* ---- channels that the next plan does not keep ---- */
 
-/* The first channel that `next` does not keep and in which events would be left, lost or on disk; with `dead`, that no
+/* The first channel that `next` does not have, with its type and place, and in which events would be left, lost or on disk; with `dead`, that no
  * sink empties. */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
@@ -230,19 +230,37 @@ static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *ne
     return true;
 }
 
-static enum ps_status refuse_to_lose(struct ps_agent *agent, const struct ps_channel_plan *channel,
-                                     struct ps_err *err)
+static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct ps_plan *next,
+                                     const struct ps_channel_plan *channel, struct ps_err *err)
 {
     if (channel == NULL)
         return ps_err_set(err, "a sink has not delivered what it holds of a channel that goes: reload again "
                                "when it delivers, raise penstock.reload.timeout, or restart the agent");
+    bool moves = ps_plan_moves_channel(next, channel);
     return ps_err_set(
         err,
-        "%s goes or changes its type, and %s events in it are not delivered: reload again "
-        "when its sink has delivered them, raise penstock.reload.timeout (%s), or restart "
-        "the agent",
-        channel->spec->stage.component, ps_quantity_print_count(ps_channel_plan_left(channel)).text,
-        ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text);
+        "%s %s, and %s events in it are not delivered: reload again when its sink has delivered them, or "
+        "raise "
+        "penstock.reload.timeout (%s)%s",
+        channel->spec->stage.component,
+        moves ? "is to keep its events in another place" : "goes or changes its type",
+        ps_quantity_print_count(ps_channel_plan_left(channel)).text,
+        ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
+        moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
+}
+
+static enum ps_status refuse_to_tear(const struct ps_agent *agent, const struct ps_plan *next,
+                                     struct ps_err *err)
+{
+    const char *moves, *stays;
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        if (ps_plan_tears_channel(next, channel, &moves, &stays))
+            return ps_err_set(err,
+                              "%s: %s changes and %s does not, but both are parts of one log: change both",
+                              channel->spec->stage.component, moves, stays);
+    }
+    return PS_OK;
 }
 
 /* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on as if
@@ -253,6 +271,8 @@ static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *nex
 {
     if (keeps_every_channel(agent, next))
         return PS_OK;
+    if (refuse_to_tear(agent, next, err) != PS_OK)
+        return PS_FAIL;
     uint64_t until_ns =
         ps_clock_now().mono_ns + (uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS;
     bool emptied = true;
@@ -267,7 +287,7 @@ static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *nex
     }
     if (emptied)
         return PS_OK;
-    refuse_to_lose(agent, channel_to_empty(agent, next, false), err);
+    refuse_to_lose(agent, next, channel_to_empty(agent, next, false), err);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, agent->plan, NULL);
     agent_await(agent, number, RECALL_MS, patience, "a worker does not answer; still waiting");
     return PS_FAIL;
@@ -489,11 +509,8 @@ static uint64_t events_kept(const struct ps_plan *plan)
     for (size_t i = 0; i < plan->spec->channel_count; i++) {
         const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
         const struct ps_channel_ops *ops = stage->ops->channel;
-        struct ps_fill fill;
-        if (stage->ops->shared || (!ps_channel_is_durable(ops) && ops->save == NULL))
-            continue;
-        ops->fill(stage->plan, &fill);
-        kept += fill.size;
+        if (!stage->ops->shared && (ps_channel_is_durable(ops) || ops->save != NULL))
+            kept += ps_channel_plan_left(&plan->channels[i]);
     }
     return kept;
 }

@@ -24,8 +24,8 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
                                      const struct ps_machine *machine, struct ps_plan **next,
                                      struct ps_err *err);
 
-/* Stops the old plan and starts `next`, which is built. Events in channels that `next` has with the same name
- * and type are carried over. Other channels are emptied first, while all sources pause; PS_FAIL if that takes
+/* Stops the old plan and starts `next`, which is built. Events in channels that `next` has with the same name,
+ * type and place are carried over. Other channels are emptied first, while all sources pause; PS_FAIL if that takes
  * longer than penstock.reload.timeout. Owns `next` from now on.
  *
  * `hurry` (may be NULL) is called about every millisecond of waiting. When it returns true, PS_FAIL as long as

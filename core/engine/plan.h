@@ -244,8 +244,15 @@ bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *c
 bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b);
 
 /* Returns the channel of `next` that takes over what is in `channel` of the plan before it: the one of the same
- * name and type. NULL: there is none, and `channel` must be empty before it goes. */
+ * name and type, which keeps its events in the same place (PS_OPTION_PLACE). NULL: there is none, and `channel` must be empty
+ * before it goes. Both plans are built; so below. Thread: any. */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
+/* Whether `next` has the channel with the same type and another place. */
+bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
+/* Whether `next` has it with a part of its place only (PS_OPTION_JOINED): its log could never be opened. Writes the key that
+ * changes and one that does not. */
+bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
+                           const char **moves, const char **stays);
 /* How many events nobody delivers any more when the channel goes: all that are in it, also on disk; of one that other
  * programs share (a topic) those that would be lost with the process. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);

@@ -94,14 +94,98 @@ static bool same_place(const struct ps_source_plan *a, const struct ps_source_pl
            memcmp(a->workers, b->workers, a->instance_count * sizeof *a->workers) == 0;
 }
 
+/* ---- where a channel keeps its events ---- */
+
+enum overlap { NOTHING, SOMETHING, EVERYTHING };
+
+/* How much of what the row names in one plan it names in the next one, too. Both are built, so defaults are filled in. */
+static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        bool is_there = false;
+        for (size_t k = 0; k < b->count && !is_there; k++)
+            is_there = strcmp(a->items[i], b->items[k]) == 0;
+        found += is_there;
+    }
+    return found == a->count ? EVERYTHING : found > 0 ? SOMETHING : NOTHING;
+}
+
+static enum overlap overlap_of_maps(const struct ps_pairs *a, const struct ps_pairs *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        const char *value = ps_pairs_get(b, a->items[i].key);
+        same = value != NULL && strcmp(value, a->items[i].value) == 0;
+    }
+    return same ? EVERYTHING : NOTHING;
+}
+
+static enum overlap overlap_of(const struct ps_option *row, const struct ps_stage_spec *a,
+                               const struct ps_stage_spec *b)
+{
+    const void *in_a = (const char *)a->plan + row->offset, *in_b = (const char *)b->plan + row->offset;
+    if (row->type == PS_OPTION_MAP)
+        return overlap_of_maps(in_a, in_b);
+    if (row->type == PS_OPTION_COMMAS)
+        return overlap_of_texts(in_a, in_b);
+    const char *const *text_a = in_a, *const *text_b = in_b;
+    PS_ASSERT(row->type == PS_OPTION_TEXT);
+    return overlap_of_texts(&(struct ps_texts){*text_a != NULL, text_a},
+                            &(struct ps_texts){*text_b != NULL, text_b});
+}
+
+/* Whether the next stage finds all that this one keeps: it may have more directories. */
+static bool same_store(const struct ps_stage_spec *stage, const struct ps_stage_spec *after)
+{
+    const struct ps_option *row = stage->ops->options;
+    for (; row != NULL && row->key != NULL; row++) {
+        if (row->flags & PS_OPTION_PLACE && overlap_of(row, stage, after) != EVERYTHING)
+            return false;
+    }
+    return true;
+}
+
+static const struct ps_stage_spec *channel_named(const struct ps_plan *plan,
+                                                 const struct ps_stage_spec *stage)
+{
+    for (size_t i = 0; plan != NULL && i < plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *named = &plan->channels[i].spec->stage;
+        if (strcmp(named->name, stage->name) == 0)
+            return named->ops == stage->ops ? named : NULL;
+    }
+    return NULL;
+}
+
+bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage, *after = channel_named(next, stage);
+    return after != NULL && !same_store(stage, after);
+}
+
+bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
+                           const char **moves, const char **stays)
+{
+    const struct ps_stage_spec *stage = &channel->spec->stage, *after = channel_named(next, stage);
+    const struct ps_option *row = stage->ops->options;
+    *moves = *stays = NULL;
+    for (; after != NULL && row != NULL && row->key != NULL; row++) {
+        if (row->flags & PS_OPTION_JOINED)
+            *(overlap_of(row, stage, after) == NOTHING ? moves : stays) = row->key;
+    }
+    return *moves != NULL && *stays != NULL;
+}
+
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel)
 {
     const struct ps_stage_spec *stage = &channel->spec->stage;
     for (size_t i = 0; next != NULL && i < next->spec->channel_count; i++) {
         const struct ps_stage_spec *after = &next->channels[i].spec->stage;
         if (strcmp(after->name, stage->name) == 0)
-            return after->ops == stage->ops && stage->ops->channel->restore != NULL ? &next->channels[i]
-                                                                                    : NULL;
+            return after->ops == stage->ops && stage->ops->channel->restore != NULL &&
+                           same_store(stage, after)
+                       ? &next->channels[i]
+                       : NULL;
     }
     return NULL;
 }

@@ -23,6 +23,7 @@ static const struct ps_option options[] = {
     {.key = "driver.url",
      .type = PS_OPTION_TEXT,
      .offset = offsetof(struct jdbc_plan, database.url),
+     .flags = PS_OPTION_PLACE,
      .aliases = LONG("driver.url"),
      .help = "jdbc:postgresql://host:port/database, or jdbc:derby:DIRECTORY;create=true, which is kept in "
              "the SQLite "
@@ -99,6 +100,7 @@ static const struct ps_option options[] = {
     {.key = "sysprop.",
      .type = PS_OPTION_MAP,
      .offset = offsetof(struct jdbc_plan, database.system_properties),
+     .flags = PS_OPTION_PLACE,
      .aliases = LONG("sysprop."),
      .help =
          "Java's system properties: user.home and derby.system.home say where the database is; others have "

@@ -31,11 +31,13 @@ struct ps_keeper_plan {
     {.key = "checkpointDir",                                                                                 \
      .type = PS_OPTION_TEXT,                                                                                 \
      .offset = offsetof(plan_type, member.checkpoint_directory),                                             \
+     .flags = PS_OPTION_PLACE | PS_OPTION_JOINED,                                                            \
      .help =                                                                                                 \
          "directory of the state and the lock, made if needed; unset: ~/.flume/file-channel/checkpoint"},    \
         {.key = "dataDirs",                                                                                  \
          .type = PS_OPTION_COMMAS,                                                                           \
          .offset = offsetof(plan_type, member.data_directories),                                             \
+         .flags = PS_OPTION_PLACE | PS_OPTION_JOINED,                                                        \
          .help = "directories of the log's segments, filled in turn, made if needed; unset: "                \
                  "~/.flume/file-channel/data"},                                                              \
         {.key = "transactionCapacity",                                                                       \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A reload in which a durable channel goes or gets another type: what is in it is delivered first, else the reload is refused, as with a
-# memory channel. Nothing would deliver what it leaves on disk.
+# A reload in which a durable channel goes, gets another type or another place: what is in it is delivered first, else the reload is
+# refused, as with a memory channel. Nothing would deliver what it leaves on disk.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -20,9 +20,9 @@ a1.sources.r1.bind = 127.0.0.1
 a1.sources.r1.port = $port
 a1.sources.r1.channels = c1
 a1.channels.c1.type = $1
-a1.channels.c1.checkpointDir = $work/checkpoint-$step
-a1.channels.c1.dataDirs = $work/data-$step
-a1.channels.c1.driver.url = jdbc:sqlite:$work/database-$step
+a1.channels.c1.checkpointDir = $work/checkpoint-$state
+a1.channels.c1.dataDirs = $work/data-$place
+a1.channels.c1.driver.url = jdbc:sqlite:$work/database-$place
 a1.channels.c1.memoryCapacity = 1
 a1.channels.c1.overflowTimeout = 0
 a1.sinks.k1.type = file_roll
@@ -59,8 +59,11 @@ carried_out() { # asks again while it is refused: the sink tries to open each 3 
     return 1
 }
 
-change() { # FROM TO
-    step=$1-$2 sent=0
+change() { # FROM TO [PLACE]: with it the events are kept there from the reload on
+    local says="goes or changes its type"
+    [[ -z ${3:-} ]] || says="is to keep its events in another place"
+    step=$1-$2${3:-} sent=0
+    place=$step state=$step
     out=$work/out-$step
     config "$1" >"$file"
     "$PENSTOCK" agent -n a1 -f "$file" --no-reload-conf -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
@@ -70,11 +73,12 @@ change() { # FROM TO
     await "$step: it starts" up
     # The sink cannot open its directory: nothing goes, and the old channel runs on.
     send 5
+    place=${3:-$step} state=$place
     config "$2" >"$file"
     kill -HUP "$agent"
     await "$step: refused" refused
     problems=$(curl -s "$url/readyz")
-    [[ $problems == *"channel c1 goes or changes its type, and 5 events in it are not delivered"* ]] || fail "$step: $problems"
+    [[ $problems == *"channel c1 $says, and 5 events in it are not delivered"* ]] || fail "$step: $problems"
     send 2
     # With the directory the same file is carried out, when c1 is empty.
     mkdir "$out"
@@ -82,11 +86,36 @@ change() { # FROM TO
     await "$step: all are delivered" delivered
     send 1
     await "$step: through the new channel" delivered
+    [[ -z ${3:-} ]] || back "$2"
     kill -TERM "$agent"
     wait "$agent" || fail "$step: it ends with $?"
     unset "children[$agent]"
-    grep -q 'accepted 8, delivered 8' "$work/$step.err" || fail "$step: $(tail -n 1 "$work/$step.err")"
+    grep -q "accepted $sent, delivered $sent" "$work/$step.err" || fail "$step: $(tail -n 1 "$work/$step.err")"
 }
+carried_out_times() { (($(reloads ok) == $1)); } # COUNT
+back() { # TYPE: to the first place, where everything was delivered; then to a half of another one, which is refused
+    local before
+    place=$step state=$step
+    config "$1" >"$file"
+    kill -HUP "$agent"
+    await "$step: back" carried_out_times 2
+    send 2
+    await "$step: through the first place again" delivered
+    [[ $1 != jdbc ]] || return 0
+    place=torn
+    config "$1" >"$file"
+    before=$(reloads failed)
+    kill -HUP "$agent"
+    await "$step: refused to be torn" more_failed "$before"
+    problems=$(curl -s "$url/readyz")
+    [[ $problems == *"channel c1: dataDirs changes and checkpointDir does not"* ]] || fail "$step: $problems"
+    send 1
+    await "$step: it goes on" delivered
+}
+more_failed() { (($(reloads failed) > $1)); } # BEFORE
 change file jdbc
 change jdbc memory
 change SPILLABLEMEMORY file
+change file file other
+change jdbc jdbc other
+change SPILLABLEMEMORY SPILLABLEMEMORY other

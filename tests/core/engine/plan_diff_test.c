@@ -172,6 +172,62 @@ static void test_other_places(void **state)
     ps_plan_destroy(old);
 }
 
+/* Where a channel keeps its events: the next plan finds them, or the channel must be empty before it moves; and a log is not
+ * torn apart. */
+static void test_where_events_are(void **state)
+{
+    static const char file[] = "c1.type = file\na1.channels.c1.checkpointDir = /p/c\n"
+                               "a1.channels.c1.dataDirs = /p/a,/p/b",
+                      jdbc[] = "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db";
+    static const struct {
+        const char *from, *to;
+        bool stays, torn;
+    } rows[] = {
+        {file, file, true, false},
+        {file,
+         "c1.type = file\na1.channels.c1.checkpointDir = /p/c\na1.channels.c1.dataDirs = /p/b, /p/a, /p/x",
+         true, false},
+        {file, "c1.type = file\na1.channels.c1.checkpointDir = /p/c\na1.channels.c1.dataDirs = /p/a", false,
+         false},
+        {file, "c1.type = file\na1.channels.c1.checkpointDir = /p/x\na1.channels.c1.dataDirs = /p/y", false,
+         false},
+        {file, "c1.type = file\na1.channels.c1.checkpointDir = /p/c\na1.channels.c1.dataDirs = /p/y", false,
+         true},
+        {file, "c1.type = file\na1.channels.c1.checkpointDir = /p/x\na1.channels.c1.dataDirs = /p/a,/p/b",
+         false, true},
+        {jdbc,
+         "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db\n"
+         "a1.channels.c1.maximum.capacity = 7",
+         true, false},
+        {jdbc, "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/other", false, false},
+        {jdbc,
+         "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db\n"
+         "a1.channels.c1.sysprop.derby.system.home = /p",
+         false, false},
+    };
+    (void)state;
+    const char *found = strstr(base, "c1.type = memory");
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char from[4096], to[4096];
+        const char *moves, *stays, *rest = found + strlen("c1.type = memory");
+        snprintf(from, sizeof from, "%.*s%s%s", (int)(found - base), base, rows[i].from, rest);
+        snprintf(to, sizeof to, "%.*s%s%s", (int)(found - base), base, rows[i].to, rest);
+        struct ps_plan *old = plan_of(from, NULL), *next = plan_of(to, old);
+        const struct ps_channel_plan *channel = old->channels, *other = old->channels;
+        while (strcmp(channel->spec->stage.name, "c1") != 0)
+            channel++;
+        while (strcmp(other->spec->stage.name, "c2") != 0)
+            other++;
+        if ((ps_plan_channel_after(next, channel) != NULL) != rows[i].stays ||
+            ps_plan_moves_channel(next, channel) == rows[i].stays ||
+            ps_plan_tears_channel(next, channel, &moves, &stays) != rows[i].torn)
+            fail_msg("%s -> %s", rows[i].from, rows[i].to);
+        assert_non_null(ps_plan_channel_after(next, other));
+        ps_plan_destroy(next);
+        ps_plan_destroy(old);
+    }
+}
+
 /* ---- channels and sinks ---- */
 
 static void append_name(char *names, bool stays, const char *name)
@@ -432,10 +488,15 @@ int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_kind_of_line),   cmocka_unit_test(test_line_breaks),
-        cmocka_unit_test(test_what_a_reload_tries), cmocka_unit_test(test_other_places),
-        cmocka_unit_test(test_what_stays),          cmocka_unit_test(test_other_worker_of_a_sink),
-        cmocka_unit_test(test_client_shares),       cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_each_kind_of_line),
+        cmocka_unit_test(test_line_breaks),
+        cmocka_unit_test(test_what_a_reload_tries),
+        cmocka_unit_test(test_other_places),
+        cmocka_unit_test(test_where_events_are),
+        cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_other_worker_of_a_sink),
+        cmocka_unit_test(test_client_shares),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
