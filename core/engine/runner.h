@@ -232,8 +232,11 @@ void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns)
 bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now);
 /* Lets its channels send home what they have promised. */
 void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now);
-/* Withdraws what was not put. Returns the name of the channel that one of it was for. */
-const char *ps_source_runner_withdraw(struct ps_source_runner *runner);
+/* Withdraws what was not put. */
+void ps_source_runner_withdraw(struct ps_source_runner *runner);
+/* Writes why a channel does not take what the source has for it: it is full, or cannot write (core/engine/source_wait.c).
+ * Returns false: no lease waits for a channel. */
+bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room);
 /* Forgets the leases of a chain that did not come to its end: without memory for all of them, those that were made
  * do not count at the window yet. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);

@@ -75,25 +75,23 @@ void ps_source_runner_forget_chain(struct ps_source_runner *runner)
     memset(runner->pending, 0, 2 * runner->plan->spec->channel_count * sizeof(struct ps_lease *));
 }
 
-const char *ps_source_runner_withdraw(struct ps_source_runner *runner)
+void ps_source_runner_withdraw(struct ps_source_runner *runner)
 {
-    const char *channel = "";
     for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
         struct ps_lease *lease = runner->pending[i];
         if (lease == NULL)
             continue;
-        channel = runner->channels[ps_lease_home(lease)->channel].spec->stage.name;
         lease->failed = true;
         ps_window_release(lease);
         runner->pending[i] = NULL;
     }
-    return channel;
 }
 
 static void chain_refuse(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    char reason[256];
-    snprintf(reason, sizeof reason, "channel %s is full", ps_source_runner_withdraw(runner));
+    char reason[600] = "a channel is full";
+    (void)ps_source_runner_why_full(runner, reason, sizeof reason);
+    ps_source_runner_withdraw(runner);
     ps_source_runner_refuse(runner, runner->chain->batch, reason, now);
     ps_source_runner_end_chain(runner);
 }

@@ -27,26 +27,38 @@ uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint
     return (blocked & 1) != 0 ? ((blocked >> 1) + mono_ns) & (UINT64_MAX >> 1) : blocked >> 1;
 }
 
-static const char *full_channel(const struct ps_source_runner *runner)
+/* A channel that takes no lease of the source. */
+static const struct ps_stage_spec *full_channel(const struct ps_source_runner *runner)
 {
-    if (runner->inherited != NULL)
-        return runner->channels[ps_lease_home(runner->inherited)->channel].spec->stage.component;
-    for (size_t i = 0; i < 2 * runner->plan->spec->channel_count; i++) {
-        if (runner->pending[i] != NULL)
-            return runner->channels[ps_lease_home(runner->pending[i])->channel].spec->stage.component;
-    }
-    return NULL;
+    struct ps_lease *lease = runner->inherited;
+    for (size_t i = 0; lease == NULL && i < 2 * runner->plan->spec->channel_count; i++)
+        lease = runner->pending[i];
+    return lease != NULL ? &runner->channels[ps_lease_home(lease)->channel].spec->stage : NULL;
+}
+
+bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room)
+{
+    char trouble[512];
+    const struct ps_stage_spec *channel = full_channel(runner);
+    if (channel == NULL)
+        return false;
+    const struct ps_channel_ops *ops = channel->ops->channel;
+    if (ops->trouble != NULL && ops->trouble(channel->plan, trouble, sizeof trouble))
+        snprintf(text, room, "channel %s takes no events: %s", channel->name, trouble);
+    else
+        snprintf(text, room, "channel %s is full", channel->name);
+    return true;
 }
 
 /* The limit of the log makes some lines of a wait that begins and ends often. */
 static void say_wait(const struct ps_source_runner *runner, bool wait, const struct ps_now *now)
 {
-    const char *channel = wait ? full_channel(runner) : NULL;
+    char reason[600];
     if (!wait)
         ps_log(PS_LOG_DEBUG, runner->base.spec->component, "goes on after %s",
                ps_quantity_print_ns(now->mono_ns - runner->waiting_since_ns).text);
-    else if (channel != NULL)
-        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "waits: %s is full", channel);
+    else if (ps_source_runner_why_full(runner, reason, sizeof reason))
+        ps_log(PS_LOG_DEBUG, runner->base.spec->component, "waits: %s", reason);
     else
         ps_log(PS_LOG_DEBUG, runner->base.spec->component,
                "waits: the memory budget has no block left for it");

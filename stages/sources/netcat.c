@@ -11,6 +11,7 @@
 #include "core/utf8.h"
 #include "stages/net/listen.h"
 #include "stages/net/options.h"
+#include "stages/stream/calls.h"
 #include "stages/stream/stream.h"
 #include "stages/text/charset.h"
 #include "stages/text/scan.h"
@@ -19,8 +20,9 @@
 #define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
 #define OKS_AT_ONCE 1024U
 
-/* Flags in ps_connection.bits, for UTF-16. */
-enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4 };
+/* In ps_connection.bits: flags, for UTF-16; above them the index + 1 of its newest call, or 0. A call is the lines of one read:
+ * calls of a connection are answered in turn, because the engine may refuse lines while older ones wait for their outcome. */
+enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4, CALL_SHIFT = 3 };
 
 struct netcat_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
@@ -36,6 +38,10 @@ struct netcat_state {
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;
+    struct ps_calls calls; /* the serial is how many lines it has */
+    char
+        refused[PS_CHARSET_ENCODED_MAX(300)]; /* the answer to each line of the last batch that was refused */
+    uint32_t refused_length;
     char too_long[PS_CHARSET_ENCODED_MAX(128)]; /* the last answer to a client whose line is too long */
     uint32_t too_long_length;
     char *oks; /* OKS_AT_ONCE answers */
@@ -188,19 +194,51 @@ static uint32_t read_mark(const struct netcat_state *state, struct ps_connection
     return mark_bytes;
 }
 
+static struct ps_call *newest_call(struct netcat_state *state, const struct ps_connection *connection)
+{
+    uint32_t number = connection->bits >> CALL_SHIFT;
+    return number > 0 ? ps_calls_at(&state->calls, number - 1) : NULL;
+}
+
+static void set_newest(struct ps_connection *connection, const struct ps_call *call)
+{
+    connection->bits &= (1U << CALL_SHIFT) - 1;
+    if (call != NULL)
+        connection->bits |= (call->index + 1) << CALL_SHIFT;
+}
+
+/* Notes that the last `rows` rows of the batch are the lines of a call. */
+static void close_call(struct netcat_state *state, struct ps_connection *connection, struct ps_call *call,
+                       struct ps_batch *batch, uint32_t rows)
+{
+    PS_ASSERT(ps_batch_ticket(batch, ps_call_origin(call), rows)); /* adds to the ticket that it has */
+    call->left = call->serial = rows;
+    call->open = false;
+    ps_calls_push(newest_call(state, connection), call);
+    set_newest(connection, call);
+    connection->owed++;
+    batch->flush |= state->plan->ack;
+}
+
 static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
                          uint32_t length, uint32_t *used)
 {
     struct netcat_state *state = owner;
     const struct ps_charset *charset = &state->plan->charset;
-    uint64_t origin = ps_connection_origin(connection);
-    uint32_t rows = batch->count, at = read_mark(state, connection, data, length);
+    const struct ps_batch_point before = ps_batch_point(batch);
+    uint32_t at = read_mark(state, connection, data, length);
     bool little = charset->little || (connection->bits & LITTLE);
     enum ps_feed answer = PS_FEED_MORE;
     const char *end = line_end(charset, little, data + at, length - at);
+    struct ps_call *call = ps_calls_begin(&state->calls, ps_connection_origin(connection), 0);
     *used = at;
-    if (end != NULL && !ps_batch_ticket(batch, origin, 0)) /* first, so that no row lacks its ticket */
+    if (call == NULL)
         return PS_FEED_MEMORY;
+    if (end != NULL &&
+        !ps_batch_ticket(batch, ps_call_origin(call), 0)) { /* so that no row lacks its ticket */
+        ps_calls_end(&state->calls, call);
+        return PS_FEED_MEMORY;
+    }
     for (; end != NULL; end = line_end(charset, little, data + at, length - at)) {
         char *line = data + at;
         uint32_t line_length = (uint32_t)(end - line) - charset->unit;
@@ -220,11 +258,11 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     }
     if (answer == PS_FEED_MORE && is_already_too_long(state, data + at, length - at))
         answer = refuse_line(state, connection, data + at, length - at);
-    rows = batch->count - rows;
-    if (rows > 0) {
-        PS_ASSERT(ps_batch_ticket(batch, origin, rows)); /* adds to the ticket made above */
-        connection->owed += rows;
-        batch->flush |= state->plan->ack;
+    if (batch->count > before.count) {
+        close_call(state, connection, call, batch, batch->count - before.count);
+    } else {
+        ps_calls_end(&state->calls, call);
+        ps_batch_rewind(batch, &before); /* a line that was refused, or has no room */
     }
     return answer;
 }
@@ -232,7 +270,11 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
 static void closed(void *owner, struct ps_connection *connection)
 {
     struct netcat_state *state = owner;
+    struct ps_call *newest = newest_call(state, connection);
     ps_stream_unfinished(connection, state->port); /* a line without its newline: not an event, as in Flume */
+    set_newest(connection, NULL);
+    if (newest != NULL)
+        ps_calls_leave(&state->calls, newest);
 }
 
 static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
@@ -259,26 +301,63 @@ static struct ps_connection *answer_with(struct netcat_state *state, struct ps_c
     return ps_stream_find(&state->stream, origin);
 }
 
-static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
+/* Answers each line of a call. Returns NULL: the connection is closed. */
+static struct ps_connection *answer_lines(struct netcat_state *state, struct ps_connection *connection,
+                                          uint32_t lines, bool failed)
+{
+    if (failed) {
+        for (; lines > 0 && connection != NULL; lines--)
+            connection = answer_with(state, connection, state->refused + state->mark_length,
+                                     state->refused_length - state->mark_length);
+        return connection;
+    }
+    while (state->plan->ack && lines > 0 && connection != NULL) {
+        uint32_t some = lines < OKS_AT_ONCE ? lines : OKS_AT_ONCE;
+        connection = answer_with(state, connection, state->oks, (size_t)some * state->ok_length);
+        lines -= some;
+    }
+    return connection;
+}
+
+/* Answers the connection's oldest calls, as many as are decided. */
+static void answer_in_turn(struct netcat_state *state, struct ps_connection *connection)
+{
+    struct ps_call *newest;
+    while (connection != NULL && (newest = newest_call(state, connection)) != NULL) {
+        struct ps_call *oldest = ps_calls_oldest(&state->calls, newest);
+        if (!ps_call_is_decided(oldest))
+            break;
+        uint32_t lines = oldest->serial;
+        bool failed = oldest->failed;
+        set_newest(connection, ps_calls_pop(&state->calls, newest));
+        ps_calls_end(&state->calls, oldest);
+        connection->owed--;
+        connection = answer_lines(state, connection, lines, failed);
+    }
+    if (connection != NULL)
+        ps_stream_settle(&state->stream, connection);
+}
+
+static void settle_batch(struct netcat_state *state, const struct ps_batch *batch, bool failed)
+{
+    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
+        struct ps_call *call = ps_calls_count_off(&state->calls, ticket);
+        if (call == NULL)
+            continue;
+        struct ps_connection *connection = ps_stream_find(&state->stream, call->connection);
+        call->failed = failed;
+        if (connection == NULL)
+            ps_calls_end(&state->calls, call);
+        else
+            answer_in_turn(state, connection);
+    }
+}
+
+static void accepted(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now)
 {
     (void)plan;
     (void)now;
-    struct netcat_state *state = state_;
-    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        uint32_t left = state->plan->ack ? ticket->events : 0;
-        struct ps_connection *connection = ps_stream_find(&state->stream, ticket->origin);
-        if (connection == NULL)
-            continue;
-        PS_ASSERT(connection->owed >= ticket->events);
-        connection->owed -= ticket->events;
-        while (left > 0 && connection != NULL) {
-            uint32_t some = left < OKS_AT_ONCE ? left : OKS_AT_ONCE;
-            connection = answer_with(state, connection, state->oks, (size_t)some * state->ok_length);
-            left -= some;
-        }
-        if (connection != NULL)
-            ps_stream_settle(&state->stream, connection);
-    }
+    settle_batch(state, batch, false);
 }
 
 static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
@@ -287,20 +366,12 @@ static void refused(const void *plan, void *state_, const struct ps_batch *batch
     (void)plan;
     (void)now;
     struct netcat_state *state = state_;
-    char text[300], encoded[PS_CHARSET_ENCODED_MAX(sizeof text)];
-    int length = snprintf(text, sizeof text, "FAILED: %.250s\n", reason);
+    char text[300];
     size_t encoded_length;
-    ps_transcoder_encode(&state->transcoder, text, (size_t)length, encoded, &encoded_length);
-    for (const struct ps_ticket *ticket = batch->tickets; ticket != NULL; ticket = ticket->next) {
-        struct ps_connection *connection = ps_stream_find(&state->stream, ticket->origin);
-        for (uint32_t i = 0; i < ticket->events && connection != NULL; i++) {
-            connection->owed--;
-            connection = answer_with(state, connection, encoded + state->mark_length,
-                                     encoded_length - state->mark_length);
-        }
-        if (connection != NULL)
-            ps_stream_settle(&state->stream, connection);
-    }
+    int length = snprintf(text, sizeof text, "FAILED: %.250s\n", reason);
+    ps_transcoder_encode(&state->transcoder, text, (size_t)length, state->refused, &encoded_length);
+    state->refused_length = (uint32_t)encoded_length;
+    settle_batch(state, batch, true);
 }
 
 /* ---- life ---- */
@@ -331,6 +402,7 @@ static void close_source(const void *plan, void *state_)
     (void)plan;
     struct netcat_state *state = state_;
     ps_stream_fini(&state->stream);
+    ps_calls_fini(&state->calls);
     ps_transcoder_close(&state->transcoder);
     free(state->oks);
 }
@@ -341,6 +413,7 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     struct netcat_state *state = state_;
     state->plan = plan;
     state->port = port;
+    ps_calls_init(&state->calls);
     const struct ps_stream_options stream = {
         .ops = &stream_ops,
         .owner = state,

@@ -89,3 +89,43 @@ struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticke
     call->left -= ticket->events;
     return call;
 }
+
+/* ---- in turn ---- */
+
+void ps_calls_push(struct ps_call *newest, struct ps_call *call)
+{
+    call->next = newest != NULL ? newest->next : call->index;
+    if (newest != NULL)
+        newest->next = call->index;
+}
+
+struct ps_call *ps_calls_oldest(struct ps_calls *calls, const struct ps_call *newest)
+{
+    return ps_calls_at(calls, newest->next);
+}
+
+struct ps_call *ps_calls_pop(struct ps_calls *calls, struct ps_call *newest)
+{
+    const struct ps_call *oldest = ps_calls_oldest(calls, newest);
+    if (oldest == newest)
+        return NULL;
+    newest->next = oldest->next;
+    return newest;
+}
+
+uint32_t ps_calls_leave(struct ps_calls *calls, struct ps_call *newest)
+{
+    uint32_t replies = 0;
+    newest->open = false;
+    struct ps_call *call = ps_calls_oldest(calls, newest);
+    for (bool last = false; !last;) {
+        struct ps_call *next = ps_calls_at(calls, call->next);
+        last = call == newest;
+        if (ps_call_is_decided(call)) {
+            replies += call->reply != NULL;
+            ps_calls_end(calls, call);
+        }
+        call = next;
+    }
+    return replies;
+}

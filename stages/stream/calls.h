@@ -55,3 +55,14 @@ struct ps_call *ps_calls_find(struct ps_calls *calls, uint64_t origin);
 /* Counts off the events of a ticket of a batch that is answered. Returns their call; NULL: it has ended, or the ticket has no
  * events. */
 struct ps_call *ps_calls_count_off(struct ps_calls *calls, const struct ps_ticket *ticket);
+
+/* ---- calls of a connection that are answered in turn: a ring through `next`, behind the newest comes the oldest ---- */
+
+/* Adds a call behind the newest one, which is NULL in an empty ring; the call is the newest then. */
+void ps_calls_push(struct ps_call *newest, struct ps_call *call);
+struct ps_call *ps_calls_oldest(struct ps_calls *calls, const struct ps_call *newest);
+/* Removes the oldest call. Returns the newest; NULL: the ring is empty. */
+struct ps_call *ps_calls_pop(struct ps_calls *calls, struct ps_call *newest);
+/* The connection is closed: ends those of its calls that are decided; the others end when they are. Returns how many of the
+ * ended ones had a reply. */
+uint32_t ps_calls_leave(struct ps_calls *calls, struct ps_call *newest);

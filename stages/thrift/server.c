@@ -67,9 +67,7 @@ static struct ps_call *begin_call(struct ps_thrift_server *server, struct ps_con
         return NULL;
     call->bits = (request->compact ? CALL_IS_COMPACT : 0) | request->round << CALL_ROUND_SHIFT |
                  request->method_index << CALL_METHOD_SHIFT;
-    call->next = newest != NULL ? newest->next : call->index;
-    if (newest != NULL)
-        newest->next = call->index;
+    ps_calls_push(newest, call);
     set_newest(connection, call);
     connection->owed++;
     return call;
@@ -134,13 +132,10 @@ static void answer_in_turn(struct ps_thrift_server *server, uint64_t origin)
         struct ps_call *newest;
         while ((newest = newest_call(server, connection)) != NULL &&
                length <= sizeof replies - PS_THRIFT_ANSWER_BYTES_MAX) {
-            struct ps_call *oldest = ps_calls_at(&server->calls, newest->next);
+            struct ps_call *oldest = ps_calls_oldest(&server->calls, newest);
             if (!ps_call_is_decided(oldest))
                 break;
-            if (oldest == newest)
-                set_newest(connection, NULL);
-            else
-                newest->next = oldest->next;
+            set_newest(connection, ps_calls_pop(&server->calls, newest));
             connection->owed--;
             length += put_answer(server, replies + length, oldest);
             end_call(server, oldest);
@@ -389,13 +384,5 @@ void ps_thrift_server_closed(struct ps_thrift_server *server, struct ps_connecti
     if (newest == NULL)
         return;
     set_newest(connection, NULL);
-    newest->open = false;
-    struct ps_call *call = ps_calls_at(&server->calls, newest->next);
-    for (bool last = false; !last;) {
-        struct ps_call *next = ps_calls_at(&server->calls, call->next);
-        last = call == newest;
-        if (ps_call_is_decided(call))
-            end_call(server, call); /* the others end when their events are decided */
-        call = next;
-    }
+    server->kept_count -= ps_calls_leave(&server->calls, newest);
 }

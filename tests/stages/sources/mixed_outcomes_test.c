@@ -1,4 +1,4 @@
-/* Sources that answer calls (avro, thrift, http) against a model: clients draw the sizes of their calls, how many they send
+/* Sources that answer calls (avro, thrift, http) or lines (netcat) against a model: clients draw the sizes of their calls, how many they send
  * without waiting, in which pieces, and when they hang up; channels draw the outcome of each batch and when it comes. A batch
  * that is refused because a channel is full is refused at once, also while older ones wait for their channel's promise; the
  * others get their outcome in order, as from the engine. Every call has exactly one answer, and is answered OK only if all of
@@ -43,6 +43,7 @@ struct protocol {
     const char *name;
     const struct ps_stage_ops *source;
     bool rounds;
+    bool lines; /* its calls have one event each, and several are sent at once */
     /* Appends call number `number` to what the client sends. */
     void (*send)(struct client *client, unsigned number);
     /* Reads an answer of what came. Returns its bytes, 0: not complete. *number: of its call, or UINT32_MAX: the next one. */
@@ -186,10 +187,31 @@ static size_t read_http(struct client *client, unsigned *number, bool *ok)
     return length;
 }
 
+/* ---- netcat ---- */
+
+static void send_netcat(struct client *client, unsigned number)
+{
+    char body[32];
+    append(client, body, body_of(body, number, 0));
+    append(client, "\n", 1);
+}
+
+static size_t read_netcat(struct client *client, unsigned *number, bool *ok)
+{
+    const char *end = memchr(client->in, '\n', client->in_length);
+    if (end == NULL)
+        return 0;
+    *number = UINT32_MAX;
+    *ok = end - client->in == 2 && memcmp(client->in, "OK", 2) == 0;
+    assert_true(*ok || memcmp(client->in, "FAILED: channel c1 is full\n", 27) == 0);
+    return (size_t)(end + 1 - client->in);
+}
+
 static const struct protocol protocols[] = {
-    {"avro", &ps_source_avro, false, send_avro, read_avro},
-    {"thrift", &ps_source_thrift, true, send_thrift, read_thrift},
-    {"http", &ps_source_http, false, send_http, read_http},
+    {.name = "avro", .source = &ps_source_avro, .send = send_avro, .read = read_avro},
+    {.name = "thrift", .source = &ps_source_thrift, .rounds = true, .send = send_thrift, .read = read_thrift},
+    {.name = "http", .source = &ps_source_http, .send = send_http, .read = read_http},
+    {.name = "netcat", .source = &ps_source_netcat, .lines = true, .send = send_netcat, .read = read_netcat},
 };
 
 /* ---- channels ---- */
@@ -285,8 +307,12 @@ static void begin_call(unsigned number)
     if (waits || client->failed)
         return;
     uint32_t events = draw(4) == 0 ? draw(EVENTS_MAX) : sizes[draw(PS_COUNT_OF(sizes))];
-    calls[call_count] = (struct call){.events = events, .client = number, .round = client->round};
-    protocol->send(client, call_count++);
+    uint32_t count = protocol->lines ? 1 + draw(20) : 1;
+    for (; count > 0 && call_count < CALLS_MAX; count--) {
+        calls[call_count] =
+            (struct call){.events = protocol->lines ? 1 : events, .client = number, .round = client->round};
+        protocol->send(client, call_count++);
+    }
 }
 
 static void write_some(struct client *client)
@@ -429,9 +455,15 @@ static void test_http(void **unused)
     run_protocol(&protocols[2]);
 }
 
+static void test_netcat(void **unused)
+{
+    (void)unused;
+    run_protocol(&protocols[3]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_avro), cmocka_unit_test(test_thrift),
-                                       cmocka_unit_test(test_http)};
+                                       cmocka_unit_test(test_http), cmocka_unit_test(test_netcat)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
