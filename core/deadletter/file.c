@@ -41,6 +41,8 @@ static enum ps_status directory_make(const char *path, struct ps_err *err)
     snprintf(parent, strlen(path) + 4, "%s/..", path);
     enum ps_status status = directory_sync(parent, err);
     free(parent);
+    if (status != PS_OK)
+        rmdir(path); /* the next try makes it, and syncs its name, again */
     return status;
 }
 
@@ -157,8 +159,8 @@ enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *
     }
     if (fdatasync(file->fd) != 0) { /* what the kernel has of it now is not known */
         fail(err, "sync", file->path);
-        close(file->fd);
-        file->fd = -1;
+        (void)!ftruncate(file->fd, (off_t)file->bytes);
+        file_close(file);
         return PS_FAIL;
     }
     file->bytes += bytes;

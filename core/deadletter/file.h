@@ -25,7 +25,7 @@ enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *dire
 void ps_letter_file_fini(struct ps_letter_file *file);
 
 /* Appends whole lines and syncs them. On failure nothing of them counts as written: the file is cut back to what was
- * synced or, after a failed sync, is not used any more; lines that are then in both files are there twice. `parts` is
- * changed. */
+ * synced and, after a failed sync, is not used any more; a file without a synced line is removed, so that a disk which cannot sync gets no file with
+ * each try. Lines that are in two files nevertheless are there twice. `parts` is changed. */
 enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *parts, size_t count,
                                      struct ps_now now, struct ps_err *err);

@@ -1,0 +1,211 @@
+/* The writer of dead letters while the system fails: each of its calls and allocations once, at every point of a small workload. A letter that is
+ * called written is in a file, whole; none is there more than twice; and the second failure is treated as the first one. */
+#include "core/deadletter/writer.h"
+#include "core/log.h"
+#include "tests/support/allocations.h"
+#include "tests/support/folder.h"
+#include "tests/support/system_calls.h"
+
+#include <glob.h>
+
+#define LETTERS 6U
+
+/* How often each letter is in the folder's files. A line that is not whole may only be the last one of its file. */
+static void count_letters(unsigned *times)
+{
+    char pattern[512], line[1024];
+    glob_t files;
+    memset(times, 0, LETTERS * sizeof *times);
+    snprintf(pattern, sizeof pattern, "%s/dead/*.jsonl", ps_test_folder());
+    if (glob(pattern, 0, NULL, &files) != 0)
+        return;
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        bool torn = false;
+        FILE *in = fopen(files.gl_pathv[i], "r");
+        assert_non_null(in);
+        while (fgets(line, sizeof line, in) != NULL) {
+            assert_false(torn);
+            const char *body = strstr(line, "\"body\":\"letter ");
+            torn = strchr(line, '\n') == NULL;
+            if (torn)
+                continue;
+            assert_non_null(body);
+            unsigned long number = strtoul(body + strlen("\"body\":\"letter "), NULL, 10);
+            assert_true(number < LETTERS);
+            times[number]++;
+        }
+        fclose(in);
+    }
+    globfree(&files);
+}
+
+static uint64_t put(struct ps_letterbox *box, unsigned number)
+{
+    char body[32];
+    int length = snprintf(body, sizeof body, "letter %u", number);
+    return ps_letterbox_put(box, &(struct ps_letter){.component = "sink k",
+                                                     .reason = {"test", "a test", 1},
+                                                     .bytes = body,
+                                                     .length = (size_t)length});
+}
+
+/* Counts down to the failure, which is `calls` or `allocations` from here. */
+static void fail_at(uint64_t call, uint64_t allocation, int error)
+{
+    ps_test_call_error = error;
+    ps_test_call_failed = NULL;
+    ps_test_call_fails = call;
+    ps_test_allocation_fails = allocation;
+}
+
+/* Whether the failure is still to come; ends it. */
+static bool is_pending(void)
+{
+    bool pending = ps_test_call_fails > 0 || ps_test_allocation_fails > 0;
+    ps_test_call_fails = ps_test_allocation_fails = 0;
+    return pending;
+}
+
+/* All letters, the box opened before or within the reach of the failure. Returns false when the failure did not come. */
+static bool run(uint64_t call, uint64_t allocation, int error, bool opened_before)
+{
+    unsigned times[LETTERS];
+    struct ps_err err = {0};
+    char directory[256];
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
+    struct ps_letters *letters = ps_letters_create(true);
+    struct ps_letterbox *box = NULL;
+    if (!opened_before)
+        fail_at(call, allocation, error);
+    for (unsigned tries = 0; box == NULL; tries++) {
+        assert_true(tries < 3);
+        box = ps_letterbox_open(letters, directory, "a", -1, &err);
+        assert_true(box != NULL || err.length > 0);
+    }
+    if (opened_before)
+        fail_at(call, allocation, error);
+    for (unsigned number = 0; number < LETTERS; number++) {
+        for (unsigned tries = 0; put(box, number) == 0; tries++)
+            assert_true(tries < 3);
+        for (unsigned tries = 0; ps_letterbox_written(box) <= number; tries++)
+            assert_true(tries < 3);
+        uint64_t left = ps_test_call_fails, left_allocations = ps_test_allocation_fails;
+        ps_test_call_fails = ps_test_allocation_fails = 0; /* not those of this test */
+        count_letters(times);
+        for (unsigned one = 0; one < LETTERS; one++) {
+            if (times[one] < (one <= number ? 1U : 0U) || times[one] > 2)
+                fail_msg("letter %u is there %u times after %u were written; %s failed", one, times[one],
+                         number + 1, ps_test_call_failed != NULL ? ps_test_call_failed : "an allocation");
+        }
+        ps_test_call_fails = left;
+        ps_test_allocation_fails = left_allocations;
+    }
+    bool pending = is_pending();
+    ps_letterbox_close(box);
+    ps_letters_destroy(letters);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    return !pending;
+}
+
+static void test_each_call_fails(void **unused)
+{
+    (void)unused;
+    static const int errors[] = {EIO, ENOSPC, EACCES};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        uint64_t nth = 1;
+        for (; run(nth, 0, errors[i], false); nth++)
+            ;
+        assert_in_range(nth, 10, 200);
+    }
+}
+
+/* Those of a letter: the engine ends the process when there is none while a stage is opened. */
+static void test_each_allocation_fails(void **unused)
+{
+    (void)unused;
+    uint64_t nth = 1;
+    for (; PS_TEST_ALLOCATIONS && run(0, nth, ENOMEM, true); nth++)
+        ;
+    assert_true(!PS_TEST_ALLOCATIONS || nth > LETTERS);
+}
+
+static size_t count_files(void)
+{
+    char pattern[512];
+    glob_t files;
+    snprintf(pattern, sizeof pattern, "%s/dead/*", ps_test_folder());
+    size_t count = glob(pattern, 0, NULL, &files) == 0 ? files.gl_pathc : 0;
+    globfree(&files);
+    return count;
+}
+
+/* The disk cannot sync for a long time, recovers, and fails again: the letters that wait leave no file each time, and the second failure
+ * costs as many calls and files as the first one. */
+static void test_fails_recovers_and_fails_again(void **unused)
+{
+    (void)unused;
+    unsigned times[LETTERS];
+    struct ps_err err = {0};
+    char directory[256];
+    uint64_t calls[2];
+    size_t files[2];
+    snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
+    struct ps_letters *letters = ps_letters_create(true);
+    struct ps_letterbox *box = ps_letterbox_open(letters, directory, "a", -1, &err);
+    assert_non_null(box);
+    assert_int_equal(put(box, 0), 1);
+    for (unsigned round = 0; round < 2; round++) {
+        uint64_t before = ps_test_call_count;
+        size_t files_before = count_files();
+        ps_test_call_error = EIO;
+        ps_test_call_broken = "fdatasync";
+        assert_int_equal(put(box, 1 + round), 2 + round);
+        for (unsigned tries = 0; tries < 20; tries++)
+            assert_int_equal(ps_letterbox_written(box), 1 + round);
+        ps_test_call_broken = NULL;
+        assert_int_equal(ps_letterbox_written(box), 2 + round);
+        calls[round] = ps_test_call_count - before;
+        files[round] = count_files() - files_before;
+    }
+    assert_int_equal(calls[0], calls[1]);
+    assert_int_equal(files[0], files[1]);
+    assert_in_range(files[0], 1, 2);
+    count_letters(times);
+    for (unsigned one = 0; one < 3; one++)
+        assert_in_range(times[one], 1, 2);
+    ps_letterbox_close(box);
+    ps_letters_destroy(letters);
+}
+
+/* A directory whose name could not be synced is made again by the next try. */
+static void test_directory_whose_name_is_not_synced(void **unused)
+{
+    (void)unused;
+    struct ps_err err = {0};
+    char directory[256];
+    snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());
+    struct ps_letters *letters = ps_letters_create(true);
+    ps_test_call_broken = "fsync";
+    assert_null(ps_letterbox_open(letters, directory, "a", -1, &err));
+    ps_test_call_broken = NULL;
+    assert_int_equal(access(directory, F_OK), -1);
+    struct ps_letterbox *box = ps_letterbox_open(letters, directory, "a", -1, &err);
+    assert_non_null(box);
+    ps_letterbox_close(box);
+    ps_letters_destroy(letters);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_call_fails),
+        cmocka_unit_test(test_each_allocation_fails),
+        cmocka_unit_test_setup_teardown(test_directory_whose_name_is_not_synced, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_fails_recovers_and_fails_again, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+    };
+    ps_log_set_level(PS_LOG_OFF);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

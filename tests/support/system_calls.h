@@ -1,0 +1,116 @@
+/* Counts this thread's calls of the file system, and can make one of them fail. One file of a test includes it: it defines the functions of libc
+ * below, so that the whole program uses them. A directory is opened and read by libc's own calls inside: those count as one. */
+#pragma once
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/base.h"
+
+static __thread uint64_t ps_test_call_count __attribute__((unused));
+/* Number of the call that fails, counted from the assignment: 1 = the next one, 0 = none. */
+static __thread uint64_t ps_test_call_fails __attribute__((unused));
+/* With which errno; ENOSPC of a write: half of it is written, and the next call fails. */
+static __thread int ps_test_call_error __attribute__((unused)) = EIO;
+/* Every call of this function fails; NULL: none does. */
+static __thread const char *ps_test_call_broken __attribute__((unused));
+/* The function that failed last. */
+static __thread const char *ps_test_call_failed __attribute__((unused));
+
+static inline bool ps_test_call_may(const char *name)
+{
+    ps_test_call_count++;
+    bool is_broken = ps_test_call_broken != NULL && strcmp(ps_test_call_broken, name) == 0;
+    if (!is_broken && (ps_test_call_fails == 0 || --ps_test_call_fails > 0))
+        return true;
+    ps_test_call_failed = name;
+    errno = ps_test_call_error;
+    return false;
+}
+
+/* libc's function. */
+#define PS_TEST_REAL(name)                                                                                   \
+    __extension__({                                                                                          \
+        static __typeof__(&name) real;                                                                       \
+        if (real == NULL) {                                                                                  \
+            void *found = dlsym(RTLD_NEXT, #name);                                                           \
+            memcpy(&real, &found, sizeof real);                                                              \
+        }                                                                                                    \
+        real;                                                                                                \
+    })
+
+#define PS_TEST_CALL(type, name, failure, parameters, arguments)                                             \
+    type name parameters                                                                                     \
+    {                                                                                                        \
+        return ps_test_call_may(#name) ? PS_TEST_REAL(name) arguments : (failure);                           \
+    }
+
+PS_TEST_CALL(int, mkdir, -1, (const char *path, mode_t mode), (path, mode))
+PS_TEST_CALL(int, rename, -1, (const char *from, const char *to), (from, to))
+PS_TEST_CALL(int, renameat2, -1, (int at, const char *from, int to_at, const char *to, unsigned flags),
+             (at, from, to_at, to, flags))
+PS_TEST_CALL(int, unlink, -1, (const char *path), (path))
+PS_TEST_CALL(int, access, -1, (const char *path, int mode), (path, mode))
+PS_TEST_CALL(int, stat, -1, (const char *restrict path, struct stat *restrict status), (path, status))
+PS_TEST_CALL(int, lstat, -1, (const char *restrict path, struct stat *restrict status), (path, status))
+PS_TEST_CALL(int, fstat, -1, (int fd, struct stat *status), (fd, status))
+PS_TEST_CALL(int, fsync, -1, (int fd), (fd))
+PS_TEST_CALL(int, fdatasync, -1, (int fd), (fd))
+PS_TEST_CALL(int, ftruncate, -1, (int fd, off_t length), (fd, length))
+PS_TEST_CALL(ssize_t, pread, -1, (int fd, void *to, size_t length, off_t offset), (fd, to, length, offset))
+PS_TEST_CALL(DIR *, opendir, NULL, (const char *path), (path))
+PS_TEST_CALL(struct dirent *, readdir, NULL, (DIR * directory), (directory))
+
+int open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return ps_test_call_may("open") ? PS_TEST_REAL(openat)(AT_FDCWD, path, flags, mode) : -1;
+}
+
+int __open_2(const char *path, int flags);
+int __open_2(const char *path,
+             int flags) /* what `open` is without a mode, when libc checks that there is one */
+{
+    return open(path, flags);
+}
+
+/* It closes in any case, as Linux does. */
+int close(int fd)
+{
+    bool may = ps_test_call_may("close");
+    int error = errno, result = PS_TEST_REAL(close)(fd);
+    if (may)
+        return result;
+    errno = error;
+    return -1;
+}
+
+ssize_t write(int fd, const void *bytes, size_t length)
+{
+    if (ps_test_call_may("write"))
+        return PS_TEST_REAL(write)(fd, bytes, length);
+    if (ps_test_call_error != ENOSPC || length < 2)
+        return -1;
+    ps_test_call_fails = ps_test_call_broken == NULL;
+    return PS_TEST_REAL(write)(fd, bytes, length / 2);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    if (ps_test_call_may("writev"))
+        return PS_TEST_REAL(writev)(fd, parts, count);
+    if (ps_test_call_error != ENOSPC || count < 1 || parts[0].iov_len < 2)
+        return -1;
+    ps_test_call_fails = ps_test_call_broken == NULL;
+    return PS_TEST_REAL(write)(fd, parts[0].iov_base, parts[0].iov_len / 2);
+}
