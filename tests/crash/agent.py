@@ -4,7 +4,11 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from patience import patient_s
 
 PENSTOCK = os.environ.get("PENSTOCK", "build/debug/penstock")
 TOOLS = os.environ.get("PENSTOCK_TOOLS", os.path.join(os.path.dirname(PENSTOCK), "tests"))
@@ -84,15 +88,15 @@ class Agent:
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return log.read()
 
-    def await_text(self, pattern, limit_s=30):
+    def await_text(self, pattern, limit_s=60):
         """Returns the match, or None if the process ended before it wrote that."""
-        until = time.monotonic() + limit_s
+        until = patient_s() + limit_s
         while True:
             runs = self.runs()
             match = re.search(pattern, self.text())
             if match or not runs:
                 return match
-            if time.monotonic() > until:
+            if patient_s() > until:
                 raise TimeoutError(f"{self.log}: no {pattern!r} in {limit_s} s")
             time.sleep(0.003)
 
@@ -104,7 +108,7 @@ class Agent:
         if self.runs():
             self.process.send_signal(number)
 
-    def wait(self, limit_s=60):
+    def wait(self, limit_s=240):
         try:
             self.process.wait(limit_s)
         except subprocess.TimeoutExpired:

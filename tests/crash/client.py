@@ -125,7 +125,7 @@ class Sender(threading.Thread):
         for connection in self.connections:
             connection.close()
 
-    def finish(self, limit_s=30):
+    def finish(self, limit_s=120):
         """Nothing more is sent; waits for the answers. Returns whether they came."""
         self.stopping = True
         self.join(limit_s)

@@ -108,7 +108,7 @@ class Machine:
             log.seek(self.begin)
             return b"starts agent" in log.read()
 
-    def await_end(self, number, limit_s=120):
+    def await_end(self, number, limit_s=300):
         code = self.process.wait(limit_s)
         good = code == -signal.SIGKILL if number == signal.SIGKILL else code == 0 or (code == -signal.SIGTERM and not self._takes_signals())
         if not good:

@@ -50,7 +50,7 @@ start_agent
 python3 - "$port" >"$work/answers" <<'END'
 import socket, sys
 with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
-    connection.settimeout(60)
+    connection.settimeout(300)
     connection.sendall(b"".join(b"%06d %s\n" % (n, b"x" * 100) for n in range(1, 20001)))
     answers = connection.makefile("rb")
     for _ in range(20000):

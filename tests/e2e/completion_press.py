@@ -8,6 +8,9 @@ import select
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+from patience import patient_s
+
 shell, script, line = sys.argv[1:]
 SET_UP = {
     'bash': 'bind "set bell-style none"; source "%s"\n',
@@ -23,11 +26,13 @@ if child == 0:
     os.execvp(shell, ARGUMENTS[shell])
 
 
-def read_until(mark, seconds=20):
-    seen, end = '', time.monotonic() + seconds
+def read_until(mark, seconds=60):
+    seen, end = '', patient_s() + seconds
     while mark not in seen:
-        if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
-            sys.exit(f'{shell}: no {mark!r} in {seen!r}')
+        if not select.select([terminal], [], [], 1)[0]:
+            if patient_s() > end:
+                sys.exit(f'{shell}: no {mark!r} in {seen!r}')
+            continue
         seen += os.read(terminal, 4096).decode(errors='replace')
     return seen
 

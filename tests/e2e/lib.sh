@@ -33,14 +33,18 @@ has() { # PROGRAM PART: whether the program is there; if not, ./test.sh counts P
     return 1
 }
 
-await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 60 s
-    local what=$1 i
+# shellcheck source=tests/support/patience.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
+await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 60 s of the patient clock
+    local what=$1 end_cs
     shift
-    for ((i = 0; i < 600; i++)); do
-        "$@" && return
+    patient_clock
+    end_cs=$((patient_cs + 6000))
+    until "$@"; do
+        patient_clock
+        ((patient_cs < end_cs)) || fail "$what"
         sleep 0.1
     done
-    fail "$what"
 }
 
 # shellcheck source=tests/support/ports.sh
@@ -94,7 +98,7 @@ send_numbers() { # FROM TO: sends these, one line each, and prints the answers
 import socket, sys
 port, first, last = map(int, sys.argv[1:])
 with socket.create_connection(("127.0.0.1", port)) as connection:
-    connection.settimeout(60)
+    connection.settimeout(300)
     connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
     answers = connection.makefile("rb")
     for _ in range(first, last + 1):

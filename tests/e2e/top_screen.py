@@ -12,6 +12,9 @@ import sys
 import termios
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+from patience import patient_s
+
 penstock, address = sys.argv[1:]
 
 
@@ -36,10 +39,12 @@ def start(*options, **environment):
 
 
 def read_until(terminal, pattern, seconds=60):
-    seen, end = '', time.monotonic() + seconds
+    seen, end = '', patient_s() + seconds
     while not re.search(pattern, seen, re.S):
-        if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
-            sys.exit(f'no {pattern!r} in {seen[-3000:]!r}')
+        if not select.select([terminal], [], [], 1)[0]:
+            if patient_s() > end:
+                sys.exit(f'no {pattern!r} in {seen[-3000:]!r}')
+            continue
         try:
             seen += os.read(terminal, 65536).decode()
         except OSError:
@@ -66,8 +71,8 @@ SCREEN = r'\033\[H(?:(?!\033\[H).)*?\033\[J'  # one drawing
 
 def screen_that(terminal, is_right, problem):
     """Waits for a drawing that is right: one that was made before may come first."""
-    end, drawn = time.monotonic() + 60, []
-    while time.monotonic() < end:
+    end, drawn = patient_s() + 60, []
+    while patient_s() < end:
         if not select.select([terminal], [], [], 1)[0]:
             continue
         drawn = lines(re.findall(SCREEN, read_until(terminal, SCREEN), re.S)[-1])

@@ -42,11 +42,16 @@ fail() {
 }
 step_began=$SECONDS
 step() { echo "[$((SECONDS - step_began)) s] $*"; }
-await() { # SECONDS COMMAND...
-    local deadline=$((SECONDS + ($1 < 60 ? 60 : $1))) # a busy machine takes its time
+# shellcheck source=tests/support/patience.sh
+source "$PENSTOCK_SOURCE/tests/support/patience.sh"
+await() { # SECONDS COMMAND...: by the patient clock
+    local end_cs
+    patient_clock
+    end_cs=$((patient_cs + 100 * ($1 < 60 ? 60 : $1)))
     shift
     until "$@"; do
-        ((SECONDS < deadline)) || return 1
+        patient_clock
+        ((patient_cs < end_cs)) || return 1
         sleep 0.2
     done
 }

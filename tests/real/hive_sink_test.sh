@@ -16,11 +16,14 @@ metrics=$((port + 1))
 agent=
 finish_more() { [[ ! $agent ]] || kill -KILL "$agent" 2>/dev/null || true; }
 awaits() { # WHAT COMMAND...: while the agent runs
-    local what=$1 deadline=$((SECONDS + 240))
+    local what=$1 end_cs
     shift
+    patient_clock
+    end_cs=$((patient_cs + 24000))
     until "$@"; do
         kill -0 "$agent" 2>/dev/null || fail "the agent has ended; awaited: $what"
-        ((SECONDS < deadline)) || fail "awaited in vain: $what"
+        patient_clock
+        ((patient_cs < end_cs)) || fail "awaited in vain: $what"
         sleep 0.05
     done
 }

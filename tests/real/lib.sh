@@ -56,11 +56,16 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS, at least 60
-    local deadline=$((SECONDS + ($1 < 60 ? 60 : $1))) # a busy machine takes its time
+# shellcheck source=tests/support/patience.sh
+source "$PENSTOCK_SOURCE/tests/support/patience.sh"
+await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS of the patient clock, at least 60
+    local end_cs
+    patient_clock
+    end_cs=$((patient_cs + 100 * ($1 < 60 ? 60 : $1)))
     shift
     until "$@"; do
-        ((SECONDS < deadline)) || return 1
+        patient_clock
+        ((patient_cs < end_cs)) || return 1
         sleep 0.1
     done
 }

@@ -29,8 +29,8 @@ static void test_all_are_here(void **unused)
 /* The mock cluster is in this process, and closes its end of a connection a little later than the source. */
 static void assert_open_fds(unsigned expected)
 {
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (ps_test_open_fds() > expected && ps_clock_now().mono_ns < until)
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_open_fds() > expected && ps_test_patient_ns() < until)
         usleep(1000);
     assert_in_range(ps_test_open_fds(), 1, expected);
 }
@@ -59,10 +59,10 @@ static void end(const struct ps_test_source_adapter *adapter)
 static void take_all(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
                      unsigned count, unsigned small)
 {
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     unsigned sent = 0, seen = 0;
     while (seen < count) {
-        if (ps_clock_now().mono_ns > until)
+        if (ps_test_patient_ns() > until)
             fail_msg("%s: %u events came, not %u", adapter->ops->name, seen, count);
         for (unsigned burst = 0; adapter->send != NULL && sent < count && burst < 100; burst++)
             adapter->send(sent++);
@@ -115,10 +115,10 @@ static void assert_idle(const struct ps_test_source_adapter *adapter, struct ps_
 
 static void drain(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     const struct ps_source_ops *ops = stage->ops->source;
     while (ops->drain != NULL && !ops->drain(stage->plan, stage->state, &stage->now)) {
-        assert_true(ps_clock_now().mono_ns < until);
+        assert_true(ps_test_patient_ns() < until);
         (void)ps_test_source_work(stage);
         ps_test_stage_pass_ms(stage, adapter->joins ? 1 : 10);
         usleep(1000);
@@ -159,10 +159,10 @@ static void test_life(void **unused)
 /* Works, a clock tick each millisecond, until so many events more have come. */
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     size_t before = stage->event_count; /* a source whose client waits for an answer has its batch closed */
     while (stage->event_count - before + (stage->batch != NULL ? stage->batch->count : 0) < count) {
-        if (ps_clock_now().mono_ns > until)
+        if (ps_test_patient_ns() > until)
             fail_msg("%s: not %u events came", stage->ops->name, count);
         (void)ps_test_source_work(stage);
         ps_test_stage_pass_ms(stage, 1);
@@ -199,9 +199,9 @@ static void test_drain_under_way(void **unused)
         for (unsigned number = 0; adapter->send != NULL && number < EVENTS; number++)
             adapter->send(number);
         fill_batch(&stage, 1);
-        uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
         while (ops->drain != NULL && !ops->drain(stage.plan, stage.state, &stage.now)) {
-            assert_true(ps_clock_now().mono_ns < until);
+            assert_true(ps_test_patient_ns() < until);
             (void)ps_test_source_work(&stage);
             ps_test_source_close_batch(&stage);
             ps_test_stage_pass_ms(&stage, 1);

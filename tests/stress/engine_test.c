@@ -52,9 +52,9 @@ static void wait_home(struct ps_agent *agent, const struct flow *flow)
     unsigned open = 0;
     for (unsigned i = 0; i < flow->source_count; i++)
         open += flow->sources[i].instances;
-    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
     while (ps_engine_batches_out(agent->engine) > open) {
-        if (ps_clock_now().mono_ns > until_ns)
+        if (ps_test_patient_ns() > until_ns)
             fail_msg("%llu batches do not come home",
                      (unsigned long long)ps_engine_batches_out(agent->engine));
         sleep_ms(1);
@@ -110,9 +110,9 @@ static void run(struct flow *flow, bool reloads, uint64_t *random)
 {
     flow_init(flow);
     struct ps_agent *agent = start(flow);
-    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
     while (!flow_is_made(flow)) {
-        if (ps_clock_now().mono_ns > until_ns)
+        if (ps_test_patient_ns() > until_ns)
             fail_msg("the run does not end (seed %llu)", (unsigned long long)flow->seed);
         sleep_ms(2);
         if (reloads)
@@ -199,9 +199,9 @@ static void test_stages_fail(void **state)
         }
         __atomic_store_n(&flow.chances.fail, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&flow.chances.troubled, 0, __ATOMIC_RELAXED);
-        uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+        uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
         while (!flow_is_made(&flow)) {
-            if (ps_clock_now().mono_ns > until_ns)
+            if (ps_test_patient_ns() > until_ns)
                 fail_msg("the run does not end (seed %llu)", (unsigned long long)flow.seed);
             sleep_ms(2);
         }
@@ -305,18 +305,18 @@ static void test_channels_change_type(void **state)
         for (unsigned i = 0; i < flow.sink_count; i++)
             __atomic_store_n(&flow.sinks[i].dead, false, __ATOMIC_RELAXED);
         enum ps_status status;
-        uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+        uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
         do {
             flow.options.reload_timeout_ms = 1 + (int64_t)(ps_test_random(&random) % 20);
             spec = flow_spec(&flow);
             for (unsigned i = 0; i < flow.channel_count; i++)
                 spec->channels[i].stage.ops = &other;
             status = ps_agent_reload(agent, spec, &machine, &err);
-        } while (status != PS_OK && ps_clock_now().mono_ns < until_ns);
+        } while (status != PS_OK && ps_test_patient_ns() < until_ns);
         assert_int_equal(status, PS_OK);
         assert_string_equal(agent->reload_failure, "");
         assert_ptr_equal(ps_agent_plan(agent)->channels[0].spec->stage.ops, &other);
-        while (!flow_is_made(&flow) && ps_clock_now().mono_ns < until_ns)
+        while (!flow_is_made(&flow) && ps_test_patient_ns() < until_ns)
             sleep_ms(2);
         assert_true(flow_is_made(&flow));
         wait_home(agent, &flow);

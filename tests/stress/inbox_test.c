@@ -99,7 +99,7 @@ static void *work(void *argument)
         }
         if (worker->came_home + worker->served == before)
             sched_yield(); /* fewer CPUs than threads */
-        if (turn % 1024 == 0 && ps_clock_now().mono_ns > test->until_ns)
+        if (turn % 1024 == 0 && ps_test_patient_ns() > test->until_ns)
             break; /* run says how many are missing */
     }
     return NULL;
@@ -110,8 +110,7 @@ static void run(unsigned workers, unsigned items)
     static struct test test;
     pthread_t threads[WORKERS_MAX];
     uint64_t seed = ps_test_seed();
-    test =
-        (struct test){.workers = workers, .items = items, .until_ns = ps_clock_now().mono_ns + PATIENCE_NS};
+    test = (struct test){.workers = workers, .items = items, .until_ns = ps_test_patient_ns() + PATIENCE_NS};
     for (unsigned i = 0; i < workers; i++) {
         test.worker[i].test = &test;
         test.worker[i].number = i;

@@ -67,7 +67,7 @@ static void *produce(void *argument)
             side->pushed++;
         else
             sched_yield();
-        if (turn % 1024 == 0 && ps_clock_now().mono_ns > test->until_ns)
+        if (turn % 1024 == 0 && ps_test_patient_ns() > test->until_ns)
             break; /* run says how many were pushed */
     }
     __atomic_fetch_add(&test->done, 1, __ATOMIC_RELEASE);
@@ -101,7 +101,7 @@ static void run(struct test *test)
     struct side producers[SIDES_MAX], consumers[SIDES_MAX];
     pthread_t threads[2 * SIDES_MAX];
     unsigned count = 0;
-    test->until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    test->until_ns = ps_test_patient_ns() + PATIENCE_NS;
     for (unsigned i = 0; i < test->producers; i++) {
         test->items[i] = calloc(test->count, sizeof *test->items[i]);
         assert_non_null(test->items[i]);

@@ -252,8 +252,8 @@ static unsigned read_tail_position(void)
 /* The source's thread writes the file a little later. */
 static unsigned tail_position(void)
 {
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (read_tail_position() < ps_test_source_delivered && ps_clock_now().mono_ns < until)
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (read_tail_position() < ps_test_source_delivered && ps_test_patient_ns() < until)
         usleep(1000);
     return read_tail_position();
 }

@@ -80,8 +80,8 @@ static unsigned count_done(void)
 
 unsigned ps_test_spool_position(void)
 {
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (count_done() < ps_test_source_delivered && ps_clock_now().mono_ns < until)
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (count_done() < ps_test_source_delivered && ps_test_patient_ns() < until)
         usleep(1000);
     return count_done();
 }

@@ -204,11 +204,11 @@ void ps_test_lane_turn(struct ps_lane *lane, int timeout_ms)
 bool ps_test_lane_run(struct ps_lane *lane, unsigned patience_ms, bool (*done)(void *argument),
                       void *argument)
 {
-    uint64_t deadline = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t deadline = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     for (;;) {
         if (done != NULL ? done(argument) : lane->outstanding == 0)
             return true;
-        if (ps_clock_now().mono_ns >= deadline)
+        if (ps_test_wait_ns(patience_ms) >= deadline)
             return false;
         ps_test_lane_turn(lane, 5);
     }
@@ -217,14 +217,14 @@ bool ps_test_lane_run(struct ps_lane *lane, unsigned patience_ms, bool (*done)(v
 bool ps_test_lane_send(struct ps_lane *lane, uint64_t events, uint32_t per_block,
                        struct ps_test_event_size size, unsigned patience_ms)
 {
-    uint64_t deadline = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t deadline = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     uint64_t end = lane->given + events;
     while (lane->given < end || lane->outstanding > 0) {
         while (lane->given < end && ps_test_lane_has_room(lane)) {
             uint64_t left = end - lane->given;
             ps_test_lane_give(lane, left < per_block ? (uint32_t)left : per_block, size);
         }
-        if (ps_clock_now().mono_ns >= deadline)
+        if (ps_test_wait_ns(patience_ms) >= deadline)
             return false;
         ps_test_lane_turn(lane, 5);
     }
@@ -233,9 +233,9 @@ bool ps_test_lane_send(struct ps_lane *lane, uint64_t events, uint32_t per_block
 
 bool ps_test_lane_finish(struct ps_lane *lane, unsigned patience_ms)
 {
-    uint64_t deadline = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t deadline = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     while (!lane->ops->finish(lane->state, ps_clock_now().mono_ns)) {
-        if (ps_clock_now().mono_ns >= deadline)
+        if (ps_test_wait_ns(patience_ms) >= deadline)
             return false;
         ps_test_lane_turn(lane, 5);
     }

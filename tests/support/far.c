@@ -88,9 +88,9 @@ static void read_once(struct ps_test_far *far, int timeout_ms)
 
 void ps_test_far_collect(struct ps_test_far *far, size_t count)
 {
-    uint64_t end_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t end_ns = ps_test_patient_ns() + PATIENCE_NS;
     while (!far->ended && far->count < count) {
-        if (ps_clock_now().mono_ns > end_ns)
+        if (ps_test_patient_ns() > end_ns)
             fail_msg("%s: %zu records instead of %zu", far->url.text, far->count, count);
         read_once(far, 20);
     }

@@ -71,11 +71,11 @@ char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsign
 {
     char *text = ps_arena_alloc(stage->arena, length + 1);
     size_t used = 0;
-    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t until = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     *closed = false;
     /* A short wait, for what should not come, has some rounds too: the thread may have slept all that time. */
-    for (unsigned round = 0; used < length && !*closed && (round < 20 || ps_clock_now().mono_ns < until);
-         round++) {
+    for (unsigned round = 0;
+         used < length && !*closed && (round < 20 || ps_test_wait_ns(patience_ms) < until); round++) {
         ps_test_source_work(stage);
         ps_test_source_close_batch(stage);
         ssize_t n = recv(fd, text + used, length - used, MSG_DONTWAIT);

@@ -455,10 +455,10 @@ uint64_t ps_test_sink_tick(struct ps_test_stage *stage)
 struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage)
 {
     struct ps_lease *back = NULL;
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (stage->ops->sink->recall != NULL &&
            !stage->ops->sink->recall(stage->plan, stage->state, &back, &stage->now)) {
-        if (ps_clock_now().mono_ns > until)
+        if (ps_test_patient_ns() > until)
             fail_msg("recall did not end");
         ps_test_stage_pass_ms(stage, 1);
         usleep(1000);
@@ -469,12 +469,12 @@ struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage)
 
 void ps_test_sink_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms)
 {
-    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t until = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     while (stage->done_count < count) {
         ps_test_sink_tick(stage);
         if (stage->done_count >= count)
             break;
-        if (ps_clock_now().mono_ns > until)
+        if (ps_test_wait_ns(patience_ms) > until)
             fail_msg("%zu leases were done in %u ms, expected %zu", stage->done_count, patience_ms, count);
         struct ps_now before = ps_clock_now();
         usleep(1000);

@@ -115,10 +115,10 @@ static void work_and_close(struct ps_test_stage *stage)
 
 void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned patience_ms)
 {
-    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t until = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     while (stage->event_count < count) {
         work_and_close(stage);
-        if (stage->event_count < count && ps_clock_now().mono_ns > until)
+        if (stage->event_count < count && ps_test_wait_ns(patience_ms) > until)
             fail_msg("%zu events arrived in %u ms, expected %zu", stage->event_count, patience_ms, count);
     }
 }

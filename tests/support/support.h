@@ -10,9 +10,17 @@
 
 #include <cmocka.h>
 
-/* How long a test waits for what comes at once on an idle machine. Only a test that fails waits so long; a shorter limit fails on a busy
- * machine. Less than the time limits of ctest. */
+/* How long a test waits for what comes at once on an idle machine, by ps_test_patient_ns(). Only a test that fails waits so long. */
 #define PS_TEST_PATIENCE_MS 60000U
+
+/* Returns a clock for waits that end when nothing happens any more: it counts the time in which the machine was idle, and an eighth of the rest. As
+ * long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of
+ * PS_TEST_PATIENCE_MS then lasts up to eight minutes, less than the time limits of ctest. tests/support/patience.sh is the same for scripts. */
+uint64_t ps_test_patient_ns(void);
+
+/* Returns the clock for a wait of this length: a wait of ten seconds and more is for what must come, by ps_test_patient_ns(); a shorter one is for
+ * what must not come, by the real clock. */
+uint64_t ps_test_wait_ns(unsigned patience_ms);
 
 /* Ends the calling test as skipped, for this reason (a text). ./test.sh counts the line and prints it at the end of a run, as it does for a
  * test whose whole program was skipped. Use it in place of cmocka's skip(), which gives no reason. */

@@ -116,10 +116,10 @@ bool ps_test_verify_there(void)
 /* Reads until its output contains `part`; returns false if it ended before. */
 static bool read_until(struct ps_test_verify *verify, const char *part)
 {
-    uint64_t end_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t end_ns = ps_test_patient_ns() + PATIENCE_NS;
     while (part == NULL || strstr(verify->text, part) == NULL) {
         struct pollfd wait = {.fd = verify->output, .events = POLLIN};
-        if (ps_clock_now().mono_ns > end_ns)
+        if (ps_test_patient_ns() > end_ns)
             fail_msg("verify does not end; it printed: %s", verify->text);
         if (poll(&wait, 1, 1000) == 0)
             continue;

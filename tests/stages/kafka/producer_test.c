@@ -45,8 +45,8 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
 static void poll_reports(struct ps_kafka_producer *producer, unsigned count, unsigned patience_ms)
 {
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice};
-    for (uint64_t until_ns = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
-         reported.count < count && ps_clock_now().mono_ns < until_ns;) {
+    for (uint64_t until_ns = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
+         reported.count < count && ps_test_wait_ns(patience_ms) < until_ns;) {
         engine->poll(producer, &listener, 10000);
         usleep(1000);
     }

@@ -52,9 +52,9 @@ static unsigned written(void)
 /* The rules that write `number` are the ones at work, soon. */
 static void becomes(unsigned number)
 {
-    uint64_t until_ns = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (written() != number) {
-        if (ps_clock_now().mono_ns > until_ns)
+        if (ps_test_patient_ns() > until_ns)
             fail_msg("rules %u are at work, not %u", written(), number);
         usleep(1000);
     }
@@ -386,9 +386,9 @@ static struct ps_rules_live *live_create(const char *path)
 static void wait_generation(struct ps_rules_live *live, uint64_t generation)
 {
     struct ps_rules_live_state now;
-    uint64_t until_ns = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     for (ps_rules_live_look(live, &now); now.generation != generation; ps_rules_live_look(live, &now)) {
-        if (ps_clock_now().mono_ns > until_ns)
+        if (ps_test_patient_ns() > until_ns)
             fail_msg("generation %llu, not %llu", (unsigned long long)now.generation,
                      (unsigned long long)generation);
         usleep(1000);

@@ -42,8 +42,8 @@ static void follow(const char *name)
 static void touched(void)
 {
     struct pollfd ready = {.fd = ps_rules_watch_fd(watch), .events = POLLIN};
-    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_MS * PS_NS_PER_MS;
-    while (ps_clock_now().mono_ns < until_ns) {
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_patient_ns() < until_ns) {
         if (poll(&ready, 1, 100) > 0 && ps_rules_watch_touched(watch))
             return;
     }

@@ -92,9 +92,9 @@ static void test_many_lines(void **unused)
     start(&stage, PS_KEYS("command", "seq 1 200000"));
     size_t next = 1;
     char expected[24];
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (next <= 200000) {
-        assert_true(ps_clock_now().mono_ns < until);
+        assert_true(ps_test_patient_ns() < until);
         (void)ps_test_source_work(&stage);
         if (stage.batch != NULL && stage.batch->count > 0 && next % 3 == 0)
             ps_test_source_close_batch(&stage);
@@ -246,14 +246,14 @@ static int log_begin(char *path)
 static void await_exit(struct ps_test_stage *stage, size_t count, const char *path)
 {
     static char text[65536];
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     do {
         ps_test_source_settle(stage, count, 10);
         FILE *file = fopen(path, "r");
         assert_non_null(file);
         text[fread(text, 1, sizeof text - 1, file)] = '\0';
         fclose(file);
-    } while (strstr(text, " exited with ") == NULL && ps_clock_now().mono_ns < until);
+    } while (strstr(text, " exited with ") == NULL && ps_test_patient_ns() < until);
 }
 
 /* Reads what was logged to the file since and removes it. */
@@ -278,10 +278,10 @@ static void test_drain(void **unused)
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "restart", "true", "command",
                           "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done"));
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         (void)ps_test_source_work(&stage);
-        assert_true(ps_clock_now().mono_ns < until);
+        assert_true(ps_test_patient_ns() < until);
     }
     ps_test_source_close_batch(&stage);
     assert_int_equal(stage.event_count, 2);

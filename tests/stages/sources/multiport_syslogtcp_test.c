@@ -1,4 +1,5 @@
 #include "tests/support/net.h"
+#include "tests/support/port.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -8,27 +9,11 @@
 
 extern const struct ps_stage_ops ps_source_multiport_syslogtcp;
 
-/* Two ports that were free shortly before. */
-static void free_ports(unsigned *one, unsigned *two)
-{
-    struct ps_address bound;
-    struct ps_err err = {.length = 0};
-    const struct ps_bind_options any = {.host = "127.0.0.1"};
-    int first = ps_address_bind(&any, &bound, &err);
-    *one = ps_address_port(&bound);
-    int second = ps_address_bind(&any, &bound, &err);
-    *two = ps_address_port(&bound);
-    assert_true(first >= 0 && second >= 0);
-    close(first);
-    close(second);
-}
-
 static void test_ports_and_charsets(void **unused)
 {
     (void)unused;
-    unsigned one, two;
+    unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
     char ports[32], key[32], first[8], second[8];
-    free_ports(&one, &two);
     snprintf(ports, sizeof ports, "%u  %u", one, two);
     snprintf(key, sizeof key, "charset.port.%u", two);
     snprintf(first, sizeof first, "%u", one);
@@ -86,9 +71,8 @@ static void test_odd_lines(void **unused)
 static void test_one_port_taken(void **unused)
 {
     (void)unused;
-    unsigned one, two;
+    unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
     char ports[32];
-    free_ports(&one, &two);
     snprintf(ports, sizeof ports, "%u %u", one, two);
     struct ps_address bound;
     struct ps_err err = {.length = 0};
@@ -118,9 +102,8 @@ static void test_one_port_taken(void **unused)
 static void test_drain_binds_nothing(void **unused)
 {
     (void)unused;
-    unsigned one, two;
+    unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
     char ports[32];
-    free_ports(&one, &two);
     snprintf(ports, sizeof ports, "%u %u", one, two);
     struct ps_address bound;
     struct ps_err err = {.length = 0};

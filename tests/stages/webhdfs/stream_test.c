@@ -84,8 +84,8 @@ static void begin(void)
 /* Turns until the server has had `count` requests. */
 static void await_request(struct ps_test_webhdfs *of, size_t count)
 {
-    uint64_t until_ns = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    for (size_t at = 0; at < count && ps_clock_now().mono_ns < until_ns;) {
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (size_t at = 0; at < count && ps_test_patient_ns() < until_ns;) {
         ps_test_webhdfs_turn(&client);
         pthread_mutex_lock(&of->peer.mutex);
         at = of->at;
@@ -195,8 +195,8 @@ static void test_much_without_flush(void **unused)
     play(NULL, NULL);
     for (unsigned i = 0; i < 5; i++)
         assert_true(ps_file_write(stream, bytes, sizeof bytes));
-    uint64_t until_ns = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-    while (client.filesystem->held_bytes > 0 && ps_clock_now().mono_ns < until_ns)
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (client.filesystem->held_bytes > 0 && ps_test_patient_ns() < until_ns)
         ps_test_webhdfs_turn(&client);
     assert_int_equal(stream->acknowledged_bytes, 4 + 5 * sizeof bytes);
     close_stream();

@@ -134,8 +134,8 @@ void ps_test_member_cycle(struct ps_test_member *member)
 bool ps_test_member_drain(struct ps_test_member *member, unsigned patience_ms)
 {
     struct ps_test_stage *stage = &member->stage;
-    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
-    while (ps_clock_now().mono_ns < until) {
+    uint64_t until = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
+    while (ps_test_wait_ns(patience_ms) < until) {
         ps_test_member_cycle(member);
         if (stage->ops->source->drain(stage->plan, stage->state, &stage->now))
             return true;
@@ -155,8 +155,8 @@ static size_t total(struct ps_test_member *const *members, size_t member_count)
 size_t ps_test_members_run(struct ps_test_member *const *members, size_t member_count, size_t count,
                            unsigned patience_ms)
 {
-    uint64_t until = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
-    while (total(members, member_count) < count && ps_clock_now().mono_ns < until) {
+    uint64_t until = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
+    while (total(members, member_count) < count && ps_test_wait_ns(patience_ms) < until) {
         size_t before = total(members, member_count);
         for (size_t i = 0; i < member_count; i++)
             ps_test_member_cycle(members[i]);

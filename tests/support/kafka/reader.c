@@ -91,9 +91,9 @@ struct ps_test_records ps_test_records_read(const char *bootstrap, const char *t
 
     bool ended[1024] = {false};
     int ended_count = 0;
-    uint64_t deadline_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t deadline_ns = ps_test_patient_ns() + PATIENCE_NS;
     while (ended_count < partition_count || records.count < count) {
-        if (ps_clock_now().mono_ns > deadline_ns)
+        if (ps_test_patient_ns() > deadline_ns)
             fail_msg("topic %s: %zu records instead of %zu, %d of %d partitions read to their end", topic,
                      records.count, count, ended_count, partition_count);
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);

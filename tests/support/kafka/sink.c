@@ -75,12 +75,12 @@ void ps_test_kafka_sink_turn(struct ps_test_kafka_sink *kafka)
 
 void ps_test_kafka_sink_offer(struct ps_test_kafka_sink *kafka, struct ps_lease *lease)
 {
-    uint64_t deadline_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t deadline_ns = ps_test_patient_ns() + PATIENCE_NS;
     assert_null(kafka->waiting);
     kafka->waiting = lease;
     do {
         ps_test_kafka_sink_turn(kafka);
-        if (ps_clock_now().mono_ns > deadline_ns)
+        if (ps_test_patient_ns() > deadline_ns)
             fail_msg("the sink did not take a lease in time");
     } while (kafka->waiting != NULL);
 }
@@ -93,10 +93,10 @@ void ps_test_kafka_sink_send(struct ps_test_kafka_sink *kafka, unsigned leases, 
 
 void ps_test_kafka_sink_wait(struct ps_test_kafka_sink *kafka, unsigned patience_ms)
 {
-    uint64_t deadline_ns = ps_clock_now().mono_ns + patience_ms * PS_NS_PER_MS;
+    uint64_t deadline_ns = ps_test_wait_ns(patience_ms) + patience_ms * PS_NS_PER_MS;
     while (kafka->stage.done_count < kafka->lease_count) {
         ps_test_kafka_sink_turn(kafka);
-        if (ps_clock_now().mono_ns > deadline_ns)
+        if (ps_test_wait_ns(patience_ms) > deadline_ns)
             fail_msg("%zu of %zu leases were done in %u ms", kafka->stage.done_count, kafka->lease_count,
                      patience_ms);
     }

@@ -26,10 +26,10 @@ void ps_test_tail_read(struct ps_test_tail *tail, char *text, size_t room)
 {
     size_t used = 0;
     bool ended = false;
-    uint64_t until = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t until = ps_test_patient_ns() + PATIENCE_NS;
     assert_int_equal(rd_kafka_consume_start(tail->topic, 0, tail->mark), 0);
     while (!ended) {
-        assert_true(ps_clock_now().mono_ns < until);
+        assert_true(ps_test_patient_ns() < until);
         rd_kafka_message_t *message = rd_kafka_consume(tail->topic, 0, 100);
         if (message == NULL)
             continue;

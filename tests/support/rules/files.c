@@ -66,10 +66,10 @@ double ps_test_series(const struct ps_test_stage *stage, const char *name, const
 
 void ps_test_series_wait(const struct ps_test_stage *stage, const char *name, double value)
 {
-    uint64_t until_ns = ps_clock_now().mono_ns + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
     double now;
     while ((now = ps_test_series(stage, name, NULL)) != value) { /* whole numbers */
-        if (ps_clock_now().mono_ns > until_ns)
+        if (ps_test_patient_ns() > until_ns)
             fail_msg("%s is %g, not %g", name, now, value);
         usleep(1000);
     }
