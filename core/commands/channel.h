@@ -74,6 +74,9 @@ struct ps_channel_look {
     struct ps_err wrong;
     struct ps_survey_state state;
     struct ps_segment_locks locks;
+    struct ps_channel_command *command;
+    const char **strays; /* what is skipped, one line each; in the arena, but for the array */
+    size_t stray_count;
 };
 
 /* Returns false after printing why: no such channel, or an agent has it open. */

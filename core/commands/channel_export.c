@@ -193,6 +193,8 @@ int ps_main_channel_export(struct ps_channel_command *command)
         ps_channel_say(command, "%s", ps_err_join(&look.wrong));
         code = 2;
     } else {
+        for (size_t i = 0; i < look.stray_count; i++)
+            ps_channel_say(command, "%s", look.strays[i]);
         ps_segment_survey(look.log, &visitor);
         ps_channel_held_print(command, &export.held, stderr);
         code = export.damages > 0 || export.held.segments > 0 ? 1 : 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define SEGMENT_BYTES ((uint64_t)64 << 20)
+#define FIRST_SEGMENT_BYTES ((uint64_t)1 << 20)
 #define SYNC_EVERY_BYTES ((uint64_t)32 << 20)
 #define NAMES_MAX 200U /* of one frame; its encoder looks them up one by one */
 #define NOTE_FILE "imported"
@@ -268,6 +269,7 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
     struct ps_segment_options options = {.directories = import->command->data_directories,
                                          .state_directory = import->command->checkpoint_directory,
                                          .segment_bytes = SEGMENT_BYTES,
+                                         .first_segment_bytes = FIRST_SEGMENT_BYTES,
                                          .files = &ps_segment_disk,
                                          .keys = import->command->keys,
                                          .active_key = import->command->active_key,

@@ -180,6 +180,12 @@ static void print_damages(const struct report *report, FILE *to)
     }
 }
 
+static void print_strays(const struct ps_channel_look *look, const char *label)
+{
+    for (size_t i = 0; i < look->stray_count; i++)
+        printf("%s%s\n", label, look->strays[i]);
+}
+
 static const char *cannot_be_opened(struct ps_channel_look *look)
 {
     return look->log == NULL ? ps_err_join(&look->wrong) : NULL;
@@ -204,6 +210,7 @@ static void print_inspect(const struct report *report, struct ps_channel_look *l
            ps_quantity_print_count(report->segment_count).text,
            ps_quantity_print_bytes(report->file_bytes).text);
     print_segments(report);
+    print_strays(look, "other      ");
     if (report->held.segments > 0)
         fputs("no key     ", stdout);
     ps_channel_held_print(report->command, &report->held, stdout);
@@ -231,6 +238,10 @@ static void print_json(struct report *report, struct ps_channel_look *look, bool
     json_object_set(root, "damaged", report->damaged);
     json_object_set_new(root, "lost_frames", number(report->lost_frames));
     json_object_set_new(root, "unreadable_for_want_of_key", number(report->held.events));
+    json_t *skipped = json_array();
+    for (size_t i = 0; i < look->stray_count; i++)
+        json_array_append_new(skipped, json_string(look->strays[i]));
+    json_object_set_new(root, "skipped", skipped);
     if (look->log == NULL)
         json_object_set_new(root, "cannot_be_opened", json_string(cannot_be_opened(look)));
     json_dumpf(root, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -269,6 +280,7 @@ int ps_main_channel_verify(struct ps_channel_command *command)
     if (command->json) {
         print_json(&report, &look, false);
     } else {
+        print_strays(&look, "");
         print_damages(&report, stdout);
         if (wrong != NULL)
             printf("the channel cannot be opened: %s\n", wrong);

@@ -112,11 +112,19 @@ enum ps_status ps_channel_directories(struct ps_channel_command *command, const 
 
 /* ---- a look ---- */
 
+static void stray_seen(void *argument, const char *text)
+{
+    struct ps_channel_look *look = argument;
+    look->strays =
+        ps_must_realloc(look->strays, (look->stray_count + 1) * sizeof *look->strays, "names of files");
+    look->strays[look->stray_count++] = ps_arena_text(look->command->arena, text);
+}
+
 bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_look *look)
 {
     struct ps_err err = {0};
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
-    *look = (struct ps_channel_look){.locks.state = -1};
+    *look = (struct ps_channel_look){.locks.state = -1, .command = command};
     if (ps_channel_directories(command, directory, &err) != PS_OK ||
         ps_channel_keys_load(command, &err) != PS_OK ||
         !ps_segment_lock_log_shared(&look->locks, command->checkpoint_directory, &command->data_directories,
@@ -128,7 +136,9 @@ bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_
                                          .state_directory = command->checkpoint_directory,
                                          .keys = command->keys,
                                          .plain = true, /* nothing is written */
-                                         .files = &ps_segment_disk_read_only};
+                                         .files = &ps_segment_disk_read_only,
+                                         .stray = stray_seen,
+                                         .argument = look};
     ps_segment_survey_state(command->checkpoint_directory, &look->state);
     look->log = ps_segment_log_open(&options, &look->wrong);
     return true;
@@ -136,6 +146,7 @@ bool ps_channel_look_open(struct ps_channel_command *command, struct ps_channel_
 
 void ps_channel_look_close(struct ps_channel_look *look)
 {
+    free(look->strays);
     ps_segment_log_close(look->log);
     ps_segment_unlock_log(&look->locks);
 }

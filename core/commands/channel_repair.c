@@ -133,6 +133,8 @@ static enum ps_status find_files(struct repair *repair, struct files *files, str
             uint64_t bytes;
             one.head = ps_segment_survey_head(one.directory, one.number, &head, &bytes);
             one.error = errno;
+            if (one.head == PS_SURVEY_HEAD_STRAY)
+                continue; /* it is named when the channel is opened */
             one.log = one.head == PS_SURVEY_HEAD_RIGHT ? head.log : 0;
             files->items =
                 ps_must_realloc(files->items, (files->count + 1) * sizeof *files->items, "segments");

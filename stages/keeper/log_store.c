@@ -62,6 +62,7 @@ static void *log_store_open(const void *settings_, const char *component, struct
     struct ps_segment_options options = {.directories = settings->data_directories,
                                          .state_directory = settings->state_directory,
                                          .segment_bytes = settings->segment_bytes,
+                                         .first_segment_bytes = settings->first_segment_bytes,
                                          .files = settings->files,
                                          .active_key = settings->active_key,
                                          .plain = settings->plain,

@@ -130,6 +130,7 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
         .data_directories = plan->data_directories,
         .state_directory = plan->checkpoint_directory,
         .segment_bytes = (uint64_t)between(plan->max_file_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+        .first_segment_bytes = (uint64_t)SEGMENT_BYTES_MIN,
         .least_free_bytes = (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX),
         .files = &ps_segment_disk,
         .keys = plan->keys,

@@ -90,6 +90,7 @@ struct ps_log_store_settings {
     struct ps_texts data_directories; /* made if they are not there */
     const char *state_directory;      /* also has the lock; made if it is not there */
     uint64_t segment_bytes;           /* of one file */
+    uint64_t first_segment_bytes;     /* of the first one; 0: the same */
     uint64_t least_free_bytes;        /* of each file system: with less, puts are refused; 0: never */
     const struct ps_segment_files *files;
     struct ps_key_source keys; /* read when it is opened; without them it is not opened */

@@ -9,9 +9,20 @@
 
 #include "core/thread.h"
 
+bool ps_segment_is_other(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) != 0 || S_ISREG(about.st_mode))
+        return false;
+    errno = EISDIR;
+    return true;
+}
+
 static int disk_open(void *argument, const char *path, bool create)
 {
     (void)argument;
+    if (!create && ps_segment_is_other(path))
+        return -1;
     int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0640);
     /* Frames are read whole, each once: the kernel would read on, into what is being written. */
     if (fd >= 0 && create)
@@ -198,10 +209,15 @@ static int disk_list(void *argument, const char *path, void (*name)(void *to, co
     DIR *directory = opendir(path);
     if (directory == NULL)
         return -1;
-    errno = 0;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        name(to, entry->d_name);
-    int error = errno;
+    const struct dirent *entry;
+    int error = 0;
+    do {
+        errno = 0; /* `name` may set it */
+        entry = readdir(directory);
+        error = errno;
+        if (entry != NULL)
+            name(to, entry->d_name);
+    } while (entry != NULL);
     closedir(directory);
     errno = error;
     return error == 0 ? 0 : -1;

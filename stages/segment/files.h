@@ -10,7 +10,8 @@
 #define PS_SEGMENT_DIRECT_BYTES 4096U
 
 struct ps_segment_files {
-    /* Opens for reading and writing; `create`: makes it, and fails when it is there. Returns a descriptor. */
+    /* Opens for reading and writing; `create`: makes it, and fails when it is there. Returns a descriptor. -1 with EISDIR: what has
+     * that name is no regular file (a directory, a FIFO); it is not opened, so that nobody waits for its other end. */
     int (*open)(void *argument, const char *path, bool create);
     /* Opens it again for writes that pass the page cache: offset, length and memory are multiples of
      * PS_SEGMENT_DIRECT_BYTES, else they fail with EINVAL. Returns a descriptor, or -1: this file system cannot. NULL:
@@ -43,6 +44,9 @@ struct ps_segment_files {
     int (*list)(void *argument, const char *path, void (*name)(void *to, const char *name), void *to);
     void *argument;
 };
+
+/* Whether this is there and no regular file; then with EISDIR. */
+bool ps_segment_is_other(const char *path);
 
 /* The file system of the machine. */
 extern const struct ps_segment_files ps_segment_disk;

@@ -8,6 +8,8 @@
 static int read_only_open(void *argument, const char *path, bool create)
 {
     (void)argument;
+    if (!create && ps_segment_is_other(path))
+        return -1;
     return create ? memfd_create("channel", MFD_CLOEXEC) : open(path, O_RDONLY | O_CLOEXEC);
 }
 

@@ -90,7 +90,7 @@ enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct p
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/lock", directory);
-    *lock = open(path, O_RDONLY | O_CLOEXEC);
+    *lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO, too, is not waited for */
     if (*lock < 0)
         return errno == ENOENT ? PS_OK
                                : ps_err_set(err, "the lock %s cannot be opened: %s", path, strerror(errno));

@@ -106,37 +106,65 @@ static uint64_t end_span(const struct ps_segment_log *log)
     return ps_frame_span(tag_bytes(log));
 }
 
+/* Opens a new file for the segment, with the next number that is free: another file may have it, of which nothing was read. */
+static int open_fresh(struct ps_segment_log *log, struct ps_segment *fresh, char path[PS_SEGMENT_PATH_BYTES])
+{
+    int fd;
+    do {
+        if (log->last_name == PS_SEGMENT_NUMBER_MAX) {
+            ps_segment_path(path, log->options.directories.items[0], log->last_name);
+            errno = EOVERFLOW;
+            return -1;
+        }
+        fresh->head.segment = ++log->last_name;
+        fresh->directory =
+            log->options.directories.items[fresh->head.segment % log->options.directories.count];
+        ps_segment_path(path, fresh->directory, fresh->head.segment);
+        errno = EEXIST;
+        fd = ps_segment_missing_find(log, fresh->head.segment, PS_SEGMENT_DAMAGED) == NULL
+                 ? log->files->open(log->files->argument, path, true)
+                 : -1;
+    } while (fd < 0 && errno == EEXIST);
+    if (fd < 0)
+        log->last_name--;
+    return fd;
+}
+
+/* A new file of which nothing is needed any more. Keeps errno. */
+static void drop_fresh(const struct ps_segment_log *log, const struct ps_segment *fresh, const char *path)
+{
+    int error = errno;
+    log->files->close(log->files->argument, fresh->fd);
+    log->files->remove(log->files->argument, path);
+    ps_seal_destroy(fresh->seal);
+    errno = error;
+}
+
 /* Makes the next segment with room for a frame of so many bytes. Its name is on the disk when it returns; its head will be
  * with its first frames. */
 static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
 {
     char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES];
-    struct ps_segment fresh = {
-        .head = {
-            .log = log->id, .segment = log->last_name + 1, .first = log->next, .salt = (uint32_t)draw(log)}};
+    struct ps_segment fresh = {.head = {.log = log->id, .first = log->next, .salt = (uint32_t)draw(log)}};
     fresh.head.sealing.on = log->options.active_key != NULL;
     uint64_t least = ps_segment_head_bytes(&fresh.head) + span + end_span(log);
     fresh.end = fresh.promised_end = ps_segment_head_bytes(&fresh.head);
-    fresh.size = least > log->options.segment_bytes ? least : log->options.segment_bytes;
+    fresh.size = least > log->segment_bytes ? least : log->segment_bytes;
     fresh.head.size = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
-    if (fresh.head.sealing.on && ps_segment_seal_head(log, &fresh, err) != PS_OK)
-        return PS_FAIL;
-    fresh.directory = log->options.directories.items[fresh.head.segment % log->options.directories.count];
-    ps_segment_path(path, fresh.directory, fresh.head.segment);
-    fresh.fd = log->files->open(log->files->argument, path, true);
-    if (fresh.fd < 0) {
-        ps_seal_destroy(fresh.seal);
+    fresh.fd = open_fresh(log, &fresh, path);
+    if (fresh.fd < 0)
         return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    if (fresh.head.sealing.on && ps_segment_seal_head(log, &fresh, err) != PS_OK) {
+        fresh.seal = NULL; /* it was destroyed */
+        drop_fresh(log, &fresh, path);
+        return PS_FAIL;
     }
-    log->last_name++;
     ps_segment_head_write(head, &fresh.head);
     if (log->files->allocate(log->files->argument, fresh.fd, fresh.head.size) != 0 ||
         log->files->write(log->files->argument, fresh.fd, head, ps_segment_head_bytes(&fresh.head), 0) < 0 ||
         log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
+        drop_fresh(log, &fresh, path);
         int error = errno;
-        log->files->close(log->files->argument, fresh.fd);
-        log->files->remove(log->files->argument, path);
-        ps_seal_destroy(fresh.seal);
         if (error != ENOSPC)
             return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
         return ps_err_set(
@@ -281,6 +309,8 @@ static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, str
     struct ps_frame end = {.kind = PS_FRAME_END, .number = log->next - 1};
     if (put_frame(log, &end, "", err) != PS_OK || sync_last(log, err) != PS_OK)
         return PS_FAIL;
+    bool may_grow = log->segment_bytes <= log->options.segment_bytes / 2;
+    log->segment_bytes = may_grow ? 2 * log->segment_bytes : log->options.segment_bytes;
     return segment_create(log, span, err);
 }
 

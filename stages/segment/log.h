@@ -21,9 +21,12 @@ struct ps_segment_log;
 struct ps_chunks;
 
 struct ps_segment_options {
-    struct ps_texts directories;          /* of the segments, at least one; they exist */
-    const char *state_directory;          /* of the file with the state */
-    uint64_t segment_bytes;               /* size of a segment file; a longer frame gets a longer one */
+    struct ps_texts directories; /* of the segments, at least one; they exist */
+    const char *state_directory; /* of the file with the state */
+    uint64_t segment_bytes;      /* size of a segment file; a longer frame gets a longer one */
+    /* Size of the first one that is made; each that becomes full is followed by one of twice its size, up to segment_bytes. 0:
+     * segment_bytes. */
+    uint64_t first_segment_bytes;
     const struct ps_segment_files *files; /* &ps_segment_disk, or a test's */
     /* Keys of segments that are encrypted; NULL: none. They live as long as the log. */
     const struct ps_key_ring *keys;
@@ -34,6 +37,8 @@ struct ps_segment_options {
     bool keeps_behind_holes;
     /* What recovery or reading found: one line that names the file, what is wrong, and what became of it. */
     void (*report)(void *argument, const char *text);
+    /* The same for what is in the directories, looks like a segment, and is none: it is skipped. NULL: `report`. */
+    void (*stray)(void *argument, const char *text);
     void *argument;
 };
 

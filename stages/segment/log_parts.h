@@ -49,8 +49,9 @@ struct ps_segment_log {
     uint64_t id, random;
     struct ps_segment *segments; /* oldest first */
     size_t count, room;
-    bool writing;       /* the last of them is the one that frames are appended to */
-    uint64_t last_name; /* the highest number that a file has had */
+    bool writing;           /* the last of them is the one that frames are appended to */
+    uint64_t segment_bytes; /* of the next file */
+    uint64_t last_name;     /* the highest number that a segment of the log has had */
     struct ps_chunks *chunks;
     /* The latest of them: `buffered` bytes before `end` of the last segment, of which the first `kept` are written. A write
      * through direct_fd is of whole blocks; the last one is filled up with zeros, and written again with what follows. */
@@ -102,7 +103,9 @@ void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment
                        ...) __attribute__((format(printf, 3, 4)));
 /* `to` has PS_SEGMENT_PATH_BYTES. */
 void ps_segment_path(char *to, const char *directory, uint64_t number);
-/* Returns the number of a segment's file name, or 0. */
+#define PS_SEGMENT_NUMBER_MAX UINT64_C(999999999999999999)
+/* Returns the number of a segment's file name, or 0: only names as ps_segment_path makes them, up to PS_SEGMENT_NUMBER_MAX, are
+ * the log's. */
 uint64_t ps_segment_number(const char *name);
 struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment);
 /* The last segment whose first frame has this number or a lower one. */

@@ -15,11 +15,37 @@ struct listing {
     enum ps_status status;
 };
 
+#define SUFFIX ".segment"
+#define DIGITS_MIN 12U
+#define DIGITS_MAX 18U /* of PS_SEGMENT_NUMBER_MAX */
+
 uint64_t ps_segment_number(const char *name)
 {
-    char *end = NULL;
-    unsigned long long number = name[0] >= '0' && name[0] <= '9' ? strtoull(name, &end, 10) : 0;
-    return number > 0 && strcmp(end, ".segment") == 0 ? number : 0;
+    uint64_t number = 0;
+    size_t digits = strspn(name, "0123456789");
+    if (digits < DIGITS_MIN || digits > DIGITS_MAX || (digits > DIGITS_MIN && name[0] == '0') ||
+        strcmp(name + digits, SUFFIX) != 0)
+        return 0;
+    for (size_t i = 0; i < digits; i++)
+        number = 10 * number + (uint64_t)(name[i] - '0');
+    return number;
+}
+
+/* Names what is no segment and lies where segments are. */
+static void skip(const struct ps_segment_log *log, const char *directory, const char *name, const char *why)
+{
+    char text[PS_SEGMENT_PATH_BYTES + 256];
+    void (*say)(void *argument, const char *text) =
+        log->options.stray != NULL ? log->options.stray : log->options.report;
+    snprintf(text, sizeof text, "%s/%.255s: %s: it is skipped", directory, name, why);
+    if (say != NULL)
+        say(log->options.argument, text);
+}
+
+static bool is_named_alike(const char *name)
+{
+    size_t length = strlen(name), suffix = strlen(SUFFIX);
+    return length >= suffix && strcmp(name + length - suffix, SUFFIX) == 0;
 }
 
 static bool is_zero(const char *bytes, size_t length)
@@ -38,12 +64,20 @@ static void found(void *argument, const char *name)
     struct ps_segment_log *log = listing->log;
     char path[PS_SEGMENT_PATH_BYTES];
     struct ps_segment segment = {.head.segment = ps_segment_number(name), .directory = listing->directory};
-    if (segment.head.segment == 0 || listing->status != PS_OK)
+    if (listing->status != PS_OK)
         return;
     uint64_t number = segment.head.segment;
-    log->last_name = number > log->last_name ? number : log->last_name;
+    if (number == 0) {
+        if (is_named_alike(name))
+            skip(log, listing->directory, name, "a segment's name has another form (CHANNEL-FORMAT.md)");
+        return;
+    }
     ps_segment_path(path, listing->directory, number);
     segment.fd = log->files->open(log->files->argument, path, false);
+    if (segment.fd < 0 && errno == EISDIR) {
+        skip(log, listing->directory, name, "it is no regular file");
+        return;
+    }
     int64_t size = segment.fd >= 0 ? log->files->size(log->files->argument, segment.fd) : -1;
     if (size < 0) {
         listing->status = ps_err_set(listing->err, "%s cannot be read: %s", path, strerror(errno));
@@ -71,6 +105,7 @@ static enum ps_status read_head(struct ps_segment_log *log, struct ps_segment *s
     if (ps_segment_head_read(bytes, &head) && head.segment == number) {
         segment->head = head;
         segment->end = ps_segment_head_bytes(&head);
+        log->last_name = number > log->last_name ? number : log->last_name;
         ps_segment_unlock_frames(log, segment);
         return PS_OK;
     }
@@ -420,6 +455,10 @@ struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *opti
     clock_gettime(CLOCK_REALTIME, &now);
     log->options = *options;
     log->files = options->files;
+    log->segment_bytes =
+        options->first_segment_bytes > 0 && options->first_segment_bytes < options->segment_bytes
+            ? options->first_segment_bytes
+            : options->segment_bytes;
     log->state_fd = log->direct_fd = -1;
     log->random = ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 16) | 1;
     log->id = log->random;

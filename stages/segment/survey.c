@@ -64,6 +64,8 @@ enum ps_survey_head ps_segment_survey_head(const char *directory, uint64_t numbe
     if (fd >= 0)
         files->close(files->argument, fd);
     errno = error;
+    if (fd < 0 && error == EISDIR)
+        return PS_SURVEY_HEAD_STRAY;
     *bytes = size < 0 ? 0 : (uint64_t)size;
     if (got < 0)
         return PS_SURVEY_HEAD_FAILED;
@@ -341,7 +343,7 @@ static void survey_others(struct survey *survey)
             struct ps_segment_head head;
             enum ps_survey_head found = ps_segment_survey_head(directory, numbers[k], &head, &about.bytes);
             about.unused = found == PS_SURVEY_HEAD_ZERO;
-            if (found == PS_SURVEY_HEAD_RIGHT)
+            if (found == PS_SURVEY_HEAD_RIGHT || found == PS_SURVEY_HEAD_STRAY)
                 continue;
             if (!about.unused) {
                 struct ps_survey_damage damage = {.directory = directory,
@@ -401,8 +403,8 @@ static uint64_t limit_of(const struct ps_segment_log *log, size_t i)
     uint64_t limit = i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX;
     for (size_t k = 0; k < log->missing_count; k++) {
         const struct ps_segment_missing *missing = &log->missing[k];
-        if (missing->segment > log->segments[i].head.segment && missing->first <= missing->last &&
-            missing->first < limit)
+        bool known = missing->first > 0 && missing->first <= missing->last;
+        if (missing->segment > log->segments[i].head.segment && known && missing->first < limit)
             limit = missing->first;
     }
     return limit;

@@ -69,7 +69,8 @@ enum ps_survey_head {
     PS_SURVEY_HEAD_RIGHT,
     PS_SURVEY_HEAD_ZERO,
     PS_SURVEY_HEAD_DAMAGED,
-    PS_SURVEY_HEAD_FAILED
+    PS_SURVEY_HEAD_FAILED,
+    PS_SURVEY_HEAD_STRAY /* there is no regular file of that name */
 };
 /* FAILED: with errno. `number`: what its name says. */
 enum ps_survey_head ps_segment_survey_head(const char *directory, uint64_t number,

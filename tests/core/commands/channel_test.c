@@ -348,11 +348,186 @@ static void every_byte(void **state)
             flip(&files[i], at);
 }
 
+/* ---- what the tools say, and what an agent delivers ---- */
+
+static void write_bytes(const char *name, const char *bytes, size_t length)
+{
+    struct file file = {.bytes = (char *)(uintptr_t)bytes, .length = length};
+    snprintf(file.name, sizeof file.name, "%s", name);
+    save(&file);
+}
+
+/* Puts something into the data directory that is no segment of the log. */
+static void draw_stray(uint64_t *random)
+{
+    static const char *const names[] = {"data/1.segment",
+                                        "data/00000000000001.segment",
+                                        "data/18446744073709551615.segment",
+                                        "data/99999999999999999999999.segment",
+                                        "data/.segment",
+                                        "data/x000000000001.segment",
+                                        "data/000000000099.segment",
+                                        "data/999999999999999999.segment",
+                                        "data/000000000000.segment",
+                                        "data/segment"};
+    const char *name = names[ps_test_random(random) % PS_COUNT_OF(names)];
+    const struct file *copied = &files[1 + ps_test_random(random) % (file_count - 1)];
+    const char *path = ps_test_folder_path(name);
+    struct stat about;
+    if (lstat(path, &about) == 0)
+        return;
+    switch (ps_test_random(random) % 6) {
+    case 0:
+        (void)mkdir(path, 0750);
+        break;
+    case 1:
+        (void)mkfifo(path, 0640);
+        break;
+    case 2:
+        write_bytes(name, "", 0);
+        break;
+    case 3:
+        write_bytes(name, "this is not the segment of a log, but the notes of somebody", 60);
+        break;
+    case 4:
+        (void)!symlink(".", path);
+        break;
+    default:
+        write_bytes(name, copied->bytes, copied->length);
+        break;
+    }
+}
+
+static void draw_damage(uint64_t *random)
+{
+    struct file *file = &files[ps_test_random(random) % file_count];
+    const char *path = ps_test_folder_path(file->name);
+    struct stat about;
+    uint64_t what = ps_test_random(random) % 8;
+    size_t room = what < 2 ? PS_SEGMENT_HEAD_BYTES : file->length;
+    size_t at = ps_test_random(random) % room;
+    if (what < 5) {
+        file->bytes[at] ^= (char)(1U << at % 8);
+        if (stat(path, &about) == 0 && S_ISREG(about.st_mode))
+            save(file);
+        file->bytes[at] ^= (char)(1U << at % 8);
+    } else if (what == 5) {
+        (void)unlink(path);
+    } else if (what == 6) {
+        (void)!truncate(path, (off_t)at);
+    } else if (file != &files[0]) {
+        (void)unlink(path);
+        (void)mkdir(path, 0750);
+    }
+}
+
+/* The frames that `export` shows whole, as bits. */
+static uint64_t exported(void)
+{
+    int code;
+    char *text = run("export", NULL, &code);
+    uint64_t first = 0, second = 0;
+    if (code > 1)
+        fail_msg("export: %d: %s", code, run("inspect", NULL, &code));
+    for (char *at = text, *end; *at != '\0'; at = end + 1) {
+        char *dot;
+        unsigned long number = strtoul(at, &dot, 10);
+        end = strchr(at, '\n');
+        assert_true(end != NULL && *dot == '.' && number <= FRAMES);
+        *(dot[1] == '0' ? &first : &second) |= UINT64_C(1) << number;
+    }
+    free(text);
+    assert_int_equal(first, second);
+    return first;
+}
+
+static json_int_t inspected(void)
+{
+    int code;
+    char *text = run("inspect", "--json", &code);
+    json_t *root = json_loads(text, 0, NULL);
+    assert_non_null(root);
+    json_int_t events = json_integer_value(json_object_get(root, "undelivered_events"));
+    json_decref(root);
+    free(text);
+    return events;
+}
+
+static void make_anew(void)
+{
+    char command[600];
+    snprintf(command, sizeof command, "rm -rf '%s/data' '%s/checkpoint'", ps_test_folder(), ps_test_folder());
+    assert_int_equal(system(command), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("data"), 0750), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("checkpoint"), 0750), 0);
+    for (size_t i = 0; i < file_count; i++)
+        save(&files[i]);
+}
+
+/* Whatever lies in the directories and whatever is damaged: the tools show what the agent delivers, and repair changes none of it. */
+static void strays_and_damage(void **state)
+{
+    (void)state;
+    uint64_t seed = ps_test_seed();
+    for (unsigned round = 0; round < 120; round++) {
+        uint64_t random = seed + round + 1;
+        make_anew();
+        for (uint64_t i = ps_test_random(&random) % 3; i < 3; i++)
+            draw_stray(&random);
+        for (uint64_t i = ps_test_random(&random) % 4; i < 2; i++)
+            draw_damage(&random);
+        uint64_t before = exported();
+        unsigned events = 2 * (unsigned)__builtin_popcountll(before);
+        int code = 0;
+        if (inspected() != events)
+            fail_msg("round %u: inspect says %d events, export %u", round, (int)inspected(), events);
+        if (round % 2 == 0) {
+            free(run("repair", NULL, &code));
+            assert_int_equal(code, 0);
+        }
+        uint64_t out = fed();
+        if (out != before)
+            fail_msg("round %u: export shows %llx, the agent delivers %llx", round,
+                     (unsigned long long)before, (unsigned long long)out);
+    }
+}
+
+/* Each stray is named by each command, and is no damage. */
+static void strays_are_named(void **state)
+{
+    static const char *const commands[] = {"inspect", "verify"};
+    int code;
+    (void)state;
+    write_bytes("data/1.segment", files[1].bytes, files[1].length);
+    assert_int_equal(mkfifo(ps_test_folder_path("data/000000000005.segment"), 0640), 0);
+    for (unsigned i = 0; i < PS_COUNT_OF(commands); i++) {
+        char *text = run(commands[i], NULL, &code);
+        if (code != 0)
+            fail_msg("%s: %d: %s", commands[i], code, text);
+        assert_non_null(strstr(text, "data/1.segment: a segment's name has another form"));
+        assert_non_null(strstr(text, "data/000000000005.segment: it is no regular file: it is skipped"));
+        free(text);
+    }
+    free(run("repair", NULL, &code));
+    assert_int_equal(code, 0);
+    for (size_t i = 0; i < file_count; i++)
+        assert_int_equal(access(ps_test_folder_path(files[i].name), F_OK), 0);
+    write_bytes("data/999999999999999999.segment", "x", 1);
+    write_bytes("data/18446744073709551615.segment", "x", 1);
+    struct ps_segment_log *log = open_log();
+    for (unsigned number = FRAMES + 1; number < FRAMES + 12; number++) /* beyond the FIFO's number */
+        append(log, number);
+    ps_segment_log_close(log);
+    assert_int_equal(fed(), ((UINT64_C(1) << (FRAMES + 12)) - 2) & ~UINT64_C(4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whole_channel, make_channel, remove_channel),
         cmocka_unit_test_setup_teardown(unreadable_files, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(strays_are_named, make_channel, remove_channel),
+        cmocka_unit_test_setup_teardown(strays_and_damage, make_channel, remove_channel),
         cmocka_unit_test_setup_teardown(every_byte, make_channel, remove_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

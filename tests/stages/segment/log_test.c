@@ -35,7 +35,7 @@ static char reports[16][512];
 static unsigned report_count;
 static uint64_t random_state;
 static bool direct; /* the disk can write past the page cache */
-static uint64_t segment_bytes = SEGMENT_BYTES;
+static uint64_t segment_bytes = SEGMENT_BYTES, first_segment_bytes;
 static struct ps_key_ring *keys; /* NULL: plain */
 
 static void note(void *argument, const char *text)
@@ -57,6 +57,7 @@ static struct ps_segment_log *open_log(void)
     struct ps_segment_options options = {.directories = {2, directories},
                                          .state_directory = "/state",
                                          .segment_bytes = segment_bytes,
+                                         .first_segment_bytes = first_segment_bytes,
                                          .files = &files,
                                          .keys = keys,
                                          .active_key = keys != NULL ? "k1" : NULL,
@@ -184,7 +185,7 @@ static void test_comes_out(void **state)
     struct ps_segment_place place;
     struct ps_segment_fill fill;
     assert_false(feed(log, &place));
-    assert_true(append(log, 100) && append(log, 0) && append(log, 3000));
+    assert_true(append(log, 100) && append(log, 0) && append(log, 300));
     assert_false(feed(log, &place)); /* nothing is promised */
     assert_true(sync_log(log));
     assert_true(feed(log, &place));
@@ -192,8 +193,8 @@ static void test_comes_out(void **state)
     assert_true(append(log, 2 * SEGMENT_BYTES) && append(log, 5)); /* longer than a segment */
     assert_true(sync_log(log));
     ps_segment_log_fill(log, &fill);
-    assert_int_equal(fill.events, 0 % 7 + 3000 % 7 + 2 * SEGMENT_BYTES % 7 + 5);
-    assert_int_equal(fill.bytes, 3000 + 2 * SEGMENT_BYTES + 5);
+    assert_int_equal(fill.events, 0 % 7 + 300 % 7 + 2 * SEGMENT_BYTES % 7 + 5);
+    assert_int_equal(fill.bytes, 300 + 2 * SEGMENT_BYTES + 5);
     ps_segment_log_close(log);
     log = open_log();
     assert_int_equal(report_count, 0);
@@ -254,6 +255,42 @@ static void test_chunks_end_early(void **state)
     ps_segment_log_close(log);
     lossy_fini(&disk);
     segment_bytes = SEGMENT_BYTES;
+}
+
+/* The files of a log begin small, and double with each that became full: after a restart, too, and not because a write fails. */
+static void test_first_segments_are_small(void **state)
+{
+    (void)state;
+    const uint64_t sizes[] = {1024, 2048, 4096, 8192, 10000, 10000};
+    uint64_t before = segment_bytes, first_before = first_segment_bytes;
+    segment_bytes = 10000;
+    first_segment_bytes = 1024;
+    start();
+    for (unsigned life = 0; life < 2; life++) {
+        struct ps_segment_log *log = open_log();
+        struct ps_err err = {0};
+        size_t old = log->count;
+        for (unsigned i = 0; i < 3; i++) { /* a disk that fails again and again */
+            assert_true(append(log, 10));
+            disk.fail_at = disk.changes + 1;
+            disk.fail_errno = EIO;
+            assert_false(sync_log(log));
+            model.next = model.promised + 1;
+            assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+        }
+        while (log->count < old + PS_COUNT_OF(sizes))
+            assert_true(append(log, 500) && sync_log(log));
+        for (size_t i = 0; i < PS_COUNT_OF(sizes); i++)
+            assert_int_equal(log->segments[old + i].size, sizes[i]);
+        ps_segment_log_close(log);
+    }
+    struct ps_segment_log *log = open_log();
+    assert_int_equal(report_count, 0);
+    expect_rest(log, false);
+    ps_segment_log_close(log);
+    lossy_fini(&disk);
+    segment_bytes = before;
+    first_segment_bytes = first_before;
 }
 
 /* Only the process dies: what was written is there, promised or not, and what was taken and noted is not fed again. */
@@ -523,13 +560,20 @@ static void test_flipped_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comes_out),        cmocka_unit_test(test_number_twice),
-        cmocka_unit_test(test_chunks_end_early), cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_power_cuts),       cmocka_unit_test(test_killed_then_power_cut),
-        cmocka_unit_test(test_failing_calls),    cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_comes_out),
+        cmocka_unit_test(test_number_twice),
+        cmocka_unit_test(test_chunks_end_early),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_killed_then_power_cut),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_first_segments_are_small),
     };
     int failed = cmocka_run_group_tests_name("through the page cache", tests, NULL, NULL);
     direct = true;
+    first_segment_bytes =
+        1024; /* SEGMENT_BYTES is reached by and by: power cuts, too, meet files of each size */
     failed += cmocka_run_group_tests_name("past the page cache", tests, NULL, NULL);
     struct ps_err err = {0};
     keys = ps_key_ring_create();
