@@ -363,6 +363,26 @@ static void pipeline_add(struct ps_limits *limits, double rate)
              ps_quantity_print_event_rate(rate).text);
 }
 
+void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate)
+{
+    struct ps_limit *limit = &limits->items[0];
+    const struct ps_quantity_text shown = ps_quantity_print_event_rate(rate);
+    if (limits->count == 0 || limit->kind != PS_PART_PIPELINE)
+        return;
+    snprintf(limit->part, sizeof limit->part, "%s", rate_max ? "--rate-max" : "the load generator");
+    if (rate_max)
+        text_set(limit,
+                 "--rate-max, not the pipeline: nothing was near its end at %s, the highest rate allowed; a "
+                 "higher --rate-max finds the limit",
+                 shown.text);
+    else
+        text_set(
+            limit,
+            "the load generator, not the pipeline: nothing was near its end at %s, and more could not be "
+            "offered; give load more --threads or a machine of its own",
+            shown.text);
+}
+
 static bool is_known(const struct ps_limits *limits, const char *part)
 {
     for (unsigned i = 0; i < limits->count; i++)

@@ -76,3 +76,6 @@ struct ps_limits {
  * end, queues, waits and losses that were seen come first, and without any "the pipeline itself" does. */
 void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
                     double rate);
+/* After ps_limits_find, when the search ended before the pipeline's end was seen: no measured part, and not the pipeline either, but
+ * --rate-max, or else the load generator, was the limit. */
+void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate);

@@ -186,7 +186,10 @@ static void find_limits(struct ps_planning *planning)
         trials[count++] = (struct ps_limits_trial){
             .rate = trial->achieved_rate, .held = verdict == PS_TRIAL_HELD, .parts = trial->parts};
     }
-    ps_limits_find(&planning->limits, trials, count, figure.lower > 0 ? figure.lower : figure.upper);
+    double rate = figure.lower > 0 ? figure.lower : figure.upper;
+    ps_limits_find(&planning->limits, trials, count, rate);
+    if (ps_search_is_at_least(&figure))
+        ps_limits_end_not_seen(&planning->limits, figure.status == PS_SEARCH_ABOVE_RANGE, rate);
     free(trials);
 }
 

@@ -69,110 +69,121 @@ void ps_planning_print_trial(struct ps_live *live, const struct ps_planning *pla
                  ps_live_style(live, PS_LIVE_PLAIN));
 }
 
-/* ---- the result ---- */
+/* ---- the result, from its document ---- */
 
-static void print_goal(struct ps_live *live, const struct ps_planning *planning, unsigned index)
+static const char *text_of(const json_t *object, const char *key)
 {
-    const struct ps_goal *goal = &planning->config->search.goals[index];
-    struct ps_search_figure figure;
-    char text[96], note[640], off[48] = "";
-    ps_search_figure(planning->search, index, &figure);
-    ps_result_note(planning, index, note, sizeof note);
-    bool good = figure.status == PS_SEARCH_FOUND;
-    bool at_least = ps_search_is_at_least(&figure);
-    if (figure.lower > 0 && figure.upper > 0)
-        snprintf(off, sizeof off, " \302\261 %.1f %%, %.0f %% sure", (figure.upper / figure.lower - 1) * 50,
-                 figure.confidence * 100);
-    ps_live_print(live, "\n%s%s%s (%s): ", ps_live_style(live, PS_LIVE_BOLD), goal->name,
-                  ps_live_style(live, PS_LIVE_PLAIN), ps_goal_text(goal, text, sizeof text));
-    if (figure.rate > 0)
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "?";
+}
+
+/* 0: the document does not have it. */
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static bool has_number(const json_t *object, const char *key)
+{
+    return json_is_number(json_object_get(object, key));
+}
+
+static void print_goal(struct ps_live *live, const struct ps_result_goal *figure, const json_t *object)
+{
+    char off[48] = "";
+    bool good = figure->status == PS_SEARCH_FOUND;
+    bool at_least = !good && ps_result_is_confirmed(figure);
+    double confidence = number_of(object, "confidence");
+    if (figure->lower > 0 && figure->upper > 0)
+        snprintf(off, sizeof off, " \302\261 %.1f %%, %.0f %% sure", (figure->upper / figure->lower - 1) * 50,
+                 confidence * 100);
+    ps_live_print(live, "\n%s%s%s (%s): ", ps_live_style(live, PS_LIVE_BOLD), figure->goal.name,
+                  ps_live_style(live, PS_LIVE_PLAIN), text_of(object, "text"));
+    if (figure->rate > 0)
         ps_live_print(live, "%s%s%s%s%s%s\n", ps_live_style(live, good ? PS_LIVE_GOOD : PS_LIVE_WARN),
-                      at_least ? "at least " : "", ps_quantity_print_event_rate(figure.rate).text,
+                      at_least ? "at least " : "", ps_quantity_print_event_rate(figure->rate).text,
                       at_least ? "" : off, good || at_least ? "" : ", not confirmed: ",
-                      good || at_least ? "" : ps_search_status_text(figure.status));
+                      good || at_least ? "" : ps_search_status_text(figure->status));
     else
         ps_live_print(live, "%snot found: %s\n", ps_live_style(live, PS_LIVE_BAD),
-                      ps_search_status_text(figure.status));
+                      ps_search_status_text(figure->status));
     ps_live_print(live, "%s%s    %s%s\n", ps_live_style(live, PS_LIVE_PLAIN),
-                  ps_live_style(live, PS_LIVE_DIM), note, ps_live_style(live, PS_LIVE_PLAIN));
+                  ps_live_style(live, PS_LIVE_DIM), text_of(object, "note"),
+                  ps_live_style(live, PS_LIVE_PLAIN));
 }
 
-static void print_limits(struct ps_live *live, const struct ps_limits *limits)
+static void print_limits(struct ps_live *live, const json_t *limits)
 {
-    if (limits->count == 0)
+    if (json_array_size(limits) > 0)
+        ps_live_print(live, "\nwhat limits it\n");
+    for (size_t i = 0; i < json_array_size(limits) && i < LIMITS_SHOWN; i++)
+        ps_live_print(live, "  %zu. %s\n", i + 1, text_of(json_array_get(limits, i), "text"));
+}
+
+static void print_scaling(struct ps_live *live, const json_t *scaling)
+{
+    const json_t *points = json_object_get(scaling, "points"), *point;
+    size_t index;
+    if (json_array_size(points) == 0)
         return;
-    ps_live_print(live, "\nwhat limits it\n");
-    for (unsigned i = 0; i < limits->count && i < LIMITS_SHOWN; i++)
-        ps_live_print(live, "  %u. %s\n", i + 1, limits->items[i].text);
+    ps_live_print(live, "\nworkers (");
+    if (has_number(scaling, "sigma"))
+        ps_live_print(live, "sigma %.3f, kappa %.4f, error %.1f %%; ", number_of(scaling, "sigma"),
+                      number_of(scaling, "kappa"), number_of(scaling, "error") * 100);
+    ps_live_print(live, "%s)\n", text_of(scaling, "note"));
+    json_array_foreach((json_t *)(uintptr_t)points, index, point)
+        ps_live_print(live, "  %3.0f  %s%21s\n", number_of(point, "workers"),
+                      json_is_null(json_object_get(point, "upper")) ? "at least " : "",
+                      ps_quantity_print_event_rate(number_of(point, "rate")).text);
+    if (number_of(scaling, "peak_workers") > 0)
+        ps_live_print(live, "  more than %.0f would make it slower\n", number_of(scaling, "peak_workers"));
 }
 
-static void print_scaling(struct ps_live *live, const struct ps_planning *planning)
+static void print_list(struct ps_live *live, const json_t *list)
 {
-    const struct ps_scaling *scaling = &planning->scaling;
-    if (planning->point_count == 0)
-        return;
-    ps_live_print(live, "\nworkers (Universal Scalability Law: ");
-    if (planning->scaled && scaling->free_count < planning->point_count)
-        ps_live_print(live, "sigma %.3f, kappa %.4f, error %.1f %%)\n", scaling->sigma, scaling->kappa,
-                      scaling->error * 100);
-    else if (planning->scaled)
-        ps_live_print(live, "sigma %.3f, kappa %.4f, error unknown: as many unknowns as points)\n",
-                      scaling->sigma, scaling->kappa);
-    else
-        ps_live_print(live, "no fit, because a figure is \"at least\")\n");
-    for (unsigned i = 0; i < planning->point_count; i++)
-        ps_live_print(live, "  %3u  %s%21s\n", planning->points[i].workers,
-                      ps_search_is_at_least(&planning->points[i].figure) ? "at least " : "",
-                      ps_quantity_print_event_rate(planning->points[i].figure.rate).text);
-    if (planning->scaled && scaling->peak_workers > 0)
-        ps_live_print(live, "  more than %.0f would make it slower\n", scaling->peak_workers);
+    size_t index;
+    const json_t *text;
+    json_array_foreach((json_t *)(uintptr_t)list, index, text) if (json_is_string(text))
+        ps_live_print(live, "  - %s\n", json_string_value(text));
 }
 
-static void print_assumption(void *argument, const char *text)
+static void print_cost(struct ps_live *live, const json_t *cost, const char *at_most)
 {
-    ps_live_print(argument, "  - %s\n", text);
-}
-
-static void print_cost(struct ps_live *live, const struct ps_planning *planning, const char *at_most)
-{
-    const struct ps_projection *projection = &planning->projection;
-    const char *currency = planning->config->wish.cost.currency;
+    const char *currency = json_string_value(json_object_get(cost, "currency"));
     char hour[48], month[48], million[48];
-    if (projection->cost_per_hour > 0)
-        ps_live_print(live, "  %s%s an hour, %s a month, %s for a million events\n", at_most,
-                      ps_cost_print(projection->cost_per_hour, currency, hour, sizeof hour),
-                      ps_cost_print(projection->cost_per_month, currency, month, sizeof month),
-                      ps_cost_print(projection->cost_per_million, currency, million, sizeof million));
+    if (!json_is_object(cost))
+        return;
+    if (currency == NULL)
+        currency = "";
+    ps_live_print(live, "  %s%s an hour, %s a month, %s for a million events\n", at_most,
+                  ps_cost_print(number_of(cost, "per_hour"), currency, hour, sizeof hour),
+                  ps_cost_print(number_of(cost, "per_month"), currency, month, sizeof month),
+                  ps_cost_print(number_of(cost, "per_million_events"), currency, million, sizeof million));
 }
 
-static void print_projection(struct ps_live *live, const struct ps_planning *planning)
+static void print_projection(struct ps_live *live, const json_t *projection)
 {
-    const struct ps_projection *projection = &planning->projection;
-    const struct ps_projection_wish *wish = &planning->config->wish;
-    if (!planning->config->project)
-        return;
-    if (!planning->projected) {
-        ps_live_print(live, "\nno projection: %s\n", planning->projection_note);
-        return;
-    }
+    bool is_at_most = json_is_true(json_object_get(projection, "machines_at_most"));
+    const char *at_most = is_at_most ? "at most " : "";
     char error[64] = "the measured figure is \"at least\"";
-    if (!projection->at_most)
-        snprintf(error, sizeof error, "error of the measured figure: %.1f %%", projection->error * 100);
-    const char *at_most = projection->at_most ? "at most " : "";
+    if (!is_at_most && has_number(projection, "error"))
+        snprintf(error, sizeof error, "error of the measured figure: %.1f %%",
+                 number_of(projection, "error") * 100);
     ps_live_print(live, "\n%sprojection%s for %s (%s)\n", ps_live_style(live, PS_LIVE_BOLD),
-                  ps_live_style(live, PS_LIVE_PLAIN), ps_quantity_print_event_rate(wish->rate).text, error);
-    ps_live_print(live, "  %s%u machines (%u of them may be down), %s%s each\n", at_most,
-                  projection->machines, wish->spare, projection->at_most ? "at least " : "",
-                  ps_quantity_print_event_rate(projection->machine_rate).text);
-    ps_live_print(live, "  %u partitions", projection->partitions);
-    if (projection->disk_bytes_per_broker > 0)
-        ps_live_print(live, ", %s of disk on each of %u brokers",
-                      ps_quantity_print_bytes((uint64_t)projection->disk_bytes_per_broker).text,
-                      projection->brokers);
+                  ps_live_style(live, PS_LIVE_PLAIN),
+                  ps_quantity_print_event_rate(number_of(projection, "asked_rate")).text, error);
+    ps_live_print(live, "  %s%.0f machines (%.0f of them may be down), %s%s each\n", at_most,
+                  number_of(projection, "machines"), number_of(projection, "spare"),
+                  is_at_most ? "at least " : "",
+                  ps_quantity_print_event_rate(number_of(projection, "machine_rate")).text);
+    ps_live_print(live, "  %.0f partitions", number_of(projection, "partitions"));
+    if (number_of(projection, "disk_bytes_per_broker") > 0)
+        ps_live_print(live, ", %s of disk on each of %.0f brokers",
+                      ps_quantity_print_bytes((uint64_t)number_of(projection, "disk_bytes_per_broker")).text,
+                      number_of(projection, "brokers"));
     ps_live_print(live, "\n");
-    print_cost(live, planning, at_most);
-    for (unsigned i = 0; i < projection->assumption_count; i++)
-        print_assumption(live, projection->assumptions[i]);
+    print_cost(live, json_object_get(projection, "cost"), at_most);
+    print_list(live, json_object_get(projection, "assumptions"));
 }
 
 static void print_verdicts(struct ps_live *live, const char *heading, const json_t *list, const char *key)
@@ -220,18 +231,26 @@ void ps_planning_print_verdicts(struct ps_live *live, const json_t *document)
         ps_live_print(live, "  not the same: %s\n", json_string_value(text));
 }
 
-void ps_planning_print(struct ps_live *live, const struct ps_planning *planning)
+void ps_planning_print(struct ps_live *live, const json_t *document)
 {
+    const json_t *projection = json_object_get(document, "projection"),
+                 *assumptions = json_object_get(document, "assumptions");
+    const char *no_projection = json_string_value(json_object_get(document, "projection_note"));
+    struct ps_result_goal figure;
     ps_live_clear(live);
-    for (unsigned i = 0; i < planning->config->search.goal_count; i++)
-        print_goal(live, planning, i);
-    print_limits(live, &planning->limits);
-    print_scaling(live, planning);
-    print_projection(live, planning);
-    if (planning->subject.note_count > 0 || planning->config->paced_by_sleep)
+    for (size_t i = 0; ps_result_goal(document, i, &figure); i++)
+        print_goal(live, &figure, json_array_get(json_object_get(document, "goals"), i));
+    print_limits(live, json_object_get(document, "limits"));
+    print_scaling(live, json_object_get(document, "scaling"));
+    if (json_is_object(projection))
+        print_projection(live, projection);
+    else if (no_projection != NULL)
+        ps_live_print(live, "\nno projection: %s\n", no_projection);
+    if (!json_is_object(projection) && json_array_size(assumptions) > 0) { /* else they are among its own */
         ps_live_print(live, "\nassumptions\n");
-    ps_result_assumptions(planning, print_assumption, live);
-    ps_live_print(live, "\n%u trials in %s%s\n", planning->trial_count,
-                  ps_quantity_print_s(round(planning->seconds)).text,
-                  planning->interrupted ? ", interrupted" : "");
+        print_list(live, assumptions);
+    }
+    ps_live_print(live, "\n%zu trials in %s%s\n", json_array_size(json_object_get(document, "trials")),
+                  ps_quantity_print_s(round(number_of(document, "seconds"))).text,
+                  json_is_true(json_object_get(document, "interrupted")) ? ", interrupted" : "");
 }

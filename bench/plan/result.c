@@ -429,6 +429,8 @@ json_t *ps_result_document(const struct ps_planning *planning)
     set(document, "limits", limits_array(&planning->limits));
     set(document, "scaling", scaling_object(planning));
     set(document, "projection", projection_object(planning));
+    set(document, "projection_note",
+        text_or_null(config->project && !planning->projected ? planning->projection_note : NULL));
     set(document, "assumptions", assumptions);
     set(document, "interrupted", json_boolean(planning->interrupted));
     return document;

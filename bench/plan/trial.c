@@ -208,8 +208,8 @@ static void look_after(struct run *run)
 static bool start_verify(struct run *run)
 {
     const struct ps_trial_setup *setup = run->setup;
-    const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"verify", "--json"};
-    unsigned count = 2;
+    const char *arguments[PS_PROCESS_ARGUMENTS_MAX] = {"verify", "--json", "--histogram"};
+    unsigned count = 3;
     char idle[32], every[32], arrivals[32];
     struct ps_err err = {0};
     snprintf(idle, sizeof idle, "%ums", setup->from_drain_ms > 0 ? setup->from_drain_ms : 1000);

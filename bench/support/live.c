@@ -14,8 +14,8 @@ void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet)
 {
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     bool terminal = isatty(fileno(to)) && term != NULL && strcmp(term, "dumb") != 0;
-    *live = (struct ps_live){.to = to, .json = json || !terminal, .quiet = quiet};
-    live->colour = !live->json && (no_colour == NULL || no_colour[0] == '\0');
+    *live = (struct ps_live){.to = to, .json = json, .quiet = quiet, .moves = terminal && !json};
+    live->colour = live->moves && (no_colour == NULL || no_colour[0] == '\0');
 }
 
 const char *ps_live_style(const struct ps_live *live, enum ps_live_style style)
@@ -50,7 +50,7 @@ static size_t fitting(const char *text, unsigned columns)
 
 void ps_live_status(struct ps_live *live, const char *format, ...)
 {
-    if (live->json || live->quiet)
+    if (!live->moves || live->quiet)
         return;
     char text[STATUS_BYTES];
     va_list arguments;

@@ -1,5 +1,5 @@
-/* Shows the progress of load, verify and plan: on a terminal one status line that is rewritten in place,
- * elsewhere JSON objects, one per line. Colour is used only on a terminal, and not when NO_COLOR is set.
+/* Shows what load, verify and plan do and found: text for people, with one status line that is rewritten in place on a
+ * terminal; with --json, objects for programs, one per line. Colour is used only on a terminal, and not when NO_COLOR is set.
  *
  * Thread: one at a time. Threads that send or read events never call it. */
 #pragma once
@@ -18,12 +18,12 @@ struct ps_live {
     FILE *to;
     bool json;   /* objects instead of text */
     bool quiet;  /* no progress; the final output is still printed */
-    bool colour; /* never with json */
+    bool moves;  /* a terminal: there is a status line */
+    bool colour; /* only with `moves` */
     bool dirty;  /* a status line is on the screen */
 };
 
-/* `to` is standard output, or standard error when events go to standard output. JSON is used when asked for
- * or when `to` is not a terminal. */
+/* `to` is standard output, or standard error when events go to standard output. */
 void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet);
 
 /* Parses the value of --every: 100ms to 1h. */
@@ -33,7 +33,7 @@ enum ps_status ps_live_every_parse(const char *text, uint64_t *every_ns, struct 
 enum ps_live_style { PS_LIVE_PLAIN, PS_LIVE_GOOD, PS_LIVE_WARN, PS_LIVE_BAD, PS_LIVE_DIM, PS_LIVE_BOLD };
 const char *ps_live_style(const struct ps_live *live, enum ps_live_style style);
 
-/* Rewrites the status line, cut to the terminal's width. Does nothing with json or quiet. */
+/* Rewrites the status line, cut to the terminal's width. Does nothing when quiet, with json, or elsewhere than on a terminal. */
 void ps_live_status(struct ps_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Removes the status line. */
 void ps_live_clear(struct ps_live *live);

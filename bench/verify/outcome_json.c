@@ -191,7 +191,8 @@ json_t *ps_outcome_json_summary(const struct ps_outcome *outcome, const struct p
     counts_set(object, outcome);
     json_object_set_new(object, "latency_ns",
                         ps_live_percentiles(latency, percentiles, PS_COUNT_OF(percentiles)));
-    json_object_set_new(object, "histogram", histogram_array(latency));
+    if (outcome->histogram)
+        json_object_set_new(object, "histogram", histogram_array(latency));
     set(object, "early", verdict->early);
     set(object, "due_before_start", verdict->due_before);
     json_object_set_new(object, "clock_step_ms",

@@ -299,8 +299,10 @@ static int finish(struct verify *verify, enum ps_end end, const struct ps_err *e
     struct ps_verdict verdict;
     char remark[4096];
     bool lossy = false;
-    struct ps_outcome outcome = {
-        .account = verify->account, .expected = &verify->expected, .verdict = &verdict};
+    struct ps_outcome outcome = {.histogram = verify->options->histogram,
+                                 .account = verify->account,
+                                 .expected = &verify->expected,
+                                 .verdict = &verdict};
     outcome.remark = remarks_join(verify, remark, sizeof remark, &lossy);
     outcome.lossy = lossy;
     outcome.ended = ps_end_name(end);

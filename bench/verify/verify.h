@@ -31,6 +31,7 @@ struct ps_verify_options {
     uint64_t every_ns;    /* interval between progress reports */
     uint64_t arrivals_ns; /* length of the steps in which arrivals are counted; 0: they are not */
     bool json, quiet;
+    bool histogram; /* with json: every latency in the summary */
 };
 
 /* Returns the exit code: 0 nothing was lost, duplicated, reordered or corrupted; 1 something was; 2 it could

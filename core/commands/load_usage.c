@@ -69,7 +69,7 @@ void load_usage(FILE *to)
         "  --settle D             wait for completions after the last event (default 10s)\n"
         "  --tolerance SHARE      of the asked rate that may be missing (default 0.1%)\n"
         "  --manifest FILE        what was sent, for `penstock verify --manifest`\n"
-        "  --json                 JSON lines also on a terminal\n"
+        "  --json                 JSON lines, for programs\n"
         "  --every D              a line of progress so often, 100ms to 1h (default 1s)\n"
         "  --quiet                no progress, only the end\n"
         "\n"

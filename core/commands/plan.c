@@ -51,6 +51,7 @@ static void on_trial(void *argument, const struct ps_planning *planning)
     }
     json_t *object = ps_result_trial(planning, planning->trial_count - 1);
     ps_search_figure(planning->search, show->ask.goal, &figure);
+    json_object_del(object, "histogram");
     json_object_set_new(object, "type", json_string("trial"));
     json_object_set_new(object, "lower", json_real(figure.lower));
     json_object_set_new(object, "upper", json_real(figure.upper));
@@ -83,6 +84,15 @@ static bool is_complete(const struct plan_wish *wish, const json_t *document)
             return false;
     }
     return true;
+}
+
+/* Writes the document for programs, without the histograms, which --result has. Takes ownership. */
+static void write_object(struct ps_live *live, json_t *document)
+{
+    size_t index;
+    json_t *trial;
+    json_array_foreach(json_object_get(document, "trials"), index, trial) json_object_del(trial, "histogram");
+    ps_live_object(live, document, false);
 }
 
 /* Says on standard error which verdicts make the exit status: the result itself is then one long line of JSON. */
@@ -215,11 +225,15 @@ static int render(const struct plan_wish *wish)
         json_decref(document);
         return PLAN_USAGE;
     }
+    bool no_file = wish->result == NULL && wish->report == NULL && wish->csv == NULL && wish->hgrm == NULL &&
+                   wish->hlog == NULL;
+    if (no_file)
+        ps_planning_print(&live, document);
     enum plan_exit code = judge(wish, &live, document, old);
     if (write_files(wish, document) != PS_OK)
         code = PLAN_FAILED;
-    if (wish->requirement_count > 0 || old != NULL)
-        ps_live_object(&live, json_incref(document), false);
+    if (wish->requirement_count > 0 || old != NULL || no_file)
+        write_object(&live, json_incref(document));
     json_decref(document);
     json_decref(old);
     return (int)code;
@@ -257,14 +271,14 @@ static int run(struct plan_wish *wish, const json_t *old)
         free(planning);
         return (int)code;
     }
-    ps_planning_print(&show.live, planning);
+    json_t *document = ps_result_document(planning);
+    ps_planning_print(&show.live, document);
     if (status != PS_OK)
         complain(&err);
-    json_t *document = ps_result_document(planning);
     enum plan_exit code = code_of(wish, document, judge(wish, &show.live, document, old));
     if (write_files(wish, document) != PS_OK || status != PS_OK || planning->interrupted)
         code = PLAN_FAILED;
-    ps_live_object(&show.live, document, false);
+    write_object(&show.live, document);
     ps_planning_fini(planning);
     free(planning);
     return (int)code;
@@ -273,10 +287,10 @@ static int run(struct plan_wish *wish, const json_t *old)
 int ps_main_plan(int argc, char **argv)
 {
     static struct plan_wish wish;
-    static const char *command[256] = {"penstock"};
+    static const char *command[256] = {"penstock", "plan"}; /* argv[0] is both in one */
     struct ps_err err = {0};
     json_t *old = NULL;
-    for (int i = 0; i < argc && i < (int)PS_COUNT_OF(command) - 2; i++)
+    for (int i = 1; i < argc && i < (int)PS_COUNT_OF(command) - 2; i++)
         command[i + 1] = argv[i];
     if (plan_parse(&wish, argc, argv, &err) != PS_OK) {
         complain(&err);

@@ -20,6 +20,7 @@ enum {
     OPTION_EVERY,
     OPTION_ARRIVALS,
     OPTION_JSON,
+    OPTION_HISTOGRAM,
     OPTION_QUIET
 };
 
@@ -35,6 +36,7 @@ static const struct option options[] = {
     {"every", required_argument, NULL, OPTION_EVERY},
     {"arrivals", required_argument, NULL, OPTION_ARRIVALS},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"histogram", no_argument, NULL, OPTION_HISTOGRAM},
     {"quiet", no_argument, NULL, OPTION_QUIET},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -64,8 +66,10 @@ static void usage(FILE *to)
           "\n"
           "  --memory BYTES     limit for what is remembered (default 512MiB); beyond it the oldest is "
           "forgotten, and said\n"
-          "  --json             JSON lines; so it is anyway when standard output is no terminal\n"
-          "  --every D          a line of progress so often, 100ms to 1h (default 1s)\n"
+          "  --json             JSON lines, for programs\n"
+          "  --histogram        with --json: every latency at the end, as pairs of nanoseconds and how many "
+          "events\n"
+          "  --every D          progress so often, 100ms to 1h (default 1s)\n"
           "  --arrivals D       with --json: count the arrivals of each source in steps of D, 10ms to 1h\n"
           "  --quiet            no progress\n"
           "\nexamples:\n"
@@ -136,6 +140,9 @@ static enum ps_status option_take(struct ps_verify_options *to, int option, cons
         return ps_manifest_run("--run", text, &to->run, err);
     case OPTION_JSON:
         to->json = true;
+        return PS_OK;
+    case OPTION_HISTOGRAM:
+        to->histogram = true;
         return PS_OK;
     case OPTION_QUIET:
         to->quiet = true;

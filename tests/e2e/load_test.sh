@@ -73,7 +73,7 @@ repeatable=(--seed 7 --run 0a0b0c --start-time 2026-01-02T03:04:05Z --format rfc
 load 0 --events 5000 --rate 1M "${repeatable[@]}" --target -
 (($(wc -l <"$work/out") == 5000)) || fail "not 5,000 lines on standard output"
 (($(wc -c <"$work/out") == 600000)) || fail "not 120 bytes an event"
-grep -q '"type":"summary".*"completed":5000,"failed":0,"undelivered":0' "$work/err" || fail "no summary: $(cat "$work/err")"
+grep -qE '^  completed +5,000 ' "$work/err" || fail "no summary: $(cat "$work/err")"
 head -1 "$work/out" | grep -q 'Jan  2 03:04:05' || fail "wrong start time: $(head -1 "$work/out")"
 mv "$work/out" "$work/first"
 
@@ -93,7 +93,7 @@ cmp "$work/out" "$work/first" || fail "the same seed gave different arrivals"
 
 # ---- JSON lines: the progress line, and every documented member of the summary ----
 
-load 0 --rate 2000 --duration 2s --target "file://$work/json.log"
+load 0 --rate 2000 --duration 2s --json --target "file://$work/json.log"
 progress='^{"type":"progress","t":1\.[0-9]+,"asked":[0-9.e+]+,"due":[0-9]+,"sent":[0-9]+,"completed":[0-9]+,"failed":0,"backlog":[0-9]+,'
 progress+='"rate":[0-9.e+]+,"bytes":[0-9]+,"connections_up":1,"latency_ns":{"p50":[0-9]+,"p99":[0-9]+,"max":[0-9]+},"outage":false}$'
 grep -qE "$progress" "$work/out" || fail "wrong progress line: $(head -1 "$work/out")"
@@ -101,8 +101,12 @@ for member in run source_first sources seconds asked_rate achieved_rate held clo
     cpu_seconds schedule_error_ns schedule_error_net_ns witness_gap_ns latency_ns completion outages clock_step_ms p99.99; do
     tail -1 "$work/out" | grep -qF "\"$member\":" || fail "the summary has no $member: $(tail -1 "$work/out")"
 done
-load 0 --rate 2000 --duration 2s --quiet --target "file://$work/json.log"
+load 0 --rate 2000 --duration 2s --quiet --json --target "file://$work/json.log"
 (($(wc -l <"$work/out") == 1)) || fail "--quiet prints more than the summary"
+
+load 0 --events 100 --target "file://$work/json.log" # a pipe gets text, too
+grep -qE '^  completed +100 ' "$work/out" || fail "no text: $(cat "$work/out")"
+! grep -q '[{}]' "$work/out" || fail "JSON among the text: $(cat "$work/out")"
 
 # ---- replaying a trace, a manifest, a closed loop ----
 
@@ -112,7 +116,7 @@ load 0 --shape "replay:$work/trace,speed=3" --manifest "$work/manifest" --run 00
 grep -q '"run":"00beef".*"sources":\[{"source":9,"events":3,"failed":0}\]' "$work/manifest" || fail "manifest: $(cat "$work/manifest")"
 [[ ! -e $work/manifest.new ]] || fail "the manifest was not renamed"
 load 0 --events 100 --target -
-grep -q '"closed_loop":true' "$work/err" || fail "a closed loop is not labelled"
+grep -q '^CLOSED LOOP ' "$work/err" || fail "a closed loop is not labelled"
 load 2 --events 1 --manifest "$work/no/such/place" --target -
 grep -q 'No such file' "$work/err" || fail "no message about a manifest that cannot be written"
 
@@ -124,7 +128,7 @@ grep -q 'the reader closed it' "$work/err" || fail "no message about a closed pi
 # ---- a signal ends the run with a correct manifest and summary ----
 
 rm -f "$work/out"
-"$PENSTOCK" load --rate 1000 --manifest "$work/manifest" --target - >"$work/out" 2>"$work/err" &
+"$PENSTOCK" load --json --rate 1000 --manifest "$work/manifest" --target - >"$work/out" 2>"$work/err" &
 pid=$!
 for ((i = 0; i < 600; i++)); do
     [[ ! -s $work/out ]] || break

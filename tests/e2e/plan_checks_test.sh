@@ -15,7 +15,7 @@ fail() { echo "FAILED: $*" >&2; tail -c 2000 "$work/out" >&2; cat "$work/err" >&
 plan() { # WANTED-EXIT OPTION...
     local wanted=$1 code=0
     shift
-    "$PENSTOCK" plan "$@" >"$work/out" 2>"$work/err" || code=$?
+    "$PENSTOCK" plan --json "$@" >"$work/out" 2>"$work/err" || code=$?
     ((code == wanted)) || fail "plan $*: exit $code, not $wanted"
 }
 result() { # JQ-FILTER
@@ -50,8 +50,18 @@ judged 2 --require 'p99<20>=50k'
 says 'the limit has no unit; write p99<20ms'
 judged 2 --require 'p99<20ms>=50k'
 says "now.json has no goal p99<20ms"
-plan 2 --render "$work/now.json"
-says '--report is missing'
+
+echo "a stored result as text, for people, also into a pipe"
+"$PENSTOCK" plan --render "$work/now.json" >"$work/out" || fail "plan --render: exit $?"
+for text in 'ndr (loss 0): 812,000 events/s ± 1.0 %, 96 % sure' 'what limits it' '    4     1,263,000 events/s' \
+    'projection for 2,400,000 events/s' '  6 machines (1 of them may be down), 568,400 events/s each' '25 trials in 2 min 38 s'; do
+    grep -qF -- "$text" "$work/out" || fail "the text lacks: $text"
+done
+! grep -q '[{}]' "$work/out" || fail "JSON among the text"
+"$PENSTOCK" plan --render "$work/now.json" --require 'ndr>=100k' >"$work/out" || fail "plan --render --require: exit $?"
+grep -qE 'ndr>=100k +met ' "$work/out" || fail "no verdict in the text"
+plan 0 --render "$work/now.json"
+result '.kind == "penstock-plan" and ([.trials[] | has("histogram")] | any | not)'
 cp "$work/now.json" "$work/kept.json"
 plan 2 --render "$work/kept.json" --report "$work/kept.json"
 says 'would replace the measurement that is read'

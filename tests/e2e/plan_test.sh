@@ -17,7 +17,7 @@ fail() { echo "FAILED: $*" >&2; tail -c 3000 "$work/out" >&2; cat "$work/err" >&
 plan() { # WANTED-EXIT(s) OPTION...
     local wanted=$1 code=0
     shift
-    "$PENSTOCK" plan "$@" >"$work/out" 2>"$work/err" || code=$?
+    "$PENSTOCK" plan --json "$@" >"$work/out" 2>"$work/err" || code=$?
     [[ $code == [$wanted] ]] || fail "plan $*: exit $code, not $wanted"
     local left=("$TMPDIR"/*)
     [[ ! -e ${left[0]} ]] || fail "it left ${left[*]}"
@@ -90,9 +90,13 @@ grep -q '^Tag=trial-1/ndr/1000/' "$work/t.hlog" || fail "no latencies in the log
 plan 0 --render "$work/required.json" --compare "$work/required.json"
 plan 1 -n a1 -f "$work/null.properties" "${quick[@]}" --hlog "$work/none.hlog"
 grep -q 'no trial has latencies: they are measured at a far end' "$work/err" || fail "no reason"
-plan 01 -n a1 -f "$work/roll.properties" "${quick[@]}"
+plan 01 -n a1 -f "$work/roll.properties" "${quick[@]}" --result "$work/roll.json"
 result '.subject.from | startswith("file://")'
-result '[.trials[] | select(.received == .sent and .latency_ns.p99 > 0 and (.histogram | length) > 0)] | length >= 1'
+result '[.trials[] | select(.received == .sent and .latency_ns.p99 > 0)] | length >= 1'
+result '.command[0:3] == ["penstock", "plan", "--json"]' # it can be pasted
+! grep -q '"histogram"' "$work/out" || fail "histograms that nobody asked for"
+jq -e '[.trials[] | select(.received == .sent and (.histogram | length) > 0)] | length >= 1' "$work/roll.json" >/dev/null ||
+    fail "no histograms in the result"
 left=("$work"/roll/*)
 [[ ! -e ${left[0]} ]] || fail "it left ${left[*]} in the sink's directory"
 
@@ -108,7 +112,7 @@ result '.scaling == null or (.scaling.points | map(.workers) - [1, 2] == [])'
 
 echo "interrupted: the partial result is printed, and no files are left"
 true >"$work/out" # the shell in the background empties it too late: trials of the run before would be found
-"$PENSTOCK" plan -n a1 -f "$work/null.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
+"$PENSTOCK" plan --json -n a1 -f "$work/null.properties" --within 10m --result "$work/cut.json" >"$work/out" 2>"$work/err" &
 plan=$!
 until grep -q '"type":"trial"' "$work/out"; do
     kill -0 $plan 2>/dev/null || fail "it ended"

@@ -130,6 +130,16 @@ wait "$verifier" || code=$?
 check "idle" 0 'ended="idle" lost=0' --from "file://$work/whole.log?follow=true" --idle 1s --sources 1
 check "duration" 0 'ended="duration" lost=0' --from "file://$work/whole.log?follow=true" --duration 1s --idle 10s --sources 1
 
+# ---- text for people, also into a pipe; histograms for who asks ----
+
+"$PENSTOCK" verify --from "file://$work/whole.log" --manifest whole.json >out 2>err || wrong "verify without --json: exit $?"
+grep -q 'received' out || wrong "no verdict in the text: $(cat out)"
+! grep -q '"type"' out || wrong "JSON among the text"
+check "no histogram" 0 'lost=0' --from "file://$work/whole.log" --manifest whole.json
+! grep -q '"histogram"' out || wrong "a histogram that nobody asked for"
+check "a histogram" 0 'lost=0' --from "file://$work/whole.log" --manifest whole.json --histogram
+grep -q '"histogram":\[\[' out || wrong "no histogram"
+
 # ---- usage ----
 
 usage() { # WORDS ARGUMENT...

@@ -190,6 +190,15 @@ static void test_bystander(void **state)
         assert_string_equal(limits->items[0].part, "the pipeline itself");
         assert_int_equal(limits->items[0].kind, PS_PART_PIPELINE);
         assert_non_null(strstr(limits->items[0].text, "the pipeline itself, not this machine"));
+        struct ps_limits *unseen = malloc(sizeof *unseen);
+        *unseen = *limits;
+        ps_limits_end_not_seen(unseen, true, 7900);
+        assert_string_equal(unseen->items[0].part, "--rate-max");
+        assert_non_null(strstr(unseen->items[0].text, "nothing was near its end at 7,900 events/s"));
+        *unseen = *limits;
+        ps_limits_end_not_seen(unseen, false, 7900);
+        assert_string_equal(unseen->items[0].part, "the load generator");
+        free(unseen);
         for (unsigned i = 1; with_machine && i < limits->count; i++)
             if (strcmp(limits->items[i].part, "this machine's CPUs") == 0) {
                 assert_true(limits->items[i].saturates_at == 0);

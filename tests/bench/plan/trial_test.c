@@ -249,13 +249,16 @@ static void test_plan_text(void **state)
     assert_int_equal(ps_planning_run(planning, &config, &err), PS_OK);
     assert_true(is_complete(planning));
     struct ps_live live = {.to = open_memstream(&text, &length)};
-    ps_planning_print(&live, planning);
+    json_t *document = ps_result_document(planning);
+    ps_planning_print(&live, document);
+    json_decref(document);
     fclose(live.to);
     static const char *const says[] = {"ndr (loss 0): at least 2,000 events/s", "--rate-max", "projection",
                                        "\"at least\"", "machines"};
     for (size_t i = 0; i < PS_COUNT_OF(says); i++)
         if (strstr(text, says[i]) == NULL)
             fail_msg("`%s` is not in\n%s", says[i], text);
+    assert_null(strstr(text, "the pipeline itself")); /* its end was not looked for */
     free(text);
     ps_planning_fini(planning);
     free(planning);

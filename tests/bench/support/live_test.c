@@ -42,13 +42,31 @@ static void shows(int fd, const char *expected)
     assert_string_equal(text, expected);
 }
 
-static void objects_are_lines_without_a_terminal(void **state)
+static void text_has_no_status_line_without_a_terminal(void **state)
 {
     (void)state;
     struct ps_live live;
     FILE *file = tmpfile();
     assert_non_null(file);
     ps_live_init(&live, file, false, false);
+    assert_true(!live.json && !live.colour);
+    ps_live_status(&live, "not seen");
+    ps_live_object(&live, json_pack("{s:s}", "type", "summary"), false); /* not written */
+    ps_live_note(&live, "a note");
+    ps_live_print(&live, "the %s\n", "end");
+    rewind(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_string_equal(text, "a note\nthe end\n");
+    fclose(file);
+}
+
+static void objects_are_lines_when_asked_for(void **state)
+{
+    (void)state;
+    struct ps_live live;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    ps_live_init(&live, file, true, false);
     assert_true(live.json && !live.colour);
     ps_live_status(&live, "not seen");
     ps_live_print(&live, "not seen\n");
@@ -120,7 +138,7 @@ static void colour_can_be_refused(void **state)
     assert_true(live.json && !live.colour);
     setenv("TERM", "dumb", 1);
     ps_live_init(&live, stream, false, false);
-    assert_true(live.json);
+    assert_true(!live.json && !live.colour && !live.moves);
     fclose(stream);
     close(other);
 }
@@ -142,7 +160,8 @@ static void percentiles_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_are_lines_without_a_terminal),
+        cmocka_unit_test(text_has_no_status_line_without_a_terminal),
+        cmocka_unit_test(objects_are_lines_when_asked_for),
         cmocka_unit_test(quiet_says_the_end_only),
         cmocka_unit_test(a_terminal_gets_one_line_rewritten),
         cmocka_unit_test(colour_can_be_refused),

@@ -28,7 +28,7 @@ def check(penstock, agent, files):
     for file in files:
         command += ["-f", file]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1, 3):
         raise SystemExit(f"{' '.join(command)}: {done.returncode}: {done.stderr.decode()}")
     return json.loads(done.stdout)
 
