@@ -45,12 +45,31 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* One part that names a path twice for one purpose, perhaps by a link. */
+static bool is_twice(const struct owner *a, const struct owner *b)
+{
+    return a->part == b->part && strcmp(a->claim.key, b->claim.key) == 0 &&
+           strcmp(a->claim.path, b->claim.path) == 0 && same_text(a->claim.part, b->claim.part);
+}
+
 static bool conflict(const struct owner *a, const struct owner *b)
 {
     bool is_kind =
         a->part->ops == b->part->ops || (a->part->ops->kind == PS_KIND_CHANNEL && a->kind == b->kind);
     return a->part != b->part && is_kind && strcmp(a->claim.key, b->claim.key) == 0 &&
            strcmp(a->claim.path, b->claim.path) == 0 && same_text(a->claim.part, b->claim.part);
+}
+
+/* It locks, or writes, what it has already: `check` refuses it. */
+static void report_twice(struct ps_conf *conf, const struct owner *owner)
+{
+    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const char *prefix =
+        ps_arena_format(conf->arena, "%s.%s.%s.", conf->agent.name, owner->kind, owner->part->name);
+    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR,
+                   ps_part_place(&maker, owner->part, prefix, owner->claim.key), "name it once",
+                   "%s names %s twice, perhaps by a link", owner->part->label, owner->claim.path);
+    ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
 }
 
 static void report(struct ps_conf *conf, const struct owner *owner, const struct owner *earlier)
@@ -78,9 +97,13 @@ static void add_claim(void *argument, const struct ps_claim *claim)
     owner->claim = *claim;
     owner->claim.path = resolve(owners->conf->arena, claim->path);
     for (size_t i = 0; i + 1 < owners->count && !owners->reported; i++) {
-        if (!conflict(&owners->items[i], owner))
+        bool twice = is_twice(&owners->items[i], owner);
+        if (!twice && !conflict(&owners->items[i], owner))
             continue;
-        report(owners->conf, owner, &owners->items[i]);
+        if (twice)
+            report_twice(owners->conf, owner);
+        else
+            report(owners->conf, owner, &owners->items[i]);
         owners->reported = true;
     }
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base.h"
@@ -109,13 +110,41 @@ void ps_segment_unlock(int lock)
 
 /* ---- a whole log ---- */
 
+/* Returns the earlier of the locked directories that is the one of `fd`, too, by a link or by another spelling; -1: none is. */
+static int locked_before(const struct ps_segment_locks *locks, int fd)
+{
+    struct stat about, earlier;
+    for (size_t i = 0; fstat(fd, &about) == 0 && i < locks->count; i++) {
+        if (fstat(locks->directories[i], &earlier) == 0 && earlier.st_dev == about.st_dev &&
+            earlier.st_ino == about.st_ino)
+            return (int)i;
+    }
+    return -1;
+}
+
+/* Opens and locks one directory. Two descriptors of one directory would exclude each other for ever. */
+static int lock_another(const struct ps_segment_locks *locks, const struct ps_texts *directories, int how,
+                        struct ps_err *err)
+{
+    const char *directory = directories->items[locks->count];
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int twice = fd >= 0 ? locked_before(locks, fd) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (twice < 0)
+        return lock_directory(directory, how, err);
+    ps_err_set(err, "%s and %s are one directory: name each of the channel's data directories once",
+               directories->items[twice], directory);
+    return -1;
+}
+
 static bool lock_directories(struct ps_segment_locks *locks, const struct ps_texts *directories, int how,
                              struct ps_err *err)
 {
     locks->count = 0;
     locks->directories = ps_must_alloc(directories->count + 1, sizeof *locks->directories, "locks of a log");
     while (locks->count < directories->count) {
-        int fd = lock_directory(directories->items[locks->count], how, err);
+        int fd = lock_another(locks, directories, how, err);
         if (fd < 0) {
             ps_segment_unlock_log(locks);
             return false;

@@ -188,6 +188,13 @@ sed -i '/Dir/d' "$work/two.properties" # Flume's defaults, of both
 channels_warn "channel c2 keeps its events in "
 two_channels 'type = file' "checkpointDir = $work/b" "dataDirs = $work/e"
 run 0 check -n a1 -f "$work/two.properties"
+mkdir "$work/e"
+ln -s e "$work/e2"
+for twice in "$work/e" "$work/./e/" "$work/e2"; do # the channel would be locked against itself
+    two_channels 'type = file' "checkpointDir = $work/b" "dataDirs = $work/e, $twice"
+    run 1 check -n a1 -f "$work/two.properties"
+    says "two.properties:15: error: a1.channels.c2.dataDirs: channel c2 names $(realpath "$work/e") twice, perhaps by a link; name it once"
+done
 mkdir "$work/spool"
 real=$(realpath "$work")
 ln -s spool "$work/link"

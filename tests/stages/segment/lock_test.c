@@ -2,6 +2,7 @@
 #include "stages/segment/lock.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,6 +112,32 @@ static void data_directory_is_locked(void **state)
 }
 
 /* Somebody has removed the lock file: the data directories still keep others out. */
+/* One directory under two names would be locked against itself. */
+static void directory_named_twice(void **state)
+{
+    (void)state;
+    char data[512], again[520], linked[512];
+    struct ps_err err = {0};
+    struct ps_segment_locks locks;
+    snprintf(data, sizeof data, "%s", ps_test_folder_path("data"));
+    snprintf(again, sizeof again, "%s/.", data);
+    snprintf(linked, sizeof linked, "%s", ps_test_folder_path("link"));
+    assert_int_equal(mkdir(data, 0750), 0);
+    assert_int_equal(symlink("data", linked), 0);
+    const char *const others[] = {data, again, linked};
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        const char *const directories[] = {ps_test_folder(), data, others[i]};
+        const struct ps_texts three = {3, directories}, two = {2, directories};
+        assert_false(ps_segment_lock_log(&locks, ps_test_folder(), &three, &err));
+        assert_non_null(
+            strstr(err.text, " are one directory: name each of the channel's data directories once"));
+        assert_false(ps_segment_lock_log_shared(&locks, ps_test_folder(), &three, &err));
+        assert_non_null(strstr(err.text, " are one directory"));
+        assert_true(ps_segment_lock_log(&locks, ps_test_folder(), &two, &err)); /* nothing is left locked */
+        ps_segment_unlock_log(&locks);
+    }
+}
+
 static void removed_lock_file_lets_nobody_in(void **state)
 {
     (void)state;
@@ -142,6 +169,7 @@ int main(void)
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(killed_holder_releases_it, ps_test_folder_setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(directory_named_twice, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(data_directory_is_locked, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(removed_lock_file_lets_nobody_in, ps_test_folder_setup,
