@@ -95,6 +95,9 @@ static struct ps_keeper_ticket *next_ticket(struct ps_keeper_consumer *consumer,
         ps_alarm_set(&consumer->alarm, port->wake_fd);
         ticket = ps_spmc_pop(consumer->keeper->feed); /* it may have been put before the alarm was set */
     }
+    /* The thread may sleep until it is woken: also a consumer that delivers nothing leaves room for others. */
+    if (ps_keeper_wants_feed(consumer->keeper))
+        ps_park_wake(&consumer->keeper->park);
     return ticket;
 }
 

@@ -38,6 +38,7 @@ struct ps_keeper_producer {
     struct ps_inbox promised; /* from the thread to the worker */
     struct ps_alarm alarm;    /* of the worker */
     bool news;                /* the thread's: something is in `promised` */
+    bool waits;               /* the thread's: a lease of it is not given up, nor are those behind it */
 } PS_ALIGNED_GAP;
 
 struct ps_keeper_consumer {
@@ -73,6 +74,7 @@ struct ps_keeper {
     bool started;
     bool orphaned; /* nobody puts: the first consumer is the producer of what a reload restored */
     struct ps_flag stop;
+    struct ps_flag has_more;         /* the store has frames for which the consumers' ring had no room */
     bool writable;                   /* a lease that is put now will be written. Atomic */
     struct ps_mark opened;           /* 1: `found` has what the log had */
     struct ps_mark delivered_events; /* as recorded by the thread */
@@ -113,6 +115,13 @@ static inline void ps_keeper_count(struct ps_keeper_tally *tally, uint64_t event
 {
     __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
+}
+
+/* Whether consumers have taken so much of what was fed that the thread feeds more, if there is more. Thread: any. */
+static inline bool ps_keeper_wants_feed(const struct ps_keeper *keeper)
+{
+    return ps_flag_get(&keeper->has_more) &&
+           ps_spmc_count(keeper->feed) <= keeper->settings.store->feed_frames / 2;
 }
 
 struct ps_keeper_entry *ps_keeper_entry_at(struct ps_keeper *keeper, size_t position);

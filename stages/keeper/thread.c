@@ -223,19 +223,27 @@ static void send_promised(struct ps_keeper *keeper)
     wake_producers(keeper);
 }
 
-/* The store cannot be written: those whose sources can refuse their clients wait no longer than the keep-alive. Only from
- * the front: a producer's leases come home in order. */
+/* The store cannot be written: those whose sources can refuse their clients wait no longer than the keep-alive. Of each producer
+ * only from the front, because its leases come home in order; those of other producers do not wait for it. */
 static void give_up_old(struct ps_keeper *keeper, uint64_t now)
 {
-    while (keeper->entry_count > 0) {
-        struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, 0);
-        if (!entry->lease->refusable || now < entry->since_ns + keeper->settings.keep_alive_ms * PS_NS_PER_MS)
-            break;
+    uint64_t keep_alive_ns = keeper->settings.keep_alive_ms * PS_NS_PER_MS;
+    size_t kept = 0;
+    for (unsigned i = 0; i < keeper->settings.producers; i++)
+        keeper->producers[i].waits = false;
+    for (size_t i = 0; i < keeper->entry_count; i++) {
+        struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, i);
+        struct ps_keeper_producer *producer = &keeper->producers[entry->producer];
+        if (producer->waits || !entry->lease->refusable || now < entry->since_ns + keep_alive_ns) {
+            producer->waits = true;
+            *ps_keeper_entry_at(keeper, kept++) = *entry;
+            continue;
+        }
         entry->lease->failed = true;
         keeper->seen_events -= entry->lease->count;
         send_home(keeper, entry);
-        ps_keeper_entry_pop(keeper);
     }
+    keeper->entry_count = kept;
     wake_producers(keeper);
 }
 
@@ -288,7 +296,8 @@ static bool feed(struct ps_keeper *keeper)
     bool any = false;
     if (PS_UNLIKELY(keeper->feed_ns > 0) && now_ns() < keeper->feed_ns)
         return false;
-    while (keeper->settings.consumers > 0 && ps_spmc_count(keeper->feed) < ops->feed_frames) {
+    bool more = keeper->settings.consumers > 0;
+    while (more && ps_spmc_count(keeper->feed) < ops->feed_frames) {
         struct ps_keeper_ticket *ticket = take_ticket(keeper);
         enum ps_store_fed fed = ops->feed(keeper->store, &ticket->frame, &err);
         bool unreadable = fed == PS_STORE_UNREADABLE;
@@ -300,6 +309,7 @@ static bool feed(struct ps_keeper *keeper)
             keeper->free_tickets = ticket;
             if (fed == PS_STORE_FAILED)
                 store_failed(keeper, &err);
+            more = false;
             break;
         }
         ticket->damaged = false;
@@ -307,6 +317,8 @@ static bool feed(struct ps_keeper *keeper)
         PS_ASSERT(pushed);
         any = true;
     }
+    if (ps_flag_get(&keeper->has_more) != more)
+        ps_flag_set(&keeper->has_more, more);
     if (any)
         wake_consumers(keeper);
     return any;
@@ -407,7 +419,7 @@ static bool has_work(const struct ps_keeper *keeper)
         if (ps_spsc_count(keeper->producers[i].ring) > 0)
             return true;
     }
-    return false;
+    return ps_keeper_wants_feed(keeper);
 }
 
 /* Until when it may sleep, in milliseconds. */

@@ -72,11 +72,12 @@ struct fixture {
     struct ps_test_stage stage; /* for leases, port, pool */
     struct failing failing;
     struct ps_keeper *keeper;
+    unsigned producers;
     struct ps_log_store_settings store;
     const char *directories[2];
 };
 
-static struct ps_keeper *make(struct fixture *fixture)
+static struct ps_keeper *make_with(struct fixture *fixture, unsigned producers, unsigned consumers)
 {
     fixture->store = (struct ps_log_store_settings){
         .data_directories = {2, fixture->directories},
@@ -92,12 +93,18 @@ static struct ps_keeper *make(struct fixture *fixture)
         .sync_each = true,
         .keep_alive_ms = 50,
         .quota_bytes = 32 << 20,
-        .producers = 1,
-        .consumers = 1,
+        .producers = producers,
+        .consumers = consumers,
     };
+    fixture->producers = producers;
     fixture->keeper = ps_keeper_create(&settings);
     ps_keeper_start(fixture->keeper);
     return fixture->keeper;
+}
+
+static struct ps_keeper *make(struct fixture *fixture)
+{
+    return make_with(fixture, 1, 1);
 }
 
 static int set_up(void **state)
@@ -146,22 +153,28 @@ static void rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-static void put(struct fixture *fixture, unsigned number, bool refusable)
+static void put_as(struct fixture *fixture, unsigned producer, unsigned number, bool refusable)
 {
     char body[16];
     snprintf(body, sizeof body, "%u", number);
     struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_EVENT(body, "number", "x"));
     lease->refusable = refusable;
-    for (unsigned i = 0; ps_keeper_put(fixture->keeper, 0, &lease) != PS_PUT_OK; i++) {
+    for (unsigned i = 0; ps_keeper_put(fixture->keeper, producer, &lease) != PS_PUT_OK; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
 }
 
+static void put(struct fixture *fixture, unsigned number, bool refusable)
+{
+    put_as(fixture, 0, number, refusable);
+}
+
 static void await_home(struct fixture *fixture, size_t count)
 {
     for (unsigned i = 0; fixture->stage.home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
-        ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
+        for (unsigned producer = 0; producer < fixture->producers; producer++)
+            ps_keeper_tick(fixture->keeper, producer, &fixture->stage.port);
         rest();
     }
     assert_int_equal(fixture->stage.home_count, count);
@@ -288,6 +301,68 @@ static void test_refusable_leases_are_given_up(void **state)
     assert_false(fixture->stage.home[2]->failed);
     assert_delivers(fixture, 1, 1);
     assert_delivers(fixture, 3, 3);
+}
+
+/* Two sources put into one channel whose disk fails: what one of them cannot refuse keeps no client of the other from its refusal, and
+ * is promised when the disk works again; what it can refuse behind that waits with it. */
+static void test_one_source_does_not_hold_back_refusals_of_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_test_stage *stage = &fixture->stage;
+    close_keeper(fixture);
+    make_with(fixture, 2, 1);
+    put_as(fixture, 0, 1, false);
+    await_home(fixture, 1);
+    __atomic_store_n(&fixture->failing.sync_is_held, true, __ATOMIC_SEQ_CST);
+    put_as(fixture, 0, 2, false);
+    put_as(fixture, 0, 3, true);
+    put_as(fixture, 1, 4, true);
+    put_as(fixture, 1, 5, true);
+    __atomic_store_n(&fixture->failing.sync_errno, EIO, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&fixture->failing.sync_is_held, false, __ATOMIC_SEQ_CST);
+    await_home(fixture, 3);
+    for (unsigned i = 1; i < 3; i++) {
+        struct ps_test_event event = ps_test_lease_event(stage, stage->home[i], 0);
+        assert_true(stage->home[i]->failed);
+        assert_int_equal(event.body[0], '3' + (int)i);
+    }
+    __atomic_store_n(&fixture->failing.sync_errno, 0, __ATOMIC_SEQ_CST);
+    await_home(fixture, 5);
+    assert_false(stage->home[3]->failed);
+    assert_false(stage->home[4]->failed);
+    assert_delivers(fixture, 1, 3);
+}
+
+/* A sink that takes and delivers nothing: the thread, which nobody else wakes, feeds what the other sink takes, and its own. */
+static void test_a_sink_that_hangs_leaves_the_rest_to_the_other(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_test_stage *stage = &fixture->stage;
+    enum { EVENTS = 3 * 128 };
+    static struct ps_lease *hung[EVENTS];
+    unsigned hung_count = 0, taken = 0;
+    close_keeper(fixture);
+    make_with(fixture, 1, 2);
+    for (unsigned i = 0; i < EVENTS; i++)
+        put(fixture, i, false);
+    await_home(fixture, EVENTS);
+    while (hung_count < 128) { /* as many as are read ahead */
+        hung[hung_count] = ps_keeper_take(fixture->keeper, 1, &stage->port, &stage->now);
+        hung_count += hung[hung_count] != NULL;
+    }
+    for (unsigned i = 0; taken < EVENTS - 128; i++) {
+        struct ps_lease *lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now);
+        if (lease == NULL) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            rest();
+            continue;
+        }
+        taken++;
+        hung[hung_count++] = lease; /* nor does this one deliver before it has all */
+    }
+    while (hung_count > 0)
+        deliver(fixture, hung[--hung_count]);
+    ps_keeper_leave(fixture->keeper, 1, &stage->port);
 }
 
 /* The disk is full; then sinks deliver what it has: its room is used again. */
@@ -440,6 +515,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_syncs_promise_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removed_directories_promise_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_source_does_not_hold_back_refusals_of_another, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_sink_that_hangs_leaves_the_rest_to_the_other, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_delivered_room_of_a_full_disk_is_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_stop_gives_back_what_is_not_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_stop_after_a_retry, set_up, tear_down),
