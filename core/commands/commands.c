@@ -16,7 +16,7 @@ const struct ps_subcommand ps_subcommands[] = {
     {"components", ps_main_components, &ps_options_components,
      "every source, channel, sink ... with its keys, defaults and meaning"},
     {"top", ps_main_top, &ps_options_top, "rates, fill, latency and who holds up whom of a running agent"},
-    {"tail", ps_main_tail, &ps_options_tail, "show live events of a channel or sink of a running agent"},
+    {"tail", ps_main_tail, &ps_options_tail, "show live events of a source, interceptor, channel or sink"},
     {"demo", ps_main_demo, &ps_options_demo,
      "the main job, from generator to verified Kafka topics, on an embedded broker"},
     {"load", ps_main_load, &ps_options_load,

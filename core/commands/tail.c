@@ -1,6 +1,7 @@
 /* penstock tail: requests a sample of live events from a running agent's metrics server and prints them. */
 #include "core/clock.h"
 #include "core/commands/commands.h"
+#include "core/commands/top.h"
 #include "core/printable.h"
 #include "core/watch/metrics_server.h"
 #include "core/quantity.h"
@@ -29,12 +30,17 @@ struct tail {
 
 static void usage(FILE *file)
 {
-    fputs("usage: penstock tail CHANNEL|SINK [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
+    fputs("usage: penstock tail COMPONENT [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
           "\n"
-          "Shows a sample of the events that pass a channel or sink of a running agent, with their headers. "
-          "The agent\n"
-          "must have been started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken "
-          "away.\n"
+          "Shows a sample of the events that pass a component of a running agent, with their headers. The "
+          "agent "
+          "must have\n"
+          "been started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken away.\n"
+          "\n"
+          "  c1, k1               what a channel gives away, what a sink takes\n"
+          "  r1                   what a source makes, before its interceptors\n"
+          "  r1.i1                what leaves interceptor i1 of source r1\n"
+          "  r1.i1.before         what enters it\n"
           "\n"
           "  -n, --count COUNT    how many events (default 10)\n"
           "  -w, --wait SECONDS   how long to wait for them, and for the agent to start (default 10, at most "
@@ -42,7 +48,7 @@ static void usage(FILE *file)
           "                       -w the agent must run)\n"
           "  -f, --follow         go on until interrupted\n"
           "  -j, --json           one JSON object a line\n"
-          "  -u, --url URL        the agent's metrics server (default http://127.0.0.1:41414)\n"
+          "  -u, --url URL        the agent's metrics server (default: the agent that runs on this machine)\n"
           "  -t, --token-file FILE  holds the token of the agent's -Dpenstock.monitoring.token; without one, "
           "the agent\n"
           "                       shows events only to clients of its own machine\n"
@@ -185,8 +191,8 @@ static int options_parse(struct tail *tail, int argc, char **argv)
     }
     if (optind + 1 != argc) {
         fprintf(stderr,
-                optind == argc ? "penstock tail: which channel or sink? `penstock top --once` lists them\n"
-                               : "penstock tail: one channel or sink, not %d\n",
+                optind == argc ? "penstock tail: which component? `penstock top --once` lists them\n"
+                               : "penstock tail: one component, not %d\n",
                 argc - optind);
         return 3;
     }
@@ -198,7 +204,7 @@ static int options_parse(struct tail *tail, int argc, char **argv)
 
 int ps_main_tail(int argc, char **argv)
 {
-    struct tail tail = {.url = "http://127.0.0.1:41414", .count = 10, .wait_s = 10};
+    struct tail tail = {.count = 10, .wait_s = 10};
     tail.colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
     int code = options_parse(&tail, argc, argv);
     if (code != 0)
@@ -208,7 +214,15 @@ int ps_main_tail(int argc, char **argv)
         fprintf(stderr, "penstock tail: %s\n", err.text);
         return 2;
     }
+    struct ps_arena *arena = ps_arena_create();
+    tail.url = tail.url != NULL ? ps_top_url(arena, tail.url) : ps_top_find(arena, "/proc", &err);
+    if (tail.url == NULL) {
+        fprintf(stderr, "penstock tail: %s with -u URL\n", err.text);
+        ps_arena_destroy(arena);
+        return 2;
+    }
     char *url = strdup(tail.url);
+    ps_arena_destroy(arena);
     CURL *curl = curl_easy_init();
     if (url == NULL || curl == NULL)
         return 2;

@@ -330,24 +330,66 @@ static void agent_look(void *argument, const struct ps_metrics_visitor *visitor)
 }
 
 /* A channel is looked at where its sinks take from it. */
+/* A search for the taps of one name. */
+struct tap_search {
+    const char *name;
+    void (*look)(void *argument, struct ps_tap *tap);
+    void *argument;
+    unsigned count;
+};
+
+static void tap_found(struct tap_search *search, struct ps_tap *tap)
+{
+    search->look(search->argument, tap);
+    search->count++;
+}
+
+/* Returns what follows `part` and a dot in `name`, or NULL. */
+static const char *name_behind(const char *name, const char *part)
+{
+    size_t length = strlen(part);
+    return strncmp(name, part, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
+}
+
+/* "r1": what the source makes; "r1.i1": what leaves its interceptor; "r1.i1.before": what enters it. */
+static void source_taps(void *argument, struct ps_source_runner *runner)
+{
+    struct tap_search *search = argument;
+    const struct ps_source_spec *spec = runner->plan->spec;
+    const char *rest = name_behind(search->name, spec->stage.name);
+    struct ps_tap *before = runner->base.tap;
+    if (strcmp(search->name, spec->stage.name) == 0)
+        tap_found(search, before);
+    for (size_t i = 0; rest != NULL && i < spec->interceptor_count; i++) {
+        const char *last = name_behind(rest, spec->interceptors[i].name);
+        if (strcmp(rest, spec->interceptors[i].name) == 0)
+            tap_found(search, runner->interceptors[i].tap);
+        else if (last != NULL && strcmp(last, "before") == 0)
+            tap_found(search, before);
+        before = runner->interceptors[i].tap;
+    }
+}
+
+/* Of a channel or sink; when there is none of that name, of a source or interceptor. */
 static unsigned agent_taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                            void *look_argument)
 {
     struct ps_agent *agent = argument;
-    unsigned count = 0;
+    struct tap_search search = {.name = name, .look = look, .argument = look_argument};
     pthread_mutex_lock(&agent->lock);
     const struct ps_agent_spec *spec = agent->plan->spec;
     for (size_t i = 0; i < spec->sink_count; i++) {
         struct ps_sink_runner *runner = ps_agent_sink(agent, i);
         bool named = strcmp(spec->sinks[i].stage.name, name) == 0 ||
                      strcmp(spec->channels[spec->sinks[i].channel].stage.name, name) == 0;
-        if (runner == NULL || !named)
-            continue;
-        look(look_argument, runner->base.tap);
-        count++;
+        if (runner != NULL && named)
+            tap_found(&search, runner->base.tap);
     }
+    for (size_t i = 0; search.count == 0 && i < spec->source_count; i++)
+        if (strcmp(spec->sources[i].stage.name, name) == 0 || name_behind(name, spec->sources[i].stage.name))
+            ps_agent_each_source(agent, i, source_taps, &search);
     pthread_mutex_unlock(&agent->lock);
-    return count;
+    return search.count;
 }
 
 struct ps_metrics_source ps_agent_metrics(struct ps_agent *agent)

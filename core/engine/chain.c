@@ -193,6 +193,7 @@ static bool run_interceptors(struct ps_source_runner *runner, const struct ps_no
             ps_count(runner->base.counters, PS_COUNTER_dropped, before - runner->chain->count);
         if (result != PS_DONE)
             return false;
+        ps_tap_offer(link->tap, runner->chain);
     }
     return true;
 }

@@ -57,6 +57,7 @@ struct ps_runner {
 struct ps_link {
     const struct ps_stage_spec *spec;
     void *state;
+    struct ps_tap *tap; /* what leaves it; NULL: of a selector */
     struct ps_port port;
 };
 

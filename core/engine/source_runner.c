@@ -50,8 +50,10 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     runner->marks = ps_must_alloc(spec->channel_count, sizeof *runner->marks, spec->stage.component);
     runner->interceptors =
         ps_must_alloc(spec->interceptor_count, sizeof *runner->interceptors, spec->stage.component);
-    for (size_t i = 0; i < spec->interceptor_count; i++)
+    for (size_t i = 0; i < spec->interceptor_count; i++) {
         link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port, &runner->chain_share);
+        runner->interceptors[i].tap = ps_tap_create();
+    }
     link_init(&runner->selector, &spec->selector, &runner->base.port, &runner->chain_share);
     ps_carver_init(&runner->carver, ps_worker_pool(worker));
     ps_source_runner_open_window(runner);
@@ -60,8 +62,10 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
 
 void ps_source_runner_destroy(struct ps_source_runner *runner)
 {
-    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++)
+    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++) {
         free(runner->interceptors[i].state);
+        ps_tap_destroy(runner->interceptors[i].tap);
+    }
     free(runner->selector.state);
     free(runner->interceptors);
     free(runner->pending);
@@ -121,6 +125,7 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
     ps_batch_close(batch);
     ps_window_enter(runner->window, batch);
     runner->chain = ps_batch_chain(batch);
+    ps_tap_offer(runner->base.tap, runner->chain);
     runner->chain_stage = 0;
     runner->chain_wait_ns = 0; /* of a chain that was given up */
     runner->routed = false;

@@ -132,7 +132,8 @@ struct ps_metrics_visitor {
 struct ps_metrics_source {
     void *argument;
     void (*visit)(void *argument, const struct ps_metrics_visitor *visitor);
-    /* Calls `look` for the tap of each instance of every channel or sink of that name; returns how many.
+    /* Calls `look` for the tap of each instance of every channel or sink of that name, or, when there is none, of a source ("r1") or
+     * interceptor ("r1.i1", before it "r1.i1.before"); returns how many.
      * NULL: no taps. */
     unsigned (*taps)(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                      void *look_argument);

@@ -234,7 +234,8 @@ static enum MHD_Result look_and_answer(struct ps_metrics_server *server, struct 
 {
     unsigned wait_s = query_number(connection, "wait", 10, PS_METRICS_SERVER_TAIL_WAIT_S_MAX);
     if (server->source->taps == NULL || look_step(server, name, look, look_start) == 0) {
-        ps_page_format(&look->page, "no channel or sink %s\n", name);
+        ps_page_format(&look->page, "no channel, sink, source or interceptor (SOURCE.INTERCEPTOR) %s\n",
+                       name);
         return answer(connection, MHD_HTTP_NOT_FOUND, text_type, &look->page);
     }
     look_for(server, name, look, wait_s, socket_of(connection));

@@ -5,7 +5,7 @@
  *   /metrics/prometheus  Prometheus' text
  *   /livez               200 "ok", or 503 and a line for each worker that is stuck
  *   /readyz, /healthz    200 "ok", or 503 and a line for each problem (core/watch/metrics.h)
- *   /tail?component=NAME&count=N&wait=SECONDS   live events of a channel or sink, a JSON object a line; for
+ *   /tail?component=NAME&count=N&wait=SECONDS   live events of a channel, sink, source or interceptor, a JSON object a line; for
  *                        clients of this machine, or with a token (core/watch/metrics_access.h)
  *
  * Other paths are 404. Methods: as in Flume TRACE and OPTIONS are 403 and POST of / and /metrics is answered

@@ -1,6 +1,7 @@
-/* A tap: a look at live events as they pass, for `penstock tail`.
+/* A tap: a look at live events as they pass, for `penstock tail`: what a sink takes, what a source makes, what leaves an
+ * interceptor.
  *
- * Each open instance has a byte ring for it. While a reader looks, the worker copies events into the ring as
+ * Each open instance of a source, interceptor or sink has a byte ring for it. While a reader looks, the worker copies events into the ring as
  * long as there is room; it never waits, and events that do not fit are not shown. When no reader looks, it
  * costs one relaxed load for each lease. Up to PS_TAP_LOOKERS readers look at once; each sees every event that
  * was copied since it began. Threads: ps_tap_offer: the instance's worker; start, stop and take: the readers,
