@@ -256,6 +256,25 @@ static void check_colons(struct checking *checking)
     }
 }
 
+/* They may have slashes, but no name of a file leaves the directory of hdfs.path. */
+static void check_parents(struct checking *checking)
+{
+    const struct ps_hdfs_plan *plan = checking->plan;
+    const struct {
+        const char *key, *text;
+    } parts[] = {
+        {"hdfs.fileSuffix", plan->file_suffix},
+        {"hdfs.inUsePrefix", plan->in_use_prefix},
+        {"hdfs.inUseSuffix", plan->in_use_suffix},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
+        const char *text = parts[i].text != NULL ? parts[i].text : "";
+        const char *path = ps_arena_format(checking->context->arena, "/%s", text);
+        if (ps_hdfs_path_has_parent(path, (uint32_t)strlen(path)))
+            refuse(checking, parts[i].key, "it has a component \"..\": write the directory in hdfs.path");
+    }
+}
+
 static void check_path(struct checking *checking)
 {
     struct ps_hdfs_plan plan = *checking->plan;
@@ -271,6 +290,7 @@ static void check_path(struct checking *checking)
     }
     if (place.refuses_colons)
         check_colons(checking);
+    check_parents(checking);
     if (plan.hsync && strstr(ps_hadoop_url(checking->configuration, place.url), "webhdfs:") != NULL)
         refuse(checking, "penstock.hsync",
                "there is no hsync through WebHDFS: write to hdfs://, or leave it out");

@@ -104,18 +104,6 @@ static void join_bucket(struct ps_hdfs_file *file, struct ps_hdfs_bucket *bucket
 
 /* ---- names ---- */
 
-char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
-{
-    const struct ps_hdfs_settings *settings = file->sink->settings;
-    char *text = NULL;
-    if (asprintf(&text, "%.*s/%s%.*s.%" PRIu64 "%s%s", (int)file->directory_length, file->bucket_name,
-                 in_use ? settings->in_use_prefix : "", (int)file->prefix_length,
-                 file->bucket_name + file->directory_length + 1, file->counter, settings->file_suffix,
-                 in_use ? settings->in_use_suffix : "") < 0)
-        return NULL;
-    return text;
-}
-
 /* BucketWriter: the number begins with the time at which the bucket was made, and grows by one with each file. */
 static uint64_t next_counter(const struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {

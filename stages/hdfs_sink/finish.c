@@ -2,6 +2,7 @@
 #include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,20 @@
 #define QUIET_MS                                                                                             \
     (10 * UINT64_C(60000)) /* without leases: a file to which nobody has written for so long is nobody's */
 #define REMOVE_TRIES 3U    /* of a file in which nothing is */
+
+char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
+{
+    const struct ps_hdfs_settings *settings = file->sink->settings;
+    char *text = NULL;
+    if (asprintf(&text, "%.*s/%s%.*s.%" PRIu64 "%s%s", (int)file->directory_length, file->bucket_name,
+                 in_use ? settings->in_use_prefix : "", (int)file->prefix_length,
+                 file->bucket_name + file->directory_length + 1, file->counter, settings->file_suffix,
+                 in_use ? settings->in_use_suffix : "") < 0)
+        return NULL;
+    text[ps_hdfs_path_normalize(text, (uint32_t)strlen(text))] =
+        '\0'; /* the prefixes and suffixes may have slashes */
+    return text;
+}
 
 static void perform(struct ps_hdfs_file *file);
 

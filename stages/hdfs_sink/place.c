@@ -19,22 +19,30 @@ size_t ps_hdfs_url_length(const char *path)
     return length + 2 + strcspn(path + length + 2, "/");
 }
 
-/* Drops slashes behind slashes, components ".", and a slash at the end except of "/". Returns the new length. */
-static uint32_t normalize(char *path, uint32_t length)
+/* As org.apache.hadoop.fs.Path: drops slashes behind slashes, and components ".". The last component is left as it is. Returns the new end. */
+static uint32_t drop_empty_components(char *path, uint32_t from, uint32_t end)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < length; i++) {
+    uint32_t kept = from;
+    for (uint32_t i = from; i < end; i++) {
         bool at_beginning = kept > 0 && path[kept - 1] == '/';
         if (path[i] == '/' && at_beginning)
             continue;
-        if (path[i] == '.' && at_beginning && (i + 1 == length || path[i + 1] == '/'))
+        if (path[i] == '.' && at_beginning && i + 1 < end && path[i + 1] == '/')
             continue;
         path[kept++] = path[i];
     }
+    return kept;
+}
+
+uint32_t ps_hdfs_path_normalize(char *path, uint32_t length)
+{
+    uint32_t kept = drop_empty_components(path, 0, length);
+    if (kept >= 2 && path[kept - 1] == '.' && path[kept - 2] == '/')
+        kept--;
     return kept > 1 && path[kept - 1] == '/' ? kept - 1 : kept;
 }
 
-static bool has_parent(const char *path, uint32_t length)
+bool ps_hdfs_path_has_parent(const char *path, uint32_t length)
 {
     for (uint32_t i = 0; i + 3 <= length; i++) {
         if (memcmp(path + i, "/..", 3) == 0 && (i + 3 == length || path[i + 3] == '/'))
@@ -77,11 +85,13 @@ static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
     if (path == NULL || prefix == NULL)
         return;
     char *directory = ps_arena_text(arena, path);
-    uint32_t length = normalize(directory, (uint32_t)strlen(directory));
+    uint32_t length = ps_hdfs_path_normalize(directory, (uint32_t)strlen(directory));
     if (length == 1)
         length = 0; /* the root: its slash is the one before the name */
     place->constant_directory_length = length;
-    place->constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
+    char *constant = ps_arena_format(arena, "%.*s/%s", (int)length, directory, prefix);
+    constant[drop_empty_components(constant, length + 1, (uint32_t)strlen(constant))] = '\0';
+    place->constant = constant;
 }
 
 /* A header's value may have slashes, as the date of %D has. */
@@ -110,7 +120,7 @@ static void find_root(struct ps_hdfs_place *place, struct ps_arena *arena, const
         length--;
     place->depth = depth_of(path + length);
     char *root = ps_arena_copy(arena, path, length);
-    root[normalize(root, (uint32_t)length)] = '\0';
+    root[ps_hdfs_path_normalize(root, (uint32_t)length)] = '\0';
     if (strcmp(root, "/") != 0 && strchr(prefix, '/') == NULL)
         place->root = root;
 }
@@ -138,7 +148,7 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
     if (resolve_parents(absolute, err) != PS_OK)
         return PS_FAIL;
     path = absolute;
-    if (has_parent(ps_arena_format(arena, "/%s", prefix), (uint32_t)strlen(prefix) + 1))
+    if (ps_hdfs_path_has_parent(ps_arena_format(arena, "/%s", prefix), (uint32_t)strlen(prefix) + 1))
         return ps_err_set(err,
                           "hdfs.filePrefix: it has a component \"..\": write the directory in hdfs.path");
     if (strlen(path) + strlen(prefix) > PS_HDFS_PLACE_BYTES - 512)
@@ -184,7 +194,7 @@ enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_
                                                     PS_HDFS_PLACE_BYTES - 1, &length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
-    length = normalize(cache->text, length);
+    length = ps_hdfs_path_normalize(cache->text, length);
     if (length == 1)
         length = 0;
     cache->text[length] = '/';
@@ -192,13 +202,13 @@ enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_
                               PS_HDFS_PLACE_BYTES - length - 1, &prefix_length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
-    *name = (struct ps_hdfs_bucket_name){
-        .text = cache->text, .length = length + 1 + prefix_length, .directory_length = length};
+    uint32_t end = drop_empty_components(cache->text, length + 1, length + 1 + prefix_length);
+    *name = (struct ps_hdfs_bucket_name){.text = cache->text, .length = end, .directory_length = length};
     if (memchr(name->text, '\0', name->length) != NULL)
         return PS_HDFS_FLAW_NUL;
     if (place->refuses_colons && memchr(name->text, ':', name->length) != NULL)
         return PS_HDFS_FLAW_COLON;
-    return has_parent(name->text, name->length) ? PS_HDFS_FLAW_PARENT : PS_HDFS_FLAW_NONE;
+    return ps_hdfs_path_has_parent(name->text, name->length) ? PS_HDFS_FLAW_PARENT : PS_HDFS_FLAW_NONE;
 }
 
 const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw)

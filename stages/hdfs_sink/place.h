@@ -55,7 +55,12 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
  * beginning; 0: there is none. Thread: any. */
 size_t ps_hdfs_url_length(const char *path);
 
-/* Double slashes, one at the end, and components "." are dropped, as Path does. Thread: the worker that owns `cache`. */
+/* Drops slashes behind slashes, components ".", and a slash at the end except of "/", as Path does. Returns the new length. Thread: any. */
+uint32_t ps_hdfs_path_normalize(char *path, uint32_t length);
+/* Whether it has a component ".." behind a slash. Thread: any. */
+bool ps_hdfs_path_has_parent(const char *path, uint32_t length);
+
+/* Double slashes, one at the end of the directory, and components "." are dropped, as Path does; the prefix ends in a part of a name. Thread: the worker that owns `cache`. */
 enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_hdfs_place_cache *cache,
                                    const struct ps_batch *batch, const struct ps_event *event,
                                    const struct ps_now *now, struct ps_hdfs_bucket_name *name);

@@ -91,7 +91,11 @@ static void test_headers(void **state)
     expect(&test, ".", PS_HDFS_FLAW_NONE, "/a/z|/p-.");
     expect(&test, ".x", PS_HDFS_FLAW_NONE, "/a/.x/z|/p-.x");
     expect(&test, "x.", PS_HDFS_FLAW_NONE, "/a/x./z|/p-x.");
-    expect(&test, "b/./c/", PS_HDFS_FLAW_NONE, "/a/b/c/z|/p-b/./c/");
+    expect(&test, "b/./c/", PS_HDFS_FLAW_NONE, "/a/b/c/z|/p-b/c/");
+    expect(&test, "a//b", PS_HDFS_FLAW_NONE, "/a/a/b/z|/p-a/b");
+    expect(&test, "//", PS_HDFS_FLAW_NONE, "/a/z|/p-/");
+    expect(&test, "b/.", PS_HDFS_FLAW_NONE, "/a/b/z|/p-b/."); /* a number follows */
+    expect(&test, "b/.c", PS_HDFS_FLAW_NONE, "/a/b/.c/z|/p-b/.c");
     expect(&test, "..", PS_HDFS_FLAW_PARENT, NULL);
     expect(&test, "b/../c", PS_HDFS_FLAW_PARENT, NULL);
     expect(&test, "10:30", PS_HDFS_FLAW_NONE, "/a/10:30/z|/p-10:30"); /* a local disk takes it */
@@ -102,6 +106,34 @@ static void test_headers(void **state)
     for (enum ps_hdfs_flaw flaw = PS_HDFS_FLAW_NO_TIMESTAMP; flaw <= PS_HDFS_FLAW_COLON; flaw++)
         assert_string_not_equal(ps_hdfs_flaw_text(flaw), "none");
     tear_down(&test);
+}
+
+/* A prefix may be directories, and a part of a name behind them: ".NUMBER" follows. */
+static void test_prefixes(void **state)
+{
+    static const struct {
+        const char *prefix, *value, *wanted;
+    } rows[] = {
+        {"%{h}", "", "/a|/"},
+        {"%{h}", "/", "/a|/"},
+        {"%{h}", "//x", "/a|/x"},
+        {"%{h}/x", "", "/a|/x"},
+        {"%{h}/x", "./.", "/a|/x"},
+        {"%{h}", "./x", "/a|/x"},
+        {"%{h}", "x/", "/a|/x/"},
+        {"%{h}/%{h}", "", "/a|/"},
+        {"x//y", "v", "/a|/x/y"},
+        {"//x/./y/", "v", "/a|/x/y/"},
+        {"p-%{h}", "a///b", "/a|/p-a/b"},
+        {"%{h}", ".", "/a|/."},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct test test;
+        set_up(&test, "/a", rows[i].prefix);
+        expect(&test, rows[i].value, PS_HDFS_FLAW_NONE, rows[i].wanted);
+        tear_down(&test);
+    }
 }
 
 static void test_mistakes(void **state)
@@ -135,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_constant),
         cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,20 @@ static void roll_one(void)
     ps_test_bucket_pass(0);
 }
 
+/* As org.apache.hadoop.fs.Path makes them: the namenode refuses names with an empty component. */
+static void test_names_with_slashes(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_settings.in_use_prefix = "in//_";
+    ps_test_bucket_settings.file_suffix = "/.//x";
+    roll_one();
+    ps_test_files_expect_names(PS_WORDS("/d/in/_f.1700000000001/x.tmp"));
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    ps_test_files_expect_names(PS_WORDS(FIRST "/x", "/d/in/_f.1700000000002/x.tmp"));
+    ps_test_bucket_finish();
+}
+
 static void test_close_fails(void **unused)
 {
     (void)unused;
@@ -453,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup(test_file_is_leased, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_file_stays_leased, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recovery_is_late, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_names_with_slashes, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_file_is_gone, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_fails, ps_test_bucket_setup),
