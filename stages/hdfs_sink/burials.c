@@ -59,6 +59,7 @@ bool ps_hdfs_bury(struct ps_hdfs_sink *sink)
                                                 flawed ? 0 : sink->port->retry_max};
         if (!ps_burial_work(&sink->burial, sink->port, &reason))
             return true;
+        ps_hdfs_slots_settled(&sink->held, sink->pool.events[sink->burying->first].slot);
         ps_hdfs_events_move(&sink->pool, sink->burying, &sink->pool.free);
     }
     return false;

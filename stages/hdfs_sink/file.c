@@ -302,7 +302,7 @@ static void settle(struct ps_hdfs_file *file, uint32_t events)
     uint32_t last = 0;
     for (uint32_t left = events, number = file->written.first; left > 0; left--) {
         const struct ps_hdfs_event *event = &sink->pool.events[number];
-        ps_lease_settle(sink->held.leases[event->slot], event->position);
+        ps_hdfs_slots_settle(&sink->held, event->slot, event->position);
         last = number;
         number = event->next;
     }

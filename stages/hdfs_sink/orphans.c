@@ -15,6 +15,7 @@
 /* A directory: in `looks` when it was listed or is being listed, so that this is done once, in `waiting` until the scan comes to it. */
 struct ps_hdfs_look {
     TAILQ_ENTRY(ps_hdfs_look) looks;
+    struct ps_hdfs_look *same_hash; /* of those in `looks` */
     struct ps_hdfs_sink *sink;
     bool scanned;   /* by the scan, which goes on with the next one */
     uint32_t depth; /* of directories that may be below it */
@@ -151,15 +152,35 @@ static void report(const struct ps_hdfs_look *look, uint64_t count, const char *
             directory, ps_quantity_print_count(count).text, first);
 }
 
-static struct ps_hdfs_look *find(const struct ps_hdfs_sink *sink, const char *directory, size_t length)
+static struct ps_hdfs_look **look_chain(struct ps_hdfs_sink *sink, const char *directory, size_t length)
 {
-    struct ps_hdfs_look *look;
-    TAILQ_FOREACH(look, &sink->looks, looks)
-    {
-        if (look->length == length && memcmp(look->directory, directory, length) == 0)
-            return look;
-    }
-    return NULL;
+    return &sink->look_chains[ps_name_hash(directory, length) & (PS_HDFS_NAME_CHAINS - 1)];
+}
+
+/* Whether it was listed, or is being listed. */
+static bool is_listed(struct ps_hdfs_sink *sink, const char *directory, size_t length)
+{
+    const struct ps_hdfs_look *look = *look_chain(sink, directory, length);
+    while (look != NULL && (look->length != length || memcmp(look->directory, directory, length) != 0))
+        look = look->same_hash;
+    return look != NULL;
+}
+
+static void enlist(struct ps_hdfs_look *look)
+{
+    struct ps_hdfs_look **chain = look_chain(look->sink, look->directory, look->length);
+    TAILQ_INSERT_HEAD(&look->sink->looks, look, looks);
+    look->same_hash = *chain;
+    *chain = look;
+}
+
+static void delist(struct ps_hdfs_look *look)
+{
+    struct ps_hdfs_look **at = look_chain(look->sink, look->directory, look->length);
+    while (*at != look)
+        at = &(*at)->same_hash;
+    *at = look->same_hash;
+    TAILQ_REMOVE(&look->sink->looks, look, looks);
 }
 
 /* In neither list. NULL: no memory, or too many. `name` NULL: none. */
@@ -230,7 +251,7 @@ static void listed(void *look_, const struct ps_file_answer *answer)
     if (look->scanned)
         sink->scan.is_busy = false;
     if (look->scanned && later) {
-        TAILQ_REMOVE(&sink->looks, look, looks);
+        delist(look);
         TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
         sink->scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
         return;
@@ -245,7 +266,7 @@ static void listed(void *look_, const struct ps_file_answer *answer)
 
 static void list(struct ps_hdfs_look *look)
 {
-    TAILQ_INSERT_HEAD(&look->sink->looks, look, looks);
+    enlist(look);
     ps_file_list(look->sink->filesystem, look->length > 0 ? look->directory : "/", listed, look);
 }
 
@@ -260,7 +281,7 @@ void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_na
     const char *prefix = bucket->text + bucket->directory_length + 1;
     size_t prefix_length = bucket->length - bucket->directory_length - 1;
     if (!has_names_in_use(sink->settings) || memchr(prefix, '/', prefix_length) != NULL ||
-        find(sink, bucket->text, bucket->directory_length) != NULL ||
+        is_listed(sink, bucket->text, bucket->directory_length) ||
         (look = make(sink, bucket->text, bucket->directory_length, NULL)) == NULL)
         return;
     list(look);
@@ -268,22 +289,19 @@ void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_na
 
 /* ---- the start ---- */
 
-/* NULL: none waits. Those that a bucket's first file had listed meanwhile are dropped. */
+/* The one that was changed last; NULL: none waits. Those that a bucket's first file had listed meanwhile are dropped. */
 static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
 {
-    struct ps_hdfs_look *look, *next = NULL;
-    do {
-        if (next != NULL) {
-            TAILQ_REMOVE(&sink->scan.waiting, next, looks);
-            discard(next);
+    struct ps_hdfs_look *next = NULL;
+    for (struct ps_hdfs_look *look = TAILQ_FIRST(&sink->scan.waiting), *behind; look != NULL; look = behind) {
+        behind = TAILQ_NEXT(look, looks);
+        if (is_listed(sink, look->directory, look->length)) {
+            TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+            discard(look);
+        } else if (next == NULL || look->modified_ms > next->modified_ms) {
+            next = look;
         }
-        next = TAILQ_FIRST(&sink->scan.waiting);
-        TAILQ_FOREACH(look, &sink->scan.waiting, looks)
-        {
-            if (look->modified_ms > next->modified_ms)
-                next = look;
-        }
-    } while (next != NULL && find(sink, next->directory, next->length) != NULL);
+    }
     return next;
 }
 
@@ -346,6 +364,7 @@ static void forget(struct ps_hdfs_looks *looks)
 
 void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink)
 {
+    memset(sink->look_chains, 0, sizeof sink->look_chains);
     forget(&sink->looks);
     forget(&sink->scan.waiting);
 }

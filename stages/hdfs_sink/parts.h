@@ -215,6 +215,7 @@ struct ps_hdfs_sink {
     uint32_t finishing_count;
     uint64_t finish_due_ns; /* none of them that rests is due before */
     struct ps_hdfs_looks looks;
+    struct ps_hdfs_look *look_chains[PS_HDFS_NAME_CHAINS]; /* the same, by their directories' hashes */
     struct ps_hdfs_scan scan;
     uint32_t look_count;      /* in both */
     int64_t started_ms;       /* when it was called first; 0: it was not */

@@ -6,6 +6,7 @@
 void ps_hdfs_slots_init(struct ps_hdfs_slots *slots)
 {
     slots->first = slots->last = PS_HDFS_NO_SLOT;
+    slots->complete = PS_HDFS_NO_SLOT;
     slots->free = 0;
     slots->count = 0;
     slots->pinned_bytes = 0;
@@ -26,7 +27,19 @@ uint16_t ps_hdfs_slots_take(struct ps_hdfs_slots *slots, struct ps_lease *lease)
     slots->last = slot;
     slots->count++;
     slots->leases[slot] = lease;
+    ps_hdfs_slots_settled(slots, slot);
     return slot;
+}
+
+void ps_hdfs_slots_settled(struct ps_hdfs_slots *slots, uint16_t slot)
+{
+    struct ps_hdfs_slot *held = &slots->slots[slot];
+    const struct ps_lease *lease = slots->leases[slot];
+    if (held->is_complete || lease->settled < lease->count)
+        return;
+    held->is_complete = true;
+    held->next_complete = slots->complete;
+    slots->complete = slot;
 }
 
 static void set_gone(struct ps_hdfs_slots *slots, struct ps_hdfs_slot *slot, uint64_t bytes)
@@ -64,23 +77,28 @@ static struct ps_lease *let_go(struct ps_hdfs_slots *slots, uint16_t slot)
     return lease;
 }
 
+static void send_home(struct ps_hdfs_slots *slots, uint16_t slot, struct ps_port *port)
+{
+    struct ps_lease *lease = let_go(slots, slot);
+    ps_port_done(port, &lease);
+}
+
 void ps_hdfs_slots_finish(struct ps_hdfs_slots *slots, struct ps_port *port)
 {
-    bool is_front = true;
-    for (uint16_t slot = slots->first, after; slot != PS_HDFS_NO_SLOT; slot = after) {
-        struct ps_lease *lease = slots->leases[slot];
-        bool is_settled = lease->settled >= lease->count;
-        after = slots->slots[slot].after;
-        is_front &= is_settled;
-        if (is_front || (is_settled && lease->batch->any_order)) {
-            (void)let_go(slots, slot);
-            ps_port_done(port, &lease);
-        }
+    uint16_t slot = slots->complete, next;
+    slots->complete = PS_HDFS_NO_SLOT;
+    for (; slot != PS_HDFS_NO_SLOT; slot = next) {
+        next = slots->slots[slot].next_complete;
+        if (slots->leases[slot]->batch->any_order)
+            send_home(slots, slot, port);
     }
+    while (slots->first != PS_HDFS_NO_SLOT && slots->slots[slots->first].is_complete)
+        send_home(slots, slots->first, port);
 }
 
 void ps_hdfs_slots_give_back(struct ps_hdfs_slots *slots, struct ps_port *port, struct ps_lease **back)
 {
+    slots->complete = PS_HDFS_NO_SLOT;
     while (*back != NULL)
         back = &(*back)->next;
     while (slots->count > 0) {

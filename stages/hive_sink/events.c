@@ -149,7 +149,7 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiti
     }
     const struct ps_hdfs_event *event = &sink->pool.events[waiting->first];
     ps_log(PS_LOG_WARN, sink->port->component, "an event is no row, and is dropped: %s", reason);
-    ps_lease_settle(sink->held.leases[event->slot], event->position);
+    ps_hdfs_slots_settle(&sink->held, event->slot, event->position);
     ps_hdfs_events_move(&sink->pool, waiting, &sink->pool.free);
 }
 
@@ -183,6 +183,7 @@ bool ps_hive_bury(struct ps_hive_sink *sink)
         }
         if (!ps_burial_work(&sink->burial, sink->port, &reason))
             return true;
+        ps_hdfs_slots_settled(&sink->held, flawed->slot);
         ps_hdfs_events_move(&sink->pool, &sink->flawed, &sink->pool.free);
     }
     return false;

@@ -71,6 +71,27 @@ static struct ps_hive_partition *make(struct ps_hive_sink *sink, const char *key
     return partition;
 }
 
+static void attend(struct ps_hive_partition *partition)
+{
+    if (!partition->is_attended)
+        TAILQ_INSERT_TAIL(&partition->sink->attended, partition, attended);
+    partition->is_attended = true;
+}
+
+static void stop_attending(struct ps_hive_partition *partition)
+{
+    if (partition->is_attended)
+        TAILQ_REMOVE(&partition->sink->attended, partition, attended);
+    partition->is_attended = false;
+}
+
+/* Ends what it has, and goes when it waits for no answer. */
+static void close_partition(struct ps_hive_partition *partition)
+{
+    partition->is_closing = true;
+    attend(partition);
+}
+
 /* The one that got its last event the longest time ago ends what it has, and goes. */
 static void close_surplus(struct ps_hive_sink *sink)
 {
@@ -78,7 +99,7 @@ static void close_surplus(struct ps_hive_sink *sink)
     uint32_t surplus = sink->partition_count > most ? sink->partition_count - most : 0;
     struct ps_hive_partition *partition = TAILQ_LAST(&sink->recent, ps_hive_partitions);
     for (; surplus > 0 && partition != TAILQ_FIRST(&sink->recent); surplus--) {
-        partition->is_closing = true;
+        close_partition(partition);
         partition = TAILQ_PREV(partition, ps_hive_partitions, recent);
     }
 }
@@ -112,6 +133,7 @@ void ps_hive_partition_free(struct ps_hive_partition *partition)
         at = &(*at)->same_hash;
     *at = partition->same_hash;
     TAILQ_REMOVE(&sink->recent, partition, recent);
+    stop_attending(partition);
     sink->partition_count--;
     ps_count(sink->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     open_changed(sink);
@@ -154,6 +176,7 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
     char tries[PS_REPEATED_BYTES];
     ps_hive_partition_drop_ids(partition);
     partition->rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++partition->failures);
+    attend(partition);
     if (partition->state != PS_HIVE_PARTITION_ASKED)
         partition->state = PS_HIVE_PARTITION_RESTS;
     ps_err_set(&err, "%s%s%s", what, reason[0] != '\0' ? ": " : "", reason);
@@ -394,8 +417,39 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition)
     if (partition->sink->settings->idle_ns > 0 && partition->waiting.count == 0 &&
         partition->txn_count == 0) {
         uint64_t idle_ns = partition->used_ns + partition->sink->settings->idle_ns;
-        partition->is_closing |= idle_ns <= now;
+        if (idle_ns <= now)
+            close_partition(partition);
         due_ns = ps_least(due_ns, idle_ns);
+    }
+    return due_ns;
+}
+
+/* Closes those without an event for too long. Returns when that is true of the next one. */
+static uint64_t close_idle(struct ps_hive_sink *sink)
+{
+    uint64_t idle_ns = sink->settings->idle_ns;
+    struct ps_hive_partition *partition = TAILQ_LAST(&sink->recent, ps_hive_partitions);
+    if (idle_ns == 0)
+        return PS_NEVER;
+    for (; partition != NULL && partition->used_ns + idle_ns <= sink->now.mono_ns;
+         partition = TAILQ_PREV(partition, ps_hive_partitions, recent))
+        close_partition(partition);
+    return partition != NULL ? partition->used_ns + idle_ns : PS_NEVER;
+}
+
+uint64_t ps_hive_partitions_tick_plain(struct ps_hive_sink *sink)
+{
+    uint64_t due_ns = close_idle(sink);
+    for (struct ps_hive_partition *partition = TAILQ_FIRST(&sink->attended), *next; partition != NULL;
+         partition = next) {
+        next = TAILQ_NEXT(partition, attended);
+        ps_hive_partition_pump(partition);
+        if (partition->state == PS_HIVE_PARTITION_RESTS)
+            due_ns = ps_least(due_ns, partition->rest_ns);
+        if (partition->is_closing)
+            (void)ps_hive_partition_release(partition);
+        else if (partition->state != PS_HIVE_PARTITION_RESTS)
+            stop_attending(partition);
     }
     return due_ns;
 }

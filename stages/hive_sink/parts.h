@@ -80,7 +80,8 @@ enum ps_hive_partition_state {
 struct ps_hive_partition {
     struct ps_hive_sink *sink;
     struct ps_hive_partition *same_hash;
-    TAILQ_ENTRY(ps_hive_partition) recent;
+    TAILQ_ENTRY(ps_hive_partition) recent, attended;
+    bool is_attended;
     enum ps_hive_partition_state state;
     bool is_found;     /* `directory` is known */
     bool is_closing;   /* it is let go of when its transactions have ended */
@@ -139,6 +140,8 @@ struct ps_hive_sink {
     struct ps_escape_cache *caches; /* by partition key */
     struct ps_hive_partition *chains[PS_HIVE_CHAINS];
     struct ps_hive_partitions recent; /* that of the latest event first */
+    /* Of a plain table, which may have many: those that rest, or go, and only these are looked at in each cycle. */
+    struct ps_hive_partitions attended;
     uint32_t partition_count;
     struct ps_hive_txns dead;
     uint64_t asks; /* locks and commits that were asked for, which the metastore gets in this order */
@@ -191,6 +194,8 @@ bool ps_hive_partition_find(struct ps_hive_partition *partition);
 void ps_hive_partition_pump(struct ps_hive_partition *partition);
 /* Ends transactions whose time has come. Returns the mono_ns of the next one. */
 uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition);
+/* The same for those of a plain table, which have no transactions. */
+uint64_t ps_hive_partitions_tick_plain(struct ps_hive_sink *sink);
 /* With the partition's name and values. */
 struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partition *partition);
 /* Whether this is its location. */

@@ -55,6 +55,7 @@ struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, 
     sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
     ps_hdfs_slots_init(&sink->held);
     TAILQ_INIT(&sink->recent);
+    TAILQ_INIT(&sink->attended);
     TAILQ_INIT(&sink->dead);
     if (open_parts(sink, err) == PS_OK)
         return sink;
@@ -254,7 +255,7 @@ bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
 static uint64_t tick_files(struct ps_hive_sink *sink)
 {
     uint64_t due_ns = ask_for_table(sink);
-    due_ns = ps_least(due_ns, tick_partitions(sink));
+    due_ns = ps_least(due_ns, ps_hive_partitions_tick_plain(sink));
     due_ns = ps_least(due_ns, turn(sink));
     if (sink->files != NULL)
         due_ns = ps_least(due_ns, ps_hive_files_tick(sink->files));

@@ -6,12 +6,12 @@
 # was aborted comes to light later.
 #
 #   hive_housekeeping_test.sh [--kills N] [--rate N] [--timeout SECONDS] [--settle SECONDS]
-#       --rate: events/s (default 1200); --timeout: after which Hive aborts transactions (default 20); --settle: how long rows are counted
+#       --rate: events/s (default 1200); --timeout: after which Hive aborts transactions (default 15); --settle: how long rows are counted
 #       after the last agent (default: the time-out and 5 s)
 # shellcheck source=tests/real/hive_lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/hive_lib.sh"
 command -v python3 >/dev/null || skip "no python3"
-kills=3 rate=1200 timeout=20 settle=''
+kills=3 rate=1200 timeout=15 settle=''
 while (($#)); do
     case $1 in
     --kills) kills=$2; shift ;;
@@ -69,9 +69,15 @@ grows() { (($(acked) >= $1)); }
 deltas() { find "$work/hive/warehouse/t" -name 'bucket_*' | wc -l; }
 more_deltas() { (($(deltas) > $1)); }
 
-step "the agent is killed $kills times"
+compact() { # PARTITION minor|major
+    python3 "$here/hive_compact.py" "$port" default t "client=$1" "$2" || fail "no compaction"
+}
+compacted() { compgen -G "$work/hive/warehouse/t/client=$1/$2" >"$work/compacted"; } # PARTITION PATTERN
+
+step "the agent is killed $kills times; partitions are compacted meanwhile"
 for ((i = 0; i < kills; i++)); do
     written=$(deltas)
+    ((i == 0)) || { compact a major; compact b minor; }
     agent_start a "${monitored[@]}"
     await 60 more_deltas "$written" || fail "nothing is written"
     sleep 0.$((RANDOM % 10))
@@ -100,9 +106,14 @@ count() { # sets rows, distinct, lost. A query fails whose files are removed by 
 }
 count
 first=$rows until=$((SECONDS + ${settle:-$((timeout + 5))}))
-while ((SECONDS < until)); do
-    sleep 1
+compact c major
+compact d minor
+while
+    sleep "$((until - SECONDS < 30 ? (until > SECONDS ? until - SECONDS : 0) : 30))"
     count
     ((rows == first)) || fail "$((rows - first)) rows of transactions that were aborted have come to light"
-done
+    ((SECONDS < until))
+do :; done
+await 60 compacted c 'base_*' || fail "no major compaction"
+await 60 compacted d 'delta_*_v*' || fail "no minor compaction"
 step "done: $((first - distinct)) rows twice"

@@ -299,7 +299,8 @@ static bool answer_message(const struct link *link, size_t length)
     ps_thrift_put_message(&out, &message);
     if (meets(&peer.refusal, call)) {
         (void) throw(&out, 1);
-        for (size_t i = 0; call == PS_HIVE_COMMIT_TXN && i < arguments.number_count; i++)
+        bool is_of_one = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_LOCK;
+        for (size_t i = 0; is_of_one && i < arguments.number_count; i++)
             peer.txns[arguments.numbers[i]] = PS_TEST_TXN_ABORTED;
     } else
         answer_call(&out, call, &arguments);

@@ -1,4 +1,5 @@
 /* Sink hive, tables that are not transactional: files of text and JSON, on the local disk. With the real Hive: tests/real/hive_sink_test.sh. */
+#include "stages/hive_sink/parts.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hadoop_file.h"
 #include "tests/support/hive_stage.h"
@@ -173,6 +174,59 @@ static void test_a_metastore_that_is_down(void **unused)
     assert_null(ps_test_sink_recall(&stage));
     ASSERT_WHOLE("mon", 1, "1|a\n2|b\n3|c\n");
     ASSERT_WHOLE("wed", 1, "4|d\n");
+    ps_test_stage_fini(&stage);
+}
+
+static uint64_t open_partitions(const struct ps_test_stage *stage)
+{
+    return ps_test_stage_counter(stage, (enum ps_counter)PS_HIVE_PARTITIONS_OPEN);
+}
+
+/* Those without events for idleTimeout are forgotten, whichever was there first; one that comes back is asked for again. */
+static void test_quiet_partitions_are_forgotten(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS(BY_DAY, "penstock.roll.count", "1", "idleTimeout", "60000"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon"), DAY("2,b", "tue")));
+    ps_test_stage_pass_ms(&stage, 40000);
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("3,c", "mon")));
+    assert_int_equal(open_partitions(&stage), 2);
+    ps_test_stage_pass_ms(&stage, 21000);
+    PS_HIVE_AWAIT(&stage, open_partitions(&stage) == 1);
+    for (unsigned i = 0; i < 20; i++)
+        ps_test_hive_turn(&stage);
+    assert_int_equal(open_partitions(&stage), 1);
+    unsigned asked = ps_test_metastore_calls("get_partition");
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("4,d", "tue")));
+    assert_int_equal(ps_test_metastore_calls("get_partition"), asked + 1);
+    ps_test_stage_pass_ms(&stage, 61000);
+    PS_HIVE_AWAIT(&stage, open_partitions(&stage) == 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* A partition whose look-up fails rests, and is asked for again, each time as the first time. */
+static void test_a_partition_that_fails_again(void **unused)
+{
+    static const char *const days[] = {"mon", "tue", "wed"};
+    struct ps_test_stage stage;
+    struct ps_test_metastore_table table = table_of("day:string");
+    (void)unused;
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, KEYS(BY_DAY, UNTIL_CLOSED));
+    const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
+    for (size_t i = 0; i < PS_COUNT_OF(days); i++) {
+        unsigned asked = ps_test_metastore_calls("get_partition");
+        ps_test_metastore_refuse("get_partition", 2);
+        ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", days[i])));
+        assert_int_equal(ps_test_metastore_left(), 0);
+        assert_int_equal(ps_test_metastore_calls("get_partition"),
+                         asked + 4); /* the last one behind append_partition */
+        assert_int_equal(TAILQ_FIRST(&sink->recent)->failures, 0);
+        PS_HIVE_AWAIT(&stage, TAILQ_EMPTY(&sink->attended));
+    }
     ps_test_stage_fini(&stage);
 }
 
@@ -392,6 +446,8 @@ int main(void)
         TEST(test_rows_are_seen_in_whole_files),
         TEST(test_partitions_are_made),
         TEST(test_a_metastore_that_is_down),
+        TEST(test_quiet_partitions_are_forgotten),
+        TEST(test_a_partition_that_fails_again),
         TEST(test_a_partition_that_is_dropped),
         TEST(test_a_table_that_is_made_again),
         TEST(test_a_look_without_an_answer),

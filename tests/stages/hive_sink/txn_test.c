@@ -253,6 +253,38 @@ static void test_no_file_before_the_lock_of_one_that_fills(void **unused)
                                                 "penstock.commit.interval", "3600000", PS_HIVE_BY_DAY));
 }
 
+/* What was learnt of a failure is forgotten by a success: the partition rests after each as after the first. */
+static void test_a_failure_after_a_success(void **unused)
+{
+    static const char *const calls[] = {"lock",       "commit_txn", "open_txns", "allocate_table_write_ids",
+                                        "commit_txn", "lock"};
+    struct ps_test_stage stage;
+    char body[2] = "a";
+    (void)unused;
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1", "hive.txnsPerBatchAsk", "1"));
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("0")));
+    const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
+    const struct ps_hive_partition *partition = TAILQ_FIRST(&sink->recent);
+    for (unsigned i = 0; i < PS_COUNT_OF(calls); i++, body[0]++) {
+        uint64_t step_ns = stage.port.retry_step_ns;
+        size_t done = stage.done_count;
+        ps_test_metastore_refuse(calls[i], 1);
+        ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY(body)));
+        PS_HIVE_AWAIT(&stage, partition->failures > 0 || stage.done_count > done);
+        assert_int_equal(partition->failures, 1);
+        assert_true(partition->rest_ns <= stage.now.mono_ns + step_ns);
+        ps_test_sink_wait(&stage, done + 1, PS_TEST_PATIENCE_MS);
+        assert_int_equal(partition->failures, 0);
+        assert_int_equal(partition->trouble.tries, 0);
+        assert_int_equal(ps_test_metastore_left(), 0);
+    }
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1 + PS_COUNT_OF(calls));
+    assert_true(nothing_is_dead(&stage));
+    assert_null(ps_test_sink_recall(&stage));
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    ps_test_stage_fini(&stage);
+}
+
 /* A transaction fails while the next ones get their write ids: they are given back then, and not used. */
 static void test_a_failure_while_write_ids_are_allocated(void **unused)
 {
@@ -452,6 +484,7 @@ int main(void)
         TEST(test_no_file_before_the_lock),
         TEST(test_no_file_before_the_lock_of_a_partition),
         TEST(test_no_file_before_the_lock_of_one_that_fills),
+        TEST(test_a_failure_after_a_success),
         TEST(test_a_failure_while_transactions_are_opened),
         TEST(test_a_failure_while_write_ids_are_allocated),
         TEST(test_a_partition_that_is_dropped),
