@@ -280,6 +280,12 @@ enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct 
     int charset = charset_of(exchange);
     char *text = exchange->body;
     uint32_t length = exchange->body_length;
+    if (exchange->text->is_lines && charset != UTF8) {
+        exchange->status = 415;
+        exchange->intro = NULL;
+        exchange->reason = "JSON lines are UTF-8";
+        return PS_HTTP_REFUSED;
+    }
     if (charset < UTF8) {
         exchange->status = 500;
         exchange->intro = PS_HTTP_UNEXPECTED;
@@ -294,6 +300,12 @@ enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct 
         exchange->intro = scan->status == 400 ? PS_HTTP_BAD_REQUEST "Request has invalid JSON Syntax. "
                                               : PS_HTTP_UNEXPECTED;
         exchange->reason = scan->reason;
+        return PS_HTTP_REFUSED;
+    }
+    if (exchange->text->is_lines && exchange->rest_at == 0 && scan->total != exchange->text->lines) {
+        exchange->status = 400;
+        exchange->intro = PS_HTTP_BAD_REQUEST;
+        exchange->reason = "a line is not one JSON object";
         return PS_HTTP_REFUSED;
     }
     exchange->events = scan->total;

@@ -84,12 +84,22 @@ static void end_transfer_encoding(const struct reading *reading)
     message->has_transfer_encoding = true;
 }
 
+/* Several codings are one after the other, in one field or in several: none of the handlers knows such. */
+static void end_content_encoding(struct ps_http_message *message)
+{
+    if (message->content_encoding.length > 0)
+        refuse(message, 415, "the request has two Content-Encoding fields");
+    message->content_encoding = message->value;
+}
+
 /* What a header field of the request means. */
 static void use_field(const struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
     if (is_field(reading, "content-type"))
         message->content_type = message->value;
+    else if (is_field(reading, "content-encoding"))
+        end_content_encoding(message);
     else if (is_field(reading, "host"))
         end_host(reading);
     else if (is_field(reading, "expect"))

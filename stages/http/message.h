@@ -31,10 +31,10 @@ struct ps_http_message {
     http_parser parser;
     uint32_t scanned; /* bytes that the parser has read */
     uint32_t length;  /* of the whole request, once it is complete */
-    struct ps_http_part url, content_type;
+    struct ps_http_part url, content_type, content_encoding;
     struct ps_http_part field, value; /* of the header field that is being read */
     uint32_t body_at, body_length;    /* content so far; with `chunked` the marks lie between its pieces */
-    uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 417, 431, 501, 505 */
+    uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 415, 417, 431, 501, 505 */
     bool head_complete;
     bool chunked;
     bool continues; /* Expect: 100-continue */

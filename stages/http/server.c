@@ -30,7 +30,8 @@ struct ps_http_connection {
     struct ps_buffer queue; /* struct outstanding, in order */
     uint32_t first, count;  /* of the queue */
     uint32_t serial;        /* of the next request */
-    uint32_t call;          /* index + 1 of the call of the request that is being read; 0: none */
+    struct ps_http_text text;
+    uint32_t call; /* index + 1 of the call of the request that is being read; 0: none */
 };
 
 /* ---- connections ---- */
@@ -115,6 +116,9 @@ static struct ps_call *call_of(struct ps_http_server *server, const struct ps_co
 /* No more of the request's events follow. */
 static void close_call(struct ps_http_server *server, struct ps_http_connection *http)
 {
+    if (http->text.block != NULL)
+        ps_block_drop(server->port->blocks, http->text.block);
+    http->text = (struct ps_http_text){.block = NULL};
     if (http->call == 0)
         return;
     struct ps_call *call = ps_calls_at(&server->calls, http->call - 1);
@@ -285,6 +289,7 @@ static enum ps_http_taken take(struct ps_http_server *server, const struct ps_ca
                                           .body_length = message->body_length,
                                           .origin = ps_call_origin(call),
                                           .rest_at = http->rest_at,
+                                          .text = &http->text,
                                           .plain = http->plain};
     exchange->status = method_status(message, &exchange->reason);
     if (exchange->status != 0)

@@ -12,6 +12,14 @@
 #include "stages/stream/calls.h"
 #include "stages/stream/stream.h"
 
+/* What a handler has made of a request's body, for the request's next part or try. The server drops it at the request's end. */
+struct ps_http_text {
+    struct ps_block *block; /* NULL: none */
+    uint32_t length;
+    uint32_t lines; /* the handler's own */
+    bool is_lines;
+};
+
 /* A request that a handler makes events of. */
 struct ps_http_exchange {
     const struct ps_http_message *message;
@@ -21,6 +29,7 @@ struct ps_http_exchange {
     uint64_t origin; /* for ps_batch_ticket: of the request */
     /* Where the handler goes on after PS_HTTP_TAKEN_PART; 0 at first. What is before it in the body may have changed. */
     uint32_t rest_at;
+    struct ps_http_text *text;
     bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
     /* Answers of the handler. */
     uint64_t events;    /* PS_HTTP_TAKEN, _PART, at first: how many the whole request has */

@@ -6,6 +6,7 @@
 
 #include "stages/http/blob_handler.h"
 #include "stages/http/jetty.h"
+#include "stages/http/json_body.h"
 #include "stages/http/json_handler.h"
 #include "stages/http/server.h"
 #include "stages/net/listen.h"
@@ -32,6 +33,7 @@ struct http_state {
     struct ps_http_server server; /* must be first (stages/http/server.h) */
     const struct http_plan *plan;
     struct ps_json_handler json;
+    struct ps_json_body body;
 };
 
 #define FIELD(name) offsetof(struct http_plan, name)
@@ -112,9 +114,11 @@ static bool find_handler(const char *name, enum handler *handler)
 static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
     struct http_state *state = owner;
-    return state->plan->handler == HANDLER_BLOB
-               ? ps_blob_handler_take(&state->plan->mandatory, batch, exchange)
-               : ps_json_handler_take(&state->json, batch, exchange);
+    if (state->plan->handler == HANDLER_BLOB) /* bodies are kept as they come, as Flume keeps them */
+        return ps_blob_handler_take(&state->plan->mandatory, batch, exchange);
+    enum ps_http_taken taken = ps_json_body_make(&state->body, state->server.port->blocks,
+                                                 state->plan->limits.body_bytes_max, batch, exchange);
+    return taken == PS_HTTP_TAKEN ? ps_json_handler_take(&state->json, batch, exchange) : taken;
 }
 
 /* ---- life ---- */
@@ -158,6 +162,7 @@ static void close_source(const void *plan, void *state_)
     struct http_state *state = state_;
     ps_http_server_fini(&state->server);
     ps_json_handler_fini(&state->json);
+    ps_json_body_fini(&state->body);
 }
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)

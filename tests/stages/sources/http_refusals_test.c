@@ -1,58 +1,15 @@
 /* Source http: requests that are refused, and what they leave. */
 #include "stages/http/server.h"
+#include "tests/support/http_ask.h"
 #include "tests/support/net.h"
 #include "tests/support/source_tree.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define LOCAL "bind", "127.0.0.1", "port", "0"
 #define REFUSALS 60U /* more than an open batch had room for when each left 4 KiB */
-
-static bool is_complete(const char *answer)
-{
-    const char *end = strstr(answer, "\r\n\r\n"), *field = strstr(answer, "Content-Length: ");
-    return end != NULL && (field == NULL || strlen(end + 4) >= strtoul(field + 16, NULL, 10));
-}
-
-/* Sends a request and runs the source, with its batch left open unless it has events, until the answer is there; returns its
- * status. */
-static unsigned ask(struct ps_test_stage *stage, int fd, const char *request, size_t length)
-{
-    char answer[2048] = "";
-    size_t used = 0;
-    ps_test_send(fd, request, length);
-    while (!is_complete(answer)) {
-        ps_test_source_read(stage);
-        if (stage->batch->flush || stage->batch->full)
-            ps_test_source_close_batch(stage);
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        (void)poll(&ready, 1, 1);
-        ssize_t n = recv(fd, answer + used, sizeof answer - 1 - used, MSG_DONTWAIT);
-        assert_true(n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)));
-        if (n > 0)
-            used += (size_t)n;
-        answer[used] = '\0';
-    }
-    assert_memory_equal(answer, "HTTP/1.1 ", 9);
-    return (unsigned)strtoul(answer + 9, NULL, 10);
-}
-
-static unsigned post(struct ps_test_stage *stage, int fd, const char *target, const char *fields,
-                     const char *body, size_t length)
-{
-    char *request = malloc(length + 2048);
-    assert_non_null(request);
-    int head_length = snprintf(request, 2048, "POST %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
-                               target, fields, length);
-    memcpy(request + head_length, body, length);
-    unsigned status = ask(stage, fd, request, (size_t)head_length + length);
-    free(request);
-    return status;
-}
 
 /* An array of as many events as a batch takes. Free it. */
 static char *make_array(size_t *length)
@@ -100,8 +57,8 @@ static void test_refusals_leave_nothing(void **unused)
         uint32_t up = stage.carver.meta_up, down = stage.carver.meta_down;
         const struct ps_block *meta = stage.carver.meta;
         for (uint32_t k = 0; k < REFUSALS; k++) {
-            unsigned status =
-                post(&stage, fd, cases[i].target, cases[i].fields, cases[i].body, strlen(cases[i].body));
+            unsigned status = ps_test_http_post(&stage, fd, cases[i].target, cases[i].fields, cases[i].body,
+                                                strlen(cases[i].body));
             if (status != cases[i].status)
                 fail_msg("%.40s: %u", cases[i].body, status);
         }
@@ -110,7 +67,7 @@ static void test_refusals_leave_nothing(void **unused)
         if (json) {
             size_t length;
             char *array = make_array(&length);
-            assert_int_equal(post(&stage, fd, "/", "", array, length), 200);
+            assert_int_equal(ps_test_http_post(&stage, fd, "/", "", array, length), 200);
             assert_int_equal(stage.event_count, PS_BATCH_EVENTS_MAX);
             free(array);
         }
@@ -170,8 +127,8 @@ static void test_malformed_requests(void **unused)
                 ps_test_send(fd, request + sent, 1);
                 ps_test_source_read(&stage);
             }
-            unsigned answered =
-                ask(&stage, fd, request + sent, pieces > 0 && sent + 1 < length ? 0 : length - sent);
+            unsigned answered = ps_test_http_ask(&stage, fd, request + sent,
+                                                 pieces > 0 && sent + 1 < length ? 0 : length - sent);
             if (answered != strtoul(status, NULL, 10))
                 fail_msg("%s%s: %u, not %s", what, pieces > 0 ? ", in pieces" : "", answered, status);
             close(fd);

@@ -1,0 +1,212 @@
+#include "stages/http/json_body.h"
+
+#include "stages/http/content_type.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEPT_BYTES (256U * 1024) /* a larger room is freed after the request */
+#define GROWTH_BYTES (64U * 1024)
+#define GZIP_WINDOW_BITS (MAX_WBITS + 16)
+#define BRACKETS_BYTES 2U
+
+void ps_json_body_fini(struct ps_json_body *body)
+{
+    if (body->made)
+        inflateEnd(&body->inflater);
+    free(body->bytes);
+    *body = (struct ps_json_body){.made = false};
+}
+
+static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t status, const char *reason)
+{
+    exchange->status = status;
+    exchange->intro = status == 400 ? PS_HTTP_BAD_REQUEST : NULL;
+    exchange->reason = reason;
+    return PS_HTTP_REFUSED;
+}
+
+static bool grow_to(struct ps_json_body *body, size_t bytes)
+{
+    if (bytes <= body->room)
+        return true;
+    char *more = realloc(body->bytes, bytes);
+    if (more == NULL)
+        return false;
+    body->bytes = more;
+    body->room = bytes;
+    return true;
+}
+
+/* ---- gzip ---- */
+
+static bool begin_inflating(struct ps_json_body *body)
+{
+    if (body->made)
+        return inflateReset(&body->inflater) == Z_OK;
+    body->made = inflateInit2(&body->inflater, GZIP_WINDOW_BITS) == Z_OK;
+    return body->made;
+}
+
+/* Decompresses all members of the body. At most `bytes_max` bytes are made, whatever the compressed ones promise. */
+static enum ps_http_taken inflate_body(struct ps_json_body *body, uint32_t bytes_max,
+                                       struct ps_http_exchange *exchange)
+{
+    z_stream *inflater = &body->inflater;
+    body->length = 0;
+    if (!begin_inflating(body))
+        return PS_HTTP_MEMORY;
+    inflater->next_in = (unsigned char *)exchange->body;
+    inflater->avail_in = exchange->body_length;
+    for (;;) {
+        size_t wanted = body->length + GROWTH_BYTES;
+        if (body->length + BRACKETS_BYTES >= body->room &&
+            !grow_to(body, wanted < 2 * body->room ? 2 * body->room : wanted))
+            return PS_HTTP_MEMORY;
+        size_t room = body->room - body->length, most = (size_t)bytes_max + 1 - body->length;
+        inflater->next_out = (unsigned char *)body->bytes + body->length;
+        inflater->avail_out = (unsigned)(room < most ? room : most);
+        unsigned before = inflater->avail_out;
+        int result = inflate(inflater, Z_NO_FLUSH);
+        body->length += before - inflater->avail_out;
+        if (body->length > bytes_max)
+            return refuse(exchange, 413, "the decompressed body is too long");
+        if (result == Z_STREAM_END && inflater->avail_in == 0)
+            return PS_HTTP_TAKEN;
+        if (result == Z_STREAM_END && inflateReset(inflater) == Z_OK)
+            continue; /* another member */
+        if (result == Z_MEM_ERROR)
+            return PS_HTTP_MEMORY;
+        if (result != Z_OK)
+            return refuse(exchange, 400, "the body is not gzip, or is cut");
+    }
+}
+
+/* ---- lines ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Makes an array of the lines of the text, each an object: '[', a comma for each newline between two of them, ']'. Returns
+ * false: one begins or ends otherwise. */
+static bool join_lines(struct ps_json_body *body, uint32_t *lines)
+{
+    char *text = body->bytes, *to = body->bytes, *end = text + body->length;
+    *lines = 0;
+    if (body->length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        memset(text, ' ', 3); /* the byte order mark */
+    memmove(text + 1, text, body->length);
+    *to++ = '[';
+    for (char *line = text + 1, *next; line < end + 1; line = next + 1) {
+        next = memchr(line, '\n', (size_t)(end + 1 - line));
+        next = next != NULL ? next : end + 1;
+        char *last = next;
+        while (line < last && is_blank(*line))
+            line++;
+        while (last > line && is_blank(last[-1]))
+            last--;
+        if (line == last)
+            continue;
+        if (*line != '{' || last[-1] != '}')
+            return false;
+        if ((*lines)++ > 0)
+            *to++ = ',';
+        memmove(to, line, (size_t)(last - line));
+        to += last - line;
+    }
+    *to++ = ']';
+    body->length = (size_t)(to - text);
+    return true;
+}
+
+/* ---- the text ---- */
+
+/* The text's place: small ones in the batch's headers' block, others in a block that stays until the request is in batches. */
+static enum ps_http_taken place(struct ps_json_body *body, struct ps_block_cache *blocks,
+                                struct ps_batch *batch, struct ps_http_exchange *exchange)
+{
+    struct ps_http_text *text = exchange->text;
+    text->length = (uint32_t)body->length;
+    if (body->length <= PS_HTTP_TEXT_META_BYTES_MAX) {
+        exchange->body = ps_http_alloc(batch, text->length, PS_HTTP_TEXT_META_BYTES_MAX);
+        if (exchange->body == NULL)
+            return PS_HTTP_MEMORY;
+        memcpy(exchange->body, body->bytes, body->length);
+        exchange->body_length = text->length;
+        return PS_HTTP_TAKEN;
+    }
+    text->block = ps_block_take_oversize(blocks, text->length);
+    if (text->block == NULL)
+        return PS_HTTP_MEMORY;
+    memcpy(text->block->base, body->bytes, body->length);
+    return PS_HTTP_TAKEN;
+}
+
+static enum ps_http_taken make_text(struct ps_json_body *body, struct ps_block_cache *blocks,
+                                    uint32_t bytes_max, struct ps_batch *batch,
+                                    struct ps_http_exchange *exchange, bool packed, bool lines)
+{
+    if (packed) {
+        enum ps_http_taken taken = inflate_body(body, bytes_max, exchange);
+        if (taken != PS_HTTP_TAKEN)
+            return taken;
+    } else {
+        body->length = exchange->body_length;
+        if (!grow_to(body, body->length + BRACKETS_BYTES))
+            return PS_HTTP_MEMORY;
+        memcpy(body->bytes, exchange->body, body->length);
+    }
+    if (lines &&
+        (!grow_to(body, body->length + BRACKETS_BYTES) || body->length >= UINT32_MAX - BRACKETS_BYTES))
+        return PS_HTTP_MEMORY;
+    if (lines && !join_lines(body, &exchange->text->lines))
+        return refuse(exchange, 400, "a line is not one JSON object");
+    exchange->text->is_lines = lines;
+    return place(body, blocks, batch, exchange);
+}
+
+/* Returns whether the field is there and is none of the words, which end with NULL. */
+static bool is_none_of(const struct ps_http_exchange *exchange, const struct ps_http_part *field,
+                       const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (ps_content_type_is(exchange->head + field->at, field->length, *words))
+            return false;
+    }
+    return field->length > 0;
+}
+
+enum ps_http_taken ps_json_body_make(struct ps_json_body *body, struct ps_block_cache *blocks,
+                                     uint32_t bytes_max, struct ps_batch *batch,
+                                     struct ps_http_exchange *exchange)
+{
+    static const char *const codings[] = {"gzip", "x-gzip", NULL}, *const plain[] = {"identity", "", NULL};
+    static const char *const line_types[] = {"application/x-ndjson", "application/ndjson",
+                                             "application/jsonl", NULL};
+    const struct ps_http_part *coding = &exchange->message->content_encoding;
+    const struct ps_http_part *type = &exchange->message->content_type;
+    bool packed = coding->length > 0 && !is_none_of(exchange, coding, codings);
+    bool lines = type->length > 0 && !is_none_of(exchange, type, line_types);
+    struct ps_http_text *text = exchange->text;
+    if (!packed && is_none_of(exchange, coding, plain))
+        return refuse(exchange, 415, "Content-Encoding: only gzip is known");
+    if (!packed && !lines)
+        return PS_HTTP_TAKEN;
+    if (text->block == NULL) {
+        enum ps_http_taken taken = make_text(body, blocks, bytes_max, batch, exchange, packed, lines);
+        if (body->room > KEPT_BYTES) {
+            free(body->bytes);
+            body->bytes = NULL;
+            body->room = 0;
+        }
+        if (taken != PS_HTTP_TAKEN || text->block == NULL)
+            return taken;
+    }
+    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0))
+        return PS_HTTP_FULL;
+    exchange->body = text->block->base;
+    exchange->body_length = text->length;
+    return PS_HTTP_TAKEN;
+}

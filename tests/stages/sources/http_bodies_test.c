@@ -1,0 +1,218 @@
+/* Source http: JSON that is compressed, or an object a line. */
+#include "stages/http/server.h"
+#include "tests/support/http_ask.h"
+#include "tests/support/net.h"
+
+#include <stdio.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define LOCAL "bind", "127.0.0.1", "port", "0"
+#define GZIP "Content-Encoding: gzip\r\n"
+#define LINES "Content-Type: application/x-ndjson\r\n"
+
+struct bytes {
+    char *data;
+    size_t length;
+};
+
+/* Appends a member of gzip with this text. */
+static void add_member(struct bytes *to, const char *text, size_t length)
+{
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text, .avail_in = (unsigned)length};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    size_t room = deflateBound(&stream, length);
+    to->data = realloc(to->data, to->length + room);
+    assert_non_null(to->data);
+    stream.next_out = (unsigned char *)to->data + to->length;
+    stream.avail_out = (unsigned)room;
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    to->length += room - stream.avail_out;
+    deflateEnd(&stream);
+}
+
+static struct bytes pack(const char *text)
+{
+    struct bytes packed = {.data = NULL};
+    add_member(&packed, text, strlen(text));
+    return packed;
+}
+
+static void expect_status(unsigned status, unsigned wanted, const char *what)
+{
+    if (status != wanted)
+        fail_msg("%s: %u, not %u", what, status, wanted);
+}
+
+/* Objects, one a line, or in an array. Free it. */
+static struct bytes make_events(unsigned count, bool lines)
+{
+    struct bytes made = {.data = malloc(count * 48U + 2)};
+    assert_non_null(made.data);
+    if (!lines)
+        made.data[made.length++] = '[';
+    for (unsigned i = 0; i < count; i++)
+        made.length +=
+            (size_t)sprintf(made.data + made.length, "%s{\"headers\":{\"n\":\"%u\"},\"body\":\"b\\t%u\"}",
+                            i == 0  ? ""
+                            : lines ? "\n"
+                                    : ",",
+                            i, i);
+    if (!lines)
+        made.data[made.length++] = ']';
+    return made;
+}
+
+static void expect_events(const struct ps_test_stage *stage, unsigned count)
+{
+    assert_int_equal(stage->event_count, count);
+    for (unsigned i = 0; i < count; i++) {
+        char body[16], number[16];
+        snprintf(body, sizeof body, "b\t%u", i);
+        snprintf(number, sizeof number, "%u", i);
+        ps_test_expect(&stage->events[i], body, PS_WORDS("n", number));
+    }
+}
+
+/* Of every size: in one batch and in several, plain and compressed, in lines and in an array. */
+static void test_sizes(void **unused)
+{
+    (void)unused;
+    static const unsigned counts[] = {0, 1, 3, 40, 100, 1024, 1025, 3000, 9000};
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
+        for (int lines = 0; lines < 2; lines++) {
+            struct bytes text = make_events(counts[i], lines > 0), packed = {.data = NULL};
+            add_member(&packed, text.data,
+                       text.length / 2); /* two members, as of a log that is appended to */
+            add_member(&packed, text.data + text.length / 2, text.length - text.length / 2);
+            ps_test_source_clear(&stage);
+            expect_status(ps_test_http_post(&stage, fd, "/", lines > 0 ? LINES : "", text.data, text.length),
+                          200, "plain");
+            expect_events(&stage, counts[i]);
+            ps_test_source_clear(&stage);
+            expect_status(
+                ps_test_http_post(&stage, fd, "/", lines > 0 ? LINES GZIP : GZIP, packed.data, packed.length),
+                200, "packed");
+            expect_events(&stage, counts[i]);
+            free(text.data);
+            free(packed.data);
+        }
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_lines(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *fields, *body;
+        unsigned status, events;
+    } cases[] = {
+        {LINES, "{\"body\":\"a\"}\n", 200, 1},
+        {LINES, "{\"body\":\"a\"}\r\n\r\n \t\r\n  {\"body\":\"b\"}  ", 200, 2},
+        {LINES, "\xEF\xBB\xBF{\"body\":\"a\"}", 200, 1},
+        {"Content-Type: application/x-ndjson; charset=utf-8\r\n", "{}", 200, 1},
+        {"Content-Type: application/jsonl\r\n", "{}\n{}", 200, 2},
+        {LINES, "", 200, 0},
+        {LINES, "\n\n", 200, 0},
+        {LINES, "[{\"body\":\"a\"}]", 400, 0},
+        {LINES, "{},{}", 400, 0},
+        {LINES, "{}{}", 400, 0},
+        {LINES, "{\"body\":\"a\nb\"}", 400, 0},
+        {LINES, "{\"body\":\"a}\n{b\"}", 400, 0},
+        {LINES, "{}\nnull", 400, 0},
+        {LINES, "{}\n{", 400, 0},
+        {"Content-Type: application/x-ndjson; charset=utf-16\r\n", "{}", 415, 0},
+        {"", "{}\n{}", 400, 0},
+        {"Content-Type: application/x-ndjson2\r\n", "{}", 400, 0},
+    };
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        ps_test_source_clear(&stage);
+        expect_status(
+            ps_test_http_post(&stage, fd, "/", cases[i].fields, cases[i].body, strlen(cases[i].body)),
+            cases[i].status, cases[i].body);
+        assert_int_equal(stage.event_count, cases[i].events);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* Every cut and every other damage is refused; so is more text than the limit, and any coding but gzip. */
+static void test_bad_codings(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL, "penstock.body.max", "1000"));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    struct bytes packed = pack("[{\"body\":\"a body that is packed\"}]");
+    for (size_t length = 0; length < packed.length; length++)
+        expect_status(ps_test_http_post(&stage, fd, "/", GZIP, packed.data, length), 400, "cut");
+    for (size_t i = packed.length - 8; i < packed.length - 4; i++) { /* the checksum */
+        packed.data[i] ^= 1;
+        expect_status(ps_test_http_post(&stage, fd, "/", GZIP, packed.data, packed.length), 400, "damaged");
+        packed.data[i] ^= 1;
+    }
+    expect_status(ps_test_http_post(&stage, fd, "/", GZIP, "[{}]", 4), 400, "not packed");
+    static char long_text[1002];
+    for (size_t length = 999; length < sizeof long_text; length++) {
+        struct bytes text = {.data = NULL};
+        memset(long_text, ' ', length);
+        memcpy(long_text, "[]", 2);
+        add_member(&text, long_text, length);
+        expect_status(ps_test_http_post(&stage, fd, "/", GZIP, text.data, text.length),
+                      length > 1000 ? 413 : 200, "a long text");
+        free(text.data);
+    }
+    static const char *const codings[] = {"br", "deflate", "gzip, gzip", "zstd", "gzi", "gzipp"};
+    for (size_t i = 0; i < PS_COUNT_OF(codings); i++) {
+        char fields[64];
+        snprintf(fields, sizeof fields, "Content-Encoding: %s\r\n", codings[i]);
+        expect_status(ps_test_http_post(&stage, fd, "/", fields, packed.data, packed.length), 415,
+                      codings[i]);
+    }
+    assert_int_equal(stage.event_count, 0);
+    expect_status(ps_test_http_post(&stage, fd, "/", "Content-Encoding: identity\r\n", "[{}]", 4), 200,
+                  "identity");
+    expect_status(
+        ps_test_http_post(&stage, fd, "/", "Content-Encoding: X-GZip\r\n", packed.data, packed.length), 200,
+        "x-gzip");
+    assert_int_equal(stage.event_count, 2);
+    ps_test_expect(&stage.events[1], "a body that is packed", NULL);
+    expect_status(ps_test_http_post(&stage, fd, "/", GZIP GZIP, packed.data, packed.length), 415,
+                  "two fields");
+    close(fd);
+    free(packed.data);
+    ps_test_stage_fini(&stage);
+}
+
+/* BLOBHandler keeps the bytes that came, as Flume's does. */
+static void test_blob_stays_packed(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL, "handler", "BLOB"));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    struct bytes packed = pack("[{}]");
+    expect_status(ps_test_http_post(&stage, fd, "/", GZIP, packed.data, packed.length), 200, "blob");
+    assert_int_equal(stage.event_count, 1);
+    assert_int_equal(stage.events[0].length, packed.length);
+    assert_memory_equal(stage.events[0].body, packed.data, packed.length);
+    close(fd);
+    free(packed.data);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_lines),
+                                       cmocka_unit_test(test_bad_codings),
+                                       cmocka_unit_test(test_blob_stays_packed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,12 @@
+/* Requests for tests of the source http. */
+#pragma once
+
+#include "tests/support/stage.h"
+
+/* Sends a request and runs the source, with its batch left open unless it has events, until the answer is there; returns its
+ * status. */
+unsigned ps_test_http_ask(struct ps_test_stage *stage, int fd, const char *request, size_t length);
+
+/* The same of a POST with this target, more header fields (each with its end of line), and body. */
+unsigned ps_test_http_post(struct ps_test_stage *stage, int fd, const char *target, const char *fields,
+                           const char *body, size_t length);
