@@ -172,6 +172,11 @@ static void fetched(void *owner, struct ps_tail_job *job)
     struct ps_spool_fetch *fetch = (struct ps_spool_fetch *)(void *)job;
     state->fetching = false;
     state->more = fetch->more;
+    if (fetch->failed) { /* it is opened again after a while */
+        struct ps_err err = {.length = 0};
+        ps_err_set(&err, "%s", fetch->reason);
+        ps_port_failed(state->port, &err);
+    }
     for (unsigned i = 0; i < fetch->found; i++) {
         struct ps_spool_file *file = fetch->files[i];
         struct reading *reading = reading_at(state, state->opened);

@@ -92,51 +92,68 @@ enum ps_status ps_spool_meta_parse(const uint8_t *head, size_t head_length, cons
     return PS_OK;
 }
 
-static bool part_read(int fd, uint8_t *to, size_t length, off_t offset)
+/* Returns PS_SPOOL_META_READ if all of it was read. */
+static enum ps_spool_meta_read part_read(int fd, uint8_t *to, size_t length, off_t offset, struct ps_err *err)
 {
     for (size_t done = 0; done < length;) {
         ssize_t got = pread(fd, to + done, length - done, offset + (off_t)done);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0)
-            return false;
+        if (got < 0) {
+            ps_err_set(err, "%s", strerror(errno));
+            return PS_SPOOL_META_UNREADABLE;
+        }
+        if (got == 0) {
+            ps_err_set(err, "became shorter while it was read");
+            return PS_SPOOL_META_DAMAGED;
+        }
         done += (size_t)got;
     }
-    return true;
+    return PS_SPOOL_META_READ;
 }
 
-static enum ps_status parts_read(int fd, struct ps_spool_meta *meta, struct ps_err *err)
+static enum ps_spool_meta_read parts_read(int fd, struct ps_spool_meta *meta, struct ps_err *err)
 {
     struct stat status;
-    if (fstat(fd, &status) != 0)
-        return ps_err_set(err, "%s", strerror(errno));
+    bool known = fstat(fd, &status) == 0;
+    if (!known || !S_ISREG(status.st_mode)) {
+        ps_err_set(err, "%s", known ? "is no regular file" : strerror(errno));
+        return PS_SPOOL_META_UNREADABLE;
+    }
     size_t size = (size_t)status.st_size, part = size < PART_BYTES ? size : PART_BYTES;
     if (size == 0)
-        return PS_OK;
+        return PS_SPOOL_META_READ;
     uint8_t *head = malloc(part), *tail = size > part ? malloc(part) : head;
-    enum ps_status result;
+    enum ps_spool_meta_read result = PS_SPOOL_META_UNREADABLE;
     if (head == NULL || tail == NULL)
-        result = ps_err_set(err, "no memory");
-    else if (!part_read(fd, head, part, 0) || !part_read(fd, tail, part, (off_t)(size - part)))
-        result = ps_err_set(err, "%s", strerror(errno));
+        ps_err_set(err, "no memory");
     else
-        result = ps_spool_meta_parse(head, part, tail, part, meta, err);
+        result = part_read(fd, head, part, 0, err);
+    if (result == PS_SPOOL_META_READ)
+        result = part_read(fd, tail, part, (off_t)(size - part), err);
+    if (result == PS_SPOOL_META_READ && ps_spool_meta_parse(head, part, tail, part, meta, err) != PS_OK)
+        result = PS_SPOOL_META_DAMAGED;
     if (tail != head)
         free(tail);
     free(head);
     return result;
 }
 
-enum ps_status ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err)
+enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err)
 {
     *meta = (struct ps_spool_meta){.target = NULL};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(errno));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return PS_SPOOL_META_READ;
     struct ps_err reason = {.length = 0};
-    enum ps_status result = parts_read(fd, meta, &reason);
-    close(fd);
-    if (result != PS_OK)
+    enum ps_spool_meta_read result = PS_SPOOL_META_UNREADABLE;
+    if (fd < 0)
+        ps_err_set(&reason, "%s", strerror(errno));
+    else
+        result = parts_read(fd, meta, &reason);
+    if (fd >= 0)
+        close(fd);
+    if (result != PS_SPOOL_META_READ)
         ps_err_set(err, "%s: %s", path, reason.text);
     return result;
 }

@@ -16,9 +16,14 @@ struct ps_spool_meta {
     uint64_t device, inode; /* 0: not known (Flume wrote it) */
 };
 
-/* Reads the positions file. PS_OK without a target when there is none, or when it is empty. PS_FAIL: it is not readable, or is
- * no such file; then the file that it was for is read from its beginning. */
-enum ps_status ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err);
+enum ps_spool_meta_read {
+    PS_SPOOL_META_READ,    /* without a target: there is none, or it is empty */
+    PS_SPOOL_META_DAMAGED, /* it is no such file: the file that it was for is read from its beginning */
+    PS_SPOOL_META_UNREADABLE, /* it is there, and the system does not give it: nothing is known of the position */
+};
+
+/* Reads the positions file. DAMAGED and UNREADABLE: with the reason in `err`. */
+enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err);
 void ps_spool_meta_fini(struct ps_spool_meta *meta);
 
 /* The same from memory: the first bytes of the file, and its last ones, which may overlap. */

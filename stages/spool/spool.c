@@ -204,17 +204,27 @@ static void meta_tidy(struct ps_spool *spool)
     ps_spool_meta_fini(&spool->meta);
 }
 
-/* The position of a former life, read once. */
-static void meta_load(struct ps_spool *spool)
+/* The position of a former life, read once. Returns false with the reason if it is there and cannot be read: then no file is
+ * read, because the one that was being read would come again. */
+static bool meta_load(struct ps_spool *spool, char *reason)
 {
     struct ps_err err = {.length = 0};
+    enum ps_spool_meta_read result = ps_spool_meta_read(spool->meta_path, &spool->meta, &err);
+    if (result == PS_SPOOL_META_UNREADABLE) {
+        snprintf(reason, PS_SPOOL_REASON_BYTES,
+                 "the position cannot be read: %.900s; make it readable, or remove it to read the file that "
+                 "was being read from its beginning",
+                 err.text);
+        return false;
+    }
     spool->meta_known = true;
-    if (ps_spool_meta_read(spool->meta_path, &spool->meta, &err) != PS_OK)
+    if (result == PS_SPOOL_META_DAMAGED)
         ps_log(
             PS_LOG_WARN, spool->component,
             "%s: the file that was being read is read from its beginning, so some of its events come again",
             err.text);
     meta_tidy(spool);
+    return true;
 }
 
 static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)
@@ -265,9 +275,12 @@ static void fetch_run(struct ps_tail_job *job)
     struct ps_spool_fetch *fetch = (struct ps_spool_fetch *)(void *)job;
     struct ps_spool *spool = fetch->spool;
     bool listed = false;
-    if (!spool->meta_known)
-        meta_load(spool);
     fetch->found = 0;
+    fetch->failed = !spool->meta_known && !meta_load(spool, fetch->reason);
+    if (fetch->failed) {
+        fetch->more = fetch->listed = false;
+        return;
+    }
     if (fetch->list || spool->next == spool->count)
         listed = ps_spool_list(spool);
     while (fetch->found < fetch->wanted && spool->next < spool->count) {

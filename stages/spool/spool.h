@@ -64,6 +64,8 @@ struct ps_spool_fetch {
     unsigned found; /* files[0 .. found - 1] are open */
     bool listed;    /* the directory was listed, and no file of the list is left */
     bool more;      /* files of the list are left */
+    bool failed;    /* nothing was looked at: `reason` */
+    char reason[PS_SPOOL_REASON_BYTES];
 };
 
 struct ps_spool_mark {

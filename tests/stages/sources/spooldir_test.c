@@ -264,6 +264,44 @@ static void test_a_damaged_position(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* A positions file that the system does not give is not "no position": nothing is read before it is readable, the second time as
+ * the first, and then from where it says. */
+static void test_an_unreadable_position(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    struct ps_err err;
+    struct stat status;
+    char target[256], meta_path[256], aside[256];
+    put("a", "1\n2\n", 1000);
+    snprintf(target, sizeof target, "%s", path_of("a"));
+    snprintf(meta_path, sizeof meta_path, "%s", path_of(".flumespool/.flumespool-main.meta"));
+    snprintf(aside, sizeof aside, "%s", path_of(".flumespool/aside"));
+    assert_int_equal(stat(target, &status), 0);
+    const struct ps_spool_meta meta = {
+        .target = target, .position = 2, .device = status.st_dev, .inode = status.st_ino};
+    assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
+    assert_int_equal(ps_spool_meta_write(aside, &meta, &err), PS_OK);
+    assert_int_equal(symlink(".flumespool-main.meta", meta_path), 0); /* ELOOP */
+    START(&stage, "fileHeader", "false");
+    for (unsigned round = 0; round < 2; round++) {
+        UNTIL(&stage, stage.failed);
+        assert_int_equal(stage.event_count, 0);
+        assert_non_null(strstr(stage.err.text, "the position cannot be read"));
+        if (round == 1) {
+            assert_int_equal(unlink(meta_path), 0);
+            assert_int_equal(rename(aside, meta_path), 0);
+        }
+        ps_test_stage_close(&stage);
+        ps_test_stage_recycle(&stage);
+        stage.failed = false;
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    }
+    UNTIL(&stage, is_there("a.COMPLETED"));
+    assert_string_equal(bodies(&stage), "2 ");
+    ps_test_stage_fini(&stage);
+}
+
 /* A position that outlived its file goes. */
 static void test_a_position_that_is_left(void **state)
 {
@@ -475,6 +513,7 @@ int main(void)
         TEST(test_a_second_life),
         TEST(test_nothing_is_delivered),
         TEST(test_a_damaged_position),
+        TEST(test_an_unreadable_position),
         TEST(test_a_position_that_is_left),
         TEST(test_positions_at_the_end),
         TEST(test_the_directory_goes),
