@@ -160,10 +160,14 @@ static enum ps_status note(const struct import *import, const char *what, struct
     return ps_err_set(err, "%s cannot be written: %s", path, strerror(errno));
 }
 
-/* Returns the last line of the note about this directory; NULL: there is none. */
-static const char *note_about(const struct import *import, const char *directory)
+/* Finds the last line of the note about this directory; NULL: there is none. */
+static enum ps_status note_about(const struct import *import, const char *directory, const char **line_found,
+                                 struct ps_err *err)
 {
+    errno = 0;
     FILE *file = fopen(note_path(import), "re");
+    bool good = file != NULL || errno == ENOENT;
+    int error = errno;
     const char *real = real_path(import, directory), *found = NULL;
     char *line = NULL;
     size_t room = 0;
@@ -174,17 +178,28 @@ static const char *note_about(const struct import *import, const char *directory
         if (path != NULL && strcmp(path + 1, real) == 0)
             found = ps_arena_text(import->command->arena, line);
     }
+    if (file != NULL && ferror(file) != 0) {
+        good = false;
+        error = errno;
+    }
     free(line);
     if (file != NULL)
         fclose(file);
-    return found;
+    *line_found = found;
+    return good ? PS_OK
+                : ps_err_set(err,
+                             "%s cannot be read: %s; it says what was imported before. --again imports "
+                             "without it",
+                             note_path(import), strerror(error));
 }
 
 static enum ps_status is_new(const struct import *import, struct ps_err *err)
 {
     for (size_t i = 0; !import->command->again && i < import->command->operands.count; i++) {
         const char *directory = import->command->operands.items[i];
-        const char *line = note_about(import, directory);
+        const char *line;
+        if (note_about(import, directory, &line, err) != PS_OK)
+            return PS_FAIL;
         if (line != NULL && strncmp(line, "done", 4) == 0)
             return ps_err_set(err, "%s was imported before (%s: %s); --again imports its events once more",
                               directory, note_path(import), line);

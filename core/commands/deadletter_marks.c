@@ -80,8 +80,11 @@ static bool file_read(struct ps_deadletter_marks *marks, const char *directory, 
                                                  &mark.line_crc, &mark.body_hash, &mark.replays) == 4)
             add(marks, &mark);
     }
+    bool good = ferror(file) == 0;
+    if (!good) /* not its end: letters would be replayed again */
+        fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
     fclose(file);
-    return true;
+    return good;
 }
 
 struct ps_deadletter_marks *ps_deadletter_marks_read(const char *directory)

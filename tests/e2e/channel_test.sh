@@ -172,6 +172,12 @@ status 0 channel import "$work/flume/d1" "$work/flume/d2" --into "$work/c2"
 says "$(grouped "$(wc -l <"$work/expected")") events"
 status 2 channel import "$work/flume/d1" "$work/flume/d2" --into "$work/c2"
 says "was imported before"
+mv "$work/c2/checkpoint/imported" "$work/imported"
+mkdir "$work/c2/checkpoint/imported" # a read of it fails: nobody knows what was imported
+status 2 channel import "$work/flume/d1" "$work/flume/d2" --into "$work/c2"
+says "imported cannot be read: Is a directory"
+rmdir "$work/c2/checkpoint/imported"
+mv "$work/imported" "$work/c2/checkpoint/imported"
 [[ $(find "$work/flume" -type f -exec sha256sum {} + | sort) == "$before" ]] || fail "Flume's files have changed"
 status 0 channel verify "$work/c2"
 status 0 channel export "$work/c2" --json

@@ -174,6 +174,12 @@ code=0
 timeout 60 "$PENSTOCK" deadletter list "$dead" --json >"$work/list.json" 2>"$work/list.err" || code=$?
 ((code == 1)) || fail "exit $code with a pipe"
 grep -q 'pipe.jsonl: it is no regular file' "$work/list.err" || fail "the pipe: $(<"$work/list.err")"
+mkdir "$dead/x.jsonl.replayed" # a read of it fails: what is marked there would be replayed again
+code=0
+"$PENSTOCK" deadletter list "$dead" --json >"$work/list.json" 2>"$work/list.err" || code=$?
+((code > 0)) || fail "exit 0 with marks that cannot be read"
+grep -q 'x.jsonl.replayed: Is a directory' "$work/list.err" || fail "marks that cannot be read: exit $code, $(<"$work/list.err")"
+rmdir "$dead/x.jsonl.replayed"
 
 # ---- killed at any time: every event that the source will not read again is in the topic or in the directory ----
 rm -rf "$dead"
