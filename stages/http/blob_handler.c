@@ -5,6 +5,8 @@
 #include "core/utf8.h"
 #include "stages/http/header_area.h"
 
+#define CONTENT_TYPE "Content-Type"
+
 /* The query of the request's URL, without the question mark. */
 static struct ps_slice query_of(const struct ps_http_exchange *exchange)
 {
@@ -112,9 +114,29 @@ static const char *make_headers(struct ps_header_area *area, char *room, struct 
     return NULL;
 }
 
-enum ps_http_taken ps_blob_handler_take(const struct ps_texts *mandatory, struct ps_batch *batch,
+/* Makes the header Content-Type of the request's, unless there is one of that name. */
+static void make_content_type(struct ps_header_area *area, char *room, struct ps_slice type,
+                              struct ps_header **list, uint64_t *mask)
+{
+    struct ps_slice name = {CONTENT_TYPE, sizeof CONTENT_TYPE - 1}, value = {room, type.length};
+    uint32_t hash = ps_name_hash(name.data, name.length);
+    if (type.length == 0 || has_header(*list, hash, name))
+        return;
+    memcpy(room, type.data, type.length);
+    if (ps_utf8_valid_length(room, type.length) < type.length)
+        value = (struct ps_slice){room + type.length,
+                                  (uint32_t)ps_utf8_repair(room, type.length, room + type.length)};
+    const struct ps_name *made = ps_header_area_name(area, hash, name);
+    ps_header_area_add(area, list, made, value);
+    *mask |= made->mask;
+}
+
+enum ps_http_taken ps_blob_handler_take(const struct ps_blob_handler *handler, struct ps_batch *batch,
                                         struct ps_http_exchange *exchange)
 {
+    const struct ps_texts *mandatory = &handler->mandatory;
+    const struct ps_http_part *part = &exchange->message->content_type;
+    struct ps_slice type = {exchange->head + part->at, handler->content_type ? part->length : 0};
     struct ps_slice query = query_of(exchange), rest = query, name, value;
     uint64_t header_bytes = 8, text_bytes = 0;
     unsigned count = 0;
@@ -125,9 +147,14 @@ enum ps_http_taken ps_blob_handler_take(const struct ps_texts *mandatory, struct
     }
     if (count > PS_BLOB_PARAMETERS_MAX)
         return refuse(exchange, 400, "the request has too many parameters");
+    const uint64_t type_bytes = decoded_max(type.length);
+    if (type.length > 0) {
+        header_bytes += ps_header_area_name_bytes(sizeof CONTENT_TYPE - 1) + PS_HEADER_AREA_HEADER_BYTES;
+        text_bytes += type_bytes;
+    }
     struct ps_header *list = NULL;
     uint64_t mask = 0;
-    if (count > 0) {
+    if (count > 0 || type.length > 0) {
         char *memory =
             ps_http_alloc(batch, (uint32_t)(header_bytes + text_bytes), PS_HTTP_HEADERS_META_BYTES_MAX);
         if (memory == NULL)
@@ -136,6 +163,7 @@ enum ps_http_taken ps_blob_handler_take(const struct ps_texts *mandatory, struct
         const char *wrong = make_headers(&area, memory + header_bytes, query, &list, &mask);
         if (wrong != NULL)
             return refuse(exchange, 400, wrong);
+        make_content_type(&area, memory + header_bytes + text_bytes - type_bytes, type, &list, &mask);
     }
     for (size_t i = 0; i < mandatory->count; i++) {
         struct ps_slice wanted = {mandatory->items[i], (uint32_t)strlen(mandatory->items[i])};

@@ -4,6 +4,7 @@
 
 #include <strings.h>
 
+#include "core/quantity.h"
 #include "stages/http/blob_handler.h"
 #include "stages/http/jetty.h"
 #include "stages/http/json_body.h"
@@ -16,13 +17,15 @@
 #define BODY_BYTES_MAX (1 << 30)
 #define BODY_BYTES (64U * 1024 * 1024) /* if the memory budget allows it */
 
-enum handler { HANDLER_JSON, HANDLER_BLOB };
+enum handler { HANDLER_JSON, HANDLER_BLOB, HANDLER_MORPHLINE_BLOB };
 
 struct http_plan {
     struct ps_listen listen; /* must be first (stages/net/listen.h) */
     const char *handler_name;
     int64_t idle_s, request_s, connections_max, body_bytes_max;
     struct ps_texts mandatory;
+    int64_t blob_bytes_max;
+    struct ps_blob_handler blob;
     struct ps_jetty_options jetty;
     enum handler handler;
     struct ps_jetty_settings settings;
@@ -46,11 +49,20 @@ static const struct ps_option options[] = {
      .offset = FIELD(handler_name),
      .fallback = "org.apache.flume.source.http.JSONHandler",
      .help = "What makes events of a request: org.apache.flume.source.http.JSONHandler, or JSON; "
-             "org.apache.flume.source.http.BLOBHandler, or BLOB"},
+             "org.apache.flume.source.http.BLOBHandler, or BLOB; "
+             "org.apache.flume.sink.solr.morphline.BlobHandler"},
     {.key = "handler.mandatoryParameters",
      .type = PS_OPTION_COMMAS,
      .offset = FIELD(mandatory),
      .help = "BLOBHandler: parameters without which a request is answered 500"},
+    {.key = "handler.maxBlobLength",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(blob_bytes_max),
+     .fallback = "100000000",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "bytes",
+     .help = "morphline's BlobHandler: a longer body is cut there, with a warning"},
     {.key = "penstock.body.max",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(body_bytes_max),
@@ -98,6 +110,7 @@ static const struct {
     {"org.apache.flume.source.http.BLOBHandler", HANDLER_BLOB},
     {"org.apache.flume.http.source.BLOBHandler", HANDLER_BLOB},
     {"BLOB", HANDLER_BLOB},
+    {"org.apache.flume.sink.solr.morphline.BlobHandler", HANDLER_MORPHLINE_BLOB},
 };
 
 static bool find_handler(const char *name, enum handler *handler)
@@ -114,11 +127,19 @@ static bool find_handler(const char *name, enum handler *handler)
 static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
     struct http_state *state = owner;
-    if (state->plan->handler == HANDLER_BLOB) /* bodies are kept as they come, as Flume keeps them */
-        return ps_blob_handler_take(&state->plan->mandatory, batch, exchange);
-    enum ps_http_taken taken = ps_json_body_make(&state->body, state->server.port->blocks,
-                                                 state->plan->limits.body_bytes_max, batch, exchange);
-    return taken == PS_HTTP_TAKEN ? ps_json_handler_take(&state->json, batch, exchange) : taken;
+    const struct http_plan *plan = state->plan;
+    if (plan->handler == HANDLER_JSON) {
+        enum ps_http_taken taken = ps_json_body_make(&state->body, state->server.port->blocks,
+                                                     plan->limits.body_bytes_max, batch, exchange);
+        return taken == PS_HTTP_TAKEN ? ps_json_handler_take(&state->json, batch, exchange) : taken;
+    }
+    /* bodies are kept as they come, as Flume keeps them */
+    if (plan->handler == HANDLER_MORPHLINE_BLOB && exchange->body_length > (uint64_t)plan->blob_bytes_max) {
+        ps_log(PS_LOG_WARN, state->server.port->component, "a body of %s is cut: handler.maxBlobLength",
+               ps_quantity_print_bytes(exchange->body_length).text);
+        exchange->body_length = (uint32_t)plan->blob_bytes_max;
+    }
+    return ps_blob_handler_take(&plan->blob, batch, exchange);
 }
 
 /* ---- life ---- */
@@ -130,8 +151,9 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     bool good = find_handler(plan->handler_name, &handler);
     if (!good) {
         ps_report(context, PS_LOG_ERROR, "handler",
-                  "%s is not known; known are org.apache.flume.source.http.JSONHandler and "
-                  "org.apache.flume.source.http.BLOBHandler; handlers in Java cannot be loaded",
+                  "%s is not known; known are org.apache.flume.source.http.JSONHandler, "
+                  "org.apache.flume.source.http.BLOBHandler and "
+                  "org.apache.flume.sink.solr.morphline.BlobHandler; handlers in Java cannot be loaded",
                   plan->handler_name);
     }
     good &= ps_jetty_check(&plan->jetty, context) == PS_OK;
@@ -146,6 +168,9 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct http_plan *plan = plan_;
     if (!find_handler(plan->handler_name, &plan->handler))
         return ps_err_set(err, "handler %s is not known", plan->handler_name);
+    plan->blob = (struct ps_blob_handler){.content_type = plan->handler == HANDLER_MORPHLINE_BLOB};
+    if (plan->handler == HANDLER_BLOB)
+        plan->blob.mandatory = plan->mandatory;
     ps_jetty_read(&plan->jetty, &plan->settings);
     ps_jetty_tls(&plan->jetty, context->arena, &plan->listen.tls);
     plan->limits.head_bytes_max = plan->settings.head_bytes_max;

@@ -456,6 +456,42 @@ static void test_blobs(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Flume's user guide names it so: the parameters and Content-Type are headers, a body that is too long is cut. */
+static void test_morphline_blob(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *target, *field, *body;
+        const char *headers[6];
+    } cases[] = {
+        {"/", "", "12345678", {NULL}},
+        {"/?resourceName=a.avro",
+         "Content-Type: application/octet-stream\r\n",
+         "12345678",
+         {"resourceName", "a.avro", "Content-Type", "application/octet-stream"}},
+        {"/?Content-Type=x", "Content-Type: text/plain\r\n", "12345678", {"Content-Type", "x"}},
+        {"/", "Content-Type: a\xFF\r\n", "12345678", {"Content-Type", "a\xEF\xBF\xBD"}},
+        {"/", "", "123456789", {NULL}}, /* cut */
+    };
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL, "handler", "org.apache.flume.sink.solr.morphline.BlobHandler",
+                          "handler.maxBlobLength", "8"));
+    int fd = client(&stage);
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char request[256];
+        int length = snprintf(request, sizeof request,
+                              "POST %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n%s",
+                              cases[i].target, cases[i].field, strlen(cases[i].body), cases[i].body);
+        ps_test_source_clear(&stage);
+        ps_test_send(fd, request, (size_t)length);
+        assert_int_equal(receive_status(&stage, fd), 200);
+        assert_int_equal(stage.event_count, 1);
+        ps_test_expect(&stage.events[0], "12345678", cases[i].headers);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* Jetty's keys: those that are honoured, those that are named, those that are refused. */
 static void test_jetty_keys(void **unused)
 {
@@ -501,13 +537,14 @@ static void test_bad_keys(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bodies),        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_wide_charsets), cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_pieces),        cmocka_unit_test(test_answers_wait_for_the_channel),
-        cmocka_unit_test(test_half_closed),   cmocka_unit_test(test_continue),
-        cmocka_unit_test(test_long_request),  cmocka_unit_test(test_slow_clients),
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_blobs),
-        cmocka_unit_test(test_jetty_keys),    cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_bodies),         cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_wide_charsets),  cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_pieces),         cmocka_unit_test(test_answers_wait_for_the_channel),
+        cmocka_unit_test(test_half_closed),    cmocka_unit_test(test_continue),
+        cmocka_unit_test(test_long_request),   cmocka_unit_test(test_slow_clients),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_blobs),
+        cmocka_unit_test(test_morphline_blob), cmocka_unit_test(test_jetty_keys),
+        cmocka_unit_test(test_bad_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
