@@ -119,6 +119,8 @@ static enum ps_status copy_all(struct import *import, struct ps_flume_log *flume
     while (status == PS_OK && ps_flume_log_next(flume, &event))
         status = event_add(import, &event, err);
     if (status == PS_OK)
+        status = ps_flume_log_end(flume, err);
+    if (status == PS_OK)
         status = frame_end(import, err);
     if (status == PS_OK)
         status = ps_segment_log_sync(import->log, err);

@@ -35,23 +35,27 @@ static uint64_t number_at(const struct content *content, size_t index)
     return value;
 }
 
-/* Reads a whole file; content->bytes is the caller's. Returns false if it cannot be read. */
-static bool file_read(const char *directory, const char *name, struct content *content)
+/* Reads a whole file; content->bytes is the caller's. Returns false if it is not there, or cannot be read: then with *error. */
+static bool file_read(const char *directory, const char *name, struct content *content, int *error)
 {
     char path[PATH_BYTES];
     struct stat about;
     *content = (struct content){0};
     snprintf(path, sizeof path, "%s/%s", directory, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        *error = errno == ENOENT ? *error : errno;
         return false;
+    }
     bool whole = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && (size_t)about.st_size <= FILE_BYTES_MAX;
     size_t size = whole ? (size_t)about.st_size : 0;
     content->bytes = ps_must_alloc(1, size + 1, "a checkpoint of Flume");
     while (whole && content->length < size) {
-        ssize_t got = read(fd, content->bytes + content->length, size - content->length);
+        ssize_t got =
+            pread(fd, content->bytes + content->length, size - content->length, (off_t)content->length);
         if (got < 0 && errno == EINTR)
             continue;
+        *error = got < 0 ? errno : *error;
         whole = got > 0;
         content->length += whole ? (size_t)got : 0;
     }
@@ -122,10 +126,10 @@ static bool digest_is_right(const struct content *file)
 }
 
 static bool inflight_read(const char *directory, const char *name, struct ps_flume_inflight **list,
-                          size_t *count)
+                          size_t *count, int *error)
 {
     struct content file;
-    if (!file_read(directory, name, &file))
+    if (!file_read(directory, name, &file, error))
         return false;
     bool right = file.length == 0 || (file.length >= DIGEST_BYTES && digest_is_right(&file));
     size_t numbers = file.length / 8;
@@ -141,13 +145,16 @@ static bool inflight_read(const char *directory, const char *name, struct ps_flu
     return right;
 }
 
-const char *ps_flume_checkpoint_read(const char *directory, struct ps_flume_checkpoint *checkpoint)
+const char *ps_flume_checkpoint_read(const char *directory, struct ps_flume_checkpoint *checkpoint,
+                                     int *error)
 {
     struct content meta_file = {0}, file = {0};
     struct ps_flume_checkpoint_meta meta;
     const char *wrong = NULL;
     *checkpoint = (struct ps_flume_checkpoint){0};
-    if (!file_read(directory, "checkpoint.meta", &meta_file) || !file_read(directory, "checkpoint", &file))
+    *error = 0;
+    if (!file_read(directory, "checkpoint.meta", &meta_file, error) ||
+        !file_read(directory, "checkpoint", &file, error))
         wrong = "its files cannot be read";
     else if (!ps_flume_checkpoint_meta_read(meta_file.bytes, meta_file.length, &meta) ||
              meta.version != PS_FLUME_VERSION)
@@ -155,8 +162,8 @@ const char *ps_flume_checkpoint_read(const char *directory, struct ps_flume_chec
     else
         wrong = queue_read(&file, &meta, checkpoint);
     if (wrong == NULL &&
-        (!inflight_read(directory, "inflightputs", &checkpoint->puts, &checkpoint->put_count) ||
-         !inflight_read(directory, "inflighttakes", &checkpoint->takes, &checkpoint->take_count)))
+        (!inflight_read(directory, "inflightputs", &checkpoint->puts, &checkpoint->put_count, error) ||
+         !inflight_read(directory, "inflighttakes", &checkpoint->takes, &checkpoint->take_count, error)))
         wrong = "inflightputs or inflighttakes is damaged";
     free(meta_file.bytes);
     free(file.bytes);

@@ -17,6 +17,8 @@ struct ps_flume_checkpoint {
     size_t put_count, take_count;
 };
 
-/* Reads the checkpoint in the directory. Returns NULL, or why it cannot be used; a constant text. */
-const char *ps_flume_checkpoint_read(const char *directory, struct ps_flume_checkpoint *checkpoint);
+/* Reads the checkpoint in the directory. Returns NULL, or why it cannot be used; a constant text. *error: the system does not give
+ * one of its files, and says why; 0: it does. */
+const char *ps_flume_checkpoint_read(const char *directory, struct ps_flume_checkpoint *checkpoint,
+                                     int *error);
 void ps_flume_checkpoint_fini(struct ps_flume_checkpoint *checkpoint);

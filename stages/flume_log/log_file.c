@@ -32,6 +32,10 @@ static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size
             pread(file->fd, file->window + file->held, file->room - file->held, (off_t)(at + file->held));
         if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0 && file->held < length) { /* what is behind `length` is asked for when it is needed */
+            file->error = errno;
+            file->error_at = at + file->held;
+        }
         if (got <= 0)
             break;
         file->held += (size_t)got;
@@ -146,12 +150,15 @@ static enum ps_status meta_read(const char *directory, uint32_t number, const st
     snprintf(path, sizeof path, "%s/log-%u.meta", directory, number);
     uint8_t *bytes = ps_must_alloc(1, META_BYTES, "a file of Flume");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, bytes, META_BYTES);
+    ssize_t got = fd < 0 ? -1 : pread(fd, bytes, META_BYTES, 0);
+    int error = errno;
     if (fd >= 0)
         close(fd);
     enum ps_status status = PS_OK;
-    if (got < 0)
-        *damaged = "its .meta file cannot be read";
+    if (fd < 0 && error == ENOENT)
+        *damaged = "its .meta file is not there";
+    else if (got < 0)
+        status = ps_err_set(err, "%s cannot be read: %s", path, strerror(error));
     else if (!ps_flume_meta_read(bytes, (size_t)got, &meta))
         *damaged = "its .meta file is damaged";
     else if (meta.version != PS_FLUME_VERSION)
@@ -242,8 +249,8 @@ static enum ps_flume_reading pass(struct ps_flume_log_file *file, struct ps_flum
     return PS_FLUME_DAMAGED;
 }
 
-enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, struct ps_flume_record *record,
-                                             uint32_t *offset, struct ps_flume_damage *damage)
+static enum ps_flume_reading next(struct ps_flume_log_file *file, struct ps_flume_record *record,
+                                  uint32_t *offset, struct ps_flume_damage *damage)
 {
     struct ps_flume_frame frame;
     for (;;) {
@@ -279,6 +286,14 @@ enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, str
         }
         return pass(file, damage, wrong);
     }
+}
+
+/* What cannot be read is no record, and not the end of the log: whatever `next` made of it does not count. */
+enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, struct ps_flume_record *record,
+                                             uint32_t *offset, struct ps_flume_damage *damage)
+{
+    enum ps_flume_reading reading = file->error == 0 ? next(file, record, offset, damage) : PS_FLUME_DONE;
+    return file->error == 0 ? reading : PS_FLUME_DONE;
 }
 
 const char *ps_flume_log_file_load(struct ps_flume_log_file *file, uint32_t offset,

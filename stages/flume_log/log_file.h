@@ -25,6 +25,8 @@ struct ps_flume_log_file {
     char *key_name;                 /* of an encrypted log */
     uint8_t *plain;                 /* what was decrypted last */
     size_t plain_room;
+    int error; /* the disk did not give something that was asked for: nothing is known of it. 0: it gave all */
+    uint64_t error_at;
 };
 
 /* Where the keys of encrypted logs come from. */
@@ -35,7 +37,7 @@ struct ps_flume_keys {
 };
 
 /* Opens DIRECTORY/log-NUMBER for reading. Fails if it cannot be opened, is of another version or encrypted with a key that is
- * not there: log-NUMBER.meta says how it is encrypted. If that file cannot be read, `damaged` gets the
+ * not there: log-NUMBER.meta says how it is encrypted. If that file is not there or damaged, `damaged` gets the
  * reason, and the log is read as one that is not encrypted. */
 struct ps_flume_log_file *ps_flume_log_file_open(const char *directory, uint32_t number,
                                                  const struct ps_flume_keys *keys, const char **damaged,
@@ -48,7 +50,7 @@ void ps_flume_log_file_close(struct ps_flume_log_file *file);
 enum ps_flume_reading {
     PS_FLUME_READ,
     PS_FLUME_DAMAGED, /* something was passed over; more may follow */
-    PS_FLUME_DONE,
+    PS_FLUME_DONE,    /* with file->error: the disk does not give the rest */
 };
 
 /* Reads the next record. READ: *record is it, valid until the next call, and *offset where it begins. DAMAGED: *damage says
@@ -56,6 +58,6 @@ enum ps_flume_reading {
 enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, struct ps_flume_record *record,
                                              uint32_t *offset, struct ps_flume_damage *damage);
 
-/* Reads the record at `offset`. Returns NULL, or why it cannot. */
+/* Reads the record at `offset`. Returns NULL, or why it cannot; with file->error the disk does not give it. */
 const char *ps_flume_log_file_load(struct ps_flume_log_file *file, uint32_t offset,
                                    struct ps_flume_record *record);

@@ -114,7 +114,14 @@ static enum ps_status directory_open(struct ps_flume_log *log, struct directory 
     DIR *listing = status == PS_OK ? opendir(directory->path) : NULL;
     if (status == PS_OK && listing == NULL)
         status = ps_err_set(err, "%s cannot be read: %s", directory->path, strerror(errno));
-    for (const struct dirent *entry; status == PS_OK && (entry = readdir(listing)) != NULL;) {
+    const struct dirent *entry = NULL;
+    while (status == PS_OK) {
+        errno = 0;
+        entry = readdir(listing);
+        if (entry == NULL && errno != 0)
+            status = ps_err_set(err, "%s cannot be read: %s", directory->path, strerror(errno));
+        if (entry == NULL)
+            break;
         uint32_t number = ps_flume_log_number(entry->d_name);
         if (number > 0)
             status = file_add(log, directory->path, number, err);
@@ -140,12 +147,32 @@ static bool key_is_right(const struct ps_flume_log *log, const char *key_name)
     return false;
 }
 
+/* The disk did not give something of a log. Returns PS_FAIL. */
+static enum ps_status unreadable(const struct ps_flume_log_file *file, struct ps_err *err)
+{
+    return ps_err_set(err, "%s cannot be read: %s, at byte %llu: whether there are events is not known",
+                      file->path, strerror(file->error), (unsigned long long)file->error_at);
+}
+
+static enum ps_status all_readable(const struct ps_flume_log *log, struct ps_err *err)
+{
+    for (size_t i = 0; i < log->file_count; i++) {
+        if (log->files[i]->error != 0)
+            return unreadable(log->files[i], err);
+    }
+    return PS_OK;
+}
+
 /* A wrong key looks like damage from the first byte of each log to its last: refused, so that nobody takes the rest for all. */
 static enum ps_status keys_check(const struct ps_flume_log *log, struct ps_err *err)
 {
     for (size_t i = 0; i < log->file_count; i++) {
         struct ps_flume_log_file *file = log->files[i];
-        if (file->key_name != NULL && ps_flume_log_file_is_noise(file) && !key_is_right(log, file->key_name))
+        bool is_noise =
+            file->key_name != NULL && ps_flume_log_file_is_noise(file) && !key_is_right(log, file->key_name);
+        if (all_readable(log, err) != PS_OK)
+            return PS_FAIL;
+        if (is_noise)
             return ps_err_set(
                 err,
                 "%s: the log is encrypted, and no record of it can be read: key %s is another "
@@ -187,9 +214,15 @@ static enum ps_status logs_are_there(struct ps_flume_log *log, const struct ps_f
 static enum ps_status checkpoint_open(struct ps_flume_log *log, struct ps_flume_checkpoint *checkpoint,
                                       struct ps_err *err)
 {
+    int error = 0;
     const char *wrong = log->checkpoint_path == NULL
                             ? "no directory with it is named"
-                            : ps_flume_checkpoint_read(log->checkpoint_path, checkpoint);
+                            : ps_flume_checkpoint_read(log->checkpoint_path, checkpoint, &error);
+    if (error != 0) /* it may be whole: without it events come that were delivered */
+        return ps_err_set(err,
+                          "%s: the checkpoint cannot be read: %s; name the dataDirs alone to replay all logs "
+                          "without it",
+                          log->checkpoint_path, strerror(error));
     if (wrong == NULL)
         log->found.checkpoint = log->checkpoint_path;
     else
@@ -305,6 +338,7 @@ struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *option
     if (status == PS_OK) {
         ps_flume_replay_begin(&log->replay, log->found.checkpoint != NULL ? &checkpoint : NULL);
         replay(log);
+        status = all_readable(log, err);
     }
     ps_flume_checkpoint_fini(&checkpoint);
     if (status != PS_OK) {
@@ -335,6 +369,11 @@ static const char *load(struct ps_flume_log *log, uint64_t pointer, struct ps_fl
     return wrong == NULL && record->frame.kind != PS_FLUME_PUT ? "the record is no event" : wrong;
 }
 
+enum ps_status ps_flume_log_end(const struct ps_flume_log *log, struct ps_err *err)
+{
+    return all_readable(log, err);
+}
+
 bool ps_flume_log_next(struct ps_flume_log *log, struct ps_flume_event *event)
 {
     struct ps_flume_record record;
@@ -343,6 +382,8 @@ bool ps_flume_log_next(struct ps_flume_log *log, struct ps_flume_event *event)
     uint64_t pointer;
     while ((pointer = ps_flume_replay_next(&log->replay, &log->at)) != 0) {
         const char *wrong = load(log, pointer, &record);
+        if (wrong != NULL && all_readable(log, NULL) != PS_OK)
+            return false;
         if (wrong != NULL) {
             log->found.events_lost++;
             report(log, "log-%llu, byte %llu: an event of the channel cannot be read: %s; left out",

@@ -33,10 +33,13 @@ struct ps_flume_event {
     size_t header_count;
 };
 
-/* Locks the directories as Flume does, against Flume, and finds the events. Fails if an agent uses the channel, a log is
- * of another version or encrypted with a key that is not there, or a log is missing of which the checkpoint has events. */
+/* Locks the directories as Flume does, against Flume, and finds the events. Fails if an agent uses the channel, the disk
+ * does not give something of it, a log is of another version or encrypted with a key that is not there, or a log is missing of which the checkpoint has events. */
 struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *options, struct ps_err *err);
-/* The next event; valid until the next call. What cannot be read is reported and left out. Returns false after the last. */
+/* The next event; valid until the next call. What is damaged is reported and left out. Returns false after the last, and where the
+ * disk does not give one. */
 bool ps_flume_log_next(struct ps_flume_log *log, struct ps_flume_event *event);
+/* After ps_flume_log_next has returned false: fails if that was not after the last. */
+enum ps_status ps_flume_log_end(const struct ps_flume_log *log, struct ps_err *err);
 void ps_flume_log_found(const struct ps_flume_log *log, struct ps_flume_log_found *found);
 void ps_flume_log_close(struct ps_flume_log *log);
