@@ -67,6 +67,11 @@ struct ps_database_ops {
     /* After a COMMIT: PS_FAIL if what was committed is where a new connection would not find it, because files were removed or
      * replaced. NULL: that cannot be. */
     enum ps_status (*is_there)(void *database, struct ps_err *err);
+    /* Gives up the room that was kept for removing what was delivered, outside a transaction. Returns whether there may be more
+     * room now. NULL: none is kept. */
+    bool (*make_room)(void *database);
+    /* Keeps that room, if it is not kept and there is plenty. NULL: as above. */
+    void (*keep_room)(void *database);
 };
 
 extern const struct ps_database_ops ps_database_sqlite, ps_database_postgres;

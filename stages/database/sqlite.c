@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "stages/database/database.h"
@@ -13,12 +14,17 @@
 
 /* How long a transaction waits for those of other channels, or of other programs. */
 #define BUSY_MS 5000
+/* On a full file system removing events needs room, too: in the write-ahead log, which goes into the file at 4 MiB, and in the file
+ * for what the log has. It is made when there is RESERVE_TIMES as much. */
+#define RESERVE_BYTES (UINT64_C(8) << 20)
+#define RESERVE_TIMES 2U
 
 struct sqlite {
     const struct ps_database_settings *settings;
     sqlite3 *file;
     struct stat main, log; /* the files as they were when it was connected, and locked */
     int log_fd;            /* of SQLite's write-ahead log, with the lock of the channel; -1: there is none */
+    bool has_reserve;      /* FILE-reserve is there */
     sqlite3_stmt *prepared[PS_DATABASE_STATEMENTS_MAX];
 };
 
@@ -144,18 +150,52 @@ static enum ps_status sqlite_lock(void *database, const char *channel, struct ps
                       channel);
 }
 
+/* ---- room for removing events ---- */
+
+static void reserve_path(const struct ps_database_settings *settings, char to[4096])
+{
+    snprintf(to, 4096, "%s-reserve", settings->path);
+}
+
+static void sqlite_keep_room(void *database)
+{
+    struct sqlite *sqlite = database;
+    struct statvfs system;
+    char path[4096];
+    if (sqlite->has_reserve || statvfs(sqlite->settings->path, &system) != 0 ||
+        (uint64_t)system.f_bavail * system.f_frsize < RESERVE_TIMES * RESERVE_BYTES)
+        return;
+    reserve_path(sqlite->settings, path);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return;
+    sqlite->has_reserve = posix_fallocate(fd, 0, (off_t)RESERVE_BYTES) == 0;
+    close(fd);
+    if (!sqlite->has_reserve)
+        (void)unlink(path);
+}
+
+static bool give_up_reserve(const struct ps_database_settings *settings)
+{
+    char path[4096];
+    reserve_path(settings, path);
+    return unlink(path) == 0;
+}
+
+/* The log's pages go into the file, so that the next transaction begins the log anew. */
+static bool sqlite_make_room(void *database)
+{
+    struct sqlite *sqlite = database;
+    bool given_up = give_up_reserve(sqlite->settings);
+    sqlite->has_reserve = false;
+    int code = sqlite3_wal_checkpoint_v2(sqlite->file, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    return given_up || code == SQLITE_OK;
+}
+
 /* ---- connecting ---- */
 
-static void *sqlite_connect(const struct ps_database_settings *settings, struct ps_err *err)
+static struct sqlite *open_file(const struct ps_database_settings *settings, struct ps_err *err)
 {
-    if (settings->create && access(settings->path, F_OK) != 0 && make_file(settings, err) != PS_OK)
-        return NULL;
-    if (access(settings->path, F_OK) != 0) {
-        ps_err_set(err, "the database %s cannot be opened: %s", settings->path, strerror(errno));
-        if (errno == ENOENT)
-            ps_err_append(err, "add ;create=true to driver.url, or make it");
-        return NULL;
-    }
     struct sqlite *sqlite = ps_must_alloc(1, sizeof *sqlite, "a database");
     sqlite->settings = settings;
     sqlite->log_fd = -1;
@@ -169,6 +209,31 @@ static void *sqlite_connect(const struct ps_database_settings *settings, struct 
         return sqlite;
     sqlite_close(sqlite);
     return NULL;
+}
+
+static void *sqlite_connect(const struct ps_database_settings *settings, struct ps_err *err)
+{
+    if (settings->create && access(settings->path, F_OK) != 0 && make_file(settings, err) != PS_OK)
+        return NULL;
+    if (access(settings->path, F_OK) != 0) {
+        ps_err_set(err, "the database %s cannot be opened: %s", settings->path, strerror(errno));
+        if (errno == ENOENT)
+            ps_err_append(err, "add ;create=true to driver.url, or make it");
+        return NULL;
+    }
+    struct sqlite *sqlite = open_file(settings, err);
+    /* On a full file system not even the files beside it can be made. */
+    if (sqlite == NULL && give_up_reserve(settings)) {
+        *err = (struct ps_err){.length = 0};
+        sqlite = open_file(settings, err);
+    }
+    if (sqlite != NULL) {
+        char path[4096];
+        reserve_path(settings, path);
+        sqlite->has_reserve = access(path, F_OK) == 0;
+        sqlite_keep_room(sqlite);
+    }
+    return sqlite;
 }
 
 static sqlite3_stmt *prepare(struct sqlite *sqlite, const struct ps_database_statement *statement)
@@ -269,4 +334,6 @@ const struct ps_database_ops ps_database_sqlite = {
     .lock = sqlite_lock,
     .is_same = sqlite_is_same,
     .is_there = sqlite_is_there,
+    .make_room = sqlite_make_room,
+    .keep_room = sqlite_keep_room,
 };

@@ -28,7 +28,8 @@ enum ps_tables_statement {
     PS_SELECT_SPILL_FILL,
     PS_SELECT_ONE, /* whether an event is there */
     PS_SELECT_TABLES,
-    PS_SELECT_LOCK, /* PostgreSQL: a channel's lock */
+    PS_SELECT_LOCK,     /* PostgreSQL: a channel's lock */
+    PS_SELECT_SEQUENCE, /* SQLite: the highest identity that was ever given */
     PS_TABLES_STATEMENTS,
 };
 

@@ -14,6 +14,7 @@
 #define RETRY_MAX_NS (3 * PS_NS_PER_S)
 #define ROUND_BYTES                                                                                          \
     (UINT64_C(256) << 10)           /* of one transaction: a database takes tens of milliseconds for them */
+#define RANGES_AT_ONCE 8U           /* frames whose events one transaction removes on a full disk */
 #define NEWS_NS (50 * PS_NS_PER_MS) /* a transaction for each lease would cost more than the events */
 
 char *ps_tables_room(struct ps_tables_bytes *to, size_t more)
@@ -29,6 +30,8 @@ struct ps_database_value ps_tables_channel(const struct ps_tables *tables)
 {
     return ps_tables_text(tables->settings->channel, strlen(tables->settings->channel));
 }
+
+static enum ps_status remove_delivered(struct ps_tables *tables, struct ps_err *err);
 
 /* ---- connecting ---- */
 
@@ -106,9 +109,44 @@ static enum ps_status count(struct ps_tables *tables, struct ps_err *err)
     return PS_OK;
 }
 
+/* Notes outside the database what was promised in it. */
+static void note_promised(struct ps_tables *tables)
+{
+    int64_t last = tables->last > tables->mark.last ? tables->last : tables->mark.last;
+    ps_promised_mark_write(&tables->mark, last, tables->events);
+}
+
+/* Compares the database with what was promised in it when it was closed, or killed. All channels draw identities from one sequence,
+ * which goes back when SQLite's log is lost. The log had the newest events of this channel. */
+static void look_for_lost(struct ps_tables *tables)
+{
+    struct ps_promised_mark *mark = &tables->mark;
+    int64_t given = 0;
+    struct ps_err ignored = {.length = 0};
+    ps_promised_mark_open(mark, tables->settings->database.path, tables->settings->channel);
+    if (mark->last == 0 || tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_SEQUENCE],
+                                              NULL, note_numbers, &given, &ignored) != PS_OK)
+        return; /* a sequence is kept with AUTOINCREMENT only */
+    if (given >= mark->last)
+        return;
+    uint64_t behind = (uint64_t)(mark->last - given);
+    uint64_t lost = mark->events < behind ? mark->events : behind;
+    ps_log(
+        PS_LOG_ERROR, tables->component,
+        "the database %s ends with event %lld, and events up to %lld were promised: %llu events that no sink "
+        "had are lost, because its -wal was removed or damaged, or an older file was put in its place; what "
+        "sinks had since then is delivered again",
+        tables->settings->database.label, (long long)given, (long long)mark->last, (unsigned long long)lost);
+    ps_promised_mark_write(mark, given, tables->events);
+}
+
 static void store_close(void *store)
 {
     struct ps_tables *tables = store;
+    struct ps_err ignored = {.length = 0};
+    if (tables->database != NULL && tables->broken && !tables->gone && tables->ops->make_room != NULL)
+        (void)remove_delivered(tables, &ignored);
+    ps_promised_mark_close(&tables->mark);
     disconnect(tables);
     ps_segment_unlock(tables->lock);
     ps_events_encoder_fini(&tables->encoder);
@@ -130,10 +168,13 @@ static void *store_open(const void *settings_, const char *component, struct ps_
     tables->settings = settings;
     tables->component = component;
     tables->ops = settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
-    tables->lock = -1;
+    tables->lock = tables->mark.fd = -1;
     tables->limit = FIRST_LIMIT;
-    if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK)
+    if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK) {
+        if (settings->database.kind == PS_DATABASE_SQLITE)
+            look_for_lost(tables);
         return tables;
+    }
     store_close(tables);
     return NULL;
 }
@@ -154,24 +195,42 @@ static enum ps_status begin(struct ps_tables *tables, struct ps_err *err)
     return PS_OK;
 }
 
+/* After a failure: an SQLite transaction is given up at once, so that events can be read, and delivered, until the next try. Returns
+ * PS_FAIL. */
+static enum ps_status roll_back(struct ps_tables *tables)
+{
+    const struct ps_database_value values[] = {ps_tables_number(tables->unsure), ps_tables_channel(tables)};
+    struct ps_err ignored = {.length = 0};
+    int64_t there = 0;
+    tables->broken = true;
+    if (tables->settings->database.kind != PS_DATABASE_SQLITE || tables->database == NULL)
+        return PS_FAIL;
+    (void)tables->ops->execute(tables->database, "ROLLBACK", &ignored); /* SQLite may have done it itself */
+    tables->open = false;
+    if (tables->unsure != 0 &&
+        tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE], values, note_numbers,
+                           &there, &ignored) == PS_OK &&
+        there == 0)
+        tables->unsure = 0; /* the COMMIT was not carried out */
+    return PS_FAIL;
+}
+
 static enum ps_status store_append(void *store, const void *payload, uint32_t length, uint32_t events,
                                    uint64_t bytes, uint64_t *number, struct ps_err *err)
 {
     struct ps_tables *tables = store;
-    if (begin(tables, err) != PS_OK || ps_tables_write(tables, payload, length, err) != PS_OK) {
-        tables->broken = true;
-        return PS_FAIL;
-    }
+    if (begin(tables, err) != PS_OK || ps_tables_write(tables, payload, length, err) != PS_OK)
+        return roll_back(tables);
     tables->added_events += events;
     tables->added_bytes += bytes;
     *number = ++tables->appended;
     return PS_OK;
 }
 
-/* Removes what was delivered. The tables that refer to others come first. */
-static enum ps_status remove_taken(struct ps_tables *tables, struct ps_err *err)
+/* Removes the first ranges of what was delivered. The tables that refer to others come first. */
+static enum ps_status remove_taken(struct ps_tables *tables, size_t ranges, struct ps_err *err)
 {
-    for (size_t i = 0; i < tables->taken_count; i++) {
+    for (size_t i = 0; i < ranges; i++) {
         const struct ps_tables_taken *taken = &tables->taken[i];
         const struct ps_database_value values[] = {ps_tables_channel(tables), ps_tables_number(taken->first),
                                                    ps_tables_number(taken->last)};
@@ -201,7 +260,7 @@ static enum ps_status commit(struct ps_tables *tables, int64_t *last, struct ps_
         tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_LAST], NULL, note_numbers, last,
                            err) != PS_OK)
         return PS_FAIL;
-    if (remove_taken(tables, err) != PS_OK)
+    if (remove_taken(tables, tables->taken_count, err) != PS_OK)
         return PS_FAIL;
     if (tables->ops->execute(tables->database, "COMMIT", err) == PS_OK &&
         (tables->ops->is_there == NULL || tables->ops->is_there(tables->database, err) == PS_OK))
@@ -217,10 +276,8 @@ static enum ps_status store_sync(void *store, struct ps_err *err)
     int64_t last = 0;
     if (!tables->open && tables->taken_count == 0)
         return PS_OK;
-    if (commit(tables, &last, err) != PS_OK) {
-        tables->broken = true;
-        return PS_FAIL;
-    }
+    if (commit(tables, &last, err) != PS_OK)
+        return roll_back(tables);
     tables->open = false;
     tables->promised = tables->appended;
     tables->events += tables->added_events;
@@ -229,6 +286,34 @@ static enum ps_status store_sync(void *store, struct ps_err *err)
     tables->taken_count = 0;
     if (last > tables->last)
         tables->last = last;
+    note_promised(tables);
+    if (tables->ops->keep_room != NULL)
+        tables->ops->keep_room(tables->database);
+    return PS_OK;
+}
+
+/* Removes what was delivered, without anything new: a full disk has no room for that, and gets room by this. In transactions of a
+ * few frames, which need little. */
+static enum ps_status remove_delivered(struct ps_tables *tables, struct ps_err *err)
+{
+    bool has_made_room = tables->ops->make_room == NULL;
+    while (tables->taken_count > 0) {
+        size_t ranges = tables->taken_count < RANGES_AT_ONCE ? tables->taken_count : RANGES_AT_ONCE;
+        struct ps_err ignored = {.length = 0};
+        if (begin(tables, err) == PS_OK && remove_taken(tables, ranges, err) == PS_OK &&
+            tables->ops->execute(tables->database, "COMMIT", err) == PS_OK) {
+            tables->open = false;
+            tables->taken_count -= ranges;
+            memmove(tables->taken, tables->taken + ranges, tables->taken_count * sizeof *tables->taken);
+            continue;
+        }
+        (void)tables->ops->execute(tables->database, "ROLLBACK", &ignored);
+        tables->open = false;
+        if (has_made_room || !tables->ops->make_room(tables->database))
+            return PS_FAIL;
+        has_made_room = true;
+        *err = (struct ps_err){.length = 0};
+    }
     return PS_OK;
 }
 
@@ -271,6 +356,7 @@ static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
     tables->frames_lost++;
     tables->fed = tables->unsure = 0;
     tables->taken_count = 0;
+    ps_promised_mark_write(&tables->mark, tables->last, tables->events);
     return PS_OK;
 }
 
@@ -282,7 +368,8 @@ static enum ps_status store_renew(void *store, struct ps_err *err)
         tables->gone = true;
     disconnect(tables);
     if (connect_to(tables, err) != PS_OK || begin_anew(tables, err) != PS_OK ||
-        look_whether_committed(tables, events, bytes, err) != PS_OK) {
+        look_whether_committed(tables, events, bytes, err) != PS_OK ||
+        remove_delivered(tables, err) != PS_OK) {
         tables->added_events = events;
         tables->added_bytes = bytes;
         return PS_FAIL;
@@ -309,12 +396,13 @@ static void store_fill(const void *store, struct ps_segment_fill *fill)
 static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, struct ps_err *err)
 {
     struct ps_tables *tables = store;
-    if (tables->broken || tables->fed >= tables->last)
+    bool readable = !tables->broken || (tables->database != NULL && !tables->open && tables->unsure == 0);
+    if (!readable || tables->fed >= tables->last)
         return PS_STORE_EMPTY;
     enum ps_store_fed fed = ps_tables_read(tables, frame, err);
     if (fed == PS_STORE_EMPTY) /* somebody else removed them */
         tables->fed = tables->last;
-    tables->broken = fed == PS_STORE_FAILED;
+    tables->broken |= fed == PS_STORE_FAILED;
     return fed;
 }
 

@@ -1,6 +1,7 @@
 /* For the store's files only. */
 #pragma once
 
+#include "stages/database/mark.h"
 #include "stages/database/store.h"
 #include "stages/segment/events.h"
 
@@ -46,7 +47,8 @@ struct ps_tables {
     uint64_t events, bytes;             /* there, and not taken */
     int64_t unsure;                     /* an event of the transaction whose COMMIT failed; 0: none */
     uint64_t unsure_appended;
-    int64_t last, fed; /* identities of the last event that was promised, and fed */
+    int64_t last, fed;            /* identities of the last event that was promised, and fed */
+    struct ps_promised_mark mark; /* SQLite; else its fd is -1 */
 
     struct ps_tables_taken *taken;
     size_t taken_count, taken_room;
