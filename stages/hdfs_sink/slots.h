@@ -9,7 +9,7 @@
 
 struct ps_hdfs_slot {
     uint16_t before, after; /* in the order taken; PS_HDFS_NO_SLOT: none */
-    uint16_t next_complete; /* of the list of those that were settled since the last finish */
+    uint16_t next_complete; /* the next lease that was settled since the last finish */
     bool is_complete;       /* it is, or was, in that list */
     uint64_t gone_bytes;    /* of the leases that went home from between it and the one behind it */
 };

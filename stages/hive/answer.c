@@ -216,6 +216,49 @@ static void read_partition(struct ps_thrift_reader *in, struct ps_hive_table *ta
     }
 }
 
+enum { LOCK_EXCLUSIVE = 3, LOCK_EXCLUSIVE_WRITE = 4 };
+
+/* ShowLocksResponseElement */
+static bool read_lock_holder(struct ps_thrift_reader *in, struct ps_hive_lock_holder *holder)
+{
+    struct ps_thrift_field field = {0};
+    int32_t type = 0;
+    while (ps_thrift_read_field(in, &field)) {
+        if (is(&field, 5, PS_THRIFT_I32))
+            holder->is_acquired = ps_thrift_read_i32(in) == PS_HIVE_LOCK_ACQUIRED;
+        else if (is(&field, 6, PS_THRIFT_I32))
+            type = ps_thrift_read_i32(in);
+        else if (is(&field, 7, PS_THRIFT_I64))
+            holder->txn = ps_thrift_read_i64(in);
+        else if (is(&field, 9, PS_THRIFT_I64))
+            holder->acquired_ms = ps_thrift_read_i64(in);
+        else if (is(&field, 10, PS_THRIFT_STRING))
+            holder->user = ps_thrift_read_text(in);
+        else if (is(&field, 11, PS_THRIFT_STRING))
+            holder->host = ps_thrift_read_text(in);
+        else if (is(&field, 13, PS_THRIFT_STRING))
+            holder->agent = ps_thrift_read_text(in);
+        else
+            ps_thrift_skip(in, field.type);
+    }
+    return type == LOCK_EXCLUSIVE || type == LOCK_EXCLUSIVE_WRITE;
+}
+
+static void read_lock_holders(struct ps_thrift_reader *in, struct ps_hive_answer *answer)
+{
+    enum ps_thrift_type type;
+    uint32_t count = ps_thrift_read_list(in, &type);
+    in->bad = in->bad || (count > 0 && type != PS_THRIFT_STRUCT);
+    for (; count > 0 && !in->bad; count--) {
+        struct ps_hive_lock_holder holder = {.is_there = true};
+        bool is_exclusive = read_lock_holder(in, &holder);
+        struct ps_hive_lock_holder *kept = is_exclusive ? &answer->exclusive : &answer->shared;
+        bool is_better = !kept->is_there || (is_exclusive ? holder.is_acquired : holder.txn < kept->txn);
+        if (is_better && (is_exclusive || holder.is_acquired))
+            *kept = holder;
+    }
+}
+
 /* The struct that a call returns; of most only one or two fields matter. */
 static void read_result(struct ps_thrift_reader *in, enum ps_hive_call call, struct ps_hive_answer *answer)
 {
@@ -239,6 +282,8 @@ static void read_result(struct ps_thrift_reader *in, enum ps_hive_call call, str
         else if (call == PS_HIVE_ALLOCATE_TABLE_WRITE_IDS && field.id == 1 && is_list &&
                  answer->numbers == NULL)
             read_write_ids(in, answer);
+        else if (call == PS_HIVE_SHOW_LOCKS && is(&field, 1, PS_THRIFT_LIST))
+            read_lock_holders(in, answer);
         else if ((call == PS_HIVE_LOCK || call == PS_HIVE_CHECK_LOCK) && is(&field, 1, PS_THRIFT_I64))
             answer->lock = ps_thrift_read_i64(in);
         else if ((call == PS_HIVE_LOCK || call == PS_HIVE_CHECK_LOCK) && is(&field, 2, PS_THRIFT_I32))

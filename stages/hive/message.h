@@ -17,6 +17,7 @@ enum ps_hive_call {
     PS_HIVE_LOCK,
     PS_HIVE_CHECK_LOCK,
     PS_HIVE_UNLOCK,
+    PS_HIVE_SHOW_LOCKS,
     PS_HIVE_ADD_DYNAMIC_PARTITIONS,
     PS_HIVE_APPEND_PARTITION,
     PS_HIVE_GET_PARTITION,
@@ -67,6 +68,15 @@ enum ps_hive_lock_state {
     PS_HIVE_LOCK_NOT_ACQUIRED = 4,
 };
 
+/* A lock of a table, or of a partition of it; texts point into the message. */
+struct ps_hive_lock_holder {
+    bool is_there;
+    bool is_acquired;
+    int64_t txn;         /* 0: of no transaction */
+    int64_t acquired_ms; /* since 1970; 0: not said */
+    struct ps_slice user, host, agent;
+};
+
 struct ps_hive_pair { /* a column and its type, or a parameter and its value */
     struct ps_slice name, value;
 };
@@ -97,6 +107,10 @@ struct ps_hive_answer {
     size_t number_count;
     int64_t lock;
     enum ps_hive_lock_state lock_state;
+    struct ps_hive_lock_holder
+        exclusive; /* show_locks: the exclusive one that is held, or else one that waits */
+    struct ps_hive_lock_holder
+        shared;                 /* show_locks: of those that are held the one of the oldest transaction */
     struct ps_hive_table table; /* get_table; get_partition and append_partition: its location */
 };
 

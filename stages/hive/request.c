@@ -23,6 +23,7 @@ const char *const ps_hive_call_names[PS_HIVE_CALLS] = {
     [PS_HIVE_LOCK] = "lock",
     [PS_HIVE_CHECK_LOCK] = "check_lock",
     [PS_HIVE_UNLOCK] = "unlock",
+    [PS_HIVE_SHOW_LOCKS] = "show_locks",
     [PS_HIVE_ADD_DYNAMIC_PARTITIONS] = "add_dynamic_partitions",
     [PS_HIVE_APPEND_PARTITION] = "append_partition",
     [PS_HIVE_GET_PARTITION] = "get_partition",
@@ -170,6 +171,10 @@ static void put_fields(struct ps_thrift_writer *out, enum ps_hive_call call,
         break;
     case PS_HIVE_UNLOCK:
         put_i64(out, 1, request->lock);
+        break;
+    case PS_HIVE_SHOW_LOCKS:
+        put_text(out, 1, request->database);
+        put_text(out, 2, request->table);
         break;
     case PS_HIVE_ADD_DYNAMIC_PARTITIONS:
         put_dynamic_partitions(out, request);

@@ -1,11 +1,14 @@
 /* What a transaction asks of the metastore: its lock, and its commit. */
+#include "core/printable.h"
 #include "stages/hive_sink/parts.h"
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define LOOK_NS (100 * PS_NS_PER_MS) /* between two looks at a lock that waits; doubles */
 #define LOOK_MAX_NS (5 * PS_NS_PER_S)
+#define HOLDER_BYTES 256U
 
 static struct ps_hive_txn *txn_of(struct ps_hadoop_timer *timer)
 {
@@ -91,6 +94,43 @@ void ps_hive_txn_stop_following(struct ps_hive_txn *txn)
 
 static void look_again(struct ps_hadoop_timer *timer);
 
+/* "hive@host1 (query 17, transaction 4)" */
+static void print_holder(const struct ps_hive_lock_holder *holder, char text[HOLDER_BYTES])
+{
+    char all[HOLDER_BYTES];
+    int length = snprintf(all, sizeof all, "%.*s@%.*s (%.*s, transaction %" PRId64 ")",
+                          (int)holder->user.length, holder->user.data, (int)holder->host.length,
+                          holder->host.data, (int)holder->agent.length, holder->agent.data, holder->txn);
+    (void)ps_printable_copy(text, HOLDER_BYTES, all, ps_least((uint64_t)length, sizeof all - 1));
+}
+
+/* Says who has the lock for which the transaction waits, and how that ends. */
+static void shown(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    char exclusive[HOLDER_BYTES], shared[HOLDER_BYTES];
+    struct ps_err err = {.length = 0};
+    if (ps_hive_txn_answered(txn))
+        return;
+    print_holder(&answer->exclusive, exclusive);
+    print_holder(&answer->shared, shared);
+    if (answer->error != PS_HIVE_OK || !answer->exclusive.is_there)
+        ps_err_set(&err, "a statement holds the table or partition exclusively, or waits for that");
+    else if (answer->exclusive.is_acquired || !answer->shared.is_there)
+        ps_err_set(&err, "%s holds the table or partition exclusively", exclusive);
+    else
+        ps_err_set(
+            &err,
+            "%s waits for the exclusive lock, and before it the oldest lock is held by %s; if that is of an "
+            "agent that was killed, Hive aborts it after hive.txn.timeout (abort transactions %" PRId64
+            " does it now)",
+            exclusive, shared, answer->shared.txn);
+    ps_log(PS_LOG_WARN, txn->sink->port->component, "%s.%s: transaction %" PRId64 " waits for its lock: %s",
+           txn->sink->settings->database, txn->sink->settings->table, txn->id, ps_err_join(&err));
+    ps_port_troubled(txn->sink->port, &err);
+    ps_hive_txn_commit_if_complete(txn);
+}
+
 static void locked(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
@@ -114,11 +154,10 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
         return;
     }
     uint64_t wait_ns = ps_least(LOOK_NS << (txn->tries < 6 ? txn->tries : 6), LOOK_MAX_NS);
-    if (txn->tries++ == 5)
-        ps_log(PS_LOG_WARN, txn->sink->port->component,
-               "transaction %" PRId64
-               " waits for its lock: a statement holds the table or partition exclusively",
-               txn->id);
+    if (txn->tries++ == 5 && txn == TAILQ_FIRST(&txn->partition->txns)) {
+        const struct ps_hive_request request = request_of(txn);
+        ask(txn, PS_HIVE_SHOW_LOCKS, &request, shown);
+    }
     txn->timer.fire = look_again;
     ps_hadoop_loop_set(txn->sink->loop, &txn->timer, txn->sink->now.mono_ns + wait_ns);
 }

@@ -207,7 +207,7 @@ bool ps_hive_txn_named(struct ps_hive_txn *txn)
     for (uint32_t i = 0; i < txn->used_count; i++) {
         struct ps_hive_file *file = txn->files[txn->used[i]];
         begin_file(txn, file, txn->used[i]);
-        if (!ps_file_write(file->stream, file->early.data, file->early.length)) {
+        if (file->early.length > 0 && !ps_file_write(file->stream, file->early.data, file->early.length)) {
             ps_hive_txn_fail(txn, true, "a file cannot be written", "no memory, or the file has failed");
             return false;
         }

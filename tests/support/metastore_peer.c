@@ -191,6 +191,34 @@ static void answer_lock(struct ps_thrift_writer *out)
     ps_thrift_put_stop(out);
 }
 
+static void put_lock(struct ps_thrift_writer *out, int32_t state, int32_t type, int64_t txn,
+                     const char *agent)
+{
+    ps_thrift_put_field(out, PS_THRIFT_I32, 5, 0);
+    ps_thrift_put_i32(out, state);
+    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
+    ps_thrift_put_i32(out, type);
+    ps_thrift_put_field(out, PS_THRIFT_I64, 7, 0);
+    ps_thrift_put_i64(out, txn);
+    ps_test_metastore_put_text(out, 10, "somebody", 8);
+    ps_test_metastore_put_text(out, 11, "host1", 5);
+    ps_test_metastore_put_text(out, 13, agent, strlen(agent));
+    ps_thrift_put_stop(out);
+}
+
+/* A statement waits for an agent that was killed; what waits itself is no holder. */
+static void answer_locks(struct ps_thrift_writer *out)
+{
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    ps_thrift_put_list(out, PS_THRIFT_STRUCT, 4);
+    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 12, "penstock");
+    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 11, "penstock");
+    put_lock(out, PS_HIVE_LOCK_WAITING, 3, 13, "query 7");
+    put_lock(out, PS_HIVE_LOCK_WAITING, 1, 1, "penstock");
+    ps_thrift_put_stop(out);
+}
+
 /* Of the transactions between two numbers: those that are aborted. */
 static void answer_heartbeat(struct ps_thrift_writer *out, const struct arguments *arguments)
 {
@@ -241,6 +269,9 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
     case PS_HIVE_LOCK:
     case PS_HIVE_CHECK_LOCK:
         answer_lock(out);
+        break;
+    case PS_HIVE_SHOW_LOCKS:
+        answer_locks(out);
         break;
     case PS_HIVE_COMMIT_TXN:
         commit(out, arguments->numbers[0]);

@@ -30,6 +30,32 @@ static void test_a_lock_that_waits_long(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static char trouble[sizeof((struct ps_err){.length = 0}.text)];
+static void record_trouble(struct ps_port *port, const struct ps_err *reason)
+{
+    (void)port;
+    snprintf(trouble, sizeof trouble, "%s", reason->text);
+}
+
+/* After some looks it is said who has the lock. */
+static void test_who_has_the_lock(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_metastore_hold_locks(8);
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
+    stage.port.troubled = record_trouble;
+    trouble[0] = '\0';
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    PS_HIVE_AWAIT(&stage, trouble[0] != '\0' || (ps_test_stage_pass_ms(&stage, 100), false));
+    assert_int_equal(ps_test_metastore_calls("show_locks"), 1);
+    assert_non_null(strstr(trouble, "somebody@host1 (query 7, transaction 13) waits for the exclusive lock"));
+    assert_non_null(strstr(trouble, "somebody@host1 (penstock, transaction 11)"));
+    PS_HIVE_AWAIT(&stage, stage.done_count == 1 || (ps_test_stage_pass_ms(&stage, 100), false));
+    assert_int_equal(ps_test_metastore_calls("show_locks"), 1);
+    ps_test_stage_fini(&stage);
+}
+
 /* The agent is stopped while Hive opens transactions: they come too late, and are aborted. */
 static void test_recall_while_transactions_are_opened(void **unused)
 {
@@ -475,6 +501,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_lock_that_waits_long),
+        TEST(test_who_has_the_lock),
         TEST(test_recall_while_transactions_are_opened),
         TEST(test_recall_of_a_transaction_that_fills),
         TEST(test_a_table_that_is_dropped),
