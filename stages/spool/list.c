@@ -64,11 +64,21 @@ static bool is_known(const struct ps_spool *spool, const struct stat *status)
     return false;
 }
 
-static void candidate_add(struct ps_spool *spool, const char *path, size_t name_at, const struct stat *status)
+/* Returns whether it has a marker, so that all of it is delivered. *error: the marker could not be looked at. */
+static bool is_marked(const struct ps_spool *spool, const char *path, int *error)
 {
     char marker[PATH_BYTES];
-    if (spool->marks && ps_spool_marker(spool, path, marker, sizeof marker) && access(marker, F_OK) == 0)
-        return;
+    *error = 0;
+    if (!spool->marks || !ps_spool_marker(spool, path, marker, sizeof marker))
+        return false;
+    if (access(marker, F_OK) == 0)
+        return true;
+    *error = errno == ENOENT || errno == ENOTDIR ? 0 : errno;
+    return false;
+}
+
+static void candidate_add(struct ps_spool *spool, const char *path, size_t name_at, const struct stat *status)
+{
     if (spool->count == spool->room) {
         size_t room = spool->room == 0 ? 64 : 2 * spool->room;
         void *list = realloc(spool->list, room * sizeof *spool->list);
@@ -126,8 +136,13 @@ static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char 
                directory_list(spool, path, length + 1 + name_length, depth + 1);
     if (ps_spool_wants(spool, name) && matches(spool, spool->include, name) &&
         !matches(spool, spool->ignore, name) && stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
-        !is_known(spool, &status))
-        candidate_add(spool, path, length + 1, &status);
+        !is_known(spool, &status)) {
+        int error;
+        if (!is_marked(spool, path, &error) && error == 0)
+            candidate_add(spool, path, length + 1, &status);
+        errno = error; /* the next list has it */
+        return error == 0;
+    }
     return true;
 }
 
@@ -142,8 +157,10 @@ static bool directory_list(struct ps_spool *spool, char *path, size_t length, un
     int error = errno;
     errno = 0;
     for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL; errno = 0) {
-        if (!entry_list(spool, entry, path, length, depth))
+        if (!entry_list(spool, entry, path, length, depth)) {
             good = false;
+            error = errno;
+        }
     }
     if (directory != NULL && errno != 0) {
         error = errno;

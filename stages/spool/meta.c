@@ -64,20 +64,27 @@ static void inode_parse(const struct ps_avro_container *container, struct ps_spo
     meta->inode = inode;
 }
 
-enum ps_status ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
-                                   size_t tail_length, struct ps_spool_meta *meta, struct ps_err *err)
+static enum ps_spool_meta_read damaged(struct ps_err *err, const char *reason)
+{
+    ps_err_set(err, "%s", reason);
+    return PS_SPOOL_META_DAMAGED;
+}
+
+enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
+                                            size_t tail_length, struct ps_spool_meta *meta,
+                                            struct ps_err *err)
 {
     struct ps_avro_container container;
     struct ps_slice target, codec;
     *meta = (struct ps_spool_meta){.target = NULL};
     if (ps_avro_container_open(head, head_length, &container) != PS_AVRO_CONTAINER_OK ||
         !ps_avro_container_meta(&container, "file", &target))
-        return ps_err_set(err, "is no positions file of a spooling directory");
+        return damaged(err, "is no positions file of a spooling directory");
     if (ps_avro_container_meta(&container, "avro.codec", &codec) &&
         !(codec.length == 4 && memcmp(codec.data, "null", 4) == 0))
-        return ps_err_set(err, "is compressed");
+        return damaged(err, "is compressed");
     if (memchr(target.data, '\0', target.length) != NULL)
-        return ps_err_set(err, "names no file");
+        return damaged(err, "names no file");
     int64_t offset = 0;
     if (!last_of(&container, head + container.length, head + head_length, &offset) || tail != head) {
         const uint8_t *at = ps_avro_container_sync(&container, tail, tail_length);
@@ -85,11 +92,13 @@ enum ps_status ps_spool_meta_parse(const uint8_t *head, size_t head_length, cons
             (void)last_of(&container, at, tail + tail_length, &offset);
     }
     meta->target = strndup(target.data, target.length);
-    if (meta->target == NULL)
-        return ps_err_set(err, "no memory");
+    if (meta->target == NULL) {
+        ps_err_set(err, "no memory");
+        return PS_SPOOL_META_UNREADABLE;
+    }
     meta->position = offset < 0 ? 0 : (uint64_t)offset;
     inode_parse(&container, meta);
-    return PS_OK;
+    return PS_SPOOL_META_READ;
 }
 
 /* Returns PS_SPOOL_META_READ if all of it was read. */
@@ -105,7 +114,7 @@ static enum ps_spool_meta_read part_read(int fd, uint8_t *to, size_t length, off
         }
         if (got == 0) {
             ps_err_set(err, "became shorter while it was read");
-            return PS_SPOOL_META_DAMAGED;
+            return PS_SPOOL_META_UNREADABLE; /* Flume is writing it */
         }
         done += (size_t)got;
     }
@@ -131,8 +140,8 @@ static enum ps_spool_meta_read parts_read(int fd, struct ps_spool_meta *meta, st
         result = part_read(fd, head, part, 0, err);
     if (result == PS_SPOOL_META_READ)
         result = part_read(fd, tail, part, (off_t)(size - part), err);
-    if (result == PS_SPOOL_META_READ && ps_spool_meta_parse(head, part, tail, part, meta, err) != PS_OK)
-        result = PS_SPOOL_META_DAMAGED;
+    if (result == PS_SPOOL_META_READ)
+        result = ps_spool_meta_parse(head, part, tail, part, meta, err);
     if (tail != head)
         free(tail);
     free(head);
@@ -206,7 +215,10 @@ enum ps_status ps_spool_meta_write(const char *path, const struct ps_spool_meta 
         return ps_err_set(err, "%s: %s", beside, strerror(errno));
     bool good = write_all(fd, bytes, length);
     int error = errno;
-    good = close(fd) == 0 && good;
+    if (close(fd) != 0 && good) {
+        error = errno;
+        good = false;
+    }
     if (good && rename(beside, path) == 0)
         return PS_OK;
     error = good ? errno : error;

@@ -27,7 +27,8 @@ enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_met
 void ps_spool_meta_fini(struct ps_spool_meta *meta);
 
 /* The same from memory: the first bytes of the file, and its last ones, which may overlap. */
-enum ps_status ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
-                                   size_t tail_length, struct ps_spool_meta *meta, struct ps_err *err);
+enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
+                                            size_t tail_length, struct ps_spool_meta *meta,
+                                            struct ps_err *err);
 
 enum ps_status ps_spool_meta_write(const char *path, const struct ps_spool_meta *meta, struct ps_err *err);

@@ -107,10 +107,7 @@ static void meta_forget(struct ps_spool *spool, const struct ps_spool_file *file
 {
     if (spool->meta.target == NULL || strcmp(spool->meta.target, file->path) != 0)
         return;
-    if (unlink(spool->meta_path) != 0 && errno != ENOENT)
-        ps_log(PS_LOG_ERROR, spool->component, "Unable to delete old meta file %s: %s", spool->meta_path,
-               strerror(errno));
-    ps_spool_meta_fini(&spool->meta);
+    ps_spool_meta_delete(spool);
 }
 
 static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)

@@ -193,15 +193,28 @@ void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread)
 
 /* ---- jobs ---- */
 
-/* A position of a file that is not there any more: it was retired, and the process ended before this file went. */
+void ps_spool_meta_delete(struct ps_spool *spool)
+{
+    if (unlink(spool->meta_path) == 0 || errno == ENOENT) {
+        ps_spool_meta_fini(&spool->meta);
+        return;
+    }
+    ps_log(PS_LOG_ERROR, spool->component, "Unable to delete old meta file %s: %s", spool->meta_path,
+           strerror(errno));
+    spool->meta.position = 0;
+}
+
+/* A position of a file that is retired: the process ended before this file went, or could not delete it. */
 static void meta_tidy(struct ps_spool *spool)
 {
-    if (spool->meta.target == NULL || access(spool->meta.target, F_OK) == 0 || errno != ENOENT)
+    char marker[PATH_BYTES];
+    if (spool->meta.target == NULL)
         return;
-    if (unlink(spool->meta_path) != 0 && errno != ENOENT)
-        ps_log(PS_LOG_ERROR, spool->component, "Unable to delete old meta file %s: %s", spool->meta_path,
-               strerror(errno));
-    ps_spool_meta_fini(&spool->meta);
+    bool is_retired = spool->marks ? ps_spool_marker(spool, spool->meta.target, marker, sizeof marker) &&
+                                         access(marker, F_OK) == 0
+                                   : access(spool->meta.target, F_OK) != 0 && errno == ENOENT;
+    if (is_retired)
+        ps_spool_meta_delete(spool);
 }
 
 /* The position of a former life, read once. Returns false with the reason if it is there and cannot be read: then no file is
@@ -223,7 +236,6 @@ static bool meta_load(struct ps_spool *spool, char *reason)
             PS_LOG_WARN, spool->component,
             "%s: the file that was being read is read from its beginning, so some of its events come again",
             err.text);
-    meta_tidy(spool);
     return true;
 }
 
@@ -281,6 +293,7 @@ static void fetch_run(struct ps_tail_job *job)
         fetch->more = fetch->listed = false;
         return;
     }
+    meta_tidy(spool);
     if (fetch->list || spool->next == spool->count)
         listed = ps_spool_list(spool);
     while (fetch->found < fetch->wanted && spool->next < spool->count) {

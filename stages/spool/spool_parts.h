@@ -48,4 +48,7 @@ const char *ps_spool_below(const struct ps_spool *spool, const char *path);
 /* The marker of a file in the tracker directory; false when it is too long. */
 bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room);
 
+/* Deletes the meta file, whose file is retired. If that fails, its position counts for no other file of that name, and it is deleted later. */
+void ps_spool_meta_delete(struct ps_spool *spool);
+
 void ps_spool_retire_run(struct ps_tail_job *job);

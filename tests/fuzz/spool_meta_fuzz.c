@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t tail = (size - 1) * data[0] / 256;
     data++;
     size--;
-    if (ps_spool_meta_parse(data, size, data + tail, size - tail, &meta, &err) == PS_OK)
+    if (ps_spool_meta_parse(data, size, data + tail, size - tail, &meta, &err) == PS_SPOOL_META_READ)
         PS_ASSERT(meta.target != NULL && strlen(meta.target) <= size);
     ps_spool_meta_fini(&meta);
     return 0;

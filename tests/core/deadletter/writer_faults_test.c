@@ -10,7 +10,7 @@
 
 #define LETTERS 6U
 
-/* How often each letter is in the folder's files. A line that is not whole may only be the last one of its file. */
+/* Counts how often each letter is in the files of the folder. A line that is not whole may only be the last one of its file. */
 static void count_letters(unsigned *times)
 {
     char pattern[512], line[1024];
@@ -58,7 +58,7 @@ static void fail_at(uint64_t call, uint64_t allocation, int error)
     ps_test_allocation_fails = allocation;
 }
 
-/* Whether the failure is still to come; ends it. */
+/* Returns whether the failure is still to come, and cancels it. */
 static bool is_pending(void)
 {
     bool pending = ps_test_call_fails > 0 || ps_test_allocation_fails > 0;
@@ -120,7 +120,7 @@ static void test_each_call_fails(void **unused)
     }
 }
 
-/* Those of a letter: the engine ends the process when there is none while a stage is opened. */
+/* Fails those of a letter: the engine ends the process when there is none while a stage is opened. */
 static void test_each_allocation_fails(void **unused)
 {
     (void)unused;
