@@ -83,7 +83,9 @@ struct ps_conf_origin {
 struct ps_conf_log {
     bool has_level;
     enum ps_log_level level;
-    const char *path; /* NULL = stderr */
+    const char *path;       /* NULL = stderr */
+    bool json;              /* lines are objects */
+    struct ps_place layout; /* of the file's PatternLayout, which is not used; no file: there is none */
 };
 
 /* The metrics server, from the system properties. Texts are NULL when not given. */

@@ -5,6 +5,7 @@
 #include "conf/text.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ENV_BYTES_MAX (1u << 20)
@@ -22,6 +23,36 @@ static const char *without_value(struct ps_arena *arena, const char *option)
     return equals == NULL ? option : ps_arena_format(arena, "%.*s=...", (int)(equals - option), option);
 }
 
+/* Properties that only a Java VM reads: penstock would do nothing with them either. */
+static const char *of_java(const char *key)
+{
+    if (ps_text_begins(key, "com.sun.management."))
+        return "JMX is Java's; -Dflume.monitoring.type=http serves the same counters";
+    static const char *const others[] = {"com.sun.",        "sun.", "java.rmi.",     "java.awt.",
+                                         "java.net.prefer", "jdk.", "file.encoding", "java.library.path",
+                                         "java.io.tmpdir"};
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++)
+        if (ps_text_begins(key, others[i]))
+            return "nothing has to be set instead";
+    return NULL;
+}
+
+/* Reports a -D option, unless the command line has it, too. */
+static void line_property(struct ps_conf *conf, const char *word, struct ps_place place)
+{
+    const char *key = ps_arena_copy(conf->arena, word + 2, strcspn(word + 2, "="));
+    const char *shown = without_value(conf->arena, word), *java = of_java(key);
+    if (ps_conf_system_property(conf, key) != NULL)
+        return;
+    if (java != NULL)
+        ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, java, "%s means something only to Java",
+                       shown);
+    else
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
+                       ps_arena_format(conf->arena, "start penstock with %s of this line", shown),
+                       "flume-env.sh is not executed: %s is not set", shown);
+}
+
 /* Handles the options of one line: -Dkey=value and -Xmx. */
 static void line_options(struct ps_conf *conf, const char *line, struct ps_place place)
 {
@@ -33,10 +64,7 @@ static void line_options(struct ps_conf *conf, const char *line, struct ps_place
             length++;
         const char *word = ps_arena_copy(conf->arena, at, length);
         if (ps_text_begins(word, "-D") && length > 2) {
-            const char *shown = without_value(conf->arena, word);
-            ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
-                           ps_arena_format(conf->arena, "start penstock with %s of this line", shown),
-                           "flume-env.sh is not executed: %s is not set", shown);
+            line_property(conf, word, place);
         } else if (ps_text_begins(word, "-Xmx")) {
             int64_t bytes = ps_command_heap_bytes(word + 4);
             if (bytes > 0 && conf->heap_bytes == 0) {
@@ -65,6 +93,8 @@ static void line_export(struct ps_conf *conf, const char *line, struct ps_place 
     for (size_t i = 0; known[i] != NULL; i++)
         if (strcmp(known[i], name) == 0)
             return;
+    if (getenv(name) != NULL) /* it is set */
+        return;
     ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "set it in the environment of penstock",
                    "flume-env.sh is not executed: %s is not exported", name);
 }

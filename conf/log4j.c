@@ -144,9 +144,22 @@ void ps_log4j_read(struct ps_conf *conf, const char *conf_dir)
         read_if_there(conf, ps_arena_format(conf->arena, "%s/log4j.properties", conf_dir), false);
 }
 
+static void read_format(struct ps_conf *conf)
+{
+    const char *format = ps_conf_system_property(conf, PS_CONF_LOG_FORMAT);
+    if (format == NULL)
+        return;
+    if (strcasecmp(format, "json") != 0 && strcasecmp(format, "text") != 0)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
+                       (struct ps_place){.key = "-D" PS_CONF_LOG_FORMAT}, "write json or text",
+                       "%s is neither json nor text: the log is text", format);
+    conf->log.json = strcasecmp(format, "json") == 0;
+}
+
 void ps_log4j_properties(struct ps_conf *conf)
 {
     const char *root = ps_conf_system_property(conf, "flume.root.logger");
+    read_format(conf);
     if (root == NULL)
         return;
     struct ps_texts words = ps_text_split_commas(conf->arena, root);

@@ -5,11 +5,14 @@
 
 #include "conf/conf.h"
 
+#define PS_CONF_LOG_FORMAT "penstock.log.format"
+
 /* Reads log4j2.xml (since Flume 1.10), else log4j.properties (before); -Dlog4j.configurationFile and
  * -Dlog4j.configuration name another file. Fills conf->log. Does nothing without a file. */
 void ps_log4j_read(struct ps_conf *conf, const char *conf_dir);
 
-/* -Dflume.root.logger=LEVEL,APPENDER overrides the files; "console" means stderr. */
+/* -Dflume.root.logger=LEVEL,APPENDER overrides the files; "console" means stderr. -Dpenstock.log.format=json: lines are
+ * objects. */
 void ps_log4j_properties(struct ps_conf *conf);
 
 /* The parsers, for tests: text in memory. `path` is the name in messages. */

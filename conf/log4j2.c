@@ -102,6 +102,8 @@ static void tag_read(struct scan *scan, const char *tag, const char *end, size_t
                tag_is(tag, length, "RandomAccessFile") || tag_is(tag, length, "RollingRandomAccessFile") ||
                tag_is(tag, length, "Console")) {
         appender_tag(scan, tag, end, length);
+    } else if (tag_is(tag, length, "PatternLayout") && scan->conf->log.layout.file == NULL) {
+        scan->conf->log.layout = (struct ps_place){scan->path, line_of(scan, tag), "PatternLayout"};
     } else if (tag_is(tag, length, "Root")) {
         scan->in_root = end[-1] != '/';
         scan->root_level = attribute(scan, tag, end, "level");

@@ -1,5 +1,6 @@
 #include "conf/monitoring.h"
 #include "conf/dumps.h"
+#include "conf/log4j.h"
 #include "core/nearest.h"
 
 #include <ctype.h>
@@ -87,6 +88,7 @@ const char *const ps_conf_property_names[] = {"flume.monitoring.type",
                                               "penstock.monitoring.token",
                                               "penstock.monitoring.token.file",
                                               PS_CONF_CORE_DUMPS,
+                                              PS_CONF_LOG_FORMAT,
                                               NULL};
 
 /* Warns about unknown names of penstock's own properties, and about those of Flume's that are nearly one that the user guide or flume-ng has.

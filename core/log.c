@@ -6,6 +6,7 @@
 #include "core/log_limit.h"
 #include "core/printable.h"
 #include "core/quantity.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES 4096U /* PIPE_BUF */
-#define TEXT_BYTES 3500U /* of the message before escaping */
-#define STUCK_WAIT_MS 50 /* how long to wait, once, for a reader that does not read */
+#define LINE_BYTES 4096U       /* PIPE_BUF */
+#define TEXT_BYTES 3500U       /* of the message before escaping */
+#define JSON_TEXT_BYTES 16384U /* of a line of ps_log_text as JSON */
+#define STUCK_WAIT_MS 50       /* how long to wait, once, for a reader that does not read */
 
 enum form { FORM_UNKNOWN, FORM_PLAIN, FORM_COLOUR, FORM_JOURNAL, FORM_FILE };
 
@@ -33,7 +35,7 @@ static struct {
     enum form form;
     char *path;
     uint64_t checked_ns; /* when the file was last looked for at its path */
-    bool unlimited, stuck;
+    bool unlimited, stuck, json;
     uint64_t dropped; /* lines that could not be written */
     uint64_t counts[PS_LOG_OFF];
     struct ps_log_limit limit;
@@ -121,6 +123,13 @@ static void file_follow(uint64_t mono_ns)
     log_state.fd = fd;
 }
 
+void ps_log_set_json(bool json)
+{
+    pthread_mutex_lock(&log_state.mutex);
+    log_state.json = json;
+    pthread_mutex_unlock(&log_state.mutex);
+}
+
 enum ps_status ps_log_open(const char *path, struct ps_err *err)
 {
     int fd = -1;
@@ -179,6 +188,61 @@ static size_t line_head(char *line, enum form form, enum ps_log_level level)
                                     colour ? "\033[0m" : "");
 }
 
+/* ---- lines of JSON ---- */
+
+/* Appends the text of a JSON string. What is not UTF-8 becomes U+FFFD; long text ends in "...". */
+static size_t json_escape(char *out, size_t room, const char *text, size_t text_length)
+{
+    size_t length = 0;
+    for (size_t at = 0; at < text_length;) {
+        unsigned char c = (unsigned char)text[at];
+        char form[8];
+        size_t taken = 1, need = 1;
+        form[0] = (char)c;
+        if (c == '"' || c == '\\' || c < 0x20 || c == 0x7f) {
+            need = (size_t)snprintf(form, sizeof form, c < 0x20 || c == 0x7f ? "\\u%04x" : "\\%c", c);
+        } else if (c >= 0x80) {
+            size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+            bool valid = text_length - at >= whole && ps_utf8_valid_length(text + at, whole) == whole;
+            taken = need = valid ? whole : 1;
+            if (valid)
+                memcpy(form, text + at, whole);
+            else
+                need = (size_t)snprintf(form, sizeof form, "\\ufffd");
+        }
+        if (length + need + 3 > room) {
+            memcpy(out + length, "...", 3);
+            return length + 3;
+        }
+        memcpy(out + length, form, need);
+        length += need;
+        at += taken;
+    }
+    return length;
+}
+
+/* Writes the line, with its newline, into `room` bytes, at least 1024. */
+static size_t json_line(char *line, size_t room, enum ps_log_level level, const char *component,
+                        const char *text, size_t text_length)
+{
+    struct timespec now;
+    struct tm broken;
+    size_t length = 0;
+    if (log_state.form == FORM_JOURNAL)
+        length = (size_t)sprintf(line, "%s", levels[level].journal);
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &broken);
+    length += strftime(line + length, 48, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &broken);
+    length += (size_t)sprintf(line + length, ".%03ldZ\",\"level\":\"%s\",\"component\":\"",
+                              now.tv_nsec / 1000000, levels[level].word);
+    length += json_escape(line + length, 300, component, strlen(component));
+    length += (size_t)sprintf(line + length, "\",\"message\":\"");
+    length += json_escape(line + length, room - length - 4, text, text_length);
+    return length + (size_t)sprintf(line + length, "\"}\n");
+}
+
+/* ---- writing ---- */
+
 /* Returns false when the reader does not read. */
 static bool write_line(int fd, const char *line, size_t length)
 {
@@ -221,16 +285,24 @@ static void emit(enum ps_log_level level, const char *component, const char *tex
         log_state.form = form_of_stderr();
     if (log_state.form == FORM_FILE)
         file_follow(mono_ns);
-    size_t length = line_head(line, log_state.form, level);
-    length += escape(line + length, 300, component);
-    line[length++] = ':';
-    line[length++] = ' ';
-    length += escape(line + length, sizeof line - length - 256, text);
-    length += write_held(line + length, 160, held);
+    char remark[256];
+    size_t length = 0, remarked = write_held(remark, 160, held);
+    remark[remarked] = '\0';
     if (log_state.dropped > 0)
-        length += (size_t)sprintf(line + length, " (%s lines dropped: the reader of the log was too slow)",
-                                  ps_quantity_print_count(log_state.dropped).text);
-    line[length++] = '\n';
+        sprintf(remark + remarked, " (%s lines dropped: the reader of the log was too slow)",
+                ps_quantity_print_count(log_state.dropped).text);
+    if (log_state.json) {
+        char whole[TEXT_BYTES + sizeof remark];
+        int count = snprintf(whole, sizeof whole, "%s%s", text, remark);
+        length = json_line(line, sizeof line, level, component, whole, (size_t)count);
+    } else {
+        length = line_head(line, log_state.form, level);
+        length += escape(line + length, 300, component);
+        line[length++] = ':';
+        line[length++] = ' ';
+        length += escape(line + length, sizeof line - length - 256, text);
+        length += (size_t)sprintf(line + length, "%s\n", remark);
+    }
     if (write_line(log_state.fd >= 0 ? log_state.fd : STDERR_FILENO, line, length))
         log_state.dropped = 0;
     else
@@ -293,6 +365,13 @@ bool ps_log_text(enum ps_log_level level, const char *component, const char *tex
         log_state.form = form_of_stderr();
     if (log_state.form == FORM_FILE)
         file_follow(ps_clock_now().mono_ns);
+    if (log_state.json) {
+        char line[JSON_TEXT_BYTES];
+        size_t whole = json_line(line, sizeof line, level, component, text, length);
+        bool good = write_line(log_state.fd >= 0 ? log_state.fd : STDERR_FILENO, line, whole);
+        pthread_mutex_unlock(&log_state.mutex);
+        return good;
+    }
     size_t used = line_head(head, log_state.form, level);
     used += escape(head + used, 300, component);
     head[used++] = ':';

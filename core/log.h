@@ -29,6 +29,9 @@ enum ps_log_level ps_log_get_level(void);
 /* Level by Java's or syslog's name, any case ("INFO", "warning"). Returns PS_FAIL for an unknown word. */
 enum ps_status ps_log_level_parse(const char *word, enum ps_log_level *level);
 
+/* Lines are JSON objects from now on: time, level, component, message; or text again. */
+void ps_log_set_json(bool json);
+
 /* Appends to `path` from now on (created with mode 0644). NULL: writes to stderr again. */
 enum ps_status ps_log_open(const char *path, struct ps_err *err);
 

@@ -12,6 +12,7 @@
 #include "core/commands/commands.h"
 #include "core/commands/dumpable.h"
 #include "core/watch/notify.h"
+#include "stages/make_directory.h"
 #include "stages/table.h"
 #include "version.h"
 #include "core/quantity.h"
@@ -46,6 +47,7 @@ static const char usage[] =
     "        penstock.monitoring.token.file=FILE                                  who may read events\n"
     "        penstock.core.dumps=true                    allow core dumps, and debuggers of the same user\n"
     "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
+    "        penstock.log.format=json                    lines of the log are JSON objects\n"
     "        javax.net.ssl.keyStore and the like                                  default key stores\n"
     "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
     "  -h, --help                  this text\n"
@@ -82,8 +84,41 @@ void ps_service_apply_log(const struct ps_conf *conf)
     struct ps_err err = {0};
     if (conf->log.has_level)
         ps_log_set_level(conf->log.level);
-    if (conf->log.path != NULL && ps_log_open(conf->log.path, &err) != PS_OK)
+    ps_log_set_json(conf->log.json);
+    if (conf->log.path == NULL)
+        return;
+    const char *slash = strrchr(conf->log.path, '/');
+    if (slash != NULL && slash > conf->log.path)
+        (void)ps_make_directory(ps_arena_copy(conf->arena, conf->log.path, (size_t)(slash - conf->log.path)),
+                                &err); /* ps_log_open says so when it fails */
+    err = (struct ps_err){0};
+    if (ps_log_open(conf->log.path, &err) != PS_OK)
         ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
+}
+
+/* When the log is a file: says on standard error where it is, and that a pattern of log4j2.xml is not used. */
+static void say_log_file(const struct ps_conf *conf)
+{
+    const struct ps_place *layout = &conf->log.layout;
+    if (conf->log.path == NULL)
+        return;
+    fprintf(stderr, "penstock agent: the log is in %s", conf->log.path);
+    if (layout->file != NULL)
+        fprintf(stderr, "; the PatternLayout of %s:%d is not used: lines are time, level, component, text",
+                layout->file, layout->line);
+    fputc('\n', stderr);
+}
+
+/* Logs why the agent does not start. Whoever starts it by hand does not look into a file: standard error has it, too. */
+static void say_not_started(const struct ps_conf *conf, const char *reason)
+{
+    ps_log(PS_LOG_ERROR, "agent", "not started: %s", reason);
+    if (conf->log.path == NULL)
+        return;
+    for (size_t i = 0; i < conf->problems.count; i++)
+        if (conf->problems.items[i].severity == PS_SEVERITY_ERROR)
+            fprintf(stderr, "%s\n", ps_problem_text(conf->arena, &conf->problems.items[i]));
+    fprintf(stderr, "penstock agent: not started: %s\n", reason);
 }
 
 void ps_service_back_up(struct service *service)
@@ -270,6 +305,7 @@ static enum ps_status load_first(struct service *service)
 {
     enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
     service->seen = service->running;
+    say_log_file(service->running);
     ps_service_apply_log(service->running);
     ps_service_say_problems(service->running, false);
     return status;
@@ -295,8 +331,10 @@ static int run(struct service *service)
     if (!wait_for_files(service))
         return 0;
     if (load_first(service) != PS_OK) {
-        ps_log(PS_LOG_ERROR, "agent", "not started: %zu error%s in the configuration",
-               service->running->problems.errors, service->running->problems.errors == 1 ? "" : "s");
+        size_t errors = service->running->problems.errors;
+        say_not_started(service->running,
+                        ps_arena_format(service->running->arena, "%zu error%s in the configuration", errors,
+                                        errors == 1 ? "" : "s"));
         return 1;
     }
     ps_process_set_dumpable(service->running->core_dumps);
@@ -307,7 +345,7 @@ static int run(struct service *service)
     spec->verbose = service->command.verbose;
     service->agent = ps_agent_start(spec, &machine, &err);
     if (service->agent == NULL) {
-        ps_log(PS_LOG_ERROR, "agent", "not started: %s", ps_err_join(&err));
+        say_not_started(service->running, ps_err_join(&err));
         return 1;
     }
     ps_service_back_up(service);

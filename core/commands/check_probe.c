@@ -101,7 +101,7 @@ static void probe_log(const struct ps_probe *probe, struct ps_arena *arena, cons
     const char *folder = slash == NULL   ? "."
                          : slash == path ? "/"
                                          : ps_arena_copy(arena, path, (size_t)(slash - path));
-    ps_probe_directory(probe, "log file", folder);
+    ps_probe_directory_to_make(probe, "log file", folder);
 }
 
 static void print_user(FILE *out)

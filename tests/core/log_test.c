@@ -43,6 +43,44 @@ static size_t file_read(const char *name, char *text, size_t room)
     return length;
 }
 
+/* What is behind "message": of the last line. */
+static const char *message_of(char *text)
+{
+    const char *at = strstr(text, "\"message\":");
+    assert_non_null(at);
+    assert_string_equal(text + strlen(text) - 2, "}\n");
+    return at + strlen("\"message\":");
+}
+
+static void test_json(void **state)
+{
+    (void)state;
+    static char text[40000], longest[20001];
+    struct ps_err err;
+    memset(longest, '"', sizeof longest - 1);
+    assert_int_equal(ps_log_open(path, &err), PS_OK);
+    ps_log_set_json(true);
+    ps_log(PS_LOG_WARN, "source \"r1\"", "a\tb \\ \"c\" \xc3\xa9 \xff \xe2\x82");
+    size_t length = file_read(path, text, sizeof text);
+    assert_true(strncmp(text, "{\"time\":\"2", 10) == 0);
+    assert_non_null(
+        strstr(text, "Z\",\"level\":\"WARN\",\"component\":\"source \\\"r1\\\"\",\"message\":\""));
+    assert_string_equal(message_of(text), "\"a\\u0009b \\\\ \\\"c\\\" \xc3\xa9 \\ufffd \\ufffd\\ufffd\"}\n");
+    assert_int_equal(length, strlen(text));
+    unlink(path);
+    ps_log_open(path, &err);
+    ps_log(PS_LOG_WARN, "agent", "%.4000s", longest); /* doubled by the escapes: cut, and closed */
+    length = file_read(path, text, sizeof text);
+    assert_true(length <= 4096 && strcmp(text + length - 6, "...\"}\n") == 0);
+    unlink(path);
+    ps_log_open(path, &err);
+    assert_true(ps_log_text(PS_LOG_INFO, "sink k1", longest, sizeof longest - 1));
+    length = file_read(path, text, sizeof text);
+    assert_true(length <= 16384 && strcmp(text + length - 6, "...\"}\n") == 0);
+    ps_log_set_json(false);
+    unlink(path);
+}
+
 static void test_line(void **state)
 {
     (void)state;
@@ -282,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_escapes_and_bound, setup, teardown),
         cmocka_unit_test(test_level_words),
         cmocka_unit_test_setup_teardown(test_open_error, setup, teardown),
