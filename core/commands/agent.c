@@ -246,12 +246,14 @@ static void say_account(const struct ps_agent_account *account)
     ps_log_flush();
     ps_log(account->undelivered + account->kernel_dropped > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
            "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, "
-           "possibly doubled %s, not delivered %s, kept in durable channels %s, dropped by the kernel (UDP) "
+           "possibly doubled %s, not delivered %s, kept in durable channels %s, read again at the next start "
+           "%s, dropped by the kernel (UDP) "
            "%s, dead letters %s",
            ps_quantity_print_count(account->accepted).text, ps_quantity_print_count(account->delivered).text,
            ps_quantity_print_count(account->dropped).text, ps_quantity_print_count(account->refused).text,
            ps_quantity_print_count(account->duplicated).text,
            ps_quantity_print_count(account->undelivered).text, ps_quantity_print_count(account->kept).text,
+           ps_quantity_print_count(account->reread).text,
            ps_quantity_print_count(account->kernel_dropped).text,
            ps_quantity_print_count(account->deadletter).text);
 }

@@ -530,6 +530,7 @@ void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(v
     *account = agent->past;
     account->undelivered += lost.events;
     account->delivered += lost.settled;
+    account->reread = lost.reread;
     account->kept = events_kept(agent->plan);
     account->drained = (drained || lost.events == 0) && sources_are_done(agent);
     pthread_mutex_unlock(&agent->lock);

@@ -45,8 +45,10 @@ struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;
     uint64_t kernel_dropped; /* datagrams that never reached a source */
     uint64_t undelivered;    /* left in channels and sinks, and lost with them */
-    uint64_t kept;           /* left in durable channels of this agent's own: the next start delivers them */
-    uint64_t deadletter;     /* given up and written to the dead letters, by sources and sinks */
+    uint64_t
+        reread; /* left in channels and sinks in memory: sources with positions read them again at the next start */
+    uint64_t kept;       /* left in durable channels of this agent's own: the next start delivers them */
+    uint64_t deadletter; /* given up and written to the dead letters, by sources and sinks */
     /* Everything that was read is delivered or kept, and every client has its answer: within the time given, or because
      * what was left then could be kept. */
     bool drained;

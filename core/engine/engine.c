@@ -248,6 +248,16 @@ static void count_left(struct ps_left *left, const struct ps_lease *lease)
     left->batches++;
 }
 
+static void count_lost(struct ps_left *lost, const struct ps_lease *lease)
+{
+    uint64_t before = lost->events;
+    count_left(lost, lease);
+    if (!ps_batch_will_be_replayed(lease->batch))
+        return;
+    lost->reread += lost->events - before;
+    lost->events = before;
+}
+
 /* Whether a replayable source that puts into the channel is closed. */
 static bool loses_replayable(const struct ps_plan *plan, size_t channel, const struct ps_plan *next)
 {
@@ -323,7 +333,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             } else {
                 /* The window of a source that stays open would stop at this batch for ever. */
                 PS_ASSERT(next == NULL || ps_window_is_detached(ps_batch_home(lease->batch)->window));
-                count_left(lost, lease);
+                count_lost(lost, lease);
                 discard(engine, lease);
             }
         }

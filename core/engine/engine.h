@@ -54,6 +54,7 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 struct ps_left {
     uint64_t events, batches;
     uint64_t settled; /* other events of the same leases: settled one by one, so not part of `events` */
+    uint64_t reread;  /* at a stop: others that are not lost, because their sources read them again */
 };
 
 /* Takes all leases out of the closed plan's channels and runners. A channel that goes on in `next` (ps_plan_keeps_channel)

@@ -253,6 +253,9 @@ bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_p
  * changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
                            const char **moves, const char **stays);
+/* Whether everything that is put into the channel is read again by its source until it is delivered: all sources have positions,
+ * and no dead letters go there. Thread: any. */
+bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
 /* How many events nobody delivers any more when the channel goes: all that are in it, also on disk; of one that other
  * programs share (a topic) those that would be lost with the process. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);

@@ -421,6 +421,31 @@ bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_p
     return false;
 }
 
+static bool has_letters(const struct ps_letter_target *target, size_t channel)
+{
+    return target->is_channel && target->channel == channel;
+}
+
+bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel)
+{
+    size_t number = (size_t)(channel - plan->channels);
+    for (size_t i = 0; i < plan->spec->source_count; i++) {
+        const struct ps_source_plan *source = &plan->sources[i];
+        if (place_of(source, number) < source->spec->channel_count &&
+            source->spec->stage.ops->source->needs <= PS_LEVEL_ACCEPTED)
+            return false;
+        for (unsigned k = 0; k < source->instance_count; k++) {
+            if (has_letters(&source->letters[k], number))
+                return false;
+        }
+    }
+    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+        if (has_letters(&plan->sinks[i].letters, number))
+            return false;
+    }
+    return true;
+}
+
 bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *channel)
 {
     return next == NULL && channel->consumer_count == 0;

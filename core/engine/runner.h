@@ -30,6 +30,9 @@ struct ps_runner_look {
     uint32_t waits_for;      /* enum ps_metrics_wait */
 };
 
+/* A stop waits so long for the next delivery where nothing is lost if it does not come. */
+#define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
+
 /* What source and sink runners share: opening, and what metrics read. */
 struct ps_runner {
     struct ps_worker *worker;
@@ -97,8 +100,13 @@ struct ps_source_runner {
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
-    bool answered;       /* draining: it reads nothing more, and nobody waits for an answer or a promise */
-    bool leaves_batches; /* draining: its channels stay, with what is in them */
+    bool answered; /* draining: it reads nothing more, and nobody waits for an answer or a promise */
+    bool ends;     /* draining: the agent stops */
+    /* draining: it need not wait, because it reads again at the next start what is not delivered */
+    bool rereads;
+    /* draining: batches that are not home, and since when this number has stood still; 0: not known yet */
+    uint64_t out_count, out_since_ns;
+    bool leaves_batches;               /* draining: its channels stay, with what is in them */
     bool strands, strands_unpromised;  /* draining: one of them has no sink, and promises nothing */
     uint64_t joined;                   /* waiters that it joined: bit by number of its channel */
     struct ps_histogram *batch_events; /* events of each closed batch */
@@ -129,6 +137,8 @@ struct ps_sink_runner {
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
     /* Monotonic: when it last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
+    /* The agent stops: since when nothing is lost if the sink delivers nothing more; 0: something would be. */
+    uint64_t free_since_ns;
     uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
     /* In a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
@@ -323,6 +333,9 @@ bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
 /* Whether what is in its channel may stay there when the agent stops, or goes on with a plan that has the channel: the
  * channel is durable, and no producer waits for room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
+/* The agent stops, and need not wait for this sink any more: its channel keeps what it has not delivered, or the sources read it
+ * again, and it has delivered nothing for a while. */
+bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const struct ps_now *now);
 /* Whether it holds no lease and its channel is empty, or may be left as it is. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
 bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner);

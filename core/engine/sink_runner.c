@@ -315,6 +315,31 @@ static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct
     return moved || runner->inflight < inflight || base->status == PS_RUNNER_ENDING;
 }
 
+static uint64_t free_ns(const struct ps_sink_runner *runner)
+{
+    uint64_t since_ns =
+        runner->free_since_ns > runner->progress_ns ? runner->free_since_ns : runner->progress_ns;
+    return since_ns + PS_STOP_PATIENCE_NS;
+}
+
+bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    return runner->free_since_ns != 0 && now->mono_ns >= free_ns(runner);
+}
+
+static void sink_note_stop(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    if (!ps_worker_stops(runner->base.worker) ||
+        (!ps_sink_runner_may_leave(runner) && !ps_worker_rereads(runner->base.worker, runner->channel))) {
+        runner->free_since_ns = 0;
+        return;
+    }
+    if (runner->free_since_ns == 0)
+        runner->free_since_ns = now->mono_ns;
+    if (free_ns(runner) > now->mono_ns)
+        runner->base.deadline_ns = least(runner->base.deadline_ns, free_ns(runner));
+}
+
 /* A put may have chosen this worker for a lease that the sink takes no more. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
 {
@@ -333,6 +358,8 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         ps_letter_channel_cycle(runner->base.letters, ps_worker_sink_may_bury(runner->base.worker, runner),
                                 &runner->base.deadline_ns, now);
     ps_letter_channel_hold_back(runner->base.letters, draining);
+    if (PS_UNLIKELY(draining))
+        sink_note_stop(runner, now);
     if (wanted && !runner->wants)
         ps_sink_runner_pass_on(runner);
     return moved;

@@ -250,6 +250,24 @@ static void source_is_drained(struct ps_source_runner *runner)
     runner->base.deadline_ns = PS_NEVER;
 }
 
+/* The agent stops, and no batch comes home any more: it need not wait, because the source reads the others again at the next start. */
+static void source_note_stop(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    uint64_t out_count = ps_window_outstanding(runner->window);
+    runner->rereads = false;
+    if (!runner->ends || !ps_source_runner_is_replayable(runner) || (out_count == 0 && !runner->waiting))
+        return;
+    if (runner->out_since_ns == 0 || runner->out_count != out_count) {
+        runner->out_since_ns = now->mono_ns;
+        runner->out_count = out_count;
+    }
+    runner->rereads = now->mono_ns >= runner->out_since_ns + PS_STOP_PATIENCE_NS;
+    if (runner->rereads)
+        runner->answered = true;
+    else
+        ps_source_runner_wake_at(runner, runner->out_since_ns + PS_STOP_PATIENCE_NS);
+}
+
 /* Stopping: `work` is called until `drain` returns true; then the last batches are put and come home. */
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
@@ -260,6 +278,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         source_is_drained(runner);
         return;
     }
+    source_note_stop(runner, now);
     if (runner->inherited != NULL || runner->chain != NULL || !ps_batch_is_empty(runner->batch))
         return;
     bool stopped = !ps_runner_is_open(&runner->base) || ops->drain == NULL ||
@@ -396,7 +415,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     ps_source_runner_tick_channels(runner, now);
     moved |= ps_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     if (PS_UNLIKELY(runner->draining)) {
-        ps_source_runner_hold_back(runner, true);
+        ps_source_runner_hold_back(runner, !runner->rereads);
         ps_letter_channel_hold_back(runner->base.letters, true);
     }
     ps_source_runner_note(runner);
@@ -406,6 +425,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next)
 {
     runner->draining = runner->leaves_batches = true;
+    runner->ends = next == NULL;
     runner->strands = runner->strands_unpromised = false;
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
         const struct ps_channel_plan *channel = &runner->channels[runner->plan->spec->channels[i]];
@@ -459,7 +479,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     if (!ps_batch_is_empty(runner->batch)) {
         if (runner->chain == NULL)
             batch_close(runner, now);
-        else
+        else if (!ps_source_runner_is_replayable(runner))
             ps_log(PS_LOG_WARN, runner->base.spec->component,
                    "%s events that were read are given up: the channel is full",
                    ps_quantity_print_count(runner->batch->count).text);

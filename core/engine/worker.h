@@ -93,6 +93,10 @@ void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
 /* Whether a reload is under way whose plan has not this channel: it must be empty before it goes, durable or not. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
+/* Whether the agent stops: no plan follows. */
+bool ps_worker_stops(const struct ps_worker *worker);
+/* See ps_plan_rereads. */
+bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Whether the sink may put dead letters into their channel now: not if that channel goes, and is being emptied. */
 struct ps_sink_runner;
 bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner);

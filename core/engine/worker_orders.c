@@ -213,6 +213,16 @@ bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channe
            ps_plan_channel_after(worker->next, channel) == NULL;
 }
 
+bool ps_worker_stops(const struct ps_worker *worker)
+{
+    return worker->phase == PS_PHASE_DRAIN && worker->next == NULL;
+}
+
+bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel)
+{
+    return ps_plan_rereads(worker->plan, channel);
+}
+
 static bool is_empty(const struct ps_sink_runner *sink)
 {
     return ps_sink_runner_holds_nothing(sink) && ps_channel_plan_left(sink->channel) == 0;
@@ -243,25 +253,27 @@ static bool batches_stay(const struct ps_worker *worker)
 }
 
 /* Returns whether nothing is left to deliver on this worker: each source that stops has stopped and all its
- * batches are home, or in channels that stay, and the sinks that close hold nothing and their channels are empty, or stay. If nothing stays, every
+ * batches are home, or in channels that stay, or will be read again, and the sinks that close hold nothing and their channels are empty, or stay, or
+ * need not be waited for. If nothing stays, every
  * batch of this worker must be home, too, except what sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)
 {
     bool stays = batches_stay(worker);
     for (size_t i = 0; i < worker->source_count; i++) {
         bool adopted = ps_worker_adopts(worker, worker->sources[i]);
-        if (!adopted && !worker->sources[i]->drained)
+        if (!adopted && !worker->sources[i]->drained && !worker->sources[i]->rereads)
             return false;
-        stays |= adopted;
+        stays |= adopted || worker->sources[i]->rereads;
     }
     for (size_t i = 0; i < worker->sink_count; i++) {
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))
             continue;
-        if (!sink_is_drained(worker, worker->sinks[i]))
+        bool is_free = ps_sink_runner_need_not_wait(worker->sinks[i], &worker->now);
+        if (!is_free && !sink_is_drained(worker, worker->sinks[i]))
             return false;
         if (!ps_letter_channel_is_drained(worker->sinks[i]->base.letters, worker->next))
             return false;
-        stays |= ps_sink_runner_may_leave(worker->sinks[i]);
+        stays |= is_free || ps_sink_runner_may_leave(worker->sinks[i]);
     }
     return stays || ps_pool_out_count(worker->pool) == 0;
 }

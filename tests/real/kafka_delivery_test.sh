@@ -23,7 +23,7 @@ agent_start seq
 check numbers 1000000 1 --no-headers
 (($(field partitions "$found") == 4)) || fail "not over all partitions"
 agent_stop seq
-[[ $account == "events accepted 1,000,000, delivered 1,000,000, dropped 0, refused by the far end 0, possibly doubled 0, not delivered 0, kept in durable channels 0, dropped by the kernel (UDP) 0, dead letters 0" ]] ||
+[[ $account == "events accepted 1,000,000, delivered 1,000,000, dropped 0, refused by the far end 0, possibly doubled 0, not delivered 0, kept in durable channels 0, read again at the next start 0, dropped by the kernel (UDP) 0, dead letters 0" ]] ||
     fail "the account is wrong: $account"
 segment=$(echo "$work"/kafka/1/data/numbers-0/*.log)
 "$kafka" run kafka.tools.DumpLogSegments --files "$segment" >"$work/segment" 2>&1 || fail "no dump of $segment"

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# A stop while no sink delivers. What a durable channel has promised, and what a source with positions reads again, is not waited for, and
+# the exit status is 0; what is only in memory is waited for, and counted. The drain's time is a day: a test that waited for it would not end.
+# shellcheck source=tests/e2e/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+port=$(free_port)
+far=$(free_port)
+metrics_port=$(free_port)
+metric() { # NAME COMPONENT: prints it
+    curl -s "http://127.0.0.1:$metrics_port/metrics" | sed -nE "s/^$1\{component=\"$2\"[^}]*\} ([0-9.e+]+)$/\1/p" | head -n 1
+}
+accepted() { [[ $(metric penstock_channel_events_put_total c1) == "$1" ]]; } # COUNT
+number() { tail -n 1 "$work/agent.err" | sed -nE "s/.*[:,] $1 ([0-9,]*[0-9]).*/\1/p" | tr -d ,; } # WORDS: of the account
+config() { # SOURCE_LINE... -- CHANNEL_LINE...: k1 sends to a port at which nobody listens
+    local component=sources.r1
+    cat <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.penstock.drain.timeout = 24h
+a1.sources.r1.channels = c1
+a1.sinks.k1.type = avro
+a1.sinks.k1.hostname = 127.0.0.1
+a1.sinks.k1.port = $far
+a1.sinks.k1.channel = c1
+END
+    while (($# > 0)); do
+        if [[ $1 == -- ]]; then component=channels.c1; else echo "a1.$component.$1"; fi
+        shift
+    done
+}
+start() {
+    : >"$work/agent.err"
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus -Dflume.monitoring.port="$metrics_port" \
+        >"$work/agent.out" 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+}
+says() { # NOT_DELIVERED KEPT REREAD
+    [[ $(number "not delivered") == "$1" && $(number "kept in durable channels") == "$2" && $(number "read again at the next start") == "$3" ]] ||
+        fail "the account: $(tail -n 1 "$work/agent.err")"
+}
+listens() { { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; }
+netcat=("type = netcat" "bind = 127.0.0.1" "port = $port")
+on_disk=("type = file" "checkpointDir = $work/state" "dataDirs = $work/data" "capacity = 1000" "transactionCapacity = 100")
+send() { # COUNT
+    local i answer
+    await "the source listens" listens
+    for ((i = 0; i < $1; i++)); do
+        echo "line $i" >&3
+        read -r -t 60 answer <&3 || true
+        [[ $answer == OK ]] || fail "line $i was not taken: $answer"
+    done
+    exec 3>&-
+}
+
+# 1. On disk: the channel has promised it.
+config "${netcat[@]}" -- "${on_disk[@]}" >"$work/agent.properties"
+start
+send 5
+stop_agent TERM 0
+says 0 5 0
+
+# 2. In memory, from files: they are read again. 3. The same with more lines than the channel has room for.
+seq 1 300 >"$work/log"
+config "type = TAILDIR" "filegroups = f" "filegroups.f = $work/log" "positionFile = $work/positions" -- "type = memory" "capacity = 1000" \
+    >"$work/agent.properties"
+start
+await "all lines are in the channel" accepted 300
+stop_agent TERM 0
+says 0 0 300
+sed -i 's/capacity = 1000/capacity = 100/' "$work/agent.properties"
+echo "a1.channels.c1.transactionCapacity = 100" >>"$work/agent.properties"
+start
+is_full() { [[ $(metric penstock_source_blocked_seconds_total r1) =~ [1-9] ]]; }
+await "the source waits for room" is_full
+stop_agent TERM 0
+[[ $(number "not delivered") == 0 ]] || fail "full: $(tail -n 1 "$work/agent.err")"
+mkdir "$work/out"
+sed -i "s/k1.type = avro/k1.type = file_roll/; s|k1.hostname = .*|k1.sink.directory = $work/out|; s/k1.port = .*/k1.sink.rollInterval = 0/" "$work/agent.properties"
+start
+all_there() { diff <(cat "$work/out"/* 2>/dev/null) <(seq 1 300) >/dev/null; }
+await "every line is delivered once" all_there
+stop_agent TERM 0
+says 0 0 0
+
+# 4. In memory, from a client: its events are waited for until a second signal.
+config "${netcat[@]}" -- "type = memory" >"$work/agent.properties"
+start
+send 5
+kill -TERM "$agent"
+waits() { grep -q 'draining: ' "$work/agent.err"; }
+await "it waits" waits
+stop_agent TERM 3
+says 5 0 0
