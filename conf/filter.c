@@ -11,19 +11,21 @@
 #include <string.h>
 #include <strings.h>
 
-enum filter_kind { FILTER_ENV, FILTER_EXTERNAL };
+enum filter_kind { FILTER_ENV, FILTER_EXTERNAL, FILTER_HADOOP };
 
 struct filter {
     const char *name;
     enum filter_kind kind;
-    struct ps_texts command; /* external */
+    struct ps_texts command;  /* external */
+    struct ps_pairs settings; /* hadoop */
 };
+
+static ps_filter_secret_reader *secret_reader;
 
 struct filters {
     struct ps_arena *arena;
     struct ps_problems *problems;
-    const char *agent;
-    bool allow_unsupported;
+    const char *agent, *folder;
     struct filter *items;
     size_t count;
 };
@@ -66,18 +68,39 @@ static void filter_make(struct filters *filters, const char *name, const struct 
             return;
         }
     } else if (type_is(type, "hadoop", CLASS "HadoopCredentialStoreConfigFilter")) {
-        ps_problem_add(filters->problems,
-                       filters->allow_unsupported ? PS_SEVERITY_DROPPED : PS_SEVERITY_ERROR, place,
-                       "use type = external with command = a script that prints the secret of the alias it "
-                       "is given, or type = env",
-                       "config filter `hadoop` reads a Java key store of Hadoop, which penstock cannot read");
-        return;
+        const char *stores = ps_pairs_get(&pairs, "credential.provider.path");
+        filter.kind = FILTER_HADOOP;
+        filter.settings = pairs;
+        if (stores == NULL || *stores == '\0') {
+            ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place,
+                           "add credential.provider.path = jceks://file/PATH",
+                           "config filter %s has no credential store", name);
+            return;
+        }
     } else {
-        ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "use env or external",
+        ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "use env, external or hadoop",
                        "config filter `%s` is not known", type);
         return;
     }
     filters->items[filters->count++] = filter;
+}
+
+void ps_filters_read_secrets_with(ps_filter_secret_reader *reader)
+{
+    secret_reader = reader;
+}
+
+static const char *hadoop_value(const struct filters *filters, const struct filter *filter, const char *alias,
+                                struct ps_err *err)
+{
+    char secret[PS_FILTER_SECRET_BYTES_MAX + 1];
+    const char *value = NULL;
+    if (secret_reader == NULL)
+        ps_err_set(err, "this program reads no credential stores");
+    else if (secret_reader(&filter->settings, filters->folder, alias, secret, err) == PS_OK)
+        value = ps_arena_text(filters->arena, secret);
+    explicit_bzero(secret, sizeof secret);
+    return value;
 }
 
 static const char *filter_value(struct filters *filters, const struct filter *filter, const char *key,
@@ -86,7 +109,9 @@ static const char *filter_value(struct filters *filters, const struct filter *fi
     if (filter->kind == FILTER_ENV)
         return getenv(key);
     struct ps_err err = {.length = 0};
-    const char *value = ps_exec_first_line(filters->arena, &filter->command, key, PS_EXEC_TIMEOUT_MS, &err);
+    const char *value = filter->kind == FILTER_HADOOP ? hadoop_value(filters, filter, key, &err)
+                                                      : ps_exec_first_line(filters->arena, &filter->command,
+                                                                           key, PS_EXEC_TIMEOUT_MS, &err);
     if (value == NULL)
         ps_problem_add(filters->problems, PS_SEVERITY_WARNING, place, NULL, "config filter %s: %s",
                        filter->name, err.text);
@@ -155,12 +180,10 @@ static const char *value_filter(struct filters *filters, const char *value, stru
     return copy;
 }
 
-void ps_filters_apply(struct ps_agent_text *agent, struct ps_arena *arena, struct ps_problems *problems)
+void ps_filters_apply(struct ps_agent_text *agent, const char *folder, struct ps_arena *arena,
+                      struct ps_problems *problems)
 {
-    struct filters filters = {.arena = arena, .problems = problems, .agent = agent->name};
-    const struct ps_pairs penstock = {agent->penstock_count, agent->penstock};
-    const char *allow = ps_pairs_get(&penstock, "allow.unsupported");
-    filters.allow_unsupported = allow != NULL && strcasecmp(allow, "true") == 0;
+    struct filters filters = {.arena = arena, .problems = problems, .agent = agent->name, .folder = folder};
     struct ps_section_entries *section = &agent->sections[PS_SECTION_CONFIGFILTERS];
     if (section->list != NULL) {
         struct ps_texts names = ps_texts_unique(arena, ps_text_split_blanks(arena, section->list->value));

@@ -226,7 +226,7 @@ enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *com
             report_no_agent(conf, command, &grouping, file);
         report_stray_agents(conf, command, &grouping);
         if (agent != NULL) {
-            ps_filters_apply(agent, conf->plan_arena, &conf->problems);
+            ps_filters_apply(agent, command->conf_dir, conf->plan_arena, &conf->problems);
             ps_validate(conf, agent);
             ps_check_flows(conf);
             ps_check_ports(conf);

@@ -99,6 +99,7 @@ int main(int argc, char **argv)
     if (asprintf(&whole, "penstock %s", name) < 0)
         return 2;
     argv[1] = whole;
+    ps_commands_prepare();
     int code = finish(name, subcommand->run(argc - 1, argv + 1));
     free(whole);
     ps_thread_exit_process(code);

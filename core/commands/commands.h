@@ -26,6 +26,9 @@ extern const struct ps_command_options ps_options_graph, ps_options_components, 
     ps_options_mock_broker, ps_options_deadletter, ps_options_channel, ps_options_completion,
     ps_options_avro_client;
 
+/* For main, before a command runs. */
+void ps_commands_prepare(void);
+
 int ps_main_agent(int argc, char **argv);
 int ps_main_avro_client(int argc, char **argv);
 int ps_main_check(int argc, char **argv);

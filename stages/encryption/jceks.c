@@ -1,7 +1,9 @@
 #include "stages/encryption/jceks.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -136,8 +138,14 @@ static size_t decrypt(const uint8_t derived[2 * MD5_BYTES], struct ps_slice cont
     return good ? (size_t)(length + rest) : 0;
 }
 
-static enum ps_status add_plain(struct ps_key_ring *ring, const uint8_t *plain, size_t length,
-                                const char *name, struct ps_err *err)
+/* Where the bytes of a key go. */
+struct key_room {
+    uint8_t *bytes;
+    size_t room, *length;
+};
+
+static enum ps_status copy_key(const struct key_room *to, const uint8_t *plain, size_t length,
+                               const char *name, struct ps_err *err)
 {
     struct ps_java_object key;
     if (length == 0 || !ps_java_object_read(plain, length, &key))
@@ -148,11 +156,15 @@ static enum ps_status add_plain(struct ps_key_ring *ring, const uint8_t *plain, 
                           (int)key.class_name.length, key.class_name.data);
     if (!equals(ps_java_object_get(&key, "algorithm"), "AES"))
         return ps_err_set(err, "key %s is no key of AES", name);
-    return ps_key_ring_add(ring, name, (const uint8_t *)bytes.data, bytes.length, err);
+    if (bytes.length > to->room)
+        return ps_err_set(err, "key %s is longer than %zu bytes", name, to->room);
+    memcpy(to->bytes, bytes.data, bytes.length);
+    *to->length = bytes.length;
+    return PS_OK;
 }
 
-static enum ps_status add_sealed(struct ps_key_ring *ring, const struct ps_java_object *sealed,
-                                 const char *name, const char *password, struct ps_err *err)
+static enum ps_status open_sealed(const struct key_room *to, const struct ps_java_object *sealed,
+                                  const char *name, const char *password, struct ps_err *err)
 {
     struct ps_slice content = ps_java_object_get(sealed, "encryptedContent");
     uint8_t derived[2 * MD5_BYTES];
@@ -163,7 +175,7 @@ static enum ps_status add_sealed(struct ps_key_ring *ring, const struct ps_java_
         return ps_err_set(err, "key %s is encrypted in a way that is not known", name);
     uint8_t *plain = ps_must_alloc(1, (size_t)content.length + 16, "a key");
     size_t length = derive(password, salt, iterations, derived) ? decrypt(derived, content, plain) : 0;
-    enum ps_status status = add_plain(ring, plain, length, name, err);
+    enum ps_status status = copy_key(to, plain, length, name, err);
     OPENSSL_cleanse(derived, sizeof derived);
     OPENSSL_cleanse(plain, (size_t)content.length + 16);
     free(plain);
@@ -208,12 +220,13 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *store, const char *name,
-                            const char *key_password, struct ps_err *err)
+enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, const char *key_password,
+                             uint8_t *bytes, size_t room, size_t *length, struct ps_err *err)
 {
     struct reader reader = {store->bytes, store->length};
     struct ps_java_object sealed;
     uint32_t magic, version, count;
+    *length = 0;
     if (!is_ascii(key_password) || (store->password != NULL && !is_ascii(store->password)))
         return ps_err_set(err, "a password has characters beyond ASCII");
     if (!take_number(&reader, 4, &magic) || magic != MAGIC || !take_number(&reader, 4, &version) ||
@@ -222,12 +235,44 @@ enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *sto
     if (store->password != NULL && !is_right(store))
         return ps_err_set(err, "the password of the store is wrong, or the store was altered");
     reader.left -= HASH_BYTES;
+    const struct key_room to = {bytes, room, length};
     for (; count > 0; count--) {
         enum found found = next_entry(&reader, version, name, &sealed);
         if (found == FOUND_KEY)
-            return add_sealed(ring, &sealed, name, key_password, err);
+            return open_sealed(&to, &sealed, name, key_password, err);
         if (found == FOUND_DAMAGE)
             return ps_err_set(err, "the store is broken, or has an entry that is not known");
     }
-    return ps_err_set(err, "it has no secret key %s", name);
+    return PS_OK;
+}
+
+enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *store, const char *name,
+                            const char *key_password, struct ps_err *err)
+{
+    uint8_t bytes[PS_KEY_BYTES_MAX];
+    size_t length;
+    if (ps_jceks_read(store, name, key_password, bytes, sizeof bytes, &length, err) != PS_OK)
+        return PS_FAIL;
+    enum ps_status status = length > 0 ? ps_key_ring_add(ring, name, bytes, length, err)
+                                       : ps_err_set(err, "it has no secret key %s", name);
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return status;
+}
+
+uint8_t *ps_jceks_file_read(const char *path, size_t *length, struct ps_err *err)
+{
+    FILE *file = fopen(path, "rbe");
+    uint8_t *bytes = ps_must_alloc(1, PS_JCEKS_BYTES_MAX, "a key store");
+    *length = file != NULL ? fread(bytes, 1, PS_JCEKS_BYTES_MAX, file) : 0;
+    bool good = file != NULL && ferror(file) == 0;
+    if (!good)
+        ps_err_set(err, "%s cannot be read: %s", path, strerror(errno));
+    else if (*length == PS_JCEKS_BYTES_MAX)
+        ps_err_set(err, "%s is no key store: it is longer than 1 MiB", path);
+    if (file != NULL)
+        fclose(file);
+    if (good && *length < PS_JCEKS_BYTES_MAX)
+        return bytes;
+    free(bytes);
+    return NULL;
 }

@@ -29,3 +29,11 @@ struct ps_jceks {
  * broken or has another password, or the key is not there, is no key of AES, or has another password. */
 enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *store, const char *name,
                             const char *key_password, struct ps_err *err);
+
+/* Copies the bytes of the secret key with this alias, at most `room`. `*length` 0: the store has no such key. Fails as
+ * ps_jceks_add does. */
+enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, const char *key_password,
+                             uint8_t *bytes, size_t room, size_t *length, struct ps_err *err);
+
+/* Returns the bytes of a store's file, to be freed; anybody may read them: they are encrypted. NULL with the reason. */
+uint8_t *ps_jceks_file_read(const char *path, size_t *length, struct ps_err *err);

@@ -172,3 +172,18 @@ enum ps_status ps_key_file_add(struct ps_key_ring *ring, const char *name, const
     OPENSSL_cleanse(key, sizeof key);
     return status;
 }
+
+bool ps_password_file_read(const char *path, char *password, size_t room, struct ps_err *err)
+{
+    size_t length;
+    if (!ps_secret_file_read(path, (uint8_t *)password, room - 1, &length, err))
+        return false;
+    while (length > 0 && (unsigned char)password[length - 1] <= ' ')
+        length--;
+    password[length] = '\0';
+    size_t blanks = 0;
+    while (blanks < length && (unsigned char)password[blanks] <= ' ')
+        blanks++;
+    memmove(password, password + blanks, length - blanks + 1);
+    return true;
+}

@@ -21,6 +21,9 @@ size_t ps_key_file_parse(const uint8_t *bytes, size_t length, uint8_t *key, stru
  * neither read nor write, and the group cannot write. Returns false with the reason, which names the file. The caller overwrites the bytes. */
 bool ps_secret_file_read(const char *path, uint8_t *bytes, size_t room, size_t *length, struct ps_err *err);
 
+/* Reads the text of such a file, terminated and without blanks around it, as Flume and Hadoop do. The caller overwrites it. */
+bool ps_password_file_read(const char *path, char *password, size_t room, struct ps_err *err);
+
 /* Reads a key file into the ring. */
 enum ps_status ps_key_file_add(struct ps_key_ring *ring, const char *name, const char *path,
                                struct ps_err *err);

@@ -67,41 +67,6 @@ void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *a
 
 /* ---- JCEKSFILE ---- */
 
-/* Reads the text of a password file, without blanks around it, as Flume does. The caller overwrites it. */
-static bool password_read(const char *path, char *password, size_t room, struct ps_err *err)
-{
-    size_t length;
-    if (!ps_secret_file_read(path, (uint8_t *)password, room - 1, &length, err))
-        return false;
-    while (length > 0 && (unsigned char)password[length - 1] <= ' ')
-        length--;
-    password[length] = '\0';
-    size_t blanks = 0;
-    while (blanks < length && (unsigned char)password[blanks] <= ' ')
-        blanks++;
-    memmove(password, password + blanks, length - blanks + 1);
-    return true;
-}
-
-/* Returns the bytes of the store, to be freed; anybody may read them: they are encrypted. */
-static uint8_t *store_read(const char *path, size_t *length, struct ps_err *err)
-{
-    FILE *file = fopen(path, "rbe");
-    uint8_t *bytes = ps_must_alloc(1, PS_JCEKS_BYTES_MAX, "a key store");
-    *length = file != NULL ? fread(bytes, 1, PS_JCEKS_BYTES_MAX, file) : 0;
-    bool good = file != NULL && ferror(file) == 0;
-    if (!good)
-        ps_err_set(err, "%s cannot be read: %s", path, strerror(errno));
-    else if (*length == PS_JCEKS_BYTES_MAX)
-        ps_err_set(err, "%s is no key store: it is longer than 1 MiB", path);
-    if (file != NULL)
-        fclose(file);
-    if (good && *length < PS_JCEKS_BYTES_MAX)
-        return bytes;
-    free(bytes);
-    return NULL;
-}
-
 static enum ps_status add_from_store(struct ps_key_ring *ring, const struct ps_key_source *source,
                                      const struct ps_jceks *store, const char *name, struct ps_err *err)
 {
@@ -109,7 +74,8 @@ static enum ps_status add_from_store(struct ps_key_ring *ring, const struct ps_k
     struct ps_err reason = {0};
     const char *file = property_of(source, name, "passwordFile");
     enum ps_status status = PS_FAIL;
-    if (password_read(file != NULL ? file : source->store_password_file, password, sizeof password, err)) {
+    if (ps_password_file_read(file != NULL ? file : source->store_password_file, password, sizeof password,
+                              err)) {
         status = ps_jceks_add(ring, store, name, password, &reason);
         if (status != PS_OK)
             ps_err_set(err, "%s: %s", source->store_file, reason.text);
@@ -123,8 +89,9 @@ static enum ps_status load_store(struct ps_key_ring *ring, const struct ps_key_s
 {
     char password[PS_JCEKS_PASSWORD_MAX + 1];
     struct ps_jceks store = {.password = password};
-    uint8_t *bytes = store_read(source->store_file, &store.length, err);
-    bool good = bytes != NULL && password_read(source->store_password_file, password, sizeof password, err);
+    uint8_t *bytes = ps_jceks_file_read(source->store_file, &store.length, err);
+    bool good =
+        bytes != NULL && ps_password_file_read(source->store_password_file, password, sizeof password, err);
     enum ps_status status = good ? PS_OK : PS_FAIL;
     store.bytes = bytes;
     for (size_t i = 0; status == PS_OK && i < source->names.count; i++)

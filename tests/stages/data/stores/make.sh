@@ -50,3 +50,11 @@ k -genseckey -alias key-2 -keyalg AES -keysize 192 -storetype JCEKS -keystore se
 k -genkeypair -alias pair -keyalg RSA -dname CN=x -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypass
 java KnownSalt.java equal-halves.jceks
 k -genseckey -alias des -keyalg DESede -storetype JCEKS -keystore secret-keys.jceks -storepass storepass -keypass keypassdes
+
+# Credential stores of Hadoop, by the class behind `hadoop credential create` (hadoop-client-api and -runtime 3.3.5, slf4j-api and
+# commons-logging on CLASSPATH): one with Hadoop's own password, "none", and one with another.
+credential() { java org.apache.hadoop.security.alias.CredentialShell create "$1" -value "$2" -provider "localjceks://file$PWD/$3" >/dev/null 2>&1; }
+credential db.password 's3crét pass' hadoop.jceks
+credential Second two hadoop.jceks
+HADOOP_CREDSTORE_PASSWORD=storepass credential db-password other hadoop-password.jceks
+chmod 644 hadoop.jceks hadoop-password.jceks

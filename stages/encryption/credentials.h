@@ -1,0 +1,19 @@
+/* Secrets in the key stores of Hadoop's credential providers (org.apache.hadoop.security.alias): JCEKS stores whose keys are texts,
+ * as `hadoop credential create` makes them. For Flume's config filter `hadoop`. Thread: control. */
+#pragma once
+
+#include "core/status.h"
+
+#define PS_CREDENTIAL_BYTES_MAX 4096U
+
+struct ps_credentials {
+    const char *providers; /* URLs of stores, separated by commas: (local)jceks://file/PATH */
+    const char
+        *password_file; /* NULL: the environment's HADOOP_CREDSTORE_PASSWORD, or "none", as Hadoop has it */
+    const char *folder; /* of a password_file that is a relative path; NULL: the working directory */
+};
+
+/* Reads the secret of an alias, whose case does not matter, into `secret`, terminated: of the first store that has it. PS_FAIL: none
+ * has it, or one cannot be read. The caller overwrites it. */
+enum ps_status ps_credential_read(const struct ps_credentials *credentials, const char *alias,
+                                  char secret[PS_CREDENTIAL_BYTES_MAX + 1], struct ps_err *err);
