@@ -199,8 +199,9 @@ static uint32_t cut_event(struct ps_events_encoder *encoder, size_t room, uint32
         if (bytes > room)
             left_out = i;
     }
-    memmove((void *)encoder->headers, (void *)(encoder->headers + left_out),
-            (headers - left_out) * sizeof *encoder->headers);
+    if (left_out > 0)
+        memmove((void *)encoder->headers, (void *)(encoder->headers + left_out),
+                (headers - left_out) * sizeof *encoder->headers);
     encoder->cut++;
     return headers - left_out;
 }

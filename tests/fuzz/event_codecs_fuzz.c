@@ -225,7 +225,7 @@ static void through_thrift(const struct ps_batch *batch, const struct ps_event *
     struct ps_header_cursor cursor = ps_headers_begin(batch, event);
     const struct ps_header *header;
     struct ps_thrift_reader map = {.at = datum.headers, .end = out.at, .compact = compact};
-    PS_ASSERT(in.at == out.at && why == ps_header_sizes_refusal(&datum.sizes));
+    PS_ASSERT(in.at == out.at && (why == NULL) == (ps_header_sizes_refusal(&datum.sizes) == NULL));
     while ((header = ps_headers_next(&cursor)) != NULL) {
         struct ps_slice name = ps_thrift_read_text(&map), value = ps_thrift_read_text(&map);
         same_bytes(header->name->text, header->name->length, name.data, name.length);
