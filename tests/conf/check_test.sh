@@ -7,6 +7,8 @@ cd "$PENSTOCK_SOURCE" || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
+export HOME=$work/home # Flume's defaults are below it
+mkdir "$HOME"
 
 fail() { echo "FAILED: $*"; failed=1; }
 
@@ -111,9 +113,9 @@ a1.sources.r1.positionFile = /var/lib/penstock/a1-r1.json
 a1.sources.r1.skipToEnd = true
 END
 cmp "$work/advice" "$work/advised" || { fail "other lines"; cat "$work/out"; }
-{ grep -v 'r1.type' "$work/good.properties"; cat "$work/advice"; } >"$work/taildir.properties"
+{ grep -v 'r1.type' "$work/good.properties"; sed "s|/var/lib|$work|" "$work/advice"; } >"$work/taildir.properties"
 run 0 check -n a1 -f "$work/taildir.properties" --strict
-says "/var/log/app[.]1[.]log, positions in /var/lib/penstock/a1-r1.json"
+says "/var/log/app[.]1[.]log, positions in $work/penstock/a1-r1.json"
 exec_file 'tail -n +1 -F /var/log/app.log' 'a1.sources.r1.shell = /bin/sh -c' >"$work/exec.properties"
 run 0 check -n a1 -f "$work/exec.properties" --json
 says "a1.sources.r1.filegroups.f = /var/log/app[.]log"
