@@ -354,6 +354,8 @@ enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *er
     if (command->bad_heap != NULL)
         return ps_err_set(err, "%s: not a heap size; write for example -Xmx512m or -Xmx4g",
                           command->bad_heap);
+    if (command->agent == NULL && command->uris.count == 0)
+        command->agent = ps_conf_only_agent(command->arena, &command->files);
     if (command->agent == NULL)
         return name_is_missing(command, err);
     if (command->files.count == 0 && command->uris.count == 0)

@@ -124,6 +124,9 @@ struct ps_conf {
 /* The names of all agents in the files (not the URIs) of the command, as "a1, web", in its arena; NULL: none. */
 const char *ps_conf_agents(const struct ps_command *command);
 
+/* The name of the agent in these files, in the arena, when there is one alone; else NULL: -n has to name it. */
+const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files);
+
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
  * with all problems in out->problems (sorted). Returns PS_FAIL when one of them is an error: the agent must
  * not start. Components that Flume drops are missing from out->agent; that is not an error. Accesses only the

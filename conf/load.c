@@ -266,7 +266,8 @@ static void report_conf_dir(struct ps_conf *conf, const char *path)
                        found ? "it is not a directory" : strerror(errno));
 }
 
-const char *ps_conf_agents(const struct ps_command *command)
+/* Returns the joined names when there is one, or when `several` may be. */
+static const char *agents_in(const struct ps_command *command, bool several)
 {
     static const struct ps_stage_ops *const no_stages[] = {NULL};
     struct ps_command any = *command;
@@ -275,10 +276,22 @@ const char *ps_conf_agents(const struct ps_command *command)
     any.uris.count = 0; /* nobody has asked for a connection */
     any.conf_dir = NULL;
     (void)ps_conf_load(&any, no_stages, &conf);
+    size_t count = conf->other_agents.count;
     const char *agents =
-        conf->other_agents.count > 0 ? ps_texts_join(command->arena, &conf->other_agents) : NULL;
+        count == 1 || (several && count > 1) ? ps_texts_join(command->arena, &conf->other_agents) : NULL;
     ps_conf_destroy(conf);
     return agents;
+}
+
+const char *ps_conf_agents(const struct ps_command *command)
+{
+    return agents_in(command, true);
+}
+
+const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files)
+{
+    const struct ps_command command = {.arena = arena, .files = *files, .dry_run = true};
+    return files->count > 0 ? agents_in(&command, false) : NULL;
 }
 
 enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_stage_ops *const *stages,

@@ -23,13 +23,13 @@
 #define UNDELIVERED_STATUS 3 /* exit status */
 
 static const char usage[] =
-    "Usage: penstock agent -n NAME -f FILE [OPTION]...\n"
+    "Usage: penstock agent [-n NAME] -f FILE [OPTION]...\n"
     "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it holds; "
     "SIGHUP, or a change of\n"
     "the file, reads the configuration again; SIGQUIT writes to the log what every worker and component "
     "does.\n"
     "\n"
-    "  -n, --name NAME             the agent\n"
+    "  -n, --name NAME             the agent; may be left out when the file has one\n"
     "  -f, --conf-file FILE        its configuration; several are merged in order\n"
     "  -u, --conf-uri URI          the same from file:, classpath:, http: or https: (-user, -pwd for http)\n"
     "  -c, --conf DIR              configuration directory: log4j files, flume-env.sh (read, never "

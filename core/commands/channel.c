@@ -1,5 +1,6 @@
 /* penstock channel: what is in a channel on disk, without an agent. Its options and its directories; each subcommand is in
  * core/commands/channel_<name>.c. */
+#include "conf/conf.h"
 #include "conf/text.h"
 #include "core/commands/channel.h"
 #include "core/commands/commands.h"
@@ -30,7 +31,7 @@ static const char usage[] =
     "      --checkpoint-dir DIR   the channel's checkpointDir\n"
     "      --data-dirs DIR,DIR..  its dataDirs\n"
     "      --config FILE          both, and the keys, from this agent file: the channel ..\n"
-    "      --agent NAME           .. of this agent ..\n"
+    "      --agent NAME           .. of this agent (may be left out when the file has one) ..\n"
     "      --channel NAME         .. with this name\n"
     "\n"
     "      --key NAME=FILE        a key of an encrypted channel, without --config; several may be named. "
@@ -255,6 +256,9 @@ static bool parse(struct ps_channel_command *command, int argc, char **argv)
     for (int i = optind; i < argc; i++)
         operands[i - optind] = argv[i];
     command->operands = (struct ps_texts){(size_t)(argc - optind), operands};
+    const struct ps_texts files = {1, &command->file};
+    if (command->file != NULL && command->agent == NULL)
+        command->agent = ps_conf_only_agent(command->arena, &files);
     return true;
 }
 

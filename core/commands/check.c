@@ -22,13 +22,13 @@
 #define PROBE_STATUS 3
 
 static const char usage[] =
-    "Usage: penstock check -n NAME -f FILE [OPTION]...\n"
+    "Usage: penstock check [-n NAME] -f FILE [OPTION]...\n"
     "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and files "
     "that "
     "it\n"
     "names on this machine, and prints its plan and every problem.\n"
     "\n"
-    "  -n, --name NAME          the agent to look at\n"
+    "  -n, --name NAME          the agent to look at; may be left out when the file has one\n"
     "  -f, --conf-file FILE     its configuration; several are merged in order\n"
     "  -u, --conf-uri URI       the same from file:, classpath:, http: or https:\n"
     "  -c, --conf DIR           configuration directory (flume-env.sh and log4j files are read, never "

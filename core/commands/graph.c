@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const char usage[] =
-    "Usage: penstock graph -n NAME -f FILE [--format dot|mermaid] [OPTION]...\n"
+    "Usage: penstock graph [-n NAME] -f FILE [--format dot|mermaid] [OPTION]...\n"
     "Draws agent NAME of a configuration file: sources with their interceptors and selector, what the "
     "selector\n"
     "sends where, channels with their capacity, sinks, and Kafka topics. Problems go to standard error.\n"

@@ -1,4 +1,5 @@
 /* penstock plan: the command line. */
+#include "conf/conf.h"
 #include "core/commands/plan.h"
 #include "core/commands/commands.h"
 #include "bench/load/load.h"
@@ -111,7 +112,7 @@ static const struct option options[] = {
 const struct ps_command_options ps_options_plan = {options, "n:f:c:D:h", false};
 
 const char plan_usage[] =
-    "usage: penstock plan -n AGENT -f FILE [--brokers LIST] [OPTION]...\n"
+    "usage: penstock plan [-n AGENT] -f FILE [--brokers LIST] [OPTION]...\n"
     "       penstock plan --agent-metrics URL --target URL [--from URL]... [OPTION]...\n"
     "       penstock plan --target URL --from URL [--from URL]... [OPTION]...\n"
     "       penstock plan --render RESULT [--report PAGE] [--require GOAL>=RATE]... [OPTION]...\n"
@@ -420,8 +421,21 @@ static enum ps_status set_option(struct plan_wish *wish, int option, const char 
 
 /* ---- combinations of options ---- */
 
-static enum ps_status check_subject(const struct ps_subject_config *subject, struct ps_err *err)
+/* The name stays in memory until the program ends, as argv does. */
+static void find_agent(struct ps_subject_config *subject)
 {
+    static struct ps_arena *arena;
+    const struct ps_texts files = {1, &subject->file};
+    if (subject->agent != NULL || subject->file == NULL)
+        return;
+    if (arena == NULL)
+        arena = ps_arena_create();
+    subject->agent = ps_conf_only_agent(arena, &files);
+}
+
+static enum ps_status check_subject(struct ps_subject_config *subject, struct ps_err *err)
+{
+    find_agent(subject);
     if (subject->agent == NULL && subject->file != NULL)
         return ps_err_set(err, "-f names a file; -n has to name the agent in it");
     if (subject->agent != NULL && subject->file == NULL)

@@ -1,5 +1,6 @@
 /* The command lines of `penstock rules`. Thread: main. */
 #include "conf/command.h"
+#include "conf/conf.h"
 #include "conf/text.h"
 #include "core/commands/rules.h"
 #include "core/nearest.h"
@@ -195,8 +196,11 @@ bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **a
     }
     if (command->help)
         return true;
+    if (command->agent == NULL)
+        command->agent = ps_conf_only_agent(command->arena, &command->agent_files);
     if (command->files.count == 0 && command->agent == NULL)
-        return wrong(command, "name a rules file", "");
+        return wrong(command,
+                     command->agent_files.count > 0 ? "-n has to name the agent" : "name a rules file", "");
     if (strcmp(command->name, "check") == 0 || strcmp(command->name, "bench") == 0) {
         if (command->files.count > 1)
             return wrong(command, "one file at a time, not also ", command->files.items[1]);

@@ -115,7 +115,7 @@ grep -q '^{"headers":{.*"Severity":"3"' "$work/tail" || fail "tail -j shows $(ca
 code=0
 "$PENSTOCK" tail nothing -u "$url" >"$work/tail" 2>&1 || code=$?
 ((code == 2)) || fail "tail of a missing component: exit $code"
-grep -q 'no channel or sink nothing' "$work/tail" || fail "tail of a missing component: $(cat "$work/tail")"
+grep -qF 'no channel, sink, source or interceptor (SOURCE.INTERCEPTOR) nothing' "$work/tail" || fail "tail of a missing component: $(cat "$work/tail")"
 code=0
 "$PENSTOCK" tail rest -u http://127.0.0.1:1 >"$work/tail" 2>&1 || code=$?
 ((code == 2)) || fail "tail without an agent: exit $code"

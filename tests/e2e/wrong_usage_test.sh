@@ -5,6 +5,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 first=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/conf/examples/netcat-to-logger.properties
 cd "$work"
+# with two agents, of which -n has to name one
+{ cat "$first"; sed 's/^a1[.]/b2./' "$first"; } >two.properties
 
 refuses() { # LAST-LINE WORD...
     local expected=$1 code=0
@@ -16,7 +18,7 @@ refuses() { # LAST-LINE WORD...
 }
 
 refuses 'did you mean `check`?' chekc -f "$first"
-refuses "the agent's name is missing: -n NAME; the files contain: " check -f "$first"
+refuses "the agent's name is missing: -n NAME; the files contain: a1, b2" check -f two.properties
 refuses 'the configuration is missing: -f FILE' check -n a1
 refuses 'unexpected "extra"; name files with -f' check -n a1 -f "$first" extra
 refuses 'unknown option --strickt; did you mean --strict?' check -n a1 -f "$first" --strickt
@@ -24,7 +26,17 @@ refuses '-D a=b: write it without the blank: -Da=b' check -n a1 -f "$first" -D a
 refuses '-Xmx12z: not a heap size; write for example -Xmx512m' agent -n a1 -f "$first" -Xmx12z
 refuses '--conf-file needs a value' agent -n a1 --conf-file
 refuses 'use -f FILE or -u URI' check -n a1 --zkConnString x
-refuses "the agent's name is missing: -n NAME" graph -f "$first"
+refuses "the agent's name is missing: -n NAME" graph -f two.properties
+refuses '-n has to name the agent' plan -f two.properties
+refuses '`penstock rules check --help` tells more' rules check -f two.properties
+grep -q -- '-n has to name the agent' err || fail "rules check of two agents: $(<err)"
+# with one the name may be left out
+for command in check graph 'agent --dry-run' 'rules check'; do
+    # shellcheck disable=SC2086 # two words
+    "$PENSTOCK" $command -f "$first" >out 2>err || [[ $command == rules* ]] || fail "$command without -n: $(<err)"
+    ! grep -q 'missing' err || fail "$command without -n: $(<err)"
+done
+grep -q 'no source of agent a1 has valid rules' err || fail "rules check without -n: $(<err)"
 refuses 'name the source: --host and --port, or --rpcProps' avro-client
 refuses 'name the source: --host and --port, or --rpcProps' avro-client -H localhost
 refuses 'a port is a number from 1 to 65535' avro-client -H localhost -p http
@@ -33,8 +45,8 @@ refuses 'name a file with -F' avro-client -H localhost -p 1 lines
 refuses 'nowhere: No such file or directory' avro-client -H localhost -p 1 -F nowhere
 refuses 'Directory does not exist: nowhere' avro-client -H localhost -p 1 --dirname nowhere
 refuses 'nowhere' avro-client -H localhost -p 1 -R nowhere
-refuses 'which channel or sink? `penstock top --once` lists them' tail
-refuses 'one channel or sink, not 2' tail c1 c2
+refuses 'which component? `penstock top --once` lists them' tail
+refuses 'one component, not 2' tail c1 c2
 refuses '`penstock channel --help` tells more.' channel
 refuses 'did you mean `inspect`?' channel inspekt x
 refuses '`penstock channel --help` tells more.' channel inspect

@@ -501,7 +501,7 @@ static void test_tail(void **state)
     assert_int_equal(reply.status, 200);
     request("GET", "/tail?component=c9");
     assert_int_equal(reply.status, 404);
-    assert_string_equal(reply.body, "no channel or sink c9\n");
+    assert_string_equal(reply.body, "no channel, sink, source or interceptor (SOURCE.INTERCEPTOR) c9\n");
     request("GET", "/tail");
     assert_int_equal(reply.status, 400);
     ps_batch_close(batch);
