@@ -133,7 +133,8 @@ refused() { # CODE TEXT OPTION...
 }
 refused 2 'dot or mermaid; did you mean mermaid?' -n a1 -f "$work/all.properties" --format mermade
 refused 2 '--format needs a value' -n a1 -f "$work/all.properties" --format
-refused 2 "the agent's name is missing" -f "$work/all.properties"
+{ cat "$work/all.properties"; sed 's/^a1[.]/b2./' "$work/all.properties"; } >"$work/two.properties"
+refused 2 "the agent's name is missing: -n NAME; the files contain: a1, b2" -f "$work/two.properties"
 refused 1 'agent a2 would not start; nothing is drawn' -n a2 -f "$work/all.properties"
 refused 1 'nothing is drawn' -n a1 -f "$work/none.properties"
 code=0
