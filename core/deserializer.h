@@ -23,6 +23,8 @@ struct ps_input {
     uint64_t size;                    /* when it was opened; it may have grown */
     /* The deserializer's: all before it is in batches, so a later life can begin here. It never goes back. */
     uint64_t position;
+    /* The deserializer's, and only grows: events of the file that end at a limit, where their line goes on. */
+    uint64_t cuts;
 };
 
 enum ps_deserialized {

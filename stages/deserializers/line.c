@@ -127,9 +127,11 @@ static enum ps_deserialized take(struct line_state *state, struct ps_input *inpu
                                  struct ps_line_bytes *lines, struct ps_err *err)
 {
     uint32_t before = batch->count;
+    uint64_t cuts = state->text.cuts;
     enum ps_line_take result = ps_line_text_take(&state->text, batch, lines, err);
     uint32_t events = batch->count - before;
     input->position += lines->taken;
+    input->cuts += state->text.cuts - cuts;
     if (events > 0)
         state->line_bytes = (3 * state->line_bytes + lines->taken / events) / 4;
     switch (result) {

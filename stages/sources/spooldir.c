@@ -37,6 +37,9 @@ struct reading {
     char *absolute; /* for the header; NULL: it is file->path */
 };
 
+/* Its own: events that end at deserializer.maxLineLength, where their line goes on. */
+enum { COUNTER_lines_cut = PS_COUNTER_extra };
+
 struct spooldir_state {
     struct ps_port *port;
     const struct ps_spool_plan *plan;
@@ -49,7 +52,7 @@ struct spooldir_state {
     /* A ring, by number: the oldest file, the one that is read, behind the last one opened. */
     struct reading files[PS_SPOOL_FILES_MAX];
     uint32_t oldest, current, opened;
-    bool fetching, marking, more, stopped, draining, starved, dirty, paused, mark_failed;
+    bool fetching, marking, more, stopped, draining, starved, dirty, paused, mark_failed, cut_is_noted;
     uint64_t next_list_ns, listed_ns, marked_ns;
     uint32_t marked_stream;
     uint64_t marked_position;
@@ -434,6 +437,23 @@ static void file_begin(struct spooldir_state *state, struct reading *reading)
     state->input.size = reading->file->size;
     plan->deserializer->deserializer->begin(plan->deserializer_plan, state->deserializer, &state->input);
     reading->begun = true;
+    state->cut_is_noted = false;
+}
+
+/* Flume cuts such lines without a word. */
+static void cuts_note(struct spooldir_state *state, const struct reading *reading, uint64_t position)
+{
+    if (state->input.cuts == 0)
+        return;
+    ps_count(state->port->counters, (enum ps_counter)COUNTER_lines_cut, state->input.cuts);
+    if (!state->cut_is_noted)
+        ps_log(PS_LOG_WARN, state->port->component,
+               "%s has a line behind byte %llu that is longer than deserializer.maxLineLength: it becomes "
+               "several "
+               "events (lines_cut counts them all; this is said once a file)",
+               reading->file->path, (unsigned long long)position);
+    state->cut_is_noted = true;
+    state->input.cuts = 0;
 }
 
 /* One piece of the current file. Returns PS_DONE when the caller may go on with this batch. */
@@ -456,6 +476,7 @@ static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *
     ps_count(state->port->counters, PS_COUNTER_EventReceivedCount, batch->count - before);
     ps_count(state->port->counters, PS_COUNTER_bytes, state->input.position - position);
     span_move(batch, reading, state->input.position);
+    cuts_note(state, reading, position);
     switch (result) {
     case PS_DESERIALIZED_SOME:
         return PS_DONE;
@@ -554,6 +575,8 @@ static const struct ps_source_ops source = {
     .drain = spooldir_drain,
 };
 
+static const char *const counters[] = {"lines_cut", NULL};
+
 const struct ps_stage_ops ps_source_spooldir = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "spooldir",
@@ -563,6 +586,7 @@ const struct ps_stage_ops ps_source_spooldir = {
     .options = ps_spool_options,
     .plan_size = sizeof(struct ps_spool_plan),
     .state_size = sizeof(struct spooldir_state),
+    .counters = counters,
     .exclusive = true,
     .check = ps_spool_check,
     .claims = ps_spool_claims,

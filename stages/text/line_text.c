@@ -53,6 +53,7 @@ void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const s
     text->order_known = !ps_charset_is_marked(text->in);
     text->little = false;
     text->part = 0;
+    text->cut_or_end = false;
 }
 
 void ps_line_text_fini(struct ps_line_text *text)
@@ -130,8 +131,15 @@ static bool is_ascii(const char *bytes, size_t length)
     return true;
 }
 
+/* An event ends at chars_max. `goes_on`: something of its line stands behind it. */
+static void note_cut(struct ps_line_text *text, bool goes_on)
+{
+    text->cuts += goes_on;
+    text->cut_or_end = !goes_on;
+}
+
 /* One byte is one char, and bodies are the file's bytes. */
-static enum ps_line_take take_bytes(const struct ps_line_text *text, struct ps_batch *batch,
+static enum ps_line_take take_bytes(struct ps_line_text *text, struct ps_batch *batch,
                                     struct ps_line_bytes *lines)
 {
     char *at = lines->bytes, *end = at + lines->length;
@@ -146,6 +154,8 @@ static enum ps_line_take take_bytes(const struct ps_line_text *text, struct ps_b
             return PS_LINE_TAKE_FULL;
         }
         at += length + (newline != NULL);
+        if (newline == NULL)
+            note_cut(text, at < end);
         if (lines->one)
             break;
     }
@@ -165,7 +175,7 @@ static enum ps_line_take bad(const struct ps_line_text *text, struct ps_err *err
 
 /* A line of UTF-8 of more than chars_max bytes, or with malformed ones. Moves *at behind the line or the part of it that is an
  * event. *partial: more bytes are needed. */
-static enum ps_line_take take_walked(const struct ps_line_text *text, struct ps_batch *batch,
+static enum ps_line_take take_walked(struct ps_line_text *text, struct ps_batch *batch,
                                      struct ps_line_bytes *lines, char **at, uint32_t length, bool newline,
                                      bool *partial, struct ps_err *err)
 {
@@ -192,13 +202,15 @@ static enum ps_line_take take_walked(const struct ps_line_text *text, struct ps_
         if (walk.repaired ? ps_batch_add(batch, body, walk.made) == NULL
                           : !add(batch, lines, body, walk.made))
             return PS_LINE_TAKE_FULL;
+        if (walk.cut)
+            note_cut(text, newline || *at + walk.used < lines->bytes + lines->length);
     }
     /* As in Flume, what is no character yet at the end of the file is nothing. */
     *at += walk.incomplete ? length : walk.used + (newline && !walk.cut);
     return PS_LINE_TAKE_ALL;
 }
 
-static enum ps_line_take take_utf8(const struct ps_line_text *text, struct ps_batch *batch,
+static enum ps_line_take take_utf8(struct ps_line_text *text, struct ps_batch *batch,
                                    struct ps_line_bytes *lines, struct ps_err *err)
 {
     char *at = lines->bytes, *end = at + lines->length;
@@ -309,6 +321,8 @@ static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool ne
             if (!part_add(text, batch, at, walk.used))
                 return false;
             text->part = number + 1;
+            if (walk.cut)
+                note_cut(text, newline || at + walk.used < end);
         }
         at += walk.used;
         if (!walk.cut)
@@ -348,6 +362,8 @@ enum ps_line_take ps_line_text_take(struct ps_line_text *text, struct ps_batch *
                                     struct ps_line_bytes *lines, struct ps_err *err)
 {
     lines->taken = 0;
+    if (text->cut_or_end && lines->length > 0)
+        note_cut(text, true);
     bool same = text->in->kind == PS_CHARSET_LATIN1 && text->out->kind == PS_CHARSET_LATIN1;
     if (text->part == 0 && (same || (text->plain && is_ascii(lines->bytes, lines->length))))
         return take_bytes(text, batch, lines);

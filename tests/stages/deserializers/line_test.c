@@ -7,6 +7,7 @@
 
 static const char *text;
 static size_t text_length;
+static uint64_t cuts; /* of the last run */
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
 {
@@ -37,6 +38,7 @@ static enum ps_deserialized run(const char *const *keys, const char *charset_nam
     do
         result = ops->work(stage.plan, stage.state, &input, batch, &err);
     while (result == PS_DESERIALIZED_SOME);
+    cuts = input.cuts;
     char *at = out;
     for (uint32_t row = 0; row < batch->count; row++)
         at += sprintf(at, "[%.*s]", (int)batch->events[row].body_length, batch->events[row].body);
@@ -107,6 +109,15 @@ static const struct row rows[] = {
     {"2048", "Shift_JIS", "UTF-8", PS_DECODE_FAIL, TEXT("\x93\xFA\x96\x7B\nx\n"), "[日本][x]"},
 };
 
+/* The rows have no bracket in their texts. */
+static uint64_t count_events(const char *out)
+{
+    uint64_t count = 0;
+    for (; (out = strchr(out, '[')) != NULL; out++)
+        count++;
+    return count;
+}
+
 static void test_rows(void **state)
 {
     (void)state;
@@ -119,6 +130,14 @@ static void test_rows(void **state)
         if (row->events == NULL ? result != PS_DESERIALIZED_FAILED
                                 : result != PS_DESERIALIZED_ALL || strcmp(out, row->events) != 0)
             fail_msg("row %zu: %d %s", i, (int)result, out);
+        if (row->events == NULL)
+            continue;
+        uint64_t cut = cuts, events = count_events(out);
+        run(PS_KEYS("maxLineLength", "2048", "outputCharset", row->out_charset), row->in, row->policy,
+            row->bytes, row->length, out);
+        assert_int_equal(cuts, 0);
+        if (cut != events - count_events(out)) /* each makes an event more */
+            fail_msg("row %zu: %llu lines are cut", i, (unsigned long long)cut);
     }
 }
 

@@ -501,6 +501,21 @@ static void test_old_line_length(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* Lines that are split are counted; a line of exactly the length is followed by an empty event, except at the end of the file. */
+static void test_cut_lines_are_counted(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    put("a", "abcdef\nabc\nabcd\nabcdefghi\n", 1000);
+    put("b", "ab\nabcd", 2000);
+    START(&stage, "deserializer.maxLineLength", "4");
+    read_events(&stage, 10);
+    assert_string_equal(bodies(&stage), "abcd ef abc abcd  abcd efgh i ab abcd ");
+    assert_string_equal(ps_source_spooldir.counters[0], "lines_cut");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra), 4);
+    ps_test_stage_fini(&stage);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -521,6 +536,7 @@ int main(void)
         TEST(test_claims),
         TEST(test_keys),
         TEST(test_old_line_length),
+        TEST(test_cut_lines_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
