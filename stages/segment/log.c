@@ -309,8 +309,8 @@ static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, str
     struct ps_frame end = {.kind = PS_FRAME_END, .number = log->next - 1};
     if (put_frame(log, &end, "", err) != PS_OK || sync_last(log, err) != PS_OK)
         return PS_FAIL;
-    bool may_grow = log->segment_bytes <= log->options.segment_bytes / 2;
-    log->segment_bytes = may_grow ? 2 * log->segment_bytes : log->options.segment_bytes;
+    bool may_grow = log->segment_bytes <= log->options.segment_bytes / PS_SEGMENT_GROWTH;
+    log->segment_bytes = may_grow ? PS_SEGMENT_GROWTH * log->segment_bytes : log->options.segment_bytes;
     return segment_create(log, span, err);
 }
 

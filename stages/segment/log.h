@@ -20,12 +20,15 @@
 struct ps_segment_log;
 struct ps_chunks;
 
+/* A new file costs three syncs: a log that is filled fast has its longest files soon. */
+#define PS_SEGMENT_GROWTH 8U
+
 struct ps_segment_options {
     struct ps_texts directories; /* of the segments, at least one; they exist */
     const char *state_directory; /* of the file with the state */
     uint64_t segment_bytes;      /* size of a segment file; a longer frame gets a longer one */
-    /* Size of the first one that is made; each that becomes full is followed by one of twice its size, up to segment_bytes. 0:
-     * segment_bytes. */
+    /* Size of the first one that is made; each that becomes full is followed by one that is PS_SEGMENT_GROWTH times as long, up to
+     * segment_bytes. 0: segment_bytes. */
     uint64_t first_segment_bytes;
     const struct ps_segment_files *files; /* &ps_segment_disk, or a test's */
     /* Keys of segments that are encrypted; NULL: none. They live as long as the log. */
