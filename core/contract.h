@@ -9,7 +9,7 @@
 
 #include "core/base.h"
 
-#define PS_CONTRACT_VERSION 3U
+#define PS_CONTRACT_VERSION 4U
 struct ps_contract {
     uint32_t version;
     uint32_t bytes;      /* of struct ps_stage_ops */

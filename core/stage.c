@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/quantity.h"
+
 static uint64_t letter_put(struct ps_port *port, const struct ps_letter *letter)
 {
     uint64_t number = ps_letterbox_put(port->letterbox, letter);
@@ -26,6 +28,14 @@ uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_
     const struct ps_letter letter = {
         .component = port->component, .reason = *reason, .bytes = bytes, .length = length};
     return port->letterbox != NULL ? letter_put(port, &letter) : 0;
+}
+
+void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns)
+{
+    if (!port->hands_over)
+        ps_log(PS_LOG_WARN, port->component, "%s; tries again in %s", reason->text,
+               ps_quantity_print_ns(rest_ns).text);
+    ps_port_troubled(port, reason);
 }
 
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)

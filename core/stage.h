@@ -200,6 +200,7 @@ struct ps_port {
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
+    bool hands_over; /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
 };
 
 /* The open stage cannot go on, and only opening it again can help (a client library reported a fatal error).
@@ -486,6 +487,10 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
     if (port->troubled != NULL)
         port->troubled(port, reason);
 }
+
+/* The same by a sink that tries again after `rest_ns`. Logs the reason and that time; not where others of its group get what it
+ * holds, because the group logs the reason, and when it is tried again. */
+void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
 
 /* The sink has settled a lease that it took (PS_TAKEN): sends it home and counts it as delivered. Call it for
  * the leases in the order taken; a lease whose batch has `any_order` may come before older ones. */

@@ -154,8 +154,8 @@ static size_t on_data(char *data, size_t size, size_t count, void *argument)
     return size * count;
 }
 
-/* Returns the lines of /readyz, "" when the agent is ready, NULL when it does not say. */
-static const char *ready_get(struct ps_arena *arena, const char *url)
+/* Returns the lines of /readyz, which has some also when the agent is ready; NULL when it does not say. */
+static const char *ready_get(struct ps_arena *arena, const char *url, bool *ready)
 {
     struct ps_page page = {0};
     const char *lines = NULL, *scheme = strstr(url, "://");
@@ -172,9 +172,10 @@ static const char *ready_get(struct ps_arena *arena, const char *url)
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page);
     if (curl_easy_perform(curl) == CURLE_OK)
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200)
+    *ready = status == 200;
+    if (*ready && page.length == 3 && memcmp(page.text, "ok\n", 3) == 0)
         lines = "";
-    else if (status == 503)
+    else if (*ready || status == 503)
         lines = ps_arena_copy(arena, page.length > 0 ? page.text : "", page.length);
     curl_easy_cleanup(curl);
     ps_page_fini(&page);
@@ -207,7 +208,7 @@ static char *screen_make(const struct top *top)
     struct tm broken_down;
     strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &broken_down));
     ps_top_view(&view, arena, top->has_before ? &top->before : NULL, &top->now);
-    view.not_ready = ready_get(arena, top->url);
+    view.not_ready = ready_get(arena, top->url, &view.ready);
     FILE *memory = ps_must_open_text(&screen, &bytes, "a screen");
     ps_top_draw(memory, &view, top->url, clock, top->colour);
     fclose(memory);

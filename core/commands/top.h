@@ -48,7 +48,8 @@ struct top_view {
     struct top_sink *sinks;
     struct top_link *links;
     size_t source_count, channel_count, sink_count, link_count;
-    const char *not_ready; /* the lines of /readyz; "": ready; NULL: unknown */
+    const char *not_ready; /* the lines of /readyz but `ok`: what is wrong; NULL: unknown */
+    bool ready;
 };
 
 /* Computes the view of `now`; rates are from `before`, or 0 without it, or when the agent was started in between. All

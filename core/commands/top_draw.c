@@ -98,7 +98,7 @@ static void head_draw(const struct draw *draw, const struct top_view *view, cons
     ps_printable_write(draw->to, view->agent, strlen(view->agent));
     fprintf(draw->to, "  %s  %s  up %s  %s\n", address, view->version,
             ps_quantity_print_s(floor(view->uptime_s)).text, clock);
-    bool ready = view->not_ready != NULL && view->not_ready[0] == '\0';
+    bool ready = view->not_ready != NULL && view->ready;
     painted(draw, ready ? GOOD : BAD, "%s",
             ready                     ? "ready"
             : view->not_ready != NULL ? "NOT READY"

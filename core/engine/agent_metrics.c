@@ -41,6 +41,14 @@ static void sum_look(struct sum *sum, const struct ps_runner *runner, unsigned w
     }
 }
 
+static void sum_error(struct sum *sum, struct ps_runner *runner)
+{
+    pthread_mutex_lock(&runner->lock);
+    memcpy(sum->error, runner->error, sizeof sum->error);
+    pthread_mutex_unlock(&runner->lock);
+    sum->component.error = sum->error[0] != '\0' ? sum->error : NULL;
+}
+
 static void sum_runner(struct sum *sum, struct ps_runner *runner)
 {
     enum ps_runner_state status = ps_runner_state(runner);
@@ -57,10 +65,7 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
     sum->component.state = status == PS_RUNNER_OPEN ? PS_METRICS_HALTED
                            : closed                 ? PS_METRICS_CLOSED
                                                     : PS_METRICS_OPENING;
-    pthread_mutex_lock(&runner->lock);
-    memcpy(sum->error, runner->error, sizeof sum->error);
-    pthread_mutex_unlock(&runner->lock);
-    sum->component.error = sum->error[0] != '\0' ? sum->error : NULL;
+    sum_error(sum, runner);
 }
 
 static void sum_source(void *argument, struct ps_source_runner *runner)
@@ -274,6 +279,13 @@ static void sum_member(struct sum *sum, const struct ps_sink_runner *runner, uin
     sum->component.penalty_ns = until_ns > mono_ns ? until_ns - mono_ns : 0;
 }
 
+static void sum_trouble(struct sum *sum, struct ps_sink_runner *runner)
+{
+    sum->component.trouble_count = __atomic_load_n(&runner->trouble_count, __ATOMIC_RELAXED);
+    if (sum->component.trouble_count > 0 && sum->component.error == NULL)
+        sum_error(sum, &runner->base);
+}
+
 static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics_visitor *visitor)
 {
     struct sum sum;
@@ -283,6 +295,7 @@ static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics
         sum_member(&sum, runner, ps_clock_now().mono_ns);
     if (runner != NULL) {
         sum_runner(&sum, &runner->base);
+        sum_trouble(&sum, runner);
         sum.component.stalled_ns = ps_sink_runner_stalled_ns(runner, ps_clock_now().mono_ns);
         ps_histogram_add(&sum.latency, runner->latency);
         sum.component.latency_ns = &sum.latency;

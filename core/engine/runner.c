@@ -57,7 +57,7 @@ void ps_runner_fini(struct ps_runner *runner)
     pthread_mutex_destroy(&runner->lock);
 }
 
-static void runner_set_error(struct ps_runner *runner, const char *text)
+void ps_runner_set_error(struct ps_runner *runner, const char *text)
 {
     pthread_mutex_lock(&runner->lock);
     snprintf(runner->error, sizeof runner->error, "%.*s", (int)sizeof runner->error - 1, text);
@@ -109,9 +109,10 @@ static void runner_note_failure(struct ps_runner *runner, const char *component,
     const char *text = ps_err_join(&joined);
     bool own = strcmp(component, runner->spec->component) == 0;
     ps_err_set(&reason, "%s%s%s", own ? "" : component, own ? "" : ": ", text);
-    runner_set_error(runner, reason.text);
+    ps_runner_set_error(runner, reason.text);
     ps_count(runner->counters, PS_COUNTER_failures, 1);
-    ps_log(PS_LOG_ERROR, component, "%s; retrying every 3 s", text);
+    if (!runner->port.hands_over) /* the group logs it, with the time at which it is opened again */
+        ps_log(PS_LOG_ERROR, component, "%s; retrying every 3 s", text);
 }
 
 static void runner_rest(struct ps_runner *runner, const struct ps_now *now)
@@ -139,7 +140,7 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
 
 static void runner_halted(struct ps_port *port, const char *reason)
 {
-    runner_set_error(port->runner, reason);
+    ps_runner_set_error(port->runner, reason);
     __atomic_store_n(&port->runner->halted, true, __ATOMIC_RELAXED);
 }
 
@@ -201,7 +202,7 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
         return false;
     __atomic_store_n(&runner->halted, false, __ATOMIC_RELAXED);
     if (runner_open_stage(runner, &err) == PS_OK) {
-        runner_set_error(runner, "");
+        ps_runner_set_error(runner, "");
         __atomic_store_n(&runner->start_ms, now->wall_ms, __ATOMIC_RELAXED);
         __atomic_store_n(&runner->stop_ms, 0, __ATOMIC_RELAXED);
         runner_set_status(runner, PS_RUNNER_OPEN);

@@ -47,7 +47,7 @@ struct ps_runner {
     bool watched;         /* its epoll wakes the worker */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
-    char error[256];      /* why it failed or halted, until it is open again */
+    char error[256];      /* why it failed or halted, until it is open again; why a sink has trouble */
     struct ps_runner_look look;
     struct ps_tap *tap;
     /* Of its dead letters: the plan's agent and directory; NULL: it has none, or they go to a channel. */
@@ -139,6 +139,8 @@ struct ps_sink_runner {
     uint64_t progress_ns;
     /* The agent stops: since when nothing is lost if the sink delivers nothing more; 0: something would be. */
     uint64_t free_since_ns;
+    uint32_t
+        trouble_count; /* failures in a row of the open sink, since it delivered something; any thread reads it */
     uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
     /* In a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
@@ -191,6 +193,7 @@ static inline bool ps_runner_has_stage(const struct ps_runner *runner)
     return runner->status == PS_RUNNER_OPEN || runner->status == PS_RUNNER_ENDING;
 }
 
+void ps_runner_set_error(struct ps_runner *runner, const char *text);
 /* Publish what the dump shows; at the end of each turn. */
 void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look);
 void ps_source_runner_note(struct ps_source_runner *runner);

@@ -185,13 +185,16 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
         ps_sink_group_closed(runner, now);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
+    const char *reason =
+        is_dead(runner) ? runner->base.error : ""; /* none of a rollback: the sink has logged it */
     if (left_ms > 0)
         ps_log(before == 0 ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component,
-               "%s failed, %u in a row: it is left out for %s", runner->base.spec->component,
+               "%s failed, %u in a row: it is left out for %s%s%s", runner->base.spec->component,
                ps_processor_failures(group->processor, member),
-               ps_quantity_print_ns(left_ms * PS_NS_PER_MS).text);
+               ps_quantity_print_ns(left_ms * PS_NS_PER_MS).text, reason[0] != '\0' ? ": " : "", reason);
     else
-        ps_log(PS_LOG_DEBUG, group->spec->component, "%s failed", runner->base.spec->component);
+        ps_log(reason[0] != '\0' ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component, "%s failed%s%s",
+               runner->base.spec->component, reason[0] != '\0' ? ": " : "", reason);
 }
 
 void ps_sink_group_closed(struct ps_sink_runner *runner, const struct ps_now *now)

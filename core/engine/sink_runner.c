@@ -45,6 +45,8 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
     ps_count(runner->base.counters, PS_COUNTER_bytes, done->bytes);
     ps_count(runner->base.counters, PS_COUNTER_batches, 1);
     sink_progress(runner, now);
+    if (PS_UNLIKELY(runner->trouble_count > 0))
+        __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     if (runner->group != NULL)
         ps_sink_group_delivered(runner, now);
     channel_of(runner)->done(runner->channel->spec->stage.plan, runner->consumer, lease, &runner->base.port);
@@ -59,12 +61,20 @@ static void sink_port_done(struct ps_port *port, struct ps_lease **lease)
     sink_finish(runner, lease);
 }
 
+static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
+{
+    ps_runner_set_error(&runner->base, reason);
+    __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
+}
+
 /* Without another sink that could have what it holds it goes on trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
     if (runner->group != NULL && ps_sink_group_has_others(runner))
         ps_port_failed(port, reason);
+    else
+        sink_note_trouble(runner, reason->text);
 }
 
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink)
@@ -79,6 +89,7 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     ps_sink_runner_set_retries(runner, &runner->spec->common);
     if (runner->spec->group != NULL && runner->spec->group->settings.count > 1)
         runner->base.port.retry_max = 0; /* the others get it */
+    runner->base.port.hands_over = runner->spec->group != NULL && runner->spec->group->settings.count > 1;
     ps_runner_set_letters(&runner->base, plan, sink_plan->spec->common.deadletter, &sink_plan->letters);
     runner->base.port.troubled = sink_port_troubled;
     runner->channel = &plan->channels[sink_plan->spec->channel];
@@ -121,6 +132,7 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     uint64_t rest_ns = ps_port_rest_ns(&runner->base.port, ++runner->failures);
     if (ps_sink_runner_gives_up(runner))
         return;
+    sink_note_trouble(runner, "it gives its batches back; the log has its reason");
     runner->backoff_until_ns = now->mono_ns + rest_ns;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
            "gives %s events back to %s and rests %s: failure %u in a row",
@@ -248,6 +260,7 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     runner->inflight = runner->inflight_bytes = 0;
     runner->failures = 0;
     runner->backoff_until_ns = 0;
+    __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     ps_runner_end(&runner->base, now);
     if (runner->group != NULL)
         ps_sink_group_closed(runner, now);

@@ -26,10 +26,19 @@ static bool component_is_stalled(const struct ps_metrics *metrics,
     return limit_ns > 0 && component->stalled_ns >= limit_ns;
 }
 
+/* One failure is ordinary: a server restarts, a connection ends. */
+#define TROUBLES_MAX 2U
+
+static bool component_is_failing(const struct ps_metrics_component *component)
+{
+    return component->trouble_count > TROUBLES_MAX;
+}
+
 bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
                                 const struct ps_metrics_component *component)
 {
-    return component->state == PS_METRICS_OPEN && !component_is_stalled(metrics, component);
+    return component->state == PS_METRICS_OPEN && !component_is_failing(component) &&
+           !component_is_stalled(metrics, component);
 }
 
 static const char *what_it_is(enum ps_metrics_state state)
@@ -42,7 +51,10 @@ static const char *what_it_is(enum ps_metrics_state state)
 static void component_problem(const struct ps_metrics_component *component, struct ps_page *page)
 {
     ps_page_format(page, "%s %s ", ps_metrics_kind(component->kind), component->name);
-    if (component->state == PS_METRICS_OPEN)
+    if (component->state == PS_METRICS_OPEN && component_is_failing(component))
+        ps_page_format(page, "has failed %u times in a row: %s", component->trouble_count,
+                       component->error != NULL ? component->error : "no reason is known");
+    else if (component->state == PS_METRICS_OPEN)
         ps_page_format(page, "has delivered nothing for %s, and has events",
                        ps_quantity_print_ns(component->stalled_ns).text);
     else

@@ -107,9 +107,7 @@ static void rest(struct ps_irc_session *session)
     struct ps_err err = {.length = 0};
     session->rest_ns = session->now_ns + ps_port_rest_ns(session->port, ++session->failures);
     ps_err_set(&err, "%s:%u: %s", session->plan->host, session->plan->port, session->reason);
-    ps_log(PS_LOG_WARN, session->port->component, "%s; tries again in %s", err.text,
-           ps_quantity_print_ns(session->rest_ns - session->now_ns).text);
-    ps_port_troubled(session->port, &err);
+    ps_port_tries_again(session->port, &err, session->rest_ns - session->now_ns);
 }
 
 /* A server that throws its client out for what it has said may take less at a time: it would never confirm a whole window. */

@@ -73,11 +73,9 @@ static void rest(struct ps_rpc_delivery *delivery, const char *reason, bool trie
     struct ps_err err = {.length = 0};
     delivery->rest_ns = delivery->now_ns + ps_port_rest_ns(delivery->port, ++delivery->failures);
     ps_err_set(&err, "%s:%u: %s", delivery->plan->host, delivery->plan->port, reason);
-    ps_log(PS_LOG_WARN, delivery->port->component, "%s; tries again in %s", err.text,
-           ps_quantity_print_ns(delivery->rest_ns - delivery->now_ns).text);
     if (tried)
         count_attempt(delivery, err.text);
-    ps_port_troubled(delivery->port, &err);
+    ps_port_tries_again(delivery->port, &err, delivery->rest_ns - delivery->now_ns);
 }
 
 static uint64_t count_under_way(const struct ps_rpc_delivery *delivery)

@@ -10,7 +10,8 @@ static char *line_of(const char *name)
     char *screen = NULL;
     size_t length;
     struct top_sink sink = {.name = name, .type = "null", .up = true};
-    struct top_view view = {.agent = "a1", .version = "1", .sinks = &sink, .sink_count = 1, .not_ready = ""};
+    struct top_view view = {
+        .agent = "a1", .version = "1", .sinks = &sink, .sink_count = 1, .not_ready = "", .ready = true};
     FILE *memory = open_memstream(&screen, &length);
     assert_non_null(memory);
     ps_top_draw(memory, &view, "http://h:1", "10:00:00", false);
