@@ -76,6 +76,8 @@ static const char explain_usage[] =
     "\n"
     "      --header NAME=VALUE    give the event a header; as often as needed\n"
     "      --all                  also rules that do not match, though a part of their condition does\n"
+    "      --why RULE             this rule alone, whether it matches or not: each part of its condition, and which\n"
+    "                             rule was before it\n"
     "      --json                 one JSON object a line\n"
     "      --cache DIRECTORY      keep the compiled set there\n"
     "      --compile-memory BYTES limit of the compiler (default 2G)\n"

@@ -19,6 +19,7 @@ struct ps_rules_command {
     bool interceptor;               /* -n -f: the file belongs to an interceptor */
     struct ps_texts channels;
     const char *cache;           /* directory; NULL: none */
+    const char *why;             /* --why: a rule of which explain says more */
     const char *agent, *source;  /* -n, --source */
     struct ps_texts agent_files; /* -f */
     struct ps_pairs headers;     /* --header k=v */

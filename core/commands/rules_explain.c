@@ -3,6 +3,7 @@
  * any change, as the rules see it. Thread: main. */
 #include "conf/report.h"
 #include "core/commands/rules.h"
+#include "core/nearest.h"
 #include "core/printable.h"
 
 #include <stdlib.h>
@@ -205,10 +206,40 @@ static bool has_acted(const struct explain *explain, uint32_t number)
     return false;
 }
 
+/* Of --why: the rule alone, part by part, and what became of it. */
+static void print_why(const struct explain *explain)
+{
+    const struct ps_rules *rules = explain->bed.rules;
+    uint32_t number = 0;
+    while (strcmp(rules->rules[number].name, explain->command->why) != 0) /* why_is_known */
+        number++;
+    if (has_acted(explain, number)) {
+        print_rule(explain, number, "acts", true);
+    } else if (!explain->holds[number]) {
+        print_rule(explain, number, "does not match", false);
+    } else if (explain->acted_count > 0) {
+        const struct ps_rule *last = &rules->rules[explain->acted[explain->acted_count - 1]];
+        const char *what = ps_arena_format(
+            explain->arena, "matches, but rule %s (%s) ended it before: %s", last->name,
+            ps_rules_place(explain->arena, last->place),
+            rules->mode == PS_RULES_FIRST
+                ? "mode is first; `continue` in that rule, or a higher priority of this one, lets it act"
+                : "it has `stop` or drops the event");
+        print_rule(explain, number, what, false);
+    } else {
+        print_rule(explain, number, "matches, and does nothing", true);
+    }
+}
+
 static void print_event(const struct explain *explain, const struct ps_batch *batch)
 {
     const struct ps_rules *rules = explain->bed.rules;
     size_t matching = 0;
+    if (explain->command->why != NULL) {
+        print_why(explain);
+        print_outcome(explain, batch);
+        return;
+    }
     for (size_t i = 0; i < explain->acted_count; i++)
         print_rule(explain, explain->acted[i], "acts", true);
     for (uint32_t i = 0; i < rules->rule_count; i++) {
@@ -219,7 +250,9 @@ static void print_event(const struct explain *explain, const struct ps_batch *ba
             print_rule(explain, i, "does not match", false);
     }
     if (matching == 0)
-        printf("no rule matches%s\n", explain->command->all ? "" : "; --all shows those that nearly do");
+        printf("no rule matches%s\n",
+               explain->command->all ? "; --why RULE shows one part by part"
+                                     : "; --all shows those that nearly do, --why RULE one part by part");
     print_outcome(explain, batch);
 }
 
@@ -256,7 +289,9 @@ static json_t *rules_json(const struct explain *explain)
     json_t *list = json_array();
     for (uint32_t i = 0; i < explain->bed.rules->rule_count; i++) {
         const struct ps_rule *rule = &explain->bed.rules->rules[i];
-        if (!explain->holds[i] && !(explain->command->all && nearly_holds(explain, rule->when)))
+        const char *why = explain->command->why;
+        if (why != NULL ? strcmp(why, rule->name) != 0
+                        : !explain->holds[i] && !(explain->command->all && nearly_holds(explain, rule->when)))
             continue;
         json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:b, s:b, s:o}", "rule", rule->name, "file",
                                               rule->place.file, "line", rule->place.line, "matches",
@@ -351,6 +386,30 @@ static void headers_take(struct explain *explain)
             pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
 }
 
+/* Whether there is the rule of --why; prints the reason if not. */
+static bool why_is_known(const struct ps_rules *rules, const char *why)
+{
+    struct ps_nearest nearest;
+    if (why == NULL)
+        return true;
+    ps_nearest_init(&nearest, why);
+    for (size_t i = 0; i < rules->rule_count; i++) {
+        if (strcmp(rules->rules[i].name, why) == 0)
+            return true;
+        ps_nearest_offer(&nearest, rules->rules[i].name);
+    }
+    for (size_t i = 0; i < rules->disabled_count; i++)
+        if (strcmp(rules->disabled[i].name, why) == 0) {
+            fprintf(stderr, "penstock rules explain: rule %s is disabled, at %s:%d\n", why,
+                    rules->disabled[i].place.file, rules->disabled[i].place.line);
+            return false;
+        }
+    fprintf(stderr, "penstock rules explain: there is no rule %s%s%s%s\n", why,
+            nearest.word != NULL ? "; did you mean " : "", nearest.word != NULL ? nearest.word : "",
+            nearest.word != NULL ? "?" : "");
+    return false;
+}
+
 int ps_main_rules_explain(struct ps_rules_command *command)
 {
     bool colour = !command->json && ps_report_colour(stdout);
@@ -364,6 +423,7 @@ int ps_main_rules_explain(struct ps_rules_command *command)
         return 2;
     }
     bool good = ps_rules_bed_open(&explain.bed, command, command->files.items[0]) == PS_OK;
+    good = good && why_is_known(explain.bed.rules, command->why);
     if (good) {
         const struct ps_rules *rules = explain.bed.rules;
         explain.regex = ps_regex_scratch_create();

@@ -32,6 +32,7 @@ static const struct option {
     {"--compile-time", NULL, SECONDS_MS, offsetof(struct ps_rules_command, compile_time_ms), NULL, 1, 1e6},
     {"--coverage-min", NULL, NUMBER, offsetof(struct ps_rules_command, coverage_min), "test", 0, 100},
     {"--all", "-a", FLAG, offsetof(struct ps_rules_command, all), "explain", 0, 0},
+    {"--why", NULL, TEXT, offsetof(struct ps_rules_command, why), "explain", 0, 0},
     {"--header", NULL, HEADER, offsetof(struct ps_rules_command, headers), "explain bench", 0, 0},
     {"--sample", NULL, TEXT, offsetof(struct ps_rules_command, sample), "bench", 0, 0},
     {"--seconds", NULL, NUMBER, offsetof(struct ps_rules_command, seconds), "bench", 0.1, 3600},

@@ -156,8 +156,113 @@ static void unreachable_check(struct rules_loader *loader)
     }
 }
 
+/* ---- headers that one rule sets and a later one looks at ---- */
+
+/* Calls `take` for the header of each part of the condition, until it returns false. */
+static bool each_header(const struct ps_rules *rules, const struct ps_condition *condition,
+                        bool (*take)(void *argument, const char *header, struct ps_rules_place place),
+                        void *argument)
+{
+    const char *header = condition->kind == PS_CONDITION_MATCH
+                             ? rules->patterns[condition->pattern].subject.header
+                             : condition->subject.header;
+    return (header == NULL || take(argument, header, condition->place)) &&
+           (condition->left == NULL || each_header(rules, condition->left, take, argument)) &&
+           (condition->right == NULL || each_header(rules, condition->right, take, argument));
+}
+
+static bool is_other(void *argument, const char *header, struct ps_rules_place place)
+{
+    (void)place;
+    return strcmp(argument, header) != 0;
+}
+
+struct header_check {
+    struct rules_loader *loader;
+    struct rules_names setters, reported; /* by header: the number of the rule that sets it */
+    uint32_t rule;
+};
+
+/* A rule that looks at the header itself rewrites it: whoever looks at it, too, means the one that came. */
+static void note_setter(struct header_check *check, const char *header)
+{
+    const struct ps_rules *rules = &check->loader->owned->rules;
+    char *copy = ps_arena_text(check->loader->arena, header);
+    if (each_header(rules, rules->rules[check->rule].when, is_other, copy) &&
+        ps_rules_names_find(&check->setters, copy, strlen(copy)) == RULES_NAME_NONE)
+        ps_rules_names_add(&check->setters, check->loader->arena, copy, strlen(copy), check->rule);
+}
+
+static void note_groups(struct header_check *check, const struct ps_regex *regex, const char *prefix)
+{
+    for (unsigned group = 1; group <= ps_regex_group_count(regex); group++) {
+        const char *name = ps_regex_group_name(regex, group);
+        if (name != NULL)
+            note_setter(check, ps_arena_format(check->loader->arena, "%s%s", prefix, name));
+    }
+}
+
+static void note_matches(struct header_check *check, const struct ps_condition *condition, bool negated)
+{
+    const struct ps_rules *rules = &check->loader->owned->rules;
+    if (condition->kind == PS_CONDITION_MATCH && !negated)
+        note_groups(check, rules->patterns[condition->pattern].regex, rules->rules[check->rule].prefix);
+    if (condition->left != NULL)
+        note_matches(check, condition->left, negated != (condition->kind == PS_CONDITION_NOT));
+    if (condition->right != NULL)
+        note_matches(check, condition->right, negated);
+}
+
+static void note_setters(struct header_check *check)
+{
+    const struct ps_rule *rule = &check->loader->owned->rules.rules[check->rule];
+    note_matches(check, rule->when, false);
+    for (size_t i = 0; i < rule->action_count; i++) {
+        const struct ps_action *action = &rule->actions[i];
+        if (action->kind == PS_ACTION_COPY || (action->kind == PS_ACTION_SET && !action->unless_exists))
+            note_setter(check, action->header);
+        else if (action->kind == PS_ACTION_EXTRACT)
+            note_groups(check, action->regex, rule->prefix);
+    }
+}
+
+static bool look_at_header(void *argument, const char *header, struct ps_rules_place place)
+{
+    struct header_check *check = argument;
+    const struct ps_rule *rules = check->loader->owned->rules.rules;
+    uint32_t setter = ps_rules_names_find(&check->setters, header, strlen(header));
+    if (setter == RULES_NAME_NONE ||
+        ps_rules_names_find(&check->reported, header, strlen(header)) != RULES_NAME_NONE)
+        return true;
+    ps_rules_names_add(&check->reported, check->loader->arena, header, strlen(header), setter);
+    ps_rules_problem_add(check->loader->problems, PS_RULES_WARNING, place,
+                         ps_arena_format(check->loader->arena,
+                                         "repeat the condition of rule \"%s\", or use two sets of rules, one "
+                                         "after the other",
+                                         rules[setter].name),
+                         "rule \"%s\" (%s) sets header.%s, but every condition is about the event as it came",
+                         rules[setter].name, ps_rules_place_text(check->loader->arena, rules[setter].place),
+                         header);
+    return true;
+}
+
+/* Warns, once for each header, of a condition on one that an earlier rule sets for events which later rules see. */
+static void headers_check(struct rules_loader *loader)
+{
+    const struct ps_rules *rules = &loader->owned->rules;
+    struct header_check check = {.loader = loader};
+    for (; check.rule < rules->rule_count; check.rule++) {
+        const struct ps_rule *rule = &rules->rules[check.rule];
+        (void)each_header(rules, rule->when, look_at_header, &check);
+        if (rules->mode == PS_RULES_FIRST ? has_action(rule, PS_ACTION_CONTINUE)
+                                          : !has_action(rule, PS_ACTION_STOP))
+            note_setters(&check);
+    }
+}
+
 void ps_rules_check_all(struct rules_loader *loader)
 {
     expected_check(loader);
     unreachable_check(loader);
+    headers_check(loader);
 }

@@ -106,6 +106,7 @@ static void read_string(struct rules_lexer *lexer, struct rules_token *token)
     token->text = out;
     token->length = (uint32_t)used;
     if (at_line_end(lexer)) {
+        lexer->unclosed_line = lexer->line;
         bad(lexer, token, token->place, "close it with \" on the same line; a line end inside is written \\n",
             "this string is not closed");
         return;
@@ -285,6 +286,7 @@ void ps_rules_lexer_regex(struct rules_lexer *lexer, struct rules_token *token)
     token->text = out;
     token->length = (uint32_t)used;
     if (at_line_end(lexer)) {
+        lexer->unclosed_line = lexer->line;
         bad(lexer, token, token->place,
             ps_arena_format(lexer->problems->arena,
                             "close it with %c on the same line; a line end inside is written \\n",

@@ -296,11 +296,13 @@ bool ps_rules_block_has_more(struct rules_parser *parser, const char *kind, cons
     if (parser->token.kind != TOKEN_END && !at_file_word(parser))
         return true;
     struct ps_rules_place at = parser->token.place;
-    ps_rules_syntax_error(parser, at, "a } is missing",
-                          parser->token.kind == TOKEN_END
-                              ? "the file ends inside %s \"%s\", begun at line %d"
-                              : "%s \"%s\", begun at line %d, is not closed before this",
-                          kind, name, place.line);
+    if (parser->lexer.unclosed_line <
+        place.line) /* else the } may be in what is not closed, which was reported */
+        ps_rules_syntax_error(parser, at, "a } is missing",
+                              parser->token.kind == TOKEN_END
+                                  ? "the file ends inside %s \"%s\", begun at line %d"
+                                  : "%s \"%s\", begun at line %d, is not closed before this",
+                              kind, name, place.line);
     parser->panic = parser->lexer.quiet = false;
     return false;
 }

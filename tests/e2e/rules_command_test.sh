@@ -338,4 +338,67 @@ if found < 9:
     sys.exit(f"only {found} rules")
 END
 
+# ---- why a rule does not act; a header that another rule sets; one mistake is one error ----
+cat >why.rules <<'END'
+mode first
+default rest
+rule web { when body ~ /GET/ and header.host == "web1" continue set header.kind = "web" }
+rule errors { when body ~ / 5\d\d / and header.kind == "web" route errors }
+rule any { when body ~ /GET/ route b }
+rule late { when body ~ /GET/ and body ~ /503/ route c }
+rule off disabled { when true route c }
+END
+rules 0 check why.rules
+said 'why.rules:4:41: warning: rule "web" (why.rules:3) sets header.kind, but every condition is about the event as it came; repeat the condition of rule "web"'
+rules 0 explain why.rules 'GET / 503 ' --header host=web1 --why errors
+said 'rule errors (why.rules:4) does not match'
+said '        yes  body ~ / 5\d\d /'
+said '        no   header.kind == "web"   there is no such header'
+silent 'rule any'
+rules 0 explain why.rules 'GET / 503 ' --why late
+said 'rule late (why.rules:6) matches, but rule any (why.rules:5) ended it before: mode is first; `continue` in that rule, or a higher priority of this one'
+rules 0 explain why.rules 'GET / 503 ' --why any
+said 'rule any (why.rules:5) acts'
+rules 0 explain why.rules x --why any --json
+holds '[.rules[] | [.rule, .matches]] == [["any", false]]'
+rules 1 explain why.rules x --why off
+complained 'rule off is disabled, at why.rules:7'
+rules 1 explain why.rules x --why lat
+complained 'there is no rule lat; did you mean late?'
+# Whoever rewrites a header looks at it, too; a rule that no later one follows sets none for it.
+cat >fine.rules <<'END'
+mode first
+rule a { when header.x == "1" set header.x = "2" route b continue }
+rule b { when header.x == "3" set header.x = "4" route b }
+rule c { when body ~ /c/ set header.y = "1" route b }
+rule d { when header.y == "1" route b }
+rule e { when body ~ /e/ set header.z = "1" unless exists continue }
+rule f { when header.z == "1" route b }
+END
+rules 0 check fine.rules --strict
+mistakes=0
+while IFS= read -r mistake; do
+    printf '%s\n\nrule z { when body ~ /zz/ drop }\n' "$mistake" >one.rules
+    rules 1 check one.rules
+    [[ $(grep -c '^one.rules:[0-9]*:[0-9]*: error: ' out) == 1 ]] || fail "not one error for: $mistake"
+    mistakes=$((mistakes + 1))
+done <<'END'
+rule a { when body ~ /x/ rout b }
+rule a { when boddy ~ /x/ drop }
+rule a { when body ~ /x/ and drop }
+rule a { when body = /x/ drop }
+rule a  when body ~ /x/ drop }
+rule a { when body ~ /x drop }
+rule a { when body ~ m|x drop }
+rule { when body ~ /x/ drop }
+rule a { when body ~ /(/ drop }
+rule a { when (body ~ /x/ drop }
+rule a { when body ~ /x/ set header.x "y" drop }
+rule a { when body ~ /x/ set header.x = "y }
+rule a { when body ~ /x/ drop
+rule a priority x { when body ~ /x/ drop }
+test "t" { body "x }
+END
+((mistakes == 15)) || fail "$mistakes mistakes"
+
 echo ok
