@@ -5,8 +5,9 @@
 
 #include <sys/types.h>
 
-/* With mode 0750, less the umask. A directory that exists is left as it is. */
+/* With mode 0750, less the umask. A directory that exists is left as it is; the name of one that was made survives a
+ * power cut (fsync of the directory above it). */
 enum ps_status ps_make_directory(const char *path, struct ps_err *err);
 
-/* The same with another mode, for callers that need the reason: returns 0 or errno. */
+/* With another mode, and without a sync, for callers that need the reason: returns 0 or errno. */
 int ps_make_directories(const char *path, mode_t mode);
