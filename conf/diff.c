@@ -3,6 +3,7 @@
 
 #include "conf/types.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *ps_change_word(enum ps_change change)
@@ -25,6 +26,103 @@ static bool source_same(const struct ps_source_spec *a, const struct ps_source_s
         same = strcmp(a->interceptors[i].name, b->interceptors[i].name) == 0 &&
                stage_same(&a->interceptors[i], &b->interceptors[i]);
     return same;
+}
+
+/* ---- which keys changed ---- */
+
+#define NAMED_KEYS_MAX 6U
+
+struct names {
+    struct ps_arena *arena;
+    const char *text;
+    unsigned count;
+};
+
+static void add_name(struct names *names, const char *prefix, const char *key, size_t length)
+{
+    if (names->count++ < NAMED_KEYS_MAX)
+        names->text = ps_arena_format(names->arena, "%s%s%s%.*s", names->text,
+                                      *names->text != '\0' ? ", " : "", prefix, (int)length, key);
+}
+
+/* One line of a fingerprint (conf/spec.c): KEY=LENGTH:VALUE, or what is known of a file. */
+struct entry {
+    const char *key, *value;
+    size_t key_length, value_length;
+};
+
+static bool next_entry(const char **at, struct entry *entry)
+{
+    const char *line = *at, *end = line + strcspn(line, "\n"),
+               *equals = memchr(line, '=', (size_t)(end - line));
+    if (*line == '\0')
+        return false;
+    char *colon = NULL;
+    size_t length = equals != NULL ? strtoul(equals + 1, &colon, 10) : 0;
+    if (colon == NULL || *colon != ':' || length > strlen(colon + 1)) {
+        const char *gap = memchr(line, ':', (size_t)(end - line));
+        *entry = (struct entry){line, line, (size_t)((gap != NULL ? gap : end) - line), (size_t)(end - line)};
+        *at = end + (*end != '\0');
+        return true;
+    }
+    *entry = (struct entry){line, colon + 1, (size_t)(equals - line), length};
+    end = colon + 1 + length;
+    *at = end + (*end != '\0');
+    return true;
+}
+
+/* Adds the entries of `a` that `b` has not; with `values`, also those that have another value there. */
+static void add_missing(struct names *names, const char *prefix, const char *a, const char *b, bool values)
+{
+    struct entry entry, other;
+    while (next_entry(&a, &entry)) {
+        bool found = false;
+        for (const char *at = b; !found && next_entry(&at, &other);)
+            found = other.key_length == entry.key_length &&
+                    memcmp(other.key, entry.key, entry.key_length) == 0 &&
+                    (!values || (other.value_length == entry.value_length &&
+                                 memcmp(other.value, entry.value, entry.value_length) == 0));
+        if (!found)
+            add_name(names, prefix, entry.key, entry.key_length);
+    }
+}
+
+static const char *behind_type(const struct ps_stage_spec *stage)
+{
+    const char *end = stage->fingerprint != NULL ? strchr(stage->fingerprint, '\n') : NULL;
+    return end != NULL ? end + 1 : "";
+}
+
+static void name_keys(struct names *names, const char *prefix, const struct ps_stage_spec *a,
+                      const struct ps_stage_spec *b)
+{
+    if (stage_same(a, b))
+        return;
+    if (a->ops != b->ops)
+        add_name(names, prefix, "type", 4);
+    add_missing(names, prefix, behind_type(b), behind_type(a), true);
+    add_missing(names, prefix, behind_type(a), behind_type(b), false);
+}
+
+static void name_keys_of_chain(struct names *names, const struct ps_source_spec *a,
+                               const struct ps_source_spec *b)
+{
+    bool same = a->interceptor_count == b->interceptor_count;
+    name_keys(names, "selector.", &a->selector, &b->selector);
+    for (size_t i = 0; same && i < a->interceptor_count; i++)
+        same = strcmp(a->interceptors[i].name, b->interceptors[i].name) == 0;
+    if (!same)
+        add_name(names, "", "interceptors", strlen("interceptors"));
+    for (size_t i = 0; same && i < a->interceptor_count; i++)
+        name_keys(names, ps_arena_format(names->arena, "interceptors.%s.", a->interceptors[i].name),
+                  &a->interceptors[i], &b->interceptors[i]);
+}
+
+static const char *names_end(const struct names *names)
+{
+    if (names->count <= NAMED_KEYS_MAX)
+        return names->text;
+    return ps_arena_format(names->arena, "%s and %u more", names->text, names->count - NAMED_KEYS_MAX);
 }
 
 /* Returns a stage of one kind in a spec, by number. */
@@ -55,12 +153,12 @@ static size_t stage_number(const struct ps_agent_spec *spec, enum ps_kind kind, 
 
 static void row_add(struct ps_diff *diff, enum ps_kind kind, const char *name, enum ps_change change)
 {
-    diff->rows[diff->count++] = (struct ps_diff_row){kind, name, change};
+    diff->rows[diff->count++] = (struct ps_diff_row){kind, name, change, ""};
     diff->any |= change != PS_CHANGE_NONE;
 }
 
-static void diff_kind(struct ps_diff *diff, enum ps_kind kind, const struct ps_agent_spec *old,
-                      const struct ps_agent_spec *fresh)
+static void diff_kind(struct ps_diff *diff, struct ps_arena *arena, enum ps_kind kind,
+                      const struct ps_agent_spec *old, const struct ps_agent_spec *fresh)
 {
     for (size_t i = 0; i < stage_count(fresh, kind); i++) {
         const struct ps_stage_spec *stage = stage_at(fresh, kind, i);
@@ -69,6 +167,13 @@ static void diff_kind(struct ps_diff *diff, enum ps_kind kind, const struct ps_a
         bool same = there && (kind == PS_KIND_SOURCE ? source_same(&old->sources[before], &fresh->sources[i])
                                                      : stage_same(stage_at(old, kind, before), stage));
         row_add(diff, kind, stage->name, same ? PS_CHANGE_NONE : there ? PS_CHANGE_CHANGED : PS_CHANGE_ADDED);
+        if (same || !there)
+            continue;
+        struct names names = {.arena = arena, .text = ""};
+        name_keys(&names, "", stage_at(old, kind, before), stage);
+        if (kind == PS_KIND_SOURCE)
+            name_keys_of_chain(&names, &old->sources[before], &fresh->sources[i]);
+        diff->rows[diff->count - 1].keys = names_end(&names);
     }
 }
 
@@ -102,7 +207,7 @@ void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps
         room += stage_count(old, kinds[i]) + stage_count(fresh, kinds[i]);
     *diff = (struct ps_diff){.rows = ps_arena_alloc(arena, room * sizeof *diff->rows)};
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++)
-        diff_kind(diff, kinds[i], old, fresh);
+        diff_kind(diff, arena, kinds[i], old, fresh);
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++)
         diff_removed(diff, kinds[i], old, fresh);
     diff->options_changed = old == NULL || !options_same(&old->options, &fresh->options);
@@ -115,8 +220,9 @@ const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff)
     for (size_t i = 0; i < diff->count; i++) {
         const struct ps_diff_row *row = &diff->rows[i];
         if (row->change != PS_CHANGE_NONE)
-            text = ps_arena_format(arena, "%s%s%s %s %s", text, *text != '\0' ? ", " : "",
-                                   ps_kind_word(row->kind), row->name, ps_change_word(row->change));
+            text = ps_arena_format(arena, "%s%s%s %s %s%s%s%s", text, *text != '\0' ? ", " : "",
+                                   ps_kind_word(row->kind), row->name, ps_change_word(row->change),
+                                   *row->keys != '\0' ? " (" : "", row->keys, *row->keys != '\0' ? ")" : "");
     }
     if (diff->options_changed)
         text = ps_arena_format(arena, "%s%spenstock keys changed", text, *text != '\0' ? ", " : "");

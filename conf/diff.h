@@ -9,6 +9,7 @@ struct ps_diff_row {
     enum ps_kind kind; /* source, channel or sink; a source includes its selector and interceptors */
     const char *name;
     enum ps_change change;
+    const char *keys; /* CHANGED: which, for people: "port, interceptors.i1.regex"; "": none of its own */
 };
 
 struct ps_diff {
@@ -24,5 +25,5 @@ void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps
 
 const char *ps_change_word(enum ps_change change);
 
-/* Returns one line: "source r1 changed, sink k2 added" or "nothing changed". */
+/* Returns one line: "source r1 changed (port), sink k2 added" or "nothing changed". Values are never in it. */
 const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff);

@@ -125,10 +125,14 @@ static void a_reload_knows_what_changed(void **state)
         {"", NULL, NULL, "nothing changed"},
         {"# a comment\n", "a1.sinks.k1.type = null", "a1.sinks.k1.type = org.apache.flume.sink.NullSink",
          "nothing changed"},
-        {"a1.channels.c1.capacity = 300\n", NULL, NULL, "channel c1 changed"},
-        {"", "i1.value = v", "i1.value = w", "source r1 changed"},
-        {"a1.sources.r1.selector.optional = c1\n", NULL, NULL, "source r1 changed"},
-        {"", "a1.sinks.k1.type = null", "a1.sinks.k1.type = logger", "sink k1 changed"},
+        {"a1.channels.c1.capacity = 300\n", NULL, NULL, "channel c1 changed (capacity)"},
+        {"a1.channels.c1.k1 = 1\na1.channels.c1.k2 = 2\na1.channels.c1.k3 = 3\na1.channels.c1.k4 = "
+         "4\na1.channels.c1.k5 = "
+         "5\na1.channels.c1.k6 = 6\na1.channels.c1.k7 = a\\nk8=1:b\n",
+         NULL, NULL, "channel c1 changed (k1, k2, k3, k4, k5, k6 and 1 more)"},
+        {"", "i1.value = v", "i1.value = w", "source r1 changed (interceptors.i1.value)"},
+        {"a1.sources.r1.selector.optional = c1\n", NULL, NULL, "source r1 changed (selector.optional)"},
+        {"", "a1.sinks.k1.type = null", "a1.sinks.k1.type = logger", "sink k1 changed (type)"},
         {"", "a1.penstock.workers = 2", "a1.penstock.workers = 3", "penstock keys changed"},
         {"a1.sinks.k3.type = null\na1.sinks.k3.channel = c1\n", "k1 k2", "k2 k3 k1", "sink k3 added"},
         {"a1.sinks.k9.type = null\na1.sinks.k9.channel = c1\n", "k1 k2", "k9 k2",
