@@ -2,6 +2,9 @@
 
 #include "tests/support/support.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static void expect(const char *exception, const char *message, unsigned detail, enum ps_file_error error,
                    enum ps_hadoop_rpc_verdict verdict)
 {
@@ -41,6 +44,64 @@ static void test_judgements(void **state)
     expect("", "", 0, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
 }
 
+/* Each class that is known, and what a sink makes of it: whether it costs an attempt (FAIL), is asked again, or is for the other namenode. A name that is
+ * longer or shorter by a letter is another class. */
+static void test_each_class(void **state)
+{
+    static const struct {
+        const char *exception;
+        enum ps_file_error error;
+        enum ps_hadoop_rpc_verdict verdict;
+    } rows[] = {
+        {"StandbyException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER},
+        {"ObserverRetryOnActiveException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER},
+        {"RetriableException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT},
+        {"SafeModeException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT},
+        {"RetryStartFileException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT_SOON},
+        {"NotReplicatedYetException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT_SOON},
+        {"RecoveryInProgressException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL},
+        {"FileNotFoundException", PS_FILE_MISSING, PS_HADOOP_RPC_FAIL},
+        {"PathNotFoundException", PS_FILE_MISSING, PS_HADOOP_RPC_FAIL},
+        {"FileAlreadyExistsException", PS_FILE_EXISTS, PS_HADOOP_RPC_FAIL},
+        {"PathExistsException", PS_FILE_EXISTS, PS_HADOOP_RPC_FAIL},
+        {"AlreadyBeingCreatedException", PS_FILE_LEASE, PS_HADOOP_RPC_FAIL},
+        {"LeaseExpiredException", PS_FILE_LEASE, PS_HADOOP_RPC_FAIL},
+        {"AccessControlException", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL},
+        {"SnapshotAccessControlException", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL},
+        {"AuthorizationException", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL},
+        {"InvalidToken", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL},
+        {"SaslException", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL},
+        {"NSQuotaExceededException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"DSQuotaExceededException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"QuotaByStorageTypeExceededException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"QuotaExceededException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"ClusterStorageCapacityExceededException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"MaxDirectoryItemsExceededException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"DiskOutOfSpaceException", PS_FILE_NO_SPACE, PS_HADOOP_RPC_FAIL},
+        {"PathComponentTooLongException", PS_FILE_NAME, PS_HADOOP_RPC_FAIL},
+        {"InvalidPathException", PS_FILE_NAME, PS_HADOOP_RPC_FAIL},
+        {"RpcNoSuchMethodException", PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL},
+        {"RpcNoSuchProtocolException", PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL},
+        {"UnsupportedOperationException", PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL},
+        {"UnresolvedPathException", PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL},
+    };
+    char name[128];
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        const char *exception = rows[i].exception;
+        size_t length = strlen(exception);
+        snprintf(name, sizeof name, "org.apache.hadoop.Some$%s", exception);
+        expect(exception, "", 0, rows[i].error, rows[i].verdict);
+        expect(name, "", 0, rows[i].error, rows[i].verdict);
+        snprintf(name, sizeof name, "%s2", exception);
+        expect(name, "", 0, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
+        snprintf(name, sizeof name, "%.*s", (int)length - 1, exception);
+        expect(name, "", 0, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
+        snprintf(name, sizeof name, "My%s", exception);
+        expect(name, "", 0, PS_FILE_FAILED, PS_HADOOP_RPC_FAIL);
+    }
+}
+
 static void test_simple_class(void **state)
 {
     (void)state;
@@ -55,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judgements),
+        cmocka_unit_test(test_each_class),
         cmocka_unit_test(test_simple_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

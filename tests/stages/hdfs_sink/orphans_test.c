@@ -105,6 +105,33 @@ static void test_escapes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Files of another sink whose names begin or end alike, and what is no file in use. */
+static void test_names_that_look_alike(void **unused)
+{
+    static const char *const others[] = {
+        "fa." LEFT ".tmp", "f.a." LEFT ".tmp", "f-2." LEFT ".tmp", "af." LEFT ".tmp",
+        "F." LEFT ".tmp",  "f" LEFT ".tmp",    "f." LEFT ".tmp2",  "f." LEFT "x.tmp",
+        "f." LEFT ".",     "f.." LEFT ".tmp",  "f." LEFT ".a.tmp", "_f." LEFT ".tmp",
+        "f.tmp",           "f..tmp",           "f.-1.tmp",
+    };
+    struct ps_test_stage stage;
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++)
+        leave(others[i]);
+    make("f.1.tmp");
+    leave("f." LEFT ".tmp");
+    start(&stage, "", "f", "recover");
+    pass(&stage, 1);
+    assert_true(is_there("f." LEFT));
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        if (!is_there(others[i]))
+            fail_msg("%s was taken", others[i]);
+    }
+    assert_true(is_there("f.1.tmp"));
+    assert_int_equal(ps_test_stage_counter(&stage, ORPHANS), 1);
+    ps_test_stage_fini(&stage);
+}
+
 /* Another agent writes it. */
 static void test_locked(void **unused)
 {
@@ -230,15 +257,11 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_without_an_event),
-        IN_FOLDER(test_reported),
-        IN_FOLDER(test_escapes),
-        IN_FOLDER(test_locked),
-        IN_FOLDER(test_unlocked_later),
-        IN_FOLDER(test_two_sinks),
-        IN_FOLDER(test_many),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_no_answer),
+        IN_FOLDER(test_without_an_event), IN_FOLDER(test_reported),
+        IN_FOLDER(test_escapes),          IN_FOLDER(test_names_that_look_alike),
+        IN_FOLDER(test_locked),           IN_FOLDER(test_unlocked_later),
+        IN_FOLDER(test_two_sinks),        IN_FOLDER(test_many),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
