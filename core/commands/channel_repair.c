@@ -250,7 +250,7 @@ static void print_report(void *argument, const char *text)
 static int try_to_open(struct repair *repair)
 {
     struct ps_err err = {0};
-    /* What is behind given up bytes is kept by the state, which is written now. */
+    /* The state is written now: it keeps the frames behind the bytes that were given up. */
     bool writes = repair->command->give_up && repair->moved > 0;
     struct ps_segment_options options = {.directories = repair->command->data_directories,
                                          .state_directory = repair->command->checkpoint_directory,

@@ -32,7 +32,7 @@ static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size
             pread(file->fd, file->window + file->held, file->room - file->held, (off_t)(at + file->held));
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && file->held < length) { /* what is behind `length` is asked for when it is needed */
+        if (got < 0 && file->held < length) { /* the caller needs only `length` bytes */
             file->error = errno;
             file->error_at = at + file->held;
         }
@@ -288,7 +288,7 @@ static enum ps_flume_reading next(struct ps_flume_log_file *file, struct ps_flum
     }
 }
 
-/* What cannot be read is no record, and not the end of the log: whatever `next` made of it does not count. */
+/* After a failed read the result of `next` does not count: it may say damage, or the end of the log. */
 enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, struct ps_flume_record *record,
                                              uint32_t *offset, struct ps_flume_damage *damage)
 {

@@ -36,7 +36,7 @@ struct ps_flume_event {
 /* Locks the directories as Flume does, against Flume, and finds the events. Fails if an agent uses the channel, the disk
  * does not give something of it, a log is of another version or encrypted with a key that is not there, or a log is missing of which the checkpoint has events. */
 struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *options, struct ps_err *err);
-/* The next event; valid until the next call. What is damaged is reported and left out. Returns false after the last, and where the
+/* The next event; valid until the next call. It reports and leaves out damaged events. Returns false after the last, and where the
  * disk does not give one. */
 bool ps_flume_log_next(struct ps_flume_log *log, struct ps_flume_event *event);
 /* After ps_flume_log_next has returned false: fails if that was not after the last. */

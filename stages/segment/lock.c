@@ -110,7 +110,7 @@ void ps_segment_unlock(int lock)
 
 /* ---- a whole log ---- */
 
-/* Returns the earlier of the locked directories that is the one of `fd`, too, by a link or by another spelling; -1: none is. */
+/* Returns which of the locked directories `fd` is (a link, or another spelling of its name); -1: none. */
 static int locked_before(const struct ps_segment_locks *locks, int fd)
 {
     struct stat about, earlier;

@@ -35,8 +35,8 @@ struct ps_segment_options {
     const struct ps_key_ring *keys;
     const char *active_key; /* with which new segments are encrypted; NULL: they are plain */
     bool plain;             /* new segments may be plain although others are encrypted */
-    /* Frames of the tail behind one that cannot be read count as promised, although none of them says so: what is there was given
-     * up on purpose, and is not what a power cut left. For `penstock channel repair`. */
+    /* For `penstock channel repair`: a frame of the tail that is read behind an unreadable place counts as promised, also when no
+     * frame says that it was. A person gave the place up; a power cut did not leave it. */
     bool keeps_behind_holes;
     /* What recovery or reading found: one line that names the file, what is wrong, and what became of it. */
     void (*report)(void *argument, const char *text);
@@ -45,7 +45,7 @@ struct ps_segment_options {
     void *argument;
 };
 
-/* What came of a read. */
+/* The outcome of a read. */
 enum ps_segment_read {
     PS_SEGMENT_READ_WHOLE,   /* what was written */
     PS_SEGMENT_READ_NOTHING, /* nothing is there, or not what was written: another read will not help */

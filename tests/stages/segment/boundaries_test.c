@@ -210,7 +210,7 @@ static void test_ranges_of_a_state(void **state)
     }
 }
 
-/* What was delivered is written in frames of so many ranges. */
+/* One frame has at most NEWS_FRAME_RANGES ranges of delivered frames. */
 static void test_ranges_of_a_frame(void **state)
 {
     (void)state;
@@ -236,7 +236,7 @@ static void test_ranges_of_a_frame(void **state)
     }
 }
 
-/* So many frames are fed from memory, without a walk: those before them are found on the disk. */
+/* The log feeds the latest PS_SEGMENT_RECENT_FRAMES frames from memory, and finds the earlier ones on the disk. */
 static void test_frames_that_are_remembered(void **state)
 {
     (void)state;

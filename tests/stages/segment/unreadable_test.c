@@ -1,6 +1,6 @@
-/* A disk that does not give what it has, once or for a while: nothing counts as lost, delivered or never written for it. The log does
- * not open, or does not feed, and goes on where it was when the disk gives it again. What is given up by zeros in its place, as
- * `penstock channel repair --give-up-unreadable` does, costs the frames that lie there and no others. */
+/* A disk that does not give its bytes, once or for a while: the log takes nothing for lost, delivered or never written. It does not open,
+ * or does not feed, and goes on from the same place when the disk works again. A block that is given up (zeros take its place, as with
+ * `penstock channel repair --give-up-unreadable`) costs only the frames in it. */
 #include "stages/segment/give_up.h"
 #include "stages/segment/log_parts.h"
 
@@ -74,7 +74,8 @@ static void make_log(uint64_t seed)
         places[number].to = place.offset + place.length;
         if (number % 3 == 0)
             assert_int_equal(ps_segment_log_sync(lg, &err), PS_OK);
-        for (unsigned i = 0; number == FRAMES - 6 && i < DELIVERED; i++) { /* the tail says so */
+        for (unsigned i = 0; number == FRAMES - 6 && i < DELIVERED;
+             i++) { /* recovery reads this in the tail */
             assert_int_equal(ps_segment_log_feed(lg, &place, &err), PS_SEGMENT_FED);
             ps_segment_log_take(lg, &place);
         }
@@ -123,7 +124,7 @@ static uint64_t read_on(uint64_t next, unsigned *came, struct ps_err *err)
     }
 }
 
-/* Opens and reads everything, however often that fails. Nothing may be said to be lost. */
+/* Opens and reads everything, and tries again after each failure. Nobody reports a loss. */
 static void expect_all(void)
 {
     struct ps_err err = {0};
@@ -138,7 +139,8 @@ static void expect_all(void)
     for (uint64_t next = read_on(0, &came, &err); next <= FRAMES;
          next = read_on(next, &came, &err), tries++) {
         assert_true(tries < TRIES_MAX && strstr(err.text, "cannot be read: Input/output error") != NULL);
-        assert_int_equal(ps_segment_log_sync(lg, &err), PS_OK); /* what is written goes on, and is trimmed */
+        assert_int_equal(ps_segment_log_sync(lg, &err),
+                         PS_OK); /* writing goes on, and delivered segments are removed */
     }
     assert_int_equal(came, FRAMES - DELIVERED);
     assert_int_equal(report_count, 0);
@@ -251,7 +253,7 @@ static void give_up(const char *path)
     disk.unreadable[0] = '\0';
 }
 
-/* Whether frame `number` has bytes in the block that was given up. */
+/* Returns whether frame `number` has bytes in the block that was given up. */
 static bool is_given_up(uint64_t number, const char *path)
 {
     return strcmp(places[number].path, path) == 0 && places[number].from < gap_to &&
@@ -289,7 +291,7 @@ static void test_given_up(void **state)
             if (came < there)
                 fail_msg("%s, byte %zu: %u of %u frames came", path, at, came, there);
             said |= report_count > 0;
-            /* Of the last frame nothing may be left: `repair` names the bytes that it gives up. */
+            /* The last frame may be gone completely: `repair` names the bytes that it gives up. */
             assert_true(said || next == DELIVERED + 1 + came);
             disk.power_until = 1;
             ps_segment_log_close(lg);
