@@ -72,6 +72,7 @@ bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *s
 bool ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)
 {
     char bytes[PS_TAIL_HEAD_BYTES];
-    return head_read(fd, bytes, identity->head_length) == (ssize_t)identity->head_length &&
-           ps_tail_head(bytes, identity->head_length) == identity->head;
+    return identity->head_length == 0 ||
+           (head_read(fd, bytes, identity->head_length) == (ssize_t)identity->head_length &&
+            ps_tail_head(bytes, identity->head_length) == identity->head);
 }

@@ -12,6 +12,12 @@
 
 /* ---- the list ---- */
 
+static void position_fini(struct ps_tail_position *position)
+{
+    free(position->path);
+    ps_tail_marks_free(&position->marks);
+}
+
 void ps_tail_positions_add(struct ps_tail_positions *positions, const struct ps_tail_position *position)
 {
     if (positions->count == positions->room) {
@@ -22,6 +28,7 @@ void ps_tail_positions_add(struct ps_tail_positions *positions, const struct ps_
     struct ps_tail_position *item = &positions->items[positions->count++];
     *item = *position;
     item->path = ps_must_copy_text(position->path != NULL ? position->path : "", PURPOSE);
+    ps_tail_marks_copy(&item->marks, &position->marks, position->offset);
 }
 
 /* Of one inode, the later one behind the earlier one: qsort may move equal ones, so their places count. */
@@ -45,7 +52,7 @@ void ps_tail_positions_sort(struct ps_tail_positions *positions)
     qsort(order, count, sizeof(struct ps_tail_position *), by_inode);
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && order[i]->inode == order[i + 1]->inode)
-            free(order[i]->path);
+            position_fini(order[i]);
         else
             sorted[kept++] = *order[i];
     }
@@ -72,7 +79,7 @@ struct ps_tail_position *ps_tail_positions_find(const struct ps_tail_positions *
 void ps_tail_positions_free(struct ps_tail_positions *positions)
 {
     for (size_t i = 0; i < positions->count; i++)
-        free(positions->items[i].path);
+        position_fini(&positions->items[i]);
     free(positions->items);
     *positions = (struct ps_tail_positions){.count = 0};
 }
@@ -134,8 +141,12 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
     for (size_t i = 0; i < identities->count; i++) {
         const struct ps_tail_position *known = &identities->items[i];
         struct ps_tail_position *position = ps_tail_positions_find(positions, known->inode);
-        if (position != NULL && (identities->goes_with == 0 || position->offset == known->offset))
-            position->identity = known->identity;
+        if (position == NULL || (identities->goes_with != 0 && position->offset != known->offset))
+            continue;
+        position->identity = known->identity;
+        ps_tail_marks_free(&position->marks);
+        if (position->offset == known->offset)
+            ps_tail_marks_copy(&position->marks, &known->marks, known->offset);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/status.h"
 #include "stages/tail/identity.h"
+#include "stages/tail/marks.h"
 
 #include <stdio.h>
 
@@ -22,12 +23,15 @@
 /* Behind the name of the position file: the files that stand beside it (lock.h has the last one). */
 #define PS_TAIL_POSITION_FILES "", ".new", ".identities", ".identities.new", ".lock"
 
+#define PS_TAIL_POSITION_MARKS_MAX 16U
+
 struct ps_tail_position {
     uint64_t inode;
     int64_t offset;
     char *path;
     int group;                        /* of the path's name now, -1: none; not in the file */
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */
+    struct ps_tail_marks marks;       /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
 };
 
 struct ps_tail_positions {
@@ -39,7 +43,7 @@ struct ps_tail_positions {
     bool cut; /* ended in the middle, or had a mistake: the entries before it are there */
 };
 
-/* Adds one; copies the path. Ends the process without memory. */
+/* Adds one; copies the path and the last marks. Ends the process without memory. */
 void ps_tail_positions_add(struct ps_tail_positions *positions, const struct ps_tail_position *position);
 /* Sorts them by inode, and keeps the last one of each. */
 void ps_tail_positions_sort(struct ps_tail_positions *positions);

@@ -160,12 +160,31 @@ static bool value_skip(struct cursor *cursor, int depth)
     return accept(cursor, last);
 }
 
+/* Triples of offset, fingerprint and length, in order; what is behind a mistake does not count. */
+static void marks_take(char *text, struct ps_tail_marks *marks)
+{
+    int64_t last = 0;
+    for (unsigned i = 0; i < PS_TAIL_POSITION_MARKS_MAX; i++) {
+        char *hash, *length, *end;
+        struct ps_tail_mark mark = {.offset = strtoll(text, &hash, 10)};
+        mark.hash = (uint64_t)strtoll(hash, &length, 10);
+        long long count = strtoll(length, &end, 10);
+        if (end == length || mark.offset <= last || count <= 0 || count > (long long)PS_TAIL_MARK_BYTES ||
+            count > mark.offset)
+            return;
+        mark.length = (uint32_t)count;
+        ps_tail_marks_add(marks, &mark, 0);
+        last = mark.offset;
+        text = end;
+    }
+}
+
 /* One member of an entry. `seen` has a bit for each that is needed. */
 static bool member_take(struct cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
-    static const char *const names[] = {"inode", "pos",    "file",      "device",
-                                        "head",  "length", "positions", "before"};
+    static const char *const names[] = {"inode",  "pos",       "file",   "device", "head",
+                                        "length", "positions", "before", "marks"};
     unsigned which = 0;
     int64_t number = 0;
     if (!string_take(cursor))
@@ -181,6 +200,10 @@ static bool member_take(struct cursor *cursor, struct ps_tail_position *position
             return false;
         free(position->path);
         position->path = ps_must_copy_text(cursor->text, PURPOSE);
+    } else if (which == 8) {
+        if (!string_take(cursor))
+            return false;
+        marks_take(cursor->text, &position->marks);
     } else if (!number_take(cursor, &number)) {
         return false;
     }
@@ -229,6 +252,7 @@ static bool entry_take(struct cursor *cursor, bool identities, struct ps_tail_po
     else
         good = good && (seen & last) == last; /* of the identities: what they go with */
     free(position.path);
+    ps_tail_marks_free(&position.marks);
     return good;
 }
 
@@ -281,8 +305,15 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
         const struct ps_tail_identity *identity = &positions->items[i].identity;
         fputc('{', out);
         print_position(out, &positions->items[i]);
-        fprintf(out, ",\"device\":%" PRId64 ",\"head\":%" PRId64 ",\"length\":%u},\n",
-                (int64_t)identity->device, (int64_t)identity->head, identity->head_length);
+        const struct ps_tail_marks *marks = &positions->items[i].marks;
+        fprintf(out, ",\"device\":%" PRId64 ",\"head\":%" PRId64 ",\"length\":%u", (int64_t)identity->device,
+                (int64_t)identity->head, identity->head_length);
+        for (uint32_t k = 0; k < marks->count; k++)
+            fprintf(out, "%s%" PRId64 " %" PRId64 " %u", k == 0 ? ",\"marks\":\"" : " ",
+                    marks->items[k].offset, (int64_t)marks->items[k].hash, marks->items[k].length);
+        if (marks->count > 0)
+            fputc('"', out);
+        fputs("},\n", out);
     }
     fprintf(out, "{\"positions\":%" PRId64 ",\"before\":%" PRId64 "}]\n", (int64_t)positions->goes_with,
             (int64_t)positions->goes_with_earlier);

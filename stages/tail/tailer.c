@@ -33,14 +33,14 @@ static void tailer_free(struct ps_tailer *tailer)
         if (log->file.fd >= 0)
             ps_tail_file_close(&tailer->reader, &log->file);
         ps_tail_line_forget(log);
-        free(log->name);
-        free(log->path);
-        free(log);
+        ps_tail_log_free(log);
     }
     if (tailer->thread.helper != NULL)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);
     ps_tail_positions_free(&tailer->remembered);
+    ps_tail_heads_free(&tailer->heads);
+    free(tailer->remembered_heads);
     free(tailer->logs);
     free(tailer->generations);
     free(tailer->by_name);

@@ -92,7 +92,7 @@ struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_
     if (tailer->log_count == 0)
         return NULL;
     for (struct ps_tail_log *log = *inode_chain(tailer, inode); log != NULL; log = log->next_inode) {
-        if (ps_tail_identity_is_inode(&log->identity, device, inode))
+        if (log->identity.inode == inode && (device == 0 || log->identity.device == device))
             return log;
     }
     return NULL;
@@ -136,6 +136,7 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
     log->path = path_of(tailer, place, change->name);
     log->size = change->size_bytes;
     log->identity = (struct ps_tail_identity){.device = change->device, .inode = change->inode};
+    log->head.owner = log->earlier_head.owner = log;
     ps_tail_file_set(&log->file, -1, PS_TAIL_CACHE);
     link_name(tailer, log);
     link_inode(tailer, log);
@@ -165,8 +166,19 @@ void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_line_forget(log);
     ps_tail_file_close(&tailer->reader, &log->file);
     log->state = PS_TAIL_LOG_CLOSED;
+    if (log->read_offset == log->delivered_offset)
+        ps_tail_marks_trim(&log->marks);
     tailer->open_count--;
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+}
+
+void ps_tail_log_free(struct ps_tail_log *log)
+{
+    ps_tail_marks_free(&log->marks);
+    ps_tail_marks_free(&log->earlier.marks);
+    free(log->name);
+    free(log->path);
+    free(log);
 }
 
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
@@ -183,16 +195,15 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (log->named)
         unlink_name(tailer, log);
     unlink_inode(tailer, log);
-    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
-        if (tailer->logs[i] != NULL && tailer->logs[i]->original == log)
-            tailer->logs[i]->original = NULL;
-    }
+    ps_tail_copy_end(log);
+    while (log->copies != NULL)
+        ps_tail_copy_end(log->copies);
+    ps_tail_heads_put(&tailer->heads, &log->head, 0, 0);
+    ps_tail_heads_put(&tailer->heads, &log->earlier_head, 0, 0);
     tailer->logs[log->number] = NULL;
     tailer->log_count--;
     tailer->dirty = true;
-    free(log->name);
-    free(log->path);
-    free(log);
+    ps_tail_log_free(log);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
 }
 
@@ -235,7 +246,7 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (log->queued || log->waits || log->compressed || log->cut_waits || tailer->draining)
         return;
     if (log->state == PS_TAIL_LOG_COPY)
-        ps_tail_copy_changed(tailer, log);
+        ps_tail_copy_changed(log);
     if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
     if (log->state != PS_TAIL_LOG_OPEN)
@@ -305,21 +316,40 @@ void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
     }
 }
 
-struct ps_tail_earlier ps_tail_log_earlier(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
-    struct ps_tail_earlier earlier = {.identity = log->identity,
-                                      .read_offset = log->read_offset,
-                                      .delivered_offset = log->delivered_offset,
-                                      .lives = {{log->number, log->generation}, log->before[0]},
-                                      .last_length = log->last_length,
-                                      .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
-    memcpy(earlier.last, log->last, log->last_length);
-    return earlier;
+    return path_of(tailer, log->directory, log->name);
+}
+
+void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_heads_put(&tailer->heads, &log->head, log->identity.head, log->identity.head_length);
+}
+
+void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks)
+{
+    ps_tail_marks_free(&log->marks);
+    ps_tail_marks_copy(&log->marks, marks, log->read_offset);
+}
+
+/* What it was is known for a while: a copy of that may turn up. */
+static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_marks_free(&log->earlier.marks);
+    log->earlier = (struct ps_tail_earlier){.identity = log->identity,
+                                            .read_offset = log->read_offset,
+                                            .delivered_offset = log->delivered_offset,
+                                            .lives = {{log->number, log->generation}, log->before[0]},
+                                            .marks = log->marks,
+                                            .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
+    log->marks = (struct ps_tail_marks){.count = 0};
+    ps_tail_heads_put(&tailer->heads, &log->earlier_head, log->identity.head, log->identity.head_length);
 }
 
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    log->earlier = ps_tail_log_earlier(tailer, log);
+    earlier_keep(tailer, log);
+    log->found_at_start = false;
     log->generation = ++tailer->generations[log->number];
     memset(log->before, 0, sizeof log->before);
     ps_tail_log_move(tailer, log, 0, 0);
@@ -351,5 +381,6 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
         return; /* it was cut, which nobody has seen yet */
     log->identity.head = ps_tail_head(head, want);
     log->identity.head_length = (uint32_t)want;
+    ps_tail_log_index(tailer, log);
     tailer->dirty = true;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
+
 bool ps_tail_is_compressed(const char *head, size_t length)
 {
     static const struct {
@@ -40,82 +42,67 @@ static size_t inflate_head(const char *head, size_t length, char *to, size_t roo
     return used;
 }
 
-static bool begins_like(const struct ps_tail_identity *identity, const char *head, size_t length)
-{
-    return identity->head_length > 0 && identity->head_length <= length &&
-           ps_tail_head(head, identity->head_length) == identity->head;
-}
+/* The file that was read and begins in this way; rather one that has no name any more. */
+struct compressed {
+    const struct ps_tailer *tailer;
+    const struct ps_tail_log *log, *original;
+    const struct ps_tail_position *position;
+};
 
-/* Whether so much of the beginning is known that another file hardly has it by chance. */
-static bool is_known(const struct ps_tail_identity *identity, int64_t offset, size_t length)
+static bool original_visit(void *compressed_, struct ps_tail_head_entry *entry)
 {
-    int64_t want = offset < (int64_t)PS_TAIL_HEAD_BYTES ? offset : (int64_t)PS_TAIL_HEAD_BYTES;
-    return identity->head_length >= want &&
-           (offset > 0 || identity->head_length >= PS_TAIL_LAST_BYTES || identity->head_length == length);
-}
-
-/* The file that begins in this way; rather one that has no name any more. */
-static struct ps_tail_log *original_find(struct ps_tailer *tailer, const struct ps_tail_log *log,
-                                         const char *head, size_t length)
-{
-    struct ps_tail_log *found = NULL;
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *other = tailer->logs[i];
-        if (other == NULL || other == log || !other->resolved || other->compressed ||
-            other->state == PS_TAIL_LOG_COPY)
-            continue;
-        if (other->identity.head_length > 0 && !begins_like(&other->identity, head, length))
-            continue;
-        if (!is_known(&other->identity, other->read_offset, length))
-            ps_tail_log_grow(tailer, other);
-        if (begins_like(&other->identity, head, length) &&
-            is_known(&other->identity, other->read_offset, length) &&
-            (found == NULL || (found->named && !other->named)))
-            found = other;
+    struct compressed *compressed = compressed_;
+    const struct ps_tailer *tailer = compressed->tailer;
+    const struct ps_tail_log *other = entry->owner;
+    if (other == NULL) {
+        const struct ps_tail_position *position = &tailer->remembered.items[entry - tailer->remembered_heads];
+        if (compressed->position == NULL && position->path[0] != '\0' && position->offset > 0)
+            compressed->position = position;
+    } else if (entry == &other->head && other != compressed->log && other->resolved && !other->compressed &&
+               other->state != PS_TAIL_LOG_COPY) {
+        compressed->original = other;
     }
-    return found;
+    return compressed->original == NULL || compressed->original->named;
 }
 
-/* A file from before the start that begins in this way, and was not found. */
-static struct ps_tail_position *position_find(const struct ps_tailer *tailer, const char *head, size_t length)
+/* ---- going on ---- */
+
+struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log)
 {
-    for (size_t i = 0; i < tailer->remembered.count; i++) {
-        struct ps_tail_position *position = &tailer->remembered.items[i];
-        if (position->path[0] != '\0' && position->offset > 0 &&
-            begins_like(&position->identity, head, length) &&
-            is_known(&position->identity, position->offset, length))
-            return position;
-    }
-    return NULL;
+    return (struct ps_tail_origin){.identity = &log->identity,
+                                   .marks = &log->marks,
+                                   .own = {{log->number, log->generation}, log->before[0]},
+                                   .delivered_offset = log->delivered_offset};
 }
 
-/* A file that began anew, and began in this way before. */
-static struct ps_tail_log *earlier_find(const struct ps_tailer *tailer, const struct ps_tail_log *log,
-                                        const char *head, size_t length)
+struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log)
 {
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *other = tailer->logs[i];
-        if (other != NULL && other != log && other->earlier.until_ns > tailer->now_ns &&
-            other->earlier.read_offset > 0 && begins_like(&other->earlier.identity, head, length) &&
-            is_known(&other->earlier.identity, other->earlier.read_offset, length))
-            return other;
-    }
-    return NULL;
+    return (struct ps_tail_origin){.identity = &log->earlier.identity,
+                                   .marks = &log->earlier.marks,
+                                   .lives = log->earlier.lives,
+                                   .delivered_offset = log->earlier.delivered_offset};
 }
 
-/* It is read on from where its original was; if it differs there, from its beginning. What is not delivered of the original
- * is read again after a crash. */
-static void go_on_from(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_earlier *from)
+void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
+                          const struct ps_tail_origin *origin, const struct ps_tail_mark *mark)
 {
-    log->identity.head = from->identity.head;
-    log->identity.head_length = from->identity.head_length;
-    memcpy(log->last, from->last, from->last_length);
-    log->last_length = from->last_length;
-    memcpy(log->before, from->lives, sizeof log->before);
+    int64_t delivered = origin->delivered_offset < mark->offset ? origin->delivered_offset : mark->offset;
+    struct ps_tail_marks marks;
+    ps_tail_copy_end(log);
+    ps_tail_marks_copy(&marks, origin->marks, mark->offset);
+    if (ps_tail_marks_at(&marks, mark->offset).length == 0)
+        ps_tail_marks_add(&marks, mark, delivered);
+    ps_tail_marks_free(&log->marks);
+    log->marks = marks;
+    log->identity.head = origin->identity->head;
+    log->identity.head_length = origin->identity->head_length;
+    ps_tail_log_index(tailer, log);
+    log->last_length = 0;
+    memcpy(log->before, origin->lives != NULL ? origin->lives : origin->own, sizeof log->before);
     log->resolved = true;
-    log->original = NULL;
     log->state = PS_TAIL_LOG_CLOSED;
-    ps_tail_log_move(tailer, log, from->read_offset, from->delivered_offset);
+    ps_tail_log_move(tailer, log, mark->offset, delivered);
+    tailer->dirty = true;
     ps_tail_log_queue(tailer, log);
 }
 
@@ -144,8 +131,10 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_log(PS_LOG_INFO, tailer->port->component, "%s is compressed: it is not read", log->path);
         return;
     }
-    const struct ps_tail_log *original = original_find(tailer, log, plain, length);
-    const struct ps_tail_position *position = original == NULL ? position_find(tailer, plain, length) : NULL;
+    struct compressed compressed = {.tailer = tailer, .log = log};
+    ps_tail_heads_find(&tailer->heads, plain, length, original_visit, &compressed);
+    const struct ps_tail_log *original = compressed.original;
+    const struct ps_tail_position *position = original == NULL ? compressed.position : NULL;
     if (original == NULL && position == NULL)
         ps_log(PS_LOG_WARN, tailer->port->component,
                "%s is compressed, and is no file that was read before: it is not read", log->path);
@@ -157,73 +146,101 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
         rest_is_lost(tailer, log, start->plain_bytes, original->read_offset);
 }
 
-bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_start *start,
-                        int64_t *offset)
+/* ---- waiting ---- */
+
+void ps_tail_copy_end(struct ps_tail_log *log)
 {
-    const char *head = start->head;
-    size_t length = start->length;
-    if (ps_tail_is_compressed(head, length)) {
-        ps_tail_compressed_found(tailer, log, start);
-        return true;
-    }
-    struct ps_tail_log *original = earlier_find(tailer, log, head, length);
-    if (original != NULL) {
-        go_on_from(tailer, log, &original->earlier);
-        original->earlier.until_ns = 0;
-        return true;
-    }
-    original = original_find(tailer, log, head, length);
-    struct ps_tail_position *position = original == NULL ? position_find(tailer, head, length) : NULL;
-    if (position != NULL) {
-        original = ps_tail_log_by_inode(tailer, position->identity.device, position->inode);
-        if (original == NULL || original->resolved) { /* gone, or begun anew */
-            *offset = position->offset;
-            position->path[0] = '\0';
-            return false;
-        }
-    }
-    if (original == NULL)
-        return false;
-    log->original = original;
+    struct ps_tail_log **at = log->original != NULL ? &log->original->copies : NULL;
+    while (at != NULL && *at != log)
+        at = &(*at)->next_copy;
+    if (at != NULL)
+        *at = log->next_copy;
+    log->original = log->next_copy = NULL;
+    log->copy_grew = log->copy_pends = false;
+}
+
+static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
     log->state = PS_TAIL_LOG_COPY;
+    log->copy_matched_ns = tailer->now_ns;
     if (log->copy_since_ns == 0)
         log->copy_since_ns = tailer->now_ns;
     log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
     tailer->copy_count++;
+    tailer->copies_look_ns = 0;
+}
+
+void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_log *original,
+                       const struct ps_tail_mark *mark)
+{
+    ps_tail_copy_end(log);
+    log->original = original;
+    log->next_copy = original->copies;
+    original->copies = log;
+    log->copy_mark = *mark;
+    wait(tailer, log);
+}
+
+bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size)
+{
+    bool grew = size > log->copy_size;
+    log->copy_size = size;
+    if (log->copy_since_ns != 0 && (!grew || tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS))
+        return false;
+    ps_tail_copy_end(log);
+    log->copy_pends = true;
+    wait(tailer, log);
     return true;
+}
+
+/* It is compared again. */
+static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_copy_end(log);
+    log->resolved = false;
+    log->state = PS_TAIL_LOG_CLOSED;
+    ps_tail_log_queue(tailer, log);
+}
+
+/* It is a file of its own. */
+static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_copy_end(log);
+    log->state = PS_TAIL_LOG_CLOSED;
+    log->resolved = true;
+    ps_tail_log_queue(tailer, log);
 }
 
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *original)
 {
+    const struct ps_tail_origin origin = ps_tail_origin_of(original);
     bool any = false;
-    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log != NULL && log->original == original) {
-            struct ps_tail_earlier earlier = ps_tail_log_earlier(tailer, original);
-            go_on_from(tailer, log, &earlier);
-            any = true;
+    for (struct ps_tail_log *log = original->copies, *next; log != NULL; log = next) {
+        next = log->next_copy;
+        if (log->copy_grew) { /* it has more than was compared; what it is, the original's marks tell */
+            compare_again(tailer, log);
+            continue;
         }
+        struct ps_tail_mark mark = log->copy_mark;
+        if (original->read_offset < mark.offset)
+            mark = ps_tail_marks_at(&original->marks, original->read_offset);
+        ps_tail_copy_goes_on(tailer, log, &origin, &mark);
+        any = true;
     }
-    if (any) /* the next copy is one of the copy */
+    if (any) { /* the next copy is one of the copy */
         original->identity.head_length = 0;
-}
-
-bool ps_tail_copy_is_there(const struct ps_tailer *tailer, const struct ps_tail_log *original)
-{
-    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
-        if (tailer->logs[i] != NULL && tailer->logs[i]->original == original)
-            return true;
+        ps_tail_log_index(tailer, original);
     }
-    return false;
 }
 
-void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log)
+bool ps_tail_copy_is_there(const struct ps_tail_log *original)
 {
-    if (tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS)
-        return; /* it is read soon, whatever it is */
-    log->original = NULL;
-    log->resolved = false;
-    log->state = PS_TAIL_LOG_CLOSED;
+    return original->copies != NULL;
+}
+
+void ps_tail_copy_changed(struct ps_tail_log *log)
+{
+    log->copy_grew = true;
 }
 
 /* Whether nothing more comes of a file whose name is gone. */
@@ -231,16 +248,6 @@ static bool is_over(const struct ps_tail_log *log)
 {
     return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING &&
            log->read_offset == log->delivered_offset;
-}
-
-/* Whether the other one is the copy: this one has grown beyond it, and it was read to its end. */
-static bool is_behind(const struct ps_tailer *tailer, const struct ps_tail_log *original,
-                      const struct ps_tail_log *log)
-{
-    return tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS && log->size > original->size &&
-           original->read_offset > 0 && original->read_offset >= original->size &&
-           original->read_offset == original->delivered_offset && !original->queued && !original->waits &&
-           original->state != PS_TAIL_LOG_OPENING;
 }
 
 /* Whether it was cut, or is gone, and only its delivery is waited for. */
@@ -261,31 +268,41 @@ static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uin
     return original->state != PS_TAIL_LOG_OPENING;
 }
 
+/* What becomes of a copy that waits. Returns false when it waits on. */
+static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log *original = log->original;
+    bool look = tailer->now_ns - log->copy_matched_ns >= PS_TAIL_COPY_LOOK_NS;
+    bool long_enough = tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS;
+    if (look && (log->copy_pends || (log->copy_grew && !long_enough))) {
+        compare_again(tailer, log);
+    } else if (log->copy_pends) {
+        return false;
+    } else if (original == NULL) {
+        set_free(tailer, log);
+    } else if (is_over(original) && (log->copy_mark.offset >= original->read_offset ||
+                                     tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS)) {
+        ps_tail_copy_takes_over(tailer, original);
+    } else if (tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(original) &&
+               lives_on(tailer, original, log->copy_until_ns)) {
+        set_free(tailer, log);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
 {
-    uint64_t next_ns = PS_NEVER;
     uint32_t count = 0;
+    if (tailer->now_ns < tailer->copies_look_ns)
+        return tailer->copies_look_ns;
     for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
         struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || log->state != PS_TAIL_LOG_COPY)
-            continue;
-        if (log->original != NULL && (is_over(log->original) || is_behind(tailer, log->original, log))) {
-            ps_tail_copy_takes_over(tailer, log->original);
-        } else if (log->original == NULL ||
-                   (tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(log->original) &&
-                    lives_on(tailer, log->original, log->copy_until_ns))) {
-            log->original = NULL;
-            log->state = PS_TAIL_LOG_CLOSED;
-            log->resolved = true;
-            ps_tail_log_queue(tailer, log);
-        } else {
+        if (log != NULL && log->state == PS_TAIL_LOG_COPY && !copy_decide(tailer, log))
             count++;
-            uint64_t look_ns = tailer->now_ns + PS_TAIL_SETTLE_NS / 2;
-            if (log->copy_until_ns > tailer->now_ns && log->copy_until_ns < look_ns)
-                look_ns = log->copy_until_ns;
-            next_ns = look_ns < next_ns ? look_ns : next_ns;
-        }
     }
     tailer->copy_count = count;
-    return next_ns;
+    tailer->copies_look_ns = tailer->now_ns + COPIES_LOOK_NS;
+    return count > 0 ? tailer->copies_look_ns : PS_NEVER;
 }

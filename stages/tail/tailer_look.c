@@ -14,6 +14,7 @@
 #define PURPOSE "a directory that is followed"
 /* Between two looks while all changes are reported, for what has no event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
+#define CUT_LOOKS_MAX 20 /* then a file that was cut is read, whatever others there are */
 /* Renames that one look is told of, at most: a burst of more is found out as far as the files were seen before. */
 #define RENAMINGS_MAX 10000U
 /* A directory rests this many times as long as a look took: looking takes at most 2 % of a CPU. */
@@ -208,6 +209,45 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         ps_tail_log_queue(tailer, log);
 }
 
+/* Whether there are files in this directory of which is not known yet what they are. */
+static bool has_unresolved(const struct ps_tailer *tailer, unsigned place)
+{
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        const struct ps_tail_log *log = tailer->logs[i];
+        if (log != NULL && log->directory == place && !log->resolved && log->named && log->size > 0 &&
+            log->state != PS_TAIL_LOG_COPY)
+            return true;
+    }
+    return false;
+}
+
+/* The directory was looked at: files that were cut begin anew. */
+static void cut_looked(struct ps_tailer *tailer, unsigned place)
+{
+    uint32_t count = 0;
+    bool unresolved = has_unresolved(tailer, place);
+    for (uint32_t i = 0; tailer->cut_count > 0 && i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || !log->cut_waits)
+            continue;
+        if (log->directory != place) {
+            count++;
+            continue;
+        }
+        if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) { /* one of them may be its copy */
+            tailer->places[place].names = true;
+            tailer->places[place].look_ns = 0;
+            count++;
+            continue;
+        }
+        log->cut_looks = 0;
+        log->cut_waits = false;
+        log->cut_looked = true;
+        ps_tail_log_open(tailer, log);
+    }
+    tailer->cut_count = count;
+}
+
 static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const struct ps_tail_look *looking)
 {
     uint64_t wait_ns = place->watch >= 0 ? LOOK_NS : tailer->settings->poll_ns;
@@ -236,7 +276,7 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
         place->looked_ns = tailer->now_ns;
     place->looked |= changes->error == 0;
     if (tailer->cut_count > 0 && looking->names)
-        ps_tail_cut_looked(tailer, looking->place);
+        cut_looked(tailer, looking->place);
     ps_tail_unreadable_queue(tailer, looking->place);
     rest(tailer, place, looking);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
-#define CUT_LOOKS_MAX 20 /* then a file that was cut is read, whatever others there are */
+#define MATCHES_MAX 4 /* of one opening: the files that it is compared with may begin anew meanwhile */
 
 struct opening {
     struct ps_tail_job job;
@@ -28,7 +28,9 @@ struct opening {
     size_t head_length;
     char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
     uint32_t last_length;
-    int64_t data_offset; /* where it begins if it begins with a hole */
+    int64_t data_offset;         /* where it begins if it begins with a hole */
+    struct ps_tail_match *match; /* what it may be a copy of */
+    unsigned matches;            /* how often it was compared */
 };
 
 static size_t read_at(int fd, char *to, size_t room, int64_t offset)
@@ -100,6 +102,7 @@ static void opening_free(struct opening *opening)
 {
     if (opening->fd >= 0 && !opening->was_open)
         close(opening->fd);
+    ps_tail_match_free(opening->match);
     free(opening->path);
     free(opening);
 }
@@ -113,8 +116,9 @@ static void opening_discard(struct ps_tail_job *job)
 
 static bool begins_like(const struct opening *opening, const struct ps_tail_identity *identity)
 {
-    return identity->head_length <= opening->head_length &&
-           ps_tail_head(opening->head, identity->head_length) == identity->head;
+    return identity->head_length == 0 ||
+           (identity->head_length <= opening->head_length &&
+            ps_tail_head(opening->head, identity->head_length) == identity->head);
 }
 
 /* It was not renamed, and no expression matches it any more. */
@@ -131,6 +135,25 @@ static void of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log,
         "matches it to read them",
         log->path, (long long)unread_bytes);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
+}
+
+/* Whether what stands before the position is what the mark says; true, too, if it says nothing. */
+static bool ends_like(const struct opening *opening, const struct ps_tail_mark *mark)
+{
+    if (mark->length == 0 || opening->offset != mark->offset)
+        return true;
+    struct ps_tail_mark there = ps_tail_mark_of(opening->offset, opening->last, opening->last_length);
+    if (mark->length < there.length) /* little of it was known */
+        there = ps_tail_mark_of(opening->offset, opening->last + (there.length - mark->length), mark->length);
+    return there.length == mark->length && there.hash == mark->hash;
+}
+
+/* Whether it begins as the position file says, and has before the position what it had. */
+static bool is_remembered(const struct opening *opening, const struct ps_tail_position *position)
+{
+    const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
+    return begins_like(opening, &position->identity) && position->offset <= opening->size &&
+           ends_like(opening, &mark);
 }
 
 /* What the position file says of it. Returns false when it says nothing, or means another file. */
@@ -155,17 +178,17 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         position->path[0] = '\0';
         return false;
     }
-    int64_t there = position->offset <= opening->size ? position->offset : 0;
     if (known->device ==
         0) /* Flume's: inode and path; under another path it may be that file if a line ends there */
         same = same_path || (position->offset > 0 && opening->last_length > 0 &&
                              opening->last[opening->last_length - 1] == '\n');
     else /* a device may have another number after a reboot */
-        same = begins_like(opening, known) && (known->head_length > 0 || position->offset == 0);
+        same = is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
     if (!same) { /* it was cut, or written over, or is gone, and another file has its inode: there may be a copy */
         log->identity.head = known->head;
         log->identity.head_length = known->head_length;
         ps_tail_log_move(tailer, log, position->offset, position->offset);
+        ps_tail_log_marks(log, &position->marks);
         ps_tail_copy_takes_over(tailer, log);
         ps_tail_log_restart(tailer, log);
         if (same_path) { /* it is read from its beginning, unless it is itself a copy */
@@ -174,7 +197,9 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         }
         return false;
     }
-    *offset = there;
+    *offset = position->offset <= opening->size ? position->offset : 0;
+    ps_tail_marks_free(&log->marks);
+    ps_tail_marks_copy(&log->marks, &position->marks, *offset);
     if (!log->matches && position->group >= 0)
         ps_tail_log_was(log, position->path, position->group);
     position->path[0] = '\0'; /* taken */
@@ -197,6 +222,9 @@ static void last_set(struct ps_tail_log *log, const struct opening *opening)
     if (opening->offset == log->read_offset && opening->last_length > 0) {
         memcpy(log->last, opening->last, opening->last_length);
         log->last_length = opening->last_length;
+        struct ps_tail_mark mark = ps_tail_mark_of(opening->offset, log->last, log->last_length);
+        if (ps_tail_marks_at(&log->marks, opening->offset).length == 0)
+            ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
     }
 }
 
@@ -224,65 +252,75 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
 {
     struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
     if (!log->matches || position == NULL || position->path[0] == '\0' || position->identity.device == 0 ||
-        position->identity.head_length == 0 || begins_like(opening, &position->identity))
+        position->identity.head_length == 0 || is_remembered(opening, position))
         return false;
     log->identity.head = position->identity.head;
     log->identity.head_length = position->identity.head_length;
     log->last_length = 0;
     ps_tail_log_move(tailer, log, position->offset, position->offset);
+    ps_tail_log_marks(log, &position->marks);
+    ps_tail_log_index(tailer, log);
     position->path[0] = '\0'; /* taken */
     wait_for_look(tailer, log, 0);
     return true;
 }
 
-/* Where a file that is opened for the first time is read. Returns false when it is not read. */
-static bool resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+/* What is to be done with a file that was opened. */
+enum verdict {
+    READS,
+    READS_NOT,
+    UNKNOWN, /* it may be a copy */
+};
+
+/* It is read from `offset` on. */
+static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
+                      int64_t offset)
+{
+    log->identity = opening->identity;
+    ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_log_index(tailer, log);
+    tailer->dirty = true;
+}
+
+/* Where a file that is opened for the first time is read. */
+static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     int64_t offset = 0;
     if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
-        return false; /* it says what it is when it has something */
+        return READS_NOT; /* it says what it is when it has something */
     log->resolved = true;
     if (differs_from_remembered(tailer, log, opening))
-        return false;
+        return READS_NOT;
     if (remembered(tailer, log, opening, &offset)) {
         log->compressed = ps_tail_is_compressed(opening->head, opening->head_length);
-    } else if (!log->matched) {
-        return false; /* its inode was that of another file */
-    } else if (ps_tail_copy_found(tailer, log, &opening->start, &offset)) {
-        log->identity = opening->identity;
-        return false;
-    } else if (offset == 0 && tailer->settings->skip_to_end && log->found_at_start) {
-        offset = opening->size;
+        read_from(tailer, log, opening, offset);
+        return log->compressed ? READS_NOT : READS;
     }
-    log->identity = opening->identity;
-    offset = offset <= opening->size ? offset : 0;
-    ps_tail_log_move(tailer, log, offset, offset);
-    tailer->dirty = true;
-    return !log->compressed;
+    if (!log->matched)
+        return READS_NOT; /* its inode was that of another file */
+    return UNKNOWN;
 }
 
-/* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position.
- * Returns false when it is not read. */
-static bool compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+/* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position. */
+static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
     bool line_ends = opening->last_length > 0 && opening->last[opening->last_length - 1] == '\n';
+    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
     bool same = opening->begins && opening->size >= log->read_offset &&
-                (log->last_length == 0 ? log->read_offset == 0 || line_ends
-                                       : (opening->last_length == log->last_length &&
-                                          memcmp(opening->last, log->last, log->last_length) == 0));
+                (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));
     if (!same && !log->matches &&
         !opening->was_open) { /* its inode is that of another file now, which does not matter */
         log->stranger = true;
-        return true;
+        return READS;
     }
     bool looked = log->cut_looked;
     log->cut_looked = false;
     /* A copy is read on from here: after a crash that would lose what is not delivered yet. */
-    bool undelivered = log->read_offset != log->delivered_offset && ps_tail_copy_is_there(tailer, log);
+    bool undelivered = log->read_offset != log->delivered_offset && ps_tail_copy_is_there(log);
     if (!same && (!looked || undelivered)) {
         wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
-        return true;
+        return READS;
     }
     if (!same) {
         ps_log(PS_LOG_INFO, tailer->port->component,
@@ -291,9 +329,9 @@ static bool compare(struct ps_tailer *tailer, struct ps_tail_log *log, const str
         ps_tail_log_restart(tailer, log);
     }
     log->identity = opening->identity;
+    ps_tail_log_index(tailer, log);
     log->checked_ns = tailer->now_ns;
-    int64_t offset = 0; /* another file may have its inode since it was closed: a copy */
-    return same || opening->was_open || !ps_tail_copy_found(tailer, log, &opening->start, &offset);
+    return same || opening->was_open ? READS : UNKNOWN; /* another file may have its inode: a copy */
 }
 
 /* A compressed file has another name now, or is shorter. If it begins in another way, its inode is another file's. */
@@ -307,30 +345,9 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
     return log->compressed;
 }
 
-static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+/* Its lines are read from now on. */
+static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
-    bool reads = true;
-    log->unreadable = false;
-    if (log->compressed && is_still_compressed(tailer, log, opening))
-        reads = false;
-    else if (log->resolved)
-        reads = compare(tailer, log, opening);
-    else
-        reads = resolve(tailer, log, opening);
-    log->size = opening->size;
-    if (log->stranger) {
-        ps_tail_log_remove(tailer, log);
-        return;
-    }
-    if (log->cut_waits) {
-        log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
-        return;
-    }
-    if (!reads) {
-        if (!log->matched)
-            ps_tail_log_remove(tailer, log);
-        return;
-    }
     skip_hole(tailer, log, opening);
     if (!opening->was_open) {
         ps_tail_file_set(&log->file, opening->fd, opening->way);
@@ -342,6 +359,80 @@ static void opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ope
     log->state = PS_TAIL_LOG_OPEN;
     log->active_ns = tailer->now_ns;
     ps_tail_log_queue(tailer, log);
+}
+
+static void match_run(struct ps_tail_job *job)
+{
+    struct opening *opening = (struct opening *)(void *)job;
+    ps_tail_match_run(opening->match, opening->fd);
+}
+
+static void match_answer(void *owner, struct ps_tail_job *job);
+
+/* Asks the thread whether it is a copy of one of those that begin in the same way. Returns false when there are none. */
+static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    ps_tail_match_free(opening->match);
+    opening->match = opening->matches++ < MATCHES_MAX
+                         ? ps_tail_match_make(tailer, log, opening->head, opening->head_length, opening->size)
+                         : NULL;
+    if (opening->match == NULL)
+        return false;
+    opening->job.run = match_run;
+    opening->job.answer = match_answer;
+    log->state = PS_TAIL_LOG_OPENING;
+    tailer->opening_count += opening->was_open ? 0 : 1;
+    ps_tail_thread_ask(&tailer->thread, &opening->job);
+    return true;
+}
+
+/* A file of its own. */
+static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    bool at_end = tailer->settings->skip_to_end && log->found_at_start;
+    read_from(tailer, log, opening, at_end ? opening->size : 0);
+    begin(tailer, log, opening);
+}
+
+/* Returns false when the opening is still needed. */
+static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    if (ps_tail_is_compressed(opening->head, opening->head_length)) {
+        log->identity = opening->identity;
+        ps_tail_log_index(tailer, log);
+        ps_tail_compressed_found(tailer, log, &opening->start);
+        return true;
+    }
+    if (match_ask(tailer, log, opening))
+        return false;
+    begin_own(tailer, log, opening);
+    return true;
+}
+
+/* Returns false when the opening is still needed. */
+static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    enum verdict verdict;
+    log->unreadable = false;
+    if (log->compressed && is_still_compressed(tailer, log, opening))
+        verdict = READS_NOT;
+    else if (log->resolved)
+        verdict = compare(tailer, log, opening);
+    else
+        verdict = resolve(tailer, log, opening);
+    log->size = opening->size;
+    if (log->stranger) {
+        ps_tail_log_remove(tailer, log);
+    } else if (log->cut_waits) {
+        log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    } else if (verdict == UNKNOWN) {
+        return begin_new(tailer, log, opening);
+    } else if (verdict == READS) {
+        begin(tailer, log, opening);
+    } else if (!log->matched) {
+        ps_tail_log_remove(tailer, log);
+    }
+    return true;
 }
 
 static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
@@ -365,26 +456,60 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         ps_tail_log_close(tailer, log);
 }
 
+static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
+{
+    struct ps_tail_log *log = tailer->logs[opening->number];
+    opening_free(opening);
+    if (again && log != NULL) /* also when it was not opened: a look may have told its new name meanwhile */
+        ps_tail_log_queue(tailer, log);
+}
+
+/* Returns the file of this opening, which no job has any more. */
+static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct opening *opening, bool *again)
+{
+    struct ps_tail_log *log = tailer->logs[opening->number];
+    *again = log->again;
+    log->again = false;
+    tailer->opening_count -= opening->was_open ? 0 : 1;
+    log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    return log;
+}
+
 static void opening_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct opening *opening = (struct opening *)(void *)job;
-    struct ps_tail_log *log = tailer->logs[opening->number];
-    bool again = log->again;
-    log->again = false;
-    tailer->opening_count -= opening->was_open ? 0 : 1;
-    log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    bool again;
+    struct ps_tail_log *log = opening_back(tailer, opening, &again);
     bool same = opening->error == 0 &&
                 ps_tail_identity_is_inode(&log->identity, opening->identity.device, opening->identity.inode);
-    uint32_t number = log->number;
-    if (same)
-        opened(tailer, log, opening);
-    else
+    if (!same)
         not_opened(tailer, log, opening);
-    opening_free(opening);
-    log = tailer->logs[number];
-    if (again && log != NULL) /* also when it was not opened: a look may have told its new name meanwhile */
-        ps_tail_log_queue(tailer, log);
+    else if (!opened(tailer, log, opening)) {
+        log->again = again;
+        return;
+    }
+    opening_end(tailer, opening, again);
+}
+
+static void match_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct opening *opening = (struct opening *)(void *)job;
+    bool again;
+    struct ps_tail_log *log = opening_back(tailer, opening, &again);
+    enum ps_tail_matched matched = ps_tail_match_take(tailer, log, opening->match);
+    if (matched == PS_TAIL_MATCH_AGAIN && match_ask(tailer, log, opening)) {
+        log->again = again;
+        return;
+    }
+    if (matched == PS_TAIL_MATCH_COPY) {
+        log->identity = opening->identity;
+        ps_tail_log_index(tailer, log);
+    } else if (matched != PS_TAIL_MATCH_GOES_ON) {
+        begin_own(tailer, log, opening);
+    }
+    opening_end(tailer, opening, again);
 }
 
 bool ps_tail_log_may_close(const struct ps_tail_log *log)
@@ -447,42 +572,4 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         if (log != NULL && log->directory == place && log->unreadable)
             ps_tail_log_queue(tailer, log);
     }
-}
-
-/* Whether there are files in this directory of which is not known yet what they are. */
-static bool has_unresolved(const struct ps_tailer *tailer, unsigned place)
-{
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        const struct ps_tail_log *log = tailer->logs[i];
-        if (log != NULL && log->directory == place && !log->resolved && log->named && log->size > 0 &&
-            log->state != PS_TAIL_LOG_COPY)
-            return true;
-    }
-    return false;
-}
-
-void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place)
-{
-    uint32_t count = 0;
-    bool unresolved = has_unresolved(tailer, place);
-    for (uint32_t i = 0; tailer->cut_count > 0 && i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || !log->cut_waits)
-            continue;
-        if (log->directory != place) {
-            count++;
-            continue;
-        }
-        if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) { /* one of them may be its copy */
-            tailer->places[place].names = true;
-            tailer->places[place].look_ns = 0;
-            count++;
-            continue;
-        }
-        log->cut_looks = 0;
-        log->cut_waits = false;
-        log->cut_looked = true;
-        ps_tail_log_open(tailer, log);
-    }
-    tailer->cut_count = count;
 }

@@ -2,17 +2,21 @@
 #pragma once
 
 #include "stages/tail/directory.h"
+#include "stages/tail/heads.h"
 #include "stages/tail/identity.h"
+#include "stages/tail/marks.h"
 #include "stages/tail/notify.h"
 #include "stages/tail/positions.h"
 #include "stages/tail/reader.h"
 #include "stages/tail/tailer.h"
 
-#define PS_TAIL_LAST_BYTES 64U /* before the position: they must still be there when it is read on */
+#define PS_TAIL_LAST_BYTES                                                                                   \
+    PS_TAIL_MARK_BYTES /* before the position: they must still be there when it is read on */
 #define PS_TAIL_GRACE_NS                                                                                     \
     (10 * PS_NS_PER_S) /* how long a copy without news waits for its original to be cut */
-#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* at most, with news */
-#define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)    /* by then, what is known of the original is up to date */
+#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S)    /* at most, with news */
+#define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)       /* of a file that is gone, when the copy is still shorter */
+#define PS_TAIL_COPY_LOOK_NS (250 * PS_NS_PER_MS) /* a copy that grows is compared again */
 #define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
 
 enum ps_tail_log_state {
@@ -34,8 +38,7 @@ struct ps_tail_earlier {
     struct ps_tail_identity identity; /* head_length 0: nothing */
     int64_t read_offset, delivered_offset;
     struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE]; /* whose spans may be on their way */
-    char last[PS_TAIL_LAST_BYTES];
-    uint32_t last_length;
+    struct ps_tail_marks marks;
     uint64_t until_ns;
 };
 
@@ -83,9 +86,15 @@ struct ps_tail_log {
     struct ps_tail_log *next;      /* in the queue */
     struct ps_tail_log *next_name; /* in its chain of names */
     struct ps_tail_log *next_inode;
+    struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_earlier earlier;
-    struct ps_tail_log *original; /* COPY: the one that it begins like */
-    uint64_t copy_since_ns, copy_until_ns;
+    struct ps_tail_head_entry head, earlier_head; /* in tailer->heads */
+    struct ps_tail_log *original;                 /* COPY: the one that it is a copy of; NULL: it is gone */
+    struct ps_tail_log *copies, *next_copy;       /* those that wait for this one; of its original */
+    struct ps_tail_mark copy_mark;                /* COPY: it has what its original has up to here */
+    bool copy_grew, copy_pends;                   /* it has news; it is compared again in any case */
+    int64_t copy_size;                            /* when it was compared */
+    uint64_t copy_since_ns, copy_until_ns, copy_matched_ns;
 };
 
 struct ps_tail_look; /* a job: tailer_look.c */
@@ -135,6 +144,9 @@ struct ps_tailer {
     uint32_t deferred_count;
     uint64_t batch_key; /* whose headers the open batch has */
 
+    struct ps_tail_heads heads; /* of logs, and of remembered files */
+    struct ps_tail_head_entry *remembered_heads;
+    uint64_t copies_look_ns;
     struct ps_tail_positions remembered; /* from the position file, until their file is found */
     uint64_t positions_hash;             /* of the position file */
     uint32_t outstanding;                /* logs whose delivered_offset is behind their read_offset */
@@ -148,7 +160,10 @@ struct ps_tailer {
 struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
                                     const struct ps_tail_change *change);
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Its memory, at the end. */
+void ps_tail_log_free(struct ps_tail_log *log);
 struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name);
+/* `device` 0: any. */
 struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode);
 /* Its name is another one now; NULL: it has none. */
 void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
@@ -163,8 +178,12 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
                       int64_t delivered_offset);
 /* The lines up to the span's position are delivered. */
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span);
-/* What it is by now, for a copy. */
-struct ps_tail_earlier ps_tail_log_earlier(const struct ps_tailer *tailer, const struct ps_tail_log *log);
+/* Its path in its directory now; the caller frees it. */
+char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
+/* Its fingerprint may be another one: it is found by it. */
+void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Its marks up to its position are these. */
+void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks);
 /* It begins anew. */
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
@@ -178,8 +197,6 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
 bool ps_tail_log_may_close(const struct ps_tail_log *log);
 /* The directory was looked at: files that could not be opened are tried again. */
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
-/* The directory was looked at: files that were cut begin anew. */
-void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place);
 
 /* ---- tailer_copy.c: files that begin like others ---- */
 
@@ -190,10 +207,27 @@ struct ps_tail_start {
     int64_t plain_bytes; /* of a gzip file: how long its content is, modulo 2^32; 0: not known */
 };
 
-/* A new file that has no position. Returns true when it may be a copy of another file, or is
- * compressed, and so is not read now. *offset: where it is read, if it is a copy of a file that was gone at the start. */
-bool ps_tail_copy_found(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_start *start,
-                        int64_t *offset);
+/* What a copy goes on from. */
+struct ps_tail_origin {
+    const struct ps_tail_identity *identity;
+    const struct ps_tail_marks *marks;
+    const struct ps_tail_life *lives;
+    struct ps_tail_life own[PS_TAIL_LIVES_BEFORE];
+    int64_t delivered_offset;
+};
+struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log);
+struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log);
+/* It is read on where the mark is, and queued; what is not delivered of the original is read again after a crash. */
+void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
+                          const struct ps_tail_origin *origin, const struct ps_tail_mark *mark);
+/* It is a copy, up to the mark, and waits for what becomes of its original. */
+void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_log *original,
+                       const struct ps_tail_mark *mark);
+/* Its original is gone, and it is shorter than that was: it may grow. Returns false when it has not grown since it was
+ * compared before, or waited long enough. */
+bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
+/* It waits for nobody any more. */
+void ps_tail_copy_end(struct ps_tail_log *log);
 /* gzip, bzip2, xz, zstd. */
 bool ps_tail_is_compressed(const char *head, size_t length);
 /* It is compressed: it is not read, until its inode is another file's. */
@@ -202,11 +236,31 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
 /* What is not read of this one may stand in its copy: it was cut, or is gone. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Whether a file waits that may be a copy of this one. */
-bool ps_tail_copy_is_there(const struct ps_tailer *tailer, const struct ps_tail_log *original);
-/* Something happened to a file that waits: it is looked at again. */
-void ps_tail_copy_changed(struct ps_tailer *tailer, struct ps_tail_log *log);
+bool ps_tail_copy_is_there(const struct ps_tail_log *original);
+/* Something happened to a file that waits: it is compared again soon. */
+void ps_tail_copy_changed(struct ps_tail_log *log);
 /* Those that waited long enough are files of their own. Returns when the next one has. */
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer);
+
+/* ---- tailer_match.c: which file is it a copy of ---- */
+
+struct ps_tail_match;
+
+enum ps_tail_matched {
+    PS_TAIL_MATCH_NONE,    /* it is a file of its own */
+    PS_TAIL_MATCH_COPY,    /* it waits */
+    PS_TAIL_MATCH_GOES_ON, /* it is read on where its original was */
+    PS_TAIL_MATCH_AGAIN,   /* the files that it was compared with are others now */
+};
+
+/* The files that it may be a copy of; NULL: none begins as it does. `size`: its own. */
+struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
+                                         size_t length, int64_t size);
+/* Compares them with the new file; on the thread. */
+void ps_tail_match_run(struct ps_tail_match *match, int fd);
+enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                        struct ps_tail_match *match);
+void ps_tail_match_free(struct ps_tail_match *match);
 
 /* ---- tailer_look.c: directories ---- */
 

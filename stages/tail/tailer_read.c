@@ -150,6 +150,15 @@ static void headers_remove(const struct ps_tail_settings *settings, struct ps_ba
     }
 }
 
+static bool batch_has(const struct ps_batch *batch, const struct ps_tail_log *log)
+{
+    for (uint32_t i = batch->span_count; i-- > 0;) {
+        if (batch->spans[i].stream == log->number && batch->spans[i].generation == log->generation)
+            return true;
+    }
+    return false;
+}
+
 /* Makes the batch ready for lines of this file, so that nothing fails once they are in it. */
 static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_log *log,
                                        struct ps_batch *batch)
@@ -164,6 +173,8 @@ static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_
     } else if (tailer->batch_key != key) {
         return PS_TAIL_STEP_FLUSH;
     }
+    if (!batch_has(batch, log)) /* an earlier batch, if any, ended here */
+        ps_tail_marks_end_batch(&log->marks, log->read_offset);
     return ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL) ? PS_TAIL_STEP_MOVED
                                                                                       : PS_TAIL_STEP_FULL;
 }
@@ -219,12 +230,33 @@ static void last_keep(struct ps_tail_log *log, const char *text, size_t length)
     log->last_length = (uint32_t)(kept + length);
 }
 
+/* Keeps the mark of the new position; in a long piece some more, the closer to its end the closer together. */
+static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
+{
+    for (size_t before = 64 * 1024; before >= 1024; before /= 4) {
+        const char *newline = length > before ? memrchr(text, '\n', length - before) : NULL;
+        size_t at = newline != NULL ? (size_t)(newline - text) + 1 : 0; /* a copy may be read on there */
+        if (at < PS_TAIL_MARK_BYTES)
+            continue;
+        struct ps_tail_mark mark = ps_tail_mark_of(log->read_offset + (int64_t)at,
+                                                   text + at - PS_TAIL_MARK_BYTES, PS_TAIL_MARK_BYTES);
+        ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+    }
+    last_keep(log, text, length);
+    struct ps_tail_mark mark =
+        ps_tail_mark_of(log->read_offset + (int64_t)length, log->last, log->last_length);
+    ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+}
+
 /* These bytes are in the batch. */
 static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
                     const char *text, size_t length, uint32_t lines)
 {
-    last_keep(log, text, length);
+    bool begins = log->identity.head_length < PS_TAIL_HEAD_BYTES;
+    marks_keep(log, text, length);
     ps_tail_identity_extend(&log->identity, text, length, log->read_offset);
+    if (begins)
+        ps_tail_log_index(tailer, log);
     ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
     bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL); /* it has one */
     PS_ASSERT(noted);
@@ -424,8 +456,9 @@ static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t len
 {
     const struct ps_tail_identity *identity = &log->identity;
     return length >= log->last_length && memcmp(bytes, log->last, log->last_length) == 0 &&
-           identity->head_length <= beginning->length &&
-           ps_tail_head(beginning->bytes, identity->head_length) == identity->head;
+           (identity->head_length == 0 ||
+            (identity->head_length <= beginning->length &&
+             ps_tail_head(beginning->bytes, identity->head_length) == identity->head));
 }
 
 /* Whether it may begin with a hole: its writer does not append, and it was cut. */

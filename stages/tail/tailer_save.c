@@ -56,6 +56,17 @@ static void follow(struct ps_tailer *tailer, struct ps_tail_position *position)
     }
 }
 
+/* Files that are gone are found by how they began. */
+static void remembered_index(struct ps_tailer *tailer)
+{
+    const struct ps_tail_positions *remembered = &tailer->remembered;
+    tailer->remembered_heads =
+        ps_must_alloc(remembered->count + 1, sizeof *tailer->remembered_heads, "positions");
+    for (size_t i = 0; i < remembered->count; i++)
+        ps_tail_heads_put(&tailer->heads, &tailer->remembered_heads[i], remembered->items[i].identity.head,
+                          remembered->items[i].identity.head_length);
+}
+
 static void load_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
@@ -74,6 +85,7 @@ static void load_answer(void *owner, struct ps_tail_job *job)
         tailer->remembered = loading->positions;
         tailer->positions_hash = loading->positions.hash;
         loading->positions = (struct ps_tail_positions){.count = 0};
+        remembered_index(tailer);
         for (size_t i = 0; i < tailer->remembered.count; i++)
             follow(tailer, &tailer->remembered.items[i]);
         tailer->loaded = true;
@@ -139,6 +151,21 @@ static void remembered_add(const struct ps_tailer *tailer, struct ps_tail_positi
     }
 }
 
+/* Those before the delivered position: the last ones of a file that was read a moment ago, of which a copy may end before the position;
+ * the one at the position of others. They are the log's. */
+static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    const struct ps_tail_marks *marks = &log->marks;
+    uint32_t end = marks->count, begin;
+    while (end > 0 && marks->items[end - 1].offset > log->delivered_offset)
+        end--;
+    begin = end > PS_TAIL_POSITION_MARKS_MAX ? end - PS_TAIL_POSITION_MARKS_MAX : 0;
+    if (tailer->now_ns - log->active_ns >= PS_TAIL_EARLIER_NS && end > 0)
+        begin = end - 1;
+    return (struct ps_tail_marks){.items = marks->items != NULL ? marks->items + begin : NULL,
+                                  .count = end - begin};
+}
+
 void ps_tail_save(struct ps_tailer *tailer)
 {
     if (tailer->saving || !tailer->loaded)
@@ -160,7 +187,8 @@ void ps_tail_save(struct ps_tailer *tailer)
         const struct ps_tail_position position = {.inode = log->identity.inode,
                                                   .offset = log->delivered_offset,
                                                   .path = log->path,
-                                                  .identity = log->identity};
+                                                  .identity = log->identity,
+                                                  .marks = marks_to_save(tailer, log)};
         ps_tail_positions_add(&saving->positions, &position);
     }
     tailer->saving = true;

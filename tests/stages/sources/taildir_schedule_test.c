@@ -1,7 +1,9 @@
 /* Source taildir under random schedules: logs are appended to, rotated by renaming (with and without a new file, under names
- * that match and others), copied and cut, cut, deleted while they are open, while the source is stopped in order, or dies.
+ * that match and others), copied and cut (also with lines in between), cut, deleted while they are open, replaced by a copy or by another file,
+ * while the source runs, is stopped in order, or dies. In every third schedule all files begin with the same 3 KiB.
  * Every line must come once and unchanged; after a crash only lines that came after the positions were last written may
- * come again. The seed is printed; PENSTOCK_SEED repeats a run. */
+ * come again, besides those of files that begin alike or are replaced by a copy. The seed is printed; PENSTOCK_SEED repeats a run,
+ * and PENSTOCK_SCHEDULES=1000 plays more of them. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -23,6 +25,8 @@ struct line {
     unsigned came;    /* how often */
     bool may_repeat;  /* it came after the positions that a crash went back to */
     bool since_saved; /* it came after the positions were copied */
+    bool is_copied;   /* a copy of it may be read */
+    unsigned log;
 };
 
 struct log {
@@ -97,10 +101,32 @@ static void poke(void)
     }
 }
 
+static bool with_banner;
+
+/* What all files begin with. */
+static void banner_write(int fd)
+{
+    static char text[3072];
+    if (!with_banner || lseek(fd, 0, SEEK_END) != 0)
+        return;
+    memset(text, '#', sizeof text);
+    for (size_t at = 99; at < sizeof text; at += 100)
+        text[at] = '\n';
+    text[sizeof text - 1] = '\n';
+    assert_int_equal(write(fd, text, sizeof text), sizeof text);
+}
+
+static unsigned append_log; /* of the next lines, if no log has their file */
+
 static void append_to(int fd, unsigned count)
 {
+    if (count > 0)
+        banner_write(fd);
+    for (unsigned i = 0; i < LOGS; i++)
+        append_log = logs[i].fd == fd ? i : append_log;
     for (; count > 0 && line_count < LINES_MAX; count--) {
-        lines[line_count] = (struct line){.seed = 1 + draw(1000000)};
+        lines[line_count] =
+            (struct line){.seed = 1 + draw(1000000), .log = append_log, .is_copied = with_banner};
         size_t length = line_text(line_count, text_room);
         text_room[length++] = '\n';
         size_t half = draw(3) == 0 ? draw((unsigned)length) : length; /* in two writes */
@@ -119,13 +145,15 @@ static void take(void)
     for (size_t i = 0; i < stage.event_count; i++) {
         const struct ps_test_event *event = &stage.events[i];
         unsigned number = (unsigned)strtoul(event->body, NULL, 10);
+        if (with_banner && event->body[0] == '#')
+            continue;
         if (number >= line_count)
             FAIL("a line came that was not written: %.60s", event->body);
         size_t length = line_text(number, expected);
         if (event->length != length || memcmp(event->body, expected, length) != 0)
             FAIL("line %u is not what was written: %u bytes, not %zu, of %s: %.40s", number, event->length,
                  length, ps_test_event_header(event, "file"), event->body);
-        if (lines[number].came > 0 && !lines[number].may_repeat)
+        if (lines[number].came > 0 && !lines[number].may_repeat && !lines[number].is_copied)
             FAIL("line %u came twice, from %s", number, ps_test_event_header(event, "file"));
         lines[number].came++;
         lines[number].since_saved = true;
@@ -286,6 +314,64 @@ static void op_copy_and_cut(unsigned number)
         append_to(log->fd, draw(200));
 }
 
+/* Its lines may come again: what a copy repeats has tests of its own (taildir_copies_test.c), here no line may be missing. */
+static void mark_copied(unsigned number)
+{
+    for (unsigned i = 0; i < line_count; i++)
+        lines[i].is_copied |= lines[i].log == number;
+}
+
+/* Lines are written, and read, between the copy and the cut. */
+static void op_copy_lines_and_cut(unsigned number)
+{
+    struct log *log = &logs[number];
+    char from[512];
+    if (!log->there)
+        return;
+    catch_up();
+    shift_names(number);
+    snprintf(from, sizeof from, "%s", log_path(number, ""));
+    note(" copy%u", number, 0);
+    copy(from, log_path(number, ".1"));
+    writer_open(number);
+    mark_copied(number);
+    append_to(log->fd, draw(20));
+    catch_up();
+    note("+truncate%u", number, 0);
+    assert_int_equal(truncate(from, 0), 0);
+    if (draw(2) == 0)
+        append_to(log->fd, draw(200));
+}
+
+/* As editors do: a copy takes its place, or a file that only begins alike. */
+static void op_replace(unsigned number)
+{
+    struct log *log = &logs[number];
+    char to[512], fresh[512];
+    bool same = draw(2) == 0;
+    if (!log->there)
+        return;
+    if (stage.opened)
+        catch_up(); /* it was seen, and what was not read of it would be lost for everybody */
+    writer_close(log);
+    snprintf(to, sizeof to, "%s", log_path(number, ""));
+    snprintf(fresh, sizeof fresh, "%s", ps_test_folder_path("fresh"));
+    mark_copied(number);
+    note(same ? " replace%u(a copy)" : " replace%u(another)", number, 0);
+    if (same) {
+        copy(to, fresh);
+    } else {
+        int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        append_log = number;
+        append_to(fd, 1 + draw(50));
+        close(fd);
+    }
+    assert_int_equal(rename(fresh, to), 0);
+    if (draw(2) == 0)
+        op_append(number);
+}
+
 static void op_cut(unsigned number)
 {
     if (!logs[number].there)
@@ -328,6 +414,8 @@ static void op_restart(unsigned number)
     if (draw(2) == 0) {
         op_append(draw(LOGS));
     }
+    if (draw(3) == 0 && missing() == 0)
+        op_replace(draw(LOGS));
     if (draw(2) == 0 && logs[0].there) {
         char from[512];
         snprintf(from, sizeof from, "%s", log_path(0, ""));
@@ -420,8 +508,9 @@ static void start(void)
 static void play(void)
 {
     static void (*const ops[])(unsigned number) = {
-        op_append, op_append,       op_append, op_append, op_append,  op_append, op_rename,
-        op_rename, op_copy_and_cut, op_cut,    op_delete, op_restart, op_crash};
+        op_append, op_append,  op_append, op_append,       op_append,
+        op_append, op_rename,  op_rename, op_copy_and_cut, op_cut,
+        op_delete, op_restart, op_crash,  op_replace,      op_copy_lines_and_cut};
     start();
     for (unsigned step = 0; step < STEPS; step++) {
         ops[draw((unsigned)PS_COUNT_OF(ops))](draw(LOGS));
@@ -442,7 +531,10 @@ static void test_schedules(void **unused)
 {
     (void)unused;
     uint64_t seed = ps_test_seed();
-    for (unsigned i = 0; i < SCHEDULES; i++) {
+    const char *more = getenv("PENSTOCK_SCHEDULES");
+    unsigned count = more != NULL ? (unsigned)strtoul(more, NULL, 10) : SCHEDULES;
+    for (unsigned i = 0; i < count; i++) {
+        with_banner = i % 3 == 1;
         random_state = (seed * SCHEDULES + i) * 2654435761U + 1;
         line_count = next_rotated = 0;
         trace[0] = '\0';

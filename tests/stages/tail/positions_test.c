@@ -142,6 +142,50 @@ static void test_saved_and_loaded(void **unused)
     ps_tail_positions_free(&positions);
 }
 
+/* The marks of a file, and a text of them with a mistake. */
+static void test_marks(void **unused)
+{
+    (void)unused;
+    struct ps_err err;
+    struct ps_tail_positions again;
+    struct ps_tail_mark items[20];
+    char last[300];
+    memset(last, 'x', sizeof last);
+    for (unsigned i = 0; i < PS_COUNT_OF(items); i++) {
+        last[299] = (char)i;
+        items[i] = ps_tail_mark_of(1000 * (i + 1), last, sizeof last);
+    }
+    const struct ps_tail_position position = {.inode = 5,
+                                              .offset = 15000,
+                                              .path = (char *)(uintptr_t) "/x",
+                                              .identity = {.device = 3, .inode = 5, .head_length = 7},
+                                              .marks = {.items = items, .count = PS_COUNT_OF(items)}};
+    ps_tail_positions_add(&positions, &position);
+    const char *path = ps_test_folder_path("positions.json");
+    assert_int_equal(ps_tail_positions_save(path, &positions, &err), PS_OK);
+    assert_int_equal(ps_tail_positions_load(path, &again, &err), PS_OK);
+    assert_int_equal(again.count, 1);
+    const struct ps_tail_marks *marks = &again.items[0].marks;
+    assert_int_equal(marks->count, 15); /* those behind the position are not written */
+    for (unsigned i = 0; i < 15; i++) {
+        assert_int_equal(marks->items[i].offset, items[i].offset);
+        assert_int_equal(marks->items[i].length, PS_TAIL_MARK_BYTES);
+        assert_true(marks->items[i].hash == items[i].hash);
+        assert_true(i == 0 || marks->items[i].hash != marks->items[i - 1].hash);
+    }
+    ps_tail_positions_free(&again);
+    ps_tail_positions_free(&positions);
+    static const char text[] =
+        "[{\"inode\":1,\"pos\":900,\"file\":\"/a\",\"device\":1,\"head\":1,\"length\":1,"
+        "\"marks\":\"300 -5 256 900 7 256 800 1 1\"}]\n";
+    ps_tail_positions_parse(text, sizeof text - 1, true, &positions);
+    assert_int_equal(positions.count, 1);
+    assert_int_equal(positions.items[0].marks.count, 2);
+    assert_true(ps_tail_marks_at(&positions.items[0].marks, 900).hash == 7);
+    assert_int_equal(ps_tail_marks_at(&positions.items[0].marks, 800).length, 0);
+    ps_tail_positions_free(&positions);
+}
+
 static void save_one(int64_t offset, uint64_t head)
 {
     struct ps_err err;
@@ -237,6 +281,7 @@ int main(void)
                                        TEST(depth),
                                        TEST(same_inode_twice),
                                        TEST(saved_and_loaded),
+                                       TEST(marks),
                                        TEST(crash_between_the_files),
                                        TEST(identities_without_positions),
                                        TEST(errors),

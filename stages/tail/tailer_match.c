@@ -1,0 +1,379 @@
+/* Whether a new file is a copy of one that is known. The worker finds the files that begin in the same way (heads.h), a few at most; the
+ * thread compares them with the new one: its bytes with those of a file that is still there, its marks (marks.h) with those of one that
+ * was cut or is gone. */
+#include "stages/tail/tailer_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PURPOSE "comparing files"
+#define CANDIDATES_MAX 16U
+#define VISITS_MAX 1024U /* of files that begin alike: the cost of a new file has a limit */
+/* So much is compared byte by byte; of a longer file, pieces. */
+#define WHOLE_BYTES (64 * 1024 * 1024)
+#define PIECE_BYTES (64 * 1024)
+#define PIECES 16
+
+enum kind {
+    IS_FOLLOWED,
+    WAS_EARLIER,   /* before it was cut */
+    IS_REMEMBERED, /* by the position file */
+};
+
+struct candidate {
+    enum kind kind;
+    uint32_t number, generation; /* of the log */
+    struct ps_tail_position *position;
+    struct ps_tail_identity identity;
+    int64_t offset; /* where it is read on */
+    struct ps_tail_marks marks;
+    int fd;     /* the log's; -1: not open */
+    char *path; /* NULL: it has none */
+    bool first; /* it is cut, or gone: a copy of it is likely */
+    bool gone;
+    int64_t distance;
+};
+
+struct ps_tail_match {
+    struct candidate items[CANDIDATES_MAX];
+    uint32_t count, visits;
+    /* the answer */
+    int found;      /* -1: none */
+    bool alive;     /* it is still what it was */
+    bool pending;   /* it is gone, and the new file may still grow to what it was */
+    int64_t size;   /* of the new file */
+    int64_t offset; /* the new file has what it has up to here */
+    struct ps_tail_mark mark;
+};
+
+/* ---- finding ---- */
+
+static void candidate_fini(struct candidate *candidate)
+{
+    ps_tail_marks_free(&candidate->marks);
+    free(candidate->path);
+}
+
+void ps_tail_match_free(struct ps_tail_match *match)
+{
+    if (match == NULL)
+        return;
+    for (uint32_t i = 0; i < match->count; i++)
+        candidate_fini(&match->items[i]);
+    free(match);
+}
+
+struct finding {
+    struct ps_tailer *tailer;
+    struct ps_tail_log *log;
+    struct ps_tail_match *match;
+    int64_t size;
+};
+
+/* Returns the place for one more, or NULL if those that are there are closer. */
+static struct candidate *place_for(struct ps_tail_match *match, bool first, int64_t distance)
+{
+    if (match->count < CANDIDATES_MAX)
+        return &match->items[match->count++];
+    struct candidate *worst = &match->items[0];
+    for (uint32_t i = 1; i < match->count; i++) {
+        struct candidate *other = &match->items[i];
+        if (other->first != worst->first ? !other->first : other->distance > worst->distance)
+            worst = other;
+    }
+    if (worst->first != first ? worst->first : worst->distance <= distance)
+        return NULL;
+    candidate_fini(worst);
+    return worst;
+}
+
+static void offer(struct finding *finding, struct candidate *candidate, const struct ps_tail_marks *marks,
+                  int64_t size, const struct ps_tail_log *there)
+{
+    candidate->distance = size > finding->size ? size - finding->size : finding->size - size;
+    struct candidate *place = place_for(finding->match, candidate->first, candidate->distance);
+    if (place == NULL)
+        return;
+    ps_tail_marks_copy(&candidate->marks, marks, candidate->offset);
+    candidate->fd = there != NULL ? there->file.fd : -1;
+    if (there != NULL && there->named && candidate->fd < 0)
+        candidate->path = ps_tail_log_place_of(finding->tailer, there);
+    *place = *candidate;
+}
+
+static void offer_log(struct finding *finding, const struct ps_tail_log *other)
+{
+    if (other == finding->log || !other->resolved || other->compressed || other->stranger ||
+        other->state == PS_TAIL_LOG_COPY)
+        return;
+    struct candidate candidate = {.kind = IS_FOLLOWED,
+                                  .number = other->number,
+                                  .generation = other->generation,
+                                  .identity = other->identity,
+                                  .offset = other->read_offset,
+                                  .first = !other->named || other->cut_waits,
+                                  .gone = !other->named};
+    int64_t size = other->size > other->read_offset ? other->size : other->read_offset;
+    offer(finding, &candidate, &other->marks, size, other);
+}
+
+static void offer_earlier(struct finding *finding, const struct ps_tail_log *other)
+{
+    const struct ps_tail_earlier *earlier = &other->earlier;
+    if (other == finding->log || earlier->until_ns <= finding->tailer->now_ns || earlier->read_offset == 0)
+        return;
+    struct candidate candidate = {.kind = WAS_EARLIER,
+                                  .number = other->number,
+                                  .generation = other->generation,
+                                  .identity = earlier->identity,
+                                  .offset = earlier->read_offset,
+                                  .first = true};
+    offer(finding, &candidate, &earlier->marks, earlier->read_offset, NULL);
+}
+
+static uint64_t place_looked_ns(const struct finding *finding)
+{
+    const struct ps_tail_place *place = &finding->tailer->places[finding->log->directory];
+    return place->looked ? place->looked_ns : finding->tailer->now_ns;
+}
+
+static void offer_position(struct finding *finding, struct ps_tail_position *position)
+{
+    if (position->path[0] == '\0' || position->offset == 0 || position->inode == finding->log->identity.inode)
+        return;
+    const struct ps_tail_log *there = ps_tail_log_by_inode(finding->tailer, 0, position->inode);
+    if ((there != NULL && there->resolved) ||
+        (there == NULL && finding->tailer->now_ns - place_looked_ns(finding) >= PS_TAIL_EARLIER_NS))
+        return;
+    struct candidate candidate = {.kind = IS_REMEMBERED,
+                                  .position = position,
+                                  .number = there != NULL ? there->number : UINT32_MAX,
+                                  .generation = there != NULL ? there->generation : 0,
+                                  .identity = position->identity,
+                                  .offset = position->offset,
+                                  .first = there == NULL,
+                                  .gone = there == NULL};
+    offer(finding, &candidate, &position->marks, position->offset, there);
+}
+
+static bool visit(void *finding_, struct ps_tail_head_entry *entry)
+{
+    struct finding *finding = finding_;
+    if (entry->owner == NULL) { /* of the list of remembered ones */
+        size_t index = (size_t)(entry - finding->tailer->remembered_heads);
+        offer_position(finding, &finding->tailer->remembered.items[index]);
+    } else {
+        struct ps_tail_log *other = entry->owner;
+        if (entry == &other->earlier_head)
+            offer_earlier(finding, other);
+        else
+            offer_log(finding, other);
+    }
+    return ++finding->match->visits < VISITS_MAX;
+}
+
+static int by_likelihood(const void *a_, const void *b_)
+{
+    const struct candidate *a = a_, *b = b_;
+    if (a->first != b->first)
+        return a->first ? -1 : 1;
+    return a->distance < b->distance ? -1 : a->distance > b->distance;
+}
+
+struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
+                                         size_t length, int64_t size)
+{
+    struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, PURPOSE);
+    struct finding finding = {.tailer = tailer, .log = log, .match = match, .size = size};
+    match->found = -1;
+    ps_tail_heads_find(&tailer->heads, head, length, visit, &finding);
+    if (match->count == 0) {
+        free(match);
+        return NULL;
+    }
+    qsort(match->items, match->count, sizeof *match->items, by_likelihood);
+    return match;
+}
+
+/* ---- comparing, on the thread ---- */
+
+static bool read_whole(int fd, char *to, size_t want, int64_t offset)
+{
+    while (want > 0) {
+        ssize_t length = pread(fd, to, want, (off_t)offset);
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length <= 0)
+            return false;
+        to += length;
+        offset += length;
+        want -= (size_t)length;
+    }
+    return true;
+}
+
+struct pieces {
+    char a[PIECE_BYTES], b[PIECE_BYTES];
+};
+
+static bool same_piece(struct pieces *pieces, int a, int b, int64_t offset, int64_t end)
+{
+    size_t want = end - offset < PIECE_BYTES ? (size_t)(end - offset) : PIECE_BYTES;
+    return read_whole(a, pieces->a, want, offset) && read_whole(b, pieces->b, want, offset) &&
+           memcmp(pieces->a, pieces->b, want) == 0;
+}
+
+/* Whether both files have the same bytes up to `end`; the last ones are compared first, because they differ most often. */
+static bool same_bytes(int a, int b, int64_t end)
+{
+    struct pieces *pieces = ps_must_alloc(1, sizeof *pieces, PURPOSE);
+    int64_t last = end > PS_TAIL_MARK_BYTES ? end - PS_TAIL_MARK_BYTES : 0;
+    int64_t step = end <= WHOLE_BYTES ? PIECE_BYTES : end / PIECES;
+    bool same = same_piece(pieces, a, b, last, end);
+    for (int64_t at = 0; same && at < end; at += step)
+        same = same_piece(pieces, a, b, at, end);
+    free(pieces);
+    return same;
+}
+
+/* Whether it is still what was read of it. */
+static bool is_intact(const struct candidate *candidate, int fd, int64_t size)
+{
+    struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
+    return size >= candidate->offset && ps_tail_identity_begins(fd, &candidate->identity) &&
+           (candidate->offset == 0 || mark.length == 0 || ps_tail_mark_is_in(fd, &mark));
+}
+
+static void mark_read(struct ps_tail_match *match, int fd, int64_t offset)
+{
+    char last[PS_TAIL_MARK_BYTES];
+    size_t want = offset < (int64_t)sizeof last ? (size_t)offset : sizeof last;
+    match->mark = (struct ps_tail_mark){.offset = offset};
+    if (read_whole(fd, last, want, offset - (int64_t)want))
+        match->mark = ps_tail_mark_of(offset, last, want);
+}
+
+/* A file that is there: the new one is its copy if it has nothing else, and not more. If its name is gone, the new one may have
+ * grown since. Returns false when it is not what it was. */
+static bool compare_alive(struct ps_tail_match *match, const struct candidate *candidate, int other, int fd,
+                          int64_t size, bool *found)
+{
+    struct stat status;
+    if (fstat(other, &status) != 0 || !is_intact(candidate, other, status.st_size))
+        return false;
+    int64_t end = size < status.st_size ? size : status.st_size;
+    *found = end > 0 && (size <= status.st_size || candidate->first) && same_bytes(other, fd, end);
+    match->alive = *found;
+    match->offset = end;
+    if (*found)
+        mark_read(match, fd, end);
+    return true;
+}
+
+/* One that was cut, or is gone: the last of its marks that can be in the new file has to be there. */
+static bool compare_marks(struct ps_tail_match *match, const struct candidate *candidate, int fd,
+                          int64_t size)
+{
+    const struct ps_tail_marks *marks = &candidate->marks;
+    uint32_t i = marks->count;
+    while (i > 0 && marks->items[i - 1].offset > size)
+        i--;
+    match->alive = false;
+    if (i == 0 && size < candidate->offset && candidate->gone) {
+        match->pending = true;
+        return false;
+    }
+    if (i > 0 && ps_tail_mark_is_in(fd, &marks->items[i - 1])) {
+        match->mark = marks->items[i - 1];
+    } else if (marks->count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
+               size >= candidate->offset) { /* the fingerprint of its beginning is that of all of it */
+        match->mark = (struct ps_tail_mark){.offset = candidate->offset};
+    } else {
+        return false;
+    }
+    match->offset = match->mark.offset;
+    match->pending |= match->offset < candidate->offset && candidate->gone;
+    return match->offset > 0;
+}
+
+static int open_other(const struct candidate *candidate)
+{
+    struct stat status;
+    int fd = ps_tail_open(candidate->path);
+    if (fd >= 0 && (fstat(fd, &status) != 0 || (uint64_t)status.st_ino != candidate->identity.inode)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void ps_tail_match_run(struct ps_tail_match *match, int fd)
+{
+    struct stat status;
+    match->found = -1;
+    match->pending = false;
+    if (fstat(fd, &status) != 0)
+        return;
+    match->size = status.st_size;
+    for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
+        const struct candidate *candidate = &match->items[i];
+        int other = candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(candidate);
+        bool found = false;
+        if (other < 0 || !compare_alive(match, candidate, other, fd, status.st_size, &found))
+            found = compare_marks(match, candidate, fd, status.st_size);
+        if (other >= 0 && candidate->fd < 0)
+            close(other);
+        match->found = found ? (int)i : -1;
+    }
+}
+
+/* ---- the answer ---- */
+
+static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                          const struct ps_tail_match *match, struct candidate *found)
+{
+    struct ps_tail_position *position = found->position;
+    if (position->path[0] == '\0')
+        return PS_TAIL_MATCH_AGAIN; /* its file was opened meanwhile */
+    const struct ps_tail_life none[PS_TAIL_LIVES_BEFORE] = {{0}};
+    const struct ps_tail_origin origin = {.identity = &found->identity,
+                                          .marks = &found->marks,
+                                          .lives = none,
+                                          .delivered_offset = found->offset};
+    position->path[0] = '\0';
+    ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
+    return PS_TAIL_MATCH_GOES_ON;
+}
+
+enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                        struct ps_tail_match *match)
+{
+    if (match->pending && !match->alive && ps_tail_copy_pends(tailer, log, match->size))
+        return PS_TAIL_MATCH_COPY;
+    if (match->found < 0)
+        return PS_TAIL_MATCH_NONE;
+    struct candidate *found = &match->items[match->found];
+    struct ps_tail_log *other = found->number < tailer->log_room ? tailer->logs[found->number] : NULL;
+    if (found->kind == IS_REMEMBERED && !match->alive)
+        return take_position(tailer, log, match, found);
+    if (other == NULL || other->generation != found->generation)
+        return PS_TAIL_MATCH_AGAIN;
+    if (match->alive) {
+        ps_tail_copy_wait(tailer, log, other, &match->mark);
+        return PS_TAIL_MATCH_COPY;
+    }
+    if (found->kind == WAS_EARLIER) {
+        const struct ps_tail_origin origin = ps_tail_origin_earlier(other);
+        ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
+        other->earlier.until_ns = 0;
+    } else {
+        const struct ps_tail_origin origin = ps_tail_origin_of(other);
+        ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
+        other->identity.head_length = 0; /* the next copy is one of the copy */
+        ps_tail_log_index(tailer, other);
+    }
+    return PS_TAIL_MATCH_GOES_ON;
+}

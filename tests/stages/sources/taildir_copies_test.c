@@ -1,0 +1,223 @@
+/* Source taildir and files that resemble each other: heads of more than 1 KiB that are equal, and copies. The stage's clock is
+ * slow where nothing is to wait for a time to pass. */
+#include "tests/stages/sources/taildir_support.h"
+
+#define LINES 1000U
+
+static char banner[2048];
+
+static int setup_banner(void **state)
+{
+    memset(banner, '#', sizeof banner - 2);
+    banner[sizeof banner - 2] = '\n';
+    return setup(state);
+}
+
+/* Lines of 40 bytes that differ in their number alone. */
+static void write_lines(const char *name, const char *what, unsigned from, unsigned to)
+{
+    FILE *file = fopen(ps_test_folder_path(name), "a");
+    assert_non_null(file);
+    for (unsigned i = from; i < to; i++)
+        fprintf(file, "%-5s %06u ..........................\n", what, i);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* How often each line of `what` came. */
+static unsigned char came[4 * LINES];
+
+static unsigned count_lines(const char *what, unsigned limit)
+{
+    unsigned count = 0;
+    memset(came, 0, sizeof came);
+    for (size_t i = 0; i < stage.event_count; i++) {
+        char kind[8];
+        unsigned number;
+        if (sscanf(stage.events[i].body, "%5s %u", kind, &number) != 2 || strcmp(kind, what) != 0)
+            continue;
+        assert_true(number < limit);
+        came[number]++;
+        count++;
+    }
+    return count;
+}
+
+/* Works until so many events came. The stage's clock goes on by a twentieth of the real time: it does not reach the time that a copy
+ * waits for. */
+static void wait_for(size_t count)
+{
+    uint64_t begin_ns = ps_clock_now().mono_ns, until = begin_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (uint64_t passed_ms = 0, now_ms; stage.event_count < count; passed_ms = now_ms) {
+        now_ms = (ps_clock_now().mono_ns - begin_ns) / PS_NS_PER_MS / 20;
+        ps_test_stage_pass_ms(&stage, now_ms - passed_ms);
+        if (ps_test_source_work(&stage) == PS_IDLE)
+            usleep(200);
+        ps_test_source_close_batch(&stage);
+        assert_true(ps_clock_now().mono_ns < until);
+    }
+}
+
+static void expect_all_once(const char *what, unsigned count)
+{
+    assert_int_equal(count_lines(what, count), count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(came[i], 1);
+}
+
+static void copy_file(const char *from, const char *to, size_t less)
+{
+    static char bytes[1U << 20];
+    FILE *in = fopen(ps_test_folder_path(from), "r");
+    assert_non_null(in);
+    size_t length = fread(bytes, 1, sizeof bytes, in);
+    fclose(in);
+    assert_true(length > less);
+    ps_test_folder_append(to, bytes, length - less);
+}
+
+/* Files that begin alike are read at once, all of their lines, also a new one that is shorter. */
+static void test_equal_heads(void **unused)
+{
+    (void)unused;
+    char name[32], what[8];
+    for (unsigned i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "app.%u", i);
+        snprintf(what, sizeof what, "f%u", i);
+        append(name, banner);
+        write_lines(name, what, 0, LINES);
+    }
+    PS_START(NULL);
+    wait_for(12 * (size_t)(LINES + 1));
+    for (unsigned i = 0; i < 12; i++) {
+        snprintf(what, sizeof what, "f%u", i);
+        expect_all_once(what, LINES);
+    }
+    ps_test_source_clear(&stage);
+    append("tmp", banner);
+    write_lines("tmp", "short", 0, 10);
+    move("tmp", "app.short");
+    wait_for(11);
+    expect_all_once("short", 10);
+    ps_test_stage_fini(&stage);
+}
+
+/* A file is deleted and made anew with the same head while the agent is stopped. */
+static void test_equal_head_while_stopped(void **unused)
+{
+    (void)unused;
+    append("app.log", banner);
+    write_lines("app.log", "old", 0, LINES);
+    PS_START(NULL);
+    wait_for(LINES + 1);
+    ps_test_stage_close(&stage);
+    ps_test_source_clear(&stage);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    append("app.log", banner);
+    write_lines("app.log", "new", 0, LINES + 300);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    wait_for(LINES + 301);
+    expect_all_once("new", LINES + 300);
+    ps_test_stage_fini(&stage);
+}
+
+/* sed -i without an effect, while the agent runs and while it does not; then lines that sed changed. */
+static void test_replaced_by_a_copy(void **unused)
+{
+    (void)unused;
+    append("app.log", banner);
+    write_lines("app.log", "line", 0, LINES);
+    PS_START(NULL);
+    wait_for(LINES + 1);
+    copy_file("app.log", "sedXyz", 0);
+    move("sedXyz", "app.log");
+    write_lines("app.log", "line", LINES, LINES + 10);
+    wait_for(LINES + 11);
+    ps_test_source_settle(&stage, LINES + 11, 100);
+    expect_all_once("line", LINES + 10);
+    ps_test_stage_close(&stage);
+    copy_file("app.log", "sedXyz", 0);
+    move("sedXyz", "app.log");
+    write_lines("app.log", "line", LINES + 10, LINES + 20);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    wait_for(LINES + 21);
+    ps_test_source_settle(&stage, LINES + 21, 100);
+    expect_all_once("line", LINES + 20);
+    ps_test_source_clear(&stage);
+    append("sedXyz", banner); /* as long as before */
+    write_lines("sedXyz", "LINE", 0, LINES + 20);
+    move("sedXyz", "app.log");
+    wait_for(LINES + 21);
+    expect_all_once("LINE", LINES + 20);
+    ps_test_stage_fini(&stage);
+}
+
+/* cp app.log aside; rm app.log; cp aside app.log */
+static void test_copied_back(void **unused)
+{
+    (void)unused;
+    append("app.log", banner);
+    write_lines("app.log", "line", 0, LINES);
+    PS_START(NULL);
+    wait_for(LINES + 1);
+    copy_file("app.log", "aside", 0);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    ps_test_source_settle(&stage, LINES + 1, 50);
+    copy_file("aside", "app.log", 0);
+    ps_test_source_settle(&stage, LINES + 1, 100);
+    write_lines("app.log", "line", LINES, LINES + 10);
+    wait_for(LINES + 11);
+    ps_test_source_settle(&stage, LINES + 11, 100);
+    expect_all_once("line", LINES + 10);
+    ps_test_stage_fini(&stage);
+}
+
+/* Lines are written, and read, between the copy and the cut; the source sees the copy before the cut, or behind it. */
+static void copytruncate(bool seen)
+{
+    append("app.log", banner);
+    write_lines("app.log", "line", 0, LINES);
+    PS_START(NULL);
+    wait_for(LINES + 1);
+    if (seen) {
+        copy_file("app.log", "app.log.1", 0);
+        write_lines("app.log", "line", LINES, LINES + 20);
+        wait_for(LINES + 21);
+        ps_test_source_settle(&stage, LINES + 21, 100);
+    } else {
+        write_lines("app.log", "line", LINES, LINES + 20);
+        wait_for(LINES + 21);
+        copy_file("app.log", "app.log.1", 20 * 40 + 11);
+    }
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", banner);
+    write_lines("app.log", "next", 0, 10);
+    wait_for(LINES + 21 + 11);
+    ps_test_source_settle(&stage, stage.event_count, 200);
+    expect_all_once("next", 10);
+    unsigned count = count_lines("line", LINES + 20);
+    for (unsigned i = 0; i < LINES + 20; i++)
+        assert_true(came[i] >= 1);
+    assert_true(count <= LINES + 20 + (seen ? 0 : 40)); /* from the mark before the end of the copy */
+    ps_test_stage_fini(&stage);
+}
+
+static void test_copytruncate_seen(void **unused)
+{
+    (void)unused;
+    copytruncate(true);
+}
+
+static void test_copytruncate_at_once(void **unused)
+{
+    (void)unused;
+    copytruncate(false);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_banner, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(equal_heads),        TEST(equal_head_while_stopped),
+                                       TEST(replaced_by_a_copy), TEST(copied_back),
+                                       TEST(copytruncate_seen),  TEST(copytruncate_at_once)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
