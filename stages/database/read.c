@@ -147,11 +147,13 @@ static size_t row_bytes(const struct ps_tables *tables, const struct ps_tables_e
     return bytes;
 }
 
-static void encode(struct ps_tables *tables, struct ps_store_frame *frame)
+/* Returns false if there is no memory for the payload. */
+static bool encode(struct ps_tables *tables, struct ps_store_frame *frame)
 {
     struct ps_events_encoder *encoder = &tables->encoder;
     const char *bytes = tables->read.bytes != NULL ? tables->read.bytes : "";
     *frame = (struct ps_store_frame){
+        .blocks = frame->blocks,
         .rows = {.first = tables->rows[0].identity, .generation = tables->generation}};
     ps_events_begin(encoder);
     for (size_t i = 0; i < tables->row_count; i++) {
@@ -173,8 +175,10 @@ static void encode(struct ps_tables *tables, struct ps_store_frame *frame)
     frame->length = (uint32_t)encoder->length;
     frame->count = encoder->count;
     frame->bytes = encoder->body_bytes;
-    frame->rows.payload = ps_must_alloc(1, frame->length, "a frame of events");
-    memcpy(frame->rows.payload, payload, frame->length);
+    frame->rows.payload = ps_block_take_oversize(frame->blocks, frame->length);
+    if (frame->rows.payload != NULL)
+        memcpy(frame->rows.payload->base, payload, frame->length);
+    return frame->rows.payload != NULL;
 }
 
 enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame *frame, struct ps_err *err)
@@ -185,11 +189,13 @@ enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame
         return PS_STORE_EMPTY;
     if (read_headers(tables, err) != PS_OK)
         return PS_STORE_FAILED;
-    encode(tables, frame);
+    bool has_memory = encode(tables, frame);
     if (tables->read.room > KEEP_BYTES) {
         free(tables->read.bytes);
         tables->read = (struct ps_tables_bytes){.bytes = NULL};
     }
+    if (!has_memory)
+        return PS_STORE_NO_MEMORY; /* they are read again */
     tables->fed = frame->rows.last;
     /* About as many as a frame has: those that do not fit are read again. */
     int64_t limit = 2 * (int64_t)frame->count;

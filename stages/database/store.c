@@ -411,13 +411,14 @@ static enum ps_segment_read store_load(const void *settings, const struct ps_sto
 {
     (void)settings;
     (void)err;
-    memcpy(to, frame->rows.payload, frame->length);
+    memcpy(to, frame->rows.payload->base, frame->length);
     return PS_SEGMENT_READ_WHOLE;
 }
 
 static void store_release(struct ps_store_frame *frame)
 {
-    free(frame->rows.payload);
+    if (frame->rows.payload != NULL)
+        ps_block_drop(frame->blocks, frame->rows.payload);
     frame->rows.payload = NULL;
 }
 

@@ -14,6 +14,16 @@ static void batch_delivered(void *argument, struct ps_batch *batch)
     give_ticket(consumer->keeper, (struct ps_keeper_ticket *)(uintptr_t)batch->tickets->origin);
 }
 
+/* Its payload is not read again. */
+static void release(const struct ps_keeper *keeper, struct ps_keeper_ticket *ticket,
+                    struct ps_block_cache *blocks)
+{
+    if (keeper->settings.store->release == NULL)
+        return;
+    ticket->frame.blocks = blocks;
+    keeper->settings.store->release(&ticket->frame);
+}
+
 enum loaded {
     LOADED,
     LOADED_NO_MEMORY,
@@ -60,7 +70,7 @@ static enum loaded load(const struct ps_keeper_settings *settings, const struct 
 /* Makes a batch of the ticket's frame. Returns NULL when there is no memory, when the store does not give it (then it is tried
  * again at consumer->retry_ns), or with ticket->damaged set. */
 static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
-                                   const struct ps_now *now)
+                                   struct ps_block_cache *blocks, const struct ps_now *now)
 {
     const struct ps_keeper_settings *settings = &consumer->keeper->settings;
     struct ps_batch *batch = ps_readback_batch(consumer->readback, *now);
@@ -79,8 +89,7 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
         ps_readback_drop(batch);
         return NULL;
     }
-    if (settings->store->release != NULL)
-        settings->store->release(&ticket->frame);
+    release(consumer->keeper, ticket, blocks);
     return ps_readback_lease(consumer->readback, batch);
 }
 
@@ -109,6 +118,10 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
     struct ps_lease *lease = mine->given_back;
     if (mine->readback == NULL)
         mine->readback = ps_readback_open(port->pool, PS_READBACK_ANY_ORDER, batch_delivered, mine);
+    if (PS_UNLIKELY(__atomic_load_n(&keeper->depot, __ATOMIC_RELAXED) == NULL)) {
+        __atomic_store_n(&keeper->depot, port->blocks->depot, __ATOMIC_RELAXED);
+        ps_park_wake(&keeper->park); /* it may read ahead now */
+    }
     if (lease != NULL) {
         mine->given_back = lease->next;
         lease->next = NULL;
@@ -117,7 +130,7 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
         return NULL;
     while (lease == NULL && (ticket = next_ticket(mine, port)) != NULL) {
         uint64_t events = ticket->frame.count, bytes = ticket->frame.bytes;
-        lease = read_frame(mine, ticket, now);
+        lease = read_frame(mine, ticket, port->blocks, now);
         if (lease != NULL)
             break;
         if (!ticket->damaged) {
@@ -125,6 +138,7 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
             return NULL;
         }
         ps_keeper_count(&mine->taken, events, bytes);
+        release(keeper, ticket, port->blocks);
         give_ticket(keeper, ticket);
     }
     if (lease != NULL)
@@ -176,6 +190,10 @@ void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port
     pthread_mutex_lock(&keeper->lock); /* once, at the end: not on the path of an event */
     mine->unreadable[0] = '\0';
     pthread_mutex_unlock(&keeper->lock);
+    if (mine->stuck != NULL && keeper->settings.store->release != NULL) {
+        release(keeper, mine->stuck, port->blocks); /* it stays in the store, as what was given back does */
+        mine->stuck = NULL;
+    }
     while (mine->given_back != NULL) {
         struct ps_lease *lease = mine->given_back;
         mine->given_back = lease->next;

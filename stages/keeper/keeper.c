@@ -43,8 +43,6 @@ void ps_keeper_destroy(struct ps_keeper *keeper)
     while (keeper->made_tickets != NULL) {
         struct ps_keeper_ticket *ticket = keeper->made_tickets;
         keeper->made_tickets = ticket->next_made;
-        if (keeper->settings.store->release != NULL)
-            keeper->settings.store->release(&ticket->frame);
         free(ticket);
     }
     ps_spmc_destroy(keeper->feed);

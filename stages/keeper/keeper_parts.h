@@ -74,9 +74,10 @@ struct ps_keeper {
     bool started;
     bool orphaned; /* nobody puts: the first consumer is the producer of what a reload restored */
     struct ps_flag stop;
-    struct ps_flag has_more;         /* the store has frames for which the consumers' ring had no room */
-    bool writable;                   /* a lease that is put now will be written. Atomic */
-    struct ps_mark opened;           /* 1: `found` has what the log had */
+    struct ps_flag has_more; /* the store has frames for which the consumers' ring had no room */
+    bool writable;           /* a lease that is put now will be written. Atomic */
+    struct ps_depot *depot;  /* the memory of what is read ahead; the first consumer brings it. Atomic */
+    struct ps_mark opened;   /* 1: `found` has what the log had */
     struct ps_mark delivered_events; /* as recorded by the thread */
 
     pthread_mutex_t lock;  /* guards trouble, held, unreadable, last */
@@ -86,7 +87,8 @@ struct ps_keeper {
     struct ps_lease *last; /* of ps_keeper_add_last, until the thread takes it */
 
     /* The thread's: */
-    void *store; /* NULL: it could not be opened yet */
+    void *store;                  /* NULL: it could not be opened yet */
+    struct ps_block_cache blocks; /* of the depot, when it is there */
     struct ps_events_encoder encoder;
     struct ps_keeper_entry *entries; /* of `entry_room`, from entry_first on, around the end */
     size_t entry_first, entry_count, entry_room;

@@ -17,13 +17,16 @@
 struct ps_store_frame {
     uint32_t length, count; /* of its payload in bytes; its events */
     uint64_t bytes;         /* of their bodies */
+    /* A store that reads payloads ahead takes their memory from here in `feed`, and gives it back here in `release`; the caller sets it
+     * before both. */
+    struct ps_block_cache *blocks;
     union {
         struct ps_segment_place place; /* in a log */
         struct {                       /* in tables: the identities of its first and last event */
             int64_t first, last;
-            char *payload;        /* malloc'ed */
-            bool spills, headers; /* it has rows in those tables */
-            uint64_t generation;  /* of the database: identities of another one are others */
+            struct ps_block *payload; /* an oversize block: its memory is of the budget */
+            bool spills, headers;     /* it has rows in those tables */
+            uint64_t generation;      /* of the database: identities of another one are others */
         } rows;
     };
 };
@@ -34,6 +37,7 @@ enum ps_store_fed {
     PS_STORE_FAILED, /* as PS_FAIL of `sync` */
     /* The next frame cannot be read at the moment: `feed` is called again after retry_ns. What is written goes on. */
     PS_STORE_UNREADABLE,
+    PS_STORE_NO_MEMORY, /* for its payload, at the moment */
 };
 
 struct ps_store_ops {

@@ -8,7 +8,8 @@
 
 #define SPACE_LOOK_NS PS_NS_PER_S /* between looks at the room that is left */
 #define NEWS_SYNC_NS PS_NS_PER_S  /* what was delivered is synced within */
-#define ROUND_LEASES 32U          /* of one producer, before the next one's turn */
+#define MEMORY_RETRY_NS (20 * PS_NS_PER_MS)
+#define ROUND_LEASES 32U /* of one producer, before the next one's turn */
 
 static uint64_t now_ns(void)
 {
@@ -288,6 +289,35 @@ static void wake_consumers(struct ps_keeper *keeper)
         (void)ps_alarm_ring(&keeper->consumers[i].alarm);
 }
 
+/* Whether the memory of what is read ahead has come, with the first consumer, and is not used yet. */
+static bool has_new_memory(const struct ps_keeper *keeper)
+{
+    return keeper->settings.store->release != NULL && keeper->blocks.depot == NULL &&
+           __atomic_load_n(&keeper->depot, __ATOMIC_RELAXED) != NULL;
+}
+
+/* Whether frames can be read ahead. */
+static bool can_feed(struct ps_keeper *keeper)
+{
+    if (has_new_memory(keeper))
+        ps_block_cache_init(&keeper->blocks, keeper->depot);
+    return keeper->settings.consumers > 0 &&
+           (keeper->settings.store->release == NULL || keeper->blocks.depot != NULL);
+}
+
+/* Nobody takes any more: the frames in the ring stay in the store. */
+static void release_fed(struct ps_keeper *keeper)
+{
+    struct ps_keeper_ticket *ticket;
+    if (keeper->blocks.depot == NULL)
+        return;
+    while ((ticket = ps_spmc_pop(keeper->feed)) != NULL) {
+        ticket->frame.blocks = &keeper->blocks;
+        keeper->settings.store->release(&ticket->frame);
+    }
+    ps_block_cache_fini(&keeper->blocks);
+}
+
 /* Puts frames into the consumers' ring. Returns whether there was anything. */
 static bool feed(struct ps_keeper *keeper)
 {
@@ -296,12 +326,14 @@ static bool feed(struct ps_keeper *keeper)
     bool any = false;
     if (PS_UNLIKELY(keeper->feed_ns > 0) && now_ns() < keeper->feed_ns)
         return false;
-    bool more = keeper->settings.consumers > 0;
+    bool more = can_feed(keeper);
     while (more && ps_spmc_count(keeper->feed) < ops->feed_frames) {
         struct ps_keeper_ticket *ticket = take_ticket(keeper);
+        ticket->frame.blocks = &keeper->blocks;
         enum ps_store_fed fed = ops->feed(keeper->store, &ticket->frame, &err);
         bool unreadable = fed == PS_STORE_UNREADABLE;
-        keeper->feed_ns = unreadable ? now_ns() + ops->retry_ns : 0;
+        uint64_t wait_ns = unreadable ? ops->retry_ns : fed == PS_STORE_NO_MEMORY ? MEMORY_RETRY_NS : 0;
+        keeper->feed_ns = wait_ns > 0 ? now_ns() + wait_ns : 0;
         if (unreadable || keeper->unreadable[0] != '\0')
             ps_keeper_note_unreadable(keeper, keeper->unreadable, unreadable ? ps_err_join(&err) : NULL);
         if (fed != PS_STORE_FED) {
@@ -419,13 +451,15 @@ static bool has_work(const struct ps_keeper *keeper)
         if (ps_spsc_count(keeper->producers[i].ring) > 0)
             return true;
     }
-    return ps_keeper_wants_feed(keeper);
+    return ps_keeper_wants_feed(keeper) || (keeper->store != NULL && has_new_memory(keeper));
 }
 
 /* Until when it may sleep, in milliseconds. */
 static int sleep_ms(const struct ps_keeper *keeper)
 {
-    if (keeper->store == NULL || keeper->broken || keeper->feed_ns > 0)
+    if (keeper->feed_ns > 0)
+        return (int)(MEMORY_RETRY_NS / PS_NS_PER_MS);
+    if (keeper->store == NULL || keeper->broken)
         return 100;
     if (keeper->has_news)
         return (int)(keeper->settings.store->news_ns / PS_NS_PER_MS);
@@ -523,6 +557,7 @@ void *ps_keeper_main(void *argument)
             park(keeper);
     }
     finish(keeper);
+    release_fed(keeper);
     ps_events_encoder_fini(&keeper->encoder);
     return NULL;
 }

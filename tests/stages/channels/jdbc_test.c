@@ -9,86 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/flow/window.h"
 #include "stages/database/statements.h"
-#include "tests/support/folder.h"
-#include "tests/support/stage.h"
-
-static char url[640];
-
-static enum ps_status bind_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
-{
-    ps_test_stage_init_sized(stage, &ps_channel_jdbc, UINT64_C(64) << 20);
-    stage->context.producers = stage->context.consumers = 1;
-    stage->context.name = name;
-    return ps_test_stage_bind(stage, keys);
-}
-
-/* Binds and checks; the caller builds. */
-static enum ps_status bind_channel(struct ps_test_stage *stage, const char *const *keys)
-{
-    return bind_named(stage, "c1", keys);
-}
-
-static void start_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
-{
-    assert_int_equal(bind_channel(stage, keys), PS_OK);
-    stage->context.name = name;
-    if (ps_test_stage_build(stage) != PS_OK)
-        fail_msg("%s", stage->err.text);
-    stage->ops->channel->start(stage->plan);
-}
-
-static void start(struct ps_test_stage *stage)
-{
-    start_named(stage, "c1", PS_KEYS("driver.url", url));
-}
-
-static void rest(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-}
-
-static struct ps_lease *put(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    struct ps_lease *offered = lease;
-    for (unsigned i = 0; stage->ops->channel->put(stage->plan, 0, &offered, &stage->now) != PS_PUT_OK; i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        rest();
-    }
-    return lease;
-}
-
-static struct ps_lease *take(struct ps_test_stage *stage)
-{
-    struct ps_lease *lease = NULL;
-    for (unsigned i = 0;
-         (lease = stage->ops->channel->take(stage->plan, 0, &stage->port, &stage->now)) == NULL; i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        rest();
-    }
-    return lease;
-}
-
-static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
-{
-    struct ps_lease *going = lease;
-    size_t home = stage->home_count;
-    stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
-    stage->home_count = home;
-    ps_window_release(lease);
-}
-
-static void stop(struct ps_test_stage *stage)
-{
-    size_t home = stage->home_count;
-    stage->ops->channel->leave(stage->plan, 0, &stage->port);
-    for (size_t i = home; i < stage->home_count; i++)
-        ps_window_release(stage->home[i]);
-    stage->home_count = home;
-    (void)stage->ops->channel->strip(stage->plan);
-    ps_test_stage_fini(stage);
-}
+#include "tests/stages/channels/jdbc_support.h"
 
 static void await_trouble(struct ps_test_stage *stage, const char *words)
 {
@@ -99,13 +21,6 @@ static void await_trouble(struct ps_test_stage *stage, const char *words)
         rest();
         (void)stage->ops->channel->trouble(stage->plan, text, sizeof text);
     }
-}
-
-static int set_up(void **state)
-{
-    int status = ps_test_folder_setup(state);
-    snprintf(url, sizeof url, "jdbc:sqlite:%s", ps_test_folder_path("db"));
-    return status;
 }
 
 /* Returns the first column of the first row. */
@@ -235,26 +150,6 @@ static void test_the_default_database(void **state)
 }
 
 /* ---- the tables ---- */
-
-/* Texts with more bytes than chars; 251 chars, and one more of each kind. */
-static char *text_of(unsigned chars, const char *unit)
-{
-    char *text = calloc(chars + 1, 4), *to = text;
-    for (unsigned i = 0; i < chars; i++)
-        to = stpcpy(to, unit);
-    return text;
-}
-
-static void check_event(struct ps_test_stage *stage, struct ps_lease *lease, uint32_t at,
-                        const struct ps_test_event *expected)
-{
-    struct ps_test_event event = ps_test_lease_event(stage, lease, at);
-    assert_int_equal(event.length, expected->length);
-    assert_memory_equal(event.body, expected->body, event.length);
-    assert_int_equal(ps_test_event_header_count(&event), ps_test_event_header_count(expected));
-    for (size_t i = 0; expected->headers != NULL && expected->headers[i] != NULL; i += 2)
-        assert_string_equal(ps_test_event_header(&event, expected->headers[i]), expected->headers[i + 1]);
-}
 
 static void test_what_is_long_spills(void **state)
 {
@@ -505,6 +400,7 @@ static void test_a_full_disk(void **state)
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     ps_test_channel_await_home(&stage, 1);
+    struct ps_lease *first = take(&stage);
     getrlimit(RLIMIT_FSIZE, &before);
     small = (struct rlimit){.rlim_cur = 16384, .rlim_max = before.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
@@ -517,7 +413,7 @@ static void test_a_full_disk(void **state)
     setrlimit(RLIMIT_FSIZE, &before);
     ps_test_channel_await_home(&stage, 2);
     assert_false(lease->failed);
-    struct ps_lease *first = take(&stage), *second = take(&stage);
+    struct ps_lease *second = take(&stage);
     check_event(&stage, first, 0, &PS_BODY("a"));
     check_event(&stage, second, 0, &PS_BODY(body));
     deliver(&stage, first);

@@ -24,6 +24,8 @@ static sqlite3_vfs *machine;
 static const sqlite3_io_methods *kinds[4];
 static sqlite3_io_methods methods[4];
 static int (*machine_read)(sqlite3_file *file, void *to, int length, sqlite3_int64 offset);
+static struct ps_depot *depot;
+static struct ps_block_cache blocks;
 static unsigned reads, fail_at, again; /* as many reads later another one fails; 0: none does */
 
 static int read_or_fail(sqlite3_file *file, void *to, int length, sqlite3_int64 offset)
@@ -54,6 +56,9 @@ static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
 
 static int begin(void **state)
 {
+    struct ps_err err = {.length = 0};
+    depot = ps_depot_create(UINT64_C(16) << 20, &err);
+    ps_block_cache_init(&blocks, depot);
     machine = sqlite3_vfs_find(NULL);
     failing = *machine;
     failing.zName = "failing";
@@ -114,7 +119,7 @@ static unsigned look_at(const struct ps_store_frame *frame, unsigned next)
     struct ps_events_cursor cursor;
     struct ps_events_item item;
     struct ps_events_field field;
-    assert_true(ps_events_cursor_init(&cursor, frame->rows.payload, frame->length));
+    assert_true(ps_events_cursor_init(&cursor, frame->rows.payload->base, frame->length));
     while (ps_events_next_field(&cursor, &field)) {
     }
     while (ps_events_next(&cursor, &item)) {
@@ -134,7 +139,7 @@ static unsigned look_at(const struct ps_store_frame *frame, unsigned next)
 static unsigned empty(void)
 {
     struct ps_err err = {0};
-    struct ps_store_frame frame;
+    struct ps_store_frame frame = {.blocks = &blocks};
     struct ps_segment_fill left;
     unsigned next = 0, failures = 0;
     for (; !open_store(&err); failures++)
@@ -208,10 +213,18 @@ static void each_read_fails(void **state)
     assert_true(failed > 3);
 }
 
+static int end(void **state)
+{
+    ps_block_cache_fini(&blocks);
+    assert_int_equal(ps_depot_used_bytes(depot), 0); /* each payload was given back */
+    ps_depot_destroy(depot);
+    return ps_test_folder_teardown(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_read_fails, begin, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(each_read_fails, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
