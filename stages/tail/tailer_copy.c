@@ -107,17 +107,25 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
 }
 
 /* What was not read of a file that is gone stands in its compressed form alone, which is not read. */
-static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t plain_bytes,
-                         int64_t position)
+static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log,
+                         const struct ps_tail_start *start, int64_t position)
 {
-    if (plain_bytes <= position)
+    int64_t lost = (int64_t)start->plain_bytes - position;
+    if (start->plain_bytes == (uint32_t)position || (start->plain_is_certain && lost <= 0))
         return;
+    if (!start->plain_is_certain) {
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is a file that was read to byte %lld, compressed: it is not complete, or may be longer "
+               "than 4 "
+               "GiB, so that nobody can tell how much of it was not read",
+               log->path, (long long)position);
+        return;
+    }
     ps_log(PS_LOG_WARN, tailer->port->component,
            "%s is a file that was read to byte %lld, compressed before its rest was read: these %lld bytes "
            "are not read",
-           log->path, (long long)position, (long long)(plain_bytes - position));
-    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
-             (uint64_t)(plain_bytes - position));
+           log->path, (long long)position, (long long)lost);
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)lost);
 }
 
 void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
@@ -141,9 +149,9 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
     else
         ps_log(PS_LOG_DEBUG, tailer->port->component, "%s is a file that was read, compressed", log->path);
     if (position != NULL)
-        rest_is_lost(tailer, log, start->plain_bytes, position->offset);
+        rest_is_lost(tailer, log, start, position->offset);
     else if (original != NULL && original->file.fd < 0 && (!original->named || original->cut_waits))
-        rest_is_lost(tailer, log, start->plain_bytes, original->read_offset);
+        rest_is_lost(tailer, log, start, original->read_offset);
 }
 
 /* ---- waiting ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEFLATE_RATIO_MAX 1032
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
 #define MATCHES_MAX 4 /* of one opening: the files that it is compared with may begin anew meanwhile */
 
@@ -47,16 +48,19 @@ static size_t read_at(int fd, char *to, size_t room, int64_t offset)
     return used;
 }
 
-/* A gzip file ends with the length of its content (RFC 1952, ISIZE). */
-static int64_t plain_bytes_of(const struct opening *opening)
+/* A gzip file ends with the length of its content modulo 2^32 (RFC 1952, ISIZE). A file that is not complete ends with anything: the number
+ * is certain if the file can have so much (deflate's best is 1,032 to 1) and not 2^32 bytes more. */
+static void plain_bytes_read(const struct opening *opening, struct ps_tail_start *start)
 {
     unsigned char last[4];
     bool gzip = opening->head_length > 2 && memcmp(opening->head, "\x1f\x8b\x08", 3) == 0;
+    int64_t most = opening->size * DEFLATE_RATIO_MAX;
     if (!gzip || opening->size < 18 ||
         read_at(opening->fd, (char *)last, sizeof last, opening->size - 4) != sizeof last)
-        return 0;
-    return (int64_t)((uint32_t)last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 |
-                     (uint32_t)last[3] << 24);
+        return;
+    start->plain_bytes =
+        (uint32_t)last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 | (uint32_t)last[3] << 24;
+    start->plain_is_certain = start->plain_bytes <= most && most <= (int64_t)UINT32_MAX;
 }
 
 /* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none. */
@@ -84,8 +88,8 @@ static void opening_run(struct ps_tail_job *job)
     opening->begins = ps_tail_identity_begins(opening->fd, &opening->expected);
     opening->way = ps_tail_way_of(opening->fd);
     opening->head_length = read_at(opening->fd, opening->head, sizeof opening->head, 0);
-    opening->start = (struct ps_tail_start){
-        .head = opening->head, .length = opening->head_length, .plain_bytes = plain_bytes_of(opening)};
+    opening->start = (struct ps_tail_start){.head = opening->head, .length = opening->head_length};
+    plain_bytes_read(opening, &opening->start);
     if (opening->offset > 0) {
         uint32_t want =
             opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? (uint32_t)opening->offset : PS_TAIL_LAST_BYTES;

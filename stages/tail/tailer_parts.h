@@ -204,7 +204,8 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 struct ps_tail_start {
     const char *head;
     size_t length;
-    int64_t plain_bytes; /* of a gzip file: how long its content is, modulo 2^32; 0: not known */
+    uint32_t plain_bytes;  /* of a gzip file: how long its content is, modulo 2^32; 0: it does not say */
+    bool plain_is_certain; /* and that is its length */
 };
 
 /* What a copy goes on from. */

@@ -121,6 +121,35 @@ static void test_compressed_with_a_rest(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The same, and gzip was killed: what the file ends with is no length. */
+static void test_compressed_in_part(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    ps_test_stage_close(&stage);
+    gzFile out = gzopen(ps_test_folder_path("app.log.1.gz"), "wb");
+    assert_non_null(out);
+    assert_int_equal(gzputs(out, "one\ntwo\nthree\n"), 14);
+    assert_int_equal(gzclose(out), Z_OK);
+    struct stat status;
+    assert_int_equal(stat(ps_test_folder_path("app.log.1.gz"), &status), 0);
+    assert_int_equal(truncate(ps_test_folder_path("app.log.1.gz"), status.st_size - 4), 0);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    uint64_t warnings = ps_log_count(PS_LOG_WARN);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    append("app.log", "new\n");
+    expect("new");
+    uint64_t until = ps_clock_now().mono_ns + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_log_count(PS_LOG_WARN) == warnings) {
+        assert_true(ps_clock_now().mono_ns < until);
+        ps_test_source_settle(&stage, 0, 10);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes), 0);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -129,6 +158,7 @@ int main(void)
                                        TEST(inode_of_compressed_file),
                                        TEST(copy_on_inode_of_compressed_file),
                                        TEST(compressed_is_renamed),
-                                       TEST(compressed_with_a_rest)};
+                                       TEST(compressed_with_a_rest),
+                                       TEST(compressed_in_part)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
