@@ -446,12 +446,85 @@ static void test_refused(void **unused)
     }
 }
 
+/* ---- fail, succeed, fail again ---- */
+
+static unsigned trouble_count;
+
+static void note_trouble(struct ps_port *port, const struct ps_err *reason)
+{
+    (void)port;
+    (void)reason;
+    trouble_count++;
+}
+
+#define FREE_MS 400U /* of a round, beside the rests: for timers of protocols */
+
+/* One lease, with refusals on its way. The clock moves by the rests that a first, second, .. failure in a row has, and no
+ * further: a sink that has not forgotten the failures of the round before rests longer, and does not come to an end. Returns
+ * the failures. */
+static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct ps_test_stage *stage,
+                              unsigned first)
+{
+    struct ps_lease *offered = some_lease(stage, first, LEASE_EVENTS);
+    size_t done = stage->done_count;
+    unsigned free_ms = FREE_MS, granted = 0;
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    trouble_count = 0;
+    adapter->refuse();
+    assert_int_equal(ps_test_sink_work(stage, &offered), PS_TAKEN);
+    while (stage->done_count == done) {
+        if (ps_test_patient_ns() >= until)
+            fail_msg("%s: after %u failures it rests longer than at first", adapter->ops->name,
+                     trouble_count);
+        (void)ps_test_sink_tick(stage);
+        if (granted < trouble_count)
+            ps_test_stage_pass_ms(stage, ps_port_rest_ns(&stage->port, ++granted) / PS_NS_PER_MS);
+        else if (free_ms > 0 && free_ms-- > 0)
+            ps_test_stage_pass_ms(stage, 1);
+        usleep(1000);
+    }
+    assert_true(adapter->refused());
+    return trouble_count;
+}
+
+/* The second failure after a success is as the first one: as many attempts, the same rests, and nothing is left. */
+static void test_fails_again(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
+        const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
+        struct ps_test_stage stage;
+        if (adapter->refuse == NULL)
+            continue;
+        print_message("%s\n", adapter->ops->name);
+        ps_test_stage_start(&stage, adapter->ops, adapter->keys);
+        stage.port.troubled = note_trouble;
+        adapter->begin();
+        deliver(&stage, some_lease(&stage, 0, 10));
+        unsigned sum = 10, first = 0;
+        for (unsigned round = 0; round < 3; round++, sum += LEASE_EVENTS) {
+            unsigned troubles = refused_round(adapter, &stage, sum);
+            if (round == 0)
+                first = troubles;
+            else if (troubles != first)
+                fail_msg("%s: %u failures at first, then %u", adapter->ops->name, first, troubles);
+        }
+        assert_null(ps_test_sink_recall(&stage));
+        assert_arrived(adapter, 0, sum);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_are_here),   cmocka_unit_test(test_life),
-        cmocka_unit_test(test_half_settled),   cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_settled_behind), cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_open_without_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_are_here),
+                                       cmocka_unit_test(test_life),
+                                       cmocka_unit_test(test_half_settled),
+                                       cmocka_unit_test(test_recall),
+                                       cmocka_unit_test(test_settled_behind),
+                                       cmocka_unit_test(test_drain),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_fails_again),
+                                       cmocka_unit_test(test_open_without_memory)};
     return cmocka_run_group_tests(tests, ps_test_sinks_start, ps_test_sinks_stop);
 }
