@@ -10,6 +10,7 @@ const struct ps_subcommand ps_subcommands[] = {
     {"node", ps_main_agent, &flume, "the old name of agent"},
     {"avro-client", ps_main_avro_client, &ps_options_avro_client,
      "send the lines of files or of standard input to an avro source"},
+    {"new", ps_main_new, &ps_options_new, "print a commented agent file with the components you name"},
     {"check", ps_main_check, &flume,
      "check a configuration file and print the plan, or every problem at once"},
     {"graph", ps_main_graph, &ps_options_graph, "draw the agent of a configuration file, as DOT or Mermaid"},

@@ -24,7 +24,7 @@ extern const struct ps_subcommand ps_subcommands[];
 extern const struct ps_command_options ps_options_graph, ps_options_components, ps_options_tail,
     ps_options_top, ps_options_demo, ps_options_load, ps_options_verify, ps_options_plan,
     ps_options_mock_broker, ps_options_deadletter, ps_options_channel, ps_options_completion,
-    ps_options_avro_client;
+    ps_options_avro_client, ps_options_new;
 
 /* For main, before a command runs. */
 void ps_commands_prepare(void);
@@ -32,6 +32,7 @@ void ps_commands_prepare(void);
 int ps_main_agent(int argc, char **argv);
 int ps_main_avro_client(int argc, char **argv);
 int ps_main_check(int argc, char **argv);
+int ps_main_new(int argc, char **argv);
 int ps_main_graph(int argc, char **argv);
 int ps_main_components(int argc, char **argv);
 int ps_main_top(int argc, char **argv);

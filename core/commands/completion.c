@@ -159,6 +159,7 @@ static const struct hint {
     {"deadletter", "", COMPLETION_WORDS, NULL, "list show replay", false},
     {"deadletter", "state", COMPLETION_WORDS, NULL, "open replayed aside", false},
     {"components", "", COMPLETION_WORDS, add_components, NULL, false},
+    {"new", "", COMPLETION_WORDS, add_components, NULL, false},
     {"help", "", COMPLETION_WORDS, add_commands, NULL, false},
     {"completion", "", COMPLETION_WORDS, add_shells, NULL, false},
     {"rules", "", COMPLETION_WORDS, add_rules_commands, NULL, false},

@@ -63,8 +63,11 @@ run 1 check -n a1 -f "$work/budget.properties"
 says "penstock.memory.budget"
 run 1 check -n a1 -f "$work/nothing.properties"
 says "No such file"
-run 2 check -f "$work/good.properties"
-says "-n NAME"
+run 0 check -f "$work/good.properties" # the only agent
+says "a1: fine"
+{ cat "$work/good.properties"; echo 'a2.channels = c1'; } >"$work/several.properties"
+run 2 check -f "$work/several.properties"
+says "-n NAME; the files contain: a1, a2"
 run 2 check --nonsense
 run 2 avro-client --nonsense
 says "penstock avro-client: unrecognized option '--nonsense'"

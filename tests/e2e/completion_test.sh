@@ -51,6 +51,7 @@ proposes '' load -Dflume
 proposes 'tcp:' load --target tc
 proposes 'rfc3164 rfc5424' plan --format rfc
 proposes 'syslogtcp syslogudp' components sys
+proposes 'syslogtcp syslogudp' new sys
 proposes 'fish' completion f
 proposes 'graph' help g
 proposes '' tail -n ''
