@@ -31,6 +31,9 @@ extern const size_t ps_test_source_adapter_count;
 /* How many events the running test has seen delivered: far ends that learn it later wait for so many. */
 extern unsigned ps_test_source_delivered;
 
+/* Moves what the source answered its client into `to`, without waiting. Returns how many bytes; 0 also for a source without a client. */
+size_t ps_test_source_answer(char *to, size_t room);
+
 /* Set-up and tear-down of the group of tests: the far ends. */
 int ps_test_sources_start(void **state);
 int ps_test_sources_stop(void **state);
