@@ -185,12 +185,12 @@ static void waiting_queue(struct ps_tailer *tailer)
 
 static void deferred_queue(struct ps_tailer *tailer)
 {
-    for (uint32_t i = 0; i < tailer->log_room && tailer->deferred_count > 0; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || !log->deferred)
-            continue;
+    for (uint32_t n = 0; n < tailer->log_room && tailer->deferred_count > 0; n++) {
         if (tailer->open_count + tailer->opening_count >= tailer->open_max)
             return;
+        struct ps_tail_log *log = tailer->logs[tailer->deferred_next++ % tailer->log_room];
+        if (log == NULL || !log->deferred)
+            continue;
         log->deferred = false;
         tailer->deferred_count--;
         ps_tail_log_queue(tailer, log);

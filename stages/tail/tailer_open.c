@@ -528,6 +528,8 @@ static bool make_room(struct ps_tailer *tailer)
     uint32_t want = tailer->open_max / 4 + 1;
     if (tailer->open_count + tailer->opening_count < tailer->open_max)
         return true;
+    if (tailer->deferred_count > 0)
+        return false; /* none could be closed; since then each file that is read to its end is */
     for (uint32_t i = 0; i < tailer->log_room && want > 0; i++) {
         struct ps_tail_log *log = tailer->logs[i];
         if (log == NULL || !ps_tail_log_may_close(log))

@@ -142,7 +142,8 @@ struct ps_tailer {
     uint32_t cut_count;       /* logs that wait for a look, at most */
     uint32_t copy_count;      /* logs that may be copies, at most */
     uint32_t deferred_count;
-    uint64_t batch_key; /* whose headers the open batch has */
+    uint32_t deferred_next; /* number of the log at which the search for a deferred one goes on */
+    uint64_t batch_key;     /* whose headers the open batch has */
 
     struct ps_tail_heads heads; /* of logs, and of remembered files */
     struct ps_tail_head_entry *remembered_heads;
