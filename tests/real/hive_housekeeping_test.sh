@@ -93,6 +93,19 @@ done
 is_empty() { curl -s "http://127.0.0.1:$metrics_port/metrics" | grep -q '"ChannelSize":"0"'; }
 await 240 is_empty || fail "the channel does not become empty"
 agent_stop a
+# A stop does not wait for what the channel keeps: the next life delivers it.
+lives=$(grep -c 'channel c1: opened' "$work/a.log")
+agent_start a "${monitored[@]}"
+has_channel() { (($(grep -c 'channel c1: opened' "$work/a.log") > lives)); }
+await 60 has_channel || fail "the channel is not opened"
+kept=$(sed -nE 's/.*channel c1: opened in [^:]*: ([0-9,]+) events.*/\1/p' "$work/a.log" | tail -n 1 | tr -d ,)
+delivered() {
+    local count
+    count=$(curl -s "http://127.0.0.1:$metrics_port/metrics" | sed -nE 's/.*"SINK.k1":\{[^}]*"EventDrainSuccessCount":"([0-9]+)".*/\1/p')
+    ((${count:-0} >= kept))
+}
+await 240 delivered || fail "what the channel has kept is not delivered"
+agent_stop a
 step "$(acked) events acknowledged, $(deltas) files"
 
 reads() { "$here/hive" query "select line from t" --dir "$work/hive" --port "$port" >"$work/rows" 2>>"$work/query.log"; }

@@ -145,6 +145,13 @@ hive_start
 awaits "the end" is_done
 stopped
 
+# A stop does not wait for what the channel keeps: the next life delivers it.
+run "$work/agent.properties"
+awaits "its channel" has_channel
+kept=$(sed -nE 's/.*channel c1: opened in [^:]*: ([0-9,]+) events.*/\1/p' "$work/agent.log" | tail -n 1 | tr -d ,)
+awaits "what the channel has kept" rows_delivered "$kept"
+stopped
+
 step "a plain table; the agent is killed, three times"
 sed "s/hive.table = .*/hive.table = plain_lines/; s,$lines,$work/plain," "$work/agent.properties" >"$work/plain.properties"
 lines=$work/plain
