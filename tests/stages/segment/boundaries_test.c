@@ -158,7 +158,8 @@ static void test_a_frame_fills_its_segment(void **state)
 static void test_a_frame_ends_a_chunk(void **state)
 {
     (void)state;
-    const uint64_t segment_bytes = 3 * PS_CHUNK_BYTES, first = 1000;
+    const uint64_t segment_bytes = 3 * PS_CHUNK_BYTES;
+    const uint32_t first = 1000;
     uint64_t random = ps_test_seed();
     const uint64_t ends[] = {PS_SEGMENT_DIRECT_BYTES, PS_CHUNK_BYTES - PS_SEGMENT_DIRECT_BYTES,
                              PS_CHUNK_BYTES, 2 * PS_CHUNK_BYTES};
