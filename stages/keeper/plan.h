@@ -60,7 +60,7 @@ struct ps_keeper_plan {
          .unit = "bytes",                                                                                    \
          .help = "size of one file of the log, at most 128 MiB and at least 1 MiB; the first is 1 MiB "      \
                  "long, each "                                                                               \
-                 "next one 8 times as long up to this"},                                                       \
+                 "next one 8 times as long up to this"},                                                     \
         {.key = "minimumRequiredSpace",                                                                      \
          .flags = PS_OPTION_LENIENT,                                                                         \
          .type = PS_OPTION_INT,                                                                              \

@@ -39,7 +39,8 @@ uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *
     if (most < wanted)
         ps_report(context, PS_LOG_WARN, key,
                   "a message may need %s bytes, but the memory budget allows %s (a sixteenth of "
-                  "penstock.memory.budget, divided by the workers, and at most 896 MiB); a longer one counts as too long",
+                  "penstock.memory.budget, divided by the workers, and at most 896 MiB); a longer one counts "
+                  "as too long",
                   ps_quantity_print_count(wanted).text, ps_quantity_print_count(most).text);
     return most;
 }
