@@ -30,12 +30,11 @@ void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *byte
     identity->head_length = (uint32_t)end;
 }
 
-/* Reads up to `room` bytes of the beginning. Returns -1 with errno. */
-static ssize_t head_read(int fd, char *to, size_t room)
+ssize_t ps_tail_read_fully(int fd, char *to, size_t room, int64_t offset)
 {
     size_t used = 0;
     while (used < room) {
-        ssize_t length = pread(fd, to + used, room - used, (off_t)used);
+        ssize_t length = pread(fd, to + used, room - used, (off_t)(offset + (int64_t)used));
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0)
@@ -57,7 +56,7 @@ bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *s
         errno = ENOTSUP;
         return false;
     }
-    ssize_t length = head_read(fd, bytes, sizeof bytes);
+    ssize_t length = ps_tail_read_fully(fd, bytes, sizeof bytes, 0);
     if (length < 0)
         return false;
     *identity = (struct ps_tail_identity){.device = status.st_dev,
@@ -69,10 +68,13 @@ bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *s
     return true;
 }
 
-bool ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)
+enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)
 {
     char bytes[PS_TAIL_HEAD_BYTES];
-    return identity->head_length == 0 ||
-           (head_read(fd, bytes, identity->head_length) == (ssize_t)identity->head_length &&
-            ps_tail_head(bytes, identity->head_length) == identity->head);
+    ssize_t length = ps_tail_read_fully(fd, bytes, identity->head_length, 0);
+    if (length < 0)
+        return PS_TAIL_SEEN_UNREADABLE;
+    bool same = identity->head_length == 0 || (length == (ssize_t)identity->head_length &&
+                                               ps_tail_head(bytes, identity->head_length) == identity->head);
+    return same ? PS_TAIL_SEEN_SAME : PS_TAIL_SEEN_OTHER;
 }

@@ -5,6 +5,8 @@
 
 #include "core/base.h"
 
+#include <sys/types.h>
+
 #define PS_TAIL_HEAD_BYTES 1024U /* of the beginning count, at most */
 
 struct ps_tail_identity {
@@ -24,9 +26,19 @@ void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *byte
  * `size_bytes` may be NULL. */
 bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *size_bytes);
 
-/* Whether an open file begins as `identity` says; false, too, when it is shorter than that or cannot be read. Device and
- * inode are not looked at: a copy begins like its original. */
-bool ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity);
+/* What a look at the bytes of a file says. A file that cannot be read now is no other file: the caller tries again. */
+enum ps_tail_seen {
+    PS_TAIL_SEEN_OTHER,      /* it has other bytes there, or is shorter */
+    PS_TAIL_SEEN_SAME,       /* it has these bytes */
+    PS_TAIL_SEEN_UNREADABLE, /* with errno */
+};
+
+/* Reads `room` bytes from `offset` on. Returns how many: fewer only if the file ends there. Returns -1 with errno if one of the reads
+ * failed. */
+ssize_t ps_tail_read_fully(int fd, char *to, size_t room, int64_t offset);
+
+/* Whether an open file begins as `identity` says. Device and inode are not looked at: a copy begins like its original. */
+enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity);
 
 static inline bool ps_tail_identity_is_inode(const struct ps_tail_identity *identity, uint64_t device,
                                              uint64_t inode)

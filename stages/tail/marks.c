@@ -1,9 +1,7 @@
 #include "stages/tail/marks.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PURPOSE "marks in a file"
 #define CLOSED_MAX 8U
@@ -37,22 +35,16 @@ struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t len
     return (struct ps_tail_mark){.offset = offset, .hash = hash_of(last, length), .length = (uint32_t)length};
 }
 
-bool ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark)
+enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark)
 {
     char bytes[PS_TAIL_MARK_BYTES];
-    size_t used = 0;
     if (mark->length == 0)
-        return false;
-    while (used < mark->length) {
-        ssize_t length = pread(fd, bytes + used, mark->length - used,
-                               (off_t)(mark->offset - (int64_t)mark->length) + (off_t)used);
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length <= 0)
-            return false;
-        used += (size_t)length;
-    }
-    return hash_of(bytes, used) == mark->hash;
+        return PS_TAIL_SEEN_OTHER;
+    ssize_t length = ps_tail_read_fully(fd, bytes, mark->length, mark->offset - (int64_t)mark->length);
+    if (length < 0)
+        return PS_TAIL_SEEN_UNREADABLE;
+    return length == (ssize_t)mark->length && hash_of(bytes, mark->length) == mark->hash ? PS_TAIL_SEEN_SAME
+                                                                                         : PS_TAIL_SEEN_OTHER;
 }
 
 static void thin_out(struct ps_tail_marks *marks, int64_t delivered)

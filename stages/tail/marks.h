@@ -3,7 +3,7 @@
  * further apart before: a copy that was made a moment ago ends a little before the position. Thread: the owner's; no state. */
 #pragma once
 
-#include "core/base.h"
+#include "stages/tail/identity.h"
 
 #define PS_TAIL_MARK_BYTES 256U    /* before the position, at most */
 #define PS_TAIL_MARK_BYTES_MIN 64U /* fewer say nothing, unless the file begins there */
@@ -23,8 +23,8 @@ struct ps_tail_marks {
 
 /* `last`: `length` bytes that end at `offset`. A mark of too few of them is not known. */
 struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t length);
-/* Whether an open file has it there; false, too, if it cannot be read there. May wait for a disk: the source's thread. */
-bool ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark);
+/* Whether an open file has it there; OTHER if the mark is not known. May wait for a disk: the source's thread. */
+enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark);
 
 /* Adds one behind the others, and thins them out: of those before `delivered` each second one goes, and what does not end a batch. */
 void ps_tail_marks_add(struct ps_tail_marks *marks, const struct ps_tail_mark *mark, int64_t delivered);

@@ -74,6 +74,10 @@ static void fetch_run(struct ps_tail_job *job)
     fetch->length = read_again(fetch->fd, fetch->bytes, sizeof fetch->bytes, fetch->offset, 0);
     fetch->error = errno;
     fetch->head_length = read_again(fetch->fd, fetch->head, sizeof fetch->head, 0, 0);
+    if (fetch->length >= 0 && fetch->head_length < 0) { /* what the bytes are of is not known */
+        fetch->error = errno;
+        fetch->length = -1;
+    }
 }
 
 struct closing {

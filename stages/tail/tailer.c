@@ -201,6 +201,8 @@ static void deferred_queue(struct ps_tailer *tailer)
  * matters. */
 static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
+    if (log->unreadable && (log->named ? !log->matches : log->state == PS_TAIL_LOG_OPEN))
+        return; /* what it still has is not known: it is tried again */
     if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
         log->rest = true;
         ps_tail_log_queue(tailer, log);

@@ -270,7 +270,7 @@ static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uin
     if (!original->named || original->checked_ns >= since_ns)
         return true;
     if (original->queued || original->waits || original->cut_waits || original->deferred ||
-        original->state == PS_TAIL_LOG_OPENING)
+        original->unreadable || original->state == PS_TAIL_LOG_OPENING)
         return false; /* it is read, or looked at, soon; nothing is while the channel is full */
     ps_tail_log_open(tailer, original);
     return original->state != PS_TAIL_LOG_OPENING;

@@ -40,12 +40,14 @@ struct candidate {
 struct ps_tail_match {
     struct candidate items[CANDIDATES_MAX];
     uint32_t count, visits;
+    int fd; /* of the new file */
     /* the answer */
-    int found;      /* -1: none */
-    bool alive;     /* it is still what it was */
-    bool pending;   /* it is gone, and the new file may still grow to what it was */
-    int64_t size;   /* of the new file */
-    int64_t offset; /* the new file has what it has up to here */
+    int own_error, other_error; /* errno of a read that failed; 0: none */
+    int found;                  /* -1: none */
+    bool alive;                 /* it is still what it was */
+    bool pending;               /* it is gone, and the new file may still grow to what it was */
+    int64_t size;               /* of the new file */
+    int64_t offset;             /* the new file has what it has up to here */
     struct ps_tail_mark mark;
 };
 
@@ -200,82 +202,96 @@ struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tai
 
 /* ---- comparing, on the thread ---- */
 
-static bool read_whole(int fd, char *to, size_t want, int64_t offset)
+/* With errno: the new file cannot be read, or the one that it is compared with. */
+static void read_failed(struct ps_tail_match *match, int fd)
 {
-    while (want > 0) {
-        ssize_t length = pread(fd, to, want, (off_t)offset);
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length <= 0)
-            return false;
-        to += length;
-        offset += length;
-        want -= (size_t)length;
-    }
-    return true;
+    if (fd == match->fd)
+        match->own_error = errno;
+    else
+        match->other_error = errno;
+}
+
+static bool is_same(struct ps_tail_match *match, int fd, enum ps_tail_seen seen)
+{
+    if (seen == PS_TAIL_SEEN_UNREADABLE)
+        read_failed(match, fd);
+    return seen == PS_TAIL_SEEN_SAME;
+}
+
+static bool read_whole(struct ps_tail_match *match, int fd, char *to, size_t want, int64_t offset)
+{
+    ssize_t length = ps_tail_read_fully(fd, to, want, offset);
+    if (length < 0)
+        read_failed(match, fd);
+    return length == (ssize_t)want;
 }
 
 struct pieces {
     char a[PIECE_BYTES], b[PIECE_BYTES];
 };
 
-static bool same_piece(struct pieces *pieces, int a, int b, int64_t offset, int64_t end)
+static bool same_piece(struct ps_tail_match *match, struct pieces *pieces, int other, int64_t offset,
+                       int64_t end)
 {
     size_t want = end - offset < PIECE_BYTES ? (size_t)(end - offset) : PIECE_BYTES;
-    return read_whole(a, pieces->a, want, offset) && read_whole(b, pieces->b, want, offset) &&
-           memcmp(pieces->a, pieces->b, want) == 0;
+    return read_whole(match, other, pieces->a, want, offset) &&
+           read_whole(match, match->fd, pieces->b, want, offset) && memcmp(pieces->a, pieces->b, want) == 0;
 }
 
 /* Whether both files have the same bytes up to `end`; the last ones are compared first, because they differ most often. */
-static bool same_bytes(int a, int b, int64_t end)
+static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
 {
     struct pieces *pieces = ps_must_alloc(1, sizeof *pieces, PURPOSE);
     int64_t last = end > PS_TAIL_MARK_BYTES ? end - PS_TAIL_MARK_BYTES : 0;
     int64_t step = end <= WHOLE_BYTES ? PIECE_BYTES : end / PIECES;
-    bool same = same_piece(pieces, a, b, last, end);
+    bool same = same_piece(match, pieces, other, last, end);
     for (int64_t at = 0; same && at < end; at += step)
-        same = same_piece(pieces, a, b, at, end);
+        same = same_piece(match, pieces, other, at, end);
     free(pieces);
     return same;
 }
 
 /* Whether it is still what was read of it. */
-static bool is_intact(const struct candidate *candidate, int fd, int64_t size)
+static bool is_intact(struct ps_tail_match *match, const struct candidate *candidate, int fd, int64_t size)
 {
     struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
-    return size >= candidate->offset && ps_tail_identity_begins(fd, &candidate->identity) &&
-           (candidate->offset == 0 || mark.length == 0 || ps_tail_mark_is_in(fd, &mark));
+    return size >= candidate->offset &&
+           is_same(match, fd, ps_tail_identity_begins(fd, &candidate->identity)) &&
+           (candidate->offset == 0 || mark.length == 0 || is_same(match, fd, ps_tail_mark_is_in(fd, &mark)));
 }
 
-static void mark_read(struct ps_tail_match *match, int fd, int64_t offset)
+static void mark_read(struct ps_tail_match *match, int64_t offset)
 {
     char last[PS_TAIL_MARK_BYTES];
     size_t want = offset < (int64_t)sizeof last ? (size_t)offset : sizeof last;
     match->mark = (struct ps_tail_mark){.offset = offset};
-    if (read_whole(fd, last, want, offset - (int64_t)want))
+    if (read_whole(match, match->fd, last, want, offset - (int64_t)want))
         match->mark = ps_tail_mark_of(offset, last, want);
 }
 
 /* A file that is there: the new one is its copy if it has nothing else, and not more. If its name is gone, the new one may have
  * grown since. Returns false when it is not what it was. */
-static bool compare_alive(struct ps_tail_match *match, const struct candidate *candidate, int other, int fd,
+static bool compare_alive(struct ps_tail_match *match, const struct candidate *candidate, int other,
                           int64_t size, bool *found)
 {
     struct stat status;
-    if (fstat(other, &status) != 0 || !is_intact(candidate, other, status.st_size))
+    if (fstat(other, &status) != 0) {
+        read_failed(match, other);
+        return false;
+    }
+    if (!is_intact(match, candidate, other, status.st_size))
         return false;
     int64_t end = size < status.st_size ? size : status.st_size;
-    *found = end > 0 && (size <= status.st_size || candidate->first) && same_bytes(other, fd, end);
+    *found = end > 0 && (size <= status.st_size || candidate->first) && same_bytes(match, other, end);
     match->alive = *found;
     match->offset = end;
     if (*found)
-        mark_read(match, fd, end);
+        mark_read(match, end);
     return true;
 }
 
 /* One that was cut, or is gone: the last of its marks that can be in the new file has to be there. */
-static bool compare_marks(struct ps_tail_match *match, const struct candidate *candidate, int fd,
-                          int64_t size)
+static bool compare_marks(struct ps_tail_match *match, const struct candidate *candidate, int64_t size)
 {
     const struct ps_tail_marks *marks = &candidate->marks;
     uint32_t i = marks->count;
@@ -286,7 +302,7 @@ static bool compare_marks(struct ps_tail_match *match, const struct candidate *c
         match->pending = true;
         return false;
     }
-    if (i > 0 && ps_tail_mark_is_in(fd, &marks->items[i - 1])) {
+    if (i > 0 && is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &marks->items[i - 1]))) {
         match->mark = marks->items[i - 1];
     } else if (marks->count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
                size >= candidate->offset) { /* the fingerprint of its beginning is that of all of it */
@@ -299,10 +315,19 @@ static bool compare_marks(struct ps_tail_match *match, const struct candidate *c
     return match->offset > 0;
 }
 
-static int open_other(const struct candidate *candidate)
+/* One that is gone, or that nobody may read, is known by its marks alone. */
+static bool counts_as_gone(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENOTSUP || error == EACCES ||
+           error == EPERM;
+}
+
+static int open_other(struct ps_tail_match *match, const struct candidate *candidate)
 {
     struct stat status;
     int fd = ps_tail_open(candidate->path);
+    if (fd < 0 && !counts_as_gone(errno))
+        match->other_error = errno;
     if (fd >= 0 && (fstat(fd, &status) != 0 || (uint64_t)status.st_ino != candidate->identity.inode)) {
         close(fd);
         return -1;
@@ -313,17 +338,21 @@ static int open_other(const struct candidate *candidate)
 void ps_tail_match_run(struct ps_tail_match *match, int fd)
 {
     struct stat status;
+    match->fd = fd;
     match->found = -1;
     match->pending = false;
-    if (fstat(fd, &status) != 0)
+    if (fstat(fd, &status) != 0) {
+        read_failed(match, fd);
         return;
+    }
     match->size = status.st_size;
     for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
         const struct candidate *candidate = &match->items[i];
-        int other = candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(candidate);
+        int other =
+            candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(match, candidate);
         bool found = false;
-        if (other < 0 || !compare_alive(match, candidate, other, fd, status.st_size, &found))
-            found = compare_marks(match, candidate, fd, status.st_size);
+        if (other < 0 || !compare_alive(match, candidate, other, status.st_size, &found))
+            found = compare_marks(match, candidate, status.st_size);
         if (other >= 0 && candidate->fd < 0)
             close(other);
         match->found = found ? (int)i : -1;
@@ -346,6 +375,13 @@ static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_ta
     position->path[0] = '\0';
     ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
     return PS_TAIL_MATCH_GOES_ON;
+}
+
+int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                        const struct ps_tail_match *match)
+{
+    bool patient = !log->unreadable || tailer->now_ns - log->unreadable_ns < PS_TAIL_GRACE_NS;
+    return match->own_error != 0 || !patient ? match->own_error : match->other_error;
 }
 
 enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,

@@ -34,46 +34,64 @@ struct opening {
     unsigned matches;            /* how often it was compared */
 };
 
-static size_t read_at(int fd, char *to, size_t room, int64_t offset)
-{
-    size_t used = 0;
-    while (used < room) {
-        ssize_t length = pread(fd, to + used, room - used, offset + (int64_t)used);
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length <= 0)
-            break;
-        used += (size_t)length;
-    }
-    return used;
-}
-
 /* A gzip file ends with the length of its content modulo 2^32 (RFC 1952, ISIZE). A file that is not complete ends with anything: the number
- * is certain if the file can have so much (deflate's best is 1,032 to 1) and not 2^32 bytes more. */
-static void plain_bytes_read(const struct opening *opening, struct ps_tail_start *start)
+ * is certain if the file can have so much (deflate's best is 1,032 to 1) and not 2^32 bytes more. Returns false with errno if it cannot be read. */
+static bool plain_bytes_read(const struct opening *opening, struct ps_tail_start *start)
 {
     unsigned char last[4];
     bool gzip = opening->head_length > 2 && memcmp(opening->head, "\x1f\x8b\x08", 3) == 0;
     int64_t most = opening->size * DEFLATE_RATIO_MAX;
-    if (!gzip || opening->size < 18 ||
-        read_at(opening->fd, (char *)last, sizeof last, opening->size - 4) != sizeof last)
-        return;
+    if (!gzip || opening->size < 18)
+        return true;
+    ssize_t length = ps_tail_read_fully(opening->fd, (char *)last, sizeof last, opening->size - 4);
+    if (length != sizeof last) /* it was cut meanwhile */
+        return length >= 0;
     start->plain_bytes =
         (uint32_t)last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 | (uint32_t)last[3] << 24;
     start->plain_is_certain = start->plain_bytes <= most && most <= (int64_t)UINT32_MAX;
+    return true;
 }
 
-/* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none. */
+/* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none; -1: it cannot be read. */
 static int64_t hole_end(int fd)
 {
     char block[16 * 1024];
     int64_t offset = lseek(fd, 0, SEEK_DATA);
-    if (offset <= 0)
-        return 0;
-    size_t length = read_at(fd, block, sizeof block, offset), zeros = 0;
+    if (offset <= 0) /* ENXIO: it is nothing but a hole; EINVAL: the file system knows none */
+        return offset == 0 || errno == ENXIO || errno == EINVAL ? 0 : -1;
+    ssize_t length = ps_tail_read_fully(fd, block, sizeof block, offset), zeros = 0;
     while (zeros < length && block[zeros] == '\0')
         zeros++;
-    return offset + (int64_t)zeros;
+    return length < 0 ? -1 : offset + zeros;
+}
+
+/* What stands before the position. Returns false with errno if it cannot be read. */
+static bool last_read(struct opening *opening)
+{
+    int64_t want = opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? opening->offset : PS_TAIL_LAST_BYTES;
+    ssize_t length = ps_tail_read_fully(opening->fd, opening->last, (size_t)want, opening->offset - want);
+    opening->last_length = length == want ? (uint32_t)length : 0;
+    return length >= 0;
+}
+
+/* Returns false with errno if the file cannot be read: what it is is not known then. */
+static bool opening_read(struct opening *opening)
+{
+    if (!ps_tail_identity_read(opening->fd, &opening->identity, &opening->size))
+        return false;
+    enum ps_tail_seen begins = ps_tail_identity_begins(opening->fd, &opening->expected);
+    ssize_t length = begins != PS_TAIL_SEEN_UNREADABLE
+                         ? ps_tail_read_fully(opening->fd, opening->head, sizeof opening->head, 0)
+                         : -1;
+    if (length < 0)
+        return false;
+    opening->begins = begins == PS_TAIL_SEEN_SAME;
+    opening->way = ps_tail_way_of(opening->fd);
+    opening->head_length = (size_t)length;
+    opening->start = (struct ps_tail_start){.head = opening->head, .length = opening->head_length};
+    if (opening->head_length > 0 && opening->head[0] == '\0')
+        opening->data_offset = hole_end(opening->fd);
+    return opening->data_offset >= 0 && last_read(opening) && plain_bytes_read(opening, &opening->start);
 }
 
 static void opening_run(struct ps_tail_job *job)
@@ -81,25 +99,8 @@ static void opening_run(struct ps_tail_job *job)
     struct opening *opening = (struct opening *)(void *)job;
     if (opening->fd < 0)
         opening->fd = ps_tail_open(opening->path);
-    if (opening->fd < 0 || !ps_tail_identity_read(opening->fd, &opening->identity, &opening->size)) {
+    if (opening->fd < 0 || !opening_read(opening))
         opening->error = errno;
-        return;
-    }
-    opening->begins = ps_tail_identity_begins(opening->fd, &opening->expected);
-    opening->way = ps_tail_way_of(opening->fd);
-    opening->head_length = read_at(opening->fd, opening->head, sizeof opening->head, 0);
-    opening->start = (struct ps_tail_start){.head = opening->head, .length = opening->head_length};
-    plain_bytes_read(opening, &opening->start);
-    if (opening->offset > 0) {
-        uint32_t want =
-            opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? (uint32_t)opening->offset : PS_TAIL_LAST_BYTES;
-        opening->last_length =
-            (uint32_t)read_at(opening->fd, opening->last, want, opening->offset - (int64_t)want);
-        if (opening->last_length < want)
-            opening->last_length = 0;
-    }
-    if (opening->head_length > 0 && opening->head[0] == '\0')
-        opening->data_offset = hole_end(opening->fd);
 }
 
 static void opening_free(struct opening *opening)
@@ -417,13 +418,13 @@ static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     enum verdict verdict;
-    log->unreadable = false;
     if (log->compressed && is_still_compressed(tailer, log, opening))
         verdict = READS_NOT;
     else if (log->resolved)
         verdict = compare(tailer, log, opening);
     else
         verdict = resolve(tailer, log, opening);
+    log->unreadable &= verdict != READS_NOT; /* others are read first */
     log->size = opening->size;
     if (log->stranger) {
         ps_tail_log_remove(tailer, log);
@@ -448,16 +449,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         tailer->places[log->directory].look_ns = 0;
         return;
     }
-    if (!log->unreadable) {
-        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", log->path,
-               strerror(opening->error));
-        ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
-    }
-    log->unreadable = true;
-    tailer->places[log->directory].unreadable = true;
-    log->checked_ns = tailer->now_ns; /* as far as that is possible */
-    if (opening->was_open)
-        ps_tail_log_close(tailer, log);
+    ps_tail_log_unreadable(tailer, log, opening->error);
 }
 
 static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
@@ -502,12 +494,20 @@ static void match_answer(void *owner, struct ps_tail_job *job)
     struct opening *opening = (struct opening *)(void *)job;
     bool again;
     struct ps_tail_log *log = opening_back(tailer, opening, &again);
+    int error = ps_tail_match_error(tailer, log, opening->match);
+    if (error != 0) { /* what it is a copy of is not known: it is opened again */
+        opening->error = error;
+        not_opened(tailer, log, opening);
+        opening_end(tailer, opening, again);
+        return;
+    }
     enum ps_tail_matched matched = ps_tail_match_take(tailer, log, opening->match);
     if (matched == PS_TAIL_MATCH_AGAIN && match_ask(tailer, log, opening)) {
         log->again = again;
         return;
     }
     if (matched == PS_TAIL_MATCH_COPY) {
+        log->unreadable = false;
         log->identity = opening->identity;
         ps_tail_log_index(tailer, log);
     } else if (matched != PS_TAIL_MATCH_GOES_ON) {
@@ -566,16 +566,4 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;
     ps_tail_thread_ask(&tailer->thread, &opening->job);
-}
-
-void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
-{
-    if (!tailer->places[place].unreadable)
-        return;
-    tailer->places[place].unreadable = false;
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log != NULL && log->directory == place && log->unreadable)
-            ps_tail_log_queue(tailer, log);
-    }
 }

@@ -61,7 +61,8 @@ struct ps_tail_log {
     bool stranger;       /* its inode is another file's now */
     bool again;          /* something happened while a job has it, or it waits for one */
     bool compressed;     /* not read, as long as it begins as it does */
-    bool unreadable;     /* it could not be opened: it is tried again */
+    bool unreadable;     /* it could not be opened or read, since unreadable_ns: it is tried again */
+    bool reopens;        /* that failed more than once: it is opened by its name */
     bool deferred;       /* too many files are open */
     bool hole_checked;   /* it begins with 0, and that is no hole */
     bool partial;        /* the last read ended in a line without its end */
@@ -80,6 +81,7 @@ struct ps_tail_log {
     char last[PS_TAIL_LAST_BYTES];
     uint32_t last_length;
     uint64_t turn_lines;
+    uint64_t unreadable_ns;
     uint64_t gone_ns;              /* since when it has no name */
     uint64_t checked_ns;           /* when its beginning was last seen to be unchanged */
     uint64_t active_ns;            /* when something new was read, or it was opened */
@@ -113,7 +115,8 @@ struct ps_tail_place {                   /* a directory */
     char *path;
     int watch; /* inotify's number; -1: none */
     bool looking, names, missing_logged, looked;
-    bool unreadable;    /* has files that could not be opened */
+    bool unreadable;    /* has files that could not be opened or read */
+    uint64_t retry_ns;  /* how long such files rest before the next look; 0: none failed */
     uint64_t looked_ns; /* the first look */
     uint64_t look_ns;   /* the next look, at the latest */
     uint64_t rest_until_ns;
@@ -196,7 +199,12 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Whether nothing is lost when it is closed: it has nothing to read now, and its name finds it again. */
 bool ps_tail_log_may_close(const struct ps_tail_log *log);
-/* The directory was looked at: files that could not be opened are tried again. */
+
+/* ---- tailer_unreadable.c: files that cannot be read now ---- */
+
+/* It could not be opened or read, or what it is could not: it is tried again, from the same place. `error`: errno. */
+void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
+/* The directory was looked at: such files are tried again. */
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 
 /* ---- tailer_copy.c: files that begin like others ---- */
@@ -260,6 +268,10 @@ struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tai
                                          size_t length, int64_t size);
 /* Compares them with the new file; on the thread. */
 void ps_tail_match_run(struct ps_tail_match *match, int fd);
+/* errno if a file could not be read, so that they are to be compared again; 0: the answer is there. Another file that cannot be read
+ * for PS_TAIL_GRACE_NS counts as one that is gone. */
+int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                        const struct ps_tail_match *match);
 enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,
                                         struct ps_tail_match *match);
 void ps_tail_match_free(struct ps_tail_match *match);

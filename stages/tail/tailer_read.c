@@ -23,6 +23,7 @@ struct ps_tail_line {
     struct ps_tail_identity identity;
     /* the answer */
     bool done, orphan;
+    int error;       /* errno of a read that failed: nothing else of the answer counts; 0: none */
     bool found, cut; /* cut: longer than max_bytes */
     bool same;       /* the file begins as before */
     char *bytes;
@@ -54,14 +55,10 @@ static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
 {
     line->length = (uint32_t)(end - line->offset);
     line->bytes = malloc(line->length + 1U);
-    uint32_t used = 0;
-    while (line->bytes != NULL && used < line->length) {
-        ssize_t length = pread(line->fd, line->bytes + used, line->length - used, line->offset + used);
-        if (length <= 0)
-            return;
-        used += (uint32_t)length;
-    }
-    line->found = line->bytes != NULL;
+    ssize_t length =
+        line->bytes != NULL ? ps_tail_read_fully(line->fd, line->bytes, line->length, line->offset) : -1;
+    line->error = length < 0 ? errno : 0;
+    line->found = length == (ssize_t)line->length; /* else it was cut meanwhile */
     line->consumed = line->length + newline;
 }
 
@@ -70,8 +67,8 @@ static void line_run(struct ps_tail_job *job)
     struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
     enum { PIECE = 128 * 1024 };
     char *piece = malloc(PIECE);
-    ssize_t length = 0;
-    while (piece != NULL && (length = pread(line->fd, piece, PIECE, line->scanned)) > 0) {
+    ssize_t length = -1;
+    while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, line->scanned)) > 0) {
         const char *newline = memchr(piece, '\n', (size_t)length);
         int64_t end = line->scanned + (newline != NULL ? newline - piece : length);
         if (end - line->offset > (int64_t)line->max_bytes) {
@@ -85,9 +82,14 @@ static void line_run(struct ps_tail_job *job)
             break;
         }
     }
+    if (length < 0)
+        line->error = errno;
     if (length == 0 && line->rest && line->scanned > line->offset)
         line_load(line, line->scanned, 0);
-    line->same = ps_tail_identity_begins(line->fd, &line->identity);
+    enum ps_tail_seen seen = ps_tail_identity_begins(line->fd, &line->identity);
+    if (seen == PS_TAIL_SEEN_UNREADABLE && line->error == 0)
+        line->error = errno;
+    line->same = seen == PS_TAIL_SEEN_SAME;
     free(piece);
 }
 
@@ -264,6 +266,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
         log->size = log->read_offset;
     log->turn_lines += lines;
     log->active_ns = tailer->now_ns;
+    log->unreadable = false;
     log->need_bytes = 0;
     ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);
     ps_count(tailer->port->counters, PS_COUNTER_bytes, length);
@@ -325,12 +328,26 @@ static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, st
 
 /* ---- reading ---- */
 
+/* With errno. The turn ends; the file is read on from the same place when it is tried again. */
+static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (errno == EAGAIN)
+        return PS_TAIL_STEP_WAIT;
+    ps_tail_log_unreadable(tailer, log, errno);
+    return PS_TAIL_STEP_END;
+}
+
 /* Takes a line that the thread has read. */
 static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
     struct ps_tail_line *line = log->line;
     if (!line->done)
         return PS_TAIL_STEP_WAIT;
+    if (line->error != 0) {
+        errno = line->error;
+        ps_tail_line_forget(log);
+        return read_failed(tailer, log);
+    }
     if (!line->same) {
         ps_tail_line_forget(log);
         ps_tail_log_open(tailer, log);
@@ -339,6 +356,7 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
     log->line_scanned = line->scanned;
     log->partial = !line->found;
     if (!line->found) {
+        log->unreadable = false;
         ps_tail_line_forget(log);
         return PS_TAIL_STEP_END;
     }
@@ -366,25 +384,17 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
-static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    if (errno == EAGAIN)
-        return PS_TAIL_STEP_WAIT;
-    if (errno == ENOMEM)
-        return PS_TAIL_STEP_FULL;
-    ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s", log->path, strerror(errno));
-    ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
-    return PS_TAIL_STEP_END;
-}
-
 /* Whether there is something behind what was read. */
 static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t end)
 {
     char byte;
-    if (log->file.ended)
-        return PS_TAIL_STEP_END;
-    ssize_t length = ps_tail_read(&tailer->reader, &log->file, &byte, 1, (uint64_t)end);
-    return length < 0 ? read_failed(tailer, log) : length == 0 ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+    ssize_t length = log->file.ended ? 0 : ps_tail_read(&tailer->reader, &log->file, &byte, 1, (uint64_t)end);
+    if (length < 0)
+        return read_failed(tailer, log);
+    if (length > 0)
+        return PS_TAIL_STEP_MOVED;
+    log->unreadable = false; /* it was read to its end */
+    return PS_TAIL_STEP_END;
 }
 
 /* There is no whole line in what was read. */

@@ -1,4 +1,5 @@
-/* Counts this thread's calls of the file system, and can make one of them fail. One file of a test includes it: it defines the functions of libc
+/* Counts this thread's calls of the file system, and can make one of them fail; with PS_TEST_CALLS_OF_ALL_THREADS, those of all threads, and
+ * some functions more, while ps_test_calls_count. One file of a test includes it: it defines the functions of libc
  * below, so that the whole program uses them. A directory is opened and read by libc's own calls inside: those count as one. */
 #pragma once
 
@@ -7,28 +8,54 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/base.h"
 
-static __thread uint64_t ps_test_call_count __attribute__((unused));
+#ifdef PS_TEST_CALLS_OF_ALL_THREADS
+#define PS_TEST_CALL_SHARED(type) _Atomic(type)
+static _Atomic bool ps_test_calls_count; /* the test's own calls do not */
+#else
+#define PS_TEST_CALL_SHARED(type) __thread type
+static const bool ps_test_calls_count = true;
+#endif
+
+static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_count __attribute__((unused));
 /* Number of the call that fails, counted from the assignment: 1 = the next one, 0 = none. */
-static __thread uint64_t ps_test_call_fails __attribute__((unused));
+static PS_TEST_CALL_SHARED(uint64_t) ps_test_call_fails __attribute__((unused));
 /* With which errno; ENOSPC of a write: half of it is written, and the next call fails. */
-static __thread int ps_test_call_error __attribute__((unused)) = EIO;
+static PS_TEST_CALL_SHARED(int) ps_test_call_error __attribute__((unused)) = EIO;
 /* Every call of this function fails; NULL: none does. */
-static __thread const char *ps_test_call_broken __attribute__((unused));
+static PS_TEST_CALL_SHARED(const char *) ps_test_call_broken __attribute__((unused));
 /* The function that failed last. */
-static __thread const char *ps_test_call_failed __attribute__((unused));
+static PS_TEST_CALL_SHARED(const char *) ps_test_call_failed __attribute__((unused));
+
+/* Whether the countdown of ps_test_call_fails ends with this call. */
+static inline bool ps_test_call_is_it(void)
+{
+    uint64_t left = ps_test_call_fails;
+#ifdef PS_TEST_CALLS_OF_ALL_THREADS
+    while (left > 0 && !atomic_compare_exchange_weak(&ps_test_call_fails, &left, left - 1)) {
+    }
+#else
+    ps_test_call_fails = left > 0 ? left - 1 : 0;
+#endif
+    return left == 1;
+}
 
 static inline bool ps_test_call_may(const char *name)
 {
+    if (!ps_test_calls_count)
+        return true;
     ps_test_call_count++;
-    bool is_broken = ps_test_call_broken != NULL && strcmp(ps_test_call_broken, name) == 0;
-    if (!is_broken && (ps_test_call_fails == 0 || --ps_test_call_fails > 0))
+    const char *broken = ps_test_call_broken;
+    bool is_broken = broken != NULL && strcmp(broken, name) == 0;
+    if (!is_broken && !ps_test_call_is_it())
         return true;
     ps_test_call_failed = name;
     errno = ps_test_call_error;
@@ -67,6 +94,16 @@ PS_TEST_CALL(int, ftruncate, -1, (int fd, off_t length), (fd, length))
 PS_TEST_CALL(ssize_t, pread, -1, (int fd, void *to, size_t length, off_t offset), (fd, to, length, offset))
 PS_TEST_CALL(DIR *, opendir, NULL, (const char *path), (path))
 PS_TEST_CALL(struct dirent *, readdir, NULL, (DIR * directory), (directory))
+#ifdef PS_TEST_CALLS_OF_ALL_THREADS
+PS_TEST_CALL(ssize_t, preadv2, -1, (int fd, const struct iovec *parts, int count, off_t offset, int flags),
+             (fd, parts, count, offset, flags))
+PS_TEST_CALL(int, fstatat, -1,
+             (int folder, const char *restrict path, struct stat *restrict status, int flags),
+             (folder, path, status, flags))
+PS_TEST_CALL(DIR *, fdopendir, NULL, (int fd), (fd))
+PS_TEST_CALL(off_t, lseek, -1, (int fd, off_t offset, int whence), (fd, offset, whence))
+PS_TEST_CALL(int, inotify_add_watch, -1, (int fd, const char *path, uint32_t mask), (fd, path, mask))
+#endif
 
 int open(const char *path, int flags, ...)
 {

@@ -204,14 +204,14 @@ static void test_identity(void **unused)
     assert_true(ps_tail_identity_read(copy, &again, NULL));
     assert_true(again.head == identity.head);
     assert_false(ps_tail_identity_is_inode(&identity, again.device, again.inode));
-    assert_true(ps_tail_identity_begins(copy, &identity));
+    assert_int_equal(ps_tail_identity_begins(copy, &identity), PS_TAIL_SEEN_SAME);
     free(make_content("file", 5000)); /* it grows and still begins in the same way */
-    assert_true(ps_tail_identity_begins(fd, &identity));
+    assert_int_equal(ps_tail_identity_begins(fd, &identity), PS_TAIL_SEEN_SAME);
     assert_true(ps_tail_identity_read(fd, &identity, NULL));
     assert_int_equal(identity.head_length, PS_TAIL_HEAD_BYTES);
-    assert_false(ps_tail_identity_begins(copy, &identity)); /* shorter */
+    assert_int_equal(ps_tail_identity_begins(copy, &identity), PS_TAIL_SEEN_OTHER); /* shorter */
     assert_int_equal(truncate(ps_test_folder_path("file"), 0), 0);
-    assert_false(ps_tail_identity_begins(fd, &identity));
+    assert_int_equal(ps_tail_identity_begins(fd, &identity), PS_TAIL_SEEN_OTHER);
     ps_test_folder_append("file", "other", 5);
     assert_true(ps_tail_identity_read(fd, &again, NULL));
     assert_true(again.head == ps_tail_head("other", 5));

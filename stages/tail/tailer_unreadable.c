@@ -1,0 +1,50 @@
+/* Files that cannot be read now: an error of the disk, of the memory, or no permission. Nothing is concluded from that: such a file
+ * keeps its position, and is tried again. */
+#include "stages/tail/tailer_parts.h"
+
+#include <string.h>
+
+/* Until the first try; the next ones are twice as far apart each, RETRY_MAX_NS at most. */
+#define RETRY_MIN_NS (100 * PS_NS_PER_MS)
+#define RETRY_MAX_NS (5 * PS_NS_PER_S)
+
+void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
+{
+    struct ps_tail_place *place = &tailer->places[log->directory];
+    bool again = log->unreadable;
+    if (!again) {
+        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", log->path,
+               strerror(error));
+        ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+        log->unreadable_ns = tailer->now_ns;
+    }
+    log->unreadable = true;
+    if (!place->unreadable)
+        place->retry_ns = place->retry_ns == 0 ? RETRY_MIN_NS : 2 * place->retry_ns;
+    if (place->retry_ns > RETRY_MAX_NS)
+        place->retry_ns = RETRY_MAX_NS;
+    place->unreadable = true;
+    if (place->look_ns > tailer->now_ns + place->retry_ns)
+        place->look_ns = tailer->now_ns + place->retry_ns;
+    if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
+        log->checked_ns = tailer->now_ns; /* as far as that is possible: its copies wait no longer */
+    log->reopens = again;
+}
+
+void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
+{
+    if (!tailer->places[place].unreadable) {
+        tailer->places[place].retry_ns = 0;
+        return;
+    }
+    tailer->places[place].unreadable = false;
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL || log->directory != place || !log->unreadable)
+            continue;
+        /* Its file system may have come back under the same path. Without a name nothing finds it again. */
+        if (log->reopens && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits)
+            ps_tail_log_close(tailer, log);
+        ps_tail_log_queue(tailer, log);
+    }
+}
