@@ -252,6 +252,30 @@ static void newest_cut_behind_its_frames(void **state)
     ps_segment_log_close(log);
 }
 
+/* Frame 2 is damaged, and only what was recorded as delivered behind it says that it was promised: its number is not given again. */
+static void last_promised_damaged(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct ps_segment_place place;
+    struct ps_segment_fill fill;
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 1, 2, true);
+    assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
+    ps_segment_log_take(log, &place);
+    assert_int_equal(ps_segment_log_write(log, &err), PS_OK);
+    kill_log(log);
+    int fd = open(segment_path(1), O_WRONLY);
+    assert_int_equal(pwrite(fd, "?", 1, 64 + 248 + 100), 1); /* within frame 2 */
+    close(fd);
+    log = open_log(&disk);
+    assert_non_null(strstr(reports, "2 to 2"));
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.frames_lost, 1);
+    append(log, 3, 4, true);
+    ps_segment_log_close(log);
+}
+
 /* ---- earlier ones ---- */
 
 static void oldest_gone(void **state)
@@ -388,6 +412,7 @@ int main(void)
         TEST(newest_with_a_zero_head),
         TEST(newest_cut),
         TEST(newest_cut_behind_its_frames),
+        TEST(last_promised_damaged),
         TEST(oldest_gone),
         TEST(middle_gone),
         TEST(middle_emptied),

@@ -196,6 +196,20 @@ static void a_moved_directory(void **state)
     expect_after_restart(log, 1, 2);
 }
 
+/* A kill that follows finds the state in either slot. */
+static void expect_both_slots(void)
+{
+    static const char zeros[PS_STATE_SLOT_BYTES];
+    char slot[PS_STATE_SLOT_BYTES];
+    int fd = open(ps_test_folder_path("state/state"), O_RDONLY);
+    assert_true(fd >= 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pread(fd, slot, sizeof slot, i * (off_t)sizeof slot), sizeof slot);
+        assert_memory_not_equal(slot, zeros, sizeof slot);
+    }
+    close(fd);
+}
+
 /* Without a state everything would be delivered again. */
 static void a_removed_state_is_written_anew(void **state)
 {
@@ -210,6 +224,7 @@ static void a_removed_state_is_written_anew(void **state)
     char saved[600];
     snprintf(saved, sizeof saved, "%s", ps_test_folder_path("state/state"));
     assert_int_equal(access(saved, F_OK), 0);
+    expect_both_slots();
     append_synced(log, 3);
     expect_after_restart(log, 2, 3);
 }
@@ -225,6 +240,7 @@ static void a_replaced_state_does_not_count(void **state)
     static char zeros[2 * PS_STATE_SLOT_BYTES];
     ps_test_folder_append("state/state", zeros, sizeof zeros);
     append_synced(log, 2);
+    expect_both_slots();
     expect_frames(log, 1, 2);
     expect_after_restart(log, 3, 2); /* none */
 }
