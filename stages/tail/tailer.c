@@ -290,6 +290,8 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
 bool ps_tailer_drain(struct ps_tailer *tailer, const struct ps_now *now)
 {
     (void)now;
+    if (!tailer->draining)
+        ps_tail_places_leave(tailer);
     tailer->draining = true;
     if (tailer->outstanding > 0)
         return false;

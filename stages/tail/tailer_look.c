@@ -392,6 +392,12 @@ void ps_tail_places_close(struct ps_tailer *tailer)
         close(tailer->notify_fd);
 }
 
+void ps_tail_places_leave(struct ps_tailer *tailer)
+{
+    if (tailer->notify_fd >= 0 && tailer->port->epoll_fd >= 0)
+        (void)epoll_ctl(tailer->port->epoll_fd, EPOLL_CTL_DEL, tailer->notify_fd, NULL);
+}
+
 /* ---- events ---- */
 
 static void renaming_keep(struct ps_tail_place *place, const char *from, const char *to)

@@ -280,6 +280,8 @@ void ps_tail_match_free(struct ps_tail_match *match);
 
 enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err);
 void ps_tail_places_close(struct ps_tailer *tailer);
+/* Nothing is read any more: events do not wake the worker. */
+void ps_tail_places_leave(struct ps_tailer *tailer);
 /* Reads inotify's events, begins looks that are due. Returns when the next one is. */
 uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
 

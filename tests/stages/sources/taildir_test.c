@@ -2,6 +2,7 @@
 #include "tests/stages/sources/taildir_support.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 
@@ -347,6 +348,25 @@ static void test_two_agents(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A source that waits for its deliveries reads no events: they do not wake the worker again and again. */
+static void test_events_while_draining(void **unused)
+{
+    (void)unused;
+    struct epoll_event event;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one"); /* from here on its directory is watched */
+    append("app.log", "two\n");
+    work_until(PS_COUNTER_EventReceivedCount, 2);
+    assert_false(stage.ops->source->drain(stage.plan, stage.state, &stage.now));
+    append("app.log", "three\n");
+    append("app.new", "four\n");
+    assert_int_equal(ps_test_source_work(&stage), PS_IDLE);
+    assert_int_equal(epoll_wait(stage.port.epoll_fd, &event, 1, 0), 0);
+    ps_test_source_close_batch(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -356,6 +376,7 @@ int main(void)
         TEST(restart),
         TEST(positions_follow_delivery),
         TEST(flumes_positions),
+        TEST(events_while_draining),
         TEST(idle),
         TEST(skip_to_end),
         TEST(long_lines),
