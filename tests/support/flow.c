@@ -33,9 +33,8 @@ bool flow_dies(const struct flow *flow, unsigned origin, uint64_t number)
     return flow->letters > 0 && mix(number + ((uint64_t)origin << 48) + 7) % 1000 < flow->chances.die;
 }
 
-unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number)
+unsigned flow_choose(const struct flow *flow, unsigned channels, uint64_t number)
 {
-    unsigned channels = flow->sources[origin / FLOW_INSTANCES_MAX].channels;
     if (!flow->multiplex)
         return channels;
     unsigned nth = (unsigned)(mix(number / 3 + 77) % (unsigned)__builtin_popcount(channels));
@@ -104,6 +103,7 @@ void flow_fini(struct flow *flow)
     }
     for (unsigned i = 0; i < FLOW_ORIGINS_MAX; i++) {
         free(flow->told[i]);
+        free(flow->routes[i]);
         free(flow->died[i]);
     }
 }
@@ -146,9 +146,11 @@ static char *text_of(struct ps_arena *arena, const char *kind, const char *lette
 /* Equal for parts that do not change. Selectors and interceptors have the number of their source. */
 static unsigned version_of(const struct flow *flow, enum ps_kind kind, unsigned number)
 {
-    return kind == PS_KIND_SINK      ? flow->sinks[number].version
-           : kind == PS_KIND_CHANNEL ? flow->version[number]
-                                     : flow->sources[number].version;
+    return kind == PS_KIND_SINK ? flow->sinks[number].version
+           : kind == PS_KIND_CHANNEL
+               ? flow->version[number]
+               : flow->sources[number].version +
+                     (kind == PS_KIND_INTERCEPTOR) * flow->sources[number].chain_version;
 }
 
 static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena,
@@ -156,13 +158,16 @@ static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena
                                        unsigned number)
 {
     struct flow_plan *plan = ps_arena_alloc(arena, sizeof *plan);
-    *plan = (struct flow_plan){.flow = flow, .number = number};
+    *plan =
+        (struct flow_plan){.flow = flow, .number = number, .version = version_of(flow, ops->kind, number)};
+    if (ops->kind == PS_KIND_SELECTOR)
+        plan->channels = flow->sources[number].channels;
     return (struct ps_stage_spec){
         .name = text_of(arena, kind, letter, number, true),
         .component = text_of(arena, kind, letter, number, false),
         .ops = ops,
         .plan = plan,
-        .fingerprint = ps_arena_format(arena, "%u", version_of(flow, ops->kind, number)),
+        .fingerprint = ps_arena_format(arena, "%u", plan->version),
     };
 }
 
@@ -194,7 +199,7 @@ static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned numb
 
 static struct ps_stage_spec channel_spec(struct flow *flow, struct ps_arena *arena, unsigned number)
 {
-    if (flow->durable >> number & 1) {
+    if ((flow->durable & ~flow->as_memory) >> number & 1) {
         struct ps_stage_spec durable = stage_spec(flow, arena, &flow_channel_stage, "channel", "c", number);
         durable.plan = flow_channel_plan(flow, arena, number);
         return durable;
@@ -257,8 +262,11 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
         flow->version[i] += !(flow->channels_stay >> i & 1);
     for (unsigned i = 0; i < flow->sink_count; i++)
         flow->sinks[i].version += !flow->sinks[i].stays;
-    for (unsigned i = 0; i < flow->channel_count; i++)
+    for (unsigned i = 0; i < flow->channel_count; i++) {
         spec->channels[i].stage = channel_spec(flow, arena, i);
+        spec->channels[i].stage.name = text_of(arena, "channel", "c", 10 * flow->names[i] + i, true);
+        spec->channels[i].stage.component = text_of(arena, "channel", "c", 10 * flow->names[i] + i, false);
+    }
     for (unsigned i = 0; i < flow->sink_count; i++) {
         spec->sinks[i].stage = stage_spec(
             flow, arena, flow->sinks[i].sockets ? &flow_sink_with_sockets : &flow_sink_stage, "sink", "k", i);
@@ -365,7 +373,7 @@ bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *le
             (flow->durable >> channel & 1 || letter_is_good(lease, event));
     else if (good)
         good = !flow_drops(flow, body->origin, body->number) &&
-               (flow_route(flow, body->origin, body->number) >> channel & 1);
+               (flow_routes_ever(flow, body->origin, body->number) >> channel & 1);
     if (good)
         return true;
     __atomic_fetch_add(&flow->bad, 1, __ATOMIC_RELAXED);
@@ -427,9 +435,11 @@ void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool deliver
     for (; route != 0; route &= route - 1) {
         unsigned channel = (unsigned)__builtin_ctz(route);
         bool durable = flow->durable >> channel & 1;
-        if (durable
-                ? !flow->kept[channel][origin][number]
-                : delivered && __atomic_load_n(&flow->seen[channel][origin][number], __ATOMIC_RELAXED) == 0)
+        bool promised = durable && flow->kept[channel][origin][number];
+        if (durable && !(flow->retyped >> channel & 1)
+                ? !promised
+                : !promised && delivered &&
+                      __atomic_load_n(&flow->seen[channel][origin][number], __ATOMIC_RELAXED) == 0)
             fail_msg(
                 "the source of origin %u is told of event %llu, which channel c%u has not %s (seed %llu)",
                 origin, (unsigned long long)number, channel, durable ? "promised" : "delivered",

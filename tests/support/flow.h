@@ -41,6 +41,7 @@ struct flow_source {
     unsigned channels; /* mask */
     unsigned changes;  /* 1: the next spec differs from the previous one, so a reload closes and opens it */
     unsigned version;
+    unsigned chain_version; /* a test that raises it changes the interceptor alone */
     unsigned open_failures; /* how many more times `open` fails */
     struct flow_origin origins[FLOW_INSTANCES_MAX];
 };
@@ -72,6 +73,11 @@ struct flow_chances {
     unsigned fail; /* ps_port_failed: by sources, interceptors and sinks, wherever they are called; atomic */
 };
 
+/* The channels that a selector has chosen for an event: masks. */
+struct flow_routes {
+    uint8_t last, ever;
+};
+
 struct flow {
     uint64_t seed;
     unsigned source_count, channel_count, sink_count;
@@ -85,6 +91,9 @@ struct flow {
     unsigned channels_kept; /* mask: a reload takes them over: they must not be started */
     unsigned version[FLOW_CHANNELS_MAX];
     unsigned durable; /* mask of channels; only in the simulator */
+    /* Changed by a test between two specs: another name of the channel, and durable channels that the spec has as memory
+     * channels. `retyped`: all that may become memory channels. */
+    unsigned names[FLOW_CHANNELS_MAX], as_memory, retyped;
     /* 1 + number of the channel that dead letters go to: those of sinks, and what interceptors drop. No source has it among
      * its channels, and its sinks have no letters. 0: there is none. */
     unsigned letters;
@@ -97,6 +106,8 @@ struct flow {
     struct ps_agent_options options;
     uint8_t *seen[FLOW_CHANNELS_MAX][FLOW_ORIGINS_MAX]; /* by number; stays at 255 */
     struct flow_store *stores[FLOW_CHANNELS_MAX];
+    struct flow_routes
+        *routes[FLOW_ORIGINS_MAX]; /* by number; NULL but in tests that call flow_keep_routes */
     uint8_t *kept[FLOW_CHANNELS_MAX]
                  [FLOW_ORIGINS_MAX]; /* by number: a durable channel promised it at least once */
     uint8_t *died[FLOW_ORIGINS_MAX]; /* by number: how often a sink settled it as dead */
@@ -139,6 +150,13 @@ bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number);
 /* Returns whether sinks give this number up. */
 bool flow_dies(const struct flow *flow, unsigned origin, uint64_t number);
 unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number);
+/* The same for a selector whose source has these channels. */
+unsigned flow_choose(const struct flow *flow, unsigned channels, uint64_t number);
+/* For tests that change the channels of sources between two specs: from now on the ledger expects an event where the
+ * selector sent it last. After flow_init. */
+void flow_keep_routes(struct flow *flow);
+/* The mask of channels in which the event may be: it may have been read again when its source had other channels. */
+unsigned flow_routes_ever(const struct flow *flow, unsigned origin, uint64_t number);
 
 enum flow_doubles {
     FLOW_EXACTLY_ONCE,
@@ -170,6 +188,8 @@ static inline unsigned flow_origin_number(unsigned source, unsigned instance)
 struct flow_plan {
     struct flow *flow;
     unsigned number;
+    unsigned version;  /* of this spec */
+    unsigned channels; /* of the source, in the spec of a selector: mask */
 };
 extern const struct ps_stage_ops flow_source_stream, flow_source_calls, flow_source_position;
 extern const struct ps_stage_ops flow_interceptor, flow_selector, flow_sink_stage, flow_sink_with_sockets;
@@ -190,6 +210,8 @@ void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool deliver
 void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
 /* The same, for an event that the sink gave up and whose letter is written. */
 void flow_buried(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
+/* For the selector, which chooses among these channels of its source. */
+void flow_remember_routes(const struct flow *flow, unsigned channels, const struct ps_lease *lease);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
 /* Whether one sink, or one failover group, serves the channel: then flow_verify looks at the order. */
 bool flow_order_counts(const struct flow *flow, unsigned channel);

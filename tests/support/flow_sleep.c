@@ -10,7 +10,7 @@
 static const struct flow_store *store_of(const struct flow *flow, const struct ps_plan *plan,
                                          const struct ps_channel_plan *channel)
 {
-    return flow->stores[channel - plan->channels];
+    return channel->spec->stage.ops == &flow_channel_stage ? flow->stores[channel - plan->channels] : NULL;
 }
 
 /* Leases in the rings of a channel, which any of its sinks may take; of a durable one whether it has a frame. */

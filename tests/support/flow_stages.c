@@ -374,10 +374,11 @@ static enum ps_result selector_work(const void *plan_, void *state, const struct
 {
     const struct flow_plan *plan = plan_;
     const struct flow *flow = plan->flow;
-    unsigned mine = flow->sources[plan->number].channels;
+    unsigned mine = plan->channels;
     (void)state;
     (void)now;
-    for (unsigned c = 0, nth = 0; c < flow->channel_count; c++) {
+    flow_remember_routes(flow, mine, lease);
+    for (unsigned c = 0, nth = 0; c < FLOW_CHANNELS_MAX; c++) {
         if (!(mine >> c & 1))
             continue;
         bool required = !(flow->optional >> c & 1);
@@ -386,7 +387,7 @@ static enum ps_result selector_work(const void *plan_, void *state, const struct
         for (uint32_t i = 0; flow->multiplex && i < lease->count; i++) {
             struct flow_body body;
             memcpy(&body, ps_lease_event(lease, i)->body, sizeof body);
-            if (flow_route(flow, body.origin, body.number) >> c & 1)
+            if (flow_choose(flow, mine, body.number) >> c & 1)
                 ps_route_row(route, nth, required, ps_lease_row(lease, i));
         }
         nth++;

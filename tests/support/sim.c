@@ -144,11 +144,8 @@ bool sim_drain(struct sim *sim, struct ps_plan *next, uint64_t steps)
            sim_order(sim, PS_PHASE_DRAIN, sim->plan, next, steps);
 }
 
-static void leave_plan(struct sim *sim, struct ps_plan *next, uint64_t drain_steps)
+void sim_count_dropped(struct sim *sim)
 {
-    (void)sim_drain(sim, next, drain_steps);
-    sim_settle_phase(sim, PS_PHASE_RECALL, sim->plan, next);
-    sim_settle_phase(sim, PS_PHASE_CLOSE, sim->plan, next);
     for (unsigned i = 0; i < ps_engine_worker_count(sim->engine); i++) {
         size_t count;
         struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(sim->engine, i), &count);
@@ -158,6 +155,14 @@ static void leave_plan(struct sim *sim, struct ps_plan *next, uint64_t drain_ste
                 sim->dropped += ps_counter_read(runners[k]->base.counters, PS_COUNTER_dropped);
         }
     }
+}
+
+static void leave_plan(struct sim *sim, struct ps_plan *next, uint64_t drain_steps)
+{
+    (void)sim_drain(sim, next, drain_steps);
+    sim_settle_phase(sim, PS_PHASE_RECALL, sim->plan, next);
+    sim_settle_phase(sim, PS_PHASE_CLOSE, sim->plan, next);
+    sim_count_dropped(sim);
 }
 
 /* Returns how many events were lost, with channels that `next` does not have. */
