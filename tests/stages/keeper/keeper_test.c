@@ -258,6 +258,25 @@ static void test_failed_syncs_promise_nothing(void **state)
     assert_delivers(fixture, 2, 4);
 }
 
+/* A producer's leases that wait are limited to 16 MiB of memory. What is promised waits no more. */
+static void test_memory_of_what_is_promised_is_free_again(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, 1, false); /* the store is open */
+    await_home(fixture, 1);
+    for (unsigned number = 1; number <= 3; number++) {
+        struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_BODY("large"));
+        lease->memory_bytes = 12 << 20;
+        assert_int_equal(ps_keeper_put(fixture->keeper, 0, &lease), PS_PUT_OK);
+        struct ps_lease *next = PS_LEASE(&fixture->stage, PS_BODY("no room"));
+        next->memory_bytes = (4 << 20) + 1;
+        assert_int_equal(ps_keeper_put(fixture->keeper, 0, &next), PS_PUT_FULL);
+        next->memory_bytes = 4 << 20;
+        assert_int_equal(ps_keeper_put(fixture->keeper, 0, &next), PS_PUT_OK);
+        await_home(fixture, 1 + 2 * (size_t)number);
+    }
+}
+
 /* Somebody removes the data directories: nothing is promised that a restart would not find, until they are there again. */
 static void test_removed_directories_promise_nothing(void **state)
 {
@@ -513,6 +532,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failed_syncs_promise_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_memory_of_what_is_promised_is_free_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_removed_directories_promise_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusable_leases_are_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_source_does_not_hold_back_refusals_of_another, set_up,
