@@ -39,6 +39,7 @@ struct ps_tail_directory {
     char *path;
     struct ps_tail_filter filter;
     bool cache, listed;
+    bool unsure;           /* the last look could not tell what a name stands for */
     struct timespec stamp; /* of the directory when its names were read */
     struct table table;
     uint64_t *followed; /* inodes from earlier */
@@ -318,15 +319,34 @@ void ps_tail_changes_free(struct ps_tail_changes *changes)
 
 /* ---- looking ---- */
 
-/* Fills in what a name stands for. Returns false when it is no regular file, or not there any more. */
-static bool entry_stat(int folder, const char *name, struct entry *entry)
+/* Whether nothing is there, as opposed to an error: that says nothing of the file. */
+static bool is_not_there(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* Fills in what a name stands for. Returns false when it is no regular file, or not there any more. What cannot be told now is as it was
+ * before (NULL: the name is new, and is looked for again by the next look). */
+static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name,
+                       const struct entry *before, struct entry *entry)
 {
     struct stat status;
-    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return false;
-    entry->link = S_ISLNK(status.st_mode);
-    if (entry->link && fstatat(folder, name, &status, 0) != 0)
-        return false;
+    bool seen = fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    entry->link = seen && S_ISLNK(status.st_mode);
+    if (entry->link)
+        seen = fstatat(folder, name, &status, 0) == 0;
+    if (!seen) {
+        bool unsure = !is_not_there(errno);
+        directory->unsure |= unsure;
+        if (!unsure || before == NULL || before->inode == 0)
+            return false;
+        entry->link = before->link;
+        entry->device = before->device;
+        entry->inode = before->inode;
+        entry->size = before->size;
+        entry->modified = before->modified;
+        return true;
+    }
     if (!S_ISREG(status.st_mode))
         return false;
     entry->device = status.st_dev;
@@ -389,7 +409,8 @@ static bool list_names(struct ps_tail_directory *directory, int folder, struct t
             entry.group >= 0 || (entry.group == -1 && renamed_find(directory, found->d_name) != NULL);
         if (entry.group < -1 || (!counts && !is_followed(directory, found->d_ino)))
             continue;
-        if (entry_stat(folder, found->d_name, &entry) && (counts || is_followed(directory, entry.inode)))
+        if (entry_stat(directory, folder, found->d_name, before, &entry) &&
+            (counts || is_followed(directory, entry.inode)))
             entry_add(directory, table, &entry, found->d_name);
     }
     int error = errno;
@@ -399,12 +420,12 @@ static bool list_names(struct ps_tail_directory *directory, int folder, struct t
 }
 
 /* The files that were there, by the names that they had. */
-static void look_up_names(const struct ps_tail_directory *directory, int folder, struct table *table)
+static void look_up_names(struct ps_tail_directory *directory, int folder, struct table *table)
 {
     for (uint32_t i = 1; i <= directory->table.count; i++) {
         const struct entry *before = &directory->table.entries[i];
         struct entry entry = {.group = before->group};
-        if (before->inode != 0 && entry_stat(folder, before->name, &entry) &&
+        if (before->inode != 0 && entry_stat(directory, folder, before->name, before, &entry) &&
             (entry.group >= 0 || is_followed(directory, entry.inode)))
             entry_add(directory, table, &entry, before->name);
     }
@@ -452,6 +473,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
     struct table table = {.count = 0};
     clock_gettime(CLOCK_REALTIME, &now);
     old_names_free(directory);
+    directory->unsure = false;
     changes->count = 0;
     changes->error = 0;
     int folder = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -461,7 +483,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
         look_up_names(directory, folder, &table);
     } else if (list_names(directory, folder, &table)) {
         /* Read while the stamp could stand for a later change, too: once more. */
-        directory->listed = now.tv_sec > status.st_mtim.tv_sec + STAMP_S;
+        directory->listed = !directory->unsure && now.tv_sec > status.st_mtim.tv_sec + STAMP_S;
         directory->stamp = status.st_mtim;
     } else {
         changes->error = errno;

@@ -2,8 +2,11 @@
  * tried again. */
 #define PS_TEST_CALLS_OF_ALL_THREADS
 
+#include "stages/tail/directory.h"
 #include "tests/stages/sources/taildir_support.h"
 #include "tests/support/system_calls.h"
+
+#include <sys/epoll.h>
 
 /* Every read of a file fails with EIO, by the worker and by the source's thread. */
 static void reads_fail(bool fail)
@@ -109,6 +112,230 @@ static void test_long_line(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static int match_all(void *argument, const char *name, size_t length)
+{
+    (void)argument;
+    (void)name;
+    (void)length;
+    return 0;
+}
+
+/* What a name stands for cannot be told: the file is not gone. */
+static void test_look(void **unused)
+{
+    (void)unused;
+    const struct ps_tail_filter filter = {.match = match_all};
+    struct ps_tail_changes changes = {.count = 0};
+    struct ps_tail_directory *directory = ps_tail_directory_create(ps_test_folder(), &filter, true);
+    append("app.log", "one\n");
+    ps_tail_directory_look(directory, true, &changes);
+    assert_int_equal(changes.count, 1);
+    ps_test_call_error = EIO;
+    ps_test_call_broken = "fstatat";
+    append("app.new", "two\n");
+    for (unsigned names = 0; names < 2; names++) {
+        ps_test_calls_count = true;
+        ps_tail_directory_look(directory, names == 1, &changes);
+        ps_test_calls_count = false;
+        assert_int_equal(changes.error, 0);
+        assert_int_equal(changes.count, 0);
+    }
+    ps_tail_directory_look(directory, false, &changes);
+    assert_int_equal(changes.count, 1);
+    assert_int_equal(changes.items[0].kind, PS_TAIL_FILE_NEW);
+    ps_tail_changes_free(&changes);
+    ps_tail_directory_destroy(directory);
+}
+
+/* ---- each call fails once ---- */
+
+#define LINES_MAX 16U
+#define DRAWS 6U
+#define CYCLES_MAX 5000U     /* until the lines of a step came, with waits */
+#define IDLE_CYCLES_MAX 200U /* in a row that say that there is more, and bring nothing */
+#define EVENTS_BYTES_MIN 4096U
+
+static unsigned line_count, came[LINES_MAX];
+static uint64_t random_state;
+
+/* The events of directories; EOVERFLOW: they are lost, and the kernel says so. */
+ssize_t read(int fd, void *to, size_t length)
+{
+    static const struct inotify_event lost = {.wd = -1, .mask = IN_Q_OVERFLOW};
+    ssize_t got = PS_TEST_REAL(read)(fd, to, length);
+    if (length < EVENTS_BYTES_MIN || got <= 0 || ps_test_call_may("read"))
+        return got;
+    memcpy(to, &lost, sizeof lost);
+    return sizeof lost;
+}
+
+static void write_line(const char *name)
+{
+    char text[32];
+    assert_true(line_count < LINES_MAX);
+    snprintf(text, sizeof text, "%u\n", line_count++);
+    append(name, text);
+}
+
+static void take_lines(void)
+{
+    for (size_t i = 0; i < stage.event_count; i++) {
+        unsigned number = (unsigned)strtoul(stage.events[i].body, NULL, 10);
+        assert_true(number < line_count);
+        came[number]++;
+    }
+    ps_test_source_clear(&stage);
+}
+
+static unsigned missing_count(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < line_count; i++)
+        count += came[i] == 0;
+    return count;
+}
+
+/* A start that a failed call refuses is made again, as the engine does. */
+static void open_source(void)
+{
+    stage.failed = false;
+    ps_test_calls_count = true;
+    enum ps_status status = ps_test_stage_open(&stage);
+    ps_test_calls_count = false;
+    if (status != PS_OK)
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+}
+
+static void close_source(void)
+{
+    ps_test_calls_count = true;
+    ps_test_stage_close(&stage);
+    ps_test_calls_count = false;
+}
+
+/* Returns whether the source has nothing more to do now. */
+static bool cycle(void)
+{
+    struct epoll_event event;
+    ps_test_calls_count = true;
+    enum ps_result result = ps_test_source_work(&stage);
+    ps_test_calls_count = false;
+    ps_test_source_close_batch(&stage);
+    if (stage.failed) {
+        close_source();
+        open_source();
+    }
+    if (result == PS_DONE)
+        return false;
+    ps_test_stage_pass_ms(&stage, 2);
+    return epoll_wait(stage.port.epoll_fd, &event, 1, 1) == 0;
+}
+
+/* Works until all lines came and the source rests. */
+static void catch_up(void)
+{
+    unsigned spins = 0;
+    bool rests = false;
+    for (unsigned i = 0; missing_count() > 0 || !rests; i++) {
+        unsigned missing = missing_count();
+        rests = cycle();
+        take_lines();
+        spins = rests || missing_count() < missing ? 0 : spins + 1;
+        if (spins > IDLE_CYCLES_MAX || i > CYCLES_MAX)
+            fail_msg("%u of %u lines are missing, %u cycles in vain, after %s failed with %d",
+                     missing_count(), line_count, spins, ps_test_call_failed, ps_test_call_error);
+    }
+}
+
+static void copy(const char *from, const char *to)
+{
+    char text[256];
+    FILE *file = fopen(ps_test_folder_path(from), "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, sizeof text, file);
+    fclose(file);
+    ps_test_folder_append(to, text, length);
+}
+
+/* A file grows, is renamed, is copied and cut; the source is stopped and started twice. */
+static void play(void)
+{
+    write_line("app.log");
+    write_line("app.log");
+    catch_up();
+    write_line("app.log");
+    move("app.log", "app.log.1");
+    write_line("app.log.1");
+    write_line("app.log");
+    catch_up();
+    close_source();
+    write_line("app.log");
+    open_source();
+    catch_up();
+    copy("app.log", "app.log.2");
+    catch_up();
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    write_line("app.log");
+    catch_up();
+    for (unsigned i = 0; i < 30; i++) /* positions are written */
+        (void)cycle();
+    write_line("app.log");
+    close_source();
+    open_source();
+    write_line("app.log.1");
+    catch_up();
+    take_lines();
+    for (unsigned i = 0; i < line_count; i++) {
+        if (came[i] != 1 && (came[i] != 2 || ps_test_call_failed == NULL))
+            fail_msg("line %u came %u times after %s failed with %d", i, came[i],
+                     ps_test_call_failed != NULL ? ps_test_call_failed : "nothing", ps_test_call_error);
+    }
+}
+
+/* Plays it; `number`: of the call that fails. Returns how many calls there were. */
+static uint64_t play_with(uint64_t number, int error, const char *broken)
+{
+    line_count = 0;
+    memset(came, 0, sizeof came);
+    setup(NULL);
+    ps_test_call_broken = NULL;
+    ps_test_call_failed = NULL;
+    ps_test_call_fails = 0;
+    PS_START("writePosInterval", "20");
+    ps_test_call_error = error;
+    ps_test_call_count = 0;
+    ps_test_call_fails = number;
+    ps_test_call_broken = broken;
+    play();
+    uint64_t count = ps_test_call_count;
+    ps_test_stage_fini(&stage);
+    ps_test_folder_teardown(NULL);
+    return count;
+}
+
+/* Calls of a life are drawn; PENSTOCK_SCHEDULES=1000 draws more of them. */
+static void test_each_call(void **unused)
+{
+    (void)unused;
+    static const int errors[] = {EIO, EACCES, ENOMEM};
+    const char *more = getenv("PENSTOCK_SCHEDULES");
+    unsigned draws = more != NULL ? (unsigned)strtoul(more, NULL, 10) : DRAWS;
+    random_state = ps_test_seed() + 1;
+    uint64_t count = play_with(0, EIO, NULL);
+    for (unsigned i = 0; i < draws; i++) {
+        uint64_t number = 1 + (i * count + ps_test_random(&random_state) % count) / draws;
+        (void)play_with(number, errors[ps_test_random(&random_state) % PS_COUNT_OF(errors)], NULL);
+    }
+}
+
+/* Each list of events is lost. */
+static void test_lost_events(void **unused)
+{
+    (void)unused;
+    (void)play_with(0, EOVERFLOW, "read");
+    assert_string_equal(ps_test_call_failed, "read");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +343,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deleted_file, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_beginning, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_long_line, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_look, setup, ps_test_folder_teardown),
+        cmocka_unit_test(test_each_call),
+        cmocka_unit_test(test_lost_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
