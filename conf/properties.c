@@ -383,7 +383,7 @@ static void warn_duplicate(const struct ps_properties *properties, const struct 
                    "written twice with different values: line %d is replaced by this one", before->line);
 }
 
-/* Whether a user who writes a backslash before it means the two characters, as in expressions and commands. Others (\:, \=, \#, \")
+/* Returns whether a user who writes a backslash before it means the two characters, as in expressions and commands. Others (\:, \=, \#, \")
  * are escaped out of caution, and mean the same without the backslash. */
 static bool is_lost_escape(unsigned char c)
 {

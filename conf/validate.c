@@ -336,7 +336,7 @@ static void bind_engine(struct ps_validation *validation)
     validation->maker.allow_unsupported = agent->options.allow_unsupported;
 }
 
-/* Whether the file lists components of this section, whatever became of them. */
+/* Returns whether the file lists components of this section, whatever became of them. */
 static bool lists_any(const struct ps_agent_text *text, enum ps_section section)
 {
     const struct ps_pair *list = text->sections[section].list;

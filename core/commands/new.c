@@ -100,7 +100,7 @@ static bool is_offered(enum ps_kind kind)
            kind == PS_KIND_SINK;
 }
 
-/* Whether the word is a name of the stage's, or the last part of a class name. */
+/* Returns whether the word is a name of the stage's, or the last part of a class name. */
 static bool is_named(const struct ps_stage_ops *ops, const char *word)
 {
     if (ps_stage_find(ps_stages, ops->kind, word) == ops)

@@ -386,7 +386,7 @@ static void headers_take(struct explain *explain)
             pairs->items[i].key, {pairs->items[i].value, (uint32_t)strlen(pairs->items[i].value)}};
 }
 
-/* Whether there is the rule of --why; prints the reason if not. */
+/* Returns whether there is the rule of --why; prints the reason if not. */
 static bool why_is_known(const struct ps_rules *rules, const char *why)
 {
     struct ps_nearest nearest;

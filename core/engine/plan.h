@@ -247,13 +247,13 @@ bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec 
  * name and type, which keeps its events in the same place (PS_OPTION_PLACE). NULL: there is none, and `channel` must be empty
  * before it goes. Both plans are built; so below. Thread: any. */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Whether `next` has the channel with the same type and another place. */
+/* Returns whether `next` has the channel with the same type and another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Whether `next` has it with a part of its place only (PS_OPTION_JOINED): its log could never be opened. Writes the key that
+/* Returns whether `next` has it with a part of its place only (PS_OPTION_JOINED): its log could never be opened. Writes the key that
  * changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
                            const char **moves, const char **stays);
-/* Whether everything that is put into the channel is read again by its source until it is delivered: all sources have positions,
+/* Returns whether everything that is put into the channel is read again by its source until it is delivered: all sources have positions,
  * and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
 /* How many events nobody delivers any more when the channel goes: all that are in it, also on disk; of one that other

@@ -86,7 +86,7 @@ static bool is_dead(const struct ps_sink_runner *runner)
     return runner->base.status == PS_RUNNER_FAILED || runner->base.status == PS_RUNNER_ENDING;
 }
 
-/* Whether it fails now that it is its turn. One failure counts once while the sink gives back what it held, and until it is
+/* Returns whether it fails now that it is its turn. One failure counts once while the sink gives back what it held, and until it is
  * opened again: with a penalty that is when the penalty ends. Without one a closed sink fails at each of its turns. */
 static bool fails(const struct ps_sink_runner *member, const struct ps_now *now)
 {

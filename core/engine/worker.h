@@ -93,7 +93,7 @@ void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
 /* Whether a reload is under way whose plan has not this channel: it must be empty before it goes, durable or not. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* Whether the agent stops: no plan follows. */
+/* Returns whether the agent stops: no plan follows. */
 bool ps_worker_stops(const struct ps_worker *worker);
 /* See ps_plan_rereads. */
 bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel);

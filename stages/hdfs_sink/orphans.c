@@ -157,7 +157,7 @@ static struct ps_hdfs_look **look_chain(struct ps_hdfs_sink *sink, const char *d
     return &sink->look_chains[ps_name_hash(directory, length) & (PS_HDFS_NAME_CHAINS - 1)];
 }
 
-/* Whether it was listed, or is being listed. */
+/* Returns whether it was listed, or is being listed. */
 static bool is_listed(struct ps_hdfs_sink *sink, const char *directory, size_t length)
 {
     const struct ps_hdfs_look *look = *look_chain(sink, directory, length);

@@ -57,7 +57,7 @@ size_t ps_hdfs_url_length(const char *path);
 
 /* Drops slashes behind slashes, components ".", and a slash at the end except of "/", as Path does. Returns the new length. Thread: any. */
 uint32_t ps_hdfs_path_normalize(char *path, uint32_t length);
-/* Whether it has a component ".." behind a slash. Thread: any. */
+/* Returns whether it has a component ".." behind a slash. Thread: any. */
 bool ps_hdfs_path_has_parent(const char *path, uint32_t length);
 
 /* Double slashes, one at the end of the directory, and components "." are dropped, as Path does; the prefix ends in a part of a name. Thread: the worker that owns `cache`. */

@@ -4,15 +4,15 @@
 
 #include "core/base.h"
 
-/* Whether the name of a header field is a token: no blank, also none before the colon. */
+/* Returns whether the name of a header field is a token: no blank, also none before the colon. */
 bool ps_http_name_is_token(const char *name, size_t length);
 
-/* Whether the field, whose first byte is `field` and which ends before `end`, goes on in a second line that begins with a
+/* Returns whether the field, whose first byte is `field` and which ends before `end`, goes on in a second line that begins with a
  * blank (an obsolete line folding). The bytes of the field are there up to the first one of the next line. */
 bool ps_http_field_is_folded(const char *field, const char *end);
 
 /* Returns why a request with this target is answered 400, or NULL. `options`: the method is OPTIONS. */
 const char *ps_http_target_wrong(const char *target, size_t length, bool options);
 
-/* Whether the value of the field Host has no port, or one of digits. */
+/* Returns whether the value of the field Host has no port, or one of digits. */
 bool ps_http_host_is_good(const char *host, size_t length);

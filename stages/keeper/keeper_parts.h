@@ -119,7 +119,7 @@ static inline void ps_keeper_count(struct ps_keeper_tally *tally, uint64_t event
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
 }
 
-/* Whether consumers have taken so much of what was fed that the thread feeds more, if there is more. Thread: any. */
+/* Returns whether consumers have taken so much of what was fed that the thread feeds more, if there is more. Thread: any. */
 static inline bool ps_keeper_wants_feed(const struct ps_keeper *keeper)
 {
     return ps_flag_get(&keeper->has_more) &&

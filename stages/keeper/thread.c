@@ -289,14 +289,14 @@ static void wake_consumers(struct ps_keeper *keeper)
         (void)ps_alarm_ring(&keeper->consumers[i].alarm);
 }
 
-/* Whether the memory of what is read ahead has come, with the first consumer, and is not used yet. */
+/* Returns whether the memory of what is read ahead has come, with the first consumer, and is not used yet. */
 static bool has_new_memory(const struct ps_keeper *keeper)
 {
     return keeper->settings.store->release != NULL && keeper->blocks.depot == NULL &&
            __atomic_load_n(&keeper->depot, __ATOMIC_RELAXED) != NULL;
 }
 
-/* Whether frames can be read ahead. */
+/* Returns whether frames can be read ahead. */
 static bool can_feed(struct ps_keeper *keeper)
 {
     if (has_new_memory(keeper))

@@ -45,7 +45,7 @@ struct ps_segment_files {
     void *argument;
 };
 
-/* Whether this is there and no regular file; then with EISDIR. */
+/* Returns whether this is there and no regular file; then with EISDIR. */
 bool ps_segment_is_other(const char *path);
 
 /* The file system of the machine. */

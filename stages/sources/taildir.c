@@ -242,7 +242,7 @@ static bool check_keys(const struct taildir_plan *plan, const struct ps_context 
     return good;
 }
 
-/* Whether the file name has nothing of an expression but what is also a pattern of the shell. */
+/* Returns whether the file name has nothing of an expression but what is also a pattern of the shell. */
 static bool is_of_shell(const char *pattern)
 {
     return strpbrk(pattern, "*?") != NULL && strpbrk(pattern, "\\()[]{}|^$+") == NULL;

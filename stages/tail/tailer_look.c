@@ -209,7 +209,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         ps_tail_log_queue(tailer, log);
 }
 
-/* Whether there are files in this directory of which is not known yet what they are. */
+/* Returns whether there are files in this directory of which is not known yet what they are. */
 static bool has_unresolved(const struct ps_tailer *tailer, unsigned place)
 {
     for (uint32_t i = 0; i < tailer->log_room; i++) {

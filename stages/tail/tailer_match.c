@@ -238,7 +238,7 @@ static bool same_piece(struct ps_tail_match *match, struct pieces *pieces, int o
            read_whole(match, match->fd, pieces->b, want, offset) && memcmp(pieces->a, pieces->b, want) == 0;
 }
 
-/* Whether both files have the same bytes up to `end`; the last ones are compared first, because they differ most often. */
+/* Returns whether both files have the same bytes up to `end`; the last ones are compared first, because they differ most often. */
 static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
 {
     struct pieces *pieces = ps_must_alloc(1, sizeof *pieces, PURPOSE);
@@ -251,7 +251,7 @@ static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
     return same;
 }
 
-/* Whether it is still what was read of it. */
+/* Returns whether it is still what was read of it. */
 static bool is_intact(struct ps_tail_match *match, const struct candidate *candidate, int fd, int64_t size)
 {
     struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);

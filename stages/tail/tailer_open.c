@@ -142,7 +142,7 @@ static void of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log,
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
 }
 
-/* Whether what stands before the position is what the mark says; true, too, if it says nothing. */
+/* Returns whether what stands before the position is what the mark says; true, too, if it says nothing. */
 static bool ends_like(const struct opening *opening, const struct ps_tail_mark *mark)
 {
     if (mark->length == 0 || opening->offset != mark->offset)
@@ -153,7 +153,7 @@ static bool ends_like(const struct opening *opening, const struct ps_tail_mark *
     return there.length == mark->length && there.hash == mark->hash;
 }
 
-/* Whether it begins as the position file says, and has before the position what it had. */
+/* Returns whether it begins as the position file says, and has before the position what it had. */
 static bool is_remembered(const struct opening *opening, const struct ps_tail_position *position)
 {
     const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
