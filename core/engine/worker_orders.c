@@ -263,6 +263,9 @@ static bool all_drained(const struct ps_worker *worker)
         bool adopted = ps_worker_adopts(worker, worker->sources[i]);
         if (!adopted && !worker->sources[i]->drained && !worker->sources[i]->rereads)
             return false;
+        /* A source that reads its batches again is not waited for, but its dead letters would count as lost. */
+        if (!adopted && !ps_letter_channel_is_drained(worker->sources[i]->base.letters, worker->next))
+            return false;
         stays |= adopted || worker->sources[i]->rereads;
     }
     for (size_t i = 0; i < worker->sink_count; i++) {
