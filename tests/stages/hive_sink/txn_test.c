@@ -495,6 +495,31 @@ static void test_events_without_their_partition_are_dead_letters(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* One bit marks each event of a lease: more than a machine word of them. */
+static void test_dead_letters_in_a_long_lease(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_event events[130], good = PS_HIVE_DAY("good", "mon");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
+    (void)unused;
+    for (unsigned i = 0; i < PS_COUNT_OF(events); i++)
+        events[i] = good;
+    events[31] = PS_BODY("31");
+    events[40] = PS_BODY("40");
+    events[63] = PS_BODY("63");
+    events[64] = PS_BODY("64");
+    events[129] = PS_BODY("129");
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
+    ps_test_dead_letters_open(&stage);
+    ps_test_hive_deliver(&stage, ps_test_lease(&stage, events, PS_COUNT_OF(events)));
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "31\n40\n63\n64\n129\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 5);
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, ps_test_hive_setup, ps_test_folder_teardown)
 
 int main(void)
@@ -521,6 +546,7 @@ int main(void)
         TEST(test_a_partition_that_is_too_long),
         TEST(test_a_partition_that_fails_for_good),
         TEST(test_events_without_their_partition_are_dead_letters),
+        TEST(test_dead_letters_in_a_long_lease),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
