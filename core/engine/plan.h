@@ -160,6 +160,8 @@ struct ps_channel_plan {
     /* One for each producer, which alone sets it: it stops, and has a batch that finds no room in the channel. */
     struct ps_flag *held_back;
     bool commits; /* a sink of it commits positions, and gets the batches of the sources */
+    /* A reload: it may hold events of a source or of dead letters of an earlier plan that nobody reads again. */
+    bool has_others;
 };
 
 struct ps_sink_plan {
@@ -253,8 +255,8 @@ bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_p
  * changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
                            const char **moves, const char **stays);
-/* Returns whether everything that is put into the channel is read again by its source until it is delivered: all sources have positions,
- * and no dead letters go there. Thread: any. */
+/* Returns whether everything in the channel is read again by its source until it is delivered: all its sources have positions, and had
+ * them in the plans before, and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
 /* How many events nobody delivers any more when the channel goes: all that are in it, also on disk; of one that other
  * programs share (a topic) those that would be lost with the process. Thread: any. */

@@ -102,6 +102,8 @@ enum overlap { NOTHING, SOMETHING, EVERYTHING };
 static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
 {
     size_t found = 0;
+    if (a->count == 0) /* a place of the stage's own: another one than any that is named */
+        return b->count == 0 ? EVERYTHING : NOTHING;
     for (size_t i = 0; i < a->count; i++) {
         bool is_there = false;
         for (size_t k = 0; k < b->count && !is_there; k++)
@@ -401,9 +403,23 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
     }
 }
 
+/* What `channel` holds of sources that do not read again is in the next plan's channel of that name, too, whatever its sources are. */
+static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
+                             const struct ps_channel_plan *channel)
+{
+    if (ps_plan_rereads(plan, channel))
+        return;
+    for (size_t i = 0; i < next->spec->channel_count; i++) {
+        struct ps_channel_plan *after = &next->channels[i];
+        after->has_others |= strcmp(after->spec->stage.name, channel->spec->stage.name) == 0;
+    }
+}
+
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan)
 {
     mark_unchanged(next->spec, plan->spec);
+    for (size_t i = 0; i < plan->spec->channel_count; i++)
+        note_kept_events(next, plan, &plan->channels[i]);
     for (size_t i = 0; i < next->spec->source_count; i++)
         adopt_source(next, &next->sources[i], plan);
     for (size_t i = 0; i < next->spec->channel_count; i++)
@@ -429,6 +445,8 @@ static bool has_letters(const struct ps_letter_target *target, size_t channel)
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel)
 {
     size_t number = (size_t)(channel - plan->channels);
+    if (channel->has_others)
+        return false;
     for (size_t i = 0; i < plan->spec->source_count; i++) {
         const struct ps_source_plan *source = &plan->sources[i];
         if (place_of(source, number) < source->spec->channel_count &&

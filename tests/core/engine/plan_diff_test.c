@@ -200,6 +200,9 @@ static void test_where_events_are(void **state)
          "a1.channels.c1.maximum.capacity = 7",
          true, false},
         {jdbc, "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/other", false, false},
+        {"c1.type = jdbc", jdbc, false, false}, /* from the place of its own */
+        {jdbc, "c1.type = jdbc", false, false},
+        {"c1.type = jdbc", "c1.type = jdbc\na1.channels.c1.maximum.capacity = 7", true, false},
         {jdbc,
          "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db\n"
          "a1.channels.c1.sysprop.derby.system.home = /p",
@@ -227,6 +230,49 @@ static void test_where_events_are(void **state)
         ps_plan_destroy(next);
         ps_plan_destroy(old);
     }
+}
+
+/* ---- what is read again ---- */
+
+static bool rereads(const struct ps_plan *plan)
+{
+    return ps_plan_rereads(plan, &plan->channels[0]);
+}
+
+/* A channel keeps what a source without positions had put into it, also when its next source reads again. */
+static void test_what_is_read_again(void **state)
+{
+    static const char rest[] =
+        "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.sources.r1.channels = c1\n"
+        "a1.channels.c1.type = memory\na1.sinks.k1.type = null\na1.sinks.k1.channel = c1\n";
+    char once[1024], again[1024];
+    (void)state;
+    snprintf(once, sizeof once,
+             "%sa1.sources.r1.type = netcat\na1.sources.r1.bind = 127.0.0.1\n"
+             "a1.sources.r1.port = 4141\n",
+             rest);
+    snprintf(again, sizeof again,
+             "%sa1.sources.r1.type = taildir\na1.sources.r1.filegroups = f\n"
+             "a1.sources.r1.filegroups.f = /tmp/x\na1.sources.r1.positionFile = /tmp/p\n",
+             rest);
+    struct ps_plan *first = plan_of(once, NULL), *second = plan_of(again, first),
+                   *third = plan_of(again, second);
+    assert_false(rereads(first));
+    assert_true(rereads(second)); /* a plan that follows none */
+    ps_plan_adopt(second, first);
+    assert_false(rereads(second));
+    ps_plan_adopt(third, second);
+    assert_false(rereads(third));
+    ps_plan_destroy(third);
+    ps_plan_destroy(second);
+    ps_plan_destroy(first);
+
+    first = plan_of(again, NULL);
+    second = plan_of(again, first);
+    ps_plan_adopt(second, first);
+    assert_true(rereads(second));
+    ps_plan_destroy(second);
+    ps_plan_destroy(first);
 }
 
 /* ---- channels and sinks ---- */
@@ -489,15 +535,11 @@ int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_kind_of_line),
-        cmocka_unit_test(test_line_breaks),
-        cmocka_unit_test(test_what_a_reload_tries),
-        cmocka_unit_test(test_other_places),
-        cmocka_unit_test(test_where_events_are),
-        cmocka_unit_test(test_what_stays),
-        cmocka_unit_test(test_other_worker_of_a_sink),
-        cmocka_unit_test(test_client_shares),
-        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_each_kind_of_line),   cmocka_unit_test(test_line_breaks),
+        cmocka_unit_test(test_what_a_reload_tries), cmocka_unit_test(test_other_places),
+        cmocka_unit_test(test_where_events_are),    cmocka_unit_test(test_what_is_read_again),
+        cmocka_unit_test(test_what_stays),          cmocka_unit_test(test_other_worker_of_a_sink),
+        cmocka_unit_test(test_client_shares),       cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
