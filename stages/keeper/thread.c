@@ -318,6 +318,15 @@ static void release_fed(struct ps_keeper *keeper)
     ps_block_cache_fini(&keeper->blocks);
 }
 
+/* Returns whether one more frame may be read ahead. A store that keeps payloads in memory reads one ahead; more of them only while a
+ * quarter of the memory is free, because consumers and sources need some to go on. */
+static bool may_read_ahead(const struct ps_keeper *keeper)
+{
+    const struct ps_depot *depot = keeper->blocks.depot;
+    return keeper->settings.store->release == NULL || ps_spmc_count(keeper->feed) == 0 ||
+           ps_depot_used_bytes(depot) / 3 < ps_depot_budget_bytes(depot) / 4;
+}
+
 /* Puts frames into the consumers' ring. Returns whether there was anything. */
 static bool feed(struct ps_keeper *keeper)
 {
@@ -328,6 +337,11 @@ static bool feed(struct ps_keeper *keeper)
         return false;
     bool more = can_feed(keeper);
     while (more && ps_spmc_count(keeper->feed) < ops->feed_frames) {
+        if (!may_read_ahead(keeper)) {
+            keeper->feed_ns = now_ns() + MEMORY_RETRY_NS;
+            more = false;
+            break;
+        }
         struct ps_keeper_ticket *ticket = take_ticket(keeper);
         ticket->frame.blocks = &keeper->blocks;
         enum ps_store_fed fed = ops->feed(keeper->store, &ticket->frame, &err);

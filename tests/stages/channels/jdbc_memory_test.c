@@ -48,9 +48,48 @@ static void test_what_is_read_ahead_is_of_the_budget(void **state)
     free(body);
 }
 
+/* With three quarters of the memory in use one frame is read ahead: the consumer needs memory for what it takes. */
+static void test_little_is_read_ahead_in_little_memory(void **state)
+{
+    struct ps_test_stage stage;
+    enum { EVENTS = 12, BODY_BYTES = 100000, HELD_MAX = 4096 };
+    static struct ps_block *held[HELD_MAX];
+    unsigned count = 0;
+    (void)state;
+    start(&stage);
+    char *body = text_of(BODY_BYTES, "x");
+    for (unsigned i = 0; i < EVENTS; i++) {
+        put(&stage, PS_LEASE(&stage, PS_BODY(body)));
+        ps_test_channel_await_home(&stage, i + 1);
+    }
+    struct ps_block_cache *cache = stage.port.blocks;
+    while (ps_depot_used_bytes(cache->depot) < ps_depot_budget_bytes(cache->depot) / 4 * 3) {
+        assert_true(count < HELD_MAX);
+        held[count] = ps_block_take(cache);
+        assert_non_null(held[count++]);
+    }
+    uint64_t used = ps_depot_used_bytes(cache->depot);
+    for (unsigned i = 0; i < EVENTS; i++) {
+        struct ps_lease *lease = take(&stage);
+        for (unsigned k = 0; k < 5; k++) {
+            assert_true(ps_depot_used_bytes(cache->depot) <=
+                        used + 4 * PS_BLOCK_BYTES); /* eight bodies are more */
+            rest();
+        }
+        check_event(&stage, lease, 0, &PS_BODY(body));
+        deliver(&stage, lease);
+    }
+    while (count > 0)
+        ps_block_drop(cache, held[--count]);
+    stop(&stage);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_little_is_read_ahead_in_little_memory, set_up,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_read_ahead_is_of_the_budget, set_up,
                                         ps_test_folder_teardown),
     };
