@@ -300,7 +300,7 @@ static bool has_new_memory(const struct ps_keeper *keeper)
 static bool can_feed(struct ps_keeper *keeper)
 {
     if (has_new_memory(keeper))
-        ps_block_cache_init(&keeper->blocks, keeper->depot);
+        ps_block_cache_init(&keeper->blocks, __atomic_load_n(&keeper->depot, __ATOMIC_RELAXED));
     return keeper->settings.consumers > 0 &&
            (keeper->settings.store->release == NULL || keeper->blocks.depot != NULL);
 }
