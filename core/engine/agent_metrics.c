@@ -342,7 +342,6 @@ static void agent_look(void *argument, const struct ps_metrics_visitor *visitor)
     visit_parts(agent, !agent->exchanging, visitor);
 }
 
-/* A channel is looked at where its sinks take from it. */
 /* A search for the taps of one name. */
 struct tap_search {
     const char *name;
@@ -383,7 +382,8 @@ static void source_taps(void *argument, struct ps_source_runner *runner)
     }
 }
 
-/* Of a channel or sink; when there is none of that name, of a source or interceptor. */
+/* Finds the taps of a channel or sink, the channel where its sinks take from it; without one of that name those of a source or
+ * interceptor. */
 static unsigned agent_taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                            void *look_argument)
 {

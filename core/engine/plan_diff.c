@@ -98,7 +98,7 @@ static bool same_place(const struct ps_source_plan *a, const struct ps_source_pl
 
 enum overlap { NOTHING, SOMETHING, EVERYTHING };
 
-/* How much of what the row names in one plan it names in the next one, too. Both are built, so defaults are filled in. */
+/* Returns how much of what the row names in one plan it names in the next one. Both are built, so defaults are filled in. */
 static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
 {
     size_t found = 0;
@@ -403,7 +403,7 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
     }
 }
 
-/* What `channel` holds of sources that do not read again is in the next plan's channel of that name, too, whatever its sources are. */
+/* The next plan's channel of that name keeps the events of `channel`, also those that no source reads again. */
 static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
                              const struct ps_channel_plan *channel)
 {
