@@ -286,14 +286,21 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
         tailer->outstanding--;
 }
 
-static bool is_one_of(const struct ps_tail_life *lives, const struct ps_span *span)
+void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives)
+{
+    lives[0] = (struct ps_tail_life){.number = log->number, .generation = log->generation, .end = INT64_MAX};
+    memcpy(&lives[1], log->before, (PS_TAIL_LIVES_BEFORE - 1) * sizeof *lives);
+}
+
+/* Returns up to where a file with these lives before it is delivered by the span; 0: the span is of none of them. */
+static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_span *span)
 {
     for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
         if (lives[i].generation != 0 && lives[i].number == span->stream &&
             lives[i].generation == span->generation)
-            return true;
+            return span->position < lives[i].end ? span->position : lives[i].end;
     }
-    return false;
+    return 0;
 }
 
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
@@ -302,17 +309,22 @@ void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
     if (PS_LIKELY(log != NULL && log->generation == span->generation)) {
         if (span->position > log->delivered_offset)
             ps_tail_log_move(tailer, log, log->read_offset, span->position);
-        return;
+        if (PS_LIKELY(!log->copied))
+            return;
+        log->copied = log->read_offset != log->delivered_offset;
     }
-    for (uint32_t i = 0; i < tailer->log_room; i++) { /* of a file that began anew meanwhile: rare */
+    for (uint32_t i = 0; i < tailer->log_room;
+         i++) { /* of a file that began anew meanwhile, or was copied: rare */
         log = tailer->logs[i];
         if (log == NULL)
             continue;
         struct ps_tail_earlier *earlier = &log->earlier;
-        if (is_one_of(earlier->lives, span) && span->position > earlier->delivered_offset)
-            earlier->delivered_offset = span->position;
-        if (is_one_of(log->before, span) && span->position > log->delivered_offset)
-            ps_tail_log_move(tailer, log, log->read_offset, span->position);
+        int64_t delivered = delivered_of(earlier->lives, span);
+        if (delivered > earlier->delivered_offset)
+            earlier->delivered_offset = delivered;
+        delivered = delivered_of(log->before, span);
+        if (delivered > log->delivered_offset)
+            ps_tail_log_move(tailer, log, log->read_offset, delivered);
     }
 }
 
@@ -339,9 +351,9 @@ static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->earlier = (struct ps_tail_earlier){.identity = log->identity,
                                             .read_offset = log->read_offset,
                                             .delivered_offset = log->delivered_offset,
-                                            .lives = {{log->number, log->generation}, log->before[0]},
                                             .marks = log->marks,
                                             .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
+    ps_tail_log_lives(log, log->earlier.lives);
     log->marks = (struct ps_tail_marks){.count = 0};
     ps_tail_heads_put(&tailer->heads, &log->earlier_head, log->identity.head, log->identity.head_length);
 }
@@ -351,6 +363,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
     earlier_keep(tailer, log);
     log->found_at_start = false;
     log->generation = ++tailer->generations[log->number];
+    log->copied = false;
     memset(log->before, 0, sizeof log->before);
     ps_tail_log_move(tailer, log, 0, 0);
     log->last_length = 0;

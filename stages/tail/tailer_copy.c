@@ -69,18 +69,34 @@ static bool original_visit(void *compressed_, struct ps_tail_head_entry *entry)
 
 struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log)
 {
-    return (struct ps_tail_origin){.identity = &log->identity,
-                                   .marks = &log->marks,
-                                   .own = {{log->number, log->generation}, log->before[0]},
-                                   .delivered_offset = log->delivered_offset};
+    struct ps_tail_origin origin = {
+        .identity = &log->identity, .marks = &log->marks, .delivered_offset = log->delivered_offset};
+    ps_tail_log_lives(log, origin.lives);
+    return origin;
 }
 
 struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log)
 {
-    return (struct ps_tail_origin){.identity = &log->earlier.identity,
-                                   .marks = &log->earlier.marks,
-                                   .lives = log->earlier.lives,
-                                   .delivered_offset = log->earlier.delivered_offset};
+    struct ps_tail_origin origin = {.identity = &log->earlier.identity,
+                                    .marks = &log->earlier.marks,
+                                    .delivered_offset = log->earlier.delivered_offset};
+    memcpy(origin.lives, log->earlier.lives, sizeof origin.lives);
+    return origin;
+}
+
+/* The original's lines up to the mark are the copy's. The original may be read on in the same life: what it delivers behind the mark is
+ * not the copy's. */
+static void lives_take(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_life *lives,
+                       int64_t end)
+{
+    for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
+        struct ps_tail_life *life = &log->before[i];
+        *life = lives[i];
+        life->end = life->end < end ? life->end : end;
+        struct ps_tail_log *original = life->number < tailer->log_room ? tailer->logs[life->number] : NULL;
+        if (original != NULL && original->generation == life->generation)
+            original->copied = true;
+    }
 }
 
 void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
@@ -98,7 +114,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
     log->identity.head_length = origin->identity->head_length;
     ps_tail_log_index(tailer, log);
     log->last_length = 0;
-    memcpy(log->before, origin->lives != NULL ? origin->lives : origin->own, sizeof log->before);
+    lives_take(tailer, log, origin->lives, mark->offset);
     log->resolved = true;
     log->state = PS_TAIL_LOG_CLOSED;
     ps_tail_log_move(tailer, log, mark->offset, delivered);

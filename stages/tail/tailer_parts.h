@@ -29,9 +29,10 @@ enum ps_tail_log_state {
 /* A file between two beginnings: the spans of its lines have these two. */
 struct ps_tail_life {
     uint32_t number, generation; /* generation 0: none */
+    int64_t end;                 /* what stands behind it is not of the file that goes on */
 };
 #define PS_TAIL_LIVES_BEFORE                                                                                 \
-    2 /* a copy of a copy; what is on its way of one before that comes again after a crash */
+    4 /* copies of copies; what is on its way of one before them comes again after a crash */
 
 /* What a file was before it began anew: a copy of that may turn up. */
 struct ps_tail_earlier {
@@ -59,6 +60,7 @@ struct ps_tail_log {
     bool cut_looked;     /* that was done */
     uint8_t cut_looks;   /* how often that was not enough */
     bool stranger;       /* its inode is another file's now */
+    bool copied;         /* a copy goes on from what was read of it, and not all of that is delivered */
     bool again;          /* something happened while a job has it, or it waits for one */
     bool compressed;     /* not read, as long as it begins as it does */
     bool unreadable;     /* it could not be opened or read, since unreadable_ns: it is tried again */
@@ -180,6 +182,8 @@ void ps_tail_log_unqueue_first(struct ps_tailer *tailer);
 /* Where it is read on. */
 void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t read_offset,
                       int64_t delivered_offset);
+/* The lives whose spans deliver lines of this file, its own one first. `lives`: PS_TAIL_LIVES_BEFORE of them. */
+void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives);
 /* The lines up to the span's position are delivered. */
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span);
 /* Its path in its directory now; the caller frees it. */
@@ -221,8 +225,7 @@ struct ps_tail_start {
 struct ps_tail_origin {
     const struct ps_tail_identity *identity;
     const struct ps_tail_marks *marks;
-    const struct ps_tail_life *lives;
-    struct ps_tail_life own[PS_TAIL_LIVES_BEFORE];
+    struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE];
     int64_t delivered_offset;
 };
 struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log);

@@ -23,6 +23,17 @@ fail() { # WHAT: prints it and the last lines of each output, and ends the scrip
     exit 1
 }
 
+# Of an agent whose Prometheus metrics are at $metrics_port.
+metric() { # NAME COMPONENT: prints the metric's first value
+    curl -s --noproxy '*' "http://127.0.0.1:$metrics_port/metrics" |
+        sed -nE "s/^$1\{[^}]*component=\"$2\"[^}]*\} ([0-9.e+-]+)$/\1/p" | head -n 1
+}
+is_full() { # EVENTS: whether so many are in channel c1, and source r1 has waited for room
+    local size
+    size=$(metric penstock_channel_size_events c1)
+    [[ $size && ${size%.*} -ge $1 && $(metric penstock_source_blocked_seconds_total r1) =~ [1-9] ]]
+}
+
 grouped() { # NUMBER: prints it as the program does in texts for people: 1,234,567
     sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"
 }

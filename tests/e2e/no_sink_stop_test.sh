@@ -6,14 +6,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 port=$(free_port)
 metrics_port=$(free_port)
-metric() { # NAME COMPONENT: prints it
-    curl -s "http://127.0.0.1:$metrics_port/metrics" | sed -nE "s/^$1\{component=\"$2\"[^}]*\} ([0-9.e+]+)$/\1/p" | head -n 1
-}
-is_full() { # EVENTS: whether so many are in the channel, and the source waits for room
-    local size
-    size=$(metric penstock_channel_size_events c1)
-    [[ $size && ${size%.*} -ge $1 && $(metric penstock_source_blocked_seconds_total r1) =~ [1-9] ]]
-}
 number() { tail -n 1 "$work/agent.err" | sed -nE "s/.*[:,] $1 ([0-9,]*[0-9]).*/\1/p" | tr -d ,; } # WORDS: of the account
 
 config() { # SOURCE CHANNEL...: the sinks of c1 are dropped: one has no directory, the other no such channel

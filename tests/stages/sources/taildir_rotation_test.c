@@ -241,7 +241,50 @@ static void test_copy_of_what_is_not_delivered(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The same for a copy that turns up after its original began anew. */
+/* Ends when everything that was read is delivered, and saved. */
+static void drain(void)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
+        ps_test_stage_real_clock(&stage);
+        (void)ps_test_source_work(&stage);
+        usleep(1000);
+        assert_true(ps_test_patient_ns() < until);
+    }
+}
+
+/* What was read of a file that is copied and cut is delivered a few cycles later: before the copy is found, between that and the
+ * new beginning of the original, or after it. The copy learns of it each time: a stop waits for nothing. */
+static void test_delivered_while_a_copy_is_found(void **unused)
+{
+    (void)unused;
+    PS_START(NULL);
+    for (unsigned round = 0; round < 12; round++) {
+        char name[32], copy[40];
+        snprintf(name, sizeof name, "app.%u", round);
+        snprintf(copy, sizeof copy, "app.%u.copy", round);
+        append(name, "one\n");
+        expect("one");
+        append(name, "two\n");
+        uint64_t received = ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount);
+        work_until(PS_COUNTER_EventReceivedCount, received + 1);
+        assert_int_equal(truncate(ps_test_folder_path(name), 0), 0);
+        append(copy, "one\ntwo\n");
+        for (unsigned i = 0; i < round; i++) {
+            ps_test_stage_real_clock(&stage);
+            (void)ps_test_source_work(&stage);
+            usleep(500);
+        }
+        expect("two");
+        ps_test_source_settle(&stage, 0, 60);
+        drain();
+        restart();
+    }
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* What is not delivered is read from a copy that turns up after its original began anew, too. */
 static void test_late_copy_of_what_is_not_delivered(void **unused)
 {
     (void)unused;
@@ -302,6 +345,7 @@ int main(void)
         TEST(cut_before_it_was_read),
         TEST(copy_of_what_is_not_delivered),
         TEST(late_copy_of_what_is_not_delivered),
+        TEST(delivered_while_a_copy_is_found),
         TEST(deleted_while_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
