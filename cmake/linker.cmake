@@ -1,13 +1,16 @@
-# Builds with a sanitizer link some five hundred programs with all of their debug information: GNU ld takes 0.15 s of CPU for each, mold and
-# gold (which Debian 12 has in binutils) 0.02 s. Other builds have the linker that releases have (docs/decisions/0048).
+# Each build links some five hundred test programs with all of their debug information: GNU ld takes 0.2 s of CPU and more for each, mold and
+# gold (which Debian 12 has in binutils) a third of that. The program and what is installed have the linker that releases have; with a
+# sanitizer everything has the fast one (docs/decisions/0050-what-ci-takes.md).
 include(CheckLinkerFlag)
 
+set(ps_test_linker "") # for target_link_options of test programs
+foreach(linker mold gold)
+  check_linker_flag(C -fuse-ld=${linker} PS_LINKS_WITH_${linker})
+  if(PS_LINKS_WITH_${linker})
+    set(ps_test_linker -fuse-ld=${linker})
+    break()
+  endif()
+endforeach()
 if(PS_SANITIZE)
-  foreach(linker mold gold)
-    check_linker_flag(C -fuse-ld=${linker} PS_LINKS_WITH_${linker})
-    if(PS_LINKS_WITH_${linker})
-      target_link_options(ps_flags INTERFACE -fuse-ld=${linker})
-      break()
-    endif()
-  endforeach()
+  target_link_options(ps_flags INTERFACE ${ps_test_linker})
 endif()

@@ -6,6 +6,7 @@ file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c $
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
 set_target_properties(ps_test_support PROPERTIES LINKER_LANGUAGE C)
 target_link_libraries(ps_test_support PUBLIC ps_bench ps_engine PkgConfig::CMOCKA)
+target_link_options(ps_test_support INTERFACE ${ps_test_linker})
 
 # A wait may last eight minutes where neighbours leave the machine no rest (ps_test_patient_ns in tests/support/support.h).
 set(test_limit_s 900)
