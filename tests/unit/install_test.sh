@@ -74,6 +74,11 @@ top=("$work"/penstock-*)
 [[ -d ${top[0]} && ${#top[@]} == 1 ]] || fail "more than one folder in the tarball: ${top[*]}"
 complete "${top[0]}"
 runs "${top[0]}"
+# Flume's own integration tests unpack a distribution without its modes and make only bin/flume-ng executable.
+chmod -R a-x,a+X "${top[0]}" && chmod a-x "${top[0]}"/bin/* && chmod +x "${top[0]}/bin/flume-ng"
+"${top[0]}/bin/flume-ng" version >"$work/out" 2>"$work/log" || fail "flume-ng beside a penstock that is not executable: $(<"$work/log")"
+grep -qF "${top[0]}/bin/penstock was not executable and is now" "$work/log" || fail "flume-ng does not say what it did: $(<"$work/log")"
+runs "${top[0]}"
 
 # The man pages and the systemd unit, if their checkers are installed.
 if command -v mandoc >/dev/null; then
