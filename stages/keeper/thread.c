@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "core/quantity.h"
+#include "stages/least.h"
 
 #define SPACE_LOOK_NS PS_NS_PER_S /* between looks at the room that is left */
 #define NEWS_SYNC_NS PS_NS_PER_S  /* what was delivered is synced within */
 #define MEMORY_RETRY_NS (20 * PS_NS_PER_MS)
-#define ROUND_LEASES 32U /* of one producer, before the next one's turn */
+#define IDLE_NS (60 * PS_NS_PER_S)
+#define LOOK_NS (PS_NS_PER_S / 2)     /* between looks at what is to be synced, and at the room */
+#define GIVE_UP_NS (PS_NS_PER_S / 10) /* between looks at leases that wait for a store that fails */
+#define ROUND_LEASES 32U              /* of one producer, before the next one's turn */
 
 static uint64_t now_ns(void)
 {
@@ -335,6 +339,7 @@ static bool feed(struct ps_keeper *keeper)
     bool any = false;
     if (PS_UNLIKELY(keeper->feed_ns > 0) && now_ns() < keeper->feed_ns)
         return false;
+    keeper->feed_ns = 0;
     bool more = can_feed(keeper);
     while (more && ps_spmc_count(keeper->feed) < ops->feed_frames) {
         if (!may_read_ahead(keeper)) {
@@ -468,26 +473,28 @@ static bool has_work(const struct ps_keeper *keeper)
     return ps_keeper_wants_feed(keeper) || (keeper->store != NULL && has_new_memory(keeper));
 }
 
-/* Until when it may sleep, in milliseconds. */
-static int sleep_ms(const struct ps_keeper *keeper)
+/* Returns when it has something to do, if nobody wakes it before. */
+static uint64_t due_ns(const struct ps_keeper *keeper, uint64_t now)
 {
-    if (keeper->feed_ns > 0)
-        return (int)(MEMORY_RETRY_NS / PS_NS_PER_MS);
-    if (keeper->store == NULL || keeper->broken)
-        return 100;
-    if (keeper->has_news)
-        return (int)(keeper->settings.store->news_ns / PS_NS_PER_MS);
-    if (keeper->unsynced || keeper->crowded)
-        return 500;
-    return 60000;
+    uint64_t due = now + IDLE_NS;
+    if (keeper->broken)
+        due = ps_least(now + GIVE_UP_NS, keeper->retry_ns);
+    else if (keeper->store == NULL)
+        due = keeper->retry_ns;
+    else if (keeper->has_news)
+        due = keeper->news_ns;
+    else if (keeper->unsynced || keeper->crowded)
+        due = now + LOOK_NS;
+    return keeper->feed_ns > 0 ? ps_least(due, keeper->feed_ns) : due;
 }
 
 static void park(struct ps_keeper *keeper)
 {
     struct pollfd ready = {.fd = keeper->park.event_fd, .events = POLLIN};
     ps_park_announce(&keeper->park);
-    if (!has_work(keeper))
-        (void)poll(&ready, 1, sleep_ms(keeper));
+    uint64_t now = now_ns(), due = due_ns(keeper, now);
+    if (due > now && !has_work(keeper))
+        (void)poll(&ready, 1, (int)((due - now + PS_NS_PER_MS - 1) / PS_NS_PER_MS));
     ps_park_cancel(&keeper->park);
 }
 
@@ -511,7 +518,7 @@ static void add_last(struct ps_keeper *keeper, struct ps_lease *lease)
     }
 }
 
-/* The agent stops, or reloads: what is here is written and promised; the rest stays with ps_keeper_strip. */
+/* The agent stops, or reloads: it writes and promises what it has; ps_keeper_strip gives back the rest. */
 static void finish(struct ps_keeper *keeper)
 {
     struct ps_err err = {0};
@@ -533,11 +540,6 @@ static void finish(struct ps_keeper *keeper)
     struct ps_segment_fill fill;
     keeper->settings.store->fill(keeper->store, &fill);
     keeper->kept = (struct ps_keeper_tally){.events = fill.events, .bytes = fill.bytes};
-    for (size_t i = 0; i < keeper->entry_count;
-         i++) { /* written, and not promised: they go back to the engine */
-        const struct ps_keeper_entry *entry = ps_keeper_entry_at(keeper, i);
-        keeper->kept.events -= entry->written ? entry->lease->count : 0;
-    }
     ps_log(PS_LOG_INFO, keeper->settings.component, "closed: %s events stay %s",
            ps_quantity_print_count(fill.events).text, keeper->settings.store->where);
     keeper->settings.store->close(keeper->store);

@@ -568,8 +568,8 @@ uint64_t ps_segment_log_promised(const struct ps_segment_log *log)
 
 void ps_segment_log_fill(const struct ps_segment_log *log, struct ps_segment_fill *fill)
 {
-    *fill = (struct ps_segment_fill){.events = log->events,
-                                     .bytes = log->bytes,
+    *fill = (struct ps_segment_fill){.events = log->events - log->unsynced_events,
+                                     .bytes = log->bytes - log->unsynced_bytes,
                                      .frames_lost = log->frames_lost,
                                      .segments = log->count,
                                      .held = log->held};

@@ -77,7 +77,7 @@ struct ps_segment_place {
 };
 
 struct ps_segment_fill {
-    uint64_t events, bytes; /* put and not delivered */
+    uint64_t events, bytes; /* promised and not delivered */
     uint64_t frames_lost;   /* promised once and not readable any more, since the log was opened */
     size_t segments;
     size_t
