@@ -46,7 +46,7 @@ static void fail(struct ps_hive_txn *txn, const char *what, const struct ps_hive
 
 /* ---- the lock ---- */
 
-/* Somebody may have dropped the partition since it was found: its files would be in no table. */
+/* Somebody may have dropped the partition since it was found, and somebody may have made it elsewhere: the files would be in no table. */
 static void found(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
@@ -55,7 +55,7 @@ static void found(void *txn_, const struct ps_hive_answer *answer)
     bool is_missing = answer->error == PS_HIVE_MISSING;
     if (!is_missing && answer->error != PS_HIVE_OK) {
         fail(txn, "the partition cannot be found", answer);
-    } else if (is_missing || !ps_hive_partition_is_at(txn->partition, answer->table.location)) {
+    } else if (is_missing || !ps_hive_txn_is_in(txn, answer->table.location)) {
         txn->partition->is_found = false;
         ps_hive_txn_fail(txn, true, "the partition was dropped, or is elsewhere now", answer->reason);
     } else {
@@ -141,12 +141,10 @@ static void locked(void *txn_, const struct ps_hive_answer *answer)
         return;
     }
     txn->lock = answer->lock;
-    if (!ps_hive_txn_named(txn))
-        return;
     if (answer->lock_state == PS_HIVE_LOCK_ACQUIRED) {
-        txn->is_locked = true;
         txn->tries = 0;
-        see(txn);
+        if (ps_hive_txn_locked(txn))
+            see(txn);
         return;
     }
     if (answer->lock_state != PS_HIVE_LOCK_WAITING) {

@@ -251,12 +251,6 @@ static void open_transactions(struct ps_hive_partition *partition)
     ask(partition, PS_HIVE_OPEN_TXNS, &request, opened);
 }
 
-bool ps_hive_partition_is_at(const struct ps_hive_partition *partition, struct ps_slice location)
-{
-    size_t url = ps_hdfs_url_length(partition->sink->table.location), length = strlen(partition->directory);
-    return location.length == url + length && memcmp(location.data + url, partition->directory, length) == 0;
-}
-
 /* Keeps the path of the partition's location. Returns false: it is elsewhere than its table. */
 static bool keep_location(struct ps_hive_partition *partition, struct ps_slice location)
 {

@@ -49,9 +49,8 @@ struct ps_hive_txn {
     TAILQ_ENTRY(ps_hive_txn) list;       /* the partition's, or the sink's dead ones */
     enum ps_hive_txn_state state;
     int64_t id, write_id, lock;
-    bool is_named; /* the metastore knows what it writes to: its files may be begun */
-    bool is_locked;
-    bool follows; /* the one before it: committed after that, without a look of its own (commit.c) */
+    bool is_locked; /* its files may be begun */
+    bool follows;   /* the one before it: committed after that, without a look of its own (commit.c) */
     uint64_t lock_asked, commit_asked; /* which of the sink's `asks` it was; 0: not yet */
     uint64_t look;                     /* the number of the look at the table that the commit waits for */
     unsigned pending;                  /* answers of the file system and of the metastore */
@@ -198,8 +197,6 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition);
 uint64_t ps_hive_partitions_tick_plain(struct ps_hive_sink *sink);
 /* With the partition's name and values. */
 struct ps_hive_request ps_hive_partition_request_of(const struct ps_hive_partition *partition);
-/* Whether this is its location. */
-bool ps_hive_partition_is_at(const struct ps_hive_partition *partition, struct ps_slice location);
 /* Something failed: logs it, gives its transactions that were not begun back, and rests. */
 void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *what, const char *reason);
 /* Aborts what was not begun. */
@@ -220,9 +217,10 @@ void ps_hive_txn_fail(struct ps_hive_txn *txn, bool abort, const char *what, con
 /* Its events are forgotten, because the leases go back. */
 void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort);
 void ps_hive_txn_free(struct ps_hive_txn *txn);
-/* The metastore knows from now on what it writes to: begins its files, with what they have already. Returns false: the transaction has
- * failed, which is dealt with. */
-bool ps_hive_txn_named(struct ps_hive_txn *txn);
+/* It has its lock: begins its files, with what they have already. Returns false: the transaction has failed, which is dealt with. */
+bool ps_hive_txn_locked(struct ps_hive_txn *txn);
+/* Whether it writes to a partition of this location; the partition may have been found elsewhere since the transaction began. */
+bool ps_hive_txn_is_in(const struct ps_hive_txn *txn, struct ps_slice location);
 /* Bytes of memory in its ORC writers, and of files that were not begun. */
 uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);
 

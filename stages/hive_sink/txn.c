@@ -1,9 +1,11 @@
 /* Transactions: their events, and the ORC files of their delta directory.
  *
- * No file is begun before the metastore has answered the transaction's lock: with that it keeps in TXN_COMPONENTS that the transaction writes to
- * the partition. Of an aborted transaction without such an entry Hive's housekeeping takes for granted that it has written nothing, and
- * forgets it: its write id counts as committed then, and rows in its directory would be read. Until the answer the files' bytes are kept in memory, so
- * that events need not wait for it. */
+ * No file is begun before the transaction has its lock, for two reasons. With the lock the metastore keeps in TXN_COMPONENTS that the
+ * transaction writes to the partition: of an aborted transaction without such an entry Hive's housekeeping takes for granted that it has
+ * written nothing, and forgets it; its write id counts as committed then, and rows in its directory would be read. And a statement that drops the
+ * partition, or truncates it, removes the files of transactions that still wait for their locks behind its own. Until then the files' bytes
+ * are kept in memory, so that events need not wait. */
+#include "stages/hdfs_sink/place.h"
 #include "stages/hive_sink/parts.h"
 
 #include <stddef.h>
@@ -114,7 +116,7 @@ uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn)
 static bool output_write(struct ps_output *output, const void *bytes, size_t length)
 {
     struct ps_hive_file *file = (struct ps_hive_file *)(void *)output;
-    if (!file->txn->is_named)
+    if (!file->txn->is_locked)
         return ps_byte_buffer_append(&file->early, bytes, length);
     return ps_file_write(file->stream, bytes, length);
 }
@@ -191,18 +193,16 @@ static struct ps_hive_file *open_file(struct ps_hive_txn *txn, uint32_t bucket)
         ps_hive_txn_fail(txn, true, "a file cannot be begun", ps_err_join(&err));
         return NULL;
     }
-    if (txn->is_named)
+    if (txn->is_locked)
         begin_file(txn, file, bucket);
     txn->files[bucket] = file;
     txn->used[txn->used_count++] = bucket;
     return file;
 }
 
-bool ps_hive_txn_named(struct ps_hive_txn *txn)
+bool ps_hive_txn_locked(struct ps_hive_txn *txn)
 {
-    if (txn->is_named)
-        return true;
-    txn->is_named = true;
+    txn->is_locked = true;
     write_version(txn);
     for (uint32_t i = 0; i < txn->used_count; i++) {
         struct ps_hive_file *file = txn->files[txn->used[i]];
@@ -216,6 +216,14 @@ bool ps_hive_txn_named(struct ps_hive_txn *txn)
             close_file(txn, file);
     }
     return true;
+}
+
+bool ps_hive_txn_is_in(const struct ps_hive_txn *txn, struct ps_slice location)
+{
+    size_t url = ps_hdfs_url_length(txn->sink->table.location);
+    size_t length =
+        (size_t)(strrchr(txn->directory, '/') - txn->directory); /* of the partition's directory */
+    return location.length == url + length && memcmp(location.data + url, txn->directory, length) == 0;
 }
 
 /* ---- events ---- */
@@ -284,7 +292,7 @@ static bool end_file(struct ps_hive_txn *txn, struct ps_hive_file *file)
     }
     ps_orc_acid_close(file->acid);
     file->acid = NULL;
-    if (txn->is_named)
+    if (txn->is_locked)
         close_file(txn, file);
     return true;
 }

@@ -43,13 +43,15 @@ static struct {
     struct link links[LINKS_MAX];
     size_t link_count;
     struct ps_test_metastore_table table;
-    bool is_dropped; /* the table */
+    bool is_dropped;              /* the table */
+    const char *partition_folder; /* NULL: the table's */
     char partitions[PARTITIONS_MAX][512];
     size_t partition_count;
     enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
     size_t txn_count;
     size_t commits[TXNS_MAX], commit_count, mark; /* transactions, in the order of their commits */
     unsigned calls[PS_HIVE_CALLS], looks, looked;
+    int64_t looks_from;     /* a transaction */
     enum ps_hive_call held; /* not read; PS_HIVE_CALLS: none */
     struct trouble refusal, cut;
 } peer = {.lock = PTHREAD_MUTEX_INITIALIZER, .held = PS_HIVE_CALLS};
@@ -97,7 +99,8 @@ static void gather(struct ps_thrift_reader *in, enum ps_thrift_type type, struct
 /* "file:/folder/a/b" of a partition's values. */
 static void partition_place(const struct arguments *arguments, char place[512])
 {
-    int used = snprintf(place, 512, "file:%s", peer.table.location);
+    const char *folder = peer.partition_folder != NULL ? peer.partition_folder : peer.table.location;
+    int used = snprintf(place, 512, "file:%s", folder);
     for (size_t i = 2; i < arguments->text_count; i++)
         used += snprintf(place + used, 512 - (size_t)used, "/%.*s", (int)arguments->texts[i].length,
                          arguments->texts[i].data);
@@ -179,9 +182,9 @@ static void answer_write_ids(struct ps_thrift_writer *out, const struct argument
     ps_thrift_put_stop(out);
 }
 
-static void answer_lock(struct ps_thrift_writer *out)
+static void answer_lock(struct ps_thrift_writer *out, int64_t txn)
 {
-    bool waits = peer.looked < peer.looks;
+    bool waits = txn >= peer.looks_from && peer.looked < peer.looks;
     peer.looked += waits;
     begin_success(out);
     ps_thrift_put_field(out, PS_THRIFT_I64, 1, 0);
@@ -267,8 +270,8 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
         answer_write_ids(out, arguments);
         break;
     case PS_HIVE_LOCK:
-    case PS_HIVE_CHECK_LOCK:
-        answer_lock(out);
+    case PS_HIVE_CHECK_LOCK: /* its last numbers are the transaction and the time */
+        answer_lock(out, arguments->numbers[call == PS_HIVE_CHECK_LOCK]);
         break;
     case PS_HIVE_SHOW_LOCKS:
         answer_locks(out);
@@ -479,6 +482,7 @@ void ps_test_metastore_set_table(const struct ps_test_metastore_table *table)
     memset(peer.calls, 0, sizeof peer.calls);
     peer.refusal.left = peer.cut.left = 0;
     peer.is_dropped = false;
+    peer.partition_folder = NULL;
     peer.held = PS_HIVE_CALLS;
     unlock();
 }
@@ -494,9 +498,10 @@ void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table)
     unlock();
 }
 
-void ps_test_metastore_drop_partitions(void)
+void ps_test_metastore_drop_partitions(const char *folder)
 {
     lock_and_wake();
+    peer.partition_folder = folder;
     peer.partition_count = 0;
     unlock();
 }
@@ -548,9 +553,10 @@ void ps_test_metastore_abort_open(void)
     unlock();
 }
 
-void ps_test_metastore_hold_locks(unsigned looks)
+void ps_test_metastore_hold_locks(int64_t from, unsigned looks)
 {
     lock_and_wake();
+    peer.looks_from = from;
     peer.looks = looks;
     peer.looked = 0;
     unlock();

@@ -25,8 +25,8 @@ void ps_test_metastore_set_table(const struct ps_test_metastore_table *table);
 
 /* The table is altered, or another one of its name; NULL: it is dropped, and its partitions with it. */
 void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table);
-/* All partitions are dropped. */
-void ps_test_metastore_drop_partitions(void);
+/* All partitions are dropped. Those that are made later are in `folder`; NULL: in the table's. The text lives as long as it is asked. */
+void ps_test_metastore_drop_partitions(const char *folder);
 
 /* DOWN: connections are closed. SLOW: each answer comes 20 ms later. */
 void ps_test_metastore_set(enum ps_test_far_end state);
@@ -36,8 +36,8 @@ void ps_test_metastore_refuse(const char *call, unsigned count);
 void ps_test_metastore_cut(const char *call, unsigned count);
 /* All transactions that are open are aborted, as Hive does after its time-out. */
 void ps_test_metastore_abort_open(void);
-/* Locks wait so often before they are given. */
-void ps_test_metastore_hold_locks(unsigned looks);
+/* Locks of this transaction and of later ones wait so often, all together, before they are given. */
+void ps_test_metastore_hold_locks(int64_t from, unsigned looks);
 
 /* Calls of this name are not read, nor what comes behind them, until it is NULL. */
 void ps_test_metastore_hold(const char *call);

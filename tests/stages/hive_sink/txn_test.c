@@ -21,7 +21,7 @@ static void test_a_lock_that_waits_long(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_metastore_hold_locks(4);
+    ps_test_metastore_hold_locks(1, 4);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     uint64_t began_ns = stage.now.mono_ns;
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
@@ -42,7 +42,7 @@ static void test_who_has_the_lock(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_metastore_hold_locks(8);
+    ps_test_metastore_hold_locks(1, 8);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     stage.port.troubled = record_trouble;
     trouble[0] = '\0';
@@ -245,7 +245,7 @@ static bool is_done_in_hours(struct ps_test_stage *stage, unsigned *turns)
 }
 
 /* Hive forgets an aborted transaction of which it does not know that it writes to a table; what lies in its directory would be read then. So
- * there is no directory before the lock is answered, which says so, even when the transaction ends meanwhile. */
+ * there is no directory before the lock is given, which says so, even when the transaction ends meanwhile. */
 static void expect_no_file_before_the_lock(const char *day, const char *const *keys)
 {
     struct ps_test_stage stage;
@@ -330,7 +330,7 @@ static void test_a_failure_while_write_ids_are_allocated(void **unused)
     ps_test_hive_start(&stage,
                        PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2", "hive.partition", "mon"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
-    ps_test_metastore_drop_partitions();
+    ps_test_metastore_drop_partitions(NULL);
     ps_test_metastore_hold("allocate_table_write_ids");
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("b"), PS_BODY("c"), PS_BODY("d"), PS_BODY("e")));
     PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail) == 1);
@@ -383,7 +383,7 @@ static void test_a_partition_that_is_dropped(void **unused)
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000", PS_HIVE_BY_DAY));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("one", "mon")));
-    ps_test_metastore_drop_partitions();
+    ps_test_metastore_drop_partitions(NULL);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("two", "mon")));
     assert_int_equal(ps_test_metastore_calls("append_partition"), 2);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 1);

@@ -164,7 +164,7 @@ static void test_a_lock_that_waits(void **unused)
 {
     struct ps_test_stage stage;
     (void)unused;
-    ps_test_metastore_hold_locks(3);
+    ps_test_metastore_hold_locks(1, 3);
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_hive_expect_rows("", "one\n");
