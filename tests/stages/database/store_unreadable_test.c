@@ -1,20 +1,13 @@
 /* A database whose file is not given: reads of SQLite's fail, once and once more, while the store is opened, fed and emptied. An
  * event is neither lost nor passed over for it: the store fails, is renewed, and goes on where it was. */
-#include "stages/database/store.h"
-
 #include <errno.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "stages/segment/events.h"
-#include "tests/support/folder.h"
-#include "tests/support/support.h"
+#include "tests/stages/database/store_support.h"
 
 #define FRAMES 12U
 #define EVENTS 40U /* of a frame */
-#define LONG_BYTES 20000U
 
 /* ---- SQLite's files, of which a read fails ---- */
 
@@ -24,8 +17,6 @@ static sqlite3_vfs *machine;
 static const sqlite3_io_methods *kinds[4];
 static sqlite3_io_methods methods[4];
 static int (*machine_read)(sqlite3_file *file, void *to, int length, sqlite3_int64 offset);
-static struct ps_depot *depot;
-static struct ps_block_cache blocks;
 static unsigned reads, fail_at, again; /* as many reads later another one fails; 0: none does */
 
 static int read_or_fail(sqlite3_file *file, void *to, int length, sqlite3_int64 offset)
@@ -56,9 +47,7 @@ static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
 
 static int begin(void **state)
 {
-    struct ps_err err = {.length = 0};
-    depot = ps_depot_create(UINT64_C(16) << 20, &err);
-    ps_block_cache_init(&blocks, depot);
+    begin_memory();
     machine = sqlite3_vfs_find(NULL);
     failing = *machine;
     failing.zName = "failing";
@@ -69,70 +58,15 @@ static int begin(void **state)
 
 /* ---- the store ---- */
 
-static struct ps_database_store_settings settings;
-static void *store;
-
-static bool open_store(struct ps_err *err)
-{
-    static char path[512], lock[520];
-    snprintf(path, sizeof path, "%s", ps_test_folder_path("events.sqlite"));
-    snprintf(lock, sizeof lock, "%s.lock", path);
-    settings = (struct ps_database_store_settings){
-        .database = {.kind = PS_DATABASE_SQLITE, .label = path, .path = path, .create = true},
-        .channel = "c1",
-        .schema = {.create = true, .index = true, .foreign_keys = true},
-        .lock = lock};
-    store = ps_database_store.open(&settings, "channel c1", err);
-    return store != NULL;
-}
-
-/* Some events are longer than a row of the table, and have headers that are. */
 static void fill(void)
 {
-    static char body[LONG_BYTES];
-    struct ps_events_encoder encoder = {0};
     struct ps_err err = {0};
     if (!open_store(&err))
         fail_msg("%s", err.text);
-    for (unsigned frame = 0; frame < FRAMES; frame++) {
-        uint64_t number;
-        ps_events_begin(&encoder);
-        for (unsigned i = 0; i < EVENTS; i++) {
-            bool is_long = i == 7;
-            int length = snprintf(body, sizeof body, "%u", frame * EVENTS + i);
-            ps_events_add(&encoder, body, is_long ? LONG_BYTES : (uint32_t)length, 1);
-            ps_events_header(&encoder, "name", 4, body, is_long ? 700 : 3);
-        }
-        const char *payload = ps_events_end(&encoder);
-        assert_int_equal(ps_database_store.append(store, payload, (uint32_t)encoder.length, encoder.count,
-                                                  encoder.body_bytes, &number, &err),
-                         PS_OK);
-    }
+    for (unsigned frame = 0; frame < FRAMES; frame++)
+        append(frame * EVENTS, EVENTS);
     assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
-    ps_events_encoder_fini(&encoder);
     ps_database_store.close(store);
-}
-
-/* The numbers of the frame's events must go on from `next`. Returns the number behind the last. */
-static unsigned look_at(const struct ps_store_frame *frame, unsigned next)
-{
-    struct ps_events_cursor cursor;
-    struct ps_events_item item;
-    struct ps_events_field field;
-    assert_true(ps_events_cursor_init(&cursor, frame->rows.payload->base, frame->length));
-    while (ps_events_next_field(&cursor, &field)) {
-    }
-    while (ps_events_next(&cursor, &item)) {
-        char text[16];
-        int length = snprintf(text, sizeof text, "%u", next);
-        assert_int_equal(item.length, next % EVENTS == 7 ? LONG_BYTES : (uint32_t)length);
-        assert_memory_equal(item.body, text, (size_t)length);
-        assert_int_equal(item.header_count, 1);
-        next++;
-    }
-    assert_int_equal(cursor.done, frame->count);
-    ps_events_cursor_fini(&cursor);
-    return next;
 }
 
 /* Feeds and takes everything, renewing the store after each failure. Returns how often something failed. */
@@ -215,9 +149,7 @@ static void each_read_fails(void **state)
 
 static int end(void **state)
 {
-    ps_block_cache_fini(&blocks);
-    assert_int_equal(ps_depot_used_bytes(depot), 0); /* each payload was given back */
-    ps_depot_destroy(depot);
+    end_memory();
     return ps_test_folder_teardown(state);
 }
 
