@@ -17,10 +17,12 @@ static bool cut_torn(struct ps_file_output *output)
     struct stat facts;
     if (output->torn == 0)
         return true;
-    if (fstat(output->fd, &facts) != 0 ||
-        ftruncate(output->fd,
-                  facts.st_size > (off_t)output->torn ? facts.st_size - (off_t)output->torn : 0) != 0)
+    if (fstat(output->fd, &facts) != 0)
         return false;
+    off_t left = facts.st_size > (off_t)output->torn ? facts.st_size - (off_t)output->torn : 0;
+    if (ftruncate(output->fd, left) != 0)
+        return false;
+    output->length = (uint64_t)left;
     output->torn = 0;
     return true;
 }
@@ -57,6 +59,7 @@ static bool drain(struct ps_file_output *output)
             return false;
         }
         output->written += (uint64_t)written;
+        output->length += (uint64_t)written;
         size_t rest = (size_t)written;
         while (count > 0 && rest >= piece->iov_len) {
             rest -= piece->iov_len;
@@ -130,7 +133,7 @@ void ps_file_output_begin(struct ps_file_output *output, int fd)
 {
     output->fd = fd;
     output->failed = false;
-    output->written = output->torn = 0;
+    output->written = output->torn = output->length = 0;
     output->used = output->piece_bytes = 0;
     output->piece_count = 0;
     output->lasting = NULL;

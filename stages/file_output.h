@@ -18,7 +18,10 @@ struct ps_file_output {
     bool failed;         /* a write failed since the last commit */
     uint64_t longest_ns; /* of a call of the kernel that wrote, since the caller set it to 0 */
     uint64_t written;    /* bytes written since the last commit */
-    uint64_t torn;       /* of them, bytes that undo could not cut off: cut off before the next write */
+    uint64_t length;     /* of the file, if nobody else changes it */
+    uint64_t
+        torn; /* its last bytes, which are cut off before the next write: undo could not do it, or the caller
+                            wants it */
     char *buffer;
     size_t used;
     struct iovec pieces[PS_FILE_OUTPUT_PIECES];

@@ -5,7 +5,7 @@
  * leaves neither torn nor duplicated events (Flume leaves both). Every file is new: names that exist are
  * skipped. */
 #include "core/stage.h"
-#include "stages/file_output.h"
+#include "stages/compressed_output.h"
 #include "stages/text/path_manager.h"
 #include "core/quantity.h"
 
@@ -30,6 +30,7 @@ struct file_roll_plan {
     const char *directory, *path_manager, *extension, *prefix, *serializer_type;
     int64_t roll_interval_s, batch_size;
     struct ps_pairs serializer_keys;
+    int compression; /* enum ps_compression */
     enum ps_path_style style;
     const struct ps_time_zone *zone;
     const struct ps_stage_ops *serializer;
@@ -43,6 +44,7 @@ struct file_roll_state {
     bool began; /* the first file was begun, or could not be */
     int fd;     /* -1: no file is open */
     struct ps_file_output output;
+    struct ps_compressed_output compressed; /* above `output` */
     uint64_t roll_ns, retry_ns;
     bool failing; /* the failure is already logged */
     char path[PATH_BYTES];
@@ -91,6 +93,13 @@ static const struct ps_option options[] = {
      .unit = "events",
      .flags = PS_OPTION_NO_EFFECT,
      .help = "events in one transaction; here the source decides the size of batches"},
+    {.key = "penstock.compression",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(compression),
+     .words = PS_WORDS("none", "gzip", "zstd"),
+     .fallback = "none",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "none, gzip or zstd: how files are compressed; their names end with .gz or .zst then"},
     PS_OPTION_END,
 };
 
@@ -115,13 +124,28 @@ static enum ps_status file_roll_check(const void *plan_, const struct ps_context
     return PS_OK;
 }
 
+/* With .gz or .zst at its end, unless the user's has it already. */
+static const char *extension_of(const struct file_roll_plan *plan, struct ps_arena *arena)
+{
+    const char *extension = plan->extension != NULL ? plan->extension : "";
+    const char *suffix = ps_compression_suffix((enum ps_compression)plan->compression);
+    if (suffix[0] == '\0')
+        return extension;
+    if (extension[0] == '\0')
+        return suffix + 1; /* the name has the dot */
+    size_t length = strlen(extension), suffix_length = strlen(suffix);
+    if (strcmp(extension, suffix + 1) == 0 ||
+        (length > suffix_length && strcmp(extension + length - suffix_length, suffix) == 0))
+        return extension;
+    return ps_arena_format(arena, "%s%s", extension, suffix);
+}
+
 static enum ps_status file_roll_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct file_roll_plan *plan = plan_;
     bool known;
     plan->zone = ps_time_zone_load(context->arena, NULL, &known);
-    if (plan->extension == NULL)
-        plan->extension = "";
+    plan->extension = extension_of(plan, context->arena);
     if (plan->prefix == NULL)
         plan->prefix = "";
     if (!ps_path_style_parse(plan->path_manager, &plan->style))
@@ -152,6 +176,11 @@ static const char *remedy_of(int error)
     default:
         return "check the file system";
     }
+}
+
+static struct ps_output *target(struct file_roll_state *state)
+{
+    return ps_compressed_output_target(&state->compressed);
 }
 
 /* Logs a failure once, with a remedy. */
@@ -199,11 +228,10 @@ static bool file_begin(const struct file_roll_plan *plan, struct file_roll_state
         fail(state, now, "create", EEXIST);
         return false;
     }
-    ps_file_output_begin(&state->output, state->fd);
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
-    if ((ops->begin != NULL &&
-         !ops->begin(plan->serializer_plan, state->serializer, &state->output.output)) ||
-        !ps_file_output_commit(&state->output)) {
+    if (!ps_compressed_output_begin(&state->compressed, state->fd) ||
+        (ops->begin != NULL && !ops->begin(plan->serializer_plan, state->serializer, target(state))) ||
+        !ps_compressed_output_commit(&state->compressed)) {
         fail(state, now, "write", state->output.error);
         close(state->fd);
         (void)unlink(state->path);
@@ -220,12 +248,12 @@ static void file_end(const struct file_roll_plan *plan, struct file_roll_state *
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
     if (state->fd < 0)
         return;
-    bool good =
-        (ops->flush == NULL || ops->flush(plan->serializer_plan, state->serializer, &state->output.output)) &&
-        (ops->end == NULL || ops->end(plan->serializer_plan, state->serializer, &state->output.output)) &&
-        ps_file_output_commit(&state->output);
+    bool good = (ops->flush == NULL || ops->flush(plan->serializer_plan, state->serializer, target(state))) &&
+                (ops->end == NULL || ops->end(plan->serializer_plan, state->serializer, target(state))) &&
+                ps_compressed_output_commit(&state->compressed);
     if (!good)
-        ps_file_output_undo(&state->output);
+        ps_compressed_output_undo(&state->compressed);
+    good = ps_compressed_output_end(&state->compressed) && good;
     if (close(state->fd) != 0 || !good) {
         ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
         ps_log(PS_LOG_ERROR, state->port->component, "cannot close %s: %s", state->path,
@@ -237,11 +265,14 @@ static void file_end(const struct file_roll_plan *plan, struct file_roll_state *
 }
 
 /* If somebody deleted the open file, what is written to it would be lost: begins a new one. */
-static void replace_deleted(const struct file_roll_plan *plan, struct file_roll_state *state,
-                            const struct ps_now *now)
+static void look_at_file(const struct file_roll_plan *plan, struct file_roll_state *state,
+                         const struct ps_now *now)
 {
     struct stat facts;
-    if (fstat(state->fd, &facts) != 0 || facts.st_nlink > 0)
+    if (fstat(state->fd, &facts) != 0)
+        return;
+    ps_compressed_output_found(&state->compressed, (uint64_t)facts.st_size);
+    if (facts.st_nlink > 0)
         return;
     ps_log(PS_LOG_WARN, state->port->component, "%s was deleted; what it held is lost; beginning a new file",
            state->path);
@@ -250,6 +281,12 @@ static void replace_deleted(const struct file_roll_plan *plan, struct file_roll_
 }
 
 /* ---- the stage ---- */
+
+static void outputs_fini(struct file_roll_state *state)
+{
+    ps_compressed_output_fini(&state->compressed);
+    ps_file_output_fini(&state->output);
+}
 
 static enum ps_status file_roll_open(const void *plan_, void *state_, struct ps_port *port,
                                      struct ps_err *err)
@@ -265,15 +302,20 @@ static enum ps_status file_roll_open(const void *plan_, void *state_, struct ps_
                           remedy_of(errno));
     if (!ps_file_output_init(&state->output))
         return ps_err_set(err, "no memory for a buffer");
+    if (!ps_compressed_output_init(&state->compressed, (enum ps_compression)plan->compression,
+                                   &state->output)) {
+        outputs_fini(state);
+        return ps_err_set(err, "no memory to compress");
+    }
     state->serializer = calloc(1, plan->serializer->state_size + 1);
     if (state->serializer == NULL) {
-        ps_file_output_fini(&state->output);
+        outputs_fini(state);
         return ps_err_set(err, "no memory for serializer %s", plan->serializer->name);
     }
     if (plan->serializer->open != NULL &&
         plan->serializer->open(plan->serializer_plan, state->serializer, port, err) != PS_OK) {
         free(state->serializer);
-        ps_file_output_fini(&state->output);
+        outputs_fini(state);
         return PS_FAIL;
     }
     return PS_OK;
@@ -287,7 +329,7 @@ static void file_roll_close(const void *plan_, void *state_)
     if (plan->serializer->close != NULL)
         plan->serializer->close(plan->serializer_plan, state->serializer);
     free(state->serializer);
-    ps_file_output_fini(&state->output);
+    outputs_fini(state);
 }
 
 /* Begins the first file: in the first call of `work` or `tick`, because `open` does not know the time that is part
@@ -360,12 +402,11 @@ static bool write_events(const struct file_roll_plan *plan, struct file_roll_sta
                                                         lease->batch, event, reason)) != PS_SERIALIZER_READY)
             break;
         ps_file_output_lasting(&state->output, event->body, event->body_length);
-        if (!ops->event(plan->serializer_plan, state->serializer, lease->batch, event, &state->output.output))
+        if (!ops->event(plan->serializer_plan, state->serializer, lease->batch, event, target(state)))
             return false;
     }
-    return (ops->flush == NULL ||
-            ops->flush(plan->serializer_plan, state->serializer, &state->output.output)) &&
-           ps_file_output_commit(&state->output);
+    return (ops->flush == NULL || ops->flush(plan->serializer_plan, state->serializer, target(state))) &&
+           ps_compressed_output_commit(&state->compressed);
 }
 
 static enum ps_result write_failed(const struct file_roll_plan *plan, struct file_roll_state *state,
@@ -378,8 +419,9 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
     struct ps_output nowhere = ps_file_output_discard();
     if (ops->flush != NULL)
         (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
-    ps_file_output_undo(&state->output);
+    ps_compressed_output_undo(&state->compressed);
     if (ops->ready != NULL) { /* the file's header may have been undone with its first event */
+        (void)ps_compressed_output_end(&state->compressed);
         close(state->fd);
         state->fd = -1;
     }
@@ -402,7 +444,7 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
     uint32_t position = lease->cursor, settled = position;
     ensure_began(plan, state, now);
     if (state->fd >= 0)
-        replace_deleted(plan, state, now);
+        look_at_file(plan, state, now);
     for (;;) {
         enum ps_serializer_answer answer = PS_SERIALIZER_READY;
         struct ps_err reason = {.length = 0};
@@ -444,6 +486,8 @@ static void file_roll_outline(const void *plan_, const struct ps_context *contex
         fprintf(out, ", a new one every %s", ps_quantity_print_s((double)plan->roll_interval_s).text);
     else
         fputs(", one for all", out);
+    if (plan->compression != PS_COMPRESSION_NONE)
+        fprintf(out, ", compressed (%s)", plan->compression == PS_COMPRESSION_GZIP ? "gzip" : "zstd");
 }
 
 static void file_roll_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
