@@ -146,6 +146,11 @@ static ssize_t fetch_begin(struct ps_tail_reader *reader, struct ps_tail_file *f
     return -1;
 }
 
+bool ps_tail_file_answered(const struct ps_tail_file *file)
+{
+    return file->fetch != NULL && file->fetch->done;
+}
+
 void ps_tail_file_forget(struct ps_tail_reader *reader, struct ps_tail_file *file)
 {
     struct ps_tail_fetch *fetch = file->fetch;

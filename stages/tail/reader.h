@@ -60,6 +60,9 @@ ssize_t ps_tail_read(struct ps_tail_reader *reader, struct ps_tail_file *file, c
 ssize_t ps_tail_read_and_begin(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to,
                                size_t room, uint64_t offset, struct ps_tail_beginning *beginning);
 
+/* Whether what was asked for is there. */
+bool ps_tail_file_answered(const struct ps_tail_file *file);
+
 /* Forgets what was read ahead: the file changed. */
 void ps_tail_file_forget(struct ps_tail_reader *reader, struct ps_tail_file *file);
 

@@ -26,25 +26,13 @@ static uint32_t open_max(void)
 
 static void tailer_free(struct ps_tailer *tailer)
 {
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL)
-            continue;
-        if (log->file.fd >= 0)
-            ps_tail_file_close(&tailer->reader, &log->file);
-        ps_tail_line_forget(log);
-        ps_tail_log_free(log);
-    }
+    ps_tail_logs_free(tailer);
     if (tailer->thread.helper != NULL)
         ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
     ps_tail_places_close(tailer);
     ps_tail_positions_free(&tailer->remembered);
     ps_tail_heads_free(&tailer->heads);
     free(tailer->remembered_heads);
-    free(tailer->logs);
-    free(tailer->generations);
-    free(tailer->by_name);
-    free(tailer->by_inode);
     free(tailer);
 }
 
@@ -97,7 +85,37 @@ static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
     log->waits = true;
-    tailer->waiting_count++;
+    ps_tail_slots_put(ps_tail_log_asked(log) ? &tailer->waiting : &tailer->turned_away, log->number);
+}
+
+static void wait_no_more(struct ps_tailer *tailer, uint32_t number)
+{
+    struct ps_tail_log *log = tailer->logs[number];
+    if (log == NULL || !log->waits)
+        return;
+    log->waits = false;
+    ps_tail_log_queue(tailer, log);
+}
+
+/* The thread has answered: those that waited for it are read on. */
+static void waiting_queue(struct ps_tailer *tailer)
+{
+    for (uint32_t left = tailer->waiting.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->waiting);
+        const struct ps_tail_log *log = tailer->logs[number];
+        if (log != NULL && log->waits && ps_tail_log_asked(log) && !ps_tail_log_answered(log))
+            ps_tail_slots_put(&tailer->waiting, number);
+        else
+            wait_no_more(tailer, number);
+    }
+}
+
+/* Those for which there was no fetch: as many as there are now. */
+static void turned_away_queue(struct ps_tailer *tailer)
+{
+    for (unsigned busy = tailer->reader.fetch_count;
+         busy < PS_TAIL_FETCHES_MAX && tailer->turned_away.count > 0; busy++)
+        wait_no_more(tailer, ps_tail_slots_take(&tailer->turned_away));
 }
 
 /* Ends the turn of the first file in the queue if it had all of its lines and others wait. Returns false when the others are
@@ -124,7 +142,7 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->again = false;
         ps_tail_log_queue(tailer, log);
     }
-    if (tailer->deferred_count > 0 && ps_tail_log_may_close(log))
+    if (tailer->crowded && tailer->deferred.count > 0 && ps_tail_log_may_close(log))
         ps_tail_log_close(tailer, log);
 }
 
@@ -155,6 +173,8 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
         if (batch->body_bytes - before >= WORK_BYTES_MAX)
             break;
     }
+    if (tailer->turned_away.count > 0)
+        turned_away_queue(tailer);
     if (batch->body_bytes > before || batch->full)
         moved = true;
     if (moved && before == 0 && batch->count > 0)
@@ -169,83 +189,6 @@ void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
 }
 
 /* ---- what happens by itself ---- */
-
-/* What waited for the thread is tried again. */
-static void waiting_queue(struct ps_tailer *tailer)
-{
-    for (uint32_t i = 0; i < tailer->log_room && tailer->waiting_count > 0; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || !log->waits)
-            continue;
-        log->waits = false;
-        tailer->waiting_count--;
-        ps_tail_log_queue(tailer, log);
-    }
-}
-
-static void deferred_queue(struct ps_tailer *tailer)
-{
-    for (uint32_t n = 0; n < tailer->log_room && tailer->deferred_count > 0; n++) {
-        if (tailer->open_count + tailer->opening_count >= tailer->open_max)
-            return;
-        struct ps_tail_log *log = tailer->logs[tailer->deferred_next++ % tailer->log_room];
-        if (log == NULL || !log->deferred)
-            continue;
-        log->deferred = false;
-        tailer->deferred_count--;
-        ps_tail_log_queue(tailer, log);
-    }
-}
-
-/* A file that has rested: its last line counts without an end, then it is closed, and forgotten if it has no name that
- * matters. */
-static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    if (log->unreadable && (log->named ? !log->matches : log->state == PS_TAIL_LOG_OPEN))
-        return; /* what it still has is not known: it is tried again */
-    if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
-        log->rest = true;
-        ps_tail_log_queue(tailer, log);
-        return;
-    }
-    log->rest = false;
-    if (log->state == PS_TAIL_LOG_OPEN)
-        ps_tail_log_close(tailer, log);
-    struct ps_tail_place *place = &tailer->places[log->directory];
-    if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
-        log->state != PS_TAIL_LOG_CLOSED || log->cut_waits ||
-        (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
-        return;
-    if (log->resolved && log->size > log->read_offset) {
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is not followed any more: its last %lld bytes were not read", log->path,
-               (long long)(log->size - log->read_offset));
-        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
-                 (uint64_t)(log->size - log->read_offset));
-    }
-    if (log->named)
-        ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
-    ps_tail_log_remove(tailer, log);
-}
-
-static uint64_t rests_tick(struct ps_tailer *tailer)
-{
-    uint64_t idle_ns = tailer->settings->idle_ns;
-    uint64_t step_ns = idle_ns / 4 < PS_NS_PER_S ? idle_ns / 4 + PS_NS_PER_MS : PS_NS_PER_S;
-    if (tailer->now_ns < tailer->idle_look_ns)
-        return tailer->idle_look_ns;
-    tailer->idle_look_ns = tailer->now_ns + step_ns;
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || log->queued || log->waits || log->state == PS_TAIL_LOG_OPENING)
-            continue;
-        if (tailer->now_ns - log->active_ns >= idle_ns)
-            rested(tailer, log);
-        else if (!log->named && log->state == PS_TAIL_LOG_OPEN) /* nobody tells of writes to it */
-            ps_tail_log_queue(tailer, log);
-    }
-    return tailer->log_count > 0 ? tailer->idle_look_ns : PS_NEVER;
-}
 
 static uint64_t save_tick(struct ps_tailer *tailer)
 {
@@ -271,19 +214,18 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
 {
     tailer->now_ns = now->mono_ns;
     unsigned answers = ps_tail_thread_answers(&tailer->thread);
-    if (answers > 0 && tailer->waiting_count > 0)
+    if (answers > 0)
         waiting_queue(tailer);
+    turned_away_queue(tailer);
     if (!tailer->loaded)
         return PS_NEVER;
     uint64_t next_ns = save_tick(tailer);
     if (tailer->draining)
         return next_ns;
     next_ns = earlier(next_ns, ps_tail_places_tick(tailer));
-    if (tailer->copy_count > 0)
-        next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
-    next_ns = earlier(next_ns, rests_tick(tailer));
-    if (tailer->deferred_count > 0)
-        deferred_queue(tailer);
+    next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));
+    ps_tail_deferred_tick(tailer);
     return next_ns;
 }
 

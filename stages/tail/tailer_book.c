@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define PURPOSE "files that are followed"
+#define ALL_SLOTS(tailer)                                                                                    \
+    &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->copies,      \
+        &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, &(tailer)->loose
 
 /* ---- chains ---- */
 
@@ -65,6 +68,9 @@ static void table_grow(struct ps_tailer *tailer)
     tailer->by_inode = ps_must_alloc(room, sizeof(struct ps_tail_log *), PURPOSE);
     tailer->mask = room - 1;
     tailer->log_room = room;
+    struct ps_tail_slots *sets[] = {ALL_SLOTS(tailer)};
+    for (size_t i = 0; i < PS_COUNT_OF(sets); i++)
+        ps_tail_slots_grow(sets[i], room);
     for (uint32_t i = 0; i < before; i++) {
         if (tailer->logs[i] != NULL) {
             if (tailer->logs[i]->named)
@@ -138,6 +144,11 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
     log->identity = (struct ps_tail_identity){.device = change->device, .inode = change->inode};
     log->head.owner = log->earlier_head.owner = log;
     ps_tail_file_set(&log->file, -1, PS_TAIL_CACHE);
+    ps_tail_slots_put(&tailer->unresolved, number);
+    if (!log->matches)
+        ps_tail_slots_put(&tailer->loose, number);
+    if (log->link)
+        ps_tail_slots_put(&tailer->links, number);
     link_name(tailer, log);
     link_inode(tailer, log);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
@@ -165,6 +176,7 @@ void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log)
         tailer->left = NULL;
     ps_tail_line_forget(log);
     ps_tail_file_close(&tailer->reader, &log->file);
+    ps_tail_log_inactive(tailer, log);
     log->state = PS_TAIL_LOG_CLOSED;
     if (log->read_offset == log->delivered_offset)
         ps_tail_marks_trim(&log->marks);
@@ -172,7 +184,7 @@ void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
 }
 
-void ps_tail_log_free(struct ps_tail_log *log)
+static void log_free(struct ps_tail_log *log)
 {
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_free(&log->earlier.marks);
@@ -181,15 +193,31 @@ void ps_tail_log_free(struct ps_tail_log *log)
     free(log);
 }
 
+void ps_tail_logs_free(struct ps_tailer *tailer)
+{
+    struct ps_tail_slots *sets[] = {ALL_SLOTS(tailer)};
+    for (uint32_t i = 0; i < tailer->log_room; i++) {
+        struct ps_tail_log *log = tailer->logs[i];
+        if (log == NULL)
+            continue;
+        if (log->file.fd >= 0)
+            ps_tail_file_close(&tailer->reader, &log->file);
+        ps_tail_line_forget(log);
+        log_free(log);
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(sets); i++)
+        ps_tail_slots_free(sets[i]);
+    free(tailer->logs);
+    free(tailer->generations);
+    free(tailer->by_name);
+    free(tailer->by_inode);
+}
+
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     PS_ASSERT(log->state != PS_TAIL_LOG_OPENING);
     if (log->queued)
         queue_drop(tailer, log);
-    if (log->waits)
-        tailer->waiting_count--;
-    if (log->deferred)
-        tailer->deferred_count--;
     ps_tail_log_move(tailer, log, 0, 0);
     ps_tail_log_close(tailer, log);
     if (log->named)
@@ -203,7 +231,7 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->logs[log->number] = NULL;
     tailer->log_count--;
     tailer->dirty = true;
-    ps_tail_log_free(log);
+    log_free(log);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
 }
 
@@ -214,6 +242,8 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
     log->named = name != NULL;
     log->matches = matches;
     log->matched |= matches;
+    if (!matches)
+        ps_tail_slots_put(&tailer->loose, log->number);
     if (name == NULL)
         return;
     char *copy = ps_must_copy_text(name, PURPOSE);
@@ -303,6 +333,13 @@ static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_sp
     return 0;
 }
 
+/* Whether spans of another life may deliver lines that count for this file, or for the copy of what it was. */
+static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    return (log->before[0].generation != 0 && log->delivered_offset < log->read_offset) ||
+           log->earlier.until_ns > tailer->now_ns;
+}
+
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
 {
     struct ps_tail_log *log = span->stream < tailer->log_room ? tailer->logs[span->stream] : NULL;
@@ -313,11 +350,13 @@ void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
             return;
         log->copied = log->read_offset != log->delivered_offset;
     }
-    for (uint32_t i = 0; i < tailer->log_room;
-         i++) { /* of a file that began anew meanwhile, or was copied: rare */
-        log = tailer->logs[i];
-        if (log == NULL)
+    for (uint32_t left = tailer->heirs.count; left > 0;
+         left--) { /* of a file that began anew, or was copied */
+        uint32_t number = ps_tail_slots_take(&tailer->heirs);
+        log = tailer->logs[number];
+        if (log == NULL || !is_heir(tailer, log))
             continue;
+        ps_tail_slots_put(&tailer->heirs, number);
         struct ps_tail_earlier *earlier = &log->earlier;
         int64_t delivered = delivered_of(earlier->lives, span);
         if (delivered > earlier->delivered_offset)
@@ -354,6 +393,7 @@ static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
                                             .marks = log->marks,
                                             .until_ns = tailer->now_ns + PS_TAIL_EARLIER_NS};
     ps_tail_log_lives(log, log->earlier.lives);
+    ps_tail_slots_put(&tailer->heirs, log->number);
     log->marks = (struct ps_tail_marks){.count = 0};
     ps_tail_heads_put(&tailer->heads, &log->earlier_head, log->identity.head, log->identity.head_length);
 }

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
+#define COPIES_MAX 1024U /* of one look; of more, the others have the next one */
 
 bool ps_tail_is_compressed(const char *head, size_t length)
 {
@@ -115,6 +116,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_log_index(tailer, log);
     log->last_length = 0;
     lives_take(tailer, log, origin->lives, mark->offset);
+    ps_tail_slots_put(&tailer->heirs, log->number);
     log->resolved = true;
     log->state = PS_TAIL_LOG_CLOSED;
     ps_tail_log_move(tailer, log, mark->offset, delivered);
@@ -190,7 +192,7 @@ static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (log->copy_since_ns == 0)
         log->copy_since_ns = tailer->now_ns;
     log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
-    tailer->copy_count++;
+    ps_tail_slots_put(&tailer->copies, log->number);
     tailer->copies_look_ns = 0;
 }
 
@@ -222,6 +224,7 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_copy_end(log);
     log->resolved = false;
+    ps_tail_slots_put(&tailer->unresolved, log->number);
     log->state = PS_TAIL_LOG_CLOSED;
     ps_tail_log_queue(tailer, log);
 }
@@ -289,7 +292,7 @@ static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uin
         original->unreadable || original->state == PS_TAIL_LOG_OPENING)
         return false; /* it is read, or looked at, soon; nothing is while the channel is full */
     ps_tail_log_open(tailer, original);
-    return original->state != PS_TAIL_LOG_OPENING;
+    return original->state != PS_TAIL_LOG_OPENING && !original->deferred;
 }
 
 /* What becomes of a copy that waits. Returns false when it waits on. */
@@ -318,15 +321,17 @@ static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
 
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
 {
-    uint32_t count = 0;
+    if (tailer->copies.count == 0)
+        return PS_NEVER;
     if (tailer->now_ns < tailer->copies_look_ns)
         return tailer->copies_look_ns;
-    for (uint32_t i = 0; tailer->copy_count > 0 && i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
+    uint32_t left = tailer->copies.count < COPIES_MAX ? tailer->copies.count : COPIES_MAX;
+    for (; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->copies);
+        struct ps_tail_log *log = tailer->logs[number];
         if (log != NULL && log->state == PS_TAIL_LOG_COPY && !copy_decide(tailer, log))
-            count++;
+            ps_tail_slots_put(&tailer->copies, number);
     }
-    tailer->copy_count = count;
     tailer->copies_look_ns = tailer->now_ns + COPIES_LOOK_NS;
-    return count > 0 ? tailer->copies_look_ns : PS_NEVER;
+    return tailer->copies.count > 0 ? tailer->copies_look_ns : PS_NEVER;
 }

@@ -14,7 +14,8 @@
 #define PURPOSE "a directory that is followed"
 /* Between two looks while all changes are reported, for what has no event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
-#define CUT_LOOKS_MAX 20 /* then a file that was cut is read, whatever others there are */
+#define CHANGES_MAX 1000U /* of a look, taken in one tick */
+#define CUT_LOOKS_MAX 20  /* then a file that was cut is read, whatever others there are */
 /* Renames that one look is told of, at most: a burst of more is found out as far as the files were seen before. */
 #define RENAMINGS_MAX 10000U
 /* A directory rests this many times as long as a look took: looking takes at most 2 % of a CPU. */
@@ -198,6 +199,8 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     bool cut = change->size_bytes < log->read_offset;
     log->size = change->size_bytes;
     log->link = change->link;
+    if (log->link)
+        ps_tail_slots_put(&tailer->links, log->number);
     if (change->kind == PS_TAIL_FILE_RENAMED)
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
     if (cut || change->kind == PS_TAIL_FILE_RENAMED)
@@ -210,12 +213,15 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
 }
 
 /* Returns whether there are files in this directory of which is not known yet what they are. */
-static bool has_unresolved(const struct ps_tailer *tailer, unsigned place)
+static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
 {
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        const struct ps_tail_log *log = tailer->logs[i];
-        if (log != NULL && log->directory == place && !log->resolved && log->named && log->size > 0 &&
-            log->state != PS_TAIL_LOG_COPY)
+    for (uint32_t left = tailer->unresolved.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->unresolved);
+        const struct ps_tail_log *log = tailer->logs[number];
+        if (log == NULL || log->resolved)
+            continue;
+        ps_tail_slots_put(&tailer->unresolved, number);
+        if (log->directory == place && log->named && log->size > 0 && log->state != PS_TAIL_LOG_COPY)
             return true;
     }
     return false;
@@ -224,20 +230,20 @@ static bool has_unresolved(const struct ps_tailer *tailer, unsigned place)
 /* The directory was looked at: files that were cut begin anew. */
 static void cut_looked(struct ps_tailer *tailer, unsigned place)
 {
-    uint32_t count = 0;
     bool unresolved = has_unresolved(tailer, place);
-    for (uint32_t i = 0; tailer->cut_count > 0 && i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
+    for (uint32_t left = tailer->cut.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->cut);
+        struct ps_tail_log *log = tailer->logs[number];
         if (log == NULL || !log->cut_waits)
             continue;
         if (log->directory != place) {
-            count++;
+            ps_tail_slots_put(&tailer->cut, number);
             continue;
         }
         if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) { /* one of them may be its copy */
             tailer->places[place].names = true;
             tailer->places[place].look_ns = 0;
-            count++;
+            ps_tail_slots_put(&tailer->cut, number);
             continue;
         }
         log->cut_looks = 0;
@@ -245,7 +251,6 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
         log->cut_looked = true;
         ps_tail_log_open(tailer, log);
     }
-    tailer->cut_count = count;
 }
 
 static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const struct ps_tail_look *looking)
@@ -257,28 +262,40 @@ static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const st
     place->rest_until_ns = tailer->now_ns + looking->took_ns * REST_NAMES_TIMES;
 }
 
+/* Takes some of the changes of a look that was answered. The look ends with the last one. */
+static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
+{
+    const struct ps_tail_look *looking = place->job;
+    const struct ps_tail_changes *changes = &looking->changes;
+    for (unsigned left = CHANGES_MAX; left > 0 && place->taken < changes->count; left--)
+        change_take(tailer, looking->place, &changes->items[place->taken++]);
+    if (place->taken < changes->count)
+        return;
+    place->looking = place->taking = false;
+    if (!place->looked)
+        place->looked_ns = tailer->now_ns;
+    place->looked |= changes->error == 0;
+    if (looking->names)
+        cut_looked(tailer, looking->place);
+    ps_tail_unreadable_queue(tailer, looking->place);
+    rest(tailer, place, looking);
+}
+
 static void looking_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
     struct ps_tail_place *place = &tailer->places[looking->place];
     const struct ps_tail_changes *changes = &looking->changes;
-    place->looking = false;
     if (looking->watch >= 0 && changes->error == 0)
         place->watch = looking->watch;
     if (changes->error != 0 && !place->missing_logged)
         ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", place->path,
                strerror(changes->error));
     place->missing_logged = changes->error != 0;
-    for (size_t i = 0; i < changes->count; i++)
-        change_take(tailer, looking->place, &changes->items[i]);
-    if (!place->looked)
-        place->looked_ns = tailer->now_ns;
-    place->looked |= changes->error == 0;
-    if (tailer->cut_count > 0 && looking->names)
-        cut_looked(tailer, looking->place);
-    ps_tail_unreadable_queue(tailer, looking->place);
-    rest(tailer, place, looking);
+    place->taking = true;
+    place->taken = 0;
+    changes_take(tailer, place);
 }
 
 static void look(struct ps_tailer *tailer, unsigned number)
@@ -382,7 +399,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
 void ps_tail_places_close(struct ps_tailer *tailer)
 {
     for (unsigned i = 0; i < tailer->place_count; i++) {
-        if (!tailer->places[i].looking) /* else the thread discards it */
+        if (!tailer->places[i].looking || tailer->places[i].taking) /* else the thread discards it */
             looking_discard(&tailer->places[i].job->job);
         renamings_end(tailer->places[i].renamings, NULL);
         free(tailer->places[i].path);
@@ -441,9 +458,13 @@ static void happened(void *tailer_, int watch, unsigned what, const char *name, 
         }
     }
     if (!known && (what & PS_TAIL_WRITTEN) != 0) { /* the file of a link: a few; all are looked at */
-        for (uint32_t i = 0; i < tailer->log_room; i++) {
-            if (tailer->logs[i] != NULL && tailer->logs[i]->link)
-                ps_tail_log_queue(tailer, tailer->logs[i]);
+        for (uint32_t left = tailer->links.count; left > 0; left--) {
+            uint32_t number = ps_tail_slots_take(&tailer->links);
+            struct ps_tail_log *log = tailer->logs[number];
+            if (log == NULL || !log->link)
+                continue;
+            ps_tail_slots_put(&tailer->links, number);
+            ps_tail_log_queue(tailer, log);
         }
     }
 }
@@ -455,6 +476,10 @@ uint64_t ps_tail_places_tick(struct ps_tailer *tailer)
         (void)ps_tail_notify_read(tailer->notify_fd, happened, tailer);
     for (unsigned i = 0; i < tailer->place_count; i++) {
         struct ps_tail_place *place = &tailer->places[i];
+        if (place->taking) {
+            changes_take(tailer, place);
+            next_ns = tailer->now_ns;
+        }
         if (place->looking)
             continue;
         uint64_t due_ns = place->look_ns > place->rest_until_ns ? place->look_ns : place->rest_until_ns;

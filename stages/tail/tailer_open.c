@@ -8,7 +8,8 @@
 
 #define DEFLATE_RATIO_MAX 1032
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
-#define MATCHES_MAX 4 /* of one opening: the files that it is compared with may begin anew meanwhile */
+#define OPENING_MAX 1024U /* at the same time: each has the first bytes of its file in memory */
+#define MATCHES_MAX 4     /* of one opening: the files that it is compared with may begin anew meanwhile */
 
 struct opening {
     struct ps_tail_job job;
@@ -245,7 +246,7 @@ static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const s
 static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
 {
     log->cut_waits = true;
-    tailer->cut_count++;
+    ps_tail_slots_put(&tailer->cut, log->number);
     tailer->places[log->directory].names = true;
     tailer->places[log->directory].look_ns = look_ns;
 }
@@ -345,6 +346,8 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
 {
     log->compressed = opening->begins && log->identity.head_length > 0;
     log->resolved = log->compressed;
+    if (!log->resolved)
+        ps_tail_slots_put(&tailer->unresolved, log->number);
     int64_t offset = log->compressed ? opening->size : 0;
     ps_tail_log_move(tailer, log, offset, offset);
     return log->compressed;
@@ -362,7 +365,7 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct open
     }
     last_set(log, opening);
     log->state = PS_TAIL_LOG_OPEN;
-    log->active_ns = tailer->now_ns;
+    ps_tail_log_active(tailer, log);
     ps_tail_log_queue(tailer, log);
 }
 
@@ -518,26 +521,42 @@ static void match_answer(void *owner, struct ps_tail_job *job)
 
 bool ps_tail_log_may_close(const struct ps_tail_log *log)
 {
-    return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named &&
-           log->matches;
+    return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named;
 }
 
-/* Closes some files that have nothing to read if too many are open. Returns false when none can be closed. */
+/* Closes some files that have nothing to read if too many are open, those without news first. Returns false when none can be closed. */
 static bool make_room(struct ps_tailer *tailer)
 {
     uint32_t want = tailer->open_max / 4 + 1;
+    if (tailer->opening_count >= OPENING_MAX)
+        return false;
     if (tailer->open_count + tailer->opening_count < tailer->open_max)
         return true;
-    if (tailer->deferred_count > 0)
-        return false; /* none could be closed; since then each file that is read to its end is */
-    for (uint32_t i = 0; i < tailer->log_room && want > 0; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || !ps_tail_log_may_close(log))
+    if (tailer->crowded && tailer->deferred.count > 0)
+        return false;
+    for (struct ps_tail_log *log = tailer->oldest, *next; log != NULL && want > 0; log = next) {
+        next = log->newer;
+        if (!ps_tail_log_may_close(log))
             continue;
         ps_tail_log_close(tailer, log);
         want--;
     }
-    return tailer->open_count + tailer->opening_count < tailer->open_max;
+    tailer->crowded = tailer->open_count + tailer->opening_count >= tailer->open_max;
+    return !tailer->crowded;
+}
+
+void ps_tail_deferred_tick(struct ps_tailer *tailer)
+{
+    while (tailer->deferred.count > 0 && make_room(tailer)) {
+        struct ps_tail_log *log = tailer->logs[ps_tail_slots_take(&tailer->deferred)];
+        if (log == NULL || !log->deferred)
+            continue;
+        log->deferred = false;
+        if (log->compressed && log->state == PS_TAIL_LOG_CLOSED)
+            ps_tail_log_open(tailer, log);
+        else
+            ps_tail_log_queue(tailer, log);
+    }
 }
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
@@ -545,8 +564,8 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (!log->named && log->file.fd < 0)
         return; /* it is gone */
     if (log->file.fd < 0 && !make_room(tailer)) {
-        tailer->deferred_count += log->deferred ? 0 : 1;
         log->deferred = true;
+        ps_tail_slots_put(&tailer->deferred, log->number);
         return;
     }
     struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");

@@ -8,6 +8,7 @@
 #include "stages/tail/notify.h"
 #include "stages/tail/positions.h"
 #include "stages/tail/reader.h"
+#include "stages/tail/slots.h"
 #include "stages/tail/tailer.h"
 
 #define PS_TAIL_LAST_BYTES                                                                                   \
@@ -84,11 +85,12 @@ struct ps_tail_log {
     uint32_t last_length;
     uint64_t turn_lines;
     uint64_t unreadable_ns;
-    uint64_t gone_ns;              /* since when it has no name */
-    uint64_t checked_ns;           /* when its beginning was last seen to be unchanged */
-    uint64_t active_ns;            /* when something new was read, or it was opened */
-    struct ps_tail_log *next;      /* in the queue */
-    struct ps_tail_log *next_name; /* in its chain of names */
+    uint64_t gone_ns;                  /* since when it has no name */
+    uint64_t checked_ns;               /* when its beginning was last seen to be unchanged */
+    uint64_t active_ns;                /* when something new was read, or it was opened */
+    struct ps_tail_log *next;          /* in the queue */
+    struct ps_tail_log *older, *newer; /* open ones, by active_ns */
+    struct ps_tail_log *next_name;     /* in its chain of names */
     struct ps_tail_log *next_inode;
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_earlier earlier;
@@ -117,6 +119,8 @@ struct ps_tail_place {                   /* a directory */
     char *path;
     int watch; /* inotify's number; -1: none */
     bool looking, names, missing_logged, looked;
+    bool taking; /* the look was answered: its changes are taken in several ticks, from `taken` on */
+    size_t taken;
     bool unreadable;    /* has files that could not be opened or read */
     uint64_t retry_ns;  /* how long such files rest before the next look; 0: none failed */
     uint64_t looked_ns; /* the first look */
@@ -142,13 +146,23 @@ struct ps_tailer {
     uint32_t mask;
 
     struct ps_tail_log *queue_first, *queue_last;
-    struct ps_tail_log *left; /* whose bytes are left in the block, from its read_offset on */
-    uint32_t waiting_count;   /* logs that wait for the thread */
-    uint32_t cut_count;       /* logs that wait for a look, at most */
-    uint32_t copy_count;      /* logs that may be copies, at most */
-    uint32_t deferred_count;
-    uint32_t deferred_next; /* number of the log at which the search for a deferred one goes on */
-    uint64_t batch_key;     /* whose headers the open batch has */
+    struct ps_tail_log *left;            /* whose bytes are left in the block, from its read_offset on */
+    struct ps_tail_log *oldest, *newest; /* that are open */
+    bool crowded; /* too many are open, and none could be closed: each that is read to its end is */
+
+    /* Numbers of logs that may be so; see slots.h. */
+    struct ps_tail_slots waiting;     /* for an answer of the thread */
+    struct ps_tail_slots turned_away; /* for a fetch, because there are too many of them */
+    struct ps_tail_slots deferred;    /* to be opened */
+    struct ps_tail_slots cut;         /* for a look at their directory: cut_waits */
+    struct ps_tail_slots copies;      /* PS_TAIL_LOG_COPY */
+    struct ps_tail_slots unresolved;  /* found, and not known what they are */
+    struct ps_tail_slots unreadable;
+    struct ps_tail_slots links;
+    struct ps_tail_slots heirs; /* they go on from another life, or remember one */
+    struct ps_tail_slots loose; /* without a name that matches, or at rest and not closed */
+    uint32_t loose_left;        /* of them, to be looked at before idle_look_ns is moved on */
+    uint64_t batch_key;         /* whose headers the open batch has */
 
     struct ps_tail_heads heads; /* of logs, and of remembered files */
     struct ps_tail_head_entry *remembered_heads;
@@ -166,8 +180,8 @@ struct ps_tailer {
 struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
                                     const struct ps_tail_change *change);
 void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Its memory, at the end. */
-void ps_tail_log_free(struct ps_tail_log *log);
+/* All of them, and their tables, at the end. */
+void ps_tail_logs_free(struct ps_tailer *tailer);
 struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name);
 /* `device` 0: any. */
 struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode);
@@ -198,9 +212,20 @@ void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* The fingerprint of a short file covers more of it when it has grown. */
 void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 
+/* ---- tailer_rest.c: files that rest ---- */
+
+/* It was opened, or has news: it is the last one of the open ones. */
+void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* It is open no more. */
+void ps_tail_log_inactive(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Looks at files that have rested. Returns when the next ones have. */
+uint64_t ps_tail_rests_tick(struct ps_tailer *tailer);
+
 /* ---- tailer_open.c: opening, and whether it is still the same ---- */
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Opens those that waited for room. */
+void ps_tail_deferred_tick(struct ps_tailer *tailer);
 /* Whether nothing is lost when it is closed: it has nothing to read now, and its name finds it again. */
 bool ps_tail_log_may_close(const struct ps_tail_log *log);
 
@@ -299,6 +324,9 @@ enum ps_tail_step {
 };
 /* Reads on: at most a block. With log->rest a last line without its end counts, too. */
 enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
+/* Whether it has asked the thread for bytes, or a line; and whether they are there. */
+bool ps_tail_log_asked(const struct ps_tail_log *log);
+bool ps_tail_log_answered(const struct ps_tail_log *log);
 /* It is read from another place, or not at all: forgets a long line that was looked for. */
 void ps_tail_line_forget(struct ps_tail_log *log);
 #define PS_TAIL_NO_KEY UINT64_MAX

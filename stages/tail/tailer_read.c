@@ -104,6 +104,16 @@ void ps_tail_line_forget(struct ps_tail_log *log)
         line_free(line);
 }
 
+bool ps_tail_log_asked(const struct ps_tail_log *log)
+{
+    return log->line != NULL || log->file.fetch != NULL;
+}
+
+bool ps_tail_log_answered(const struct ps_tail_log *log)
+{
+    return log->line != NULL ? log->line->done : ps_tail_file_answered(&log->file);
+}
+
 static enum ps_tail_step line_begin(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     struct ps_tail_line *line = calloc(1, sizeof *line);
@@ -265,7 +275,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     if (log->size < log->read_offset)
         log->size = log->read_offset;
     log->turn_lines += lines;
-    log->active_ns = tailer->now_ns;
+    ps_tail_log_active(tailer, log);
     log->unreadable = false;
     log->need_bytes = 0;
     ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);

@@ -29,6 +29,7 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
         log->checked_ns = tailer->now_ns; /* as far as that is possible: its copies wait no longer */
     log->reopens = again;
+    ps_tail_slots_put(&tailer->unreadable, log->number);
 }
 
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
@@ -38,9 +39,13 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         return;
     }
     tailer->places[place].unreadable = false;
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL || log->directory != place || !log->unreadable)
+    for (uint32_t left = tailer->unreadable.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->unreadable);
+        struct ps_tail_log *log = tailer->logs[number];
+        if (log == NULL || !log->unreadable)
+            continue;
+        ps_tail_slots_put(&tailer->unreadable, number);
+        if (log->directory != place)
             continue;
         /* Its file system may have come back under the same path. Without a name nothing finds it again. */
         if (log->reopens && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits)
