@@ -25,7 +25,17 @@ struct entry {
 struct renamed {
     char *name, *from;
     int group;
+    struct renamed *next; /* in its chain */
 };
+
+#define RENAMED_CHAINS 1024U
+
+/* A set of inodes: each is at the place of its hash, or behind it. */
+struct followed {
+    uint64_t *inodes;     /* 0: none, and none behind it; FORGOTTEN */
+    uint32_t count, room; /* the forgotten ones count; room: a power of 2 */
+};
+#define FORGOTTEN UINT64_MAX
 
 /* Files by name and by inode: chains of numbers, 0 ends one. */
 struct table {
@@ -42,10 +52,9 @@ struct ps_tail_directory {
     bool unsure;           /* the last look could not tell what a name stands for */
     struct timespec stamp; /* of the directory when its names were read */
     struct table table;
-    uint64_t *followed; /* inodes from earlier */
-    size_t followed_count;
-    struct renamed *renamed; /* since the last look at the names */
-    size_t renamed_count, renamed_room;
+    struct followed followed; /* from earlier */
+    struct renamed **renamed; /* since the last look at the names, in chains; NULL: none yet */
+    size_t renamed_count;
     char **old_names; /* that changes of the last look may point to */
     size_t old_name_count, old_name_room;
 };
@@ -162,41 +171,66 @@ static void old_name_add(struct ps_tail_directory *directory, char *name)
 
 /* ---- files that were renamed ---- */
 
+static struct renamed **renamed_chain(const struct ps_tail_directory *directory, const char *name)
+{
+    return &directory->renamed[name_hash(name) % RENAMED_CHAINS];
+}
+
 static struct renamed *renamed_find(const struct ps_tail_directory *directory, const char *name)
 {
-    for (size_t i = 0; i < directory->renamed_count; i++) {
-        if (strcmp(directory->renamed[i].name, name) == 0)
-            return &directory->renamed[i];
-    }
-    return NULL;
+    struct renamed *renamed = directory->renamed_count > 0 ? *renamed_chain(directory, name) : NULL;
+    while (renamed != NULL && strcmp(renamed->name, name) != 0)
+        renamed = renamed->next;
+    return renamed;
+}
+
+/* Takes it out of its chain. */
+static void renamed_unlink(struct ps_tail_directory *directory, struct renamed *renamed)
+{
+    struct renamed **at = renamed_chain(directory, renamed->name);
+    while (*at != renamed)
+        at = &(*at)->next;
+    *at = renamed->next;
+    directory->renamed_count--;
+}
+
+static void renamed_link(struct ps_tail_directory *directory, struct renamed *renamed)
+{
+    if (directory->renamed == NULL)
+        directory->renamed = ps_must_alloc(RENAMED_CHAINS, sizeof(struct renamed *), PURPOSE);
+    struct renamed **chain = renamed_chain(directory, renamed->name);
+    renamed->next = *chain;
+    *chain = renamed;
+    directory->renamed_count++;
 }
 
 static void renamed_drop(struct ps_tail_directory *directory, struct renamed *renamed)
 {
+    renamed_unlink(directory, renamed);
     free(renamed->name);
     free(renamed->from);
-    *renamed = directory->renamed[--directory->renamed_count];
+    free(renamed);
 }
 
 /* Changes may still point to the names that they had. */
 static void renamed_retire(struct ps_tail_directory *directory)
 {
-    while (directory->renamed_count > 0) {
-        struct renamed *renamed = &directory->renamed[--directory->renamed_count];
-        free(renamed->name);
-        old_name_add(directory, renamed->from);
+    for (unsigned i = 0; directory->renamed_count > 0 && i < RENAMED_CHAINS; i++) {
+        for (struct renamed *renamed; (renamed = directory->renamed[i]) != NULL;) {
+            renamed_unlink(directory, renamed);
+            old_name_add(directory, renamed->from);
+            free(renamed->name);
+            free(renamed);
+        }
     }
 }
 
 static void renamed_add(struct ps_tail_directory *directory, const char *from, int group, const char *to)
 {
-    if (directory->renamed_count == directory->renamed_room) {
-        directory->renamed_room = 2 * directory->renamed_room + 16;
-        directory->renamed = ps_must_realloc(directory->renamed,
-                                             directory->renamed_room * sizeof *directory->renamed, PURPOSE);
-    }
-    directory->renamed[directory->renamed_count++] =
-        (struct renamed){ps_must_copy_text(to, PURPOSE), ps_must_copy_text(from, PURPOSE), group};
+    struct renamed *renamed = ps_must_alloc(1, sizeof *renamed, PURPOSE);
+    *renamed = (struct renamed){
+        .name = ps_must_copy_text(to, PURPOSE), .from = ps_must_copy_text(from, PURPOSE), .group = group};
+    renamed_link(directory, renamed);
 }
 
 void ps_tail_directory_renamed(struct ps_tail_directory *directory, const char *from, const char *to)
@@ -209,8 +243,10 @@ void ps_tail_directory_renamed(struct ps_tail_directory *directory, const char *
     int group = filter->match(filter->argument, from, strlen(from));
     bool matches = filter->match(filter->argument, to, strlen(to)) != -1;
     if (again != NULL && !matches) {
+        renamed_unlink(directory, again);
         free(again->name);
         again->name = ps_must_copy_text(to, PURPOSE);
+        renamed_link(directory, again);
     } else if (again != NULL) {
         renamed_drop(directory, again);
     } else if (group >= 0 && !matches) {
@@ -229,7 +265,7 @@ void ps_tail_directory_destroy(struct ps_tail_directory *directory)
     old_names_free(directory);
     free(directory->old_names);
     free(directory->renamed);
-    free(directory->followed);
+    free(directory->followed.inodes);
     free(directory->path);
     if (directory->filter.free != NULL)
         directory->filter.free(directory->filter.argument);
@@ -246,19 +282,46 @@ int ps_tail_directory_match(const struct ps_tail_directory *directory, const cha
     return directory->filter.match(directory->filter.argument, name, strlen(name));
 }
 
+/* Where it is, or would be. There is room for one. */
+static uint64_t *followed_find(const struct followed *followed, uint64_t inode)
+{
+    uint32_t at = inode_hash(inode) & (followed->room - 1);
+    while (followed->inodes[at] != 0 && followed->inodes[at] != inode)
+        at = (at + 1) & (followed->room - 1);
+    return &followed->inodes[at];
+}
+
+static void followed_grow(struct followed *followed)
+{
+    struct followed before = *followed;
+    followed->room = before.room == 0 ? 64 : 2 * before.room;
+    followed->inodes = ps_must_alloc(followed->room, sizeof *followed->inodes, PURPOSE);
+    followed->count = 0;
+    for (uint32_t i = 0; i < before.room; i++) {
+        if (before.inodes[i] == 0 || before.inodes[i] == FORGOTTEN)
+            continue;
+        *followed_find(followed, before.inodes[i]) = before.inodes[i];
+        followed->count++;
+    }
+    free(before.inodes);
+}
+
 void ps_tail_directory_follow(struct ps_tail_directory *directory, uint64_t inode)
 {
-    directory->followed = ps_must_realloc(
-        directory->followed, (directory->followed_count + 1) * sizeof *directory->followed, PURPOSE);
-    directory->followed[directory->followed_count++] = inode;
+    struct followed *followed = &directory->followed;
+    if (2 * followed->count >= followed->room)
+        followed_grow(followed);
+    uint64_t *at = followed_find(followed, inode);
+    if (*at == inode)
+        return;
+    *at = inode;
+    followed->count++;
 }
 
 static bool is_followed(const struct ps_tail_directory *directory, uint64_t inode)
 {
-    for (size_t i = 0; i < directory->followed_count; i++) {
-        if (directory->followed[i] == inode)
-            return true;
-    }
+    if (directory->followed.count > 0 && *followed_find(&directory->followed, inode) == inode)
+        return true;
     return find_inode(&directory->table, 0, inode) != NULL;
 }
 
@@ -267,10 +330,9 @@ void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t devi
     struct entry *entry = find_inode(&directory->table, device, inode);
     if (entry != NULL && entry->group < 0)
         entry->inode = entry->device = 0; /* its chain still has it, and nothing finds it */
-    for (size_t i = directory->followed_count; i-- > 0;) {
-        if (directory->followed[i] == inode)
-            directory->followed[i] = directory->followed[--directory->followed_count];
-    }
+    uint64_t *at = directory->followed.count > 0 ? followed_find(&directory->followed, inode) : NULL;
+    if (at != NULL && *at == inode)
+        *at = FORGOTTEN;
 }
 
 /* ---- changes ---- */
