@@ -283,7 +283,9 @@ static void find_local_nodes(struct ps_pipeline *pipeline)
     pipeline->local_nodes = 0;
     for (unsigned i = 0; pipeline->names != NULL && i < pipeline->node_count; i++) {
         snprintf(address, sizeof address, "%s", pipeline->names[i]);
-        *strrchr(address, ':') = 0;
+        char *port = strrchr(address, ':');
+        if (port != NULL) /* the namenode may say what is no address */
+            *port = 0;
         pipeline->local_nodes |= (uint64_t)ps_datanode_link_is_local(&pipeline->link, address) << i;
     }
 }

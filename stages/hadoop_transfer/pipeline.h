@@ -90,7 +90,7 @@ struct ps_pipeline {
     uint64_t local_nodes; /* a bit for each that is on this machine */
     uint8_t node_count;
     uint8_t slow[PS_PIPELINE_NODES_MAX]; /* how often it said so in a row */
-    char (*names)[32]; /* of the datanodes, while it is set up: to find the first bad link */
+    char (*names)[64]; /* of the datanodes, while it is set up: to find the first bad link */
 };
 
 /* `pipeline` was zeroed but for its first members. */

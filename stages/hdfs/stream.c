@@ -116,6 +116,15 @@ void ps_hdfs_stream_abandon(struct ps_file_stream *stream)
 
 /* ---- the located block: kept packed while the pipeline runs ---- */
 
+bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
+{
+    size_t count = block != NULL ? block->n_locs : 0;
+    if (count > 0 && count <= PS_PIPELINE_NODES_MAX)
+        return true;
+    ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: a block of %zu datanodes", stream->path, count);
+    return false;
+}
+
 void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *located)
 {
     size_t length = ps_hadoop__located_block__get_packed_size(located);
@@ -438,6 +447,8 @@ static void opened(struct ps_namenode_call *call, const struct ps_namenode_answe
         return;
     const PsHadoop__LocatedBlock *block = answer->block;
     if (stream->append && block != NULL && block->b->num_bytes < stream->block_size_bytes) {
+        if (!ps_hdfs_stream_can_use(stream, block)) /* all datanodes of the last block may be away */
+            return;
         ps_hdfs_stream_set_located(stream, block);
         stream->block_bytes = stream->block_acknowledged = block->b->num_bytes;
         if (stream->phase == PS_STREAM_FAILED)

@@ -130,11 +130,8 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
     }
-    if (block == NULL || block->n_locs == 0 || block->n_locs > PS_PIPELINE_NODES_MAX) {
-        ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: a block of %zu datanodes", stream->path,
-                            block == NULL ? 0 : block->n_locs);
+    if (!ps_hdfs_stream_can_use(stream, block))
         return;
-    }
     stream->again_until_ns = 0;
     stream->hdfs->refuses_blocks = false;
     ps_hdfs_stream_set_located(stream, block);

@@ -390,6 +390,55 @@ static void a_deleted_file_is_noticed(void **state)
     assert_non_null(strstr(bench->flushed.reason, "4 bytes that were acknowledged"));
 }
 
+/* The namenode's answer to an append: a last block of so many datanodes. */
+static void answer_append(struct ps_test_stream *bench, size_t nodes)
+{
+    static char pool[] = "BP-1", address[] = "127.0.0.1", empty[] = "";
+    static PsHadoop__DatanodeInfo *list[PS_PIPELINE_NODES_MAX + 1];
+    PsHadoop__ExtendedBlock block = PS_HADOOP__EXTENDED_BLOCK__INIT;
+    PsHadoop__Token token = PS_HADOOP__TOKEN__INIT;
+    PsHadoop__DatanodeId id = PS_HADOOP__DATANODE_ID__INIT;
+    PsHadoop__DatanodeInfo node = PS_HADOOP__DATANODE_INFO__INIT;
+    PsHadoop__LocatedBlock located = PS_HADOOP__LOCATED_BLOCK__INIT;
+    PsHadoop__AppendResponse response = PS_HADOOP__APPEND_RESPONSE__INIT;
+    ps_test_stream_expect(bench, "append");
+    block.pool_id = pool;
+    token.kind = token.service = empty;
+    id.ip_addr = id.host_name = id.datanode_uuid = address;
+    node.id = &id;
+    for (size_t i = 0; i < nodes; i++)
+        list[i] = &node;
+    located.b = &block;
+    located.block_token = &token;
+    located.locs = list;
+    located.n_locs = nodes;
+    response.block = &located;
+    ps_test_stream_answer(bench, &response.base);
+}
+
+/* All datanodes of the last block are away, or there are more than a pipeline can have: no pipeline is made of them. */
+static void an_append_to_a_block_without_datanodes_fails(void **state)
+{
+    static const size_t counts[] = {0, PS_PIPELINE_NODES_MAX + 1};
+    struct ps_test_stream *bench = *state;
+    const struct ps_file_creation creation = {.append = true};
+    for (unsigned i = 0; i < PS_COUNT_OF(counts); i++) {
+        char reason[32];
+        struct ps_file_stream *stream =
+            ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
+        assert_true(ps_file_write(stream, "x", 1));
+        ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
+        if (i == 0)
+            ps_test_stream_answer_defaults(bench);
+        answer_append(bench, counts[i]);
+        ps_test_stream_pump(bench, &bench->flushed.calls, i + 1);
+        assert_int_equal(bench->flushed.error, PS_FILE_UNAVAILABLE);
+        snprintf(reason, sizeof reason, "a block of %zu datanodes", counts[i]);
+        assert_non_null(strstr(bench->flushed.reason, reason));
+        ps_file_abandon(stream);
+    }
+}
+
 /* Whatever is under way, nothing is called any more. */
 static void a_file_system_is_closed_at_any_time(void **state)
 {
@@ -423,6 +472,7 @@ int main(void)
         TEST(the_call_time_out_ends_a_flush),
         TEST(a_deleted_file_is_noticed),
         TEST(a_block_is_persisted_early),
+        TEST(an_append_to_a_block_without_datanodes_fails),
         TEST(a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
