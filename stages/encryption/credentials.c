@@ -1,9 +1,11 @@
 #include "stages/encryption/credentials.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stages/encryption/jceks.h"
 #include "stages/encryption/key_file.h"
@@ -66,6 +68,7 @@ static enum ps_status read_stores(const char *providers, const char *password, c
                                   char *secret, struct ps_err *err)
 {
     char url[PATH_BYTES];
+    struct ps_slice gone = {.length = 0}; /* the first store that is not there: to Hadoop it has no entries */
     for (const char *at = providers; *at != '\0';) {
         at += strspn(at, ", \t");
         size_t length = strcspn(at, ", \t");
@@ -81,13 +84,20 @@ static enum ps_status read_stores(const char *providers, const char *password, c
             return ps_err_set(
                 err, "credential provider %s is not read; copy the store here and use jceks://file/PATH",
                 url);
+        if (access(path, F_OK) != 0 && errno == ENOENT) {
+            if (gone.length == 0)
+                gone = (struct ps_slice){at - strlen(path), (uint32_t)strlen(path)};
+            continue;
+        }
         bool found;
         if (read_store(path, password, alias, secret, &found, err) != PS_OK)
             return PS_FAIL;
         if (found)
             return PS_OK;
     }
-    return ps_err_set(err, "no credential store of %s has the alias %s", providers, alias);
+    return ps_err_set(err, "no credential store of %s has the alias %s%s%.*s%s", providers, alias,
+                      gone.length > 0 ? ": " : "", (int)gone.length, gone.length > 0 ? gone.data : "",
+                      gone.length > 0 ? " is not there" : "");
 }
 
 enum ps_status ps_credential_read(const struct ps_credentials *credentials, const char *alias,

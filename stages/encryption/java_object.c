@@ -10,6 +10,7 @@ enum {
     TC_STRING = 0x74,
     TC_ARRAY = 0x75,
     TC_ENDBLOCKDATA = 0x78,
+    TC_ENUM = 0x7e,
 };
 #define FIRST_HANDLE 0x7e0000U
 #define HANDLES_MAX 64U
@@ -155,7 +156,16 @@ static bool is_bytes(const struct reader *reader, int class)
     return name->length == 2 && memcmp(name->data, "[B", 2) == 0;
 }
 
-/* The value of a field that is no number: null, a string, or an array of bytes. */
+/* A constant of an enum: its class, then its name. */
+static bool take_constant(struct reader *reader, struct ps_slice *name)
+{
+    uint32_t code;
+    int class = take_class(reader);
+    return class >= 0 && class != (int)NO_CLASS && add_handle(reader, NO_CLASS, *name) &&
+           take_number(reader, 1, &code) && take_string(reader, code, name);
+}
+
+/* The value of a field that is no number: null, a string, a constant of an enum, or an array of bytes. */
 static bool take_value(struct reader *reader, struct ps_slice *value)
 {
     uint32_t code, length;
@@ -164,6 +174,8 @@ static bool take_value(struct reader *reader, struct ps_slice *value)
         return false;
     if (code == TC_NULL)
         return true;
+    if (code == TC_ENUM)
+        return take_constant(reader, value);
     if (code != TC_ARRAY)
         return take_string(reader, code, value);
     int class = take_class(reader);

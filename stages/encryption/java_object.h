@@ -1,5 +1,5 @@
 /* One object in Java's serialization format (Java Object Serialization Specification, chapter 6), as far as key stores need it: an
- * object of a class and its superclasses whose fields are numbers, strings and arrays of bytes. The bytes may be anything.
+ * object of a class and its superclasses whose fields are numbers, strings, constants of enums and arrays of bytes. The bytes may be anything.
  * Nothing is allocated or copied. Thread: any. */
 #pragma once
 
@@ -8,7 +8,8 @@
 #define PS_JAVA_FIELDS_MAX 16U
 
 struct ps_java_field {
-    struct ps_slice name, value; /* of a string or an array of bytes; others have none */
+    struct ps_slice name,
+        value; /* of a string, a constant (its name) or an array of bytes; others have none */
 };
 
 struct ps_java_object {

@@ -142,7 +142,20 @@ static size_t decrypt(const uint8_t derived[2 * MD5_BYTES], struct ps_slice cont
 struct key_room {
     uint8_t *bytes;
     size_t room, *length;
+    const char *algorithm; /* that the key must be of; NULL: any */
 };
+
+/* The bytes of a SecretKeySpec, or of the KeyRep that other classes of secret keys write in their place (keytool -importpass makes
+ * keys of such a class). Without data: it is neither. */
+static struct ps_slice bytes_of(const struct ps_java_object *key)
+{
+    if (equals(key->class_name, "javax.crypto.spec.SecretKeySpec"))
+        return ps_java_object_get(key, "key");
+    if (equals(key->class_name, "java.security.KeyRep") &&
+        equals(ps_java_object_get(key, "type"), "SECRET") && equals(ps_java_object_get(key, "format"), "RAW"))
+        return ps_java_object_get(key, "encoded");
+    return (struct ps_slice){NULL, 0};
+}
 
 static enum ps_status copy_key(const struct key_room *to, const uint8_t *plain, size_t length,
                                const char *name, struct ps_err *err)
@@ -150,12 +163,12 @@ static enum ps_status copy_key(const struct key_room *to, const uint8_t *plain, 
     struct ps_java_object key;
     if (length == 0 || !ps_java_object_read(plain, length, &key))
         return ps_err_set(err, "the password of key %s is wrong", name);
-    struct ps_slice bytes = ps_java_object_get(&key, "key");
-    if (!equals(key.class_name, "javax.crypto.spec.SecretKeySpec") || bytes.data == NULL)
+    struct ps_slice bytes = bytes_of(&key);
+    if (bytes.data == NULL)
         return ps_err_set(err, "key %s is a %.*s; a javax.crypto.spec.SecretKeySpec is read", name,
                           (int)key.class_name.length, key.class_name.data);
-    if (!equals(ps_java_object_get(&key, "algorithm"), "AES"))
-        return ps_err_set(err, "key %s is no key of AES", name);
+    if (to->algorithm != NULL && !equals(ps_java_object_get(&key, "algorithm"), to->algorithm))
+        return ps_err_set(err, "key %s is no key of %s", name, to->algorithm);
     if (bytes.length > to->room)
         return ps_err_set(err, "key %s is longer than %zu bytes", name, to->room);
     memcpy(to->bytes, bytes.data, bytes.length);
@@ -220,13 +233,14 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, const char *key_password,
-                             uint8_t *bytes, size_t room, size_t *length, struct ps_err *err)
+/* As ps_jceks_read; without an entry of that name `*to->length` is 0. */
+static enum ps_status read_key(const struct ps_jceks *store, const char *name, const char *key_password,
+                               const struct key_room *to, struct ps_err *err)
 {
     struct reader reader = {store->bytes, store->length};
     struct ps_java_object sealed;
     uint32_t magic, version, count;
-    *length = 0;
+    *to->length = 0;
     if (!is_ascii(key_password) || (store->password != NULL && !is_ascii(store->password)))
         return ps_err_set(err, "a password has characters beyond ASCII");
     if (!take_number(&reader, 4, &magic) || magic != MAGIC || !take_number(&reader, 4, &version) ||
@@ -235,15 +249,21 @@ enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, con
     if (store->password != NULL && !is_right(store))
         return ps_err_set(err, "the password of the store is wrong, or the store was altered");
     reader.left -= HASH_BYTES;
-    const struct key_room to = {bytes, room, length};
     for (; count > 0; count--) {
         enum found found = next_entry(&reader, version, name, &sealed);
         if (found == FOUND_KEY)
-            return open_sealed(&to, &sealed, name, key_password, err);
+            return open_sealed(to, &sealed, name, key_password, err);
         if (found == FOUND_DAMAGE)
             return ps_err_set(err, "the store is broken, or has an entry that is not known");
     }
     return PS_OK;
+}
+
+enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, const char *key_password,
+                             uint8_t *bytes, size_t room, size_t *length, struct ps_err *err)
+{
+    const struct key_room to = {bytes, room, length, NULL};
+    return read_key(store, name, key_password, &to, err);
 }
 
 enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *store, const char *name,
@@ -251,7 +271,8 @@ enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *sto
 {
     uint8_t bytes[PS_KEY_BYTES_MAX];
     size_t length;
-    if (ps_jceks_read(store, name, key_password, bytes, sizeof bytes, &length, err) != PS_OK)
+    const struct key_room to = {bytes, sizeof bytes, &length, "AES"};
+    if (read_key(store, name, key_password, &to, err) != PS_OK)
         return PS_FAIL;
     enum ps_status status = length > 0 ? ps_key_ring_add(ring, name, bytes, length, err)
                                        : ps_err_set(err, "it has no secret key %s", name);

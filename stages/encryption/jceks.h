@@ -4,8 +4,8 @@
  *     u4 tag, text alias, u8 date in ms
  *     tag 1, private key:  u4 length + bytes; u4 chain length; certificates
  *     tag 2, trusted:      one certificate
- *     tag 3, secret key:   a serialized javax.crypto.SealedObject, whose content is a serialized javax.crypto.spec.SecretKeySpec under
- *                          PBEWithMD5AndTripleDES with the key's password
+ *     tag 3, secret key:   a serialized javax.crypto.SealedObject, whose content is a serialized javax.crypto.spec.SecretKeySpec or
+ *                          java.security.KeyRep under PBEWithMD5AndTripleDES with the key's password
  *   certificate = [version 2: text type] u4 length + DER; text = u2 length + modified UTF-8
  *   20 bytes: SHA-1 over password (UTF-16BE), "Mighty Aphrodite", and all bytes before
  *
@@ -30,8 +30,8 @@ struct ps_jceks {
 enum ps_status ps_jceks_add(struct ps_key_ring *ring, const struct ps_jceks *store, const char *name,
                             const char *key_password, struct ps_err *err);
 
-/* Copies the bytes of the secret key with this alias, at most `room`. `*length` 0: the store has no such key. Fails as
- * ps_jceks_add does. */
+/* Copies the bytes of the secret key with this alias, of any algorithm, at most `room`. `*length` 0: the store has no such key. Fails
+ * as ps_jceks_add does. */
 enum ps_status ps_jceks_read(const struct ps_jceks *store, const char *name, const char *key_password,
                              uint8_t *bytes, size_t room, size_t *length, struct ps_err *err);
 

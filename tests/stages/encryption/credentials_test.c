@@ -65,7 +65,8 @@ static void test_stores(void **state)
     expect_failure(url_of("jceks", "hadoop-password.jceks"), NULL, "db-password",
                    "the password of the store is wrong");
     expect_failure(url_of("jceks", "chain.jks"), NULL, "db.password", "no JCEKS key store");
-    expect_failure("jceks://file/no/such.jceks", NULL, "db.password", "/no/such.jceks cannot be read");
+    expect_failure("jceks://file/no/such.jceks", NULL, "db.password",
+                   "alias db.password: /no/such.jceks is not there");
     expect_failure("jceks://hdfs@nn:8020/x.jceks", NULL, "db.password",
                    "jceks://hdfs@nn:8020/x.jceks is not read");
     expect_failure("user:///", NULL, "db.password", "user:/// is not read");
@@ -74,6 +75,9 @@ static void test_stores(void **state)
     snprintf(both, sizeof both, "%s, %s", plain, "jceks://hdfs/x");
     expect_secret(both, NULL, NULL, "second", "two"); /* the first one that has it */
     expect_failure(both, NULL, "third", "is not read");
+    snprintf(both, sizeof both, "jceks://file/no/such.jceks,jceks://file/nor/this.jceks,%s", plain);
+    expect_secret(both, NULL, NULL, "second", "two"); /* one that is not there has no entries */
+    expect_failure(both, NULL, "third", "has the alias third: /no/such.jceks is not there");
 }
 
 static void test_passwords(void **state)
@@ -95,6 +99,7 @@ static void test_passwords(void **state)
     expect_failure(url, path, "db-password", "the password of the store is wrong");
     setenv("HADOOP_CREDSTORE_PASSWORD", "storepass", 1);
     expect_secret(url, NULL, NULL, "db-password", "other");
+    expect_secret(url_of("jceks", "keytool.jceks"), NULL, NULL, "tool", "secret-of-keytool");
     unsetenv("HADOOP_CREDSTORE_PASSWORD");
     unlink(path);
     rmdir(folder);

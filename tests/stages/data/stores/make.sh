@@ -57,4 +57,6 @@ credential() { java org.apache.hadoop.security.alias.CredentialShell create "$1"
 credential db.password 's3crét pass' hadoop.jceks
 credential Second two hadoop.jceks
 HADOOP_CREDSTORE_PASSWORD=storepass credential db-password other hadoop-password.jceks
-chmod 644 hadoop.jceks hadoop-password.jceks
+# A secret that keytool stored: a key of another class than Hadoop's, which Hadoop reads.
+echo secret-of-keytool | k -importpass -alias tool -storetype JCEKS -keystore keytool.jceks -storepass storepass -keypass storepass
+chmod 644 hadoop.jceks hadoop-password.jceks keytool.jceks
