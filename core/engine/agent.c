@@ -329,9 +329,9 @@ static void reread_source(void *argument, struct ps_source_runner *runner)
     (void)argument;
     if (runner->base.instance != 0)
         return;
-    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++)
-        reread_stage(&runner->interceptors[i]);
-    reread_stage(&runner->selector);
+    for (size_t i = 0; i < runner->links->interceptor_count; i++)
+        reread_stage(&runner->links->interceptors[i]);
+    reread_stage(&runner->links->selector);
 }
 
 /* The stages that stay read their own files again. */

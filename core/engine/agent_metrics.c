@@ -149,12 +149,13 @@ static void visit_links(void *argument, struct ps_source_runner *runner)
     if (visit->done)
         return;
     visit->done = true;
-    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++) {
+    const struct ps_links *links = runner->links;
+    for (size_t i = 0; i < links->interceptor_count; i++) {
         char name[256];
-        snprintf(name, sizeof name, "%s/%s", runner->base.spec->name, runner->interceptors[i].spec->name);
-        visit_link(&runner->interceptors[i], name, visit->visitor);
+        snprintf(name, sizeof name, "%s/%s", runner->base.spec->name, links->interceptors[i].spec->name);
+        visit_link(&links->interceptors[i], name, visit->visitor);
     }
-    visit_link(&runner->selector, runner->base.spec->name, visit->visitor);
+    visit_link(&links->selector, runner->base.spec->name, visit->visitor);
 }
 
 static void visit_channel(const struct ps_agent *agent, const struct ps_channel_plan *channel,
@@ -367,18 +368,19 @@ static const char *name_behind(const char *name, const char *part)
 static void source_taps(void *argument, struct ps_source_runner *runner)
 {
     struct tap_search *search = argument;
-    const struct ps_source_spec *spec = runner->plan->spec;
-    const char *rest = name_behind(search->name, spec->stage.name);
+    const struct ps_links *links = runner->links;
+    const char *source = runner->plan->spec->stage.name, *rest = name_behind(search->name, source);
     struct ps_tap *before = runner->base.tap;
-    if (strcmp(search->name, spec->stage.name) == 0)
+    if (strcmp(search->name, source) == 0)
         tap_found(search, before);
-    for (size_t i = 0; rest != NULL && i < spec->interceptor_count; i++) {
-        const char *last = name_behind(rest, spec->interceptors[i].name);
-        if (strcmp(rest, spec->interceptors[i].name) == 0)
-            tap_found(search, runner->interceptors[i].tap);
+    for (size_t i = 0; rest != NULL && i < links->interceptor_count; i++) {
+        const struct ps_link *link = &links->interceptors[i];
+        const char *last = name_behind(rest, link->spec->name);
+        if (strcmp(rest, link->spec->name) == 0)
+            tap_found(search, link->tap);
         else if (last != NULL && strcmp(last, "before") == 0)
             tap_found(search, before);
-        before = runner->interceptors[i].tap;
+        before = link->tap;
     }
 }
 

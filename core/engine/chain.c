@@ -178,11 +178,17 @@ static bool chain_split(struct ps_source_runner *runner)
     return true;
 }
 
-static bool run_interceptors(struct ps_source_runner *runner, const struct ps_now *now)
+/* The links through which the batch under way goes. */
+static struct ps_links *links_of(const struct ps_source_runner *runner)
 {
-    const struct ps_source_spec *spec = runner->plan->spec;
-    for (; runner->chain_stage < spec->interceptor_count; runner->chain_stage++) {
-        struct ps_link *link = &runner->interceptors[runner->chain_stage];
+    return PS_UNLIKELY(runner->old_links != NULL) ? runner->old_links : runner->links;
+}
+
+static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *links,
+                             const struct ps_now *now)
+{
+    for (; runner->chain_stage < links->interceptor_count; runner->chain_stage++) {
+        struct ps_link *link = &links->interceptors[runner->chain_stage];
         uint32_t before = runner->chain->count;
         if (before == 0)
             return true;
@@ -200,28 +206,29 @@ static bool run_interceptors(struct ps_source_runner *runner, const struct ps_no
 
 /* Calls the selector once. When there is no memory for the leases, only making them is tried again, because
  * the selector must not count and set things twice. */
-static bool run_selector(struct ps_source_runner *runner, const struct ps_now *now)
+static bool run_selector(struct ps_source_runner *runner, struct ps_links *links, const struct ps_now *now)
 {
-    const struct ps_stage_spec *selector = runner->selector.spec;
-    if (runner->chain_stage > runner->plan->spec->interceptor_count)
+    const struct ps_stage_spec *selector = links->selector.spec;
+    if (runner->chain_stage > links->interceptor_count)
         return true;
     ps_route_clear(runner->route);
     ps_worker_enter(runner->base.worker, selector->component);
-    if (selector->ops->selector->work(selector->plan, runner->selector.state, runner->chain, runner->route,
+    if (selector->ops->selector->work(selector->plan, links->selector.state, runner->chain, runner->route,
                                       now) != PS_DONE)
         return false;
-    runner->chain_stage = runner->plan->spec->interceptor_count + 1;
+    runner->chain_stage = links->interceptor_count + 1;
     return true;
 }
 
 static bool run_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    bool routed = run_interceptors(runner, now);
+    struct ps_links *links = links_of(runner);
+    bool routed = run_interceptors(runner, links, now);
     if (routed && runner->chain->count == 0) {
         ps_route_clear(runner->route);
         return chain_split(runner); /* of positions alone, where a sink commits them */
     }
-    routed = routed && run_selector(runner, now) && chain_split(runner);
+    routed = routed && run_selector(runner, links, now) && chain_split(runner);
     ps_worker_enter(runner->base.worker, runner->base.spec->component);
     if (!routed)
         return false;
@@ -235,7 +242,7 @@ uint32_t ps_chain_rows_max(const struct ps_source_runner *runner)
 {
     uint32_t rows = runner->rows_max;
     if (rows == 0)
-        rows = runner->plan->spec->interceptor_count > 0 ? ROWS_FIRST : PS_BATCH_EVENTS_MAX;
+        rows = links_of(runner)->interceptor_count > 0 ? ROWS_FIRST : PS_BATCH_EVENTS_MAX;
     return rows < runner->plan->batch_events_max ? rows : runner->plan->batch_events_max;
 }
 
@@ -277,9 +284,50 @@ bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
     return done;
 }
 
+/* ---- the links ---- */
+
+static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, const struct ps_port *port,
+                      struct ps_chain_share *chain)
+{
+    link->spec = spec;
+    link->port = *port;
+    link->port.component = spec->component;
+    link->port.name = spec->name;
+    link->port.epoll_fd = -1;
+    link->port.chain = chain;
+    link->state = ps_must_alloc(1, spec->ops->state_size, spec->component);
+}
+
+struct ps_links *ps_links_create(struct ps_source_runner *runner, const struct ps_source_spec *spec)
+{
+    const char *component = runner->base.spec->component;
+    struct ps_links *links = ps_must_alloc(1, sizeof *links, component);
+    links->interceptor_count = spec->interceptor_count;
+    links->interceptors = ps_must_alloc(spec->interceptor_count, sizeof *links->interceptors, component);
+    for (size_t i = 0; i < spec->interceptor_count; i++) {
+        link_init(&links->interceptors[i], &spec->interceptors[i], &runner->base.port, &links->share);
+        links->interceptors[i].tap = ps_tap_create();
+    }
+    link_init(&links->selector, &spec->selector, &runner->base.port, &links->share);
+    return links;
+}
+
+void ps_links_destroy(struct ps_links *links)
+{
+    if (links == NULL)
+        return;
+    for (size_t i = 0; i < links->interceptor_count; i++) {
+        free(links->interceptors[i].state);
+        ps_tap_destroy(links->interceptors[i].tap);
+    }
+    free(links->interceptors);
+    free(links->selector.state);
+    free(links);
+}
+
 /* ---- opening ---- */
 
-/* On failure it sets the error of the source, which then is not opened. */
+/* On failure the source has failed: it is not opened, or, if it is open, it is closed at its next turn. */
 static bool link_open(struct ps_runner *base, struct ps_link *link, const struct ps_now *now)
 {
     struct ps_err err = {0};
@@ -288,7 +336,10 @@ static bool link_open(struct ps_runner *base, struct ps_link *link, const struct
     link->port.letterbox = base->port.letterbox;
     if (ops->open == NULL || ops->open(link->spec->plan, link->state, &link->port, &err) == PS_OK)
         return true;
-    ps_runner_fail(base, link->spec, &err, now);
+    if (ps_runner_has_stage(base))
+        ps_port_failed(&link->port, &err);
+    else
+        ps_runner_fail(base, link->spec, &err, now);
     return false;
 }
 
@@ -298,29 +349,48 @@ static void link_close(struct ps_link *link)
         link->spec->ops->close(link->spec->plan, link->state);
 }
 
-static void links_close(struct ps_source_runner *runner, size_t interceptors, bool selector)
+/* Closes the selector and the first `interceptors` of the interceptors. */
+static void links_close(struct ps_links *links, size_t interceptors, bool selector)
 {
     if (selector)
-        link_close(&runner->selector);
+        link_close(&links->selector);
     while (interceptors-- > 0)
-        link_close(&runner->interceptors[interceptors]);
-    if (runner->chain_share.value != NULL)
-        runner->chain_share.destroy(runner->chain_share.value);
-    runner->chain_share = (struct ps_chain_share){.value = NULL};
+        link_close(&links->interceptors[interceptors]);
+    if (links->share.value != NULL)
+        links->share.destroy(links->share.value);
+    links->share = (struct ps_chain_share){.value = NULL};
+    links->open = false;
 }
 
 bool ps_chain_open(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    size_t opened = 0, count = runner->plan->spec->interceptor_count;
-    while (opened < count && link_open(&runner->base, &runner->interceptors[opened], now))
+    struct ps_links *links = runner->links;
+    size_t opened = 0;
+    while (opened < links->interceptor_count && link_open(&runner->base, &links->interceptors[opened], now))
         opened++;
-    if (opened == count && link_open(&runner->base, &runner->selector, now))
-        return true;
-    links_close(runner, opened, false);
-    return false;
+    links->open = opened == links->interceptor_count && link_open(&runner->base, &links->selector, now);
+    if (!links->open)
+        links_close(links, opened, false);
+    return links->open;
 }
 
 void ps_chain_close(struct ps_source_runner *runner)
 {
-    links_close(runner, runner->plan->spec->interceptor_count, true);
+    struct ps_links *const chains[] = {runner->old_links, runner->links};
+    for (size_t i = 0; i < PS_COUNT_OF(chains); i++) {
+        if (chains[i] != NULL && chains[i]->open)
+            links_close(chains[i], chains[i]->interceptor_count, true);
+    }
+}
+
+void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    struct ps_links *old = runner->old_links;
+    bool was_open = old->open;
+    ps_chain_close(runner);
+    runner->old_links = NULL;
+    ps_links_destroy(old);
+    runner->rows_max = 0;
+    if (was_open)
+        (void)ps_chain_open(runner, now);
 }

@@ -172,7 +172,7 @@ static void place_units(struct ps_plan *plan, const struct ps_plan *before)
     struct places places = {.before = before};
     for (size_t i = 0; i < spec->source_count; i++) {
         struct ps_source_plan *source = &plan->sources[i];
-        source->spec = source->stages = &spec->sources[i];
+        source->spec = source->stages = source->chain_stages = &spec->sources[i];
         source->instance_count = (unsigned)spec->sources[i].common->workers;
         source->workers = ps_arena_alloc(spec->arena, source->instance_count * sizeof *source->workers);
     }

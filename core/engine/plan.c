@@ -317,11 +317,8 @@ static void teardown_stage(const struct ps_stage_spec *stage)
         stage->ops->teardown(stage->plan);
 }
 
-static void teardown_source(const struct ps_source_spec *source, size_t interceptors, bool selector,
-                            bool stage)
+static void teardown_chain(const struct ps_source_spec *source, size_t interceptors, bool selector)
 {
-    if (stage)
-        teardown_stage(&source->stage);
     if (selector)
         teardown_stage(&source->selector);
     while (interceptors-- > 0)
@@ -335,12 +332,24 @@ static void chain_share_end(struct ps_chain_share *share)
     *share = (struct ps_chain_share){.value = NULL};
 }
 
-static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *source, struct ps_err *err)
+/* Of a source or of its selector, which know its channels. */
+static struct ps_context context_with_channels(struct ps_plan *plan, const struct ps_source_plan *source,
+                                               const struct ps_stage_spec *stage)
 {
     const struct ps_source_spec *spec = source->spec;
+    struct ps_context context = context_for(plan, stage);
     const char **names = ps_arena_alloc(plan->spec->arena, (spec->channel_count + 1) * sizeof *names);
     for (size_t i = 0; i < spec->channel_count; i++)
         names[i] = plan->channels[spec->channels[i]].spec->stage.name;
+    context.channels = (struct ps_texts){spec->channel_count, names};
+    context.instances = source->instance_count;
+    context.batch_events_max = source->batch_events_max;
+    return context;
+}
+
+static enum ps_status build_chain(struct ps_plan *plan, struct ps_source_plan *source, struct ps_err *err)
+{
+    const struct ps_source_spec *spec = source->spec;
     size_t interceptors = 0;
     bool selector = false;
     for (; interceptors < spec->interceptor_count; interceptors++) {
@@ -350,36 +359,40 @@ static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *
         if (build_stage(&spec->interceptors[interceptors], &context, err) != PS_OK)
             goto failed;
     }
-    struct ps_context context = context_for(plan, &spec->selector);
-    context.channels = (struct ps_texts){spec->channel_count, names};
-    context.instances = source->instance_count;
-    context.batch_events_max = source->batch_events_max;
+    struct ps_context context = context_with_channels(plan, source, &spec->selector);
     context.chain = &source->chain;
     if (build_stage(&spec->selector, &context, err) != PS_OK)
         goto failed;
     selector = true;
-    context.chain = NULL;
     if (source->chain.value != NULL && source->chain.finish(source->chain.value, err) != PS_OK) {
         ps_err_append(err, "while building the chain of %s", spec->stage.component);
         goto failed;
     }
-    context.component = spec->stage.component;
-    context.name = spec->stage.name;
-    if (build_stage(&spec->stage, &context, err) != PS_OK)
-        goto failed;
     return PS_OK;
 failed:
     chain_share_end(&source->chain); /* made of what the stages have: it goes first */
-    teardown_source(spec, interceptors, selector, false);
+    teardown_chain(spec, interceptors, selector);
     return PS_FAIL;
+}
+
+static enum ps_status build_source(struct ps_plan *plan, struct ps_source_plan *source, struct ps_err *err)
+{
+    struct ps_context context = context_with_channels(plan, source, &source->spec->stage);
+    return build_stage(&source->spec->stage, &context, err);
 }
 
 /* ---- teardown: in reverse order ---- */
 
 static void unbuild_source(struct ps_source_plan *source)
 {
+    if (source->built.here)
+        teardown_stage(&source->stages->stage);
+    source->built.here = false;
+    if (!source->chain_built.here)
+        return;
     chain_share_end(&source->chain);
-    teardown_source(source->stages, source->stages->interceptor_count, true, true);
+    teardown_chain(source->chain_stages, source->chain_stages->interceptor_count, true);
+    source->chain_built.here = false;
 }
 
 static void unbuild_channel(struct ps_channel_plan *channel)
@@ -397,10 +410,8 @@ static void unbuild_channel(struct ps_channel_plan *channel)
 static void plan_unbuild(struct ps_plan *plan)
 {
     const struct ps_agent_spec *spec = plan->spec;
-    for (size_t i = spec->source_count; i-- > 0; plan->sources[i].built.here = false) {
-        if (plan->sources[i].built.here)
-            unbuild_source(&plan->sources[i]);
-    }
+    for (size_t i = spec->source_count; i-- > 0;)
+        unbuild_source(&plan->sources[i]);
     for (size_t i = spec->sink_count; i-- > 0; plan->sinks[i].built.here = false) {
         if (plan->sinks[i].built.here)
             teardown_stage(plan->sinks[i].stage);
@@ -474,11 +485,17 @@ static enum ps_status build_all(struct ps_plan *plan, struct ps_err *err)
         plan->sinks[i].built = mine;
     }
     for (size_t i = 0; i < spec->source_count; i++) {
-        if (plan->sources[i].adopts != NULL)
-            continue;
-        if (build_source(plan, &plan->sources[i], err) != PS_OK)
-            return PS_FAIL;
-        plan->sources[i].built = mine;
+        struct ps_source_plan *source = &plan->sources[i];
+        if (!source->adopts_chain) {
+            if (build_chain(plan, source, err) != PS_OK)
+                return PS_FAIL;
+            source->chain_built = mine;
+        }
+        if (source->adopts == NULL) {
+            if (build_source(plan, source, err) != PS_OK)
+                return PS_FAIL;
+            source->built = mine;
+        }
     }
     return PS_OK;
 }
@@ -509,10 +526,14 @@ static void hand_over(struct ps_plan *next)
         struct ps_source_plan *source = &next->sources[i], *old = source->adopts;
         if (old == NULL)
             continue;
-        source->chain = old->chain;
-        old->chain = (struct ps_chain_share){.value = NULL};
         source->built.here = true;
         old->built.here = false;
+        if (!source->adopts_chain)
+            continue;
+        source->chain = old->chain;
+        old->chain = (struct ps_chain_share){.value = NULL};
+        source->chain_built.here = true;
+        old->chain_built.here = false;
     }
     for (size_t i = 0; i < next->spec->channel_count; i++) {
         if (next->channels[i].adopts == NULL)
@@ -531,7 +552,7 @@ static void hand_over(struct ps_plan *next)
 static bool has_stages_in(const struct ps_plan *plan, const struct ps_plan *earlier)
 {
     for (size_t i = 0; i < plan->spec->source_count; i++) {
-        if (plan->sources[i].built.by == earlier)
+        if (plan->sources[i].built.by == earlier || plan->sources[i].chain_built.by == earlier)
             return true;
     }
     for (size_t i = 0; i < plan->spec->channel_count; i++) {

@@ -131,8 +131,10 @@ struct ps_source_plan {
     /* Reload: the running plan's source with the same fingerprint, whose open instances this one takes over;
      * or NULL. It may be gone after the reload: only compared from then on. So for channels and sinks. */
     struct ps_source_plan *adopts;
-    const struct ps_source_spec *stages; /* those that are built: its own, or the adopted source's */
-    struct ps_built built;
+    bool adopts_chain; /* with its interceptors and selector, which are the same, too */
+    /* The specs whose stages are built, one for the source and one for its chain: its own spec, or the adopted source's. */
+    const struct ps_source_spec *stages, *chain_stages;
+    struct ps_built built, chain_built;
     unsigned instance_count;
     struct ps_chain_share chain; /* of its built stages */
     unsigned *workers;           /* of each instance */
@@ -227,7 +229,7 @@ void ps_plan_destroy(struct ps_plan *plan);
 
 /* Marks what a reload leaves as it is, before `next` is built:
  *
- *   source    the same stages, names of channels, and workers
+ *   source    the same stage, names of channels, and workers; with its chain if all of that is the same
  *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers
  *   sink      the same stage, channel, which stays, worker, and share of the client libraries' memory; of a group all
  *             sinks or none

@@ -16,16 +16,20 @@ static const char *channel_name(const struct ps_plan *plan, const struct ps_sour
     return plan->spec->channels[source->channels[number]].stage.name;
 }
 
+static bool same_chain(const struct ps_source_spec *a, const struct ps_source_spec *b)
+{
+    bool same = a->interceptor_count == b->interceptor_count && ps_stage_is_same(&a->selector, &b->selector);
+    for (size_t i = 0; same && i < a->interceptor_count; i++)
+        same = ps_stage_is_same(&a->interceptors[i], &b->interceptors[i]);
+    return same;
+}
+
+/* Whatever its chain is. */
 static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spec *a,
                         const struct ps_plan *b_plan, const struct ps_source_spec *b)
 {
-    if (!ps_stage_is_same(&a->stage, &b->stage) || !ps_stage_is_same(&a->selector, &b->selector) ||
-        a->interceptor_count != b->interceptor_count || a->channel_count != b->channel_count)
+    if (!ps_stage_is_same(&a->stage, &b->stage) || a->channel_count != b->channel_count)
         return false;
-    for (size_t i = 0; i < a->interceptor_count; i++) {
-        if (!ps_stage_is_same(&a->interceptors[i], &b->interceptors[i]))
-            return false;
-    }
     for (size_t i = 0; i < a->channel_count; i++) {
         if (strcmp(channel_name(a_plan, a, i), channel_name(b_plan, b, i)) != 0)
             return false;
@@ -82,7 +86,8 @@ bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
             return false;
     }
     for (size_t i = 0; i < a->source_count; i++) {
-        if (!same_source(a_plan, &a->sources[i], b_plan, &b->sources[i]))
+        if (!same_source(a_plan, &a->sources[i], b_plan, &b->sources[i]) ||
+            !same_chain(&a->sources[i], &b->sources[i]))
             return false;
     }
     return true;
@@ -399,6 +404,11 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
         source->adopts = old;
         source->stages = old->stages;
         source->built.by = old->built.by;
+        source->adopts_chain = same_chain(source->spec, old->spec);
+        if (!source->adopts_chain)
+            return;
+        source->chain_stages = old->chain_stages;
+        source->chain_built.by = old->chain_built.by;
         return;
     }
 }

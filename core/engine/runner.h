@@ -64,6 +64,15 @@ struct ps_link {
     struct ps_port port;
 };
 
+/* The chain of one source instance. A reload may exchange it while the source stays open (ps_chain_exchange). */
+struct ps_links {
+    struct ps_link *interceptors;
+    size_t interceptor_count;
+    struct ps_link selector;
+    struct ps_chain_share share; /* what the open links share */
+    bool open;
+};
+
 /* Why batches were closed since the last line about it; counted while the log has DEBUG. */
 struct ps_source_closes {
     uint64_t full, hungry, asked, draining, events;
@@ -75,9 +84,9 @@ struct ps_source_runner {
     const struct ps_source_plan *plan;
     struct ps_channel_plan *channels; /* of the plan */
     const unsigned *producers;        /* its producer number at each of the source's channels */
-    struct ps_link *interceptors;
-    struct ps_link selector;
-    struct ps_chain_share chain_share; /* what the open links share */
+    struct ps_links *links; /* other threads read them only while the control thread holds the agent's lock */
+    /* Of the plan before, after a reload that exchanged the chain: what had been read goes through these first. Else NULL. */
+    struct ps_links *old_links;
     struct ps_route *route;
     struct ps_carver carver;
     struct ps_window *window;
@@ -218,7 +227,8 @@ void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_pla
 /* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
  * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
-/* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. */
+/* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. When that plan has another
+ * chain for the source, the next turns exchange it (runner->old_links). */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
 /* Closes the stage. `next`: the plan that follows; NULL: none. Leases pending for a channel that it keeps are left to the
  * source that follows (ps_source_runner_inherit); others are appended to *left; ps_lease_home.channel has the channel's number. */
@@ -280,7 +290,14 @@ void ps_route_clear(struct ps_route *route);
 bool ps_route_has(const struct ps_route *route, unsigned channel, bool required, uint16_t row);
 /* Opens interceptors and selector. On failure nothing stays open, and the source has failed (ps_runner_fail). */
 bool ps_chain_open(struct ps_source_runner *runner, const struct ps_now *now);
+/* Closes the chain, and the one of the plan before if there is one, as far as they are open. */
 void ps_chain_close(struct ps_source_runner *runner);
+/* Makes the links of a source's built chain, closed. */
+struct ps_links *ps_links_create(struct ps_source_runner *runner, const struct ps_source_spec *spec);
+void ps_links_destroy(struct ps_links *links);
+/* The old chain has nothing under way: closes and destroys it, and opens the new one if the old one was open. When that fails the
+ * source has failed (ps_port_failed). */
+void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now);
 /* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called
  * again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);

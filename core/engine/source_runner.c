@@ -20,18 +20,6 @@ static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
     return runner->base.spec->ops->source;
 }
 
-static void link_init(struct ps_link *link, const struct ps_stage_spec *spec, const struct ps_port *port,
-                      struct ps_chain_share *chain)
-{
-    link->spec = spec;
-    link->port = *port;
-    link->port.component = spec->component;
-    link->port.name = spec->name;
-    link->port.epoll_fd = -1;
-    link->port.chain = chain;
-    link->state = ps_must_alloc(1, spec->ops->state_size, spec->component);
-}
-
 struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struct ps_plan *plan,
                                                  size_t source, unsigned instance)
 {
@@ -48,13 +36,7 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
     runner->pending =
         ps_must_alloc(2 * spec->channel_count, sizeof(struct ps_lease *), spec->stage.component);
     runner->marks = ps_must_alloc(spec->channel_count, sizeof *runner->marks, spec->stage.component);
-    runner->interceptors =
-        ps_must_alloc(spec->interceptor_count, sizeof *runner->interceptors, spec->stage.component);
-    for (size_t i = 0; i < spec->interceptor_count; i++) {
-        link_init(&runner->interceptors[i], &spec->interceptors[i], &runner->base.port, &runner->chain_share);
-        runner->interceptors[i].tap = ps_tap_create();
-    }
-    link_init(&runner->selector, &spec->selector, &runner->base.port, &runner->chain_share);
+    runner->links = ps_links_create(runner, source_plan->chain_stages);
     ps_carver_init(&runner->carver, ps_worker_pool(worker));
     ps_source_runner_open_window(runner);
     return runner;
@@ -62,12 +44,8 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
 
 void ps_source_runner_destroy(struct ps_source_runner *runner)
 {
-    for (size_t i = 0; i < runner->plan->spec->interceptor_count; i++) {
-        free(runner->interceptors[i].state);
-        ps_tap_destroy(runner->interceptors[i].tap);
-    }
-    free(runner->selector.state);
-    free(runner->interceptors);
+    ps_links_destroy(runner->links);
+    ps_links_destroy(runner->old_links);
     free(runner->pending);
     free(runner->marks);
     ps_route_destroy(runner->route);
@@ -397,9 +375,28 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     return moved;
 }
 
+/* A reload exchanged the chain. The old one is closed when what the source had read has left it; the leases may still wait for
+ * a channel. A source that failed, and will read it again, gives it up (source_end). */
+static void source_exchange_chain(struct ps_source_runner *runner, const struct ps_now *now)
+{
+    if (runner->base.status == PS_RUNNER_ENDING && ps_source_runner_is_replayable(runner))
+        return;
+    if (runner->chain == NULL && !ps_batch_is_empty(runner->batch))
+        batch_close(runner, now);
+    if (runner->chain != NULL && !runner->routed)
+        runner->routed = ps_chain_run(runner, now);
+    if (runner->chain != NULL && !runner->routed)
+        return;
+    batch_discard(runner); /* its capacity was that of the old chain */
+    ps_chain_exchange(runner, now);
+}
+
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    bool moved = false, ending = runner->base.status == PS_RUNNER_ENDING, put = false;
+    bool moved = false, put = false;
+    if (PS_UNLIKELY(runner->old_links != NULL))
+        source_exchange_chain(runner, now);
+    bool ending = runner->base.status == PS_RUNNER_ENDING;
     if (PS_UNLIKELY(runner->inherited != NULL))
         put = ps_source_runner_put_inherited(runner, now);
     if (runner->drained)
@@ -456,7 +453,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
     struct ps_source_plan *source_plan = &plan->sources[source];
     size_t count = source_plan->spec->channel_count;
     const struct ps_channel_plan *channels = runner->channels;
-    PS_ASSERT(source_plan->adopts == runner->plan);
+    PS_ASSERT(source_plan->adopts == runner->plan && runner->old_links == NULL);
     ps_source_runner_leave(runner);
     runner->plan = source_plan;
     runner->channels = plan->channels;
@@ -467,6 +464,10 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
             ps_lease_home(runner->pending[i])->channel = (uint16_t)source_plan->spec->channels[i / 2];
     }
     ps_letter_channel_adopt(runner->base.letters, plan, &source_plan->letters[runner->base.instance]);
+    if (source_plan->adopts_chain)
+        return;
+    runner->old_links = runner->links;
+    runner->links = ps_links_create(runner, source_plan->chain_stages);
 }
 
 void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,

@@ -321,11 +321,21 @@ bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_r
            ps_plan_channel_after(worker->next, sink->channel) == NULL;
 }
 
+/* The plan before goes when all workers run the new one: its interceptors are done with what they had. */
+static bool all_chains_exchanged(const struct ps_worker *worker)
+{
+    for (size_t i = 0; i < worker->source_count; i++) {
+        if (worker->sources[i]->old_links != NULL)
+            return false;
+    }
+    return true;
+}
+
 bool ps_worker_orders_done(struct ps_worker *worker)
 {
     switch (worker->phase) {
     case PS_PHASE_RUN:
-        return worker->opened_once;
+        return worker->opened_once && all_chains_exchanged(worker);
     case PS_PHASE_PAUSE:
         return all_paused(worker);
     case PS_PHASE_DRAIN:

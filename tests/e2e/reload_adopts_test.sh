@@ -26,6 +26,7 @@ a1.sources.r1.channels = c1 c2
 a1.sources.r2.type = netcat
 a1.sources.r2.bind = 127.0.0.1
 a1.sources.r2.port = $changed_port
+a1.sources.r2.max-line-length = $((1000 + $1))
 a1.sources.r2.channels = c3
 a1.sources.r2.interceptors = i1
 a1.sources.r2.interceptors.i1.type = static

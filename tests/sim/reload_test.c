@@ -106,7 +106,7 @@ static void draw_changes(struct run *run)
     bool much = draw(run, 4);
     for (unsigned i = 0; i < run->all.source_count; i++) {
         flow->sources[i].changes = draw(run, much ? 2 : 8);
-        flow->sources[i].chain_version += draw(run, 4);
+        flow->sources[i].chain_changes = draw(run, 4);
     }
     flow->channels_stay = much ? (unsigned)sim_pick(&run->sim, 1U << run->all.channel_count) : UINT32_MAX;
     for (unsigned i = 0; i < run->all.sink_count; i++)
@@ -187,6 +187,8 @@ static void expect_kept(struct run *run, const struct ps_plan *next)
         flow->channels_kept |= (unsigned)(next->channels[i].adopts != NULL) << i;
     for (unsigned i = 0; i < flow->sink_count; i++)
         flow->sinks[i].kept_open = next->sinks[i].adopts != NULL;
+    for (unsigned i = 0; i < flow->source_count; i++)
+        flow->sources[i].kept_open = next->sources[i].adopts != NULL;
 }
 
 static void expect_nothing(struct flow *flow)
@@ -194,6 +196,8 @@ static void expect_nothing(struct flow *flow)
     flow->channels_kept = 0;
     for (unsigned i = 0; i < FLOW_SINKS_MAX; i++)
         flow->sinks[i].kept_open = false;
+    for (unsigned i = 0; i < FLOW_SOURCES_MAX; i++)
+        flow->sources[i].kept_open = false;
 }
 
 /* Each stage that runs is one of the spec that was loaded last, or equal to it. */
@@ -204,12 +208,14 @@ static void expect_versions(struct run *run)
         size_t count;
         struct ps_source_runner **sources = ps_worker_sources(ps_engine_worker(run->sim.engine, i), &count);
         for (size_t k = 0; k < count; k++) {
-            const struct flow_plan *plan = sources[k]->interceptors[0].spec->plan;
+            const struct ps_links *links = sources[k]->links;
+            const struct flow_plan *plan = links->interceptors[0].spec->plan;
             const struct flow_source *source = &flow->sources[plan->number];
             assert_int_equal(plan->version, source->version + source->chain_version);
             assert_int_equal(((const struct flow_plan *)sources[k]->base.spec->plan)->version,
                              source->version);
-            assert_int_equal(((const struct flow_plan *)sources[k]->selector.spec->plan)->channels,
+            assert_null(sources[k]->old_links);
+            assert_int_equal(((const struct flow_plan *)links->selector.spec->plan)->channels,
                              source->channels);
         }
         struct ps_sink_runner **sinks = ps_worker_sinks(ps_engine_worker(run->sim.engine, i), &count);
@@ -302,7 +308,7 @@ static void begin(struct run *run, uint64_t seed)
                                       .reload_timeout_ms = 3600000},
                           .chances = {.source_idle = (unsigned)sim_pick(sim, 300),
                                       .drop = draw(run, 2) ? (unsigned)sim_pick(sim, 300) : 0,
-                                      .chain_later = (unsigned)sim_pick(sim, 200),
+                                      .chain_later = (unsigned)sim_pick(sim, draw(run, 3) ? 900 : 200),
                                       .sink_keep = (unsigned)sim_pick(sim, 1000),
                                       .sink_back_off = (unsigned)sim_pick(sim, 200),
                                       .sink_retry = (unsigned)sim_pick(sim, 50),

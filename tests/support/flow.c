@@ -146,11 +146,10 @@ static char *text_of(struct ps_arena *arena, const char *kind, const char *lette
 /* Equal for parts that do not change. Selectors and interceptors have the number of their source. */
 static unsigned version_of(const struct flow *flow, enum ps_kind kind, unsigned number)
 {
-    return kind == PS_KIND_SINK ? flow->sinks[number].version
-           : kind == PS_KIND_CHANNEL
-               ? flow->version[number]
-               : flow->sources[number].version +
-                     (kind == PS_KIND_INTERCEPTOR) * flow->sources[number].chain_version;
+    return kind == PS_KIND_SINK      ? flow->sinks[number].version
+           : kind == PS_KIND_CHANNEL ? flow->version[number]
+                                     : flow->sources[number].version +
+                                           (kind != PS_KIND_SOURCE) * flow->sources[number].chain_version;
 }
 
 static struct ps_stage_spec stage_spec(struct flow *flow, struct ps_arena *arena,
@@ -181,10 +180,12 @@ static void source_spec(struct flow *flow, struct ps_arena *arena, unsigned numb
     };
     struct flow_source *source = &flow->sources[number];
     source->version += source->changes;
+    source->chain_version += source->chain_changes;
     spec->stage = stage_spec(flow, arena, kinds[source->kind], "source", "r", number);
-    spec->interceptors = ps_arena_alloc(arena, sizeof *spec->interceptors);
+    spec->interceptor_count = 2;
+    spec->interceptors = ps_arena_alloc(arena, 2 * sizeof *spec->interceptors);
     spec->interceptors[0] = stage_spec(flow, arena, &flow_interceptor, "interceptor", "i", number);
-    spec->interceptor_count = 1;
+    spec->interceptors[1] = stage_spec(flow, arena, &flow_second_interceptor, "interceptor", "j", number);
     spec->selector = stage_spec(flow, arena, &flow_selector, "selector", "s", number);
     spec->channels = ps_arena_alloc(arena, FLOW_CHANNELS_MAX * sizeof *spec->channels);
     for (unsigned c = 0; c < flow->channel_count; c++) {
@@ -280,8 +281,10 @@ struct ps_agent_spec *flow_spec(struct flow *flow)
 void flow_draw_changes(struct flow *flow, uint64_t *random)
 {
     bool much = draw(random, 2) == 0;
-    for (unsigned i = 0; i < flow->source_count; i++)
+    for (unsigned i = 0; i < flow->source_count; i++) {
         flow->sources[i].changes = (unsigned)draw(random, 2);
+        flow->sources[i].chain_changes = (unsigned)draw(random, 2);
+    }
     flow->channels_stay = much ? (unsigned)draw(random, 1U << flow->channel_count) : UINT32_MAX;
     for (unsigned i = 0; i < flow->sink_count; i++)
         flow->sinks[i].stays = draw(random, much ? 2 : 8) > 0;
@@ -289,8 +292,10 @@ void flow_draw_changes(struct flow *flow, uint64_t *random)
 
 void flow_take_back(struct flow *flow)
 {
-    for (unsigned i = 0; i < flow->source_count; i++)
+    for (unsigned i = 0; i < flow->source_count; i++) {
         flow->sources[i].version -= flow->sources[i].changes;
+        flow->sources[i].chain_version -= flow->sources[i].chain_changes;
+    }
     for (unsigned i = 0; i < flow->channel_count; i++)
         flow->version[i] -= !(flow->channels_stay >> i & 1);
     for (unsigned i = 0; i < flow->sink_count; i++)

@@ -33,6 +33,7 @@ struct flow_origin {
     uint64_t opened;    /* how many times it was opened: the generation */
     uint64_t accepted_calls, refused_calls;
     uint64_t dropped; /* by the interceptor */
+    unsigned chains;  /* interceptors that are open: 1 or 0 */
 } PS_ALIGNED_GAP;
 
 struct flow_source {
@@ -41,8 +42,11 @@ struct flow_source {
     unsigned channels; /* mask */
     unsigned changes;  /* 1: the next spec differs from the previous one, so a reload closes and opens it */
     unsigned version;
-    unsigned chain_version; /* a test that raises it changes the interceptor alone */
+    unsigned chain_changes; /* 1: the next spec has another interceptor and selector for it */
+    unsigned chain_version;
+    bool kept_open;         /* as of a sink */
     unsigned open_failures; /* how many more times `open` fails */
+    unsigned chain_open_failures;
     struct flow_origin origins[FLOW_INSTANCES_MAX];
 };
 
@@ -192,7 +196,8 @@ struct flow_plan {
     unsigned channels; /* of the source, in the spec of a selector: mask */
 };
 extern const struct ps_stage_ops flow_source_stream, flow_source_calls, flow_source_position;
-extern const struct ps_stage_ops flow_interceptor, flow_selector, flow_sink_stage, flow_sink_with_sockets;
+extern const struct ps_stage_ops flow_interceptor, flow_second_interceptor, flow_selector;
+extern const struct ps_stage_ops flow_sink_stage, flow_sink_with_sockets;
 struct flow_body {
     uint32_t origin;
     uint32_t generation;

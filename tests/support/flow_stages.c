@@ -58,6 +58,7 @@ static enum ps_status source_open(const void *plan_, void *state_, struct ps_por
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
     struct flow_source *source = &plan->flow->sources[plan->number];
+    assert_true(!source->kept_open || ps_runner_state(port->runner) == PS_RUNNER_FAILED);
     if (source->open_failures > 0) {
         source->open_failures--;
         return ps_err_set(err, "does not open, %u more times", source->open_failures);
@@ -73,10 +74,13 @@ static enum ps_status source_open(const void *plan_, void *state_, struct ps_por
     return PS_OK;
 }
 
-static void source_close(const void *plan, void *state_)
+static void source_close(const void *plan_, void *state_)
 {
-    (void)plan;
-    free(((struct source_state *)state_)->scratch);
+    const struct flow_plan *plan = plan_;
+    struct source_state *state = state_;
+    assert_true(!plan->flow->sources[plan->number].kept_open ||
+                state->port->runner->status == PS_RUNNER_ENDING);
+    free(state->scratch);
 }
 
 /* Adds one event, in one of the two ways that a source may use: copied, or written in place. */
@@ -280,18 +284,33 @@ const struct ps_stage_ops flow_source_position = FLOW_SOURCE_STAGE("flow-positio
 
 struct chain_state {
     struct ps_port *port;
+    struct flow_origin *origin;
     uint64_t random;
     uint32_t buried; /* positions of this batch whose letters are made, if they are dropped */
     bool failed;
 };
 
-static enum ps_status chain_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status chain_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
+    const struct flow_plan *plan = plan_;
     struct chain_state *state = state_;
-    (void)err;
+    struct flow_source *source = &plan->flow->sources[plan->number];
+    if (source->chain_open_failures > 0) {
+        source->chain_open_failures--;
+        return ps_err_set(err, "does not open, %u more times", source->chain_open_failures);
+    }
     state->port = port;
     state->random = flow_seed_of(plan, port, 7);
+    state->origin = &source->origins[port->instance];
+    assert_int_equal(state->origin->chains++, 0);
     return PS_OK;
+}
+
+static void chain_close(const void *plan, void *state_)
+{
+    struct chain_state *state = state_;
+    (void)plan;
+    assert_int_equal(state->origin->chains--, 1);
 }
 
 /* What is dropped becomes a dead letter first. Returns false while there is no room for that. */
@@ -314,12 +333,15 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     const struct flow_plan *plan = plan_;
     struct chain_state *state = state_;
     const struct ps_name *number = ps_name_intern("number");
+    char chain[16];
+    uint32_t chain_length = (uint32_t)snprintf(chain, sizeof chain, "%u", plan->version);
     (void)now;
     flow_may_fail(plan->flow, state->port, &state->random,
                   &state->failed); /* the batch goes on, if it must not be lost */
     if (flow_chance(&state->random, plan->flow->chances.chain_later))
         return PS_LATER;
-    if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true))
+    if (!ps_batch_shared_set(lease->batch, ps_name_intern("agent"), "a1", 2, true) ||
+        !ps_batch_shared_set(lease->batch, ps_name_intern("chain"), chain, chain_length, true))
         return PS_RETRY;
     for (uint32_t i = 0; i < lease->count; i++) {
         struct ps_event *event = ps_lease_event(lease, i);
@@ -364,7 +386,55 @@ const struct ps_stage_ops flow_interceptor = {
     .plan_size = sizeof(struct flow_plan),
     .state_size = sizeof(struct chain_state),
     .open = chain_open,
+    .close = chain_close,
     .interceptor = &interceptor_ops,
+};
+
+/* ---- a second interceptor: changes nothing ---- */
+
+struct second_state {
+    uint64_t random;
+};
+
+/* The first interceptor was one of the same plan, or of the test's own. */
+static void expect_one_chain(const struct flow_plan *plan, const struct ps_lease *lease)
+{
+    struct ps_slice chain;
+    char own[16];
+    snprintf(own, sizeof own, "%u", plan->version);
+    if (!ps_event_header(lease->batch, ps_lease_event(lease, 0), ps_name_intern("chain"), &chain))
+        return;
+    assert_int_equal(chain.length, strlen(own));
+    assert_memory_equal(chain.data, own, chain.length);
+}
+
+static enum ps_status second_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    struct second_state *state = state_;
+    (void)err;
+    state->random = flow_seed_of(plan, port, 17);
+    return PS_OK;
+}
+
+static enum ps_result second_work(const void *plan_, void *state_, struct ps_lease *lease,
+                                  const struct ps_now *now)
+{
+    const struct flow_plan *plan = plan_;
+    struct second_state *state = state_;
+    (void)now;
+    expect_one_chain(plan, lease);
+    return flow_chance(&state->random, plan->flow->chances.chain_later) ? PS_LATER : PS_DONE;
+}
+
+static const struct ps_interceptor_ops second_ops = {.work = second_work};
+const struct ps_stage_ops flow_second_interceptor = {
+    PS_STAGE(PS_KIND_INTERCEPTOR),
+    .name = "flow-second-interceptor",
+    .summary = "a test stage",
+    .plan_size = sizeof(struct flow_plan),
+    .state_size = sizeof(struct second_state),
+    .open = second_open,
+    .interceptor = &second_ops,
 };
 
 /* ---- selector ---- */
@@ -377,6 +447,7 @@ static enum ps_result selector_work(const void *plan_, void *state, const struct
     unsigned mine = plan->channels;
     (void)state;
     (void)now;
+    expect_one_chain(plan, lease);
     flow_remember_routes(flow, mine, lease);
     for (unsigned c = 0, nth = 0; c < FLOW_CHANNELS_MAX; c++) {
         if (!(mine >> c & 1))

@@ -5,7 +5,7 @@
 
 #include "core/engine/worker_parts.h"
 
-uint64_t sim_all_slept, sim_all_kept;
+uint64_t sim_all_slept, sim_all_kept, sim_chains_exchanged;
 
 uint64_t sim_pick(struct sim *sim, uint64_t below)
 {
@@ -191,8 +191,14 @@ void sim_exchange(struct sim *sim, struct ps_plan *next, uint64_t drain_steps)
 static void expect_kept(struct sim *sim, const struct ps_plan *next)
 {
     struct flow *flow = &sim->flow;
-    for (unsigned i = 0; i < flow->source_count; i++)
-        assert_true((next->sources[i].adopts != NULL) == (flow->sources[i].changes == 0));
+    for (unsigned i = 0; i < flow->source_count; i++) {
+        struct flow_source *source = &flow->sources[i];
+        source->kept_open = source->changes == 0;
+        assert_true((next->sources[i].adopts != NULL) == source->kept_open);
+        assert_true(next->sources[i].adopts_chain == (source->kept_open && source->chain_changes == 0));
+        sim_chains_exchanged += source->kept_open && source->chain_changes;
+        source->chain_open_failures = (unsigned)(sim_pick(sim, 8) == 0);
+    }
     for (unsigned i = 0; i < flow->channel_count; i++)
         assert_true((next->channels[i].adopts != NULL) == (flow->channels_stay >> i & 1));
     for (unsigned i = 0; i < flow->sink_count; i++) {
@@ -205,6 +211,8 @@ static void expect_kept(struct sim *sim, const struct ps_plan *next)
 
 static void expect_nothing(struct sim *sim)
 {
+    for (unsigned i = 0; i < sim->flow.source_count; i++)
+        sim->flow.sources[i].kept_open = false;
     for (unsigned i = 0; i < sim->flow.sink_count; i++)
         sim->flow.sinks[i].kept_open = false;
     sim->flow.channels_kept = 0;

@@ -32,8 +32,9 @@ struct sim {
     uint64_t run_number;              /* of the last orders, if they are to run; else 0 */
 };
 
-extern uint64_t sim_all_slept; /* how often all workers of a run slept */
-extern uint64_t sim_all_kept;  /* sinks that a reload left open */
+extern uint64_t sim_all_slept;        /* how often all workers of a run slept */
+extern uint64_t sim_all_kept;         /* sinks that a reload left open */
+extern uint64_t sim_chains_exchanged; /* chains of sources that a reload left open */
 
 /* ---- a run ---- */
 /* Draws an agent from the seed. `positions`: all sources are replayable. */

@@ -77,7 +77,7 @@ static void test_dropped(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(events); i++)
         events[i] = PS_BODY("x");
     struct ps_source_runner runner = {.plan = &plan,
-                                      .selector = {.spec = &spec.selector},
+                                      .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
                                       .route = ps_route_create(2),
                                       .chain = ps_test_lease(&stage, events, PS_COUNT_OF(events)),
                                       .pending = pending};
@@ -139,7 +139,7 @@ static void test_no_memory(void **unused)
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_BODY("b"), PS_BODY("c"));
     struct ps_batch *batch = lease->batch;
     struct ps_source_runner runner = {.plan = &plan,
-                                      .selector = {.spec = &spec.selector},
+                                      .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
                                       .route = ps_route_create(2),
                                       .chain = lease,
                                       .channels = channel_plans,
@@ -222,7 +222,7 @@ static void test_given_up_without_memory(void **unused)
     struct ps_channel_plan channel_plans[2] = {{.spec = &channel_specs[0]}, {.spec = &channel_specs[1]}};
     struct ps_source_runner runner = {.plan = &plan,
                                       .channels = channel_plans,
-                                      .selector = {.spec = &spec.selector},
+                                      .links = &(struct ps_links){.selector = {.spec = &spec.selector}},
                                       .route = ps_route_create(2),
                                       .pending = pending};
     runner.base = (struct ps_runner){

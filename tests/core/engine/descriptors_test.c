@@ -204,6 +204,12 @@ static void link_close(const void *link_plan, void *state)
     links_open--;
 }
 
+static void interceptor_close(const void *link_plan, void *state)
+{
+    flow_interceptor.close(link_plan, state);
+    link_close(link_plan, state);
+}
+
 /* An interceptor or a selector that fails to open keeps its source closed: the source's error has the
  * reason. */
 static void test_chain(void **state)
@@ -213,7 +219,8 @@ static void test_chain(void **state)
     interceptor = flow_interceptor;
     selector = flow_selector;
     interceptor.open = selector.open = link_open;
-    interceptor.close = selector.close = link_close;
+    interceptor.close = interceptor_close;
+    selector.close = link_close;
     plan->spec->sources[0].interceptors[0].ops = &interceptor;
     plan->spec->sources[0].selector.ops = &selector;
     (void)state;

@@ -1,5 +1,5 @@
 /* What a reload finds changed, line by line of a file: each kind of line makes another plan, and closes exactly the source
- * that it belongs to; a file that only looks different changes nothing. */
+ * that it belongs to, or exchanges its chain; a file that only looks different changes nothing. */
 #include "tests/support/support.h"
 
 #include "conf/conf.h"
@@ -41,7 +41,8 @@ static const char base[] = "a1.sources = r1 r2\n"
                            "a1.sinks.k3.type = null\n"
                            "a1.sinks.k3.channel = c3\n";
 
-enum { NOTHING, PLAN, R1, R2 }; /* what changes: nothing; the plan, no source; the plan and this source */
+/* NOTHING; the PLAN and no source; the plan and source R1 or R2; the plan and the CHAIN of r1. */
+enum { NOTHING, PLAN, R1, R2, CHAIN };
 
 static const struct {
     const char *from, *to; /* `from` NULL: `to` is added */
@@ -58,19 +59,19 @@ static const struct {
     {NULL, "a1.sources.r2.totalEvents = 5\n", R2},
     {"r2.channels = c3", "r2.channels = c2", R2},
     /* interceptors */
-    {"i1.value = one", "i1.value = two", R1},
-    {NULL, "a1.sources.r1.interceptors.i1.preserveExisting = false\n", R1},
-    {"i2.type = timestamp", "i2.type = host", R1},
-    {"interceptors = i1 i2", "interceptors = i2 i1", R1},
-    {"interceptors = i1 i2", "interceptors = i1", R1},
-    {"a1.sources.r1.interceptors = i1 i2\n", "", R1},
+    {"i1.value = one", "i1.value = two", CHAIN},
+    {NULL, "a1.sources.r1.interceptors.i1.preserveExisting = false\n", CHAIN},
+    {"i2.type = timestamp", "i2.type = host", CHAIN},
+    {"interceptors = i1 i2", "interceptors = i2 i1", CHAIN},
+    {"interceptors = i1 i2", "interceptors = i1", CHAIN},
+    {"a1.sources.r1.interceptors = i1 i2\n", "", CHAIN},
     /* selector */
-    {"selector.header = k", "selector.header = other", R1},
-    {"mapping.one = c1", "mapping.one = c2", R1},
-    {"mapping.one = c1", "mapping.one = c1 c2", R1},
-    {"selector.default = c2", "selector.default = c1", R1},
-    {NULL, "a1.sources.r1.selector.optional.one = c2\n", R1},
-    {"selector.type = multiplexing", "selector.type = replicating", R1},
+    {"selector.header = k", "selector.header = other", CHAIN},
+    {"mapping.one = c1", "mapping.one = c2", CHAIN},
+    {"mapping.one = c1", "mapping.one = c1 c2", CHAIN},
+    {"selector.default = c2", "selector.default = c1", CHAIN},
+    {NULL, "a1.sources.r1.selector.optional.one = c2\n", CHAIN},
+    {"selector.type = multiplexing", "selector.type = replicating", CHAIN},
     /* channels, sinks, agent */
     {"c1.capacity = 1000", "c1.capacity = 2000", PLAN},
     {NULL, "a1.channels.c2.keep-alive = 9\n", PLAN},
@@ -134,9 +135,16 @@ static void test_each_kind_of_line(void **state)
                 changes = PLAN; /* more workers */
             if (back && strcmp(cases[i].to, "a1.penstock.workers = 4") == 0)
                 changes = NOTHING;
-            if (same != (changes == NOTHING) || one != (changes == R1) || two != (changes == R2))
-                fail_msg("%s -> %s%s: same %d, r1 closes %d, r2 closes %d", from != NULL ? from : "",
-                         cases[i].to, back ? ", and back" : "", same, one, two);
+            bool chain = !one && !next->sources[0].adopts_chain;
+            if (same != (changes == NOTHING) || one != (changes == R1) || two != (changes == R2) ||
+                chain != (changes == CHAIN))
+                fail_msg("%s -> %s%s: same %d, r1 closes %d, r2 closes %d, r1 has another chain %d",
+                         from != NULL ? from : "", cases[i].to, back ? ", and back" : "", same, one, two,
+                         chain);
+            assert_true(two || next->sources[1].adopts_chain);
+            assert_ptr_equal(next->sources[0].chain_stages,
+                             one || chain ? next->sources[0].spec : old->sources[0].spec);
+            assert_ptr_equal(next->sources[0].stages, one ? next->sources[0].spec : old->sources[0].spec);
             if (!one)
                 assert_ptr_equal(next->sources[0].adopts, &old->sources[0]);
             ps_plan_destroy(next);
