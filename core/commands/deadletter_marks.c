@@ -44,6 +44,12 @@ struct ps_deadletter_mark ps_deadletter_mark_of(const struct ps_deadletter *lett
     return mark;
 }
 
+static bool failed(const char *what)
+{
+    fprintf(stderr, "penstock deadletter: %s: %s\n", what, strerror(errno));
+    return false;
+}
+
 /* ---- reading ---- */
 
 static int compare(const void *a, const void *b)
@@ -69,10 +75,8 @@ static bool file_read(struct ps_deadletter_marks *marks, const char *directory, 
     char path[4096], line[256];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
-        return false;
-    }
+    if (file == NULL)
+        return failed(path);
     struct ps_deadletter_mark mark = {.offset = 0};
     snprintf(mark.file, sizeof mark.file, "%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
     while (fgets(line, sizeof line, file) != NULL) {
@@ -82,7 +86,7 @@ static bool file_read(struct ps_deadletter_marks *marks, const char *directory, 
     }
     bool good = ferror(file) == 0;
     if (!good) /* not its end: letters would be replayed again */
-        fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
+        failed(path);
     fclose(file);
     return good;
 }
@@ -93,8 +97,14 @@ struct ps_deadletter_marks *ps_deadletter_marks_read(const char *directory)
     DIR *folder = opendir(directory);
     bool good = folder != NULL;
     if (!good)
-        fprintf(stderr, "penstock deadletter: %s: %s\n", directory, strerror(errno));
-    for (const struct dirent *entry; good && (entry = readdir(folder)) != NULL;) {
+        failed(directory);
+    while (good) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL) { /* not the end of the directory: letters would be replayed again */
+            good = errno == 0 || failed(directory);
+            break;
+        }
         size_t length = strlen(entry->d_name);
         if (length > strlen(SUFFIX) && strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) == 0)
             good = file_read(marks, directory, entry->d_name);
@@ -155,12 +165,6 @@ struct ps_deadletter_marker {
     char name[256]; /* of the letters' file that `file` belongs to */
 };
 
-static bool failed(const char *what)
-{
-    fprintf(stderr, "penstock deadletter: %s: %s\n", what, strerror(errno));
-    return false;
-}
-
 struct ps_deadletter_marker *ps_deadletter_marker_open(const char *directory)
 {
     int lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -202,12 +206,14 @@ static bool file_open(struct ps_deadletter_marker *marker, const char *name)
     snprintf(path, sizeof path, "%s/%s" SUFFIX, marker->directory, name);
     snprintf(marker->name, sizeof marker->name, "%s", name);
     marker->file = fopen(path, "a+e");
-    if (marker->file == NULL)
+    if (marker->file == NULL || fseek(marker->file, 0, SEEK_END) != 0)
         return failed(path);
-    if (fseek(marker->file, -1, SEEK_END) == 0 && fgetc(marker->file) != '\n' &&
-        (fseek(marker->file, 0, SEEK_END) != 0 || fputc('\n', marker->file) == EOF))
+    bool is_torn =
+        ftell(marker->file) > 0 && (fseek(marker->file, -1, SEEK_END) != 0 || fgetc(marker->file) != '\n');
+    if (ferror(marker->file) || fseek(marker->file, 0, SEEK_END) != 0 ||
+        (is_torn && fputc('\n', marker->file) == EOF))
         return failed(path);
-    return fseek(marker->file, 0, SEEK_END) == 0 || failed(path);
+    return true;
 }
 
 bool ps_deadletter_marker_add(struct ps_deadletter_marker *marker, const struct ps_deadletter_mark *mark)

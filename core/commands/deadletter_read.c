@@ -189,12 +189,18 @@ static bool file_read(struct walk *walk, const char *name, uint64_t size, bool *
     return more;
 }
 
-static uint64_t size_of(const char *directory, const char *name)
+/* Returns false after printing why the file's size is not known. A file that is gone, as one without a letter when its agent stops, has 0
+ * bytes. */
+static bool look_at_size(const char *directory, const char *name, uint64_t *size)
 {
     char path[4096];
-    struct stat found;
+    struct stat found = {.st_size = 0};
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    return stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
+    bool known = stat(path, &found) == 0 || errno == ENOENT;
+    if (!known)
+        fprintf(stderr, "penstock deadletter: %s: %s\n", path, strerror(errno));
+    *size = known ? (uint64_t)found.st_size : 0;
+    return known;
 }
 
 /* The sizes are taken first: what is written meanwhile, perhaps because of what is replayed, is not read. */
@@ -213,7 +219,7 @@ bool ps_deadletter_each(const struct ps_deadletter_command *command, const struc
     }
     uint64_t *sizes = ps_must_alloc((size_t)count + 1, sizeof *sizes, "files of letters");
     for (int i = 0; i < count; i++)
-        sizes[i] = size_of(command->directory, names[i]->d_name);
+        failed |= !look_at_size(command->directory, names[i]->d_name, &sizes[i]);
     for (int i = 0; i < count; i++) {
         more = more && file_read(&walk, names[i]->d_name, sizes[i], &failed);
         free(names[i]);
