@@ -1,19 +1,27 @@
 /* Any batch that a source can make, through every codec of events: written, read, compared. The input is a program: shared headers,
  * then events, whose lengths and counts are drawn around the limits of core/flow/limits.h, of a frame and of a block.
  *
- *   segment   the frames of the durable channels (the jdbc channel makes rows of them)
- *   avro      Flume's events in Avro: the avro sink, and Kafka with useFlumeEventFormat
- *   thrift    both encodings
- *   letter    a line of JSON */
+ *   segment    the frames of the durable channels
+ *   rows       the tables of the jdbc channel, in SQLite
+ *   avro       Flume's events in Avro: the avro sink, and Kafka with useFlumeEventFormat
+ *   container  the files of the serializer avro_event
+ *   sequence   SequenceFiles, which have the bodies
+ *   thrift     both encodings
+ *   letter     a line of JSON */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/deadletter/letter.h"
 #include "core/flow/carver.h"
+#include "stages/avro/blocks_stage.h"
 #include "stages/avro/event.h"
+#include "stages/database/store.h"
+#include "stages/hadoop_file/writer.h"
 #include "stages/segment/events.h"
 #include "stages/thrift/event.h"
+#include "tests/support/hadoop_file.h"
 
 #define TEXT_BYTES (UINT32_C(1) << 20)
 #define EVENTS_MAX 40U
@@ -22,6 +30,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+extern const struct ps_stage_ops ps_serializer_avro_event;
+
+static struct ps_depot *depot;
 static struct ps_pool *pool;
 static struct ps_carver carver, reading;
 static struct ps_event_headers headers;
@@ -60,6 +71,10 @@ static uint32_t length(struct program *program)
         PS_BLOCK_BYTES,
         PS_BLOCK_BYTES + 1,
         TEXT_BYTES / 2,
+        251, /* of a header's name or value, and of a body: where the tables begin another row */
+        252,
+        16384,
+        16385,
     };
     uint32_t code = byte(program);
     return code < 128 ? code : edges[(code - 128) % PS_COUNT_OF(edges)];
@@ -164,31 +179,244 @@ static void same_event(const struct ps_batch *batch, const struct ps_event *even
     PS_ASSERT(count == 0);
 }
 
+/* The batch that a frame has. */
+static struct ps_batch *decoded(const char *payload, size_t bytes_length)
+{
+    uint32_t room;
+    struct ps_batch *read = ps_batch_take(&reading, (struct ps_now){.mono_ns = 1});
+    PS_ASSERT(read != NULL);
+    bool own = bytes_length > PS_BLOCK_BYTES;
+    char *bytes = own ? ps_batch_alloc(read, (uint32_t)bytes_length)
+                      : ps_batch_reserve(read, (uint32_t)bytes_length, &room);
+    PS_ASSERT(bytes != NULL);
+    memcpy(bytes, payload, bytes_length);
+    if (!own)
+        ps_batch_commit(read, (uint32_t)bytes_length);
+    PS_ASSERT(ps_events_decode(read, bytes, bytes_length) == PS_EVENTS_OK);
+    return read;
+}
+
 static void through_segment(const struct ps_batch *batch)
 {
     struct ps_events_encoder encoder = {0};
     uint32_t position = 0;
     while (position < batch->count) {
-        uint32_t first = position, room;
+        uint32_t first = position;
         const char *payload = ps_events_encode(&encoder, ps_batch_chain(batch), &position);
         PS_ASSERT(position > first && encoder.cut == 0);
         PS_ASSERT(encoder.length <= PS_EVENTS_PAYLOAD_BYTES || encoder.count == 1);
-        struct ps_batch *read = ps_batch_take(&reading, (struct ps_now){.mono_ns = 1});
-        PS_ASSERT(read != NULL);
-        bool own = encoder.length > PS_BLOCK_BYTES;
-        char *bytes = own ? ps_batch_alloc(read, (uint32_t)encoder.length)
-                          : ps_batch_reserve(read, (uint32_t)encoder.length, &room);
-        PS_ASSERT(bytes != NULL);
-        memcpy(bytes, payload, encoder.length);
-        if (!own)
-            ps_batch_commit(read, (uint32_t)encoder.length);
-        PS_ASSERT(ps_events_decode(read, bytes, encoder.length) == PS_EVENTS_OK);
+        struct ps_batch *read = decoded(payload, encoder.length);
         PS_ASSERT(read->count == position - first);
         for (uint32_t i = 0; i < read->count; i++)
             same_event(batch, &batch->events[first + i], read, &read->events[i]);
         ps_batch_give(read);
     }
     ps_events_encoder_fini(&encoder);
+}
+
+/* ---- headers in any order ---- */
+
+struct pair {
+    struct ps_slice name, value;
+};
+
+struct pairs {
+    struct pair items[HEADERS_MAX];
+    uint32_t count;
+};
+
+static void add_pair(struct pairs *pairs, struct ps_slice name, struct ps_slice value)
+{
+    PS_ASSERT(pairs->count < HEADERS_MAX);
+    pairs->items[pairs->count++] = (struct pair){name, value};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct ps_slice *one = &((const struct pair *)a)->name, *two = &((const struct pair *)b)->name;
+    size_t common = one->length < two->length ? one->length : two->length;
+    int order = common > 0 ? memcmp(one->data, two->data, common) : 0;
+    return order != 0 ? order : (one->length > two->length) - (one->length < two->length);
+}
+
+/* The headers that an event has, those of its batch among them, are these. */
+static void same_headers(const struct ps_batch *batch, const struct ps_event *event, struct pairs *read)
+{
+    static struct pairs pairs;
+    struct ps_header_cursor cursor = ps_headers_begin(batch, event);
+    const struct ps_header *header;
+    pairs.count = 0;
+    while ((header = ps_headers_next(&cursor)) != NULL)
+        add_pair(&pairs, (struct ps_slice){header->name->text, header->name->length},
+                 (struct ps_slice){header->value, header->value_length});
+    PS_ASSERT(pairs.count == read->count);
+    if (pairs.count == 0)
+        return;
+    qsort(pairs.items, pairs.count, sizeof pairs.items[0], by_name);
+    qsort(read->items, read->count, sizeof read->items[0], by_name);
+    for (uint32_t i = 0; i < pairs.count; i++) {
+        const struct pair *one = &pairs.items[i], *two = &read->items[i];
+        same_bytes(one->name.data, one->name.length, two->name.data, two->name.length);
+        same_bytes(one->value.data, one->value.length, two->value.data, two->value.length);
+    }
+}
+
+/* ---- rows ---- */
+
+static void *tables;
+static struct ps_block_cache payloads;
+
+static char directory[] = "/tmp/event_codecs_XXXXXX";
+
+static void close_tables(void)
+{
+    char command[80];
+    ps_block_cache_fini(&payloads);
+    ps_database_store.close(tables);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    PS_ASSERT(system(command) == 0);
+}
+
+static void open_tables(void)
+{
+    static char path[64], lock[80];
+    static struct ps_database_store_settings settings;
+    struct ps_err err = {0};
+    PS_ASSERT(mkdtemp(directory) != NULL);
+    snprintf(path, sizeof path, "%s/db", directory);
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    settings = (struct ps_database_store_settings){
+        .database = {.kind = PS_DATABASE_SQLITE, .label = path, .path = path, .create = true},
+        .channel = "c1",
+        .schema = {.create = true, .index = true, .foreign_keys = true},
+        .lock = lock};
+    tables = ps_database_store.open(&settings, "channel c1", &err);
+    PS_ASSERT(tables != NULL);
+    ps_block_cache_init(&payloads, depot);
+    PS_ASSERT(atexit(close_tables) == 0);
+}
+
+/* Everything of one batch: committed, read in frames of the store's own, removed. */
+static void through_rows(const struct ps_batch *batch)
+{
+    struct ps_events_encoder encoder = {0};
+    struct ps_store_frame frame = {.blocks = &payloads};
+    struct ps_segment_fill left;
+    struct ps_err err = {0};
+    uint64_t number;
+    for (uint32_t position = 0; position < batch->count;) {
+        const char *payload = ps_events_encode(&encoder, ps_batch_chain(batch), &position);
+        PS_ASSERT(ps_database_store.append(tables, payload, (uint32_t)encoder.length, encoder.count,
+                                           encoder.body_bytes, &number, &err) == PS_OK);
+    }
+    ps_events_encoder_fini(&encoder);
+    PS_ASSERT(ps_database_store.sync(tables, &err) == PS_OK);
+    for (uint32_t at = 0; at < batch->count;) {
+        PS_ASSERT(ps_database_store.feed(tables, &frame, &err) == PS_STORE_FED);
+        struct ps_batch *read = decoded(frame.rows.payload->base, frame.length);
+        PS_ASSERT(read->count == frame.count && at + read->count <= batch->count);
+        for (uint32_t i = 0; i < read->count; i++, at++) {
+            static struct pairs pairs;
+            const struct ps_event *event = &batch->events[at], *other = &read->events[i];
+            struct ps_header_cursor cursor = ps_headers_begin(read, other);
+            const struct ps_header *header;
+            pairs.count = 0;
+            while ((header = ps_headers_next(&cursor)) != NULL)
+                add_pair(&pairs, (struct ps_slice){header->name->text, header->name->length},
+                         (struct ps_slice){header->value, header->value_length});
+            same_bytes(event->body, event->body_length, other->body, other->body_length);
+            same_headers(batch, event, &pairs);
+        }
+        ps_batch_give(read);
+        ps_database_store.release(&frame);
+        ps_database_store.take(tables, &frame);
+    }
+    PS_ASSERT(ps_database_store.feed(tables, &frame, &err) == PS_STORE_EMPTY);
+    PS_ASSERT(ps_database_store.sync(tables, &err) == PS_OK);
+    ps_database_store.fill(tables, &left);
+    PS_ASSERT(left.events == 0 && left.bytes == 0);
+}
+
+/* ---- files ---- */
+
+struct collected {
+    struct ps_output output;
+    struct ps_byte_buffer bytes;
+};
+
+static bool collect(struct ps_output *output, const void *data, size_t length)
+{
+    return ps_byte_buffer_append(&((struct collected *)(void *)output)->bytes, data, length);
+}
+
+/* A file of the serializer avro_event, with blocks of one event and of many. */
+static void through_container(const struct ps_batch *batch, int64_t sync_interval)
+{
+    const struct ps_stage_ops *ops = &ps_serializer_avro_event;
+    const struct ps_avro_blocks_plan blocks = {.sync_interval = sync_interval, .codec = PS_AVRO_CODEC_NULL};
+    static struct pairs pairs;
+    struct ps_port port = {.wake_fd = -1};
+    struct ps_err err = {0};
+    struct collected file = {.output.write = collect};
+    struct ps_avro_container container;
+    struct ps_avro_block block;
+    void *state = calloc(1, ops->state_size);
+    PS_ASSERT(state != NULL && ops->open(&blocks, state, &port, &err) == PS_OK);
+    PS_ASSERT(ops->serializer->begin(&blocks, state, &file.output));
+    for (uint32_t i = 0; i < batch->count; i++)
+        PS_ASSERT(ops->serializer->event(&blocks, state, batch, &batch->events[i], &file.output));
+    PS_ASSERT(ops->serializer->end(&blocks, state, &file.output));
+    ops->close(&blocks, state);
+    free(state);
+    const uint8_t *at = (const uint8_t *)file.bytes.data, *end = at + file.bytes.length;
+    PS_ASSERT(ps_avro_container_open(at, file.bytes.length, &container) == PS_AVRO_CONTAINER_OK);
+    at += container.length;
+    for (uint32_t i = 0; at < end; at += block.length) {
+        PS_ASSERT(ps_avro_container_block(&container, at, (size_t)(end - at), SIZE_MAX, &block) ==
+                  PS_AVRO_CONTAINER_OK);
+        struct ps_avro_event_reader reader;
+        ps_avro_event_reader_init(&reader, block.data, block.data_length);
+        for (int64_t record = 0; record < block.record_count; record++, i++) {
+            struct ps_slice name, value;
+            pairs.count = 0;
+            PS_ASSERT(i < batch->count);
+            while (ps_avro_event_reader_next(&reader, &name, &value) == PS_AVRO_EVENT_HEADER)
+                add_pair(&pairs, name, value);
+            same_bytes(batch->events[i].body, batch->events[i].body_length, value.data, value.length);
+            same_headers(batch, &batch->events[i], &pairs);
+            ps_avro_event_reader_init(&reader, reader.next, (size_t)(reader.end - reader.next));
+        }
+        PS_ASSERT(reader.next == reader.end && (at + block.length < end || i == batch->count));
+    }
+    ps_byte_buffer_clear(&file.bytes, 0);
+}
+
+static void through_sequence(const struct ps_batch *batch, enum ps_hadoop_compression compression)
+{
+    const struct ps_hadoop_format format = {
+        .compression = compression, .codec = PS_HADOOP_CODEC_SNAPPY, .text = batch->count % 2 == 0};
+    struct ps_port port = {.wake_fd = -1};
+    struct ps_err err = {0};
+    struct collected file = {.output.write = collect};
+    struct ps_test_sequence read;
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &port, &err);
+    struct ps_hadoop_writer *writer = ps_hadoop_writer_open(writers, &err);
+    PS_ASSERT(ps_hadoop_writer_begin(writer, &file.output));
+    for (uint32_t i = 0; i < batch->count; i++)
+        PS_ASSERT(ps_hadoop_writer_event(writer, batch, &batch->events[i], (int64_t)i, &file.output, &err) ==
+                  PS_HADOOP_WRITTEN);
+    PS_ASSERT(ps_hadoop_writer_end(writer, &file.output));
+    ps_hadoop_writer_close(writer);
+    ps_hadoop_writers_close(writers);
+    ps_test_sequence_read(&read, file.bytes.data, file.bytes.length);
+    PS_ASSERT(read.record_count == batch->count);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        PS_ASSERT(read.records[i].key == (int64_t)i);
+        same_bytes(batch->events[i].body, batch->events[i].body_length, read.records[i].value,
+                   read.records[i].length);
+    }
+    ps_test_sequence_free(&read);
+    ps_byte_buffer_clear(&file.bytes, 0);
 }
 
 static void through_avro(const struct ps_batch *batch, const struct ps_event *event)
@@ -259,17 +487,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ps_err err = {0};
     if (pool == NULL) {
-        pool = ps_pool_create(ps_depot_create(UINT64_C(512) << 20, &err), 0);
+        depot = ps_depot_create(UINT64_C(512) << 20, &err);
+        pool = ps_pool_create(depot, 0);
         ps_carver_init(&carver, pool);
         ps_carver_init(&reading, pool);
         text = malloc(TEXT_BYTES);
         PS_ASSERT(text != NULL);
         for (uint32_t i = 0; i < TEXT_BYTES; i++)
             text[i] = (char)('a' + i % 23);
+        open_tables();
     }
     struct program program = {.data = data, .size = size};
     struct ps_batch *batch = make_batch(&program);
     through_segment(batch);
+    through_rows(batch);
+    through_container(batch, 32);
+    through_container(batch, 2048000);
+    through_sequence(batch, PS_HADOOP_COMPRESSION_NONE);
+    through_sequence(batch, PS_HADOOP_COMPRESSION_BLOCK);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct ps_event *event = &batch->events[i];
         through_avro(batch, event);
