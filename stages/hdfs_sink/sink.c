@@ -55,6 +55,8 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
     ps_hadoop_writers_close(sink->writers);
     ps_hdfs_forget_looks(sink);
     ps_hdfs_table_free(&sink->table);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, 0);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, 0);
     free(sink->pool.events);
     free(sink);
 }
