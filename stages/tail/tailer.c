@@ -11,6 +11,9 @@
 #define CLOSE_PATIENCE_MS 5000U
 #define STOP_PATIENCE_MS 2000U
 #define OPEN_MAX 100000U
+#define ANSWERS_MAX 32U   /* of the thread, in one tick: for each a file may be compared with others */
+#define SAVE_TRIES_MAX 5U /* at the end, after the first; the waits between them double */
+#define SAVE_AGAIN_NS (50 * PS_NS_PER_MS)
 
 /* ---- open and close ---- */
 
@@ -33,6 +36,9 @@ static void tailer_free(struct ps_tailer *tailer)
     ps_tail_positions_free(&tailer->remembered);
     ps_tail_heads_free(&tailer->heads);
     free(tailer->remembered_heads);
+    free(tailer->remembered_kept);
+    ps_tail_notes_free(&tailer->notes);
+    ps_tail_ledger_drop(tailer->ledger);
     free(tailer);
 }
 
@@ -46,6 +52,7 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct
     tailer->batch_key = PS_TAIL_NO_KEY;
     tailer->open_max = open_max();
     ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    tailer->ledger = ps_tail_ledger_create();
     if (ps_tail_thread_start(&tailer->thread, "tail", port->wake_fd, tailer, err) != PS_OK ||
         ps_tail_places_open(tailer, err) != PS_OK) {
         tailer_free(tailer);
@@ -60,16 +67,33 @@ static void settle(struct ps_tailer *tailer)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
     while ((tailer->saving || tailer->opening_count > 0 || !tailer->loaded) && !tailer->load_failed &&
-           ps_clock_now().mono_ns < until_ns)
-        (void)ps_tail_thread_wait(&tailer->thread, 100);
+           ps_clock_now().mono_ns < until_ns) {
+        if (!tailer->was_read || ps_tail_load_go_on(tailer))
+            (void)ps_tail_thread_wait(&tailer->thread, 100);
+    }
+}
+
+/* The last positions are not written, and that is tried again: lines would come twice for a failure that passes. */
+static bool saves_again(const struct ps_tailer *tailer)
+{
+    return tailer->dirty && !tailer->saving && tailer->save_tries <= SAVE_TRIES_MAX;
+}
+
+static void save_at_the_end(struct ps_tailer *tailer)
+{
+    tailer->save_again_ns = tailer->now_ns + (SAVE_AGAIN_NS << tailer->save_tries++);
+    ps_tail_save(tailer);
 }
 
 void ps_tailer_close(struct ps_tailer *tailer)
 {
     tailer->draining = true;
     settle(tailer);
-    if (tailer->dirty && !tailer->save_failed && !tailer->saving) {
-        ps_tail_save(tailer);
+    while (tailer->loaded && saves_again(tailer)) {
+        if (tailer->save_failed)
+            (void)ps_tail_thread_wait(&tailer->thread,
+                                      (uint32_t)((SAVE_AGAIN_NS << tailer->save_tries) / PS_NS_PER_MS));
+        save_at_the_end(tailer);
         settle(tailer);
     }
     if (tailer->saving || tailer->save_failed)
@@ -194,12 +218,16 @@ static uint64_t save_tick(struct ps_tailer *tailer)
 {
     if (!tailer->dirty || tailer->saving)
         return PS_NEVER;
+    if (tailer->draining && tailer->outstanding == 0)
+        return saves_again(tailer) ? tailer->save_again_ns : PS_NEVER; /* ps_tailer_drain */
     if (tailer->save_ns == 0)
         tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
     if (tailer->now_ns < tailer->save_ns)
         return tailer->save_ns;
     if (tailer->opening_count > 0 && tailer->now_ns < tailer->save_ns + PS_NS_PER_S)
         return PS_NEVER; /* files begin anew, or are copies of others: the answer wakes the worker */
+    if (!ps_tail_save_prepare(tailer))
+        return tailer->now_ns;
     tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
     ps_tail_save(tailer);
     return PS_NEVER;
@@ -213,17 +241,20 @@ static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
 uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
 {
     tailer->now_ns = now->mono_ns;
-    unsigned answers = ps_tail_thread_answers(&tailer->thread);
+    unsigned answers = ps_tail_thread_some_answers(&tailer->thread, ANSWERS_MAX);
     if (answers > 0)
         waiting_queue(tailer);
     turned_away_queue(tailer);
-    if (!tailer->loaded)
-        return PS_NEVER;
+    if (!ps_tail_load_go_on(tailer))
+        return tailer->was_read ? tailer->now_ns : PS_NEVER;
     uint64_t next_ns = save_tick(tailer);
+    if (answers == ANSWERS_MAX)
+        next_ns = tailer->now_ns;
     if (tailer->draining)
         return next_ns;
     next_ns = earlier(next_ns, ps_tail_places_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_remembered_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));
     ps_tail_deferred_tick(tailer);
     return next_ns;
@@ -231,13 +262,15 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
 
 bool ps_tailer_drain(struct ps_tailer *tailer, const struct ps_now *now)
 {
-    (void)now;
     if (!tailer->draining)
         ps_tail_places_leave(tailer);
     tailer->draining = true;
     if (tailer->outstanding > 0)
         return false;
-    if (tailer->dirty && !tailer->saving && !tailer->save_failed)
-        ps_tail_save(tailer);
-    return !tailer->saving;
+    tailer->now_ns = now->mono_ns;
+    if (!saves_again(tailer))
+        return !tailer->saving;
+    if (!tailer->save_failed || tailer->now_ns >= tailer->save_again_ns)
+        save_at_the_end(tailer);
+    return false;
 }

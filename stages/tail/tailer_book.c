@@ -8,7 +8,8 @@
 #define PURPOSE "files that are followed"
 #define ALL_SLOTS(tailer)                                                                                    \
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->copies,      \
-        &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, &(tailer)->loose
+        &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, &(tailer)->loose,  \
+        &(tailer)->changed
 
 /* ---- chains ---- */
 
@@ -228,9 +229,9 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_copy_end(log->copies);
     ps_tail_heads_put(&tailer->heads, &log->head, 0, 0);
     ps_tail_heads_put(&tailer->heads, &log->earlier_head, 0, 0);
+    ps_tail_log_changed(tailer, log);
     tailer->logs[log->number] = NULL;
     tailer->log_count--;
-    tailer->dirty = true;
     log_free(log);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->log_count);
 }
@@ -253,7 +254,7 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
     if (matches) {
         free(log->path);
         log->path = path_of(tailer, log->directory, name);
-        tailer->dirty = true;
+        ps_tail_log_changed(tailer, log);
         tailer->batch_key = PS_TAIL_NO_KEY; /* its header is another one now */
     }
 }
@@ -307,7 +308,8 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
 {
     bool before = log->read_offset != log->delivered_offset;
     bool after = read_offset != delivered_offset;
-    tailer->dirty |= log->delivered_offset != delivered_offset;
+    if (log->delivered_offset != delivered_offset)
+        ps_tail_log_changed(tailer, log);
     log->read_offset = read_offset;
     log->delivered_offset = delivered_offset;
     if (after && !before)
@@ -412,7 +414,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_line_forget(log);
     if (tailer->left == log)
         tailer->left = NULL;
-    tailer->dirty = true;
+    ps_tail_log_changed(tailer, log);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_truncated, 1);
 }
 
@@ -435,5 +437,5 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->identity.head = ps_tail_head(head, want);
     log->identity.head_length = (uint32_t)want;
     ps_tail_log_index(tailer, log);
-    tailer->dirty = true;
+    ps_tail_log_changed(tailer, log);
 }

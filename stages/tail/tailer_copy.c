@@ -120,7 +120,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
     log->resolved = true;
     log->state = PS_TAIL_LOG_CLOSED;
     ps_tail_log_move(tailer, log, mark->offset, delivered);
-    tailer->dirty = true;
+    ps_tail_log_changed(tailer, log);
     ps_tail_log_queue(tailer, log);
 }
 
@@ -193,6 +193,7 @@ static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->copy_since_ns = tailer->now_ns;
     log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
     ps_tail_slots_put(&tailer->copies, log->number);
+    ps_tail_slots_put(&tailer->changed, log->number);
     tailer->copies_look_ns = 0;
 }
 
@@ -235,6 +236,7 @@ static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_copy_end(log);
     log->state = PS_TAIL_LOG_CLOSED;
     log->resolved = true;
+    ps_tail_log_changed(tailer, log);
     ps_tail_log_queue(tailer, log);
 }
 
@@ -256,6 +258,7 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
     }
     if (any) { /* the next copy is one of the copy */
         original->identity.head_length = 0;
+        ps_tail_slots_put(&tailer->changed, original->number);
         ps_tail_log_index(tailer, original);
     }
 }

@@ -176,7 +176,7 @@ static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_rename(tailer, log, NULL, false);
     log->gone_ns = tailer->now_ns;
-    tailer->dirty = true;
+    ps_tail_log_changed(tailer, log);
     if (log->state == PS_TAIL_LOG_OPEN) /* to its end, and then for what its writer still writes */
         ps_tail_log_queue(tailer, log);
 }

@@ -369,7 +369,7 @@ static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_ta
         return PS_TAIL_MATCH_AGAIN; /* its file was opened meanwhile */
     const struct ps_tail_origin origin = {
         .identity = &found->identity, .marks = &found->marks, .delivered_offset = found->offset};
-    position->path[0] = '\0';
+    ps_tail_position_taken(tailer, position);
     ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
     return PS_TAIL_MATCH_GOES_ON;
 }
@@ -405,6 +405,7 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     } else {
         const struct ps_tail_origin origin = ps_tail_origin_of(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
+        ps_tail_slots_put(&tailer->changed, other->number);
         other->identity.head_length = 0; /* the next copy is one of the copy */
         ps_tail_log_index(tailer, other);
     }

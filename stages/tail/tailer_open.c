@@ -175,13 +175,13 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         return false; /* it was empty: nothing says that it is that file */
     if (!log->matches && same_path && position->group < 0) { /* the groups are others now */
         of_no_group(tailer, log, opening->size - position->offset);
-        position->path[0] = '\0';
+        ps_tail_position_taken(tailer, position);
         return false;
     }
     if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
         log->found_at_start =
             false; /* it was empty, or another file that was empty had its inode: it is new */
-        position->path[0] = '\0';
+        ps_tail_position_taken(tailer, position);
         return false;
     }
     if (known->device ==
@@ -199,7 +199,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         ps_tail_log_restart(tailer, log);
         if (same_path) { /* it is read from its beginning, unless it is itself a copy */
             log->found_at_start = false;
-            position->path[0] = '\0';
+            ps_tail_position_taken(tailer, position);
         }
         return false;
     }
@@ -208,7 +208,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
     if (!log->matches && position->group >= 0)
         ps_tail_log_was(log, position->path, position->group);
-    position->path[0] = '\0'; /* taken */
+    ps_tail_position_taken(tailer, position); /* taken */
     return true;
 }
 
@@ -266,7 +266,7 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
     ps_tail_log_move(tailer, log, position->offset, position->offset);
     ps_tail_log_marks(log, &position->marks);
     ps_tail_log_index(tailer, log);
-    position->path[0] = '\0'; /* taken */
+    ps_tail_position_taken(tailer, position); /* taken */
     wait_for_look(tailer, log, 0);
     return true;
 }
@@ -285,7 +285,7 @@ static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const s
     log->identity = opening->identity;
     ps_tail_log_move(tailer, log, offset, offset);
     ps_tail_log_index(tailer, log);
-    tailer->dirty = true;
+    ps_tail_log_changed(tailer, log);
 }
 
 /* Where a file that is opened for the first time is read. */
@@ -458,6 +458,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
 static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
 {
     struct ps_tail_log *log = tailer->logs[opening->number];
+    ps_tail_slots_put(&tailer->changed, opening->number); /* what it is may be another thing now */
     opening_free(opening);
     if (again && log != NULL) /* also when it was not opened: a look may have told its new name meanwhile */
         ps_tail_log_queue(tailer, log);

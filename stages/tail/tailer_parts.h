@@ -4,6 +4,7 @@
 #include "stages/tail/directory.h"
 #include "stages/tail/heads.h"
 #include "stages/tail/identity.h"
+#include "stages/tail/ledger.h"
 #include "stages/tail/marks.h"
 #include "stages/tail/notify.h"
 #include "stages/tail/positions.h"
@@ -167,11 +168,19 @@ struct ps_tailer {
     struct ps_tail_heads heads; /* of logs, and of remembered files */
     struct ps_tail_head_entry *remembered_heads;
     uint64_t copies_look_ns;
-    struct ps_tail_positions remembered; /* from the position file, until their file is found */
-    uint64_t positions_hash;             /* of the position file */
-    uint32_t outstanding;                /* logs whose delivered_offset is behind their read_offset */
+    struct ps_tail_positions remembered;   /* from the position file, until their file is found */
+    bool was_read;                         /* they are there; `loaded` when all of them can be found */
+    bool *remembered_kept;                 /* those that are written again */
+    size_t remembered_left, remembered_at; /* of these; where a walk through them is */
+    uint64_t remembered_ns;                /* the next walk */
+    struct ps_tail_ledger *ledger;         /* held */
+    struct ps_tail_slots changed;          /* logs whose position is another one than the ledger's */
+    struct ps_tail_notes notes;            /* for it */
+    uint32_t outstanding;                  /* logs whose delivered_offset is behind their read_offset */
     bool dirty, saving, save_failed;
     uint64_t save_ns, idle_look_ns;
+    unsigned save_tries;    /* that failed, at the end */
+    uint64_t save_again_ns; /* the next one */
     uint64_t now_ns;
 };
 
@@ -334,5 +343,15 @@ void ps_tail_line_forget(struct ps_tail_log *log);
 /* ---- tailer_save.c ---- */
 
 void ps_tail_load(struct ps_tailer *tailer);
+/* The positions were read: makes some of them known. Returns whether all are. */
+bool ps_tail_load_go_on(struct ps_tailer *tailer);
+/* Takes some of the positions that changed, if there are many. Returns false when there are still many. */
+bool ps_tail_save_prepare(struct ps_tailer *tailer);
 /* Asks for the positions to be written, unless that is under way. */
 void ps_tail_save(struct ps_tailer *tailer);
+/* It has another position, or none. */
+void ps_tail_log_changed(struct ps_tailer *tailer, const struct ps_tail_log *log);
+/* A file has this position of the position file now, or none can have it. */
+void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
+/* Gives up positions whose files are not found. Returns when to call it again. */
+uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer);

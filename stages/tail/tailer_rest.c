@@ -41,8 +41,10 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     }
     log->rest = false;
-    if (log->state == PS_TAIL_LOG_OPEN)
+    if (log->state == PS_TAIL_LOG_OPEN) {
         ps_tail_log_close(tailer, log);
+        ps_tail_slots_put(&tailer->changed, log->number); /* with fewer marks */
+    }
     struct ps_tail_place *place = &tailer->places[log->directory];
     if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
         log->state != PS_TAIL_LOG_CLOSED || log->cut_waits || log->deferred ||

@@ -5,10 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STEP_MAX 1000U                  /* files of which positions are taken, or found, in one tick */
+#define REST_TIMES 10U                  /* the thread rests this many times as long as a save took */
+#define REMEMBERED_NS (5 * PS_NS_PER_S) /* between two walks through what the position file had */
+
 struct saving {
     struct ps_tail_job job;
     char *path;
-    struct ps_tail_positions positions;
+    struct ps_tail_ledger *ledger;      /* held */
+    struct ps_tail_positions positions; /* that were read */
+    struct ps_tail_notes notes;         /* of what is to be written */
+    uint64_t took_ns;
     enum ps_status status;
     struct ps_err err;
 };
@@ -17,6 +24,8 @@ static void saving_discard(struct ps_tail_job *job)
 {
     struct saving *saving = (struct saving *)(void *)job;
     ps_tail_positions_free(&saving->positions);
+    ps_tail_notes_free(&saving->notes);
+    ps_tail_ledger_drop(saving->ledger);
     free(saving->path);
     free(saving);
 }
@@ -27,6 +36,8 @@ static struct saving *saving_make(const struct ps_tailer *tailer, void (*run)(st
     struct saving *saving = ps_must_alloc(1, sizeof *saving, "positions");
     saving->job = (struct ps_tail_job){.run = run, .answer = answer, .discard = saving_discard};
     saving->path = ps_must_copy_text(tailer->settings->position_path, "positions");
+    saving->ledger = tailer->ledger;
+    ps_tail_ledger_hold(saving->ledger);
     return saving;
 }
 
@@ -36,6 +47,8 @@ static void load_run(struct ps_tail_job *job)
 {
     struct saving *loading = (struct saving *)(void *)job;
     loading->status = ps_tail_positions_load(loading->path, &loading->positions, &loading->err);
+    if (loading->status == PS_OK)
+        ps_tail_ledger_remember(loading->ledger, &loading->positions);
 }
 
 /* Files that were renamed have another name now: their directory reports them by their inode. The group of such a file is that of
@@ -56,21 +69,11 @@ static void follow(struct ps_tailer *tailer, struct ps_tail_position *position)
     }
 }
 
-/* Files that are gone are found by how they began. */
-static void remembered_index(struct ps_tailer *tailer)
-{
-    const struct ps_tail_positions *remembered = &tailer->remembered;
-    tailer->remembered_heads =
-        ps_must_alloc(remembered->count + 1, sizeof *tailer->remembered_heads, "positions");
-    for (size_t i = 0; i < remembered->count; i++)
-        ps_tail_heads_put(&tailer->heads, &tailer->remembered_heads[i], remembered->items[i].identity.head,
-                          remembered->items[i].identity.head_length);
-}
-
 static void load_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct saving *loading = (struct saving *)(void *)job;
+    size_t count = loading->positions.count;
     if (loading->status != PS_OK) {
         ps_err_append(&loading->err, "make it readable, or remove it to read all files from their beginning");
         ps_port_failed(tailer->port, &loading->err);
@@ -81,16 +84,34 @@ static void load_answer(void *owner, struct ps_tail_job *job)
                    "%s ends in the middle or has a mistake: the %zu positions before it are used; other "
                    "files are "
                    "read from their beginning",
-                   loading->path, loading->positions.count);
+                   loading->path, count);
         tailer->remembered = loading->positions;
-        tailer->positions_hash = loading->positions.hash;
         loading->positions = (struct ps_tail_positions){.count = 0};
-        remembered_index(tailer);
-        for (size_t i = 0; i < tailer->remembered.count; i++)
-            follow(tailer, &tailer->remembered.items[i]);
-        tailer->loaded = true;
+        tailer->remembered_heads = ps_must_alloc(count + 1, sizeof *tailer->remembered_heads, "positions");
+        tailer->remembered_kept = ps_must_alloc(count + 1, sizeof *tailer->remembered_kept, "positions");
+        tailer->remembered_left = count;
+        tailer->was_read = true;
     }
     saving_discard(job);
+}
+
+bool ps_tail_load_go_on(struct ps_tailer *tailer)
+{
+    struct ps_tail_positions *remembered = &tailer->remembered;
+    if (tailer->loaded || !tailer->was_read)
+        return tailer->loaded;
+    for (unsigned left = STEP_MAX; left > 0 && tailer->remembered_at < remembered->count; left--) {
+        size_t index = tailer->remembered_at++;
+        struct ps_tail_position *position = &remembered->items[index];
+        tailer->remembered_kept[index] = true;
+        ps_tail_heads_put(&tailer->heads, &tailer->remembered_heads[index], position->identity.head,
+                          position->identity.head_length); /* files that are gone are found by it */
+        follow(tailer, position);
+    }
+    tailer->loaded = tailer->remembered_at == remembered->count;
+    if (tailer->loaded)
+        tailer->remembered_at = 0;
+    return tailer->loaded;
 }
 
 void ps_tail_load(struct ps_tailer *tailer)
@@ -104,16 +125,21 @@ void ps_tail_load(struct ps_tailer *tailer)
 static void save_run(struct ps_tail_job *job)
 {
     struct saving *saving = (struct saving *)(void *)job;
-    saving->status = ps_tail_positions_save(saving->path, &saving->positions, &saving->err);
+    uint64_t start_ns = ps_clock_now().mono_ns;
+    ps_tail_ledger_take(saving->ledger, &saving->notes);
+    saving->status = ps_tail_ledger_write(saving->ledger, saving->path, &saving->err);
+    saving->took_ns = ps_clock_now().mono_ns - start_ns;
 }
 
 static void save_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct saving *saving = (struct saving *)(void *)job;
+    uint64_t rest_ns = tailer->now_ns + REST_TIMES * saving->took_ns;
     tailer->saving = false;
     tailer->save_failed = saving->status != PS_OK;
-    tailer->positions_hash = saving->positions.hash;
+    if (tailer->save_ns < rest_ns)
+        tailer->save_ns = rest_ns;
     ps_tail_trouble_set(tailer->settings->trouble, tailer->save_failed ? ps_err_join(&saving->err) : NULL);
     if (saving->status != PS_OK) {
         tailer->dirty = true;
@@ -125,31 +151,66 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     saving_discard(job);
 }
 
-/* Whether the file may still be found. A look misses files that are renamed while it reads the names: the next ones find
- * them. */
-static bool remembered_counts(const struct ps_tailer *tailer, const struct ps_tail_place *place,
-                              const struct ps_tail_position *position)
+void ps_tail_log_changed(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
-    if (!place->looked)
-        return true;
-    return tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS && position->identity.device != 0 &&
-           ps_tail_log_by_inode(tailer, position->identity.device, position->inode) == NULL;
+    tailer->dirty = true;
+    ps_tail_slots_put(&tailer->changed, log->number);
 }
 
-/* What is known of files that were not found yet stays. */
-static void remembered_add(const struct ps_tailer *tailer, struct ps_tail_positions *positions)
+/* ---- what the position file had at the start ---- */
+
+static void remembered_drop(struct ps_tailer *tailer, size_t index)
 {
-    for (unsigned i = 0; i < tailer->place_count; i++) {
-        const struct ps_tail_place *place = &tailer->places[i];
-        const char *path = place->path;
-        size_t length = strlen(path);
-        for (size_t k = 0; k < tailer->remembered.count; k++) {
-            const struct ps_tail_position *position = &tailer->remembered.items[k];
-            if (strncmp(position->path, path, length) == 0 && remembered_counts(tailer, place, position))
-                ps_tail_positions_add(positions, position);
-        }
-    }
+    if (!tailer->remembered_kept[index])
+        return;
+    tailer->remembered_kept[index] = false;
+    tailer->remembered_left--;
+    ps_tail_notes_add(&tailer->notes, (uint32_t)index, true, NULL);
 }
+
+void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position)
+{
+    position->path[0] = '\0';
+    remembered_drop(tailer, (size_t)(position - tailer->remembered.items));
+}
+
+/* Whether its file may still be found. A look misses files that are renamed while it reads the names: the next ones find
+ * them. */
+static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_position *position)
+{
+    const struct ps_tail_log *log = ps_tail_log_by_inode(tailer, 0, position->inode);
+    if (position->path[0] != '\0' && log != NULL && !log->resolved)
+        return true;
+    for (unsigned i = 0; position->path[0] != '\0' && i < tailer->place_count; i++) {
+        const struct ps_tail_place *place = &tailer->places[i];
+        if (strncmp(position->path, place->path, strlen(place->path)) == 0 &&
+            (!place->looked ||
+             (tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS && position->identity.device != 0 &&
+              ps_tail_log_by_inode(tailer, position->identity.device, position->inode) == NULL)))
+            return true;
+    }
+    return false;
+}
+
+uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer)
+{
+    if (tailer->remembered_left == 0)
+        return PS_NEVER;
+    if (tailer->now_ns < tailer->remembered_ns)
+        return tailer->remembered_ns;
+    for (unsigned left = STEP_MAX; left > 0 && tailer->remembered_at < tailer->remembered.count; left--) {
+        size_t index = tailer->remembered_at++;
+        if (tailer->remembered_kept[index] && !is_kept(tailer, &tailer->remembered.items[index]))
+            remembered_drop(tailer, index);
+    }
+    if (tailer->remembered_at < tailer->remembered.count)
+        return tailer->now_ns;
+    tailer->remembered_at = 0;
+    tailer->remembered_ns = tailer->now_ns + REMEMBERED_NS;
+    return tailer->remembered_ns;
+}
+
+/* ---- what changed ---- */
 
 /* Those before the delivered position: the last ones of a file that was read a moment ago, of which a copy may end before the position;
  * the one at the position of others. They are the log's. */
@@ -166,31 +227,39 @@ static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const 
                                   .count = end - begin};
 }
 
+static void note(struct ps_tailer *tailer, uint32_t number)
+{
+    struct ps_tail_log *log = tailer->logs[number];
+    if (log != NULL)
+        ps_tail_log_grow(tailer, log);
+    if (log == NULL || !log->resolved || log->state == PS_TAIL_LOG_COPY) {
+        ps_tail_notes_add(&tailer->notes, number, false, NULL);
+        return;
+    }
+    const struct ps_tail_position position = {.inode = log->identity.inode,
+                                              .offset = log->delivered_offset,
+                                              .path = log->path,
+                                              .identity = log->identity,
+                                              .marks = marks_to_save(tailer, log)};
+    ps_tail_notes_add(&tailer->notes, number, false, &position);
+}
+
+bool ps_tail_save_prepare(struct ps_tailer *tailer)
+{
+    for (unsigned left = STEP_MAX; left > 0 && tailer->changed.count > STEP_MAX; left--)
+        note(tailer, ps_tail_slots_take(&tailer->changed));
+    return tailer->changed.count <= STEP_MAX;
+}
+
 void ps_tail_save(struct ps_tailer *tailer)
 {
     if (tailer->saving || !tailer->loaded)
         return;
+    while (tailer->changed.count > 0)
+        note(tailer, ps_tail_slots_take(&tailer->changed));
     struct saving *saving = saving_make(tailer, save_run, save_answer);
-    saving->positions.hash = tailer->positions_hash;
-    remembered_add(tailer, &saving->positions);
-    for (uint32_t i = 0; i < tailer->log_room; i++) {
-        struct ps_tail_log *log = tailer->logs[i];
-        if (log == NULL)
-            continue;
-        ps_tail_log_grow(tailer, log);
-        const struct ps_tail_position *before =
-            log->resolved ? NULL : ps_tail_positions_find(&tailer->remembered, log->identity.inode);
-        if (before != NULL && before->path[0] != '\0')
-            ps_tail_positions_add(&saving->positions, before);
-        if (!log->resolved || log->state == PS_TAIL_LOG_COPY)
-            continue;
-        const struct ps_tail_position position = {.inode = log->identity.inode,
-                                                  .offset = log->delivered_offset,
-                                                  .path = log->path,
-                                                  .identity = log->identity,
-                                                  .marks = marks_to_save(tailer, log)};
-        ps_tail_positions_add(&saving->positions, &position);
-    }
+    saving->notes = tailer->notes;
+    tailer->notes = (struct ps_tail_notes){.count = 0};
     tailer->saving = true;
     tailer->dirty = false;
     ps_tail_thread_ask(&tailer->thread, &saving->job);

@@ -1,5 +1,7 @@
 #include "stages/tail/thread.h"
 
+#include <limits.h>
+
 #define JOBS_MAX 256U
 
 static void run(void *argument, void *job_)
@@ -66,13 +68,18 @@ static void answered(struct ps_tail_thread *thread, struct ps_tail_job *job)
         job->discard(job);
 }
 
-unsigned ps_tail_thread_answers(struct ps_tail_thread *thread)
+unsigned ps_tail_thread_some_answers(struct ps_tail_thread *thread, unsigned max)
 {
     unsigned count = 0;
-    for (struct ps_tail_job *job; (job = ps_helper_answer(thread->helper)) != NULL; count++)
+    for (struct ps_tail_job *job; count < max && (job = ps_helper_answer(thread->helper)) != NULL; count++)
         answered(thread, job);
     push(thread);
     return count;
+}
+
+unsigned ps_tail_thread_answers(struct ps_tail_thread *thread)
+{
+    return ps_tail_thread_some_answers(thread, UINT_MAX);
 }
 
 unsigned ps_tail_thread_wait(struct ps_tail_thread *thread, uint32_t timeout_ms)

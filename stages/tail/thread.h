@@ -35,6 +35,8 @@ void ps_tail_thread_ask(struct ps_tail_thread *thread, struct ps_tail_job *job);
 
 /* Calls `answer` of each job that is done. Returns how many there were. */
 unsigned ps_tail_thread_answers(struct ps_tail_thread *thread);
+/* The same, of `max` jobs at most: if there were so many, there may be more. */
+unsigned ps_tail_thread_some_answers(struct ps_tail_thread *thread, unsigned max);
 
 /* The same, but waits for at least one, at most `timeout_ms`: for `close`, and for tests. */
 unsigned ps_tail_thread_wait(struct ps_tail_thread *thread, uint32_t timeout_ms);

@@ -367,6 +367,56 @@ static void test_events_while_draining(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+static bool drain_for(unsigned ms)
+{
+    for (unsigned i = 0; i < ms; i++) {
+        if (stage.ops->source->drain(stage.plan, stage.state, &stage.now))
+            return true;
+        (void)ps_test_source_work(&stage);
+        ps_test_stage_pass_ms(&stage, 1);
+        usleep(1000);
+    }
+    return false;
+}
+
+/* The positions cannot be written for a moment, while the agent stops: no line comes twice. */
+static void test_positions_fail_while_draining(void **unused)
+{
+    (void)unused;
+    char blocker[600];
+    append("app.log", "one\n");
+    PS_START("writePosInterval", "3600000", NULL);
+    expect("one");
+    snprintf(blocker, sizeof blocker, "%s.identities.new", positions);
+    assert_int_equal(mkdir(blocker, 0700), 0); /* the file that is written first */
+    assert_false(drain_for(20));
+    work_until(PS_COUNTER_GenericProcessingFail, 1);
+    assert_int_equal(rmdir(blocker), 0);
+    assert_true(drain_for(PS_TEST_PATIENCE_MS));
+    restart();
+    append("app.log", "two\n");
+    expect("two");
+    ps_test_stage_fini(&stage);
+}
+
+/* They cannot be written at all: the stop ends. */
+static void test_positions_fail_for_good(void **unused)
+{
+    (void)unused;
+    char blocker[600];
+    append("app.log", "one\n");
+    PS_START("writePosInterval", "3600000", NULL);
+    expect("one");
+    snprintf(blocker, sizeof blocker, "%s.identities.new", positions);
+    assert_int_equal(mkdir(blocker, 0700), 0);
+    assert_true(drain_for(PS_TEST_PATIENCE_MS));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_GenericProcessingFail), 6);
+    restart();
+    expect("one");
+    ps_test_stage_fini(&stage);
+    assert_int_equal(rmdir(blocker), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -377,6 +427,8 @@ int main(void)
         TEST(positions_follow_delivery),
         TEST(flumes_positions),
         TEST(events_while_draining),
+        TEST(positions_fail_while_draining),
+        TEST(positions_fail_for_good),
         TEST(idle),
         TEST(skip_to_end),
         TEST(long_lines),
