@@ -41,7 +41,7 @@ static const char usage[] =
     "\n"
     "      --quick                inspect: does not read the events, only where they are\n"
     "      --all                  export: events that were delivered and are still on the disk, too\n"
-    "      --dry-run              repair: says what it would do\n"
+    "      --dry-run              repair, import: says what it would do; import needs no --into then\n"
     "      --give-up-unreadable   repair: gives up what the disk does not give (input/output errors): such "
     "files "
     "are\n"
@@ -196,8 +196,8 @@ static bool options_fit(const struct ps_channel_command *command, const struct s
         return wrong("--all is for export", "");
     if (command->quick && strcmp(command->name, "inspect") != 0)
         return wrong("--quick is for inspect", "");
-    if (command->dry_run && strcmp(command->name, "repair") != 0)
-        return wrong("--dry-run is for repair", "");
+    if (command->dry_run && strcmp(command->name, "repair") != 0 && !import)
+        return wrong("--dry-run is for repair and import", "");
     if (command->give_up && strcmp(command->name, "repair") != 0)
         return wrong("--give-up-unreadable is for repair", "");
     if ((command->into != NULL || command->again) && !import)
@@ -228,7 +228,7 @@ static bool channel_is_named(const struct ps_channel_command *command)
         return wrong("--config names the directories; leave --checkpoint-dir and --data-dirs out", "");
     if (import && count == 0)
         return wrong("name the directories of Flume's channel", "");
-    if (import && command->into == NULL && !by_options)
+    if (import && command->into == NULL && !by_options && !command->dry_run)
         return wrong("--into is missing: the channel that the events go to", "");
     if (!import && count > 1)
         return wrong("one channel at a time, not also ", command->operands.items[1]);

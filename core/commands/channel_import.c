@@ -255,20 +255,24 @@ static void print_count(uint64_t count, const char *what)
         printf("%s %s\n", ps_quantity_print_count(count).text, what);
 }
 
-static void print_result(const struct import *import, const struct ps_flume_log *flume)
+/* Returns the exit status. */
+static int print_result(const struct import *import, const struct ps_flume_log *flume)
 {
     struct ps_flume_log_found found;
     ps_flume_log_found(flume, &found);
-    printf("%s events, %s of bodies, were imported into %s and synced\n",
-           ps_quantity_print_count(import->events).text, ps_quantity_print_bytes(import->bytes).text,
-           import->command->data_directories.items[0]);
+    printf("%s events, %s of bodies, ", ps_quantity_print_count(import->events).text,
+           ps_quantity_print_bytes(import->bytes).text);
+    if (import->command->dry_run)
+        printf("can be imported; nothing was changed\n");
+    else
+        printf("were imported into %s and synced\n", import->command->data_directories.items[0]);
     if (found.checkpoint != NULL)
         printf("%s logs were read from the checkpoint in %s on\n", ps_quantity_print_count(found.logs).text,
                found.checkpoint);
     else
         printf("%s logs were read, without a checkpoint\n", ps_quantity_print_count(found.logs).text);
     print_count(found.encrypted_logs, "of them were encrypted");
-    if (found.encrypted_logs > 0 && import->command->active_key == NULL)
+    if (found.encrypted_logs > 0 && import->command->active_key == NULL && !import->command->dry_run)
         ps_channel_say(
             import->command,
             "Flume's channel is encrypted, and the events are in plain text now: --config or --key "
@@ -279,6 +283,7 @@ static void print_result(const struct import *import, const struct ps_flume_log 
     print_count(found.damages, "places of the logs are damaged: left out");
     print_count(found.events_lost, "events of the channel cannot be read: left out");
     print_count(import->dropped_headers, "headers were left out: their names are too long, or too many");
+    return found.damages > 0 || found.events_lost > 0 || import->dropped_headers > 0 ? 1 : 0;
 }
 
 static int import_run(struct import *import, struct ps_flume_log *flume, struct ps_err *err)
@@ -293,7 +298,6 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
                                          .plain = import->command->plain,
                                          .report = print_report,
                                          .argument = import};
-    struct ps_flume_log_found found;
     import->log = ps_segment_log_open(&options, err);
     if (import->log == NULL)
         return 2;
@@ -305,11 +309,18 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
         status = note(import, "done", err);
     ps_events_encoder_fini(&import->encoder);
     ps_arena_destroy(import->names);
-    if (status != PS_OK)
-        return 1;
-    print_result(import, flume);
-    ps_flume_log_found(flume, &found);
-    return found.damages > 0 || found.events_lost > 0 || import->dropped_headers > 0 ? 1 : 0;
+    return status == PS_OK ? print_result(import, flume) : 1;
+}
+
+/* --dry-run: every event is read, and nothing is made. Returns the exit status. */
+static int import_try(struct import *import, struct ps_flume_log *flume, struct ps_err *err)
+{
+    struct ps_flume_event event;
+    while (ps_flume_log_next(flume, &event)) {
+        import->events++;
+        import->bytes += event.body.length;
+    }
+    return ps_flume_log_end(flume, err) == PS_OK ? print_result(import, flume) : 1;
 }
 
 /* Before anything is made or locked. */
@@ -319,10 +330,12 @@ static enum ps_status look_first(struct import *import, struct ps_err *err)
     if (command->into != NULL && ps_flume_log_is_directory(command->into))
         return ps_err_set(err, "%s has a file channel of Flume; the events go into another directory",
                           command->into);
-    enum ps_status status = ps_channel_name_directories(command, command->into, err);
+    bool named = command->into != NULL || command->file != NULL || command->data_directories.count > 0;
+    enum ps_status status =
+        command->dry_run && !named ? PS_OK : ps_channel_name_directories(command, command->into, err);
     if (status == PS_OK)
         status = ps_channel_keys_load(command, err);
-    return status == PS_OK ? is_new(import, err) : status;
+    return status == PS_OK && !command->dry_run ? is_new(import, err) : status;
 }
 
 int ps_main_channel_import(struct ps_channel_command *command)
@@ -338,9 +351,11 @@ int ps_main_channel_import(struct ps_channel_command *command)
     int code = 2;
     if (look_first(&import, &err) == PS_OK)
         flume = ps_flume_log_open(&options, &err);
-    if (flume != NULL && directories_make(command, &err) == PS_OK &&
-        ps_segment_lock_log(&locks, command->checkpoint_directory, &command->data_directories, &err) &&
-        is_new(&import, &err) == PS_OK)
+    if (flume != NULL && command->dry_run)
+        code = import_try(&import, flume, &err);
+    else if (flume != NULL && directories_make(command, &err) == PS_OK &&
+             ps_segment_lock_log(&locks, command->checkpoint_directory, &command->data_directories, &err) &&
+             is_new(&import, &err) == PS_OK)
         code = import_run(&import, flume, &err);
     if (err.length > 0)
         ps_channel_say(command, "%s", ps_err_join(&err));

@@ -28,8 +28,23 @@ expect 1 "there is no tool verity" verity
 expect 1 "dataDirs is required" fcintegritytool
 expect 1 "needs a list" fcintegritytool -l
 expect 1 "there is no directory $work/nowhere" fcintegritytool -l "$work/nowhere"
-expect 1 "has logs of Flume's" fcintegritytool -l "$work/flume/d1"
+expect 1 "there is no directory $work/nowhere" fcintegritytool -l "$work/flume/d1,$work/nowhere"
 expect 1 "-e is not known" fcintegritytool -e Validator -l "$work/channel/data"
+expect 1 "--fast is not known; -l" fcintegritytool --fast -l "$work/channel/data"
+# Options of Flume's script come at any place, those of its tool in any of its forms.
+expect 0 " events: all of it can be read" fcintegritytool "-l=$work/channel/data" -c /etc/flume -DmaxSize=2000 --plugins-path /opt
+expect 0 " events: all of it can be read" -Xmx1g fcintegritytool -dataDirs "$work/channel/data" --conf /etc/flume
+expect 1 "-c needs a value" fcintegritytool -l "$work/channel/data" -c
+
+# Logs of Flume's: everything is read, and nothing is changed.
+before=$(find "$work/flume" -type f -exec sha256sum {} + | sort)
+events=$("$PENSTOCK" channel export "$work/channel" | wc -l)
+expect 0 "^$events events, .* can be imported; nothing was changed" fcintegritytool -l "$work/flume/d1,$work/flume/d2"
+cp -r "$work/flume" "$work/torn"
+sed -i 's/event 11/event XX/' "$work/torn/d2/log-2"
+expect 1 "^1 places of the logs are damaged" fcintegritytool -l "$work/torn/d1,$work/torn/d2"
+[[ $(find "$work/flume" -type f ! -name in_use.lock -exec sha256sum {} + | sort) == "$before" ]] || fail "Flume's files have changed"
+[[ ! -e $work/flume/channel ]] || fail "something was made"
 
 segment=$(find "$work/channel/data" -name '*.segment' | head -n 1)
 python3 - "$segment" <<'EOF_'
