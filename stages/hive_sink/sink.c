@@ -87,6 +87,7 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
     ps_filesystem_close(sink->filesystem); /* no callback is called any more */
     ps_hive_files_close(sink->files);
     free_txns(&sink->dead);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_OPEN, 0);
     if (sink->loop != NULL)
         ps_hadoop_loop_close(sink->loop);
     ps_hive_rows_close(sink->rows);

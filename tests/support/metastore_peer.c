@@ -21,6 +21,7 @@
 #define MESSAGE_BYTES (1U << 20)
 #define SLOW_NS 20000000L
 #define PARTITIONS_MAX 256
+#define LOCK_OF(txn) ((txn) + 1000000)
 
 struct link {
     int fd;
@@ -31,6 +32,7 @@ struct link {
 struct trouble { /* of the next calls of a name */
     char call[48];
     unsigned left;
+    int16_t exception; /* the field of the answer that it is; 0: none */
 };
 
 static struct {
@@ -182,44 +184,21 @@ static void answer_write_ids(struct ps_thrift_writer *out, const struct argument
     ps_thrift_put_stop(out);
 }
 
+static void put_lock_answer(struct ps_thrift_writer *out, int64_t txn, enum ps_hive_lock_state state)
+{
+    begin_success(out);
+    ps_thrift_put_field(out, PS_THRIFT_I64, 1, 0);
+    ps_thrift_put_i64(out, LOCK_OF(txn));
+    ps_thrift_put_field(out, PS_THRIFT_I32, 2, 0);
+    ps_thrift_put_i32(out, (int32_t)state);
+    ps_thrift_put_stop(out);
+}
+
 static void answer_lock(struct ps_thrift_writer *out, int64_t txn)
 {
     bool waits = txn >= peer.looks_from && peer.looked < peer.looks;
     peer.looked += waits;
-    begin_success(out);
-    ps_thrift_put_field(out, PS_THRIFT_I64, 1, 0);
-    ps_thrift_put_i64(out, 77);
-    ps_thrift_put_field(out, PS_THRIFT_I32, 2, 0);
-    ps_thrift_put_i32(out, waits ? PS_HIVE_LOCK_WAITING : PS_HIVE_LOCK_ACQUIRED);
-    ps_thrift_put_stop(out);
-}
-
-static void put_lock(struct ps_thrift_writer *out, int32_t state, int32_t type, int64_t txn,
-                     const char *agent)
-{
-    ps_thrift_put_field(out, PS_THRIFT_I32, 5, 0);
-    ps_thrift_put_i32(out, state);
-    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
-    ps_thrift_put_i32(out, type);
-    ps_thrift_put_field(out, PS_THRIFT_I64, 7, 0);
-    ps_thrift_put_i64(out, txn);
-    ps_test_metastore_put_text(out, 10, "somebody", 8);
-    ps_test_metastore_put_text(out, 11, "host1", 5);
-    ps_test_metastore_put_text(out, 13, agent, strlen(agent));
-    ps_thrift_put_stop(out);
-}
-
-/* A statement waits for an agent that was killed; what waits itself is no holder. */
-static void answer_locks(struct ps_thrift_writer *out)
-{
-    begin_success(out);
-    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
-    ps_thrift_put_list(out, PS_THRIFT_STRUCT, 4);
-    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 12, "penstock");
-    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 11, "penstock");
-    put_lock(out, PS_HIVE_LOCK_WAITING, 3, 13, "query 7");
-    put_lock(out, PS_HIVE_LOCK_WAITING, 1, 1, "penstock");
-    ps_thrift_put_stop(out);
+    put_lock_answer(out, txn, waits ? PS_HIVE_LOCK_WAITING : PS_HIVE_LOCK_ACQUIRED);
 }
 
 /* Of the transactions between two numbers: those that are aborted. */
@@ -270,11 +249,15 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
         answer_write_ids(out, arguments);
         break;
     case PS_HIVE_LOCK:
-    case PS_HIVE_CHECK_LOCK: /* its last numbers are the transaction and the time */
+    case PS_HIVE_CHECK_LOCK: /* the lock, the transaction, the time */
+        PS_ASSERT(call == PS_HIVE_LOCK || arguments->numbers[0] == LOCK_OF(arguments->numbers[1]));
         answer_lock(out, arguments->numbers[call == PS_HIVE_CHECK_LOCK]);
         break;
+    case PS_HIVE_ADD_DYNAMIC_PARTITIONS: /* the transaction, its write id */
+        PS_ASSERT(arguments->numbers[0] == arguments->numbers[1]);
+        break;
     case PS_HIVE_SHOW_LOCKS:
-        answer_locks(out);
+        ps_test_metastore_put_locks(out);
         break;
     case PS_HIVE_COMMIT_TXN:
         commit(out, arguments->numbers[0]);
@@ -332,10 +315,17 @@ static bool answer_message(const struct link *link, size_t length)
     message.type = PS_THRIFT_REPLY;
     ps_thrift_put_message(&out, &message);
     if (meets(&peer.refusal, call)) {
-        (void) throw(&out, 1);
-        bool is_of_one = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_LOCK;
-        for (size_t i = 0; is_of_one && i < arguments.number_count; i++)
-            peer.txns[arguments.numbers[i]] = PS_TEST_TXN_ABORTED;
+        int64_t txn = arguments.numbers[call == PS_HIVE_CHECK_LOCK];
+        bool is_of_one = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_LOCK || call == PS_HIVE_CHECK_LOCK ||
+                         call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;
+        bool is_gone = peer.refusal.exception == 1 || peer.refusal.exception == 2 ||
+                       (peer.refusal.exception == 3 && call == PS_HIVE_CHECK_LOCK);
+        if (peer.refusal.exception == 0)
+            put_lock_answer(&out, txn, PS_HIVE_LOCK_NOT_ACQUIRED);
+        else
+            (void) throw(&out, peer.refusal.exception);
+        if (is_of_one && is_gone)
+            peer.txns[txn] = PS_TEST_TXN_ABORTED;
     } else
         answer_call(&out, call, &arguments);
     ps_thrift_put_stop(&out);
@@ -520,20 +510,28 @@ void ps_test_metastore_set(enum ps_test_far_end state)
     unlock();
 }
 
-void ps_test_metastore_refuse(const char *call, unsigned count)
+static void set_trouble(struct trouble *trouble, const char *call, unsigned count, int16_t exception)
 {
     lock_and_wake();
-    snprintf(peer.refusal.call, sizeof peer.refusal.call, "%s", call);
-    peer.refusal.left = count;
+    snprintf(trouble->call, sizeof trouble->call, "%s", call);
+    trouble->left = count;
+    trouble->exception = exception;
     unlock();
+}
+
+void ps_test_metastore_refuse(const char *call, unsigned count)
+{
+    set_trouble(&peer.refusal, call, count, 1);
+}
+
+void ps_test_metastore_refuse_by(const char *call, unsigned count, int16_t exception)
+{
+    set_trouble(&peer.refusal, call, count, exception);
 }
 
 void ps_test_metastore_cut(const char *call, unsigned count)
 {
-    lock_and_wake();
-    snprintf(peer.cut.call, sizeof peer.cut.call, "%s", call);
-    peer.cut.left = count;
-    unlock();
+    set_trouble(&peer.cut, call, count, 0);
 }
 
 void ps_test_metastore_hold(const char *call)

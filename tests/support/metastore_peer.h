@@ -32,6 +32,8 @@ void ps_test_metastore_drop_partitions(const char *folder);
 void ps_test_metastore_set(enum ps_test_far_end state);
 /* The next calls of this name (NULL: of any) are answered by an exception, as for an aborted transaction. */
 void ps_test_metastore_refuse(const char *call, unsigned count);
+/* The same by the exception of this field of the answer (hive_metastore.thrift); 0: by a lock that is not given. */
+void ps_test_metastore_refuse_by(const char *call, unsigned count, int16_t exception);
 /* The next calls of this name take effect, and the connection is closed in place of an answer. */
 void ps_test_metastore_cut(const char *call, unsigned count);
 /* All transactions that are open are aborted, as Hive does after its time-out. */

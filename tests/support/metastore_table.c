@@ -1,5 +1,7 @@
 #include "tests/support/metastore_table.h"
 
+#include "stages/hive/message.h"
+
 #include <stdio.h>
 
 void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length)
@@ -90,5 +92,35 @@ void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_t
     ps_thrift_put_field(out, PS_THRIFT_LIST, 8, 0);
     put_columns(out, table->keys);
     put_parameters(out, 9, parameters);
+    ps_thrift_put_stop(out);
+}
+
+/* ---- locks ---- */
+
+static void put_lock(struct ps_thrift_writer *out, int32_t state, int32_t type, int64_t txn,
+                     const char *agent)
+{
+    ps_thrift_put_field(out, PS_THRIFT_I32, 5, 0);
+    ps_thrift_put_i32(out, state);
+    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
+    ps_thrift_put_i32(out, type);
+    ps_thrift_put_field(out, PS_THRIFT_I64, 7, 0);
+    ps_thrift_put_i64(out, txn);
+    ps_test_metastore_put_text(out, 10, "somebody", 8);
+    ps_test_metastore_put_text(out, 11, "host1", 5);
+    ps_test_metastore_put_text(out, 13, agent, strlen(agent));
+    ps_thrift_put_stop(out);
+}
+
+/* A statement waits for an agent that was killed; what waits itself is no holder. */
+void ps_test_metastore_put_locks(struct ps_thrift_writer *out)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 0, 0);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    ps_thrift_put_list(out, PS_THRIFT_STRUCT, 4);
+    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 12, "penstock");
+    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 11, "penstock");
+    put_lock(out, PS_HIVE_LOCK_WAITING, 3, 13, "query 7");
+    put_lock(out, PS_HIVE_LOCK_WAITING, 1, 1, "penstock");
     ps_thrift_put_stop(out);
 }

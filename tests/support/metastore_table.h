@@ -10,3 +10,5 @@ void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps
                                    const char *location);
 /* A Table, without its first fields. */
 void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table);
+/* The answer to show_locks: a statement waits for an agent that was killed. */
+void ps_test_metastore_put_locks(struct ps_thrift_writer *out);
