@@ -149,14 +149,20 @@ bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer)
 }
 
 /* A client that closes waits until its last rebalance is answered, and rd_kafka_destroy waits for the client: for ever, if
- * the time was over before the group could answer. While it closes, every assignment counts as an empty one. */
+ * the time was over before the group could answer. While it closes, every assignment counts as an empty one. Only a rebalance
+ * that is open is answered: without one the client may end at any moment, and rd_kafka_assign, whose request it then throws
+ * away, waits for ever. With a coordinator that is silent both would come at once, when the request to leave times out. */
 static void finish_closing(struct ps_kafka_consumer *consumer)
 {
     for (unsigned i = 0; i < CLOSE_TRIES && !ps_kafka_consumer_closed(consumer); i++) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(consumer->closing, CLOSE_POLL_MS);
-        if (event != NULL)
+        if (event != NULL) {
+            consumer->asked |= rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE;
             rd_kafka_event_destroy(event);
-        (void)rd_kafka_assign(consumer->client, NULL);
+        }
+        if (consumer->asked)
+            (void)rd_kafka_assign(consumer->client, NULL);
+        consumer->asked = false;
     }
 }
 
@@ -311,6 +317,7 @@ static void serve(struct ps_kafka_consumer *consumer, const struct ps_kafka_cons
     rd_kafka_resp_err_t error = rd_kafka_event_error(event);
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_REBALANCE:
+        consumer->asked = true;
         if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
             listener->assigned(listener->argument, rd_kafka_event_topic_partition_list(event));
         else

@@ -57,9 +57,10 @@ struct ps_kafka_consumer {
     rd_kafka_queue_t *control, *records, *closing;
     int wake_fd; /* a duplicate: the worker's may be closed before the maker's thread destroys this; -1: none */
     struct ps_texts wanted;
-    struct ps_slice *mapped;      /* of the current record */
-    bool fatal;                   /* the client failed for good: it does nothing any more */
-    bool no_memory;               /* a record is lost to this client: no more is read */
+    struct ps_slice *mapped; /* of the current record */
+    bool fatal;              /* the client failed for good: it does nothing any more */
+    bool asked;              /* a rebalance was handed out, and is not answered (stages/kafka/rebalance.c) */
+    bool no_memory;          /* a record is lost to this client: no more is read */
     struct ps_kafka_message kept; /* the record that was not taken; its bytes are in `kept_bytes` */
     struct ps_slice *kept_mapped;
     char *kept_bytes;

@@ -157,6 +157,7 @@ static void report_failure(struct ps_kafka_group *group, const char *what, rd_ka
 
 static void assign(struct ps_kafka_group *group, const rd_kafka_topic_partition_list_t *list)
 {
+    group->consumer.asked = false;
     if (is_cooperative(group)) {
         report_failure(group, "taking", rd_kafka_incremental_assign(group->consumer.client, list));
     } else {
@@ -176,6 +177,7 @@ static void unassign(struct ps_kafka_group *group, const rd_kafka_topic_partitio
             group->streams.items[found].state = PS_KAFKA_STREAM_GONE;
     }
     ps_kafka_streams_forget_handles(&group->streams);
+    group->consumer.asked = false;
     if (is_cooperative(group))
         report_failure(group, "giving up", rd_kafka_incremental_unassign(group->consumer.client, list));
     else

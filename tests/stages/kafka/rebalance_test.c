@@ -512,6 +512,43 @@ static void test_drain_without_answers(void **state)
     ps_test_stage_pass_ms(&source.stage, 1);
     assert_true(fake_drain());
     fake_stop();
+    fake_assert_calls(""); /* nothing is asked of a client that may end at this moment: it would not answer */
+}
+
+/* The time is over while a rebalance waits for its answer: it is answered, once, because the client does not end without it. */
+static void test_ends_with_an_open_rebalance(void **state)
+{
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchSize", "3"));
+    fake.closes_at_once = false;
+    fake_assigned("a-0");
+    fake_records("a", 0, 0, 3);
+    fake_cycles(1);
+    fake_assert_calls("assign a-0; ");
+    fake_revoked("a-0");
+    fake_tick();
+    fake_deliver(1);
+    assert_false(fake_drain());
+    ps_test_stage_pass_ms(&source.stage, 5000);
+    assert_false(fake_drain());
+    fake_assert_calls("close; ");
+    fake_stop();
+    fake_assert_calls("unassign all; ");
+}
+
+/* The rebalance comes when the source no longer looks. */
+static void test_ends_with_a_late_rebalance(void **state)
+{
+    (void)state;
+    fake_start("EAGER", PS_KEYS("batchSize", "3"));
+    fake.closes_at_once = false;
+    fake_assigned("a-0");
+    fake_cycles(1);
+    assert_false(fake_drain());
+    fake_assert_calls("assign a-0; close; ");
+    fake_revoked("a-0");
+    fake_stop();
+    fake_assert_calls("unassign all; ");
 }
 
 int main(void)
@@ -534,6 +571,8 @@ int main(void)
         cmocka_unit_test(test_revoking_keeps_its_slot),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_without_answers),
+        cmocka_unit_test(test_ends_with_an_open_rebalance),
+        cmocka_unit_test(test_ends_with_a_late_rebalance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,9 +156,9 @@ size_t rd_kafka_queue_length(rd_kafka_queue_t *queue)
 rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *queue, int timeout_ms)
 {
     (void)timeout_ms;
-    if ((const int *)(const void *)queue == &fake.queues[1]) /* of a client that closes: nothing comes */
-        return NULL;
-    assert_ptr_equal(queue, &fake.queues[0]);
+    const int *which = (const int *)(const void *)queue;
+    assert_true(which == &fake.queues[0] ||
+                which == &fake.queues[1]); /* a client that closes: the same events */
     return fake.event_next < fake.event_count ? (rd_kafka_event_t *)fake.events[fake.event_next++] : NULL;
 }
 
