@@ -63,6 +63,7 @@ static void take_all(void)
 static void begin_store(void)
 {
     begin_memory();
+    long_every = 10; /* a frame has fewer events than are read at once */
     next = taken = 0;
     promised = events = bytes = 0;
     uint64_t errors = ps_log_count(PS_LOG_ERROR);
@@ -104,7 +105,7 @@ static void test_carried_out(void **state)
     snprintf(aside, sizeof aside, "%s", ps_test_folder_path("aside"));
     begin_store();
     for (unsigned round = 0; round < 3; round++) {
-        promise(400); /* of three frames, as they are fed */
+        promise(400); /* of several frames, as they are fed */
         promise(400);
         assert_true(take());
         uint64_t more = append(next, 45) + append(next + 45, 40);
@@ -156,19 +157,24 @@ static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
     return SQLITE_OK;
 }
 
-/* The backlog is fed while the disk is full; what could not be committed is appended again. */
-static void test_not_carried_out(void **state)
+static void begin_full_disk(void)
 {
-    (void)state;
     machine = sqlite3_vfs_find(NULL);
     failing = *machine;
     failing.zName = "full";
     failing.xOpen = open_failing;
     failing.pNext = NULL;
     assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
+}
+
+/* The backlog is fed while the disk is full; what could not be committed is appended again. */
+static void test_not_carried_out(void **state)
+{
+    (void)state;
+    begin_full_disk();
     begin_store();
     for (unsigned round = 0; round < 3; round++) {
-        promise(400); /* of three frames, as they are fed */
+        promise(400); /* of several frames, as they are fed */
         promise(400);
         assert_true(take());
         is_full = true;
@@ -192,10 +198,39 @@ static void test_not_carried_out(void **state)
     sqlite3_vfs_unregister(&failing);
 }
 
+/* More was delivered than one transaction removes on a disk that was full: all of it is removed, and nothing else. */
+static void test_much_was_delivered(void **state)
+{
+    (void)state;
+    begin_full_disk();
+    begin_store();
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 5; i++)
+            promise(400);
+        for (unsigned i = 0; i < 19; i++)
+            assert_true(take());
+        is_full = true;
+        (void)append(next, 45);
+        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
+        is_full = false;
+        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+        expect_accounts();
+        ps_database_store.close(store);
+        if (!open_store(&err))
+            fail_msg("%s", err.text);
+        promised = 0;
+        expect_accounts();
+    }
+    end_store();
+    sqlite3_vfs_unregister(&failing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_carried_out, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_much_was_delivered, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_not_carried_out, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

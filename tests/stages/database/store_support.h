@@ -16,6 +16,7 @@ static struct ps_depot *depot;
 static struct ps_block_cache blocks;
 static struct ps_database_store_settings settings;
 static void *store;
+static unsigned long_every = 40;
 
 static inline void begin_memory(void)
 {
@@ -47,10 +48,10 @@ static inline bool open_store(struct ps_err *err)
 
 static inline bool is_long(unsigned number)
 {
-    return number % 40 == 7;
+    return number % long_every == 7;
 }
 
-/* Appends a frame of events with these numbers. One of 40 is longer than a row of the table, and has a header that is. Returns their
+/* Appends a frame of events with these numbers. One of `long_every` is longer than a row of the table, and has a header that is. Returns their
  * bytes; 0: it failed. */
 static inline uint64_t append(unsigned first, unsigned count)
 {

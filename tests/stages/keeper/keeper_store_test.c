@@ -43,7 +43,8 @@ static void start_keeper(struct ps_lease *restored)
                                                 .capacity = 100000,
                                                 .sync_each = plan.sync_each,
                                                 .sync_every_ms = 1,
-                                                .keep_alive_ms = 60000,
+                                                .keep_alive_ms =
+                                                    plan.keep_alive_ms > 0 ? plan.keep_alive_ms : 600000,
                                                 .quota_bytes = 32 << 20,
                                                 .producers = PRODUCERS,
                                                 .consumers = 1};
@@ -411,6 +412,99 @@ static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* A store that fails for good: refusable events are given up, and counted nowhere any more. */
+static void test_refused_events_are_not_counted(void **state)
+{
+    (void)state;
+    begin();
+    plan.keep_alive_ms = 1;
+    start_keeper(NULL);
+    for (unsigned round = 1; round < 3; round++) {
+        put(0, 1);
+        await_promises();
+        expect_fill(1);
+        assert_null(stop_keeper());
+        store.missed = 5;
+        store.missed_after = 1;
+        memset(store.calls, 0, sizeof store.calls);
+        plan.call = SYNC;
+        plan.nth = 1;
+        plan.again = 0;
+        plan.renews = 20;
+        start_keeper(NULL);
+        expect_fill(6);
+        put(1, 1);
+        await_promises();
+        assert_int_equal(count_of(REFUSED), round);
+        expect_fill(6);
+        deliver_next();
+        expect_fill(0);
+        plan.nth = plan.renews = 0;
+        put(0, 1);
+        await_promises();
+        deliver_next();
+        expect_fill(0);
+    }
+    (void)stop_keeper();
+    assert_null(store.complaint);
+    ps_test_stage_fini(&stage);
+}
+
+/* A commit of which only a renew that fails tells that it was carried out: the events are promised, not refused and sent again. */
+static void test_a_renew_that_fails_in_part(void **state)
+{
+    (void)state;
+    begin();
+    plan.keep_alive_ms = 1;
+    plan.call = SYNC;
+    plan.nth = 1;
+    plan.durable = FRAMES_MAX;
+    plan.renews = 4;
+    plan.renews_in_part = true;
+    start_keeper(NULL);
+    put(1, 1);
+    await_promises();
+    assert_int_equal(outcomes[1][0], PROMISED);
+    deliver_next();
+    assert_null(stop_keeper());
+    assert_null(store.complaint);
+    ps_test_stage_fini(&stage);
+}
+
+/* Too little room: puts are refused, with the reason, until there is more, the second time as the first; the backlog goes on. */
+static void test_a_crowded_store(void **state)
+{
+    (void)state;
+    begin();
+    start_keeper(NULL);
+    for (unsigned round = 0; round < 2; round++) {
+        char text[512] = "";
+        put(0, 1);
+        await_promises();
+        __atomic_store_n(&store.crowded, true, __ATOMIC_RELAXED);
+        for (unsigned i = 0; !ps_keeper_trouble(keeper, text, sizeof text); i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            (void)ps_park_wake(&keeper->park);
+            rest();
+        }
+        assert_string_equal(text, "the shelf is full");
+        struct ps_lease *lease = made(0, 1);
+        assert_int_equal(ps_keeper_put(keeper, 0, &lease), PS_PUT_FULL);
+        deliver_next();
+        __atomic_store_n(&store.crowded, false, __ATOMIC_RELAXED);
+        for (unsigned i = 0; ps_keeper_put(keeper, 0, &lease) != PS_PUT_OK; i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            rest();
+        }
+        await_promises();
+        assert_false(ps_keeper_trouble(keeper, text, sizeof text));
+        deliver_next();
+    }
+    assert_null(stop_keeper());
+    assert_null(store.complaint);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +513,9 @@ int main(void)
         cmocka_unit_test(test_synced_later),
         cmocka_unit_test(test_events_that_are_missed),
         cmocka_unit_test(test_an_open_that_fails_waits),
+        cmocka_unit_test(test_refused_events_are_not_counted),
+        cmocka_unit_test(test_a_renew_that_fails_in_part),
+        cmocka_unit_test(test_a_crowded_store),
         cmocka_unit_test(test_an_unreadable_store_lets_the_thread_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ static struct {
     bool open, failed;
     char lent[PS_EVENTS_PAYLOAD_BYTES];
     unsigned calls[CALLS];
+    bool crowded;          /* there is too little room. Atomic */
     unsigned turns;        /* of the keeper's thread: each asks what is promised. Atomic */
     const char *complaint; /* what the keeper may not do */
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -40,6 +41,8 @@ static struct plan {
     uint64_t durable;      /* frames of a failed sync that are durable all the same */
     enum ps_store_fed fed; /* of a failed feed */
     bool reads_ahead, sync_each;
+    bool renews_in_part;    /* a renew that fails has learnt what is durable */
+    uint64_t keep_alive_ms; /* 0: long */
 } plan;
 
 static void complain_unless(bool right, const char *text)
@@ -146,8 +149,11 @@ static enum ps_status shelf_renew(void *handle, struct ps_err *err)
 {
     (void)handle;
     complain_unless(store.open && store.failed, "it renews what works");
-    if (fails(RENEW))
+    if (fails(RENEW)) {
+        if (plan.renews_in_part)
+            drop_undurable();
         return failed(err);
+    }
     drop_undurable();
     return PS_OK;
 }
@@ -240,6 +246,15 @@ static void shelf_lost(void *handle, const struct ps_store_frame *frame)
     shelf_take(handle, frame);
 }
 
+static bool shelf_crowded(const void *settings, char *text, size_t room)
+{
+    (void)settings;
+    bool crowded = __atomic_load_n(&store.crowded, __ATOMIC_RELAXED);
+    if (crowded)
+        snprintf(text, room, "the shelf is full");
+    return crowded;
+}
+
 static struct ps_store_ops shelf_ops(void)
 {
     return (struct ps_store_ops){.feed_frames = plan.reads_ahead ? 2 : 8,
@@ -262,7 +277,8 @@ static struct ps_store_ops shelf_ops(void)
                                  .load = shelf_load,
                                  .release = plan.reads_ahead ? shelf_release : NULL,
                                  .lost = shelf_lost,
-                                 .take = shelf_take};
+                                 .take = shelf_take,
+                                 .crowded = shelf_crowded};
 }
 
 static void shelf_clear(void)
@@ -273,6 +289,6 @@ static void shelf_clear(void)
     memset(store.calls, 0, sizeof store.calls);
     store.appended = store.promised = store.fed = store.durable = 0;
     store.missed_after = store.missed = store.lost = 0;
-    store.open = store.failed = false;
+    store.open = store.failed = store.crowded = false;
     store.complaint = NULL;
 }

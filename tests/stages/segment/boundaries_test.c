@@ -182,10 +182,10 @@ static void test_a_frame_ends_a_chunk(void **state)
 }
 
 /* Every second frame was delivered: so many ranges fit into a state, or one too many. Nothing that was delivered comes again, and no
- * segment goes whose delivery no state says. */
-static void test_ranges_of_a_state(void **state)
+ * segment goes whose delivery no state says; also if the log is renewed before anything is written. */
+static void ranges_of_a_state(bool renewed)
 {
-    (void)state;
+    struct ps_err err = {0};
     for (unsigned ranges = PS_STATE_RANGES_MAX - 2; ranges <= PS_STATE_RANGES_MAX + 2; ranges++) {
         const uint64_t segment_bytes = 65536;
         struct ps_segment_place place;
@@ -200,6 +200,8 @@ static void test_ranges_of_a_state(void **state)
                 ps_segment_log_take(lg, &place);
         }
         assert_int_equal(lg->taken.count, ranges);
+        if (renewed)
+            assert_int_equal(ps_segment_log_renew(lg, &err), PS_OK);
         sync_log();
         size_t segments = lg->count;
         reopen(segment_bytes);
@@ -209,6 +211,39 @@ static void test_ranges_of_a_state(void **state)
         expect_end();
         end_log();
     }
+}
+
+static void test_ranges_of_a_state(void **state)
+{
+    (void)state;
+    ranges_of_a_state(false);
+    ranges_of_a_state(true);
+}
+
+/* A segment goes with the last of its frames, when what was delivered ends exactly where the next segment begins. */
+static void test_the_last_frame_of_a_segment(void **state)
+{
+    (void)state;
+    struct ps_segment_place place;
+    uint64_t last = 0;
+    make_log(4096, false);
+    while (lg->count < 3)
+        append(++last, 100, false);
+    sync_log();
+    for (uint64_t segment = 1; segment < 3; segment++) {
+        uint64_t number = lg->segments[0].head.first, next = lg->segments[1].head.first;
+        for (; number < next; number++) {
+            if (number + 1 == next)
+                sync_log();
+            assert_int_equal(lg->segments[0].head.segment, segment);
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+            assert_int_equal(place.number, number);
+            ps_segment_log_take(lg, &place);
+        }
+        sync_log();
+        assert_int_equal(lg->segments[0].head.segment, segment + 1);
+    }
+    end_log();
 }
 
 /* One frame has at most NEWS_FRAME_RANGES ranges of delivered frames. */
@@ -326,7 +361,7 @@ int main(void)
         cmocka_unit_test(test_a_frame_fills_its_segment),  cmocka_unit_test(test_a_frame_ends_a_chunk),
         cmocka_unit_test(test_ranges_of_a_state),          cmocka_unit_test(test_ranges_of_a_frame),
         cmocka_unit_test(test_frames_that_are_remembered), cmocka_unit_test(test_next_to_a_search),
-        cmocka_unit_test(test_chunks_that_are_kept),
+        cmocka_unit_test(test_chunks_that_are_kept),       cmocka_unit_test(test_the_last_frame_of_a_segment),
     };
     return cmocka_run_group_tests(tests, make_memory, free_memory);
 }
