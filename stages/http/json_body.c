@@ -2,11 +2,10 @@
 
 #include "stages/http/content_type.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define KEPT_BYTES (256U * 1024) /* a larger room is freed after the request */
-#define GROWTH_BYTES (64U * 1024)
+#define PIECE_BYTES (16U * 1024) /* at least so much room for what is decompressed next */
 #define GZIP_WINDOW_BITS (MAX_WBITS + 16)
 #define BRACKETS_BYTES 2U
 
@@ -14,7 +13,7 @@ void ps_json_body_fini(struct ps_json_body *body)
 {
     if (body->made)
         inflateEnd(&body->inflater);
-    free(body->bytes);
+    ps_byte_buffer_clear(&body->bytes, 0);
     *body = (struct ps_json_body){.made = false};
 }
 
@@ -24,18 +23,6 @@ static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t sta
     exchange->intro = status == 400 ? PS_HTTP_BAD_REQUEST : NULL;
     exchange->reason = reason;
     return PS_HTTP_REFUSED;
-}
-
-static bool grow_to(struct ps_json_body *body, size_t bytes)
-{
-    if (bytes <= body->room)
-        return true;
-    char *more = realloc(body->bytes, bytes);
-    if (more == NULL)
-        return false;
-    body->bytes = more;
-    body->room = bytes;
-    return true;
 }
 
 /* ---- gzip ---- */
@@ -53,23 +40,21 @@ static enum ps_http_taken inflate_body(struct ps_json_body *body, uint32_t bytes
                                        struct ps_http_exchange *exchange)
 {
     z_stream *inflater = &body->inflater;
-    body->length = 0;
+    struct ps_byte_buffer *text = &body->bytes;
     if (!begin_inflating(body))
         return PS_HTTP_MEMORY;
     inflater->next_in = (unsigned char *)exchange->body;
     inflater->avail_in = exchange->body_length;
     for (;;) {
-        size_t wanted = body->length + GROWTH_BYTES;
-        if (body->length + BRACKETS_BYTES >= body->room &&
-            !grow_to(body, wanted < 2 * body->room ? 2 * body->room : wanted))
+        if (!ps_byte_buffer_reserve(text, PIECE_BYTES))
             return PS_HTTP_MEMORY;
-        size_t room = body->room - body->length, most = (size_t)bytes_max + 1 - body->length;
-        inflater->next_out = (unsigned char *)body->bytes + body->length;
+        size_t room = text->room - text->length, most = (size_t)bytes_max + 1 - text->length;
+        inflater->next_out = (unsigned char *)text->data + text->length;
         inflater->avail_out = (unsigned)(room < most ? room : most);
         unsigned before = inflater->avail_out;
         int result = inflate(inflater, Z_NO_FLUSH);
-        body->length += before - inflater->avail_out;
-        if (body->length > bytes_max)
+        text->length += before - inflater->avail_out;
+        if (text->length > bytes_max)
             return refuse(exchange, 413, "the decompressed body is too long");
         if (result == Z_STREAM_END && inflater->avail_in == 0)
             return PS_HTTP_TAKEN;
@@ -91,13 +76,13 @@ static bool is_blank(char c)
 
 /* Makes an array of the lines of the text, each an object: '[', a comma for each newline between two of them, ']'. Returns
  * false: one begins or ends otherwise. */
-static bool join_lines(struct ps_json_body *body, uint32_t *lines)
+static bool join_lines(struct ps_byte_buffer *bytes, uint32_t *lines)
 {
-    char *text = body->bytes, *to = body->bytes, *end = text + body->length;
+    char *text = bytes->data, *to = text, *end = text + bytes->length;
     *lines = 0;
-    if (body->length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+    if (bytes->length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         memset(text, ' ', 3); /* the byte order mark */
-    memmove(text + 1, text, body->length);
+    memmove(text + 1, text, bytes->length);
     *to++ = '[';
     for (char *line = text + 1, *next; line < end + 1; line = next + 1) {
         next = memchr(line, '\n', (size_t)(end + 1 - line));
@@ -117,30 +102,30 @@ static bool join_lines(struct ps_json_body *body, uint32_t *lines)
         to += last - line;
     }
     *to++ = ']';
-    body->length = (size_t)(to - text);
+    bytes->length = (size_t)(to - text);
     return true;
 }
 
 /* ---- the text ---- */
 
 /* The text's place: small ones in the batch's headers' block, others in a block that stays until the request is in batches. */
-static enum ps_http_taken place(struct ps_json_body *body, struct ps_block_cache *blocks,
+static enum ps_http_taken place(const struct ps_byte_buffer *bytes, struct ps_block_cache *blocks,
                                 struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
     struct ps_http_text *text = exchange->text;
-    text->length = (uint32_t)body->length;
-    if (body->length <= PS_HTTP_TEXT_META_BYTES_MAX) {
+    text->length = (uint32_t)bytes->length;
+    if (bytes->length <= PS_HTTP_TEXT_META_BYTES_MAX) {
         exchange->body = ps_http_alloc(batch, text->length, PS_HTTP_TEXT_META_BYTES_MAX);
         if (exchange->body == NULL)
             return PS_HTTP_MEMORY;
-        memcpy(exchange->body, body->bytes, body->length);
+        memcpy(exchange->body, bytes->data, bytes->length);
         exchange->body_length = text->length;
         return PS_HTTP_TAKEN;
     }
     text->block = ps_block_take_oversize(blocks, text->length);
     if (text->block == NULL)
         return PS_HTTP_MEMORY;
-    memcpy(text->block->base, body->bytes, body->length);
+    memcpy(text->block->base, bytes->data, bytes->length);
     return PS_HTTP_TAKEN;
 }
 
@@ -152,19 +137,16 @@ static enum ps_http_taken make_text(struct ps_json_body *body, struct ps_block_c
         enum ps_http_taken taken = inflate_body(body, bytes_max, exchange);
         if (taken != PS_HTTP_TAKEN)
             return taken;
-    } else {
-        body->length = exchange->body_length;
-        if (!grow_to(body, body->length + BRACKETS_BYTES))
-            return PS_HTTP_MEMORY;
-        memcpy(body->bytes, exchange->body, body->length);
-    }
-    if (lines &&
-        (!grow_to(body, body->length + BRACKETS_BYTES) || body->length >= UINT32_MAX - BRACKETS_BYTES))
+    } else if (!ps_byte_buffer_append(&body->bytes, exchange->body, exchange->body_length)) {
         return PS_HTTP_MEMORY;
-    if (lines && !join_lines(body, &exchange->text->lines))
+    }
+    if (lines && (!ps_byte_buffer_reserve(&body->bytes, BRACKETS_BYTES) ||
+                  body->bytes.length >= UINT32_MAX - BRACKETS_BYTES))
+        return PS_HTTP_MEMORY;
+    if (lines && !join_lines(&body->bytes, &exchange->text->lines))
         return refuse(exchange, 400, "a line is not one JSON object");
     exchange->text->is_lines = lines;
-    return place(body, blocks, batch, exchange);
+    return place(&body->bytes, blocks, batch, exchange);
 }
 
 /* Returns whether the field is there and is none of the words, which end with NULL. */
@@ -196,11 +178,7 @@ enum ps_http_taken ps_json_body_make(struct ps_json_body *body, struct ps_block_
         return PS_HTTP_TAKEN;
     if (text->block == NULL) {
         enum ps_http_taken taken = make_text(body, blocks, bytes_max, batch, exchange, packed, lines);
-        if (body->room > KEPT_BYTES) {
-            free(body->bytes);
-            body->bytes = NULL;
-            body->room = 0;
-        }
+        ps_byte_buffer_clear(&body->bytes, KEPT_BYTES);
         if (taken != PS_HTTP_TAKEN || text->block == NULL)
             return taken;
     }

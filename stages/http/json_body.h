@@ -2,6 +2,7 @@
  * (application/x-ndjson). Thread: the worker's. */
 #pragma once
 
+#include "stages/byte_buffer.h"
 #include "stages/http/server.h"
 
 #include <zlib.h>
@@ -10,8 +11,7 @@
 struct ps_json_body {
     z_stream inflater;
     bool made;
-    char *bytes; /* the text that is being made; grows to what a request needs, and shrinks again */
-    size_t room, length;
+    struct ps_byte_buffer bytes; /* the text that is being made; a long one is freed after its request */
 };
 
 void ps_json_body_fini(struct ps_json_body *body);

@@ -94,11 +94,12 @@ static bool decode(struct ps_json_handler *handler, struct ps_batch *batch, int 
     size_t used;
     if (copy == NULL)
         return false;
-    if (charset == UTF8)
+    if (charset == UTF8) {
         used = ps_utf8_repair(*text, *length, copy);
-    else
-        (void)ps_transcoder_decode(&handler->transcoders[skip_mark(charset, text, length)], *text, *length,
-                                   true, false, copy, &used);
+    } else {
+        charset = skip_mark(charset, text, length);
+        (void)ps_transcoder_decode(&handler->transcoders[charset], *text, *length, true, false, copy, &used);
+    }
     *text = copy;
     *length = (uint32_t)used;
     return true;

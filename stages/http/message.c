@@ -165,6 +165,13 @@ static bool head_is_good(const http_parser *parser, struct reading *reading)
     return true;
 }
 
+/* Returns whether a proxy may read the bytes behind the head otherwise; then the connection ends with this request. The parser
+ * reads no body behind CONNECT, and HTTP/1.0 has no chunks (RFC 9112, 6.1). */
+static bool is_last(const http_parser *parser, const struct ps_http_message *message)
+{
+    return parser->method == HTTP_CONNECT || (message->chunked && parser->http_minor == 0);
+}
+
 static int on_head(http_parser *parser)
 {
     struct reading *reading = parser->data;
@@ -172,8 +179,8 @@ static int on_head(http_parser *parser)
     if (message->in_value)
         end_field(reading);
     message->head_complete = true;
-    message->keep_alive = http_should_keep_alive(parser) != 0;
     message->chunked = (parser->flags & F_CHUNKED) != 0;
+    message->keep_alive = http_should_keep_alive(parser) != 0 && !is_last(parser, message);
     return head_is_good(parser, reading) ? 0 : FAILED;
 }
 

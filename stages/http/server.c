@@ -1,10 +1,9 @@
 #include "stages/http/server.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "stages/http/answer.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CONNECTION_CHUNK 64U
 #define SWEEP_NS (250 * PS_NS_PER_MS)
@@ -12,11 +11,8 @@
 
 /* A request that is not answered yet. */
 struct outstanding {
-    uint64_t events_left;       /* in batches that are not accepted yet */
-    const char *intro, *reason; /* of a status above 200; intro may be NULL */
-    uint16_t status;
-    bool without_body; /* HEAD */
-    bool last;         /* the connection is closed after this answer */
+    uint64_t events_left; /* in batches that are not accepted yet */
+    struct ps_http_answer answer;
 };
 
 struct ps_http_connection {
@@ -130,70 +126,12 @@ static void close_call(struct ps_http_server *server, struct ps_http_connection 
 
 /* ---- answers ---- */
 
-static void write_date(struct ps_http_server *server)
-{
-    uint64_t second = (uint64_t)ps_clock_now().wall_ms / 1000;
-    if (second == server->date_second)
-        return;
-    server->date_second = second;
-    time_t seconds = (time_t)second;
-    struct tm time;
-    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    gmtime_r(&seconds, &time);
-    snprintf(server->date, sizeof server->date, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-             days[time.tm_wday % 7], time.tm_mday, months[time.tm_mon % 12], (time.tm_year + 1900) % 10000,
-             time.tm_hour, time.tm_min, time.tm_sec);
-}
-
-/* What every answer has: status line and header fields, without the end. Returns the length. */
-static uint32_t write_head(struct ps_http_server *server, char *out, size_t room,
-                           const struct outstanding *answer)
-{
-    const char *date = "";
-    if (server->options.sends_date) {
-        write_date(server);
-        date = server->date;
-    }
-    int length =
-        snprintf(out, room, "HTTP/1.1 %u %s\r\n%s%s%s%s", answer->status, ps_http_status_text(answer->status),
-                 date, server->options.sends_server ? "Server: penstock\r\n" : "",
-                 server->options.sends_powered_by ? "X-Powered-By: penstock\r\n" : "",
-                 answer->last ? "Connection: close\r\n" : "");
-    return (uint32_t)length;
-}
-
-/* The rest of an answer 200 with a body. Returns its length. */
-static uint32_t write_done(const struct ps_http_server *server, char *out, size_t room,
-                           const struct outstanding *answer)
-{
-    const struct ps_http_server_options *options = &server->options;
-    uint32_t length = (uint32_t)snprintf(out, room, "Content-Type: %s\r\nContent-Length: %" PRIu32 "\r\n\r\n",
-                                         options->done_type, options->done_length);
-    if (answer->without_body)
-        return length;
-    PS_ASSERT(length + options->done_length <= room && options->done_length <= PS_HTTP_DONE_BYTES_MAX);
-    memcpy(out + length, options->done_body, options->done_length);
-    return length + options->done_length;
-}
-
 /* Returns NULL: the connection is closed. */
 static struct ps_connection *send_answer(struct ps_http_server *server, struct ps_connection *connection,
-                                         const struct outstanding *answer)
+                                         const struct ps_http_answer *answer)
 {
-    char text[768], body[256];
-    int body_length = 0;
-    uint32_t length = write_head(server, text, sizeof text, answer);
-    if (answer->reason != NULL)
-        body_length = snprintf(body, sizeof body, "%.120s%.120s\n",
-                               answer->intro != NULL ? answer->intro : "", answer->reason);
-    if (answer->status == 200 && server->options.done_type != NULL)
-        length += write_done(server, text + length, sizeof text - length, answer);
-    else
-        length += (uint32_t)snprintf(text + length, sizeof text - length, "%sContent-Length: %d\r\n\r\n%s",
-                                     body_length > 0 ? "Content-Type: text/plain;charset=utf-8\r\n" : "",
-                                     body_length, body_length > 0 && !answer->without_body ? body : "");
+    char text[PS_HTTP_ANSWER_BYTES_MAX];
+    uint32_t length = ps_http_answer_write(server, answer, text);
     uint64_t origin = ps_connection_origin(connection);
     ps_stream_send(&server->stream, connection, text, length);
     return ps_stream_find(&server->stream, origin);
@@ -221,7 +159,7 @@ static struct ps_connection *send_answers(struct ps_http_server *server, struct 
                                           struct ps_http_connection *http)
 {
     while (http->count > 0 && queue_at(http, 0)->events_left == 0) {
-        const struct outstanding answer = *queue_at(http, 0);
+        const struct ps_http_answer answer = queue_at(http, 0)->answer;
         http->first++;
         http->count--;
         connection->owed--;
@@ -299,6 +237,13 @@ static enum ps_http_taken take(struct ps_http_server *server, const struct ps_ca
     return server->options.take(server->options.owner, batch, exchange);
 }
 
+static void set_refusal(struct ps_http_answer *answer, const struct ps_http_exchange *exchange)
+{
+    answer->status = exchange->status;
+    answer->intro = exchange->intro;
+    answer->reason = exchange->reason;
+}
+
 /* Notes that a request was read: its events, or why there are none. */
 static void note(struct ps_http_server *server, struct ps_connection *connection,
                  struct ps_http_connection *http, enum ps_http_taken taken,
@@ -306,14 +251,12 @@ static void note(struct ps_http_server *server, struct ps_connection *connection
 {
     const struct ps_http_message *message = &http->message;
     struct outstanding one = {.events_left = exchange->events,
-                              .status = 200,
-                              .without_body = message->parser.method == HTTP_HEAD,
-                              .last = !message->keep_alive};
+                              .answer = {.status = 200,
+                                         .without_body = message->parser.method == HTTP_HEAD,
+                                         .last = !message->keep_alive}};
     if (taken == PS_HTTP_REFUSED) {
         one.events_left = 0;
-        one.status = exchange->status;
-        one.intro = exchange->intro;
-        one.reason = exchange->reason;
+        set_refusal(&one.answer, exchange);
         ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
         ps_log(PS_LOG_WARN, server->port->component, "a request from %s is answered %u: %s",
                connection->ip_text, exchange->status, exchange->reason);
@@ -323,15 +266,24 @@ static void note(struct ps_http_server *server, struct ps_connection *connection
     queue_push(connection, http, one);
 }
 
-/* A request in parts of which one was refused: nothing more of it is put. Returns false if none was. */
-static bool give_up_rest(struct ps_http_connection *http)
+/* Drops the rest of a request in parts: its answer waits only for the parts in batches. */
+static void give_up_rest(struct ps_http_connection *http)
 {
-    struct outstanding *one = queue_at(http, http->count - 1);
-    if (one->status != 503)
-        return false;
-    one->events_left -= http->rest_events;
-    http->rest_at = 0;
-    return true;
+    queue_at(http, http->count - 1)->events_left -= http->rest_events;
+    http->rest_events = 0;
+}
+
+/* Returns whether a channel refused one of the request's parts. */
+static bool has_refused_part(const struct ps_http_connection *http)
+{
+    return queue_at(http, http->count - 1)->answer.status != 200;
+}
+
+/* The handler refuses a later part, because there is no memory for it: the first one was without a mistake. */
+static void refuse_rest(struct ps_http_connection *http, const struct ps_http_exchange *exchange)
+{
+    set_refusal(&queue_at(http, http->count - 1)->answer, exchange);
+    give_up_rest(http);
 }
 
 /* Makes events of the complete request at `data`. PS_FEED_MORE: done with it. */
@@ -345,7 +297,9 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
         if (room != PS_SLAB_OK)
             return room == PS_SLAB_LIMIT ? PS_FEED_CLOSE : PS_FEED_MEMORY;
     }
-    if (!begins && give_up_rest(http)) {
+    if (!begins && has_refused_part(http)) {
+        give_up_rest(http);
+        http->rest_at = 0;
         close_call(server, http);
         return PS_FEED_MORE;
     }
@@ -366,6 +320,8 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
     if (begins) {
         note(server, connection, http, taken, &exchange);
         http->rest_events = taken == PS_HTTP_REFUSED ? 0 : exchange.events;
+    } else if (taken == PS_HTTP_REFUSED) {
+        refuse_rest(http, &exchange);
     }
     http->rest_events -= batch->count - rows;
     call->left += batch->count - rows;
@@ -392,7 +348,8 @@ static enum ps_feed feed_bad(struct ps_http_server *server, struct ps_connection
            connection->ip_text, message->status, message->reason);
     if (queue_reserve(server, connection, http) == PS_SLAB_OK) {
         queue_push(connection, http,
-                   (struct outstanding){.status = message->status, .reason = message->reason, .last = true});
+                   (struct outstanding){
+                       .answer = {.status = message->status, .reason = message->reason, .last = true}});
         (void)send_answers(server, connection, http);
     }
     return PS_FEED_CLOSE;
@@ -412,6 +369,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         enum ps_http_read read =
             ps_http_message_read(message, &server->options.limits, data + *used, length - *used);
         enum ps_feed fed = PS_FEED_MORE;
+        if (read != PS_HTTP_PART)
+            http->begun_ns = 0; /* what it waits for now is not the client */
         if (read == PS_HTTP_BAD)
             fed = feed_bad(server, connection, http);
         else if (read == PS_HTTP_COMPLETE)
@@ -431,7 +390,6 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         }
         bool keep_alive = message->keep_alive;
         *used += message->length;
-        http->begun_ns = 0;
         http->joined = false;
         ps_http_message_init(message);
         if (send_answers(server, connection, http) == NULL || !keep_alive) {
@@ -451,6 +409,7 @@ static uint32_t frame(void *owner, struct ps_connection *connection, const char 
         return length;
     switch (ps_http_message_read(&http->message, &server->options.limits, data, length)) {
     case PS_HTTP_COMPLETE:
+        http->begun_ns = 0;
         return http->message.length;
     case PS_HTTP_BAD:
         return length;
@@ -483,8 +442,8 @@ static void settle_events(struct ps_http_connection *http, uint32_t serial, uint
     struct outstanding *one = queue_at(http, index);
     PS_ASSERT(one->events_left >= events);
     if (refused) {
-        one->status = 503;
-        one->reason = CHANNEL_FULL;
+        one->answer.status = 503;
+        one->answer.reason = CHANNEL_FULL;
     }
     one->events_left -= events;
 }
@@ -544,6 +503,22 @@ static void end_slow(struct ps_http_server *server, struct ps_http_connection *h
         ps_stream_finish(&server->stream, connection);
 }
 
+/* Ends requests that take too long. Time in which the source itself does not read does not count. */
+static void look_at_slow(struct ps_http_server *server, uint64_t passed_ns, const struct ps_now *now)
+{
+    bool reads = !server->stream.paused && server->stream.rest == NULL;
+    for (uint32_t slot = 0; slot < server->chunk_count * CONNECTION_CHUNK; slot++) {
+        struct ps_http_connection *http = &server->chunks[slot / CONNECTION_CHUNK][slot % CONNECTION_CHUNK];
+        if (http->begun_ns == 0)
+            continue;
+        if (!reads)
+            http->begun_ns +=
+                now->mono_ns - http->begun_ns < passed_ns ? now->mono_ns - http->begun_ns : passed_ns;
+        else if (now->mono_ns - http->begun_ns >= server->options.request_ns)
+            end_slow(server, http, slot);
+    }
+}
+
 uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now *now)
 {
     (void)plan;
@@ -552,13 +527,9 @@ uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now 
     if (server->stream.open_count == 0 || server->options.request_ns == 0)
         return next;
     if (now->mono_ns >= server->sweep_ns) {
+        look_at_slow(server, now->mono_ns - server->swept_ns, now);
+        server->swept_ns = now->mono_ns;
         server->sweep_ns = now->mono_ns + SWEEP_NS;
-        for (uint32_t slot = 0; slot < server->chunk_count * CONNECTION_CHUNK; slot++) {
-            struct ps_http_connection *http =
-                &server->chunks[slot / CONNECTION_CHUNK][slot % CONNECTION_CHUNK];
-            if (http->begun_ns != 0 && now->mono_ns - http->begun_ns >= server->options.request_ns)
-                end_slow(server, http, slot);
-        }
     }
     return server->sweep_ns < next ? server->sweep_ns : next;
 }

@@ -77,6 +77,7 @@ struct ps_http_server {
     struct ps_http_connection **chunks; /* by the slot of the stream's connection */
     uint32_t chunk_count;
     uint64_t sweep_ns;    /* next search for slow requests */
+    uint64_t swept_ns;    /* the last one */
     uint64_t date_second; /* of `date` */
     char date[48];        /* "Date: ..\r\n" */
 };

@@ -237,6 +237,57 @@ static void test_hostile(void **state)
     assert_true(in.bad);
 }
 
+/* As many elements as there are bytes for, and one more. */
+static void test_exact_counts(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        enum ps_thrift_type type;
+        bool compact, map;
+        uint32_t count;
+    } cases[] = {
+        {"\x33\x01\x02\x03", 4, PS_THRIFT_LIST, true, false, 3}, /* the count is in the head */
+        {"\xe3\1\1\1\1\1\1\1\1\1\1\1\1\1\1", 15, PS_THRIFT_LIST, true, false, 14},
+        {"\xf3\x0f\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1", 17, PS_THRIFT_LIST, true, false, 15},
+        {"\x03\0\0\0\x03\1\1\1", 8, PS_THRIFT_LIST, false, false, 3},
+        {"\x01\x33\1\1", 4, PS_THRIFT_MAP, true, true, 1},
+        {"\x02\x33\1\1\1\1", 6, PS_THRIFT_MAP, true, true, 2},
+        {"\x03\x03\0\0\0\x02\1\1\1\1", 10, PS_THRIFT_MAP, false, true, 2},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        for (size_t less = 0; less < 2; less++) {
+            enum ps_thrift_type key, value;
+            struct ps_thrift_reader in = reader(cases[i].bytes, cases[i].length - less, cases[i].compact);
+            uint32_t count =
+                cases[i].map ? ps_thrift_read_map(&in, &key, &value) : ps_thrift_read_list(&in, &key);
+            assert_int_equal(count, less > 0 ? 0 : cases[i].count);
+            assert_int_equal(in.bad, less > 0);
+            in = reader(cases[i].bytes, cases[i].length - less, cases[i].compact);
+            ps_thrift_skip(&in, cases[i].type);
+            assert_int_equal(in.bad, less > 0);
+            if (less == 0)
+                assert_ptr_equal(in.at, in.end);
+        }
+    }
+}
+
+/* A list of lists as deep as the limit, and one deeper. */
+static void test_depth(void **unused)
+{
+    (void)unused;
+    static uint8_t lists[PS_THRIFT_DEPTH_MAX + 8];
+    for (unsigned depth = PS_THRIFT_DEPTH_MAX - 1; depth <= PS_THRIFT_DEPTH_MAX + 1; depth++) {
+        memset(lists, 0x19, depth); /* each is a list of one list, the last one of a byte */
+        lists[depth - 1] = 0x13;
+        lists[depth] = 1;
+        struct ps_thrift_reader in = reader(lists, depth + 1, true);
+        ps_thrift_skip(&in, PS_THRIFT_LIST);
+        assert_int_equal(in.bad, depth >= PS_THRIFT_DEPTH_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +296,8 @@ int main(void)
         cmocka_unit_test(test_no_messages),
         cmocka_unit_test(test_structs),
         cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_exact_counts),
+        cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
