@@ -13,14 +13,15 @@ enum ps_decode_policy { PS_DECODE_FAIL, PS_DECODE_REPLACE, PS_DECODE_IGNORE };
 
 struct ps_charset;
 
-/* A file that is being read. The source owns it; positions are bytes from the file's beginning. */
+/* A file that is being read. The source owns it; positions are bytes from the file's beginning, or from that of the text of a
+ * compressed one. */
 struct ps_input {
     /* Reads up to `room` bytes from `offset` on; never waits. Returns how many, fewer also where the file goes on, or one of
      * PS_INPUT_*. */
     int64_t (*read)(struct ps_input *input, uint64_t offset, void *to, uint32_t room);
     const struct ps_charset *charset; /* of its text: inputCharset */
     enum ps_decode_policy policy;     /* for bytes that are not of that charset */
-    uint64_t size;                    /* when it was opened; it may have grown */
+    uint64_t size;                    /* when it was opened; it may have grown. 0: not known */
     /* The deserializer's: all before it is in batches, so a later life can begin here. It never goes back. */
     uint64_t position;
     /* The deserializer's, and only grows: events of the file that end at a limit, where their line goes on. */
@@ -43,4 +44,6 @@ struct ps_deserializer_ops {
      * place it can come back to. Allocates nothing once warm. `err` is for PS_DESERIALIZED_FAILED. */
     enum ps_deserialized (*work)(const void *plan, void *state, struct ps_input *input,
                                  struct ps_batch *batch, struct ps_err *err);
+    /* Its events are files as they are: compressed ones are only decompressed when the configuration asks for it. */
+    bool as_they_are;
 };

@@ -68,7 +68,8 @@ static bool read_piece(struct blob_state *state, struct ps_input *input, struct 
     struct ps_buffer *buffer = &state->buffer;
     if (buffer->room == buffer->length) {
         uint64_t at = input->position + buffer->length, left = input->size > at ? input->size - at : 0;
-        uint64_t room = buffer->length + (left > 0 ? left : READ_BYTES);
+        uint64_t unknown = buffer->length > READ_BYTES ? buffer->length : READ_BYTES;
+        uint64_t room = buffer->length + (left > 0 ? left : unknown);
         if (room > state->bytes_max)
             room = state->bytes_max;
         *result = PS_DESERIALIZED_WAITS;
@@ -110,7 +111,8 @@ static enum ps_deserialized blob_work(const void *plan, void *state_, struct ps_
     return PS_DESERIALIZED_SOME;
 }
 
-static const struct ps_deserializer_ops deserializer = {.begin = blob_begin, .work = blob_work};
+static const struct ps_deserializer_ops deserializer = {
+    .begin = blob_begin, .work = blob_work, .as_they_are = true};
 
 const struct ps_stage_ops ps_deserializer_blob = {
     PS_STAGE(PS_KIND_DESERIALIZER),

@@ -10,8 +10,10 @@
  * What breaks the assumptions of a spooling directory (a file that changes, a name that comes back, bytes that are not of the
  * charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone. Thread: the worker. */
 #include "core/stage.h"
+#include "stages/spool/headers.h"
 #include "stages/spool/plan.h"
 #include "stages/spool/spool.h"
+#include "stages/spool/unpacked.h"
 #include "stages/tail/notify.h"
 
 #include <errno.h>
@@ -46,6 +48,7 @@ struct spooldir_state {
     struct ps_spool *spool;
     struct ps_tail_thread thread;
     struct ps_tail_reader reader;
+    struct ps_unpacked unpacked; /* the file that is read, if it is compressed */
     void *deserializer;
     struct ps_input input;
     char *working_directory; /* spoolDir is relative: it stands before paths in headers. NULL: it is not */
@@ -71,6 +74,8 @@ static int64_t input_read(struct ps_input *input, uint64_t offset, void *to, uin
     struct spooldir_state *state =
         (struct spooldir_state *)(void *)((char *)input - offsetof(struct spooldir_state, input));
     struct reading *reading = reading_at(state, state->current);
+    if (reading->file->compression != PS_COMPRESSION_NONE)
+        return ps_unpacked_read(&state->unpacked, offset, to, room);
     ssize_t got = ps_tail_read(&state->reader, &reading->tail, to, room, offset);
     return got >= 0 ? got : errno == EAGAIN ? PS_INPUT_NOT_NOW : PS_INPUT_UNREADABLE;
 }
@@ -105,7 +110,16 @@ static void spooldir_close(const void *plan_, void *state_)
     if (state->deserializer != NULL && plan->deserializer->close != NULL)
         plan->deserializer->close(plan->deserializer_plan, state->deserializer);
     free(state->deserializer);
+    ps_unpacked_fini(&state->unpacked);
     free(state->working_directory);
+}
+
+static enum ps_spool_decompress decompress_of(const struct ps_spool_plan *plan)
+{
+    bool as_they_are = plan->deserializer->deserializer->as_they_are;
+    return plan->decompress == PS_SPOOL_DECOMPRESS_AUTO && as_they_are
+               ? PS_SPOOL_DECOMPRESS_NEVER
+               : (enum ps_spool_decompress)plan->decompress;
 }
 
 static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
@@ -126,6 +140,7 @@ static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_p
                                                .include = plan->include,
                                                .ignore = plan->ignore,
                                                .order = (enum ps_spool_order)plan->order,
+                                               .decompress = decompress_of(plan),
                                                .recursive = plan->recursive,
                                                .deletes = plan->deletes,
                                                .marks = plan->marks};
@@ -347,43 +362,15 @@ static uint64_t spooldir_tick(const void *plan, void *state_, const struct ps_no
 
 /* ---- reading ---- */
 
-/* The path as Java's getAbsolutePath. */
-static const char *absolute_path(struct spooldir_state *state, struct reading *reading)
-{
-    if (state->working_directory == NULL)
-        return reading->file->path;
-    if (reading->absolute == NULL) {
-        size_t room = strlen(state->working_directory) + strlen(reading->file->path) + 2;
-        reading->absolute = ps_must_alloc(room, 1, "a path");
-        snprintf(reading->absolute, room, "%s/%s",
-                 strcmp(state->working_directory, "/") == 0 ? "" : state->working_directory,
-                 reading->file->path);
-    }
-    return reading->absolute;
-}
-
-/* Sets a header of all events of the batch, or finds that those in it have the same. False: no memory, or `full`. */
-static bool header_ready(struct ps_batch *batch, const struct ps_name *name, const char *value)
-{
-    if (name == NULL)
-        return true;
-    uint32_t length = (uint32_t)strlen(value);
-    if (batch->count == 0)
-        return ps_batch_shared_set(batch, name, value, length, true);
-    const struct ps_header *header = ps_header_find(batch->shared, name);
-    if (header != NULL && header->value_length == length && memcmp(header->value, value, length) == 0)
-        return true;
-    batch->full = true; /* its events are of another file */
-    return false;
-}
-
 /* What must be there before events of the file are added: headers, and the span, so that it can be moved behind them. */
 static bool batch_ready(struct spooldir_state *state, struct reading *reading, struct ps_batch *batch)
 {
     const struct ps_spool_plan *plan = state->plan;
-    return header_ready(batch, plan->header_name,
-                        plan->header_name != NULL ? absolute_path(state, reading) : NULL) &&
-           header_ready(batch, plan->basename_name, reading->file->name) &&
+    const char *path = plan->header_name != NULL ? ps_spool_absolute_path(state->working_directory,
+                                                                          reading->file, &reading->absolute)
+                                                 : NULL;
+    return ps_spool_header_ready(batch, plan->header_name, path) &&
+           ps_spool_header_ready(batch, plan->basename_name, reading->file->name) &&
            ps_batch_span(batch, reading->stream, 0, (int64_t)state->input.position, NULL);
 }
 
@@ -409,7 +396,12 @@ static void file_broken(struct spooldir_state *state, struct reading *reading, s
                         struct ps_err *err)
 {
     char reason[PS_SPOOL_REASON_BYTES];
-    snprintf(reason, sizeof reason, "%.500s %.500s", reading->file->path, ps_err_join(err));
+    if (reading->file->compression != PS_COMPRESSION_NONE && state->unpacked.damage != NULL)
+        snprintf(reason, sizeof reason, "%.500s: %s at byte %llu; its text is read up to byte %llu",
+                 reading->file->path, state->unpacked.damage, (unsigned long long)state->unpacked.damaged_at,
+                 (unsigned long long)state->input.position);
+    else
+        snprintf(reason, sizeof reason, "%.500s %.500s", reading->file->path, ps_err_join(err));
     file_failed(state, reason);
     if (state->stopped)
         return; /* its position stays before what is broken */
@@ -435,6 +427,10 @@ static void file_begin(struct spooldir_state *state, struct reading *reading)
     const struct ps_spool_plan *plan = state->plan;
     state->input.position = reading->noted = reading->file->start;
     state->input.size = reading->file->size;
+    if (reading->file->compression != PS_COMPRESSION_NONE) {
+        state->input.size = 0;
+        ps_unpacked_begin(&state->unpacked, reading->file->compression, &state->reader, &reading->tail);
+    }
     plan->deserializer->deserializer->begin(plan->deserializer_plan, state->deserializer, &state->input);
     reading->begun = true;
     state->cut_is_noted = false;

@@ -15,6 +15,7 @@
 #define PART_BYTES                                                                                           \
     (64U * 1024U) /* of its beginning, and of its end: Flume's grows by 20 bytes with each commit */
 #define INODE_KEY "penstock.file"
+#define COMPRESSION_KEY "penstock.compression"
 
 static const char schema[] =
     "{\"type\":\"record\",\"name\":\"TransferStateFileMeta\",\"namespace\":\"org.apache.flume."
@@ -64,6 +65,20 @@ static void inode_parse(const struct ps_avro_container *container, struct ps_spo
     meta->inode = inode;
 }
 
+static const char *const compression_words[] = {"none", "gzip", "zstd"};
+
+static void compression_parse(const struct ps_avro_container *container, struct ps_spool_meta *meta)
+{
+    struct ps_slice text;
+    if (!ps_avro_container_meta(container, COMPRESSION_KEY, &text))
+        return;
+    for (unsigned i = 0; i < PS_COUNT_OF(compression_words); i++) {
+        if (text.length == strlen(compression_words[i]) &&
+            memcmp(text.data, compression_words[i], text.length) == 0)
+            meta->compression = (enum ps_compression)i;
+    }
+}
+
 static enum ps_spool_meta_read damaged(struct ps_err *err, const char *reason)
 {
     ps_err_set(err, "%s", reason);
@@ -98,6 +113,7 @@ enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_len
     }
     meta->position = offset < 0 ? 0 : (uint64_t)offset;
     inode_parse(&container, meta);
+    compression_parse(&container, meta);
     return PS_SPOOL_META_READ;
 }
 
@@ -190,7 +206,16 @@ static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
         memset(sync, 0xA5, sizeof sync); /* it need not be secret, only rare in longs */
     snprintf(inode, sizeof inode, "%llu:%llu", (unsigned long long)meta->device,
              (unsigned long long)meta->inode);
-    const char *const pairs[] = {"avro.schema", schema, "file", meta->target, INODE_KEY, inode, NULL};
+    bool is_packed = meta->compression != PS_COMPRESSION_NONE;
+    const char *const pairs[] = {"avro.schema",
+                                 schema,
+                                 "file",
+                                 meta->target,
+                                 INODE_KEY,
+                                 inode,
+                                 is_packed ? COMPRESSION_KEY : NULL,
+                                 compression_words[meta->compression],
+                                 NULL};
     size_t length = ps_avro_container_header_write(pairs, sync, out, room);
     char number[PS_AVRO_LONG_BYTES_MAX];
     size_t number_length = ps_avro_put_long(number, (int64_t)meta->position);

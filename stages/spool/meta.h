@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/status.h"
+#include "stages/compression.h"
 
 #define PS_SPOOL_META_NAME ".flumespool-main.meta"
 
@@ -14,6 +15,8 @@ struct ps_spool_meta {
     char *target; /* the file's path; NULL: there is no position. Free with ps_spool_meta_fini */
     uint64_t position;
     uint64_t device, inode; /* 0: not known (Flume wrote it) */
+    enum ps_compression
+        compression; /* of the file, if the position is one of its text; NONE: it is one of its bytes */
 };
 
 enum ps_spool_meta_read {

@@ -145,6 +145,17 @@ const struct ps_option ps_spool_options[] = {
      .help = "a file that changed while it was read, whose name was used before, or that cannot be decoded: "
              "stop the "
              "source until it is restarted, as Flume, or leave that file alone and go on"},
+    {.key = "penstock.decompress",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(decompress),
+     .fallback = "auto",
+     .words = PS_WORDS("auto", "always", "never"),
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "auto: files whose names end with .gz or .zst, and whose first bytes are those of gzip or zstd, are "
+         "decompressed while they are read, except by the deserializer BLOB; always: all files with such "
+         "first "
+         "bytes, also by BLOB; never: files are read as they are, as Flume does"},
     PS_OPTION_END,
 };
 

@@ -9,7 +9,7 @@ enum ps_spool_on_error { PS_SPOOL_ERROR_STOP, PS_SPOOL_ERROR_SKIP };
 struct ps_spool_plan {
     const char *directory, *suffix, *delete_policy, *header_key, *basename_key, *include, *ignore, *tracker,
         *tracking_policy, *charset_name, *deserializer_type, *line_length;
-    int order, decode_policy, on_error;
+    int order, decode_policy, on_error, decompress;
     bool header, basename, recursive;
     int64_t batch_size, poll_delay_ms, backoff_max_ms, lines_max;
     struct ps_pairs deserializer_keys;

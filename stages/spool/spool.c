@@ -2,6 +2,7 @@
 #include "stages/spool/spool_parts.h"
 
 #include "core/log.h"
+#include "stages/decompressor.h"
 #include "stages/tail/notify.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,6 +128,7 @@ struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struc
     spool->suffix_length = strlen(spool->suffix);
     spool->order = settings->order;
     spool->recursive = settings->recursive;
+    spool->decompress = settings->decompress;
     spool->deletes = settings->deletes;
     spool->marks = settings->marks;
     spool->include = ps_regex_create(settings->include, 0, PS_REGEX_WHOLE, err);
@@ -245,7 +248,15 @@ static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_fil
     if (meta->target == NULL || strcmp(meta->target, file->path) != 0)
         return 0;
     bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device);
-    if (!other && meta->position <= file->size)
+    if (!other && meta->compression != file->compression) {
+        ps_log(PS_LOG_WARN, spool->component,
+               "the position in %s is of another format (penstock.decompress, or its name, was another one): "
+               "reading "
+               "all of it, so some of its events come again",
+               file->path);
+        return 0;
+    }
+    if (!other && (meta->position <= file->size || file->compression != PS_COMPRESSION_NONE))
         return meta->position;
     ps_log(PS_LOG_WARN, spool->component,
            "%s is not the file of which %llu bytes were read: reading all of it", file->path,
@@ -253,13 +264,44 @@ static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_fil
     return 0;
 }
 
+static bool name_ends(const char *name, const char *end)
+{
+    size_t length = strlen(name), end_length = strlen(end);
+    return length >= end_length && strcasecmp(name + length - end_length, end) == 0;
+}
+
+/* How the file is compressed, as far as it is to be decompressed. Returns false with errno when it cannot be read. */
+static bool compression_find(const struct ps_spool *spool, const char *name, int fd,
+                             enum ps_compression *compression)
+{
+    bool named = spool->decompress == PS_SPOOL_DECOMPRESS_AUTO;
+    char beginning[PS_COMPRESSION_MAGIC_BYTES];
+    ssize_t length;
+    *compression = PS_COMPRESSION_NONE;
+    if (spool->decompress == PS_SPOOL_DECOMPRESS_NEVER ||
+        (named && !name_ends(name, ps_compression_suffix(PS_COMPRESSION_GZIP)) &&
+         !name_ends(name, ps_compression_suffix(PS_COMPRESSION_ZSTD))))
+        return true;
+    do
+        length = pread(fd, beginning, sizeof beginning, 0);
+    while (length < 0 && errno == EINTR);
+    if (length < 0)
+        return false;
+    *compression = ps_compression_of(beginning, (size_t)length);
+    if (named && !name_ends(name, ps_compression_suffix(*compression)))
+        *compression = PS_COMPRESSION_NONE;
+    return true;
+}
+
 /* Opens a candidate into a free struct. Returns false when it cannot be read, or is not there any more. */
 static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candidate,
                       struct ps_spool_file *file)
 {
     struct stat status;
+    enum ps_compression compression;
     int fd = ps_tail_open(candidate->path);
-    if (fd < 0 || fstat(fd, &status) != 0) {
+    if (fd < 0 || fstat(fd, &status) != 0 ||
+        !compression_find(spool, candidate->path + candidate->name_at, fd, &compression)) {
         ps_log(PS_LOG_WARN, spool->component, "Could not find file: %s: %s", candidate->path,
                strerror(errno));
         if (fd >= 0)
@@ -276,6 +318,7 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->inode = status.st_ino;
     file->size = (uint64_t)status.st_size;
     file->modified_ms = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
+    file->compression = compression;
     file->start = start_of(spool, file);
     file->end = PS_SPOOL_RETIRED;
     file->in_flight = true;
@@ -313,7 +356,8 @@ static void mark_run(struct ps_tail_job *job)
     struct ps_spool_meta meta = {.target = strdup(file->path),
                                  .position = mark->position,
                                  .device = file->device,
-                                 .inode = file->inode};
+                                 .inode = file->inode,
+                                 .compression = file->compression};
     mark->failed = meta.target == NULL || ps_spool_meta_write(spool->meta_path, &meta, &err) != PS_OK;
     if (mark->failed) {
         snprintf(mark->reason, sizeof mark->reason, "%.1000s", meta.target == NULL ? "no memory" : err.text);

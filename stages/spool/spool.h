@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/status.h"
+#include "stages/compression.h"
 #include "stages/tail/reader.h"
 
 #define PS_SPOOL_FILES_MAX 64U /* opened and not retired yet */
@@ -18,6 +19,12 @@
 
 enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
 
+enum ps_spool_decompress { /* the words of penstock.decompress; never: also auto, with a deserializer of files as they are */
+                           PS_SPOOL_DECOMPRESS_AUTO,   /* what its name (.gz, .zst) and its first bytes say */
+                           PS_SPOOL_DECOMPRESS_ALWAYS, /* what its first bytes say */
+                           PS_SPOOL_DECOMPRESS_NEVER,
+};
+
 /* Texts live as long as the plan; ps_spool_create copies what it needs. */
 struct ps_spool_settings {
     const char *component; /* for the log */
@@ -25,6 +32,7 @@ struct ps_spool_settings {
     const char *tracker;   /* trackerDir; relative: below the directory */
     const char *suffix, *include, *ignore;
     enum ps_spool_order order;
+    enum ps_spool_decompress decompress;
     bool recursive;
     bool deletes; /* deletePolicy = immediate */
     bool marks;   /* trackingPolicy = tracker_dir */
@@ -46,6 +54,7 @@ struct ps_spool_file {
     int fd;           /* the owner takes it, and writes -1 */
     enum ps_tail_way way;
     uint64_t device, inode, size, start; /* start: where a former life's delivery ended */
+    enum ps_compression compression;     /* positions are those of its text */
     int64_t modified_ms;
     bool in_flight; /* the thread's */
     /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */

@@ -18,6 +18,7 @@ struct ps_spool {
     char *component, *directory, *tracker, *suffix, *meta_path;
     size_t suffix_length;
     enum ps_spool_order order;
+    enum ps_spool_decompress decompress;
     bool recursive, deletes, marks;
     int notify_fd;
     struct ps_regex *include, *ignore;
