@@ -1,6 +1,11 @@
 /* The workers that take: each reads frames into batches of its own, whose home it is. */
 #include "stages/keeper/keeper_parts.h"
 
+#include "core/quantity.h"
+
+/* Of the memory budget. Sources accept events up to a sixteenth of it: longer ones came when it was larger. */
+#define LONG_PART 8U
+
 static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticket)
 {
     ps_inbox_put(&keeper->delivered, &ticket->node);
@@ -67,6 +72,20 @@ static enum loaded load(const struct ps_keeper_settings *settings, const struct 
     return decoded(ps_events_decode(batch, payload, frame->length));
 }
 
+bool ps_keeper_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
+                           struct ps_err *err)
+{
+    uint64_t budget_bytes = ps_depot_budget_bytes(depot);
+    if (frame->length <= budget_bytes / LONG_PART)
+        return false;
+    (void)ps_err_set(err,
+                     "an event of %s needs more memory than there is, and those behind it wait for it: raise "
+                     "penstock.memory.budget, which is %s, to %u times its size",
+                     ps_quantity_print_bytes(frame->length).text, ps_quantity_print_bytes(budget_bytes).text,
+                     2 * LONG_PART);
+    return true;
+}
+
 /* Makes a batch of the ticket's frame. Returns NULL when there is no memory, when the store does not give it (then it is tried
  * again at consumer->retry_ns), or with ticket->damaged set. */
 static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
@@ -78,7 +97,8 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
         return NULL;
     struct ps_err err = {.length = 0};
     enum loaded result = load(settings, &ticket->frame, batch, &err);
-    bool failed = result == LOADED_UNREADABLE;
+    bool failed = result == LOADED_UNREADABLE ||
+                  (result == LOADED_NO_MEMORY && ps_keeper_is_too_long(&ticket->frame, blocks->depot, &err));
     consumer->retry_ns = failed ? now->mono_ns + settings->store->retry_ns : 0;
     if (failed || consumer->unreadable[0] != '\0')
         ps_keeper_note_unreadable(consumer->keeper, consumer->unreadable, failed ? ps_err_join(&err) : NULL);

@@ -113,6 +113,10 @@ void *ps_keeper_main(void *argument);
  * `reason` NULL: they can. Thread: that of `text`. */
 void ps_keeper_note_unreadable(struct ps_keeper *keeper, char text[512], const char *reason);
 
+/* Returns whether the frame, for which there is no memory now, has an event so long that there may never be; sets `err` then. */
+bool ps_keeper_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
+                           struct ps_err *err);
+
 static inline void ps_keeper_count(struct ps_keeper_tally *tally, uint64_t events, uint64_t bytes)
 {
     __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);

@@ -350,7 +350,9 @@ static bool feed(struct ps_keeper *keeper)
         struct ps_keeper_ticket *ticket = take_ticket(keeper);
         ticket->frame.blocks = &keeper->blocks;
         enum ps_store_fed fed = ops->feed(keeper->store, &ticket->frame, &err);
-        bool unreadable = fed == PS_STORE_UNREADABLE;
+        bool too_long = fed == PS_STORE_NO_MEMORY && keeper->blocks.depot != NULL &&
+                        ps_keeper_is_too_long(&ticket->frame, keeper->blocks.depot, &err);
+        bool unreadable = fed == PS_STORE_UNREADABLE || too_long;
         uint64_t wait_ns = unreadable ? ops->retry_ns : fed == PS_STORE_NO_MEMORY ? MEMORY_RETRY_NS : 0;
         keeper->feed_ns = wait_ns > 0 ? now_ns() + wait_ns : 0;
         if (unreadable || keeper->unreadable[0] != '\0')

@@ -505,6 +505,64 @@ static void test_a_crowded_store(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* The memory budget is smaller than when an event was put: the event stays, the reason is said, and it comes when there is memory. */
+static void event_beyond_the_memory(bool reads_ahead)
+{
+    enum { LONG = 12 << 20 };
+    begin();
+    plan.reads_ahead = reads_ahead;
+    start_keeper(NULL);
+    char *body = malloc(LONG + 1);
+    memset(body, ' ', LONG);
+    body[LONG] = '\0';
+    memcpy(body, "0.0", 3);
+    put_count[0] = 1;
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(body));
+    free(body);
+    for (unsigned i = 0; ps_keeper_put(keeper, 0, &lease) != PS_PUT_OK; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest();
+    }
+    await_promises();
+    for (unsigned round = 0; round < 2; round++) {
+        char text[512];
+        assert_null(stop_keeper());
+        ps_test_stage_fini(&stage);
+        ps_test_stage_init_sized(&stage, &ps_channel_file, UINT64_C(8) << 20);
+        homes = 0;
+        start_keeper(NULL);
+        for (unsigned i = 0; !ps_keeper_trouble(keeper, text, sizeof text); i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            assert_null(take());
+            rest();
+        }
+        assert_non_null(strstr(text, "raise penstock.memory.budget, which is 8 MiB, to 16 times its size"));
+        expect_fill(1);
+    }
+    assert_null(stop_keeper());
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init_sized(&stage, &ps_channel_file, UINT64_C(256) << 20);
+    homes = 0;
+    start_keeper(NULL);
+    deliver_next();
+    expect_fill(0);
+    assert_null(stop_keeper());
+    assert_null(store.complaint);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_an_event_beyond_the_memory_of_a_log(void **state)
+{
+    (void)state;
+    event_beyond_the_memory(false);
+}
+
+static void test_an_event_beyond_the_memory_of_a_database(void **state)
+{
+    (void)state;
+    event_beyond_the_memory(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +574,8 @@ int main(void)
         cmocka_unit_test(test_refused_events_are_not_counted),
         cmocka_unit_test(test_a_renew_that_fails_in_part),
         cmocka_unit_test(test_a_crowded_store),
+        cmocka_unit_test(test_an_event_beyond_the_memory_of_a_log),
+        cmocka_unit_test(test_an_event_beyond_the_memory_of_a_database),
         cmocka_unit_test(test_an_unreadable_store_lets_the_thread_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

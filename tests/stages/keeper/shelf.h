@@ -199,7 +199,10 @@ static enum ps_store_fed shelf_feed(void *handle, struct ps_store_frame *to, str
     if (!plan.reads_ahead)
         return PS_STORE_FED;
     to->rows.payload = ps_block_take_oversize(to->blocks, to->length);
-    PS_ASSERT(to->rows.payload != NULL);
+    if (to->rows.payload == NULL) {
+        store.fed--;
+        return PS_STORE_NO_MEMORY;
+    }
     memcpy(to->rows.payload->base, frame->payload, frame->length);
     return PS_STORE_FED;
 }
