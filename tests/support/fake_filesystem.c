@@ -250,11 +250,23 @@ static void add_bytes(struct stream *stream, size_t length)
     fake.base.held_bytes += length;
 }
 
+static enum ps_file_error fault(enum ps_test_file_operation operation)
+{
+    if (fake.kinds[operation].count == 0)
+        return PS_FILE_OK;
+    if (fake.kinds[operation].skip > 0) {
+        fake.kinds[operation].skip--;
+        return PS_FILE_OK;
+    }
+    fake.kinds[operation].count--;
+    return fake.kinds[operation].error;
+}
+
 static bool fake_write(struct ps_file_stream *base, const void *bytes, size_t length)
 {
     struct stream *stream = stream_of(base);
     assert_false(stream->gone);
-    if (stream->error != PS_FILE_OK)
+    if (stream->error != PS_FILE_OK || fault(PS_TEST_WRITE) != PS_FILE_OK)
         return false;
     make_room(stream, length);
     memcpy(stream->pending + stream->length, bytes, length);
@@ -267,7 +279,7 @@ static char *fake_reserve(struct ps_file_stream *base, size_t *room)
 {
     struct stream *stream = stream_of(base);
     assert_false(stream->gone);
-    if (stream->error != PS_FILE_OK)
+    if (stream->error != PS_FILE_OK || fake.kinds[PS_TEST_WRITE].count > 0) /* the next bytes are written */
         return NULL;
     make_room(stream, PIECE_BYTES);
     *room = PIECE_BYTES - base->written_bytes % PIECE_BYTES;
@@ -412,6 +424,7 @@ static enum ps_file_error carry_out(struct outcome *outcome)
         return file != NULL || strcmp(outcome->path, "/") == 0 ? PS_FILE_OK : PS_FILE_MISSING;
     case PS_TEST_RECOVER:
         return file != NULL ? PS_FILE_OK : PS_FILE_MISSING;
+    case PS_TEST_WRITE:
     case PS_TEST_OPERATIONS:
         break;
     }
@@ -431,18 +444,6 @@ static struct ps_file_status *list(const char *path, size_t *count)
                 (struct ps_file_status){.name = name + length + 1, .length_bytes = fake.files[i].length};
     }
     return entries;
-}
-
-static enum ps_file_error fault(enum ps_test_file_operation operation)
-{
-    if (fake.kinds[operation].count == 0)
-        return PS_FILE_OK;
-    if (fake.kinds[operation].skip > 0) {
-        fake.kinds[operation].skip--;
-        return PS_FILE_OK;
-    }
-    fake.kinds[operation].count--;
-    return fake.kinds[operation].error;
 }
 
 static void deliver(struct outcome *outcome)

@@ -14,6 +14,7 @@ enum ps_test_file_operation {
     PS_TEST_STAT,
     PS_TEST_RECOVER,
     PS_TEST_LIST,
+    PS_TEST_WRITE, /* of bytes: for want of memory; the stream lives, and what was written before is flushed */
     PS_TEST_OPERATIONS
 };
 

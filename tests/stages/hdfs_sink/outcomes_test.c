@@ -249,6 +249,33 @@ static void test_recovery(void **state)
     end("", "");
 }
 
+/* A write fails in the middle of an event, for want of memory, and the flushes behind it do not: nothing more comes into that file, which
+ * would go on behind half a line. Again after a success. */
+static void test_half_an_event(void **unused)
+{
+    (void)unused;
+    begin();
+    for (unsigned round = 0; round < 2; round++) {
+        char path[64], name[64];
+        succeed("1");
+        snprintf(path, sizeof path, "/d/f.17000000%05u.tmp", 10001 + round);
+        snprintf(name, sizeof name, "/d/f.17000000%05u", 10001 + round);
+        assert_non_null(ps_test_files_content(path));
+        ps_test_files_fail(PS_TEST_WRITE, 1, 1, PS_FILE_FAILED); /* the newline */
+        TAKE(PS_BODY("2"), PS_BODY("3"));
+        ps_test_bucket_pass(0);
+        assert_int_equal(ps_test_files_faults(PS_TEST_WRITE), 0);
+        assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), round + 1);
+        assert_null(ps_test_files_content(path));
+        ps_test_files_expect(name, round == 0 ? "1\n2" : "2\n3\n1\n2");
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 1);
+        ps_test_bucket_pass(1000);
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 2);
+        expect_nothing_held();
+    }
+    end("", "");
+}
+
 /* A file that still rests when the sink is closed is counted by nobody any more. */
 static void test_closed_while_a_file_rests(void **unused)
 {
@@ -271,7 +298,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 1];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 2];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -280,6 +307,8 @@ int main(void)
                                                ps_test_folder_teardown, (void *)(uintptr_t)&rows[j]};
         }
     }
+    tests[count + 1] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+        test_half_an_event, ps_test_folder_setup, ps_test_folder_teardown);
     tests[count] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         test_closed_while_a_file_rests, ps_test_folder_setup, ps_test_folder_teardown);
     return cmocka_run_group_tests(tests, NULL, NULL);

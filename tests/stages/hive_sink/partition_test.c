@@ -1,4 +1,4 @@
-/* Sink hive: partitions that are dropped, moved and made again while transactions wait for their locks. */
+/* Sink hive: what happens between a transaction's lock and its commit: partitions that are dropped, moved and made again. */
 #include "stages/hive_sink/parts.h"
 #include "tests/support/hive_stage.h"
 
@@ -109,6 +109,29 @@ static void test_one_that_is_elsewhere_while_transactions_wait(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The commit of a transaction has no answer, so that nobody knows whether its lock is still there: what is locked behind that looks for
+ * itself. */
+static void test_a_lock_behind_a_commit_without_answer(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1"));
+    stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 20 * PS_NS_PER_S;
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
+    ps_test_metastore_cut("commit_txn", 1);
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("b")));
+    PS_HIVE_AWAIT(&stage, ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount) == 1);
+    unsigned looks = ps_test_metastore_calls("get_table_req");
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("c")));
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_txns(PS_TEST_TXN_COMMITTED) == 3);
+    assert_int_equal(ps_test_metastore_calls("get_table_req"), looks + 1);
+    assert_int_equal(ps_test_metastore_calls("commit_txn"), 3); /* that of "b" is asked again later */
+    ps_test_stage_pass_ms(&stage, 21000);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 3);
+    ps_test_hive_expect_rows("", "a\nb\nc\n");
+    ps_test_stage_fini(&stage);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, ps_test_hive_setup, ps_test_folder_teardown)
 
 int main(void)
@@ -116,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_one_that_is_dropped_while_transactions_wait),
         TEST(test_one_that_is_elsewhere_while_transactions_wait),
+        TEST(test_a_lock_behind_a_commit_without_answer),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
