@@ -61,6 +61,7 @@ static void begin(void)
                                                .suffix = ".COMPLETED",
                                                .include = "^.*$",
                                                .ignore = "^$",
+                                               .decompress = PS_SPOOL_DECOMPRESS_ALWAYS,
                                                .deletes = bench.policy == DELETES,
                                                .marks = bench.policy == MARKS};
     bench.spool = ps_spool_create(&settings, &err);
@@ -167,8 +168,11 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     memset(&bench, 0, sizeof bench);
     memset(text, 'x', sizeof text);
-    for (const char *name = "abc"; *name != '\0'; name++)
+    for (const char *name = "abc"; *name != '\0'; name++) {
+        memcpy(text, *name == 'b' ? "\x1f\x8b\x08" : "xxx",
+               3); /* b: compressed, and known as that in each life */
         ps_test_folder_append((const char[]){*name, '\0'}, text, sizeof text);
+    }
     bench.policy = policy;
     bench.saved_file = FILES;
     bench.calls = call;

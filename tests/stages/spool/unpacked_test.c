@@ -188,7 +188,7 @@ static void test_checksum(void **state)
             text[i] = (char)(ps_test_random(&random) % 100);
         pack(PS_COMPRESSION_GZIP, text, text_length, 6);
         size_t at = packed_length - 8 + ps_test_random(&random) % 8; /* CRC and length */
-        packed[at] ^= 1 << ps_test_random(&random) % 8;
+        packed[at] = (uint8_t)(packed[at] ^ (1U << ps_test_random(&random) % 8));
         begin(PS_COMPRESSION_GZIP, packed_length);
         int64_t last;
         assert_int_equal(read_on(0, &last), text_length);
