@@ -84,7 +84,7 @@ static enum ps_status frames_of(const struct ps_segment_log *log, const struct p
         return PS_FAIL;
     missing->first = last + 1;
     missing->last = next < log->count                           ? log->segments[next].head.first - 1
-                    : state != NULL && state->segment == number ? state->next - 1
+                    : state != NULL && state->segment >= number ? state->next - 1
                                                                 : 0;
     return PS_OK;
 }

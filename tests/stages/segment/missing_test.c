@@ -307,6 +307,31 @@ static void middle_emptied(void **state)
     ps_segment_log_close(log);
 }
 
+/* Two faults at once: what is left of the middle one is not removed, and every frame is counted once. */
+static void middle_with_a_zero_head_and_newest_gone(void **state)
+{
+    (void)state;
+    static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
+    make_log(8, false);
+    int fd = open(segment_path(2), O_WRONLY);
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 0), sizeof zeros);
+    close(fd);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    struct ps_segment_fill fill;
+    struct ps_segment_log *log = open_log(&disk);
+    assert_non_null(strstr(reports, "000000000002.segment: its head is zero"));
+    assert_non_null(strstr(reports, "5 frames, 4 to 8, are lost"));
+    assert_non_null(strstr(reports, "000000000003.segment: the file is not there"));
+    ps_segment_log_fill(log, &fill);
+    assert_true(fill.frames_lost >= 5);
+    append(log, 9, 10, true);
+    ps_segment_log_close(log);
+    assert_int_equal(access(segment_path(2), F_OK), 0);
+    log = open_log(&disk);
+    assert_null(strstr(reports, "are lost"));
+    ps_segment_log_close(log);
+}
+
 /* A name that the log does not give is not the log's, whatever is in the file. */
 static void copy_of_a_segment_is_skipped(void **state)
 {
@@ -410,6 +435,7 @@ int main(void)
         TEST(newest_gone_after_a_stop),
         TEST(newest_emptied),
         TEST(newest_with_a_zero_head),
+        TEST(middle_with_a_zero_head_and_newest_gone),
         TEST(newest_cut),
         TEST(newest_cut_behind_its_frames),
         TEST(last_promised_damaged),
