@@ -103,16 +103,51 @@ void ps_probe_directory(const struct ps_probe *probe, const char *key, const cha
     }
 }
 
+/* Changes a path to that of its directory. */
+static void to_parent(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        strcpy(path, ".");
+    else
+        slash[slash == path] = '\0';
+}
+
 void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path)
 {
     char part[PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
-    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0 && strcmp(part, ".") != 0) {
-        char *slash = strrchr(part, '/');
-        if (slash == NULL)
-            strcpy(part, ".");
-        else
-            slash[slash == part] = '\0';
-    }
+    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0 && strcmp(part, ".") != 0)
+        to_parent(part);
     ps_probe_directory(probe, key, part);
+}
+
+void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *key, const char *path)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    size_t length = strlen(part);
+    while (length > 1 && part[length - 1] == '/')
+        part[--length] = '\0';
+    if (access(part, F_OK) != 0 && errno == ENOENT)
+        to_parent(part);
+    ps_probe_directory(probe, key, part);
+}
+
+void ps_probe_file_to_make(const struct ps_probe *probe, const char *key, const char *path)
+{
+    char what[TEXT_BYTES], part[PATH_MAX];
+    struct stat facts;
+    snprintf(what, sizeof what, "%s: file %s", key, path);
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode)) {
+        ps_probe_key_failed(probe, key, what, "it is no regular file", "name a file");
+        return;
+    }
+    if (access(path, F_OK) == 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {
+        ps_probe_key_failed(probe, key, what, strerror(errno), "let this user read it, or set another one");
+        return;
+    }
+    snprintf(part, sizeof part, "%s", path);
+    to_parent(part);
+    ps_probe_directory_to_make(probe, key, part);
 }

@@ -50,3 +50,7 @@ uint32_t ps_probe_left_ms(const struct ps_probe *probe);
 void ps_probe_directory(const struct ps_probe *probe, const char *key, const char *path);
 /* The same for a directory that the component makes if it is not there: the first one above it that exists counts. */
 void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path);
+/* The same when the component makes this directory, but none above it. */
+void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *key, const char *path);
+/* A file that the component reads when it is there, and replaces by one that it writes aside: it, and where it is. */
+void ps_probe_file_to_make(const struct ps_probe *probe, const char *key, const char *path);

@@ -224,17 +224,29 @@ static void probe_stage(const struct ps_plan *plan, const struct ps_stage_spec *
         stage->ops->probe(stage->plan, &context, probe);
 }
 
+/* `letters`: not 0 when dead letters go to a channel. */
+static void probe_letters(const char *directory, unsigned letters, const struct ps_stage_spec *stage,
+                          const struct ps_probe *probe)
+{
+    if (directory != NULL && letters == 0 && !stage->unchanged)
+        ps_probe_directory_to_make_last(probe, "penstock.deadletter", directory);
+}
+
 void ps_plan_probe(const struct ps_plan *plan, struct ps_probe *probe)
 {
     const struct ps_agent_spec *spec = plan->spec;
     for (size_t i = 0; i < spec->source_count; i++) {
         probe_stage(plan, &spec->sources[i].stage, probe);
+        probe_letters(spec->sources[i].common->deadletter, spec->sources[i].letters, &spec->sources[i].stage,
+                      probe);
         for (size_t k = 0; k < spec->sources[i].interceptor_count; k++)
             probe_stage(plan, &spec->sources[i].interceptors[k], probe);
         probe_stage(plan, &spec->sources[i].selector, probe);
     }
     for (size_t i = 0; i < spec->channel_count; i++)
         probe_stage(plan, &spec->channels[i].stage, probe);
-    for (size_t i = 0; i < spec->sink_count; i++)
+    for (size_t i = 0; i < spec->sink_count; i++) {
         probe_stage(plan, &spec->sinks[i].stage, probe);
+        probe_letters(spec->sinks[i].common.deadletter, spec->sinks[i].letters, &spec->sinks[i].stage, probe);
+    }
 }

@@ -243,9 +243,17 @@ static const char *wrong_with_file(const char *path)
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? "this user cannot write it" : NULL;
 }
 
-static void probe_file(const struct ps_probe *probe, const struct ps_context *context, const char *path)
+static void probe_file(const struct ps_probe *probe, const struct ps_context *context,
+                       const struct ps_database_settings *settings, bool makes_tables)
 {
-    const char *wrong = wrong_with_file(path);
+    const char *path = settings->path, *wrong = wrong_with_file(path);
+    bool missing = access(path, F_OK) != 0 && errno == ENOENT;
+    if (missing && !settings->create)
+        ps_probe_key_failed(probe, "driver.url", path, strerror(ENOENT),
+                            "add ;create=true to driver.url, or make it");
+    else if (missing && !makes_tables)
+        ps_probe_key_failed(probe, "create.schema", path, "there are no tables of Flume's JDBC channel",
+                            "make them, or set create.schema = true");
     if (wrong != NULL)
         ps_probe_key_failed(probe, "driver.url", path, wrong,
                             "name the file of a SQLite database, or one that is not there yet; the user that "
@@ -279,7 +287,7 @@ void ps_database_plan_probe(const struct ps_database_plan *plan, struct ps_conte
     if (resolve(plan, context, &found, &settings, &err) != PS_OK)
         return; /* `check` says it */
     if (settings.kind == PS_DATABASE_SQLITE)
-        probe_file(probe, context, settings.path);
+        probe_file(probe, context, &settings, plan->schema.create);
     else
         probe_server(probe, &settings);
 }

@@ -417,9 +417,7 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
 
 static void taildir_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
-    char *folder = ps_arena_text(context->arena, position_path(plan, context));
-    *strrchr(folder, '/') = '\0';
-    ps_probe_directory_to_make(probe, "positionFile", folder[0] != '\0' ? folder : "/");
+    ps_probe_file_to_make(probe, "positionFile", position_path(plan, context));
 }
 
 static void taildir_claims(const void *plan, const struct ps_context *context,

@@ -255,13 +255,16 @@ void ps_spool_outline(const void *plan_, const struct ps_context *context, FILE 
         fputs("; stops at a file that changes (penstock.onFileError = skip goes on)", out);
 }
 
+static const char *tracker_path(const struct ps_spool_plan *plan, const struct ps_context *context)
+{
+    return plan->tracker[0] == '/' ? plan->tracker
+                                   : ps_arena_format(context->arena, "%s/%s", plan->directory, plan->tracker);
+}
+
 void ps_spool_claims(const void *plan_, const struct ps_context *context,
                      void (*add)(void *argument, const struct ps_claim *claim), void *argument)
 {
     const struct ps_spool_plan *plan = plan_;
-    const char *tracker = plan->tracker;
-    if (tracker[0] != '/')
-        tracker = ps_arena_format(context->arena, "%s/%s", plan->directory, tracker);
     const struct ps_claim files = {
         .key = "spoolDir",
         .path = plan->directory,
@@ -270,7 +273,7 @@ void ps_spool_claims(const void *plan_, const struct ps_context *context,
         .cure =
             "set another spoolDir for one of the two, or remove one: both would read and rename each file"};
     const struct ps_claim positions = {.key = "trackerDir",
-                                       .path = tracker,
+                                       .path = tracker_path(plan, context),
                                        .use = "keeps its position in",
                                        .cure = "set another trackerDir for one of the two"};
     add(argument, &files);
@@ -284,10 +287,12 @@ void ps_spool_probe(const void *plan_, struct ps_context *context, const struct 
     bool renames = strcasecmp(plan->tracking_policy, "tracker_dir") != 0;
     /* the dot: a plain file is none */
     const char *inside = ps_arena_format(context->arena, "%s/.", plan->directory);
-    if (access(inside, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) == 0)
-        ps_probe_ok(probe, "%s: can be read%s", what, renames ? " and written" : "");
-    else
+    if (access(inside, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) != 0) {
         ps_probe_key_failed(probe, "spoolDir", what, strerror(errno),
                             "make the directory, and let this user read and write it; with trackingPolicy = "
                             "tracker_dir it need not be written");
+        return; /* trackerDir may be in it */
+    }
+    ps_probe_ok(probe, "%s: can be read%s", what, renames ? " and written" : "");
+    ps_probe_directory_to_make_last(probe, "trackerDir", tracker_path(plan, context));
 }

@@ -115,6 +115,20 @@ situation works 'positions in a directory that is made' 'a1.sources.r1.type = ta
     "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.positionFile = $work/positions/a.json"
 situation waits 'positions below a file' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
     "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.positionFile = $work/plain/a.json"
+situation waits 'a directory for positions' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
+    "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.positionFile = $work/empty"
+situation works 'a tracker that is made' 'a1.sources.r1.type = spooldir' "a1.sources.r1.spoolDir = $work/spool" \
+    "a1.sources.r1.trackerDir = $work/tracker"
+situation waits 'a file for the tracker' 'a1.sources.r1.type = spooldir' "a1.sources.r1.spoolDir = $work/spool" \
+    "a1.sources.r1.trackerDir = $work/plain"
+situation waits 'no directory above the tracker' 'a1.sources.r1.type = spooldir' "a1.sources.r1.spoolDir = $work/spool" \
+    "a1.sources.r1.trackerDir = $work/none/tracker"
+situation waits 'a database that must not be made' 'a1.channels.c1.type = jdbc' "a1.channels.c1.driver.url = jdbc:derby:$work/no-derby"
+situation waits 'tables that must not be made' 'a1.channels.c1.type = jdbc' "a1.channels.c1.driver.url = jdbc:sqlite:$work/no.sqlite" \
+    'a1.channels.c1.create.schema = false'
+situation works 'a directory for letters that is made' "a1.sources.r1.penstock.deadletter = $work/dead/"
+situation waits 'a file for letters' "a1.sources.r1.penstock.deadletter = $work/plain"
+situation waits 'no directory above the one for letters' "a1.sinks.k1.penstock.deadletter = $work/none/dead"
 situation idle 'the only source is dropped' 'a1.sources.r1.port = 99999'
 situation idle 'the only sink is dropped' 'a1.sinks.k1.sink.pathManager = NONE'
 situation refuses 'no memory' 'a1.penstock.memory.budget = 1k'
