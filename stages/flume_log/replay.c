@@ -37,10 +37,12 @@ static void take_out(struct ps_flume_replay *replay, uint64_t pointer)
         ps_number_map_put(&replay->taken_early, pointer, 0);
 }
 
-/* Puts it before all others. */
+/* Puts it before all others, unless another transaction has delivered it: Flume gives an event back before it numbers the record of
+ * the rollback, so the other one's commit may come first. */
 static void give_back(struct ps_flume_replay *replay, uint64_t pointer)
 {
-    if (ps_number_map_get(&replay->places, pointer, NULL))
+    if (ps_number_map_remove(&replay->taken_early, pointer, NULL) ||
+        ps_number_map_get(&replay->places, pointer, NULL))
         return;
     PS_ASSERT(replay->head > 0);
     replay->queue[--replay->head] = pointer;

@@ -13,7 +13,7 @@ struct ps_flume_replay {
     size_t count, room;
     size_t head;                      /* slots before it are free, for events that a transaction gives back */
     struct ps_number_map places;      /* pointer -> place in the queue */
-    struct ps_number_map taken_early; /* taken before the put was seen */
+    struct ps_number_map taken_early; /* taken before its put, or before what gave it back, was seen */
     struct ps_flume_transaction *transactions;
     size_t transaction_count, transaction_room;
     struct ps_number_map open; /* transaction -> its place */

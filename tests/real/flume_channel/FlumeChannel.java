@@ -19,6 +19,9 @@ import org.apache.flume.event.EventBuilder;
  *
  * drain CHECKPOINT DATA,DATA..: takes everything and prints it, one event a line: headers sorted by name, a tab, the body; all in hex.
  *
+ * With the property capacity the channel has that one, and with slow transactions of takes hold their events for long and give back half of
+ * them: it is full, and much is in hand at each checkpoint.
+ *
  * With the property active the channel is encrypted with that key of keys, separated by blanks, of the JCEKS store keystore. The directory
  * passwords has the password of the store, store.password, and that of each key, NAME.password.
  */
@@ -29,7 +32,7 @@ public class FlumeChannel {
         Context context = new Context();
         context.put("checkpointDir", checkpoint);
         context.put("dataDirs", data);
-        context.put("capacity", "5000");
+        context.put("capacity", System.getProperty("capacity", "5000"));
         context.put("transactionCapacity", "100");
         context.put("minimumRequiredSpace", "1048576");
         context.put("keep-alive", "0");
@@ -68,19 +71,22 @@ public class FlumeChannel {
         return EventBuilder.withBody(body, headers);
     }
 
+    private static final boolean SLOW = Boolean.getBoolean("slow");
+
     private static void transaction(FileChannel channel, Random random, boolean put) throws InterruptedException {
         Transaction transaction = channel.getTransaction();
         transaction.begin();
+        boolean slow = SLOW && !put;
         try {
             for (int i = random.nextInt(20); i >= 0; i--) {
                 if (put)
                     channel.put(event(random));
                 else if (channel.take() == null)
                     break;
-                if (random.nextInt(10) == 0)
-                    Thread.sleep(random.nextInt(5));
+                if (random.nextInt(slow ? 2 : 10) == 0)
+                    Thread.sleep(random.nextInt(slow ? 40 : 5));
             }
-            if (random.nextInt(4) == 0)
+            if (random.nextInt(4) < (slow ? 2 : 1))
                 transaction.rollback();
             else
                 transaction.commit();
