@@ -168,11 +168,34 @@ static void test_who_goes_home(void **state)
     assert_int_equal(slots.pinned_bytes, 0);
 }
 
+/* A recall: what is settled goes home, the rest goes back. The next lease has the same place, and nothing of the one before. */
+static void test_after_a_recall(void **state)
+{
+    struct ps_test_stage *stage = *state;
+    for (unsigned round = 0; round < 2; round++) {
+        struct ps_lease *back = NULL;
+        size_t done = stage->done_count;
+        *lease_of(0) = *lease_of(1) = (struct ps_lease){.count = 1, .batch = &any_order};
+        uint16_t first = ps_hdfs_slots_take(&slots, lease_of(0));
+        (void)ps_hdfs_slots_take(&slots, lease_of(1));
+        ps_hdfs_slots_finish(&slots, &stage->port); /* nothing is settled */
+        assert_int_equal(stage->done_count, done);
+        ps_hdfs_slots_settle(&slots, first, 0);
+        ps_hdfs_slots_give_back(&slots, &stage->port, &back);
+        assert_int_equal(stage->done_count, done + 1);
+        assert_ptr_equal(stage->done[done], lease_of(0));
+        assert_ptr_equal(back, lease_of(1));
+        assert_null(back->next);
+        assert_int_equal(slots.count, 0);
+        assert_int_equal(slots.pinned_bytes, 0);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_order), TEST(test_nothing_else_is_looked_at),
-                                       TEST(test_who_goes_home)};
+                                       TEST(test_who_goes_home), TEST(test_after_a_recall)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,50 @@ static void test_one_that_is_elsewhere_while_transactions_wait(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The rows of transactions that wait for their locks are memory of the sink. */
+static void test_rows_that_wait_are_memory(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    start_with_two_that_wait(&stage);
+    const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
+    (void)ps_test_sink_tick(&stage);
+    assert_in_range(sink->orc_bytes, 2 * 100, 1 << 20);
+    ps_test_metastore_hold_locks(1, 0);
+    ps_test_stage_pass_ms(&stage, LOCK_LOOK_MS);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 2);
+    (void)ps_test_sink_tick(&stage);
+    assert_int_equal(sink->orc_bytes, 0);
+    assert_null(ps_test_sink_recall(&stage));
+    ps_test_stage_fini(&stage);
+}
+
+/* With 100 events a transaction ends when none has come for 50 ms, not 50 ms after its first. */
+static void test_silence_ends_a_transaction(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_event events[100], event = PS_BODY("x");
+    (void)unused;
+    for (unsigned i = 0; i < PS_COUNT_OF(events); i++)
+        events[i] = event;
+    ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line",
+                                            "penstock.commit.interval", "3600000", "batchSize", "15000"));
+    ps_test_hive_offer(&stage, ps_test_lease(&stage, events, PS_COUNT_OF(events)));
+    struct ps_hive_partition *partition = partition_of(&stage);
+    PS_HIVE_AWAIT(&stage, !TAILQ_EMPTY(&partition->txns));
+    const struct ps_hive_txn *txn = TAILQ_FIRST(&partition->txns);
+    for (unsigned i = 0; i < 5; i++) {
+        ps_test_stage_pass_ms(&stage, 40);
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("y"));
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+        (void)ps_test_sink_tick(&stage);
+        assert_int_equal(txn->state, PS_HIVE_TXN_FILLS);
+    }
+    ps_test_stage_pass_ms(&stage, 50);
+    PS_HIVE_AWAIT(&stage, stage.done_count == 6);
+    ps_test_stage_fini(&stage);
+}
+
 /* The commit of a transaction has no answer, so that nobody knows whether its lock is still there: what is locked behind that looks for
  * itself. */
 static void test_a_lock_behind_a_commit_without_answer(void **unused)
@@ -140,6 +184,8 @@ int main(void)
         TEST(test_one_that_is_dropped_while_transactions_wait),
         TEST(test_one_that_is_elsewhere_while_transactions_wait),
         TEST(test_a_lock_behind_a_commit_without_answer),
+        TEST(test_rows_that_wait_are_memory),
+        TEST(test_silence_ends_a_transaction),
     };
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }
