@@ -187,15 +187,43 @@ static void diff_removed(struct ps_diff *diff, enum ps_kind kind, const struct p
     }
 }
 
-static bool options_same(const struct ps_agent_options *a, const struct ps_agent_options *b)
+static bool texts_same(const struct ps_texts *a, const struct ps_texts *b)
 {
-    bool same = a->workers == b->workers && a->idle == b->idle && a->memory_budget == b->memory_budget &&
-                a->batch_events == b->batch_events && a->drain_timeout_ms == b->drain_timeout_ms &&
-                a->reload_timeout_ms == b->reload_timeout_ms && a->ready_stall_ms == b->ready_stall_ms &&
-                a->allow_unsupported == b->allow_unsupported && a->cpus.count == b->cpus.count;
-    for (size_t i = 0; same && i < a->cpus.count; i++)
-        same = strcmp(a->cpus.items[i], b->cpus.items[i]) == 0;
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->items[i], b->items[i]) == 0;
     return same;
+}
+
+static bool option_same(const struct ps_option *row, const struct ps_agent_options *a,
+                        const struct ps_agent_options *b)
+{
+    const void *in_a = (const char *)a + row->offset, *in_b = (const char *)b + row->offset;
+    switch (row->type) {
+    case PS_OPTION_LIST:
+        return texts_same(in_a, in_b);
+    case PS_OPTION_BOOL:
+        return *(const bool *)in_a == *(const bool *)in_b;
+    case PS_OPTION_ENUM:
+        return *(const int *)in_a == *(const int *)in_b;
+    default:
+        PS_ASSERT(row->type == PS_OPTION_INT || row->type == PS_OPTION_SIZE);
+        return *(const int64_t *)in_a == *(const int64_t *)in_b;
+    }
+}
+
+/* Writes which of the agent's own keys differ. There are no more than can be named. */
+static void diff_options(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_options *a,
+                         const struct ps_agent_options *b)
+{
+    diff->option_keys = "";
+    for (const struct ps_option *row = ps_agent_option_rows; row->key != NULL; row++) {
+        if (option_same(row, a, b))
+            continue;
+        diff->option_keys = ps_arena_format(arena, "%s%spenstock.%s", diff->option_keys,
+                                            *diff->option_keys != '\0' ? ", " : "", row->key);
+    }
+    diff->options_changed = *diff->option_keys != '\0';
 }
 
 void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_spec *old,
@@ -210,7 +238,7 @@ void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps
         diff_kind(diff, arena, kinds[i], old, fresh);
     for (size_t i = 0; i < PS_COUNT_OF(kinds); i++)
         diff_removed(diff, kinds[i], old, fresh);
-    diff->options_changed = old == NULL || !options_same(&old->options, &fresh->options);
+    diff_options(diff, arena, old != NULL ? &old->options : &(struct ps_agent_options){0}, &fresh->options);
     diff->any |= diff->options_changed;
 }
 
@@ -225,6 +253,7 @@ const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff)
                                    *row->keys != '\0' ? " (" : "", row->keys, *row->keys != '\0' ? ")" : "");
     }
     if (diff->options_changed)
-        text = ps_arena_format(arena, "%s%spenstock keys changed", text, *text != '\0' ? ", " : "");
+        text = ps_arena_format(arena, "%s%sagent changed (%s)", text, *text != '\0' ? ", " : "",
+                               diff->option_keys);
     return *text != '\0' ? text : "nothing changed";
 }

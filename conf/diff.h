@@ -16,6 +16,7 @@ struct ps_diff {
     size_t count;
     struct ps_diff_row *rows; /* in the arena: the new agent's in order, then the removed ones */
     bool options_changed;     /* <agent>.penstock.* */
+    const char *option_keys;  /* which, for people: "penstock.workers, penstock.idle" */
     bool any;
 };
 
@@ -25,5 +26,6 @@ void ps_diff_specs(struct ps_diff *diff, struct ps_arena *arena, const struct ps
 
 const char *ps_change_word(enum ps_change change);
 
-/* Returns one line: "source r1 changed (port), sink k2 added" or "nothing changed". Values are never in it. */
+/* Returns one line: "source r1 changed (port), sink k2 added, agent changed (penstock.workers)" or "nothing changed". Values are never
+ * in it. */
 const char *ps_diff_text(struct ps_arena *arena, const struct ps_diff *diff);

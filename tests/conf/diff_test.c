@@ -3,7 +3,11 @@
 #include "conf/diff.h"
 #include "tests/support/support.h"
 
-static bool changed(const struct ps_agent_options *before, const struct ps_agent_options *after)
+#include <stdio.h>
+
+/* `keys`: those that the text names. */
+static bool changed(const struct ps_agent_options *before, const struct ps_agent_options *after,
+                    const char *keys)
 {
     struct ps_arena *arena = ps_arena_create();
     struct ps_agent_spec old = {.name = "a1", .options = *before}, fresh = {.name = "a1", .options = *after};
@@ -11,8 +15,9 @@ static bool changed(const struct ps_agent_options *before, const struct ps_agent
     ps_diff_specs(&diff, arena, &old, &fresh);
     assert_int_equal(diff.count, 0);
     assert_int_equal(diff.any, diff.options_changed);
-    assert_string_equal(ps_diff_text(arena, &diff),
-                        diff.options_changed ? "penstock keys changed" : "nothing changed");
+    assert_string_equal(ps_diff_text(arena, &diff), diff.options_changed
+                                                        ? ps_arena_format(arena, "agent changed (%s)", keys)
+                                                        : "nothing changed");
     ps_arena_destroy(arena);
     return diff.options_changed;
 }
@@ -29,17 +34,20 @@ static void test_cpus(void **state)
     struct ps_agent_options same = with_cpus((struct ps_texts){2, PS_WORDS("0", "1")});
     struct ps_agent_options other = with_cpus((struct ps_texts){2, PS_WORDS("0", "2")});
     struct ps_agent_options fewer = with_cpus((struct ps_texts){1, PS_WORDS("0")});
-    assert_false(changed(&options, &same));
-    assert_true(changed(&options, &other));
-    assert_true(changed(&options, &fewer));
-    assert_true(changed(&fewer, &options));
+    assert_false(changed(&options, &same, ""));
+    assert_true(changed(&options, &other, "penstock.cpus"));
+    assert_true(changed(&options, &fewer, "penstock.cpus"));
+    assert_true(changed(&fewer, &options, "penstock.cpus"));
 }
 
 static void test_each_key(void **state)
 {
     (void)state;
+    static const char *const keys[] = {
+        "workers",        "idle",        "memory.budget",     "batch.events", "drain.timeout",
+        "reload.timeout", "ready.stall", "allow.unsupported", "cpus"};
     const struct ps_agent_options before = {.workers = 1};
-    struct ps_agent_options after[9];
+    struct ps_agent_options after[PS_COUNT_OF(keys)], two = before;
     for (size_t i = 0; i < PS_COUNT_OF(after); i++)
         after[i] = before;
     after[0].workers++;
@@ -51,11 +59,15 @@ static void test_each_key(void **state)
     after[6].ready_stall_ms++;
     after[7].allow_unsupported = true;
     after[8].cpus = (struct ps_texts){1, PS_WORDS("0")};
-    assert_false(changed(&before, &before));
+    assert_false(changed(&before, &before, ""));
     for (size_t i = 0; i < PS_COUNT_OF(after); i++) {
-        if (!changed(&before, &after[i]))
-            fail_msg("key %zu", i);
+        char key[64];
+        snprintf(key, sizeof key, "penstock.%s", keys[i]);
+        if (!changed(&before, &after[i], key))
+            fail_msg("%s", key);
     }
+    two.ready_stall_ms = two.workers = 7;
+    assert_true(changed(&before, &two, "penstock.workers, penstock.ready.stall"));
 }
 
 int main(void)

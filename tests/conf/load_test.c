@@ -133,7 +133,7 @@ static void a_reload_knows_what_changed(void **state)
         {"", "i1.value = v", "i1.value = w", "source r1 changed (interceptors.i1.value)"},
         {"a1.sources.r1.selector.optional = c1\n", NULL, NULL, "source r1 changed (selector.optional)"},
         {"", "a1.sinks.k1.type = null", "a1.sinks.k1.type = logger", "sink k1 changed (type)"},
-        {"", "a1.penstock.workers = 2", "a1.penstock.workers = 3", "penstock keys changed"},
+        {"", "a1.penstock.workers = 2", "a1.penstock.workers = 3", "agent changed (penstock.workers)"},
         {"a1.sinks.k3.type = null\na1.sinks.k3.channel = c1\n", "k1 k2", "k2 k3 k1", "sink k3 added"},
         {"a1.sinks.k9.type = null\na1.sinks.k9.channel = c1\n", "k1 k2", "k9 k2",
          "sink k9 added, sink k1 removed"},

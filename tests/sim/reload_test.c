@@ -24,9 +24,10 @@ struct run {
     struct shape all, here; /* with everything; what runs */
     unsigned gone;          /* channels of the running plan that the next one does not have: mask */
     uint64_t number, steps; /* of the phase: its orders; steps so far */
-    uint64_t patience;      /* steps of a phase that may be cut short */
-    bool cut;               /* a phase of DRAIN was cut short, ever */
-    uint64_t counted;       /* the orders whose closed sources were counted */
+    enum ps_phase phase;
+    uint64_t patience; /* steps of a phase that may be cut short */
+    bool cut;          /* a phase of DRAIN was cut short, ever */
+    uint64_t counted;  /* the orders whose closed sources were counted */
 };
 
 static unsigned gone_with_events, refused, finished;
@@ -147,6 +148,14 @@ static void expect_empty_stores(const struct run *run)
     }
 }
 
+static uint64_t events_in(const struct ps_plan *plan, unsigned channels)
+{
+    uint64_t events = 0;
+    for (; channels != 0; channels &= channels - 1)
+        events += ps_channel_plan_left(&plan->channels[__builtin_ctz(channels)]);
+    return events;
+}
+
 /* The agent calls it while it waits. A phase whose end would lose events is not cut short: the agent gives it the longer one
  * of its two times, and says what was lost after that. */
 static bool hurry(void *argument)
@@ -158,6 +167,9 @@ static bool hurry(void *argument)
     if (number != run->number)
         run->steps = 0;
     run->number = number;
+    if (phase == PS_PHASE_DRAIN && run->phase == PS_PHASE_PAUSE) /* no worker has turned since */
+        assert_int_equal(events_in(run->agent.plan, run->gone), 0);
+    run->phase = phase;
     bool may_end = phase == PS_PHASE_PAUSE || (phase == PS_PHASE_DRAIN && run->gone == 0);
     if (phase == PS_PHASE_DRAIN && run->gone != 0)
         revive_sinks(&sim->flow);
@@ -224,14 +236,6 @@ static void expect_versions(struct run *run)
             assert_int_equal(plan->version, flow->sinks[plan->number].version);
         }
     }
-}
-
-static uint64_t events_in(const struct ps_plan *plan, unsigned channels)
-{
-    uint64_t events = 0;
-    for (; channels != 0; channels &= channels - 1)
-        events += ps_channel_plan_left(&plan->channels[__builtin_ctz(channels)]);
-    return events;
 }
 
 /* Loads a spec of this shape. Returns whether it runs. */

@@ -1,7 +1,7 @@
 /* A running agent: what metrics see of a reload whose components take long to open. */
 #include "tests/support/flow.h"
 
-#include "core/engine/agent.h"
+#include "core/engine/agent_parts.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -269,6 +269,112 @@ static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
     flow_fini(&flow);
 }
 
+/* ---- a source in the middle of its turn when the orders come ---- */
+
+static sem_t inside, may_put;
+static bool gate; /* the next call of `work` waits; atomic */
+
+static enum ps_result gated_work(const void *plan, void *state, struct ps_batch *batch,
+                                 const struct ps_now *now)
+{
+    if (!__atomic_load_n(&gate, __ATOMIC_RELAXED))
+        return PS_IDLE;
+    static bool waited; /* there is one instance */
+    if (!waited) {
+        waited = true;
+        sem_post(&inside);
+        sem_wait(&may_put);
+    }
+    return flow_source_stream.source->work(plan, state, batch, now);
+}
+
+/* Waits until a worker has carried out the orders that follow the first. */
+static void await_pause(struct ps_agent *agent)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    bool done = false;
+    while (!done) {
+        for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++)
+            done |= ps_worker_done_number(ps_engine_worker(agent->engine, i)) > 1;
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("no worker pauses");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+/* The worker of the sink has found the channel empty, and pauses; then the source on the other worker, which was in its turn,
+ * puts an event. The channel is not empty: a reload that removes it is refused. */
+static void test_put_after_the_sink_paused(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    struct ps_source_ops source = *flow_source_stream.source;
+    struct ps_stage_ops stage = flow_source_stream;
+    pthread_t thread;
+    source.work = gated_work;
+    stage.source = &source;
+    flow.options = (struct ps_agent_options){.workers = 2, .drain_timeout_ms = 1, .reload_timeout_ms = 1000};
+    flow_init(&flow);
+    sem_init(&inside, 0, 0);
+    sem_init(&may_put, 0, 0);
+    __atomic_store_n(&flow.sinks[0].dead, true, __ATOMIC_RELAXED);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    __atomic_store_n(&gate, true, __ATOMIC_RELAXED);
+    assert_int_equal(sem_wait(&inside), 0);
+    flow.names[0]++;
+    struct reload reload = {.agent = agent, .spec = flow_spec(&flow)};
+    reload.spec->sources[0].stage.ops = &stage;
+    assert_int_equal(pthread_create(&thread, NULL, reload_main, &reload), 0);
+    await_pause(agent);
+    sem_post(&may_put);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(reload.status, PS_FAIL);
+    flow.names[0]--;
+    __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
+    assert_int_equal(accepted_of(agent), 1);
+    flow_verify(&flow, FLOW_EXACTLY_ONCE);
+    flow_fini(&flow);
+}
+
+static bool never_drains(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan, (void)state, (void)now;
+    return false;
+}
+
+/* One source has not answered all its clients when the time of a stop is over, and nothing is lost: the stop was not clean,
+ * whichever of the sources it is. */
+static void test_stop_with_one_source_that_waits(void **state)
+{
+    (void)state;
+    for (unsigned waiting = 0; waiting < 3; waiting++) { /* 2: none */
+        struct ps_err err = {0};
+        struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};
+        struct ps_source_ops source = *flow_source_stream.source;
+        struct ps_stage_ops stage = flow_source_stream;
+        source.drain = never_drains;
+        stage.source = &source;
+        flow.options.workers = 1;
+        flow_init(&flow);
+        struct ps_agent_spec *spec = flow_spec(&flow);
+        if (waiting < 2)
+            spec->sources[waiting].stage.ops = &stage;
+        struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+        if (agent == NULL)
+            fail_msg("%s", err.text);
+        await_made(&flow);
+        struct ps_agent_account account;
+        ps_agent_stop(agent, waiting < 2 ? 100 : 60000, NULL, NULL, &account);
+        assert_true(account.drained == (waiting == 2));
+        flow_fini(&flow);
+    }
+}
+
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
@@ -277,6 +383,8 @@ int main(void)
         cmocka_unit_test(test_account_of_a_failed_source),
         cmocka_unit_test(test_source_that_halts),
         cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
+        cmocka_unit_test(test_put_after_the_sink_paused),
+        cmocka_unit_test(test_stop_with_one_source_that_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,25 @@ static void test_other_places(void **state)
     ps_plan_destroy(old);
 }
 
+/* A channel has one ring for the dead letters of a sink, which the sink's worker writes: it does not stay when that is another one. */
+static void test_other_place_of_letters(void **state)
+{
+    (void)state;
+    char text[4096];
+    snprintf(text, sizeof text, "%sa1.sinks.k1.penstock.deadletter = c3\n", base);
+    for (int moves = 0; moves < 2; moves++) {
+        struct ps_plan *old = plan_of(text, NULL), *next = plan_of(text, old);
+        assert_true(old->sinks[0].letters.is_channel && old->sinks[0].letters.channel == 2);
+        if (moves)
+            next->sinks[0].worker = (old->sinks[0].worker + 1) % 3;
+        ps_plan_adopt(next, old);
+        assert_true((next->channels[2].adopts == NULL) == moves);
+        assert_ptr_equal(next->channels[1].adopts, &old->channels[1]);
+        ps_plan_destroy(next);
+        ps_plan_destroy(old);
+    }
+}
+
 /* Where a channel keeps its events: the next plan finds them, or the channel must be empty before it moves; and a log is not
  * torn apart. */
 static void test_where_events_are(void **state)
@@ -543,11 +562,17 @@ int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_kind_of_line),   cmocka_unit_test(test_line_breaks),
-        cmocka_unit_test(test_what_a_reload_tries), cmocka_unit_test(test_other_places),
-        cmocka_unit_test(test_where_events_are),    cmocka_unit_test(test_what_is_read_again),
-        cmocka_unit_test(test_what_stays),          cmocka_unit_test(test_other_worker_of_a_sink),
-        cmocka_unit_test(test_client_shares),       cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_each_kind_of_line),
+        cmocka_unit_test(test_line_breaks),
+        cmocka_unit_test(test_what_a_reload_tries),
+        cmocka_unit_test(test_other_places),
+        cmocka_unit_test(test_other_place_of_letters),
+        cmocka_unit_test(test_where_events_are),
+        cmocka_unit_test(test_what_is_read_again),
+        cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_other_worker_of_a_sink),
+        cmocka_unit_test(test_client_shares),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
