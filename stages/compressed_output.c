@@ -237,7 +237,6 @@ bool ps_compressed_output_commit(struct ps_compressed_output *output)
     output->file->torn = end.length; /* the next write takes it away */
     output->changed = false;
     output->committed = true;
-    output->debt.length = 0;
     return true;
 }
 

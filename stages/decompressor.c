@@ -9,6 +9,8 @@
 
 #define GZIP_WINDOW_BITS (MAX_WBITS + 16)
 #define GZIP_FIRST_BYTE 0x1f
+#define FRAME_BEGIN_BYTES 5U /* of zstd: magic and descriptor; no block's head */
+#define BLOCK_HEAD_BYTES 3U  /* of zstd */
 
 enum ps_compression ps_compression_of(const void *beginning, size_t length)
 {
@@ -51,7 +53,7 @@ bool ps_decompressor_begin(struct ps_decompressor *decompressor, enum ps_compres
     decompressor->kind = kind;
     decompressor->between = true;
     decompressor->padding = false;
-    decompressor->piece = SIZE_MAX;
+    decompressor->piece = FRAME_BEGIN_BYTES;
     if (decompressor->library == NULL)
         return library_open(decompressor);
     if (kind == PS_COMPRESSION_GZIP)
@@ -105,7 +107,10 @@ static enum ps_decompressed run_zstd(struct ps_decompressor *decompressor, const
         return ZSTD_getErrorCode(rest) == ZSTD_error_memory_allocation ? PS_DECOMPRESSED_MEMORY
                                                                        : PS_DECOMPRESSED_DAMAGED;
     decompressor->between = rest == 0;
-    decompressor->piece = rest > 0 ? rest : SIZE_MAX;
+    /* The library asks for a block with the head of the next one. If that is damaged, the block would be lost. */
+    decompressor->piece = rest > BLOCK_HEAD_BYTES ? rest - BLOCK_HEAD_BYTES
+                          : rest > 0              ? rest
+                                                  : FRAME_BEGIN_BYTES;
     return PS_DECOMPRESSED;
 }
 

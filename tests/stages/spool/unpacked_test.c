@@ -14,6 +14,7 @@
 
 #define TEXT_BYTES (3U << 20)
 #define PACKED_BYTES (4U << 20)
+#define ZSTD_FRAME_HEAD_BYTES 6U /* magic, descriptor, window */
 
 static char *text, *got;
 static uint8_t *packed;
@@ -198,6 +199,40 @@ static void test_checksum(void **state)
     (void)state;
 }
 
+/* A block of a zstd frame is damaged: all before it is there, and its place is told. */
+static void test_damaged_block(void **state)
+{
+    enum { BLOCK_BYTES = 10000, BLOCKS = 8 };
+    (void)state;
+    uint64_t random = ps_test_seed();
+    for (unsigned damaged = 0; damaged < BLOCKS; damaged++) {
+        ZSTD_CCtx *context = ZSTD_createCCtx();
+        assert_non_null(context);
+        text_length = (size_t)BLOCK_BYTES * BLOCKS;
+        for (size_t i = 0; i < text_length; i++)
+            text[i] = (char)(ps_test_random(&random) % 50);
+        ZSTD_outBuffer to = {packed, PACKED_BYTES, 0};
+        size_t begins[BLOCKS];
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            ZSTD_inBuffer from = {text + (size_t)i * BLOCK_BYTES, BLOCK_BYTES, 0};
+            begins[i] = to.pos;
+            assert_int_equal(
+                ZSTD_compressStream2(context, &to, &from, i + 1 < BLOCKS ? ZSTD_e_flush : ZSTD_e_end), 0);
+        }
+        ZSTD_freeCCtx(context);
+        packed_length = to.pos;
+        size_t head = damaged == 0 ? ZSTD_FRAME_HEAD_BYTES : 0;
+        packed[begins[damaged] + head] |= 6; /* a type of block that there is not */
+        begin(PS_COMPRESSION_ZSTD, packed_length);
+        int64_t last;
+        assert_int_equal(read_on(0, &last), damaged * BLOCK_BYTES);
+        assert_int_equal(last, PS_INPUT_UNREADABLE);
+        assert_non_null(strstr(unpacked.damage, "damaged"));
+        assert_in_range(unpacked.damaged_at, begins[damaged], begins[damaged] + head + 3);
+        close(file.fd);
+    }
+}
+
 static void test_what_follows(void **state)
 {
     (void)state;
@@ -267,11 +302,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drawn_reads),
-        cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_checksum),
-        cmocka_unit_test(test_what_follows),
-        cmocka_unit_test(test_position_behind_the_end),
+        cmocka_unit_test(test_drawn_reads),  cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_checksum),     cmocka_unit_test(test_damaged_block),
+        cmocka_unit_test(test_what_follows), cmocka_unit_test(test_position_behind_the_end),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
