@@ -1,13 +1,14 @@
 #include "stages/tail/ledger.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "rings/holders.h"
 
 #define PURPOSE "positions"
 
 struct ps_tail_ledger {
-    _Atomic unsigned holders;
+    struct ps_holders holders;
     struct ps_tail_positions remembered, logs; /* by number; path NULL: none */
     uint64_t hash;                             /* of the position file */
 };
@@ -15,18 +16,18 @@ struct ps_tail_ledger {
 struct ps_tail_ledger *ps_tail_ledger_create(void)
 {
     struct ps_tail_ledger *ledger = ps_must_alloc(1, sizeof *ledger, PURPOSE);
-    atomic_init(&ledger->holders, 1);
+    ps_holders_init(&ledger->holders);
     return ledger;
 }
 
 void ps_tail_ledger_hold(struct ps_tail_ledger *ledger)
 {
-    atomic_fetch_add_explicit(&ledger->holders, 1, memory_order_relaxed);
+    ps_holders_add(&ledger->holders);
 }
 
 void ps_tail_ledger_drop(struct ps_tail_ledger *ledger)
 {
-    if (atomic_fetch_sub_explicit(&ledger->holders, 1, memory_order_acq_rel) > 1)
+    if (!ps_holders_drop(&ledger->holders))
         return;
     ps_tail_positions_free(&ledger->remembered);
     ps_tail_positions_free(&ledger->logs);

@@ -88,6 +88,7 @@ stages/keystore/*       ENGINE
 stages/sasl/*           ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
+stages/tail/ledger.[ch]   ENGINE rings/holders.h
 stages/tail/*           ENGINE stages/text/*
 stages/segment/*        ENGINE stages/encryption/*
 stages/encryption/*     ENGINE

@@ -1,0 +1,27 @@
+/* How many hold something that several threads share; whoever drops it last frees it. That thread sees what the others wrote before they
+ * dropped it. */
+#pragma once
+
+#include "core/base.h"
+
+struct ps_holders {
+    uint32_t count;
+};
+
+/* Whoever made it is the first holder; before another thread knows of it. */
+static inline void ps_holders_init(struct ps_holders *holders)
+{
+    holders->count = 1;
+}
+
+/* Thread: any that holds it. */
+static inline void ps_holders_add(struct ps_holders *holders)
+{
+    __atomic_fetch_add(&holders->count, 1, __ATOMIC_RELAXED);
+}
+
+/* Returns whether it was the last one. Thread: any that holds it. */
+static inline bool ps_holders_drop(struct ps_holders *holders)
+{
+    return __atomic_fetch_sub(&holders->count, 1, __ATOMIC_ACQ_REL) == 1;
+}
