@@ -190,8 +190,7 @@ static bool put_offer(struct ps_thrift_sasl *sasl)
     return put;
 }
 
-/* A client may ask to be somebody else: only itself is granted, by its principal or by that without the realm. */
-static bool may_be(const char *peer, const char *wanted, size_t length)
+bool ps_thrift_sasl_may_be(const char *peer, const char *wanted, size_t length)
 {
     size_t name = strcspn(peer, "@");
     return length == 0 || (length == strlen(peer) && memcmp(peer, wanted, length) == 0) ||
@@ -206,8 +205,9 @@ static bool take_choice(struct ps_thrift_sasl *sasl, const uint8_t *bytes, size_
         return refuse(sasl, BAD, reason);
     const uint8_t *chosen = choice.bytes;
     bool whole = choice.length >= LAYERS_BYTES && chosen[0] == NO_LAYER;
-    bool granted = whole && may_be(ps_gss_context_peer(sasl->context), (const char *)chosen + LAYERS_BYTES,
-                                   choice.length - LAYERS_BYTES);
+    bool granted =
+        whole && ps_thrift_sasl_may_be(ps_gss_context_peer(sasl->context),
+                                       (const char *)chosen + LAYERS_BYTES, choice.length - LAYERS_BYTES);
     ps_gss_token_free(&choice);
     if (!whole)
         return refuse(sasl, BAD, "the client wants integrity or privacy; only QOP auth is offered");

@@ -35,3 +35,7 @@ void ps_thrift_sasl_fini(struct ps_thrift_sasl *sasl);
  * says why. */
 enum ps_tls_result ps_thrift_sasl_work(struct ps_thrift_sasl *sasl);
 bool ps_thrift_sasl_is_open(const struct ps_thrift_sasl *sasl);
+
+/* Returns whether the client with this principal may act for `wanted`: only for itself, by its principal or by the principal without
+ * the realm. An empty name means itself, too. */
+bool ps_thrift_sasl_may_be(const char *peer, const char *wanted, size_t length);

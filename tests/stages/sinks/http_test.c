@@ -110,6 +110,46 @@ static void test_back_off(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Ticks, while no time passes for the sink, until the peer has had so many requests. */
+static void await_requests(struct ps_test_stage *stage, unsigned requests)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_http_peer_requests() < requests) {
+        assert_true(ps_test_patient_ns() < until);
+        (void)ps_test_sink_tick(stage);
+        usleep(1000);
+    }
+    assert_int_equal(ps_test_http_peer_requests(), requests);
+}
+
+/* After a success the rests begin anew. */
+static void test_fails_again(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS("backoff.2XX", "false", "rollback.2XX", "false"));
+    unsigned requests = 0, retried = 0;
+    for (size_t lease = 1; lease <= 3; lease++) {
+        ps_test_http_peer_answer(503, 2);
+        offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+        for (unsigned round = 1; round <= 2; round++) {
+            await_requests(&stage, ++requests);
+            retried++;
+            while (ps_test_stage_counter(&stage, PS_COUNTER_retried) < retried) {
+                usleep(1000);
+                (void)ps_test_sink_tick(&stage);
+            }
+            ps_test_stage_pass_ms(&stage, 1000 * round - 1);
+            (void)ps_test_sink_tick(&stage);
+            assert_int_equal(ps_test_http_peer_requests(), requests);
+            ps_test_stage_pass_ms(&stage, 1);
+        }
+        await_requests(&stage, ++requests);
+        ps_test_sink_wait(&stage, lease, PS_TEST_PATIENCE_MS);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 /* Several requests at a time: everything arrives once, and leases are done in order. */
 static void test_requests_at_a_time(void **unused)
 {
@@ -262,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_posts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_back_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fails_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_requests_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up_letters, tear_down_letters),
         cmocka_unit_test_setup_teardown(test_attempts, set_up_letters, tear_down_letters),

@@ -3,6 +3,7 @@
  * and in the end all are. */
 #include "stages/avro/request.h"
 #include "stages/avro/rpc.h"
+#include "stages/rpc/delivery.h"
 #include "stages/thrift/request.h"
 #include "tests/support/stage.h"
 
@@ -22,14 +23,15 @@
 #define ANSWER_BYTES_MAX 8192U
 #define MARK "event:" /* before the number of an event in its body */
 
-enum answer { OK, FAILED, TWICE, OLDER, CUT, LATE, HANGS_UP, ANSWER_COUNT };
+enum answer { OK, FAILED, UNKNOWN, TWICE, OLDER, CUT, NONSENSE, LATE, HANGS_UP, ANSWER_COUNT };
+enum status { STATUS_OK, STATUS_FAILED, STATUS_UNKNOWN };
 
 struct protocol {
     const char *name;
     const struct ps_stage_ops *sink;
     /* Reads a call of `length` bytes. Returns its bytes; 0: not all is there. */
     size_t (*read)(uint8_t *bytes, size_t length, bool first, uint32_t *serial);
-    size_t (*write)(uint8_t *to, bool first, uint32_t serial, bool ok);
+    size_t (*write)(uint8_t *to, bool first, uint32_t serial, enum status status);
 };
 
 static const struct protocol *protocol;
@@ -41,6 +43,7 @@ static bool first, stands; /* no call of the link was answered; nothing more of 
 static uint32_t last_serial;
 static unsigned acknowledged[EVENTS_MAX], given[ANSWER_COUNT], event_count;
 static uint64_t random_state;
+static enum answer next_answer = ANSWER_COUNT; /* of the next call; ANSWER_COUNT: it is drawn */
 
 static uint32_t draw(uint32_t limit)
 {
@@ -69,10 +72,11 @@ static size_t read_avro(uint8_t *bytes, size_t length, bool is_first, uint32_t *
     return wire_bytes;
 }
 
-static size_t write_avro(uint8_t *to, bool is_first, uint32_t serial, bool ok)
+static size_t write_avro(uint8_t *to, bool is_first, uint32_t serial, enum status status)
 {
+    static const enum ps_avro_status statuses[] = {PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN};
     static const enum ps_avro_match match = PS_AVRO_MATCH_BOTH;
-    return ps_avro_put_status(to, serial, is_first ? &match : NULL, ok ? PS_AVRO_OK : PS_AVRO_FAILED);
+    return ps_avro_put_status(to, serial, is_first ? &match : NULL, statuses[status]);
 }
 
 static uint8_t round_of_call;
@@ -96,11 +100,12 @@ static size_t read_thrift(uint8_t *bytes, size_t length, bool is_first, uint32_t
     return PS_THRIFT_FRAME_BYTES + message_length;
 }
 
-static size_t write_thrift(uint8_t *to, bool is_first, uint32_t serial, bool ok)
+static size_t write_thrift(uint8_t *to, bool is_first, uint32_t serial, enum status status)
 {
     static const struct ps_slice name = {"appendBatch", 11};
+    static const int32_t statuses[] = {0, 1, 3}; /* Flume's Status: OK, FAILED, UNKNOWN */
     (void)is_first;
-    return ps_thrift_put_result(to, compact_call, &name, serial, ok ? 0 : 1, round_of_call);
+    return ps_thrift_put_result(to, compact_call, &name, serial, statuses[status], round_of_call);
 }
 
 static const struct protocol protocols[] = {
@@ -142,6 +147,9 @@ static void answer(const uint8_t *call, size_t call_length, uint32_t serial, boo
 {
     uint8_t bytes[ANSWER_BYTES_MAX];
     enum answer kind = calm || draw(3) == 0 ? OK : (enum answer)draw(ANSWER_COUNT);
+    if (next_answer != ANSWER_COUNT)
+        kind = next_answer;
+    next_answer = ANSWER_COUNT;
     uint32_t named = kind == OLDER ? last_serial - draw(3) : serial;
     if (kind == OLDER && (last_serial == 0 || named == serial))
         kind = OK;
@@ -152,7 +160,16 @@ static void answer(const uint8_t *call, size_t call_length, uint32_t serial, boo
             drop_link();
         return;
     }
-    size_t length = protocol->write(bytes, first, named, kind != FAILED);
+    if (kind == NONSENSE) {
+        stands = true;
+        memset(bytes, 0xff, 64);
+        send_bytes(bytes, 64);
+        return;
+    }
+    size_t length = protocol->write(bytes, first, named,
+                                    kind == FAILED    ? STATUS_FAILED
+                                    : kind == UNKNOWN ? STATUS_UNKNOWN
+                                                      : STATUS_OK);
     if (kind == CUT) {
         send_bytes(bytes, draw((uint32_t)length));
         drop_link();
@@ -164,7 +181,7 @@ static void answer(const uint8_t *call, size_t call_length, uint32_t serial, boo
     last_serial = serial;
     send_bytes(bytes, length);
     if (kind == TWICE && link_fd >= 0)
-        send_bytes(bytes, protocol->write(bytes, false, serial, true));
+        send_bytes(bytes, protocol->write(bytes, false, serial, STATUS_OK));
     stands =
         kind == TWICE || kind == OLDER; /* the sink gives the connection up: its other calls are not taken */
 }
@@ -197,11 +214,15 @@ static void serve(bool calm)
     }
 }
 
-static unsigned listen_anywhere(void)
+/* `port` 0: any. */
+static unsigned listen_on(unsigned port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
+    int on = 1;
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 8), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
@@ -238,18 +259,33 @@ static size_t check_done(size_t seen)
     return seen;
 }
 
-static void run_case(void)
+static unsigned start(const char *calls)
 {
     char port[8], timeout[8];
     memset(acknowledged, 0, sizeof acknowledged);
     event_count = 0;
     last_serial = 0;
     link_fd = -1;
-    snprintf(port, sizeof port, "%u", listen_anywhere());
+    in_length = 0;
+    unsigned number = listen_on(0);
+    snprintf(port, sizeof port, "%u", number);
     snprintf(timeout, sizeof timeout, "%d", REQUEST_MS);
     ps_test_stage_start(&stage, protocol->sink,
                         PS_KEYS("hostname", "127.0.0.1", "port", port, "batch-size", "25", "request-timeout",
-                                timeout, "penstock.calls", draw(2) == 0 ? "0" : "4"));
+                                timeout, "penstock.calls", calls));
+    return number;
+}
+
+static void stop(void)
+{
+    drop_link();
+    close(listener);
+    ps_test_stage_fini(&stage);
+}
+
+static void run_case(void)
+{
+    (void)start(draw(2) == 0 ? "0" : "4");
     unsigned offered = 0, calm_at = 600 + draw(900);
     size_t seen = 0;
     struct ps_lease *lease = NULL;
@@ -267,9 +303,7 @@ static void run_case(void)
         if (turn % 4 == 0)
             usleep(20);
     }
-    drop_link();
-    close(listener);
-    ps_test_stage_fini(&stage);
+    stop();
 }
 
 static void run_protocol(const struct protocol *one)
@@ -281,6 +315,131 @@ static void run_protocol(const struct protocol *one)
         run_case();
     for (unsigned i = 0; i < ANSWER_COUNT; i++)
         assert_true(given[i] > 0); /* each kind of answer was given */
+}
+
+/* ---- what each outcome does ---- */
+
+static struct ps_rpc_delivery *delivery(void)
+{
+    return stage.state;
+}
+
+static void turn(void)
+{
+    (void)ps_test_sink_tick(&stage);
+    serve(true);
+    ps_test_stage_pass_ms(&stage, TURN_MS);
+    usleep(20);
+}
+
+/* Turns until so many failures in a row are noted; the last one has this rest. */
+static void await_failure(uint64_t failures, uint32_t attempts, uint64_t rest_s)
+{
+    for (unsigned i = 0; delivery()->failures < failures; i++) {
+        assert_true(i < TURNS_MAX);
+        turn();
+    }
+    assert_int_equal(delivery()->failures, failures);
+    assert_int_equal(delivery()->attempts, attempts);
+    assert_int_equal(delivery()->rest_ns, delivery()->now_ns + rest_s * PS_NS_PER_S);
+}
+
+static void await_done(size_t leases)
+{
+    for (unsigned i = 0; stage.done_count < leases; i++) {
+        assert_true(i < TURNS_MAX);
+        turn();
+    }
+    (void)check_done(0);
+    assert_int_equal(delivery()->failures, 0);
+    assert_int_equal(delivery()->attempts, 0);
+}
+
+static void offer(void)
+{
+    struct ps_lease *lease = make_lease();
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+}
+
+/* Each outcome but OK costs one attempt and the first rest, also the second time, after a success. */
+static void check_outcomes(void)
+{
+    static const enum answer outcomes[] = {FAILED, UNKNOWN, NONSENSE, CUT, LATE, HANGS_UP, FAILED};
+    size_t done = 0;
+    (void)start("1");
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < PS_COUNT_OF(outcomes); i++) {
+            next_answer = outcomes[i];
+            offer();
+            await_failure(1, 1, 1);
+            next_answer = outcomes[i];
+            await_failure(2, 2, 2);
+            await_done(++done);
+        }
+    }
+    stop();
+}
+
+/* A connection that does not come about is no attempt, and rests; one that ends while nothing is under way is no failure. */
+static void check_connections(void)
+{
+    size_t done = 0;
+    unsigned port = start("1");
+    for (unsigned round = 0; round < 2; round++) {
+        offer();
+        await_done(++done);
+        drop_link();
+        for (unsigned i = 0; delivery()->counted; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+        }
+        assert_int_equal(delivery()->failures, 0);
+        close(listener);
+        listener = -1;
+        offer();
+        await_failure(1, 0, 1);
+        await_failure(2, 0, 2);
+        await_failure(3, 0, 3);
+        assert_int_equal(listen_on(port), port);
+        await_done(++done);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 2 * 3);
+    stop();
+}
+
+/* The time of the oldest call counts, however young the others are. */
+static void check_oldest(void)
+{
+    (void)start("4");
+    offer();
+    await_done(1);
+    uint64_t begun_ns = stage.now.mono_ns;
+    next_answer = LATE;
+    offer();
+    while (stage.now.mono_ns - begun_ns < (REQUEST_MS - 200) * PS_NS_PER_MS)
+        turn();
+    unsigned old = delivery()->client.call_count;
+    assert_in_range(old, 1, 3);
+    offer();
+    turn();
+    assert_true(delivery()->client.call_count > old);
+    await_failure(1, 1, 1);
+    assert_in_range(stage.now.mono_ns - begun_ns, REQUEST_MS * PS_NS_PER_MS,
+                    (REQUEST_MS + 3 * TURN_MS) * PS_NS_PER_MS);
+    await_done(3);
+    stop();
+}
+
+static void test_outcomes(void **unused)
+{
+    (void)unused;
+    random_state = ps_test_seed() | 1;
+    for (size_t i = 0; i < PS_COUNT_OF(protocols); i++) {
+        protocol = &protocols[i];
+        check_outcomes();
+        check_connections();
+        check_oldest();
+    }
 }
 
 static void test_avro(void **unused)
@@ -297,6 +456,7 @@ static void test_thrift(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_avro), cmocka_unit_test(test_thrift)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_outcomes), cmocka_unit_test(test_avro),
+                                       cmocka_unit_test(test_thrift)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

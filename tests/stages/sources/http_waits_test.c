@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LOCAL "bind", "127.0.0.1", "port", "0"
@@ -175,6 +176,31 @@ static void test_waits_for_memory(void **unused)
     }
 }
 
+/* 100 Continue is an answer like others: it comes behind those of the requests before. */
+static void test_continue_waits_for_its_turn(void **unused)
+{
+    (void)unused;
+#define ONE "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n[{}]"
+    static const char requests[] =
+        ONE ONE "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    struct ps_test_stage stage;
+    int fd = start(&stage, PS_KEYS(LOCAL, "HttpConfiguration.sendServerVersion", "false",
+                                   "HttpConfiguration.sendDateHeader", "false"));
+    bool closed;
+    char byte;
+    send_read(&stage, fd, requests, sizeof requests - 1);
+    ps_test_source_fill(&stage, 2);
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+    ps_test_source_close_batch(&stage);
+#define DONE "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    static const char answers[] = DONE DONE "HTTP/1.1 100 Continue\r\n\r\n";
+    assert_string_equal(ps_test_receive(&stage, fd, sizeof answers - 1, PS_TEST_PATIENCE_MS, &closed),
+                        answers);
+    assert_int_equal(ps_test_http_ask(&stage, fd, "[]", 2), 200);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 /* Nothing behind these requests is read: others on the way may take it as their bodies. */
 static void test_nothing_is_smuggled(void **unused)
 {
@@ -291,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_smuggled),
         cmocka_unit_test(test_head_limit),
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_continue_waits_for_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

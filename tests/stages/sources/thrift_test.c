@@ -344,6 +344,51 @@ static void test_impatient(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Answers that wait for their turn are counted off when they are sent, or when their client goes: more than may wait at a time are
+ * answered one after the other. */
+static void test_kept_answers(void **unused)
+{
+    (void)unused;
+    enum { KEPT = 500, ROUNDS = 9 }; /* 4,500; 4,096 may wait */
+    for (int goes = 0; goes < 2; goes++) {
+        struct ps_test_stage stage;
+        start(&stage, PS_KEYS(LOCAL));
+        int fd = client(&stage);
+        for (uint32_t i = 0; i < ROUNDS; i++) {
+            send_batch(fd, true, 1, 1);
+            ps_test_source_fill(&stage, 1);
+            make_batch(true, 2, 0, 0);
+            for (unsigned k = 0; k < KEPT; k++)
+                send_call(fd);
+            uint64_t received = (uint64_t)(i + 1) * (KEPT + 1);
+            while (ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount) < received)
+                ps_test_source_read(&stage);
+            const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+            if (goes > 0) {
+                assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+                close(fd);
+            }
+            for (unsigned k = 0; goes > 0 && k < PS_TEST_PATIENCE_MS &&
+                                 ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount) > 0;
+                 k++) {
+                ps_test_source_read(&stage);
+                usleep(100);
+            }
+            ps_test_source_close_batch(&stage);
+            if (goes > 0)
+                fd = client(&stage);
+            else
+                expect_answer(&stage, fd, 1, 0);
+            for (unsigned k = 0; goes == 0 && k < KEPT; k++)
+                expect_answer(&stage, fd, 2, 0);
+        }
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 0);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* A client that has closed its side gets its answer, then the source closes. */
 static void test_half_close(void **unused)
 {
@@ -398,7 +443,7 @@ int main(void)
         cmocka_unit_test(test_large_bodies), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_rounds),       cmocka_unit_test(test_turns),
         cmocka_unit_test(test_impatient),    cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_keys),         cmocka_unit_test(test_kept_answers),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }

@@ -171,9 +171,48 @@ static int tear_down(void **state)
     return ps_test_folder_teardown(state);
 }
 
+/* A client acts only for itself: names that begin or end alike are others. */
+static void test_whose_name(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *peer, *wanted;
+        bool granted;
+    } cases[] = {
+        {"alice@REALM", "", true},
+        {"alice@REALM", "alice", true},
+        {"alice@REALM", "alice@REALM", true},
+        {"alice/host@REALM", "alice/host", true},
+        {"alice/host@REALM", "alice/host@REALM", true},
+        {"alice@REALM", "alice2", false},
+        {"alice2@REALM", "alice", false},
+        {"alice@REALM", "alic", false},
+        {"alice@REALM", "Alice", false},
+        {"alice@REALM", "bob", false},
+        {"alice@REALM", "alice@", false},
+        {"alice@REALM", "alice@REAL", false},
+        {"alice@REALM", "alice@REALM2", false},
+        {"alice@REALM", "alice@OTHER", false},
+        {"alice@REALM", "xalice", false},
+        {"alice@REALM", "@REALM", false},
+        {"alice/host@REALM", "alice", false},
+        {"alice/host@REALM", "alice/hos", false},
+        {"alice/host@REALM", "alice/host2", false},
+        {"alice/host@REALM", "alice@REALM", false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        if (ps_thrift_sasl_may_be(cases[i].peer, cases[i].wanted, strlen(cases[i].wanted)) !=
+            cases[i].granted)
+            fail_msg("%s as %s", cases[i].peer, cases[i].wanted);
+    }
+    assert_false(ps_thrift_sasl_may_be("alice@REALM", "alice\0", 6));
+    assert_false(ps_thrift_sasl_may_be("alice@REALM", "alice\0REALM", 11));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whose_name),
         cmocka_unit_test(test_server),
         cmocka_unit_test(test_client),
         cmocka_unit_test(test_keytabs),
