@@ -199,7 +199,7 @@ static void test_checksum(void **state)
     (void)state;
 }
 
-/* A block of a zstd frame is damaged: all before it is there, and its place is told. */
+/* A block of a zstd frame is damaged: all before it can be read, and the error has its place. */
 static void test_damaged_block(void **state)
 {
     enum { BLOCK_BYTES = 10000, BLOCKS = 8 };
