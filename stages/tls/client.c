@@ -194,10 +194,12 @@ static void explain_handshake(const struct session *session, char *reason)
         return;
     }
     bool name = verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
-    bool trust = verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
-                 verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
-                 verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-                 verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+    bool trust =
+        verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+        verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+        verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+        verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+        verdict == X509_V_ERR_CERT_SIGNATURE_FAILURE; /* an authority of the same name, with another key */
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
              X509_verify_cert_error_string(verdict),
              name    ? name_cures[session->flumes_keys]

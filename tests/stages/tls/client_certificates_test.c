@@ -189,6 +189,15 @@ static const struct server_case cases[] = {
     {.what = "for code", .purposes = "codeSigning", .wanted = "host.test"},
 };
 
+/* The advice that a refusal gives: a name, an authority, or none where the certificate itself must change. */
+static const char *cure_of(const struct server_case *one)
+{
+    if (one->of_namesake || one->alone)
+        return "; give ca=FILE of its authority, or verify=false";
+    return one->from_s != 0 || one->purposes != NULL ? NULL
+                                                     : "; give server-name=NAME as the certificate has it";
+}
+
 static void test_certificates(void **unused)
 {
     (void)unused;
@@ -197,8 +206,12 @@ static void test_certificates(void **unused)
         bool taken = takes(&cases[i], true, reason);
         if (taken != cases[i].taken)
             fail_msg("%s: the certificate is %s %s", cases[i].what, taken ? "taken" : "refused:", reason);
-        if (!taken)
+        if (!taken) {
+            const char *cure = cure_of(&cases[i]), *given = strchr(reason, ';');
             assert_non_null(strstr(reason, "TLS: the certificate is not accepted: "));
+            if (cure == NULL ? given != NULL : given == NULL || strcmp(given, cure) != 0)
+                fail_msg("%s: %s", cases[i].what, reason);
+        }
         assert_true(takes(&cases[i], false, reason)); /* trust-all-certs */
     }
 }
