@@ -75,15 +75,17 @@ static bool group_delivers(const struct ps_metrics *metrics, const struct ps_met
     return false;
 }
 
-/* Says so when it is left out; that alone does not make the agent not ready. */
-static void member_note(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
+/* Says so when it is left out. It is open while it is tried again, which alone does not make a group ready of which no sink has
+ * delivered since it failed. Returns whether its group delivers. */
+static bool member_note(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
                         struct ps_page *page)
 {
     if (component->member != PS_METRICS_MEMBER_PENALISED)
-        return;
+        return true;
+    bool delivers = group_delivers(metrics, component);
     ps_page_format(page, "sink %s is left out of group %s, because it failed; %s\n", component->name,
-                   component->group,
-                   group_delivers(metrics, component) ? "the others deliver" : "so are all others");
+                   component->group, delivers ? "the others deliver" : "so are all others");
+    return delivers;
 }
 
 bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page)
@@ -104,7 +106,7 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
                            component->outdated);
         }
         if (ps_metrics_component_is_up(metrics, component)) {
-            member_note(metrics, component, page);
+            ready &= member_note(metrics, component, page);
             continue;
         }
         ready &= group_delivers(metrics, component);

@@ -133,13 +133,44 @@ static void test_stuck_worker(void **state)
     expect(ps_metrics_live, "");
 }
 
+/* Both sinks of a group have failed. One is open while it is tried again: the agent is as little ready as before and after that. */
+static void test_group_that_is_tried(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(components); i++)
+        components[i] = (struct ps_metrics_component){.kind = PS_KIND_SINK,
+                                                      .name = i == 0 ? "k1" : "k2",
+                                                      .type = "kafka",
+                                                      .group = "g1",
+                                                      .member = PS_METRICS_MEMBER_PENALISED,
+                                                      .state = PS_METRICS_CLOSED};
+    expect(ps_metrics_ready, "sink k1 is closed\nsink k2 is closed\n");
+    components[0].state = PS_METRICS_OPEN;
+    expect(ps_metrics_ready, "sink k1 is left out of group g1, because it failed; so are all others\n"
+                             "sink k2 is closed\n");
+    components[1].state = PS_METRICS_OPEN;
+    expect(ps_metrics_ready, "sink k1 is left out of group g1, because it failed; so are all others\n"
+                             "sink k2 is left out of group g1, because it failed; so are all others\n");
+    components[1].member = PS_METRICS_MEMBER_ACTIVE;
+    struct ps_page page = {0};
+    assert_true(ps_metrics_ready(&metrics, NOW_NS, &page));
+    assert_string_equal(page.text,
+                        "sink k1 is left out of group g1, because it failed; the others deliver\n");
+    ps_page_fini(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_all_is_well, setup),   cmocka_unit_test_setup(test_not_open, setup),
-        cmocka_unit_test_setup(test_halted_source, setup), cmocka_unit_test_setup(test_stalled_sink, setup),
-        cmocka_unit_test_setup(test_failed_reload, setup), cmocka_unit_test_setup(test_outdated, setup),
-        cmocka_unit_test_setup(test_stopping, setup),      cmocka_unit_test_setup(test_stuck_worker, setup),
+        cmocka_unit_test_setup(test_all_is_well, setup),
+        cmocka_unit_test_setup(test_not_open, setup),
+        cmocka_unit_test_setup(test_halted_source, setup),
+        cmocka_unit_test_setup(test_stalled_sink, setup),
+        cmocka_unit_test_setup(test_failed_reload, setup),
+        cmocka_unit_test_setup(test_outdated, setup),
+        cmocka_unit_test_setup(test_stopping, setup),
+        cmocka_unit_test_setup(test_stuck_worker, setup),
+        cmocka_unit_test_setup(test_group_that_is_tried, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
