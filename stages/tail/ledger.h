@@ -1,5 +1,5 @@
-/* What the position file is to have. The worker says what changed (a note for each file), so that a save costs it what changed and not the
- * number of files; the thread keeps all positions, and writes them. Those that stood in the file at the start come first, until their
+/* The positions for the position file. The worker says what changed (a note for each file), so that a save costs it what changed and not the
+ * number of files; the thread keeps all positions, and writes them. The positions that the file had at the start come first, until their
  * file is found or given up.
  *
  * Jobs of the thread hold it: the last one that drops it frees it. Thread: the source's (stages/tail/thread.h), unless a function says

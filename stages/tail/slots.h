@@ -1,6 +1,6 @@
-/* A queue of numbers of files (struct ps_tail_log), each in it once: those of which something is to be done, so that nobody walks through all
- * files to find them. A number stays in it when its file does not need it any more, or is another one: whoever takes it out looks. Thread:
- * the worker of the source. */
+/* A queue of numbers of files (struct ps_tail_log), each in it once. Files that need attention of one kind are in one queue, so that nobody
+ * walks through all files to find them. A number stays in it when its file needs that no more, or is another file: the taker checks.
+ * Thread: the worker of the source. */
 #pragma once
 
 #include "core/base.h"

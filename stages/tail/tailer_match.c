@@ -34,6 +34,7 @@ struct candidate {
     char *path; /* NULL: it has none */
     bool first; /* it is cut, or gone: a copy of it is likely */
     bool gone;
+    bool unsure; /* the answer: it was another file when it was compared, or shorter */
     int64_t distance;
 };
 
@@ -271,8 +272,8 @@ static void mark_read(struct ps_tail_match *match, int64_t offset)
 
 /* A file that is there: the new one is its copy if it has nothing else, and not more. If its name is gone, the new one may have
  * grown since. Returns false when it is not what it was. */
-static bool compare_alive(struct ps_tail_match *match, const struct candidate *candidate, int other,
-                          int64_t size, bool *found)
+static bool compare_alive(struct ps_tail_match *match, struct candidate *candidate, int other, int64_t size,
+                          bool *found)
 {
     struct stat status;
     if (fstat(other, &status) != 0) {
@@ -287,6 +288,9 @@ static bool compare_alive(struct ps_tail_match *match, const struct candidate *c
     match->offset = end;
     if (*found)
         mark_read(match, end);
+    else if (fstat(other, &status) != 0 || !is_intact(match, candidate, other, status.st_size))
+        return false; /* it was cut while it was compared */
+    candidate->unsure = !*found && candidate->offset == 0 && status.st_size < size;
     return true;
 }
 
@@ -346,13 +350,19 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
         return;
     }
     match->size = status.st_size;
+    match->alive = false;
     for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
-        const struct candidate *candidate = &match->items[i];
+        struct candidate *candidate = &match->items[i];
         int other =
             candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(match, candidate);
         bool found = false;
-        if (other < 0 || !compare_alive(match, candidate, other, status.st_size, &found))
-            found = compare_marks(match, candidate, status.st_size);
+        if (other < 0 || !compare_alive(match, candidate, other, match->size, &found)) {
+            if (fstat(fd, &status) ==
+                0) /* a copy may have been complete a moment before its original was cut */
+                match->size = status.st_size;
+            found = compare_marks(match, candidate, match->size);
+            candidate->unsure = !found;
+        }
         if (other >= 0 && candidate->fd < 0)
             close(other);
         match->found = found ? (int)i : -1;
@@ -374,6 +384,25 @@ static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_ta
     return PS_TAIL_MATCH_GOES_ON;
 }
 
+/* Returns whether a file that differed when it was compared was read on, or began anew, since the worker chose it: the new file may have the
+ * lines that were read since. */
+static bool moved_on(const struct ps_tailer *tailer, const struct ps_tail_match *match)
+{
+    for (uint32_t i = 0; i < match->count; i++) {
+        const struct candidate *candidate = &match->items[i];
+        const struct ps_tail_log *other =
+            candidate->number < tailer->log_room ? tailer->logs[candidate->number] : NULL;
+        if (!candidate->unsure)
+            continue;
+        if (candidate->kind == IS_REMEMBERED
+                ? candidate->position->path[0] == '\0'
+                : other == NULL || other->generation != candidate->generation ||
+                      (candidate->kind == IS_FOLLOWED && other->read_offset > candidate->offset))
+            return true;
+    }
+    return false;
+}
+
 int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
                         const struct ps_tail_match *match)
 {
@@ -387,13 +416,16 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     if (match->pending && !match->alive && ps_tail_copy_pends(tailer, log, match->size))
         return PS_TAIL_MATCH_COPY;
     if (match->found < 0)
-        return PS_TAIL_MATCH_NONE;
+        return moved_on(tailer, match) ? PS_TAIL_MATCH_AGAIN : PS_TAIL_MATCH_NONE;
     struct candidate *found = &match->items[match->found];
     struct ps_tail_log *other = found->number < tailer->log_room ? tailer->logs[found->number] : NULL;
     if (found->kind == IS_REMEMBERED && !match->alive)
         return take_position(tailer, log, match, found);
     if (other == NULL || other->generation != found->generation)
         return PS_TAIL_MATCH_AGAIN;
+    if (found->kind == IS_FOLLOWED && !match->alive && other->read_offset > found->offset &&
+        match->size > match->offset)
+        return PS_TAIL_MATCH_AGAIN; /* a later mark may be in it */
     if (match->alive) {
         ps_tail_copy_wait(tailer, log, other, &match->mark);
         return PS_TAIL_MATCH_COPY;

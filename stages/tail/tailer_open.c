@@ -9,7 +9,7 @@
 #define DEFLATE_RATIO_MAX 1032
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
 #define OPENING_MAX 1024U /* at the same time: each has the first bytes of its file in memory */
-#define MATCHES_MAX 4     /* of one opening: the files that it is compared with may begin anew meanwhile */
+#define MATCHES_MAX 8     /* of one opening: the files that it is compared with may begin anew meanwhile */
 
 struct opening {
     struct ps_tail_job job;

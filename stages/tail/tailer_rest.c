@@ -1,5 +1,5 @@
-/* Files that rest. The open ones are in a list by their last news, so that those that have rested are the first; what is to be looked at in
- * every step is in tailer->loose. One tick looks at a limited number of each. */
+/* Files that rest. Open files are in a list by their last news: the first ones have rested longest. Files that every step looks at are in
+ * tailer->loose. One tick looks at a limited number of each. */
 #include "stages/tail/tailer_parts.h"
 
 #define RESTS_MAX 1024U /* of one tick */
@@ -67,7 +67,7 @@ static bool is_busy(const struct ps_tail_log *log)
     return log->queued || log->waits || log->state == PS_TAIL_LOG_OPENING;
 }
 
-/* The open ones that have rested. Those that stay open are looked at in the next step. Returns whether there are more. */
+/* The open ones that have rested. The next step looks at files that stay open. Returns whether there are more. */
 static bool oldest_rest(struct ps_tailer *tailer)
 {
     uint32_t left = RESTS_MAX;
