@@ -324,7 +324,8 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
     log->cut_looked = false;
     /* A copy is read on from here: after a crash that would lose what is not delivered yet. */
     bool undelivered = log->read_offset != log->delivered_offset && ps_tail_copy_is_there(log);
-    if (!same && (!looked || undelivered)) {
+    /* At the end it keeps its old position: a copy that is not known yet is found by it at the next start. */
+    if (!same && (!looked || undelivered || tailer->draining)) {
         wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
         return READS;
     }
