@@ -33,7 +33,7 @@ void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
  * matters. */
 static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (log->unreadable && (log->named ? !log->matches : log->state == PS_TAIL_LOG_OPEN))
+    if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
         return; /* what it still has is not known: it is tried again */
     if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
         log->rest = true;
