@@ -325,6 +325,8 @@ static bool pauses(struct spill *spill, const struct ps_lease *lease, const stru
 static enum ps_put spill_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
 {
     struct spill *spill = plan;
+    if (spill->keeper != NULL && !ps_keeper_is_open(spill->keeper))
+        return PS_PUT_FULL; /* what it has is not known: it may open before the next line, and be clear */
     if (spill->keeper == NULL || ps_keeper_is_clear(spill->keeper))
         return put_in_memory(spill, producer, lease, now);
     if (pauses(spill, *lease, now))

@@ -170,9 +170,14 @@ uint64_t ps_keeper_undelivered(const struct ps_keeper *keeper)
     return (int64_t)(events - delivered) > 0 ? events - delivered : 0;
 }
 
+bool ps_keeper_is_open(const struct ps_keeper *keeper)
+{
+    return ps_mark_read(&keeper->opened) != 0;
+}
+
 bool ps_keeper_is_clear(const struct ps_keeper *keeper)
 {
-    return ps_mark_read(&keeper->opened) != 0 && ps_keeper_undelivered(keeper) == 0;
+    return ps_keeper_is_open(keeper) && ps_keeper_undelivered(keeper) == 0;
 }
 
 void ps_keeper_ring(const struct ps_keeper *keeper, unsigned producer, struct ps_fill *fill)

@@ -400,6 +400,14 @@ static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_heads_put(&tailer->heads, &log->earlier_head, log->identity.head, log->identity.head_length);
 }
 
+void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_file_forget(&tailer->reader, &log->file);
+    ps_tail_line_forget(log);
+    if (tailer->left == log)
+        tailer->left = NULL;
+}
+
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     earlier_keep(tailer, log);
@@ -410,10 +418,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_move(tailer, log, 0, 0);
     log->last_length = 0;
     log->line_scanned = 0;
-    ps_tail_file_forget(&tailer->reader, &log->file);
-    ps_tail_line_forget(log);
-    if (tailer->left == log)
-        tailer->left = NULL;
+    ps_tail_log_forget_ahead(tailer, log);
     ps_tail_log_changed(tailer, log);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_truncated, 1);
 }

@@ -437,6 +437,7 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     } else {
         const struct ps_tail_origin origin = ps_tail_origin_of(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
+        ps_tail_log_forget_ahead(tailer, other); /* it was cut: its lines come from the copy */
         ps_tail_slots_put(&tailer->changed, other->number);
         other->identity.head_length = 0; /* the next copy is one of the copy */
         ps_tail_log_index(tailer, other);

@@ -215,6 +215,8 @@ char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_
 void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Its marks up to its position are these. */
 void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks);
+/* What was read of it and is in no batch yet is not used any more. */
+void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* It begins anew. */
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
