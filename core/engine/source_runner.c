@@ -358,7 +358,8 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     bool was_waiting = runner->chain != NULL, reads = false;
     if (ps_source_runner_put(runner, now)) {
         moved = was_waiting;
-        reads = source_may_read(runner, now);
+        reads =
+            runner->old_links == NULL && source_may_read(runner, now); /* new events are the new chain's */
         if (reads)
             moved |= source_fill(runner, now);
         else if (batch_is_due(runner))

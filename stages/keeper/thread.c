@@ -119,8 +119,8 @@ static void open_store(struct ps_keeper *keeper)
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
            settings->store->where);
     look_for_held(keeper);
+    ps_mark_move(&keeper->opened, 1); /* first: a producer that is woken looks at it */
     set_writable(keeper);
-    ps_mark_move(&keeper->opened, 1);
 }
 
 /* ---- writing ---- */

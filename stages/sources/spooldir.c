@@ -482,7 +482,8 @@ static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *
         state->starved = !batch->full;
         return PS_IDLE;
     case PS_DESERIALIZED_WAITS:
-        state->starved = reading->tail.fetch == NULL;
+        /* A compressed file takes little of a fetch at a time: one that is done wakes nobody any more. */
+        state->starved = reading->tail.fetch == NULL || ps_tail_file_answered(&reading->tail);
         return PS_IDLE;
     case PS_DESERIALIZED_FAILED:
         file_broken(state, reading, batch, &err);

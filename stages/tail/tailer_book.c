@@ -339,7 +339,9 @@ static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_sp
 static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     return (log->before[0].generation != 0 && log->delivered_offset < log->read_offset) ||
-           log->earlier.until_ns > tailer->now_ns;
+           log->earlier.until_ns > tailer->now_ns ||
+           log->earlier.delivered_offset <
+               log->earlier.read_offset; /* a comparison may still find its copy */
 }
 
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)

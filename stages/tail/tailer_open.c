@@ -502,6 +502,8 @@ static void match_answer(void *owner, struct ps_tail_job *job)
     int error = ps_tail_match_error(tailer, log, opening->match);
     if (error != 0) { /* what it is a copy of is not known: it is opened again */
         opening->error = error;
+        log->resolved = false;
+        ps_tail_slots_put(&tailer->unresolved, log->number);
         not_opened(tailer, log, opening);
         opening_end(tailer, opening, again);
         return;
@@ -532,8 +534,10 @@ static bool make_room(struct ps_tailer *tailer)
     uint32_t want = tailer->open_max / 4 + 1;
     if (tailer->opening_count >= OPENING_MAX)
         return false;
-    if (tailer->open_count + tailer->opening_count < tailer->open_max)
+    if (tailer->open_count + tailer->opening_count < tailer->open_max) {
+        tailer->crowded = false;
         return true;
+    }
     if (tailer->crowded && tailer->deferred.count > 0)
         return false;
     for (struct ps_tail_log *log = tailer->oldest, *next; log != NULL && want > 0; log = next) {

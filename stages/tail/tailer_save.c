@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP_MAX 1000U                  /* files of which positions are taken, or found, in one tick */
-#define REST_TIMES 10U                  /* the thread rests this many times as long as a save took */
+#define STEP_MAX 1000U /* files of which positions are taken, or found, in one tick */
+#define REST_TIMES 10U /* the thread rests this many times as long as a save took */
+#define REST_MAX_NS                                                                                          \
+    (30 * PS_NS_PER_S) /* a disk that was stuck once does not put off the next save for minutes */
 #define REMEMBERED_NS (5 * PS_NS_PER_S) /* between two walks through what the position file had */
 
 struct saving {
@@ -135,7 +137,8 @@ static void save_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct saving *saving = (struct saving *)(void *)job;
-    uint64_t rest_ns = tailer->now_ns + REST_TIMES * saving->took_ns;
+    uint64_t rest_ns = REST_TIMES * saving->took_ns;
+    rest_ns = tailer->now_ns + (rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS);
     tailer->saving = false;
     tailer->save_failed = saving->status != PS_OK;
     if (tailer->save_ns < rest_ns)
