@@ -45,6 +45,9 @@ check_verdict() {
     esac
 }
 
+channel_is_open() { # one on disk opens beside the others: until then nobody knows whether it can
+    ! grep -qE '^a1\.channels\.c1\.type = (file|jdbc|spillablememory)$' "$work/agent.properties" || grep -q ' channel c1: opened in ' "$work/agent.err"
+}
 agent_decides() { # whether the agent has ended, is ready, or says for what it waits; writes that to $work/decided
     if ! kill -0 "$agent" 2>/dev/null; then
         echo refuses >"$work/decided"
@@ -53,6 +56,7 @@ agent_decides() { # whether the agent has ended, is ready, or says for what it w
     local code
     code=$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$metrics/readyz") || return
     if [[ $code == 200 ]]; then
+        channel_is_open || return
         curl -s "http://127.0.0.1:$metrics/metrics" >"$work/counters" || return
         if grep -q '"SOURCE\.' "$work/counters" && grep -q '"SINK\.' "$work/counters"; then echo works; else echo idle; fi >"$work/decided"
     elif grep -q ': ' "$work/ready"; then
