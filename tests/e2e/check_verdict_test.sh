@@ -56,7 +56,8 @@ agent_decides() { # whether the agent has ended, is ready, or says for what it w
     local code
     code=$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$metrics/readyz") || return
     if [[ $code == 200 ]]; then
-        channel_is_open || return
+        # Threads of stages still look at their files: a failure of theirs comes a moment later.
+        if ! channel_is_open || ((++ready_count < 6)); then return 1; fi
         curl -s "http://127.0.0.1:$metrics/metrics" >"$work/counters" || return
         if grep -q '"SOURCE\.' "$work/counters" && grep -q '"SINK\.' "$work/counters"; then echo works; else echo idle; fi >"$work/decided"
     elif grep -q ': ' "$work/ready"; then
@@ -71,6 +72,7 @@ agent_verdict() {
         -Dpenstock.monitoring.host=127.0.0.1 >"$work/agent.out" 2>"$work/agent.err" &
     agent=$!
     children[$agent]=1
+    ready_count=0
     await 'the agent neither starts nor says why' agent_decides
     kill -TERM "$agent" 2>/dev/null || true
     wait "$agent" || true
