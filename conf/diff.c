@@ -212,7 +212,7 @@ static bool option_same(const struct ps_option *row, const struct ps_agent_optio
     }
 }
 
-/* Writes which of the agent's own keys differ. There are no more than can be named. */
+/* Writes which of the agent's own keys differ. All of them are named: there are few. */
 static void diff_options(struct ps_diff *diff, struct ps_arena *arena, const struct ps_agent_options *a,
                          const struct ps_agent_options *b)
 {

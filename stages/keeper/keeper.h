@@ -54,7 +54,7 @@ void ps_keeper_set_quota(struct ps_keeper *keeper, uint64_t quota_bytes);
 
 /* For channels that put only some of their leases here. */
 
-/* Whether the log is open: what is found in it is known. It stays open. Thread: any. */
+/* Returns whether the log is open; its contents are known then. It stays open. Thread: any. */
 bool ps_keeper_is_open(const struct ps_keeper *keeper);
 
 /* Whether all that was ever put, and all that was found in the log, was delivered. A producer that gets true has nothing

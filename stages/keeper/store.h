@@ -71,7 +71,7 @@ struct ps_store_ops {
     enum ps_status (*renew)(void *store, struct ps_err *err);
     /* The highest number of a promised frame. */
     uint64_t (*promised)(const void *store);
-    /* What is promised and was not taken. */
+    /* Writes how many events and bytes are promised and were not taken. */
     void (*fill)(const void *store, struct ps_segment_fill *fill);
     enum ps_store_fed (*feed)(void *store, struct ps_store_frame *frame, struct ps_err *err);
     /* Writes the frame's payload to `to`. NOTHING: it is damaged (call `lost`). FAILED: the reason is in `err`; the frame is
