@@ -187,7 +187,9 @@ static enum ps_status end_pipeline(struct postgres *postgres, struct ps_err *err
         if (await_result(postgres, err) != PS_OK)
             return PS_FAIL;
         PGresult *result = PQgetResult(postgres->connection);
-        if (result == NULL) /* between two statements */
+        if (result == NULL && PQstatus(postgres->connection) == CONNECTION_BAD)
+            return failed(postgres, err); /* the answer of the synchronisation does not come any more */
+        if (result == NULL)               /* between two statements */
             continue;
         synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
         if (!is_good(result) && status == PS_OK)

@@ -360,7 +360,9 @@ static bool feed(struct ps_keeper *keeper)
         if (fed != PS_STORE_FED) {
             ticket->next_free = keeper->free_tickets;
             keeper->free_tickets = ticket;
-            if (fed == PS_STORE_FAILED)
+            if (fed == PS_STORE_FAILED && keeper->broken) /* renewed at retry_ns, which is not put off */
+                keeper->feed_ns = keeper->retry_ns;
+            else if (fed == PS_STORE_FAILED)
                 store_failed(keeper, &err);
             more = false;
             break;

@@ -450,6 +450,33 @@ static void test_refused_events_are_not_counted(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* A lost connection: what fails is read, or written, again and again, and each failure is followed by another one. The store is
+ * renewed when that is due all the same. */
+static void test_a_connection_that_is_lost(void **state)
+{
+    (void)state;
+    static const enum call calls[] = {SYNC, FEED};
+    for (size_t i = 0; i < PS_COUNT_OF(calls); i++) {
+        begin();
+        plan.call = calls[i];
+        plan.nth = 2;
+        plan.fed = PS_STORE_FAILED;
+        plan.feeds_nothing = true;
+        plan.retry_ns = 300 * PS_NS_PER_MS; /* more than the time between two looks at leases that wait */
+        plan.renews = 1;
+        start_keeper(NULL);
+        for (unsigned event = 0; event < 3; event++) {
+            put(0, 1);
+            await_promises();
+            deliver_next();
+        }
+        assert_true(store.calls[RENEW] >= 2);
+        assert_null(stop_keeper());
+        assert_null(store.complaint);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* A commit of which only a renew that fails tells that it was carried out: the events are promised, not refused and sent again. */
 static void test_a_renew_that_fails_in_part(void **state)
 {
@@ -572,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_events_that_are_missed),
         cmocka_unit_test(test_an_open_that_fails_waits),
         cmocka_unit_test(test_refused_events_are_not_counted),
+        cmocka_unit_test(test_a_connection_that_is_lost),
         cmocka_unit_test(test_a_renew_that_fails_in_part),
         cmocka_unit_test(test_a_crowded_store),
         cmocka_unit_test(test_an_event_beyond_the_memory_of_a_log),

@@ -41,6 +41,7 @@ static struct plan {
     uint64_t durable;      /* frames of a failed sync that are durable all the same */
     enum ps_store_fed fed; /* of a failed feed */
     bool reads_ahead, sync_each;
+    bool feeds_nothing;     /* after a failure, until it is renewed: its connection is lost */
     bool renews_in_part;    /* a renew that fails has learnt what is durable */
     uint64_t keep_alive_ms; /* 0: long */
 } plan;
@@ -180,6 +181,10 @@ static enum ps_store_fed shelf_feed(void *handle, struct ps_store_frame *to, str
 {
     (void)handle;
     complain_unless(store.open, "it is fed from while it is closed");
+    if (plan.feeds_nothing && store.failed) {
+        (void)ps_err_set(err, "the connection is lost");
+        return PS_STORE_FAILED;
+    }
     if (fails(FEED)) {
         (void)ps_err_set(err, "cannot be read");
         store.failed |= plan.fed == PS_STORE_FAILED;
