@@ -1,0 +1,461 @@
+/* Sources avro and thrift at the exact limits of their protocols, and at each byte where a client may hang up or where its bytes may be cut:
+ * they take the longest message, the most headers and the most events of a batch, and refuse one more; they keep nothing of a client that is gone. */
+#include "stages/stream/stream.h"
+#include "tests/support/avro_rpc.h"
+#include "tests/support/net.h"
+#include "tests/support/thrift_rpc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LOCAL "bind", "127.0.0.1", "port", "0"
+#define MESSAGE_MAX 5000U
+#define KEPT_MAX 4096U /* answers that may wait for their turn (stages/thrift/server.c) */
+
+enum answer { OK, FAILED, ERROR, CLOSED };
+
+/* The properties of a call. */
+struct shape {
+    uint32_t serial, events, body_bytes;
+    uint32_t headers,
+        name_bytes; /* of the first event; its names are the numbers from 0, each of so many digits */
+    unsigned round;
+    bool greets; /* the first call of an avro connection */
+};
+
+struct protocol {
+    const char *name;
+    const struct ps_stage_ops *source;
+    /* Makes the call: `bytes`, `length`. */
+    void (*make)(const struct shape *shape);
+    enum answer (*read)(int fd, bool greeted, uint32_t *serial);
+};
+
+static const struct protocol *protocol;
+static struct ps_test_stage stage;
+static uint8_t *bytes;
+static size_t length;
+static char *body;
+
+/* ---- avro ---- */
+
+static void make_avro(const struct shape *shape)
+{
+    struct ps_test_avro_call call = {.bytes = NULL};
+    uint8_t name[PS_AVRO_ROUND_CALL_BYTES];
+    char text[PS_HEADER_NAME_BYTES_MAX + 2];
+    if (shape->greets)
+        ps_test_avro_call_handshake(&call, ps_avro_protocol_md5, NULL, ps_avro_protocol_md5);
+    if (shape->round > 0)
+        ps_test_avro_call_bytes(&call, name, ps_avro_put_round_call(name, shape->round));
+    else
+        ps_test_avro_call_name(&call, "appendBatch");
+    if (shape->events > 0)
+        ps_test_avro_call_long(&call, shape->events);
+    for (uint32_t i = 0; i < shape->events; i++) {
+        uint32_t headers = i == 0 ? shape->headers : 0;
+        if (headers > 0)
+            ps_test_avro_call_long(&call, headers);
+        for (uint32_t k = 0; k < headers; k++) {
+            snprintf(text, sizeof text, "%0*u", (int)shape->name_bytes, k);
+            ps_test_avro_call_text(&call, text);
+            ps_test_avro_call_text(&call, "v");
+        }
+        ps_test_avro_call_long(&call, 0);
+        ps_test_avro_call_long(&call, shape->body_bytes);
+        ps_test_avro_call_bytes(&call, body, shape->body_bytes);
+    }
+    ps_test_avro_call_long(&call, 0);
+    free(bytes);
+    bytes = ps_test_avro_message(&call, shape->serial, 8192, &length);
+    ps_test_avro_call_free(&call);
+}
+
+static enum answer read_avro(int fd, bool greeted, uint32_t *serial)
+{
+    static uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
+    uint8_t got[4096];
+    size_t taken;
+    for (size_t count = 0; count < sizeof got;) {
+        struct ps_avro_answer answer;
+        bool closed;
+        const char *one = ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+        if (closed) {
+            assert_int_equal(count, 0);
+            return CLOSED;
+        }
+        got[count++] = (uint8_t)one[0];
+        enum ps_avro_reading reading = ps_avro_read_answer(got, count, !greeted, scratch, &answer, &taken);
+        if (reading == PS_AVRO_MORE)
+            continue;
+        assert_int_equal(reading, PS_AVRO_ANSWER);
+        *serial = answer.serial;
+        return answer.failed ? ERROR : answer.status == PS_AVRO_OK ? OK : FAILED;
+    }
+    fail_msg("an answer that does not end");
+    return CLOSED;
+}
+
+/* ---- thrift ---- */
+
+static void make_thrift(const struct shape *shape, bool compact)
+{
+    static struct ps_test_thrift_call call;
+    char text[PS_HEADER_NAME_BYTES_MAX + 2];
+    ps_test_thrift_begin(&call, compact, shape->serial, shape->events, (uint8_t)shape->round);
+    for (uint32_t i = 0; i < shape->events; i++) {
+        uint32_t headers = i == 0 ? shape->headers : 0;
+        struct ps_thrift_writer out =
+            ps_test_thrift_writer(&call, 64 + shape->body_bytes + (size_t)headers * (shape->name_bytes + 32));
+        ps_thrift_put_field(&out, PS_THRIFT_MAP, 1, 0);
+        ps_thrift_put_map(&out, PS_THRIFT_STRING, PS_THRIFT_STRING, headers);
+        for (uint32_t k = 0; k < headers; k++) {
+            snprintf(text, sizeof text, "%0*u", (int)shape->name_bytes, k);
+            ps_thrift_put_text(&out, text, strlen(text));
+            ps_thrift_put_text(&out, "v", 1);
+        }
+        ps_thrift_put_field(&out, PS_THRIFT_STRING, 2, 1);
+        ps_thrift_put_text(&out, body, shape->body_bytes);
+        ps_thrift_put_stop(&out);
+        ps_test_thrift_wrote(&call, &out);
+    }
+    ps_test_thrift_end(&call);
+    length = call.length;
+    bytes = realloc(bytes, length);
+    assert_non_null(bytes);
+    memcpy(bytes, call.bytes, length);
+    ps_test_thrift_free(&call);
+}
+
+static void make_compact(const struct shape *shape)
+{
+    make_thrift(shape, true);
+}
+
+static void make_binary(const struct shape *shape)
+{
+    make_thrift(shape, false);
+}
+
+static enum answer read_thrift(int fd, bool greeted, uint32_t *serial)
+{
+    struct ps_test_thrift_answer answer;
+    bool closed;
+    (void)greeted;
+    const uint8_t *head =
+        (uint8_t *)ps_test_receive(&stage, fd, PS_THRIFT_FRAME_BYTES, PS_TEST_PATIENCE_MS, &closed);
+    if (closed)
+        return CLOSED;
+    uint32_t message = ps_thrift_get_int32(head);
+    ps_test_thrift_answer_read((uint8_t *)ps_test_receive(&stage, fd, message, PS_TEST_PATIENCE_MS, &closed),
+                               message, &answer);
+    *serial = answer.message.number;
+    return answer.message.type != PS_THRIFT_REPLY ? ERROR : answer.number == 0 ? OK : FAILED;
+}
+
+static const struct protocol protocols[] = {
+    {"avro", &ps_source_avro, make_avro, read_avro},
+    {"thrift, compact", &ps_source_thrift, make_compact, read_thrift},
+    {"thrift, binary", &ps_source_thrift, make_binary, read_thrift},
+};
+
+/* ---- */
+
+static void start(const char *const *keys)
+{
+    ps_test_stage_start(&stage, protocol->source, keys);
+}
+
+static int client(void)
+{
+    return ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+}
+
+static void expect(int fd, bool greeted, uint32_t wanted_serial, enum answer wanted)
+{
+    uint32_t serial = wanted_serial;
+    enum answer answer = protocol->read(fd, greeted, &serial);
+    if (answer != wanted || serial != wanted_serial)
+        fail_msg("%s: call %u is answered %d, wanted is %d of call %u", protocol->name, serial, (int)answer,
+                 (int)wanted, wanted_serial);
+}
+
+static void send_call(int fd, const struct shape *shape)
+{
+    protocol->make(shape);
+    ps_test_send(fd, bytes, length);
+}
+
+/* A message of penstock.message.max bytes is taken, one of a byte more ends its connection alone; the second time, too. */
+static void check_message_max(void)
+{
+    start(PS_KEYS(LOCAL, "penstock.message.max", "5000"));
+    int good = client();
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint32_t more = 0; more < 2; more++) {
+            struct shape shape = {.serial = 7, .events = 1, .body_bytes = MESSAGE_MAX - 300, .greets = true};
+            protocol->make(&shape);
+            shape.body_bytes += (uint32_t)(MESSAGE_MAX + more - length);
+            int fd = client();
+            send_call(fd, &shape);
+            assert_int_equal(length, MESSAGE_MAX + more);
+            expect(fd, false, 7, more == 0 ? OK : CLOSED);
+            close(fd);
+            assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), round + more);
+            assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), round + more);
+        }
+        send_call(good, &(struct shape){.serial = round, .events = 1, .greets = round == 0});
+        expect(good, round > 0, round, OK);
+    }
+    assert_int_equal(stage.event_count, 4);
+    close(good);
+    ps_test_stage_fini(&stage);
+}
+
+/* A call with too many headers, or too long a name, is answered with an error and leaves nothing; the connection goes on. */
+static void check_headers(void)
+{
+    static const struct {
+        uint32_t headers, name_bytes;
+        enum answer answer;
+    } cases[] = {
+        {PS_EVENT_HEADERS_MAX, 4, OK},
+        {PS_EVENT_HEADERS_MAX + 1, 4, ERROR},
+        {1, PS_HEADER_NAME_BYTES_MAX, OK},
+        {1, PS_HEADER_NAME_BYTES_MAX + 1, ERROR},
+        {16, PS_HEADER_NAME_BYTES_MAX, OK},
+        {17, PS_HEADER_NAME_BYTES_MAX, ERROR}, /* 1 MiB */
+        {16, 1, OK},
+        {17, 2, OK},
+        {PS_EVENT_HEADERS_MAX + 1, 4, ERROR},
+        {PS_EVENT_HEADERS_MAX, 4, OK},
+    };
+    start(PS_KEYS(LOCAL));
+    int fd = client();
+    size_t events = 0;
+    for (uint32_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        send_call(fd, &(struct shape){.serial = i,
+                                      .events = 3,
+                                      .headers = cases[i].headers,
+                                      .name_bytes = cases[i].name_bytes,
+                                      .body_bytes = 1,
+                                      .greets = i == 0});
+        expect(fd, i > 0, i, cases[i].answer);
+        if (cases[i].answer == OK) {
+            assert_int_equal(ps_test_event_header_count(&stage.events[events]), cases[i].headers);
+            assert_int_equal(ps_test_event_header_count(&stage.events[events + 1]), 0);
+        }
+        events += cases[i].answer == OK ? 3 : 0;
+        assert_int_equal(stage.event_count, events);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 4);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* A call that fits into the batch behind another one is put with it; one event more, and it waits for the next batch. The end of a call asks for
+ * the batch to be closed: its client waits. */
+static void check_rooms(void)
+{
+    for (uint32_t more = 0; more < 2; more++) {
+        start(PS_KEYS(LOCAL));
+        int fd = client();
+        send_call(fd, &(struct shape){.serial = 1, .events = 100, .greets = true});
+        ps_test_source_fill(&stage, 100);
+        assert_true(stage.batch->flush);
+        assert_false(stage.batch->full);
+        uint32_t capacity = stage.batch->capacity;
+        send_call(fd, &(struct shape){.serial = 2, .events = capacity - 100 + more});
+        for (unsigned i = 0; stage.batch->count < capacity && !stage.batch->full; i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            ps_test_source_read(&stage);
+            usleep(1000);
+        }
+        assert_int_equal(stage.batch->count, more == 0 ? capacity : 100);
+        ps_test_source_close_batch(&stage);
+        expect(fd, false, 1, OK);
+        expect(fd, true, 2, OK);
+        assert_int_equal(stage.event_count, capacity + more);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Behind a refused call of the same round all are refused, until one of the other round, or of none, comes; the same again. */
+static void check_rounds(void)
+{
+    static const struct {
+        unsigned round;
+        bool full; /* the channel refuses the call */
+        enum answer answer;
+    } calls[] = {
+        {1, false, OK},    {1, true, FAILED},  {1, false, FAILED}, {1, false, FAILED}, {2, false, OK},
+        {2, true, FAILED}, {2, false, FAILED}, {1, false, OK},     {1, true, FAILED},  {1, false, FAILED},
+        {0, false, OK},    {1, false, OK},     {0, true, FAILED},  {0, false, OK},     {1, true, FAILED},
+        {2, true, FAILED}, {2, false, FAILED}, {1, false, OK},
+    };
+    start(PS_KEYS(LOCAL));
+    int fd = client();
+    size_t events = 0, taken = 0;
+    for (uint32_t i = 0; i < PS_COUNT_OF(calls); i++) {
+        send_call(fd, &(struct shape){.serial = i, .events = 2, .round = calls[i].round, .greets = i == 0});
+        if (calls[i].full) {
+            ps_test_source_fill(&stage, 2);
+            ps_test_source_refuse_batch(&stage, "full");
+        }
+        expect(fd, i > 0, i, calls[i].answer);
+        events += calls[i].answer == OK ? 2 : 0;
+        taken += calls[i].answer == OK;
+        assert_int_equal(stage.event_count, events);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount), PS_COUNT_OF(calls));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchAcceptedCount), taken);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+static void await_gone(uint64_t connections)
+{
+    for (unsigned i = 0; ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount) != connections; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        (void)ps_test_source_work(&stage);
+        usleep(100);
+    }
+}
+
+/* Two calls, cut at each byte: a client that goes on gets both answers, and of one that hangs up the calls that were whole are taken. */
+static void check_cuts(void)
+{
+    uint8_t both[1024];
+    size_t first, all;
+    start(PS_KEYS(LOCAL));
+    const struct ps_stream *stream = stage.state;
+    protocol->make(&(struct shape){
+        .serial = 1, .events = 3, .headers = 2, .name_bytes = 3, .body_bytes = 5, .greets = true});
+    memcpy(both, bytes, first = length);
+    protocol->make(&(struct shape){.serial = 2, .events = 1, .body_bytes = 9});
+    memcpy(both + first, bytes, length);
+    all = first + length;
+    for (size_t cut = 0; cut <= all; cut++) {
+        int goes_on = client(), hangs_up = client();
+        ps_test_source_clear(&stage);
+        ps_test_send(hangs_up, both, cut);
+        close(hangs_up);
+        ps_test_send(goes_on, both, cut);
+        for (unsigned i = 0; i < 3; i++)
+            (void)ps_test_source_work(&stage);
+        await_gone(1);
+        if (cut >= first)
+            expect(goes_on, false, 1, OK);
+        if (cut < all)
+            ps_test_send(goes_on, both + cut, all - cut);
+        if (cut < first)
+            expect(goes_on, false, 1, OK);
+        expect(goes_on, true, 2, OK);
+        assert_int_equal(stage.event_count, 4 + (cut >= first ? 3 : 0) + (cut >= all ? 1 : 0));
+        close(goes_on);
+        await_gone(0);
+        assert_int_equal(stream->slab.held_bytes, 0);
+        ps_test_stage_recycle(&stage);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+static void check_all(void (*check)(void))
+{
+    for (size_t i = 0; i < PS_COUNT_OF(protocols); i++) {
+        protocol = &protocols[i];
+        check();
+    }
+}
+
+static void test_message_max(void **unused)
+{
+    (void)unused;
+    check_all(check_message_max);
+}
+
+static void test_headers(void **unused)
+{
+    (void)unused;
+    check_all(check_headers);
+}
+
+static void test_rooms(void **unused)
+{
+    (void)unused;
+    check_all(check_rooms);
+}
+
+static void test_rounds(void **unused)
+{
+    (void)unused;
+    check_all(check_rounds);
+}
+
+static void test_cuts(void **unused)
+{
+    (void)unused;
+    check_all(check_cuts);
+}
+
+/* As many answers as may wait for their turn; the client of one more is disconnected. */
+static void test_kept_answers(void **unused)
+{
+    (void)unused;
+    protocol = &protocols[1];
+    for (uint32_t more = 0; more < 2; more++) {
+        start(PS_KEYS(LOCAL));
+        int fd = client();
+        send_call(fd, &(struct shape){.serial = 1, .events = 1});
+        ps_test_source_fill(&stage, 1);
+        for (uint32_t i = 0; i < KEPT_MAX + more; i++) {
+            send_call(fd, &(struct shape){.serial = 2 + i});
+            if (i % 64 == 0)
+                ps_test_source_read(&stage);
+        }
+        for (unsigned i = 0;
+             ps_test_stage_counter(&stage, PS_COUNTER_AppendBatchReceivedCount) < 1 + KEPT_MAX ||
+             ps_test_stage_counter(&stage, PS_COUNTER_malformed) < more;
+             i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            ps_test_source_read(&stage);
+            usleep(100);
+        }
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), more);
+        ps_test_source_close_batch(&stage);
+        for (uint32_t i = 0; i <= KEPT_MAX && more == 0; i++)
+            expect(fd, true, 1 + i, OK);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    body = malloc(2 * MESSAGE_MAX);
+    assert_non_null(body);
+    memset(body, 'b', 2 * MESSAGE_MAX);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(body);
+    free(bytes);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_message_max), cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_rooms),       cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_cuts),        cmocka_unit_test(test_kept_answers),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
