@@ -230,9 +230,14 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_queue(tailer, log);
 }
 
-/* It is a file of its own. */
+/* It is a file of its own. What skipToEnd skips of it ends where it was compared: the original has the same bytes up to there. */
 static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
+    int64_t compared = log->copy_mark.offset;
+    if (tailer->settings->skip_to_end && log->found_at_start) {
+        ps_tail_marks_add(&log->marks, &log->copy_mark, compared);
+        ps_tail_log_move(tailer, log, compared, compared);
+    }
     ps_tail_copy_end(log);
     log->state = PS_TAIL_LOG_CLOSED;
     log->resolved = true;

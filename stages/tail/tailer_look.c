@@ -168,6 +168,8 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
     } else {
         log = ps_tail_log_add(tailer, number, change);
         log->found_at_start = !place->looked;
+        log->start_bytes = change->size_bytes;
+        ps_tail_log_changed(tailer, log);
     }
     ps_tail_log_queue(tailer, log);
 }

@@ -398,8 +398,8 @@ static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 /* A file of its own. */
 static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
-    bool at_end = tailer->settings->skip_to_end && log->found_at_start;
-    read_from(tailer, log, opening, at_end ? opening->size : 0);
+    bool skips = tailer->settings->skip_to_end && log->found_at_start && log->start_bytes <= opening->size;
+    read_from(tailer, log, opening, skips ? log->start_bytes : 0);
     begin(tailer, log, opening);
 }
 

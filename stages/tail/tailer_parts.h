@@ -56,7 +56,7 @@ struct ps_tail_log {
     bool matched;       /* it had one that is */
     bool link;
     bool resolved;       /* it was opened once: what it is, and where to go on, is known */
-    bool found_at_start; /* by the first look */
+    bool found_at_start; /* by the first look, with start_bytes: skipToEnd skips these */
     bool queued, waits;  /* for its turn; for the thread */
     bool cut_waits;      /* it was cut: its directory is looked at first, for a copy */
     bool cut_looked;     /* that was done */
@@ -79,6 +79,7 @@ struct ps_tail_log {
     struct ps_tail_life
         before[PS_TAIL_LIVES_BEFORE]; /* of a copy: its original's lines may be on their way */
     int64_t size;                     /* when it was looked at */
+    int64_t start_bytes;              /* what it had when it was found at the start */
     uint32_t need_bytes;              /* room for the next read: more than usual for a long line */
     int64_t line_scanned;             /* of a line longer than a block: no end of line before this place */
     struct ps_tail_line *line;        /* such a line, being looked for, or found */

@@ -230,11 +230,30 @@ static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const 
                                   .count = end - begin};
 }
 
+/* Whether it came while the agent ran, and nothing of it was read: skipToEnd would skip it at the next start if the position file said
+ * nothing of it. What the position file had of its inode at the start counts more. */
+static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    const struct ps_tail_position *position =
+        ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    return tailer->settings->skip_to_end && log->named && log->matches && !log->found_at_start &&
+           (!log->resolved || log->state == PS_TAIL_LOG_COPY) &&
+           (position == NULL || position->path[0] == '\0');
+}
+
 static void note(struct ps_tailer *tailer, uint32_t number)
 {
     struct ps_tail_log *log = tailer->logs[number];
     if (log != NULL)
         ps_tail_log_grow(tailer, log);
+    if (log != NULL && is_new(tailer, log)) {
+        const struct ps_tail_position position = {
+            .inode = log->identity.inode,
+            .path = log->path,
+            .identity = {.device = log->identity.device, .inode = log->identity.inode}};
+        ps_tail_notes_add(&tailer->notes, number, false, &position);
+        return;
+    }
     if (log == NULL || !log->resolved || log->state == PS_TAIL_LOG_COPY) {
         ps_tail_notes_add(&tailer->notes, number, false, NULL);
         return;

@@ -142,6 +142,55 @@ static void test_skip_to_end(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Lines that came while the agent ran are not there at a start: also of a file that had none when it was found, or when the agent
+ * stopped, and of one that could not be opened before the stop. */
+static void test_skip_to_end_skips_nothing_new(void **unused)
+{
+    (void)unused;
+    append("app.empty", "");
+    append("app.old", "old\n");
+    PS_START("skipToEnd", "true");
+    wait_for_open(1);
+    append("app.empty", "one\n");
+    expect("one");
+    append("app.new", "");
+    work_until(PS_COUNTER_extra, 3);
+    ps_test_stage_close(&stage);
+    append("app.new", "two\n");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect("two");
+    char name[32], text[32];
+    for (unsigned i = 0; i < 1200; i++) { /* more than are opened at once */
+        snprintf(name, sizeof name, "app.%u", i);
+        snprintf(text, sizeof text, "%u three\n", i);
+        append(name, text);
+    }
+    work_until(PS_COUNTER_extra, 1203);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, 1200, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < stage.event_count; i++)
+        assert_non_null(strstr(stage.events[i].body, "three"));
+    ps_test_source_clear(&stage);
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* A copy that was there at the start waits for what becomes of its original, and is a file of its own then. */
+static void test_skip_to_end_of_a_copy(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    append("app.copy", "one\n");
+    PS_START("skipToEnd", "true", "idleTimeout", "3600000");
+    wait_for_open(1);
+    ps_test_stage_pass_ms(&stage, 11000);
+    wait_for_open(2);
+    append("app.copy", "two\n");
+    expect("two");
+    ps_test_stage_fini(&stage);
+}
+
 static void test_long_lines(void **unused)
 {
     (void)unused;
@@ -431,6 +480,8 @@ int main(void)
         TEST(positions_fail_for_good),
         TEST(idle),
         TEST(skip_to_end),
+        TEST(skip_to_end_skips_nothing_new),
+        TEST(skip_to_end_of_a_copy),
         TEST(long_lines),
         TEST(lines_of_the_longest_length),
         TEST(batches_and_turns),
