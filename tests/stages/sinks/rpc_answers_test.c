@@ -1,14 +1,10 @@
 /* Sinks avro and thrift against a server whose answers are drawn: OK, FAILED, given twice, of a call that was answered before (on
  * this connection or an older one), cut anywhere, late, or none. An event is delivered only when a call with it was answered OK,
  * and in the end all are. */
-#include "stages/avro/request.h"
-#include "stages/avro/rpc.h"
 #include "stages/rpc/delivery.h"
-#include "stages/thrift/request.h"
-#include "tests/support/stage.h"
+#include "tests/support/rpc_calls.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,21 +16,10 @@
 #define REQUEST_MS 1000
 #define TURN_MS 20U
 #define TURNS_MAX 200000U
-#define ANSWER_BYTES_MAX 8192U
 #define MARK "event:" /* before the number of an event in its body */
 
-enum answer { OK, FAILED, UNKNOWN, TWICE, OLDER, CUT, NONSENSE, LATE, HANGS_UP, ANSWER_COUNT };
-enum status { STATUS_OK, STATUS_FAILED, STATUS_UNKNOWN };
-
-struct protocol {
-    const char *name;
-    const struct ps_stage_ops *sink;
-    /* Reads a call of `length` bytes. Returns its bytes; 0: not all is there. */
-    size_t (*read)(uint8_t *bytes, size_t length, bool first, uint32_t *serial);
-    size_t (*write)(uint8_t *to, bool first, uint32_t serial, enum status status);
-};
-
-static const struct protocol *protocol;
+enum answer { OK, FAILED, UNKNOWN, TWICE, OLDER, CUT, NONSENSE, ERROR, LATE, HANGS_UP, ANSWER_COUNT };
+static const struct ps_test_rpc_protocol *protocol;
 static struct ps_test_stage stage;
 static int listener, link_fd;
 static uint8_t in[1 << 20];
@@ -49,69 +34,6 @@ static uint32_t draw(uint32_t limit)
 {
     return (uint32_t)(ps_test_random(&random_state) % limit);
 }
-
-/* ---- protocols ---- */
-
-static size_t read_avro(uint8_t *bytes, size_t length, bool is_first, uint32_t *serial)
-{
-    static struct ps_avro_clients known;
-    struct ps_avro_message message;
-    struct ps_avro_request request;
-    enum ps_avro_framing framing = ps_avro_message_measure(bytes, length, sizeof in, &message);
-    assert_int_not_equal(framing, PS_AVRO_GARBAGE);
-    if (framing == PS_AVRO_PARTIAL)
-        return 0;
-    uint32_t wire_bytes = message.wire_bytes;
-    const char *flat =
-        ps_avro_message_flatten((char *)bytes, &message); /* the handshake is a piece of its own */
-    ps_avro_request_read(flat + message.wire_bytes - message.payload_bytes, message.payload_bytes, is_first,
-                         &known, &request);
-    if (request.call != PS_AVRO_CALL_APPEND)
-        fail_msg("no call: %s (first: %d)", request.reason, is_first);
-    *serial = message.serial;
-    return wire_bytes;
-}
-
-static size_t write_avro(uint8_t *to, bool is_first, uint32_t serial, enum status status)
-{
-    static const enum ps_avro_status statuses[] = {PS_AVRO_OK, PS_AVRO_FAILED, PS_AVRO_UNKNOWN};
-    static const enum ps_avro_match match = PS_AVRO_MATCH_BOTH;
-    return ps_avro_put_status(to, serial, is_first ? &match : NULL, statuses[status]);
-}
-
-static uint8_t round_of_call;
-static bool compact_call;
-
-static size_t read_thrift(uint8_t *bytes, size_t length, bool is_first, uint32_t *serial)
-{
-    struct ps_thrift_request request;
-    uint32_t message_length;
-    (void)is_first;
-    enum ps_thrift_framing framing = ps_thrift_frame_measure(bytes, length, sizeof in, &message_length);
-    assert_int_not_equal(framing, PS_THRIFT_GARBAGE);
-    if (framing == PS_THRIFT_PARTIAL)
-        return 0;
-    assert_true(
-        ps_thrift_request_read(&ps_thrift_flume, bytes + PS_THRIFT_FRAME_BYTES, message_length, &request));
-    assert_int_equal(request.error, PS_THRIFT_NO_ERROR);
-    round_of_call = (uint8_t)request.round;
-    compact_call = request.compact;
-    *serial = request.message.number;
-    return PS_THRIFT_FRAME_BYTES + message_length;
-}
-
-static size_t write_thrift(uint8_t *to, bool is_first, uint32_t serial, enum status status)
-{
-    static const struct ps_slice name = {"appendBatch", 11};
-    static const int32_t statuses[] = {0, 1, 3}; /* Flume's Status: OK, FAILED, UNKNOWN */
-    (void)is_first;
-    return ps_thrift_put_result(to, compact_call, &name, serial, statuses[status], round_of_call);
-}
-
-static const struct protocol protocols[] = {
-    {"avro", &ps_sink_avro, read_avro, write_avro},
-    {"thrift", &ps_sink_thrift, read_thrift, write_thrift},
-};
 
 /* ---- the server ---- */
 
@@ -143,15 +65,17 @@ static void send_bytes(const uint8_t *bytes, size_t length)
         assert_int_equal(sent, length);
 }
 
-static void answer(const uint8_t *call, size_t call_length, uint32_t serial, bool calm)
+static void answer(const uint8_t *bytes_of_call, size_t call_length, struct ps_test_rpc_call *call, bool calm)
 {
-    uint8_t bytes[ANSWER_BYTES_MAX];
+    uint8_t bytes[PS_TEST_RPC_ANSWER_BYTES_MAX];
+    uint32_t serial = call->serial;
     enum answer kind = calm || draw(3) == 0 ? OK : (enum answer)draw(ANSWER_COUNT);
     if (next_answer != ANSWER_COUNT)
         kind = next_answer;
     next_answer = ANSWER_COUNT;
-    uint32_t named = kind == OLDER ? last_serial - draw(3) : serial;
-    if (kind == OLDER && (last_serial == 0 || named == serial))
+    struct ps_test_rpc_call named = *call;
+    named.serial = kind == OLDER ? last_serial - draw(3) : serial;
+    if (kind == OLDER && (last_serial == 0 || named.serial == serial))
         kind = OK;
     given[kind]++;
     if (kind == LATE || kind == HANGS_UP) {
@@ -166,22 +90,27 @@ static void answer(const uint8_t *call, size_t call_length, uint32_t serial, boo
         send_bytes(bytes, 64);
         return;
     }
-    size_t length = protocol->write(bytes, first, named,
-                                    kind == FAILED    ? STATUS_FAILED
-                                    : kind == UNKNOWN ? STATUS_UNKNOWN
-                                                      : STATUS_OK);
+    if (kind == ERROR) {
+        stands = true;
+        send_bytes(bytes, protocol->write_error(bytes, first, call));
+        return;
+    }
+    size_t length = protocol->write(bytes, first, true, &named,
+                                    kind == FAILED    ? PS_TEST_STATUS_FAILED
+                                    : kind == UNKNOWN ? PS_TEST_STATUS_UNKNOWN
+                                                      : PS_TEST_STATUS_OK);
     if (kind == CUT) {
         send_bytes(bytes, draw((uint32_t)length));
         drop_link();
         return;
     }
     if (kind == OK || kind == TWICE)
-        acknowledge(call, call_length);
+        acknowledge(bytes_of_call, call_length);
     first = false;
     last_serial = serial;
     send_bytes(bytes, length);
     if (kind == TWICE && link_fd >= 0)
-        send_bytes(bytes, protocol->write(bytes, false, serial, STATUS_OK));
+        send_bytes(bytes, protocol->write(bytes, false, true, call, PS_TEST_STATUS_OK));
     stands =
         kind == TWICE || kind == OLDER; /* the sink gives the connection up: its other calls are not taken */
 }
@@ -205,28 +134,13 @@ static void serve(bool calm)
         return;
     }
     in_length += n > 0 ? (size_t)n : 0;
-    uint32_t serial;
+    struct ps_test_rpc_call call;
     size_t taken;
-    while (link_fd >= 0 && !stands && (taken = protocol->read(in, in_length, first, &serial)) > 0) {
-        answer(in, taken, serial, calm);
+    while (link_fd >= 0 && !stands && (taken = protocol->read(in, in_length, first, &call)) > 0) {
+        answer(in, taken, &call, calm);
         in_length -= taken;
         memmove(in, in + taken, in_length);
     }
-}
-
-/* `port` 0: any. */
-static unsigned listen_on(unsigned port)
-{
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int on = 1;
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(listener, 8), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-    return ntohs(address.sin_port);
 }
 
 /* ---- the sink ---- */
@@ -267,7 +181,8 @@ static unsigned start(const char *calls)
     last_serial = 0;
     link_fd = -1;
     in_length = 0;
-    unsigned number = listen_on(0);
+    unsigned number = 0;
+    listener = ps_test_rpc_listen(&number);
     snprintf(port, sizeof port, "%u", number);
     snprintf(timeout, sizeof timeout, "%d", REQUEST_MS);
     ps_test_stage_start(&stage, protocol->sink,
@@ -306,7 +221,7 @@ static void run_case(void)
     stop();
 }
 
-static void run_protocol(const struct protocol *one)
+static void run_protocol(const struct ps_test_rpc_protocol *one)
 {
     protocol = one;
     random_state = ps_test_seed() | 1;
@@ -364,7 +279,7 @@ static void offer(void)
 /* Each outcome but OK costs one attempt and the first rest, also the second time, after a success. */
 static void check_outcomes(void)
 {
-    static const enum answer outcomes[] = {FAILED, UNKNOWN, NONSENSE, CUT, LATE, HANGS_UP, FAILED};
+    static const enum answer outcomes[] = {FAILED, UNKNOWN, NONSENSE, CUT, ERROR, LATE, HANGS_UP, FAILED};
     size_t done = 0;
     (void)start("1");
     for (unsigned round = 0; round < 2; round++) {
@@ -400,7 +315,7 @@ static void check_connections(void)
         await_failure(1, 0, 1);
         await_failure(2, 0, 2);
         await_failure(3, 0, 3);
-        assert_int_equal(listen_on(port), port);
+        listener = ps_test_rpc_listen(&port);
         await_done(++done);
     }
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 2 * 3);
@@ -434,8 +349,8 @@ static void test_outcomes(void **unused)
 {
     (void)unused;
     random_state = ps_test_seed() | 1;
-    for (size_t i = 0; i < PS_COUNT_OF(protocols); i++) {
-        protocol = &protocols[i];
+    for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
+        protocol = &ps_test_rpc_protocols[i];
         check_outcomes();
         check_connections();
         check_oldest();
@@ -445,13 +360,13 @@ static void test_outcomes(void **unused)
 static void test_avro(void **unused)
 {
     (void)unused;
-    run_protocol(&protocols[0]);
+    run_protocol(&ps_test_rpc_protocols[0]);
 }
 
 static void test_thrift(void **unused)
 {
     (void)unused;
-    run_protocol(&protocols[1]);
+    run_protocol(&ps_test_rpc_protocols[1]);
 }
 
 int main(void)

@@ -1,0 +1,448 @@
+/* Sinks avro and thrift: how many calls are under way, with how many events, when they make a connection anew, and how long a recall waits. The
+ * test answers each call by hand. */
+#include "stages/rpc/delivery.h"
+#include "tests/support/rpc_calls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CALLS_MAX 64U
+#define TURNS_MAX 20000U
+#define QUIET_TURNS 30U /* in which nothing more comes */
+#define RECALL_MS 2000U /* for answers (stages/rpc/delivery.c) */
+
+static const struct ps_test_rpc_protocol *protocol;
+static struct ps_test_stage stage;
+static int listener, link_fd;
+static unsigned links; /* accepted */
+static uint8_t *in;
+static size_t in_length;
+static struct ps_test_rpc_call calls[CALLS_MAX]; /* of the link, in order */
+static unsigned call_count, answered;
+static char port_text[8];
+
+#define IN_BYTES (16U << 20)
+
+static struct ps_rpc_delivery *delivery(void)
+{
+    return stage.state;
+}
+
+static void listen_anew(void)
+{
+    unsigned port = 0;
+    link_fd = -1;
+    links = call_count = answered = 0;
+    in_length = 0;
+    listener = ps_test_rpc_listen(&port);
+    snprintf(port_text, sizeof port_text, "%u", port);
+}
+
+static void hang_up(void)
+{
+    if (link_fd >= 0)
+        close(link_fd);
+    link_fd = -1;
+    call_count = answered = 0;
+    in_length = 0;
+}
+
+static void stop(void)
+{
+    hang_up();
+    close(listener);
+    ps_test_stage_fini(&stage);
+}
+
+/* Accepts, and reads calls. */
+static void look(void)
+{
+    int fresh = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fresh >= 0) {
+        hang_up();
+        link_fd = fresh;
+        links++;
+    }
+    if (link_fd < 0)
+        return;
+    ssize_t n = recv(link_fd, in + in_length, IN_BYTES - in_length, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) {
+        hang_up();
+        return;
+    }
+    in_length += n > 0 ? (size_t)n : 0;
+    size_t taken;
+    while (call_count < CALLS_MAX &&
+           (taken = protocol->read(in, in_length, call_count == 0, &calls[call_count])) > 0) {
+        call_count++;
+        in_length -= taken;
+        memmove(in, in + taken, in_length);
+    }
+}
+
+static void turn(void)
+{
+    (void)ps_test_sink_tick(&stage);
+    look();
+    usleep(50);
+}
+
+/* Turns until so many calls have come over the link; then no more come. */
+static void await_calls(unsigned count)
+{
+    for (unsigned i = 0; call_count < count; i++) {
+        assert_true(i < TURNS_MAX);
+        turn();
+    }
+    for (unsigned i = 0; i < QUIET_TURNS; i++)
+        turn();
+    assert_int_equal(call_count, count);
+}
+
+static void answer(unsigned call, bool penstock, enum ps_test_rpc_status status)
+{
+    uint8_t bytes[PS_TEST_RPC_ANSWER_BYTES_MAX];
+    size_t length = protocol->write(bytes, answered++ == 0, penstock, &calls[call], status);
+    assert_int_equal(send(link_fd, bytes, length, MSG_NOSIGNAL), length);
+}
+
+static void await_done(size_t leases)
+{
+    for (unsigned i = 0; stage.done_count < leases; i++) {
+        assert_true(i < TURNS_MAX);
+        turn();
+    }
+    assert_int_equal(stage.done_count, leases);
+}
+
+static void offer(const char *body, uint32_t body_bytes, uint32_t events)
+{
+    struct ps_test_event all[1024];
+    assert_true(events <= PS_COUNT_OF(all));
+    for (uint32_t i = 0; i < events; i++)
+        all[i] = (struct ps_test_event){.body = body, .length = body_bytes};
+    struct ps_lease *lease = ps_test_lease(&stage, all, events);
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
+}
+
+/* One call until the server has said what it is; then as many as penstock.calls says, else 16 to a penstock and one to Flume. Each answer
+ * makes room for one more. */
+static void check_windows(void)
+{
+    static const struct {
+        const char *calls;
+        bool penstock;
+        unsigned window;
+    } cases[] = {{"0", true, 16}, {"0", false, 1}, {"1", true, 1},
+                 {"5", true, 5},  {"5", false, 5}, {"64", true, 31}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        listen_anew();
+        ps_test_stage_start(&stage, protocol->sink,
+                            PS_KEYS("hostname", "127.0.0.1", "port", port_text, "batch-size", "10",
+                                    "penstock.calls", cases[i].calls));
+        for (unsigned lease = 0; lease < 4; lease++)
+            offer("x", 1, 80); /* 32 calls */
+        await_calls(1);
+        answer(0, cases[i].penstock, PS_TEST_STATUS_OK);
+        for (unsigned k = 1; k < 8; k++) {
+            unsigned wanted = k + cases[i].window;
+            await_calls(wanted < 32 ? wanted : 32);
+            for (unsigned call = 0; call < call_count; call++)
+                assert_int_equal(calls[call].events, 10);
+            if ((calls[k].round != 0) != cases[i].penstock)
+                fail_msg("%s: call %u has round %u, calls = %s", protocol->name, k, calls[k].round,
+                         cases[i].calls);
+            answer(k, cases[i].penstock, PS_TEST_STATUS_OK);
+        }
+        await_done(1);
+        stop();
+    }
+}
+
+/* Calls of batch-size events at most, each of one lease; below 1 it counts as 100. */
+static void check_batch_sizes(void)
+{
+    static const struct {
+        const char *batch_size;
+        uint32_t events;
+        uint64_t calls[4];
+    } cases[] = {
+        {"10", 9, {9}},      {"10", 10, {10}},     {"10", 11, {10, 1}}, {"10", 31, {10, 10, 10, 1}},
+        {"1", 3, {1, 1, 1}}, {"0", 101, {100, 1}}, {"-7", 100, {100}},  {"1000000", 1024, {1024}},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        listen_anew();
+        ps_test_stage_start(
+            &stage, protocol->sink,
+            PS_KEYS("hostname", "127.0.0.1", "port", port_text, "batch-size", cases[i].batch_size));
+        for (size_t lease = 0; lease < 2; lease++) { /* also the second one */
+            unsigned before = call_count, k = 0;
+            offer("x", 1, cases[i].events);
+            for (; k < 4 && cases[i].calls[k] > 0; k++) {
+                for (unsigned n = 0; call_count < before + k + 1; n++) {
+                    assert_true(n < TURNS_MAX);
+                    turn();
+                }
+                assert_int_equal(calls[before + k].events, cases[i].calls[k]);
+                answer(before + k, true, PS_TEST_STATUS_OK);
+            }
+            await_done(lease + 1);
+            assert_int_equal(call_count, before + k);
+        }
+        stop();
+    }
+}
+
+/* No event is added to a call beyond 4 MiB, and a longer one has a call of its own. */
+static void check_call_bytes(void)
+{
+    static const uint64_t wanted[] = {4, 1};
+    char *body = malloc(5U << 20);
+    assert_non_null(body);
+    memset(body, 'b', 5U << 20);
+    listen_anew();
+    ps_test_stage_start(&stage, protocol->sink, PS_KEYS("hostname", "127.0.0.1", "port", port_text));
+    offer(body, 1U << 20, 5);
+    offer(body, 5U << 20, 1);
+    for (unsigned i = 0; i < PS_COUNT_OF(wanted) + 1; i++) {
+        for (unsigned n = 0; call_count < i + 1; n++) {
+            assert_true(n < TURNS_MAX);
+            turn();
+        }
+        assert_int_equal(calls[i].events, i < PS_COUNT_OF(wanted) ? wanted[i] : 1);
+        answer(i, true, PS_TEST_STATUS_OK);
+    }
+    await_done(2);
+    free(body);
+    stop();
+}
+
+/* The connection is made anew when it has that age, and no call is under way; the age begins again with each. */
+static void check_reset(void)
+{
+    listen_anew();
+    ps_test_stage_start(
+        &stage, protocol->sink,
+        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "reset-connection-interval", "60"));
+    size_t done = 0;
+    offer("x", 1, 1);
+    for (unsigned round = 1; round <= 3; round++) {
+        for (unsigned i = 0; links < round || call_count < 1; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+        }
+        answer(0, true, PS_TEST_STATUS_OK);
+        await_done(++done);
+        ps_test_stage_pass_ms(&stage, 59999);
+        offer("x", 1, 1);
+        await_calls(2);
+        ps_test_stage_pass_ms(&stage, 1);
+        offer("x", 1, 1); /* it is the first of the next connection */
+        await_calls(2);
+        assert_int_equal(links, round);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), round - 1);
+        answer(1, true, PS_TEST_STATUS_OK);
+        await_done(++done);
+    }
+    for (unsigned i = 0; links < 4; i++) {
+        assert_true(i < TURNS_MAX);
+        turn();
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 4);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 3);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
+    assert_int_equal(delivery()->failures, 0);
+    ps_test_stage_close(&stage);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 4);
+    stop();
+}
+
+/* An answer that comes in two pieces, cut at each byte. */
+static void check_cut_answers(void)
+{
+    listen_anew();
+    ps_test_stage_start(&stage, protocol->sink,
+                        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "penstock.calls", "1"));
+    uint8_t bytes[PS_TEST_RPC_ANSWER_BYTES_MAX];
+    size_t done = 0, length = 2;
+    for (size_t cut = 1; cut < length; cut++) {
+        offer("x", 1, 1);
+        for (unsigned i = 0; call_count < 1; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+        }
+        length = protocol->write(bytes, answered == 0, true, &calls[0], PS_TEST_STATUS_OK);
+        assert_int_equal(send(link_fd, bytes, cut, MSG_NOSIGNAL), cut);
+        for (unsigned i = 0; i < 4; i++)
+            turn();
+        assert_int_equal(stage.done_count, done);
+        assert_int_equal(send(link_fd, bytes + cut, length - cut, MSG_NOSIGNAL), length - cut);
+        await_done(++done);
+        hang_up(); /* the next connection's first answer again: it is the longer one of avro */
+        for (unsigned i = 0; delivery()->counted; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+        }
+    }
+    assert_int_equal(delivery()->failures, 0);
+    stop();
+}
+
+/* A recall waits for answers, for two seconds and no longer; leases that are answered in that time do not come back. The second recall has as
+ * long. */
+static void check_recall(void)
+{
+    listen_anew();
+    ps_test_stage_start(&stage, protocol->sink,
+                        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "penstock.calls", "4"));
+    size_t done = 0;
+    for (unsigned round = 0; round < 2; round++) {
+        struct ps_lease *back = NULL;
+        unsigned before = call_count;
+        offer("x", 1, 3);
+        for (unsigned i = 0; call_count == before || link_fd < 0; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+            before = link_fd < 0 ? 0 : before;
+        }
+        if (answered == 0) {
+            answer(0, true, PS_TEST_STATUS_OK);
+            await_done(++done);
+            offer("x", 1, 3);
+        }
+        offer("x", 1, 4);
+        await_calls(answered + 2);
+        unsigned first = answered;
+        assert_false(stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+        answer(first, true, PS_TEST_STATUS_OK);
+        ps_test_stage_pass_ms(&stage, RECALL_MS - 1);
+        done++;
+        for (unsigned i = 0; stage.done_count < done || i < QUIET_TURNS; i++) {
+            assert_true(i < TURNS_MAX);
+            assert_false(stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+            usleep(50);
+        }
+        assert_int_equal(stage.done_count, done);
+        uint64_t duplicated = ps_test_stage_counter(&stage, PS_COUNTER_duplicated);
+        ps_test_stage_pass_ms(&stage, 1);
+        assert_true(stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+        assert_non_null(back);
+        assert_int_equal(back->count, 4);
+        assert_int_equal(back->settled, 0);
+        assert_null(back->next);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated), duplicated + 4);
+        assert_false(ps_rpc_client_is_open(&delivery()->client));
+        assert_int_equal(delivery()->lease_count, 0);
+        hang_up();
+    }
+    stop();
+}
+
+/* A name without an address costs no attempt and rests longer each time, as a refused connection does. */
+static void check_no_address(void)
+{
+    listen_anew();
+    ps_test_stage_start(&stage, protocol->sink,
+                        PS_KEYS("hostname", "no-such-name.invalid", "port", port_text));
+    offer("x", 1, 1);
+    for (uint64_t failures = 1; failures <= 3; failures++) {
+        for (unsigned i = 0; delivery()->failures < failures; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+            ps_test_stage_pass_ms(&stage, 10);
+        }
+        assert_int_equal(delivery()->rest_ns - delivery()->now_ns, failures * PS_NS_PER_S);
+    }
+    assert_int_equal(delivery()->attempts, 0);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 3);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 0);
+    assert_int_equal(links, 0);
+    stop();
+}
+
+/* A refused call rests. When all others are answered the sink sends it again, with the refused ones behind it, and none that was taken. */
+static void check_refusals(void)
+{
+    listen_anew();
+    ps_test_stage_start(
+        &stage, protocol->sink,
+        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "batch-size", "1", "penstock.calls", "3"));
+    offer("x", 1, 1);
+    await_calls(1);
+    answer(0, false, PS_TEST_STATUS_OK);
+    await_done(1);
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned first = answered;
+        offer("x", 1, 5);
+        await_calls(first + 3);
+        answer(first + 1, false, PS_TEST_STATUS_FAILED);
+        for (unsigned i = 0; delivery()->failures < 1; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+        }
+        ps_test_stage_pass_ms(&stage, 5000);
+        await_calls(first + 3); /* two are not answered yet */
+        answer(first, false, PS_TEST_STATUS_OK);
+        answer(first + 2, false, PS_TEST_STATUS_OK);
+        await_calls(first + 6); /* of five events two are delivered */
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), round + 1);
+        for (unsigned i = 3; i < 6; i++)
+            answer(first + i, false, PS_TEST_STATUS_OK);
+        await_done(round + 2);
+        assert_int_equal(delivery()->failures, 0);
+        assert_int_equal(delivery()->attempts, 0);
+    }
+    assert_int_equal(links, 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated), 0);
+    stop();
+}
+
+static void check_all(void (*check)(void))
+{
+    for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
+        protocol = &ps_test_rpc_protocols[i];
+        check();
+    }
+}
+
+#define TEST(name)                                                                                           \
+    static void test_##name(void **unused)                                                                   \
+    {                                                                                                        \
+        (void)unused;                                                                                        \
+        check_all(check_##name);                                                                             \
+    }
+TEST(windows)
+TEST(batch_sizes)
+TEST(call_bytes)
+TEST(reset)
+TEST(cut_answers)
+TEST(recall)
+TEST(no_address)
+TEST(refusals)
+
+static int set_up(void **state)
+{
+    (void)state;
+    in = malloc(IN_BYTES);
+    return in == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(in);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_windows),     cmocka_unit_test(test_batch_sizes),
+        cmocka_unit_test(test_call_bytes),  cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_cut_answers), cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_no_address),  cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

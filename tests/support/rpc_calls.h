@@ -1,0 +1,32 @@
+/* The far end of the sinks avro and thrift: reads their calls, and writes answers of each status. */
+#pragma once
+
+#include "tests/support/stage.h"
+
+enum ps_test_rpc_status { PS_TEST_STATUS_OK, PS_TEST_STATUS_FAILED, PS_TEST_STATUS_UNKNOWN };
+
+struct ps_test_rpc_call {
+    uint32_t serial;
+    uint64_t events;
+    unsigned round;
+    bool compact; /* thrift */
+};
+
+#define PS_TEST_RPC_ANSWER_BYTES_MAX 1024U
+
+struct ps_test_rpc_protocol {
+    const char *name;
+    const struct ps_stage_ops *sink;
+    /* Reads the call at `bytes`, the first of its connection or not. Returns its bytes; 0: not all is there. */
+    size_t (*read)(uint8_t *bytes, size_t length, bool first, struct ps_test_rpc_call *call);
+    /* Each returns its bytes, at most PS_TEST_RPC_ANSWER_BYTES_MAX. `penstock`: the first answer says that the server is one. */
+    size_t (*write)(uint8_t *to, bool first, bool penstock, const struct ps_test_rpc_call *call,
+                    enum ps_test_rpc_status status);
+    size_t (*write_error)(uint8_t *to, bool first, const struct ps_test_rpc_call *call);
+};
+
+/* avro, thrift */
+extern const struct ps_test_rpc_protocol ps_test_rpc_protocols[2];
+
+/* Returns a listening socket at 127.0.0.1, which does not block; `*port` 0: any, and it is set. */
+int ps_test_rpc_listen(unsigned *port);
