@@ -3,6 +3,7 @@
 
 #include "conf/text.h"
 #include "core/nearest.h"
+#include "core/probe.h"
 #include "core/quantity.h"
 
 #include <ctype.h>
@@ -268,19 +269,25 @@ static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_o
 }
 
 /* Flume resolves against the working directory, so this comes first. The directory of the agent file makes a pair of
- * files work wherever it was copied to. An absolute path is left to the stage. */
+ * files work wherever it was copied to. */
 static enum ps_status file_write(const struct ps_bind *bind, const struct ps_pair *pair, const char **to)
 {
     *to = pair->value;
-    if (pair->value[0] == '/' || access(pair->value, F_OK) == 0)
+    int failed = ps_file_unreadable(pair->value);
+    if (failed == 0)
         return PS_OK;
-    int failed = errno;
+    if (pair->value[0] == '/') {
+        ps_problem_add(bind->problems, PS_SEVERITY_ERROR, place_of(bind, pair),
+                       "name a file that this user can read", "cannot read %s: %s", pair->value,
+                       strerror(failed));
+        return PS_FAIL;
+    }
     const char *slash =
         pair->file != NULL && strstr(pair->file, "://") == NULL ? strrchr(pair->file, '/') : NULL;
     int length = slash != NULL ? (int)(slash - pair->file) : 0;
     if (slash != NULL) {
         const char *beside = ps_arena_format(bind->arena, "%.*s/%s", length, pair->file, pair->value);
-        if (access(beside, F_OK) == 0) {
+        if (ps_file_unreadable(beside) == 0) {
             *to = beside;
             return PS_OK;
         }

@@ -62,7 +62,7 @@ enum ps_option_flags {
     PS_OPTION_UNSUPPORTED = 1 << 5, /* Flume knows it, we do not yet: `check` says so by name */
     PS_OPTION_LENIENT = 1 << 6, /* a bad value counts as absent, with a warning, as in Flume's component */
     /* TEXT: a file to read; a relative path is looked for in the working directory, then beside the file that has the
-     * key, and is an error where it is in neither */
+     * key. One that cannot be read is an error, and the component is dropped. */
     PS_OPTION_FILE = 1 << 7,
     /* channel; TEXT, COMMAS or MAP: where it keeps its events. A reload to another place empties it first. */
     PS_OPTION_PLACE = 1 << 8,

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define ROOM_MIN_BYTES (UINT64_C(64) << 20)
@@ -113,13 +115,59 @@ static void to_parent(char *path)
         slash[slash == path] = '\0';
 }
 
+/* Changes a path to the first of it and the directories above it that exists. */
+static void to_existing(char *path)
+{
+    while (access(path, F_OK) != 0 && strcmp(path, "/") != 0 && strcmp(path, ".") != 0)
+        to_parent(path);
+}
+
+/* The system shows its own state there: no user can make a directory or file, whatever the permissions say. */
+static bool is_of_the_system(const char *path)
+{
+    static const long types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,    DEBUGFS_MAGIC,      TRACEFS_MAGIC,
+                                 SECURITYFS_MAGIC, BPF_FS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                 SELINUX_MAGIC,    EFIVARFS_MAGIC, DEVPTS_SUPER_MAGIC};
+    struct statfs system;
+    if (statfs(path, &system) != 0)
+        return false;
+    for (size_t i = 0; i < PS_COUNT_OF(types); i++) {
+        if (system.f_type == types[i])
+            return true;
+    }
+    return false;
+}
+
 void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path)
 {
-    char part[PATH_MAX];
+    char part[PATH_MAX], what[TEXT_BYTES];
     snprintf(part, sizeof part, "%s", path);
-    while (access(part, F_OK) != 0 && strcmp(part, "/") != 0 && strcmp(part, ".") != 0)
-        to_parent(part);
+    to_existing(part);
+    if (strcmp(part, path) != 0 && is_of_the_system(part)) {
+        snprintf(what, sizeof what, "%s: directory %s", key, path);
+        ps_probe_key_failed(probe, key, what, "it cannot be made in a file system of the kernel's own",
+                            "set a directory of a disk");
+        return;
+    }
     ps_probe_directory(probe, key, part);
+}
+
+void ps_probe_room(const struct ps_probe *probe, const char *key, const char *path, uint64_t least_bytes,
+                   const char *cure)
+{
+    char part[PATH_MAX], what[TEXT_BYTES], cause[160];
+    struct statvfs system;
+    snprintf(part, sizeof part, "%s", path);
+    to_existing(part);
+    if ((probe->local && !probe->files_only) || statvfs(part, &system) != 0)
+        return;
+    uint64_t free_bytes = (uint64_t)system.f_bavail * system.f_frsize;
+    if (free_bytes >= least_bytes)
+        return;
+    snprintf(what, sizeof what, "directory %s", path);
+    snprintf(cause, sizeof cause, "%s are free in its file system, and %s are the least",
+             ps_quantity_print_bytes(free_bytes).text, ps_quantity_print_bytes(least_bytes).text);
+    ps_probe_key_failed(probe, key, what, cause, cure);
 }
 
 void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *key, const char *path)
@@ -132,6 +180,16 @@ void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *k
     if (access(part, F_OK) != 0 && errno == ENOENT)
         to_parent(part);
     ps_probe_directory(probe, key, part);
+}
+
+int ps_file_unreadable(const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0)
+        return errno;
+    if (S_ISDIR(facts.st_mode))
+        return EISDIR;
+    return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0 ? errno : 0;
 }
 
 void ps_probe_file_to_make(const struct ps_probe *probe, const char *key, const char *path)

@@ -52,5 +52,13 @@ void ps_probe_directory(const struct ps_probe *probe, const char *key, const cha
 void ps_probe_directory_to_make(const struct ps_probe *probe, const char *key, const char *path);
 /* The same when the component makes this directory, but none above it. */
 void ps_probe_directory_to_make_last(const struct ps_probe *probe, const char *key, const char *path);
+/* Returns 0, or the error number that says why this user cannot read the file; EISDIR: it is a directory. Does not wait, also not
+ * for the writer of a pipe. */
+int ps_file_unreadable(const char *path);
+
+/* Reports the directory when less than `least_bytes` are free in the file system that has it, or will have it: the component then
+ * takes no events. Does nothing in a reload, because a disk that fills up is not a mistake of the new configuration. */
+void ps_probe_room(const struct ps_probe *probe, const char *key, const char *path, uint64_t least_bytes,
+                   const char *cure);
 /* A file that the component reads when it is there, and replaces by one that it writes aside: it, and where it is. */
 void ps_probe_file_to_make(const struct ps_probe *probe, const char *key, const char *path);

@@ -147,6 +147,19 @@ enum ps_status ps_quantity_share(const char *what, const char *text, double *sha
     return PS_OK;
 }
 
+bool ps_quantity_is_port(const char *digits, size_t length)
+{
+    unsigned number = 0;
+    if (length == 0 || length > 5)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (digits[i] < '0' || digits[i] > '9')
+            return false;
+        number = 10 * number + (unsigned)(digits[i] - '0');
+    }
+    return number > 0 && number <= 65535;
+}
+
 /* ---- printing for people ---- */
 
 struct ps_quantity_text ps_quantity_print_count(uint64_t count)

@@ -15,6 +15,9 @@ enum ps_status ps_quantity_bytes(const char *what, const char *text, uint64_t *b
 /* "0.1%" or "0.001" -> 0.001; 0 to 1. */
 enum ps_status ps_quantity_share(const char *what, const char *text, double *share, struct ps_err *err);
 
+/* Returns whether the text is a port to which a client can connect: decimal digits, 1 to 65535. */
+bool ps_quantity_is_port(const char *digits, size_t length);
+
 /* ---- printing for people ----
  *
  * Everything that people read prints its figures with these, so that a figure looks the same in the log, in

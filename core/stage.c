@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/quantity.h"
 
@@ -61,6 +62,15 @@ void ps_report(const struct ps_context *context, enum ps_log_level severity, con
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     context->report(context, severity, key, message);
+}
+
+bool ps_report_unreadable(const struct ps_context *context, const char *key, const char *path)
+{
+    int error = ps_file_unreadable(path);
+    if (error != 0)
+        ps_report(context, PS_LOG_ERROR, key, "cannot read %s: %s; name a file that this user can read", path,
+                  strerror(error));
+    return error != 0;
 }
 
 const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,

@@ -153,6 +153,9 @@ struct ps_series {
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Returns whether this user cannot read the file that the key names, after reporting that as an error. */
+bool ps_report_unreadable(const struct ps_context *context, const char *key, const char *path);
+
 /* Returns the stage's outline in the arena, with a control character as a blank; NULL: it has none. */
 const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
                              const struct ps_context *context);

@@ -129,7 +129,7 @@ static enum ps_status channel_check(const void *plan_, const struct ps_context *
     const struct ps_notes producer = {.report = note_producer, .argument = argument};
     const struct ps_notes consumer = {.report = note_consumer, .argument = argument};
     const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
-    enum ps_status status = PS_OK;
+    enum ps_status status = ps_kafka_servers_check(context, plan->bootstrap_servers) ? PS_OK : PS_FAIL;
     if (ps_kafka_acks_are_weak(acks))
         ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
     if (!ps_kafka_topic_name_is_legal(plan->topic, (uint32_t)strlen(plan->topic))) {

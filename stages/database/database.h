@@ -10,6 +10,8 @@
 #include "core/option.h"
 #include "core/status.h"
 
+#define PS_SQLITE_RESERVE "-reserve" /* ends the name of the file whose room is given up to remove events */
+
 enum ps_database_kind { PS_DATABASE_SQLITE, PS_DATABASE_POSTGRES, PS_DATABASE_KINDS };
 
 struct ps_database_settings {

@@ -238,10 +238,14 @@ static const char *wrong_with_file(const char *path)
     close(fd);
     if (length < 0)
         return strerror(error);
-    if (length > 0 && (length < (ssize_t)sizeof begin || memcmp(begin, magic, sizeof magic) != 0))
+    /* SQLite takes a file of one byte for an empty one. */
+    if (length > 1 && (length < (ssize_t)sizeof begin || memcmp(begin, magic, sizeof magic) != 0))
         return "it is no SQLite database";
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? "this user cannot write it" : NULL;
 }
+
+/* The files beside the database, its tables and the first transaction need this room. */
+#define LEAST_FREE_BYTES (UINT64_C(256) << 10)
 
 static void probe_file(const struct ps_probe *probe, const struct ps_context *context,
                        const struct ps_database_settings *settings, bool makes_tables)
@@ -259,6 +263,10 @@ static void probe_file(const struct ps_probe *probe, const struct ps_context *co
                             "name the file of a SQLite database, or one that is not there yet; the user that "
                             "runs the agent needs the right to write it");
     ps_probe_directory_to_make(probe, "driver.url", directory_of(context->arena, path));
+    /* A database that has filled its disk itself goes on with the room that it has kept. */
+    if (access(ps_arena_format(context->arena, "%s" PS_SQLITE_RESERVE, path), F_OK) != 0)
+        ps_probe_room(probe, "driver.url", directory_of(context->arena, path), LEAST_FREE_BYTES,
+                      "free space there, or name a file in another file system");
 }
 
 static void probe_server(const struct ps_probe *probe, const struct ps_database_settings *settings)

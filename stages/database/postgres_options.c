@@ -1,5 +1,7 @@
 #include "stages/database/postgres_options.h"
 
+#include "core/quantity.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -89,6 +91,18 @@ static enum ps_status set_parameters(struct building *to, const struct ps_pairs 
     return PS_OK;
 }
 
+static enum ps_status check_ports(const char *ports, struct ps_err *err)
+{
+    for (const char *port = ports; *port != '\0';) {
+        size_t length = strcspn(port, ",");
+        if (!ps_quantity_is_port(port, length))
+            return ps_err_set(err, "driver.url: %.*s is not the number of a port: write 1 to 65535",
+                              (int)length, port);
+        port += length + (port[length] == ',');
+    }
+    return PS_OK;
+}
+
 enum ps_status ps_postgres_options(const struct ps_database_plan *plan, const struct ps_context *context,
                                    const struct ps_jdbc_url *url, struct ps_database_settings *settings,
                                    struct ps_err *err)
@@ -97,6 +111,8 @@ enum ps_status ps_postgres_options(const struct ps_database_plan *plan, const st
     set(&to, "host", *url->hosts != '\0' ? url->hosts : "localhost");
     set(&to, "port", *url->ports != '\0' ? url->ports : "5432");
     set(&to, "client_encoding", "UTF8");
+    if (check_ports(url->ports, err) != PS_OK)
+        return PS_FAIL;
     set(&to, "application_name", "penstock");
     set(&to, "keepalives_idle", "20");
     set(&to, "keepalives_interval", "5");

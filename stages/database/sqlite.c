@@ -154,7 +154,7 @@ static enum ps_status sqlite_lock(void *database, const char *channel, struct ps
 
 static void reserve_path(const struct ps_database_settings *settings, char to[4096])
 {
-    snprintf(to, 4096, "%s-reserve", settings->path);
+    snprintf(to, 4096, "%s" PS_SQLITE_RESERVE, settings->path);
 }
 
 static void sqlite_keep_room(void *database)

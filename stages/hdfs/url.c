@@ -193,6 +193,14 @@ static bool advise_webhdfs(const struct parts *parts, enum ps_log_level *severit
 {
     const char *colon = strrchr(parts->authority, ':');
     unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+    char host[PS_HOST_NAME_BYTES];
+    unsigned ignored;
+    if (!ps_name_service_split(parts->authority, 1, host, &ignored)) {
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+                 "'%.200s' is neither host:port, with a port from 1 to 65535, nor a name service",
+                 parts->authority);
+        return true;
+    }
     if (port == 8020 || port == 9000) {
         *severity = PS_LOG_WARN;
         snprintf(advice, PS_HADOOP_ADVICE_BYTES,

@@ -164,6 +164,9 @@ static void check_configuration(struct checking *checking)
     if ((directory != NULL && ps_hadoop_configuration_load(&configuration, directory, &err) != PS_OK) ||
         ps_hive_plan_security(plan, directory, &security, &err) != PS_OK)
         refuse(checking, "penstock.hadoop.conf", ps_err_join(&err));
+    else if (security != NULL && plan->keytab != NULL &&
+             ps_report_unreadable(checking->context, "penstock.kerberosKeytab", plan->keytab))
+        checking->failed = true;
     ps_hadoop_configuration_free(configuration);
     ps_hive_security_close(security);
 }

@@ -296,6 +296,22 @@ void ps_http_request_reason(const struct ps_http_request *request, char *reason,
              request->answer);
 }
 
+bool ps_http_url_is_usable(const char *url, char *reason, size_t room)
+{
+    char *port = NULL;
+    CURLU *parsed = curl_url();
+    CURLUcode code = parsed != NULL ? curl_url_set(parsed, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    if (code != CURLUE_OK)
+        snprintf(reason, room, "no request can be sent to it: %s", curl_url_strerror(code));
+    else if (curl_url_get(parsed, CURLUPART_PORT, &port, 0) == CURLUE_OK && strcmp(port, "0") == 0)
+        snprintf(reason, room, "no request can be sent to it: its port is 0, and ports begin with 1");
+    else
+        reason[0] = '\0';
+    curl_free(port);
+    curl_url_cleanup(parsed);
+    return reason[0] == '\0';
+}
+
 void ps_http_print_url(const char *url, char *out, size_t room)
 {
     const char *host = strstr(url, "//") + 2, *at = strchr(host, '@'), *slash = strchr(host, '/');

@@ -92,5 +92,7 @@ const char *ps_http_request_header(const struct ps_http_request *request, const 
 void ps_http_request_connect(struct ps_http_request *request, struct ps_http_client *client, uint64_t now_ns);
 /* "HTTP 400: first line of the answer". */
 void ps_http_request_reason(const struct ps_http_request *request, char *reason, size_t room);
+/* Returns whether libcurl can send requests to the URL; if not, `reason` says why. Port 0 is refused, too. */
+bool ps_http_url_is_usable(const char *url, char *reason, size_t room);
 /* Prints a URL of http or https without its user and password, for logs. */
 void ps_http_print_url(const char *url, char *out, size_t room);

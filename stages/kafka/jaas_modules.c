@@ -1,6 +1,8 @@
 /* Translates Java login modules to librdkafka properties. Control thread only. */
 #include "stages/kafka/jaas.h"
 
+#include "core/probe.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -84,6 +86,10 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
         return ps_err_set(err,
                           "%s: keyTab and principal may not contain blanks, quotes or other shell characters",
                           entry->module);
+    int unreadable = keytab != NULL ? ps_file_unreadable(keytab) : 0;
+    if (unreadable != 0)
+        return ps_err_set(err, "cannot read the keyTab %s: %s; name a file that this user can read", keytab,
+                          strerror(unreadable));
     if (ps_kafka_jaas_option(entry, "ticketCache") != NULL)
         ps_note_add(notes, PS_LOG_WARN, key,
                     "option ticketCache has no effect here: set the environment variable KRB5CCNAME instead");

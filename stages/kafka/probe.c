@@ -1,8 +1,10 @@
 #include "stages/kafka/probe.h"
 
 #include "core/clock.h"
+#include "core/quantity.h"
 #include "stages/kafka/errors.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <string.h>
@@ -262,6 +264,29 @@ static void try_cluster(struct attempt *attempt)
         rd_kafka_metadata_destroy(metadata);
     }
     rd_kafka_destroy_flags(attempt->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers)
+{
+    bool good = true;
+    for (const char *at = brokers; *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        const char *end = at + length, *from = memchr(at, ']', length);
+        const char *scheme = memmem(at, length, "://", 3);
+        from = from != NULL ? from : scheme != NULL ? scheme + 3 : at;
+        const char *colon = memchr(from, ':', (size_t)(end - from));
+        const char *last = colon != NULL ? memrchr(colon, ':', (size_t)(end - colon)) : NULL;
+        while (end > at && isspace((unsigned char)end[-1]))
+            end--;
+        /* With several colons it is an address of IPv6 without a port. */
+        if (colon != NULL && colon == last && !ps_quantity_is_port(colon + 1, (size_t)(end - colon - 1))) {
+            ps_report(context, PS_LOG_ERROR, "kafka.bootstrap.servers",
+                      "%.*s has no port from 1 to 65535: write host:port", (int)(end - at), at);
+            good = false;
+        }
+        at += length + (at[length] == ',');
+    }
+    return good;
 }
 
 void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,

@@ -9,6 +9,9 @@
 /* "brokers b1:9092 (SASL_SSL, SCRAM-SHA-512)". `pairs`: the client's properties by Java's names. */
 void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pairs);
 
+/* Returns false after reporting, at kafka.bootstrap.servers, a broker whose port no connection can have. */
+bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers);
+
 struct ps_kafka_probe {
     enum ps_kafka_client client;
     const struct ps_pairs *pairs; /* the client's properties by Java's names */

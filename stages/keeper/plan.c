@@ -116,6 +116,11 @@ static enum ps_status refuse_flume(const char *directory, struct ps_err *err)
         directory);
 }
 
+static uint64_t least_free_bytes(const struct ps_keeper_plan *plan)
+{
+    return (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX);
+}
+
 enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_context *context,
                                        struct ps_keeper_settings *settings, struct ps_err *err)
 {
@@ -131,7 +136,7 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
         .state_directory = plan->checkpoint_directory,
         .segment_bytes = (uint64_t)between(plan->max_file_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
         .first_segment_bytes = (uint64_t)SEGMENT_BYTES_MIN,
-        .least_free_bytes = (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX),
+        .least_free_bytes = least_free_bytes(plan),
         .files = &ps_segment_disk,
         .keys = plan->keys,
         .active_key = ends_encryption(plan) ? NULL : plan->active_key,
@@ -243,8 +248,12 @@ void ps_keeper_plan_probe(const struct ps_keeper_plan *plan_, struct ps_context 
     struct ps_key_ring *keys = NULL;
     bool good = plan.keys.provider == NULL || (keys = probe_keys(&plan, probe)) != NULL;
     good &= probe_place(probe, "checkpointDir", plan.checkpoint_directory);
-    for (size_t i = 0; i < plan.data_directories.count; i++)
-        good &= probe_place(probe, "dataDirs", plan.data_directories.items[i]);
+    for (size_t i = 0; i < plan.data_directories.count; i++) {
+        const char *directory = plan.data_directories.items[i];
+        good &= probe_place(probe, "dataDirs", directory);
+        ps_probe_room(probe, "minimumRequiredSpace", directory, least_free_bytes(&plan),
+                      "free space there, or set minimumRequiredSpace lower: until then events are refused");
+    }
     if (good)
         probe_log(&plan, keys, probe);
     ps_key_ring_destroy(keys);

@@ -155,8 +155,13 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct http_plan *plan = plan_;
     struct ps_http_status_rules rules;
+    char reason[160];
     if (strncasecmp(plan->endpoint, "http://", 7) != 0 && strncasecmp(plan->endpoint, "https://", 8) != 0) {
         ps_report(context, PS_LOG_ERROR, "endpoint", "%s is not a URL of http or https", plan->endpoint);
+        return PS_FAIL;
+    }
+    if (!ps_http_url_is_usable(plan->endpoint, reason, sizeof reason)) {
+        ps_report(context, PS_LOG_ERROR, "endpoint", "%s", reason);
         return PS_FAIL;
     }
     ps_http_status_rules_check(context, "backoff.", &plan->backoff);

@@ -124,7 +124,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
 {
     const struct kafka_plan *plan = plan_;
     const char *acks = acks_of(plan);
-    enum ps_status status = PS_OK;
+    enum ps_status status = ps_kafka_servers_check(context, plan->bootstrap_servers) ? PS_OK : PS_FAIL;
     struct ps_err err = {0};
     if (ps_kafka_acks_are_weak(acks))
         ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));

@@ -77,6 +77,8 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
             "keys, and who the source is");
         return PS_FAIL;
     }
+    if (plan->kerberos && ps_report_unreadable(context, "client-keytab", plan->client_keytab))
+        return PS_FAIL;
     return ps_tls_client_stage_check(&plan->tls, plan->sink.host, context);
 }
 

@@ -149,6 +149,8 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const struct kafka_plan *plan = plan_;
     struct ps_err err = {0};
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
+    if (!ps_kafka_servers_check(context, plan->bootstrap))
+        return PS_FAIL;
     if (plan->regex == NULL && wanted_topics(plan).count == 0) {
         ps_report(context, PS_LOG_ERROR, "kafka.topics", "no topic: set kafka.topics or kafka.topics.regex");
         return PS_FAIL;

@@ -12,6 +12,8 @@
 #include "stages/tail/tailer.h"
 #include "stages/tail/trouble.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,7 +371,7 @@ static void taildir_teardown(void *plan_)
     ps_tail_trouble_destroy(plan->settings.trouble);
 }
 
-/* The positions cannot be written: lines would be read again after a restart. */
+/* The positions cannot be written, so lines would be read again after a restart; or a directory cannot be read. */
 static bool taildir_outdated(const void *plan_, char *text, size_t room)
 {
     const struct taildir_plan *plan = plan_;
@@ -415,8 +417,29 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
     fprintf(out, ", positions in %s", position_path(plan, context));
 }
 
-static void taildir_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+/* The source waits for a directory that is not there yet, so that is not reported. */
+static void probe_directory(const struct ps_probe *probe, const char *key, const char *directory)
 {
+    int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+    if (folder >= 0)
+        close(folder);
+    else if (errno != ENOENT)
+        ps_probe_key_failed(probe, key, directory, strerror(errno),
+                            "write <directory>/<expression>, with a directory that this user can read");
+}
+
+static void taildir_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct taildir_plan *plan = plan_;
+    const char *directory, *pattern;
+    for (size_t i = 0; i < plan->groups.count; i++) {
+        const char *path = ps_pairs_get(&plan->patterns, plan->groups.items[i]);
+        if (path == NULL || group_is_again(plan, i))
+            continue;
+        if (pattern_split(context->arena, path, &directory, &pattern))
+            probe_directory(probe, ps_arena_format(context->arena, "filegroups.%s", plan->groups.items[i]),
+                            directory);
+    }
     ps_probe_file_to_make(probe, "positionFile", position_path(plan, context));
 }
 

@@ -69,6 +69,8 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         ps_report(context, PS_LOG_ERROR, "kerberos",
                   "needs agent-principal and agent-keytab: who the source is, and the file of its keys");
         good = false;
+    } else if (plan->kerberos) {
+        good &= !ps_report_unreadable(context, "agent-keytab", plan->keytab);
     }
     return good ? PS_OK : PS_FAIL;
 }

@@ -4,6 +4,7 @@
 
 #include "core/quantity.h"
 #include "regex/regex.h"
+#include "stages/tail/trouble.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -283,6 +284,19 @@ static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
     rest(tailer, place, looking);
 }
 
+/* Tells /readyz of a directory that somebody has to put right. The source waits for one that is not there yet. */
+static void directories_tell(struct ps_tailer *tailer)
+{
+    struct ps_err reason = {.length = 0};
+    for (unsigned i = 0; i < tailer->place_count && reason.length == 0; i++) {
+        const struct ps_tail_place *place = &tailer->places[i];
+        if (place->error != 0 && place->error != ENOENT)
+            ps_err_set(&reason, "%s cannot be read: %s", place->path, strerror(place->error));
+    }
+    ps_tail_trouble_set(tailer->settings->trouble, PS_TAIL_TROUBLE_DIRECTORY,
+                        reason.length > 0 ? reason.text : NULL);
+}
+
 static void looking_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
@@ -291,10 +305,13 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
     const struct ps_tail_changes *changes = &looking->changes;
     if (looking->watch >= 0 && changes->error == 0)
         place->watch = looking->watch;
-    if (changes->error != 0 && !place->missing_logged)
+    if (changes->error != 0 && place->error == 0)
         ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", place->path,
                strerror(changes->error));
-    place->missing_logged = changes->error != 0;
+    if (place->error != changes->error) {
+        place->error = changes->error;
+        directories_tell(tailer);
+    }
     place->taking = true;
     place->taken = 0;
     changes_take(tailer, place);

@@ -120,7 +120,8 @@ struct ps_tail_place {                   /* a directory */
     uint32_t renaming_count;
     char *path;
     int watch; /* inotify's number; -1: none */
-    bool looking, names, missing_logged, looked;
+    bool looking, names, looked;
+    int error;   /* of the last look; 0: it could be read */
     bool taking; /* the look was answered: its changes are taken in several ticks, from `taken` on */
     size_t taken;
     bool unreadable;    /* has files that could not be opened or read */

@@ -143,7 +143,8 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     tailer->save_failed = saving->status != PS_OK;
     if (tailer->save_ns < rest_ns)
         tailer->save_ns = rest_ns;
-    ps_tail_trouble_set(tailer->settings->trouble, tailer->save_failed ? ps_err_join(&saving->err) : NULL);
+    ps_tail_trouble_set(tailer->settings->trouble, PS_TAIL_TROUBLE_POSITIONS,
+                        tailer->save_failed ? ps_err_join(&saving->err) : NULL);
     if (saving->status != PS_OK) {
         tailer->dirty = true;
         ps_count(tailer->port->counters, PS_COUNTER_GenericProcessingFail, 1);

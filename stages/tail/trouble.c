@@ -6,7 +6,7 @@
 
 struct ps_tail_trouble {
     pthread_mutex_t lock;
-    char reason[1024]; /* empty: none */
+    char reasons[PS_TAIL_TROUBLE_KINDS][1024]; /* empty: none */
 };
 
 struct ps_tail_trouble *ps_tail_trouble_create(void)
@@ -24,19 +24,22 @@ void ps_tail_trouble_destroy(struct ps_tail_trouble *trouble)
     free(trouble);
 }
 
-void ps_tail_trouble_set(struct ps_tail_trouble *trouble, const char *reason)
+void ps_tail_trouble_set(struct ps_tail_trouble *trouble, enum ps_tail_trouble_kind kind, const char *reason)
 {
     pthread_mutex_lock(&trouble->lock);
-    snprintf(trouble->reason, sizeof trouble->reason, "%s", reason != NULL ? reason : "");
+    snprintf(trouble->reasons[kind], sizeof trouble->reasons[kind], "%s", reason != NULL ? reason : "");
     pthread_mutex_unlock(&trouble->lock);
 }
 
 bool ps_tail_trouble_get(struct ps_tail_trouble *trouble, char *text, size_t room)
 {
     pthread_mutex_lock(&trouble->lock);
-    bool any = trouble->reason[0] != '\0';
-    if (any)
-        snprintf(text, room, "%s", trouble->reason);
+    bool any = false;
+    for (unsigned i = 0; i < PS_TAIL_TROUBLE_KINDS && !any; i++) {
+        any = trouble->reasons[i][0] != '\0';
+        if (any)
+            snprintf(text, room, "%s", trouble->reasons[i]);
+    }
     pthread_mutex_unlock(&trouble->lock);
     return any;
 }

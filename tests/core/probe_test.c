@@ -1,6 +1,7 @@
 /* What a reload tries, beside what `penstock check --probe` does: directories, and the time that is left. */
 #include "tests/support/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,58 @@ static void test_room(void **state)
     assert_int_equal(directory_tried(full, true).result, PS_PROBED_OK);
 }
 
+/* The room that a component must leave counts for `check` with and without --probe. */
+static void test_room_that_must_be_left(void **state)
+{
+    (void)state;
+    static const struct {
+        bool local, files_only;
+    } looks[] = {{.local = false}, {.local = true, .files_only = true}, {.local = true}};
+    for (size_t i = 0; i < PS_COUNT_OF(looks); i++) {
+        struct outcome outcome = {.result = PS_PROBED_OK, .text = ""};
+        const struct ps_probe probe = {.local = looks[i].local,
+                                       .files_only = looks[i].files_only,
+                                       .tried = on_tried,
+                                       .argument = &outcome};
+        ps_probe_room(&probe, "least", "/tmp/none/deeper", 1, "free space");
+        assert_string_equal(outcome.text, "");
+        ps_probe_room(&probe, "least", "/tmp/none/deeper", UINT64_MAX, "free space");
+        bool reload = looks[i].local && !looks[i].files_only;
+        assert_int_equal(outcome.result, reload ? PS_PROBED_OK : PS_PROBED_FAILED);
+        assert_string_equal(outcome.key, reload ? "" : "least");
+        assert_true(reload || strstr(outcome.text, "; free space") != NULL);
+    }
+}
+
+static void test_file_systems_of_the_kernel(void **state)
+{
+    (void)state;
+    if (access("/proc/self", F_OK) != 0)
+        ps_test_skip("no /proc");
+    struct outcome outcome = {.text = ""};
+    const struct ps_probe probe = {.local = true, .tried = on_tried, .argument = &outcome};
+    ps_probe_directory_to_make(&probe, "dir", "/proc/none/deeper");
+    assert_int_equal(outcome.result, PS_PROBED_FAILED);
+    assert_non_null(strstr(outcome.text, "dir: directory /proc/none/deeper: it cannot be made"));
+}
+
+static void test_files_to_read(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/probe_test.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(ps_file_unreadable(path), 0);
+    if (geteuid() != 0) { /* root may read it */
+        assert_int_equal(chmod(path, 0), 0);
+        assert_int_equal(ps_file_unreadable(path), EACCES);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(ps_file_unreadable(path), ENOENT);
+    assert_int_equal(ps_file_unreadable("/tmp"), EISDIR);
+}
+
 static void test_time_left(void **state)
 {
     (void)state;
@@ -99,6 +152,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_room_that_must_be_left),
+        cmocka_unit_test(test_file_systems_of_the_kernel),
+        cmocka_unit_test(test_files_to_read),
         cmocka_unit_test(test_time_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,18 @@ static void sizes_and_shares(void **state)
     assert_non_null(strstr(err.text, "did you mean 5%"));
 }
 
+static void ports(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"1", "80", "09092", "65535"};
+    static const char *const bad[] = {"", "0", "65536", "99999", "-1", "+1", "8o", "080800", " 80"};
+    for (size_t i = 0; i < PS_COUNT_OF(good); i++)
+        assert_true(ps_quantity_is_port(good[i], strlen(good[i])));
+    for (size_t i = 0; i < PS_COUNT_OF(bad); i++)
+        assert_false(ps_quantity_is_port(bad[i], strlen(bad[i])));
+    assert_true(ps_quantity_is_port("80,81", 2));
+}
+
 static void counts_and_rates_for_people(void **state)
 {
     (void)state;
@@ -156,6 +168,7 @@ static void durations_and_sizes_for_people(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rates),
+                                       cmocka_unit_test(ports),
                                        cmocka_unit_test(counts),
                                        cmocka_unit_test(durations),
                                        cmocka_unit_test(sizes_and_shares),

@@ -48,6 +48,10 @@ check_verdict() {
 channel_is_open() { # one on disk opens beside the others: until then nobody knows whether it can
     ! grep -qE '^a1\.channels\.c1\.type = (file|jdbc|spillablememory)$' "$work/agent.properties" || grep -q ' channel c1: opened in ' "$work/agent.err"
 }
+runs_whole() { grep -q '"SOURCE\.' "$work/counters" && grep -q '"SINK\.' "$work/counters"; }
+sent_one() { # an event to the source netcat, because many sinks try their far end with the first one
+    (exec 3<>"/dev/tcp/127.0.0.1/$listen" && echo event >&3 && read -rt 5 <&3) 2>/dev/null
+}
 agent_decides() { # whether the agent has ended, is ready, or says for what it waits; writes that to $work/decided
     if ! kill -0 "$agent" 2>/dev/null; then
         echo refuses >"$work/decided"
@@ -56,10 +60,18 @@ agent_decides() { # whether the agent has ended, is ready, or says for what it w
     local code
     code=$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$metrics/readyz") || return
     if [[ $code == 200 ]]; then
+        curl -s "http://127.0.0.1:$metrics/metrics" >"$work/counters" || return
+        if ! runs_whole; then
+            echo idle >"$work/decided"
+            return
+        fi
+        if [[ $with_event ]]; then
+            [[ $event_sent ]] || ! sent_one || event_sent=1
+            return 1
+        fi
         # Threads of stages still look at their files: a failure of theirs comes a moment later.
         if ! channel_is_open || ((++ready_count < 6)); then return 1; fi
-        curl -s "http://127.0.0.1:$metrics/metrics" >"$work/counters" || return
-        if grep -q '"SOURCE\.' "$work/counters" && grep -q '"SINK\.' "$work/counters"; then echo works; else echo idle; fi >"$work/decided"
+        echo works >"$work/decided"
     elif grep -q ': ' "$work/ready"; then
         echo waits >"$work/decided"
     else
@@ -72,13 +84,14 @@ agent_verdict() {
         -Dpenstock.monitoring.host=127.0.0.1 >"$work/agent.out" 2>"$work/agent.err" &
     agent=$!
     children[$agent]=1
-    ready_count=0
+    ready_count=0 event_sent=
     await 'the agent neither starts nor says why' agent_decides
-    kill -TERM "$agent" 2>/dev/null || true
-    wait "$agent" || true
+    kill -KILL "$agent" 2>/dev/null || true # a stop would wait for what cannot be delivered
+    wait "$agent" 2>/dev/null || true
     unset "children[$agent]"
 }
 
+with_event= # not empty: the agent gets an event and must then say for what it waits
 situation() { # EXPECTED WHAT LINES...: both say EXPECTED
     local expected=$1 what=$2 checked
     shift 2
@@ -135,6 +148,78 @@ situation waits 'tables that must not be made' 'a1.channels.c1.type = jdbc' "a1.
 situation works 'a directory for letters that is made' "a1.sources.r1.penstock.deadletter = $work/dead/"
 situation waits 'a file for letters' "a1.sources.r1.penstock.deadletter = $work/plain"
 situation waits 'no directory above the one for letters' "a1.sinks.k1.penstock.deadletter = $work/none/dead"
+situation waits 'less room than the channel must leave' 'a1.channels.c1.type = file' "a1.channels.c1.checkpointDir = $work/new/c7" \
+    "a1.channels.c1.dataDirs = $work/new/d7" 'a1.channels.c1.minimumRequiredSpace = 900000000000000000'
+grep -qF "agent.properties:14: warning: a1.channels.c1.minimumRequiredSpace: directory $work/new/d7: " "$work/check.out" ||
+    fail "no warning with line, key and reason: $(<"$work/check.out")"
+situation waits 'the same below a spillable memory channel' 'a1.channels.c1.type = SPILLABLEMEMORY' \
+    "a1.channels.c1.checkpointDir = $work/new/c7" "a1.channels.c1.dataDirs = $work/new/d7" \
+    'a1.channels.c1.minimumRequiredSpace = 900000000000000000'
+printf S >"$work/one.sqlite"
+situation works 'a database of one byte, which SQLite takes for an empty one' 'a1.channels.c1.type = jdbc' \
+    "a1.channels.c1.driver.url = jdbc:sqlite:$work/one.sqlite"
+situation waits 'a file in place of the directory of a group' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
+    "a1.sources.r1.filegroups.f = $work/plain/.*log" "a1.sources.r1.positionFile = $work/positions/a.json"
+situation works 'no directory of a group, which is waited for' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
+    "a1.sources.r1.filegroups.f = $work/none/.*log" "a1.sources.r1.positionFile = $work/positions/a.json"
+situation works 'a local path that is made' 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = file://$work/new/h"
+with_event=1 situation waits 'a local path below /proc' 'a1.sinks.k1.type = hdfs' 'a1.sinks.k1.hdfs.path = file:///proc/none'
+with_event=1 situation waits 'a local path below a file' 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = file://$work/plain/h"
+
+check_only() { # EXPECTED WHAT LINES...: check says EXPECTED; the agent was asked in a situation of the same kind
+    local checked
+    agent "${@:3}"
+    checked=$(check_verdict)
+    [[ $checked == "$1" ]] || fail "$2: check says \"$checked\", not $1:"$'\n'"$(<"$work/check.out")"
+}
+
+# ---- ports that no connection can have ----
+ask=situation
+for port in 65536 0; do
+    $ask idle "http to port $port" 'a1.sinks.k1.type = http' "a1.sinks.k1.endpoint = http://localhost:$port/"
+    $ask idle "brokers at port $port" 'a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink' \
+        "a1.sinks.k1.kafka.bootstrap.servers = b1:9092,[::1]:$port"
+    $ask idle "hdfs at port $port" 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = hdfs://localhost:$port/h"
+    $ask idle "webhdfs at port $port" 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = webhdfs://localhost:$port/h"
+    $ask idle "a metastore at port $port" 'a1.sinks.k1.type = hive' "a1.sinks.k1.hive.metastore = thrift://localhost:$port" \
+        'a1.sinks.k1.hive.database = d' 'a1.sinks.k1.hive.table = t' 'a1.sinks.k1.serializer = JSON'
+    $ask refuses "a database at port $port" 'a1.channels.c1.type = jdbc' \
+        "a1.channels.c1.driver.url = jdbc:postgresql://localhost:$port/d"
+    ask=check_only
+done
+situation refuses 'brokers of a channel at port 65536' 'a1.channels.c1.type = org.apache.flume.channel.kafka.KafkaChannel' \
+    'a1.channels.c1.kafka.bootstrap.servers = PLAINTEXT://b1:65536'
+situation idle 'brokers of a source at port 65536' 'a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource' \
+    'a1.sources.r1.kafka.bootstrap.servers = b1:65536' 'a1.sources.r1.kafka.topics = t'
+
+# ---- files that are to be read, each of which is not there, is a directory, or cannot be used ----
+ssl_source=('a1.sources.r1.type = avro' 'a1.sources.r1.ssl = true' 'a1.sources.r1.keystore-password = x')
+sink=('a1.sinks.k1.hostname = localhost' "a1.sinks.k1.port = $listen")
+kafka=('a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink' 'a1.sinks.k1.kafka.bootstrap.servers = localhost:9'
+    'a1.sinks.k1.kafka.producer.security.protocol = SSL')
+ask=situation
+for file in "$work/none.file" "$work/empty"; do
+    $ask refuses 'penstock.ssl.ca' 'a1.sinks.k1.type = http' 'a1.sinks.k1.endpoint = https://localhost/' "a1.sinks.k1.penstock.ssl.ca = $file"
+    grep -qF "agent.properties:13: error: a1.sinks.k1.penstock.ssl.ca: cannot read $file: " "$work/check.out" ||
+        fail "no error with line and key: $(<"$work/check.out")"
+    $ask idle 'the key store of a source' "${ssl_source[@]}" "a1.sources.r1.keystore = $file"
+    $ask idle 'the trust store of the sink avro' 'a1.sinks.k1.type = avro' "${sink[@]}" 'a1.sinks.k1.ssl = true' "a1.sinks.k1.truststore = $file"
+    $ask idle 'the trust store of the sink thrift' 'a1.sinks.k1.type = thrift' "${sink[@]}" 'a1.sinks.k1.ssl = true' "a1.sinks.k1.truststore = $file"
+    $ask idle 'the keytab of the source thrift' 'a1.sources.r1.type = thrift' 'a1.sources.r1.kerberos = true' \
+        'a1.sources.r1.agent-principal = a/b@C' "a1.sources.r1.agent-keytab = $file"
+    $ask idle 'the keytab of the sink thrift' 'a1.sinks.k1.type = thrift' "${sink[@]}" 'a1.sinks.k1.kerberos = true' \
+        'a1.sinks.k1.client-principal = a/b@C' 'a1.sinks.k1.server-principal = s/b@C' "a1.sinks.k1.client-keytab = $file"
+    $ask idle 'the trust store of Kafka' "${kafka[@]}" "a1.sinks.k1.kafka.producer.ssl.truststore.location = $file"
+    $ask idle 'the key store of Kafka' "${kafka[@]}" "a1.sinks.k1.kafka.producer.ssl.keystore.location = $file"
+    $ask idle 'the keytab of Kafka' "${kafka[@]}" 'a1.sinks.k1.kafka.producer.security.protocol = SASL_PLAINTEXT' \
+        'a1.sinks.k1.kafka.producer.sasl.kerberos.service.name = kafka' \
+        "a1.sinks.k1.kafka.producer.sasl.jaas.config = com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true keyTab=\"$file\" principal=\"a@B\";"
+    $ask refuses 'a file of rules' 'a1.sources.r1.interceptors = i' 'a1.sources.r1.interceptors.i.type = rules' \
+        "a1.sources.r1.interceptors.i.rules.file = $file"
+    $ask refuses "the properties of a database" 'a1.channels.c1.type = jdbc' 'a1.channels.c1.driver.url = jdbc:postgresql://localhost:9/d' \
+        "a1.channels.c1.connection.properties.file = $file"
+    ask=check_only
+done
 situation idle 'the only source is dropped' 'a1.sources.r1.port = 99999'
 situation idle 'the only sink is dropped' 'a1.sinks.k1.sink.pathManager = NONE'
 situation refuses 'no memory' 'a1.penstock.memory.budget = 1k'

@@ -216,16 +216,17 @@ static void test_translate(void **state)
         {PLAIN " required username=u;", "PLAIN", NULL, "needs the option password"},
         {PLAIN " required password=geheim;", "PLAIN", NULL, "needs the option username"},
         {SCRAM " required username=u password=geheim tokenauth=true;", "SCRAM-SHA-256", NULL, "tokenauth"},
-        {KRB5 " required useKeyTab=true storeKey=true keyTab=\"/etc/f.keytab\" principal=\"f/h@R\" "
+        {KRB5 " required useKeyTab=true storeKey=true keyTab=\"/etc/passwd\" principal=\"f/h@R\" "
               "serviceName=kafka;",
          NULL,
          "sasl.kerberos.principal=f/h@R\nsasl.kerberos.keytab=/etc/"
-         "f.keytab\nsasl.kerberos.service.name=kafka\n",
+         "passwd\nsasl.kerberos.service.name=kafka\n",
          NULL},
         {KRB5 " required useTicketCache=true;", NULL, "sasl.kerberos.min.time.before.relogin=0\n", NULL},
         {KRB5 " required useKeyTab=true;", NULL, NULL, "keyTab"},
         {KRB5 " required keyTab='/etc/f.keytab';", NULL, NULL, "principal"},
         {KRB5 " required keyTab='/etc/f.keytab' principal='x; rm -rf /';", NULL, NULL, "shell"},
+        {KRB5 " required keyTab='/etc/none.keytab' principal='x';", NULL, NULL, "cannot read the keyTab"},
         {KRB5 " required keyTab='$(reboot)' principal='x';", NULL, NULL, "shell"},
         {OAUTH " required unsecuredLoginStringClaim_sub='alice';", "OAUTHBEARER",
          "enable.sasl.oauthbearer.unsecure.jwt=true\nsasl.oauthbearer.config=principal=alice\n", NULL},
