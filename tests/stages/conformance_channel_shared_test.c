@@ -96,6 +96,29 @@ static void put_all(struct ps_test_stage *stage, const char *text)
     assert_int_equal(fill(stage), 0);
 }
 
+/* Taken, given back, taken again and delivered, in rounds: each one leaves the memory of the first one in use, and nothing in the channel. */
+static void in_rounds(struct ps_test_stage *stage)
+{
+    struct ps_lease *leases[8];
+    uint64_t first_bytes = 0;
+    for (unsigned round = 0; round < 4; round++) {
+        put_all(stage, "abc");
+        size_t count = take_all(stage, "abc", leases);
+        for (size_t i = count; i-- > 0;)
+            untake(stage, leases[i]);
+        for (size_t i = 0; i < count; i++) {
+            assert_ptr_equal(take(stage), leases[i]);
+            ps_test_channel_deliver(stage, leases[i]);
+        }
+        assert_null(take(stage));
+        assert_int_equal(fill(stage), 0);
+        ps_test_stage_recycle(stage);
+        if (round == 0)
+            first_bytes = ps_depot_used_bytes(stage->depot);
+        assert_int_equal(ps_depot_used_bytes(stage->depot), first_bytes);
+    }
+}
+
 /* Promised in order; taken in order, those given back first; what was not delivered comes again after a restart, and
  * what was does not. */
 static void promises_and_restarts(const struct adapter *adapter)
@@ -124,6 +147,7 @@ static void promises_and_restarts(const struct adapter *adapter)
     for (size_t i = 0; i < count; i++)
         ps_test_channel_deliver(&stage, leases[i]);
     assert_ptr_equal(stage.home[0], carried);
+    in_rounds(&stage);
     stop(&stage);
 }
 

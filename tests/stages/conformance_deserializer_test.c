@@ -17,6 +17,7 @@ struct adapter {
     const char *keys[8];
     void (*make)(void); /* writes `contents` */
     unsigned events;
+    bool any_bytes; /* are good: it never says that a file is damaged */
 };
 
 static char contents[1 << 20];
@@ -60,7 +61,11 @@ static void make_records(void)
 
 static const struct adapter adapters[] = {
     {.ops = &ps_deserializer_avro, .make = make_records, .events = 200},
-    {.ops = &ps_deserializer_blob, .keys = {"maxBlobLength", "10000"}, .make = make_lines, .events = 3},
+    {.ops = &ps_deserializer_blob,
+     .keys = {"maxBlobLength", "10000"},
+     .make = make_lines,
+     .events = 3,
+     .any_bytes = true},
     {.ops = &ps_deserializer_line, .keys = {"maxLineLength", "4096"}, .make = make_lines, .events = 500},
 };
 
@@ -81,6 +86,7 @@ struct source {
     struct ps_input input;
     uint32_t piece;
     bool hesitates, turn;
+    uint64_t fails_at; /* cannot be read from here on; 0: it can */
 };
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
@@ -91,7 +97,9 @@ static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t 
     source->turn = !source->turn;
     if (source->hesitates && source->turn)
         return PS_INPUT_NOT_NOW;
-    uint64_t count = length - offset;
+    if (source->fails_at > 0 && offset >= source->fails_at)
+        return PS_INPUT_UNREADABLE;
+    uint64_t count = (source->fails_at > 0 ? source->fails_at : length) - offset;
     count = count < room ? count : room;
     count = count < source->piece ? count : source->piece;
     memcpy(to, contents + offset, count);
@@ -230,6 +238,155 @@ static void test_positions(void **state)
     }
 }
 
+/* The events before the byte that cannot be read, and the error. */
+struct failure {
+    unsigned events;
+    uint64_t position;
+    struct ps_err err;
+};
+
+static struct failure read_until_it_fails(struct ps_test_stage *stage, struct source *source)
+{
+    const struct ps_deserializer_ops *ops = stage->ops->deserializer;
+    struct failure failure = {.events = 0};
+    enum ps_deserialized result = PS_DESERIALIZED_SOME;
+    ops->begin(stage->plan, stage->state, &source->input);
+    struct ps_batch *batch = batch_take(stage, PS_BATCH_EVENTS_MAX);
+    for (unsigned calls = 0; result != PS_DESERIALIZED_FAILED; calls++) {
+        result = ops->work(stage->plan, stage->state, &source->input, batch, &failure.err);
+        if (result == PS_DESERIALIZED_ALL || calls > 1000000)
+            fail_msg("%s: it does not say that the file is bad", stage->ops->name);
+        for (; failure.events < batch->count; failure.events++) {
+            const struct ps_event *event = &batch->events[failure.events];
+            assert_int_equal(event->body_length, expected[failure.events].length);
+            if (event->body_length > 0)
+                assert_memory_equal(event->body, expected[failure.events].body, event->body_length);
+        }
+    }
+    ps_batch_give(batch);
+    failure.position = source->input.position;
+    return failure;
+}
+
+static void assert_fails_in_turns(struct ps_test_stage *stage, const struct adapter *adapter,
+                                  uint64_t fails_at, char *damaged)
+{
+    struct failure first = {.events = 0};
+    uint64_t first_bytes = 0;
+    for (unsigned round = 0; round < 4; round++) {
+        struct source source;
+        source_init(&source, 777, 0);
+        source.fails_at = fails_at;
+        if (damaged != NULL)
+            *damaged = (char)~*damaged;
+        struct failure failure = read_until_it_fails(stage, &source);
+        if (damaged != NULL)
+            *damaged = (char)~*damaged;
+        assert_true(failure.err.length > 0);
+        source_init(&source, 777, 0);
+        read_all(stage, &source, 0, adapter->events, PS_BATCH_EVENTS_MAX);
+        uint64_t used_bytes = ps_depot_used_bytes(stage->depot);
+        if (round == 0)
+            first = failure, first_bytes = used_bytes;
+        assert_string_equal(failure.err.text, first.err.text);
+        if (failure.events != first.events || failure.position != first.position || used_bytes != first_bytes)
+            fail_msg(
+                "%s, round %u: %u events, position %llu, %llu bytes in use; in the first one %u, %llu, %llu",
+                adapter->ops->name, round, failure.events, (unsigned long long)failure.position,
+                (unsigned long long)used_bytes, first.events, (unsigned long long)first.position,
+                (unsigned long long)first_bytes);
+    }
+}
+
+/* A file that cannot be read, or is damaged, and a good one, in turns: each failure has come as far as the first one, and says the same. */
+static void test_fails_in_turns(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        start(&stage, &adapters[i]);
+        for (uint64_t part = 1; part < 4; part++)
+            assert_fails_in_turns(&stage, &adapters[i], part * length / 4, NULL);
+        /* one byte of the last block's marker, or of a line: no longer ASCII */
+        if (!adapters[i].any_bytes)
+            assert_fails_in_turns(&stage, &adapters[i], 0, &contents[length - 5]);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Takes every block; `batch` has no room left, either. Returns how many are in `taken`. */
+static unsigned hoard_all(struct ps_test_stage *stage, struct ps_block_cache *hoard, struct ps_block **taken,
+                          struct ps_batch *batch)
+{
+    unsigned count = 0;
+    ps_block_cache_init(hoard, stage->depot);
+    while ((taken[count] = ps_block_take(hoard)) != NULL)
+        count++;
+    while (ps_batch_alloc(batch, 256) != NULL)
+        ;
+    return count;
+}
+
+/* Reads the file while memory is short, and a block comes free now and then. */
+static void short_round(struct ps_test_stage *stage, unsigned events)
+{
+    const struct ps_deserializer_ops *ops = stage->ops->deserializer;
+    static struct ps_block *taken[4096];
+    struct ps_block_cache hoard;
+    struct source source;
+    struct ps_err err;
+    unsigned seen = 0;
+    uint32_t row = 0;
+    source_init(&source, UINT32_MAX, 0);
+    struct ps_batch *batch = batch_take(stage, PS_BATCH_EVENTS_MAX);
+    ops->begin(stage->plan, stage->state, &source.input);
+    unsigned count = hoard_all(stage, &hoard, taken, batch);
+    enum ps_deserialized result = PS_DESERIALIZED_SOME;
+    for (unsigned calls = 0; result != PS_DESERIALIZED_ALL; calls++) {
+        result = ops->work(stage->plan, stage->state, &source.input, batch, &err);
+        assert_true(result != PS_DESERIALIZED_FAILED && calls < 100000);
+        for (; row < batch->count; row++, seen++) {
+            assert_int_equal(batch->events[row].body_length, expected[seen].length);
+            assert_memory_equal(batch->events[row].body, expected[seen].body, expected[seen].length);
+        }
+        if (result == PS_DESERIALIZED_WAITS && calls % 3 == 2)
+            ps_block_drop(&hoard, taken[--count]);
+        assert_true(count > 0);
+        if (result != PS_DESERIALIZED_FULL)
+            continue;
+        ps_batch_give(batch);
+        while ((batch = ps_batch_take(&stage->carver, stage->now)) == NULL) {
+            assert_true(count > 0);
+            ps_block_drop(&hoard, taken[--count]);
+        }
+        row = 0;
+    }
+    assert_int_equal(seen, events);
+    ps_batch_give(batch);
+    while (count > 0)
+        ps_block_drop(&hoard, taken[--count]);
+    ps_block_cache_fini(&hoard);
+}
+
+/* No memory for a batch's bytes, and then there is some, in turns: nothing is lost, nothing comes twice, and no more is in use at the end. */
+static void test_no_memory_in_turns(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        uint64_t first_bytes = 0;
+        start(&stage, &adapters[i]);
+        for (unsigned round = 0; round < 4; round++) {
+            short_round(&stage, adapters[i].events);
+            ps_test_stage_recycle(&stage);
+            if (round == 0)
+                first_bytes = ps_depot_used_bytes(stage.depot);
+            assert_int_equal(ps_depot_used_bytes(stage.depot), first_bytes);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_allocates_nothing(void **state)
 {
     (void)state;
@@ -253,10 +410,9 @@ static void test_allocates_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_are_here),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_allocates_nothing),
+        cmocka_unit_test(test_all_are_here),       cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_positions),          cmocka_unit_test(test_fails_in_turns),
+        cmocka_unit_test(test_no_memory_in_turns), cmocka_unit_test(test_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

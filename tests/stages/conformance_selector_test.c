@@ -283,6 +283,40 @@ static void test_short_of_memory(void **unused)
     }
 }
 
+/* Memory is short, then it is not, in turns: each round takes the calls, leaves the memory and has the routes of the first one. */
+static void test_short_in_turns(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        const struct adapter *adapter = &adapters[i];
+        struct ps_test_stage stage;
+        unsigned first_retries = 0;
+        uint64_t first_bytes = 0;
+        start(&stage, adapter);
+        for (unsigned round = 0; round < 4; round++) {
+            struct ps_route *route = new_route(&stage);
+            struct ps_lease *lease = some_lease(&stage);
+            unsigned retries = work_short_of_memory(&stage, lease, route);
+            assert_ways(adapter, lease, route);
+            free(route);
+            route = new_route(&stage);
+            lease = some_lease(&stage);
+            assert_int_equal(work(&stage, lease, route), PS_DONE);
+            assert_ways(adapter, lease, route);
+            free(route);
+            ps_test_stage_recycle(&stage);
+            uint64_t bytes = ps_depot_used_bytes(stage.depot);
+            if (round == 0)
+                first_retries = retries, first_bytes = bytes;
+            if (retries != first_retries || bytes != first_bytes)
+                fail_msg("%s, round %u: asked %u times, uses %llu bytes; in the first one %u, %llu",
+                         adapter->ops->name, round, retries, (unsigned long long)bytes, first_retries,
+                         (unsigned long long)first_bytes);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_allocates_nothing(void **unused)
 {
     (void)unused;
@@ -317,9 +351,8 @@ static int make_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_are_here),
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_short_of_memory),
+        cmocka_unit_test(test_all_are_here),      cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_short_of_memory),   cmocka_unit_test(test_short_in_turns),
         cmocka_unit_test(test_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, make_rules, ps_test_folder_teardown);

@@ -135,6 +135,76 @@ static void test_failing_output(void **state)
     }
 }
 
+/* A write fails, the next file is written, a write fails, in turns: each failure has come as far as the first one, and each file has as many bytes,
+ * writes and blocks of memory. */
+static void test_fails_in_turns(void **state)
+{
+    static struct output output;
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_start(&stage, serializers[i], NULL);
+        struct ps_lease *lease = some_lease(&stage);
+        assert_true(run(&stage, lease, &output, 0));
+        unsigned writes = output.writes;
+        size_t length = output.length;
+        uint64_t used_bytes = ps_depot_used_bytes(stage.depot);
+        for (unsigned nth = 1; nth <= writes; nth++) {
+            size_t written = 0;
+            for (unsigned round = 0; round < 3; round++) {
+                assert_false(run(&stage, lease, &output, nth));
+                if (round == 0)
+                    written = output.length;
+                if (output.length != written)
+                    fail_msg("%s: write %u failed behind %zu bytes, then behind %zu", stage.ops->name, nth,
+                             written, output.length);
+                assert_true(run(&stage, lease, &output, 0));
+                assert_bodies(&stage, &output);
+                if (output.length != length || output.writes != writes ||
+                    ps_depot_used_bytes(stage.depot) != used_bytes)
+                    fail_msg("%s: after a failed write a file has %zu bytes in %u writes, %llu bytes of "
+                             "memory in use; at first %zu, %u, %llu",
+                             stage.ops->name, output.length, output.writes,
+                             (unsigned long long)ps_depot_used_bytes(stage.depot), length, writes,
+                             (unsigned long long)used_bytes);
+            }
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* One that says that an event cannot be written says the same of the next one like it, and takes the others. */
+static void test_refuses_in_turns(void **state)
+{
+    static struct output output;
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
+        const struct ps_serializer_ops *ops = serializers[i]->serializer;
+        struct ps_test_stage stage;
+        struct ps_err first = {.length = 0};
+        if (ops->ready == NULL)
+            continue;
+        ps_test_stage_start(&stage, serializers[i], NULL);
+        struct ps_lease *good = some_lease(&stage), *bad = PS_LEASE(&stage, PS_BODY("body <0>"));
+        for (unsigned round = 0; round < 4; round++) {
+            struct ps_err reason = {.length = 0};
+            const struct ps_event *event = ps_lease_event(bad, 0);
+            if (ops->ready(stage.plan, stage.state, bad->batch, event, &reason) == PS_SERIALIZER_READY)
+                break; /* it writes every event */
+            assert_true(reason.length > 0);
+            if (round == 0)
+                first = reason;
+            assert_string_equal(reason.text, first.text);
+            event = ps_lease_event(good, 0);
+            assert_int_equal(ops->ready(stage.plan, stage.state, good->batch, event, &reason),
+                             PS_SERIALIZER_READY);
+            assert_true(run(&stage, good, &output, 0));
+            assert_bodies(&stage, &output);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_allocates_nothing(void **state)
 {
     static struct output output;
@@ -158,10 +228,9 @@ static void test_allocates_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_are_here),
-        cmocka_unit_test(test_life),
-        cmocka_unit_test(test_failing_output),
-        cmocka_unit_test(test_allocates_nothing),
+        cmocka_unit_test(test_all_are_here),     cmocka_unit_test(test_life),
+        cmocka_unit_test(test_failing_output),   cmocka_unit_test(test_fails_in_turns),
+        cmocka_unit_test(test_refuses_in_turns), cmocka_unit_test(test_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,497 @@
+/* The suite fills each channel until it refuses a put, takes all of it, gives it back and takes it again, in rounds. Each round must equal the first
+ * one: the same number of puts, the same memory and descriptors, and gauges at zero at the end. So must rounds in which the consumer finds no memory
+ * for a batch. A channel that is closed idle, drained, with leases at its consumer or for a reload has nothing left.
+ * The Kafka channel never refuses a put for want of room: conformance_channel_shared_test.c asks it in rounds. */
+#include "stages/table.h"
+#include "tests/support/conformance.h"
+#include "tests/support/folder.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define ROUNDS 8U
+#define LEASES_MAX 64U
+#define EVENTS 2U /* of a lease */
+#define BLOCKS 64U
+#define FDS_MORE 3U /* segments of a log that it begins */
+
+struct adapter {
+    const struct ps_stage_ops *ops;
+    const char *keys[14]; /* "@name" is a path in the test's folder */
+    uint64_t most;        /* it refuses no put before it has so many events */
+    bool takes_more;      /* as long as its disk is empty, which its thread says a little later */
+    bool is_on_disk;      /* all of its events */
+};
+
+static const struct adapter adapters[] = {
+    {.ops = &ps_channel_memory, .keys = {"capacity", "20", "transactionCapacity", "5"}, .most = 20},
+    {.ops = &ps_channel_spillablememory,
+     .keys = {"memoryCapacity", "20", "overflowCapacity", "0"},
+     .most = 20},
+    {.ops = &ps_channel_spillablememory,
+     .keys = {"checkpointDir", "@state", "dataDirs", "@one", "memoryCapacity", "8", "overflowCapacity", "12",
+              "overflowTimeout", "0", "transactionCapacity", "5"},
+     .most = 12,
+     .takes_more = true},
+    {.ops = &ps_channel_spillablememory,
+     .keys = {"checkpointDir", "@state", "dataDirs", "@one,@two", "memoryCapacity", "0", "overflowCapacity",
+              "20", "transactionCapacity", "5"},
+     .most = 20,
+     .is_on_disk = true},
+    {.ops = &ps_channel_file,
+     .keys = {"checkpointDir", "@state", "dataDirs", "@one,@two", "capacity", "20", "transactionCapacity",
+              "5"},
+     .most = 20,
+     .is_on_disk = true},
+    {.ops = &ps_channel_jdbc,
+     .keys = {"driver.url", "jdbc:sqlite:@db", "maximum.capacity", "20"},
+     .most = 20,
+     .is_on_disk = true},
+};
+
+static void test_all_are_here(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; ps_stages[i] != NULL; i++) {
+        bool here = ps_stages[i]->kind != PS_KIND_CHANNEL || ps_stages[i] == &ps_channel_kafka;
+        for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
+            here |= adapters[k].ops == ps_stages[i];
+        if (!here)
+            fail_msg("channel %s is not asked", ps_stages[i]->name);
+    }
+}
+
+/* ---- one channel ---- */
+
+static void start_with(struct ps_test_stage *stage, const struct adapter *adapter, struct ps_lease *restored)
+{
+    const char *keys[PS_COUNT_OF(adapter->keys)] = {NULL};
+    ps_test_stage_init_sized(stage, adapter->ops, UINT64_C(1) * BLOCKS * PS_BLOCK_BYTES);
+    for (size_t i = 0; adapter->keys[i] != NULL; i++) {
+        char text[512] = "", *to = text;
+        for (const char *from = adapter->keys[i]; *from != '\0'; from++) {
+            if (*from == '@')
+                to += sprintf(to, "%s/", ps_test_folder());
+            else
+                *to++ = *from;
+        }
+        *to = '\0';
+        keys[i] = ps_arena_format(stage->arena, "%s", text);
+    }
+    if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
+        fail_msg("%s: %s", adapter->ops->name, stage->err.text);
+    if (restored != NULL)
+        stage->ops->channel->restore(stage->plan, restored);
+    if (stage->ops->channel->start != NULL)
+        stage->ops->channel->start(stage->plan);
+}
+
+static void start(struct ps_test_stage *stage, const struct adapter *adapter)
+{
+    start_with(stage, adapter, NULL);
+}
+
+static void tick(struct ps_test_stage *stage)
+{
+    const struct ps_channel_ops *ops = stage->ops->channel;
+    ps_test_stage_pass_ms(stage, 1);
+    if (ops->tick != NULL)
+        (void)ops->tick(stage->plan, 0, &stage->port, &stage->now);
+    if (ops->consumer_tick != NULL)
+        (void)ops->consumer_tick(stage->plan, 0, &stage->port, &stage->now);
+}
+
+static struct ps_fill fill(const struct ps_test_stage *stage)
+{
+    struct ps_fill now = {0};
+    stage->ops->channel->fill(stage->plan, &now);
+    return now;
+}
+
+static enum ps_put put(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    struct ps_lease *offered = lease;
+    enum ps_put result = stage->ops->channel->put(stage->plan, 0, &offered, &stage->now);
+    assert_ptr_equal(offered, result == PS_PUT_FULL ? lease : NULL);
+    return result;
+}
+
+static struct ps_lease *take(struct ps_test_stage *stage)
+{
+    return stage->ops->channel->take(stage->plan, 0, &stage->port, &stage->now);
+}
+
+static struct ps_lease *some_lease(struct ps_test_stage *stage)
+{
+    return PS_LEASE(stage, PS_EVENT("first", "name", "value"), PS_BODY("2nd"));
+}
+
+static void wait_a_little(struct ps_test_stage *stage, unsigned turn)
+{
+    if (turn >= PS_TEST_PATIENCE_MS)
+        fail_msg("%s: %llu events are in it, and it does not go on", stage->ops->name,
+                 (unsigned long long)fill(stage).size);
+    tick(stage);
+    usleep(1000);
+}
+
+/* Puts until one is refused that was not refused only because the channel is not open yet. */
+static unsigned put_all(struct ps_test_stage *stage, const struct adapter *adapter, struct ps_lease **refused)
+{
+    unsigned count = 0;
+    for (unsigned turn = 0;;) {
+        struct ps_lease *lease = some_lease(stage);
+        while (put(stage, lease) == PS_PUT_FULL) {
+            if (fill(stage).size >= adapter->most) {
+                *refused = lease;
+                return count;
+            }
+            wait_a_little(stage, turn++);
+        }
+        assert_true(++count < LEASES_MAX);
+    }
+}
+
+/* Takes `events` events. Returns the number of their leases. */
+static unsigned take_events(struct ps_test_stage *stage, uint32_t events, struct ps_lease **leases)
+{
+    unsigned count = 0;
+    for (unsigned turn = 0; events > 0;) {
+        struct ps_lease *lease = take(stage);
+        if (lease == NULL) {
+            wait_a_little(stage, turn++);
+            continue;
+        }
+        assert_true(lease->count <= events && count < LEASES_MAX);
+        for (uint32_t i = 0; i < lease->count; i++) {
+            struct ps_test_event event = ps_test_lease_event(stage, lease, i);
+            assert_string_equal(event.body, event.length == 5 ? "first" : "2nd");
+        }
+        events -= lease->count;
+        leases[count++] = lease;
+    }
+    return count;
+}
+
+static void untake_all(struct ps_test_stage *stage, struct ps_lease **leases, unsigned count)
+{
+    while (count > 0) {
+        struct ps_lease *lease = leases[--count];
+        stage->ops->channel->untake(stage->plan, 0, &lease);
+        assert_null(lease);
+    }
+}
+
+/* Returns whether the channel made the lease's batch; the others are the test's, in a source's place. */
+static bool is_of_channel(const struct ps_test_stage *stage, const struct ps_lease *lease)
+{
+    for (size_t i = 0; i < stage->batch_count; i++) {
+        if (stage->batches[i] == lease->batch)
+            return false;
+    }
+    return true;
+}
+
+static void deliver_all(struct ps_test_stage *stage, struct ps_lease **leases, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (is_of_channel(stage, leases[i])) {
+            ps_test_channel_deliver(stage, leases[i]);
+            continue;
+        }
+        struct ps_lease *going = leases[i];
+        stage->ops->channel->done(stage->plan, 0, &going, &stage->port);
+        assert_null(going);
+    }
+}
+
+/* Until all that was put is home. */
+static void await_home(struct ps_test_stage *stage, unsigned count)
+{
+    for (unsigned turn = 0; stage->home_count < count;)
+        wait_a_little(stage, turn++);
+    assert_int_equal(stage->home_count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_false(stage->home[i]->failed);
+}
+
+/* The state after a round, seen from outside. */
+struct picture {
+    unsigned puts, fds; /* puts: 0 if it takes more at times */
+    uint64_t used_bytes;
+};
+
+static void assert_same(const struct ps_test_stage *stage, const struct picture *now,
+                        const struct picture *first, unsigned round)
+{
+    if (now->puts != first->puts || now->fds > first->fds + FDS_MORE || now->used_bytes != first->used_bytes)
+        fail_msg("%s, round %u: %u puts, %u descriptors, %llu bytes; in the first one %u, %u, %llu",
+                 stage->ops->name, round, now->puts, now->fds, (unsigned long long)now->used_bytes,
+                 first->puts, first->fds, (unsigned long long)first->used_bytes);
+}
+
+static void assert_empty(struct ps_test_stage *stage)
+{
+    const struct ps_channel_ops *ops = stage->ops->channel;
+    struct ps_fill ring = {0};
+    char trouble[512];
+    assert_null(take(stage));
+    assert_int_equal(fill(stage).size, 0);
+    assert_int_equal(fill(stage).bytes, 0);
+    assert_true(ops->hungry(stage->plan, 0));
+    if (ops->ring != NULL)
+        ops->ring(stage->plan, 0, &ring);
+    assert_int_equal(ring.size, 0);
+    assert_true(ops->at_risk == NULL || ops->at_risk(stage->plan) == 0);
+    assert_true(ops->trouble == NULL || !ops->trouble(stage->plan, trouble, sizeof trouble));
+}
+
+static struct picture look(struct ps_test_stage *stage, unsigned puts)
+{
+    assert_empty(stage);
+    ps_test_stage_recycle(stage);
+    return (struct picture){
+        .puts = puts, .fds = ps_test_open_fds(), .used_bytes = ps_depot_used_bytes(stage->depot)};
+}
+
+/* ---- in rounds ---- */
+
+/* Fills it, is refused, gives back and empties it; then the refused one goes through. Returns what is left. */
+static struct picture full_round(struct ps_test_stage *stage, const struct adapter *adapter)
+{
+    struct ps_lease *refused, *leases[LEASES_MAX];
+    unsigned puts = put_all(stage, adapter, &refused);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(put(stage, refused), PS_PUT_FULL);
+    assert_false(refused->failed);
+    assert_null(refused->next);
+    assert_int_equal(refused->count, EVENTS);
+    assert_int_equal(refused->settled, 0);
+    unsigned count = take_events(stage, puts * EVENTS, leases);
+    untake_all(stage, leases, count);
+    assert_int_equal(fill(stage).size, puts * EVENTS);
+    for (unsigned i = 0; i < count; i++)
+        assert_ptr_equal(take(stage), leases[i]);
+    deliver_all(stage, leases, count);
+    for (unsigned turn = 0; put(stage, refused) == PS_PUT_FULL;)
+        wait_a_little(stage, turn++);
+    count = take_events(stage, EVENTS, leases);
+    deliver_all(stage, leases, count);
+    await_home(stage, puts + 1);
+    return look(stage, adapter->takes_more ? 0 : puts);
+}
+
+static void test_full_and_emptied_in_turns(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        struct picture pictures[ROUNDS];
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        start(&stage, &adapters[i]);
+        for (unsigned round = 0; round < ROUNDS; round++) {
+            pictures[round] = full_round(&stage, &adapters[i]);
+            assert_same(&stage, &pictures[round], &pictures[0], round);
+        }
+        if (stage.ops->channel->leave != NULL)
+            stage.ops->channel->leave(stage.plan, 0, &stage.port);
+        assert_null(stage.ops->channel->strip(stage.plan));
+        ps_test_stage_fini(&stage);
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
+}
+
+#define LARGE_BYTES 200000U /* one fits a block, two do not */
+
+static struct ps_lease *put_large(struct ps_test_stage *stage)
+{
+    static char body[LARGE_BYTES];
+    memset(body, 'b', sizeof body);
+    struct ps_test_event event = {.body = body, .length = sizeof body};
+    struct ps_lease *lease = ps_test_lease(stage, &event, 1);
+    for (unsigned turn = 0; put(stage, lease) == PS_PUT_FULL;)
+        wait_a_little(stage, turn++);
+    return lease;
+}
+
+static struct ps_lease *take_large(struct ps_test_stage *stage)
+{
+    struct ps_lease *lease;
+    for (unsigned turn = 0; (lease = take(stage)) == NULL;)
+        wait_a_little(stage, turn++);
+    assert_int_equal(lease->bytes, LARGE_BYTES);
+    return lease;
+}
+
+/* One event is at the sink, and there is no memory for the next one. */
+static struct picture short_round(struct ps_test_stage *stage)
+{
+    struct ps_block_cache hoard;
+    struct ps_block *taken[BLOCKS + 1];
+    struct ps_lease *leases[2], *lease = put_large(stage);
+    leases[0] = take_large(stage);
+    (void)put_large(stage);
+    await_home(stage, 2);
+    unsigned count = ps_test_stage_hoard(stage, &hoard, taken, lease);
+    for (unsigned turn = 0; turn < 20; turn++) {
+        assert_null(take(stage));
+        assert_int_equal(fill(stage).size, 1);
+        assert_int_equal(fill(stage).bytes, LARGE_BYTES);
+        tick(stage);
+        usleep(200);
+    }
+    while (count > 0)
+        ps_block_drop(&hoard, taken[--count]);
+    ps_block_cache_fini(&hoard);
+    leases[1] = take_large(stage);
+    deliver_all(stage, leases, 2);
+    return look(stage, 2);
+}
+
+/* The consumer finds no memory for a batch: it takes nothing, loses nothing, and takes it when there is some. */
+static void test_no_memory_in_turns(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        struct ps_test_stage stage;
+        struct picture pictures[ROUNDS];
+        if (!adapters[i].is_on_disk)
+            continue; /* it hands on the leases that it got */
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        start(&stage, &adapters[i]);
+        for (unsigned round = 0; round < ROUNDS; round++) {
+            pictures[round] = short_round(&stage);
+            assert_same(&stage, &pictures[round], &pictures[0], round);
+        }
+        stage.ops->channel->leave(stage.plan, 0, &stage.port);
+        assert_null(stage.ops->channel->strip(stage.plan));
+        ps_test_stage_fini(&stage);
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
+}
+
+/* ---- its end ---- */
+
+enum end { IDLE, DRAINED, STOPPED, RELOADED, ENDS };
+
+static unsigned list_length(const struct ps_lease *list)
+{
+    unsigned count = 0;
+    for (; list != NULL; list = list->next)
+        count++;
+    return count;
+}
+
+/* Closes it as the engine does. Returns the leases that it had of its producers. */
+static struct ps_lease *close_channel(struct ps_test_stage *stage)
+{
+    const struct ps_channel_ops *ops = stage->ops->channel;
+    size_t home = stage->home_count;
+    if (ops->leave != NULL)
+        ops->leave(stage->plan, 0, &stage->port);
+    ps_test_stage_release_home(stage, home);
+    struct ps_lease *list = ops->strip(stage->plan);
+    if (ops->leave == NULL)
+        assert_int_equal(fill(stage).size, 0);
+    return list;
+}
+
+/* Brings it to that end with PUTS leases in it. Returns how many events it still has to give to somebody. */
+#define PUTS 3U
+static unsigned come_to(struct ps_test_stage *stage, enum end end)
+{
+    struct ps_lease *leases[LEASES_MAX];
+    if (end == IDLE)
+        return 0;
+    for (unsigned i = 0, turn = 0; i < PUTS; i++) {
+        struct ps_lease *lease = some_lease(stage);
+        while (put(stage, lease) == PS_PUT_FULL)
+            wait_a_little(stage, turn++);
+    }
+    unsigned count = take_events(stage, PUTS * EVENTS, leases);
+    if (end == DRAINED) {
+        deliver_all(stage, leases, count);
+        return 0;
+    }
+    untake_all(stage, leases, count); /* a stop recalls them from the sink; a reload, too */
+    return PUTS * EVENTS;
+}
+
+static void end_and_begin(const struct adapter *adapter, enum end end)
+{
+    struct ps_test_stage stage, next;
+    struct ps_lease *leases[LEASES_MAX];
+    start(&stage, adapter);
+    unsigned left = come_to(&stage, end), in_memory = 0;
+    struct ps_lease *list = close_channel(&stage);
+    for (const struct ps_lease *lease = list; lease != NULL; lease = lease->next)
+        in_memory += lease->settled == lease->count ? 0 : lease->count;
+    assert_int_equal(in_memory, adapter->is_on_disk ? 0 : left);
+    if (adapter->is_on_disk)
+        assert_int_equal(fill(&stage).size, left);
+    if (end == RELOADED && !adapter->is_on_disk) {
+        start_with(&next, adapter, list);
+        assert_int_equal(fill(&next).size, left);
+        (void)take_events(&next, left, leases);
+        assert_int_equal(list_length(list), 1);
+        assert_empty(&next);
+        assert_null(close_channel(&next));
+        ps_test_stage_fini(&next);
+    }
+    ps_test_stage_fini(&stage);
+    if (!adapter->is_on_disk)
+        return;
+    start(&next, adapter); /* what was left, and no more */
+    deliver_all(&next, leases, take_events(&next, left, leases));
+    for (unsigned turn = 0; turn < 20; turn++) {
+        assert_null(take(&next));
+        tick(&next);
+        usleep(200);
+    }
+    assert_null(close_channel(&next));
+    assert_int_equal(fill(&next).size, 0);
+    ps_test_stage_fini(&next);
+}
+
+static unsigned fds_at_start;
+
+/* A deleted segment is closed on a thread of its own. */
+static void await_fds(unsigned wanted)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_test_open_fds() != wanted && ps_test_patient_ns() < until)
+        usleep(1000);
+    assert_int_equal(ps_test_open_fds(), wanted);
+}
+
+static void test_ends(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
+        for (enum end end = IDLE; end < ENDS; end++) {
+            assert_int_equal(ps_test_folder_setup(NULL), 0);
+            for (unsigned round = 0; round < 2; round++)
+                end_and_begin(&adapters[i], end);
+            await_fds(fds_at_start);
+            assert_int_equal(ps_test_folder_teardown(NULL), 0);
+        }
+    }
+}
+
+static int note_fds(void **unused)
+{
+    (void)unused;
+    fds_at_start = ps_test_open_fds();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_are_here),
+        cmocka_unit_test(test_full_and_emptied_in_turns),
+        cmocka_unit_test(test_no_memory_in_turns),
+        cmocka_unit_test(test_ends),
+    };
+    return cmocka_run_group_tests(tests, note_fds, NULL);
+}
