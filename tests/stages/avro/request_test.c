@@ -102,6 +102,43 @@ static void test_handshakes(void **state)
     }
 }
 
+/* The server knows the eight protocols that it saw last, and its own. */
+static void test_known_protocols(void **state)
+{
+    (void)state;
+    static struct ps_avro_clients known;
+    uint8_t md5[16] = "a protocol of n";
+    for (unsigned i = 0; i < 20; i++) {
+        for (unsigned old = 0; old <= i; old++) {
+            struct ps_avro_request request;
+            md5[15] = (uint8_t)old;
+            ps_test_avro_call_clear(&call);
+            ps_test_avro_call_handshake(&call, md5, old == i ? "{\"protocol\":\"AvroSourceProtocol\"}" : NULL,
+                                        ps_avro_protocol_md5);
+            ps_test_avro_call_name(&call, "");
+            ps_avro_request_read(call.bytes, call.length, true, &known, &request);
+            assert_int_equal(request.match, old + 8 >= i ? PS_AVRO_MATCH_BOTH : PS_AVRO_MATCH_NONE);
+        }
+        assert_int_equal(known.count, i < 8 ? i + 1 : 8);
+    }
+}
+
+/* Names that are nearly the calls'. */
+static void test_near_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"appen",       "appenD",       "append ", "appendBatc",
+                                        "appendBatcH", "appendBatch2", "Append",  "appendbatch"};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        struct ps_avro_request request;
+        begin(names[i]);
+        ps_test_avro_call_event(&call, "x", 1, NULL);
+        read_call(false, &request);
+        assert_int_equal(request.call, PS_AVRO_CALL_ERROR);
+        assert_non_null(strstr(request.reason, names[i]));
+    }
+}
+
 static void test_calls(void **state)
 {
     (void)state;
@@ -187,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_framing),          cmocka_unit_test(test_hostile_framing),
         cmocka_unit_test(test_handshakes),       cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_known_protocols),  cmocka_unit_test(test_near_names),
         cmocka_unit_test(test_too_many_headers), cmocka_unit_test(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);

@@ -4,6 +4,8 @@
 #include "stages/thrift/event.h"
 #include "tests/support/thrift_rpc.h"
 
+#include <stdio.h>
+
 static struct ps_test_thrift_call call;
 
 static bool read_call(struct ps_thrift_request *request)
@@ -153,6 +155,71 @@ static void expect_error(enum ps_thrift_error error, const char *reason)
     assert_string_equal(answer.error, reason);
 }
 
+/* Begins a message of this name, in which fields of the arguments follow. */
+static struct ps_thrift_writer begin_named(const char *name, bool compact)
+{
+    const struct ps_thrift_message message = {PS_THRIFT_CALL, 5, {name, (uint32_t)strlen(name)}};
+    call.length = 0;
+    call.compact = compact;
+    struct ps_thrift_writer out = ps_test_thrift_writer(&call, 512);
+    out.at += PS_THRIFT_FRAME_BYTES;
+    ps_thrift_put_message(&out, &message);
+    return out;
+}
+
+/* Names that are nearly the calls', and a call without its argument. */
+static void test_near_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"appen",       "appenD",       "append ", "appendBatc",
+                                        "appendBatcH", "appendBatch2", "Append",  "appendbatch"};
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(names); i++) {
+        char reason[64];
+        struct ps_thrift_writer out = begin_named(names[i / 2], i % 2 == 0);
+        ps_test_thrift_wrote(&call, &out);
+        ps_test_thrift_end(&call);
+        snprintf(reason, sizeof reason, "Invalid method name: '%s'", names[i / 2]);
+        expect_error(PS_THRIFT_UNKNOWN_METHOD, reason);
+        out = begin_named("appendBatch", i % 2 == 0);
+        ps_test_thrift_wrote(&call, &out);
+        ps_test_thrift_end(&call);
+        expect_error(PS_THRIFT_PROTOCOL_ERROR, "the call has no events");
+    }
+}
+
+/* Arguments that the call does not have are passed over, before its own and behind it; a round is 1 or 2. */
+static void test_other_arguments(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        for (uint8_t round = 0; round < 4; round++) {
+            struct ps_thrift_request request;
+            struct ps_thrift_writer out = begin_named("appendBatch", i == 0);
+            ps_thrift_put_field(&out, PS_THRIFT_STRING, 7, 0);
+            ps_thrift_put_text(&out, "seven", 5);
+            ps_thrift_put_field(&out, PS_THRIFT_I32, 1, 7); /* of another type */
+            ps_thrift_put_i32(&out, 77);
+            ps_thrift_put_field(&out, PS_THRIFT_LIST, 1, 1);
+            ps_thrift_put_list(&out, PS_THRIFT_STRUCT, 1);
+            ps_test_thrift_wrote(&call, &out);
+            ps_test_thrift_event(&call, "body", 4, NULL);
+            out = ps_test_thrift_writer(&call, 512);
+            ps_thrift_put_field(&out, PS_THRIFT_MAP, 9, 1);
+            ps_thrift_put_map(&out, PS_THRIFT_STRING, PS_THRIFT_STRING, 1);
+            ps_thrift_put_text(&out, "n", 1);
+            ps_thrift_put_text(&out, "v", 1);
+            ps_thrift_put_field(&out, PS_THRIFT_BYTE, PS_THRIFT_ROUND_ID, 9);
+            ps_thrift_put_byte(&out, round);
+            ps_test_thrift_wrote(&call, &out);
+            ps_test_thrift_end(&call);
+            assert_true(read_call(&request));
+            assert_int_equal(request.error, PS_THRIFT_NO_ERROR);
+            assert_int_equal(request.round, round == 1 || round == 2 ? round : 0);
+            expect_events(&request, 1);
+        }
+    }
+}
+
 static void test_wrong_calls(void **state)
 {
     (void)state;
@@ -252,9 +319,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),       cmocka_unit_test(test_java),  cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_wrong_calls), cmocka_unit_test(test_parts), cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_calls),           cmocka_unit_test(test_java),
+        cmocka_unit_test(test_fields),          cmocka_unit_test(test_wrong_calls),
+        cmocka_unit_test(test_parts),           cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_results),         cmocka_unit_test(test_near_names),
+        cmocka_unit_test(test_other_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
