@@ -311,6 +311,7 @@ static void settle(struct spooldir_state *state, uint64_t now_ns, bool at_once)
         if (!reading->complete || reading->delivered <= reading->end)
             break;
         reading->retiring = true;
+        reading->file->stop = reading->end;
         ps_spool_retire_prepare(reading->file, retired);
         ps_tail_thread_ask(&state->thread, &reading->file->job);
     }

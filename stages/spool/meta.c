@@ -16,6 +16,7 @@
     (64U * 1024U) /* of its beginning, and of its end: Flume's grows by 20 bytes with each commit */
 #define INODE_KEY "penstock.file"
 #define COMPRESSION_KEY "penstock.compression"
+#define STATE_KEY "penstock.state" /* size and ctime of a file that is left alone */
 
 static const char schema[] =
     "{\"type\":\"record\",\"name\":\"TransferStateFileMeta\",\"namespace\":\"org.apache.flume."
@@ -50,19 +51,21 @@ static bool last_of(const struct ps_avro_container *container, const uint8_t *at
     return any;
 }
 
-static void inode_parse(const struct ps_avro_container *container, struct ps_spool_meta *meta)
+/* Reads two numbers with a colon between; they stay as they are if the metadata has no such key. */
+static void pair_parse(const struct ps_avro_container *container, const char *key, uint64_t *first,
+                       uint64_t *second)
 {
     struct ps_slice text;
     char copy[64];
-    unsigned long long device, inode;
-    if (!ps_avro_container_meta(container, INODE_KEY, &text) || text.length >= sizeof copy)
+    unsigned long long left, right;
+    if (!ps_avro_container_meta(container, key, &text) || text.length >= sizeof copy)
         return;
     memcpy(copy, text.data, text.length);
     copy[text.length] = '\0';
-    if (sscanf(copy, "%llu:%llu", &device, &inode) != 2)
+    if (sscanf(copy, "%llu:%llu", &left, &right) != 2)
         return;
-    meta->device = device;
-    meta->inode = inode;
+    *first = left;
+    *second = right;
 }
 
 static const char *const compression_words[] = {"none", "gzip", "zstd"};
@@ -112,7 +115,8 @@ enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_len
         return PS_SPOOL_META_UNREADABLE;
     }
     meta->position = offset < 0 ? 0 : (uint64_t)offset;
-    inode_parse(&container, meta);
+    pair_parse(&container, INODE_KEY, &meta->device, &meta->inode);
+    pair_parse(&container, STATE_KEY, &meta->state.size, &meta->state.changed_ns);
     compression_parse(&container, meta);
     return PS_SPOOL_META_READ;
 }
@@ -200,21 +204,27 @@ static bool write_all(int fd, const char *bytes, size_t length)
 
 static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
 {
-    char inode[64];
+    char inode[64], state[64];
     uint8_t sync[PS_AVRO_SYNC_BYTES];
     if (getrandom(sync, sizeof sync, GRND_NONBLOCK) != sizeof sync)
         memset(sync, 0xA5, sizeof sync); /* it need not be secret, only rare in longs */
     snprintf(inode, sizeof inode, "%llu:%llu", (unsigned long long)meta->device,
              (unsigned long long)meta->inode);
-    bool is_packed = meta->compression != PS_COMPRESSION_NONE;
+    snprintf(state, sizeof state, "%llu:%llu", (unsigned long long)meta->state.size,
+             (unsigned long long)meta->state.changed_ns);
+    bool is_packed = meta->compression != PS_COMPRESSION_NONE, has_state = meta->state.changed_ns > 0;
     const char *const pairs[] = {"avro.schema",
                                  schema,
                                  "file",
                                  meta->target,
                                  INODE_KEY,
                                  inode,
-                                 is_packed ? COMPRESSION_KEY : NULL,
-                                 compression_words[meta->compression],
+                                 is_packed   ? COMPRESSION_KEY
+                                 : has_state ? STATE_KEY
+                                             : NULL,
+                                 is_packed ? compression_words[meta->compression] : state,
+                                 is_packed && has_state ? STATE_KEY : NULL,
+                                 state,
                                  NULL};
     size_t length = ps_avro_container_header_write(pairs, sync, out, room);
     char number[PS_AVRO_LONG_BYTES_MAX];

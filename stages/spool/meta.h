@@ -11,12 +11,18 @@
 
 #define PS_SPOOL_META_NAME ".flumespool-main.meta"
 
+/* By this a file that has not changed is known. ctime, because a copy may keep the time of the last write. 0: not noted. */
+struct ps_spool_state {
+    uint64_t size, changed_ns;
+};
+
 struct ps_spool_meta {
     char *target; /* the file's path; NULL: there is no position. Free with ps_spool_meta_fini */
     uint64_t position;
     uint64_t device, inode; /* 0: not known (Flume wrote it) */
     enum ps_compression
         compression; /* of the file, if the position is one of its text; NONE: it is one of its bytes */
+    struct ps_spool_state state; /* of a file that is left alone */
 };
 
 enum ps_spool_meta_read {

@@ -131,9 +131,12 @@ void ps_spool_retire_run(struct ps_tail_job *job)
     if (file->end == PS_SPOOL_RETIRED && is_unchanged(file) &&
         (spool->deletes ? file_delete(spool, file)
          : spool->marks ? file_mark(spool, file)
-                        : file_rename(spool, file)))
+                        : file_rename(spool, file))) {
         meta_forget(spool, file);
-    else
+        ps_spool_aside_forget(spool, file);
+    } else {
         set_aside(spool, file);
+        ps_spool_aside_write(spool, file);
+    }
     file->in_flight = false;
 }

@@ -1,6 +1,7 @@
 /* See spool.h. */
 #include "stages/spool/spool_parts.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "stages/decompressor.h"
 #include "stages/tail/notify.h"
@@ -245,6 +246,9 @@ static bool meta_load(struct ps_spool *spool, char *reason)
 static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)
 {
     const struct ps_spool_meta *meta = &spool->meta;
+    uint64_t aside = ps_spool_aside_start(spool, file);
+    if (aside > 0)
+        return aside;
     if (meta->target == NULL || strcmp(meta->target, file->path) != 0)
         return 0;
     bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device);
@@ -319,6 +323,9 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->size = (uint64_t)status.st_size;
     file->modified_ms = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
     file->compression = compression;
+    file->state = (struct ps_spool_state){.size = (uint64_t)status.st_size,
+                                          .changed_ns = (uint64_t)status.st_ctim.tv_sec * PS_NS_PER_S +
+                                                        (uint64_t)status.st_ctim.tv_nsec};
     file->start = start_of(spool, file);
     file->end = PS_SPOOL_RETIRED;
     file->in_flight = true;
@@ -331,6 +338,8 @@ static void fetch_run(struct ps_tail_job *job)
     struct ps_spool *spool = fetch->spool;
     bool listed = false;
     fetch->found = 0;
+    if (!spool->meta_known)
+        ps_spool_aside_tidy(spool);
     fetch->failed = !spool->meta_known && !meta_load(spool, fetch->reason);
     if (fetch->failed) {
         fetch->more = fetch->listed = false;

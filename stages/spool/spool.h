@@ -11,6 +11,7 @@
 
 #include "core/status.h"
 #include "stages/compression.h"
+#include "stages/spool/meta.h"
 #include "stages/tail/reader.h"
 
 #define PS_SPOOL_FILES_MAX 64U /* opened and not retired yet */
@@ -56,7 +57,9 @@ struct ps_spool_file {
     uint64_t device, inode, size, start; /* start: where a former life's delivery ended */
     enum ps_compression compression;     /* positions are those of its text */
     int64_t modified_ms;
-    bool in_flight; /* the thread's */
+    struct ps_spool_state state; /* when it was opened */
+    bool in_flight;              /* the thread's */
+    uint64_t stop;               /* set by the owner before retire: where its delivered events end */
     /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */
     enum ps_spool_end end;
     char reason[PS_SPOOL_REASON_BYTES];

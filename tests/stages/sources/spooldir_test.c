@@ -3,6 +3,7 @@
 #include "stages/spool/meta.h"
 #include "tests/support/stage.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -431,6 +432,56 @@ static void test_broken_assumptions(void **state)
     }
 }
 
+static unsigned aside_files(void)
+{
+    unsigned count = 0;
+    DIR *tracker = opendir(path_of(".flumespool"));
+    assert_non_null(tracker);
+    for (const struct dirent *entry; (entry = readdir(tracker)) != NULL;)
+        count += strncmp(entry->d_name, ".flumespool-aside-", 18) == 0;
+    closedir(tracker);
+    return count;
+}
+
+/* A restart tries a file that was left alone again, and gives out none of its events again; one that was put right is read from
+ * its beginning. Its positions file goes with it, or at the start after it has gone. */
+static void test_left_alone_over_restarts(void **state)
+{
+    (void)state;
+    struct ps_test_stage stage;
+    put("a", "1\n2\n\xFF\n3\n", 1000);
+    for (unsigned life = 0; life < 3; life++) {
+        START(&stage, "penstock.onFileError", "skip");
+        if (life == 0)
+            read_events(&stage, 2);
+        UNTIL(&stage, ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) == 1);
+        ps_test_source_close_batch(&stage);
+        ps_test_source_settle(&stage, life == 0 ? 2 : 0, 50);
+        assert_string_equal(bodies(&stage), life == 0 ? "1 2 " : "");
+        ps_test_source_clear(&stage);
+        put("next", "next\n", 9000);
+        read_events(&stage, 1);
+        assert_string_equal(bodies(&stage), "next ");
+        UNTIL(&stage, is_there("next.COMPLETED"));
+        assert_int_equal(unlink(path_of("next.COMPLETED")), 0);
+        assert_int_equal(aside_files(), 1);
+        ps_test_stage_fini(&stage);
+    }
+    write_file("a", "1\n2\n?\n3\n", 1000); /* its size, time and inode are what they were */
+    START(&stage, "penstock.onFileError", "skip");
+    read_events(&stage, 4);
+    assert_string_equal(bodies(&stage), "1 2 ? 3 ");
+    UNTIL(&stage, is_there("a.COMPLETED"));
+    assert_int_equal(aside_files(), 0);
+    put("b", "1\n\xFF\n", 1000);
+    UNTIL(&stage, aside_files() == 1);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(unlink(path_of("b")), 0);
+    START(&stage, "penstock.onFileError", "skip");
+    UNTIL(&stage, aside_files() == 0);
+    ps_test_stage_fini(&stage);
+}
+
 static void note_tracker(void *argument, const struct ps_claim *claim)
 {
     if (strcmp(claim->key, "trackerDir") == 0)
@@ -533,6 +584,7 @@ int main(void)
         TEST(test_positions_at_the_end),
         TEST(test_the_directory_goes),
         TEST(test_broken_assumptions),
+        TEST(test_left_alone_over_restarts),
         TEST(test_claims),
         TEST(test_keys),
         TEST(test_old_line_length),
