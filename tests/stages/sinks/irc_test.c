@@ -307,6 +307,76 @@ static void test_strict_server(void **unused)
     finish();
 }
 
+/* Asks for the leases until the sink gives them, or for so many turns. */
+static bool recall(struct ps_lease **back, unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++) {
+        if (sink.ops->sink->recall(sink.plan, sink.state, back, &sink.now))
+            return true;
+        usleep(50);
+    }
+    return false;
+}
+
+/* A recall waits two seconds for the confirmation. Leases that are confirmed in that time do not come back; one that does is said from its
+ * beginning when it is offered again. The same a second time. */
+static void test_recall(void **unused)
+{
+    (void)unused;
+    char body[160], window[4096];
+    size_t length = 0;
+    for (unsigned i = 0; i < 80; i++)
+        memcpy(body + 2 * i, i < 79 ? "x\n" : "x", 2);
+    body[159] = '\0';
+    for (unsigned i = 0; i < 32; i++)
+        length += (size_t)snprintf(window + length, sizeof window - length, SAYS("x"));
+    begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
+    unsigned token = 0;
+    for (unsigned round = 1; round <= 2; round++) {
+        struct ps_lease *back = NULL;
+        char text[64];
+        offer(PS_LEASE(&sink, PS_BODY("one")));
+        if (round == 1)
+            join();
+        snprintf(text, sizeof text, SAYS("one") "PING :%u\r\n", ++token);
+        expect(text);
+        assert_false(recall(&back, 20));
+        snprintf(text, sizeof text, ":srv PONG srv :%u\r\n", token);
+        tell(text);
+        assert_true(recall(&back, PS_TEST_PATIENCE_MS));
+        assert_null(back);
+        assert_int_equal(sink.done_count, 2 * round - 1);
+        offer(PS_LEASE(&sink, PS_BODY(body)));
+        for (unsigned half = 0; half < 2; half++) { /* the first window is confirmed, the second one is not */
+            snprintf(window + length, sizeof window - length, "PING :%u\r\n", ++token);
+            expect(window);
+            snprintf(text, sizeof text, ":srv PONG srv :%u\r\n", token);
+            if (half == 0)
+                tell(text);
+        }
+        assert_false(recall(&back, 20));
+        ps_test_stage_pass_ms(&sink, 1999);
+        assert_false(recall(&back, 20));
+        ps_test_stage_pass_ms(&sink, 1);
+        assert_true(recall(&back, 1));
+        assert_int_equal(back->settled, 0);
+        assert_null(back->next);
+        hang_up();
+        offer(back);
+        join();
+        for (unsigned left = 80; left > 0; left -= left < 32 ? left : 32) {
+            size_t lines = left < 32 ? left * (sizeof SAYS("x") - 1) : length;
+            char *end = window + length - lines;
+            snprintf(window + length, sizeof window - length, "PING :%u\r\n", ++token);
+            expect(end);
+            snprintf(text, sizeof text, ":srv PONG srv :%u\r\n", token);
+            tell(text);
+        }
+        await_done(2 * round);
+    }
+    finish();
+}
+
 static void test_refused(void **unused)
 {
     (void)unused;
@@ -395,9 +465,10 @@ static void test_check(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_says),     cmocka_unit_test(test_lines),   cmocka_unit_test(test_window),
-        cmocka_unit_test(test_lost),     cmocka_unit_test(test_refused), cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_interval), cmocka_unit_test(test_check),   cmocka_unit_test(test_strict_server),
+        cmocka_unit_test(test_says),          cmocka_unit_test(test_lines),    cmocka_unit_test(test_window),
+        cmocka_unit_test(test_lost),          cmocka_unit_test(test_recall),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_silent),        cmocka_unit_test(test_interval), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_strict_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
