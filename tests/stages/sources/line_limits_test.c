@@ -71,6 +71,7 @@ struct encoding {
     unsigned unit;    /* bytes of an ASCII character */
     const char *wide; /* the character that a text has as '~' */
     size_t wide_bytes;
+    size_t mark_bytes; /* before the first answer */
 };
 
 static size_t encode(const struct encoding *encoding, const char *text, char *to)
@@ -127,6 +128,7 @@ static void check_netcat(const struct encoding *encoding, const char *text, bool
     if (!acks)
         memmove(wanted.answers, wanted.answers + 3 * wanted.count, sizeof wanted.answers - 3 * wanted.count);
     size_t answers = strlen(wanted.answers) * encoding->unit;
+    size_t mark = answers > 0 ? encoding->mark_bytes : 0;
     for (size_t cut = 0; cut <= length; cut++) {
         struct outcome got = {.closed = false};
         int fd = client();
@@ -135,9 +137,10 @@ static void check_netcat(const struct encoding *encoding, const char *text, bool
             (void)ps_test_source_work(&stage);
         (void)!send(fd, bytes + cut, length - cut, MSG_NOSIGNAL); /* the source may have closed it */
         ps_test_source_wait(&stage, wanted.count, PS_TEST_PATIENCE_MS);
-        char *came = ps_test_receive(&stage, fd, answers + wanted.closed, PS_TEST_PATIENCE_MS * (answers > 0),
-                                     &got.closed);
-        memcpy(got.answers, came, answers);
+        char *came = ps_test_receive(&stage, fd, mark + answers + wanted.closed,
+                                     PS_TEST_PATIENCE_MS * (answers > 0), &got.closed);
+        assert_memory_equal(came, "\xFE\xFF", mark);
+        memcpy(got.answers, came + mark, answers);
         narrow(got.answers, answers, encoding->unit);
         close(fd);
         await_no_client();
@@ -149,8 +152,10 @@ static void check_netcat(const struct encoding *encoding, const char *text, bool
 static void test_netcat(void **unused)
 {
     (void)unused;
-    static const struct encoding encodings[] = {
-        {"UTF-8", 1, "é", 2}, {"ISO-8859-1", 1, "\xE9", 1}, {"UTF-16BE", 2, "\0\xE9", 2}};
+    static const struct encoding encodings[] = {{"UTF-8", 1, "é", 2, 0},
+                                                {"ISO-8859-1", 1, "\xE9", 1, 0},
+                                                {"UTF-16BE", 2, "\0\xE9", 2, 0},
+                                                {"UTF-16", 2, "\0\xE9", 2, 2}};
     static const char *const texts[] = {
         "a\n0123456789\n01234567890\n\n01234567890\n", /* 10 and 11 characters */
         "ok\n012345678901\nnot read\n",                /* 12 */

@@ -86,6 +86,8 @@ static void test_one_port_taken(void **unused)
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     close(taken);
     ps_test_stage_real_clock(&stage);
+    uint64_t due_ns = stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+    assert_true(due_ns <= stage.now.mono_ns + 3 * PS_NS_PER_S); /* it wakes for the port that is not bound */
     ps_test_stage_pass_ms(&stage, 3500);
     ps_test_source_work(&stage);
     int late = ps_test_connect("127.0.0.1", one);

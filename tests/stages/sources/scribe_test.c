@@ -150,6 +150,43 @@ static void test_mistakes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A frame of maxReadBufferBytes is taken, one of a byte more ends the connection; 0 stands for Flume's default. */
+static void test_frame_max(void **unused)
+{
+    (void)unused;
+    static char body[400];
+    memset(body, 'b', sizeof body - 1);
+    for (uint32_t more = 0; more < 2; more++) {
+        struct ps_test_stage stage;
+        char most[16];
+        bool closed = false;
+        begin(1, "Log", 1);
+        struct ps_thrift_writer out = ps_test_thrift_writer(&call, sizeof body + 64);
+        ps_thrift_put_field(&out, PS_THRIFT_STRING, 2, 0);
+        ps_thrift_put_text(&out, body, sizeof body - 1);
+        ps_thrift_put_stop(&out);
+        ps_test_thrift_wrote(&call, &out);
+        ps_test_thrift_end(&call);
+        snprintf(most, sizeof most, "%zu", call.length - PS_THRIFT_FRAME_BYTES - more);
+        int fd = start(&stage, PS_KEYS("port", "0", "maxReadBufferBytes", most));
+        ps_test_send(fd, call.bytes, call.length);
+        if (more == 0)
+            expect_result(&stage, fd, 1, 0);
+        else
+            ps_test_receive(&stage, fd, 1, PS_TEST_PATIENCE_MS, &closed);
+        assert_int_equal(closed, more);
+        assert_int_equal(stage.event_count, 1 - more);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+    struct ps_test_stage stage;
+    int fd = start(&stage, PS_KEYS("port", "0", "maxReadBufferBytes", "0"));
+    ps_test_send(fd, call.bytes, call.length);
+    expect_result(&stage, fd, 1, 0);
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
 static int end_of_group(void **unused)
 {
     (void)unused;
@@ -163,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_full_channel),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_frame_max),
     };
     return cmocka_run_group_tests(tests, NULL, end_of_group);
 }

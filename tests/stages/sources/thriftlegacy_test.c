@@ -170,7 +170,11 @@ static void test_measure(void **unused)
     assert_int_equal(found, length);
     assert_int_equal(ps_thrift_bare_measure(call, length + 1, MOST, &found), PS_THRIFT_WHOLE);
     assert_int_equal(found, length);
+    assert_int_equal(ps_thrift_bare_measure(call, length, (uint32_t)length, &found), PS_THRIFT_WHOLE);
     assert_int_equal(ps_thrift_bare_measure(call, length, (uint32_t)length - 1, &found), PS_THRIFT_GARBAGE);
+    assert_int_equal(ps_thrift_bare_measure(call, length - 1, (uint32_t)length, &found), PS_THRIFT_PARTIAL);
+    assert_int_equal(ps_thrift_bare_measure(call, length - 1, (uint32_t)length - 1, &found),
+                     PS_THRIFT_GARBAGE);
     for (size_t i = 0; i < length; i++) {
         memcpy(copy, call, length);
         copy[i] = 0xff;
