@@ -129,6 +129,13 @@ static size_t put_everything(uint8_t *bytes, bool compact)
     ps_thrift_put_field(&out, PS_THRIFT_UUID, 2, 1);
     memset(out.at, 0xaa, 16);
     out.at += 16;
+    ps_thrift_put_field(&out, PS_THRIFT_I16, 3, 2);
+    memcpy(out.at, compact ? "\xff\xff\x03" : "\x80\x00", 3); /* the smallest */
+    out.at += compact ? 3 : 2;
+    ps_thrift_put_field(&out, PS_THRIFT_I64, 4, 3);
+    ps_thrift_put_i64(&out, INT64_MIN);
+    ps_thrift_put_field(&out, PS_THRIFT_I32, 5, 4);
+    ps_thrift_put_i32(&out, 5);
     ps_thrift_put_stop(&out);
     ps_thrift_put_field(&out, PS_THRIFT_LIST, 11, 10);
     ps_thrift_put_list(&out, PS_THRIFT_BOOL, 3);
