@@ -16,6 +16,7 @@ enum state {
     BEGUN,
     ANSWERED, /* the server has to show that it knows the secret, too */
     OPEN,
+    REFUSED, /* a challenge was wrong: none is right after it */
 };
 
 struct digest {
@@ -223,7 +224,13 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *bytes, size
     struct digest *digest = (struct digest *)sasl;
     struct ps_digest_challenge challenge;
     enum ps_sasl_result result = PS_SASL_FAILED;
-    char *text = length <= CHALLENGE_BYTES_MAX ? malloc(length + 1) : NULL;
+    if (digest->state == REFUSED)
+        return PS_SASL_FAILED; /* with the first reason */
+    if (length > CHALLENGE_BYTES_MAX) {
+        digest->state = REFUSED;
+        return fail(digest, "the challenge is too long");
+    }
+    char *text = malloc(length + 1);
     if (text == NULL)
         return fail(digest, "no memory for the challenge");
     if (length > 0)
@@ -233,6 +240,8 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *bytes, size
                  : digest->state == ANSWERED ? finish(digest, &challenge)
                                              : fail(digest, "a challenge after the last one");
     free(text);
+    if (result == PS_SASL_FAILED)
+        digest->state = REFUSED;
     return result;
 }
 

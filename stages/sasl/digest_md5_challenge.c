@@ -64,13 +64,29 @@ static bool read_maxbuf(const char *value, uint32_t *bytes)
     return number >= MAXBUF_LEAST;
 }
 
+/* What a challenge has at most once (RFC 2831, 2.1.1): of two values each side could take another one. */
+static const char *const once[] = {"nonce", "qop", "cipher", "rspauth", "maxbuf", "charset", "algorithm"};
+
+/* `seen`: a bit for each name of `once` that came before. */
+static bool is_new(const char *name, unsigned *seen, char *reason)
+{
+    for (unsigned i = 0; i < PS_COUNT_OF(once); i++) {
+        if (strcasecmp(name, once[i]) != 0)
+            continue;
+        if ((*seen & 1U << i) != 0) {
+            snprintf(reason, PS_SASL_REASON_BYTES, "DIGEST-MD5: the challenge has two values of %s", once[i]);
+            return false;
+        }
+        *seen |= 1U << i;
+    }
+    return true;
+}
+
 static bool note(struct ps_digest_challenge *challenge, const char *name, const char *value, char *reason)
 {
     if (strcasecmp(name, "realm") == 0 && challenge->realm == NULL) {
         challenge->realm = value;
     } else if (strcasecmp(name, "nonce") == 0) {
-        if (challenge->nonce != NULL)
-            return refuse(reason, "the challenge has two nonces");
         challenge->nonce = value;
     } else if (strcasecmp(name, "qop") == 0) {
         challenge->protection = levels_of(value);
@@ -108,6 +124,7 @@ static char *read_quoted(char **at, const char *end)
 bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challenge *challenge, char *reason)
 {
     char *at = text, *end = text + length;
+    unsigned seen = 0;
     *end = '\0';
     *challenge = (struct ps_digest_challenge){.protection = PS_SASL_AUTHENTICATION,
                                               .maxbuf_bytes = MAXBUF_DEFAULT_BYTES};
@@ -133,7 +150,7 @@ bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challe
             if (at < end)
                 *at++ = '\0';
         }
-        if (!note(challenge, name, value, reason))
+        if (!is_new(name, &seen, reason) || !note(challenge, name, value, reason))
             return false;
     }
 }

@@ -10,6 +10,7 @@ enum state {
     TOKENS, /* the library's */
     OFFER,  /* the server's levels */
     OPEN,
+    REFUSED, /* a challenge or message was wrong: no challenge is right after it */
 };
 
 struct gssapi {
@@ -22,6 +23,7 @@ struct gssapi {
 
 static enum ps_sasl_result fail(struct gssapi *gssapi, const char *reason)
 {
+    gssapi->state = REFUSED;
     snprintf(gssapi->sasl.reason, sizeof gssapi->sasl.reason, "Kerberos: %.230s", reason);
     return PS_SASL_FAILED;
 }
@@ -61,12 +63,12 @@ static enum ps_sasl_result take_offer(struct gssapi *gssapi, const uint8_t *byte
     uint8_t offer[OFFER_BYTES];
     if (!ps_gss_context_unwrap(gssapi->context, bytes, length, &token, reason))
         return fail(gssapi, reason);
-    bool whole = token.length >= OFFER_BYTES;
+    bool whole = token.length == OFFER_BYTES;
     if (whole)
         memcpy(offer, token.bytes, OFFER_BYTES);
     ps_gss_token_free(&token);
     if (!whole)
-        return fail(gssapi, "the server's offer of protection is too short");
+        return fail(gssapi, "the server's offer of protection has not four bytes");
     gssapi->sasl.protection = ps_sasl_choose(gssapi->allowed, offer[0]);
     if (gssapi->sasl.protection == 0)
         return fail(gssapi, "the server offers none of the levels of protection that are allowed here");
@@ -100,6 +102,8 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const uint8_t *challenge, 
         return take_token(gssapi, challenge, length, reply);
     case OFFER:
         return take_offer(gssapi, challenge, length, reply);
+    case REFUSED:
+        return PS_SASL_FAILED; /* with the first reason */
     case OPEN:
         break;
     }

@@ -197,6 +197,7 @@ static void explain_handshake(const struct session *session, char *reason)
     bool trust =
         verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
         verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+        verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT || /* the file has an authority, not its issuer */
         verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
         verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
         verdict == X509_V_ERR_CERT_SIGNATURE_FAILURE; /* an authority of the same name, with another key */

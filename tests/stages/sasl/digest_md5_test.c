@@ -68,6 +68,8 @@ static void test_false_server(void **state)
         ps_sasl_token_free(&reply);
         assert_int_equal(step(sasl, last[i], &reply), PS_SASL_FAILED);
         assert_non_null(strstr(sasl->reason, "does not know the secret"));
+        /* the right answer comes too late */
+        assert_int_equal(step(sasl, "rspauth=ea40f60335c427b5527b84dbabcdfffd", &reply), PS_SASL_FAILED);
         ps_sasl_close(sasl);
     }
 }
@@ -82,7 +84,18 @@ static void test_bad_challenges(void **state)
         {"realm=\"0\",algorithm=md5-sess", "no nonce"},
         {"nonce=\"a\"", "md5-sess"},
         {"nonce=\"a\",algorithm=md5", "md5-sess"},
-        {"nonce=\"a\",nonce=\"b\",algorithm=md5-sess", "two nonces"},
+        {"nonce=\"a\",nonce=\"b\",algorithm=md5-sess", "two values of nonce"},
+        {"nonce=\"a\",nonce=\"a\",algorithm=md5-sess", "two values of nonce"},
+        {"nonce=\"a\",algorithm=md5-sess,algorithm=md5-sess", "two values of algorithm"},
+        {"nonce=\"a\",algorithm=md5-sess,qop=\"auth-conf\",cipher=\"rc4\",QOP=\"auth\"", "two values of qop"},
+        {"nonce=\"a\",algorithm=md5-sess,cipher=\"3des\",cipher=\"rc4-40\"", "two values of cipher"},
+        {"nonce=\"a\",algorithm=md5-sess,maxbuf=65536,maxbuf=17", "two values of maxbuf"},
+        {"nonce=\"a\",algorithm=md5-sess,charset=utf-8,charset=x", "two values of charset"},
+        {"nonce=\"a\",algorithm=md5-sess-x", "md5-sess"},
+        {"nonce=\"a\",algorithm=xmd5-sess", "md5-sess"},
+        {"xnonce=\"a\",algorithm=md5-sess", "no nonce"},
+        {"nonce2=\"a\",algorithm=md5-sess", "no nonce"},
+        {"rspauth=ea40f60335c427b5527b84dbabcdfffd", "no nonce"},
         {"nonce=\"a", "does not end"},
         {"nonce=\"a\\", "does not end"},
         {"nonce=\"a\"b", "does not end"},
@@ -93,7 +106,12 @@ static void test_bad_challenges(void **state)
         {"nonce=\"a\",algorithm=md5-sess,maxbuf=16777216", "maxbuf"},
         {"nonce=\"a\",algorithm=md5-sess,maxbuf=", "maxbuf"},
         {"nonce=\"a\",algorithm=md5-sess,maxbuf=-1", "maxbuf"},
+        {"nonce=\"a\",algorithm=md5-sess,maxbuf=65536x", "maxbuf"},
+        {"nonce=\"a\",algorithm=md5-sess,maxbuf=4294967313", "maxbuf"}, /* 2^32 + 17 */
         {"nonce=\"a\",algorithm=md5-sess,qop=\"auth-none\"", "levels of protection"},
+        {"nonce=\"a\",algorithm=md5-sess,qop=\"aut\"", "levels of protection"},
+        {"nonce=\"a\",algorithm=md5-sess,qop=\"\"", "levels of protection"},
+        {"nonce=\"a\",algorithm=md5-sess,qop=\"auth-conf\",cipher=\"rc4-41,des\"", "levels of protection"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_sasl_token reply;
@@ -101,6 +119,76 @@ static void test_bad_challenges(void **state)
         assert_int_equal(step(sasl, cases[i].challenge, &reply), PS_SASL_FAILED);
         if (strstr(sasl->reason, cases[i].reason) == NULL)
             fail_msg("%s: %s", cases[i].challenge, sasl->reason);
+        /* no challenge is right after a wrong one */
+        assert_int_equal(step(sasl, "nonce=\"a\",algorithm=md5-sess", &reply), PS_SASL_FAILED);
+        assert_int_equal(reply.length, 0);
+        assert_non_null(strstr(sasl->reason, cases[i].reason));
+        ps_sasl_close(sasl);
+    }
+}
+
+/* A NUL cuts no name and no value; the longest challenge is read, and one byte more is not. */
+static void test_bytes_of_challenges(void **state)
+{
+    (void)state;
+    static const char begin[] = "algorithm=md5-sess,nonce=\"a\",x=\"";
+    static char text[65537];
+    for (size_t length = sizeof text - 2; length <= sizeof text; length++) {
+        struct ps_sasl_token reply;
+        struct ps_sasl *sasl = ps_digest_md5_open(&usual);
+        memset(text, 'x', sizeof text);
+        memcpy(text, begin, sizeof begin - 1);
+        text[length - 1] = '"';
+        bool is_long = length > 65536;
+        assert_int_equal(ps_sasl_step(sasl, text, length, &reply), is_long ? PS_SASL_FAILED : PS_SASL_MORE);
+        assert_true(!is_long || strstr(sasl->reason, "too long") != NULL);
+        ps_sasl_token_free(&reply);
+        ps_sasl_close(sasl);
+    }
+    for (size_t at = 0; at < sizeof rfc_challenge - 1; at++) {
+        struct ps_sasl_token reply;
+        struct ps_sasl *sasl = ps_digest_md5_open(&rfc);
+        memcpy(text, rfc_challenge, sizeof rfc_challenge);
+        text[at] = '\0';
+        assert_int_equal(ps_sasl_step(sasl, text, sizeof rfc_challenge - 1, &reply), PS_SASL_FAILED);
+        assert_non_null(strstr(sasl->reason, "NUL"));
+        ps_sasl_close(sasl);
+    }
+}
+
+/* The server must know this secret, for this name, realm, service, host and nonce: each that is like it gives another response, which
+ * the server refuses, and expects another last challenge, by which the client refuses the server. */
+static void test_near_misses(void **state)
+{
+    (void)state;
+    static const char last[] = "rspauth=ea40f60335c427b5527b84dbabcdfffd";
+    static const char response[] = "response=d388dad90d4bbd760a152321f2143af7,";
+    struct ps_digest_md5_settings others[] = {rfc, rfc, rfc, rfc, rfc, rfc};
+    others[0].name = "chris2";
+    others[1].name = "chri";
+    others[2].secret = "secret2";
+    others[3].service = "ima";
+    others[4].host = "elwood.innosoft.com.evil";
+    others[5].cnonce = "OA6MHXh6VqTrRkA";
+    static const char *const challenges[] = {
+        "realm=\"elwood.innosoft.com2\",nonce=\"OA6MG9tEQGm2hh\",algorithm=md5-sess,charset=utf-8",
+        "realm=\"elwood.innosoft\",nonce=\"OA6MG9tEQGm2hh\",algorithm=md5-sess,charset=utf-8",
+        "realm=\"ELWOOD.innosoft.com\",nonce=\"OA6MG9tEQGm2hh\",algorithm=md5-sess,charset=utf-8",
+        "realm=\"elwood.innosoft.com\",nonce=\"OA6MG9tEQGm2h\",algorithm=md5-sess,charset=utf-8",
+        "realm=\"elwood.innosoft.com\",nonce=\"OA6MG9tEQGm2hhh\",algorithm=md5-sess,charset=utf-8",
+        "nonce=\"OA6MG9tEQGm2hh\",algorithm=md5-sess,charset=utf-8",
+        "realm=\"elwood.innosoft.com\",nonce=\"OA6MG9tEQGm2hh\",algorithm=md5-sess,qop=\"auth-int\"",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(others) + PS_COUNT_OF(challenges); i++) {
+        bool is_other = i < PS_COUNT_OF(others);
+        struct ps_sasl_token reply;
+        struct ps_sasl *sasl = ps_digest_md5_open(is_other ? &others[i] : &rfc);
+        const char *challenge = is_other ? rfc_challenge : challenges[i - PS_COUNT_OF(others)];
+        assert_int_equal(step(sasl, challenge, &reply), PS_SASL_MORE);
+        if (says(&reply, response))
+            fail_msg("near miss %zu has the right response", i);
+        ps_sasl_token_free(&reply);
+        assert_int_equal(step(sasl, last, &reply), PS_SASL_FAILED);
         ps_sasl_close(sasl);
     }
 }
@@ -302,9 +390,14 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc_example),    cmocka_unit_test(test_false_server),
-        cmocka_unit_test(test_bad_challenges), cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_java),           cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_rfc_example),
+        cmocka_unit_test(test_false_server),
+        cmocka_unit_test(test_bad_challenges),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_bytes_of_challenges),
+        cmocka_unit_test(test_near_misses),
+        cmocka_unit_test(test_java),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
