@@ -64,7 +64,7 @@ static bool read_maxbuf(const char *value, uint32_t *bytes)
     return number >= MAXBUF_LEAST;
 }
 
-/* What a challenge has at most once (RFC 2831, 2.1.1): of two values each side could take another one. */
+/* Names that a challenge has at most once (RFC 2831, 2.1.1): of two values each side could take another one. */
 static const char *const once[] = {"nonce", "qop", "cipher", "rspauth", "maxbuf", "charset", "algorithm"};
 
 /* `seen`: a bit for each name of `once` that came before. */

@@ -5,9 +5,18 @@
 
 #include <stdio.h>
 
-struct ps_gss_context {
-    int unused;
-};
+/* The linker finds these functions in place of the library's. */
+#define STANDS_FOR(name) __asm__(#name)
+void fake_token_free(struct ps_gss_token *token) STANDS_FOR(ps_gss_token_free);
+void fake_close(struct ps_gss_context *context) STANDS_FOR(ps_gss_context_close);
+enum ps_gss_result fake_step(struct ps_gss_context *context, const void *bytes, size_t length,
+                             struct ps_gss_token *out, char *reason) STANDS_FOR(ps_gss_context_step);
+bool fake_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
+               struct ps_gss_token *out, char *reason) STANDS_FOR(ps_gss_context_wrap);
+bool fake_unwrap(struct ps_gss_context *context, const void *bytes, size_t length, struct ps_gss_token *out,
+                 char *reason) STANDS_FOR(ps_gss_context_unwrap);
+size_t fake_wrap_limit(struct ps_gss_context *context, bool secret, size_t length)
+    STANDS_FOR(ps_gss_context_wrap_limit);
 
 static enum ps_gss_result next_result;
 static size_t next_token, wrap_limit;
@@ -24,20 +33,20 @@ static struct ps_gss_token make_token(const void *bytes, size_t length)
     return token;
 }
 
-void ps_gss_token_free(struct ps_gss_token *token)
+void fake_token_free(struct ps_gss_token *token)
 {
     free(token->bytes);
     *token = (struct ps_gss_token){.length = 0};
 }
 
-void ps_gss_context_close(struct ps_gss_context *context)
+void fake_close(struct ps_gss_context *context)
 {
     open_contexts--;
     free(context);
 }
 
-enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const void *bytes, size_t length,
-                                       struct ps_gss_token *out, char *reason)
+enum ps_gss_result fake_step(struct ps_gss_context *context, const void *bytes, size_t length,
+                             struct ps_gss_token *out, char *reason)
 {
     static const char text[] = "token";
     (void)context;
@@ -49,8 +58,8 @@ enum ps_gss_result ps_gss_context_step(struct ps_gss_context *context, const voi
 }
 
 /* A protected message is its text behind a letter. */
-bool ps_gss_context_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
-                         struct ps_gss_token *out, char *reason)
+bool fake_wrap(struct ps_gss_context *context, bool secret, const void *bytes, size_t length,
+               struct ps_gss_token *out, char *reason)
 {
     char message[512] = "w";
     (void)context;
@@ -62,8 +71,8 @@ bool ps_gss_context_wrap(struct ps_gss_context *context, bool secret, const void
     return !wrap_fails;
 }
 
-bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, size_t length,
-                           struct ps_gss_token *out, char *reason)
+bool fake_unwrap(struct ps_gss_context *context, const void *bytes, size_t length, struct ps_gss_token *out,
+                 char *reason)
 {
     const char *message = bytes;
     (void)context;
@@ -73,7 +82,7 @@ bool ps_gss_context_unwrap(struct ps_gss_context *context, const void *bytes, si
     return good;
 }
 
-size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, size_t length)
+size_t fake_wrap_limit(struct ps_gss_context *context, bool secret, size_t length)
 {
     (void)context;
     (void)secret;
@@ -84,7 +93,7 @@ size_t ps_gss_context_wrap_limit(struct ps_gss_context *context, bool secret, si
 static struct ps_sasl *open_one(unsigned protection)
 {
     struct ps_gss_token first = make_token("first", 5);
-    struct ps_gss_context *context = calloc(1, sizeof *context);
+    struct ps_gss_context *context = calloc(1, 1); /* nobody looks into it */
     open_contexts++;
     next_result = PS_GSS_ESTABLISHED;
     next_token = 0;

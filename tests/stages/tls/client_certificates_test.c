@@ -59,17 +59,23 @@ static struct authority make_authority(void)
     return made;
 }
 
+static char *text_of(X509 *certificate)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    assert_int_equal(PEM_write_bio_X509(bio, certificate), 1);
+    long length = BIO_get_mem_data(bio, &text);
+    text = strndup(text, (size_t)length);
+    BIO_free(bio);
+    return text;
+}
+
 static int setup(void **state)
 {
     (void)state;
     trusted = make_authority();
     namesake = make_authority();
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *text;
-    assert_int_equal(PEM_write_bio_X509(bio, trusted.certificate), 1);
-    long length = BIO_get_mem_data(bio, &text);
-    trusted_text = strndup(text, (size_t)length);
-    BIO_free(bio);
+    trusted_text = text_of(trusted.certificate);
     return 0;
 }
 
@@ -117,18 +123,17 @@ static SSL_CTX *make_server(const struct server_case *one)
     return context;
 }
 
-/* Whether the client takes the server's certificate; if not, it names a reason. */
-static bool takes(const struct server_case *one, bool verify, char reason[PS_TRANSPORT_REASON_BYTES])
+/* Shakes hands over a socket pair. */
+static bool is_shaken(const struct ps_tls_client_settings *settings, SSL_CTX *context,
+                      char reason[PS_TRANSPORT_REASON_BYTES])
 {
-    const struct ps_tls_client_settings settings = {
-        .ca_text = trusted_text, .server_name = one->wanted, .verify = verify};
     struct ps_tls_client *client = NULL;
     struct ps_err err = {.length = 0};
     int fds[2], shaken = 0;
     short wants;
-    assert_int_equal(ps_tls_client_create(&client, &settings, &err), PS_OK);
+    if (ps_tls_client_create(&client, settings, &err) != PS_OK)
+        fail_msg("%s", err.text);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    SSL_CTX *context = make_server(one);
     SSL *server = SSL_new(context);
     assert_int_equal(SSL_set_fd(server, fds[1]), 1);
     reason[0] = '\0';
@@ -142,12 +147,22 @@ static bool takes(const struct server_case *one, bool verify, char reason[PS_TRA
     assert_int_not_equal(shaken, 0);
     ps_transport_tls.close(session);
     SSL_free(server);
-    SSL_CTX_free(context);
     ps_tls_client_destroy(client);
     close(fds[0]);
     close(fds[1]);
     ERR_clear_error();
     return shaken > 0;
+}
+
+/* Whether the client takes the server's certificate; if not, it names a reason. */
+static bool takes(const struct server_case *one, bool verify, char reason[PS_TRANSPORT_REASON_BYTES])
+{
+    const struct ps_tls_client_settings settings = {
+        .ca_text = trusted_text, .server_name = one->wanted, .verify = verify};
+    SSL_CTX *context = make_server(one);
+    bool taken = is_shaken(&settings, context, reason);
+    SSL_CTX_free(context);
+    return taken;
 }
 
 static const struct server_case cases[] = {
@@ -216,8 +231,96 @@ static void test_certificates(void **unused)
     }
 }
 
+/* ---- chains ---- */
+
+/* How a certificate stands to what the client trusts: through an authority between the two, which the server sends or not. */
+struct chain_case {
+    const char *what;
+    const char *constraints;              /* of the authority between */
+    const char *key_usage;                /* of the authority between; NULL: any */
+    bool is_expired;                      /* the authority between */
+    bool is_sent;                         /* by the server */
+    enum { ROOT, BETWEEN, LEAF } trusted; /* what the client has */
+    bool from_file;                       /* ca=FILE, not a trust store */
+    bool taken;
+    bool is_about_trust; /* the cure is another ca */
+};
+
+#define AUTHORITY "critical,CA:TRUE"
+
+static const struct chain_case chains[] = {
+    {"whole", AUTHORITY, .is_sent = true, .taken = true},
+    {"whole, from a file", AUTHORITY, .is_sent = true, .from_file = true, .taken = true},
+    {"without the one between", AUTHORITY, .is_about_trust = true},
+    {"without the one between, from a file", AUTHORITY, .from_file = true, .is_about_trust = true},
+    {"the one between is trusted", AUTHORITY, .trusted = BETWEEN, .taken = true},
+    {"the one between is trusted and sent", AUTHORITY, .is_sent = true, .trusted = BETWEEN, .taken = true},
+    {"a file with the one between only", AUTHORITY, .trusted = BETWEEN, .from_file = true,
+     .is_about_trust = true},
+    {"the certificate itself is trusted", AUTHORITY, .trusted = LEAF, .taken = true},
+    {"the one between is no authority", "critical,CA:FALSE", .is_sent = true},
+    {"the one between may have none below", "critical,CA:TRUE,pathlen:0", .is_sent = true, .taken = true},
+    {"the one between may not sign", AUTHORITY, "critical,digitalSignature", .is_sent = true},
+    {"the one between may sign", AUTHORITY, "critical,keyCertSign", .is_sent = true, .taken = true},
+    {"the one between has expired", AUTHORITY, .is_expired = true, .is_sent = true},
+};
+
+static bool takes_chain(const struct chain_case *one, char reason[PS_TRANSPORT_REASON_BYTES])
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256"), *between_key = EVP_EC_gen("P-256");
+    X509 *between = make_certificate(between_key, "between", -2 * HOUR_S, one->is_expired ? -HOUR_S : HOUR_S);
+    X509 *leaf = make_certificate(key, "host.test", -HOUR_S, HOUR_S);
+    X509_set_issuer_name(between, X509_get_subject_name(trusted.certificate));
+    add_extension(between, trusted.certificate, NID_basic_constraints, one->constraints);
+    if (one->key_usage != NULL)
+        add_extension(between, trusted.certificate, NID_key_usage, one->key_usage);
+    assert_true(X509_sign(between, trusted.key, EVP_sha256()) > 0);
+    X509_set_issuer_name(leaf, X509_get_subject_name(between));
+    add_extension(leaf, between, NID_subject_alt_name, "DNS:host.test");
+    assert_true(X509_sign(leaf, between_key, EVP_sha256()) > 0);
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    assert_int_equal(SSL_CTX_use_certificate(context, leaf), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
+    if (one->is_sent)
+        assert_int_equal(SSL_CTX_add1_chain_cert(context, between), 1);
+    SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
+    char path[] = "/tmp/penstock-test-ca-XXXXXX";
+    char *text = text_of(one->trusted == ROOT      ? trusted.certificate
+                         : one->trusted == BETWEEN ? between
+                                                   : leaf);
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    const struct ps_tls_client_settings settings = {.ca_text = one->from_file ? NULL : text,
+                                                    .ca = one->from_file ? path : NULL,
+                                                    .server_name = "host.test",
+                                                    .verify = true};
+    bool taken = is_shaken(&settings, context, reason);
+    unlink(path);
+    free(text);
+    SSL_CTX_free(context);
+    X509_free(between);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(between_key);
+    return taken;
+}
+
+static void test_chains(void **unused)
+{
+    (void)unused;
+    char reason[PS_TRANSPORT_REASON_BYTES];
+    for (size_t i = 0; i < PS_COUNT_OF(chains); i++) {
+        bool taken = takes_chain(&chains[i], reason);
+        if (taken != chains[i].taken)
+            fail_msg("%s: the certificate is %s %s", chains[i].what, taken ? "taken" : "refused:", reason);
+        if (!taken && (strstr(reason, "; give ca=FILE") != NULL) != chains[i].is_about_trust)
+            fail_msg("%s: %s", chains[i].what, reason);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_certificates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_certificates), cmocka_unit_test(test_chains)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
