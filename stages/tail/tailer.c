@@ -96,7 +96,7 @@ void ps_tailer_close(struct ps_tailer *tailer)
         save_at_the_end(tailer);
         settle(tailer);
     }
-    if (tailer->saving || tailer->save_failed)
+    if (tailer->saving || tailer->save_failed || (tailer->loaded && tailer->dirty))
         ps_log(PS_LOG_WARN, tailer->port->component,
                "the last positions could not be written: some lines will be read again");
     tailer_free(tailer);

@@ -7,9 +7,9 @@
 
 #define PURPOSE "files that are followed"
 #define ALL_SLOTS(tailer)                                                                                    \
-    &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->copies,      \
-        &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, &(tailer)->loose,  \
-        &(tailer)->changed
+    &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->cut_seen,    \
+        &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, \
+        &(tailer)->loose, &(tailer)->changed
 
 /* ---- chains ---- */
 
@@ -433,9 +433,12 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (any) /* little is known yet, and it may have grown */
         want = sizeof head;
     if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
-        log->file.way == PS_TAIL_THREAD)
+        log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
+    if (length <
+        0) /* the thread reads it now: it is in memory the next time, and nobody waits for the answer */
+        ps_tail_file_forget(&tailer->reader, &log->file);
     if (length <= (ssize_t)log->identity.head_length || (!any && length != (ssize_t)want))
         return;
     want = (size_t)length;

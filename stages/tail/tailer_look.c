@@ -16,6 +16,7 @@
 /* Between two looks while all changes are reported, for what has no event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
 #define CHANGES_MAX 1000U /* of a look, taken in one tick */
+#define CUT_MAX 256U      /* files that were cut, opened in one tick */
 #define CUT_LOOKS_MAX 20  /* then a file that was cut is read, whatever others there are */
 /* Renames that one look is told of, at most: a burst of more is found out as far as the files were seen before. */
 #define RENAMINGS_MAX 10000U
@@ -230,7 +231,7 @@ static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
     return false;
 }
 
-/* The directory was looked at: files that were cut begin anew. */
+/* The directory was looked at: files that were cut begin anew, as soon as it is their turn. */
 static void cut_looked(struct ps_tailer *tailer, unsigned place)
 {
     bool unresolved = has_unresolved(tailer, place);
@@ -250,6 +251,17 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
             continue;
         }
         log->cut_looks = 0;
+        ps_tail_slots_put(&tailer->cut_seen, number);
+    }
+}
+
+/* Opens some of the files that were cut. */
+static void cut_open(struct ps_tailer *tailer)
+{
+    for (unsigned left = CUT_MAX; left > 0 && tailer->cut_seen.count > 0; left--) {
+        struct ps_tail_log *log = tailer->logs[ps_tail_slots_take(&tailer->cut_seen)];
+        if (log == NULL || !log->cut_waits)
+            continue;
         log->cut_waits = false;
         log->cut_looked = true;
         ps_tail_log_open(tailer, log);
@@ -507,5 +519,6 @@ uint64_t ps_tail_places_tick(struct ps_tailer *tailer)
         else if (due_ns < next_ns)
             next_ns = due_ns;
     }
-    return next_ns;
+    cut_open(tailer);
+    return tailer->cut_seen.count > 0 ? tailer->now_ns : next_ns;
 }

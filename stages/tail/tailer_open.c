@@ -362,6 +362,7 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct open
         ps_tail_file_set(&log->file, opening->fd, opening->way);
         opening->fd = -1;
         tailer->open_count++;
+        tailer->open_failing = false;
         ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
     }
     last_set(log, opening);
@@ -453,7 +454,8 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         tailer->places[log->directory].look_ns = 0;
         return;
     }
-    ps_tail_log_unreadable(tailer, log, opening->error);
+    if (!ps_tail_fewer_open(tailer, log, opening->error))
+        ps_tail_log_unreadable(tailer, log, opening->error);
 }
 
 static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
@@ -531,13 +533,15 @@ bool ps_tail_log_may_close(const struct ps_tail_log *log)
 /* Closes some files that have nothing to read if too many are open, those without news first. Returns false when none can be closed. */
 static bool make_room(struct ps_tailer *tailer)
 {
-    uint32_t want = tailer->open_max / 4 + 1;
+    uint32_t count = tailer->open_count + tailer->opening_count, want;
     if (tailer->opening_count >= OPENING_MAX)
         return false;
-    if (tailer->open_count + tailer->opening_count < tailer->open_max) {
+    if (count < tailer->open_max) {
         tailer->crowded = false;
         return true;
     }
+    want = count - tailer->open_max + tailer->open_max / 4 +
+           1; /* more than a quarter if the limit was lowered */
     if (tailer->crowded && tailer->deferred.count > 0)
         return false;
     for (struct ps_tail_log *log = tailer->oldest, *next; log != NULL && want > 0; log = next) {

@@ -148,6 +148,9 @@ struct ps_tailer {
     struct ps_tail_log **by_name, **by_inode;
     uint32_t mask;
 
+    bool open_lowered; /* open_max was lowered, because the process had no descriptor left */
+    bool open_failing; /* and no file was opened since */
+
     struct ps_tail_log *queue_first, *queue_last;
     struct ps_tail_log *left;            /* whose bytes are left in the block, from its read_offset on */
     struct ps_tail_log *oldest, *newest; /* that are open */
@@ -158,8 +161,10 @@ struct ps_tailer {
     struct ps_tail_slots turned_away; /* for a fetch, because there are too many of them */
     struct ps_tail_slots deferred;    /* to be opened */
     struct ps_tail_slots cut;         /* for a look at their directory: cut_waits */
-    struct ps_tail_slots copies;      /* PS_TAIL_LOG_COPY */
-    struct ps_tail_slots unresolved;  /* found, and not known what they are */
+    struct ps_tail_slots
+        cut_seen; /* cut_waits, too; their directory was looked at: they are opened, some in each tick */
+    struct ps_tail_slots copies;     /* PS_TAIL_LOG_COPY */
+    struct ps_tail_slots unresolved; /* found, and not known what they are */
     struct ps_tail_slots unreadable;
     struct ps_tail_slots links;
     struct ps_tail_slots heirs; /* they go on from another life, or remember one */
@@ -246,6 +251,10 @@ bool ps_tail_log_may_close(const struct ps_tail_log *log);
 
 /* It could not be opened or read, or what it is could not: it is tried again, from the same place. `error`: errno. */
 void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
+/* It could not be opened. If the process has no descriptor left, though the source keeps within its limit, that limit is lowered (others need
+ * more, or the process's limit was lowered), and the file waits for its turn. Returns false for any other error, and when the source has hardly
+ * any files open. */
+bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
 /* The directory was looked at: such files are tried again. */
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 

@@ -21,11 +21,13 @@ struct ps_tail_line {
     uint32_t max_bytes;
     bool rest; /* the end of the file is the line's end */
     struct ps_tail_identity identity;
+    char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
+    uint32_t last_length;
     /* the answer */
     bool done, orphan;
     int error;       /* errno of a read that failed: nothing else of the answer counts; 0: none */
     bool found, cut; /* cut: longer than max_bytes */
-    bool same;       /* the file begins as before */
+    bool same;       /* the file begins as before, and has before the line what it had */
     char *bytes;
     uint32_t length, consumed;
 };
@@ -62,6 +64,22 @@ static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
     line->consumed = line->length + newline;
 }
 
+/* Whether the line goes on what was read of the file: it may have been cut and written again since, with the same beginning. After the line
+ * was read. */
+static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
+{
+    char last[PS_TAIL_LAST_BYTES];
+    enum ps_tail_seen seen = ps_tail_identity_begins(line->fd, &line->identity);
+    if (seen != PS_TAIL_SEEN_SAME || line->last_length == 0)
+        return seen;
+    ssize_t length = ps_tail_read_fully(line->fd, last, line->last_length, line->offset - line->last_length);
+    if (length < 0)
+        return PS_TAIL_SEEN_UNREADABLE;
+    return length == (ssize_t)line->last_length && memcmp(last, line->last, (size_t)length) == 0
+               ? PS_TAIL_SEEN_SAME
+               : PS_TAIL_SEEN_OTHER;
+}
+
 static void line_run(struct ps_tail_job *job)
 {
     struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
@@ -86,7 +104,7 @@ static void line_run(struct ps_tail_job *job)
         line->error = errno;
     if (length == 0 && line->rest && line->scanned > line->offset)
         line_load(line, line->scanned, 0);
-    enum ps_tail_seen seen = ps_tail_identity_begins(line->fd, &line->identity);
+    enum ps_tail_seen seen = line_seen(line);
     if (seen == PS_TAIL_SEEN_UNREADABLE && line->error == 0)
         line->error = errno;
     line->same = seen == PS_TAIL_SEEN_SAME;
@@ -126,6 +144,8 @@ static enum ps_tail_step line_begin(struct ps_tailer *tailer, struct ps_tail_log
     line->max_bytes = tailer->settings->line_max_bytes;
     line->rest = log->rest;
     line->identity = log->identity;
+    memcpy(line->last, log->last, log->last_length);
+    line->last_length = log->last_length;
     log->line = line;
     ps_tail_thread_ask(&tailer->thread, &line->job);
     return PS_TAIL_STEP_WAIT;

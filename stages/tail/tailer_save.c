@@ -141,6 +141,8 @@ static void save_answer(void *owner, struct ps_tail_job *job)
     rest_ns = tailer->now_ns + (rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS);
     tailer->saving = false;
     tailer->save_failed = saving->status != PS_OK;
+    if (!tailer->save_failed)
+        tailer->save_tries = 0;
     if (tailer->save_ns < rest_ns)
         tailer->save_ns = rest_ns;
     ps_tail_trouble_set(tailer->settings->trouble, PS_TAIL_TROUBLE_POSITIONS,
@@ -183,7 +185,9 @@ void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *p
 static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_position *position)
 {
     const struct ps_tail_log *log = ps_tail_log_by_inode(tailer, 0, position->inode);
-    if (position->path[0] != '\0' && log != NULL && !log->resolved)
+    while (log != NULL && (log->identity.inode != position->inode || log->resolved))
+        log = log->next_inode; /* several file systems may have the inode */
+    if (position->path[0] != '\0' && log != NULL)
         return true;
     for (unsigned i = 0; position->path[0] != '\0' && i < tailer->place_count; i++) {
         const struct ps_tail_place *place = &tailer->places[i];

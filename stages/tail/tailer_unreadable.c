@@ -2,11 +2,13 @@
  * keeps its position, and is tried again. */
 #include "stages/tail/tailer_parts.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Until the first try; the next ones are twice as far apart each, RETRY_MAX_NS at most. */
 #define RETRY_MIN_NS (100 * PS_NS_PER_MS)
 #define RETRY_MAX_NS (5 * PS_NS_PER_S)
+#define OPEN_MIN 16U /* the limit of open files is not lowered further */
 
 void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
 {
@@ -52,4 +54,24 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
             ps_tail_log_close(tailer, log);
         ps_tail_log_queue(tailer, log);
     }
+}
+
+/* The others that were being opened when the limit was lowered do not lower it again: the last one of them does, if all of them failed. */
+bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
+{
+    uint32_t most = tailer->open_lowered ? tailer->open_max : tailer->open_count;
+    uint32_t fewer = most - most / 8;
+    if ((error != EMFILE && error != ENFILE) || log->state == PS_TAIL_LOG_OPEN || fewer < OPEN_MIN)
+        return false;
+    if (!tailer->open_failing || tailer->opening_count == 0) {
+        tailer->open_max = fewer;
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s cannot be opened: %s; at most %u files stay open from now on: raise LimitNOFILE, or "
+               "'ulimit -n'",
+               log->path, strerror(error), fewer);
+    }
+    tailer->open_failing = tailer->open_lowered = true;
+    log->deferred = true;
+    ps_tail_slots_put(&tailer->deferred, log->number);
+    return true;
 }

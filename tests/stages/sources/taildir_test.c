@@ -166,6 +166,7 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
         append(name, text);
     }
     work_until(PS_COUNTER_extra, 1203);
+    ps_test_source_close_batch(&stage); /* what was read of some of them */
     ps_test_stage_close(&stage);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     ps_test_source_wait(&stage, 1200, PS_TEST_PATIENCE_MS);
@@ -332,6 +333,33 @@ static void test_more_files_than_descriptors(void **unused)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* The process runs out of them all the same: the source keeps fewer open, and says so once. */
+static void test_fewer_descriptors_than_at_the_start(void **unused)
+{
+    (void)unused;
+    struct rlimit before, few;
+    char name[32];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+    append("app.log", "one\n");
+    PS_START("idleTimeout", "3600000", NULL);
+    expect("one");
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        for (unsigned i = 0; i < 100; i++) {
+            snprintf(name, sizeof name, "app.%u.%u", round, i);
+            ps_test_folder_append(name, name, strlen(name));
+            append(name, "\n");
+        }
+        ps_test_source_wait(&stage, 100, PS_TEST_PATIENCE_MS);
+        assert_int_equal(stage.event_count, 100);
+        ps_test_source_clear(&stage);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ps_test_stage_fini(&stage);
+}
+
 /* The files of positions are not read where they are among the others; one whose name only begins so is. */
 static void test_positions_among_the_files(void **unused)
 {
@@ -488,6 +516,7 @@ int main(void)
         TEST(narrower_group),
         TEST(unreadable),
         TEST(more_files_than_descriptors),
+        TEST(fewer_descriptors_than_at_the_start),
         TEST(positions_among_the_files),
         TEST(mistakes),
         TEST(two_agents),
