@@ -169,21 +169,6 @@ static void answer_open(struct ps_thrift_writer *out, int32_t count)
     ps_thrift_put_stop(out);
 }
 
-static void answer_write_ids(struct ps_thrift_writer *out, const struct arguments *arguments)
-{
-    begin_success(out);
-    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
-    ps_thrift_put_list(out, PS_THRIFT_STRUCT, (uint32_t)arguments->number_count);
-    for (size_t i = 0; i < arguments->number_count; i++) {
-        for (int16_t id = 1; id <= 2; id++) {
-            ps_thrift_put_field(out, PS_THRIFT_I64, id, 0);
-            ps_thrift_put_i64(out, arguments->numbers[i]);
-        }
-        ps_thrift_put_stop(out);
-    }
-    ps_thrift_put_stop(out);
-}
-
 static void put_lock_answer(struct ps_thrift_writer *out, int64_t txn, enum ps_hive_lock_state state)
 {
     begin_success(out);
@@ -246,7 +231,7 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
         answer_open(out, arguments->last);
         break;
     case PS_HIVE_ALLOCATE_TABLE_WRITE_IDS:
-        answer_write_ids(out, arguments);
+        ps_test_metastore_put_write_ids(out, arguments->numbers, arguments->number_count);
         break;
     case PS_HIVE_LOCK:
     case PS_HIVE_CHECK_LOCK: /* the lock, the transaction, the time */
@@ -539,6 +524,20 @@ void ps_test_metastore_hold(const char *call)
     lock_and_wake();
     peer.held = call == NULL ? PS_HIVE_CALLS : call_named((struct ps_slice){call, (uint32_t)strlen(call)});
     unlock();
+}
+
+bool ps_test_metastore_is_holding(void)
+{
+    bool any = false;
+    uint32_t whole;
+    lock_and_wake();
+    for (size_t i = 0; i < peer.link_count; i++) {
+        const struct link *link = &peer.links[i];
+        any |= ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE &&
+               is_held(link, whole);
+    }
+    unlock();
+    return any;
 }
 
 void ps_test_metastore_abort_open(void)

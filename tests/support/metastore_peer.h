@@ -43,6 +43,8 @@ void ps_test_metastore_hold_locks(int64_t from, unsigned looks);
 
 /* Calls of this name are not read, nor what comes behind them, until it is NULL. */
 void ps_test_metastore_hold(const char *call);
+/* Whether such a call has come. */
+bool ps_test_metastore_is_holding(void);
 
 /* Calls that have come since set_table. */
 unsigned ps_test_metastore_calls(const char *call);

@@ -124,3 +124,18 @@ void ps_test_metastore_put_locks(struct ps_thrift_writer *out)
     put_lock(out, PS_HIVE_LOCK_WAITING, 1, 1, "penstock");
     ps_thrift_put_stop(out);
 }
+
+void ps_test_metastore_put_write_ids(struct ps_thrift_writer *out, const int64_t *txns, size_t count)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 0, 0);
+    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
+    ps_thrift_put_list(out, PS_THRIFT_STRUCT, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        for (int16_t id = 1; id <= 2; id++) {
+            ps_thrift_put_field(out, PS_THRIFT_I64, id, 0);
+            ps_thrift_put_i64(out, txns[i]);
+        }
+        ps_thrift_put_stop(out);
+    }
+    ps_thrift_put_stop(out);
+}

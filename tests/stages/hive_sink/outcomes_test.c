@@ -7,6 +7,8 @@
 
 #define NOT_GIVEN 0 /* in place of an exception: a lock that is not given */
 #define CUT (-1)    /* it takes effect, and the connection is closed in place of the answer */
+#define SILENT (-2) /* nothing is heard before callTimeout */
+#define SILENT_MS 10500U
 
 static const struct row {
     const char *call;
@@ -21,6 +23,11 @@ static const struct row {
     {"commit_txn", 2, true, 0, false, 2},
     {"commit_txn", 3, true, 1, false, 2},
     {"commit_txn", CUT, false, 0, true, 2}, /* it may be committed */
+    {"commit_txn", SILENT, false, 0, true, 1},
+    {"lock", SILENT, true, 1, true, 1},
+    {"get_partition", SILENT, true, 1, true, 1},
+    {"open_txns", SILENT, false, 0, true, 1},
+    {"allocate_table_write_ids", SILENT, false, 1, true, 1},
     {"lock", 1, true, 0, false, 2},
     {"lock", 2, true, 0, false, 2},
     {"lock", 3, true, 1, false, 2},
@@ -70,11 +77,19 @@ static void deliver_against(struct ps_test_stage *stage, const struct row *row, 
     unsigned calls = ps_test_metastore_calls(row->call);
     if (strcmp(row->call, "check_lock") == 0)
         ps_test_metastore_hold_locks(1, 1);
-    if (row->exception == CUT)
+    if (row->exception == SILENT)
+        ps_test_metastore_hold(row->call);
+    else if (row->exception == CUT)
         ps_test_metastore_cut(row->call, 1);
     else
         ps_test_metastore_refuse_by(row->call, 1, row->exception);
     ps_test_hive_offer(stage, PS_LEASE(stage, PS_HIVE_DAY(body, "mon")));
+    if (row->exception == SILENT) {
+        PS_HIVE_AWAIT(stage, ps_test_metastore_is_holding());
+        ps_test_stage_pass_ms(stage, SILENT_MS);
+        PS_HIVE_AWAIT(stage, counter(stage, PS_COUNTER_ConnectionFailedCount) > unreachable);
+        ps_test_metastore_hold(NULL);
+    }
     ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
     assert_int_equal(ps_test_metastore_left(), 0);
     assert_int_equal(ps_test_metastore_calls(row->call) - calls, row->calls);
