@@ -31,11 +31,15 @@ uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_
     return port->letterbox != NULL ? letter_put(port, &letter) : 0;
 }
 
+enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone)
+{
+    return port->hands_over ? PS_LOG_DEBUG : alone;
+}
+
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns)
 {
-    if (!port->hands_over)
-        ps_log(PS_LOG_WARN, port->component, "%s; tries again in %s", reason->text,
-               ps_quantity_print_ns(rest_ns).text);
+    ps_log(ps_port_outage_level(port, PS_LOG_WARN), port->component, "%s; tries again in %s", reason->text,
+           ps_quantity_print_ns(rest_ns).text);
     ps_port_troubled(port, reason);
 }
 

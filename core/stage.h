@@ -494,6 +494,9 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
 /* The same by a sink that tries again after `rest_ns`. Logs the reason and that time; not where others of its group get what it
  * holds, because the group logs the reason, and when it is tried again. */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
+/* Returns the level at which a sink logs an outage that it tells to ps_port_troubled: `alone`, or DEBUG where its group logs the
+ * reason and when the sink is tried again, so that one outage is one line. */
+enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 
 /* The sink has settled a lease that it took (PS_TAKEN): sends it home and counts it as delivered. Call it for
  * the leases in the order taken; a lease whose batch has `any_order` may come before older ones. */

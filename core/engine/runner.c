@@ -111,8 +111,7 @@ static void runner_note_failure(struct ps_runner *runner, const char *component,
     ps_err_set(&reason, "%s%s%s", own ? "" : component, own ? "" : ": ", text);
     ps_runner_set_error(runner, reason.text);
     ps_count(runner->counters, PS_COUNTER_failures, 1);
-    if (!runner->port.hands_over) /* the group logs it, with the time at which it is opened again */
-        ps_log(PS_LOG_ERROR, component, "%s; retrying every 3 s", text);
+    ps_log(ps_port_outage_level(&runner->port, PS_LOG_ERROR), component, "%s; retrying every 3 s", text);
 }
 
 static void runner_rest(struct ps_runner *runner, const struct ps_now *now)

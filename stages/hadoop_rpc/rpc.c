@@ -244,6 +244,11 @@ static void take_back_sent(struct ps_hadoop_rpc *rpc, const char *reason)
     }
 }
 
+static enum ps_log_level outage_level(const struct ps_hadoop_rpc_settings *settings)
+{
+    return settings->hands_over ? PS_LOG_DEBUG : PS_LOG_WARN;
+}
+
 /* The connection is closed, or is of no use: the next server, or the same one later. */
 static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
 {
@@ -258,7 +263,7 @@ static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
         rpc->server = (rpc->server + 1) % settings->server_count;
     if (rpc->waiting.first != NULL && !rpc->complained && rounds > 0) {
         rpc->complained = true;
-        ps_log(PS_LOG_WARN, settings->component, "%s: %s; tried again", settings->service, reason);
+        ps_log(outage_level(settings), settings->component, "%s: %s; tried again", settings->service, reason);
     }
     look_soon(rpc);
 }
@@ -332,8 +337,8 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
     case PS_HADOOP_RPC_REPEAT:
         if (now_ns(rpc) >= rpc->told_ns) {
             rpc->told_ns = now_ns(rpc) + PATIENCE_TOLD_NS;
-            ps_log(PS_LOG_WARN, settings->component, "%s: %s; waits, and asks again", settings->service,
-                   call->reason);
+            ps_log(outage_level(settings), settings->component, "%s: %s; waits, and asks again",
+                   settings->service, call->reason);
         }
         call->retry_count++;
         rest(rpc, call, rest_of(rpc, settings->rest_ns, settings->rest_max_ns, call->rests++));

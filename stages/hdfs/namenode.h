@@ -38,6 +38,7 @@ struct ps_namenode_settings {
     const struct ps_hadoop_rpc_auth *auth; /* NULL: simple */
     uint64_t call_timeout_ns;              /* of each call, its repetitions included */
     const char *component;                 /* for the log */
+    bool hands_over;                       /* as in struct ps_port */
 };
 
 /* Connects to nobody: the first call does. Owns: the caller closes it, before the loop. */

@@ -445,6 +445,7 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     struct ps_err err = {.length = 0};
     char behind[PS_HDFS_TROUBLE_BYTES];
     const char *verb = file->created ? "write" : "create";
+    enum ps_log_level level = ps_port_outage_level(sink->port, PS_LOG_WARN);
     const char *cure =
         answer->error == PS_FILE_NAME
             ? " (correct the headers in hdfs.path and hdfs.filePrefix; with penstock.deadletter "
@@ -454,12 +455,11 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     if (!ps_hdfs_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
     else if (events > 0)
-        ps_log(PS_LOG_WARN, sink->port->component,
-               "%s; begins a new file in %s, and writes %s events again%s", err.text,
-               ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text, behind);
+        ps_log(level, sink->port->component, "%s; begins a new file in %s, and writes %s events again%s",
+               err.text, ps_quantity_print_ns(rest_ns).text, ps_quantity_print_count(events).text, behind);
     else
-        ps_log(PS_LOG_WARN, sink->port->component, "%s; it had no event that was not acknowledged%s",
-               err.text, behind);
+        ps_log(level, sink->port->component, "%s; it had no event that was not acknowledged%s", err.text,
+               behind);
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {

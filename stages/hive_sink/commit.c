@@ -125,8 +125,9 @@ static void shown(void *txn_, const struct ps_hive_answer *answer)
             "agent that was killed, Hive aborts it after hive.txn.timeout (abort transactions %" PRId64
             " does it now)",
             exclusive, shared, answer->shared.txn);
-    ps_log(PS_LOG_WARN, txn->sink->port->component, "%s.%s: transaction %" PRId64 " waits for its lock: %s",
-           txn->sink->settings->database, txn->sink->settings->table, txn->id, ps_err_join(&err));
+    ps_log(ps_port_outage_level(txn->sink->port, PS_LOG_WARN), txn->sink->port->component,
+           "%s.%s: transaction %" PRId64 " waits for its lock: %s", txn->sink->settings->database,
+           txn->sink->settings->table, txn->id, ps_err_join(&err));
     ps_port_troubled(txn->sink->port, &err);
     ps_hive_txn_commit_if_complete(txn);
 }
@@ -224,7 +225,7 @@ static void committed(void *txn_, const struct ps_hive_answer *answer)
     }
     struct ps_err err = {.length = 0};
     ps_hive_count_failure(txn->sink, answer);
-    ps_log(PS_LOG_WARN, txn->sink->port->component,
+    ps_log(ps_port_outage_level(txn->sink->port, PS_LOG_WARN), txn->sink->port->component,
            "whether transaction %" PRId64 " was committed is asked again: %s", txn->id, answer->reason);
     ps_err_set(&err, "%s", answer->reason);
     txn->timer.fire = commit_again;

@@ -181,8 +181,9 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
         partition->state = PS_HIVE_PARTITION_RESTS;
     ps_err_set(&err, "%s%s%s", what, reason[0] != '\0' ? ": " : "", reason);
     if (ps_repeated_says(&partition->trouble, err.text, sink->now.mono_ns))
-        ps_log(PS_LOG_ERROR, sink->port->component, "%s.%s, %s: %s; its events wait%s",
-               sink->settings->database, sink->settings->table, label_of(partition), err.text,
+        ps_log(ps_port_outage_level(sink->port, PS_LOG_ERROR), sink->port->component,
+               "%s.%s, %s: %s; its events wait%s", sink->settings->database, sink->settings->table,
+               label_of(partition), err.text,
                ps_repeated_text(&partition->trouble, sink->now.mono_ns, tries));
     ps_port_troubled(sink->port, &err);
 }

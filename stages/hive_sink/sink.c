@@ -155,9 +155,9 @@ static void table_failed(struct ps_hive_sink *sink, const char *reason)
     sink->table_state = PS_HIVE_TABLE_UNKNOWN;
     sink->table_rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->table_failures);
     if (ps_repeated_says(&sink->table_trouble, reason, sink->now.mono_ns))
-        ps_log(PS_LOG_ERROR, sink->port->component, "cannot write to the table %s.%s: %s%s",
-               sink->settings->database, sink->settings->table, reason,
-               ps_repeated_text(&sink->table_trouble, sink->now.mono_ns, tries));
+        ps_log(ps_port_outage_level(sink->port, PS_LOG_ERROR), sink->port->component,
+               "cannot write to the table %s.%s: %s%s", sink->settings->database, sink->settings->table,
+               reason, ps_repeated_text(&sink->table_trouble, sink->now.mono_ns, tries));
     ps_err_set(&err, "%s", reason);
     ps_port_troubled(sink->port, &err);
 }

@@ -238,7 +238,7 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         rest_ns = ps_kafka_sender_rest_ns(sender);
         sender->resume_ns = sender->now.mono_ns + rest_ns;
         sender->troubled = true;
-        ps_log(PS_LOG_WARN, component,
+        ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
                "topic %s: %s (%s); undelivered events are sent again, in order, after %s", cause->topic,
                cause->error->name, cause->error->meaning, ps_quantity_print_ns(rest_ns).text);
         if (cause->error->outcome != PS_KAFKA_RENEW)

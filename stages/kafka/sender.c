@@ -80,8 +80,10 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         if (is_connection_error(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
             sender->troubled = sender->broken = true;
+            snprintf(sender->broken_reason, sizeof sender->broken_reason, "%s", notice->text);
         }
-        ps_log(PS_LOG_WARN, component, "%s (%s). Events wait, none is lost", notice->text,
+        ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
+               "%s (%s). Events wait, none is lost", notice->text,
                ps_kafka_error_find(notice->code)->meaning);
         break;
     case PS_KAFKA_NOTICE_STATISTICS:

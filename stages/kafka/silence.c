@@ -54,7 +54,7 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
     sender->warned_ns = now_ns;
     sender->troubled = true;
     ps_log(
-        PS_LOG_WARN, sender->port->component,
+        ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
         "nothing was delivered for %s, %s events wait for an answer, last sent to topic %s: check that it "
         "exists, that its partitions have "
         "leaders and enough replicas in sync (min.insync.replicas), and that this client may write",
@@ -62,7 +62,9 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
         ps_quantity_print_count(sender->window.in_flight - ps_kafka_letters_waiting(&sender->letters)).text,
         sender->run_topic);
     struct ps_err err = {0};
-    ps_err_set(&err, "nothing was delivered for %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text);
+    ps_err_set(&err, "nothing was delivered for %s%s%s",
+               ps_quantity_print_ns(now_ns - sender->progress_ns).text, sender->broken ? ": " : "",
+               sender->broken ? sender->broken_reason : "");
     ps_port_troubled(sender->port, &err);
 }
 
