@@ -9,35 +9,6 @@ command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
 lines=300000
 metrics_port=$(free_port)
 
-configuration() { # COMPRESSION
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = spooldir
-a1.sources.r1.spoolDir = $work/spool
-a1.sources.r1.pollDelay = 50
-a1.sources.r1.channels = c1
-a1.channels.c1.type = memory
-a1.channels.c1.capacity = 2000
-a1.channels.c1.transactionCapacity = 1000
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 1
-a1.sinks.k1.sink.pathManager.extension = log
-a1.sinks.k1.penstock.compression = $1
-a1.sinks.k1.channel = c1
-END
-}
-
-start() {
-    : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
-        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent runs" grep -q "metrics: listening" "$work/agent.err"
-}
 unpack() { # TOOL: the text of all files. A kill may cut a write in two, and so the last line of a file.
     local file
     for file in "$work"/out/*; do
@@ -50,27 +21,28 @@ has_lines() { (($(unpack "$1" | wc -l) >= $2)); }
 for compression in gzip zstd; do
     suffix=gz
     [[ $compression == gzip ]] || suffix=zst
-    rm -rf "$work/spool" "$work/out"
-    mkdir -p "$work/spool" "$work/out"
-    configuration $compression
+    rm -rf "$spool" "$work/out"
+    mkdir -p "$spool" "$work/out"
+    spool_agent memory 2000 "a1.sinks.k1.sink.rollInterval = 1" "a1.sinks.k1.sink.pathManager.extension = log" \
+        "a1.sinks.k1.penstock.compression = $compression"
     python3 -c 'import sys; sys.stdout.writelines(f"line {i} {i * 7919 % 104729} {i * 104729 % 7919}\n" for i in range(int(sys.argv[1])))' \
-        $lines >"$work/spool/.one"
-    mv "$work/spool/.one" "$work/spool/one"
+        $lines >"$spool/.one"
+    mv "$spool/.one" "$spool/one"
     for kill_at in 1000 40000 100000; do
-        start
+        start_spool_agent
         await "$compression: $kill_at lines" has_lines $compression $kill_at
         kill -KILL "$agent"
         wait "$agent" 2>/dev/null || true
         unset "children[$agent]"
     done
-    start
-    await "$compression: the file is delivered" test -e "$work/spool/one.COMPLETED"
+    start_spool_agent
+    await "$compression: the file is delivered" test -e "$spool/one.COMPLETED"
     stop_agent TERM 0
     last=$(find "$work/out" -name "*.log.$suffix" -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2)
     [[ $last ]] || fail "no file ends with .log.$suffix"
     "$compression" -t "$last" || fail "the last file is not whole"
     unpack $compression | sort -u >"$work/found"
-    sort "$work/spool/one.COMPLETED" >"$work/expected"
+    sort "$spool/one.COMPLETED" >"$work/expected"
     lost=$(comm -13 "$work/found" "$work/expected" | wc -l)
     ((lost == 0)) || fail "$compression: $lost lines are lost"
     packed=$(cat "$work"/out/* | wc -c)

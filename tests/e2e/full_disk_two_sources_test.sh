@@ -1,18 +1,14 @@
 #!/usr/bin/env bash
 # taildir and http in one file channel whose disk fills up while both put: what taildir cannot refuse keeps no client of http from its
 # 503. When there is room again, every line and every acknowledged request is delivered.
-if [[ ${1-} != mounted ]]; then # also where root may mount: its mounts stay its own
-    unshare --user --map-root-user --mount true 2>/dev/null || { echo "SKIP: no mounts of its own"; exit 77; }
-    exec unshare --user --map-root-user --mount bash "$0" mounted
-fi
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
+own_mounts "$@"
 has python3 "the clients" || exit 77
 
 port=$(free_port)
-mkdir "$work/disk" "$work/logs"
-mount -t tmpfs -o size=6m tmpfs "$work/disk" 2>"$work/mount.txt" || { echo "SKIP: $(<"$work/mount.txt")"; exit 77; }
-trap 'code=$?; umount -l "$work/disk"; (exit $code); finish' EXIT
+small_disk 6m
+mkdir "$work/logs"
 lines=10000
 python3 -c '
 import sys

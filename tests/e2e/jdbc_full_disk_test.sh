@@ -1,18 +1,14 @@
 #!/usr/bin/env bash
 # A disk that the jdbc channel has filled itself: what was acknowledged is delivered and recorded while the disk stays full, before
 # and after a restart, nothing comes twice, and new events have room again.
-if [[ ${1-} != mounted ]]; then # also where root may mount: its mounts stay its own
-    unshare --user --map-root-user --mount true 2>/dev/null || { echo "SKIP: no mounts of its own"; exit 77; }
-    exec unshare --user --map-root-user --mount bash "$0" mounted
-fi
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "$0")/lib.sh"
+own_mounts "$@"
 has python3 "the client" || exit 77
 
 port=$(free_port)
-mkdir "$work/disk" "$work/out"
-mount -t tmpfs -o size=28m tmpfs "$work/disk" 2>"$work/mount.txt" || { echo "SKIP: $(<"$work/mount.txt")"; exit 77; }
-trap 'code=$?; umount -l "$work/disk"; (exit $code); finish' EXIT
+small_disk 28m
+mkdir "$work/out"
 database=$work/disk/db
 send() { # FIRST COUNT: sends lines "NUMBER xxx.." one by one until one is not acknowledged; prints the numbers that were
     python3 - "$port" "$1" "$2" <<'END'

@@ -87,6 +87,54 @@ stop_agent() { # SIGNAL [STATUS]: waits until it has ended, with this exit statu
     unset "children[$agent]"
 }
 
+# For tests with a full disk, called first with the script's arguments: runs the script again with mounts of its own, also where root may mount.
+own_mounts() {
+    [[ ${1-} == mounted ]] && return
+    unshare --user --map-root-user --mount true 2>/dev/null || { echo "SKIP: no mounts of its own"; exit 77; }
+    trap - EXIT
+    rm -rf "$work"
+    exec unshare --user --map-root-user --mount bash "$0" mounted
+}
+small_disk() { # SIZE: a file system of this size at $work/disk
+    mkdir "$work/disk"
+    mount -t tmpfs -o "size=$1" tmpfs "$work/disk" 2>"$work/mount.txt" || { echo "SKIP: $(<"$work/mount.txt")"; exit 77; }
+    trap 'code=$?; umount -l "$work/disk"; (exit $code); finish' EXIT
+}
+
+# For tests of an agent a1 with a source spooldir r1, one channel, and a sink file_roll into $work/out. They set metrics_port.
+spool=$work/spool
+spool_agent() { # CHANNEL CAPACITY LINES...: the agent's file; these are more of it
+    local channel=$1 capacity=$2
+    shift 2
+    cat >"$work/agent.properties" <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = spooldir
+a1.sources.r1.spoolDir = $spool
+a1.sources.r1.pollDelay = 50
+a1.sources.r1.channels = c1
+a1.channels.c1.type = $channel
+a1.channels.c1.capacity = $capacity
+a1.channels.c1.transactionCapacity = 1000
+a1.sinks.k1.type = file_roll
+a1.sinks.k1.sink.directory = $work/out
+a1.sinks.k1.sink.rollInterval = 0
+a1.sinks.k1.channel = c1
+END
+    printf '%s\n' "$@" >>"$work/agent.properties"
+}
+start_spool_agent() { # waits until this life's metrics are served; $agent is its process, and $work/agent.err has all lives
+    touch "$work/agent.err"
+    lives=$(grep -c "metrics: listening" "$work/agent.err" || true)
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
+        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+    await "the agent runs" serves_metrics
+}
+serves_metrics() { (($(grep -c "metrics: listening" "$work/agent.err") > lives)); }
+
 # For tests of a durable channel c1 whose events are numbers: from netcat at $port into files of $work/out.
 numbers_agent() { # LINES...: the agent's file; these are the channel's, and others
     cat >"$work/agent.properties" <<END

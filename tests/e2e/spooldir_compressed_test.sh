@@ -8,35 +8,7 @@ command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
 
 lines=60000 # of each file
 metrics_port=$(free_port)
-spool=$work/spool
 
-configuration() { # writes the agent's file
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = spooldir
-a1.sources.r1.spoolDir = $spool
-a1.sources.r1.pollDelay = 50
-a1.sources.r1.channels = c1
-a1.channels.c1.type = memory
-a1.channels.c1.capacity = 2000
-a1.channels.c1.transactionCapacity = 1000
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.channel = c1
-END
-}
-
-start() {
-    : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
-        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent runs" grep -q "metrics: listening" "$work/agent.err"
-}
 text() { # FILE: its lines
     python3 -c 'import sys; sys.stdout.writelines(f"{sys.argv[1]} {i} {i * 7919 % 104729} {i * 104729 % 7919}\n" for i in range(int(sys.argv[2])))' \
         "$1" $lines
@@ -45,7 +17,7 @@ has_lines() { (($(cat "$work"/out/* 2>/dev/null | wc -l) >= $1)); }
 all_completed() { (($(find "$spool" -maxdepth 1 -name '*.COMPLETED' | wc -l) == $1)); }
 
 mkdir -p "$spool" "$work/out"
-configuration
+spool_agent memory 2000
 text plain >"$spool/1plain"
 text one | gzip >"$spool/2one.gz"
 text two | zstd -q >"$spool/3two.zst"
@@ -54,13 +26,13 @@ text three >"$work/three"
 text four >"$work/four"
 { head -n 12345 "$work/four" | zstd -q --no-check; tail -n +12346 "$work/four" | zstd -q -19; } >"$spool/5four.zst"
 for kill_at in 65000 130000 200000; do
-    start
+    start_spool_agent
     await "$kill_at lines" has_lines $kill_at
     kill -KILL "$agent"
     wait "$agent" 2>/dev/null || true
     unset "children[$agent]"
 done
-start
+start_spool_agent
 await "all files are finished" all_completed 5
 stop_agent TERM 0
 ! grep -E "ERROR|FATAL" "$work/agent.err" || fail "errors"
@@ -91,7 +63,7 @@ text cut | gzip >"$work/cut.gz"
 size=$(($(stat -c %s "$work/cut.gz") * 2 / 3))
 head -c $size "$work/cut.gz" >"$spool/cut.gz"
 expected=$(gzip -dc <"$spool/cut.gz" 2>/dev/null | wc -l || true)
-start
+start_spool_agent
 await "the source stops" grep -q "FATAL: Spool Directory source r1.*cut.gz: the compressed data ends early at byte $size" "$work/agent.err"
 await "the lines before it are delivered" has_lines "$expected"
 stop_agent TERM 0

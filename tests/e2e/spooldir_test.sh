@@ -5,41 +5,11 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
 
-spool=$work/spool
 metrics_port=$(free_port)
 
 configuration() { # CHANNEL FURTHER LINES...: writes the agent's file
-    local channel=$1
-    shift
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = spooldir
-a1.sources.r1.spoolDir = $spool
-a1.sources.r1.pollDelay = 50
-a1.sources.r1.channels = c1
-a1.channels.c1.type = $channel
-a1.channels.c1.capacity = 5000
-a1.channels.c1.transactionCapacity = 1000
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.channel = c1
-END
-    printf '%s\n' "$@" >>"$work/agent.properties"
+    spool_agent "$1" 5000 "${@:2}"
 }
-
-start() {
-    local lives
-    lives=$(grep -c "metrics: listening" "$work/agent.err" || true)
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
-        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent runs" is_running
-}
-is_running() { (($(grep -c "metrics: listening" "$work/agent.err") > lives)); }
 
 lines_out() { # how many lines are there, at least: files may be written meanwhile
     cat "$work"/out/* 2>/dev/null | wc -l
@@ -106,13 +76,13 @@ for channel in memory file; do
     fi
     make_files 2000 20
     for kill_at in 4000 30000 70000; do
-        start
+        start_spool_agent
         await "$channel: $kill_at lines" has_lines $kill_at
         kill -KILL "$agent"
         wait "$agent" 2>/dev/null || true
         unset "children[$agent]"
     done
-    start
+    start_spool_agent
     await "$channel: all files are renamed" all_completed 2001
     stop_agent TERM 0
     check_lines 2000 20
@@ -147,7 +117,7 @@ for policy in stop skip; do
             printf '%s\n' "a1.sinks.k1.sink.directory = $work/missing" >>"$work/agent.properties"
         fi
         mv "$spool/.one" "$spool/one"
-        start
+        start_spool_agent
         if [[ $what == changed ]]; then # the sink cannot write, so the file is read and not finished
             await "the sink fails" grep -q "$work/missing" "$work/agent.err"
             await "the file is read" is_open_elsewhere

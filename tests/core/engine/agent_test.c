@@ -165,6 +165,18 @@ static void await_source(struct ps_agent *agent, enum ps_metrics_state wanted)
     }
 }
 
+/* Starts an agent of the flow whose source is `stage`. */
+static struct ps_agent *start_with_source(struct flow *flow, const struct ps_stage_ops *stage)
+{
+    struct ps_err err = {0};
+    struct ps_agent_spec *spec = flow_spec(flow);
+    spec->sources[0].stage.ops = stage;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    return agent;
+}
+
 static bool source_fails, source_halts; /* atomic */
 
 static struct ps_port *failing_port;
@@ -202,15 +214,11 @@ static void test_account_of_a_failed_source(void **state)
     stage.open = failing_open;
     flow.options.workers = 1;
     flow_init(&flow);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    spec->sources[0].stage.ops = &stage;
-    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
+    struct ps_agent *agent = start_with_source(&flow, &stage);
     await_made(&flow);
     __atomic_store_n(&source_fails, true, __ATOMIC_RELAXED);
     await_source(agent, PS_METRICS_OPENING);
-    spec = flow_spec(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
     spec->sources[0].stage.ops = &stage;
     assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
     assert_int_equal(accepted_of(agent), 100);
@@ -230,15 +238,11 @@ static void test_source_that_halts(void **state)
     stage.open = failing_open;
     flow.options.workers = 1;
     flow_init(&flow);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    spec->sources[0].stage.ops = &stage;
     __atomic_store_n(&source_halts, true, __ATOMIC_RELAXED);
-    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
+    struct ps_agent *agent = start_with_source(&flow, &stage);
     await_source(agent, PS_METRICS_HALTED);
     await_made(&flow);
-    spec = flow_spec(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
     spec->sources[0].stage.ops = &stage;
     spec->sources[0].stage.fingerprint = "another";
     assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
@@ -307,7 +311,6 @@ static void await_pause(struct ps_agent *agent)
 static void test_put_after_the_sink_paused(void **state)
 {
     (void)state;
-    struct ps_err err = {0};
     struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
     struct ps_source_ops source = *flow_source_stream.source;
     struct ps_stage_ops stage = flow_source_stream;
@@ -319,11 +322,7 @@ static void test_put_after_the_sink_paused(void **state)
     sem_init(&inside, 0, 0);
     sem_init(&may_put, 0, 0);
     __atomic_store_n(&flow.sinks[0].dead, true, __ATOMIC_RELAXED);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    spec->sources[0].stage.ops = &stage;
-    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
+    struct ps_agent *agent = start_with_source(&flow, &stage);
     __atomic_store_n(&gate, true, __ATOMIC_RELAXED);
     assert_int_equal(sem_wait(&inside), 0);
     flow.names[0]++;
