@@ -63,6 +63,27 @@ static void test_waits_then_spills(void **unused)
     stop(&stage, &setting);
 }
 
+/* Memory was full, had room, and is full again much later: the second wait is as long as the first one. */
+static void test_waits_again(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {2, 100, 3, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(offer(&stage, 0, "b"), PS_PUT_FULL);
+        ps_test_stage_pass_ms(&stage, 2999);
+        assert_int_equal(offer(&stage, 0, "b"), PS_PUT_FULL);
+        assert_takes(&stage, "a", false);
+        put(&stage, 0, "a");
+        assert_int_equal(OPS->at_risk(stage.plan), 2);
+        ps_test_stage_pass_ms(&stage, 10000);
+    }
+    assert_takes(&stage, "a", false);
+    stop(&stage, &setting);
+}
+
 static void test_optional_does_not_wait(void **unused)
 {
     (void)unused;
@@ -76,6 +97,26 @@ static void test_optional_does_not_wait(void **unused)
     assert_takes(&stage, "a", false);
     assert_takes(&stage, "b", true);
     stop(&stage, &setting);
+}
+
+/* A stop finds no disk to save to, by configuration or because it cannot be opened: `strip` has what is in memory, for the agent's account. */
+static void test_save_without_a_disk(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {4, 0, 0, 1, 1};
+    struct ps_test_stage stage;
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    put(&stage, 0, "b");
+    OPS->save(stage.plan);
+    struct ps_lease *list = OPS->strip(stage.plan);
+    assert_non_null(list);
+    assert_string_equal(body_of(&stage, list), "a");
+    assert_int_equal(list->settled, 0);
+    assert_non_null(list->next);
+    assert_string_equal(body_of(&stage, list->next), "b");
+    assert_null(list->next->next);
+    ps_test_stage_fini(&stage);
 }
 
 /* What goes to disk is promised when it comes home, which is after the sync. */
@@ -267,6 +308,8 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_waits_then_spills),
+        IN_FOLDER(test_waits_again),
+        IN_FOLDER(test_save_without_a_disk),
         IN_FOLDER(test_optional_does_not_wait),
         IN_FOLDER(test_spilled_comes_home_synced),
         IN_FOLDER(test_rollback_across),

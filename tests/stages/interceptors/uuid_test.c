@@ -55,9 +55,9 @@ static void test_prefix_and_existing(void **unused)
     for (int preserve = 0; preserve < 3; preserve++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, &ps_interceptor_uuid, keys[preserve]);
-        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_EVENT("b", "u", "old"));
+        struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_EVENT("b", "u", "old"), PS_BODY("c"));
         assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
-        for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t i = 0; i < 3; i++) {
             struct ps_test_event event = ps_test_lease_event(&stage, lease, i);
             const char *value = ps_test_event_header(&event, "u");
             assert_int_equal(ps_test_event_header_count(&event), 1);

@@ -239,6 +239,36 @@ static void test_choice(void **state)
     }
 }
 
+/* The longest text that fits a message of the server's maxbuf: 16 bytes are behind it, and at most 8 of padding and 2 of Java's
+ * count; at least one byte goes. */
+static void test_longest_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *offer;
+        size_t wanted;
+    } cases[] = {
+        {"", 65536 - 26},
+        {",maxbuf=65536", 65536 - 26},
+        {",maxbuf=17", 1},
+        {",maxbuf=26", 1},
+        {",maxbuf=27", 1},
+        {",maxbuf=28", 2},
+        {",maxbuf=16777215", 16777215 - 26},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_sasl_token reply;
+        char challenge[128];
+        struct ps_sasl *sasl = ps_digest_md5_open(&usual);
+        snprintf(challenge, sizeof challenge, "nonce=\"a\",algorithm=md5-sess,qop=\"auth-int\"%s",
+                 cases[i].offer);
+        assert_int_equal(step(sasl, challenge, &reply), PS_SASL_MORE);
+        assert_int_equal(sasl->wrap_text_max, cases[i].wanted);
+        ps_sasl_token_free(&reply);
+        ps_sasl_close(sasl);
+    }
+}
+
 /* ---- what Java recorded ---- */
 
 #define RECORD "tests/stages/sasl/data/digest_md5.txt"
@@ -396,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_bytes_of_challenges),
         cmocka_unit_test(test_near_misses),
+        cmocka_unit_test(test_longest_texts),
         cmocka_unit_test(test_java),
         cmocka_unit_test(test_damage),
     };
