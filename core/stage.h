@@ -481,21 +481,18 @@ struct ps_sink_ops {
     bool commits;
 };
 
-/* What the sink has taken cannot be delivered now, where Flume's sink would roll back: for sinks that go on trying by
- * themselves (PS_TAKEN). In a sink group with others this is a failure of the sink, as by ps_port_failed: what it holds
- * goes to the next one. Elsewhere nothing happens. Call it from any function of an open sink, each time it gives up
- * an attempt. */
+/* A sink that goes on trying by itself (PS_TAKEN) calls it, from any function, each time it gives up an attempt, where Flume's sink
+ * would roll back. In a sink group with others this is a failure of the sink, as by ps_port_failed: what it holds goes to the
+ * next one. Elsewhere nothing happens. */
 static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     if (port->troubled != NULL)
         port->troubled(port, reason);
 }
 
-/* The same by a sink that tries again after `rest_ns`. Logs the reason and that time; not where others of its group get what it
- * holds, because the group logs the reason, and when it is tried again. */
+/* The same by a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level). */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
-/* Returns the level at which a sink logs an outage that it tells to ps_port_troubled: `alone`, or DEBUG where its group logs the
- * reason and when the sink is tried again, so that one outage is one line. */
+/* Returns the level at which a sink logs what it tells to ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 
 /* The sink has settled a lease that it took (PS_TAKEN): sends it home and counts it as delivered. Call it for
