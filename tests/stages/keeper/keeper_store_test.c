@@ -37,17 +37,7 @@ static void rest(void)
 
 static void start_keeper(struct ps_lease *restored)
 {
-    ops = shelf_ops();
-    const struct ps_keeper_settings settings = {.component = "channel c1",
-                                                .store = &ops,
-                                                .capacity = 100000,
-                                                .sync_each = plan.sync_each,
-                                                .sync_every_ms = 1,
-                                                .keep_alive_ms =
-                                                    plan.keep_alive_ms > 0 ? plan.keep_alive_ms : 600000,
-                                                .quota_bytes = 32 << 20,
-                                                .producers = PRODUCERS,
-                                                .consumers = 1};
+    const struct ps_keeper_settings settings = shelf_settings(&ops, PRODUCERS);
     keeper = ps_keeper_create(&settings);
     ps_keeper_restore(keeper, restored);
     ps_keeper_start(keeper);

@@ -289,6 +289,21 @@ static struct ps_store_ops shelf_ops(void)
                                  .crowded = shelf_crowded};
 }
 
+/* Sets `ops` to the shelf's, which the keeper uses as long as it lives. */
+static struct ps_keeper_settings shelf_settings(struct ps_store_ops *ops, unsigned producers)
+{
+    *ops = shelf_ops();
+    return (struct ps_keeper_settings){.component = "channel c1",
+                                       .store = ops,
+                                       .capacity = 100000,
+                                       .sync_each = plan.sync_each,
+                                       .sync_every_ms = 1,
+                                       .keep_alive_ms = plan.keep_alive_ms > 0 ? plan.keep_alive_ms : 600000,
+                                       .quota_bytes = 32 << 20,
+                                       .producers = producers,
+                                       .consumers = 1};
+}
+
 static void shelf_clear(void)
 {
     for (uint64_t number = 1; number <= store.appended; number++)
