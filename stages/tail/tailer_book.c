@@ -190,6 +190,7 @@ static void log_free(struct ps_tail_log *log)
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_free(&log->earlier.marks);
     free(log->name);
+    free(log->other_name);
     free(log->path);
     free(log);
 }

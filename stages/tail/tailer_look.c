@@ -147,15 +147,45 @@ static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_lo
         log->again = true;
 }
 
+/* It was moved here from another directory, which has not missed it yet, or this is a second name. */
+static void other_keep(struct ps_tail_log *log, unsigned number, const struct ps_tail_change *change)
+{
+    free(log->other_name);
+    log->other_name = ps_must_copy_text(change->name, PURPOSE);
+    log->other_directory = number;
+    log->other_group = change->group;
+}
+
+static void other_forget(struct ps_tail_log *log)
+{
+    free(log->other_name);
+    log->other_name = NULL;
+}
+
+/* It has this name in this directory, and none in the one that it had. */
+static void move_here(struct ps_tailer *tailer, struct ps_tail_log *log, unsigned number, int group,
+                      const char *name)
+{
+    log->directory = number;
+    if (group >= 0)
+        log->group = group;
+    ps_tail_log_rename(tailer, log, name, group >= 0);
+    look_again_if_compressed(tailer, log);
+}
+
 static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, unsigned number,
                        const struct ps_tail_change *change)
 {
     struct ps_tail_log *log = ps_tail_log_by_inode(tailer, change->device, change->inode);
     if (log != NULL &&
         log->directory != number) { /* another directory has it: a second name, or it was moved here */
-        if (log->named)
+        if (log->named) {
+            other_keep(log, number, change);
             return;
-        log->directory = number;
+        }
+        move_here(tailer, log, number, change->group, change->name);
+        ps_tail_log_queue(tailer, log);
+        return;
     }
     if (log != NULL) { /* a name that the last look missed, or whose file was moved away and back */
         log->again = log->state == PS_TAIL_LOG_OPENING;
@@ -181,6 +211,12 @@ static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_rename(tailer, log, NULL, false);
     log->gone_ns = tailer->now_ns;
     ps_tail_log_changed(tailer, log);
+    if (log->other_name != NULL) {
+        move_here(tailer, log, log->other_directory, log->other_group, log->other_name);
+        other_forget(log);
+        ps_tail_log_queue(tailer, log);
+        return;
+    }
     if (log->state == PS_TAIL_LOG_OPEN) /* to its end, and then for what its writer still writes */
         ps_tail_log_queue(tailer, log);
 }
@@ -194,8 +230,15 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
             change_new(tailer, place, number, change);
         return;
     }
-    if (log->directory != number)
+    if (log->directory != number) { /* of its second name */
+        if (log->other_name != NULL && log->other_directory == number) {
+            if (change->kind == PS_TAIL_FILE_GONE)
+                other_forget(log);
+            else
+                other_keep(log, number, change);
+        }
         return;
+    }
     if (change->kind == PS_TAIL_FILE_GONE) {
         change_gone(tailer, log);
         return;

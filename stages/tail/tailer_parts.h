@@ -73,6 +73,9 @@ struct ps_tail_log {
     bool rest;           /* it has rested long enough for such a line to count */
     char *name;          /* in its directory: the present one, or the last one */
     char *path;          /* with the last name that matched: for headers and the position file */
+    char *other_name;    /* in another directory, which found it before this one missed it; NULL: none */
+    unsigned other_directory;
+    int other_group;
     struct ps_tail_identity identity;
     struct ps_tail_file file;
     int64_t read_offset, delivered_offset;

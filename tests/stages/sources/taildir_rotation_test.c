@@ -311,6 +311,32 @@ static void test_late_copy_of_what_is_not_delivered(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Whichever directory is looked at first, the file goes on where it was, also when it has rested meanwhile. */
+static void test_moved_between_directories(void **unused)
+{
+    (void)unused;
+    char one[600], two[600];
+    snprintf(one, sizeof one, "%s/one/app.*", ps_test_folder());
+    snprintf(two, sizeof two, "%s/two/app.*", ps_test_folder());
+    assert_int_equal(mkdir(ps_test_folder_path("one"), 0700), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("two"), 0700), 0);
+    append("one/app.log", "one\n");
+    PS_START("filegroups", "g h", "filegroups.g", one, "filegroups.h", two, "idleTimeout", "50", NULL);
+    expect("one");
+    for (unsigned i = 0; i < 4; i++) {
+        const char *from = i % 2 == 0 ? "one/app.log" : "two/app.log";
+        const char *to = i % 2 == 0 ? "two/app.log" : "one/app.log";
+        move(from, to);
+        append(to, "two\n");
+        expect("two");
+        wait_for_open(0);
+        append(to, "three\n");
+        expect("three");
+        wait_for_open(0);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 static void test_deleted_while_it_is_read(void **unused)
 {
     (void)unused;
@@ -346,6 +372,7 @@ int main(void)
         TEST(copy_of_what_is_not_delivered),
         TEST(late_copy_of_what_is_not_delivered),
         TEST(delivered_while_a_copy_is_found),
+        TEST(moved_between_directories),
         TEST(deleted_while_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
