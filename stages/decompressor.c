@@ -10,15 +10,28 @@
 #define GZIP_WINDOW_BITS (MAX_WBITS + 16)
 #define GZIP_FIRST_BYTE 0x1f
 #define FRAME_BEGIN_BYTES 5U /* of zstd: magic and descriptor; no block's head */
-#define BLOCK_HEAD_BYTES 3U  /* of zstd */
+#define ZSTD_MAGIC "\x28\xb5\x2f\xfd"
+#define ZSTD_MAGIC_BYTES 4U
+#define BLOCK_HEAD_BYTES 3U /* of zstd */
 
 enum ps_compression ps_compression_of(const void *beginning, size_t length)
 {
     if (length >= 3 && memcmp(beginning, "\x1f\x8b\x08", 3) == 0)
         return PS_COMPRESSION_GZIP;
-    if (length >= 4 && memcmp(beginning, "\x28\xb5\x2f\xfd", 4) == 0)
+    if (length >= ZSTD_MAGIC_BYTES && memcmp(beginning, ZSTD_MAGIC, ZSTD_MAGIC_BYTES) == 0)
+        return PS_COMPRESSION_ZSTD;
+    const uint8_t *bytes = beginning; /* a skippable frame: pzstd begins with one */
+    if (length >= 4 && (bytes[0] & 0xf0) == 0x50 && memcmp(bytes + 1, "\x2a\x4d\x18", 3) == 0)
         return PS_COMPRESSION_ZSTD;
     return PS_COMPRESSION_NONE;
+}
+
+int64_t ps_zstd_text_bytes(const void *beginning, size_t length)
+{
+    if (length < ZSTD_MAGIC_BYTES || memcmp(beginning, ZSTD_MAGIC, ZSTD_MAGIC_BYTES) != 0)
+        return -1;
+    unsigned long long bytes = ZSTD_getFrameContentSize(beginning, length);
+    return bytes < (unsigned long long)INT64_MAX ? (int64_t)bytes : -1; /* unknown and error are above */
 }
 
 static bool library_open(struct ps_decompressor *decompressor)

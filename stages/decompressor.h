@@ -7,6 +7,9 @@
 #define PS_COMPRESSION_MAGIC_BYTES 4U
 enum ps_compression ps_compression_of(const void *beginning, size_t length);
 
+/* The length of the text of a zstd file that begins so, if it has one frame that says it; -1: the frame does not, or it is none. */
+int64_t ps_zstd_text_bytes(const void *beginning, size_t length);
+
 /* {0}: nothing is allocated. */
 struct ps_decompressor {
     enum ps_compression kind;

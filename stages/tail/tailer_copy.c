@@ -1,70 +1,14 @@
 /* A new file may be a copy of one that is followed: "copytruncate" copies a log and then cuts it, editors and moves between
- * file systems write a copy and remove the original, and rotated logs are compressed. What was read of the original is not
+ * file systems write a copy and remove the original. What was read of the original is not
  * read again, and what was not read of it is read from the copy. A copy whose original lives on untouched is a file of its
  * own. */
 #include "stages/tail/tailer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
 #define COPIES_MAX 1024U /* of one look; of more, the others have the next one */
-
-bool ps_tail_is_compressed(const char *head, size_t length)
-{
-    static const struct {
-        const char *magic;
-        size_t length;
-    } formats[] = {{"\x1f\x8b\x08", 3},
-                   {"BZh", 3},
-                   {"\xfd"
-                    "7zXZ\0",
-                    6},
-                   {"\x28\xb5\x2f\xfd", 4}};
-    for (size_t i = 0; i < PS_COUNT_OF(formats); i++) {
-        if (length >= formats[i].length && memcmp(head, formats[i].magic, formats[i].length) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Decompresses the beginning. Returns how many bytes; 0: it is not gzip, or too little of it is there. */
-static size_t inflate_head(const char *head, size_t length, char *to, size_t room)
-{
-    z_stream stream = {.next_in = (Bytef *)(uintptr_t)head, .avail_in = (uInt)length};
-    if (inflateInit2(&stream, 15 + 16) != Z_OK)
-        return 0;
-    stream.next_out = (Bytef *)to;
-    stream.avail_out = (uInt)room;
-    (void)inflate(&stream, Z_SYNC_FLUSH);
-    size_t used = room - stream.avail_out;
-    (void)inflateEnd(&stream);
-    return used;
-}
-
-/* The file that was read and begins in this way; rather one that has no name any more. */
-struct compressed {
-    const struct ps_tailer *tailer;
-    const struct ps_tail_log *log, *original;
-    const struct ps_tail_position *position;
-};
-
-static bool original_visit(void *compressed_, struct ps_tail_head_entry *entry)
-{
-    struct compressed *compressed = compressed_;
-    const struct ps_tailer *tailer = compressed->tailer;
-    const struct ps_tail_log *other = entry->owner;
-    if (other == NULL) {
-        const struct ps_tail_position *position = &tailer->remembered.items[entry - tailer->remembered_heads];
-        if (compressed->position == NULL && position->path[0] != '\0' && position->offset > 0)
-            compressed->position = position;
-    } else if (entry == &other->head && other != compressed->log && other->resolved && !other->compressed &&
-               other->state != PS_TAIL_LOG_COPY) {
-        compressed->original = other;
-    }
-    return compressed->original == NULL || compressed->original->named;
-}
 
 /* ---- going on ---- */
 
@@ -122,54 +66,6 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_log_move(tailer, log, mark->offset, delivered);
     ps_tail_log_changed(tailer, log);
     ps_tail_log_queue(tailer, log);
-}
-
-/* What was not read of a file that is gone stands in its compressed form alone, which is not read. */
-static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log,
-                         const struct ps_tail_start *start, int64_t position)
-{
-    int64_t lost = (int64_t)start->plain_bytes - position;
-    if (start->plain_bytes == (uint32_t)position || (start->plain_is_certain && lost <= 0))
-        return;
-    if (!start->plain_is_certain) {
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is a file that was read to byte %lld, compressed: it is not complete, or may be longer "
-               "than 4 "
-               "GiB, so that nobody can tell how much of it was not read",
-               log->path, (long long)position);
-        return;
-    }
-    ps_log(PS_LOG_WARN, tailer->port->component,
-           "%s is a file that was read to byte %lld, compressed before its rest was read: these %lld bytes "
-           "are not read",
-           log->path, (long long)position, (long long)lost);
-    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)lost);
-}
-
-void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
-                              const struct ps_tail_start *start)
-{
-    char plain[PS_TAIL_HEAD_BYTES];
-    size_t length = inflate_head(start->head, start->length, plain, sizeof plain);
-    log->compressed = true;
-    ps_tail_log_move(tailer, log, log->size, log->size);
-    if (length == 0) { /* another format, or its first bytes are being written */
-        ps_log(PS_LOG_INFO, tailer->port->component, "%s is compressed: it is not read", log->path);
-        return;
-    }
-    struct compressed compressed = {.tailer = tailer, .log = log};
-    ps_tail_heads_find(&tailer->heads, plain, length, original_visit, &compressed);
-    const struct ps_tail_log *original = compressed.original;
-    const struct ps_tail_position *position = original == NULL ? compressed.position : NULL;
-    if (original == NULL && position == NULL)
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is compressed, and is no file that was read before: it is not read", log->path);
-    else
-        ps_log(PS_LOG_DEBUG, tailer->port->component, "%s is a file that was read, compressed", log->path);
-    if (position != NULL)
-        rest_is_lost(tailer, log, start, position->offset);
-    else if (original != NULL && original->file.fd < 0 && (!original->named || original->cut_waits))
-        rest_is_lost(tailer, log, start, original->read_offset);
 }
 
 /* ---- waiting ---- */

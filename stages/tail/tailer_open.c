@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFLATE_RATIO_MAX 1032
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
 #define OPENING_MAX 1024U /* at the same time: each has the first bytes of its file in memory */
 #define MATCHES_MAX 8     /* of one opening: the files that it is compared with may begin anew meanwhile */
@@ -26,32 +25,14 @@ struct opening {
     bool begins; /* as expected */
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
-    struct ps_tail_start start; /* the same */
     size_t head_length;
+    struct ps_tail_start start;    /* of a compressed file */
     char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
     uint32_t last_length;
     int64_t data_offset;         /* where it begins if it begins with a hole */
     struct ps_tail_match *match; /* what it may be a copy of */
     unsigned matches;            /* how often it was compared */
 };
-
-/* A gzip file ends with the length of its content modulo 2^32 (RFC 1952, ISIZE). A file that is not complete ends with anything: the number
- * is certain if the file can have so much (deflate's best is 1,032 to 1) and not 2^32 bytes more. Returns false with errno if it cannot be read. */
-static bool plain_bytes_read(const struct opening *opening, struct ps_tail_start *start)
-{
-    unsigned char last[4];
-    bool gzip = opening->head_length > 2 && memcmp(opening->head, "\x1f\x8b\x08", 3) == 0;
-    int64_t most = opening->size * DEFLATE_RATIO_MAX;
-    if (!gzip || opening->size < 18)
-        return true;
-    ssize_t length = ps_tail_read_fully(opening->fd, (char *)last, sizeof last, opening->size - 4);
-    if (length != sizeof last) /* it was cut meanwhile */
-        return length >= 0;
-    start->plain_bytes =
-        (uint32_t)last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 | (uint32_t)last[3] << 24;
-    start->plain_is_certain = start->plain_bytes <= most && most <= (int64_t)UINT32_MAX;
-    return true;
-}
 
 /* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none; -1: it cannot be read. */
 static int64_t hole_end(int fd)
@@ -89,10 +70,11 @@ static bool opening_read(struct opening *opening)
     opening->begins = begins == PS_TAIL_SEEN_SAME;
     opening->way = ps_tail_way_of(opening->fd);
     opening->head_length = (size_t)length;
-    opening->start = (struct ps_tail_start){.head = opening->head, .length = opening->head_length};
     if (opening->head_length > 0 && opening->head[0] == '\0')
         opening->data_offset = hole_end(opening->fd);
-    return opening->data_offset >= 0 && last_read(opening) && plain_bytes_read(opening, &opening->start);
+    return opening->data_offset >= 0 && last_read(opening) &&
+           (!ps_tail_is_compressed(opening->head, opening->head_length) ||
+            ps_tail_start_read(&opening->start, opening->fd, opening->size));
 }
 
 static void opening_run(struct ps_tail_job *job)

@@ -263,14 +263,6 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 
 /* ---- tailer_copy.c: files that begin like others ---- */
 
-/* How a file begins. */
-struct ps_tail_start {
-    const char *head;
-    size_t length;
-    uint32_t plain_bytes;  /* of a gzip file: how long its content is, modulo 2^32; 0: it does not say */
-    bool plain_is_certain; /* and that is its length */
-};
-
 /* What a copy goes on from. */
 struct ps_tail_origin {
     const struct ps_tail_identity *identity;
@@ -291,11 +283,6 @@ void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
 /* It waits for nobody any more. */
 void ps_tail_copy_end(struct ps_tail_log *log);
-/* gzip, bzip2, xz, zstd. */
-bool ps_tail_is_compressed(const char *head, size_t length);
-/* It is compressed: it is not read, until its inode is another file's. */
-void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
-                              const struct ps_tail_start *start);
 /* What is not read of this one may stand in its copy: it was cut, or is gone. */
 void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Whether a file waits that may be a copy of this one. */
@@ -304,6 +291,27 @@ bool ps_tail_copy_is_there(const struct ps_tail_log *original);
 void ps_tail_copy_changed(struct ps_tail_log *log);
 /* Those that waited long enough are files of their own. Returns when the next one has. */
 uint64_t ps_tail_copies_tick(struct ps_tailer *tailer);
+
+/* ---- tailer_compressed.c: compressed files are not read ---- */
+
+/* Which text a compressed file has. */
+struct ps_tail_start {
+    const char *format; /* its name */
+    char text[PS_TAIL_HEAD_BYTES];
+    size_t text_length; /* of its beginning; 0: it is not known */
+    int64_t text_bytes; /* all of it; of gzip modulo 2^32; 0: the file does not say */
+    bool is_certain;    /* text_bytes is the length */
+};
+
+/* Whether a file that begins so is compressed, in a format that is known. */
+bool ps_tail_is_compressed(const char *head, size_t length);
+/* Decompresses the beginning of a compressed file. On the thread. Returns false with errno if it cannot be read. */
+bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size);
+/* The same from the file's first bytes. */
+void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length);
+/* It is compressed: it is not read, until its inode is another file's. Logs what is not read. */
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
+                              const struct ps_tail_start *start);
 
 /* ---- tailer_match.c: which file is it a copy of ---- */
 

@@ -532,7 +532,8 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     if (log->read_offset == 0 &&
         ps_tail_is_compressed(bytes, (size_t)length)) { /* it was empty when it was opened */
         ps_tail_identity_extend(&log->identity, bytes, (size_t)length, 0);
-        const struct ps_tail_start start = {.head = bytes, .length = (size_t)length};
+        struct ps_tail_start start;
+        ps_tail_start_of(&start, bytes, (size_t)length);
         ps_tail_compressed_found(tailer, log, &start);
         ps_tail_log_close(tailer, log);
         log->partial = false;

@@ -3,6 +3,7 @@
 #include "tests/stages/sources/taildir_support.h"
 
 #include <zlib.h>
+#include <zstd.h>
 
 static void test_compressed(void **unused)
 {
@@ -150,6 +151,116 @@ static void test_compressed_in_part(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Formats of which gzip and zstd are compared with what was read; a text that begins like one is read. */
+static void test_formats(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *head;
+        size_t length;
+        bool text;
+    } rows[] = {{"\x1f\x8b\x08", 3, false},
+                {"\x28\xb5\x2f\xfd", 4, false},
+                {"\x50\x2a\x4d\x18\4\0\0\0abcd\x28\xb5\x2f\xfd", 16, false}, /* pzstd */
+                {"\x5f\x2a\x4d\x18", 4, false},
+                {"BZh91AY&SY", 10, false},
+                {"BZh1\x17\x72\x45\x38\x50\x90", 10, false},
+                {"\xfd"
+                 "7zXZ\0",
+                 6, false},
+                {"\x04\x22\x4d\x18", 4, false},
+                {"\x89LZO\0", 5, false},
+                {"LZIP\1", 5, false},
+                {"]\0\0\x80", 4, false},
+                {"\x1f\x9d\x90", 3, false},
+                {"PK\3\4", 4, false},
+                {"BZh", 3, true},
+                {"BZhello-to-all", 14, true},
+                {"BZh9-is-a-word", 14, true},
+                {"BZh01AY&SY", 10, true},
+                {"LZIP-is-a-word", 14, true},
+                {"PK-too", 6, true},
+                {"]", 1, true},
+                {"P*M", 3, true}};
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char name[32], line[64];
+        snprintf(name, sizeof name, "app.%zu", i);
+        memcpy(line, rows[i].head, rows[i].length);
+        memcpy(line + rows[i].length, "\nmore\n", 7);
+        ps_test_folder_append("new", line, rows[i].length + 6);
+        move("new", name);
+        if (rows[i].text) {
+            snprintf(line, sizeof line, "%s more", rows[i].head);
+            expect(line);
+        }
+    }
+    append("app.last", "two\n");
+    expect("two");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+static void zstd(const char *name, const char *text, size_t length)
+{
+    char packed[1024];
+    size_t made = ZSTD_compress(packed, sizeof packed, text, length, 3);
+    assert_false(ZSTD_isError(made));
+    ps_test_folder_append(name, packed, made);
+}
+
+/* The same as with gzip: zstd says the length of the text at the beginning. */
+static void test_zstd_with_a_rest(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START(NULL);
+    expect("one");
+    ps_test_stage_close(&stage);
+    zstd("app.log.1.zst", "one\ntwo\nthree\n", 14);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    work_until((enum ps_counter)PS_TAIL_COUNTER_lost_bytes, 10);
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that was read is compressed: nothing is said. One that was not is named once, not again by a later life. The text is longer
+ * than one block of zstd. */
+static void test_named_once(void **unused)
+{
+    (void)unused;
+    enum { BYTES = 600000 };
+    static char text[BYTES], packed[BYTES];
+    uint64_t random = ps_test_seed();
+    for (size_t i = 0; i < BYTES; i++)
+        text[i] = i % 500 == 499 ? '\n' : (char)('a' + ps_test_random(&random) % 26);
+    ps_test_folder_append("app.log", text, BYTES);
+    PS_START(NULL);
+    ps_test_source_wait(&stage, BYTES / 500, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    uint64_t warnings = ps_log_count(PS_LOG_WARN);
+    size_t made = ZSTD_compress(packed, sizeof packed, text, BYTES, 3);
+    assert_false(ZSTD_isError(made));
+    ps_test_folder_append("app.log.1.zst", packed, made);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    append("app.log", "new\n");
+    expect("new");
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
+    zstd("app.log.2.zst", "never-seen\n", 11);
+    append("app.other", "other\n");
+    expect("other");
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes), 0);
+    restart();
+    append("app.log", "newer\n");
+    expect("newer");
+    expect_nothing();
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
@@ -159,6 +270,9 @@ int main(void)
                                        TEST(copy_on_inode_of_compressed_file),
                                        TEST(compressed_is_renamed),
                                        TEST(compressed_with_a_rest),
-                                       TEST(compressed_in_part)};
+                                       TEST(compressed_in_part),
+                                       TEST(formats),
+                                       TEST(zstd_with_a_rest),
+                                       TEST(named_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

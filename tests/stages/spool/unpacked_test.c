@@ -264,6 +264,27 @@ static void test_what_follows(void **state)
     }
 }
 
+/* pzstd writes a skippable frame before each frame. */
+static void test_skippable_first(void **state)
+{
+    static const char frame[] = "\x50\x2a\x4d\x18\4\0\0\0abcd";
+    (void)state;
+    packed_length = 0;
+    text_length = 14;
+    memcpy(text, "a text\nanother", text_length);
+    for (size_t at = 0; at < text_length; at += 7) {
+        memcpy(packed + packed_length, frame, sizeof frame - 1);
+        packed_length += sizeof frame - 1;
+        pack(PS_COMPRESSION_ZSTD, text + at, 7, 3);
+    }
+    assert_int_equal(ps_compression_of(packed, packed_length), PS_COMPRESSION_ZSTD);
+    begin(PS_COMPRESSION_ZSTD, packed_length);
+    int64_t last;
+    assert_int_equal(read_on(0, &last), text_length);
+    assert_int_equal(last, PS_INPUT_END);
+    close(file.fd);
+}
+
 /* The position of an earlier life lies behind the end: nothing is taken for read. */
 static void test_position_behind_the_end(void **state)
 {
@@ -302,9 +323,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drawn_reads),  cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_checksum),     cmocka_unit_test(test_damaged_block),
-        cmocka_unit_test(test_what_follows), cmocka_unit_test(test_position_behind_the_end),
+        cmocka_unit_test(test_drawn_reads),     cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_checksum),        cmocka_unit_test(test_damaged_block),
+        cmocka_unit_test(test_what_follows),    cmocka_unit_test(test_position_behind_the_end),
+        cmocka_unit_test(test_skippable_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
