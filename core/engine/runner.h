@@ -286,11 +286,11 @@ void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *b
 struct ps_route *ps_route_create(size_t channel_count);
 void ps_route_destroy(struct ps_route *route);
 void ps_route_clear(struct ps_route *route);
-/* Whether this row is routed to this channel. For `penstock rules`, which runs a selector by hand. */
+/* Returns whether the row is routed to the channel. For `penstock rules`, which runs a selector by hand. */
 bool ps_route_has(const struct ps_route *route, unsigned channel, bool required, uint16_t row);
 /* Opens interceptors and selector. On failure nothing stays open, and the source has failed (ps_runner_fail). */
 bool ps_chain_open(struct ps_source_runner *runner, const struct ps_now *now);
-/* Closes the chain, and the one of the plan before if there is one, as far as they are open. */
+/* Closes the open links of the chain, and of the chain of the plan before if there is one. */
 void ps_chain_close(struct ps_source_runner *runner);
 /* Makes the links of a source's built chain, closed. */
 struct ps_links *ps_links_create(struct ps_source_runner *runner, const struct ps_source_spec *spec);

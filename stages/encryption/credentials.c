@@ -64,10 +64,21 @@ static enum ps_status read_store(const char *path, const char *password, const c
     return PS_OK;
 }
 
+/* Hadoop opens every store before it asks the first one: one that cannot be read leaves all of them without a value. */
+static enum ps_status try_store(const char *path, const char *password, struct ps_err *err)
+{
+    char nothing[PS_CREDENTIAL_BYTES_MAX + 1];
+    bool found;
+    enum ps_status status = read_store(path, password, "", nothing, &found, err);
+    OPENSSL_cleanse(nothing, sizeof nothing);
+    return status;
+}
+
 static enum ps_status read_stores(const char *providers, const char *password, const char *alias,
                                   char *secret, struct ps_err *err)
 {
     char url[PATH_BYTES];
+    bool found = false;
     struct ps_slice gone = {.length = 0}; /* the first store that is not there: to Hadoop it has no entries */
     for (const char *at = providers; *at != '\0';) {
         at += strspn(at, ", \t");
@@ -80,6 +91,8 @@ static enum ps_status read_stores(const char *providers, const char *password, c
         url[length] = '\0';
         at += length;
         const char *path = path_of(url);
+        if (path == NULL && found) /* Hadoop can open it, and has the value from a store before it */
+            continue;
         if (path == NULL)
             return ps_err_set(
                 err, "credential provider %s is not read; copy the store here and use jceks://file/PATH",
@@ -89,12 +102,13 @@ static enum ps_status read_stores(const char *providers, const char *password, c
                 gone = (struct ps_slice){at - strlen(path), (uint32_t)strlen(path)};
             continue;
         }
-        bool found;
-        if (read_store(path, password, alias, secret, &found, err) != PS_OK)
+        enum ps_status status =
+            found ? try_store(path, password, err) : read_store(path, password, alias, secret, &found, err);
+        if (status != PS_OK)
             return PS_FAIL;
-        if (found)
-            return PS_OK;
     }
+    if (found)
+        return PS_OK;
     return ps_err_set(err, "no credential store of %s has the alias %s%s%.*s%s", providers, alias,
                       gone.length > 0 ? ": " : "", (int)gone.length, gone.length > 0 ? gone.data : "",
                       gone.length > 0 ? " is not there" : "");

@@ -165,7 +165,7 @@ static bool take_constant(struct reader *reader, struct ps_slice *name)
            take_number(reader, 1, &code) && take_string(reader, code, name);
 }
 
-/* The value of a field that is no number: null, a string, a constant of an enum, or an array of bytes. */
+/* Reads the value of a field that is not a number: null, a string, a constant of an enum, or an array of bytes. */
 static bool take_value(struct reader *reader, struct ps_slice *value)
 {
     uint32_t code, length;

@@ -142,7 +142,7 @@ static size_t decrypt(const uint8_t derived[2 * MD5_BYTES], struct ps_slice cont
 struct key_room {
     uint8_t *bytes;
     size_t room, *length;
-    const char *algorithm; /* that the key must be of; NULL: any */
+    const char *algorithm; /* the key must have it; NULL: any */
 };
 
 /* The bytes of a SecretKeySpec, or of the KeyRep that other classes of secret keys write in their place (keytool -importpass makes

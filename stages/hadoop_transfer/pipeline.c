@@ -284,7 +284,7 @@ static void find_local_nodes(struct ps_pipeline *pipeline)
     for (unsigned i = 0; pipeline->names != NULL && i < pipeline->node_count; i++) {
         snprintf(address, sizeof address, "%s", pipeline->names[i]);
         char *port = strrchr(address, ':');
-        if (port != NULL) /* the namenode may say what is no address */
+        if (port != NULL) /* the namenode may send a name without a port */
             *port = 0;
         pipeline->local_nodes |= (uint64_t)ps_datanode_link_is_local(&pipeline->link, address) << i;
     }

@@ -194,7 +194,7 @@ void ps_hdfs_stream_end_block(struct ps_hdfs_stream *stream);
 /* The located block, unpacked; NULL: no memory, and the stream has failed. */
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream);
 void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *located);
-/* Whether a pipeline can be made of the datanodes of a block that the namenode has answered; else the stream has failed. NULL: no block. */
+/* Returns whether the datanodes of a block in the namenode's answer can make a pipeline; else the stream has failed. NULL: no block. */
 bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block);
 /* Keeps it packed, which needs a third of the memory. */
 void ps_hdfs_stream_pack(struct ps_hdfs_stream *stream);

@@ -208,7 +208,7 @@ void ps_hive_partition_heartbeat(struct ps_hive_partition *partition);
 
 /* Begins the next transaction of the partition, which is ready. NULL: it has failed, which is dealt with. */
 struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition);
-/* Writes the first event that waits. Returns false: the transaction has failed, which is dealt with. */
+/* Writes the first event that waits. Returns false after it has failed the transaction. */
 bool ps_hive_txn_write_next(struct ps_hive_txn *txn);
 /* Completes its files, and commits it then. */
 void ps_hive_txn_end(struct ps_hive_txn *txn);
@@ -219,7 +219,7 @@ void ps_hive_txn_forget(struct ps_hive_txn *txn, bool abort);
 void ps_hive_txn_free(struct ps_hive_txn *txn);
 /* It has its lock: begins its files, with what they have already. Returns false: the transaction has failed, which is dealt with. */
 bool ps_hive_txn_locked(struct ps_hive_txn *txn);
-/* Whether it writes to a partition of this location; the partition may have been found elsewhere since the transaction began. */
+/* Returns whether it writes to a partition of this location; the partition may have been found elsewhere since the transaction began. */
 bool ps_hive_txn_is_in(const struct ps_hive_txn *txn, struct ps_slice location);
 /* Bytes of memory in its ORC writers, and of files that were not begun. */
 uint64_t ps_hive_txn_held(const struct ps_hive_txn *txn);

@@ -22,7 +22,7 @@ static void write_date(struct ps_http_server *server)
              time.tm_hour, time.tm_min, time.tm_sec);
 }
 
-/* What every answer has: status line and header fields, without the end. Returns the length. */
+/* Writes status line and header fields of an answer, without the end. Returns the length. */
 static uint32_t write_head(struct ps_http_server *server, char *out, size_t room,
                            const struct ps_http_answer *answer)
 {

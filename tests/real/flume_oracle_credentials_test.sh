@@ -45,6 +45,8 @@ filter broken "$in_file$work/broken.jceks"
 filter several "$in_file$work/closed.jceks,localjceks://file$work/keytool.jceks" store.password
 filter gone_first "$in_file$work/gone.jceks,$in_file$work/none.jceks"
 filter broken_first "$in_file$work/broken.jceks,$in_file$work/none.jceks"
+filter broken_later "$in_file$work/none.jceks,$in_file$work/broken.jceks"
+filter gone_later "$in_file$work/none.jceks,$in_file$work/gone.jceks"
 refer "\${none[\"db-password\"]}"
 refer "\${none['Mixed']}\${none[mixed]}\${none[MIXED]}"
 refer "\${none[long]}"
@@ -60,6 +62,8 @@ refer "\${none[missing]}"
 refer "\${gone[mixed]}"
 refer "\${broken[mixed]}"
 refer "\${broken_first[mixed]}"
+refer "\${broken_later[mixed]}"
+refer "\${gone_later[mixed]}"
 
 agent_file() {
     local name
@@ -102,6 +106,7 @@ refused none "has the alias missing"
 refused gone "gone.jceks"
 refused broken "broken.jceks: "
 refused broken_first "broken.jceks: "
+refused broken_later "broken.jceks: "
 
 # The environment's password comes before that of the file.
 export HADOOP_CREDSTORE_PASSWORD=storepass

@@ -14,11 +14,11 @@ static char secret[PS_CREDENTIAL_BYTES_MAX + 1];
 /* jceks://file/PATH of a store of this tree; the text of the next call but three is in the same place. */
 static const char *url_of(const char *scheme, const char *store)
 {
-    static char texts[4][1200];
+    static char texts[8][1200];
     static unsigned next;
     char name[128];
     snprintf(name, sizeof name, "tests/stages/data/stores/%s", store);
-    char *path = realpath(ps_test_source_path(name), NULL), *text = texts[next++ % 4];
+    char *path = realpath(ps_test_source_path(name), NULL), *text = texts[next++ % 8];
     assert_non_null(path);
     snprintf(text, sizeof texts[0], "%s://file%s", scheme, path);
     free(path);
@@ -72,6 +72,8 @@ static void test_stores(void **state)
     expect_failure("user:///", NULL, "db.password", "user:/// is not read");
     expect_failure("jceks://files/x", NULL, "db.password", "is not read");
     expect_failure("", NULL, "db.password", "has the alias");
+    snprintf(both, sizeof both, "%s, %s", plain, url_of("jceks", "chain.jks"));
+    expect_failure(both, NULL, "second", "no JCEKS key store"); /* Hadoop opens all of them first */
     snprintf(both, sizeof both, "%s, %s", plain, "jceks://hdfs/x");
     expect_secret(both, NULL, NULL, "second", "two"); /* the first one that has it */
     expect_failure(both, NULL, "third", "is not read");
