@@ -52,6 +52,7 @@ static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
     if (port->retry_max == 0 || delivery->attempts < port->retry_max || !ps_port_has_deadletter(port))
         return;
     delivery->exhausted = true;
+    delivery->burial_attempts = delivery->attempts;
     snprintf(delivery->burial_reason, sizeof delivery->burial_reason, "%.*s",
              (int)sizeof delivery->burial_reason - 1, reason);
 }
@@ -288,7 +289,7 @@ static void begin_burial(struct ps_rpc_delivery *delivery)
         return;
     ps_log(PS_LOG_ERROR, delivery->port->component,
            "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
-           ps_quantity_print_count(count).text, delivery->attempts, delivery->burial_reason);
+           ps_quantity_print_count(count).text, delivery->burial_attempts, delivery->burial_reason);
     ps_burial_begin(&delivery->burial, part.lease, part.from, part.to);
 }
 
@@ -300,7 +301,7 @@ static bool is_burying(struct ps_rpc_delivery *delivery)
     if (PS_LIKELY(!ps_burial_has_begun(&delivery->burial)))
         return false;
     const struct ps_letter_reason reason = {"attempts-exhausted", delivery->burial_reason,
-                                            delivery->attempts};
+                                            delivery->burial_attempts};
     if (!ps_burial_work(&delivery->burial, delivery->port, &reason))
         return true;
     delivery->failures = delivery->attempts = 0;

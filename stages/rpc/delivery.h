@@ -57,6 +57,8 @@ struct ps_rpc_delivery {
     uint32_t attempts; /* those of them for which a call was under way */
     bool exhausted;    /* they are used up: when all is answered, the events of the oldest call are buried */
     struct ps_burial burial;
+    uint32_t
+        burial_attempts; /* `attempts` when they were used up: an answer OK of another call sets those to 0 */
     char burial_reason[PS_TRANSPORT_REASON_BYTES + 320];
     uint64_t rest_ns;   /* nothing is sent, nor a connection begun, before */
     uint64_t reset_ns;  /* when the connection is to be made anew; PS_NEVER */

@@ -1,6 +1,8 @@
 /* Sinks avro and thrift: how many calls are under way, with how many events, when they make a connection anew, and how long a recall waits. The
  * test answers each call by hand. */
 #include "stages/rpc/delivery.h"
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
 #include "tests/support/rpc_calls.h"
 
 #include <errno.h>
@@ -399,6 +401,42 @@ static void check_refusals(void)
     stop();
 }
 
+/* The attempts are used up by one call while others are under way that are answered OK: its letter has the attempts, and only its event is given up. */
+static void check_letters(void)
+{
+    listen_anew();
+    ps_test_stage_start(
+        &stage, protocol->sink,
+        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "batch-size", "1", "penstock.calls", "3"));
+    ps_test_dead_letters_open(&stage);
+    stage.port.retry_max = 1;
+    offer("x", 1, 1);
+    await_calls(1);
+    answer(0, false, PS_TEST_STATUS_OK);
+    await_done(1);
+    unsigned letters = ps_test_dead_letters_with("\"attempts\":1,"); /* of the other protocol */
+    for (unsigned round = 1; round <= 2; round++) {
+        unsigned first = answered;
+        offer("x", 1, 5);
+        await_calls(first + 3);
+        answer(first, false, PS_TEST_STATUS_FAILED);
+        for (unsigned i = 0; delivery()->failures < 1; i++) {
+            assert_true(i < TURNS_MAX);
+            turn();
+        }
+        answer(first + 1, false, PS_TEST_STATUS_OK);
+        answer(first + 2, false, PS_TEST_STATUS_OK);
+        await_calls(first + 5); /* of five events two are delivered and one is a letter */
+        answer(first + 3, false, PS_TEST_STATUS_OK);
+        answer(first + 4, false, PS_TEST_STATUS_OK);
+        await_done(1 + round);
+        assert_int_equal(stage.done[round]->dead, 1);
+        assert_int_equal(ps_test_dead_letters_with("\"attempts\":1,"), letters + round);
+    }
+    stop();
+    ps_test_dead_letters_close(&stage);
+}
+
 static void check_all(void (*check)(void))
 {
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
@@ -421,6 +459,7 @@ TEST(cut_answers)
 TEST(recall)
 TEST(no_address)
 TEST(refusals)
+TEST(letters)
 
 static int set_up(void **state)
 {
@@ -439,10 +478,15 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_windows),     cmocka_unit_test(test_batch_sizes),
-        cmocka_unit_test(test_call_bytes),  cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_cut_answers), cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_no_address),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_batch_sizes),
+        cmocka_unit_test(test_call_bytes),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_cut_answers),
+        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test_setup_teardown(test_letters, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
