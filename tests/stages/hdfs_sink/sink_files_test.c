@@ -173,6 +173,30 @@ static void test_close_tries(void **unused)
     ps_test_bucket_finish();
 }
 
+/* hdfs.closeTries are for each step: what completing the file took leaves the rename all of them. */
+static void test_close_tries_of_each_step(void **unused)
+{
+    (void)unused;
+    ps_test_bucket_settings.close_tries = 2;
+    roll_one();
+    for (unsigned round = 0; round < 2; round++) {
+        ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
+        ps_test_files_fail(PS_TEST_RECOVER, 0, 1, PS_FILE_DENIED);
+        ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_DENIED);
+        TAKE(PS_BODY("2"));
+        ps_test_bucket_pass(0);
+        assert_int_equal(ps_test_files_faults(PS_TEST_RECOVER), 0);
+        assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 1);
+        ps_test_bucket_pass(180000);
+        assert_int_equal(ps_test_files_faults(PS_TEST_RENAME), 0);
+        assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 1);
+        ps_test_bucket_pass(180000);
+        assert_int_equal(ps_test_bucket_counter(PS_HDFS_FILES_CLOSING), 0);
+        ps_test_files_expect(round == 0 ? FIRST : SECOND, round == 0 ? "1\n" : "2\n");
+    }
+    ps_test_bucket_finish();
+}
+
 /* A rename that was not answered, and had taken effect. */
 static void test_rename_done_before(void **unused)
 {
@@ -473,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup(test_rename_fails, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_two_renames_fail, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_close_tries, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_close_tries_of_each_step, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_rename_done_before, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_final_name_taken, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_name_in_use_taken, ps_test_bucket_setup),

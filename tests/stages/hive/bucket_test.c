@@ -2,6 +2,8 @@
 #include "stages/hive/bucket.h"
 #include "tests/support/support.h"
 
+#include <stdio.h>
+
 static const struct {
     const char *type, *value;
     int32_t java, murmur;
@@ -198,6 +200,35 @@ static void test_hashes_are_those_of_hive(void **state)
     }
 }
 
+/* So many characters, and no more, count: those of a text of exactly that length, and of longer ones. */
+static void test_texts_that_are_too_long(void **state)
+{
+    static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98"
+                               "bc";
+    static const uint32_t ends[] = {1, 3, 6, 10, 11, 12}; /* of its characters */
+    (void)state;
+    for (unsigned most = 1; most <= PS_COUNT_OF(ends); most++) {
+        for (unsigned characters = 1; characters <= PS_COUNT_OF(ends); characters++) {
+            unsigned counts = characters < most ? characters : most;
+            for (unsigned is_char = 0; is_char < 2; is_char++) {
+                char name[32];
+                struct ps_err err;
+                snprintf(name, sizeof name, "%s(%u)", is_char ? "char" : "varchar", most);
+                struct ps_orc_type *type = ps_orc_type_parse(name, &err),
+                                   *wide = ps_orc_type_parse(is_char ? "char(20)" : "varchar(20)", &err);
+                const struct ps_orc_value value = {.bytes = text, .length = ends[characters - 1]},
+                                          cut = {.bytes = text, .length = ends[counts - 1]};
+                assert_int_equal(ps_hive_bucket_hash(PS_HIVE_BUCKETING_JAVA, type, &value),
+                                 ps_hive_bucket_hash(PS_HIVE_BUCKETING_JAVA, wide, &cut));
+                assert_int_equal(ps_hive_bucket_hash(PS_HIVE_BUCKETING_MURMUR, type, &value),
+                                 ps_hive_bucket_hash(PS_HIVE_BUCKETING_MURMUR, wide, &cut));
+                ps_orc_type_destroy(type);
+                ps_orc_type_destroy(wide);
+            }
+        }
+    }
+}
+
 static void test_buckets_of_several_columns(void **state)
 {
     (void)state;
@@ -221,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hashes_are_those_of_hive),
+        cmocka_unit_test(test_texts_that_are_too_long),
         cmocka_unit_test(test_buckets_of_several_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,7 @@ static void mend(struct history *history)
     ps_test_metastore_cut("lock", 0);
 }
 
-/* What comes back is offered again, by a sink that may have been opened anew. */
+/* A recall; the sink, opened anew if `closes`, gets the leases again. */
 static void recall(struct history *history, bool closes)
 {
     mend(history);

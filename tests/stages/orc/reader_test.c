@@ -1,6 +1,7 @@
 /* Files of drawn rows are read again by a reader that shares no code with the writer (tests/support/orc_reader.h): each row group from the positions of
  * its index, its statistics, those of the stripes and of the file, and each bit of its Bloom filters. The sizes are drawn around each boundary: rows
  * and the stride of the index, bytes and the chunk of the compression, stripes, nanoseconds and the seconds before 1970. */
+#include "core/utf8.h"
 #include "stages/orc/writer.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/orc_reader.h"
@@ -293,6 +294,7 @@ static void expect_texts(struct orc_message part, enum column column, uint32_t f
     length = (size_t)(most.bytes.end - most.bytes.at);
     int order = compare(most.bytes.at, length, maximum->bytes, maximum->length);
     assert_true(is_cut ? order > 0 && length <= CUT_BYTES : order == 0);
+    assert_int_equal(ps_utf8_valid_length((const char *)most.bytes.at, length), length);
 }
 
 /* "-12.5" without its point, as of four digits behind it. */
@@ -518,8 +520,34 @@ static void test_drawn_files(void **unused)
     ps_orc_type_destroy(type);
 }
 
+/* Texts that the statistics cut, each a row group. The cut ones end with U+007F, none to five times, or have nothing else but one `a`:
+ * no greater character has one byte. */
+static void test_bounds_that_are_cut(void **unused)
+{
+    static char texts[8][CUT_BYTES + 3];
+    struct ps_orc_type *type = make_type();
+    struct ps_orc_settings settings = ps_orc_settings_usual(type);
+    struct orc_file file;
+    (void)unused;
+    settings.row_index_stride = 1;
+    settings.bloom_filter_columns = "h,i";
+    for (uint32_t i = 0; i < PS_COUNT_OF(texts); i++) {
+        uint32_t before = i < 6 ? CUT_BYTES - i : 1 - i % 2;
+        memset(texts[i], 'a', sizeof texts[i]);
+        memset(texts[i] + before, 0x7f, CUT_BYTES - before);
+        for (enum column column = BOOLEAN; column < COLUMNS; column++)
+            rows[i][column] = (struct ps_orc_value){.null = true};
+        rows[i][MANY] = (struct ps_orc_value){.bytes = texts[i], .length = sizeof texts[i]};
+    }
+    write_file(&file, &settings, PS_COUNT_OF(texts));
+    expect_file(&file, PS_COUNT_OF(texts), settings.bloom_filter_false_positives);
+    free(file.data);
+    ps_orc_type_destroy(type);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_drawn_files),
+                                       cmocka_unit_test(test_bounds_that_are_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
