@@ -2,7 +2,8 @@
 
 #include "stages/avro/request.h"
 #include "stages/avro/rpc.h"
-#include "stages/thrift/request.h"
+#include "stages/avro/server.h"
+#include "stages/thrift/source.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -89,6 +90,26 @@ const struct ps_test_rpc_protocol ps_test_rpc_protocols[2] = {
     {"avro", &ps_sink_avro, read_avro, write_avro, write_avro_error},
     {"thrift", &ps_sink_thrift, read_thrift, write_thrift, write_thrift_error},
 };
+
+/* As the state of the source avro is (stages/sources/avro.c). */
+struct avro_state {
+    struct ps_stream stream;
+    const void *plan;
+    struct ps_avro_server server;
+};
+
+uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage)
+{
+    struct ps_calls *calls = &((struct ps_thrift_source *)stage->state)->server.calls;
+    uint32_t unused = 0;
+    if (stage->ops == &ps_source_avro) {
+        assert_int_equal(stage->ops->state_size, sizeof(struct avro_state));
+        calls = &((struct avro_state *)stage->state)->server.calls;
+    }
+    for (uint32_t next = calls->free; next > 0; next = ps_calls_at(calls, next - 1)->next_free)
+        unused++;
+    return calls->chunk_count * 64U - unused;
+}
 
 int ps_test_rpc_listen(unsigned *port)
 {

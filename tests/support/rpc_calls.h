@@ -28,5 +28,8 @@ struct ps_test_rpc_protocol {
 /* avro, thrift */
 extern const struct ps_test_rpc_protocol ps_test_rpc_protocols[2];
 
+/* How many calls a source avro or thrift keeps at present. */
+uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);
+
 /* Returns a listening socket at 127.0.0.1, which does not block; `*port` 0: any, and it is set. */
 int ps_test_rpc_listen(unsigned *port);

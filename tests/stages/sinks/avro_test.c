@@ -15,6 +15,28 @@ static struct ps_test_rpc_pair pair;
 #define SOURCE "bind", "127.0.0.1", "port", "0"
 #define SOURCE_TLS "ssl", "true", "keystore", store, "keystore-password", PS_TEST_STORE_PASSWORD
 
+/* An event that no socket takes at once, and one of which few bytes are left when it is compressed. */
+static void expect_large(void)
+{
+    enum { LENGTH = 2 << 20 };
+    char *body = malloc(LENGTH);
+    uint64_t random = 1;
+    assert_non_null(body);
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < LENGTH; i++)
+            body[i] = round == 0 ? (char)ps_test_random(&random) : 'x';
+        ps_test_source_clear(&pair.source);
+        size_t done = pair.sink.done_count;
+        ps_test_rpc_pair_offer(
+            &pair, PS_LEASE(&pair.sink, ((struct ps_test_event){.body = body, .length = LENGTH})));
+        ps_test_rpc_pair_await(&pair, done + 1);
+        assert_int_equal(pair.source.event_count, 1);
+        assert_int_equal(pair.source.events[0].length, LENGTH);
+        assert_memory_equal(pair.source.events[0].body, body, LENGTH);
+    }
+    free(body);
+}
+
 /* Plain, compressed, over TLS, and both ways of both: events arrive with their headers, in order. */
 static void test_ways(void **unused)
 {
@@ -49,6 +71,7 @@ static void test_ways(void **unused)
             ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, k * 1000, 1000));
         ps_test_rpc_pair_await(&pair, 6);
         ps_test_rpc_pair_expect(&pair, 5000);
+        expect_large();
         assert_int_equal(ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionCreatedCount), 1);
         ps_test_rpc_pair_fini(&pair);
     }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CALLS_MAX 64U
@@ -26,6 +27,18 @@ static unsigned call_count, answered;
 static char port_text[8];
 
 #define IN_BYTES (16U << 20)
+
+static int connect_error; /* of each connection that comes about; 0: none */
+
+/* Takes the place of libc's. */
+int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+    if (connect_error != 0 && level == SOL_SOCKET && option == SO_ERROR) {
+        memcpy(value, &connect_error, sizeof connect_error);
+        return 0;
+    }
+    return (int)syscall(SYS_getsockopt, fd, level, option, value, length);
+}
 
 static struct ps_rpc_delivery *delivery(void)
 {
@@ -437,6 +450,65 @@ static void check_letters(void)
     ps_test_dead_letters_close(&stage);
 }
 
+/* The oldest call that is not answered has its time, also when another one before it was answered. */
+static void check_oldest(void)
+{
+    listen_anew();
+    ps_test_stage_start(&stage, protocol->sink,
+                        PS_KEYS("hostname", "127.0.0.1", "port", port_text, "request-timeout", "1000",
+                                "penstock.calls", "4"));
+    offer("x", 1, 1);
+    await_calls(1);
+    answer(0, true, PS_TEST_STATUS_OK);
+    await_done(1);
+    for (unsigned i = 0; i < 3; i++) {
+        offer("x", 1, 1);
+        await_calls(2 + i);
+        ps_test_stage_pass_ms(&stage, 200);
+    }
+    answer(1, true, PS_TEST_STATUS_OK);
+    await_done(2);
+    ps_test_stage_pass_ms(&stage, 599); /* the second one was sent 999 ms ago */
+    for (unsigned i = 0; i < QUIET_TURNS; i++)
+        turn();
+    assert_int_equal(delivery()->failures, 0);
+    ps_test_stage_pass_ms(&stage, 1);
+    turn();
+    assert_int_equal(delivery()->failures, 1);
+    assert_int_equal(delivery()->attempts, 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated), 2);
+    stop();
+}
+
+/* A connection that cannot be made has failed, whatever the reason. */
+static void check_connect_errors(void)
+{
+    static const int errors[] = {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, ECONNRESET};
+    listen_anew();
+    ps_test_stage_start(&stage, protocol->sink, PS_KEYS("hostname", "127.0.0.1", "port", port_text));
+    offer("x", 1, 1);
+    for (unsigned i = 0; i < PS_COUNT_OF(errors); i++) {
+        connect_error = errors[i];
+        for (unsigned k = 0; delivery()->failures < i + 1; k++) {
+            assert_true(k < TURNS_MAX);
+            turn();
+            ps_test_stage_pass_ms(&stage, 10);
+        }
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), i + 1);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 0);
+    }
+    connect_error = 0;
+    assert_int_equal(delivery()->attempts, 0);
+    for (unsigned k = 0; link_fd < 0 || call_count < 1; k++) {
+        assert_true(k < TURNS_MAX);
+        turn();
+        ps_test_stage_pass_ms(&stage, 10);
+    }
+    answer(0, true, PS_TEST_STATUS_OK);
+    await_done(1);
+    stop();
+}
+
 static void check_all(void (*check)(void))
 {
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
@@ -460,6 +532,8 @@ TEST(recall)
 TEST(no_address)
 TEST(refusals)
 TEST(letters)
+TEST(oldest)
+TEST(connect_errors)
 
 static int set_up(void **state)
 {
@@ -486,6 +560,8 @@ int main(void)
         cmocka_unit_test(test_recall),
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_oldest),
+        cmocka_unit_test(test_connect_errors),
         cmocka_unit_test_setup_teardown(test_letters, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

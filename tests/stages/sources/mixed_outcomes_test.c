@@ -4,11 +4,11 @@
  * others get their outcome in order, as from the engine. Every call has exactly one answer, and is answered OK only if all of
  * its events were taken. Answers of thrift, http and netcat come in the order of the calls, a call's answer repeats its round, and at the end nothing
  * is left: no call, no answer that waits for its turn, no byte of an unfinished message. */
-#include "stages/avro/server.h"
 #include "stages/avro/zlib.h"
 #include "stages/thrift/source.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
+#include "tests/support/rpc_calls.h"
 #include "tests/support/thrift_rpc.h"
 
 #include <errno.h>
@@ -52,8 +52,7 @@ struct protocol {
     bool rounds;
     bool lines; /* its calls have one event each, and several are sent at once */
     bool compresses;
-    bool in_turn;                    /* its answers come in the order of the calls */
-    struct ps_calls *(*calls)(void); /* of the source; NULL: not known */
+    bool in_turn; /* its answers come in the order of the calls */
     /* Appends call number `number` to what the client sends. */
     void (*send)(struct client *client, unsigned number);
     /* Reads an answer of what came. Returns its bytes, 0: not complete. *number: of its call, or UINT32_MAX: the next one. */
@@ -120,19 +119,6 @@ static void send_avro(struct client *client, unsigned number)
     ps_test_avro_call_free(&call);
 }
 
-/* As the source's state begins with (stages/sources/avro.c). */
-struct avro_state {
-    struct ps_stream stream;
-    const void *plan;
-    struct ps_avro_server server;
-};
-
-static struct ps_calls *calls_of_avro(void)
-{
-    assert_int_equal(stage.ops->state_size, sizeof(struct avro_state));
-    return &((struct avro_state *)stage.state)->server.calls;
-}
-
 static size_t read_avro(struct client *client, unsigned *number, bool *ok)
 {
     static uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
@@ -183,13 +169,6 @@ static size_t read_thrift(struct client *client, unsigned *number, bool *ok)
     bool compact = bytes[PS_THRIFT_FRAME_BYTES] == 0x82; /* the first byte of Thrift's compact messages */
     assert_int_equal(compact, *number % 2 == 0);
     return PS_THRIFT_FRAME_BYTES + length;
-}
-
-static struct ps_calls *calls_of_thrift(void)
-{
-    struct ps_thrift_source *source = stage.state;
-    assert_int_equal(source->server.kept_count, 0);
-    return &source->server.calls;
 }
 
 /* ---- http ---- */
@@ -251,24 +230,17 @@ static size_t read_netcat(struct client *client, unsigned *number, bool *ok)
 }
 
 static const struct protocol protocols[] = {
-    {.name = "avro",
-     .source = &ps_source_avro,
-     .rounds = true,
-     .calls = calls_of_avro,
-     .send = send_avro,
-     .read = read_avro},
+    {.name = "avro", .source = &ps_source_avro, .rounds = true, .send = send_avro, .read = read_avro},
     {.name = "avro, compressed",
      .source = &ps_source_avro,
      .rounds = true,
      .compresses = true,
-     .calls = calls_of_avro,
      .send = send_avro,
      .read = read_avro},
     {.name = "thrift",
      .source = &ps_source_thrift,
      .rounds = true,
      .in_turn = true,
-     .calls = calls_of_thrift,
      .send = send_thrift,
      .read = read_thrift},
     {.name = "http", .source = &ps_source_http, .send = send_http, .read = read_http},
@@ -479,14 +451,6 @@ static bool all_are_answered(void)
     return true;
 }
 
-static uint32_t count_in_use(struct ps_calls *all)
-{
-    uint32_t unused = 0;
-    for (uint32_t next = all->free; next > 0; next = ps_calls_at(all, next - 1)->next_free)
-        unused++;
-    return all->chunk_count * 64U - unused;
-}
-
 /* All clients are gone: so is what the source has kept for them. */
 static void check_nothing_is_left(bool hung_up)
 {
@@ -504,9 +468,11 @@ static void check_nothing_is_left(bool hung_up)
         usleep(50);
     }
     assert_int_equal(stream->slab.held_bytes, 0);
-    if (protocol->calls != NULL)
-        assert_int_equal(count_in_use(protocol->calls()), 0);
-    if (hung_up || protocol->calls == NULL)
+    if (protocol->rounds)
+        assert_int_equal(ps_test_rpc_calls_in_use(&stage), 0);
+    if (protocol->in_turn)
+        assert_int_equal(((const struct ps_thrift_source *)stage.state)->server.kept_count, 0);
+    if (hung_up || !protocol->rounds)
         return;
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
     for (unsigned i = 0; i < call_count; i++)

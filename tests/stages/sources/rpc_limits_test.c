@@ -3,6 +3,7 @@
 #include "stages/stream/stream.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
+#include "tests/support/rpc_calls.h"
 #include "tests/support/thrift_rpc.h"
 
 #include <stdio.h>
@@ -363,6 +364,44 @@ static void check_cuts(void)
     ps_test_stage_fini(&stage);
 }
 
+/* Takes the open batch out of the stage's hands when it has so many events. */
+static struct ps_batch *take_batch(uint32_t events)
+{
+    ps_test_source_fill(&stage, events);
+    struct ps_batch *batch = stage.batch;
+    stage.batch = NULL;
+    assert_ptr_equal(stage.batches[--stage.batch_count], batch);
+    ps_batch_close(batch);
+    return batch;
+}
+
+/* The answer to its first call finds a client gone whose second call is read to its middle: both are forgotten. */
+static void check_gone_within_a_call(void)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    start(PS_KEYS(LOCAL));
+    for (unsigned round = 0; round < 2; round++) {
+        int fd = client();
+        struct ps_batch *batches[2];
+        send_call(fd, &(struct shape){.serial = 1, .events = 1, .greets = true});
+        batches[0] = take_batch(1);
+        send_call(fd, &(struct shape){.serial = 2, .events = 3 * PS_BATCH_EVENTS_MAX});
+        batches[1] = take_batch(PS_BATCH_EVENTS_MAX);
+        assert_int_equal(ps_test_rpc_calls_in_use(&stage), 2);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+        close(fd);
+        for (unsigned i = 0; i < 2; i++) {
+            protocol->source->source->accepted(stage.plan, stage.state, batches[i], &stage.now);
+            ps_batch_give(batches[i]);
+        }
+        await_gone(0);
+        if (stage.batch != NULL && stage.batch->count > 0)
+            ps_test_source_close_batch(&stage);
+        assert_int_equal(ps_test_rpc_calls_in_use(&stage), 0);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 static void check_all(void (*check)(void))
 {
     for (size_t i = 0; i < PS_COUNT_OF(protocols); i++) {
@@ -399,6 +438,12 @@ static void test_cuts(void **unused)
 {
     (void)unused;
     check_all(check_cuts);
+}
+
+static void test_gone_within_a_call(void **unused)
+{
+    (void)unused;
+    check_all(check_gone_within_a_call);
 }
 
 /* As many answers as may wait for their turn; the client of one more is disconnected. */
@@ -453,9 +498,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_message_max), cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_rooms),       cmocka_unit_test(test_rounds),
-        cmocka_unit_test(test_cuts),        cmocka_unit_test(test_kept_answers),
+        cmocka_unit_test(test_message_max),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_rooms),
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_gone_within_a_call),
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_kept_answers),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
