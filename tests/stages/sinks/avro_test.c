@@ -15,7 +15,7 @@ static struct ps_test_rpc_pair pair;
 #define SOURCE "bind", "127.0.0.1", "port", "0"
 #define SOURCE_TLS "ssl", "true", "keystore", store, "keystore-password", PS_TEST_STORE_PASSWORD
 
-/* An event that no socket takes at once, and one of which few bytes are left when it is compressed. */
+/* Events that no socket takes at once, and events of which few bytes are left when they are compressed. */
 static void expect_large(void)
 {
     enum { LENGTH = 2 << 20 };
@@ -23,16 +23,20 @@ static void expect_large(void)
     uint64_t random = 1;
     assert_non_null(body);
     for (unsigned round = 0; round < 2; round++) {
+        unsigned count = round == 0 ? 4 : 1;
         for (size_t i = 0; i < LENGTH; i++)
             body[i] = round == 0 ? (char)ps_test_random(&random) : 'x';
         ps_test_source_clear(&pair.source);
         size_t done = pair.sink.done_count;
-        ps_test_rpc_pair_offer(
-            &pair, PS_LEASE(&pair.sink, ((struct ps_test_event){.body = body, .length = LENGTH})));
-        ps_test_rpc_pair_await(&pair, done + 1);
-        assert_int_equal(pair.source.event_count, 1);
-        assert_int_equal(pair.source.events[0].length, LENGTH);
-        assert_memory_equal(pair.source.events[0].body, body, LENGTH);
+        for (unsigned k = 0; k < count; k++)
+            ps_test_rpc_pair_offer(
+                &pair, PS_LEASE(&pair.sink, ((struct ps_test_event){.body = body, .length = LENGTH})));
+        ps_test_rpc_pair_await(&pair, done + count);
+        assert_int_equal(pair.source.event_count, count);
+        for (unsigned k = 0; k < count; k++) {
+            assert_int_equal(pair.source.events[k].length, LENGTH);
+            assert_memory_equal(pair.source.events[k].body, body, LENGTH);
+        }
     }
     free(body);
 }

@@ -393,6 +393,11 @@ static void check_gone_within_a_call(void)
         for (unsigned i = 0; i < 2; i++) {
             protocol->source->source->accepted(stage.plan, stage.state, batches[i], &stage.now);
             ps_batch_give(batches[i]);
+            for (unsigned k = 0; k < 100 && ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount) > 0;
+                 k++) {
+                stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+                ps_test_stage_pass_ms(&stage, 100);
+            }
         }
         await_gone(0);
         if (stage.batch != NULL && stage.batch->count > 0)
