@@ -139,15 +139,20 @@ struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t lengt
     return event;
 }
 
-uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count)
+uint32_t ps_batch_rows_room(const struct ps_batch *batch)
 {
-    struct ps_batch_home *home = ps_batch_home(batch);
-    struct ps_carver *carver = home->carver;
+    const struct ps_batch_home *home = ps_batch_home(batch);
+    const struct ps_carver *carver = home->carver;
     uint32_t room = 0;
     if (home->blocks[0] == carver->meta && carver->meta_down > carver->meta_up + ROWS_HEADROOM)
         room = (carver->meta_down - carver->meta_up - ROWS_HEADROOM) / (uint32_t)sizeof(struct ps_event);
-    if (room > batch->capacity - batch->count)
-        room = batch->capacity - batch->count;
+    return room < batch->capacity - batch->count ? room : batch->capacity - batch->count;
+}
+
+uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count)
+{
+    struct ps_carver *carver = ps_batch_home(batch)->carver;
+    uint32_t room = ps_batch_rows_room(batch);
     if (count > room) {
         count = room;
         batch->full = true;

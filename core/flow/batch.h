@@ -170,6 +170,9 @@ uint32_t ps_batch_left(const struct ps_batch *batch);
  * (`full` is set when not all did). */
 uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count);
 
+/* Returns how many rows can be added before anything else is allocated of the batch. */
+uint32_t ps_batch_rows_room(const struct ps_batch *batch);
+
 /* Returns `length` bytes for a header value or a new body, at alignment 1, or NULL when there is no memory.
  * Also for interceptors (another meta block is added). */
 char *ps_batch_alloc(struct ps_batch *batch, uint32_t length);

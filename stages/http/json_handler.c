@@ -78,36 +78,87 @@ static int skip_mark(int charset, char **text, uint32_t *length)
     return little ? UTF32_LITTLE : UTF32;
 }
 
-/* Makes the body well-formed UTF-8. Returns false: no memory. */
-static bool decode(struct ps_json_handler *handler, struct ps_batch *batch, int charset,
-                   struct ps_http_exchange *exchange, char **text, uint32_t *length)
+/* Writes the body as well-formed UTF-8. Returns its length. */
+static uint32_t write_decoded(struct ps_json_handler *handler, int charset,
+                              const struct ps_http_exchange *exchange, char *to)
 {
-    if (exchange->rest_at == 0)
-        exchange->plain = charset == UTF8 && (ps_text_is_plain(*text, *length) ||
-                                              ps_utf8_valid_length(*text, *length) == *length);
-    if (exchange->plain)
-        return true;
-    uint64_t room = PS_CHARSET_DECODED_MAX(*length);
-    if (room > UINT32_MAX)
-        return false;
-    char *copy = ps_http_alloc(batch, (uint32_t)room, PS_HTTP_TEXT_META_BYTES_MAX);
+    char *text = exchange->body;
+    uint32_t length = exchange->body_length;
     size_t used;
-    if (copy == NULL)
-        return false;
-    if (charset == UTF8) {
-        used = ps_utf8_repair(*text, *length, copy);
-    } else {
-        charset = skip_mark(charset, text, length);
-        (void)ps_transcoder_decode(&handler->transcoders[charset], *text, *length, true, false, copy, &used);
+    if (charset == UTF8)
+        return (uint32_t)ps_utf8_repair(text, length, to);
+    charset = skip_mark(charset, &text, &length);
+    (void)ps_transcoder_decode(&handler->transcoders[charset], text, length, true, false, to, &used);
+    return (uint32_t)used;
+}
+
+/* Gives up the decoded text: the request's next try decodes again. */
+static void forget_decoded(struct ps_http_text *text, struct ps_block_cache *blocks)
+{
+    if (!text->decoded)
+        return;
+    ps_block_drop(blocks, text->block);
+    text->block = NULL;
+    text->decoded = false;
+}
+
+/* Decodes a long body into a block, which stays until the request's events are in batches: to decode for each batch would cost
+ * the square of its length. */
+static enum ps_http_taken keep_decoded(struct ps_json_handler *handler, struct ps_block_cache *blocks,
+                                       int charset, uint32_t room, struct ps_http_exchange *exchange)
+{
+    struct ps_http_text *text = exchange->text;
+    struct ps_block *block = ps_block_take_oversize(blocks, room);
+    if (block == NULL)
+        return PS_HTTP_MEMORY;
+    uint32_t length = write_decoded(handler, charset, exchange, block->base);
+    if (text->block != NULL) /* what was decompressed; a batch holds it, or it is made again */
+        ps_block_drop(blocks, text->block);
+    text->block = block;
+    text->length = length;
+    text->decoded = true;
+    return PS_HTTP_TAKEN;
+}
+
+/* Makes the body well-formed UTF-8. */
+static enum ps_http_taken decode(struct ps_json_handler *handler, struct ps_block_cache *blocks,
+                                 struct ps_batch *batch, int charset, struct ps_http_exchange *exchange)
+{
+    struct ps_http_text *text = exchange->text;
+    if (exchange->rest_at == 0)
+        exchange->plain =
+            charset == UTF8 && !text->decoded &&
+            (ps_text_is_plain(exchange->body, exchange->body_length) ||
+             ps_utf8_valid_length(exchange->body, exchange->body_length) == exchange->body_length);
+    if (exchange->plain)
+        return PS_HTTP_TAKEN;
+    uint64_t room = PS_CHARSET_DECODED_MAX(exchange->body_length);
+    if (!text->decoded && room <= PS_HTTP_TEXT_META_BYTES_MAX) {
+        char *copy = ps_http_alloc(batch, (uint32_t)room, PS_HTTP_TEXT_META_BYTES_MAX);
+        if (copy == NULL)
+            return PS_HTTP_MEMORY;
+        exchange->body_length = write_decoded(handler, charset, exchange, copy);
+        exchange->body = copy;
+        return PS_HTTP_TAKEN;
     }
-    *text = copy;
-    *length = (uint32_t)used;
-    return true;
+    if (!text->decoded) {
+        enum ps_http_taken taken = room > UINT32_MAX
+                                       ? PS_HTTP_MEMORY
+                                       : keep_decoded(handler, blocks, charset, (uint32_t)room, exchange);
+        if (taken != PS_HTTP_TAKEN)
+            return taken;
+    }
+    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0))
+        return PS_HTTP_FULL;
+    exchange->body = text->block->base;
+    exchange->body_length = text->length;
+    return PS_HTTP_TAKEN;
 }
 
 /* ---- texts ---- */
 
-/* Replaces the escapes of a text where it is. The text is read again for the rest of its events: it stays well-formed. */
+/* Replaces the escapes of a text where it is. The text is read again for the events behind it: it stays well-formed. This event is
+ * not read again: its row has its room. */
 static void unescape(struct ps_json_text *json, char *text, const char *lone)
 {
     uint32_t length = ps_json_unescape(text + json->at, json->length, lone, text + json->at);
@@ -227,9 +278,9 @@ static struct ps_slice encode(struct ps_json_handler *handler, int charset, stru
 
 /* ---- events ---- */
 
-/* Adds so many rows. If there is no room for all of them, the caller takes them away. */
-static enum ps_http_taken add_rows(struct ps_json_handler *handler, struct ps_batch *batch, uint32_t events,
-                                   char *text, int charset, char *encoded)
+/* Adds so many rows, for which there is room. */
+static void add_rows(struct ps_json_handler *handler, struct ps_batch *batch, uint32_t events, char *text,
+                     int charset, char *encoded)
 {
     for (uint32_t i = 0; i < events; i++) {
         struct ps_slice body =
@@ -237,13 +288,11 @@ static enum ps_http_taken add_rows(struct ps_json_handler *handler, struct ps_ba
         if (charset != UTF8)
             body = encode(handler, charset, body, &encoded);
         struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
-        if (event == NULL)
-            return PS_HTTP_FULL;
+        PS_ASSERT(event != NULL);
         event->headers = handler->lists[i];
         event->mask = handler->masks[i];
         batch->own_mask |= event->mask;
     }
-    return PS_HTTP_TAKEN;
 }
 
 /* Adds the first events of the scan to the batch, all or none. */
@@ -267,20 +316,19 @@ static enum ps_http_taken add_events(struct ps_json_handler *handler, struct ps_
         return PS_HTTP_MEMORY;
     if (!ps_batch_ticket(batch, origin, 0)) /* first, so that no row lacks its ticket */
         return PS_HTTP_MEMORY;
+    if (ps_batch_rows_room(batch) < events) /* before the text is changed */
+        return PS_HTTP_FULL;
     make_lists(handler, ps_header_area(memory, memory != NULL ? header_bytes : 0), events, text);
-    enum ps_http_taken taken = add_rows(handler, batch, events, text, charset, encoded);
-    if (taken == PS_HTTP_TAKEN)
-        PS_ASSERT(ps_batch_ticket(batch, origin, events)); /* adds to the ticket made above */
-    return taken;
+    add_rows(handler, batch, events, text, charset, encoded);
+    PS_ASSERT(ps_batch_ticket(batch, origin, events)); /* adds to the ticket made above */
+    return PS_HTTP_TAKEN;
 }
 
-enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct ps_batch *batch,
-                                        struct ps_http_exchange *exchange)
+static enum ps_http_taken take_text(struct ps_json_handler *handler, struct ps_block_cache *blocks,
+                                    struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
     struct ps_json_scan *scan = &handler->scan;
     int charset = charset_of(exchange);
-    char *text = exchange->body;
-    uint32_t length = exchange->body_length;
     if (exchange->text->is_lines && charset != UTF8) {
         exchange->status = 415;
         exchange->intro = NULL;
@@ -293,10 +341,11 @@ enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct 
         exchange->reason = "JSON handler supports UTF-8, UTF-16 and UTF-32 only.";
         return PS_HTTP_REFUSED;
     }
-    if (!decode(handler, batch, charset, exchange, &text, &length))
-        return PS_HTTP_MEMORY;
+    enum ps_http_taken taken = decode(handler, blocks, batch, charset, exchange);
+    if (taken != PS_HTTP_TAKEN)
+        return taken;
     scan->events_max = batch->capacity < PS_JSON_EVENTS_MAX ? batch->capacity : PS_JSON_EVENTS_MAX;
-    if (!ps_json_scan(scan, text, length, exchange->rest_at)) {
+    if (!ps_json_scan(scan, exchange->body, exchange->body_length, exchange->rest_at)) {
         exchange->status = scan->status;
         exchange->intro = scan->status == 400 ? PS_HTTP_BAD_REQUEST "Request has invalid JSON Syntax. "
                                               : PS_HTTP_UNEXPECTED;
@@ -314,10 +363,19 @@ enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct 
     /* A transaction is in one batch, and only an empty one has room for any number of rows. */
     if (events > 0 && batch->count > 0 && (events > 1 || batch->count == batch->capacity))
         return PS_HTTP_FULL;
-    enum ps_http_taken taken =
-        events > 0 ? add_events(handler, batch, text, charset, events, exchange->origin) : PS_HTTP_TAKEN;
+    if (events > 0)
+        taken = add_events(handler, batch, exchange->body, charset, events, exchange->origin);
     if (taken != PS_HTTP_TAKEN || (events == scan->event_count && scan->rest_at == 0))
         return taken;
     exchange->rest_at = scan->events[events - 1].end_at;
     return PS_HTTP_TAKEN_PART;
+}
+
+enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct ps_block_cache *blocks,
+                                        struct ps_batch *batch, struct ps_http_exchange *exchange)
+{
+    enum ps_http_taken taken = take_text(handler, blocks, batch, exchange);
+    if (taken == PS_HTTP_MEMORY) /* others need it while this request waits */
+        forget_decoded(exchange->text, blocks);
+    return taken;
 }

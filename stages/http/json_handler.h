@@ -20,6 +20,6 @@ enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_e
 /* One that is zeroed or failed to init is allowed. */
 void ps_json_handler_fini(struct ps_json_handler *handler);
 
-/* For ps_http_server_options.take, with the handler. */
-enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct ps_batch *batch,
-                                        struct ps_http_exchange *exchange);
+/* For ps_http_server_options.take, with the handler. `blocks`: the worker's. */
+enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct ps_block_cache *blocks,
+                                        struct ps_batch *batch, struct ps_http_exchange *exchange);

@@ -16,8 +16,9 @@
 struct ps_http_text {
     struct ps_block *block; /* NULL: none */
     uint32_t length;
-    uint32_t lines; /* the handler's own */
+    uint32_t lines; /* the handler's own, and what follows */
     bool is_lines;
+    bool decoded; /* the block has the text in well-formed UTF-8 */
 };
 
 /* A request that a handler makes events of. */

@@ -129,9 +129,10 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
     struct http_state *state = owner;
     const struct http_plan *plan = state->plan;
     if (plan->handler == HANDLER_JSON) {
-        enum ps_http_taken taken = ps_json_body_make(&state->body, state->server.port->blocks,
-                                                     plan->limits.body_bytes_max, batch, exchange);
-        return taken == PS_HTTP_TAKEN ? ps_json_handler_take(&state->json, batch, exchange) : taken;
+        struct ps_block_cache *blocks = state->server.port->blocks;
+        enum ps_http_taken taken =
+            ps_json_body_make(&state->body, blocks, plan->limits.body_bytes_max, batch, exchange);
+        return taken == PS_HTTP_TAKEN ? ps_json_handler_take(&state->json, blocks, batch, exchange) : taken;
     }
     /* bodies are kept as they come, as Flume keeps them */
     if (plan->handler == HANDLER_MORPHLINE_BLOB && exchange->body_length > (uint64_t)plan->blob_bytes_max) {

@@ -3,7 +3,9 @@
 #include "tests/support/http_ask.h"
 #include "tests/support/net.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -100,6 +102,133 @@ static void test_sizes(void **unused)
             free(text.data);
             free(packed.data);
         }
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* The same text in UTF-16, big-endian. */
+static struct bytes widen(const struct bytes *text)
+{
+    struct bytes wide = {.data = malloc(2 * text->length), .length = 2 * text->length};
+    assert_non_null(wide.data);
+    for (size_t i = 0; i < text->length; i++) {
+        wide.data[2 * i] = 0;
+        wide.data[2 * i + 1] = text->data[i];
+    }
+    return wide;
+}
+
+/* Bodies in UTF-16 are events in UTF-16 with a mark, as Flume makes them. */
+static void expect_wide_events(const struct ps_test_stage *stage, unsigned count)
+{
+    assert_int_equal(stage->event_count, count);
+    for (unsigned i = 0; i < count; i++) {
+        char body[16], wide[34] = "\xFE\xFF";
+        size_t length = (size_t)snprintf(body, sizeof body, "b\t%u", i);
+        for (size_t k = 0; k < length; k++)
+            wide[2 * k + 3] = body[k];
+        assert_int_equal(stage->events[i].length, 2 * length + 2);
+        assert_memory_equal(stage->events[i].body, wide, 2 * length + 2);
+    }
+}
+
+/* A text that must be decoded is decoded once, however many batches its events need: as many blocks are taken as of the same text
+ * that needs none, and one more. */
+static void test_decoded_once(void **unused)
+{
+    (void)unused;
+    static const unsigned counts[] = {1, 40, 100, 1024, 1025, 3000, 9000};
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
+        struct bytes text = make_events(counts[i], false), wide = widen(&text), packed = {.data = NULL};
+        ps_test_source_clear(&stage);
+        expect_status(ps_test_http_post(&stage, fd, "/", "Content-Type: a/b; charset=utf-16\r\n", wide.data,
+                                        wide.length),
+                      200, "UTF-16");
+        expect_wide_events(&stage, counts[i]);
+
+        ps_test_source_clear(&stage);
+        uint64_t before = stage.port.blocks->taken_count;
+        expect_status(ps_test_http_post(&stage, fd, "/", "", text.data, text.length), 200, "plain");
+        uint64_t plain = stage.port.blocks->taken_count - before;
+        expect_events(&stage, counts[i]);
+        text.data[strlen("[{\"headers\":{\"n\":\"0\"},\"")] =
+            '\xFF'; /* the first letter of a member's name */
+        for (int compressed = 0; compressed < 2; compressed++) {
+            const struct bytes *body = compressed > 0 ? &packed : &text;
+            add_member(&packed, text.data, text.length);
+            ps_test_source_clear(&stage);
+            before = stage.port.blocks->taken_count;
+            expect_status(
+                ps_test_http_post(&stage, fd, "/", compressed > 0 ? GZIP : "", body->data, body->length), 200,
+                "repaired");
+            uint64_t repaired = stage.port.blocks->taken_count - before;
+            assert_int_equal(stage.event_count, counts[i]);
+            ps_test_expect(&stage.events[0], "", PS_WORDS("n", "0"));
+            char last[16], number[16];
+            snprintf(last, sizeof last, "b\t%u", counts[i] - 1);
+            snprintf(number, sizeof number, "%u", counts[i] - 1);
+            if (counts[i] > 1)
+                ps_test_expect(&stage.events[counts[i] - 1], last, PS_WORDS("n", number));
+            if (repaired > plain + 1U + (unsigned)compressed)
+                fail_msg("%u events: %" PRIu64 " blocks, and %" PRIu64 " of plain text", counts[i], repaired,
+                         plain);
+            packed.length = 0;
+        }
+        free(text.data);
+        free(wide.data);
+        free(packed.data);
+    }
+    close(fd);
+    ps_test_stage_fini(&stage);
+}
+
+/* Requests one behind the other, whose headers fill the batches: the one for which a batch has no room any more is in the next
+ * one, with its escapes replaced once. */
+static void test_escapes_at_the_end_of_a_batch(void **unused)
+{
+    (void)unused;
+    enum { REQUESTS = 80, VALUE = 9000 };
+    static char requests[REQUESTS * (VALUE + 200)], value[VALUE + 8], body[VALUE + 100];
+    struct ps_test_stage stage;
+    ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    for (unsigned size = 1000; size <= VALUE; size += 400) {
+        size_t length = 0;
+        memset(value, 'x', size);
+        value[size] = '\0';
+        for (unsigned i = 0; i < REQUESTS; i++) {
+            size_t body_length =
+                (size_t)sprintf(body, "[{\"headers\":{\"v\":\"\\t%s\"},\"body\":\"b\\t%u\"}]", value, i);
+            length += (size_t)sprintf(requests + length,
+                                      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s",
+                                      body_length, body);
+        }
+        ps_test_source_clear(&stage);
+        size_t sent = 0;
+        size_t taken = 0;
+        for (unsigned i = 0; taken < REQUESTS; i++) {
+            assert_true(i < PS_TEST_PATIENCE_MS);
+            ssize_t n = send(fd, requests + sent, length - sent, MSG_DONTWAIT);
+            sent += n > 0 ? (size_t)n : 0;
+            ps_test_source_read(&stage);
+            taken = stage.event_count + stage.batch->count;
+            if (stage.batch->full) /* only then: batches get as long as they can */
+                ps_test_source_close_batch(&stage);
+        }
+        ps_test_source_close_batch(&stage);
+        value[0] = '\t';
+        memset(value + 1, 'x', size);
+        value[size + 1] = '\0';
+        for (unsigned i = 0; i < REQUESTS; i++) {
+            snprintf(body, sizeof body, "b\t%u", i);
+            ps_test_expect(&stage.events[i], body, PS_WORDS("v", value));
+        }
+        while (recv(fd, requests, sizeof requests, MSG_DONTWAIT) > 0)
+            continue;
     }
     close(fd);
     ps_test_stage_fini(&stage);
@@ -211,7 +340,10 @@ static void test_blob_stays_packed(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_lines),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_decoded_once),
+                                       cmocka_unit_test(test_escapes_at_the_end_of_a_batch),
+                                       cmocka_unit_test(test_lines),
                                        cmocka_unit_test(test_bad_codings),
                                        cmocka_unit_test(test_blob_stays_packed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
