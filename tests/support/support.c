@@ -12,17 +12,23 @@ static uint64_t real_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
+/* Both before a test can take descriptors away: sysconf opens a file, too. */
+static int uptime_fd;
+static long cpus;
+
+__attribute__((constructor)) static void open_uptime(void)
+{
+    uptime_fd = open("/proc/uptime", O_RDONLY | O_CLOEXEC);
+    cpus = sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 /* Returns the mean time since the start in which a CPU had nothing to do, waits for the disk excluded; the real time if /proc does not tell it.
  * Without an allocation: tests count them. */
 static uint64_t idle_ns(void)
 {
     char text[64] = "";
-    int fd = open("/proc/uptime", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
+    ssize_t length = uptime_fd >= 0 ? pread(uptime_fd, text, sizeof text - 1, 0) : -1;
     const char *idle = strchr(text, ' ');
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     if (length <= 0 || idle == NULL || cpus <= 0)
         return real_ns();
     return (uint64_t)(strtod(idle, NULL) * 1e9) / (unsigned long)cpus;
