@@ -231,6 +231,7 @@ static void allocated(void *partition_, const struct ps_hive_answer *answer)
 static void opened(void *partition_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_partition *partition = partition_;
+    partition->is_opening = false;
     if (answer->error != PS_HIVE_OK || answer->number_count == 0) {
         ask_failed(partition, "no transactions", answer);
         return;
@@ -249,6 +250,7 @@ static void open_transactions(struct ps_hive_partition *partition)
 {
     struct ps_hive_request request = ps_hive_partition_request_of(partition);
     request.txn_count = (int32_t)partition->sink->settings->txns_per_batch;
+    partition->is_opening = true;
     ask(partition, PS_HIVE_OPEN_TXNS, &request, opened);
 }
 
@@ -286,7 +288,7 @@ static void become_found(struct ps_hive_partition *partition)
     struct ps_hive_sink *sink = partition->sink;
     partition->is_found = true;
     partition->found_ns = sink->now.mono_ns;
-    if (!sink->settings->is_plain) {
+    if (!sink->settings->is_plain && sink->recall_ns == 0) {
         open_transactions(partition);
         return;
     }

@@ -84,6 +84,7 @@ struct ps_hive_partition {
     enum ps_hive_partition_state state;
     bool is_found;     /* `directory` is known */
     bool is_closing;   /* it is let go of when its transactions have ended */
+    bool is_opening;   /* the call that opens transactions is under way */
     uint32_t failures; /* in a row */
     struct ps_repeated trouble;
     uint64_t rest_ns, used_ns;

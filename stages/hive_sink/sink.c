@@ -344,6 +344,16 @@ static void forget_all(struct ps_hive_sink *sink)
     }
 }
 
+/* Returns how many calls that open transactions are under way: what they open must be given back. */
+static size_t opening_count(const struct ps_hive_sink *sink)
+{
+    const struct ps_hive_partition *partition;
+    size_t count = 0;
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    count += partition->is_opening;
+    return count;
+}
+
 static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
 {
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
@@ -361,13 +371,15 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
         return false;
     forget_all(sink);
     ps_hdfs_slots_give_back(&sink->held, sink->port, back);
-    if (ps_hive_aborts_left(sink) > 0 && waited_ns < ABORT_NS)
+    size_t opening = opening_count(sink) * sink->settings->txns_per_batch;
+    size_t left = ps_hive_aborts_left(sink) + opening;
+    if (left > 0 && waited_ns < ABORT_NS)
         return false;
-    if (ps_hive_aborts_left(sink) > 0)
+    if (left > 0)
         ps_log(PS_LOG_WARN, sink->port->component,
-               "the metastore has not answered: %zu transactions that are not used any more stay open until "
-               "Hive's time-out",
-               ps_hive_aborts_left(sink));
+               "the metastore has not answered: up to %zu transactions that are not used any more stay open "
+               "until Hive's time-out",
+               left);
     return true;
 }
 

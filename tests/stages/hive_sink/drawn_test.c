@@ -1,6 +1,6 @@
 /* Drawn histories of the sink hive on a transactional table: calls that are refused or cut, locks that wait, transactions that Hive
  * aborts, calls of the local disk that fail, recalls, closes. After each history every row is in the table once,
- * and the sink holds nothing. */
+ * no transaction is open unless a call of the metastore was lost, and the sink holds nothing. */
 #include "stages/hive_sink/parts.h"
 #include "tests/support/hive_stage.h"
 #include "tests/support/system_calls.h"
@@ -19,6 +19,7 @@ struct history {
     struct ps_test_stage stage;
     uint64_t random;
     bool by_day;
+    bool forgets;        /* Hive may be left with transactions that it must abort by itself */
     uint64_t call_fails; /* see system_calls.h; 0: none */
     unsigned events;
     size_t leases; /* that the sink must deliver in the end */
@@ -96,6 +97,8 @@ static void trouble_a_call(struct history *history)
     };
     unsigned number = draw(history, PS_COUNT_OF(calls)), kind = draw(history, 5);
     unsigned times = 1 + draw(history, 2);
+    /* With a connection the aborts that wait in it are lost, too. */
+    history->forgets |= strcmp(calls[number].call, "abort_txns") == 0 || kind < 2 || number == 0;
     if (kind < 2 || number == 0) /* a commit is refused when its transaction was aborted, and only then */
         ps_test_metastore_cut(calls[number].call, times);
     else
@@ -197,6 +200,7 @@ static void expect_nothing_held(struct history *history)
     assert_int_equal(sink->held.pinned_bytes, 0);
     assert_int_equal(sink->pool.free.count, sink->pool.used - 1);
     assert_int_equal(ps_hive_aborts_left(sink), 0);
+    assert_true(history->forgets || ps_test_metastore_txns(PS_TEST_TXN_OPEN) == 0);
     ps_test_stage_close(&history->stage);
     assert_int_equal(ps_test_stage_counter(&history->stage, (enum ps_counter)PS_HIVE_PARTITIONS_OPEN), 0);
     assert_int_equal(ps_test_stage_counter(&history->stage, (enum ps_counter)PS_HIVE_TXNS_OPEN), 0);

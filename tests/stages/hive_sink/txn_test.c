@@ -75,6 +75,27 @@ static void test_recall_while_transactions_are_opened(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The same while the metastore has not answered: the sink waits for the answer, so that it can abort them. */
+static void test_recall_waits_for_opened_transactions(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_lease *back = NULL;
+    (void)unused;
+    ps_test_metastore_hold("open_txns");
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
+    ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    PS_HIVE_AWAIT(&stage, ps_test_metastore_is_holding());
+    assert_false(stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+    ps_test_metastore_hold(NULL);
+    PS_HIVE_AWAIT(&stage, stage.ops->sink->recall(stage.plan, stage.state, &back, &stage.now));
+    assert_non_null(back);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_OPEN), 0);
+    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_ABORTED), 100);
+    ps_test_hive_deliver(&stage, back);
+    ps_test_hive_expect_rows("", "one\n");
+    ps_test_stage_fini(&stage);
+}
+
 /* The transaction has an open file, which nobody needs any more. */
 static void test_recall_of_a_transaction_that_fills(void **unused)
 {
@@ -537,6 +558,7 @@ int main(void)
         TEST(test_a_lock_that_waits_long),
         TEST(test_who_has_the_lock),
         TEST(test_recall_while_transactions_are_opened),
+        TEST(test_recall_waits_for_opened_transactions),
         TEST(test_recall_of_a_transaction_that_fills),
         TEST(test_a_table_that_is_dropped),
         TEST(test_a_table_that_is_made_again),
