@@ -48,7 +48,10 @@ verdict() { local code=0; "$PENSTOCK" check -n a1 -f "$1" >"$work/check.json" ||
 sink_to "$work/out"
 [[ $(verdict "$work/agent.properties") == 0 ]] || fail "check of a channel that drains: $(<"$work/check.json")"
 sed "s|jdbc:sqlite:.*|jdbc:sqlite:$work/disk/other|" "$work/agent.properties" >"$work/other.properties"
-[[ $(verdict "$work/other.properties") == 3 ]] && grep -q 'driver.url: directory .*/disk: .* are free in its file system' "$work/check.json" ||
+code=$(verdict "$work/other.properties")
+grep -q 'driver.url: directory .*/disk: .* are free in its file system' "$work/check.json" ||
+    fail "check does not name the disk: $(<"$work/check.json")"
+[[ $code == 3 ]] ||
     fail "check of a database without room: $(<"$work/check.json")"
 start_agent
 await "all $taken events are delivered from a full disk" has_delivered "$taken"
