@@ -340,6 +340,30 @@ static void test_put_after_the_sink_paused(void **state)
     flow_fini(&flow);
 }
 
+/* A channel that no sink empties goes only when it is empty: it is not waited for. */
+static void test_reload_removes_a_channel_without_a_sink(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 20, .source_count = 1, .channel_count = 2, .sink_count = 1};
+    flow.options = (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 1, .reload_timeout_ms = 1000};
+    flow_init(&flow);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_made(&flow);
+    flow.names[1]++;
+    assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_FAIL);
+    assert_non_null(
+        strstr(err.text, "channel c1 goes or changes its type, and 20 events in it are not delivered"));
+    flow.names[1]--;
+    struct ps_agent_account account;
+    ps_agent_stop(agent, 1, NULL, NULL, &account);
+    assert_int_equal(account.accepted, 20);
+    assert_int_equal(account.undelivered, 20);
+    flow_fini(&flow);
+}
+
 static bool never_drains(const void *plan, void *state, const struct ps_now *now)
 {
     (void)plan, (void)state, (void)now;
@@ -383,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_source_that_halts),
         cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
         cmocka_unit_test(test_put_after_the_sink_paused),
+        cmocka_unit_test(test_reload_removes_a_channel_without_a_sink),
         cmocka_unit_test(test_stop_with_one_source_that_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
