@@ -8,6 +8,7 @@
 #define FAILED (-1)    /* 1 and 2 mean something else to the parser */
 #define CHUNK_SHARE 4U /* marks of chunks may take this part of the largest body */
 #define CHUNK_MARKS_MIN (64U * 1024)
+#define LINE_END_BYTES 2U /* CR LF */
 
 /* What the parser's callbacks see. */
 struct reading {
@@ -184,6 +185,18 @@ static int on_head(http_parser *parser)
     return head_is_good(parser, reading) ? 0 : FAILED;
 }
 
+/* The length of a chunk is known. The parser says where its line ends when it pauses. */
+static int on_chunk(http_parser *parser)
+{
+    struct reading *reading = parser->data;
+    struct ps_http_message *message = reading->message;
+    if (parser->content_length > reading->limits->body_bytes_max - message->body_length)
+        return refuse(message, 413, "the body is too long") ? 0 : FAILED;
+    message->at_chunk = true;
+    http_parser_pause(parser, 1);
+    return 0;
+}
+
 static int on_body(http_parser *parser, const char *at, size_t length)
 {
     struct reading *reading = parser->data;
@@ -215,6 +228,7 @@ static const http_parser_settings settings = {
     .on_header_field = on_field,
     .on_header_value = on_value,
     .on_headers_complete = on_head,
+    .on_chunk_header = on_chunk,
     .on_body = on_body,
     .on_message_complete = on_end,
 };
@@ -253,13 +267,37 @@ static enum ps_http_read bad(struct ps_http_message *message)
     return PS_HTTP_BAD;
 }
 
+/* Returns where the first chunk's line begins: behind the empty line that ends the head. The last field, which is not folded, ends
+ * with its line. */
+static uint32_t end_of_head(const struct ps_http_message *message, const char *data)
+{
+    const char *field = data + message->field.at;
+    const char *end = memchr(field, '\n', message->scanned - message->field.at);
+    return (uint32_t)(end - data) + (end[1] == '\r' ? 3U : 2U);
+}
+
+/* The parser takes any byte but CR behind a chunk's size, also LF and NUL. It has read the line up to its LF. */
+static void end_chunk_line(struct ps_http_message *message, const char *data)
+{
+    uint32_t at = message->chunk_line_at > 0 ? message->chunk_line_at : end_of_head(message, data);
+    message->at_chunk = false;
+    http_parser_pause(&message->parser, 0);
+    if (!ps_http_chunk_line_is_good(data + at, message->scanned - LINE_END_BYTES - at))
+        refuse(message, 400, "the line of a chunk is not a size and an extension");
+    message->chunk_line_at = message->scanned + (uint32_t)message->parser.content_length + LINE_END_BYTES;
+}
+
 /* Reads up to `end`. */
 static enum ps_http_read read_to(struct ps_http_message *message, const char *data, uint32_t end)
 {
-    uint32_t from = message->scanned;
-    if (from < end)
+    while (message->scanned < end && message->status == 0) {
+        uint32_t from = message->scanned;
         message->scanned +=
             (uint32_t)http_parser_execute(&message->parser, &settings, data + from, end - from);
+        if (!message->at_chunk)
+            break;
+        end_chunk_line(message, data);
+    }
     enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
     if (error == HPE_PAUSED) {
         message->length = message->scanned;

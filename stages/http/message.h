@@ -33,6 +33,7 @@ struct ps_http_message {
     uint32_t length;  /* of the whole request, once it is complete */
     struct ps_http_part url, content_type, content_encoding;
     struct ps_http_part field, value; /* of the header field that is being read */
+    uint32_t chunk_line_at;           /* of the next chunk: its size and extension */
     uint32_t body_at, body_length;    /* content so far; with `chunked` the marks lie between its pieces */
     uint16_t status;                  /* of PS_HTTP_BAD: 400, 413, 414, 415, 417, 431, 501, 505 */
     bool head_complete;
@@ -42,6 +43,7 @@ struct ps_http_message {
     bool has_transfer_encoding;
     bool keep_alive;    /* the connection stays open after the answer */
     bool in_value;      /* the parser is in the value of a header field */
+    bool at_chunk;      /* the parser has read a chunk's line and nothing behind it */
     const char *reason; /* of PS_HTTP_BAD; one line, static */
 };
 

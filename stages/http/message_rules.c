@@ -85,3 +85,21 @@ bool ps_http_host_is_good(const char *host, size_t length)
     const char *begin = bracket != NULL ? bracket : host;
     return memchr(begin, ':', length - (size_t)(begin - host)) == NULL;
 }
+
+/* RFC 9112, 7.1.1 */
+bool ps_http_chunk_line_is_good(const char *line, size_t length)
+{
+    size_t at = 0;
+    while (at < length && is_hex(line[at]))
+        at++;
+    while (at < length && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    if (at < length && line[at] != ';')
+        return false;
+    for (; at < length; at++) {
+        unsigned char byte = (unsigned char)line[at];
+        if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+            return false;
+    }
+    return true;
+}

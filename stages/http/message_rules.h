@@ -16,3 +16,7 @@ const char *ps_http_target_wrong(const char *target, size_t length, bool options
 
 /* Returns whether the value of the field Host has no port, or one of digits. */
 bool ps_http_host_is_good(const char *host, size_t length);
+
+/* Returns whether the line in front of a chunk is a size, blanks, and an extension or nothing. The extension has no control
+ * byte: another server may end the line at a bare LF, and find another body. `line`: without its CR LF. */
+bool ps_http_chunk_line_is_good(const char *line, size_t length);
