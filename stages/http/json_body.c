@@ -6,15 +6,13 @@
 
 #define KEPT_BYTES (256U * 1024) /* a larger room is freed after the request */
 #define PIECE_BYTES (16U * 1024) /* at least so much room for what is decompressed next */
-#define GZIP_WINDOW_BITS (MAX_WBITS + 16)
 #define BRACKETS_BYTES 2U
 
 void ps_json_body_fini(struct ps_json_body *body)
 {
-    if (body->made)
-        inflateEnd(&body->inflater);
+    ps_decompressor_fini(&body->decompressor);
     ps_byte_buffer_clear(&body->bytes, 0);
-    *body = (struct ps_json_body){.made = false};
+    *body = (struct ps_json_body){.bytes.length = 0};
 }
 
 static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t status, const char *reason)
@@ -27,44 +25,34 @@ static enum ps_http_taken refuse(struct ps_http_exchange *exchange, uint16_t sta
 
 /* ---- gzip ---- */
 
-static bool begin_inflating(struct ps_json_body *body)
+/* Decompresses all members of the body, behind which nothing may follow, not even zeros. At most `bytes_max` bytes are made,
+ * whatever the compressed ones promise. */
+static enum ps_http_taken decompress(struct ps_json_body *body, uint32_t bytes_max,
+                                     struct ps_http_exchange *exchange)
 {
-    if (body->made)
-        return inflateReset(&body->inflater) == Z_OK;
-    body->made = inflateInit2(&body->inflater, GZIP_WINDOW_BITS) == Z_OK;
-    return body->made;
-}
-
-/* Decompresses all members of the body. At most `bytes_max` bytes are made, whatever the compressed ones promise. */
-static enum ps_http_taken inflate_body(struct ps_json_body *body, uint32_t bytes_max,
-                                       struct ps_http_exchange *exchange)
-{
-    z_stream *inflater = &body->inflater;
+    struct ps_decompressor *decompressor = &body->decompressor;
     struct ps_byte_buffer *text = &body->bytes;
-    if (!begin_inflating(body))
+    const uint8_t *from = (const uint8_t *)exchange->body;
+    size_t left = exchange->body_length, taken, made;
+    if (!ps_decompressor_begin(decompressor, PS_COMPRESSION_GZIP))
         return PS_HTTP_MEMORY;
-    inflater->next_in = (unsigned char *)exchange->body;
-    inflater->avail_in = exchange->body_length;
-    for (;;) {
+    do {
         if (!ps_byte_buffer_reserve(text, PIECE_BYTES))
             return PS_HTTP_MEMORY;
         size_t room = text->room - text->length, most = (size_t)bytes_max + 1 - text->length;
-        inflater->next_out = (unsigned char *)text->data + text->length;
-        inflater->avail_out = (unsigned)(room < most ? room : most);
-        unsigned before = inflater->avail_out;
-        int result = inflate(inflater, Z_NO_FLUSH);
-        text->length += before - inflater->avail_out;
+        enum ps_decompressed result = ps_decompressor_run(
+            decompressor, from, left, &taken, text->data + text->length, room < most ? room : most, &made);
+        text->length += made;
+        from += taken;
+        left -= taken;
         if (text->length > bytes_max)
             return refuse(exchange, 413, "the decompressed body is too long");
-        if (result == Z_STREAM_END && inflater->avail_in == 0)
-            return PS_HTTP_TAKEN;
-        if (result == Z_STREAM_END && inflateReset(inflater) == Z_OK)
-            continue; /* another member */
-        if (result == Z_MEM_ERROR)
+        if (result == PS_DECOMPRESSED_MEMORY)
             return PS_HTTP_MEMORY;
-        if (result != Z_OK)
+        if (result != PS_DECOMPRESSED || decompressor->padding || (taken == 0 && made == 0))
             return refuse(exchange, 400, "the body is not gzip, or is cut");
-    }
+    } while (left > 0 || !decompressor->between);
+    return PS_HTTP_TAKEN;
 }
 
 /* ---- lines ---- */
@@ -134,7 +122,7 @@ static enum ps_http_taken make_text(struct ps_json_body *body, struct ps_block_c
                                     struct ps_http_exchange *exchange, bool packed, bool lines)
 {
     if (packed) {
-        enum ps_http_taken taken = inflate_body(body, bytes_max, exchange);
+        enum ps_http_taken taken = decompress(body, bytes_max, exchange);
         if (taken != PS_HTTP_TAKEN)
             return taken;
     } else if (!ps_byte_buffer_append(&body->bytes, exchange->body, exchange->body_length)) {

@@ -3,14 +3,12 @@
 #pragma once
 
 #include "stages/byte_buffer.h"
+#include "stages/decompressor.h"
 #include "stages/http/server.h"
-
-#include <zlib.h>
 
 /* Zeroed: nothing is allocated. Owns: ps_json_body_fini frees. */
 struct ps_json_body {
-    z_stream inflater;
-    bool made;
+    struct ps_decompressor decompressor;
     struct ps_byte_buffer bytes; /* the text that is being made; a long one is freed after its request */
 };
 

@@ -273,7 +273,7 @@ static void test_lines(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* Every cut and every other damage is refused; so is more text than the limit, and any coding but gzip. */
+/* Every cut and every other damage is refused, also bytes behind the last member; so is more text than the limit, and any coding but gzip. */
 static void test_bad_codings(void **unused)
 {
     (void)unused;
@@ -287,6 +287,14 @@ static void test_bad_codings(void **unused)
         packed.data[i] ^= 1;
         expect_status(ps_test_http_post(&stage, fd, "/", GZIP, packed.data, packed.length), 400, "damaged");
         packed.data[i] ^= 1;
+    }
+    char behind[2][128]; /* gzip(1) takes zeros, as padding */
+    for (size_t i = 0; i < PS_COUNT_OF(behind); i++) {
+        assert_true(packed.length < sizeof behind[i]);
+        memcpy(behind[i], packed.data, packed.length);
+        behind[i][packed.length] = i == 0 ? '\0' : 'x';
+        expect_status(ps_test_http_post(&stage, fd, "/", GZIP, behind[i], packed.length + 1), 400,
+                      "a byte behind");
     }
     expect_status(ps_test_http_post(&stage, fd, "/", GZIP, "[{}]", 4), 400, "not packed");
     static char long_text[1002];
