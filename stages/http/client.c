@@ -133,6 +133,18 @@ void ps_http_client_work(struct ps_http_client *client, uint64_t now_ns)
     }
 }
 
+/* A request has ended; `failure`: NULL, or why its answer is not whole. */
+static void take_status(struct ps_http_request *request, const char *failure)
+{
+    request->status = 0;
+    curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
+    bool answered = failure == NULL || request->status >= FINAL_STATUS;
+    request->failure = answered ? NULL : failure;
+    request->cut = failure != NULL && !request->too_long;
+    if (!answered)
+        request->status = 0;
+}
+
 struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
 {
     int left;
@@ -145,12 +157,7 @@ struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
         curl_multi_remove_handle(client->multi, easy);
         request->busy = false;
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &request->status);
-        bool answered = result == CURLE_OK || request->status >= FINAL_STATUS;
-        request->failure = answered ? NULL : curl_easy_strerror(result);
-        request->cut = result != CURLE_OK && !request->too_long;
-        if (!answered)
-            request->status = 0;
+        take_status(request, result == CURLE_OK ? NULL : curl_easy_strerror(result));
         return request;
     }
     return NULL;
@@ -213,6 +220,12 @@ void ps_http_request_cancel(struct ps_http_request *request, struct ps_http_clie
     if (request->busy)
         curl_multi_remove_handle(client->multi, request->easy);
     request->busy = false;
+}
+
+void ps_http_request_cut(struct ps_http_request *request, struct ps_http_client *client, const char *failure)
+{
+    ps_http_request_cancel(request, client);
+    take_status(request, failure);
 }
 
 void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client)

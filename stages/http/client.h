@@ -77,6 +77,8 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
 void ps_http_request_close(struct ps_http_request *request, struct ps_http_client *client);
 /* Gives up the answer if the request is under way; it may be sent again. */
 void ps_http_request_cancel(struct ps_http_request *request, struct ps_http_client *client);
+/* Ends a request that is under way as if the connection broke now: a status that came counts, else `failure` is why. */
+void ps_http_request_cut(struct ps_http_request *request, struct ps_http_client *client, const char *failure);
 /* `body` stays as it is until the request has ended. */
 void ps_http_request_send(struct ps_http_request *request, struct ps_http_client *client, const char *body,
                           size_t length, uint64_t now_ns);

@@ -411,9 +411,7 @@ static void end_late(struct http_state *state, const struct ps_now *now)
         struct ps_http_request *request = &state->slots[i].request;
         if (now->mono_ns < due_ns(state, request))
             continue;
-        ps_http_request_cancel(request, &state->client);
-        request->status = 0;
-        request->failure = "no answer within requestTimeout";
+        ps_http_request_cut(request, &state->client, "no answer within requestTimeout");
         take_answer(state, &state->slots[i], now);
     }
 }
