@@ -23,7 +23,7 @@ static bool path_of(const struct ps_spool *spool, const struct ps_spool_file *fi
     return length > 0 && (size_t)length < PATH_BYTES;
 }
 
-void ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file)
+bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file)
 {
     char path[PATH_BYTES];
     struct ps_err err = {.length = 0};
@@ -33,10 +33,13 @@ void ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_fi
                                        .inode = file->inode,
                                        .compression = file->compression,
                                        .state = file->state};
-    if (file->stop == 0 || !path_of(spool, file, path) || ps_spool_meta_write(path, &meta, &err) == PS_OK)
-        return;
+    if (file->stop == 0 || !path_of(spool, file, path))
+        return false;
+    if (ps_spool_meta_write(path, &meta, &err) == PS_OK)
+        return true;
     ps_log(PS_LOG_WARN, spool->component, "%s; after a restart the events of %s come again", err.text,
            file->path);
+    return false;
 }
 
 uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file)

@@ -2,6 +2,7 @@
  * Flume's. Thread: the source's. */
 #include "stages/spool/spool_parts.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "stages/make_directory.h"
 
@@ -110,6 +111,16 @@ static void meta_forget(struct ps_spool *spool, const struct ps_spool_file *file
     ps_spool_meta_delete(spool);
 }
 
+/* Returns whether the file has not changed at all since it was opened. */
+static bool is_as_opened(const struct ps_spool_file *file)
+{
+    struct stat status;
+    return stat(file->path, &status) == 0 && status.st_ino == file->inode && status.st_dev == file->device &&
+           (uint64_t)status.st_size == file->state.size &&
+           (uint64_t)status.st_ctim.tv_sec * PS_NS_PER_S + (uint64_t)status.st_ctim.tv_nsec ==
+               file->state.changed_ns;
+}
+
 static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)
 {
     if (spool->aside_count == spool->aside_room) {
@@ -136,7 +147,9 @@ void ps_spool_retire_run(struct ps_tail_job *job)
         ps_spool_aside_forget(spool, file);
     } else {
         set_aside(spool, file);
-        ps_spool_aside_write(spool, file);
+        if (ps_spool_aside_write(spool, file) &&
+            is_as_opened(file)) /* if it is put right, it has no position */
+            meta_forget(spool, file);
     }
     file->in_flight = false;
 }

@@ -243,12 +243,10 @@ static bool meta_load(struct ps_spool *spool, char *reason)
     return true;
 }
 
-static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)
+/* Where the file goes on by the position of the file that was being read. */
+static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_file *file)
 {
     const struct ps_spool_meta *meta = &spool->meta;
-    uint64_t aside = ps_spool_aside_start(spool, file);
-    if (aside > 0)
-        return aside;
     if (meta->target == NULL || strcmp(meta->target, file->path) != 0)
         return 0;
     bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device);
@@ -266,6 +264,13 @@ static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_fil
            "%s is not the file of which %llu bytes were read: reading all of it", file->path,
            (unsigned long long)meta->position);
     return 0;
+}
+
+/* A file that was left alone, and is read on since, has two positions. */
+static uint64_t start_of(const struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    uint64_t aside = ps_spool_aside_start(spool, file), last = main_start(spool, file);
+    return aside > last ? aside : last;
 }
 
 static bool name_ends(const char *name, const char *end)

@@ -52,8 +52,8 @@ bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, 
 /* Deletes the meta file, whose file is retired. If that fails, its position counts for no other file of that name, and it is deleted later. */
 void ps_spool_meta_delete(struct ps_spool *spool);
 
-/* Note how far a file was read that is left alone, and forget that. (stages/spool/aside.c) */
-void ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file);
+/* Notes how far a file was read that is left alone. Returns whether there is a position, and it is written. (stages/spool/aside.c) */
+bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file);
 void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file);
 /* Returns where a former life left the file alone, if it is unchanged since; else 0. */
 uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file);

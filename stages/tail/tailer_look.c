@@ -171,6 +171,10 @@ static void move_here(struct ps_tailer *tailer, struct ps_tail_log *log, unsigne
         log->group = group;
     ps_tail_log_rename(tailer, log, name, group >= 0);
     look_again_if_compressed(tailer, log);
+    if (log->cut_waits) { /* for a look at this directory now */
+        tailer->places[number].names = true;
+        tailer->places[number].look_ns = 0;
+    }
 }
 
 static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, unsigned number,
@@ -199,7 +203,7 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
         ps_tail_log_rename(tailer, log, change->name, false);
     } else {
         log = ps_tail_log_add(tailer, number, change);
-        log->found_at_start = !place->looked;
+        log->found_at_start = !place->looked && !place->was_missing;
         log->start_bytes = change->size_bytes;
         ps_tail_log_changed(tailer, log);
     }
@@ -333,6 +337,7 @@ static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
     if (!place->looked)
         place->looked_ns = tailer->now_ns;
     place->looked |= changes->error == 0;
+    place->was_missing |= !place->looked && (changes->error == ENOENT || changes->error == ENOTDIR);
     if (looking->names)
         cut_looked(tailer, looking->place);
     ps_tail_unreadable_queue(tailer, looking->place);
@@ -360,7 +365,7 @@ static void looking_answer(void *owner, struct ps_tail_job *job)
     const struct ps_tail_changes *changes = &looking->changes;
     if (looking->watch >= 0 && changes->error == 0)
         place->watch = looking->watch;
-    if (changes->error != 0 && place->error == 0)
+    if (changes->error != 0 && changes->error != place->error)
         ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", place->path,
                strerror(changes->error));
     if (place->error != changes->error) {
@@ -457,6 +462,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
         place->watch = -1;
         place->job = looking_make(tailer, place->directory, tailer->place_count++);
     }
+    directories_tell(tailer); /* what a former instance of this source told is asked again */
     if (tailer->notify_fd < 0) {
         ps_log(PS_LOG_WARN, tailer->port->component,
                "inotify is not available (%s): files are looked at every %s", strerror(error),

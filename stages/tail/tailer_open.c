@@ -201,7 +201,9 @@ static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail
         return log->read_offset;
     const struct ps_tail_position *position =
         ps_tail_positions_find(&tailer->remembered, log->identity.inode);
-    return position != NULL ? position->offset : 0;
+    if (position != NULL)
+        return position->offset;
+    return tailer->settings->skip_to_end && log->found_at_start ? log->start_bytes : 0;
 }
 
 static void last_set(struct ps_tail_log *log, const struct opening *opening)
@@ -517,6 +519,8 @@ static bool make_room(struct ps_tailer *tailer)
 {
     uint32_t count = tailer->open_count + tailer->opening_count, want;
     if (tailer->opening_count >= OPENING_MAX)
+        return false;
+    if (tailer->open_failing && tailer->opening_count > 0) /* one at a time: each failure lowers the limit */
         return false;
     if (count < tailer->open_max) {
         tailer->crowded = false;

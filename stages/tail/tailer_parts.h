@@ -124,8 +124,9 @@ struct ps_tail_place {                   /* a directory */
     char *path;
     int watch; /* inotify's number; -1: none */
     bool looking, names, looked;
-    int error;   /* of the last look; 0: it could be read */
-    bool taking; /* the look was answered: its changes are taken in several ticks, from `taken` on */
+    bool was_missing; /* before the first look that succeeded: what is in it came while the agent ran */
+    int error;        /* of the last look; 0: it could be read */
+    bool taking;      /* the look was answered: its changes are taken in several ticks, from `taken` on */
     size_t taken;
     bool unreadable;    /* has files that could not be opened or read */
     uint64_t retry_ns;  /* how long such files rest before the next look; 0: none failed */

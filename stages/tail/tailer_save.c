@@ -241,7 +241,8 @@ static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log
 {
     const struct ps_tail_position *position =
         ps_tail_positions_find(&tailer->remembered, log->identity.inode);
-    return tailer->settings->skip_to_end && log->named && log->matches && !log->found_at_start &&
+    return tailer->settings->skip_to_end && log->named && log->matches &&
+           (!log->found_at_start || log->start_bytes == 0) &&
            (!log->resolved || log->state == PS_TAIL_LOG_COPY) &&
            (position == NULL || position->path[0] == '\0');
 }

