@@ -170,9 +170,5 @@ enum ps_http_taken ps_json_body_make(struct ps_json_body *body, struct ps_block_
         if (taken != PS_HTTP_TAKEN || text->block == NULL)
             return taken;
     }
-    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0))
-        return PS_HTTP_FULL;
-    exchange->body = text->block->base;
-    exchange->body_length = text->length;
-    return PS_HTTP_TAKEN;
+    return ps_http_text_use(exchange, batch);
 }

@@ -148,11 +148,7 @@ static enum ps_http_taken decode(struct ps_json_handler *handler, struct ps_bloc
         if (taken != PS_HTTP_TAKEN)
             return taken;
     }
-    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0))
-        return PS_HTTP_FULL;
-    exchange->body = text->block->base;
-    exchange->body_length = text->length;
-    return PS_HTTP_TAKEN;
+    return ps_http_text_use(exchange, batch);
 }
 
 /* ---- texts ---- */
@@ -278,7 +274,7 @@ static struct ps_slice encode(struct ps_json_handler *handler, int charset, stru
 
 /* ---- events ---- */
 
-/* Adds so many rows, for which there is room. */
+/* Adds `events` rows. The batch has room for them. */
 static void add_rows(struct ps_json_handler *handler, struct ps_batch *batch, uint32_t events, char *text,
                      int charset, char *encoded)
 {

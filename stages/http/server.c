@@ -206,6 +206,16 @@ char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes
     return ps_batch_alloc(batch, length > 0 ? length : 1);
 }
 
+enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch)
+{
+    const struct ps_http_text *text = exchange->text;
+    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0))
+        return PS_HTTP_FULL;
+    exchange->body = text->block->base;
+    exchange->body_length = text->length;
+    return PS_HTTP_TAKEN;
+}
+
 /* Puts the pieces of a chunked body together where they are. */
 static char *join_chunks(struct ps_http_connection *http, char *data)
 {

@@ -100,5 +100,8 @@ void ps_http_source_refused(const void *plan, void *state, const struct ps_batch
 /* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.
  * The rows stand in the meta block: an empty batch has room for as many as it may have beside 24 KiB. NULL: none. */
 char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes_max);
+/* For handlers: makes the text's block the body of this try, and the batch hold it. Returns PS_HTTP_TAKEN, or PS_HTTP_FULL: the batch
+ * holds as many blocks as it may. */
+enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch);
 #define PS_HTTP_HEADERS_META_BYTES_MAX (12U * 1024)
 #define PS_HTTP_TEXT_META_BYTES_MAX (4U * 1024)
