@@ -75,8 +75,8 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
                          "doNotPrompt", "renewTGT", "refreshKrb5Config", "isInitiator", "debug",
                          "ticketCache", "clearPass"),
                 key, notes);
-    if (keytab != NULL && strncmp(keytab, "file:", 5) == 0)
-        keytab += 5;
+    if (keytab != NULL) /* as Krb5LoginModule takes it */
+        keytab += strncasecmp(keytab, "ANY:FILE:", 9) == 0 ? 9 : strncasecmp(keytab, "FILE:", 5) == 0 ? 5 : 0;
     if (keytab == NULL && !ticket_cache)
         return ps_err_set(err, "%s needs useKeyTab=true and keyTab=\"...\" (or useTicketCache=true)",
                           entry->module);

@@ -222,6 +222,10 @@ static void test_translate(void **state)
          "sasl.kerberos.principal=f/h@R\nsasl.kerberos.keytab=/etc/"
          "passwd\nsasl.kerberos.service.name=kafka\n",
          NULL},
+        {KRB5 " required keyTab='FILE:/etc/passwd' principal='x';", NULL,
+         "sasl.kerberos.principal=x\nsasl.kerberos.keytab=/etc/passwd\n", NULL},
+        {KRB5 " required keyTab='ANY:file:/etc/passwd' principal='x';", NULL,
+         "sasl.kerberos.principal=x\nsasl.kerberos.keytab=/etc/passwd\n", NULL},
         {KRB5 " required useTicketCache=true;", NULL, "sasl.kerberos.min.time.before.relogin=0\n", NULL},
         {KRB5 " required useKeyTab=true;", NULL, NULL, "keyTab"},
         {KRB5 " required keyTab='/etc/f.keytab';", NULL, NULL, "principal"},
