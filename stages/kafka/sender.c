@@ -39,6 +39,7 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     sender->rest_count = 0;
     sender->letters.failures = 0;
     sender->broken = false;
+    sender->last_error[0] = '\0';
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
     ps_kafka_sender_check_fence(sender);
     if (sender->troubled) {
@@ -80,8 +81,8 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         if (is_connection_error(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
             sender->troubled = sender->broken = true;
-            snprintf(sender->broken_reason, sizeof sender->broken_reason, "%s", notice->text);
         }
+        snprintf(sender->last_error, sizeof sender->last_error, "%s", notice->text);
         ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
                "%s (%s). Events wait, none is lost", notice->text,
                ps_kafka_error_find(notice->code)->meaning);

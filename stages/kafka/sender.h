@@ -67,11 +67,11 @@ struct ps_kafka_sender {
     bool full;  /* the engine has no room: wait for a report */
     bool fatal; /* the producer reported a fatal error */
     bool recalling;
-    bool patient;            /* collecting without purging what waits */
-    bool broken;             /* a connection broke and nothing was delivered since */
-    char broken_reason[256]; /* what the library said of it last */
-    bool held;               /* the engine is told to send nothing new (kafka/silence.c) */
-    bool troubled;           /* a broker error was logged and nothing was delivered since */
+    bool patient;         /* collecting without purging what waits */
+    bool broken;          /* a connection broke and nothing was delivered since */
+    char last_error[256]; /* of the library, since something was delivered; "": none */
+    bool held;            /* the engine is told to send nothing new (kafka/silence.c) */
+    bool troubled;        /* a broker error was logged and nothing was delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;
     struct ps_now now; /* of the current call, for callbacks */

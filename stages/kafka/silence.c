@@ -62,9 +62,11 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
         ps_quantity_print_count(sender->window.in_flight - ps_kafka_letters_waiting(&sender->letters)).text,
         sender->run_topic);
     struct ps_err err = {0};
-    ps_err_set(&err, "nothing was delivered for %s%s%s",
-               ps_quantity_print_ns(now_ns - sender->progress_ns).text, sender->broken ? ": " : "",
-               sender->broken ? sender->broken_reason : "");
+    ps_err_set(
+        &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text,
+        sender->last_error[0] != '\0'
+            ? sender->last_error
+            : "check that the topic exists, has leaders and enough replicas in sync, and may be written");
     ps_port_troubled(sender->port, &err);
 }
 
