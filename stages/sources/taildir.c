@@ -423,7 +423,8 @@ static void probe_directory(const struct ps_probe *probe, const char *key, const
     int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
     if (folder >= 0)
         close(folder);
-    else if (errno != ENOENT)
+    else if (errno != ENOENT && errno != EMFILE &&
+             errno != ENFILE) /* of a reload: the agent has no descriptor left */
         ps_probe_key_failed(probe, key, directory, strerror(errno),
                             "write <directory>/<expression>, with a directory that this user can read");
 }
