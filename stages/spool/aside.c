@@ -50,8 +50,8 @@ uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spoo
     if (!path_of(spool, file, path))
         return 0;
     bool same = ps_spool_meta_read(path, &meta, &err) == PS_SPOOL_META_READ && meta.target != NULL &&
-                strcmp(meta.target, file->path) == 0 && meta.state.size == file->state.size &&
-                meta.state.changed_ns == file->state.changed_ns && meta.compression == file->compression;
+                strcmp(meta.target, file->path) == 0 && ps_spool_is_same_state(meta.state, file->state) &&
+                meta.compression == file->compression;
     uint64_t position = same ? meta.position : 0;
     ps_spool_meta_fini(&meta);
     return position;

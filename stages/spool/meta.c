@@ -1,6 +1,7 @@
 /* See meta.h. */
 #include "stages/spool/meta.h"
 
+#include "core/clock.h"
 #include "stages/avro/binary.h"
 #include "stages/avro/container.h"
 
@@ -21,6 +22,18 @@
 static const char schema[] =
     "{\"type\":\"record\",\"name\":\"TransferStateFileMeta\",\"namespace\":\"org.apache.flume."
     "serialization\",\"fields\":[{\"name\":\"offset\",\"type\":\"long\"}]}";
+
+struct ps_spool_state ps_spool_state_of(const struct stat *status)
+{
+    return (struct ps_spool_state){.size = (uint64_t)status->st_size,
+                                   .changed_ns = (uint64_t)status->st_ctim.tv_sec * PS_NS_PER_S +
+                                                 (uint64_t)status->st_ctim.tv_nsec};
+}
+
+bool ps_spool_is_same_state(struct ps_spool_state a, struct ps_spool_state b)
+{
+    return a.size == b.size && a.changed_ns == b.changed_ns;
+}
 
 void ps_spool_meta_fini(struct ps_spool_meta *meta)
 {

@@ -16,6 +16,10 @@ struct ps_spool_state {
     uint64_t size, changed_ns;
 };
 
+struct stat;
+struct ps_spool_state ps_spool_state_of(const struct stat *status);
+bool ps_spool_is_same_state(struct ps_spool_state a, struct ps_spool_state b);
+
 struct ps_spool_meta {
     char *target; /* the file's path; NULL: there is no position. Free with ps_spool_meta_fini */
     uint64_t position;

@@ -2,7 +2,6 @@
  * Flume's. Thread: the source's. */
 #include "stages/spool/spool_parts.h"
 
-#include "core/clock.h"
 #include "core/log.h"
 #include "stages/make_directory.h"
 
@@ -115,10 +114,9 @@ static void meta_forget(struct ps_spool *spool, const struct ps_spool_file *file
 static bool is_as_opened(const struct ps_spool_file *file)
 {
     struct stat status;
-    return stat(file->path, &status) == 0 && status.st_ino == file->inode && status.st_dev == file->device &&
-           (uint64_t)status.st_size == file->state.size &&
-           (uint64_t)status.st_ctim.tv_sec * PS_NS_PER_S + (uint64_t)status.st_ctim.tv_nsec ==
-               file->state.changed_ns;
+    if (stat(file->path, &status) != 0 || status.st_ino != file->inode || status.st_dev != file->device)
+        return false;
+    return ps_spool_is_same_state(ps_spool_state_of(&status), file->state);
 }
 
 static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)

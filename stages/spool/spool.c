@@ -328,9 +328,7 @@ static bool file_open(struct ps_spool *spool, struct ps_spool_candidate *candida
     file->size = (uint64_t)status.st_size;
     file->modified_ms = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000;
     file->compression = compression;
-    file->state = (struct ps_spool_state){.size = (uint64_t)status.st_size,
-                                          .changed_ns = (uint64_t)status.st_ctim.tv_sec * PS_NS_PER_S +
-                                                        (uint64_t)status.st_ctim.tv_nsec};
+    file->state = ps_spool_state_of(&status);
     file->start = start_of(spool, file);
     file->end = PS_SPOOL_RETIRED;
     file->in_flight = true;
