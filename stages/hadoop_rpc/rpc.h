@@ -78,7 +78,7 @@ struct ps_hadoop_rpc_settings {
     uint64_t rest_ns,
         rest_max_ns; /* between attempts: doubles from the one to the other, half to one and a half of it */
     const char *component;
-    bool hands_over; /* as in struct ps_port: what is tried again is logged for debugging only */
+    bool hands_over; /* as in struct ps_port: the log has a new try at DEBUG only */
 };
 
 /* Connects to nobody. NULL: no memory. */

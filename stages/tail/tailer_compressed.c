@@ -11,7 +11,7 @@
 /* Of a compressed file, for the beginning of its text: zstd makes none before a whole block is there, which is 128 KiB at most. */
 #define BEGINNING_BYTES (136U * 1024U)
 
-/* Which format a file is of that begins so; NULL: none. A text may begin with the first letters of bzip2: they alone do not count. */
+/* Returns the format of a file with this beginning, or NULL. A text may begin with the first letters of bzip2: they alone do not count. */
 static const char *format_of(const char *head, size_t length)
 {
     static const struct {

@@ -126,7 +126,7 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_queue(tailer, log);
 }
 
-/* It is a file of its own. What skipToEnd skips of it ends where it was compared: the original has the same bytes up to there. */
+/* It is a file of its own. With skipToEnd it is read from where the comparison ended: the original has the same bytes up to there. */
 static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     int64_t compared = log->copy_mark.offset;

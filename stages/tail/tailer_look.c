@@ -162,7 +162,7 @@ static void other_forget(struct ps_tail_log *log)
     log->other_name = NULL;
 }
 
-/* It has this name in this directory, and none in the one that it had. */
+/* The file has this name in this directory now, and no name in its former one. */
 static void move_here(struct ps_tailer *tailer, struct ps_tail_log *log, unsigned number, int group,
                       const char *name)
 {
@@ -462,7 +462,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
         place->watch = -1;
         place->job = looking_make(tailer, place->directory, tailer->place_count++);
     }
-    directories_tell(tailer); /* what a former instance of this source told is asked again */
+    directories_tell(tailer); /* a former instance may have reported trouble that is over */
     if (tailer->notify_fd < 0) {
         ps_log(PS_LOG_WARN, tailer->port->component,
                "inotify is not available (%s): files are looked at every %s", strerror(error),

@@ -304,7 +304,7 @@ struct ps_tail_start {
     bool is_certain;    /* text_bytes is the length */
 };
 
-/* Whether a file that begins so is compressed, in a format that is known. */
+/* Returns whether a file with this beginning is compressed in a known format. */
 bool ps_tail_is_compressed(const char *head, size_t length);
 /* Decompresses the beginning of a compressed file. On the thread. Returns false with errno if it cannot be read. */
 bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size);

@@ -64,7 +64,7 @@ static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
     line->consumed = line->length + newline;
 }
 
-/* Whether the line goes on what was read of the file: it may have been cut and written again since, with the same beginning. After the line
+/* Compares the bytes before the line with those that were read: the file may have been cut and written again, with the same beginning. After the line
  * was read. */
 static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
 {

@@ -235,8 +235,8 @@ static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const 
                                   .count = end - begin};
 }
 
-/* Whether it came while the agent ran, and nothing of it was read: skipToEnd would skip it at the next start if the position file said
- * nothing of it. What the position file had of its inode at the start counts more. */
+/* Returns whether the file came while the agent ran, and no byte of it was read: skipToEnd would skip it at the next start if the
+ * position file did not name it. A position that the file of the inode had at the start counts more. */
 static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     const struct ps_tail_position *position =
