@@ -145,12 +145,22 @@ static int on_value(http_parser *parser, const char *at, size_t length)
     return extend(&reading->message->value, reading, at, length);
 }
 
+/* The parser takes any byte behind the CR of the line that ends the head, and has read that byte. */
+static bool empty_line_is_good(const struct reading *reading)
+{
+    const char *field = reading->data + reading->message->field.at;
+    const char *end = memchr(field, '\n', (size_t)(reading->end - field));
+    return end[1] != '\r' || end[2] == '\n';
+}
+
 static bool head_is_good(const http_parser *parser, struct reading *reading)
 {
     struct ps_http_message *message = reading->message;
     bool is_1_1 = parser->http_major == 1 && parser->http_minor >= 1;
     if (message->status != 0) /* a field was refused */
         return false;
+    if (!empty_line_is_good(reading))
+        return refuse(message, 400, "the line that ends the head is not empty");
     if (parser->http_major != 1)
         return refuse(message, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     const char *wrong = ps_http_target_wrong(reading->data + message->url.at, message->url.length,
@@ -276,13 +286,17 @@ static uint32_t end_of_head(const struct ps_http_message *message, const char *d
     return (uint32_t)(end - data) + (end[1] == '\r' ? 3U : 2U);
 }
 
-/* The parser takes any byte but CR behind a chunk's size, also LF and NUL. It has read the line up to its LF. */
+/* The parser takes any byte but CR behind a chunk's size, also LF and NUL, any byte for the LF of that line, and any two bytes for the
+ * CR LF behind the chunk before. It has read the line up to its end. */
 static void end_chunk_line(struct ps_http_message *message, const char *data)
 {
     uint32_t at = message->chunk_line_at > 0 ? message->chunk_line_at : end_of_head(message, data);
     message->at_chunk = false;
     http_parser_pause(&message->parser, 0);
-    if (!ps_http_chunk_line_is_good(data + at, message->scanned - LINE_END_BYTES - at))
+    if (message->chunk_line_at > 0 && memcmp(data + at - LINE_END_BYTES, "\r\n", LINE_END_BYTES) != 0)
+        refuse(message, 400, "there is no line end behind a chunk");
+    else if (data[message->scanned - 1] != '\n' ||
+             !ps_http_chunk_line_is_good(data + at, message->scanned - LINE_END_BYTES - at))
         refuse(message, 400, "the line of a chunk is not a size and an extension");
     message->chunk_line_at = message->scanned + (uint32_t)message->parser.content_length + LINE_END_BYTES;
 }
@@ -299,7 +313,9 @@ static enum ps_http_read read_to(struct ps_http_message *message, const char *da
         end_chunk_line(message, data);
     }
     enum http_errno error = HTTP_PARSER_ERRNO(&message->parser);
-    if (error == HPE_PAUSED) {
+    if (error == HPE_PAUSED && message->chunked && data[message->scanned - 1] != '\n')
+        refuse(message, 400, "the empty line behind the last chunk does not end");
+    if (error == HPE_PAUSED && message->status == 0) {
         message->length = message->scanned;
         return PS_HTTP_COMPLETE;
     }

@@ -85,12 +85,27 @@ static void test_chunk_lines(void **unused)
         {"lf behind the last size", TEXT("2\r\n[]\r\n0\n\r\n"), 400, NULL},
         {"nul in a trailer", TEXT("2\r\n[]\r\n0\r\nA: b\0c\r\n\r\n"), 400, NULL},
         {"cr in a trailer", TEXT("2\r\n[]\r\n0\r\nA: b\rc\r\n\r\n"), 400, NULL},
+        {"no lf behind the size", TEXT("2\rX[]\r\n0\r\n\r\n"), 400, NULL},
+        {"no lf behind the second size", TEXT("1\r\n[\r\n1\rX]\r\n0\r\n\r\n"), 400, NULL},
+        {"no lf behind the last size", TEXT("2\r\n[]\r\n0\rX\r\n"), 400, NULL},
+        {"two bytes behind the content", TEXT("2\r\n[]XY0\r\n\r\n"), 400, NULL},
+        {"no cr behind the content", TEXT("2\r\n[]X\n0\r\n\r\n"), 400, NULL},
+        {"no lf behind the content", TEXT("2\r\n[]\rX0\r\n\r\n"), 400, NULL},
+        {"no lf at the end", TEXT("2\r\n[]\r\n0\r\n\rX"), 400, NULL},
+        {"no lf behind the trailer", TEXT("2\r\n[]\r\n0\r\nA: b\r\n\rX"), 400, NULL},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
         expect(&limits, cases[i].what, cases[i].text, cases[i].length, cases[i].status, cases[i].body);
     static const char lines[] =
         "POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n2;a\r\n[]\r\n0\r\n\r\n";
     expect(&limits, "a head with bare lf", lines, sizeof lines - 1, 0, "[]");
+    static const char chunked[] =
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\rX2\r\n[]\r\n0\r\n\r\n";
+    expect(&limits, "chunks behind a head that does not end", chunked, sizeof chunked - 1, 400, NULL);
+    static const char counted[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\rX[]";
+    expect(&limits, "a body behind a head that does not end", counted, sizeof counted - 1, 400, NULL);
+    static const char bare[] = "GET / HTTP/1.0\r\n\rX";
+    expect(&limits, "a head without fields that does not end", bare, sizeof bare - 1, 400, NULL);
 }
 
 /* Exactly the longest body, and one byte more, which is refused before it comes. */
