@@ -307,10 +307,12 @@ void ps_hdfs_describe_wait(struct ps_hdfs_stream *stream, char *out, size_t room
     size_t length = 0, silent_count = 0;
     char name[NAME_BYTES];
     out[0] = 0;
-    if (ps_namenode_call_is_busy(&stream->call) && stream->call.rpc.reason[0] != '\0') {
-        snprintf(out, room, "; %s", stream->call.rpc.reason); /* safe mode, no connection */
-        return;
-    }
+    const struct ps_namenode_call *calls[] = {&stream->call, &stream->hdfs->defaults_call};
+    for (size_t i = 0; i < PS_COUNT_OF(calls); i++)
+        if (ps_namenode_call_is_busy(calls[i]) && calls[i]->rpc.reason[0] != '\0') {
+            snprintf(out, room, "; %s", calls[i]->rpc.reason); /* safe mode, no connection */
+            return;
+        }
     for (size_t i = 0; located != NULL && i < located->n_locs; i++)
         silent_count += ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id);
     for (size_t i = 0; located != NULL && i < located->n_locs && length < room; i++) {
