@@ -99,7 +99,7 @@ static void forget_decoded(struct ps_http_text *text, struct ps_block_cache *blo
         return;
     ps_block_drop(blocks, text->block);
     text->block = NULL;
-    text->decoded = false;
+    text->decoded = text->counted = false;
 }
 
 /* Decodes a long body into a block, which stays until the request's events are in batches: to decode for each batch would cost
@@ -117,6 +117,7 @@ static enum ps_http_taken keep_decoded(struct ps_json_handler *handler, struct p
     text->block = block;
     text->length = length;
     text->decoded = true;
+    text->counted = false;
     return PS_HTTP_TAKEN;
 }
 

@@ -208,9 +208,11 @@ char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes
 
 enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch)
 {
-    const struct ps_http_text *text = exchange->text;
-    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0))
+    struct ps_http_text *text = exchange->text;
+    /* At the first piece again, after a batch that was full: that batch is as it was before. */
+    if (!ps_batch_refer(batch, text->block, exchange->rest_at == 0 || !text->counted))
         return PS_HTTP_FULL;
+    text->counted = true;
     exchange->body = text->block->base;
     exchange->body_length = text->length;
     return PS_HTTP_TAKEN;

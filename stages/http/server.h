@@ -19,6 +19,7 @@ struct ps_http_text {
     uint32_t lines; /* the handler's own, and what follows */
     bool is_lines;
     bool decoded; /* the block has the text in well-formed UTF-8 */
+    bool counted; /* the block's memory is that of a batch */
 };
 
 /* A request that a handler makes events of. */
