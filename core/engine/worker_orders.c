@@ -272,9 +272,9 @@ static bool all_drained(const struct ps_worker *worker)
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))
             continue;
         bool is_free = ps_sink_runner_need_not_wait(worker->sinks[i], &worker->now);
-        if (!is_free && !sink_is_drained(worker, worker->sinks[i]))
-            return false;
-        if (!ps_letter_channel_is_drained(worker->sinks[i]->base.letters, worker->next))
+        /* A channel that keeps the events keeps those whose letters are not promised, too. */
+        if (!is_free && (!sink_is_drained(worker, worker->sinks[i]) ||
+                         !ps_letter_channel_is_drained(worker->sinks[i]->base.letters, worker->next)))
             return false;
         stays |= is_free || ps_sink_runner_may_leave(worker->sinks[i]);
     }
