@@ -92,7 +92,9 @@ static const char *trouble_of(const struct ps_keeper *keeper)
         if (keeper->consumers[i].unreadable[0] != '\0')
             return keeper->consumers[i].unreadable;
     }
-    return keeper->unreadable[0] != '\0' ? keeper->unreadable : keeper->held;
+    if (keeper->unreadable[0] != '\0')
+        return keeper->unreadable;
+    return ps_keeper_is_open(keeper) ? keeper->held : "it is being opened: it reads what it holds first";
 }
 
 bool ps_keeper_trouble(struct ps_keeper *keeper, char *text, size_t room)

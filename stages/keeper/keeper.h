@@ -74,6 +74,6 @@ bool ps_keeper_claim(struct ps_keeper *keeper, unsigned consumer, struct ps_port
  * Thread: control, while no worker runs, before ps_keeper_strip. */
 bool ps_keeper_add_last(struct ps_keeper *keeper, struct ps_lease *list);
 
-/* Returns whether the store cannot be written or read at the moment, or part of it is held back for want of a key; writes the
- * reason, one line. Thread: any. */
+/* Returns whether the store is not open yet, cannot be written or read at the moment, or part of it is held back for want of a key;
+ * writes the reason, one line. Thread: any. */
 bool ps_keeper_trouble(struct ps_keeper *keeper, char *text, size_t room);

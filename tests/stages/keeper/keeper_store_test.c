@@ -120,6 +120,16 @@ static struct ps_lease *take(void)
     return ps_keeper_take(keeper, 0, &stage.port, &stage.now);
 }
 
+/* Waits until the keeper says what is wrong. That it is being opened is not wrong. */
+static void await_trouble(char text[512], bool takes)
+{
+    for (unsigned i = 0; !ps_keeper_trouble(keeper, text, 512) || strstr(text, "being opened"); i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS && (!takes || take() == NULL));
+        (void)ps_park_wake(&keeper->park);
+        rest();
+    }
+}
+
 static void deliver(struct ps_lease *lease)
 {
     for (uint32_t i = 0; i < lease->count; i++) {
@@ -361,10 +371,7 @@ static void test_an_open_that_fails_waits(void **state)
     plan.retry_ns = 600 * PS_NS_PER_S;
     start_keeper(NULL);
     char text[512];
-    for (unsigned i = 0; !ps_keeper_trouble(keeper, text, sizeof text); i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        rest();
-    }
+    await_trouble(text, false);
     assert_string_equal(text, "cannot be opened; trying again every 10 min");
     assert_null(take());
     for (unsigned i = 0; i < 20; i++) {
@@ -389,10 +396,7 @@ static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
     plan.retry_ns = 600 * PS_NS_PER_S;
     start_keeper(NULL);
     char text[512];
-    for (unsigned i = 0; !ps_keeper_trouble(keeper, text, sizeof text); i++) {
-        assert_true(i < PS_TEST_PATIENCE_MS);
-        rest();
-    }
+    await_trouble(text, false);
     assert_string_equal(text, "cannot be read; trying again every 10 min");
     unsigned turns = __atomic_load_n(&store.turns, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < 1000; i++)
@@ -499,11 +503,7 @@ static void test_a_crowded_store(void **state)
         put(0, 1);
         await_promises();
         __atomic_store_n(&store.crowded, true, __ATOMIC_RELAXED);
-        for (unsigned i = 0; !ps_keeper_trouble(keeper, text, sizeof text); i++) {
-            assert_true(i < PS_TEST_PATIENCE_MS);
-            (void)ps_park_wake(&keeper->park);
-            rest();
-        }
+        await_trouble(text, false);
         assert_string_equal(text, "the shelf is full");
         struct ps_lease *lease = made(0, 1);
         assert_int_equal(ps_keeper_put(keeper, 0, &lease), PS_PUT_FULL);
@@ -548,11 +548,7 @@ static void event_beyond_the_memory(bool reads_ahead)
         ps_test_stage_init_sized(&stage, &ps_channel_file, UINT64_C(8) << 20);
         homes = 0;
         start_keeper(NULL);
-        for (unsigned i = 0; !ps_keeper_trouble(keeper, text, sizeof text); i++) {
-            assert_true(i < PS_TEST_PATIENCE_MS);
-            assert_null(take());
-            rest();
-        }
+        await_trouble(text, true);
         assert_non_null(strstr(text, "raise penstock.memory.budget, which is 8 MiB, to 16 times its size"));
         expect_fill(1);
     }
