@@ -8,7 +8,6 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #ifdef PS_TSAN
 #define TRIPS 3000U
@@ -98,7 +97,7 @@ static void *work(void *argument)
             __atomic_fetch_add(&test->done, 1, __ATOMIC_RELAXED);
         }
         if (worker->came_home + worker->served == before)
-            sched_yield(); /* fewer CPUs than threads */
+            ps_test_yield(); /* fewer CPUs than threads */
         if (turn % 1024 == 0 && ps_test_patient_ns() > test->until_ns)
             break; /* run says how many are missing */
     }

@@ -13,7 +13,6 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/select.h>
@@ -58,7 +57,7 @@ static void wait_for_either(const uint32_t *value, uint32_t one, uint32_t other)
 {
     for (unsigned spins = 0; load(value) != one && load(value) != other; spins++) {
         if (spins > 2000)
-            sched_yield(); /* fewer cores than threads */
+            ps_test_yield(); /* fewer cores than threads */
     }
 }
 

@@ -9,7 +9,6 @@
 
 #include <ck_ring.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -101,7 +100,7 @@ static void *produce(void *argument)
     for (uint64_t i = 0; i < ITEMS; i++) {
         broken->payloads[i] = i;
         while (!push(broken, &broken->payloads[i]))
-            sched_yield();
+            ps_test_yield();
     }
     return NULL;
 }
@@ -118,7 +117,7 @@ static int hand_over(void)
     for (unsigned i = 0; i < ITEMS;) {
         uint64_t *entry = pop(&broken);
         if (entry == NULL) {
-            sched_yield();
+            ps_test_yield();
             continue;
         }
         broken.sum += *entry;

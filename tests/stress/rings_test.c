@@ -8,7 +8,6 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #ifdef PS_TSAN
 #define ITEMS 10000U
@@ -66,7 +65,7 @@ static void *produce(void *argument)
         if (test->push(test->ring, item))
             side->pushed++;
         else
-            sched_yield();
+            ps_test_yield();
         if (turn % 1024 == 0 && ps_test_patient_ns() > test->until_ns)
             break; /* run says how many were pushed */
     }
@@ -86,7 +85,7 @@ static void *consume(void *argument)
         if (item == NULL && last)
             return NULL;
         if (item == NULL) {
-            sched_yield();
+            ps_test_yield();
             continue;
         }
         item->taken++;

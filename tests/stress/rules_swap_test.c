@@ -10,7 +10,6 @@
 
 #include <malloc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
@@ -85,7 +84,7 @@ static void hold(struct worker *worker, struct ps_rules_live *live)
     ps_rules_live_release(live, worker->number, false);
     for (uint64_t turns = ps_test_random(&worker->random) % 50; turns > 0; turns--) {
         quiesce();
-        sched_yield();
+        ps_test_yield();
         worker->changed += ps_rules_live_acquire(live, worker->number, &again) != set || again != scratch;
         worker->changed += ps_rules_set_rules(set)->rule_count != 2 || ps_rules_scratch_is_busy(scratch);
         ps_rules_live_release(live, worker->number, false);
@@ -107,7 +106,7 @@ static void *worker_main(void *worker_)
         if (ps_test_random(&worker->random) % 50 == 0) { /* parked */
             PS_TSAN_RELEASE(&ps_swap_grace);
             urcu_qsbr_thread_offline();
-            sched_yield();
+            ps_test_yield();
             urcu_qsbr_thread_online();
         }
     }

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -199,5 +198,5 @@ void ps_test_rpc_drop(struct ps_test_rpc_server *server)
     atomic_fetch_add(&server->drops, 1);
     assert_int_equal(write(server->wake[1], "", 1), 1);
     while (atomic_load(&server->drops) > 0)
-        sched_yield();
+        ps_test_yield();
 }

@@ -1,6 +1,7 @@
 #include "tests/support/support.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -50,6 +51,24 @@ uint64_t ps_test_patient_ns(void)
 uint64_t ps_test_wait_ns(unsigned patience_ms)
 {
     return patience_ms >= 10000 ? ps_test_patient_ns() : real_ns();
+}
+
+#define LONG_YIELD_NS 300000U
+#define SLEEPS 256U /* until sched_yield is tried again */
+#define SLEEP_NS 20000
+
+void ps_test_yield(void)
+{
+    static _Thread_local unsigned sleeps;
+    if (sleeps > 0) {
+        sleeps--;
+        nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+        return;
+    }
+    uint64_t began_ns = real_ns();
+    sched_yield();
+    if (real_ns() - began_ns > LONG_YIELD_NS)
+        sleeps = SLEEPS;
 }
 
 uint64_t ps_test_seed(void)

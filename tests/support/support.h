@@ -22,6 +22,10 @@ uint64_t ps_test_patient_ns(void);
  * what must not come, by the real clock. */
 uint64_t ps_test_wait_ns(unsigned patience_ms);
 
+/* Lets other threads run, in a loop that waits for one of them. Where neighbours want all CPUs, sched_yield returns after milliseconds, and a
+ * short sleep does not: then the next calls sleep. */
+void ps_test_yield(void);
+
 /* Ends the calling test as skipped, for this reason (a text). ./test.sh counts the line and prints it at the end of a run, as it does for a
  * test whose whole program was skipped. Use it in place of cmocka's skip(), which gives no reason. */
 #define ps_test_skip(reason)                                                                                 \

@@ -6,7 +6,6 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <urcu-qsbr.h>
 
 #define READERS 3U
@@ -43,7 +42,7 @@ static void quiesce(bool sleep)
         return;
     }
     urcu_qsbr_thread_offline();
-    sched_yield();
+    ps_test_yield();
     urcu_qsbr_thread_online();
 }
 
@@ -77,7 +76,7 @@ static void test_readers_never_see_what_is_gone(void **state)
     }
     for (unsigned i = 0; i < READERS; i++) {
         while (__atomic_load_n(&world.readers[i].seen, __ATOMIC_RELAXED) == 0)
-            sched_yield();
+            ps_test_yield();
     }
     for (uint64_t round = 1; round <= ROUNDS; round++) {
         struct value *old = ps_swap_replace(&world.swap, value_create(round));

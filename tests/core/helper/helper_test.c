@@ -240,7 +240,7 @@ static void crew_run(void *argument, void *job_)
     (void)crew;
     job->was_run = true;
     if (job->number % 16 == 0)
-        sched_yield();
+        ps_test_yield();
 }
 
 static void crew_end(void *argument)

@@ -10,7 +10,6 @@
 #include "tests/support/support.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 extern const struct ps_stage_ops ps_channel_memory;
 
@@ -511,7 +510,7 @@ static void *produce(void *argument)
         struct ps_lease *lease = side->threads->leases[side->number][i];
         while (OPS->put(side->threads->bench.plan, side->number, &lease, &side->threads->bench.now) !=
                PS_PUT_OK)
-            sched_yield();
+            ps_test_yield();
     }
     return NULL;
 }
@@ -524,7 +523,7 @@ static void *consume(void *argument)
     while (__atomic_load_n(&threads->done, __ATOMIC_RELAXED) < 2 * LEASES) {
         struct ps_lease *lease = OPS->take(threads->bench.plan, side->number, NULL, &threads->bench.now);
         if (lease == NULL) {
-            sched_yield();
+            ps_test_yield();
         } else if (ps_test_random(&random) % 5 == 0) {
             OPS->untake(threads->bench.plan, side->number, &lease);
         } else {

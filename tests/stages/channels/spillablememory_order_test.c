@@ -3,7 +3,6 @@
 #include "tests/stages/channels/spillablememory_support.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #define PRODUCERS_MAX 3U
 #define CONSUMERS_MAX 3U
@@ -203,7 +202,7 @@ static void *produce(void *argument)
             (void)OPS->tick(thread->plan, thread->number, &stage->port, &stage->now);
             if (OPS->put(thread->plan, thread->number, &lease, &stage->now) != PS_PUT_FULL)
                 break;
-            sched_yield();
+            ps_test_yield();
         }
     }
     return NULL;
