@@ -167,6 +167,39 @@ static void test_attempts(void **state)
     stop_with_letters();
 }
 
+/* Attempts are those in a row: with one fewer than the limit before each success, nothing is ever given up. An event that fails for good after that
+ * has all of its attempts, as the first time. */
+static void test_attempts_after_a_success(void **state)
+{
+    static unsigned dead[1];
+    (void)state;
+    start_with_letters(1);
+    stage.port.retry_max = 3;
+    fake.code = 29; /* not authorized */
+    fake.rest_code = 0;
+    for (unsigned round = 0; round < 4; round++) {
+        unsigned refused = fake.refusal_count;
+        fake.refuses_all = true;
+        add_leases(1, 1, 32);
+        for (unsigned i = 0; i < 10000 && fake.refusal_count < refused + 2; i++)
+            turn();
+        assert_int_equal(fake.refusal_count, refused + 2);
+        fake.refuses_all = false;
+        wait_done();
+        assert_all();
+        assert_int_equal(dead_events(), 0);
+    }
+    unsigned refused = fake.refusal_count;
+    fake.refuses_all = true;
+    dead[0] = sent_count;
+    add_leases(1, 1, 32);
+    for (unsigned i = 0; i < 10000 && stage.done_count < 5; i++)
+        turn();
+    assert_int_equal(fake.refusal_count, refused + 3);
+    assert_int_equal(check_letters("attempts-exhausted", dead), 1);
+    stop_with_letters();
+}
+
 /* Without a limit nothing is given up. */
 static void test_no_limit_of_attempts(void **state)
 {
@@ -193,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_settled_before_written, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_attempts_after_a_success, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_no_limit_of_attempts, ps_test_folder_setup,
                                         ps_test_folder_teardown),
     };

@@ -141,9 +141,45 @@ static void test_malformed_requests(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Keys of Jetty that are read by hand: the limits themselves, and what is just behind them or almost a number. */
+static void test_limits_of_keys(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *key, *value;
+        bool good;
+    } rows[] = {
+        {"HttpConfiguration.requestHeaderSize", "255", false},
+        {"HttpConfiguration.requestHeaderSize", "256", true},
+        {"HttpConfiguration.requestHeaderSize", "65536", true},
+        {"HttpConfiguration.requestHeaderSize", "65537", false},
+        {"HttpConfiguration.requestHeaderSize", "300k", false},
+        {"HttpConfiguration.requestHeaderSize", "", false},
+        {"HttpConfiguration.requestHeaderSize", "-300", false},
+        {"HttpConfiguration.requestHeaderSize", "18446744073709551916", false}, /* 300 modulo 2^64 */
+        {"ServerConnector.idleTimeout", "2147483647", true},
+        {"ServerConnector.idleTimeout", "2147483648", false},
+        {"ServerConnector.idleTimeout", "-2147483648", true},
+        {"ServerConnector.idleTimeout", "-2147483649", false},
+        {"ServerConnector.idleTimeout", "1.5", false},
+        {"SslContextFactory.needClientAuth", "TRUE", false},
+        {"SslContextFactory.needClientAuth", "truer", true}, /* Java's Boolean: false */
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_source_http);
+        enum ps_status status = ps_test_stage_bind(&stage, PS_KEYS(LOCAL, rows[i].key, rows[i].value));
+        if (status != (rows[i].good ? PS_OK : PS_FAIL) ||
+            ps_test_stage_reported(&stage, PS_LOG_ERROR, rows[i].key) == rows[i].good)
+            fail_msg("%s = %s is %s", rows[i].key, rows[i].value, status == PS_OK ? "taken" : "refused");
+        ps_test_stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_refusals_leave_nothing),
-                                       cmocka_unit_test(test_malformed_requests)};
+                                       cmocka_unit_test(test_malformed_requests),
+                                       cmocka_unit_test(test_limits_of_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

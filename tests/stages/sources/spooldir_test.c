@@ -35,21 +35,22 @@ static const char *path_of(const char *name)
     return path;
 }
 
-/* Writes these contents in place, last changed so many seconds after 1970. */
-static void write_file(const char *name, const char *contents, long seconds)
+/* Writes these contents in place, last changed so many milliseconds after 1970. */
+static void write_file(const char *name, const char *contents, long ms)
 {
     FILE *file = fopen(path_of(name), "w");
     assert_non_null(file);
     assert_true(fputs(contents, file) >= 0);
     assert_int_equal(fclose(file), 0);
-    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    const struct timespec times[2] = {time, time};
     assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
 }
 
 /* A new file. It is there at once, as a spooling directory asks for: the source's thread may look at any time. */
-static void put(const char *name, const char *contents, long seconds)
+static void put(const char *name, const char *contents, long ms)
 {
-    write_file(".put", contents, seconds);
+    write_file(".put", contents, ms);
     assert_int_equal(rename(path_of(".put"), path_of(name)), 0);
 }
 
@@ -105,18 +106,19 @@ static void test_orders(void **state)
 {
     (void)state;
     static const struct {
-        const char *order, *expected;
-    } rows[] = {{"oldest", "c a b d "}, {"YOUNGEST", "b d a c "}};
+        const char *order, *policy, *expected;
+    } rows[] = {{"oldest", "immediate", "c a b d "}, {"YOUNGEST", "IMMEDIATE", "b d a c "}};
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_test_stage stage;
-        put("d", "d\n", 3000);
-        put("b", "b\n", 3000);
-        put("a", "a\n", 2000);
-        put("c", "c\n", 1000);
-        START(&stage, "consumeOrder", rows[i].order, "deletePolicy", "immediate");
+        put("d", "d\n", 2999);
+        put("b", "b\n", 2999);
+        put("a", "a\n", 2998);
+        put("c", "c\n", 1999);
+        START(&stage, "consumeOrder", rows[i].order, "deletePolicy", rows[i].policy);
         read_events(&stage, 4);
         assert_string_equal(bodies(&stage), rows[i].expected);
         UNTIL(&stage, !is_there("a") && !is_there("b") && !is_there("c") && !is_there("d"));
+        assert_false(is_there("a.COMPLETED") || is_there("d.COMPLETED"));
         ps_test_stage_fini(&stage);
     }
 }
@@ -552,18 +554,22 @@ static void test_old_line_length(void **state)
     ps_test_stage_fini(&stage);
 }
 
-/* Lines that are split are counted; a line of exactly the length is followed by an empty event, except at the end of the file. */
+/* Lines that are split are counted, and said once for each file; a line of exactly the length is followed by an empty event,
+ * except at the end of the file. */
 static void test_cut_lines_are_counted(void **state)
 {
     (void)state;
     struct ps_test_stage stage;
     put("a", "abcdef\nabc\nabcd\nabcdefghi\n", 1000);
-    put("b", "ab\nabcd", 2000);
     START(&stage, "deserializer.maxLineLength", "4");
-    read_events(&stage, 10);
-    assert_string_equal(bodies(&stage), "abcd ef abc abcd  abcd efgh i ab abcd ");
+    read_events(&stage, 8);
+    uint64_t said = ps_log_count(PS_LOG_WARN);
+    put("b", "abcde\nabcdefghi\nab\nabcd", 2000);
+    read_events(&stage, 15);
+    assert_string_equal(bodies(&stage), "abcd ef abc abcd  abcd efgh i abcd e abcd efgh i ab abcd ");
+    assert_int_equal(ps_log_count(PS_LOG_WARN), said + 1);
     assert_string_equal(ps_source_spooldir.counters[0], "lines_cut");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra), 4);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra), 7);
     ps_test_stage_fini(&stage);
 }
 
