@@ -64,8 +64,9 @@ struct ps_database_ops {
     /* Takes the lock of a channel in the database itself, until `close`: a second connection that asks for it fails. NULL:
      * there is a statement for it (PS_SELECT_LOCK). */
     enum ps_status (*lock)(void *database, const char *channel, struct ps_err *err);
-    /* Returns whether a new connection would find the same database: its file still has its name. NULL: it would. */
-    bool (*is_same)(const void *database);
+    /* Finds out whether a new connection would find the same database: its file still has its name. PS_FAIL: that is not known at the
+     * moment. NULL: it would. */
+    enum ps_status (*is_same)(const void *database, bool *same, struct ps_err *err);
     /* After a COMMIT: PS_FAIL if what was committed is where a new connection would not find it, because files were removed or
      * replaced. NULL: that cannot be. */
     enum ps_status (*is_there)(void *database, struct ps_err *err);

@@ -81,9 +81,11 @@ static enum ps_status make_file(const struct ps_database_settings *settings, str
 
 /* ---- the files ---- */
 
+/* errno is 0 if the path is another file's. */
 static bool is_file(const char *path, const struct stat *file)
 {
     struct stat named;
+    errno = 0;
     return stat(path, &named) == 0 && named.st_dev == file->st_dev && named.st_ino == file->st_ino;
 }
 
@@ -104,10 +106,15 @@ static enum ps_status note_file(struct sqlite *sqlite, struct ps_err *err)
                             sqlite->settings->label);
 }
 
-static bool sqlite_is_same(const void *database)
+/* The database is gone only if its name belongs to another file, or to none: a `stat` may also fail for other reasons, such as an
+ * error of the disk. */
+static enum ps_status sqlite_is_same(const void *database, bool *same, struct ps_err *err)
 {
     const struct sqlite *sqlite = database;
-    return is_file(sqlite->settings->path, &sqlite->main);
+    *same = is_file(sqlite->settings->path, &sqlite->main);
+    if (*same || errno == 0 || errno == ENOENT || errno == ENOTDIR)
+        return PS_OK;
+    return ps_err_set(err, "the database %s: %s", sqlite->settings->label, strerror(errno));
 }
 
 static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
@@ -115,7 +122,7 @@ static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
     const struct sqlite *sqlite = database;
     char path[4096];
     log_path(sqlite, path);
-    if (!sqlite_is_same(sqlite))
+    if (!is_file(sqlite->settings->path, &sqlite->main))
         return ps_err_set(err, "the database %s was removed or replaced while it was written",
                           sqlite->settings->label);
     if (sqlite->log_fd >= 0 && !is_file(path, &sqlite->log))

@@ -167,7 +167,10 @@ static void *store_open(const void *settings_, const char *component, struct ps_
     struct ps_tables *tables = ps_must_alloc(1, sizeof *tables, component);
     tables->settings = settings;
     tables->component = component;
-    tables->ops = settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
+    tables->ops = settings->ops;
+    if (tables->ops == NULL)
+        tables->ops =
+            settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
     tables->lock = tables->mark.fd = -1;
     tables->limit = FIRST_LIMIT;
     if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK) {
@@ -364,8 +367,11 @@ static enum ps_status store_renew(void *store, struct ps_err *err)
 {
     struct ps_tables *tables = store;
     uint64_t events = tables->added_events, bytes = tables->added_bytes;
-    if (tables->database != NULL && tables->ops->is_same != NULL && !tables->ops->is_same(tables->database))
-        tables->gone = true;
+    bool same = true;
+    if (tables->database != NULL && tables->ops->is_same != NULL &&
+        tables->ops->is_same(tables->database, &same, err) != PS_OK)
+        return PS_FAIL;
+    tables->gone |= !same;
     disconnect(tables);
     if (connect_to(tables, err) != PS_OK || begin_anew(tables, err) != PS_OK ||
         look_whether_committed(tables, events, bytes, err) != PS_OK ||

@@ -7,7 +7,8 @@
 
 struct ps_database_store_settings {
     struct ps_database_settings database;
-    const char *channel; /* FLE_CHANNEL */
+    const struct ps_database_ops *ops; /* NULL: those of this kind of database */
+    const char *channel;               /* FLE_CHANNEL */
     struct ps_tables_schema schema;
     const char *lock; /* SQLite: a file for this channel's lock */
 };

@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "tests/stages/database/store_support.h"
+#include "tests/support/system_calls.h"
 
 static struct ps_err err;
 static unsigned next;          /* the number of the next event that is appended */
@@ -225,9 +226,38 @@ static void test_much_was_delivered(void **state)
     sqlite3_vfs_unregister(&failing);
 }
 
+/* The file's name cannot be looked at for a moment: the database is the same one afterwards, and nothing comes again. */
+static void test_a_name_that_cannot_be_looked_at(void **state)
+{
+    static const int errors[] = {EACCES, EIO, ENOMEM};
+    (void)state;
+    begin_full_disk();
+    begin_store();
+    for (unsigned round = 0; round < PS_COUNT_OF(errors); round++) {
+        promise(400);
+        promise(400);
+        assert_true(take());
+        is_full = true;
+        (void)append(next, 45);
+        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
+        is_full = false;
+        ps_test_call_broken = "stat";
+        ps_test_call_error = errors[round];
+        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
+        ps_test_call_broken = NULL;
+        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+        expect_accounts();
+        assert_true(take());
+    }
+    end_store();
+    sqlite3_vfs_unregister(&failing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_name_that_cannot_be_looked_at, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_carried_out, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_much_was_delivered, ps_test_folder_setup,
                                         ps_test_folder_teardown),
