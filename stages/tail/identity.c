@@ -1,6 +1,9 @@
 #include "stages/tail/identity.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +69,14 @@ bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *s
     if (size_bytes != NULL)
         *size_bytes = status.st_size > length ? status.st_size : length;
     return true;
+}
+
+uint64_t ps_tail_born_ns(int fd)
+{
+    struct statx status;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0)
+        return 0;
+    return (uint64_t)status.stx_btime.tv_sec * PS_NS_PER_S + status.stx_btime.tv_nsec;
 }
 
 enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)

@@ -26,6 +26,9 @@ void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *byte
  * `size_bytes` may be NULL. */
 bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *size_bytes);
 
+/* Returns when the file was made, in ns since 1970; 0: its file system does not say. Thread: any. */
+uint64_t ps_tail_born_ns(int fd);
+
 /* What a look at the bytes of a file says. A file that cannot be read now is no other file: the caller tries again. */
 enum ps_tail_seen {
     PS_TAIL_SEEN_OTHER,      /* it has other bytes there, or is shorter */

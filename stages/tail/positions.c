@@ -1,5 +1,7 @@
 #include "stages/tail/positions.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -125,6 +127,7 @@ static enum ps_status file_read(const char *path, bool identities, struct ps_tai
     }
     ps_tail_positions_parse(text, used, identities, positions);
     positions->hash = ps_tail_head(text, used);
+    positions->saved_ns = (uint64_t)status.st_mtim.tv_sec * PS_NS_PER_S + (uint64_t)status.st_mtim.tv_nsec;
     free(text);
     return PS_OK;
 }
@@ -168,6 +171,7 @@ enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions
         *positions = identities;
         positions->ours = true;
         positions->hash = older.hash;
+        positions->saved_ns = older.saved_ns;
         identities = older;
     } else {
         identities_add(positions, &identities);

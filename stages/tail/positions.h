@@ -39,8 +39,9 @@ struct ps_tail_positions {
     size_t count, room;
     uint64_t hash; /* of the position file's text, as it was read or written last; 0: not known */
     uint64_t goes_with, goes_with_earlier; /* identities: of the position file's text; 0: not said */
-    bool ours;                             /* written by this program */
-    bool cut; /* ended in the middle, or had a mistake: the entries before it are there */
+    uint64_t saved_ns; /* when the position file was written, in ns since 1970; 0: not known */
+    bool ours;         /* written by this program */
+    bool cut;          /* ended in the middle, or had a mistake: the entries before it are there */
 };
 
 /* Adds one; copies the path and the last marks. Ends the process without memory. */

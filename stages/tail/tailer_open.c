@@ -21,6 +21,7 @@ struct opening {
     /* the answer */
     int error; /* errno; 0: it is open */
     struct ps_tail_identity identity;
+    uint64_t born_ns; /* 0: not known */
     int64_t size;
     bool begins; /* as expected */
     enum ps_tail_way way;
@@ -67,6 +68,7 @@ static bool opening_read(struct opening *opening)
                          : -1;
     if (length < 0)
         return false;
+    opening->born_ns = ps_tail_born_ns(opening->fd);
     opening->begins = begins == PS_TAIL_SEEN_SAME;
     opening->way = ps_tail_way_of(opening->fd);
     opening->head_length = (size_t)length;
@@ -144,6 +146,24 @@ static bool is_remembered(const struct opening *opening, const struct ps_tail_po
            ends_like(opening, &mark);
 }
 
+/* Returns whether the position's file was cut, and renamed to a name that no group has, while no agent ran. The inode of a file that is gone
+ * may be another's. But a file that was made before the positions were saved has had its inode since. */
+static bool was_cut_and_renamed(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                                const struct opening *opening, const struct ps_tail_position *position)
+{
+    return !log->matches && position->group >= 0 && strcmp(position->path, log->path) != 0 &&
+           position->identity.device == opening->identity.device && opening->born_ns != 0 &&
+           opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.saved_ns;
+}
+
+/* It has the headers of the name that it had. */
+static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_position *position)
+{
+    if (!log->matches && position->group >= 0)
+        ps_tail_log_was(log, position->path, position->group);
+    ps_tail_position_taken(tailer, position);
+}
+
 /* What the position file says of it. Returns false when it says nothing, or means another file. */
 static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
                        int64_t *offset)
@@ -183,14 +203,19 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
             log->found_at_start = false;
             ps_tail_position_taken(tailer, position);
         }
-        return false;
+        bool renamed = was_cut_and_renamed(tailer, log, opening, position);
+        if (renamed) {
+            ps_log(PS_LOG_INFO, tailer->port->component,
+                   "%s was cut, and renamed to %s: it is read from its beginning", position->path, log->path);
+            read_as(tailer, log, position);
+        }
+        *offset = 0;
+        return renamed;
     }
     *offset = position->offset <= opening->size ? position->offset : 0;
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
-    if (!log->matches && position->group >= 0)
-        ps_tail_log_was(log, position->path, position->group);
-    ps_tail_position_taken(tailer, position); /* taken */
+    read_as(tailer, log, position);
     return true;
 }
 

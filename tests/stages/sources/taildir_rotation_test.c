@@ -1,6 +1,9 @@
 /* Files that are renamed, copied, cut and deleted while the source taildir follows them, and while it is down. */
 #include "tests/stages/sources/taildir_support.h"
 
+#include <fcntl.h>
+#include <time.h>
+
 /* Files come, are written and lose the name that matches, faster than the directory is looked at. */
 static void test_renamed_at_once(void **unused)
 {
@@ -62,6 +65,40 @@ static void test_renamed_while_stopped(void **unused)
     restart();
     expect_nothing();
     ps_test_stage_fini(&stage);
+}
+
+static void cut_and_rename(time_t saved, const char *events)
+{
+    append("app.log", "one\ntwo\n");
+    PS_START(NULL);
+    expect("one two");
+    ps_test_stage_close(&stage);
+    const struct timespec times[2] = {{.tv_sec = saved}, {.tv_sec = saved}};
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("state/positions.json"), times, 0), 0);
+    append("copy.1", "one\ntwo\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "three\nfour\n");
+    move("app.log", "rotated.1");
+    append("app.log", "five\n");
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    expect(events);
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+}
+
+/* A file is copied, cut, written again and renamed to a name that no group has. It was there when the positions were saved. */
+static void test_cut_and_renamed_while_stopped(void **unused)
+{
+    (void)unused;
+    cut_and_rename(time(NULL) + 3600, "three four five");
+}
+
+/* The same, but the file with the inode was made after the positions were saved: nothing says that it is the file. */
+static void test_inode_of_a_later_file(void **unused)
+{
+    (void)unused;
+    cut_and_rename(time(NULL) - 3600, "five");
 }
 
 /* A file is renamed during a restart to a name that no group has, and the agent stops again before its rest is delivered. */
@@ -362,6 +399,8 @@ int main(void)
         TEST(renamed_at_once),
         TEST(rename),
         TEST(renamed_while_stopped),
+        TEST(cut_and_renamed_while_stopped),
+        TEST(inode_of_a_later_file),
         TEST(renamed_while_stopped_and_stopped_again),
         TEST(cut),
         TEST(copy_and_cut),
