@@ -190,6 +190,11 @@ static bool is_ending(enum ps_hdfs_file_state state)
     return state == PS_HDFS_FILE_CLOSING || state == PS_HDFS_FILE_ASKED;
 }
 
+bool ps_hdfs_file_is_ending(const struct ps_hdfs_file *file)
+{
+    return is_ending(file->state);
+}
+
 void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state state)
 {
     file->sink->ending_count += (uint32_t)is_ending(state) - (uint32_t)is_ending(file->state);

@@ -245,6 +245,8 @@ uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_
 /* Makes the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
 bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);
 void ps_hdfs_file_set_state(struct ps_hdfs_file *file, enum ps_hdfs_file_state state);
+/* Returns whether the file system closes the file, or does to it what `next` says. */
+bool ps_hdfs_file_is_ending(const struct ps_hdfs_file *file);
 /* Whether so many files are on their way to their final names that a bucket without a file has to wait: the servers hold each
  * of them open. */
 static inline bool ps_hdfs_files_are_many(const struct ps_hdfs_sink *sink)

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When the sink is recalled: for acknowledgements, and for files to be closed and renamed. */
+/* When the sink is recalled: for the creation of a file; for acknowledgements, and for files of which the file system did something not,
+ * or not in time; for others to be closed and renamed. */
+#define CREATE_NS PS_NS_PER_S
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
 #define FLUSH_WAIT_NS (PS_NS_PER_MS / 10)   /* for each file that is to be flushed */
@@ -371,12 +373,38 @@ static void close_all(struct ps_hdfs_sink *sink)
     }
 }
 
-static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink)
+/* A file that is not known to be there has nothing that is acknowledged: it does not matter what becomes of it. */
+static uint64_t acknowledgement_ns(const struct ps_hdfs_file *file)
+{
+    return file->created ? RECALL_NS : CREATE_NS;
+}
+
+static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
 {
     const struct ps_hdfs_file *file;
     TAILQ_FOREACH(file, &sink->files, all)
     {
-        if (file->written.count > 0 || file->broken)
+        if ((file->written.count > 0 || file->broken) && waited_ns < acknowledgement_ns(file))
+            return true;
+    }
+    return false;
+}
+
+/* A file system that is down answers nothing: what failed before is tried once more, and waited for as an acknowledgement is. */
+static uint64_t end_ns(const struct ps_hdfs_file *file)
+{
+    bool failed = file->tries > 0 || file->trouble != NULL ||
+                  (file->state == PS_HDFS_FILE_ASKED && file->next == PS_HDFS_RECOVER);
+    return !file->created || failed ? acknowledgement_ns(file)
+                                    : ps_least(file->sink->settings->call_timeout_ns, CLOSE_NS);
+}
+
+static bool awaits_end(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->files, all)
+    {
+        if (ps_hdfs_file_is_ending(file) && waited_ns < end_ns(file))
             return true;
     }
     return false;
@@ -406,13 +434,13 @@ bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, cons
     (void)ps_hdfs_finish_due(sink);
     (void)ps_filesystem_turn(sink->filesystem, now);
     uint64_t waited_ns = now->mono_ns - sink->recall_ns;
-    if (awaits_acknowledgement(sink) && waited_ns < RECALL_NS)
+    if (awaits_acknowledgement(sink, waited_ns))
         return false;
     if (sink->held.count > 0) {
         forget_events(sink);
         ps_hdfs_slots_give_back(&sink->held, sink->port, back);
     }
-    if (sink->ending_count > 0 && waited_ns < ps_least(sink->settings->call_timeout_ns, CLOSE_NS))
+    if (awaits_end(sink, waited_ns))
         return false;
     if (!TAILQ_EMPTY(&sink->files))
         ps_log(PS_LOG_WARN, sink->port->component,

@@ -374,6 +374,41 @@ static void test_recall_does_not_wait_for_the_next_try(void **unused)
     ps_test_bucket_finish();
 }
 
+/* A file system that answers nothing: a file that may not be there is waited for shortly. */
+static void test_recall_while_a_file_is_created(void **unused)
+{
+    (void)unused;
+    unsigned turns;
+    ps_test_bucket_start();
+    ps_test_files_hold(PS_TEST_CREATE, "");
+    TAKE(PS_BODY("1"));
+    ps_test_bucket_pass(0);
+    struct ps_lease *back = ps_test_bucket_recall(&turns);
+    assert_in_range(turns, 11, 20); /* 1 s */
+    assert_int_equal(back->count, 1);
+    ps_test_files_hold(PS_TEST_CREATE, NULL);
+    ps_test_bucket_take(back);
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    ps_test_bucket_finish();
+}
+
+/* A file whose name was refused is not waited for as long as one that was never tried. */
+static void test_recall_after_a_failure(void **unused)
+{
+    (void)unused;
+    unsigned turns;
+    roll_one();
+    ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_UNAVAILABLE);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    ps_test_files_hold(PS_TEST_RENAME, FIRST ".tmp");
+    assert_null(ps_test_bucket_recall(&turns));
+    assert_in_range(turns, 51, 60); /* 5 s */
+    ps_test_files_hold(PS_TEST_RENAME, NULL);
+    ps_test_bucket_finish();
+}
+
 /* A failing bucket's events come back, too. */
 static void test_recall_failing(void **unused)
 {
@@ -506,6 +541,8 @@ int main(void)
         cmocka_unit_test_setup(test_many_are_closing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall_does_not_wait_for_the_next_try, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_recall_while_a_file_is_created, ps_test_bucket_setup),
+        cmocka_unit_test_setup(test_recall_after_a_failure, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_recall_failing, ps_test_bucket_setup),
         cmocka_unit_test_setup(test_random_faults, ps_test_bucket_setup),
     };
