@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #define HEAD_BYTES 8192 /* Jetty's */
+#define HEAD_BYTES_MIN 256
 #define HEAD_BYTES_MAX (64 * 1024)
 
 static const char *const http_keys[] = {"sendServerVersion", "sendDateHeader", "sendXPoweredBy",
@@ -58,6 +59,12 @@ static void boolean(const struct ps_pairs *pairs, const char *key, bool *value)
         *value = strcasecmp(text, "true") == 0;
 }
 
+/* Jetty takes any size. A head lies in one block here. */
+static int64_t head_within(int64_t bytes)
+{
+    return bytes < HEAD_BYTES_MIN ? HEAD_BYTES_MIN : bytes > HEAD_BYTES_MAX ? HEAD_BYTES_MAX : bytes;
+}
+
 enum ps_status ps_jetty_check(const struct ps_jetty_options *options, const struct ps_context *context)
 {
     int64_t value = 0;
@@ -66,10 +73,14 @@ enum ps_status ps_jetty_check(const struct ps_jetty_options *options, const stru
     report_others(context, "ServerConnector.", &options->connector, connector_keys);
     report_others(context, "SslContextFactory.", &options->tls, tls_keys);
     report_others(context, "QueuedThreadPool.", &options->pool, no_keys);
-    if (!number(&options->http, "requestHeaderSize", 256, HEAD_BYTES_MAX, &value)) {
-        ps_report(context, PS_LOG_ERROR, "HttpConfiguration.requestHeaderSize", "must be 256 to %d",
-                  HEAD_BYTES_MAX);
+    int64_t head = HEAD_BYTES;
+    if (!number(&options->http, "requestHeaderSize", 1, INT32_MAX, &head)) {
+        ps_report(context, PS_LOG_ERROR, "HttpConfiguration.requestHeaderSize", "must be a number of bytes");
         good = false;
+    } else if (head_within(head) != head) {
+        ps_report(context, PS_LOG_WARN, "HttpConfiguration.requestHeaderSize",
+                  "%lld is used: it is %d to %d here", (long long)head_within(head), HEAD_BYTES_MIN,
+                  HEAD_BYTES_MAX);
     }
     if (!number(&options->connector, "idleTimeout", INT32_MIN, INT32_MAX, &value)) {
         ps_report(context, PS_LOG_ERROR, "ServerConnector.idleTimeout", "must be a number of milliseconds");
@@ -91,8 +102,8 @@ void ps_jetty_read(const struct ps_jetty_options *options, struct ps_jetty_setti
     boolean(&options->http, "sendServerVersion", &settings->sends_server);
     boolean(&options->http, "sendDateHeader", &settings->sends_date);
     boolean(&options->http, "sendXPoweredBy", &settings->sends_powered_by);
-    (void)number(&options->http, "requestHeaderSize", 256, HEAD_BYTES_MAX, &head);
-    settings->head_bytes_max = (uint32_t)head;
+    (void)number(&options->http, "requestHeaderSize", 1, INT32_MAX, &head);
+    settings->head_bytes_max = (uint32_t)head_within(head);
     if (number(&options->connector, "idleTimeout", INT32_MIN, INT32_MAX, &settings->idle_ms) &&
         ps_pairs_get(&options->connector, "idleTimeout") != NULL && settings->idle_ms < 0)
         settings->idle_ms = 0;

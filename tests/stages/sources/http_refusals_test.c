@@ -149,10 +149,12 @@ static void test_limits_of_keys(void **unused)
         const char *key, *value;
         bool good;
     } rows[] = {
-        {"HttpConfiguration.requestHeaderSize", "255", false},
+        {"HttpConfiguration.requestHeaderSize", "0", false},
+        {"HttpConfiguration.requestHeaderSize", "1", true},
         {"HttpConfiguration.requestHeaderSize", "256", true},
         {"HttpConfiguration.requestHeaderSize", "65536", true},
-        {"HttpConfiguration.requestHeaderSize", "65537", false},
+        {"HttpConfiguration.requestHeaderSize", "131072", true},
+        {"HttpConfiguration.requestHeaderSize", "2147483648", false},
         {"HttpConfiguration.requestHeaderSize", "300k", false},
         {"HttpConfiguration.requestHeaderSize", "", false},
         {"HttpConfiguration.requestHeaderSize", "-300", false},
