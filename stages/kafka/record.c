@@ -18,7 +18,8 @@ void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch 
     state->batch = batch;
     state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
     state->taken_bytes = 0;
-    /* It may be the same batch as before, still empty: then a few texts are written again. */
+    /* It may be the same batch as before, still empty: texts of a record that was withdrawn from it are gone. A batch with other events
+     * is full then. */
     if (batch->count == 0) {
         state->batch_number++;
         ps_event_headers_begin(&state->headers);
@@ -288,7 +289,6 @@ enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_me
         bool full = batch->full;
         ps_event_withdraw(&state->headers, batch, &point);
         batch->full |= full;
-        state->batch_number++; /* texts that were made for it are gone */
         return PS_KAFKA_NOT_TAKEN;
     }
     stream->taken = message->offset;

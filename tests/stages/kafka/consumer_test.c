@@ -199,6 +199,65 @@ static void test_texts_are_the_batchs_own(void **state)
     fake_stop();
 }
 
+/* Returns what `work` did while no block of memory was left. */
+static enum ps_result work_without_memory(struct ps_batch *batch)
+{
+    static struct ps_block *blocks[4096];
+    struct ps_test_stage *stage = &source.stage;
+    struct ps_block_cache *cache = ps_pool_cache(stage->pool);
+    size_t count = 0;
+    while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
+        count++;
+    assert_true(count > 0 && count < PS_COUNT_OF(blocks));
+    enum ps_result result = stage->ops->source->work(stage->plan, stage->state, batch, &stage->now);
+    while (count > 0)
+        ps_block_drop(cache, blocks[--count]);
+    return result;
+}
+
+/* A record is withdrawn for lack of memory, and taken later: its headers do not point to texts of the first try, which are gone. A batch
+ * with other events is full after the first try; an empty one takes the record. */
+static void test_texts_after_no_memory(void **state)
+{
+    static char key[PS_BLOCK_BYTES / 4 * 3]; /* a block of its own */
+    static const char *const names[] = {"timestamp", "topic", "partition", "offset"};
+    static const char *const values[] = {"1000", "a", "1", "7"};
+    struct ps_slice value;
+    (void)state;
+    memset(key, 'k', sizeof key - 1);
+    for (unsigned events = 0; events < 2; events++) {
+        fake_start("EAGER", PS_KEYS("batchSize", "1000", "kafka.topics", "a,b"));
+        struct ps_test_stage *stage = &source.stage;
+        const struct ps_source_ops *ops = stage->ops->source;
+        struct ps_batch *first = ps_test_stage_take_batch(stage), *batch;
+        fake_assigned("a-0 a-1");
+        fake_records("a", 0, 5, 1);
+        fake_tick();
+        assert_int_equal(ops->work(stage->plan, stage->state, first, &stage->now), PS_DONE);
+        batch = first;
+        if (events == 0) {
+            ps_batch_close(first);
+            batch = ps_test_stage_take_batch(stage);
+        }
+        fake_records_with("a", 1, 7, 1, 0, key);
+        assert_int_equal(work_without_memory(batch), events == 0 ? PS_IDLE : PS_DONE);
+        assert_int_equal(batch->count, events);
+        assert_int_equal(batch->full, events > 0);
+        if (batch->full) {
+            ps_batch_close(batch);
+            batch = ps_test_stage_take_batch(stage);
+        }
+        assert_int_equal(ops->work(stage->plan, stage->state, batch, &stage->now), PS_DONE);
+        assert_int_equal(batch->count, 1);
+        for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+            assert_true(ps_event_header(batch, &batch->events[0], ps_name_intern(names[i]), &value));
+            assert_int_equal(value.length, strlen(values[i]));
+            assert_memory_equal(value.data, values[i], value.length);
+        }
+        fake_stop();
+    }
+}
+
 /* An interval without records counts; one in which the channel is full does not. */
 static void test_empty_count(void **state)
 {
@@ -303,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_kept_is_not_drained),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_texts_are_the_batchs_own),
+        cmocka_unit_test(test_texts_after_no_memory),
         cmocka_unit_test(test_empty_count),
         cmocka_unit_test(test_errors_are_logged_once_in_a_while),
         cmocka_unit_test(test_fatal),

@@ -1,5 +1,7 @@
 /* The sender is recalled while a record is refused, and while requests are not answered: every lease is done or comes back in
  * order, and offered again everything is there once. The producer and the broker are the test's own. */
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
 #include "tests/support/kafka/fake_producer.h"
 
 static struct ps_lease *recall(unsigned limit_ms)
@@ -60,6 +62,43 @@ static void test_recall_with_refused(void **state)
     run_recall_with_refused(1000);
 }
 
+/* Recalled between the refusal and the letter: the event that was to be given up is sent again like the others, and no letter is
+ * written of it. One whose letter is written is delivered so, and not sent. */
+static unsigned run_recall_before_the_letter(unsigned turns_after)
+{
+    start(1);
+    fake.rest_code = -148;
+    ps_test_dead_letters_open(&stage);
+    fake.code = INVALID_RECORD;
+    fake.records_max = 1; /* which one is refused is known at once */
+    fake.poison = 23;
+    add_leases(4, 16, 32);
+    for (unsigned i = 0; i < 10000 && fake.refusal_count == 0; i++)
+        turn();
+    for (unsigned i = 0; i < turns_after; i++)
+        turn();
+    struct ps_lease *back = recall(1100);
+    unsigned letters = (unsigned)counted(PS_COUNTER_deadletter);
+    offer_again(back);
+    fake.poison = NEVER_REFUSED;
+    wait_done();
+    assert_int_equal(counted(PS_COUNTER_deadletter), letters);
+    if (letters == 0)
+        assert_all();
+    stop();
+    ps_test_dead_letters_close(&stage);
+    return letters;
+}
+
+static void test_recall_before_the_letter(void **state)
+{
+    unsigned letters = 0, runs = 0;
+    (void)state;
+    for (; runs < 20; runs++)
+        letters += run_recall_before_the_letter(runs);
+    assert_in_range(letters, 1, runs - 2); /* both were tried */
+}
+
 /* What was sent is waited for, up to a second, or a tenth when the brokers have been silent for long; what waits in the producer comes back at once, and a producer that was
  * purged is not used again. */
 static void run_recall_of_unanswered(unsigned silent_before_ms, unsigned answered_after_ms)
@@ -111,6 +150,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recall_with_refused),
+        cmocka_unit_test_setup_teardown(test_recall_before_the_letter, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test(test_recall_of_unanswered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

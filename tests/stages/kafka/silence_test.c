@@ -77,10 +77,40 @@ static void test_broken_after_holds(void **state)
     end();
 }
 
+static char told[512]; /* the last reason that the sink gave */
+
+static void record_trouble(struct ps_port *port, const struct ps_err *reason)
+{
+    (void)port;
+    snprintf(told, sizeof told, "%.500s", reason->text);
+}
+
+/* A silence has its own reason: the error of an outage that is over is none, however often there was one. */
+static void test_reasons(void **state)
+{
+    (void)state;
+    begin();
+    stage.port.troubled = record_trouble;
+    for (unsigned round = 0; round < 6; round++) {
+        told[0] = '\0';
+        fake.breaks = round % 2 == 0;
+        (void)sleep_s(12);
+        assert_non_null(strstr(told, "nothing was delivered for 1"));
+        assert_true((strstr(told, "broken") != NULL) == (round % 2 == 0));
+        assert_true((strstr(told, "check that the topic exists") != NULL) == (round % 2 == 1));
+        fake.silent = false;
+        wait_done();
+        fake.silent = true;
+        add_leases(1, 16, 32);
+    }
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_holds_double),
-                                       cmocka_unit_test(test_broken_after_holds)};
+                                       cmocka_unit_test(test_broken_after_holds),
+                                       cmocka_unit_test(test_reasons)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,11 +88,40 @@ static void test_bounded(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
+/* `moved` is set by each change of a position that may be committed, so that a commit follows, and by nothing else. */
+static void test_moved(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    (void)state;
+    uint32_t stream = ps_kafka_streams_assign(&streams, "t", 0);
+    for (int64_t offset = 0; offset < 30; offset += 10) {
+        uint32_t generation = streams.items[stream].generation;
+        ps_kafka_streams_skip(&streams, stream, offset); /* nothing is outstanding */
+        assert_true(streams.moved);
+        assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
+        assert_int_equal(streams.items[stream].delivered, offset);
+        streams.items[stream].committed = offset;
+        streams.moved = false;
+        streams.items[stream].taken = offset + 5;
+        ps_kafka_streams_skip(&streams, stream, offset + 6); /* behind what is outstanding */
+        assert_int_equal(streams.items[stream].delivered, offset);
+        streams.moved = false;
+        ps_kafka_streams_delivered(&streams, stream, generation - 1, offset + 5);
+        assert_false(streams.moved);
+        ps_kafka_streams_delivered(&streams, stream, generation, offset + 5);
+        assert_true(streams.moved);
+        assert_int_equal(streams.items[stream].delivered, offset + 6);
+        streams.moved = false;
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,40 @@ static void test_headers_and_timestamp(void **state)
     ps_test_stage_fini(&stage);
 }
 
+/* A record's headers come in the order of Java's HashMap, whose table has 16 places up to 12 names, and 32 from the 13th on. */
+static void test_order_of_headers(void **state)
+{
+    static const struct {
+        size_t count;
+        const char *expected;
+    } rows[] = {{11, "p=p,q=q,r=r,s=s,t=t,u=u,k=k,l=l,m=m,n=n,o=o,"},
+                {12, "p=p,q=q,r=r,s=s,t=t,u=u,v=v,k=k,l=l,m=m,n=n,o=o,"},
+                {13, "k=k,l=l,m=m,n=n,o=o,p=p,q=q,r=r,s=s,t=t,u=u,v=v,w=w,"}};
+    static const char *const names[] = {"k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w"};
+    (void)state;
+    for (size_t row = 0; row < PS_COUNT_OF(rows); row++) {
+        struct ps_test_stage stage;
+        const char *keys[32] = {"kafka.bootstrap.servers", ps_test_cluster.bootstrap, "kafka.topic"};
+        const char *headers[2 * PS_COUNT_OF(names) + 1] = {NULL};
+        char topic[16], texts[PS_COUNT_OF(names)][16];
+        snprintf(topic, sizeof topic, "order-%zu", rows[row].count);
+        keys[3] = topic;
+        for (size_t i = 0; i < rows[row].count; i++) {
+            snprintf(texts[i], sizeof texts[i], "header.%s", names[i]);
+            keys[4 + 2 * i] = texts[i];
+            keys[5 + 2 * i] = headers[2 * i] = headers[2 * i + 1] = names[i];
+        }
+        ps_test_topic(topic, 1);
+        ps_test_stage_start(&stage, &ps_sink_kafka, keys);
+        const struct ps_test_event event = {.body = "", .headers = headers};
+        struct ps_test_records records = deliver(&stage, topic, 1, &event, 1);
+        assert_int_equal(records.count, 1);
+        assert_string_equal(records.items[0].headers, rows[row].expected);
+        ps_test_records_free(&records);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 static void test_flume_event_format(void **state)
 {
     (void)state;
@@ -398,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_keys_go_where_java_sends_them),
         cmocka_unit_test(test_partition_header_and_default),
         cmocka_unit_test(test_headers_and_timestamp),
+        cmocka_unit_test(test_order_of_headers),
         cmocka_unit_test(test_flume_event_format),
         cmocka_unit_test(test_empty_body_is_no_tombstone),
         cmocka_unit_test(test_records_without_key_spread),
