@@ -141,8 +141,9 @@ static void drop_fresh(const struct ps_segment_log *log, const struct ps_segment
 }
 
 /* Makes the next segment with room for a frame of so many bytes. Its name is on the disk when it returns; its head will be
- * with its first frames. */
-static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
+ * with its first frames. `no_room`: the disk is too full for its size. */
+static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, bool *no_room,
+                                  struct ps_err *err)
 {
     char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES];
     struct ps_segment fresh = {.head = {.log = log->id, .first = log->next, .salt = (uint32_t)draw(log)}};
@@ -165,17 +166,32 @@ static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, 
         log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
         drop_fresh(log, &fresh, path);
         int error = errno;
-        if (error != ENOSPC)
+        *no_room = error == ENOSPC;
+        if (!*no_room)
             return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
-        return ps_err_set(
-            err,
-            "%s cannot be written: %s for its %s, which are taken at once: free them, or lower maxFileSize",
-            path, strerror(error), ps_quantity_print_bytes(fresh.head.size).text);
+        return ps_err_set(err, "%s cannot be written: %s for its %s, which are taken at once: free them",
+                          path, strerror(error), ps_quantity_print_bytes(fresh.head.size).text);
     }
     ps_segment_add(log, &fresh);
     begin_segment(log, path, head);
     log->writing = true;
     return PS_OK;
+}
+
+/* The same; on a disk that is too full for the next size as small as the first one was. */
+static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
+{
+    uint64_t least = log->options.first_segment_bytes > 0 ? log->options.first_segment_bytes : UINT64_MAX;
+    for (;;) {
+        bool no_room = false;
+        *err = (struct ps_err){.length = 0};
+        if (segment_try(log, span, &no_room, err) == PS_OK)
+            return PS_OK;
+        if (!no_room || log->segment_bytes <= least || log->segment_bytes <= span)
+            return PS_FAIL;
+        uint64_t less = log->segment_bytes / PS_SEGMENT_GROWTH;
+        log->segment_bytes = less > least ? less : least;
+    }
 }
 
 /* Sets the error of a call on the last segment that failed, from errno. */

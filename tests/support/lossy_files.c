@@ -178,6 +178,10 @@ static int lossy_allocate(void *argument, int fd, uint64_t length)
     struct lossy_disk *disk = argument;
     if (!changes(disk))
         return -1;
+    if (disk->allocate_max > 0 && length > disk->allocate_max) {
+        errno = ENOSPC;
+        return -1;
+    }
     change(&disk->files[fd], NULL, 0, length);
     return 0;
 }

@@ -282,6 +282,18 @@ static void test_first_segments_are_small(void **state)
             assert_true(append(log, 500) && sync_log(log));
         for (size_t i = 0; i < PS_COUNT_OF(sizes); i++)
             assert_int_equal(log->segments[old + i].size, sizes[i]);
+        disk.allocate_max = 5000; /* a disk with room for small ones */
+        for (old = log->count; log->count < old + 2;)
+            assert_true(append(log, 500) && sync_log(log));
+        assert_int_equal(log->segments[old].size, 1250);
+        assert_int_equal(log->segments[old + 1].size, 1250);
+        disk.allocate_max = 1000; /* too little for the smallest */
+        while (append(log, 500) && sync_log(log)) {
+        }
+        model.next = model.promised + 1;
+        disk.allocate_max = 0;
+        assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+        assert_int_equal(log->segments[log->count - 1].size, 1024);
         ps_segment_log_close(log);
     }
     struct ps_segment_log *log = open_log();
