@@ -1,6 +1,7 @@
 #include "stages/tail/positions.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
+#include "tests/support/system_calls.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -250,6 +251,70 @@ static void test_identities_without_positions(void **unused)
     load_one(77, 7, 3);
 }
 
+/* Returns the status of a save of one position. */
+static enum ps_status try_save(int64_t offset, uint64_t head)
+{
+    struct ps_err err = {.length = 0};
+    const struct ps_tail_position position = {
+        .inode = 5,
+        .offset = offset,
+        .path = (char *)(uintptr_t) "/a",
+        .identity = {.device = 3, .inode = 5, .head = head, .head_length = 9}};
+    ps_tail_positions_add(&positions, &position);
+    enum ps_status status = ps_tail_positions_save(ps_test_folder_path("positions.json"), &positions, &err);
+    assert_true(status == PS_OK || err.length > 0);
+    uint64_t hash = positions.hash;
+    ps_tail_positions_free(&positions);
+    positions = (struct ps_tail_positions){.hash = hash};
+    return status;
+}
+
+/* Each call of a save, and then of a load, fails once: a file keeps one of the two positions, with the fingerprint of that position, or it
+ * is not loaded; the next save and the next load work, and after them the second failure is treated as the first. */
+static void each_call(int error)
+{
+    positions = (struct ps_tail_positions){.count = 0};
+    save_one(0, 100);
+    ps_test_call_error = error;
+    bool reached = true;
+    unsigned call = 1, failures = 0;
+    for (int64_t last = 0; reached; call++, last++) {
+        struct ps_err err = {.length = 0};
+        struct ps_tail_positions again = {.count = 0};
+        ps_test_call_fails = call;
+        enum ps_status saved = try_save(last + 1, 101 + (uint64_t)last);
+        enum ps_status loaded = PS_FAIL;
+        reached = ps_test_call_fails == 0;
+        for (unsigned tries = 0; tries < 2 && loaded != PS_OK; tries++) {
+            loaded = ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err);
+            ps_test_call_fails = 0;
+        }
+        failures += saved != PS_OK;
+        assert_int_equal(loaded, PS_OK);
+        assert_int_equal(again.count, 1);
+        int64_t offset = again.items[0].offset;
+        if (offset != last + 1 && (saved == PS_OK || offset != last))
+            fail_msg("position %lld, and %lld was saved, after %s failed", (long long)offset,
+                     (long long)last + 1, ps_test_call_failed);
+        if (again.items[0].identity.head != 100 + (uint64_t)offset)
+            fail_msg("position %lld has the fingerprint of another one after %s failed", (long long)offset,
+                     ps_test_call_failed);
+        ps_tail_positions_free(&again);
+        assert_int_equal(try_save(last + 1, 101 + (uint64_t)last), PS_OK);
+        load_one(last + 1, 101 + (uint64_t)last, 3);
+    }
+    assert_true(failures > 3);
+}
+
+static void test_each_call(void **unused)
+{
+    (void)unused;
+    static const int errors[] = {EIO, ENOSPC, EACCES, EMFILE};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++)
+        each_call(errors[i]);
+    positions = (struct ps_tail_positions){.count = 0};
+}
+
 static void test_errors(void **unused)
 {
     (void)unused;
@@ -284,6 +349,7 @@ int main(void)
                                        TEST(marks),
                                        TEST(crash_between_the_files),
                                        TEST(identities_without_positions),
+                                       TEST(each_call),
                                        TEST(errors),
                                        TEST(link)};
     return cmocka_run_group_tests(tests, NULL, NULL);
