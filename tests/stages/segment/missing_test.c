@@ -197,6 +197,22 @@ static void newest_gone_after_a_kill(void **state)
     expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
 }
 
+/* The state was removed, and written anew while the newest segment was empty: it is written again with the first frame there. */
+static void newest_gone_that_was_empty(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    make_log(6, false);
+    struct ps_segment_log *log = open_log(&disk);
+    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK); /* begins segment 3 */
+    assert_int_equal(unlink(ps_test_folder_path("checkpoint/state")), 0);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    append(log, 7, 8, true);
+    kill_log(log);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+}
+
 static void newest_gone_after_a_stop(void **state)
 {
     (void)state;
@@ -432,6 +448,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
         TEST(newest_gone_after_a_kill),
+        TEST(newest_gone_that_was_empty),
         TEST(newest_gone_after_a_stop),
         TEST(newest_emptied),
         TEST(newest_with_a_zero_head),

@@ -3,7 +3,11 @@
 #include "stages/stream/stream.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
+#include "tests/support/rpc_calls.h"
+#include "tests/support/source_tree.h"
 
+#include <fcntl.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -359,6 +363,105 @@ static void test_compressed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* TLS, and compressed inside: far more comes out of a record than one read takes, and nothing else follows it on the connection; the
+ * second time as the first. */
+static void test_compressed_in_tls(void **unused)
+{
+    (void)unused;
+    enum { EVENTS = 400 };
+    static char body[2000];
+    const char *store = ps_test_source_path("tests/stages/data/stores/server.p12");
+    struct ps_test_stage stage;
+    struct ps_avro_zlib zlib;
+    struct ps_err err;
+    start(&stage, PS_KEYS(LOCAL, "compression-type", "deflate", "ssl", "true", "keystore", store,
+                          "keystore-password", "changeit", "keystore-type", "PKCS12"));
+    assert_int_equal(ps_avro_zlib_init(&zlib, 6, &err), PS_OK);
+    int fd = client(&stage), result;
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(context);
+    SSL_set_fd(ssl, fd);
+    for (unsigned i = 0; (result = SSL_connect(ssl)) != 1; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        ps_test_source_work(&stage);
+        usleep(500);
+    }
+    for (uint32_t serial = 0; serial < 2; serial++) {
+        size_t length;
+        ps_test_avro_call_clear(&call);
+        if (serial == 0)
+            greet();
+        ps_test_avro_call_name(&call, "appendBatch");
+        ps_test_avro_call_long(&call, EVENTS);
+        for (unsigned i = 0; i < EVENTS; i++)
+            ps_test_avro_call_event(&call, body, sizeof body, NULL);
+        ps_test_avro_call_long(&call, 0);
+        uint8_t *message = ps_test_avro_message(&call, serial, 8192, &length);
+        struct iovec parts[2] = {{message, 5}, {message + 5, length - 5}};
+        assert_true(ps_avro_zlib_pack(&zlib, parts));
+        assert_true(parts[0].iov_len < 16384); /* one record */
+        assert_int_equal(SSL_write(ssl, parts[0].iov_base, (int)parts[0].iov_len), (int)parts[0].iov_len);
+        free(message);
+        ps_test_source_wait(&stage, (size_t)(serial + 1) * EVENTS, PS_TEST_PATIENCE_MS);
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    close(fd);
+    ps_avro_zlib_fini(&zlib);
+    ps_test_stage_fini(&stage);
+}
+
+/* Takes the open batch out of the stage's hands when it has an event. */
+static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
+{
+    for (unsigned i = 0; stage->batch == NULL || stage->batch->count == 0 || stage->batch->full < full; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        ps_test_source_read(stage);
+        usleep(500);
+    }
+    struct ps_batch *batch = stage->batch;
+    stage->batch = NULL;
+    assert_ptr_equal(stage->batches[--stage->batch_count], batch);
+    ps_batch_close(batch);
+    return batch;
+}
+
+/* A client is gone while its second call is read; the answer to the first call finds that out. The source reads the second call to its
+ * end, and keeps no call. */
+static void test_gone_within_a_call(void **unused)
+{
+    (void)unused;
+    const struct linger at_once = {.l_onoff = 1};
+    struct ps_test_stage stage;
+    start(&stage, PS_KEYS(LOCAL));
+    for (unsigned round = 0; round < 2; round++) {
+        struct ps_batch *batches[2];
+        int fd = client(&stage);
+        make_batch(1, 1, true);
+        send_call(fd, 1, 8192);
+        batches[0] = take_batch(&stage, false);
+        make_batch(2, PS_BATCH_EVENTS_MAX + 500, false);
+        send_call(fd, 2, 65536);
+        batches[1] = take_batch(&stage, true);
+        uint32_t read = batches[1]->count;
+        assert_int_equal(ps_test_rpc_calls_in_use(&stage), 2);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+        close(fd);
+        for (unsigned i = 0; i < 2; i++) {
+            stage.ops->source->accepted(stage.plan, stage.state, batches[i], &stage.now);
+            ps_batch_give(batches[i]);
+        }
+        batches[0] = take_batch(&stage, false);
+        assert_int_equal(batches[0]->count + read, PS_BATCH_EVENTS_MAX + 500);
+        stage.ops->source->accepted(stage.plan, stage.state, batches[0], &stage.now);
+        ps_batch_give(batches[0]);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
+        assert_int_equal(ps_test_rpc_calls_in_use(&stage), 0);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 static void test_filter(void **unused)
 {
     (void)unused;
@@ -390,11 +493,18 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls),       cmocka_unit_test(test_handshakes),
-        cmocka_unit_test(test_wrong_calls), cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_sizes),       cmocka_unit_test(test_large_bodies),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_compressed),  cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_handshakes),
+        cmocka_unit_test(test_wrong_calls),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_large_bodies),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_compressed_in_tls),
+        cmocka_unit_test(test_gone_within_a_call),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
