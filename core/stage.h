@@ -359,7 +359,7 @@ struct ps_fill {
 
 /* A channel is not opened on workers. Its producers and consumers are numbered from 0, as many as
  * `ps_context.producers` and `.consumers` said in `build`. `start`, `tick`, `consumer_tick`, `leave`, `ring`,
- * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore`, `set_quota`, `withdraw` and `trouble` may be NULL.
+ * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore`, `set_quota`, `withdraw`, `trouble` and `has_place` may be NULL.
  *
  * A channel may outlive the runners of its producers and consumers: a reload opens others with the same numbers on the
  * same workers. Those that came before have called neither `leave` nor anything else to say so; `tick` gets the new
@@ -426,6 +426,8 @@ struct ps_channel_ops {
     /* Returns whether it refuses puts for a reason of its own, not because it is full (a disk that cannot be written);
      * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
+    /* Returns whether the plan has a place on disk at all: one without does not find what another left there. NULL: always. Thread: control. */
+    bool (*has_place)(const void *plan);
 };
 
 /* Whether a lease that it took is promised only when it comes home. */

@@ -145,7 +145,10 @@ static enum overlap overlap_of(const struct ps_option *row, const struct ps_stag
 /* Returns whether the next stage finds all that this one keeps: it may have more directories. */
 static bool same_store(const struct ps_stage_spec *stage, const struct ps_stage_spec *after)
 {
+    const struct ps_channel_ops *ops = stage->ops->channel;
     const struct ps_option *row = stage->ops->options;
+    if (ops->has_place != NULL && ops->has_place(stage->plan) && !ops->has_place(after->plan))
+        return false;
     for (; row != NULL && row->key != NULL; row++) {
         if (row->flags & PS_OPTION_PLACE && overlap_of(row, stage, after) != EVERYTHING)
             return false;

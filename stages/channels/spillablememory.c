@@ -496,6 +496,11 @@ static bool spill_trouble(const void *plan, char *text, size_t room)
     return spill->keeper != NULL && ps_keeper_trouble(spill->keeper, text, room);
 }
 
+static bool spill_has_place(const void *plan)
+{
+    return overflow_events(plan) > 0;
+}
+
 const struct ps_stage_ops ps_channel_spillablememory = {
     PS_STAGE(PS_KIND_CHANNEL),
     .name = "spillablememory",
@@ -533,5 +538,6 @@ const struct ps_stage_ops ps_channel_spillablememory = {
             .set_quota = spill_set_quota,
             .withdraw = spill_withdraw,
             .trouble = spill_trouble,
+            .has_place = spill_has_place,
         },
 };
