@@ -206,7 +206,7 @@ static void test_where_events_are(void **state)
     static const char file[] = "c1.type = file\na1.channels.c1.checkpointDir = /p/c\n"
                                "a1.channels.c1.dataDirs = /p/a,/p/b",
                       jdbc[] = "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db",
-                      spill[] = "c1.type = spillablememory\na1.channels.c1.overflowCapacity = 100",
+                      spill[] = "c1.type = spillablememory\na1.channels.c1.overflowCapacity = 20000",
                       memory[] = "c1.type = spillablememory\na1.channels.c1.overflowCapacity = 0";
     static const struct {
         const char *from, *to;
@@ -236,7 +236,7 @@ static void test_where_events_are(void **state)
          "c1.type = jdbc\na1.channels.c1.driver.url = jdbc:derby:/p/db\n"
          "a1.channels.c1.sysprop.derby.system.home = /p",
          false, false},
-        {spill, "c1.type = spillablememory\na1.channels.c1.overflowCapacity = 200", true, false},
+        {spill, "c1.type = spillablememory\na1.channels.c1.overflowCapacity = 30000", true, false},
         {spill, memory, false, false}, /* nothing reads the log any more */
         {memory, spill, true, false},
         {memory, memory, true, false},
