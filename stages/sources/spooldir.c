@@ -13,7 +13,7 @@
 #include "stages/spool/headers.h"
 #include "stages/spool/plan.h"
 #include "stages/spool/spool.h"
-#include "stages/spool/unpacked.h"
+#include "stages/tail/unpacked.h"
 #include "stages/tail/notify.h"
 
 #include <errno.h>
@@ -430,7 +430,8 @@ static void file_begin(struct spooldir_state *state, struct reading *reading)
     state->input.size = reading->file->size;
     if (reading->file->compression != PS_COMPRESSION_NONE) {
         state->input.size = 0;
-        ps_unpacked_begin(&state->unpacked, reading->file->compression, &state->reader, &reading->tail);
+        ps_unpacked_begin(&state->unpacked, reading->file->compression, &state->reader, &reading->tail,
+                          PS_UNPACKED_BLOCK_BYTES);
     }
     plan->deserializer->deserializer->begin(plan->deserializer_plan, state->deserializer, &state->input);
     reading->begun = true;

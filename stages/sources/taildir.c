@@ -26,6 +26,7 @@ struct taildir_plan {
     struct ps_pairs patterns, headers;
     const char *position_file, *file_header_key;
     bool byte_offset_header, skip_to_end, cache, file_header;
+    int decompress;
     int64_t idle_ms, save_ms, batch_size, batch_count_max, line_max, poll_ms;
     struct ps_tail_settings settings; /* made by build */
 };
@@ -138,6 +139,16 @@ static const struct ps_option options[] = {
      .unit = "ms",
      .flags = PS_OPTION_EXTENSION,
      .help = "between two looks at files whose changes the system does not report (NFS, SMB, FUSE)"},
+    {.key = "penstock.decompress",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(decompress),
+     .fallback = "never",
+     .words = PS_WORDS("never", "auto"),
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "never: compressed files are not read, and named in the log; auto: the text of files whose first "
+         "bytes are those of gzip or zstd is read as soon as the file is whole, except what was read before "
+         "the file was compressed; files of other formats are not read"},
     PS_OPTION_END,
 };
 
@@ -350,6 +361,7 @@ static enum ps_status taildir_build(void *plan_, struct ps_context *context, str
     settings->file_header = plan->file_header ? ps_name_intern(plan->file_header_key) : NULL;
     settings->byte_offset = plan->byte_offset_header ? ps_name_intern("byteoffset") : NULL;
     settings->skip_to_end = plan->skip_to_end;
+    settings->decompress = plan->decompress != 0;
     settings->cache = plan->cache;
     settings->idle_ns = plan->idle_ms > 0 ? (uint64_t)plan->idle_ms * PS_NS_PER_MS : PS_NS_PER_MS;
     settings->save_ns = (uint64_t)plan->save_ms * PS_NS_PER_MS;

@@ -21,6 +21,12 @@ uint64_t ps_tail_head(const char *bytes, size_t length)
     return head_add(HEAD_EMPTY, bytes, length);
 }
 
+bool ps_tail_bytes_begin(const struct ps_tail_identity *identity, const char *bytes, size_t length)
+{
+    return identity->head_length == 0 ||
+           (identity->head_length <= length && ps_tail_head(bytes, identity->head_length) == identity->head);
+}
+
 void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *bytes, size_t length,
                              int64_t offset)
 {
@@ -79,13 +85,24 @@ uint64_t ps_tail_born_ns(int fd)
     return (uint64_t)status.stx_btime.tv_sec * PS_NS_PER_S + status.stx_btime.tv_nsec;
 }
 
+int64_t ps_tail_hole_end(int fd)
+{
+    char block[16 * 1024];
+    int64_t offset = lseek(fd, 0, SEEK_DATA);
+    if (offset <= 0) /* ENXIO: it is nothing but a hole; EINVAL: the file system knows none */
+        return offset == 0 || errno == ENXIO || errno == EINVAL ? 0 : -1;
+    ssize_t length = ps_tail_read_fully(fd, block, sizeof block, offset), zeros = 0;
+    while (zeros < length && block[zeros] == '\0')
+        zeros++;
+    return length < 0 ? -1 : offset + zeros;
+}
+
 enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)
 {
     char bytes[PS_TAIL_HEAD_BYTES];
     ssize_t length = ps_tail_read_fully(fd, bytes, identity->head_length, 0);
     if (length < 0)
         return PS_TAIL_SEEN_UNREADABLE;
-    bool same = identity->head_length == 0 || (length == (ssize_t)identity->head_length &&
-                                               ps_tail_head(bytes, identity->head_length) == identity->head);
+    bool same = ps_tail_bytes_begin(identity, bytes, (size_t)length);
     return same ? PS_TAIL_SEEN_SAME : PS_TAIL_SEEN_OTHER;
 }

@@ -18,6 +18,9 @@ struct ps_tail_identity {
 /* The fingerprint of these bytes (FNV-1a, 64 bits). */
 uint64_t ps_tail_head(const char *bytes, size_t length);
 
+/* Whether the first bytes of a file begin as `identity` says. */
+bool ps_tail_bytes_begin(const struct ps_tail_identity *identity, const char *bytes, size_t length);
+
 /* The bytes from `offset` on were read: the fingerprint covers more of the beginning if they go on where it ends. */
 void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *bytes, size_t length,
                              int64_t offset);
@@ -39,6 +42,9 @@ enum ps_tail_seen {
 /* Reads `room` bytes from `offset` on. Returns how many: fewer only if the file ends there. Returns -1 with errno if one of the reads
  * failed. */
 ssize_t ps_tail_read_fully(int fd, char *to, size_t room, int64_t offset);
+
+/* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none; -1: it cannot be read. */
+int64_t ps_tail_hole_end(int fd);
 
 /* Whether an open file begins as `identity` says. Device and inode are not looked at: a copy begins like its original. */
 enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity);

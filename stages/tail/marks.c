@@ -47,6 +47,12 @@ enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark)
                                                                                          : PS_TAIL_SEEN_OTHER;
 }
 
+bool ps_tail_mark_is_before(const char *end, size_t length, const struct ps_tail_mark *mark)
+{
+    return mark->length > 0 && mark->length <= length &&
+           hash_of(end - mark->length, mark->length) == mark->hash;
+}
+
 static void thin_out(struct ps_tail_marks *marks, int64_t delivered)
 {
     uint32_t kept = 0;

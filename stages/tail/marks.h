@@ -26,6 +26,9 @@ struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t len
 /* Whether an open file has it there; OTHER if the mark is not known. May wait for a disk: the source's thread. */
 enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark);
 
+/* Whether the `length` bytes that end at `end` end with it. */
+bool ps_tail_mark_is_before(const char *end, size_t length, const struct ps_tail_mark *mark);
+
 /* Adds one behind the others, and thins them out: of those before `delivered` each second one goes, and what does not end a batch. */
 void ps_tail_marks_add(struct ps_tail_marks *marks, const struct ps_tail_mark *mark, int64_t delivered);
 /* The batch with the bytes up to here has no more of this file: the position may be delivered next. */

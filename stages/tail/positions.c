@@ -149,6 +149,8 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         position->identity = known->identity;
         ps_tail_marks_free(&position->marks);
         if (position->offset == known->offset)
+            position->text = known->text;
+        if (position->offset == known->offset)
             ps_tail_marks_copy(&position->marks, &known->marks, known->offset);
     }
 }

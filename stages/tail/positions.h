@@ -25,9 +25,14 @@
 
 #define PS_TAIL_POSITION_MARKS_MAX 16U
 
+#define PS_TAIL_POSITION_OF_TEXT (-1)
+
 struct ps_tail_position {
     uint64_t inode;
     int64_t offset;
+    /* OF_TEXT: offset, identity and marks are of the text of a compressed file; more than 0: so, too, and all of it was read when the file
+     * had so many bytes; 0: they are of the file. */
+    int64_t text;
     char *path;
     int group;                        /* of the path's name now, -1: none; not in the file */
     struct ps_tail_identity identity; /* head_length 0 and device 0: not known */

@@ -184,7 +184,7 @@ static bool member_take(struct cursor *cursor, struct ps_tail_position *position
                         struct ps_tail_positions *positions, unsigned *seen)
 {
     static const char *const names[] = {"inode",  "pos",       "file",   "device", "head",
-                                        "length", "positions", "before", "marks"};
+                                        "length", "positions", "before", "marks",  "text"};
     unsigned which = 0;
     int64_t number = 0;
     if (!string_take(cursor))
@@ -230,6 +230,9 @@ static bool member_take(struct cursor *cursor, struct ps_tail_position *position
     case 7:
         positions->goes_with_earlier = (uint64_t)number;
         break;
+    case 9:
+        position->text = number;
+        return number >= PS_TAIL_POSITION_OF_TEXT;
     default:
         break;
     }
@@ -308,6 +311,8 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
         const struct ps_tail_marks *marks = &positions->items[i].marks;
         fprintf(out, ",\"device\":%" PRId64 ",\"head\":%" PRId64 ",\"length\":%u", (int64_t)identity->device,
                 (int64_t)identity->head, identity->head_length);
+        if (positions->items[i].text != 0)
+            fprintf(out, ",\"text\":%" PRId64, positions->items[i].text);
         for (uint32_t k = 0; k < marks->count; k++)
             fprintf(out, "%s%" PRId64 " %" PRId64 " %u", k == 0 ? ",\"marks\":\"" : " ",
                     marks->items[k].offset, (int64_t)marks->items[k].hash, marks->items[k].length);

@@ -15,6 +15,7 @@
 #define PS_TAIL_FETCHES_MAX 16U
 
 struct ps_tail_fetch;
+struct ps_tail_text;
 
 /* An open file. Its owner sets `fd` with ps_tail_file_set. */
 struct ps_tail_file {
@@ -22,6 +23,8 @@ struct ps_tail_file {
     enum ps_tail_way { PS_TAIL_CACHE, PS_TAIL_MEMORY, PS_TAIL_THREAD } way;
     bool ended; /* the last read surely reached the end of the file */
     struct ps_tail_fetch *fetch;
+    /* What is read is the text of the compressed file, by positions of the text (text.h), always by the thread; NULL: the file. Held. */
+    struct ps_tail_text *text;
 };
 
 /* The first bytes of a file, read after others of it: what these others are of. */

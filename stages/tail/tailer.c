@@ -162,6 +162,8 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
     ps_tail_log_grow(tailer, log);
+    if (log->text != PS_COMPRESSION_NONE)
+        ps_tail_text_read_to_end(tailer, log);
     if (log->again && log->state == PS_TAIL_LOG_OPEN) { /* what the thread read may be older than the news */
         log->again = false;
         ps_tail_log_queue(tailer, log);
@@ -254,6 +256,7 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
         return next_ns;
     next_ns = earlier(next_ns, ps_tail_places_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_texts_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_remembered_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));
     ps_tail_deferred_tick(tailer);

@@ -31,6 +31,7 @@ struct ps_tail_settings {
     const struct ps_name *file_header; /* gets the file's path; NULL: none */
     const struct ps_name *byte_offset; /* gets where the line begins; NULL: none */
     bool skip_to_end; /* files that are there at the start and have no position: from their end */
+    bool decompress;  /* the text of files of gzip and zstd is read */
     bool cache;       /* names are read again only when the directory's time has changed */
     uint64_t idle_ns; /* a file without news is closed after this long */
     uint64_t save_ns; /* between two writes of the position file */

@@ -9,7 +9,7 @@
 #define ALL_SLOTS(tailer)                                                                                    \
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->deferred, &(tailer)->cut, &(tailer)->cut_seen,    \
         &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable, &(tailer)->links, &(tailer)->heirs, \
-        &(tailer)->loose, &(tailer)->changed
+        &(tailer)->loose, &(tailer)->changed, &(tailer)->texts
 
 /* ---- chains ---- */
 
@@ -231,6 +231,8 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_heads_put(&tailer->heads, &log->head, 0, 0);
     ps_tail_heads_put(&tailer->heads, &log->earlier_head, 0, 0);
     ps_tail_log_changed(tailer, log);
+    if (tailer->unpacking == log)
+        tailer->unpacking = NULL;
     tailer->logs[log->number] = NULL;
     tailer->log_count--;
     log_free(log);
@@ -279,7 +281,9 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     if (log->state == PS_TAIL_LOG_COPY)
         ps_tail_copy_changed(log);
-    if (log->state == PS_TAIL_LOG_CLOSED)
+    if (log->state == PS_TAIL_LOG_CLOSED && log->text != PS_COMPRESSION_NONE)
+        ps_tail_text_ask(tailer, log);
+    else if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
     if (log->state != PS_TAIL_LOG_OPEN)
         return;
@@ -433,8 +437,8 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
     bool any = log->identity.head_length == 0 || log->read_offset == 0;
     if (any) /* little is known yet, and it may have grown */
         want = sizeof head;
-    if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
-        log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
+    if (log->text != PS_COMPRESSION_NONE || log->identity.head_length >= want ||
+        log->state != PS_TAIL_LOG_OPEN || log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
     if (length <

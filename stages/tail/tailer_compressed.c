@@ -72,6 +72,15 @@ void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t len
     start->text_bytes = text_bytes >= 0 ? text_bytes : 0;
 }
 
+struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start,
+                                               const struct ps_tail_identity *file)
+{
+    struct ps_tail_identity identity = *file;
+    identity.head_length = (uint32_t)start->text_length;
+    identity.head = ps_tail_head(start->text, start->text_length);
+    return identity;
+}
+
 /* A gzip file ends with the length of its text modulo 2^32 (RFC 1952, ISIZE). A file that is not complete ends with anything: the number
  * is certain if the file can have so much (deflate's best is 1,032 to 1) and not 2^32 bytes more. Returns false with errno if it cannot be read. */
 static bool gzip_length_read(struct ps_tail_start *start, int fd, int64_t size)

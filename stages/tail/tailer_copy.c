@@ -55,8 +55,10 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_tail_marks_add(&marks, mark, delivered);
     ps_tail_marks_free(&log->marks);
     log->marks = marks;
-    log->identity.head = origin->identity->head;
-    log->identity.head_length = origin->identity->head_length;
+    if (log->text == PS_COMPRESSION_NONE) { /* that may know more of the beginning than a text has */
+        log->identity.head = origin->identity->head;
+        log->identity.head_length = origin->identity->head_length;
+    }
     ps_tail_log_index(tailer, log);
     log->last_length = 0;
     lives_take(tailer, log, origin->lives, mark->offset);
@@ -181,6 +183,12 @@ static bool is_over(const struct ps_tail_log *log)
            log->read_offset == log->delivered_offset;
 }
 
+/* The same, for what is compressed from it: its last line may be one without its end, and counts there or here. */
+static bool is_over_for(const struct ps_tail_log *original, const struct ps_tail_log *log)
+{
+    return is_over(original) && (log->text == PS_COMPRESSION_NONE || !original->partial);
+}
+
 /* Whether it was cut, or is gone, and only its delivery is waited for. */
 static bool waits_for_delivery(const struct ps_tail_log *original)
 {
@@ -205,16 +213,20 @@ static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
     struct ps_tail_log *original = log->original;
     bool look = tailer->now_ns - log->copy_matched_ns >= PS_TAIL_COPY_LOOK_NS;
     bool long_enough = tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS;
-    if (look && (log->copy_pends || (log->copy_grew && !long_enough))) {
+    bool text = log->text != PS_COMPRESSION_NONE; /* waits for its original as long as that is there */
+    if (look &&
+        (log->copy_pends || (log->copy_grew && (text || !long_enough)) || (text && original == NULL))) {
         compare_again(tailer, log);
     } else if (log->copy_pends) {
         return false;
     } else if (original == NULL) {
+        if (text)
+            return false;
         set_free(tailer, log);
-    } else if (is_over(original) && (log->copy_mark.offset >= original->read_offset ||
-                                     tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS)) {
+    } else if (is_over_for(original, log) && (log->copy_mark.offset >= original->read_offset ||
+                                              tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS)) {
         ps_tail_copy_takes_over(tailer, original);
-    } else if (tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(original) &&
+    } else if (!text && tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(original) &&
                lives_on(tailer, original, log->copy_until_ns)) {
         set_free(tailer, log);
     } else {

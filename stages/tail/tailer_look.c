@@ -247,7 +247,8 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         change_gone(tailer, log);
         return;
     }
-    bool cut = change->size_bytes < log->read_offset;
+    bool text = log->text != PS_COMPRESSION_NONE;
+    bool cut = !text && change->size_bytes < log->read_offset;
     log->size = change->size_bytes;
     log->link = change->link;
     if (log->link)
@@ -258,7 +259,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         look_again_if_compressed(tailer, log);
     /* Under its new name it may have been written to before that was known: such events found nobody. */
     bool missed = change->kind == PS_TAIL_FILE_RENAMED && log->state == PS_TAIL_LOG_OPEN;
-    if (cut || missed || change->size_bytes > log->read_offset || !log->resolved ||
+    if (cut || text || missed || change->size_bytes > log->read_offset || !log->resolved ||
         log->state == PS_TAIL_LOG_COPY)
         ps_tail_log_queue(tailer, log);
 }

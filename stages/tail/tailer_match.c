@@ -4,6 +4,7 @@
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +37,12 @@ struct candidate {
     bool gone;
     bool unsure; /* the answer: it was another file when it was compared, or shorter */
     int64_t distance;
+    /* while it is compared with a text, piece by piece */
+    int other;        /* -1: not open, or not what was read of it */
+    bool differs;     /* from the other */
+    int64_t size;     /* of the other, as far as it was read */
+    uint32_t mark_at; /* the marks before this one were looked for; the last of them is there: */
+    bool marked;
 };
 
 struct ps_tail_match {
@@ -50,9 +57,16 @@ struct ps_tail_match {
     int64_t size;               /* of the new file */
     int64_t offset;             /* the new file has what it has up to here */
     struct ps_tail_mark mark;
+    bool text_begun; /* the candidates are open */
 };
 
 /* ---- finding ---- */
+static void other_close(struct candidate *candidate)
+{
+    if (candidate->other >= 0)
+        close(candidate->other);
+    candidate->other = -1;
+}
 
 static void candidate_fini(struct candidate *candidate)
 {
@@ -64,8 +78,11 @@ void ps_tail_match_free(struct ps_tail_match *match)
 {
     if (match == NULL)
         return;
-    for (uint32_t i = 0; i < match->count; i++)
+    for (uint32_t i = 0; i < match->count; i++) {
+        if (match->text_begun)
+            other_close(&match->items[i]);
         candidate_fini(&match->items[i]);
+    }
     free(match);
 }
 
@@ -101,6 +118,8 @@ static void offer(struct finding *finding, struct candidate *candidate, const st
     if (place == NULL)
         return;
     ps_tail_marks_copy(&candidate->marks, marks, candidate->offset);
+    if (there != NULL && there->text != PS_COMPRESSION_NONE) /* its bytes are not those of its text */
+        there = NULL;
     candidate->fd = there != NULL ? there->file.fd : -1;
     if (there != NULL && there->named && candidate->fd < 0)
         candidate->path = ps_tail_log_place_of(finding->tailer, there);
@@ -110,7 +129,7 @@ static void offer(struct finding *finding, struct candidate *candidate, const st
 static void offer_log(struct finding *finding, const struct ps_tail_log *other)
 {
     if (other == finding->log || !other->resolved || other->compressed || other->stranger ||
-        other->state == PS_TAIL_LOG_COPY)
+        other->state == PS_TAIL_LOG_COPY || (other->text != PS_COMPRESSION_NONE && other->named))
         return;
     struct candidate candidate = {.kind = IS_FOLLOWED,
                                   .number = other->number,
@@ -148,8 +167,9 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
     if (position->path[0] == '\0' || position->offset == 0 || position->inode == finding->log->identity.inode)
         return;
     const struct ps_tail_log *there = ps_tail_log_by_inode(finding->tailer, 0, position->inode);
-    if ((there != NULL && there->resolved) ||
-        (there == NULL && finding->tailer->now_ns - place_looked_ns(finding) >= PS_TAIL_EARLIER_NS))
+    if ((there != NULL && (there->resolved || position->text != 0)) ||
+        (there == NULL && !ps_tail_texts_wait(finding->tailer) &&
+         finding->tailer->now_ns - place_looked_ns(finding) >= PS_TAIL_EARLIER_NS))
         return;
     struct candidate candidate = {.kind = IS_REMEMBERED,
                                   .position = position,
@@ -367,6 +387,140 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
             close(other);
         match->found = found ? (int)i : -1;
     }
+}
+
+/* ---- a text, which is there once, from its beginning on; on the thread ---- */
+
+static void text_begin(struct ps_tail_match *match)
+{
+    struct stat status;
+    match->text_begun = true;
+    match->found = match->fd = -1;
+    match->alive = match->pending = false;
+    for (uint32_t i = 0; i < match->count; i++) {
+        struct candidate *candidate = &match->items[i];
+        candidate->other = -1;
+        if (candidate->fd >= 0) { /* its owner may close it before the text ends */
+            candidate->other = fcntl(candidate->fd, F_DUPFD_CLOEXEC, 0);
+            match->other_error = candidate->other < 0 ? errno : match->other_error;
+        } else if (candidate->path != NULL) {
+            candidate->other = open_other(match, candidate);
+        }
+        if (candidate->other < 0)
+            continue;
+        if (fstat(candidate->other, &status) != 0)
+            read_failed(match, candidate->other);
+        else if (is_intact(match, candidate, candidate->other, status.st_size))
+            continue;
+        other_close(candidate);
+    }
+}
+
+/* Compares them with the same bytes of the other file, as far as that goes. */
+static void other_compare(struct ps_tail_match *match, struct candidate *candidate, const char *bytes,
+                          size_t length, int64_t offset)
+{
+    char there[PIECE_BYTES];
+    for (size_t at = 0; at < length && !candidate->differs;) {
+        size_t want = length - at < sizeof there ? length - at : sizeof there;
+        ssize_t got = ps_tail_read_fully(candidate->other, there, want, offset + (int64_t)at);
+        if (got < 0) {
+            read_failed(match, candidate->other);
+            other_close(candidate);
+            return;
+        }
+        candidate->differs = memcmp(there, bytes + at, (size_t)got) != 0;
+        at += (size_t)got;
+        candidate->size = offset + (int64_t)at;
+        if ((size_t)got < want)
+            return;
+    }
+}
+
+/* Looks for the marks that lie in these bytes. */
+static void marks_compare(struct candidate *candidate, const char *bytes, size_t before, size_t length,
+                          int64_t offset)
+{
+    const struct ps_tail_marks *marks = &candidate->marks;
+    for (; candidate->mark_at < marks->count; candidate->mark_at++) {
+        const struct ps_tail_mark *mark = &marks->items[candidate->mark_at];
+        if (mark->offset > offset + (int64_t)length)
+            return;
+        candidate->marked = ps_tail_mark_is_before(bytes + (mark->offset - offset),
+                                                   before + (size_t)(mark->offset - offset), mark);
+    }
+}
+
+void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
+                        int64_t offset)
+{
+    if (!match->text_begun)
+        text_begin(match);
+    for (uint32_t i = 0; i < match->count; i++) {
+        struct candidate *candidate = &match->items[i];
+        if (candidate->other >= 0 && !candidate->differs && candidate->size == offset)
+            other_compare(match, candidate, bytes, length, offset);
+        marks_compare(candidate, bytes, before, length, offset);
+    }
+}
+
+/* The text is compressed from the other if it has nothing else, and not more. Returns false if the other is not what it was. */
+static bool text_is_alive(struct ps_tail_match *match, struct candidate *candidate,
+                          const struct ps_tail_mark *end, bool *found)
+{
+    struct stat status;
+    if (candidate->other < 0)
+        return false;
+    if (fstat(candidate->other, &status) != 0) {
+        read_failed(match, candidate->other);
+        return false;
+    }
+    if (!is_intact(match, candidate, candidate->other, status.st_size))
+        return false;
+    bool whole = candidate->size == end->offset;
+    match->alive = *found = !candidate->differs && candidate->size > 0 && (whole || candidate->first);
+    if (*found && whole)
+        match->mark = *end;
+    else if (*found) { /* it has no name any more, and the text has more */
+        match->fd = candidate->other;
+        mark_read(match, candidate->size);
+        match->fd = -1;
+    }
+    candidate->unsure = !*found && candidate->offset == 0 && candidate->size < end->offset;
+    return true;
+}
+
+/* The last of its marks that lies in the text has to be there. */
+static bool text_is_marked(struct ps_tail_match *match, const struct candidate *candidate, int64_t text_bytes)
+{
+    match->alive = false;
+    if (candidate->mark_at > 0 && candidate->marked)
+        match->mark = candidate->marks.items[candidate->mark_at - 1];
+    else if (candidate->marks.count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
+             text_bytes >= candidate->offset) /* the fingerprint of its beginning is that of all of it */
+        match->mark = (struct ps_tail_mark){.offset = candidate->offset};
+    else
+        return false;
+    return match->mark.offset > 0;
+}
+
+void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, const struct ps_tail_mark *end)
+{
+    if (!match->text_begun)
+        text_begin(match);
+    match->size = text_bytes;
+    for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
+        struct candidate *candidate = &match->items[i];
+        bool found = false;
+        if (!text_is_alive(match, candidate, end, &found)) {
+            found = text_is_marked(match, candidate, text_bytes);
+            candidate->unsure = !found;
+        }
+        match->found = found ? (int)i : -1;
+    }
+    match->offset = match->mark.offset;
+    for (uint32_t i = 0; i < match->count; i++)
+        other_close(&match->items[i]);
 }
 
 /* ---- the answer ---- */

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
-#define OPENING_MAX 1024U /* at the same time: each has the first bytes of its file in memory */
-#define MATCHES_MAX 8     /* of one opening: the files that it is compared with may begin anew meanwhile */
+#define MATCHES_MAX 8 /* of one opening: the files that it is compared with may begin anew meanwhile */
 
 struct opening {
     struct ps_tail_job job;
@@ -28,25 +27,15 @@ struct opening {
     char head[PS_TAIL_HEAD_BYTES];
     size_t head_length;
     struct ps_tail_start start;    /* of a compressed file */
+    bool unpacks, was_text;        /* given: such files are read; the log has the text of one */
+    enum ps_compression kind;      /* of a compressed file that is read */
+    struct ps_tail_stamp stamp;    /* when it was opened */
     char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
     uint32_t last_length;
     int64_t data_offset;         /* where it begins if it begins with a hole */
     struct ps_tail_match *match; /* what it may be a copy of */
     unsigned matches;            /* how often it was compared */
 };
-
-/* Where a file begins that begins with a hole, which ends in the middle of its last block. 0: it has none; -1: it cannot be read. */
-static int64_t hole_end(int fd)
-{
-    char block[16 * 1024];
-    int64_t offset = lseek(fd, 0, SEEK_DATA);
-    if (offset <= 0) /* ENXIO: it is nothing but a hole; EINVAL: the file system knows none */
-        return offset == 0 || errno == ENXIO || errno == EINVAL ? 0 : -1;
-    ssize_t length = ps_tail_read_fully(fd, block, sizeof block, offset), zeros = 0;
-    while (zeros < length && block[zeros] == '\0')
-        zeros++;
-    return length < 0 ? -1 : offset + zeros;
-}
 
 /* What stands before the position. Returns false with errno if it cannot be read. */
 static bool last_read(struct opening *opening)
@@ -55,6 +44,20 @@ static bool last_read(struct opening *opening)
     ssize_t length = ps_tail_read_fully(opening->fd, opening->last, (size_t)want, opening->offset - want);
     opening->last_length = length == want ? (uint32_t)length : 0;
     return length >= 0;
+}
+
+/* Of a compressed file: how its text begins, and whether it is read. A text that is itself compressed is not. */
+static bool text_begin_read(struct opening *opening)
+{
+    const struct ps_tail_start *start = &opening->start;
+    if (!ps_tail_is_compressed(opening->head, opening->head_length))
+        return true;
+    if (!ps_tail_start_read(&opening->start, opening->fd, opening->size) ||
+        !ps_tail_stamp_read(opening->fd, &opening->stamp))
+        return false;
+    if (opening->unpacks && !ps_tail_is_compressed(start->text, start->text_length))
+        opening->kind = ps_compression_of(opening->head, opening->head_length);
+    return true;
 }
 
 /* Returns false with errno if the file cannot be read: what it is is not known then. */
@@ -69,14 +72,16 @@ static bool opening_read(struct opening *opening)
     if (length < 0)
         return false;
     opening->born_ns = ps_tail_born_ns(opening->fd);
-    opening->begins = begins == PS_TAIL_SEEN_SAME;
-    opening->way = ps_tail_way_of(opening->fd);
     opening->head_length = (size_t)length;
+    if (!text_begin_read(opening))
+        return false;
+    opening->begins = opening->was_text ? ps_tail_bytes_begin(&opening->expected, opening->start.text,
+                                                              opening->start.text_length)
+                                        : begins == PS_TAIL_SEEN_SAME;
+    opening->way = ps_tail_way_of(opening->fd);
     if (opening->head_length > 0 && opening->head[0] == '\0')
-        opening->data_offset = hole_end(opening->fd);
-    return opening->data_offset >= 0 && last_read(opening) &&
-           (!ps_tail_is_compressed(opening->head, opening->head_length) ||
-            ps_tail_start_read(&opening->start, opening->fd, opening->size));
+        opening->data_offset = ps_tail_hole_end(opening->fd);
+    return opening->data_offset >= 0 && last_read(opening);
 }
 
 static void opening_run(struct ps_tail_job *job)
@@ -104,29 +109,6 @@ static void opening_discard(struct ps_tail_job *job)
 
 /* ---- deciding ---- */
 
-static bool begins_like(const struct opening *opening, const struct ps_tail_identity *identity)
-{
-    return identity->head_length == 0 ||
-           (identity->head_length <= opening->head_length &&
-            ps_tail_head(opening->head, identity->head_length) == identity->head);
-}
-
-/* It was not renamed, and no expression matches it any more. */
-static void of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes)
-{
-    if (unread_bytes <= 0) {
-        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
-               log->path);
-        return;
-    }
-    ps_log(
-        PS_LOG_WARN, tailer->port->component,
-        "%s is of no file group any more: its last %lld bytes are not read; give a group an expression that "
-        "matches it to read them",
-        log->path, (long long)unread_bytes);
-    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
-}
-
 /* Returns whether what stands before the position is what the mark says; true, too, if it says nothing. */
 static bool ends_like(const struct opening *opening, const struct ps_tail_mark *mark)
 {
@@ -141,9 +123,12 @@ static bool ends_like(const struct opening *opening, const struct ps_tail_mark *
 /* Returns whether it begins as the position file says, and has before the position what it had. */
 static bool is_remembered(const struct opening *opening, const struct ps_tail_position *position)
 {
+    if (position->text != 0) /* what stands before the position, a survey tells */
+        return opening->start.format != NULL &&
+               ps_tail_bytes_begin(&position->identity, opening->start.text, opening->start.text_length);
     const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
-    return begins_like(opening, &position->identity) && position->offset <= opening->size &&
-           ends_like(opening, &mark);
+    return ps_tail_bytes_begin(&position->identity, opening->head, opening->head_length) &&
+           position->offset <= opening->size && ends_like(opening, &mark);
 }
 
 /* Returns whether the position's file was cut, and renamed to a name that no group has, while no agent ran. The inode of a file that is gone
@@ -166,7 +151,7 @@ static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
 
 /* What the position file says of it. Returns false when it says nothing, or means another file. */
 static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
-                       int64_t *offset)
+                       int64_t *offset, int64_t *text)
 {
     struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
     if (position == NULL || position->path[0] == '\0')
@@ -176,7 +161,9 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     if (!log->matches && known->head_length == 0 && known->device != 0)
         return false; /* it was empty: nothing says that it is that file */
     if (!log->matches && same_path && position->group < 0) { /* the groups are others now */
-        of_no_group(tailer, log, opening->size - position->offset);
+        ps_tail_log_of_no_group(tailer, log,
+                                (position->text != 0 ? opening->start.text_bytes : opening->size) -
+                                    position->offset);
         ps_tail_position_taken(tailer, position);
         return false;
     }
@@ -212,9 +199,10 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         *offset = 0;
         return renamed;
     }
-    *offset = position->offset <= opening->size ? position->offset : 0;
+    *offset = position->text != 0 || position->offset <= opening->size ? position->offset : 0;
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
+    *text = position->text;
     read_as(tailer, log, position);
     return true;
 }
@@ -297,20 +285,40 @@ static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const s
     ps_tail_log_changed(tailer, log);
 }
 
+/* The position file has it, and the file is compressed. `text`: of the position. */
+static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                          const struct opening *opening, int64_t offset, int64_t text)
+{
+    if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
+        return UNKNOWN; /* nobody has read anything of it */
+    log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
+    if (log->compressed) {
+        if (text == PS_TAIL_POSITION_OF_TEXT)
+            ps_tail_text_left(tailer, log, offset);
+        read_from(tailer, log, opening, text == 0 ? offset : opening->size);
+        return READS_NOT;
+    }
+    log->identity = ps_tail_start_identity(&opening->start, &opening->identity);
+    ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_text_remembered(tailer, log, opening->kind, &opening->stamp, text);
+    return READS_NOT;
+}
+
 /* Where a file that is opened for the first time is read. */
 static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
-    int64_t offset = 0;
+    int64_t offset = 0, text = 0;
     if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
         return READS_NOT; /* it says what it is when it has something */
     log->resolved = true;
     if (differs_from_remembered(tailer, log, opening))
         return READS_NOT;
-    if (remembered(tailer, log, opening, &offset)) {
-        log->compressed = ps_tail_is_compressed(opening->head, opening->head_length);
+    if (remembered(tailer, log, opening, &offset, &text)) {
+        if (opening->start.format != NULL)
+            return remembered_compressed(tailer, log, opening, offset, text);
         read_from(tailer, log, opening, offset);
-        return log->compressed ? READS_NOT : READS;
+        return READS;
     }
     if (!log->matched)
         return READS_NOT; /* its inode was that of another file */
@@ -416,7 +424,12 @@ static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 /* Returns false when the opening is still needed. */
 static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
-    if (ps_tail_is_compressed(opening->head, opening->head_length)) {
+    if (opening->kind != PS_COMPRESSION_NONE) {
+        const struct ps_tail_identity identity = ps_tail_start_identity(&opening->start, &opening->identity);
+        ps_tail_text_found(tailer, log, opening->kind, &identity);
+        return true;
+    }
+    if (opening->start.format != NULL) {
         log->identity = opening->identity;
         ps_tail_log_index(tailer, log);
         ps_tail_compressed_found(tailer, log, &opening->start);
@@ -428,10 +441,29 @@ static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     return true;
 }
 
+/* A file whose text is read was opened. Returns false when it is none any more. */
+static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    const struct ps_tail_text_opening found = {
+        .fd = opening->fd,
+        .was_open = opening->was_open,
+        .begins = opening->begins,
+        .kind = opening->kind,
+        .stamp = opening->stamp,
+        .identity = ps_tail_start_identity(&opening->start, &opening->identity),
+        .start = &opening->start};
+    bool keeps = false, is_text = ps_tail_text_opened(tailer, log, &found, &keeps);
+    if (keeps)
+        opening->fd = -1;
+    return is_text;
+}
+
 /* Returns false when the opening is still needed. */
 static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     enum verdict verdict;
+    if (log->text != PS_COMPRESSION_NONE && opened_text(tailer, log, opening))
+        return true;
     if (log->compressed && is_still_compressed(tailer, log, opening))
         verdict = READS_NOT;
     else if (log->resolved)
@@ -534,57 +566,11 @@ static void match_answer(void *owner, struct ps_tail_job *job)
     opening_end(tailer, opening, again);
 }
 
-bool ps_tail_log_may_close(const struct ps_tail_log *log)
-{
-    return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named;
-}
-
-/* Closes some files that have nothing to read if too many are open, those without news first. Returns false when none can be closed. */
-static bool make_room(struct ps_tailer *tailer)
-{
-    uint32_t count = tailer->open_count + tailer->opening_count, want;
-    if (tailer->opening_count >= OPENING_MAX)
-        return false;
-    if (tailer->open_failing && tailer->opening_count > 0) /* one at a time: each failure lowers the limit */
-        return false;
-    if (count < tailer->open_max) {
-        tailer->crowded = false;
-        return true;
-    }
-    want = count - tailer->open_max + tailer->open_max / 4 +
-           1; /* more than a quarter if the limit was lowered */
-    if (tailer->crowded && tailer->deferred.count > 0)
-        return false;
-    for (struct ps_tail_log *log = tailer->oldest, *next; log != NULL && want > 0; log = next) {
-        next = log->newer;
-        if (!ps_tail_log_may_close(log))
-            continue;
-        ps_tail_log_close(tailer, log);
-        want--;
-    }
-    tailer->crowded = tailer->open_count + tailer->opening_count >= tailer->open_max;
-    return !tailer->crowded;
-}
-
-void ps_tail_deferred_tick(struct ps_tailer *tailer)
-{
-    while (tailer->deferred.count > 0 && make_room(tailer)) {
-        struct ps_tail_log *log = tailer->logs[ps_tail_slots_take(&tailer->deferred)];
-        if (log == NULL || !log->deferred)
-            continue;
-        log->deferred = false;
-        if (log->compressed && log->state == PS_TAIL_LOG_CLOSED)
-            ps_tail_log_open(tailer, log);
-        else
-            ps_tail_log_queue(tailer, log);
-    }
-}
-
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (!log->named && log->file.fd < 0)
         return; /* it is gone */
-    if (log->file.fd < 0 && !make_room(tailer)) {
+    if (log->file.fd < 0 && !ps_tail_room_make(tailer)) {
         log->deferred = true;
         ps_tail_slots_put(&tailer->deferred, log->number);
         return;
@@ -602,6 +588,8 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     opening->offset = offset_guess(tailer, log);
     if (log->resolved)
         opening->expected = log->identity;
+    opening->unpacks = tailer->settings->decompress;
+    opening->was_text = log->text != PS_COMPRESSION_NONE;
     tailer->opening_count += opening->was_open ? 0 : 1;
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;

@@ -11,6 +11,7 @@
 #include "stages/tail/reader.h"
 #include "stages/tail/slots.h"
 #include "stages/tail/tailer.h"
+#include "stages/tail/text.h"
 
 #define PS_TAIL_LAST_BYTES                                                                                   \
     PS_TAIL_MARK_BYTES /* before the position: they must still be there when it is read on */
@@ -65,15 +66,26 @@ struct ps_tail_log {
     bool copied;         /* a copy goes on from what was read of it, and not all of that is delivered */
     bool again;          /* something happened while a job has it, or it waits for one */
     bool compressed;     /* not read, as long as it begins as it does */
-    bool unreadable;     /* it could not be opened or read, since unreadable_ns: it is tried again */
-    bool reopens;        /* that failed more than once: it is opened by its name */
-    bool deferred;       /* too many files are open */
-    bool hole_checked;   /* it begins with 0, and that is no hole */
-    bool partial;        /* the last read ended in a line without its end */
-    bool rest;           /* it has rested long enough for such a line to count */
-    char *name;          /* in its directory: the present one, or the last one */
-    char *path;          /* with the last name that matched: for headers and the position file */
-    char *other_name;    /* in another directory, which found it before this one missed it; NULL: none */
+    /* A compressed file that is read: its identity, offsets and marks are those of its text. NONE: it is no such file. */
+    enum ps_compression text;
+    struct ps_tail_stamp text_stamp; /* of the file, when its text was surveyed */
+    int64_t text_bytes;              /* -1: it was not surveyed */
+    enum ps_tail_text_end text_end;
+    bool text_news;         /* it is to be opened: it is new, or changed, or has something to read */
+    bool text_settled;      /* it rests: what ends early, or is damaged, stays so */
+    bool text_done;         /* it was read to its end */
+    uint8_t text_tries;     /* of a survey: the files that it was compared with changed meanwhile */
+    uint64_t text_since_ns; /* when it was first seen to be as it is */
+    uint64_t text_again_ns; /* not opened before */
+    bool unreadable;        /* it could not be opened or read, since unreadable_ns: it is tried again */
+    bool reopens;           /* that failed more than once: it is opened by its name */
+    bool deferred;          /* too many files are open */
+    bool hole_checked;      /* it begins with 0, and that is no hole */
+    bool partial;           /* the last read ended in a line without its end */
+    bool rest;              /* it has rested long enough for such a line to count */
+    char *name;             /* in its directory: the present one, or the last one */
+    char *path;             /* with the last name that matched: for headers and the position file */
+    char *other_name;       /* in another directory, which found it before this one missed it; NULL: none */
     unsigned other_directory;
     int other_group;
     struct ps_tail_identity identity;
@@ -171,10 +183,12 @@ struct ps_tailer {
     struct ps_tail_slots unresolved; /* found, and not known what they are */
     struct ps_tail_slots unreadable;
     struct ps_tail_slots links;
-    struct ps_tail_slots heirs; /* they go on from another life, or remember one */
-    struct ps_tail_slots loose; /* without a name that matches, or at rest and not closed */
-    uint32_t loose_left;        /* of them, to be looked at before idle_look_ns is moved on */
-    uint64_t batch_key;         /* whose headers the open batch has */
+    struct ps_tail_slots heirs;    /* they go on from another life, or remember one */
+    struct ps_tail_slots texts;    /* compressed files that are to be opened, or may rest now */
+    struct ps_tail_log *unpacking; /* the one of them that is surveyed, or read; NULL: none */
+    struct ps_tail_slots loose;    /* without a name that matches, or at rest and not closed */
+    uint32_t loose_left;           /* of them, to be looked at before idle_look_ns is moved on */
+    uint64_t batch_key;            /* whose headers the open batch has */
 
     struct ps_tail_heads heads; /* of logs, and of remembered files */
     struct ps_tail_head_entry *remembered_heads;
@@ -240,12 +254,19 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* It is open no more. */
 void ps_tail_log_inactive(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Says that it was not renamed, and no expression matches it any more. */
+void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes);
 /* Looks at files that have rested. Returns when the next ones have. */
 uint64_t ps_tail_rests_tick(struct ps_tailer *tailer);
 
 /* ---- tailer_open.c: opening, and whether it is still the same ---- */
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* ---- tailer_room.c: how many are open ---- */
+
+/* Closes some files that have nothing to read if too many are open, those without news first. Returns false when none can be closed. */
+bool ps_tail_room_make(struct ps_tailer *tailer);
 /* Opens those that waited for room. */
 void ps_tail_deferred_tick(struct ps_tailer *tailer);
 /* Whether nothing is lost when it is closed: it has nothing to read now, and its name finds it again. */
@@ -310,9 +331,46 @@ bool ps_tail_is_compressed(const char *head, size_t length);
 bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size);
 /* The same from the file's first bytes. */
 void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length);
+/* What its text is known by. `file`: what the file is known by. */
+struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start,
+                                               const struct ps_tail_identity *file);
 /* It is compressed: it is not read, until its inode is another file's. Logs what is not read. */
 void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
                               const struct ps_tail_start *start);
+
+/* ---- tailer_text.c: compressed files that are read ---- */
+
+/* Its text was, or may be, read: its identity is that of the text. It is surveyed when it is its turn. */
+void ps_tail_text_found(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
+                        const struct ps_tail_identity *identity);
+/* The position file has its position, where it is now. `text`: of the position. */
+void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
+                             const struct ps_tail_stamp *stamp, int64_t text);
+/* It has news: it is opened when it is its turn. */
+void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* It has another content. */
+void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* Says that its text is not read on from this position, because the key was changed. */
+void ps_tail_text_left(const struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t offset);
+
+struct ps_tail_text_opening {
+    int fd;
+    bool was_open, begins;    /* it was open before; its text begins as it did, or nothing of it is known */
+    enum ps_compression kind; /* NONE: it is not compressed any more */
+    struct ps_tail_stamp stamp;
+    struct ps_tail_identity identity; /* of the text */
+    const struct ps_tail_start *start;
+};
+/* It was opened. Returns false when it is no compressed file any more. Sets *keeps if it keeps the descriptor. */
+bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
+                         const struct ps_tail_text_opening *opening, bool *keeps);
+/* It was read as far as it can be now: closes it if that is its end. */
+void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Whether files wait for what they are: those that they may be compressed from stay known. */
+bool ps_tail_texts_wait(const struct ps_tailer *tailer);
+/* Opens the next one. Returns when to call it again. */
+uint64_t ps_tail_texts_tick(struct ps_tailer *tailer);
 
 /* ---- tailer_match.c: which file is it a copy of ---- */
 
@@ -330,6 +388,12 @@ struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tai
                                          size_t length, int64_t size);
 /* Compares them with the new file; on the thread. */
 void ps_tail_match_run(struct ps_tail_match *match, int fd);
+/* The same with the text of a compressed file, piece by piece: `length` bytes that stand at `offset`, and `before` bytes before them, at
+ * least PS_TAIL_MARK_BYTES if there are so many. */
+void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
+                        int64_t offset);
+/* All of the text was there. */
+void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, const struct ps_tail_mark *end);
 /* errno if a file could not be read, so that they are to be compared again; 0: the answer is there. Another file that cannot be read
  * for PS_TAIL_GRACE_NS counts as one that is gone. */
 int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
@@ -358,6 +422,31 @@ enum ps_tail_step {
 };
 /* Reads on: at most a block. With log->rest a last line without its end counts, too. */
 enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
+
+/* ---- tailer_line.c: lines longer than a block ---- */
+
+struct ps_tail_line {
+    struct ps_tail_job job;
+    uint32_t number;
+    int fd;
+    struct ps_tail_text *text; /* held; NULL: the file is read */
+    int64_t offset, scanned;   /* of the line; where it is looked on */
+    uint32_t max_bytes;
+    bool rest; /* the end of the file is the line's end */
+    struct ps_tail_identity identity;
+    char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
+    uint32_t last_length;
+    /* the answer */
+    bool done, orphan;
+    int error;       /* errno of a read that failed: nothing else of the answer counts; 0: none */
+    bool found, cut; /* cut: longer than max_bytes */
+    bool same;       /* the file begins as before, and has before the line what it had */
+    char *bytes;
+    uint32_t length, consumed;
+};
+
+/* Asks the thread for the line at the position. */
+enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Whether it has asked the thread for bytes, or a line; and whether they are there. */
 bool ps_tail_log_asked(const struct ps_tail_log *log);
 bool ps_tail_log_answered(const struct ps_tail_log *log);

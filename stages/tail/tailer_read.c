@@ -11,146 +11,6 @@
 #define READ_MIN_BYTES (16U * 1024U)
 #define OFFSET_DIGITS 20U
 
-/* ---- lines longer than a block: the thread looks for their end, and reads them ---- */
-
-struct ps_tail_line {
-    struct ps_tail_job job;
-    uint32_t number;
-    int fd;
-    int64_t offset, scanned; /* of the line; where it is looked on */
-    uint32_t max_bytes;
-    bool rest; /* the end of the file is the line's end */
-    struct ps_tail_identity identity;
-    char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
-    uint32_t last_length;
-    /* the answer */
-    bool done, orphan;
-    int error;       /* errno of a read that failed: nothing else of the answer counts; 0: none */
-    bool found, cut; /* cut: longer than max_bytes */
-    bool same;       /* the file begins as before, and has before the line what it had */
-    char *bytes;
-    uint32_t length, consumed;
-};
-
-static void line_free(struct ps_tail_line *line)
-{
-    free(line->bytes);
-    free(line);
-}
-
-static void line_discard(struct ps_tail_job *job)
-{
-    line_free((struct ps_tail_line *)(void *)job);
-}
-
-static void line_answer(void *owner, struct ps_tail_job *job)
-{
-    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
-    (void)owner;
-    line->done = true;
-    if (line->orphan)
-        line_free(line);
-}
-
-/* Reads the line, which ends before `end`. */
-static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
-{
-    line->length = (uint32_t)(end - line->offset);
-    line->bytes = malloc(line->length + 1U);
-    ssize_t length =
-        line->bytes != NULL ? ps_tail_read_fully(line->fd, line->bytes, line->length, line->offset) : -1;
-    line->error = length < 0 ? errno : 0;
-    line->found = length == (ssize_t)line->length; /* else it was cut meanwhile */
-    line->consumed = line->length + newline;
-}
-
-/* Compares the bytes before the line with those that were read: the file may have been cut and written again, with the same beginning. After the line
- * was read. */
-static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
-{
-    char last[PS_TAIL_LAST_BYTES];
-    enum ps_tail_seen seen = ps_tail_identity_begins(line->fd, &line->identity);
-    if (seen != PS_TAIL_SEEN_SAME || line->last_length == 0)
-        return seen;
-    ssize_t length = ps_tail_read_fully(line->fd, last, line->last_length, line->offset - line->last_length);
-    if (length < 0)
-        return PS_TAIL_SEEN_UNREADABLE;
-    return length == (ssize_t)line->last_length && memcmp(last, line->last, (size_t)length) == 0
-               ? PS_TAIL_SEEN_SAME
-               : PS_TAIL_SEEN_OTHER;
-}
-
-static void line_run(struct ps_tail_job *job)
-{
-    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
-    enum { PIECE = 128 * 1024 };
-    char *piece = malloc(PIECE);
-    ssize_t length = -1;
-    while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, line->scanned)) > 0) {
-        const char *newline = memchr(piece, '\n', (size_t)length);
-        int64_t end = line->scanned + (newline != NULL ? newline - piece : length);
-        if (end - line->offset > (int64_t)line->max_bytes) {
-            line->cut = true;
-            line_load(line, line->offset + line->max_bytes, 0);
-            break;
-        }
-        line->scanned = end;
-        if (newline != NULL) {
-            line_load(line, end, 1);
-            break;
-        }
-    }
-    if (length < 0)
-        line->error = errno;
-    if (length == 0 && line->rest && line->scanned > line->offset)
-        line_load(line, line->scanned, 0);
-    enum ps_tail_seen seen = line_seen(line);
-    if (seen == PS_TAIL_SEEN_UNREADABLE && line->error == 0)
-        line->error = errno;
-    line->same = seen == PS_TAIL_SEEN_SAME;
-    free(piece);
-}
-
-void ps_tail_line_forget(struct ps_tail_log *log)
-{
-    struct ps_tail_line *line = log->line;
-    log->line = NULL;
-    if (line == NULL)
-        return;
-    line->orphan = true;
-    if (line->done)
-        line_free(line);
-}
-
-bool ps_tail_log_asked(const struct ps_tail_log *log)
-{
-    return log->line != NULL || log->file.fetch != NULL;
-}
-
-bool ps_tail_log_answered(const struct ps_tail_log *log)
-{
-    return log->line != NULL ? log->line->done : ps_tail_file_answered(&log->file);
-}
-
-static enum ps_tail_step line_begin(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    struct ps_tail_line *line = calloc(1, sizeof *line);
-    if (line == NULL)
-        return PS_TAIL_STEP_FULL;
-    line->job = (struct ps_tail_job){.run = line_run, .answer = line_answer, .discard = line_discard};
-    line->fd = log->file.fd;
-    line->offset = log->read_offset;
-    line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
-    line->max_bytes = tailer->settings->line_max_bytes;
-    line->rest = log->rest;
-    line->identity = log->identity;
-    memcpy(line->last, log->last, log->last_length);
-    line->last_length = log->last_length;
-    log->line = line;
-    ps_tail_thread_ask(&tailer->thread, &line->job);
-    return PS_TAIL_STEP_WAIT;
-}
-
 /* ---- what the batch has of a file ---- */
 
 static uint64_t key_of(const struct ps_tailer *tailer, const struct ps_tail_log *log)
@@ -292,7 +152,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
     bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL); /* it has one */
     PS_ASSERT(noted);
-    if (log->size < log->read_offset)
+    if (log->size < log->read_offset && log->text == PS_COMPRESSION_NONE)
         log->size = log->read_offset;
     log->turn_lines += lines;
     ps_tail_log_active(tailer, log);
@@ -363,6 +223,11 @@ static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_lo
 {
     if (errno == EAGAIN)
         return PS_TAIL_STEP_WAIT;
+    if (errno == ESTALE && log->text != PS_COMPRESSION_NONE) { /* it changed: it is surveyed again */
+        ps_tail_log_close(tailer, log);
+        ps_tail_text_ask(tailer, log);
+        return PS_TAIL_STEP_END;
+    }
     ps_tail_log_unreadable(tailer, log, errno);
     return PS_TAIL_STEP_END;
 }
@@ -435,7 +300,7 @@ static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *l
     if (!room_is_full)
         return look_behind(tailer, log, log->read_offset + (int64_t)length);
     if (room >= PS_BLOCK_BYTES)
-        return line_begin(tailer, log);
+        return ps_tail_line_begin(tailer, log);
     log->need_bytes = PS_BLOCK_BYTES;
     return PS_TAIL_STEP_MOVED;
 }
@@ -507,6 +372,47 @@ static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssiz
     return log->read_offset == 0 && length > 0 && bytes[0] == '\0' && !log->hole_checked;
 }
 
+/* It was empty when it was opened, and is compressed. */
+static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                          const char *bytes, size_t length)
+{
+    log->partial = false;
+    if (tailer->settings->decompress && ps_compression_of(bytes, length) != PS_COMPRESSION_NONE) {
+        ps_tail_log_close(tailer, log);
+        log->resolved = false;
+        log->identity.head_length = 0;
+        ps_tail_log_index(tailer, log);
+        ps_tail_slots_put(&tailer->unresolved, log->number);
+        ps_tail_log_open(tailer, log);
+        return PS_TAIL_STEP_END;
+    }
+    ps_tail_identity_extend(&log->identity, bytes, length, 0);
+    struct ps_tail_start start;
+    ps_tail_start_of(&start, bytes, length);
+    ps_tail_compressed_found(tailer, log, &start);
+    ps_tail_log_close(tailer, log);
+    return PS_TAIL_STEP_END;
+}
+
+/* What stands before the position of a text that was opened now. */
+static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
+    size_t want = log->read_offset < (int64_t)sizeof log->last ? (size_t)log->read_offset : sizeof log->last;
+    ssize_t length = ps_tail_read(&tailer->reader, &log->file, log->last, want,
+                                  (uint64_t)(log->read_offset - (int64_t)want));
+    if (length < 0)
+        return read_failed(tailer, log);
+    if (length != (ssize_t)want ||
+        (mark.length > 0 && !ps_tail_mark_is_before(log->last + want, want, &mark))) {
+        log->text_bytes = -1; /* it is not what was surveyed */
+        errno = ESTALE;
+        return read_failed(tailer, log);
+    }
+    log->last_length = (uint32_t)want;
+    return PS_TAIL_STEP_MOVED;
+}
+
 enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
     if (tailer->left == log && log->line == NULL && ps_batch_left(batch) > 0)
@@ -514,6 +420,8 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     left_drop(tailer, batch);
     if (log->line != NULL)
         return line_take(tailer, log, batch);
+    if (log->text != PS_COMPRESSION_NONE && log->last_length == 0 && log->read_offset > 0)
+        return text_last_read(tailer, log);
     uint32_t room, skip = log->last_length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
     char *bytes = ps_batch_reserve(batch, need, &room);
     if (bytes == NULL)
@@ -529,16 +437,9 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
         ps_tail_log_open(tailer, log); /* looks what became of it */
         return PS_TAIL_STEP_END;
     }
-    if (log->read_offset == 0 &&
-        ps_tail_is_compressed(bytes, (size_t)length)) { /* it was empty when it was opened */
-        ps_tail_identity_extend(&log->identity, bytes, (size_t)length, 0);
-        struct ps_tail_start start;
-        ps_tail_start_of(&start, bytes, (size_t)length);
-        ps_tail_compressed_found(tailer, log, &start);
-        ps_tail_log_close(tailer, log);
-        log->partial = false;
-        return PS_TAIL_STEP_END;
-    }
+    if (log->read_offset == 0 && log->text == PS_COMPRESSION_NONE &&
+        ps_tail_is_compressed(bytes, (size_t)length))
+        return compressed_found(tailer, log, bytes, (size_t)length);
     log->checked_ns = tailer->now_ns;
     size_t fresh = (size_t)length - skip;
     bool is_end = log->file.ended;

@@ -50,7 +50,9 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->state != PS_TAIL_LOG_CLOSED || log->cut_waits || log->deferred ||
         (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
         return;
-    if (log->resolved && log->size > log->read_offset) {
+    if (!log->named && ps_tail_texts_wait(tailer))
+        return; /* one of them may be this file, compressed */
+    if (log->resolved && log->text == PS_COMPRESSION_NONE && log->size > log->read_offset) {
         ps_log(PS_LOG_WARN, tailer->port->component,
                "%s is not followed any more: its last %lld bytes were not read", log->path,
                (long long)(log->size - log->read_offset));
@@ -60,6 +62,21 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (log->named)
         ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
     ps_tail_log_remove(tailer, log);
+}
+
+void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes)
+{
+    if (unread_bytes <= 0) {
+        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
+               log->path);
+        return;
+    }
+    ps_log(
+        PS_LOG_WARN, tailer->port->component,
+        "%s is of no file group any more: its last %lld bytes are not read; give a group an expression that "
+        "matches it to read them",
+        log->path, (long long)unread_bytes);
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
 }
 
 static bool is_busy(const struct ps_tail_log *log)

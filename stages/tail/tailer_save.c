@@ -193,7 +193,8 @@ static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_positio
         const struct ps_tail_place *place = &tailer->places[i];
         if (strncmp(position->path, place->path, strlen(place->path)) == 0 &&
             (!place->looked ||
-             (tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS && position->identity.device != 0 &&
+             ((tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS || ps_tail_texts_wait(tailer)) &&
+              position->identity.device != 0 &&
               ps_tail_log_by_inode(tailer, position->identity.device, position->inode) == NULL)))
             return true;
     }
@@ -247,6 +248,15 @@ static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log
            (position == NULL || position->path[0] == '\0');
 }
 
+/* What its offset counts: struct ps_tail_position. */
+static int64_t text_of(const struct ps_tail_log *log)
+{
+    if (log->text == PS_COMPRESSION_NONE)
+        return 0;
+    return log->text_done && log->delivered_offset == log->read_offset ? log->text_stamp.size
+                                                                       : PS_TAIL_POSITION_OF_TEXT;
+}
+
 static void note(struct ps_tailer *tailer, uint32_t number)
 {
     struct ps_tail_log *log = tailer->logs[number];
@@ -266,6 +276,7 @@ static void note(struct ps_tailer *tailer, uint32_t number)
     }
     const struct ps_tail_position position = {.inode = log->identity.inode,
                                               .offset = log->delivered_offset,
+                                              .text = text_of(log),
                                               .path = log->path,
                                               .identity = log->identity,
                                               .marks = marks_to_save(tailer, log)};

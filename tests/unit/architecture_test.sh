@@ -89,6 +89,7 @@ stages/sasl/*           ENGINE
 stages/text/*           ENGINE
 stages/process/*        ENGINE
 stages/tail/ledger.[ch]   ENGINE rings/holders.h
+stages/tail/text.[ch]     ENGINE stages/tail/* rings/holders.h
 stages/tail/*           ENGINE stages/text/*
 stages/segment/*        ENGINE stages/encryption/*
 stages/encryption/*     ENGINE

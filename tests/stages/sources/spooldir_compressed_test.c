@@ -1,5 +1,5 @@
 /* The source spooldir and compressed files: which ones are decompressed, damage, and where a later life
- * goes on. How they are read: tests/stages/spool/unpacked_test.c. */
+ * goes on. How they are read: tests/stages/tail/unpacked_test.c. */
 #include "stages/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"

@@ -1,6 +1,6 @@
 /* Compressed files read as if they were not: drawn texts, members, reads and seeks against the text itself; files that are cut or
  * changed at any byte. */
-#include "stages/spool/unpacked.h"
+#include "stages/tail/unpacked.h"
 
 #include "core/deserializer.h"
 #include "tests/support/support.h"
@@ -78,7 +78,7 @@ static void write_file(size_t length)
 static void begin(enum ps_compression kind, size_t length)
 {
     write_file(length);
-    ps_unpacked_begin(&unpacked, kind, &reader, &file);
+    ps_unpacked_begin(&unpacked, kind, &reader, &file, PS_UNPACKED_BLOCK_BYTES);
 }
 
 static int64_t read_at(uint64_t offset, uint32_t room)

@@ -1,5 +1,5 @@
 /* See unpacked.h. */
-#include "stages/spool/unpacked.h"
+#include "stages/tail/unpacked.h"
 
 #include "core/deserializer.h"
 
@@ -8,18 +8,17 @@
 #include <string.h>
 
 #define PACKED_BYTES (64U * 1024U)
-#define TEXT_BYTES (512U * 1024U)
-#define KEPT_BYTES (256U * 1024U)  /* a deserializer reads again at most what is in one block of a batch */
 #define WORK_BYTES (1024U * 1024U) /* taken or made in one call */
 
 void ps_unpacked_begin(struct ps_unpacked *unpacked, enum ps_compression kind, struct ps_tail_reader *reader,
-                       struct ps_tail_file *file)
+                       struct ps_tail_file *file, size_t kept_bytes)
 {
     unpacked->reader = reader;
     unpacked->file = file;
     unpacked->kind = kind;
     unpacked->begun = false;
     unpacked->damage = NULL;
+    unpacked->kept_bytes = kept_bytes;
 }
 
 void ps_unpacked_fini(struct ps_unpacked *unpacked)
@@ -36,13 +35,14 @@ static bool rewind_file(struct ps_unpacked *unpacked)
     if (unpacked->packed == NULL)
         unpacked->packed = malloc(PACKED_BYTES);
     if (unpacked->text == NULL)
-        unpacked->text = malloc(TEXT_BYTES);
+        unpacked->text = malloc(2 * unpacked->kept_bytes);
     if (unpacked->packed == NULL || unpacked->text == NULL ||
         !ps_decompressor_begin(&unpacked->decompressor, unpacked->kind))
         return false;
     unpacked->packed_at = unpacked->packed_length = unpacked->text_length = 0;
     unpacked->packed_end = unpacked->text_end = 0;
-    unpacked->ended = false;
+    unpacked->ended = unpacked->early = false;
+    unpacked->error = 0;
     unpacked->damage = NULL;
     unpacked->begun = true;
     return true;
@@ -70,6 +70,8 @@ static bool piece_read(struct ps_unpacked *unpacked)
     unpacked->packed_at = 0;
     unpacked->packed_length = got > 0 ? (size_t)got : 0;
     unpacked->packed_end += unpacked->packed_length;
+    unpacked->error = got < 0 ? errno : 0;
+    unpacked->early = got == 0 && !unpacked->decompressor.between;
     if (got < 0)
         damaged(unpacked, strerror(errno));
     else if (got == 0 && unpacked->decompressor.between)
@@ -82,10 +84,11 @@ static bool piece_read(struct ps_unpacked *unpacked)
 /* All that was made is read: makes room behind what may be read again. */
 static void slide(struct ps_unpacked *unpacked)
 {
-    if (unpacked->text_length < TEXT_BYTES)
+    size_t kept = unpacked->kept_bytes;
+    if (unpacked->text_length < 2 * kept)
         return;
-    memmove(unpacked->text, unpacked->text + TEXT_BYTES - KEPT_BYTES, KEPT_BYTES);
-    unpacked->text_length = KEPT_BYTES;
+    memmove(unpacked->text, unpacked->text + kept, kept);
+    unpacked->text_length = kept;
 }
 
 /* Makes more text, or finds its end. Returns false: not now. Adds to *worked. */
@@ -96,7 +99,7 @@ static bool advance(struct ps_unpacked *unpacked, size_t *worked)
     enum ps_decompressed result = ps_decompressor_run(
         &unpacked->decompressor, unpacked->packed + unpacked->packed_at,
         unpacked->packed_length - unpacked->packed_at, &taken, unpacked->text + unpacked->text_length,
-        TEXT_BYTES - unpacked->text_length, &made);
+        2 * unpacked->kept_bytes - unpacked->text_length, &made);
     unpacked->packed_at += taken;
     unpacked->text_length += made;
     unpacked->text_end += made;

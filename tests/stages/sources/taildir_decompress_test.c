@@ -1,0 +1,443 @@
+/* Source taildir with penstock.decompress = auto: which lines of compressed files it reads, and which ones it has read before they were
+ * compressed. Every line of a text has its number, so that each one is counted. */
+#include "stages/tail/tailer.h"
+#include "tests/stages/sources/taildir_support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#define AUTO "penstock.decompress", "auto"
+
+static unsigned fences;
+
+static void write_bytes(const char *name, const void *bytes, size_t length)
+{
+    assert_true(unlink(ps_test_folder_path("packing")) == 0 || errno == ENOENT);
+    ps_test_folder_append("packing", bytes, length);
+    move("packing", name);
+}
+
+/* Appends a member of gzip, or a frame of zstd if the name ends so, to *packed. */
+static size_t pack(const char *name, const char *text, size_t length, char *packed, size_t room)
+{
+    if (strstr(name, ".zst") != NULL) {
+        size_t made = ZSTD_compress(packed, room, text, length, 3);
+        assert_false(ZSTD_isError(made));
+        return made;
+    }
+    z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
+                       .avail_in = (unsigned)length,
+                       .next_out = (unsigned char *)packed,
+                       .avail_out = (unsigned)room};
+    assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&stream);
+    return room - stream.avail_out;
+}
+
+static char packed[4 << 20], text[2 << 20];
+
+static void compressed_text(const char *name, const char *from, size_t length)
+{
+    write_bytes(name, packed, pack(name, from, length, packed, sizeof packed));
+}
+
+static void compressed(const char *name, const char *from)
+{
+    compressed_text(name, from, strlen(from));
+}
+
+/* Waits until the source has decided what the files are that were there before, and expects no line of them: files have their turns in
+ * the order in which they are found. */
+static void fence(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        char name[32], line[32];
+        snprintf(name, sizeof name, "app.fence.%u.gz", ++fences);
+        snprintf(line, sizeof line, "fence-%u\n", fences);
+        char bytes[256];
+        write_bytes(name, bytes, pack(name, line, strlen(line), bytes, sizeof bytes));
+        line[strlen(line) - 1] = '\0';
+        expect(line);
+    }
+}
+
+/* Writes lines of `bytes` bytes from `first` on into `to`; returns their length. */
+static size_t lines_make(char *to, unsigned first, unsigned count, unsigned bytes)
+{
+    size_t length = 0;
+    for (unsigned i = first; i < first + count; i++)
+        length += (size_t)sprintf(to + length, "%0*u\n", (int)bytes - 1, i);
+    return length;
+}
+
+/* Waits for the lines with these numbers, in order, and forgets them. */
+static void expect_numbers(unsigned first, unsigned count)
+{
+    ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(strtoul(stage.events[i].body, NULL, 10), first + i);
+    ps_test_source_clear(&stage);
+}
+
+static void fresh_folder(void)
+{
+    ps_test_folder_teardown(NULL);
+    setup(NULL);
+}
+
+static void remove_file(const char *name)
+{
+    assert_int_equal(unlink(ps_test_folder_path(name)), 0);
+}
+
+static void wait_for_warnings(uint64_t count)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (ps_log_count(PS_LOG_WARN) < count) {
+        ps_test_stage_pass_ms(&stage, 1000);
+        ps_test_source_settle(&stage, 0, 10);
+        assert_true(ps_test_patient_ns() < until);
+    }
+}
+
+/* A file that nobody has read, of both formats; one that is empty; one whose last line has no end; a text that is called so. */
+static void test_new_files(void **unused)
+{
+    (void)unused;
+    compressed("app.1.gz", "one\ntwo\n");
+    PS_START(AUTO);
+    expect("one two");
+    compressed("app.2.zst", "three\n\nfour");
+    expect("three  four");
+    compressed("app.3.gz", "");
+    compressed("app.4.zst", "");
+    append("app.5.gz", "a-text\n");
+    expect("a-text");
+    fence();
+    restart();
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* What was read of a log is not read again when it is compressed, while the agent runs, or while it is stopped. */
+static void test_read_before(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {"app.log.1.gz", "app.log.1.zst"};
+    for (unsigned i = 0; i < 4; i++) {
+        const char *name = names[i % 2];
+        append("app.log", "one\ntwo\n");
+        PS_START(AUTO);
+        expect("one two");
+        if (i >= 2)
+            ps_test_stage_close(&stage);
+        move("app.log", "app.log.1");
+        compressed(name, "one\ntwo\n");
+        remove_file("app.log.1");
+        if (i >= 2)
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        fence();
+        restart();
+        append("app.log", "three\n");
+        expect("three");
+        fence();
+        ps_test_stage_fini(&stage);
+        fresh_folder();
+    }
+}
+
+/* The lines of the log that nobody has read come from the compressed file: from any position, also where the fingerprint of the beginning,
+ * or a piece of the survey, ends. */
+static void test_rest(void **unused)
+{
+    (void)unused;
+    enum { LINE_BYTES = 64, COUNT = 20000 };
+    static const unsigned counts[] = {1, 15, 16, 17, 1023, 1024, 1025, 8192, COUNT - 1, COUNT};
+    for (unsigned i = 0; i < PS_COUNT_OF(counts); i++) {
+        size_t length = lines_make(text, 0, COUNT, LINE_BYTES);
+        ps_test_folder_append("app.log", text, (size_t)counts[i] * LINE_BYTES);
+        PS_START(AUTO);
+        expect_numbers(0, counts[i]);
+        ps_test_stage_close(&stage);
+        compressed_text(i % 2 == 0 ? "app.log.1.gz" : "app.log.1.zst", text, length);
+        remove_file("app.log");
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        expect_numbers(counts[i], COUNT - counts[i]);
+        fence();
+        restart();
+        fence();
+        ps_test_stage_fini(&stage);
+        fresh_folder();
+    }
+}
+
+/* A stop in the middle: it goes on there. Long texts are decompressed again up to the position. */
+static void test_restart_in_the_middle(void **unused)
+{
+    (void)unused;
+    enum { LINE_BYTES = 100, COUNT = 20000, PART = 512 };
+    compressed_text("app.1.gz", text, lines_make(text, 0, COUNT, LINE_BYTES));
+    PS_START(AUTO, "batchSize", "64");
+    size_t before = 0;
+    for (unsigned lives = 0; before < COUNT; lives++) {
+        size_t want = lives < 6 ? PART : COUNT - before;
+        ps_test_source_wait(&stage, want, PS_TEST_PATIENCE_MS);
+        for (size_t i = 0; i < stage.event_count; i++)
+            assert_int_equal(strtoul(stage.events[i].body, NULL, 10), before + i);
+        before += stage.event_count;
+        ps_test_source_clear(&stage);
+        restart();
+    }
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* A file that only begins like one that was read is read. */
+static void test_begins_alike(void **unused)
+{
+    (void)unused;
+    enum { LINE_BYTES = 64, COUNT = 64, ALIKE = 40 };
+    size_t length = lines_make(text, 0, COUNT, LINE_BYTES);
+    ps_test_folder_append("app.log", text, length);
+    PS_START(AUTO);
+    expect_numbers(0, COUNT);
+    ps_test_stage_close(&stage);
+    remove_file("app.log");
+    lines_make(text + (size_t)ALIKE * LINE_BYTES, ALIKE + 1000, COUNT - ALIKE, LINE_BYTES);
+    compressed_text("app.1.gz", text, length);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    /* the same while the other file is there */
+    lines_make(text + (size_t)ALIKE * LINE_BYTES, ALIKE + 2000, COUNT - ALIKE, LINE_BYTES);
+    ps_test_folder_append("app.log", text, length);
+    ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    lines_make(text + (size_t)ALIKE * LINE_BYTES, ALIKE + 3000, COUNT - ALIKE, LINE_BYTES);
+    compressed_text("app.2.gz", text, length);
+    ps_test_source_wait(&stage, COUNT, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* gzip -k: the original stays, and is written on. */
+static void test_original_stays(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\ntwo");
+    PS_START(AUTO, "idleTimeout", "50");
+    expect("one");
+    compressed("app.log.1.gz", "one\ntwo");
+    expect("two");
+    ps_test_stage_pass_ms(&stage, 61000);
+    fence();
+    ps_test_stage_pass_ms(&stage, 61000);
+    fence();
+    append("app.log", "more\n");
+    expect("more");
+    remove_file("app.log");
+    fence();
+    ps_test_stage_pass_ms(&stage, 61000);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* gzip writes it while the source looks; or was killed. It waits until it is whole. */
+static void test_ends_early(void **unused)
+{
+    (void)unused;
+    enum { LINE_BYTES = 64, COUNT = 2000 };
+    static const char *const names[] = {"app.1.gz", "app.1.zst"};
+    for (unsigned i = 0; i < PS_COUNT_OF(names); i++) {
+        size_t length = pack(names[i], text, lines_make(text, 0, COUNT, LINE_BYTES), packed, sizeof packed);
+        PS_START(AUTO);
+        static const unsigned parts[] = {1, 2, 3, 10, 18, 200};
+        size_t at = 0;
+        for (unsigned k = 0; k < PS_COUNT_OF(parts); at = parts[k++]) {
+            ps_test_folder_append(names[i], packed + at, parts[k] - at);
+            fence();
+        }
+        uint64_t warnings = ps_log_count(PS_LOG_WARN);
+        wait_for_warnings(warnings + 1);
+        ps_test_stage_pass_ms(&stage, 11000);
+        fence();
+        assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+        restart();
+        fence();
+        ps_test_folder_append(names[i], packed + at, length - at);
+        expect_numbers(0, COUNT);
+        fence();
+        ps_test_stage_fini(&stage);
+        fresh_folder();
+    }
+}
+
+/* The lines before damage are read when the file rests, and the file is named once, not by a later life. */
+static void test_damaged(void **unused)
+{
+    (void)unused;
+    enum { LINE_BYTES = 64, COUNT = 2000, MORE = 100 };
+    size_t length = pack("app.1.gz", text, lines_make(text, 0, COUNT, LINE_BYTES), packed, sizeof packed);
+    size_t second = pack("app.1.gz", text, lines_make(text, COUNT, MORE, LINE_BYTES), packed + length,
+                         sizeof packed - length);
+    char block = packed[length + 10];
+    packed[length + 10] = 0x07; /* the first block of the second member has a type that there is not */
+    write_bytes("app.1.gz", packed, length + second);
+    PS_START(AUTO);
+    fence();
+    uint64_t warnings = ps_log_count(PS_LOG_WARN);
+    ps_test_stage_pass_ms(&stage, 11000);
+    expect_numbers(0, COUNT);
+    fence();
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    restart();
+    fence();
+    ps_test_stage_pass_ms(&stage, 11000);
+    fence();
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    packed[length + 10] = block; /* somebody puts it right, in place */
+    int fd = open(ps_test_folder_path("app.1.gz"), O_WRONLY);
+    assert_int_equal(pwrite(fd, packed, length + second, 0), length + second);
+    assert_int_equal(close(fd), 0);
+    expect_numbers(COUNT, MORE);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* Several members or frames, with a line across two of them; one that is appended later. */
+static void test_members(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {"app.1.gz", "app.1.zst"};
+    for (unsigned i = 0; i < PS_COUNT_OF(names); i++) {
+        size_t length = pack(names[i], "one\ntw", 6, packed, sizeof packed);
+        length += pack(names[i], "", 0, packed + length, sizeof packed - length);
+        length += pack(names[i], "o\nthree\n", 8, packed + length, sizeof packed - length);
+        write_bytes(names[i], packed, length);
+        PS_START(AUTO);
+        expect("one two three");
+        ps_test_folder_append(names[i], packed, pack(names[i], "four\n", 5, packed, sizeof packed));
+        expect("four");
+        restart();
+        fence();
+        ps_test_folder_append(names[i], packed, pack(names[i], "five\n", 5, packed, sizeof packed));
+        expect("five");
+        fence();
+        ps_test_stage_fini(&stage);
+        fresh_folder();
+    }
+}
+
+/* Lines that are longer than a block, and than penstock.line.max. */
+static void test_long_lines(void **unused)
+{
+    (void)unused;
+    enum { LONG = 700000, MAX = 500000 };
+    memset(text, 'a', LONG);
+    memcpy(text + LONG, "\nshort\n", 7);
+    memset(text + LONG + 7, 'b', MAX);
+    text[LONG + 7 + MAX] = '\n';
+    compressed_text("app.1.gz", text, LONG + 7 + MAX + 1);
+    PS_START(AUTO, "penstock.line.max", "500000");
+    ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
+    static const size_t lengths[] = {MAX - 3, LONG - MAX + 3, 5, MAX};
+    for (size_t i = 0; i < PS_COUNT_OF(lengths); i++)
+        assert_int_equal(stage.events[i].length, lengths[i]);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 1);
+    ps_test_source_clear(&stage);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* Files that are there at the start are skipped. A member that comes later is read. */
+static void test_skip_to_end(void **unused)
+{
+    (void)unused;
+    compressed("app.1.gz", "one\n");
+    PS_START(AUTO, "skipToEnd", "true");
+    work_until((enum ps_counter)PS_TAIL_COUNTER_files, 1); /* later files are not skipped */
+    fence();
+    ps_test_folder_append("app.1.gz", packed, pack("app.1.gz", "two\n", 4, packed, sizeof packed));
+    expect("two");
+    restart();
+    ps_test_folder_append("app.1.gz", packed, pack("app.1.gz", "three\n", 6, packed, sizeof packed));
+    expect("three");
+    ps_test_stage_fini(&stage);
+}
+
+/* Files that an agent without the key has named are not read, and those that this one has read stay so. */
+static void test_key_is_changed(void **unused)
+{
+    (void)unused;
+    compressed("app.1.gz", "one\n");
+    append("app.log", "two\n");
+    PS_START(NULL);
+    expect("two");
+    ps_test_stage_fini(&stage);
+    PS_START(AUTO);
+    fence();
+    compressed("app.2.gz", "three\n");
+    expect("three");
+    ps_test_stage_fini(&stage);
+    PS_START(NULL);
+    append("app.log", "four\n");
+    expect("four");
+    ps_test_stage_fini(&stage);
+    PS_START(AUTO);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* The copy that copytruncate made is compressed before anybody has seen it. */
+static void test_copytruncate(void **unused)
+{
+    (void)unused;
+    append("app.log", "one\ntwo\n");
+    PS_START(AUTO);
+    expect("one two");
+    compressed("app.log.1.gz", "one\ntwo\nthree\n");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", "four\n");
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(strcmp(stage.events[i].body, "three") == 0 || strcmp(stage.events[i].body, "four") == 0);
+    ps_test_source_clear(&stage);
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+/* Its inode is another file's. */
+static void test_written_over(void **unused)
+{
+    (void)unused;
+    compressed("app.1.gz", "one\ntwo\n");
+    PS_START(AUTO);
+    expect("one two");
+    size_t length = pack("app.1.gz", "three\n", 6, packed, sizeof packed);
+    int fd = open(ps_test_folder_path("app.1.gz"), O_WRONLY | O_TRUNC);
+    assert_int_equal(write(fd, packed, length), length);
+    assert_int_equal(close(fd), 0);
+    expect("three");
+    assert_int_equal(truncate(ps_test_folder_path("app.1.gz"), 0), 0);
+    append("app.1.gz", "four\n");
+    expect("four");
+    fence();
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(new_files),    TEST(read_before),    TEST(rest),        TEST(restart_in_the_middle),
+        TEST(begins_alike), TEST(original_stays), TEST(ends_early),  TEST(damaged),
+        TEST(members),      TEST(long_lines),     TEST(skip_to_end), TEST(key_is_changed),
+        TEST(copytruncate), TEST(written_over)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
