@@ -555,7 +555,7 @@ static bool spooldir_drain(const void *plan, void *state_, const struct ps_now *
     (void)plan;
     state->draining = true;
     (void)ps_tail_thread_answers(&state->thread);
-    settle(state, now->mono_ns, true);
+    settle(state, now->mono_ns, !state->mark_failed); /* a write that failed is not tried at once again */
     for (uint32_t i = state->oldest; i != state->opened; i++) {
         const struct reading *reading = reading_at(state, i);
         if (reading->retiring || (reading->begun && reading->delivered < reading->noted))

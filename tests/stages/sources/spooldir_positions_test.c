@@ -1,0 +1,115 @@
+/* The source spooldir while its position cannot be written: it is written as soon as that is possible, without a further event, and a stop
+ * does not wait for it. */
+#include "stages/spool/meta.h"
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINES 5000U
+#define TRACKER ".flumespool"
+
+static struct ps_test_stage stage;
+
+static void start(void)
+{
+    char line[16];
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line, "%04u\n", i);
+        ps_test_folder_append("file", line, 5);
+    }
+    ps_test_stage_start(&stage, &ps_source_spooldir,
+                        PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10"));
+}
+
+/* With a plain file in the place of its directory, no position can be written. */
+static void break_tracker(bool breaks)
+{
+    char tracker[256], away[256];
+    snprintf(tracker, sizeof tracker, "%s", ps_test_folder_path(TRACKER));
+    snprintf(away, sizeof away, "%s", ps_test_folder_path(".away"));
+    if (breaks) {
+        assert_int_equal(rename(tracker, away), 0);
+        ps_test_folder_append(TRACKER, "", 0);
+    } else {
+        assert_int_equal(unlink(tracker), 0);
+        assert_int_equal(rename(away, tracker), 0);
+    }
+}
+
+/* Reads and delivers one more batch; the rest of the file stays unread. */
+static void deliver_batch(void)
+{
+    size_t before = stage.event_count;
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (stage.batch == NULL || !stage.batch->full) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        ps_test_source_read(&stage);
+        (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
+        usleep(100);
+    }
+    ps_test_source_close_batch(&stage);
+    assert_true(stage.event_count > before);
+}
+
+static bool position_is_written(void)
+{
+    struct ps_spool_meta meta;
+    struct ps_err err;
+    bool written = ps_spool_meta_read(ps_test_folder_path(TRACKER "/" PS_SPOOL_META_NAME), &meta, &err) ==
+                       PS_SPOOL_META_READ &&
+                   meta.target != NULL && meta.position == 5 * (uint64_t)stage.event_count;
+    ps_spool_meta_fini(&meta);
+    return written;
+}
+
+/* Ticks only, so that nothing is read or delivered. */
+#define TICK_UNTIL(condition)                                                                                \
+    do {                                                                                                     \
+        uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
+        while (!(condition)) {                                                                               \
+            assert_true(ps_test_patient_ns() < until_);                                                      \
+            (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);                              \
+            ps_test_stage_pass_ms(&stage, 10);                                                               \
+            usleep(1000);                                                                                    \
+        }                                                                                                    \
+    } while (0)
+
+static void test_written_when_possible(void **unused)
+{
+    (void)unused;
+    start();
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t failures = ps_log_count(PS_LOG_ERROR);
+        if (round > 0)
+            break_tracker(true);
+        deliver_batch();
+        if (round > 0) {
+            TICK_UNTIL(ps_log_count(PS_LOG_ERROR) > failures);
+            break_tracker(false);
+        }
+        TICK_UNTIL(position_is_written());
+    }
+    ps_test_stage_fini(&stage);
+}
+
+static void test_stop(void **unused)
+{
+    (void)unused;
+    start();
+    deliver_batch();
+    break_tracker(true);
+    TICK_UNTIL(stage.ops->source->drain(stage.plan, stage.state, &stage.now));
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_written_when_possible, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_stop, ps_test_folder_setup, ps_test_folder_teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
