@@ -36,6 +36,7 @@ struct candidate {
     bool first; /* it is cut, or gone: a copy of it is likely */
     bool gone;
     bool unsure; /* the answer: it was another file when it was compared, or shorter */
+    bool shared; /* the answer: the new file differs, and has what was read of this one, too */
     int64_t distance;
     /* while it is compared with a text, piece by piece */
     int other;        /* -1: not open, or not what was read of it */
@@ -54,6 +55,7 @@ struct ps_tail_match {
     int found;                  /* -1: none */
     bool alive;                 /* it is still what it was */
     bool pending;               /* it is gone, and the new file may still grow to what it was */
+    bool unread;                /* alive, but it was cut, and what it has now was not read yet */
     int64_t size;               /* of the new file */
     int64_t offset;             /* the new file has what it has up to here */
     struct ps_tail_mark mark;
@@ -310,7 +312,10 @@ static bool compare_alive(struct ps_tail_match *match, struct candidate *candida
         mark_read(match, end);
     else if (fstat(other, &status) != 0 || !is_intact(match, candidate, other, status.st_size))
         return false; /* it was cut while it was compared */
+    const struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
     candidate->unsure = !*found && candidate->offset == 0 && status.st_size < size;
+    candidate->shared = !*found && candidate->offset > 0 && size >= candidate->offset &&
+                        is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &mark));
     return true;
 }
 
@@ -339,6 +344,19 @@ static bool compare_marks(struct ps_tail_match *match, const struct candidate *c
     return match->offset > 0;
 }
 
+/* One that was cut and has something new already, of which nothing was read: a copy of that waits until it was. */
+static bool compare_unread(struct ps_tail_match *match, int other)
+{
+    struct stat status;
+    match->unread = fstat(other, &status) == 0 && match->size > 0 && match->size <= status.st_size &&
+                    same_bytes(match, other, match->size);
+    match->alive = match->unread;
+    match->offset = 0;
+    if (match->unread)
+        match->mark = (struct ps_tail_mark){.offset = 0}; /* whatever becomes of it, it is read from there */
+    return match->unread;
+}
+
 /* One that is gone, or that nobody may read, is known by its marks alone. */
 static bool counts_as_gone(int error)
 {
@@ -364,7 +382,7 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
     struct stat status;
     match->fd = fd;
     match->found = -1;
-    match->pending = false;
+    match->pending = match->unread = false;
     if (fstat(fd, &status) != 0) {
         read_failed(match, fd);
         return;
@@ -380,7 +398,8 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
             if (fstat(fd, &status) ==
                 0) /* a copy may have been complete a moment before its original was cut */
                 match->size = status.st_size;
-            found = compare_marks(match, candidate, match->size);
+            found = compare_marks(match, candidate, match->size) ||
+                    (other >= 0 && candidate->kind == IS_FOLLOWED && compare_unread(match, other));
             candidate->unsure = !found;
         }
         if (other >= 0 && candidate->fd < 0)
@@ -557,6 +576,24 @@ static bool moved_on(const struct ps_tailer *tailer, const struct ps_tail_match 
     return false;
 }
 
+/* The worker may have read more of a file than it has taken, and the file may have been cut since and begin as before. Its copy has the
+ * bytes behind what was taken, and the file has others. The worker gives these bytes up: their lines come from the copy. Returns
+ * whether it took some since it chose the file: the new file is compared again. */
+static bool ahead_was_taken(struct ps_tailer *tailer, const struct ps_tail_match *match)
+{
+    bool taken = false;
+    for (uint32_t i = 0; i < match->count; i++) {
+        const struct candidate *candidate = &match->items[i];
+        struct ps_tail_log *other =
+            candidate->number < tailer->log_room ? tailer->logs[candidate->number] : NULL;
+        if (!candidate->shared || other == NULL || other->generation != candidate->generation)
+            continue;
+        ps_tail_log_forget_ahead(tailer, other);
+        taken |= candidate->kind == IS_FOLLOWED && other->read_offset > candidate->offset;
+    }
+    return taken;
+}
+
 int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
                         const struct ps_tail_match *match)
 {
@@ -570,7 +607,8 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     if (match->pending && !match->alive && ps_tail_copy_pends(tailer, log, match->size))
         return PS_TAIL_MATCH_COPY;
     if (match->found < 0)
-        return moved_on(tailer, match) ? PS_TAIL_MATCH_AGAIN : PS_TAIL_MATCH_NONE;
+        return ahead_was_taken(tailer, match) || moved_on(tailer, match) ? PS_TAIL_MATCH_AGAIN
+                                                                         : PS_TAIL_MATCH_NONE;
     struct candidate *found = &match->items[match->found];
     struct ps_tail_log *other = found->number < tailer->log_room ? tailer->logs[found->number] : NULL;
     if (found->kind == IS_REMEMBERED && !match->alive)
@@ -578,22 +616,31 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     if (other == NULL || other->generation != found->generation)
         return PS_TAIL_MATCH_AGAIN;
     if (found->kind == IS_FOLLOWED && !match->alive && other->read_offset > found->offset &&
-        match->size > match->offset)
-        return PS_TAIL_MATCH_AGAIN; /* a later mark may be in it */
+        match->size >
+            match
+                ->offset) { /* a later mark may be in it; the new file has the bytes that were read ahead, too */
+        ps_tail_log_forget_ahead(tailer, other);
+        return PS_TAIL_MATCH_AGAIN;
+    }
     if (match->alive) {
         ps_tail_copy_wait(tailer, log, other, &match->mark);
+        if (match->unread)
+            ps_tail_copy_changed(log); /* it is compared again, then with what was read */
         return PS_TAIL_MATCH_COPY;
     }
+    bool whole = match->mark.offset == found->offset; /* else another file may have more of it */
     if (found->kind == WAS_EARLIER) {
         const struct ps_tail_origin origin = ps_tail_origin_earlier(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
-        other->earlier.until_ns = 0;
+        if (whole)
+            other->earlier.until_ns = 0;
     } else {
         const struct ps_tail_origin origin = ps_tail_origin_of(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
         ps_tail_log_forget_ahead(tailer, other); /* it was cut: its lines come from the copy */
         ps_tail_slots_put(&tailer->changed, other->number);
-        other->identity.head_length = 0; /* the next copy is one of the copy */
+        if (whole)
+            other->identity.head_length = 0; /* the next copy is one of the copy */
         ps_tail_log_index(tailer, other);
     }
     return PS_TAIL_MATCH_GOES_ON;

@@ -213,11 +213,144 @@ static void test_copytruncate_at_once(void **unused)
     copytruncate(false);
 }
 
+/* With as little as the source can take in a call, while the thread can answer between two of them. */
+static void work_slowly(unsigned calls)
+{
+    for (; calls > 0; calls--) {
+        ps_test_stage_pass_ms(&stage, 1);
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        usleep(500);
+    }
+}
+
+/* The source has read a whole file, and taken some of it. The file is copied and cut: what was read is in the copy. */
+static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, const char *fresh)
+{
+    char text[101];
+    memset(text, '#', sizeof text);
+    snprintf(text + 99, 2, "\n");
+    for (unsigned i = 0; i < 30;
+         i++) /* many lines: the place where the cut finds the source is behind one of them */
+        append("app.log", text);
+    write_lines("app.log", "line", 0, LINES);
+    PS_START("batchSize", lines_per_batch);
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (stage.event_count < (in_banner ? 2U : 60U)) {
+        ps_test_stage_pass_ms(&stage, 1);
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        assert_true(ps_test_patient_ns() < until);
+    }
+    copy_file("app.log", "app.log.1", 0);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    for (unsigned i = 0; i < 30; i++)
+        append("app.log", text);
+    write_lines("app.log", fresh, 0, 10);
+    until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (count_lines("line", LINES) < LINES || count_lines(fresh, 10) < 10) {
+        work_slowly(20);
+        assert_true(ps_test_patient_ns() < until);
+    }
+    work_slowly(200);
+    expect_all_once("line", LINES);
+    expect_all_once(fresh, 10);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_cut_behind_the_reader(void **unused)
+{
+    (void)unused;
+    cut_behind_the_reader(false, "5", "next");
+}
+
+/* The source has taken lines that both the copy and what was written since begin with. */
+static void test_cut_behind_the_reader_in_the_banner(void **unused)
+{
+    (void)unused;
+    cut_behind_the_reader(true, "2", "next");
+}
+
+/* Another new file has a mark of the original, too: the banner. The copy comes behind it. */
+static void test_copy_behind_one_that_begins_alike(void **unused)
+{
+    (void)unused;
+    static char wide[20002];
+    memset(wide, 'w', 20000);
+    wide[20000] = '\n';
+    append("app.log", banner);
+    PS_START(NULL);
+    wait_for(1);
+    append("app.log", wide);
+    write_lines("app.log", "line", 0, LINES);
+    wait_for(LINES + 2);
+    copy_file("app.log", "aside", 0);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    ps_test_source_settle(&stage, LINES + 2, 20);
+    append("tmp", banner);
+    write_lines("tmp", "other", 0, 10);
+    move("tmp", "app.log.2");
+    wait_for(LINES + 2 + 10);
+    ps_test_source_settle(&stage, stage.event_count, 20);
+    move("aside", "app.log.1");
+    ps_test_source_settle(&stage, stage.event_count, 200);
+    expect_all_once("line", LINES);
+    expect_all_once("other", 10);
+    ps_test_stage_fini(&stage);
+}
+
+/* No batch is delivered meanwhile. */
+static void work_undelivered(unsigned calls)
+{
+    for (; calls > 0; calls--) {
+        ps_test_stage_pass_ms(&stage, 1);
+        (void)ps_test_source_work(&stage);
+        usleep(500);
+    }
+}
+
+/* A file that was cut waits for the delivery of what it had. It has new lines already, and is copied and cut again. */
+static void test_copied_before_it_was_read(void **unused)
+{
+    (void)unused;
+    append("app.log", banner);
+    write_lines("app.log", "line", 0, 100);
+    PS_START(NULL);
+    work_until(PS_COUNTER_EventReceivedCount, 101);
+    copy_file("app.log", "app.log.1", 0);
+    work_undelivered(60); /* the copy waits */
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    append("app.log", banner);
+    write_lines("app.log", "next", 0, 90);
+    work_undelivered(60);
+    copy_file("app.log", "app.log.2", 0);
+    work_undelivered(100);
+    ps_test_source_close_batch(&stage);
+    wait_for(101 + 91);
+    ps_test_source_settle(&stage, stage.event_count, 500);
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    ps_test_source_settle(&stage, stage.event_count, 500);
+    write_lines("app.log", "last", 0, 5);
+    wait_for(101 + 91 + 5);
+    ps_test_source_settle(&stage, stage.event_count, 200);
+    expect_all_once("line", 100);
+    expect_all_once("next", 90);
+    expect_all_once("last", 5);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_banner, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(equal_heads),        TEST(equal_head_while_stopped),
-                                       TEST(replaced_by_a_copy), TEST(copied_back),
-                                       TEST(copytruncate_seen),  TEST(copytruncate_at_once)};
+    const struct CMUnitTest tests[] = {TEST(equal_heads),
+                                       TEST(equal_head_while_stopped),
+                                       TEST(replaced_by_a_copy),
+                                       TEST(copied_back),
+                                       TEST(copytruncate_seen),
+                                       TEST(copytruncate_at_once),
+                                       TEST(cut_behind_the_reader),
+                                       TEST(cut_behind_the_reader_in_the_banner),
+                                       TEST(copy_behind_one_that_begins_alike),
+                                       TEST(copied_before_it_was_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
