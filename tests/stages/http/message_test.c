@@ -147,9 +147,42 @@ static void test_longest_head(void **unused)
     expect(&exact, "a target", target, sizeof target - 1, 414, NULL);
 }
 
+/* A connection goes on behind a complete request, or ends. A proxy of HTTP/1.0 knows no chunks: what it takes for the next request is
+ * not read (RFC 9112, 6.1). */
+static void test_goes_on(void **unused)
+{
+    (void)unused;
+#define CHUNKS "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
+#define KNOWN "Content-Length: 2\r\n\r\n[]"
+    static const struct {
+        const char *text;
+        bool goes_on;
+    } cases[] = {
+        {"POST / HTTP/1.1\r\nHost: h\r\n" KNOWN, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\n" CHUNKS, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" KNOWN, false},
+        {"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" CHUNKS, false},
+        {"POST / HTTP/1.0\r\n" KNOWN, false},
+        {"POST / HTTP/1.0\r\n" CHUNKS, false},
+        {"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" KNOWN, true},
+        {"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" CHUNKS, false},
+        {"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        uint32_t length = (uint32_t)strlen(cases[i].text);
+        for (uint32_t first = 0; first <= length; first += length) {
+            struct ps_http_message message;
+            enum ps_http_read read = read_cut(&message, &limits, cases[i].text, first, length);
+            if (read != PS_HTTP_COMPLETE || message.keep_alive != cases[i].goes_on)
+                fail_msg("case %zu: read %d, status %u, goes on %d", i, (int)read, message.status,
+                         message.keep_alive);
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunk_lines),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunk_lines), cmocka_unit_test(test_goes_on),
                                        cmocka_unit_test(test_longest_body),
                                        cmocka_unit_test(test_longest_head)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,68 @@ static void test_long_line(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Until /readyz has no trouble of this source, or one with this text. */
+static void wait_for_trouble(const char *text)
+{
+    char said[512];
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (;;) {
+        bool any = stage.ops->outdated(stage.plan, said, sizeof said);
+        if (text != NULL ? any && strstr(said, text) != NULL : !any)
+            return;
+        assert_true(ps_test_patient_ns() < until_ns);
+        ps_test_source_settle(&stage, 0, 10);
+    }
+}
+
+/* Writes of positions fail, and work again, several times: /readyz has the trouble each time until they work, which needs no further line. */
+static void test_trouble_ends(void **unused)
+{
+    char state_path[256], away[256];
+    (void)unused;
+    append("app.log", "one\n");
+    PS_START("writePosInterval", "20");
+    expect("one");
+    snprintf(state_path, sizeof state_path, "%s", ps_test_folder_path("state"));
+    snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
+    for (unsigned round = 0; round < 3; round++) {
+        wait_for_trouble(NULL);
+        assert_int_equal(rename(state_path, away), 0);
+        ps_test_folder_append("state", "", 0);
+        append("app.log", "more\n");
+        expect("more");
+        wait_for_trouble("cannot be written");
+        assert_int_equal(unlink(state_path), 0);
+        assert_int_equal(rename(away, state_path), 0);
+        wait_for_trouble(NULL);
+        char position[32];
+        snprintf(position, sizeof position, "\"pos\":%u", 4 + 5 * (round + 1));
+        assert_non_null(strstr(read_positions(), position));
+    }
+    ps_test_stage_fini(&stage);
+}
+
+/* A directory that cannot be read at the start, for another reason than that it is not there: its files were there at the start, and with
+ * skipToEnd their old lines are skipped when it can be read. */
+static void test_skips_behind_a_failed_look(void **unused)
+{
+    char path[512], link[256];
+    (void)unused;
+    append("app.log", "old\n");
+    snprintf(path, sizeof path, "%s/link/app.*", ps_test_folder());
+    snprintf(link, sizeof link, "%s", ps_test_folder_path("link"));
+    assert_int_equal(symlink("link", link), 0); /* ELOOP */
+    PS_START("skipToEnd", "true", "filegroups.g", path, "penstock.poll.interval", "10");
+    wait_for_trouble("cannot be read");
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(symlink(".", link), 0);
+    wait_for_trouble(NULL);
+    expect_nothing();
+    append("app.log", "new\n");
+    expect("new");
+    ps_test_stage_fini(&stage);
+}
+
 static int match_all(void *argument, const char *name, size_t length)
 {
     (void)argument;
@@ -343,6 +405,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deleted_file, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_beginning, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_long_line, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_trouble_ends, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_skips_behind_a_failed_look, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_look, setup, ps_test_folder_teardown),
         cmocka_unit_test(test_each_call),
         cmocka_unit_test(test_lost_events),
