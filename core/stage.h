@@ -129,10 +129,9 @@ struct ps_context {
     bool running; /* workers are running (a reload): leave the CPUs to them */
 };
 
-/* One thing that the stages of a source's chain share: the regex passes (stages/rules/regex_chain.h). The
- * first stage that needs it makes it. Two kinds exist: one for the plan (control thread; `finish` is called
- * when all stages of the chain are built) and one for each open instance (its worker; `finish` is NULL). Each
- * is destroyed with its owner. */
+/* One thing that the stages of a source's chain share: the regex passes (stages/rules/regex_chain.h). The first stage that needs it
+ * makes it. Two kinds exist: one for the plan (control thread; `finish` is called when all stages of the chain are built) and one for
+ * each open instance (its worker; `finish` is NULL). Each is destroyed with its owner. */
 struct ps_chain_share {
     void *value;
     enum ps_status (*finish)(void *value, struct ps_err *err);
@@ -556,10 +555,9 @@ struct ps_stage_ops {
      * control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
-    /* `penstock check --probe`, and with probe->local a reload: tries what `check` cannot know, each thing with one
-     * call of core/probe.h. It claims nothing beyond the call, and creates and writes nothing for good. May wait, at
-     * most ps_probe_left_ms for each thing. The plan is bound but not built. Thread: control, or the helper thread of
-     * a reload. */
+    /* `penstock check --probe`, and with probe->local a reload: tries what `check` cannot know, each thing with one call of
+     * core/probe.h. It claims nothing beyond the call, and creates and writes nothing for good. May wait, at most ps_probe_left_ms for
+     * each thing. The plan is bound but not built. Thread: control, or the helper thread of a reload. */
     void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
     /* Calls `add` for each file that the open stage reads once (a key): a reload takes the stage for changed when one of
      * them has. The plan is bound but not built. Thread: control. */
