@@ -120,7 +120,9 @@ static bool read_range(struct ps_java_parser *parser, struct builder *builder)
         ps_java_next(parser);
     }
     if (escape.set != NULL || escape.character < first)
-        return ps_java_fail(parser, "Illegal character range", "write \\- for a hyphen") != NULL;
+        return ps_java_fail(parser, "Illegal character range", /* 0: the end of the expression */
+                            escape.set == NULL && escape.character == 0 ? "end the class with ]"
+                                                                        : "write \\- for a hyphen") != NULL;
     builder->last = ps_java_case_range(parser->arena, first, escape.character, parser->flags);
     add(parser->arena, builder, builder->last);
     return true;

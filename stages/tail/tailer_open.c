@@ -131,13 +131,11 @@ static bool is_remembered(const struct opening *opening, const struct ps_tail_po
            position->offset <= opening->size && ends_like(opening, &mark);
 }
 
-/* Returns whether the position's file was cut, and renamed to a name that no group has, while no agent ran. The inode of a file that is gone
- * may be another's. But a file that was made before the positions were saved has had its inode since. */
-static bool was_cut_and_renamed(const struct ps_tailer *tailer, const struct ps_tail_log *log,
-                                const struct opening *opening, const struct ps_tail_position *position)
+/* Returns whether it has had its inode since before the positions were saved: the inode of one that is gone may be another's. */
+static bool is_older(const struct ps_tailer *tailer, const struct opening *opening,
+                     const struct ps_tail_position *position)
 {
-    return !log->matches && position->group >= 0 && strcmp(position->path, log->path) != 0 &&
-           position->identity.device == opening->identity.device && opening->born_ns != 0 &&
+    return position->identity.device == opening->identity.device && opening->born_ns != 0 &&
            opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.saved_ns;
 }
 
@@ -190,14 +188,19 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
             log->found_at_start = false;
             ps_tail_position_taken(tailer, position);
         }
-        bool renamed = was_cut_and_renamed(tailer, log, opening, position);
+        bool other_name = !log->matches && !same_path && position->group >= 0;
+        bool renamed = other_name && is_older(tailer, opening, position);
         if (renamed) {
             ps_log(PS_LOG_INFO, tailer->port->component,
                    "%s was cut, and renamed to %s: it is read from its beginning", position->path, log->path);
             read_as(tailer, log, position);
+        } else if (other_name && opening->start.format == NULL && opening->size > 0) {
+            ps_log(PS_LOG_WARN, tailer->port->component,
+                   "%s has the inode of %s: if it is that file, give a group an expression for it; its %lld "
+                   "bytes are not read",
+                   log->path, position->path, (long long)opening->size);
         }
-        *offset = 0;
-        return renamed;
+        return renamed; /* from its beginning */
     }
     *offset = position->text != 0 || position->offset <= opening->size ? position->offset : 0;
     ps_tail_marks_free(&log->marks);
