@@ -102,6 +102,21 @@ static void runner_set_status(struct ps_runner *runner, enum ps_runner_state sta
     __atomic_store_n(&runner->status, status, __ATOMIC_RELAXED);
 }
 
+#define OUTAGE_NS (20 * PS_NS_PER_S) /* a failure so long after the one before is another outage */
+
+/* One line for an outage: each try that meets the same reason is at DEBUG, but for those of ps_repeated_says. */
+static void log_failure(struct ps_runner *runner, const char *component, const char *reason, const char *text)
+{
+    char tries[PS_REPEATED_BYTES];
+    uint64_t now_ns = ps_worker_now(runner->worker)->mono_ns;
+    if (now_ns - runner->failed_ns > OUTAGE_NS)
+        runner->failure = (struct ps_repeated){.tries = 0};
+    runner->failed_ns = now_ns;
+    bool says = ps_repeated_says(&runner->failure, reason, now_ns);
+    ps_log(says ? ps_port_outage_level(&runner->port, PS_LOG_ERROR) : PS_LOG_DEBUG, component,
+           "%s; retrying every 3 s%s", text, ps_repeated_text(&runner->failure, now_ns, tries));
+}
+
 /* `component`: of the stage itself, or of a link of its chain. */
 static void runner_note_failure(struct ps_runner *runner, const char *component, const struct ps_err *err)
 {
@@ -111,7 +126,7 @@ static void runner_note_failure(struct ps_runner *runner, const char *component,
     ps_err_set(&reason, "%s%s%s", own ? "" : component, own ? "" : ": ", text);
     ps_runner_set_error(runner, reason.text);
     ps_count(runner->counters, PS_COUNTER_failures, 1);
-    ps_log(ps_port_outage_level(&runner->port, PS_LOG_ERROR), component, "%s; retrying every 3 s", text);
+    log_failure(runner, component, reason.text, text);
 }
 
 static void runner_rest(struct ps_runner *runner, const struct ps_now *now)

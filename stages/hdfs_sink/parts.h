@@ -6,7 +6,7 @@
 #include "stages/hdfs_sink/sink.h"
 #include "stages/hdfs_sink/slots.h"
 #include "stages/least.h"
-#include "stages/repeated.h"
+#include "core/repeated.h"
 
 #include <sys/queue.h>
 

@@ -11,7 +11,7 @@
 #include "stages/orc/acid.h"
 #include "stages/byte_buffer.h"
 #include "stages/least.h"
-#include "stages/repeated.h"
+#include "core/repeated.h"
 
 #include <sys/queue.h>
 

@@ -1,4 +1,4 @@
-#include "stages/repeated.h"
+#include "core/repeated.h"
 
 #include "core/clock.h"
 #include "tests/support/support.h"
