@@ -335,17 +335,17 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
     const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
     bool same = opening->begins && opening->size >= log->read_offset &&
                 (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));
-    if (!same && !log->matches &&
-        !opening->was_open) { /* its inode is that of another file now, which does not matter */
-        log->stranger = true;
+    if (!same && !log->matches && !opening->was_open) {
+        log->stranger = true; /* its inode is that of another file now, which does not matter */
         return READS;
     }
     bool looked = log->cut_looked;
     log->cut_looked = false;
-    /* A copy is read on from here: after a crash that would lose what is not delivered yet. */
-    bool undelivered = log->read_offset != log->delivered_offset && ps_tail_copy_is_there(log);
-    /* At the end it keeps its old position: a copy that is not known yet is found by it at the next start. */
-    if (!same && (!looked || undelivered || tailer->draining)) {
+    bool undelivered = log->read_offset != log->delivered_offset, copied = ps_tail_copy_is_there(log);
+    /* A copy is read on from here: a crash would lose what is not delivered. At the end nothing is compared again. */
+    bool waits = tailer->draining ? undelivered || copied : undelivered && copied;
+    /* Before the look it keeps its old position, by which its copy is found. After it, it begins anew, at the end, too: it may be a copy. */
+    if (!same && (!looked || waits)) {
         wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
         return READS;
     }

@@ -339,6 +339,96 @@ static void test_copied_before_it_was_read(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+#define PAIRS 40U /* more than the answers that are taken in a tick: a stop comes between two of a pair */
+#define STOPS 16U
+
+static const char *pair_name(char kind, unsigned pair)
+{
+    static char names[2][16];
+    snprintf(names[kind == 'o'], sizeof names[0], "app.%c%u", kind, pair);
+    return names[kind == 'o'];
+}
+
+/* Delivers what is read. */
+static void work_and_take(unsigned calls, unsigned seen[PAIRS], unsigned stop)
+{
+    for (; calls > 0; calls--) {
+        ps_test_stage_pass_ms(&stage, 1);
+        (void)ps_test_source_work(&stage);
+        ps_test_source_close_batch(&stage);
+        usleep(300);
+    }
+    for (size_t i = 0; i < stage.event_count; i++) {
+        unsigned pair, when;
+        if (strcmp(stage.events[i].body, "another file") == 0)
+            continue;
+        assert_int_equal(sscanf(stage.events[i].body, "o %u %u", &pair, &when), 2);
+        assert_int_equal(when, stop); /* else one that came before */
+        seen[pair]++;
+    }
+    ps_test_source_clear(&stage);
+}
+
+static void work_until_all(unsigned stop, unsigned seen[PAIRS])
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (unsigned missing = 1; missing > 0;) {
+        missing = 0;
+        work_and_take(5, seen, stop);
+        for (unsigned i = 0; i < PAIRS; i++)
+            missing += seen[i] == 0;
+        assert_true(ps_test_patient_ns() < until);
+    }
+    work_and_take(100, seen, stop);
+    for (unsigned i = 0; i < PAIRS; i++)
+        assert_int_equal(seen[i], 1);
+}
+
+static void write_pair(unsigned pair, unsigned stop)
+{
+    char line[80];
+    snprintf(line, sizeof line, "o %u %u ....................................\n", pair, stop);
+    append(pair_name('o', pair), line);
+}
+
+/* While the agent is stopped, a file is copied over another one that the position file has, and cut. The agent is stopped again
+ * after one call more each time, when some files were looked at. */
+static void test_stopped_behind_a_start(void **unused)
+{
+    (void)unused;
+    unsigned seen[PAIRS] = {0};
+    for (unsigned i = 0; i < PAIRS; i++)
+        write_pair(i, 0);
+    for (unsigned i = 0; i < PAIRS; i++)
+        append(pair_name('x', i), "another file\n");
+    PS_START(NULL);
+    work_until_all(0, seen);
+    for (unsigned stop = 1; stop < STOPS; stop++) {
+        ps_test_stage_close(&stage);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            char aside[16];
+            snprintf(aside, sizeof aside, "aside%u", i);
+            copy_file(pair_name('o', i), aside, 0);
+            assert_int_equal(truncate(ps_test_folder_path(pair_name('o', i)), 0), 0);
+            write_pair(i, stop);
+        }
+        for (unsigned i = 0; i < PAIRS; i++) { /* younger ones are looked at later */
+            char aside[16];
+            snprintf(aside, sizeof aside, "aside%u", i);
+            assert_int_equal(truncate(ps_test_folder_path(pair_name('x', i)), 0), 0);
+            copy_file(aside, pair_name('x', i), 0);
+            assert_int_equal(unlink(ps_test_folder_path(aside)), 0);
+        }
+        memset(seen, 0, sizeof seen);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        work_and_take(stop, seen, stop);
+        ps_test_stage_close(&stage);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        work_until_all(stop, seen);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_banner, ps_test_folder_teardown)
@@ -351,6 +441,7 @@ int main(void)
                                        TEST(cut_behind_the_reader),
                                        TEST(cut_behind_the_reader_in_the_banner),
                                        TEST(copy_behind_one_that_begins_alike),
-                                       TEST(copied_before_it_was_read)};
+                                       TEST(copied_before_it_was_read),
+                                       TEST(stopped_behind_a_start)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
