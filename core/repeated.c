@@ -16,6 +16,7 @@ bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t n
     if (repeated->tries == 0 || repeated->hash != hash)
         *repeated = (struct ps_repeated){.began_ns = now_ns, .due_ns = now_ns, .hash = hash};
     repeated->tries++;
+    repeated->last_ns = now_ns;
     if (now_ns < repeated->due_ns)
         return false;
     repeated->interval_ns = repeated->interval_ns == 0 ? FIRST_NS : 2 * repeated->interval_ns;
@@ -23,6 +24,13 @@ bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t n
         repeated->interval_ns = LONGEST_NS;
     repeated->due_ns = now_ns + repeated->interval_ns;
     return true;
+}
+
+bool ps_repeated_says_outage(struct ps_repeated *repeated, const char *text, uint64_t now_ns, uint64_t gap_ns)
+{
+    if (now_ns - repeated->last_ns > gap_ns)
+        repeated->tries = 0;
+    return ps_repeated_says(repeated, text, now_ns);
 }
 
 const char *ps_repeated_text(const struct ps_repeated *repeated, uint64_t now_ns,

@@ -37,10 +37,18 @@ enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_l
     return port->hands_over ? PS_LOG_DEBUG : alone;
 }
 
+#define OUTAGE_NS                                                                                            \
+    (20 * PS_NS_PER_S) /* without a failed try, and twice the rest before it: that outage is over */
+
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns)
 {
-    ps_log(ps_port_outage_level(port, PS_LOG_WARN), port->component, "%s; tries again in %s", reason->text,
-           ps_quantity_print_ns(rest_ns).text);
+    char tries[PS_REPEATED_BYTES];
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    bool says = ps_repeated_says_outage(&port->outage, reason->text, now_ns, OUTAGE_NS + 2 * rest_ns);
+    ps_log(says ? ps_port_outage_level(port, PS_LOG_WARN) : PS_LOG_DEBUG, port->component,
+           "%s; tries again %s%s%s", reason->text, rest_ns > 0 ? "in " : "at once",
+           rest_ns > 0 ? ps_quantity_print_ns(rest_ns).text : "",
+           ps_repeated_text(&port->outage, now_ns, tries));
     ps_port_troubled(port, reason);
 }
 

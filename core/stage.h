@@ -16,13 +16,11 @@
  *                           runs it, too.
  *   build         control   Makes the shared plan. Claims nothing exclusive: no port, no file lock, no
  *                           consumer group. In a reload on the reload's own thread: it may take long.
- *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned
- *                           yet. On failure the engine logs the error and tries again every 3 s, as Flume's
- *                           LifecycleSupervisor does; the other components keep running.
- *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. What must block is a job
- *                           of a helper thread (core/helper/helper.h). A stage that cannot go
- *                           on says so with ps_port_failed: the engine closes it, and opens it again as after
- *                           a failed open.
+ *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned yet. On failure the engine logs
+ *                           the error and tries again every 3 s, as Flume's LifecycleSupervisor does; the other components keep running.
+ *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. What must block is a job of a helper thread
+ *                           (core/helper/helper.h). A stage that cannot go on says so with ps_port_failed: the engine closes it, and
+ *                           opens it again as after a failed open.
  *   drain         worker    Stops; see each kind.
  *   close         worker    Releases what `open` claimed.
  *   teardown      control   Undoes `build`.
@@ -42,6 +40,7 @@
 #include "core/log.h"
 #include "core/option.h"
 #include "core/probe.h"
+#include "core/repeated.h"
 #include "core/serializer.h"
 #include "core/status.h"
 
@@ -202,7 +201,8 @@ struct ps_port {
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
-    bool hands_over; /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
+    bool hands_over;           /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
+    struct ps_repeated outage; /* of ps_port_tries_again */
 };
 
 /* The open stage cannot go on, and only opening it again can help (a client library reported a fatal error).
@@ -491,7 +491,7 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
         port->troubled(port, reason);
 }
 
-/* The same by a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level). */
+/* The same by a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level), one line for an outage. */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
 /* Returns the level at which a sink logs what it tells to ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);

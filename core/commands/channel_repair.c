@@ -270,7 +270,10 @@ static int try_to_open(struct repair *repair)
     ps_segment_log_close(log);
     if (repair->moved == 0)
         printf("nothing to set aside; ");
-    printf("the channel opens: %s events are not delivered\n", ps_quantity_print_count(fill.events).text);
+    /* The events of lost frames are not known: only a reading of all others tells how many are left. */
+    printf("the channel opens: %s%s events are not delivered%s\n", fill.frames_lost > 0 ? "at most " : "",
+           ps_quantity_print_count(fill.events).text,
+           fill.frames_lost > 0 ? "; penstock channel verify counts them" : "");
     return 0;
 }
 

@@ -104,15 +104,12 @@ static void runner_set_status(struct ps_runner *runner, enum ps_runner_state sta
 
 #define OUTAGE_NS (20 * PS_NS_PER_S) /* a failure so long after the one before is another outage */
 
-/* One line for an outage: each try that meets the same reason is at DEBUG, but for those of ps_repeated_says. */
+/* One line for an outage: other tries that meet the same reason are at DEBUG, but for those of ps_repeated_says. */
 static void log_failure(struct ps_runner *runner, const char *component, const char *reason, const char *text)
 {
     char tries[PS_REPEATED_BYTES];
     uint64_t now_ns = ps_worker_now(runner->worker)->mono_ns;
-    if (now_ns - runner->failed_ns > OUTAGE_NS)
-        runner->failure = (struct ps_repeated){.tries = 0};
-    runner->failed_ns = now_ns;
-    bool says = ps_repeated_says(&runner->failure, reason, now_ns);
+    bool says = ps_repeated_says_outage(&runner->failure, reason, now_ns, OUTAGE_NS);
     ps_log(says ? ps_port_outage_level(&runner->port, PS_LOG_ERROR) : PS_LOG_DEBUG, component,
            "%s; retrying every 3 s%s", text, ps_repeated_text(&runner->failure, now_ns, tries));
 }

@@ -11,7 +11,6 @@
 #include "core/engine/plan.h"
 #include "core/watch/tap.h"
 #include "core/flow/window.h"
-#include "core/repeated.h"
 
 struct ps_worker;
 
@@ -50,7 +49,6 @@ struct ps_runner {
     pthread_mutex_t lock;       /* guards error; taken when opening or halting, never in ordinary work */
     char error[256];            /* why it failed or halted, until it is open again; why a sink has trouble */
     struct ps_repeated failure; /* that is logged as one outage */
-    uint64_t failed_ns;         /* the last time */
     struct ps_runner_look look;
     struct ps_tap *tap;
     /* Of its dead letters: the plan's agent and directory; NULL: it has none, or they go to a channel. */

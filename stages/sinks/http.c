@@ -353,11 +353,8 @@ static void roll_back(struct http_state *state, struct slot *slot, bool backs_of
         return;
     }
     ps_count(port->counters, PS_COUNTER_retried, 1);
-    ps_log(ps_port_outage_level(port, PS_LOG_WARN), port->component, "%s; sending the event again%s%s",
-           slot->reason, backs_off ? " in " : "",
-           backs_off ? ps_quantity_print_ns(state->rest_ns - now->mono_ns).text : "");
     ps_err_set(&err, "%s", slot->reason);
-    ps_port_troubled(port, &err);
+    ps_port_tries_again(port, &err, backs_off ? state->rest_ns - now->mono_ns : 0);
 }
 
 static void take_reason(const struct http_state *state, struct slot *slot)

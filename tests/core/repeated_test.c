@@ -39,11 +39,29 @@ static void test_another_text_is_said_at_once(void **unused)
     assert_int_equal(say(&repeated, "denied", 160, 161), 1);
 }
 
+/* A try within the gap is of the same outage, and one behind it of another. */
+static void test_outages(void **unused)
+{
+    struct ps_repeated repeated = {0};
+    char text[PS_REPEATED_BYTES];
+    (void)unused;
+    uint64_t at_ns = 100 * PS_NS_PER_S, gap_ns = 20 * PS_NS_PER_S;
+    for (unsigned outage = 0; outage < 2; outage++) {
+        assert_true(ps_repeated_says_outage(&repeated, "down", at_ns, gap_ns));
+        assert_string_equal(ps_repeated_text(&repeated, at_ns, text), "");
+        assert_false(ps_repeated_says_outage(&repeated, "down", at_ns += PS_NS_PER_S, gap_ns));
+        assert_false(ps_repeated_says_outage(&repeated, "down", at_ns += gap_ns, gap_ns)); /* exactly */
+        assert_string_equal(ps_repeated_text(&repeated, at_ns, text), "; tries so far: 3, for 21 s");
+        at_ns += gap_ns + 1;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_intervals_grow),
         cmocka_unit_test(test_another_text_is_said_at_once),
+        cmocka_unit_test(test_outages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

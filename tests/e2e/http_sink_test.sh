@@ -66,7 +66,7 @@ agent near
 near=$started
 await "the near agent listens" grep -q "listening on 127.0.0.1:$in" "$work/near.err"
 say 1 50
-await "the sink tells that nobody is there" grep -q 'sending the event again in' "$work/near.err"
+await "the sink tells that nobody is there" grep -q 'tries again in' "$work/near.err"
 agent far
 await "the first events" has_lines 50
 stop "$started"
