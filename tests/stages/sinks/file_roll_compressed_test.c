@@ -236,9 +236,9 @@ static void drawn(bool gzip, const char *serializer, uint64_t random)
     const char *head = serializer[0] == 't' ? "" : "{k=v} ";
     for (unsigned step = 0; step < 15; step++) {
         struct ps_test_event events[12];
-        size_t count = 1 + ps_test_random(&random) % PS_COUNT_OF(events);
+        size_t count = 1 + ps_test_random(&random) % PS_COUNT_OF(events), bigs = 0;
         for (size_t i = 0; i < count; i++) {
-            bool is_big = ps_test_random(&random) % 6 == 0;
+            bool is_big = ps_test_random(&random) % 6 == 0 && bigs++ < 3; /* what a batch takes in any case */
             events[i] = (struct ps_test_event){
                 .body = big,
                 .length = (uint32_t)(ps_test_random(&random) % (is_big ? 300000 : 100)),
