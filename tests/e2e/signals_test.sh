@@ -45,6 +45,7 @@ dumped() { # REGEX: asks for a dump; whether any so far has the line
     sleep 0.1
     logged "$1"
 }
+listens() { (exec 6<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 end_agent() { # STATUS
     local code=0
     kill -TERM $agent
@@ -98,6 +99,7 @@ end_agent 3
 # A level above INFO does not hide what was asked for.
 config ""
 start_agent -Dflume.root.logger=ERROR,console
+await "the agent does not listen" listens # SIGQUIT ends a process that has not begun to wait for signals
 await "no dump at level ERROR" dumped "ERROR dump: sink k1 .null. on worker 0: open"
 await "no full channel" dumped "ERROR dump: source r2 .*waits for a full channel for" # the exit status is that of events which are left
 end_agent 3
