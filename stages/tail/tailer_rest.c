@@ -3,6 +3,8 @@
 #include "stages/tail/tailer_parts.h"
 
 #define RESTS_MAX 1024U /* of one tick */
+#define TEXTS_WAIT_NS                                                                                        \
+    (3600 * PS_NS_PER_S) /* a file that lost its name is kept so long for its compressed copy */
 
 static bool is_listed(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
@@ -50,7 +52,7 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->state != PS_TAIL_LOG_CLOSED || log->cut_waits || log->deferred ||
         (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
         return;
-    if (!log->named && ps_tail_texts_wait(tailer))
+    if (ps_tail_texts_wait(tailer) && tailer->now_ns - log->active_ns < TEXTS_WAIT_NS)
         return; /* one of them may be this file, compressed */
     if (log->resolved && log->text == PS_COMPRESSION_NONE && log->size > log->read_offset) {
         ps_log(PS_LOG_WARN, tailer->port->component,

@@ -253,8 +253,10 @@ static int64_t text_of(const struct ps_tail_log *log)
 {
     if (log->text == PS_COMPRESSION_NONE)
         return 0;
-    return log->text_done && log->delivered_offset == log->read_offset ? log->text_stamp.size
-                                                                       : PS_TAIL_POSITION_OF_TEXT;
+    /* A damaged file is surveyed by the next life: somebody may put it right meanwhile, and its size may stay. */
+    return log->text_done && log->text_end == PS_TAIL_TEXT_WHOLE && log->delivered_offset == log->read_offset
+               ? log->text_stamp.size
+               : PS_TAIL_POSITION_OF_TEXT;
 }
 
 static void note(struct ps_tailer *tailer, uint32_t number)

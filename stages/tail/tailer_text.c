@@ -106,7 +106,7 @@ void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_restart(tailer, log);
     unresolved(tailer, log);
     log->text_bytes = -1;
-    log->text_done = false;
+    log->text_done = log->rest = false;
 }
 
 /* Whether there will be no more of its text, as long as it does not change. */
@@ -138,10 +138,11 @@ static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
     return survey->at >= log->read_offset && (survey->own.length == 0 || survey->own_seen);
 }
 
-/* It was compressed from no file that is known. */
+/* It was compressed from no file that is known. What it has got since it was found is not skipped, and where that begins in its text is not known. */
 static void own_file(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
 {
-    bool skips = tailer->settings->skip_to_end && log->found_at_start;
+    bool skips =
+        tailer->settings->skip_to_end && log->found_at_start && log->text_stamp.size == log->start_bytes;
     const struct ps_tail_mark mark = survey_end_mark(survey);
     ps_tail_marks_free(&log->marks);
     if (skips)
@@ -239,7 +240,7 @@ void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
     bool whole = log->read_offset >= log->text_bytes || log->text_end == PS_TAIL_TEXT_DAMAGED;
     if (log->state != PS_TAIL_LOG_OPEN || log->unreadable)
         return;
-    log->partial = false;
+    log->partial = log->rest = false; /* another file may have its inode next */
     ps_tail_log_close(tailer, log);
     if (whole)
         done(tailer, log);
@@ -363,6 +364,8 @@ static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
         return false;
     }
     if (!same) {
+        if (log->text_done)
+            ps_tail_log_changed(tailer, log); /* a life that ends now must not leave it as read to its end */
         log->text_bytes = -1;
         log->text_settled = log->text_done = false;
         log->text_stamp = opening->stamp;

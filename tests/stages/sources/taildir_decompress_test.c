@@ -278,10 +278,9 @@ static void test_ends_early(void **unused)
     }
 }
 
-/* The lines before damage are read when the file rests, and the file is named once, not by a later life. */
-static void test_damaged(void **unused)
+/* The lines before damage are read when the file rests, and the file is named once in each life. */
+static void damaged(bool stopped)
 {
-    (void)unused;
     enum { LINE_BYTES = 64, COUNT = 2000, MORE = 100 };
     size_t length = pack("app.1.gz", text, lines_make(text, 0, COUNT, LINE_BYTES), packed, sizeof packed);
     size_t second = pack("app.1.gz", text, lines_make(text, COUNT, MORE, LINE_BYTES), packed + length,
@@ -300,14 +299,30 @@ static void test_damaged(void **unused)
     fence();
     ps_test_stage_pass_ms(&stage, 11000);
     fence();
-    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 2);
     packed[length + 10] = block; /* somebody puts it right, in place */
+    if (stopped)
+        ps_test_stage_close(&stage);
     int fd = open(ps_test_folder_path("app.1.gz"), O_WRONLY);
     assert_int_equal(pwrite(fd, packed, length + second, 0), length + second);
     assert_int_equal(close(fd), 0);
+    if (stopped)
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     expect_numbers(COUNT, MORE);
     fence();
     ps_test_stage_fini(&stage);
+}
+
+static void test_damaged(void **unused)
+{
+    (void)unused;
+    damaged(false);
+}
+
+static void test_damaged_and_put_right_while_stopped(void **unused)
+{
+    (void)unused;
+    damaged(true);
 }
 
 /* Several members or frames, with a line across two of them; one that is appended later. */
@@ -434,10 +449,20 @@ static void test_written_over(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {
-        TEST(new_files),    TEST(read_before),    TEST(rest),        TEST(restart_in_the_middle),
-        TEST(begins_alike), TEST(original_stays), TEST(ends_early),  TEST(damaged),
-        TEST(members),      TEST(long_lines),     TEST(skip_to_end), TEST(key_is_changed),
-        TEST(copytruncate), TEST(written_over)};
+    const struct CMUnitTest tests[] = {TEST(new_files),
+                                       TEST(read_before),
+                                       TEST(rest),
+                                       TEST(restart_in_the_middle),
+                                       TEST(begins_alike),
+                                       TEST(original_stays),
+                                       TEST(ends_early),
+                                       TEST(damaged),
+                                       TEST(damaged_and_put_right_while_stopped),
+                                       TEST(members),
+                                       TEST(long_lines),
+                                       TEST(skip_to_end),
+                                       TEST(key_is_changed),
+                                       TEST(copytruncate),
+                                       TEST(written_over)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
