@@ -123,6 +123,7 @@ broken() { # WHAT: a step that is not a test failed
     echo "FAILED: $1" | tee -a "$results/broken"
 }
 
+network=() # what begins ctest
 # A test that writes without end fills neither disk nor terminal: files are capped here, output by ctest.
 run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
     local title=$1 one=$2
@@ -130,7 +131,7 @@ run() { # LABEL-OF-THIS-RUN PRESET CTEST-OPTION...
     [[ -e $results/isolated ]] || { "$build/$one/tests/isolated" --check | tee "$results/isolated"; } || true
     (
         ulimit -f 8388608
-        ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \
+        "${network[@]}" ctest --test-dir "$build/$one" --output-on-failure --timeout 600 --no-tests=ignore \
             --test-output-size-passed 16384 --test-output-size-failed 65536 \
             --output-junit "$results/$title.xml" "$@"
     ) >"$results/$title.log" 2>&1 || true
@@ -266,12 +267,26 @@ begin_beside() {
     background+=("$beside")
 }
 
+# Tests with real servers share some of these, and so have one network together, with nothing but loopback. What they need from elsewhere is
+# fetched before; only those that make a Debian need its mirror.
+real_servers() { # LABEL-OF-THE-TESTS JOBS
+    local network=()
+    wait_for_fetch
+    ctest --test-dir "$build/release" -N -L "$1" -L '^real_debian$' | grep -q 'Total Tests: 0' || run debian release -j "$2" -L "$1" -L '^real_debian$'
+    [[ ${servers[*]} != debian ]] || return 0
+    ! "$build/release/tests/isolated" --check >/dev/null || network=("$build/release/tests/isolated")
+    run real release -j "$2" -L "$1" -LE '^real_debian$'
+}
+
 fetching=''
 fetch_real() { # what the real servers need, while we build
     command -v java >/dev/null && command -v mvn >/dev/null || return 0
-    for server in kafka flume hdfs orc hive; do tests/real/$server fetch || exit; done >"$results/fetch.log" 2>&1 &
+    for server in kafka flume hdfs orc hive extras; do tests/real/$server fetch || exit; done >"$results/fetch.log" 2>&1 &
     fetching=$!
     background+=("$fetching")
+}
+wait_for_fetch() {
+    [[ -z $fetching ]] || wait "$fetching" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
 }
 
 scripts() {
@@ -314,9 +329,10 @@ changed)
     selected "${preset:-debug}" "${names[@]}"
     ;;
 servers)
+    fetch_real
     say "real servers: ${servers[*]}"
     { configure release && compile release penstock real_tools regex_java_table regex_java_matcher; } || broken "build release"
-    run real release -j "$slots" -L "^real_($(IFS='|'; echo "${servers[*]}"))\$"
+    real_servers "^real_$(join "${servers[@]}")\$" "$slots"
     ;;
 quick)
     whole "${preset:-debug}" -LE '^(e2e|real|stress|sim|crash)$'
@@ -335,8 +351,7 @@ full)
         say "end to end, on the mock cluster"
         run e2e release -j "$slots" -L '^e2e$'
         say "real servers"
-        [[ -z $fetching ]] || wait "$fetching" || echo "fetching jars failed: $(tail -3 "$results/fetch.log")"
-        run real release -j "$(real_slots)" -L '^real$'
+        real_servers '^real$' "$(real_slots)"
         say "what is left of the builds with sanitizers"
         wait "$beside" || broken "the steps beside the release build's tests"
     fi

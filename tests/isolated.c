@@ -1,12 +1,13 @@
-/* Runs a test with a network and mounts of its own, so that no port is taken by another test, or by a connection of a neighbour:
+/* Runs a test with a network, mounts and a host name of its own, so that no port is taken by another test, or by a connection of a neighbour:
  *
  *   isolated COMMAND [ARGUMENT]...   becomes the command, in namespaces of its own where the kernel allows it
  *   isolated --check                 prints whether it does, and why not; exit code 0 or 1
  *
- * The network has nothing but loopback. root takes the two namespaces directly: everything else stays as it is, other users included.
+ * The network has nothing but loopback, and the host is named localhost: Java asks for the address of the host's name, which in a container is one of
+ * the machine's network. root takes these namespaces directly: everything else stays as it is, other users included.
  * An ordinary user takes them in a user namespace that knows only this user, with the same number and no more rights than before. Where the kernel refuses (a
  * container, a system without user namespaces), the command runs in the machine's own network. ctest calls it for each test: tests/tests.cmake says which
- * tests it leaves alone. */
+ * tests it leaves alone. The tests with real servers share servers, and so one network: ./test.sh starts their ctest with it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -68,9 +69,11 @@ static const char *isolate(void)
     const char *refused = geteuid() == 0 ? NULL : take_user();
     if (refused != NULL)
         return refused;
-    if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0)
-        return "unshare of network and mounts";
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) != 0)
+        return "unshare of network, mounts and host name";
     moved = true;
+    if (sethostname("localhost", strlen("localhost")) != 0)
+        return "host name";
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return "private mounts";
     return loopback_up() ? NULL : "loopback";

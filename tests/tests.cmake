@@ -18,8 +18,8 @@ set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SO
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
 
-# Every test runs in a network and mounts of its own (docs/decisions/0067), except the scripts of tests/real, which share servers with each other and
-# fetch jars and packages, and those with a line "# Shares the network: REASON".
+# Every test runs in a network and mounts of its own (docs/decisions/0067), except the scripts of tests/real, which share servers with each other: ./test.sh
+# gives all of them one network. And except those with a line "# Shares the network: REASON".
 add_executable(isolated ${CMAKE_SOURCE_DIR}/tests/isolated.c)
 set_target_properties(isolated PROPERTIES C_STANDARD 17 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_compile_options(isolated PRIVATE -Wall -Wextra -Wconversion -Wshadow) # no sanitizer: a process with its threads cannot change its user namespace

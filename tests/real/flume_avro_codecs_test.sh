@@ -9,11 +9,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 codecs="null deflate snappy bzip2 xz zstandard"
 events=1000
 
-# Flume 1.11 brings a zstd-jni that is too old for its Avro.
-zstd=${ZSTD_JNI:-$HOME/.m2/repository/com/github/luben/zstd-jni/1.5.0-4/zstd-jni-1.5.0-4.jar}
-[[ -e $zstd ]] || mvn -q dependency:get -Dartifact=com.github.luben:zstd-jni:1.5.0-4 >"$work/mvn.log" 2>&1 || true
+zstd=${ZSTD_JNI:-$("$here/extras" jar zstd 2>"$work/fetch.log" || true)}
 if [[ ! -e $zstd ]]; then
-    echo "SKIP PART: zstandard: no zstd-jni 1.5.0"
+    echo "SKIP PART: zstandard: $(tail -n 1 "$work/fetch.log")"
     codecs=${codecs% zstandard}
 fi
 classpath=$zstd:$("$here/flume" classpath 2>/dev/null)

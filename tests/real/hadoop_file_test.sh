@@ -22,12 +22,11 @@ fail() {
     exit 1
 }
 
-# Libraries that Hadoop leaves to its users: LZ4 and zstd.
 classpath=$work/classes
-for artifact in org.lz4:lz4-java:1.7.1 com.github.luben:zstd-jni:1.5.0-4; do
-    mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$work/lib" >"$work/mvn.log" 2>&1 || skip "$artifact cannot be fetched"
+for name in lz4 zstd; do # which Hadoop leaves to its users
+    jar=$("$here/extras" jar $name 2>"$work/fetch.log") || skip "$(tail -n 1 "$work/fetch.log")"
+    classpath+=:$jar
 done
-classpath+=":$work/lib/*"
 classpath+=:$("$here/hdfs" classpath --dir "$work/none")
 mkdir "$work/classes" "$work/files"
 javac -cp "$classpath" -d "$work/classes" "$here/HadoopFile.java" "$here/ZStandardCodec.java" >"$work/javac.log" 2>&1 || fail "javac"

@@ -33,14 +33,7 @@ await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with W
     fail "$what"
 }
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-real/ngircd
-mkdir -p "$cache"
-for package in ngircd libident libwrap0; do
-    [[ ! -e $cache/$package.done ]] || continue
-    (cd "$cache" && apt-get download "$package" && dpkg -x "$package"_*.deb root) >"$work/packages" 2>&1 ||
-        skip "no package $package"
-    touch "$cache/$package.done"
-done
+root=$("$PENSTOCK_SOURCE/tests/real/extras" packages ngircd 2>"$work/fetch.log") || skip "$(tail -n 1 "$work/fetch.log")"
 
 # shellcheck source=tests/support/ports.sh
 source "$PENSTOCK_SOURCE/tests/support/ports.sh"
@@ -64,8 +57,8 @@ DNS = no
 EOF_
 server=0
 serve() {
-    LD_LIBRARY_PATH=$cache/root/usr/lib/x86_64-linux-gnu:$cache/root/lib/x86_64-linux-gnu \
-        "$cache/root/usr/sbin/ngircd" -n -f "$work/ngircd.conf" >>"$work/ngircd.log" 2>&1 </dev/null &
+    LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu \
+        "$root/usr/sbin/ngircd" -n -f "$work/ngircd.conf" >>"$work/ngircd.log" 2>&1 </dev/null &
     server=$!
     children[$server]=ngircd
 }

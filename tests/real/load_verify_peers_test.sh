@@ -6,7 +6,7 @@
 # topic. At last a Flume that drops datagrams while the broker is stopped: verify reports as many as lost as Flume's
 # counters.
 #
-# rsyslog's packages are unpacked into the cache of bench/peers, and rsyslog runs as a plain process.
+# rsyslog's packages are unpacked, not installed, and rsyslog runs as a plain process.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for program in jq curl; do
@@ -96,21 +96,9 @@ start_flume() {
     children[$subject]=flume
 }
 
-# Unpacks Debian's packages into the cache of bench/peers; sets root. Returns 1 when they are not available.
-rsyslog_unpack() {
-    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-peers package
-    root=$cache/root
-    mkdir -p "$cache"
-    for package in rsyslog rsyslog-kafka libestr0 libfastjson4 liblognorm5; do
-        [[ ! -e $cache/$package.done ]] || continue
-        (cd "$cache" && apt-get download "$package" && dpkg -x "$package"_*.deb root) >>"$work/packages" 2>&1 || return 1
-        touch "$cache/$package.done"
-    done
-}
-
 start_rsyslog() {
     local lib=usr/lib/x86_64-linux-gnu root
-    rsyslog_unpack || return 1
+    root=$("$PENSTOCK_SOURCE/tests/real/extras" packages rsyslog 2>>"$work/packages") || return 1
     cat >"$work/rsyslog.conf" <<-EOF_
 	global(workDirectory="$work")
 	main_queue(queue.type="FixedArray" queue.size="500000")
