@@ -6,6 +6,8 @@ set -euo pipefail
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
 example=$PENSTOCK_SOURCE/conf/examples/quickstart.properties
 sent=20000
+# shellcheck source=tests/support/patience.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
 work=$(mktemp -d)
 held=''
 # The demo keeps the files of an agent that failed: in this folder they are removed with the test's.
@@ -86,7 +88,7 @@ held=$!
 for ((i = 0; i < 600; i++)); do
     ! grep -q '^   2 s' "$work/out" || break
     kill -0 "$held" 2>/dev/null || fail "demo ended"
-    sleep 0.1
+    patient_tenth
 done
 kill -INT "$held"
 code=0
@@ -103,7 +105,7 @@ held=$!
 for ((i = 0; i < 600; i++)); do
     grep -q 'Held open' "$work/out" && break
     kill -0 "$held" 2>/dev/null || fail "demo --keep ended"
-    sleep 0.1
+    patient_tenth
 done
 shows 'Held open'
 url=$(sed -n 's/^metrics *curl \(.*\)\/metrics\/prometheus$/\1/p' "$work/out" | head -1)

@@ -3,6 +3,8 @@
 # shellcheck disable=SC2016 # the program's messages contain backticks
 set -euo pipefail
 
+# shellcheck source=tests/support/patience.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -132,7 +134,7 @@ rm -f "$work/out"
 pid=$!
 for ((i = 0; i < 600; i++)); do
     [[ ! -s $work/out ]] || break
-    sleep 0.1
+    patient_tenth
 done
 kill -TERM "$pid"
 code=0

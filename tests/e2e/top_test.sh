@@ -116,12 +116,12 @@ set -u
 "$PENSTOCK" agent --name=first -f "$work/local.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port" 2>"$work/first.err" &
 for ((i = 0; i < 600; i++)); do
     "$PENSTOCK" top --once --interval 100ms >"$work/found" 2>"$work/found.err" && break
-    sleep 0.1
+    patient_tenth
 done
 "$PENSTOCK" agent -n second -f "$work/local.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$dead" 2>"$work/second.err" &
 for ((i = 0; i < 600; i++)); do
     "$PENSTOCK" top --once --interval 100ms >"$work/two" 2>"$work/two.err" || break
-    sleep 0.1
+    patient_tenth
 done
 kill -KILL %1 %2
 EOF_

@@ -100,7 +100,7 @@ await_lines() { # DIR COUNT
     local i
     for ((i = 0; i < 600; i++)); do
         (($(lines "$1") >= $2)) && return
-        sleep 0.1
+        patient_tenth
     done
     fail "$1: $(lines "$1") lines, not $2"
 }
@@ -112,7 +112,7 @@ ours=$!
 trap 'code=$?; kill -KILL $ours 2>/dev/null || true; finish $code' EXIT
 for ((i = 0; i < 600; i++)); do
     (($(grep -c "listening on" "$work/p.log") == ${#names[@]})) && break
-    sleep 0.1
+    patient_tenth
 done
 ((i < 600)) || fail "our sources do not listen"
 
@@ -208,7 +208,7 @@ agent=$!
 for ((i = 0; i < 600; i++)); do
     (($(grep -sc "Avro source .* started" "$work/back.log") + 0 == ${#ways[@]})) && break # the file may not be there yet
     kill -0 "$agent" 2>/dev/null || fail "Flume ended"
-    sleep 0.1
+    patient_tenth
 done
 ((i < 600)) || fail "Flume's sources do not start"
 "$PENSTOCK" agent -n p -f "$work/forth.properties" >"$work/forth.log" 2>&1 </dev/null &

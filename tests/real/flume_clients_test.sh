@@ -98,7 +98,7 @@ await() { # WHAT COMMAND..: repeats the command until it succeeds
         "$@" && return
         for agent in "${agents[@]}"; do kill -0 "$agent" 2>/dev/null || { agent=''; fail "an agent ended"; }; done
         agent=''
-        sleep 0.1
+        patient_tenth
     done
     fail "in vain: $what"
 }

@@ -61,7 +61,7 @@ kafka_source() { # ENGINE NAME KEY=VALUE...: a source, its channel and its sink
     shared) ;; # the default group, "flume"
     *) echo "a1.sources.$name.kafka.consumer.group.id = $group" ;;
     esac
-    [[ $name == late || $name == shared ]] || echo "a1.sources.$name.kafka.consumer.auto.offset.reset = earliest"
+    [[ $name == late ]] || echo "a1.sources.$name.kafka.consumer.auto.offset.reset = earliest"
     for pair; do echo "a1.sources.$name.${pair%%=*} = ${pair#*=}"; done
     printf "a1.channels.$name.%s\n" type=memory capacity=10000 transactionCapacity=1000
     printf "a1.sinks.$name.%s\n" type=file_roll "channel=$name" "sink.directory=$directory" sink.rollInterval=0 sink.serializer=header_and_text
@@ -92,12 +92,16 @@ both_reach $expected
 
 step "records that come later"
 await_log penstock 'source shared: 2 partition' 60
+await_log penstock 'source late: [0-9]+ partition'
 await_log flume 'src\.late - partition 3 assigned'
-sleep 2
+patient_rest 2 # until both know where the partitions end: neither says so
 seq 1 10 | produce src.late
 for ((i = 0; i < 4; i++)); do seq 1 25 | sed "s/^/$i /" | produce src.shared -p $i; done
 expected=$((expected + 10))
 both_reach $expected
+shared_lines() { cat "$work/shared"/*/* | wc -l; }
+is_shared() { (($(shared_lines) >= 100)); }
+await 60 is_shared || fail "$(shared_lines) lines of 100 came to the group of both"
 both_stop
 
 step "compare"

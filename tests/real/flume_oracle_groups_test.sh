@@ -60,7 +60,7 @@ await_lines() { # DIR PREFIX COUNT: until so many events have come out
     for ((i = 0; i < 600; i++)); do
         count=$(find "$1" -type f -exec cat {} + 2>/dev/null | grep -c "^$2-" || true)
         ((count < $3)) || return 0
-        sleep 0.1
+        patient_tenth
     done
     fail "$1: $count events $2, not $3"
 }
@@ -73,11 +73,11 @@ dies() { # DIR SINK...: from now on it cannot open its next file
     local dir=$1 sink i
     shift
     for sink; do mv "$dir/$sink" "$dir/$sink.gone"; done
-    sleep 2 # its file ends; on a busy machine it takes longer
+    patient_rest 2 # its file ends
     [[ $engine == penstock ]] || return 0 # Flume closes it when it is asked for the next event
     for ((i = 0; i < 600; i++)); do
         has_closed "$dir" "$@" && return
-        sleep 0.1
+        patient_tenth
     done
     fail "$dir: the files of $* do not end"
 }
@@ -107,7 +107,7 @@ play() { # NAME ENGINE SCENE
     for ((i = 0; i < 600; i++)); do
         (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
         kill -0 "$agent" 2>/dev/null || fail "$name: $engine ended"
-        sleep 0.1
+        patient_tenth
     done
     "$scene" "$dir"
     kill -TERM "$agent"
@@ -139,7 +139,7 @@ failover() { # DIR
     send c 10
     await_lines "$1" c 10
     comes_back "$1" k1
-    sleep 9 # its penalty ends: at most 2 s, and Flume looks again every 5 s
+    patient_rest 9 # its penalty ends: at most 2 s, and Flume looks again every 5 s
     send d 10
     await_lines "$1" d 10
     dies "$1" k1 k3
@@ -149,7 +149,7 @@ failover() { # DIR
     await_lines "$1" e 10
     comes_back "$1" k1
     comes_back "$1" k3
-    sleep 9
+    patient_rest 9
     # Each sink that was down shows with one batch that it works. Flume's has all that waits, ours what one line made.
     for i in 1 2 3 4; do
         send w 1

@@ -138,7 +138,7 @@ leaving() { # when all files that were idle or old are closed, and the agent sti
     local i
     for ((i = 0; i < 600; i++)); do
         [[ $(find "$1/idle" "$1/timer" -name '*.tmp') ]] || break
-        sleep 0.1
+        patient_tenth
     done
     (cd "$1" && find . -type f | numbered) >"$1.running"
     curl -fs "http://127.0.0.1:$metrics/metrics" | jq -S 'with_entries(select(.key | startswith("SINK.")))

@@ -72,7 +72,7 @@ server=$!
 trap 'code=$?; kill "$server" 2>/dev/null; finish $code' EXIT
 for ((i = 0; i < 600; i++)); do
     [[ -s $work/server/port ]] && break
-    sleep 0.1
+    patient_tenth
 done
 port=$(<"$work/server/port")
 metrics=$(ports_reserve)

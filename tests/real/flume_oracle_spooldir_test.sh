@@ -202,7 +202,7 @@ with open('$work/shared/spool/large', 'w') as out:
     start "$work/second" "${engines[$second]}"
     for ((i = 0; i < 600; i++)); do
         (($(find "$work/shared/second" -type f -exec head -c $LINE {} \; | wc -c) >= LINE)) && break
-        sleep 0.1
+        patient_tenth
     done
     stop KILL
     begun=$(find "$work/shared/second" -type f -exec head -c 9 {} \;)

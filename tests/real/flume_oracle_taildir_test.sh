@@ -197,7 +197,7 @@ takes() { # ENGINE LINES...: runs it until it has so many lines, which must be t
     for ((i = 0; i < 600; i++)); do
         (($(find "$work/shared/$turn" -type f -exec cat {} + | wc -l) >= $#)) && break
         kill -0 "$agent" 2>/dev/null || fail "$name ended"
-        sleep 0.1
+        patient_tenth
     done
     sleep 0.5 # time for lines that should not come
     stop TERM

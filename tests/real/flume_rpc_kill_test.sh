@@ -157,7 +157,7 @@ run_round() { # NUMBER SECONDS
     done
     for ((i = 0; i < 900; i++)); do
         listens "${port[a]}" && break
-        sleep 0.1
+        patient_tenth
     done
     ((i < 900)) || fail "the first agent does not listen"
     "$PENSTOCK" load --target "avro://127.0.0.1:${port[a]}?batch=100&timeout=20s" --connections 2 --rate $rate --duration "$2s" --pace sleep \

@@ -73,7 +73,7 @@ await_events() { # DIR
     local i
     for ((i = 0; i < 900; i++)); do
         (($(cat "$work/$1"/* 2>/dev/null | wc -l) >= events)) && break
-        sleep 0.1
+        patient_tenth
     done
     seq 0 $((events - 1)) | cmp -s - <(cat "$work/$1"/*) || fail "$1: other events, or in another order"
 }
@@ -84,7 +84,7 @@ sink_file f $((base + 1)) >"$work/f.properties"
 ours=$!
 for ((i = 0; i < 600; i++)); do
     grep -q "listening on" "$work/p.log" && break
-    sleep 0.1
+    patient_tenth
 done
 ((i < 600)) || fail "our source does not listen"
 "$here/flume" agent -n f -f "$work/f.properties" >"$work/f.log" 2>&1 </dev/null &
@@ -104,7 +104,7 @@ agent=$!
 for ((i = 0; i < 900; i++)); do
     grep -qs "Started Thrift source" "$work/back.log" && break # the file may not be there yet
     kill -0 "$agent" 2>/dev/null || fail "Flume ended"
-    sleep 0.1
+    patient_tenth
 done
 ((i < 900)) || fail "Flume's source does not start"
 "$PENSTOCK" agent -n p -f "$work/forth.properties" >"$work/forth.log" 2>&1 </dev/null &

@@ -82,7 +82,7 @@ EOF_
 agent=$!
 for ((i = 0; i < 1200; i++)); do # the metastore knows who asks, and says that there is no table
     ! grep -q 'no_such_table table not found' "$work/agent.log" || break
-    sleep 0.1
+    patient_tenth
 done
 kill -KILL $agent
 wait $agent 2>/dev/null || true

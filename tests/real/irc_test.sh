@@ -23,12 +23,14 @@ fail() {
     tail -n 20 "$work"/*.log >&2
     exit 1
 }
+# shellcheck source=tests/support/patience.sh
+source "$PENSTOCK_SOURCE/tests/support/patience.sh"
 await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 120 s
     local what=$1 i
     shift
     for ((i = 0; i < 1200; i++)); do
         "$@" && return
-        sleep 0.1
+        patient_tenth
     done
     fail "$what"
 }

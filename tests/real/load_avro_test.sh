@@ -74,7 +74,7 @@ start() {
         for ((i = 0; i < 600; i++)); do
             listens "${port[$name]}" && break
             kill -0 $agent 2>/dev/null || fail "Flume ended"
-            sleep 0.1
+            patient_tenth
         done
         ((i < 600)) || fail "Flume's source $name does not listen"
     done

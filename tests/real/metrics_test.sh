@@ -12,6 +12,8 @@ done
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
 "$here/flume" fetch >/dev/null 2>&1 || { echo "SKIP: Flume's jars cannot be fetched"; exit 77; }
 
+# shellcheck source=tests/support/patience.sh
+source "$here/../support/patience.sh"
 work=$(mktemp -d)
 agent=''
 finish() {
@@ -67,7 +69,7 @@ observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
     nc -q 1 127.0.0.1 "$syslog" <"$work/events" >/dev/null || true
     for ((i = 0; i < 600; i++)); do
         [[ $(ask "$url/metrics" | jq -r '."CHANNEL.c2".ChannelSize') == 20 ]] && break
-        sleep 0.1
+        patient_tenth
     done
     ask "$url/metrics" >"$work/$name.json"
     {

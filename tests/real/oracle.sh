@@ -20,6 +20,8 @@ done
 
 # shellcheck source=tests/support/ports.sh
 source "$here/../support/ports.sh"
+# shellcheck source=tests/support/patience.sh
+source "$here/../support/patience.sh"
 
 # A JVM that lives for seconds spends most of its CPU time in the second compiler.
 export FLUME_JAVA=${FLUME_JAVA:--Xmx512m -XX:TieredStopAtLevel=1}
@@ -73,7 +75,7 @@ run() { # NAME EVENTS COMMAND...
     for ((i = 0; i < 600; i++)); do
         (($(arrived "$work/$name") >= events)) && break
         kill -0 "$agent" 2>/dev/null || fail "$name ended"
-        sleep 0.1
+        patient_tenth
     done
     ((i < 600)) || fail "$name: $(arrived "$work/$name") events arrived, not $events"
     sleep "${SETTLE:-0.5}" # time for events that should not arrive

@@ -48,7 +48,7 @@ kdc_start() {
     for ((i = 0; i < 300; i++)); do
         (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
         kill -0 "$kdc" 2>/dev/null || return 1
-        sleep 0.1
+        patient_tenth
     done
     return 1
 }

@@ -1,6 +1,8 @@
 # A clock for waits that end when nothing happens any more: sourced by tests/e2e/lib.sh, tests/real/lib.sh and what starts servers.
 #
 #   patient_clock     sets patient_cs, hundredths of a second: the time in which the machine was idle, and an eighth of the rest
+#   patient_rest S    waits for S seconds of it
+#   patient_tenth     waits for a tenth of a second of it
 #
 # As long as a CPU computes or waits for the disk, for this test or for a neighbour that keeps it from its turn, the clock is slow: a wait of 60 s
 # then lasts up to eight minutes, less than the time limits of ctest. tests/support/support.h is the same for programs.
@@ -12,4 +14,19 @@ patient_clock() {
     read -r up idle </proc/uptime
     up=${up/./} idle=${idle/./}
     patient_cs=$(((10#$up + 7 * 10#$idle / patient_cpus) / 8))
+}
+
+# For what shows no progress that a script could wait for, such as another program's timer.
+patient_rest() { # SECONDS of this clock
+    local end_cs
+    patient_clock
+    end_cs=$((patient_cs + 100 * $1))
+    while patient_clock; ((patient_cs < end_cs)); do sleep 0.1; done
+}
+
+patient_tenth() { # between two looks of a loop that counts them: 0.1 s of this clock
+    local end_cs
+    patient_clock
+    end_cs=$((patient_cs + 10))
+    while sleep 0.1; patient_clock; ((patient_cs < end_cs)); do :; done
 }
