@@ -158,6 +158,7 @@ static void read_stripe(struct orc_document *document, const uint8_t *bytes, str
         } else if (field.number == 2) {
             PS_ASSERT(column < ORC_COLUMNS_MAX);
             stripe->dictionary_sizes[column] = (uint32_t)number_of(field.bytes, 2);
+            stripe->bloom_encodings[column] = (uint32_t)number_of(field.bytes, 3);
             stripe->encodings[column++] = (uint32_t)number_of(field.bytes, 1);
         }
     }
@@ -173,6 +174,7 @@ void orc_document_open(struct orc_document *document, const uint8_t *bytes, size
     struct orc_message script = {end, end + script_length};
     document->is_packed = number_of(script, 2) == 1;
     document->chunk_bytes = number_of(script, 3);
+    document->writer_version = number_of(script, 6);
     PS_ASSERT(number_of(script, 2) <= 1);
     document->footer = part_of(document, end, number_of(script, 1));
     end -= number_of(script, 1);
@@ -408,9 +410,13 @@ static void read_values(const struct orc_document *document, const struct orc_st
         for (size_t i = 0; i < count; i++)
             cells[i].integer = (int8_t)((uint8_t *)bits)[i];
         break;
+    case ORC_STRUCT:
+        break;
     case ORC_INTEGER:
     case ORC_UNSIGNED:
-        read_integers(document, streams[DATA], positions, form == ORC_INTEGER, numbers, count);
+    case ORC_LIST:
+        read_integers(document, streams[form == ORC_LIST ? LENGTH : DATA], positions, form == ORC_INTEGER,
+                      numbers, count);
         for (size_t i = 0; i < count; i++)
             cells[i].integer = numbers[i];
         break;
@@ -435,7 +441,9 @@ static void read_values(const struct orc_document *document, const struct orc_st
 void orc_group_read(const struct orc_document *document, const struct orc_stripe *stripe, uint32_t column,
                     enum orc_form form, size_t group, size_t count, struct orc_cell *cells)
 {
-    struct positions positions = {orc_field_at(entry_of(document, stripe, column, group), 1, 0)};
+    struct orc_field numbers = {.number = 0}; /* a struct without nulls has none */
+    (void)orc_field_find(entry_of(document, stripe, column, group), 1, &numbers);
+    struct positions positions = {numbers.bytes};
     const struct orc_message *present = &stripe->streams[column][PRESENT];
     bool *is_there = (bool *)keep(count + 1);
     size_t values = 0;

@@ -31,7 +31,7 @@ struct orc_message orc_field_at(struct orc_message message, uint32_t number, siz
 
 struct orc_stripe {
     uint64_t rows;
-    uint32_t encodings[ORC_COLUMNS_MAX], dictionary_sizes[ORC_COLUMNS_MAX];
+    uint32_t encodings[ORC_COLUMNS_MAX], dictionary_sizes[ORC_COLUMNS_MAX], bloom_encodings[ORC_COLUMNS_MAX];
     struct orc_message streams[ORC_COLUMNS_MAX]
                               [ORC_STREAMS_MAX + 1]; /* as they are in the file; empty: none */
 };
@@ -42,7 +42,7 @@ struct orc_document {
     struct orc_message footer, metadata; /* unpacked */
     struct orc_stripe stripes[ORC_STRIPES_MAX];
     size_t stripe_count;
-    uint64_t rows, stride;
+    uint64_t rows, stride, writer_version;
 };
 
 void orc_document_open(struct orc_document *document, const uint8_t *bytes, size_t length);
@@ -64,12 +64,15 @@ enum orc_form {
     ORC_TEXT,
     ORC_BINARY,
     ORC_TIME,
-    ORC_DECIMAL
+    ORC_DECIMAL,
+    ORC_LIST,  /* of an array or map: how many items or pairs */
+    ORC_STRUCT /* whether it is null */
 };
 
 struct orc_cell {
     bool null;
-    int64_t integer; /* also the seconds of a time since 1970, and the scale of a decimal */
+    int64_t
+        integer; /* also the seconds of a time since 1970, the scale of a decimal, and the length of a list */
     uint32_t nanoseconds;
     double real;
     __int128 decimal;

@@ -74,6 +74,7 @@ static inline void orc_read_patched(struct orc_bytes *bytes, int64_t *values, si
         entry++;
     uint64_t raw = orc_big_endian(bytes, base_bytes), sign = UINT64_C(1) << (8 * base_bytes - 1);
     int64_t base = (raw & sign) != 0 ? -(int64_t)(raw & ~sign) : (int64_t)raw;
+    PS_ASSERT(base > -(INT64_C(1) << 56) && base < INT64_C(1) << 56); /* Java's reader takes no larger one */
     orc_unpack(bytes, lower, count, width);
     orc_unpack(bytes, list, patches, entry);
     size_t at = 0;

@@ -76,11 +76,61 @@ static void test_a_file_of_three_transactions(void **state)
     free(file.data);
 }
 
+/* The table's types are numbered anew below the wrapper, as they were; its names of bloom filters have blanks around them. */
+static void test_the_types_of_a_table(void **state)
+{
+    static const struct {
+        uint32_t kind, subtypes, first;
+        const char *name;
+    } wanted[] = {{12, 3, 7, "id"}, {3, 0, 0, ""}, {11, 2, 9, ""}, {7, 0, 0, ""},
+                  {12, 2, 11, "x"}, {1, 0, 0, ""}, {17, 0, 0, ""}, {14, 0, 0, ""}};
+    struct ps_err err;
+    struct orc_file file = {.output.write = orc_file_write};
+    struct ps_orc_type *type =
+        ps_orc_type_parse("struct<id:int,tags:map<string,struct<x:tinyint,y:char(7)>>,d:decimal(9,2)>", &err);
+    struct ps_orc_settings settings = ps_orc_settings_usual(type);
+    (void)state;
+    settings.compression = PS_ORC_NONE;
+    settings.bloom_filter_columns = "  id, nothing,  d,tags";
+    struct ps_orc_acid *acid = ps_orc_acid_open(&settings, 4095, 4095, &file.output, &err);
+    assert_non_null(acid);
+    const struct ps_orc_value id = {.integer = 9}, row = {.items = &id, .item_count = 1};
+    assert_true(ps_orc_acid_insert(acid, 1, &row));
+    assert_true(ps_orc_acid_end(acid));
+    ps_orc_acid_close(acid);
+    expect_file(&file, 1, "1,805244927,0;", "1,0,0");
+    PsOrc__Footer *footer = orc_file_footer(&file);
+    assert_int_equal(footer->n_types, 6 + PS_COUNT_OF(wanted));
+    for (size_t i = 0; i < PS_COUNT_OF(wanted); i++) {
+        const PsOrc__Type *made = footer->types[6 + i];
+        assert_int_equal(made->kind, wanted[i].kind);
+        assert_int_equal(made->n_subtypes, wanted[i].subtypes);
+        if (wanted[i].subtypes > 0)
+            assert_int_equal(made->subtypes[0], wanted[i].first);
+        assert_string_equal(made->n_field_names > 0 ? made->field_names[0] : "", wanted[i].name);
+    }
+    assert_int_equal(footer->types[12]->maximum_length, 7);
+    assert_int_equal(footer->types[13]->precision, 9);
+    const PsOrc__StripeInformation *stripe = footer->stripes[0];
+    PsOrc__StripeFooter *parts = ps_orc__stripe_footer__unpack(
+        NULL, (size_t)stripe->footer_length,
+        file.data + stripe->offset + stripe->index_length + stripe->data_length);
+    uint64_t filters = 0;
+    for (size_t s = 0; s < parts->n_streams; s++)
+        filters |= parts->streams[s]->kind == 8 ? UINT64_C(1) << parts->streams[s]->column : 0;
+    assert_int_equal(filters, 1U << 7 | 1U << 13);
+    ps_orc__stripe_footer__free_unpacked(parts, NULL);
+    ps_orc__footer__free_unpacked(footer, NULL);
+    ps_orc_type_destroy(type);
+    free(file.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_a_file_of_three_transactions),
+        cmocka_unit_test(test_the_types_of_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "tests/support/support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_order(void **unused)
@@ -36,8 +37,39 @@ static void test_order(void **unused)
     ps_orc_dictionary_close(&dictionary);
 }
 
+/* Numbers of texts, some new and some known, beside a plain array of them, while the table grows; then cleared, and again. */
+static void test_drawn_texts(void **unused)
+{
+    static char texts[6000][8];
+    struct ps_orc_memory memory = {0};
+    struct ps_orc_dictionary dictionary;
+    uint64_t random = ps_test_seed() | 1;
+    (void)unused;
+    ps_orc_dictionary_open(&dictionary, &memory, ps_test_random(&random));
+    for (unsigned round = 0; round < 6; round++) {
+        uint32_t count = 0,
+                 most = 1U << (2 * round + 1); /* the last one has more texts than the one before it */
+        for (uint32_t i = 0; i < 3 * most; i++) {
+            bool is_new = count == 0 || (count < most && ps_test_random(&random) % 2 == 0);
+            uint32_t number = is_new ? count : (uint32_t)(ps_test_random(&random) % count);
+            if (is_new)
+                snprintf(texts[count++], sizeof texts[0], "%x", number * 7919);
+            assert_int_equal(
+                ps_orc_dictionary_add(&dictionary, texts[number], (uint32_t)strlen(texts[number])), number);
+            assert_int_equal(ps_orc_dictionary_count(&dictionary), count);
+        }
+        for (uint32_t i = 0; i < count; i++)
+            assert_int_equal(ps_orc_dictionary_add(&dictionary, texts[i], (uint32_t)strlen(texts[i])), i);
+        ps_orc_dictionary_clear(&dictionary);
+        assert_int_equal(ps_orc_dictionary_count(&dictionary), 0);
+    }
+    ps_orc_dictionary_close(&dictionary);
+    assert_int_equal(memory.used_bytes, 0);
+    assert_int_equal(memory.room_bytes, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_drawn_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,77 @@ static void test_patches_far_apart(void **state)
     }
 }
 
+/* Values of few bits and one, or as many as a list of patches has or one more, that is larger by one bit. Bases around the largest that a
+ * patched run has, and runs of each length around those that mean something. */
+static void test_each_width_of_patches(void **state)
+{
+    static const size_t counts[] = {1, 2, 3, 9, 10, 11, 19, 20, 21, 39, 40, 510, 511, 512, 513, 1024, 1025};
+    static const int64_t bases[] = {0,
+                                    -1,
+                                    100,
+                                    (INT64_C(1) << 56) - 1,
+                                    INT64_C(1) << 56,
+                                    1 - (INT64_C(1) << 56),
+                                    -(INT64_C(1) << 56),
+                                    -(INT64_C(1) << 56) - 1,
+                                    127,
+                                    128,
+                                    -127,
+                                    -128,
+                                    -129};
+    static int64_t values[1025];
+    (void)state;
+    for (size_t c = 0; c < PS_COUNT_OF(counts); c++) {
+        for (size_t b = 0; b < PS_COUNT_OF(bases); b++) {
+            for (unsigned bits = 0; bits < 62; bits++) {
+                size_t count = counts[c], large = bits % 3 == 0   ? 1
+                                                  : bits % 3 == 1 ? count / 20
+                                                                  : count / 20 + 1;
+                for (size_t i = 0; i < count; i++)
+                    values[i] = bases[b] + (int64_t)(i * 7 % (bits % 2 == 0 ? 2 : 5));
+                for (size_t i = 1; i <= large && i < count; i++)
+                    values[i * (count / (large + 1))] = bases[b] + (INT64_C(1) << bits);
+                there_and_back(true, values, count);
+            }
+        }
+    }
+}
+
+/* Steps in one direction, of each width, in runs of each length. */
+static void test_each_width_of_steps(void **state)
+{
+    static const size_t counts[] = {2, 3, 4, 9, 10, 11, 511, 512, 513, 1025};
+    static int64_t values[1025];
+    (void)state;
+    for (size_t c = 0; c < PS_COUNT_OF(counts); c++) {
+        for (unsigned bits = 0; bits < 54; bits++) {
+            for (int direction = -1; direction <= 1; direction += 2) {
+                for (size_t i = 0; i < counts[c]; i++)
+                    values[i] = i == 0 ? 0
+                                       : values[i - 1] +
+                                             direction * (int64_t)(i % 3 == 0 ? UINT64_C(1) << bits : i % 3);
+                there_and_back(true, values, counts[c]);
+            }
+        }
+    }
+}
+
+/* A step of 2 to the power of 63 is no step that a delta run has. */
+static void test_the_largest_step(void **state)
+{
+    const int64_t values[] = {5, 0, INT64_MIN}, more[] = {1, 0, INT64_MIN, INT64_MIN};
+    size_t length;
+    (void)state;
+    there_and_back(true, values, PS_COUNT_OF(values));
+    there_and_back(true, more, PS_COUNT_OF(more));
+    begin(true);
+    for (size_t i = 0; i < PS_COUNT_OF(values); i++)
+        ps_orc_integer_add(&run, values[i]);
+    ps_orc_integer_end(&run);
+    assert_int_not_equal(*ps_orc_stream_finish(&stream, &length) >> 6, 3);
+    end();
+}
+
 /* One value in the manner of `manner`, after `last`. */
 static int64_t draw(struct ps_random *random, unsigned manner, int64_t last)
 {
@@ -159,6 +230,9 @@ int main(void)
         cmocka_unit_test(test_examples_of_the_specification),
         cmocka_unit_test(test_extreme_values),
         cmocka_unit_test(test_patches_far_apart),
+        cmocka_unit_test(test_each_width_of_patches),
+        cmocka_unit_test(test_each_width_of_steps),
+        cmocka_unit_test(test_the_largest_step),
         cmocka_unit_test(test_random_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

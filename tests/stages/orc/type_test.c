@@ -59,6 +59,50 @@ static void test_what_is_refused(void **state)
     assert_null(ps_orc_type_parse(deep, &err));
 }
 
+/* Numbers at the ends of what Hive takes, and one behind them. */
+static void test_the_ends_of_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_type;
+        uint32_t maximum_length, precision, scale;
+    } cases[] = {
+        {"varchar(1)", true, 1, 0, 0},
+        {"varchar(65535)", true, 65535, 0, 0},
+        {"varchar(65536)", false, 0, 0, 0},
+        {"char(1)", true, 1, 0, 0},
+        {"char(0)", false, 0, 0, 0},
+        {"char(65535)", true, 65535, 0, 0},
+        {"char(65536)", false, 0, 0, 0},
+        {"varchar(-1)", false, 0, 0, 0},
+        {"varchar(4294967297)", false, 0, 0, 0},
+        {"varchar(18446744073709551617)", false, 0, 0, 0},
+        {"decimal", true, 0, 10, 0},
+        {"decimal(1)", true, 0, 1, 0},
+        {"decimal(0)", false, 0, 0, 0},
+        {"decimal(38)", true, 0, 38, 0},
+        {"decimal(39)", false, 0, 0, 0},
+        {"decimal(38,38)", true, 0, 38, 38},
+        {"decimal(38,39)", false, 0, 0, 0},
+        {"decimal(7,7)", true, 0, 7, 7},
+        {"decimal(7,8)", false, 0, 0, 0},
+        {"decimal(7,0)", true, 0, 7, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_err err = {.length = 0};
+        struct ps_orc_type *type = ps_orc_type_parse(cases[i].text, &err);
+        if ((type != NULL) != cases[i].is_type)
+            fail_msg("%s: %s", cases[i].text, type != NULL ? "is a type" : err.text);
+        if (type != NULL) {
+            assert_int_equal(type->maximum_length, cases[i].maximum_length);
+            assert_int_equal(type->precision, cases[i].precision);
+            assert_int_equal(type->scale, cases[i].scale);
+        }
+        ps_orc_type_destroy(type);
+    }
+}
+
 static void test_blanks(void **state)
 {
     (void)state;
@@ -113,7 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nested_types),     cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_blanks),           cmocka_unit_test(test_names_that_begin_alike),
-        cmocka_unit_test(test_the_most_columns),
+        cmocka_unit_test(test_the_most_columns), cmocka_unit_test(test_the_ends_of_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

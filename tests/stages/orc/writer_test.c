@@ -1,5 +1,5 @@
 /* The ORC writer: what it does around the rows. That readers find the rows themselves is shown by tests/real/orc_test.sh. */
-#include "stages/orc/writer.h"
+#include "stages/orc/writer_parts.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/support.h"
 
@@ -62,6 +62,8 @@ static void test_stripes_end_when_they_are_full(void **state)
     for (int64_t i = 0; i < 10000; i++) {
         assert_true(add(writer, i * i * 1000003, i % 3 == 0 ? NULL : "a name"));
         assert_in_range(ps_orc_writer_held(writer), 1, 200000);
+        assert_true(writer->memory.used_bytes <
+                    settings.stripe_bytes); /* one that is full has been written */
     }
     assert_true(ps_orc_writer_end(writer));
     assert_int_equal(ps_orc_writer_length(writer), file.length);
@@ -146,6 +148,42 @@ static void test_a_sum_that_is_too_large_is_left_out(void **state)
     ps_orc__column_statistics__free_unpacked(statistics, NULL);
 }
 
+/* The sum of decimals is there when it has 38 digits, and no sum on the way, in any row group or stripe, was more than 128 bits hold. */
+static void test_sums_of_large_decimals(void **state)
+{
+    static const struct {
+        int values[4]; /* times 10 to the power of 37 */
+        bool has_sum;
+    } cases[] = {
+        {{9}, true},          {{5, 4}, true},         {{5, 5}, false},         {{5, 5, -1}, true},
+        {{-5, -5}, false},    {{-9}, true},           {{9, 9, -9}, false},     {{9, 9, -9, -9}, false},
+        {{-9, -9, 9}, false}, {{9, -9, 9, -9}, true}, {{-9, -9, 9, 9}, false}, {{8, 8, 1}, false}};
+    (void)state;
+    for (unsigned i = 0; i < 3 * PS_COUNT_OF(cases); i++) {
+        struct ps_err err;
+        struct ps_orc_type *wide = ps_orc_type_parse("struct<d:decimal(38,0)>", &err);
+        settings.type = wide;
+        settings.row_index_stride = i % 3 == 0 ? 1 : 1000;
+        settings.stripe_bytes = i % 3 == 1 ? 1 : 1 << 20;
+        file.length = 0;
+        struct ps_orc_writer *writer = ps_orc_writer_open(&settings, &file.output, &err);
+        assert_non_null(writer);
+        for (unsigned v = 0; v < 4; v++) {
+            __int128 unscaled = cases[i / 3].values[v];
+            for (unsigned digit = 0; digit < 37; digit++)
+                unscaled *= 10;
+            const struct ps_orc_value value = {.decimal = unscaled};
+            assert_true(ps_orc_writer_add(writer, &(struct ps_orc_value){.items = &value, .item_count = 1}));
+        }
+        assert_true(ps_orc_writer_end(writer));
+        ps_orc_writer_close(writer);
+        PsOrc__ColumnStatistics *statistics = statistics_of(1);
+        assert_int_equal(statistics->decimal_statistics->sum != NULL, cases[i / 3].has_sum);
+        ps_orc__column_statistics__free_unpacked(statistics, NULL);
+        ps_orc_type_destroy(wide);
+    }
+}
+
 /* Of a text of so many times `piece`, the bounds in the file. */
 static PsOrc__ColumnStatistics *bounds_of(const char *piece, size_t times)
 {
@@ -205,6 +243,20 @@ static void test_settings_are_checked(void **state)
     settings.chunk_bytes = 1U << 23;
     assert_null(ps_orc_writer_open(&settings, &file.output, &err));
     assert_non_null(strstr(err.text, "orc.compress.size"));
+    static const struct {
+        uint32_t chunk_bytes;
+        double rate;
+        bool is_well;
+    } cases[] = {{1023, 0.5, false},     {1024, 0.5, true},   {8388607, 0.5, true}, {8388608, 0.5, false},
+                 {0, 0.5, false},        {4096, 0, false},    {4096, 1, false},     {4096, 1e-9, true},
+                 {4096, 0.999999, true}, {4096, -0.1, false}, {4096, 2, false}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        settings.chunk_bytes = cases[i].chunk_bytes;
+        settings.bloom_filter_false_positives = cases[i].rate;
+        struct ps_orc_writer *writer = ps_orc_writer_open(&settings, &file.output, &err);
+        assert_int_equal(writer != NULL, cases[i].is_well);
+        ps_orc_writer_close(writer);
+    }
     settings.chunk_bytes = 4096;
     settings.bloom_filter_false_positives = 1;
     assert_null(ps_orc_writer_open(&settings, &file.output, &err));
@@ -241,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_missing_fields_are_null, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_statistics, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_sum_that_is_too_large_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sums_of_large_decimals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_strings_have_bounds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_malformed_strings_have_bounds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_settings_are_checked, set_up, tear_down),
