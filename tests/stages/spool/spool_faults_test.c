@@ -4,11 +4,10 @@
 #include "core/log.h"
 #include "stages/spool/meta.h"
 #include "stages/spool/spool.h"
+#include "tests/stages/spool/spool_support.h"
 #include "tests/support/allocations.h"
 #include "tests/support/folder.h"
 #include "tests/support/system_calls.h"
-
-#include <sys/inotify.h>
 
 #define FILES 3U
 #define BYTES 100U /* of each file */
@@ -26,20 +25,6 @@ static struct {
     /* The failure, counted over all jobs. */
     uint64_t calls, allocations;
 } bench;
-
-/* The kernel takes tens of milliseconds to end what this gives, and there are thousands of lives: directories are only listed. */
-int inotify_init1(int flags)
-{
-    (void)flags;
-    errno = EMFILE;
-    return -1;
-}
-
-static void answer(void *owner, struct ps_tail_job *job)
-{
-    (void)owner;
-    (void)job;
-}
 
 /* Runs a job as the source's thread does, with what is left of the countdown. */
 static void run(struct ps_tail_job *job)
