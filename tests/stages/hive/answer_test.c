@@ -286,7 +286,8 @@ static void tables_have_all_their_fields(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* A list, set or map of other things than the call has is no answer; an empty one is, whatever it says of its items. */
+/* The metastore's lists, sets and maps have items of one type. Items of another type make the answer garbage; a list without items is taken whatever type
+ * it names. */
 static void lists_of_other_things(void **state)
 {
     static const struct {
@@ -343,7 +344,7 @@ static void lists_of_other_things(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* Numbers of two lists are kept one behind the other: those that are aborted, and those that are not known. */
+/* The answer to a heartbeat has two sets, of aborted and of unknown transactions. Their numbers are kept one behind the other. */
 static void numbers_of_several_lists(void **state)
 {
     (void)state;
@@ -389,8 +390,8 @@ static void pairs_of_write_ids(void **state)
     ps_hive_answer_free(&answer);
 }
 
-/* Of drawn locks: the exclusive one that is held, the last of them if there are several, or else the first one that waits; and of the shared ones that are
- * held the one of the oldest transaction. LockState: 1 is acquired; LockType: 3 and 4 are exclusive. */
+/* Locks are drawn. The answer keeps one exclusive lock: the last one that is held, or else the first one that waits. It keeps one shared lock: among
+ * the held ones that of the oldest transaction. LockState 1 is acquired; LockType 3 and 4 are exclusive. */
 static void the_locks_that_matter(void **state)
 {
     uint64_t random = ps_test_seed() | 1;

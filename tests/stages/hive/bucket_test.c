@@ -248,12 +248,42 @@ static void test_buckets_of_several_columns(void **state)
     ps_orc_type_destroy(type);
 }
 
+/* Numbers of buckets that are no power of 2, too: the hash loses its sign before it is divided. */
+static void test_each_number_of_buckets(void **state)
+{
+    static const uint32_t counts[] = {1, 2, 3, 5, 7, 10, 31, 32, 1000, 4095, 4096};
+    static const uint32_t fields[] = {1, 0, 2};
+    struct ps_err err;
+    struct ps_orc_type *type = ps_orc_type_parse("struct<a:bigint,b:int,c:string>", &err);
+    uint64_t random = ps_test_seed() | 1;
+    (void)state;
+    for (unsigned round = 0; round < 2000; round++) {
+        char text[9];
+        snprintf(text, sizeof text, "%08x", (unsigned)ps_test_random(&random));
+        const struct ps_orc_value values[] = {
+            {.integer = (int64_t)ps_test_random(&random)},
+            {.integer = (int32_t)ps_test_random(&random), .null = round % 5 == 0},
+            {.bytes = text, .length = round % 9}};
+        const struct ps_orc_value row = {.items = values, .item_count = 3};
+        uint32_t count = counts[round % PS_COUNT_OF(counts)], field_count = round % 4;
+        enum ps_hive_bucketing way = round % 2 == 0 ? PS_HIVE_BUCKETING_JAVA : PS_HIVE_BUCKETING_MURMUR;
+        int64_t hash = 0;
+        for (uint32_t i = 0; i < field_count; i++)
+            hash = (int32_t)(uint32_t)(31 * hash + ps_hive_bucket_hash(way, type->children[fields[i]],
+                                                                       &values[fields[i]]));
+        assert_int_equal(ps_hive_bucket(way, type, &row, fields, field_count, count),
+                         (hash < 0 ? hash + INT64_C(2147483648) : hash) % count);
+    }
+    ps_orc_type_destroy(type);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hashes_are_those_of_hive),
         cmocka_unit_test(test_texts_that_are_too_long),
         cmocka_unit_test(test_buckets_of_several_columns),
+        cmocka_unit_test(test_each_number_of_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,10 +128,67 @@ static void test_names_that_are_no_columns(void **unused)
     assert_no_rows("struct<id:int>", "something", "no column \"something\"");
 }
 
+/* A delimiter has at most PS_HIVE_DELIMITER_BYTES. */
+static void test_the_longest_delimiter(void **unused)
+{
+    char text[PS_HIVE_DELIMITER_BYTES + 8];
+    (void)unused;
+    for (uint32_t length = 1; length < PS_HIVE_DELIMITER_BYTES + 3; length++) {
+        memset(text, ',', length);
+        text[length] = '\0';
+        assert_delimiter(text, length <= PS_HIVE_DELIMITER_BYTES ? text : NULL, false);
+        snprintf(text, sizeof text, "\"%0*d\"", (int)length, 0);
+        if (length <= PS_HIVE_DELIMITER_BYTES) {
+            char plain[PS_HIVE_DELIMITER_BYTES + 1];
+            snprintf(plain, sizeof plain, "%0*d", (int)length, 0);
+            assert_delimiter(text, plain, false);
+        } else {
+            assert_delimiter(text, NULL, false);
+        }
+    }
+}
+
+/* Drawn rows: a body has some of the fields, and more or fewer than there are names. Beside a walk through the fields. */
+static void test_drawn_rows(void **unused)
+{
+    static const char *const orders[] = {"a,b,c", "c,a,b", "b", ",b,,a", "c,,", "a,,b", "b,a"};
+    uint64_t random = ps_test_seed() | 1;
+    (void)unused;
+    for (size_t o = 0; o < PS_COUNT_OF(orders); o++) {
+        open_rows("struct<a:string,b:string,c:string>", ";", orders[o]);
+        for (unsigned round = 0; round < 100; round++) {
+            char body[64] = "";
+            const char *names = orders[o], *wanted[3];
+            char texts[8][4];
+            unsigned fields = 1 + (unsigned)(ps_test_random(&random) % 6);
+            for (unsigned i = 0; i < 3;
+                 i++) /* a column without a field is empty, one whose field is missing is null */
+                wanted[i] = strchr(names, 'a' + (int)i) == NULL ? "" : NULL;
+            for (unsigned i = 0; i < fields; i++) {
+                snprintf(texts[i], sizeof texts[i], "%.*s", (int)(ps_test_random(&random) % 3), "xy");
+                strcat(strcat(body, i > 0 ? ";" : ""), texts[i]);
+                if (names != NULL && *names >= 'a')
+                    wanted[*names - 'a'] = texts[i];
+                names = names != NULL && strchr(names, ',') != NULL ? strchr(names, ',') + 1 : NULL;
+            }
+            read_row(body);
+            for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(row.items[i].null, wanted[i] == NULL);
+                if (wanted[i] != NULL)
+                    assert_text(i, wanted[i]);
+            }
+        }
+        close_rows();
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delimiters), cmocka_unit_test(test_fields_are_columns_by_name),
-        cmocka_unit_test(test_long_delimiters), cmocka_unit_test(test_names_that_are_no_columns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_delimiters),
+                                       cmocka_unit_test(test_fields_are_columns_by_name),
+                                       cmocka_unit_test(test_the_longest_delimiter),
+                                       cmocka_unit_test(test_drawn_rows),
+                                       cmocka_unit_test(test_long_delimiters),
+                                       cmocka_unit_test(test_names_that_are_no_columns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

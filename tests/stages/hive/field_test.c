@@ -292,6 +292,59 @@ static void test_long_decimals(void **state)
     ps_orc_type_destroy(type);
 }
 
+/* Numbers of so many characters, the last that are read and the first that are not. */
+static void test_the_longest_reals(void **state)
+{
+    char text[1100];
+    struct ps_orc_type *type = hive_type_of("double");
+    (void)state;
+    memset(text, '0', sizeof text);
+    for (unsigned length = 1020; length <= 1027; length++) {
+        struct ps_orc_value value;
+        text[length - 1] = '7';
+        value = ps_hive_field_read(type, text, length);
+        assert_int_equal(value.null, length > 1023);
+        assert_true(value.null || value.real == 7);
+        text[length - 1] = '0';
+    }
+    ps_orc_type_destroy(type);
+}
+
+/* Each byte before and behind a value, beside what Java trims: String.trim of doubles, days and times; isBlank of decimals; none of integers. */
+static void test_each_byte_around_a_value(void **state)
+{
+    static const struct {
+        const char *type, *text;
+        char trims;                  /* 't'rim, 'b'lanks, 'n'one */
+        const char *before, *behind; /* bytes that are more of the value */
+    } cases[] = {{"double", "1", 't', "0123456789.+-", "0123456789.dDfF"},
+                 {"date", "2020-12-11", 't', "-", NULL},
+                 {"timestamp", "2020-12-11 10:10:10", 't', "-", ""},
+                 {"decimal(9,2)", "1", 'b', "0123456789.+-", "0123456789."},
+                 {"int", "1", 'n', "0123456789.+-", "0123456789."}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_orc_type *type = hive_type_of(cases[i].type);
+        for (unsigned byte = 1; byte < 256; byte++) {
+            char text[64];
+            bool is_trimmed = (cases[i].trims == 't' && byte <= ' ') ||
+                              (cases[i].trims == 'b' && (byte == ' ' || (byte >= 9 && byte <= 13)));
+            int length = snprintf(text, sizeof text, "%c%s", (char)byte, cases[i].text);
+            bool is_value = !ps_hive_field_read(type, text, (uint32_t)length).null;
+            if (is_value != (is_trimmed || strchr(cases[i].before, (int)byte) != NULL))
+                fail_msg("%s: byte 0x%02x before it", cases[i].type, byte);
+            length = snprintf(text, sizeof text, "%s%c", cases[i].text, (char)byte);
+            is_value = !ps_hive_field_read(type, text, (uint32_t)length).null;
+            bool is_more = cases[i].behind == NULL
+                               ? !(byte >= '0' && byte <= '9') /* a day: what follows is passed over */
+                               : strchr(cases[i].behind, (int)byte) != NULL;
+            if (is_value != (is_trimmed || is_more))
+                fail_msg("%s: byte 0x%02x behind it", cases[i].type, byte);
+        }
+        ps_orc_type_destroy(type);
+    }
+}
+
 static void test_types_without_texts(void **state)
 {
     (void)state;
@@ -309,6 +362,8 @@ int main(void)
         cmocka_unit_test(test_values_are_those_of_hive),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_long_decimals),
+        cmocka_unit_test(test_the_longest_reals),
+        cmocka_unit_test(test_each_byte_around_a_value),
         cmocka_unit_test(test_types_without_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,11 @@
 #include "tests/support/hive_value.h"
 #include "tests/support/support.h"
 
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* The columns; the body; the row as Java prints it, NULL: it is refused. A varchar or char is cut by the writer only. Other than in
  * Hive: see json.h. */
 static const struct {
@@ -356,6 +361,7 @@ static void test_reasons(void **state)
     expect_reason("a:string", "{\"a\":\"x\"", 8, "JSON, byte 8: the text ends where ',' or '}' is expected");
     expect_reason("a:string", "{\"b\":\0}", 7, "JSON, byte 5: byte 0x00 where a value is expected");
     expect_reason("a:string", "", 0, "JSON, byte 0: the body is no object");
+    expect_reason("a:string", "{\"a\":\"x\",?}", 11, "JSON, byte 9: '?' where a name in quotes is expected");
 }
 
 /* One row is gone with the next. */
@@ -423,6 +429,128 @@ static void test_levels(void **state)
     ps_orc_type_destroy(type);
 }
 
+static bool is_row(struct ps_hive_rows *rows, const char *body, size_t length)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_orc_value row;
+    bool is_read = ps_hive_rows_read(rows, body, (uint32_t)length, &row, &err);
+    assert_true(is_read || err.length > 0);
+    return is_read;
+}
+
+/* Each byte in a string, behind a backslash, and in the place of each digit of \\u, beside what RFC 8259 has there. */
+static void test_each_byte_in_a_string(void **state)
+{
+    struct ps_err err;
+    struct ps_orc_type *type = row_type("a:string");
+    struct ps_hive_rows *rows = ps_hive_json_open(type, &err);
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char plain[] = "{\"a\":\"x?y\"}", escaped[] = "{\"a\":\"x\\?0041\"}",
+             hexadecimal[] = "{\"a\":\"\\u0041\"}";
+        plain[7] = (char)byte;
+        escaped[8] = (char)byte;
+        bool is_plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+        if (is_row(rows, plain, sizeof plain - 1) != is_plain)
+            fail_msg("byte 0x%02x", byte);
+        if (is_row(rows, escaped, sizeof escaped - 1) !=
+            (byte != 0 && strchr("\"\\/bfnrtu", (int)byte) != NULL))
+            fail_msg("a backslash and byte 0x%02x", byte);
+        for (unsigned digit = 0; digit < 4; digit++) {
+            char text[sizeof hexadecimal];
+            memcpy(text, hexadecimal, sizeof text);
+            text[8 + digit] = (char)byte;
+            if (is_row(rows, text, sizeof text - 1) != (byte < 0x80 && isxdigit((int)byte)))
+                fail_msg("byte 0x%02x as digit %u of \\u", byte, digit);
+        }
+    }
+    ps_hive_rows_close(rows);
+    ps_orc_type_destroy(type);
+}
+
+/* Of the rows of the table above: a body that ends before its last bracket is refused, wherever it ends. */
+static void test_bodies_that_are_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
+        struct ps_err err;
+        size_t length = strlen(answers[i].body);
+        if (answers[i].row == NULL || answers[i].body[length - 1] != '}' ||
+            strstr(answers[i].body, "}{") != NULL || strstr(answers[i].body, "} ,") != NULL)
+            continue;
+        struct ps_orc_type *type = row_type(answers[i].columns);
+        struct ps_hive_rows *rows = ps_hive_json_open(type, &err);
+        for (size_t cut = 0; cut < length; cut++) {
+            char *body = malloc(cut + 1); /* nothing behind it can be read */
+            assert_non_null(body);
+            memcpy(body, answers[i].body, cut);
+            if (is_row(rows, body, cut))
+                fail_msg("%s, of which %zu bytes", answers[i].body, cut);
+            free(body);
+        }
+        ps_hive_rows_close(rows);
+        ps_orc_type_destroy(type);
+    }
+}
+
+/* Numbers with a fraction around the ends of each type: what Java asks before it casts. */
+static void test_fractions_at_the_ends_of_integers(void **state)
+{
+    static const struct {
+        const char *columns;
+        double end; /* one more than the largest */
+    } types[] = {{"a:tinyint", 0x1p7}, {"a:smallint", 0x1p15}, {"a:int", 0x1p31}};
+    static const double steps[] = {-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(types); i++) {
+        struct ps_orc_type *type = row_type(types[i].columns);
+        for (size_t step = 0; step < 2 * PS_COUNT_OF(steps); step++) {
+            double value = (step % 2 == 0 ? types[i].end : -types[i].end) + steps[step / 2];
+            char body[64], wanted[64];
+            snprintf(body, sizeof body, "{\"a\":%.2f}", value);
+            snprintf(wanted, sizeof wanted, "[%lld]", (long long)value);
+            check(type, body, value >= -types[i].end && value <= types[i].end - 1 ? wanted : NULL);
+        }
+        ps_orc_type_destroy(type);
+    }
+}
+
+/* "_col" and a number is a column by its place; a number that no column has refuses the row, however many digits it has. */
+static void test_columns_by_their_place(void **state)
+{
+    static const struct {
+        const char *name, *row; /* of the columns a, b, c */
+    } cases[] = {{"_col0", "[1, null, null]"},
+                 {"_col2", "[null, null, 1]"},
+                 {"_col3", NULL},
+                 {"_col9", NULL},
+                 {"_col10", NULL},
+                 {"_col01", NULL},
+                 {"_col00", NULL},
+                 {"_col4294967296", NULL},
+                 {"_col4294967297", NULL},
+                 {"_col18446744073709551616", NULL},
+                 {"_col18446744073709551618", NULL},
+                 /* these are other names */
+                 {"_col", "[null, null, null]"},
+                 {"_col1x", "[null, null, null]"},
+                 {"_colx1", "[null, null, null]"},
+                 {"_COL1", "[null, null, null]"},
+                 {"_co1", "[null, null, null]"},
+                 {"_col-1", "[null, null, null]"},
+                 {"_col 1", "[null, null, null]"},
+                 {"_col/", "[null, null, null]"},
+                 {"_col:", "[null, null, null]"}};
+    struct ps_orc_type *type = row_type("a:int,b:int,c:int");
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char body[64];
+        snprintf(body, sizeof body, "{\"%s\":1}", cases[i].name);
+        check(type, body, cases[i].row);
+    }
+    ps_orc_type_destroy(type);
+}
+
 static void test_byte_order_mark(void **state)
 {
     (void)state;
@@ -450,6 +578,10 @@ int main(void)
         cmocka_unit_test(test_rows_share_memory),
         cmocka_unit_test(test_usual_rows_allocate_nothing),
         cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_each_byte_in_a_string),
+        cmocka_unit_test(test_bodies_that_are_cut),
+        cmocka_unit_test(test_fractions_at_the_ends_of_integers),
+        cmocka_unit_test(test_columns_by_their_place),
         cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_keys_of_maps_are_plain),
     };

@@ -177,6 +177,24 @@ static void test_separators(void **state)
                      "{<a>=1, <b>=2}");
 }
 
+/* Byte.parseByte takes -128 to 127, with as many digits as it likes up to four characters here; else the first character counts. */
+static void test_numbers_of_separators(void **state)
+{
+    static const struct {
+        const char *text;
+        int separator;
+    } cases[] = {{"0", 0},       {"1", 1},    {"9", 9},      {"127", 127},  {"128", '1'},  {"-128", -128},
+                 {"-129", '-'},  {"-1", -1},  {"+127", 127}, {"+128", '+'}, {"0127", 127}, {"00127", '0'},
+                 {"-0128", '-'}, {"1x", '1'}, {"x1", 'x'},   {"", 'u'},     {" ", ' '},    {" 7", ' '},
+                 {"7 ", '7'},    {"-", '-'},  {"+", '+'},    {"\t1", '\t'}, {"12345", '1'}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        const struct ps_slice text = {cases[i].text, (uint32_t)strlen(cases[i].text)};
+        if (ps_hive_separator(text, 'u') != (char)cases[i].separator)
+            fail_msg("\"%s\" is %d", cases[i].text, ps_hive_separator(text, 'u'));
+    }
+}
+
 static void expect_reason(const char *text, const char *reason)
 {
     struct ps_err err = {.length = 0};
@@ -233,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values_are_those_of_hive),
         cmocka_unit_test(test_separators),
+        cmocka_unit_test(test_numbers_of_separators),
         cmocka_unit_test(test_types_without_texts),
         cmocka_unit_test(test_long_fields),
     };
