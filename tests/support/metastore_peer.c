@@ -62,7 +62,7 @@ static struct {
 struct arguments {
     struct ps_slice texts[64];
     size_t text_count;
-    int64_t numbers[2048]; /* i64 */
+    int64_t numbers[24576]; /* i64 */
     size_t number_count;
     int32_t last; /* i32 */
 };
