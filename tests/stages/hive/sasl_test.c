@@ -256,6 +256,66 @@ static void test_a_wrong_proof(void **state)
     close_wire(&wire);
 }
 
+/* A client answers the first challenge and gets one more message. Only the proof, as COMPLETE, opens the connection; what comes behind the proof in the
+ * same bytes is the first frame. */
+static void test_messages_behind_the_challenge(void **state)
+{
+    static const struct {
+        uint8_t status;
+        bool is_proof;
+        int shakes;
+    } cases[] = {{COMPLETE, true, 1}, {COMPLETE, false, -1}, {OK, true, 0}, {START, true, -1},
+                 {BAD, true, -1},     {ERROR, true, -1},     {0, true, -1}, {6, true, -1}};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct wire wire;
+        char last[64], bytes[4096], read[64];
+        short wants;
+        open_wire(&wire);
+        exchange(&wire, "auth", last);
+        give_message(&wire, cases[i].status, cases[i].is_proof ? last : "");
+        if (cases[i].shakes == 1)
+            give(&wire, "\0\0\0\6answer", 10);
+        assert_int_equal(shake(&wire), cases[i].shakes);
+        if (cases[i].shakes == 0) { /* the mechanism has all: the server says so, and no more challenges */
+            assert_int_equal(receive_message(&wire, COMPLETE, bytes), 0);
+            give_message(&wire, OK, "");
+            assert_int_equal(shake(&wire), -1);
+        } else if (cases[i].shakes == 1) {
+            assert_int_equal(
+                ps_hive_sasl_transport.read(wire.session, read, sizeof read, &wants, wire.reason), 6);
+            assert_memory_equal(read, "answer", 6);
+        }
+        close_wire(&wire);
+    }
+}
+
+/* A message of the exchange has at most 64 KiB. */
+static void test_the_longest_message(void **state)
+{
+    static char text[65536];
+    (void)state;
+    memset(text, 'x', sizeof text);
+    for (uint32_t length = 65535; length <= 65537; length++) {
+        struct wire wire;
+        uint8_t head[5] = {ERROR};
+        uint32_t number = htobe32(length);
+        open_wire(&wire);
+        assert_int_equal(shake(&wire), 0);
+        memcpy(head + 1, &number, sizeof number);
+        give(&wire, head, sizeof head);
+        for (size_t at = 0; at < sizeof text && length <= 65536; at += 4096) {
+            size_t part = length - at < 4096 ? length - at : 4096;
+            assert_int_equal(shake(&wire), 0);
+            give(&wire, text + at, part);
+        }
+        assert_int_equal(shake(&wire), -1);
+        assert_non_null(
+            strstr(wire.reason, length <= 65536 ? "the metastore refuses: xxx" : "no SASL message"));
+        close_wire(&wire);
+    }
+}
+
 /* A metastore without SASL takes the first message for a call, and hangs up. */
 static void test_a_server_that_hangs_up(void **state)
 {
@@ -295,6 +355,8 @@ int main(void)
         cmocka_unit_test(test_frames_with_protection),
         cmocka_unit_test(test_much_is_written),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_messages_behind_the_challenge),
+        cmocka_unit_test(test_the_longest_message),
         cmocka_unit_test(test_a_wrong_proof),
         cmocka_unit_test(test_a_server_that_hangs_up),
         cmocka_unit_test(test_damage),
