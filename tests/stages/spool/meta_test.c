@@ -41,10 +41,10 @@ static void test_round_trip(void **unused)
         struct ps_spool_meta meta = {.target = target,
                                      .position = positions[i % PS_COUNT_OF(positions)],
                                      .device = UINT64_MAX,
-                                     .inode = i,
+                                     .inode = UINT64_MAX - i,
                                      .compression = kinds[i / 2 % PS_COUNT_OF(kinds)]};
         if (i % 2 == 1)
-            meta.state = (struct ps_spool_state){.size = i, .changed_ns = UINT64_MAX};
+            meta.state = (struct ps_spool_state){.size = UINT64_MAX - i, .changed_ns = UINT64_MAX};
         assert_int_equal(ps_spool_meta_write(path(), &meta, &err), PS_OK);
         struct ps_spool_meta back = read_meta();
         assert_string_equal(back.target, target);

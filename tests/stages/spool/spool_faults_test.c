@@ -217,9 +217,58 @@ static void test_each_allocation_fails(void **unused)
     }
 }
 
+/* File systems that cannot refuse to replace a file (EINVAL, and ENOSYS of old kernels) are asked with two calls. What was there is not
+ * replaced either way, and every other error leaves the file where it is. */
+static void test_renames_without_noreplace(void **unused)
+{
+    static const struct {
+        int error;
+        bool in_use; /* the new name */
+        const char *reason;
+    } rows[] = {{EINVAL, false, NULL},
+                {EINVAL, true, "File name has been re-used"},
+                {ENOSYS, false, NULL},
+                {ENOSYS, true, "File name has been re-used"},
+                {EEXIST, false, "File name has been re-used"},
+                {EACCES, false, "Unable to move"},
+                {EXDEV, true, "Unable to move"},
+                {EROFS, false, "Unable to move"}};
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        memset(&bench, 0, sizeof bench);
+        bench.policy = RENAMES;
+        bench.saved_file = FILES;
+        ps_test_folder_append("a", "new", 3);
+        if (rows[i].in_use)
+            ps_test_folder_append("a.COMPLETED", "old", 3);
+        begin();
+        fetch_once();
+        struct ps_spool_file *file = bench.open[0];
+        assert_non_null(file);
+        ps_test_call_broken = "renameat2";
+        ps_test_call_error = rows[i].error;
+        bool retired = retire(0);
+        ps_test_call_broken = NULL;
+        assert_int_equal(retired, rows[i].reason == NULL);
+        if (!retired && strstr(file->reason, rows[i].reason) == NULL)
+            fail_msg("'%s', not '%s'", file->reason, rows[i].reason);
+        const char *text = ps_test_folder_read("a");
+        assert_int_equal(text == NULL, retired);
+        text = ps_test_folder_read("a.COMPLETED");
+        if (retired || rows[i].in_use)
+            assert_string_equal(text, retired ? "new" : "old");
+        else
+            assert_null(text);
+        end();
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_call_fails),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_renames_without_noreplace),
+                                       cmocka_unit_test(test_each_call_fails),
                                        cmocka_unit_test(test_each_allocation_fails)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,48 @@ static void test_depth_and_count(void **unused)
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
+/* As many files as may be open are opened, each once, though each fetch lists the directory anew. */
+static void test_all_open(void **unused)
+{
+    char name[16];
+    bool seen[PS_SPOOL_FILES_MAX] = {false};
+    (void)unused;
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".track",
+                                               .suffix = SUFFIX,
+                                               .include = "^.*$",
+                                               .ignore = "^$",
+                                               .order = PS_SPOOL_RANDOM,
+                                               .decompress = PS_SPOOL_DECOMPRESS_NEVER};
+    for (unsigned i = 0; i < PS_SPOOL_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        ps_test_folder_append(name, "x", 1);
+    }
+    struct ps_err err = {.length = 0};
+    struct ps_tail_thread none = {.helper = NULL};
+    struct ps_spool *spool = ps_spool_create(&settings, &err);
+    assert_non_null(spool);
+    struct ps_spool_fetch *fetch = ps_spool_fetch_of(spool);
+    for (unsigned open = 0; open < PS_SPOOL_FILES_MAX; open += fetch->found) {
+        fetch->wanted = PS_SPOOL_FILES_MAX - open < 15 ? PS_SPOOL_FILES_MAX - open : 15;
+        fetch->list = true;
+        for (unsigned i = 0; i < fetch->wanted; i++)
+            fetch->files[i] = &ps_spool_files(spool)[open + i];
+        ps_spool_fetch_prepare(fetch, spool, answer);
+        fetch->job.run(&fetch->job);
+        assert_int_equal(fetch->found, fetch->wanted);
+        for (unsigned i = 0; i < fetch->found; i++) {
+            unsigned long number = strtoul(fetch->files[i]->name, NULL, 10);
+            assert_false(seen[number]);
+            seen[number] = true;
+        }
+    }
+    ps_spool_leave(spool, &none);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+}
+
 /* Each wrong directory is refused at the start, and the reason says why. */
 static void test_refused(void **unused)
 {
@@ -134,7 +176,7 @@ static void test_refused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_depth_and_count),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_all_open), cmocka_unit_test(test_refused)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,15 +9,15 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define ROUNDS 36U
-#define STEPS 90U
+#define STEPS 200U
 #define PATH_BYTES 512U
-#define SUFFIX ".DONE"
 
 /* ---- the world: names that files may have ---- */
 
@@ -62,8 +62,8 @@ static const char *path_of(size_t name)
 static const char *done_path_of(size_t name)
 {
     static char path[PATH_BYTES + 32];
-    snprintf(path, sizeof path, "%s/%s" SUFFIX, bench.settings.marks ? bench.tracker : bench.directory,
-             names[name].name);
+    snprintf(path, sizeof path, "%s/%s%s", bench.settings.marks ? bench.tracker : bench.directory,
+             names[name].name, bench.settings.suffix);
     return path;
 }
 
@@ -185,6 +185,8 @@ static bool is_marked(size_t name)
 static bool may_be_read(size_t name, const struct stat *status)
 {
     int what = names[name].what;
+    if (strcmp(names[name].name, bench.settings.suffix) == 0)
+        return false;
     if ((what & READ) == 0 && ((what & BELOW) == 0 || !bench.settings.recursive) &&
         ((what & IGNORED) == 0 || bench.ignores ||
          (strchr(names[name].name, '/') != NULL && !bench.settings.recursive)))
@@ -300,6 +302,18 @@ static void aside_tidy(void)
     model.aside_count = kept;
 }
 
+/* The tracker directory has a positions file for each file that was left alone, and for no other. */
+static void expect_aside_files(void)
+{
+    size_t count = 0;
+    DIR *directory = opendir(bench.tracker);
+    assert_non_null(directory);
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += strncmp(entry->d_name, ".flumespool-aside-", 18) == 0;
+    closedir(directory);
+    assert_int_equal(count, model.aside_count);
+}
+
 static void expect_meta_file(void)
 {
     char path[PATH_BYTES + 64];
@@ -385,6 +399,7 @@ static void fetch(void)
     }
     assert_int_equal(fetch->more, model.next < model.count);
     assert_int_equal(fetch->listed, listed && model.next == model.count);
+    expect_aside_files();
     expect_meta_file();
 }
 
@@ -449,7 +464,7 @@ static void retire(size_t which)
     close(file->fd);
     file->fd = -1;
     file->stop = draw(3) == 0 ? 0 : 1 + draw(20);
-    bool unreadable = draw(6) == 0; /* its owner could not read it to its end */
+    bool unreadable = draw(4) == 0; /* its owner could not read it to its end */
     if (unreadable)
         file->end = PS_SPOOL_VIOLATED;
     const char *refusal = expected_refusal(which, &status);
@@ -475,6 +490,7 @@ static void retire(size_t which)
         aside_forget(model.open[which].opened.device, model.open[which].opened.inode);
     }
     model.open[which].file = NULL;
+    expect_aside_files();
     expect_meta_file();
 }
 
@@ -518,7 +534,7 @@ static void settings_draw(unsigned round)
     bench.settings = (struct ps_spool_settings){.component = "source s",
                                                 .directory = bench.written,
                                                 .tracker = relative ? ".track" : far,
-                                                .suffix = SUFFIX,
+                                                .suffix = draw(2) == 0 ? ".DONE" : "DONE",
                                                 .include = "^.*$",
                                                 .ignore = bench.ignores ? "^.*\\.tmp$" : "^$",
                                                 .order = round % 2 == 0 ? PS_SPOOL_OLDEST : PS_SPOOL_YOUNGEST,

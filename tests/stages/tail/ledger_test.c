@@ -108,17 +108,36 @@ static void expect_items(const struct ps_tail_positions *found, const struct ite
     }
 }
 
+/* A write that ended between its two files has the position file of the write before: the positions are those of the new one. */
+static void expect_after_a_crash(const char *path, const char *before, size_t expected)
+{
+    struct ps_tail_positions found;
+    struct ps_err err = {.length = 0};
+    char *text = strdup(ps_test_folder_read("positions.json"));
+    assert_non_null(text);
+    assert_int_equal(unlink(path), 0);
+    ps_test_folder_append("positions.json", before, strlen(before));
+    assert_int_equal(ps_tail_positions_load(path, &found, &err), PS_OK);
+    assert_int_equal(found.count, expected);
+    ps_tail_positions_free(&found);
+    assert_int_equal(unlink(path), 0);
+    ps_test_folder_append("positions.json", text, strlen(text));
+    free(text);
+}
+
 /* After a write the position file has the last note of each number, and nothing else. */
 static void test_ledger(void **unused)
 {
     (void)unused;
     for (unsigned round = 0; round < 6; round++) {
-        const char *path = ps_test_folder_path("positions.json");
+        char path[300];
+        snprintf(path, sizeof path, "%s", ps_test_folder_path("positions.json"));
         struct ps_err err = {.length = 0};
         struct item remembered[NUMBERS], logs[NUMBERS];
         struct ps_tail_positions read = {.count = 0};
         struct ps_tail_notes notes = {.count = 0};
         struct ps_tail_ledger *ledger = ps_tail_ledger_create();
+        (void)unlink(path);
         size_t read_count = round == 0 ? 0 : draw(NUMBERS);
         for (size_t i = 0; i < NUMBERS; i++)
             remembered[i].offset = logs[i].offset = -1;
@@ -141,6 +160,8 @@ static void test_ledger(void **unused)
                 *place = item;
             }
             ps_tail_ledger_hold(ledger); /* as a job does */
+            const char *text = ps_test_folder_read("positions.json");
+            char *before = text != NULL ? strdup(text) : NULL;
             ps_tail_ledger_take(ledger, &notes);
             assert_int_equal(notes.count, 0);
             assert_int_equal(ps_tail_ledger_write(ledger, path, &err), PS_OK);
@@ -151,6 +172,9 @@ static void test_ledger(void **unused)
             expect_items(&found, remembered, NUMBERS, &expected);
             expect_items(&found, logs, NUMBERS, &expected);
             assert_int_equal(found.count, expected);
+            if (before != NULL)
+                expect_after_a_crash(path, before, expected);
+            free(before);
             assert_true(found.ours && !found.cut);
             ps_tail_positions_free(&found);
         }
