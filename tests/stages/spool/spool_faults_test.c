@@ -217,8 +217,8 @@ static void test_each_allocation_fails(void **unused)
     }
 }
 
-/* File systems that cannot refuse to replace a file (EINVAL, and ENOSYS of old kernels) are asked with two calls. What was there is not
- * replaced either way, and every other error leaves the file where it is. */
+/* A file system that has no RENAME_NOREPLACE (EINVAL; ENOSYS: an old kernel has no renameat2) gets two calls instead. Both ways, no file is
+ * replaced. After each other error the file stays where it is. */
 static void test_renames_without_noreplace(void **unused)
 {
     static const struct {

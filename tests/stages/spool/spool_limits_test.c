@@ -140,6 +140,73 @@ static void test_all_open(void **unused)
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }
 
+/* A life opens the one file there is, which begins where `start` says. */
+static struct ps_spool_file *life_begin(const struct ps_spool_settings *settings, uint64_t start)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_spool *spool = ps_spool_create(settings, &err);
+    assert_non_null(spool);
+    struct ps_spool_fetch *fetch = ps_spool_fetch_of(spool);
+    fetch->wanted = 1;
+    fetch->list = true;
+    fetch->files[0] = ps_spool_files(spool);
+    ps_spool_fetch_prepare(fetch, spool, answer);
+    fetch->job.run(&fetch->job);
+    assert_int_equal(fetch->found, 1);
+    assert_int_equal(fetch->files[0]->start, start);
+    return fetch->files[0];
+}
+
+/* A life ends after the file was marked there; or, with `leave`, after it was left alone there. */
+static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
+{
+    struct ps_tail_thread none = {.helper = NULL};
+    struct ps_spool *spool = file->spool;
+    struct ps_spool_mark *mark = ps_spool_mark_of(spool);
+    if (leave) {
+        file->end = PS_SPOOL_VIOLATED;
+        file->stop = position;
+        ps_spool_retire_prepare(file, answer);
+        file->job.run(&file->job);
+    } else {
+        mark->file = file;
+        mark->position = position;
+        ps_spool_mark_prepare(mark, spool, answer);
+        mark->job.run(&mark->job);
+        assert_false(mark->failed);
+    }
+    ps_spool_leave(spool, &none);
+}
+
+/* A file is left alone and read on in turn, over lives: the later of its two positions counts, which is the last one of each life. */
+static void test_two_positions(void **unused)
+{
+    char text[100];
+    (void)unused;
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    const struct ps_spool_settings settings = {.component = "source s",
+                                               .directory = ps_test_folder(),
+                                               .tracker = ".track",
+                                               .suffix = SUFFIX,
+                                               .include = "^.*$",
+                                               .ignore = "^$",
+                                               .decompress = PS_SPOOL_DECOMPRESS_NEVER};
+    memset(text, 'x', sizeof text);
+    ps_test_folder_append("file", text, sizeof text);
+    static const struct {
+        uint64_t position;
+        bool leave;
+    } lives[] = {{10, false}, {20, true},  {30, false}, {31, false}, {40, true},
+                 {41, true},  {42, false}, {99, true},  {100, false}};
+    uint64_t start = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(lives); i++) {
+        life_end(life_begin(&settings, start), lives[i].position, lives[i].leave);
+        start = lives[i].position;
+    }
+    life_end(life_begin(&settings, start), start, true);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+}
+
 /* Each wrong directory is refused at the start, and the reason says why. */
 static void test_refused(void **unused)
 {
@@ -176,7 +243,8 @@ static void test_refused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_depth_and_count),
-                                       cmocka_unit_test(test_all_open), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_all_open), cmocka_unit_test(test_two_positions),
+                                       cmocka_unit_test(test_refused)};
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
