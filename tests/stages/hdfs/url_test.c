@@ -3,6 +3,10 @@
 
 #include "tests/support/support.h"
 
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
 static const char xml[] =
     "<configuration>"
     "<property><name>fs.defaultFS</name><value>viewfs://c1</value></property>"
@@ -103,12 +107,83 @@ static void test_without_host(void **state)
     assert_string_equal(ps_hadoop_url(NULL, "hdfs://"), "hdfs://");
 }
 
+/* The advice names each port that Hadoop gives to another server, with the scheme that this server speaks. It takes all other ports. */
+static void test_every_port(void **unused)
+{
+    static const struct {
+        unsigned port;
+        const char *part;
+    } named[] = {{9870, "what speaks there is webhdfs://nn.x:9870,"},
+                 {50070, "what speaks there is webhdfs://nn.x:50070,"},
+                 {9871, "what speaks there is swebhdfs://nn.x:9871,"},
+                 {50470, "what speaks there is swebhdfs://nn.x:50470,"},
+                 {14000, "what speaks there is webhdfs://nn.x:14000,"},
+                 {9866, "a datanode's port"},
+                 {50010, "a datanode's port"},
+                 {9867, "a datanode's IPC port"},
+                 {50020, "a datanode's IPC port"},
+                 {9864, "a datanode's HTTP port"},
+                 {50075, "a datanode's HTTP port"},
+                 {9868, "the secondary namenode's port"},
+                 {50090, "the secondary namenode's port"},
+                 {8088, "YARN's HTTP port"}};
+    (void)unused;
+    for (unsigned port = 0; port <= 65536; port++) {
+        char url[64];
+        const char *part = port == 0 || port == 65536 ? "is not host:port" : NULL;
+        for (size_t i = 0; i < PS_COUNT_OF(named); i++)
+            part = port == named[i].port ? named[i].part : part;
+        snprintf(url, sizeof url, "hdfs://nn.x:%u/logs", port);
+        expect(NULL, url, port == 0 || port == 65536 ? PS_LOG_ERROR : PS_LOG_WARN, part);
+        bool is_rpc = port == 8020 || port == 9000;
+        snprintf(url, sizeof url, "webhdfs://nn.x:%u/logs", port);
+        if (port > 0 && port < 65536)
+            expect(NULL, url, is_rpc ? PS_LOG_WARN : PS_LOG_INFO, is_rpc ? "speaks RPC" : "APPEND");
+        else
+            expect(NULL, url, PS_LOG_ERROR, "with a port from 1 to 65535");
+    }
+}
+
+/* Every scheme that is named, in any case; a part of one, or one and a letter more, is not known. */
+static void test_every_scheme(void **unused)
+{
+    static const struct {
+        const char *schemes, *part;
+    } rows[] = {{"s3 s3n s3a gs abfs abfss wasb wasbs adl oss cosn obs swift", "is an object store"},
+                {"o3fs ofs o3", "is Apache Ozone"},
+                {"har", "is an archive"},
+                {"hftp", "write to webhdfs://"},
+                {"hsftp", "write to swebhdfs://"},
+                {"http", "WebHDFS's URL is webhdfs://"},
+                {"https", "with TLS is swebhdfs://"},
+                {"ftp sftp", "is not written to"},
+                {"maprfs", "is MapR's"},
+                {"alluxio", "is Alluxio's"},
+                {"x s3x ab hdfsx webhdf filex abcdefghijklmnopqrstuvwxyz01234", "is not known"}};
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        for (const char *at = rows[i].schemes; *at != '\0'; at += strspn(at, " ")) {
+            char url[80];
+            int length = (int)strcspn(at, " ");
+            snprintf(url, sizeof url, "%.*s://h/p", length, at);
+            expect(NULL, url, PS_LOG_ERROR, rows[i].part);
+            url[0] = (char)toupper((unsigned char)url[0]);
+            expect(NULL, url, PS_LOG_ERROR, rows[i].part);
+            at += length;
+        }
+    }
+    /* 32 letters are more than a scheme has, so the URL is a path. */
+    expect(NULL, "abcdefghijklmnopqrstuvwxyz012345://h/p", PS_LOG_ERROR, NULL);
+    expect(NULL, "a/b:/c", PS_LOG_ERROR, NULL);
+    expect(NULL, "://h/p", PS_LOG_ERROR, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_host),
-        cmocka_unit_test(test_without_configuration),
-        cmocka_unit_test(test_with_configuration),
+        cmocka_unit_test(test_without_host),       cmocka_unit_test(test_without_configuration),
+        cmocka_unit_test(test_with_configuration), cmocka_unit_test(test_every_port),
+        cmocka_unit_test(test_every_scheme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

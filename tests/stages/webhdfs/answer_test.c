@@ -111,6 +111,25 @@ static bool read_statuses(const char *body, struct ps_webhdfs_statuses *statuses
     return ps_webhdfs_statuses_read(body, strlen(body), "own", statuses);
 }
 
+/* Every status without an exception. 401, 403, 407: the login; 408, 429, 502 to 504: later; 507: no space; RFC 9110 and 4918. */
+static void test_every_status(void **unused)
+{
+    (void)unused;
+    for (long status = 100; status < 600; status++) {
+        char text[32];
+        enum ps_file_error error = PS_FILE_FAILED;
+        if (status == 401 || status == 403 || status == 407)
+            error = PS_FILE_DENIED;
+        else if (status == 408 || status == 429 || status == 502 || status == 503 || status == 504)
+            error = PS_FILE_UNAVAILABLE;
+        else if (status == 507)
+            error = PS_FILE_NO_SPACE;
+        snprintf(text, sizeof text, "HTTP %ld", status);
+        expect(status, "", error, PS_HADOOP_RPC_FAIL, text);
+        expect(status, "{\"RemoteException\":{\"message\":\"x\"}}", error, PS_HADOOP_RPC_FAIL, NULL);
+    }
+}
+
 static void test_statuses(void **unused)
 {
     (void)unused;
@@ -175,8 +194,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exceptions),   cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_no_exception), cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_no_statuses),  cmocka_unit_test(test_booleans),
+        cmocka_unit_test(test_no_exception), cmocka_unit_test(test_every_status),
+        cmocka_unit_test(test_statuses),     cmocka_unit_test(test_no_statuses),
+        cmocka_unit_test(test_booleans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
