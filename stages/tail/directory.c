@@ -1,4 +1,4 @@
-/* A look makes a new table of files beside the last one's and compares them; names move from one to the other. */
+/* Each look makes a new table of files and compares it with the table of the last look. Names move from one table to the other. */
 #include "stages/tail/directory.h"
 
 #include <dirent.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define PURPOSE "a directory's files"
-/* A time stamp may be this much older than the change that it stands for, and the next change may get the same one. */
+/* A time stamp may be this much older than the change, and a second change may get the same stamp. */
 #define STAMP_S 2
 
 struct entry {
@@ -21,25 +21,25 @@ struct entry {
     bool link, seen;
 };
 
-/* A name that does not match, of a file that had one that does. */
+/* A file whose name does not match but whose former name did. */
 struct renamed {
     char *name, *from;
     int group;
-    struct renamed *next; /* in its chain */
+    struct renamed *next; /* in its hash chain */
 };
 
 #define RENAMED_CHAINS 1024U
 
-/* A set of inodes: each is at the place of its hash, or behind it. */
+/* A hash set of inodes with open addressing. */
 struct followed {
-    uint64_t *inodes;     /* 0: none, and none behind it; FORGOTTEN */
-    uint32_t count, room; /* the forgotten ones count; room: a power of 2 */
+    uint64_t *inodes;     /* 0: free; FORGOTTEN: deleted */
+    uint32_t count, room; /* `count` includes deleted ones; `room` is a power of 2 */
 };
 #define FORGOTTEN UINT64_MAX
 
-/* Files by name and by inode: chains of numbers, 0 ends one. */
+/* Files by name and by inode: hash chains of numbers, which 0 ends. */
 struct table {
-    struct entry *entries; /* from 1 */
+    struct entry *entries; /* the first one is number 1 */
     uint32_t count, room;
     uint32_t *by_name, *by_inode, *next_name, *next_inode;
     uint32_t mask;
@@ -49,13 +49,13 @@ struct ps_tail_directory {
     char *path;
     struct ps_tail_filter filter;
     bool cache, listed;
-    bool unsure;           /* the last look could not tell what a name stands for */
-    struct timespec stamp; /* of the directory when its names were read */
+    bool unsure;           /* the last look could not stat a name */
+    struct timespec stamp; /* modification time of the directory when its names were read */
     struct table table;
-    struct followed followed; /* from earlier */
-    struct renamed **renamed; /* since the last look at the names, in chains; NULL: none yet */
+    struct followed followed; /* files of the position file */
+    struct renamed **renamed; /* since the last look at the names: hash chains; NULL: none yet */
     size_t renamed_count;
-    char **old_names; /* that changes of the last look may point to */
+    char **old_names; /* names that the changes of the last look may point to */
     size_t old_name_count, old_name_room;
 };
 
@@ -128,7 +128,7 @@ static struct entry *find_name(const struct table *table, const char *name)
     return NULL;
 }
 
-/* `device` 0: any. */
+/* `device` 0: any device */
 static struct entry *find_inode(const struct table *table, uint64_t device, uint64_t inode)
 {
     if (table->count == 0)
@@ -184,7 +184,7 @@ static struct renamed *renamed_find(const struct ps_tail_directory *directory, c
     return renamed;
 }
 
-/* Takes it out of its chain. */
+/* Removes it from its chain. */
 static void renamed_unlink(struct ps_tail_directory *directory, struct renamed *renamed)
 {
     struct renamed **at = renamed_chain(directory, renamed->name);
@@ -212,7 +212,7 @@ static void renamed_drop(struct ps_tail_directory *directory, struct renamed *re
     free(renamed);
 }
 
-/* Changes may still point to the names that they had. */
+/* Keeps the former names until the next look, because changes may still point to them. */
 static void renamed_retire(struct ps_tail_directory *directory)
 {
     for (unsigned i = 0; directory->renamed_count > 0 && i < RENAMED_CHAINS; i++) {
@@ -236,7 +236,7 @@ static void renamed_add(struct ps_tail_directory *directory, const char *from, i
 void ps_tail_directory_renamed(struct ps_tail_directory *directory, const char *from, const char *to)
 {
     const struct ps_tail_filter *filter = &directory->filter;
-    struct renamed *over = renamed_find(directory, to); /* a file that had this name is gone */
+    struct renamed *over = renamed_find(directory, to); /* the file that had this name is gone */
     if (over != NULL)
         renamed_drop(directory, over);
     struct renamed *again = renamed_find(directory, from);
@@ -282,7 +282,7 @@ int ps_tail_directory_match(const struct ps_tail_directory *directory, const cha
     return directory->filter.match(directory->filter.argument, name, strlen(name));
 }
 
-/* Where it is, or would be. There is room for one. */
+/* Returns where the inode is, or the free place where it belongs. The set has free places. */
 static uint64_t *followed_find(const struct followed *followed, uint64_t inode)
 {
     uint32_t at = inode_hash(inode) & (followed->room - 1);
@@ -329,7 +329,7 @@ void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t devi
 {
     struct entry *entry = find_inode(&directory->table, device, inode);
     if (entry != NULL && entry->group < 0)
-        entry->inode = entry->device = 0; /* its chain still has it, and nothing finds it */
+        entry->inode = entry->device = 0; /* its chain still has the entry, but no search finds it */
     uint64_t *at = directory->followed.count > 0 ? followed_find(&directory->followed, inode) : NULL;
     if (at != NULL && *at == inode)
         *at = FORGOTTEN;
@@ -370,7 +370,8 @@ static int by_order(const void *a_, const void *b_)
         return a->modified.tv_nsec < b->modified.tv_nsec ? -1 : 1;
     if ((a->group < 0) != (b->group < 0))
         return a->group < 0 ? -1 : 1;
-    return strcmp(b->name, a->name); /* log.2 was rotated before log.1, and that before log */
+    /* Descending, because log.2 was rotated before log.1, and log.1 before log. */
+    return strcmp(b->name, a->name);
 }
 
 void ps_tail_changes_free(struct ps_tail_changes *changes)
@@ -381,14 +382,14 @@ void ps_tail_changes_free(struct ps_tail_changes *changes)
 
 /* ---- looking ---- */
 
-/* Whether nothing is there, as opposed to an error: that says nothing of the file. */
+/* Returns whether the error means that there is no such file. After any other error nothing is known of the file. */
 static bool is_not_there(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* Fills in what a name stands for. Returns false when it is no regular file, or not there any more. What cannot be told now is as it was
- * before (NULL: the name is new, and is looked for again by the next look). */
+/* Fills in the file of a name. Returns false when it is not a regular file or does not exist any more. If stat fails otherwise, copies
+ * what `before` has; if `before` is NULL, the name is new, and the next look tries it again. */
 static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name,
                        const struct entry *before, struct entry *entry)
 {
@@ -418,8 +419,8 @@ static bool entry_stat(struct ps_tail_directory *directory, int folder, const ch
     return true;
 }
 
-/* Whether a file that has two names is called by this one from now on: by the one that it has already; else by one that
- * matches, and rather by one that is no link. */
+/* For a file with two names: returns whether `entry` has the better name. A name that matches is best; then the name
+ * that the file had already; then one that is not a link. */
 static bool name_is_better(const struct table *old, const struct entry *entry, const struct entry *other)
 {
     const struct entry *before = find_inode(old, entry->device, entry->inode);
@@ -432,7 +433,7 @@ static bool name_is_better(const struct table *old, const struct entry *entry, c
     return entry->link != other->link ? !entry->link : strcmp(entry->name, other->name) < 0;
 }
 
-/* Adds a file of the directory to the new table; `name` is copied. */
+/* Adds a file of the directory to the new table; copies `name`. */
 static void entry_add(const struct ps_tail_directory *directory, struct table *table, struct entry *entry,
                       const char *name)
 {
@@ -441,8 +442,8 @@ static void entry_add(const struct ps_tail_directory *directory, struct table *t
     if (other == NULL) {
         entry->name = ps_must_copy_text(name, PURPOSE);
         table_add(table, entry);
-    } else if (name_is_better(&directory->table, entry,
-                              other)) { /* nobody looks for names in the new table */
+    } else if (name_is_better(&directory->table, entry, other)) {
+        /* The name hash is not updated: no search by name uses the new table yet. */
         free(other->name);
         *other = *entry;
         other->name = ps_must_copy_text(name, PURPOSE);
@@ -481,7 +482,7 @@ static bool list_names(struct ps_tail_directory *directory, int folder, struct t
     return error == 0;
 }
 
-/* The files that were there, by the names that they had. */
+/* Looks up the files of the last look by the names that they had. */
 static void look_up_names(struct ps_tail_directory *directory, int folder, struct table *table)
 {
     for (uint32_t i = 1; i <= directory->table.count; i++) {
@@ -521,7 +522,7 @@ static void compare(struct ps_tail_directory *directory, struct table *table, st
         qsort(changes->items, changes->count, sizeof *changes->items, by_order);
 }
 
-/* Whether the names are the same as when they were read. */
+/* Returns whether the names are the same as when they were read. */
 static bool names_are_known(const struct ps_tail_directory *directory, const struct stat *status)
 {
     return directory->cache && directory->listed && status->st_mtim.tv_sec == directory->stamp.tv_sec &&
@@ -544,7 +545,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
     } else if (!names && names_are_known(directory, &status)) {
         look_up_names(directory, folder, &table);
     } else if (list_names(directory, folder, &table)) {
-        /* Read while the stamp could stand for a later change, too: once more. */
+        /* If the stamp is so recent that a later change may get the same one, the next look reads the names again. */
         directory->listed = !directory->unsure && now.tv_sec > status.st_mtim.tv_sec + STAMP_S;
         directory->stamp = status.st_mtim;
     } else {
@@ -556,7 +557,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
         for (uint32_t i = 1; i <= table.count; i++)
             free(table.entries[i].name);
         table_free(&table);
-        /* A directory that is not there has no files. */
+        /* A directory that does not exist has no files. */
         if (changes->error != ENOENT && changes->error != ENOTDIR)
             return;
         table = (struct table){.count = 0};

@@ -30,7 +30,7 @@ static void grow(struct ps_tail_heads *heads)
     for (uint32_t i = 0; i < room; i++) {
         struct ps_tail_head_entry *first = NULL, *next;
         for (struct ps_tail_head_entry *entry = before[i]; entry != NULL;
-             entry = next) { /* the last one first */
+             entry = next) { /* reverses the chain, so that its order stays */
             next = entry->next;
             entry->next = first;
             first = entry;

@@ -89,7 +89,7 @@ int64_t ps_tail_hole_end(int fd)
 {
     char block[16 * 1024];
     int64_t offset = lseek(fd, 0, SEEK_DATA);
-    if (offset <= 0) /* ENXIO: it is nothing but a hole; EINVAL: the file system knows none */
+    if (offset <= 0) /* ENXIO: the file is one hole; EINVAL: the file system has no holes */
         return offset == 0 || errno == ENXIO || errno == EINVAL ? 0 : -1;
     ssize_t length = ps_tail_read_fully(fd, block, sizeof block, offset), zeros = 0;
     while (zeros < length && block[zeros] == '\0')

@@ -10,7 +10,7 @@
 struct ps_tail_ledger {
     struct ps_holders holders;
     struct ps_tail_positions remembered, logs; /* by number; path NULL: none */
-    uint64_t hash;                             /* of the position file */
+    uint64_t hash;                             /* of the text of the position file */
 };
 
 struct ps_tail_ledger *ps_tail_ledger_create(void)
@@ -48,7 +48,7 @@ static void position_free(struct ps_tail_position *position)
     *position = (struct ps_tail_position){.path = NULL};
 }
 
-/* The place of this number. */
+/* Returns the entry of this number. */
 static struct ps_tail_position *item_of(struct ps_tail_positions *positions, uint32_t number)
 {
     if (number >= positions->room) {
@@ -90,7 +90,7 @@ enum ps_status ps_tail_ledger_write(struct ps_tail_ledger *ledger, const char *p
     list_add(&list, &ledger->logs);
     enum ps_status status = ps_tail_positions_save(path, &list, err);
     ledger->hash = list.hash;
-    free(list.items); /* what they point to is the ledger's */
+    free(list.items); /* the ledger owns what the items point to */
     return status;
 }
 

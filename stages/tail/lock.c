@@ -7,7 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Returns the number that the holder wrote, or 0. */
+/* Returns the process number that the holder wrote, or 0. */
 static long holder(int fd)
 {
     char text[32] = {0};
@@ -34,7 +34,7 @@ enum ps_status ps_tail_lock(const char *path, int *lock, struct ps_err *err)
         return ps_err_append(err, "set another positionFile for one of the two, or stop one");
     }
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    /* The number is for people: a full disk is no reason to give the lock back. */
+    /* The number is for people: the lock is kept even if a full disk prevents writing it. */
     if (taken && (ftruncate(*lock, 0) != 0 || pwrite(*lock, text, (size_t)length, 0) != length))
         (void)!ftruncate(*lock, 0);
     return PS_OK;

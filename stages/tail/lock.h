@@ -1,11 +1,11 @@
-/* One process at a time has a position file: of two, each would overwrite what the other one has read. */
+/* A lock for the position file, so that only one process uses it. If two used it, each would overwrite the positions of the other. */
 #pragma once
 
 #include "core/status.h"
 
-/* Locks the position file at `path`, by the file <path>.lock, which stays and has the process's number. Returns PS_FAIL, and names the
- * other process, only when another one has it: a lock that cannot be made (a full disk, a file system without locks) is no reason
- * to refuse, and *lock is -1 then. Thread: the worker's, in `open`. */
+/* Locks the position file at `path` by the file <path>.lock, which stays after the process and has its number. Returns PS_FAIL with
+ * the number of the other process only when another process holds the lock. If the lock cannot be made (a full disk, a file system
+ * without locks), sets *lock to -1 and returns PS_OK. Thread: the worker's, in `open`. */
 enum ps_status ps_tail_lock(const char *path, int *lock, struct ps_err *err);
-/* -1 is allowed. */
+/* -1 is allowed */
 void ps_tail_unlock(int lock);

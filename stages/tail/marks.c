@@ -5,9 +5,9 @@
 
 #define PURPOSE "marks in a file"
 #define CLOSED_MAX 8U
-#define ROOM_MAX 4096U /* with those whose batch is under way */
+#define ROOM_MAX 4096U /* including the marks of batches that are not delivered yet */
 
-/* Eight bytes at a time: it is computed for each read. */
+/* Hashes eight bytes at a time, because every read computes it. */
 static uint64_t hash_of(const char *bytes, size_t length)
 {
     uint64_t hash = UINT64_C(0x9E3779B97F4A7C15) ^ length;
@@ -74,7 +74,8 @@ void ps_tail_marks_add(struct ps_tail_marks *marks, const struct ps_tail_mark *m
     bool full = marks->count == marks->room;
     if (full && marks->room >= PS_TAIL_MARKS_MAX) {
         thin_out(marks, delivered);
-        full = marks->count > marks->room - marks->room / 8; /* their batches are under way */
+        /* Thinning did not help: most belong to batches that are not delivered yet. */
+        full = marks->count > marks->room - marks->room / 8;
     }
     if (full) {
         marks->room = marks->room == 0 ? 4 : 2 * marks->room;

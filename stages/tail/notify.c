@@ -18,7 +18,7 @@ int ps_tail_notify_open(void)
 
 bool ps_tail_notify_works(const char *directory)
 {
-    /* NFS, SMB, SMB2, CIFS, FUSE, 9P, Ceph, AFS, Coda, NCP, OCFS2, GFS2, Lustre */
+    /* magic numbers of NFS, SMB, SMB2, CIFS, FUSE, 9P, Ceph, AFS, Coda, NCP, OCFS2, GFS2, Lustre */
     static const unsigned remote[] = {0x6969,     0x517B,     0xFE534D42, 0xFF534D42, 0x65735546,
                                       0x01021997, 0x00C36400, 0x5346414F, 0x73757245, 0x564C,
                                       0x7461636F, 0x01161970, 0x0BD00BD0};
@@ -49,13 +49,13 @@ static unsigned what_of(uint32_t mask)
            ((mask & GONE) != 0 ? PS_TAIL_GONE_AWAY : 0) | ((mask & IN_Q_OVERFLOW) != 0 ? PS_TAIL_MISSED : 0);
 }
 
-/* A rename has two events: the old name, and the new one with the same cookie. */
+/* A rename has two events with the same cookie: first the old name, then the new one. */
 struct renaming {
     uint32_t cookie; /* 0: none */
     char from[NAME_MAX + 1];
 };
 
-/* Returns the name that the file of this event had before, if it was renamed within the directory. */
+/* Returns the former name of this event's file if it was renamed within the directory, else NULL. */
 static const char *renamed_from(struct renaming *renaming, const struct inotify_event *event)
 {
     if ((event->mask & IN_MOVED_FROM) != 0 && event->len > 0) {

@@ -33,7 +33,7 @@ void ps_tail_positions_add(struct ps_tail_positions *positions, const struct ps_
     ps_tail_marks_copy(&item->marks, &position->marks, position->offset);
 }
 
-/* Of one inode, the later one behind the earlier one: qsort may move equal ones, so their places count. */
+/* Sorts by inode; equal inodes stay in their order: qsort is not stable, so the addresses are compared. */
 static int by_inode(const void *a_, const void *b_)
 {
     const struct ps_tail_position *const *a = a_, *const *b = b_;
@@ -132,13 +132,14 @@ static enum ps_status file_read(const char *path, bool identities, struct ps_tai
     return PS_OK;
 }
 
-/* The identities have the positions, too, of when they were written, which is before the position file was. */
+/* Returns whether the identities belong to this position file. Then their positions count: both files were written
+ * from the same state, or the crash came between them. */
 static bool is_newer(const struct ps_tail_positions *identities, const struct ps_tail_positions *positions)
 {
     return positions->hash == identities->goes_with || positions->hash == identities->goes_with_earlier;
 }
 
-/* Somebody else wrote the position file since, or an agent that wrote no positions with the identities. */
+/* Adds fingerprints to a position file that another program wrote since, or to one of an older version whose identities had no positions. */
 static void identities_add(struct ps_tail_positions *positions, const struct ps_tail_positions *identities)
 {
     for (size_t i = 0; i < identities->count; i++) {
@@ -184,7 +185,7 @@ enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions
     return status;
 }
 
-/* Makes the name of a new file durable. */
+/* Syncs the directory, so that the new name of the file is durable. */
 static bool directory_sync(const char *path)
 {
     char *folder = ps_must_copy_text(path, PURPOSE), *slash = strrchr(folder, '/');
@@ -200,7 +201,7 @@ static bool directory_sync(const char *path)
     return good;
 }
 
-/* Writes the new content beside the file and renames it. A link stays one: the file that it points to is replaced. */
+/* Writes the new content to PATH.new and renames it. Resolves links first, so that a link stays a link. */
 static enum ps_status file_write(const char *path, const char *text, size_t length, struct ps_err *err)
 {
     char target[PATH_MAX];
@@ -224,7 +225,7 @@ static enum ps_status file_write(const char *path, const char *text, size_t leng
     return status;
 }
 
-/* Returns a text that the caller frees. Ends the process without memory. */
+/* Returns a text that the caller frees. Ends the process if there is no memory. */
 static char *text_of(const struct ps_tail_positions *positions,
                      void (*print)(FILE *out, const struct ps_tail_positions *positions), size_t *length)
 {

@@ -1,4 +1,4 @@
-/* The texts of the two files of positions.h. */
+/* Reads and writes the texts of the two files of positions.h. */
 #include "stages/tail/positions.h"
 #include "stages/text/json_text.h"
 
@@ -66,7 +66,7 @@ static char *utf8_put(char *to, uint32_t code)
     return to;
 }
 
-/* \uXXXX, with the second half of a pair. */
+/* Takes \uXXXX, and the second half of a surrogate pair. */
 static char *unicode_take(struct cursor *cursor, char *to)
 {
     uint32_t code, low;
@@ -82,7 +82,7 @@ static char *unicode_take(struct cursor *cursor, char *to)
     return utf8_put(to, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
 }
 
-/* A string, decoded into cursor->text, which has room for it: it does not grow. */
+/* Takes a string and decodes it into cursor->text. Decoding does not lengthen a string, so there is room. */
 static bool string_take(struct cursor *cursor)
 {
     static const char from[] = "\"\\/bfnrt", to_what[] = "\"\\/\b\f\n\r\t";
@@ -112,7 +112,7 @@ static bool string_take(struct cursor *cursor)
     return cursor->at++ < cursor->end;
 }
 
-/* A number without a fraction, also as a string (Gson takes both). */
+/* Takes an integer, also in quotation marks (Gson accepts both). */
 static bool number_take(struct cursor *cursor, int64_t *value)
 {
     char digits[24], *end;
@@ -133,7 +133,7 @@ static bool number_take(struct cursor *cursor, int64_t *value)
     return length > 0 && *end == '\0' && errno == 0;
 }
 
-/* Any value. */
+/* Skips a value of any type. */
 static bool value_skip(struct cursor *cursor, int depth)
 {
     int first = peek(cursor);
@@ -160,7 +160,7 @@ static bool value_skip(struct cursor *cursor, int depth)
     return accept(cursor, last);
 }
 
-/* Triples of offset, fingerprint and length, in order; what is behind a mistake does not count. */
+/* Takes triples of offset, fingerprint and length in ascending order; stops at the first mistake. */
 static void marks_take(char *text, struct ps_tail_marks *marks)
 {
     int64_t last = 0;
@@ -179,7 +179,7 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
     }
 }
 
-/* One member of an entry. `seen` has a bit for each that is needed. */
+/* Takes one member of an entry, and sets its bit in `seen`. */
 static bool member_take(struct cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
@@ -253,7 +253,7 @@ static bool entry_take(struct cursor *cursor, bool identities, struct ps_tail_po
     if (good && (seen & needed) == needed)
         ps_tail_positions_add(positions, &position);
     else
-        good = good && (seen & last) == last; /* of the identities: what they go with */
+        good = good && (seen & last) == last; /* the entry of the identities that names the position files */
     free(position.path);
     ps_tail_marks_free(&position.marks);
     return good;
@@ -264,7 +264,7 @@ void ps_tail_positions_parse(const char *text, size_t length, bool identities,
 {
     struct cursor cursor = {.at = text, .end = text + length};
     *positions = (struct ps_tail_positions){.ours = length > 0 && text[length - 1] == '\n'};
-    if (peek(&cursor) < 0) /* Flume's, when it knew no file */
+    if (peek(&cursor) < 0) /* Flume writes an empty file when it knows no file */
         return;
     cursor.text = ps_must_alloc(length + 1, 1, PURPOSE);
     bool good = accept(&cursor, '[');

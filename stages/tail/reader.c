@@ -12,19 +12,19 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define PAGE_BYTES 4096U /* at least; larger ones are multiples of it */
+#define PAGE_BYTES 4096U /* the smallest page size; larger ones are multiples of it */
 
 struct ps_tail_fetch {
     struct ps_tail_job job;
     struct ps_tail_reader *reader;
     int fd;
-    struct ps_tail_text *text; /* held; NULL: the file is read */
+    struct ps_tail_text *text; /* held; NULL: the file itself is read */
     uint64_t offset;
-    ssize_t length; /* -1: `error` */
+    ssize_t length; /* -1: `error` says why */
     int error;
-    bool done, orphan; /* orphan: its file was closed, or changed */
+    bool done, orphan; /* orphan: its file was closed or changed */
     ssize_t head_length;
-    char head[PS_TAIL_HEAD_BYTES]; /* read after the others */
+    char head[PS_TAIL_HEAD_BYTES]; /* read after `bytes` */
     char bytes[PS_TAIL_FETCH_BYTES];
 };
 
@@ -89,7 +89,8 @@ static void fetch_run(struct ps_tail_job *job)
     fetch->length = read_again(fetch->fd, fetch->bytes, sizeof fetch->bytes, fetch->offset, 0);
     fetch->error = errno;
     fetch->head_length = read_again(fetch->fd, fetch->head, sizeof fetch->head, 0, 0);
-    if (fetch->length >= 0 && fetch->head_length < 0) { /* what the bytes are of is not known */
+    if (fetch->length >= 0 && fetch->head_length < 0) {
+        /* Without the file's beginning it is not known which file has these bytes. */
         fetch->error = errno;
         fetch->length = -1;
     }
@@ -129,7 +130,7 @@ static void fetch_answer(void *owner, struct ps_tail_job *job)
     struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
     (void)owner;
     if (fetch->text != NULL && fetch->length < 0 && fetch->error == EAGAIN && !fetch->orphan) {
-        ps_tail_thread_ask(fetch->reader->thread, &fetch->job); /* it is on its way to the offset */
+        ps_tail_thread_ask(fetch->reader->thread, &fetch->job); /* it has not reached the offset yet */
         return;
     }
     fetch->done = true;
@@ -137,14 +138,14 @@ static void fetch_answer(void *owner, struct ps_tail_job *job)
         fetch_free(fetch);
 }
 
-/* The source is closed: nobody has the reader any more. */
+/* The source is closed, and nobody uses the reader any more. */
 static void fetch_discard(struct ps_tail_job *job)
 {
     ps_tail_text_drop(((struct ps_tail_fetch *)(void *)job)->text);
     free(job);
 }
 
-/* Asks the thread for what stands at `offset`. Returns -1 with errno: ENOMEM, or EAGAIN. */
+/* Asks the thread for the bytes at `offset`. Returns -1 with errno: ENOMEM or EAGAIN. */
 static ssize_t fetch_begin(struct ps_tail_reader *reader, struct ps_tail_file *file, uint64_t offset)
 {
     if (reader->fetch_count == PS_TAIL_FETCHES_MAX) {
@@ -198,7 +199,7 @@ static void fetch_begin_take(const struct ps_tail_fetch *fetch, struct ps_tail_b
     memcpy(beginning->bytes, fetch->head, beginning->length);
 }
 
-/* Copies from what was fetched. Returns false when it does not have these bytes. */
+/* Copies bytes that were fetched. Returns false when the fetch does not have these bytes. */
 static bool fetch_take(struct ps_tail_reader *reader, struct ps_tail_file *file, char *to, size_t room,
                        uint64_t offset, struct ps_tail_beginning *beginning, ssize_t *length)
 {
@@ -249,7 +250,7 @@ ssize_t ps_tail_read_and_begin(struct ps_tail_reader *reader, struct ps_tail_fil
     }
     if (length < 0)
         return errno == EAGAIN ? fetch_begin(reader, file, offset) : -1;
-    /* A read stops before a page that is not in memory, too. */
+    /* A short read ends at the end of the file, or before a page that is not in memory. */
     uint64_t end = offset + (uint64_t)length;
     file->ended =
         length == 0 || ((size_t)length < room && (file->way == PS_TAIL_MEMORY || end % PAGE_BYTES != 0));
@@ -266,7 +267,7 @@ void ps_tail_file_close(struct ps_tail_reader *reader, struct ps_tail_file *file
 {
     ps_tail_file_forget(reader, file);
     struct closing *closing = malloc(sizeof *closing);
-    if (closing == NULL) { /* it may wait then */
+    if (closing == NULL) { /* without memory for a job, the close may wait here */
         close(file->fd);
     } else {
         *closing = (struct closing){.job = {.run = close_run, .discard = close_discard}, .fd = file->fd};

@@ -1,4 +1,4 @@
-/* The functions of the source: what happens in a cycle. */
+/* The functions of the source that its worker calls in each cycle. */
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
@@ -11,13 +11,13 @@
 #define CLOSE_PATIENCE_MS 5000U
 #define STOP_PATIENCE_MS 2000U
 #define OPEN_MAX 100000U
-#define ANSWERS_MAX 32U   /* of the thread, in one tick: for each a file may be compared with others */
-#define SAVE_TRIES_MAX 5U /* at the end, after the first; the waits between them double */
+#define ANSWERS_MAX 32U   /* answers of the thread in one tick: each may start a comparison of files */
+#define SAVE_TRIES_MAX 5U /* after the first save at the end; the wait doubles after each */
 #define SAVE_AGAIN_NS (50 * PS_NS_PER_MS)
 
 /* ---- open and close ---- */
 
-/* Half of the descriptors of the process. */
+/* Returns half of the process's limit of descriptors. */
 static uint32_t open_max(void)
 {
     struct rlimit files;
@@ -62,7 +62,7 @@ struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct
     return tailer;
 }
 
-/* Waits until nothing is being opened or written: which file is a copy of which is known then. */
+/* Waits until no file is being opened and no position is being written: by then copies have been matched with their originals. */
 static void settle(struct ps_tailer *tailer)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
@@ -73,7 +73,7 @@ static void settle(struct ps_tailer *tailer)
     }
 }
 
-/* The last positions are not written, and that is tried again: lines would come twice for a failure that passes. */
+/* Returns whether the last save, which failed, is tried again: without it, a passing failure would deliver lines twice. */
 static bool saves_again(const struct ps_tailer *tailer)
 {
     return tailer->dirty && !tailer->saving && tailer->save_tries <= SAVE_TRIES_MAX;
@@ -104,7 +104,7 @@ void ps_tailer_close(struct ps_tailer *tailer)
 
 /* ---- reading ---- */
 
-/* A file that waits for the thread leaves the queue. */
+/* Moves a file that waits for the thread out of the queue. */
 static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
@@ -121,7 +121,7 @@ static void wait_no_more(struct ps_tailer *tailer, uint32_t number)
     ps_tail_log_queue(tailer, log);
 }
 
-/* The thread has answered: those that waited for it are read on. */
+/* Queues the files that waited for an answer of the thread. */
 static void waiting_queue(struct ps_tailer *tailer)
 {
     for (uint32_t left = tailer->waiting.count; left > 0; left--) {
@@ -134,7 +134,7 @@ static void waiting_queue(struct ps_tailer *tailer)
     }
 }
 
-/* Those for which there was no fetch: as many as there are now. */
+/* Queues as many of the files that waited for a fetch as there are free fetches. */
 static void turned_away_queue(struct ps_tailer *tailer)
 {
     for (unsigned busy = tailer->reader.fetch_count;
@@ -142,8 +142,8 @@ static void turned_away_queue(struct ps_tailer *tailer)
         wait_no_more(tailer, ps_tail_slots_take(&tailer->turned_away));
 }
 
-/* Ends the turn of the first file in the queue if it had all of its lines and others wait. Returns false when the others are
- * still being opened: nothing is read until they have their place in the queue (the answer wakes the worker). */
+/* Ends the turn of the first file in the queue if it has had all of its lines and other files wait. Returns false when other
+ * files are still being opened: nothing is read until they are in the queue (the answer wakes the worker). */
 static bool turn_check(struct ps_tailer *tailer)
 {
     struct ps_tail_log *log = tailer->queue_first;
@@ -164,7 +164,8 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_grow(tailer, log);
     if (log->text != PS_COMPRESSION_NONE)
         ps_tail_text_read_to_end(tailer, log);
-    if (log->again && log->state == PS_TAIL_LOG_OPEN) { /* what the thread read may be older than the news */
+    if (log->again && log->state == PS_TAIL_LOG_OPEN) {
+        /* The bytes may have been read before the reported change. */
         log->again = false;
         ps_tail_log_queue(tailer, log);
     }
@@ -214,20 +215,20 @@ void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
         ps_tail_log_delivered(tailer, &batch->spans[i]);
 }
 
-/* ---- what happens by itself ---- */
+/* ---- timers ---- */
 
 static uint64_t save_tick(struct ps_tailer *tailer)
 {
     if (!tailer->dirty || tailer->saving)
         return PS_NEVER;
     if (tailer->draining && tailer->outstanding == 0)
-        return saves_again(tailer) ? tailer->save_again_ns : PS_NEVER; /* ps_tailer_drain */
+        return saves_again(tailer) ? tailer->save_again_ns : PS_NEVER; /* ps_tailer_drain does it */
     if (tailer->save_ns == 0)
         tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
     if (tailer->now_ns < tailer->save_ns)
         return tailer->save_ns;
     if (tailer->opening_count > 0 && tailer->now_ns < tailer->save_ns + PS_NS_PER_S)
-        return PS_NEVER; /* files begin anew, or are copies of others: the answer wakes the worker */
+        return PS_NEVER; /* files begin anew, or are matched with their originals: the answer wakes the worker */
     if (!ps_tail_save_prepare(tailer))
         return tailer->now_ns;
     tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;

@@ -1,5 +1,4 @@
-/* The table of the files that are followed, by number, by name and by inode, and the queue of those that have something to
- * read. */
+/* The table of the files that are followed, by number, by name and by inode, and the queue of those that have something to read. */
 #include "stages/tail/tailer_parts.h"
 
 #include <stdlib.h>
@@ -258,7 +257,7 @@ void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const
         free(log->path);
         log->path = path_of(tailer, log->directory, name);
         ps_tail_log_changed(tailer, log);
-        tailer->batch_key = PS_TAIL_NO_KEY; /* its header is another one now */
+        tailer->batch_key = PS_TAIL_NO_KEY; /* its header changes */
     }
 }
 
@@ -329,7 +328,7 @@ void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives
     memcpy(&lives[1], log->before, (PS_TAIL_LIVES_BEFORE - 1) * sizeof *lives);
 }
 
-/* Returns up to where a file with these lives before it is delivered by the span; 0: the span is of none of them. */
+/* Returns the offset up to which this span delivers lines of a file with these former lives; 0 if the span belongs to none of them. */
 static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_span *span)
 {
     for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
@@ -340,7 +339,7 @@ static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_sp
     return 0;
 }
 
-/* Whether spans of another life may deliver lines that count for this file, or for the copy of what it was. */
+/* Returns whether spans of another life may deliver lines that count for this file, or for the copy of its former content. */
 static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     return (log->before[0].generation != 0 && log->delivered_offset < log->read_offset) ||
@@ -360,7 +359,7 @@ void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
         log->copied = log->read_offset != log->delivered_offset;
     }
     for (uint32_t left = tailer->heirs.count; left > 0;
-         left--) { /* of a file that began anew, or was copied */
+         left--) { /* a span of a file that began anew, or was copied */
         uint32_t number = ps_tail_slots_take(&tailer->heirs);
         log = tailer->logs[number];
         if (log == NULL || !is_heir(tailer, log))
@@ -392,7 +391,7 @@ void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *mark
     ps_tail_marks_copy(&log->marks, marks, log->read_offset);
 }
 
-/* What it was is known for a while: a copy of that may turn up. */
+/* Keeps the former content's identity for a while: a copy of it may turn up. */
 static void earlier_keep(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_marks_free(&log->earlier.marks);
@@ -435,20 +434,20 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
     char head[PS_TAIL_HEAD_BYTES];
     size_t want = log->read_offset < (int64_t)sizeof head ? (size_t)log->read_offset : sizeof head;
     bool any = log->identity.head_length == 0 || log->read_offset == 0;
-    if (any) /* little is known yet, and it may have grown */
+    if (any) /* little is known of the beginning, and the file may have grown */
         want = sizeof head;
     if (log->text != PS_COMPRESSION_NONE || log->identity.head_length >= want ||
         log->state != PS_TAIL_LOG_OPEN || log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);
     if (length <
-        0) /* the thread reads it now: it is in memory the next time, and nobody waits for the answer */
+        0) /* the thread reads it now; the next call finds it in memory, so nobody waits for the answer */
         ps_tail_file_forget(&tailer->reader, &log->file);
     if (length <= (ssize_t)log->identity.head_length || (!any && length != (ssize_t)want))
         return;
     want = (size_t)length;
     if (ps_tail_head(head, log->identity.head_length) != log->identity.head)
-        return; /* it was cut, which nobody has seen yet */
+        return; /* the file was cut, which no look has noticed yet */
     log->identity.head = ps_tail_head(head, want);
     log->identity.head_length = (uint32_t)want;
     ps_tail_log_index(tailer, log);

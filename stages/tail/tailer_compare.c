@@ -1,4 +1,4 @@
-/* Compares a new file, or the text of a compressed one, with the files that it may be a copy of (tailer_match.c). On the thread. */
+/* Compares a new file, or the text of a compressed one, with the files that it may be a copy of (tailer_match.c). Runs on the source's thread. */
 #include "stages/tail/tailer_match.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define PURPOSE "comparing files"
-/* So much is compared byte by byte; of a longer file, pieces. */
+/* Files up to this size are compared byte by byte; of longer files, PIECES pieces are compared. */
 #define WHOLE_BYTES (64 * 1024 * 1024)
 #define PIECE_BYTES (64 * 1024)
 #define PIECES 16
@@ -21,7 +21,7 @@ void ps_tail_candidate_close(struct ps_tail_candidate *candidate)
     candidate->other = -1;
 }
 
-/* With errno: the new file cannot be read, or the one that it is compared with. */
+/* Stores errno as the error of the new file or of the other file. */
 static void read_failed(struct ps_tail_match *match, int fd)
 {
     if (fd == match->fd)
@@ -57,7 +57,7 @@ static bool same_piece(struct ps_tail_match *match, struct pieces *pieces, int o
            read_whole(match, match->fd, pieces->b, want, offset) && memcmp(pieces->a, pieces->b, want) == 0;
 }
 
-/* Returns whether both files have the same bytes up to `end`; the last ones are compared first, because they differ most often. */
+/* Returns whether both files have the same bytes up to `end`. Compares the last bytes first, because they differ most often. */
 static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
 {
     struct pieces *pieces = ps_must_alloc(1, sizeof *pieces, PURPOSE);
@@ -70,7 +70,7 @@ static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
     return same;
 }
 
-/* Returns whether it is still what was read of it. */
+/* Returns whether the candidate still has the bytes that were read of it. */
 static bool is_intact(struct ps_tail_match *match, const struct ps_tail_candidate *candidate, int fd,
                       int64_t size)
 {
@@ -89,8 +89,8 @@ static void mark_read(struct ps_tail_match *match, int64_t offset)
         match->mark = ps_tail_mark_of(offset, last, want);
 }
 
-/* A file that is there: the new one is its copy if it has nothing else, and not more. If its name is gone, the new one may have
- * grown since. Returns false when it is not what it was. */
+/* Compares with a file that still exists: the new file is its copy if it has the same bytes and is not longer. If the candidate
+ * has no name any more, the new file may have grown since. Returns false when the candidate is not what it was. */
 static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate, int other,
                           int64_t size, bool *found)
 {
@@ -108,7 +108,7 @@ static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     if (*found)
         mark_read(match, end);
     else if (fstat(other, &status) != 0 || !is_intact(match, candidate, other, status.st_size))
-        return false; /* it was cut while it was compared */
+        return false; /* it was truncated during the comparison */
     const struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
     candidate->unsure = !*found && candidate->offset == 0 && status.st_size < size;
     candidate->shared = !*found && candidate->offset > 0 && size >= candidate->offset &&
@@ -116,7 +116,7 @@ static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     return true;
 }
 
-/* One that was cut, or is gone: the last of its marks that can be in the new file has to be there. */
+/* Compares with a file that was truncated or is gone: the last of its marks that fits into the new file has to be there. */
 static bool compare_marks(struct ps_tail_match *match, const struct ps_tail_candidate *candidate,
                           int64_t size)
 {
@@ -132,7 +132,7 @@ static bool compare_marks(struct ps_tail_match *match, const struct ps_tail_cand
     if (i > 0 && is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &marks->items[i - 1]))) {
         match->mark = marks->items[i - 1];
     } else if (marks->count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
-               size >= candidate->offset) { /* the fingerprint of its beginning is that of all of it */
+               size >= candidate->offset) { /* the fingerprint covers everything that was read of it */
         match->mark = (struct ps_tail_mark){.offset = candidate->offset};
     } else {
         return false;
@@ -142,7 +142,7 @@ static bool compare_marks(struct ps_tail_match *match, const struct ps_tail_cand
     return match->offset > 0;
 }
 
-/* One that was cut and has something new already, of which nothing was read: a copy of that waits until it was. */
+/* Compares with the unread new content of a file that was truncated: a copy of that content waits until it was read. */
 static bool compare_unread(struct ps_tail_match *match, int other)
 {
     struct stat status;
@@ -151,11 +151,13 @@ static bool compare_unread(struct ps_tail_match *match, int other)
     match->alive = match->unread;
     match->offset = 0;
     if (match->unread)
-        match->mark = (struct ps_tail_mark){.offset = 0}; /* whatever becomes of it, it is read from there */
+        match->mark = (struct ps_tail_mark){
+            .offset = 0}; /* whatever happens to the candidate, the copy is read from its
+                                                           * beginning */
     return match->unread;
 }
 
-/* One that is gone, or that nobody may read, is known by its marks alone. */
+/* Returns whether the candidate is known only by its marks, because it is gone or may not be read. */
 static bool counts_as_gone(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENOTSUP || error == EACCES ||
@@ -194,7 +196,7 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
         bool found = false;
         if (other < 0 || !compare_alive(match, candidate, other, match->size, &found)) {
             if (fstat(fd, &status) ==
-                0) /* a copy may have been complete a moment before its original was cut */
+                0) /* a copy may have been completed just before its original was truncated */
                 match->size = status.st_size;
             found = compare_marks(match, candidate, match->size) ||
                     (other >= 0 && candidate->kind == PS_TAIL_IS_FOLLOWED && compare_unread(match, other));
@@ -206,7 +208,7 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
     }
 }
 
-/* ---- a text, which is there once, from its beginning on; on the thread ---- */
+/* ---- comparing a text, which passes once from beginning to end; on the source's thread ---- */
 
 static void text_begin(struct ps_tail_match *match)
 {
@@ -217,7 +219,7 @@ static void text_begin(struct ps_tail_match *match)
     for (uint32_t i = 0; i < match->count; i++) {
         struct ps_tail_candidate *candidate = &match->items[i];
         candidate->other = -1;
-        if (candidate->fd >= 0) { /* its owner may close it before the text ends */
+        if (candidate->fd >= 0) { /* a duplicate, because the owner may close it before the text ends */
             candidate->other = fcntl(candidate->fd, F_DUPFD_CLOEXEC, 0);
             match->other_error = candidate->other < 0 ? errno : match->other_error;
         } else if (candidate->path != NULL) {
@@ -233,7 +235,7 @@ static void text_begin(struct ps_tail_match *match)
     }
 }
 
-/* Compares them with the same bytes of the other file, as far as that goes. */
+/* Compares a piece of the text with the bytes of the other file at the same offset, as far as it has them. */
 static void other_compare(struct ps_tail_match *match, struct ps_tail_candidate *candidate, const char *bytes,
                           size_t length, int64_t offset)
 {
@@ -254,7 +256,7 @@ static void other_compare(struct ps_tail_match *match, struct ps_tail_candidate 
     }
 }
 
-/* Looks for the marks that lie in these bytes. */
+/* Looks for the marks that are within these bytes. */
 static void marks_compare(struct ps_tail_candidate *candidate, const char *bytes, size_t before,
                           size_t length, int64_t offset)
 {
@@ -281,7 +283,8 @@ void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t b
     }
 }
 
-/* The text is compressed from the other if it has nothing else, and not more. Returns false if the other is not what it was. */
+/* Sets *found if the text was compressed from the other file: it has the same bytes and is not longer. Returns false if the
+ * other file is not what it was. */
 static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate,
                           const struct ps_tail_mark *end, bool *found)
 {
@@ -298,7 +301,7 @@ static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     match->alive = *found = !candidate->differs && candidate->size > 0 && (whole || candidate->first);
     if (*found && whole)
         match->mark = *end;
-    else if (*found) { /* it has no name any more, and the text has more */
+    else if (*found) { /* the other file has no name any more, and the text is longer */
         match->fd = candidate->other;
         mark_read(match, candidate->size);
         match->fd = -1;
@@ -307,7 +310,7 @@ static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     return true;
 }
 
-/* The last of its marks that lies in the text has to be there. */
+/* Returns whether the text has the last of the candidate's marks that fits into it. */
 static bool text_is_marked(struct ps_tail_match *match, const struct ps_tail_candidate *candidate,
                            int64_t text_bytes)
 {
@@ -315,7 +318,7 @@ static bool text_is_marked(struct ps_tail_match *match, const struct ps_tail_can
     if (candidate->mark_at > 0 && candidate->marked)
         match->mark = candidate->marks.items[candidate->mark_at - 1];
     else if (candidate->marks.count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
-             text_bytes >= candidate->offset) /* the fingerprint of its beginning is that of all of it */
+             text_bytes >= candidate->offset) /* the fingerprint covers everything that was read of it */
         match->mark = (struct ps_tail_mark){.offset = candidate->offset};
     else
         return false;

@@ -1,5 +1,5 @@
-/* Compressed files whose names match, such as those that logrotate makes, are not read, because they have no lines. Each is compared
- * with the files that were read, by the beginning of its text, and the log says what is not read, and how to read it. */
+/* Compressed files whose names match, such as those that logrotate makes, are not read, because their bytes are not lines. The
+ * beginning of each text is compared with the files that were read, and the log tells what is not read, and how to read it. */
 #include "stages/decompressor.h"
 #include "stages/tail/tailer_parts.h"
 
@@ -8,10 +8,10 @@
 
 #define DEFLATE_RATIO_MAX 1032
 #define GZIP_BYTES_MIN 18
-/* Of a compressed file, for the beginning of its text: zstd makes none before a whole block is there, which is 128 KiB at most. */
+/* Compressed bytes that are needed for the beginning of the text: zstd decompresses whole blocks of up to 128 KiB. */
 #define BEGINNING_BYTES (136U * 1024U)
 
-/* Returns the format of a file with this beginning, or NULL. A text may begin with the first letters of bzip2: they alone do not count. */
+/* Returns the format of a file with this beginning, or NULL. Checks more than the first letters of bzip2, because a text may begin with them. */
 static const char *format_of(const char *head, size_t length)
 {
     static const struct {
@@ -81,8 +81,9 @@ struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start
     return identity;
 }
 
-/* A gzip file ends with the length of its text modulo 2^32 (RFC 1952, ISIZE). A file that is not complete ends with anything: the number
- * is certain if the file can have so much (deflate's best is 1,032 to 1) and not 2^32 bytes more. Returns false with errno if it cannot be read. */
+/* Reads the text's length modulo 2^32 at the end of a gzip file (RFC 1952, ISIZE). An incomplete file ends with other bytes, so the number
+ * is certain only if the file is large enough for a text of this length (deflate compresses at most 1,032 to 1) and too small for one that
+ * is 2^32 bytes longer. Returns false with errno if the file cannot be read. */
 static bool gzip_length_read(struct ps_tail_start *start, int fd, int64_t size)
 {
     unsigned char last[4];
@@ -90,7 +91,7 @@ static bool gzip_length_read(struct ps_tail_start *start, int fd, int64_t size)
     if (size < GZIP_BYTES_MIN)
         return true;
     ssize_t length = ps_tail_read_fully(fd, (char *)last, sizeof last, size - (int64_t)sizeof last);
-    if (length != sizeof last) /* it was cut meanwhile */
+    if (length != sizeof last) /* it was truncated meanwhile */
         return length >= 0;
     start->text_bytes =
         (int64_t)last[0] | (int64_t)last[1] << 8 | (int64_t)last[2] << 16 | (int64_t)last[3] << 24;
@@ -111,7 +112,7 @@ bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size)
 
 /* ---- what is not read ---- */
 
-/* The file that was read and begins in this way; rather one that has no name any more. */
+/* The search for the file that begins like the text; a file without a name is preferred. */
 struct compressed {
     const struct ps_tailer *tailer;
     const struct ps_tail_log *log, *original;
@@ -134,7 +135,7 @@ static bool original_visit(void *compressed_, struct ps_tail_head_entry *entry)
     return compressed->original == NULL || compressed->original->named;
 }
 
-/* The file that was read is gone. Only the compressed file has the rest. */
+/* Logs that the original is gone: only the compressed file has its last lines. */
 static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log,
                          const struct ps_tail_start *start, int64_t position)
 {
@@ -166,7 +167,8 @@ void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
 {
     log->compressed = true;
     ps_tail_log_move(tailer, log, log->size, log->size);
-    if (start->text_length == 0) { /* another format, or its first bytes are being written */
+    if (start->text_length == 0) {
+        /* A format that cannot be decompressed, or its first bytes are still being written. */
         ps_log(PS_LOG_INFO, tailer->port->component,
                "%s is compressed with %s: it is not read, and not compared with files that were read; if its "
                "lines are new, decompress it to a file of the group",

@@ -1,14 +1,13 @@
-/* A new file may be a copy of one that is followed: "copytruncate" copies a log and then cuts it, editors and moves between
- * file systems write a copy and remove the original. What was read of the original is not
- * read again, and what was not read of it is read from the copy. A copy whose original lives on untouched is a file of its
- * own. */
+/* Copies of files that are followed. logrotate's "copytruncate" copies a log and then truncates it; editors, and moves
+ * between file systems, write a copy and remove the original. Bytes of the original that were read are not read again, and
+ * the rest is read from the copy. A copy whose original stays unchanged is a file of its own. */
 #include "stages/tail/tailer_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
-#define COPIES_MAX 1024U /* of one look; of more, the others have the next one */
+#define COPIES_MAX 1024U /* of one look; further ones wait for the next look */
 
 /* ---- going on ---- */
 
@@ -29,8 +28,8 @@ struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log)
     return origin;
 }
 
-/* The original's lines up to the mark are the copy's. The original may be read on in the same life: what it delivers behind the mark is
- * not the copy's. */
+/* Adds the original's lives to the copy: their lines up to the mark are the copy's. The original may go on in the same life, but its
+ * lines behind the mark are not the copy's. */
 static void lives_take(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_life *lives,
                        int64_t end)
 {
@@ -55,7 +54,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_tail_marks_add(&marks, mark, delivered);
     ps_tail_marks_free(&log->marks);
     log->marks = marks;
-    if (log->text == PS_COMPRESSION_NONE) { /* that may know more of the beginning than a text has */
+    if (log->text == PS_COMPRESSION_NONE) { /* the origin may know more of the beginning than a text has */
         log->identity.head = origin->identity->head;
         log->identity.head_length = origin->identity->head_length;
     }
@@ -118,7 +117,7 @@ bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64
     return true;
 }
 
-/* It is compared again. */
+/* Makes the copy unresolved, so that it is compared again. */
 static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_copy_end(log);
@@ -128,7 +127,8 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_queue(tailer, log);
 }
 
-/* It is a file of its own. With skipToEnd it is read from where the comparison ended: the original has the same bytes up to there. */
+/* Makes the copy a file of its own. With skipToEnd it is read from where the comparison ended, because the original has the same
+ * bytes before that. */
 static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     int64_t compared = log->copy_mark.offset;
@@ -149,7 +149,7 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
     bool any = false;
     for (struct ps_tail_log *log = original->copies, *next; log != NULL; log = next) {
         next = log->next_copy;
-        if (log->copy_grew) { /* it has more than was compared; what it is, the original's marks tell */
+        if (log->copy_grew) { /* it has more bytes than were compared: the original's marks decide */
             compare_again(tailer, log);
             continue;
         }
@@ -159,7 +159,7 @@ void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *origi
         ps_tail_copy_goes_on(tailer, log, &origin, &mark);
         any = true;
     }
-    if (any) { /* the next copy is one of the copy */
+    if (any) { /* the next copy will be a copy of this copy */
         original->identity.head_length = 0;
         ps_tail_slots_put(&tailer->changed, original->number);
         ps_tail_log_index(tailer, original);
@@ -176,44 +176,45 @@ void ps_tail_copy_changed(struct ps_tail_log *log)
     log->copy_grew = true;
 }
 
-/* Whether nothing more comes of a file whose name is gone. */
+/* Returns whether a file whose name is gone has been read and delivered completely. */
 static bool is_over(const struct ps_tail_log *log)
 {
     return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING &&
            log->read_offset == log->delivered_offset;
 }
 
-/* The same, for what is compressed from it: its last line may be one without its end, and counts there or here. */
+/* Returns the same for the original of a compressed file. If the original ends in a line without a newline, that line
+ * counts in only one of the two files. */
 static bool is_over_for(const struct ps_tail_log *original, const struct ps_tail_log *log)
 {
     return is_over(original) && (log->text == PS_COMPRESSION_NONE || !original->partial);
 }
 
-/* Whether it was cut, or is gone, and only its delivery is waited for. */
+/* Returns whether the file was truncated or is gone, and only its delivery is outstanding. */
 static bool waits_for_delivery(const struct ps_tail_log *original)
 {
     return (original->cut_waits || !original->named) && original->read_offset != original->delivered_offset;
 }
 
-/* Whether the original of a copy that waited long enough is still what it was. If that is not known, it is looked at. */
+/* Returns whether the original of a copy that has waited long enough is unchanged. If that is not known, starts to check it. */
 static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uint64_t since_ns)
 {
     if (!original->named || original->checked_ns >= since_ns)
         return true;
     if (original->queued || original->waits || original->cut_waits || original->deferred ||
         original->unreadable || original->state == PS_TAIL_LOG_OPENING)
-        return false; /* it is read, or looked at, soon; nothing is while the channel is full */
+        return false; /* it is read or checked soon; while the channel is full, no file is */
     ps_tail_log_open(tailer, original);
     return original->state != PS_TAIL_LOG_OPENING && !original->deferred;
 }
 
-/* What becomes of a copy that waits. Returns false when it waits on. */
+/* Decides about a copy that waits. Returns false if it has to wait longer. */
 static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     struct ps_tail_log *original = log->original;
     bool look = tailer->now_ns - log->copy_matched_ns >= PS_TAIL_COPY_LOOK_NS;
     bool long_enough = tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS;
-    bool text = log->text != PS_COMPRESSION_NONE; /* waits for its original as long as that is there */
+    bool text = log->text != PS_COMPRESSION_NONE; /* waits as long as its original is there */
     if (look &&
         (log->copy_pends || (log->copy_grew && (text || !long_enough)) || (text && original == NULL))) {
         compare_again(tailer, log);

@@ -1,4 +1,4 @@
-/* Lines that are longer than a block: the thread looks for their end, and reads them. */
+/* Lines that are longer than a block: the source's thread looks for their end and reads them. */
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static void line_answer(void *owner, struct ps_tail_job *job)
         line_free(line);
 }
 
-/* Reads the line, which ends before `end`. */
+/* Reads the line. `end` is the offset behind its last byte. */
 static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
 {
     line->length = (uint32_t)(end - line->offset);
@@ -36,12 +36,12 @@ static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
     ssize_t length =
         line->bytes != NULL ? ps_tail_read_fully(line->fd, line->bytes, line->length, line->offset) : -1;
     line->error = length < 0 ? errno : 0;
-    line->found = length == (ssize_t)line->length; /* else it was cut meanwhile */
+    line->found = length == (ssize_t)line->length; /* shorter if the file was truncated meanwhile */
     line->consumed = line->length + newline;
 }
 
-/* Compares the bytes before the line with those that were read: the file may have been cut and written again, with the same beginning. After the line
- * was read. */
+/* Compares the beginning of the file and the bytes before the line with those that were read: the file may have been truncated and written
+ * again with the same beginning. Called after the line was read. */
 static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
 {
     char last[PS_TAIL_LAST_BYTES];
@@ -56,7 +56,7 @@ static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
                : PS_TAIL_SEEN_OTHER;
 }
 
-/* The end of the line was found, or it is cut, or the text ends. */
+/* Sets the result when the newline was found, the line is too long, or the text ends. */
 static void line_end(struct ps_tail_line *line, bool found, uint32_t newline)
 {
     line->cut = line->length > line->max_bytes;
@@ -67,7 +67,7 @@ static void line_end(struct ps_tail_line *line, bool found, uint32_t newline)
     line->scanned = line->offset + line->length;
 }
 
-/* The text of a compressed file is read once, from the line on. It does not change (text.h). */
+/* Reads a line of a compressed file's text, once, from its beginning. The text does not change (text.h). */
 static void line_run_text(struct ps_tail_line *line)
 {
     size_t room = 0;

@@ -1,5 +1,5 @@
-/* Directories: which files there are. inotify says when to look; besides, each directory is looked at from time to time,
- * because not everything has an event. A look is a job of the thread. */
+/* Looks at directories for new, renamed and deleted files. inotify tells when to look. Each directory is also looked at
+ * at intervals, because some changes have no event. A look is a job of the source's thread. */
 #include "stages/tail/tailer_parts.h"
 
 #include "core/quantity.h"
@@ -13,24 +13,25 @@
 #include <unistd.h>
 
 #define PURPOSE "a directory that is followed"
-/* Between two looks while all changes are reported, for what has no event (memory mapping, links). */
+/* Interval of looks while inotify reports changes, for those without an event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
-#define CHANGES_MAX 1000U /* of a look, taken in one tick */
-#define CUT_MAX 256U      /* files that were cut, opened in one tick */
-#define CUT_LOOKS_MAX 20  /* then a file that was cut is read, whatever others there are */
-/* Renames that one look is told of, at most: a burst of more is found out as far as the files were seen before. */
+#define CHANGES_MAX 1000U /* changes of a look that are taken in one tick */
+#define CUT_MAX 256U      /* truncated files that are opened in one tick */
+/* After this many looks a truncated file is read even if files are not identified yet. */
+#define CUT_LOOKS_MAX 20
+/* At most this many renames are reported to a look. Of a larger burst, only files that an earlier look has seen are recognised. */
 #define RENAMINGS_MAX 10000U
-/* A directory rests this many times as long as a look took: looking takes at most 2 % of a CPU. */
+/* After a look, a directory rests this many times the duration of the look: looks take at most 2 % of a CPU. */
 #define REST_TIMES 50U
 #define REST_NAMES_TIMES 10U /* the same when names have changed */
 
-/* What the names of one directory are matched with. The directory owns it. */
+/* The expressions for the names of one directory. The directory owns it. */
 struct matcher {
     struct ps_regex **regexes;
     int *groups;
     size_t count;
     struct ps_regex_scratch *scratch;
-    char *own; /* name of the position file, if it is in this directory */
+    char *own; /* name of the position file if it is in this directory, else NULL */
 };
 
 static bool is_own(const struct matcher *matcher, const char *name)
@@ -77,14 +78,14 @@ struct ps_tail_look {
     struct ps_tail_directory *directory;
     struct ps_tail_renaming *renamings;
     unsigned place;
-    int notify_fd; /* a copy; -1: events are not wanted */
+    int notify_fd; /* a duplicate of tailer->notify_fd; -1: no events are wanted */
     int watch;
     bool names, works;
     struct ps_tail_changes changes;
     uint64_t took_ns;
 };
 
-/* Frees them; tells the directory of them, if it is given. */
+/* Frees the list, and first reports each rename to `directory` if that is not NULL. */
 static void renamings_end(struct ps_tail_renaming *renaming, struct ps_tail_directory *directory)
 {
     while (renaming != NULL) {
@@ -111,7 +112,7 @@ static void looking_run(struct ps_tail_job *job)
     looking->renamings = NULL;
     ps_tail_directory_look(looking->directory, looking->names, &looking->changes);
     if (looking->changes.error == 0 &&
-        looking->watch >= 0) { /* writes to what a link points to have no event here */
+        looking->watch >= 0) { /* writes to the target of a link have no event in this directory */
         for (size_t i = 0; i < looking->changes.count; i++) {
             const struct ps_tail_change *change = &looking->changes.items[i];
             char target[4096];
@@ -136,7 +137,7 @@ static void looking_discard(struct ps_tail_job *job)
     free(looking);
 }
 
-/* Its inode has another name, or is shorter: if it was compressed, it may be another file's now. */
+/* Opens a compressed file again if its name changed or it became shorter: the inode may belong to another file now. */
 static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (!log->compressed)
@@ -147,7 +148,7 @@ static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_lo
         log->again = true;
 }
 
-/* It was moved here from another directory, which has not missed it yet, or this is a second name. */
+/* Keeps a name in a second directory: the file was moved here and the first directory has not missed it yet, or it has two names. */
 static void other_keep(struct ps_tail_log *log, unsigned number, const struct ps_tail_change *change)
 {
     free(log->other_name);
@@ -162,7 +163,7 @@ static void other_forget(struct ps_tail_log *log)
     log->other_name = NULL;
 }
 
-/* The file has this name in this directory now, and no name in its former one. */
+/* Makes this directory and name the file's own, after it lost its former name. */
 static void move_here(struct ps_tailer *tailer, struct ps_tail_log *log, unsigned number, int group,
                       const char *name)
 {
@@ -171,7 +172,7 @@ static void move_here(struct ps_tailer *tailer, struct ps_tail_log *log, unsigne
         log->group = group;
     ps_tail_log_rename(tailer, log, name, group >= 0);
     look_again_if_compressed(tailer, log);
-    if (log->cut_waits) { /* for a look at this directory now */
+    if (log->cut_waits) { /* now it waits for a look at this directory */
         tailer->places[number].names = true;
         tailer->places[number].look_ns = 0;
     }
@@ -181,8 +182,8 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
                        const struct ps_tail_change *change)
 {
     struct ps_tail_log *log = ps_tail_log_by_inode(tailer, change->device, change->inode);
-    if (log != NULL &&
-        log->directory != number) { /* another directory has it: a second name, or it was moved here */
+    if (log != NULL && log->directory != number) {
+        /* Another directory has it: this is a second name, or it was moved here. */
         if (log->named) {
             other_keep(log, number, change);
             return;
@@ -191,11 +192,11 @@ static void change_new(struct ps_tailer *tailer, struct ps_tail_place *place, un
         ps_tail_log_queue(tailer, log);
         return;
     }
-    if (log != NULL) { /* a name that the last look missed, or whose file was moved away and back */
+    if (log != NULL) { /* the last look missed this name, or the file was moved away and back */
         log->again = log->state == PS_TAIL_LOG_OPENING;
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
         look_again_if_compressed(tailer, log);
-    } else if (change->from != NULL) { /* it had a name that matches, and lost it before a look */
+    } else if (change->from != NULL) { /* it had a name that matches, and lost it before any look */
         struct ps_tail_change before = *change;
         before.name = (char *)(uintptr_t)change->from;
         before.group = change->from_group;
@@ -221,7 +222,7 @@ static void change_gone(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_log_queue(tailer, log);
         return;
     }
-    if (log->state == PS_TAIL_LOG_OPEN) /* to its end, and then for what its writer still writes */
+    if (log->state == PS_TAIL_LOG_OPEN) /* read it to its end, and then what its writer still adds */
         ps_tail_log_queue(tailer, log);
 }
 
@@ -234,7 +235,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
             change_new(tailer, place, number, change);
         return;
     }
-    if (log->directory != number) { /* of its second name */
+    if (log->directory != number) { /* a change of its second name */
         if (log->other_name != NULL && log->other_directory == number) {
             if (change->kind == PS_TAIL_FILE_GONE)
                 other_forget(log);
@@ -257,14 +258,14 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         ps_tail_log_rename(tailer, log, change->name, change->group >= 0);
     if (cut || change->kind == PS_TAIL_FILE_RENAMED)
         look_again_if_compressed(tailer, log);
-    /* Under its new name it may have been written to before that was known: such events found nobody. */
+    /* It may have been written to under its new name before the rename was known: no file was found for those events. */
     bool missed = change->kind == PS_TAIL_FILE_RENAMED && log->state == PS_TAIL_LOG_OPEN;
     if (cut || text || missed || change->size_bytes > log->read_offset || !log->resolved ||
         log->state == PS_TAIL_LOG_COPY)
         ps_tail_log_queue(tailer, log);
 }
 
-/* Returns whether there are files in this directory of which is not known yet what they are. */
+/* Returns whether this directory has files that are not identified yet. */
 static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
 {
     for (uint32_t left = tailer->unresolved.count; left > 0; left--) {
@@ -279,7 +280,7 @@ static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
     return false;
 }
 
-/* The directory was looked at: files that were cut begin anew, as soon as it is their turn. */
+/* Moves the truncated files of a directory that was looked at to the queue cut_seen, to be opened. */
 static void cut_looked(struct ps_tailer *tailer, unsigned place)
 {
     bool unresolved = has_unresolved(tailer, place);
@@ -292,7 +293,8 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
             ps_tail_slots_put(&tailer->cut, number);
             continue;
         }
-        if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) { /* one of them may be its copy */
+        if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) {
+            /* One of the unresolved files may be its copy. */
             tailer->places[place].names = true;
             tailer->places[place].look_ns = 0;
             ps_tail_slots_put(&tailer->cut, number);
@@ -303,7 +305,7 @@ static void cut_looked(struct ps_tailer *tailer, unsigned place)
     }
 }
 
-/* Opens some of the files that were cut. */
+/* Opens some of the files that were truncated. */
 static void cut_open(struct ps_tailer *tailer)
 {
     for (unsigned left = CUT_MAX; left > 0 && tailer->cut_seen.count > 0; left--) {
@@ -321,11 +323,12 @@ static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const st
     uint64_t wait_ns = place->watch >= 0 ? LOOK_NS : tailer->settings->poll_ns;
     if (looking->took_ns * REST_TIMES > wait_ns)
         wait_ns = looking->took_ns * REST_TIMES;
-    place->look_ns = place->names ? tailer->now_ns : tailer->now_ns + wait_ns; /* asked for during the look */
+    /* `names`: a change was reported during the look. */
+    place->look_ns = place->names ? tailer->now_ns : tailer->now_ns + wait_ns;
     place->rest_until_ns = tailer->now_ns + looking->took_ns * REST_NAMES_TIMES;
 }
 
-/* Takes some of the changes of a look that was answered. The look ends with the last one. */
+/* Takes some of the changes of a look that was answered. The last one ends the look. */
 static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
 {
     const struct ps_tail_look *looking = place->job;
@@ -345,7 +348,7 @@ static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
     rest(tailer, place, looking);
 }
 
-/* Tells /readyz of a directory that somebody has to put right. The source waits for one that is not there yet. */
+/* Reports to /readyz a directory that cannot be read. A directory that does not exist yet is not reported: the source waits for it. */
 static void directories_tell(struct ps_tailer *tailer)
 {
     struct ps_err reason = {.length = 0};
@@ -430,7 +433,8 @@ static bool place_is_there(const struct ps_tailer *tailer, const char *path)
     return false;
 }
 
-/* The job of all looks at a directory, which it owns: it frees it, the thread does when it has it at the end. */
+/* Returns the job for all looks at a directory. It owns the directory. ps_tail_places_close frees it, or the thread
+ * does if it has the job then. */
 static struct ps_tail_look *looking_make(const struct ps_tailer *tailer, struct ps_tail_directory *directory,
                                          unsigned place)
 {
@@ -463,7 +467,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
         place->watch = -1;
         place->job = looking_make(tailer, place->directory, tailer->place_count++);
     }
-    directories_tell(tailer); /* a former instance may have reported trouble that is over */
+    directories_tell(tailer); /* clears trouble that a former instance reported */
     if (tailer->notify_fd < 0) {
         ps_log(PS_LOG_WARN, tailer->port->component,
                "inotify is not available (%s): files are looked at every %s", strerror(error),
@@ -480,7 +484,7 @@ enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err)
 void ps_tail_places_close(struct ps_tailer *tailer)
 {
     for (unsigned i = 0; i < tailer->place_count; i++) {
-        if (!tailer->places[i].looking || tailer->places[i].taking) /* else the thread discards it */
+        if (!tailer->places[i].looking || tailer->places[i].taking) /* otherwise the thread discards it */
             looking_discard(&tailer->places[i].job->job);
         renamings_end(tailer->places[i].renamings, NULL);
         free(tailer->places[i].path);
@@ -538,7 +542,8 @@ static void happened(void *tailer_, int watch, unsigned what, const char *name, 
                 ps_tail_log_queue(tailer, log);
         }
     }
-    if (!known && (what & PS_TAIL_WRITTEN) != 0) { /* the file of a link: a few; all are looked at */
+    if (!known && (what & PS_TAIL_WRITTEN) != 0) {
+        /* The target of a link: there are few links, so all of them are read. */
         for (uint32_t left = tailer->links.count; left > 0; left--) {
             uint32_t number = ps_tail_slots_take(&tailer->links);
             struct ps_tail_log *log = tailer->logs[number];

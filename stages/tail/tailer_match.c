@@ -1,13 +1,13 @@
-/* Whether a new file is a copy of one that is known. The worker finds the files that begin in the same way (heads.h), a few at most; the
- * thread compares them with the new one (tailer_compare.c): its bytes with those of a file that is still there, its marks (marks.h) with
- * those of one that was cut or is gone. */
+/* Finds out whether a new file is a copy of a known one. The worker chooses a limited number of files that begin in the same way
+ * (heads.h). The thread compares them with the new file (tailer_compare.c): the bytes of a file that still exists, the marks (marks.h)
+ * of one that was truncated or is gone. */
 #include "stages/tail/tailer_match.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PURPOSE "comparing files"
-#define VISITS_MAX 1024U /* of files that begin alike: the cost of a new file has a limit */
+#define VISITS_MAX 1024U /* files that begin alike and are considered: limits the cost of a new file */
 
 /* ---- finding ---- */
 static void candidate_fini(struct ps_tail_candidate *candidate)
@@ -35,7 +35,7 @@ struct finding {
     int64_t size;
 };
 
-/* Returns the place for one more, or NULL if those that are there are closer. */
+/* Returns the place for one more candidate, or NULL if all that are there are closer. */
 static struct ps_tail_candidate *place_for(struct ps_tail_match *match, bool first, int64_t distance)
 {
     if (match->count < PS_TAIL_CANDIDATES_MAX)
@@ -60,7 +60,7 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
     if (place == NULL)
         return;
     ps_tail_marks_copy(&candidate->marks, marks, candidate->offset);
-    if (there != NULL && there->text != PS_COMPRESSION_NONE) /* its bytes are not those of its text */
+    if (there != NULL && there->text != PS_COMPRESSION_NONE) /* its file has other bytes than its text */
         there = NULL;
     candidate->fd = there != NULL ? there->file.fd : -1;
     if (there != NULL && there->named && candidate->fd < 0)
@@ -127,7 +127,7 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
 static bool visit(void *finding_, struct ps_tail_head_entry *entry)
 {
     struct finding *finding = finding_;
-    if (entry->owner == NULL) { /* of the list of remembered ones */
+    if (entry->owner == NULL) { /* an entry of the positions that were read at the start */
         size_t index = (size_t)(entry - finding->tailer->remembered_heads);
         offer_position(finding, &finding->tailer->remembered.items[index]);
     } else {
@@ -178,8 +178,8 @@ static enum ps_tail_matched take_position(struct ps_tailer *tailer, struct ps_ta
     return PS_TAIL_MATCH_GOES_ON;
 }
 
-/* Returns whether a file that differed when it was compared was read on, or began anew, since the worker chose it: the new file may have the
- * lines that were read since. */
+/* Returns whether a file that differed in the comparison was read further or began anew since the worker chose it: the new file may have
+ * the lines that were read since. */
 static bool moved_on(const struct ps_tailer *tailer, const struct ps_tail_match *match)
 {
     for (uint32_t i = 0; i < match->count; i++) {
@@ -197,9 +197,9 @@ static bool moved_on(const struct ps_tailer *tailer, const struct ps_tail_match 
     return false;
 }
 
-/* The worker may have read more of a file than it has taken, and the file may have been cut since and begin as before. Its copy has the
- * bytes behind what was taken, and the file has others. The worker gives these bytes up: their lines come from the copy. Returns
- * whether it took some since it chose the file: the new file is compared again. */
+/* Gives up bytes that the worker read ahead of the lines it took. The file may have been truncated since and begin as before: then its
+ * copy has the bytes that were read ahead, and their lines come from the copy. Returns whether the worker took some of them since it
+ * chose the file: then the new file is compared again. */
 static bool ahead_was_taken(struct ps_tailer *tailer, const struct ps_tail_match *match)
 {
     bool taken = false;
@@ -237,19 +237,18 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     if (other == NULL || other->generation != found->generation)
         return PS_TAIL_MATCH_AGAIN;
     if (found->kind == PS_TAIL_IS_FOLLOWED && !match->alive && other->read_offset > found->offset &&
-        match->size >
-            match
-                ->offset) { /* a later mark may be in it; the new file has the bytes that were read ahead, too */
+        match->size > match->offset) {
+        /* The new file may have a later mark, and it has the bytes that were read ahead. */
         ps_tail_log_forget_ahead(tailer, other);
         return PS_TAIL_MATCH_AGAIN;
     }
     if (match->alive) {
         ps_tail_copy_wait(tailer, log, other, &match->mark);
         if (match->unread)
-            ps_tail_copy_changed(log); /* it is compared again, then with what was read */
+            ps_tail_copy_changed(log); /* it is compared again when the original was read */
         return PS_TAIL_MATCH_COPY;
     }
-    bool whole = match->mark.offset == found->offset; /* else another file may have more of it */
+    bool whole = match->mark.offset == found->offset; /* otherwise another file may have more of it */
     if (found->kind == PS_TAIL_WAS_EARLIER) {
         const struct ps_tail_origin origin = ps_tail_origin_earlier(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
@@ -258,10 +257,10 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
     } else {
         const struct ps_tail_origin origin = ps_tail_origin_of(other);
         ps_tail_copy_goes_on(tailer, log, &origin, &match->mark);
-        ps_tail_log_forget_ahead(tailer, other); /* it was cut: its lines come from the copy */
+        ps_tail_log_forget_ahead(tailer, other); /* it was truncated: its lines come from the copy */
         ps_tail_slots_put(&tailer->changed, other->number);
         if (whole)
-            other->identity.head_length = 0; /* the next copy is one of the copy */
+            other->identity.head_length = 0; /* the next copy will be a copy of this copy */
         ps_tail_log_index(tailer, other);
     }
     return PS_TAIL_MATCH_GOES_ON;

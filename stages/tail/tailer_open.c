@@ -1,4 +1,4 @@
-/* Opens a file and finds out what it is, on the thread; then decides where it is read on. */
+/* Opens a file and identifies it on the source's thread; then the worker decides where reading begins. */
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
@@ -7,37 +7,37 @@
 #include <unistd.h>
 
 #define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
-#define MATCHES_MAX 8 /* of one opening: the files that it is compared with may begin anew meanwhile */
+#define MATCHES_MAX 8 /* comparisons in one opening: the candidates may begin anew meanwhile */
 
 struct opening {
     struct ps_tail_job job;
-    uint32_t number, generation; /* of the log, when it was asked for */
+    uint32_t number, generation; /* of the log when the job was made */
     char *path;
-    int fd;                           /* given: is it still the same; else -1, and opened */
-    bool was_open;                    /* fd was given; the log owns it */
-    int64_t offset;                   /* where it would be read on */
+    int fd;                           /* given: to be checked; -1: the job opens the file */
+    bool was_open;                    /* the job was given the log's own descriptor */
+    int64_t offset;                   /* where reading would go on */
     struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
-    /* the answer */
-    int error; /* errno; 0: it is open */
+    /* Results: */
+    int error; /* errno; 0: the file is open */
     struct ps_tail_identity identity;
     uint64_t born_ns; /* 0: not known */
     int64_t size;
-    bool begins; /* as expected */
+    bool begins; /* the file has the expected beginning */
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
     size_t head_length;
     struct ps_tail_start start;    /* of a compressed file */
-    bool unpacks, was_text;        /* given: such files are read; the log has the text of one */
-    enum ps_compression kind;      /* of a compressed file that is read */
-    struct ps_tail_stamp stamp;    /* when it was opened */
-    char last[PS_TAIL_LAST_BYTES]; /* before `offset` */
+    bool unpacks, was_text;        /* given: compressed files are read; the log has such a text */
+    enum ps_compression kind;      /* of a compressed file that is read; else NONE */
+    struct ps_tail_stamp stamp;    /* of the compressed file when it was opened */
+    char last[PS_TAIL_LAST_BYTES]; /* the bytes before `offset` */
     uint32_t last_length;
-    int64_t data_offset;         /* where it begins if it begins with a hole */
-    struct ps_tail_match *match; /* what it may be a copy of */
-    unsigned matches;            /* how often it was compared */
+    int64_t data_offset;         /* where the data begins behind a hole at the beginning */
+    struct ps_tail_match *match; /* files that it may be a copy of */
+    unsigned matches;            /* number of comparisons */
 };
 
-/* What stands before the position. Returns false with errno if it cannot be read. */
+/* Reads the bytes before the position. Returns false with errno if they cannot be read. */
 static bool last_read(struct opening *opening)
 {
     int64_t want = opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? opening->offset : PS_TAIL_LAST_BYTES;
@@ -46,7 +46,7 @@ static bool last_read(struct opening *opening)
     return length >= 0;
 }
 
-/* Of a compressed file: how its text begins, and whether it is read. A text that is itself compressed is not. */
+/* Reads the beginning of a compressed file's text, and sets whether the text is read: not if it is itself compressed. */
 static bool text_begin_read(struct opening *opening)
 {
     const struct ps_tail_start *start = &opening->start;
@@ -60,7 +60,7 @@ static bool text_begin_read(struct opening *opening)
     return true;
 }
 
-/* Returns false with errno if the file cannot be read: what it is is not known then. */
+/* Returns false with errno if the file cannot be read: it is not identified then. */
 static bool opening_read(struct opening *opening)
 {
     if (!ps_tail_identity_read(opening->fd, &opening->identity, &opening->size))
@@ -109,21 +109,21 @@ static void opening_discard(struct ps_tail_job *job)
 
 /* ---- deciding ---- */
 
-/* Returns whether what stands before the position is what the mark says; true, too, if it says nothing. */
+/* Returns whether the bytes before the position fit the mark, or the mark is not known. */
 static bool ends_like(const struct opening *opening, const struct ps_tail_mark *mark)
 {
     if (mark->length == 0 || opening->offset != mark->offset)
         return true;
     struct ps_tail_mark there = ps_tail_mark_of(opening->offset, opening->last, opening->last_length);
-    if (mark->length < there.length) /* little of it was known */
+    if (mark->length < there.length) /* the mark covers fewer bytes */
         there = ps_tail_mark_of(opening->offset, opening->last + (there.length - mark->length), mark->length);
     return there.length == mark->length && there.hash == mark->hash;
 }
 
-/* Returns whether it begins as the position file says, and has before the position what it had. */
+/* Returns whether the file has the beginning that the position file has, and the same bytes before the position. */
 static bool is_remembered(const struct opening *opening, const struct ps_tail_position *position)
 {
-    if (position->text != 0) /* what stands before the position, a survey tells */
+    if (position->text != 0) /* the bytes before the position are compared by a survey */
         return opening->start.format != NULL &&
                ps_tail_bytes_begin(&position->identity, opening->start.text, opening->start.text_length);
     const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
@@ -131,7 +131,7 @@ static bool is_remembered(const struct opening *opening, const struct ps_tail_po
            position->offset <= opening->size && ends_like(opening, &mark);
 }
 
-/* Returns whether it has had its inode since before the positions were saved: the inode of one that is gone may be another's. */
+/* Returns whether the file has had its inode since before the positions were saved. A younger file may have the inode of one that was deleted. */
 static bool is_older(const struct ps_tailer *tailer, const struct opening *opening,
                      const struct ps_tail_position *position)
 {
@@ -139,7 +139,7 @@ static bool is_older(const struct ps_tailer *tailer, const struct opening *openi
            opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.saved_ns;
 }
 
-/* It has the headers of the name that it had. */
+/* Takes the position over. The lines get the headers of the name in the position file. */
 static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_position *position)
 {
     if (!log->matches && position->group >= 0)
@@ -147,7 +147,7 @@ static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     ps_tail_position_taken(tailer, position);
 }
 
-/* What the position file says of it. Returns false when it says nothing, or means another file. */
+/* Finds the file's position in the position file. Returns false when there is none, or it is another file's. */
 static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
                        int64_t *offset, int64_t *text)
 {
@@ -157,8 +157,8 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     const struct ps_tail_identity *known = &position->identity;
     bool same_path = strcmp(position->path, log->path) == 0, same;
     if (!log->matches && known->head_length == 0 && known->device != 0)
-        return false; /* it was empty: nothing says that it is that file */
-    if (!log->matches && same_path && position->group < 0) { /* the groups are others now */
+        return false; /* the file was empty, so nothing shows that it is the same one */
+    if (!log->matches && same_path && position->group < 0) { /* the configuration of the groups was changed */
         ps_tail_log_of_no_group(tailer, log,
                                 (position->text != 0 ? opening->start.text_bytes : opening->size) -
                                     position->offset);
@@ -167,17 +167,17 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     }
     if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
         log->found_at_start =
-            false; /* it was empty, or another file that was empty had its inode: it is new */
+            false; /* the position is of an empty file: this file is new, or it is that one */
         ps_tail_position_taken(tailer, position);
         return false;
     }
     if (known->device ==
-        0) /* Flume's: inode and path; under another path it may be that file if a line ends there */
+        0) /* Flume's rule: inode and path. With another path it may be the same file if a line ends at the position */
         same = same_path || (position->offset > 0 && opening->last_length > 0 &&
                              opening->last[opening->last_length - 1] == '\n');
-    else /* a device may have another number after a reboot */
+    else /* ignores the device number, which may change at a reboot */
         same = is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
-    if (!same) { /* it was cut, or written over, or is gone, and another file has its inode: there may be a copy */
+    if (!same) { /* truncated, overwritten, or deleted and its inode used again: a copy may exist */
         log->identity.head = known->head;
         log->identity.head_length = known->head_length;
         ps_tail_log_move(tailer, log, position->offset, position->offset);
@@ -200,7 +200,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
                    "bytes are not read",
                    log->path, position->path, (long long)opening->size);
         }
-        return renamed; /* from its beginning */
+        return renamed; /* true: from its beginning */
     }
     *offset = position->text != 0 || position->offset <= opening->size ? position->offset : 0;
     ps_tail_marks_free(&log->marks);
@@ -210,7 +210,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
     return true;
 }
 
-/* The position that the file may have, so that what stands before it is read with it. */
+/* Returns the position that the file probably has, so that the job reads the bytes before it. */
 static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     if (log->resolved)
@@ -234,7 +234,7 @@ static void last_set(struct ps_tail_log *log, const struct opening *opening)
     }
 }
 
-/* What a writer that does not append leaves when its file is cut: nothing up to where it was. */
+/* Skips the hole that is left when a file is truncated whose writer does not append: the writer goes on at its old offset. */
 static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
     log->hole_checked = opening->head_length > 0;
@@ -242,7 +242,7 @@ static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const s
         ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
 }
 
-/* Looks at its directory first: its copy may be there. */
+/* Makes the log wait until its directory was looked at, because its copy may be there. */
 static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
 {
     log->cut_waits = true;
@@ -251,8 +251,8 @@ static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uin
     tailer->places[log->directory].look_ns = look_ns;
 }
 
-/* Whether the position file has another beginning of this file, which was cut while nobody looked, or has the inode of
- * another one. It has that position until its directory was looked at, so that a restart meanwhile still finds the copy. */
+/* Returns whether the position file has another beginning for this inode: the file was truncated while the agent was down,
+ * or the inode is another file's. The log keeps its old position until the look, for a restart before it. */
 static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
                                     const struct opening *opening)
 {
@@ -266,19 +266,19 @@ static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log
     ps_tail_log_move(tailer, log, position->offset, position->offset);
     ps_tail_log_marks(log, &position->marks);
     ps_tail_log_index(tailer, log);
-    ps_tail_position_taken(tailer, position); /* taken */
+    ps_tail_position_taken(tailer, position); /* the log has the position now */
     wait_for_look(tailer, log, 0);
     return true;
 }
 
-/* What is to be done with a file that was opened. */
+/* The decision about a file that was opened. */
 enum verdict {
     READS,
     READS_NOT,
     UNKNOWN, /* it may be a copy */
 };
 
-/* It is read from `offset` on. */
+/* Starts reading at `offset`. */
 static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
                       int64_t offset)
 {
@@ -288,12 +288,12 @@ static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const s
     ps_tail_log_changed(tailer, log);
 }
 
-/* The position file has it, and the file is compressed. `text`: of the position. */
+/* Decides about a compressed file that is in the position file. `text`: that member of the position. */
 static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
                                           const struct opening *opening, int64_t offset, int64_t text)
 {
     if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
-        return UNKNOWN; /* nobody has read anything of it */
+        return UNKNOWN; /* nothing of it was read */
     log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
     if (log->compressed) {
         if (text == PS_TAIL_POSITION_OF_TEXT)
@@ -307,13 +307,13 @@ static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_ta
     return READS_NOT;
 }
 
-/* Where a file that is opened for the first time is read. */
+/* Decides where reading begins in a file that is opened for the first time. */
 static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     int64_t offset = 0, text = 0;
     if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
-        return READS_NOT; /* it says what it is when it has something */
+        return READS_NOT; /* it is identified when it has bytes */
     log->resolved = true;
     if (differs_from_remembered(tailer, log, opening))
         return READS_NOT;
@@ -328,7 +328,7 @@ static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, s
     return UNKNOWN;
 }
 
-/* A file that was read before. It begins anew when it is shorter, begins in another way, or differs before the position. */
+/* Decides about a file that was read before. It begins anew if it is shorter, has another beginning, or has other bytes before the position. */
 static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
 {
     bool line_ends = opening->last_length > 0 && opening->last[opening->last_length - 1] == '\n';
@@ -336,15 +336,15 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
     bool same = opening->begins && opening->size >= log->read_offset &&
                 (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));
     if (!same && !log->matches && !opening->was_open) {
-        log->stranger = true; /* its inode is that of another file now, which does not matter */
+        log->stranger = true; /* its inode belongs to another file now, which no group matches */
         return READS;
     }
     bool looked = log->cut_looked;
     log->cut_looked = false;
     bool undelivered = log->read_offset != log->delivered_offset, copied = ps_tail_copy_is_there(log);
-    /* A copy is read on from here: a crash would lose what is not delivered. At the end nothing is compared again. */
+    /* If the copy is read on from here, a crash loses undelivered lines. While draining nothing is compared again. */
     bool waits = tailer->draining ? undelivered || copied : undelivered && copied;
-    /* Before the look it keeps its old position, by which its copy is found. After it, it begins anew, at the end, too: it may be a copy. */
+    /* Before the look the file keeps its old position, by which its copy is found. After it, the file begins anew: it may be a copy. */
     if (!same && (!looked || waits)) {
         wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
         return READS;
@@ -358,10 +358,10 @@ static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, c
     log->identity = opening->identity;
     ps_tail_log_index(tailer, log);
     log->checked_ns = tailer->now_ns;
-    return same || opening->was_open ? READS : UNKNOWN; /* another file may have its inode: a copy */
+    return same || opening->was_open ? READS : UNKNOWN; /* its inode may be that of a copy now */
 }
 
-/* A compressed file has another name now, or is shorter. If it begins in another way, its inode is another file's. */
+/* Checks a compressed file that was renamed or is shorter. If its beginning differs, the inode is another file's. */
 static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
                                 const struct opening *opening)
 {
@@ -374,7 +374,7 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
     return log->compressed;
 }
 
-/* Its lines are read from now on. */
+/* Starts reading its lines. */
 static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     skip_hole(tailer, log, opening);
@@ -399,7 +399,7 @@ static void match_run(struct ps_tail_job *job)
 
 static void match_answer(void *owner, struct ps_tail_job *job);
 
-/* Asks the thread whether it is a copy of one of those that begin in the same way. Returns false when there are none. */
+/* Asks the thread whether the log is a copy of a file that begins in the same way. Returns false when there is no such file. */
 static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     ps_tail_match_free(opening->match);
@@ -416,7 +416,7 @@ static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     return true;
 }
 
-/* A file of its own. */
+/* Starts reading a file that is not a copy. */
 static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     bool skips = tailer->settings->skip_to_end && log->found_at_start && log->start_bytes <= opening->size;
@@ -444,7 +444,7 @@ static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     return true;
 }
 
-/* A file whose text is read was opened. Returns false when it is none any more. */
+/* Handles the opening of a compressed file whose text is read. Returns false when it is not compressed any more. */
 static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
 {
     const struct ps_tail_text_opening found = {
@@ -473,7 +473,7 @@ static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ope
         verdict = compare(tailer, log, opening);
     else
         verdict = resolve(tailer, log, opening);
-    log->unreadable &= verdict != READS_NOT; /* others are read first */
+    log->unreadable &= verdict != READS_NOT; /* a file that is read stays marked until a read succeeds */
     log->size = opening->size;
     if (log->stranger) {
         ps_tail_log_remove(tailer, log);
@@ -493,7 +493,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
 {
     bool other = opening->error == 0 || opening->error == ENOENT;
     log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
-    if (other) { /* renamed or deleted meanwhile: a look tells */
+    if (other) { /* renamed or deleted meanwhile: a look finds out */
         tailer->places[log->directory].names = true;
         tailer->places[log->directory].look_ns = 0;
         return;
@@ -505,13 +505,13 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
 static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
 {
     struct ps_tail_log *log = tailer->logs[opening->number];
-    ps_tail_slots_put(&tailer->changed, opening->number); /* what it is may be another thing now */
+    ps_tail_slots_put(&tailer->changed, opening->number); /* its identity may have changed */
     opening_free(opening);
-    if (again && log != NULL) /* also when it was not opened: a look may have told its new name meanwhile */
+    if (again && log != NULL) /* also if it was not opened: a look may have reported its new name meanwhile */
         ps_tail_log_queue(tailer, log);
 }
 
-/* Returns the file of this opening, which no job has any more. */
+/* Takes the file of this opening back from the job. */
 static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct opening *opening, bool *again)
 {
     struct ps_tail_log *log = tailer->logs[opening->number];
@@ -546,7 +546,7 @@ static void match_answer(void *owner, struct ps_tail_job *job)
     bool again;
     struct ps_tail_log *log = opening_back(tailer, opening, &again);
     int error = ps_tail_match_error(tailer, log, opening->match);
-    if (error != 0) { /* what it is a copy of is not known: it is opened again */
+    if (error != 0) { /* its original is not known: it is opened again */
         opening->error = error;
         log->resolved = false;
         ps_tail_slots_put(&tailer->unresolved, log->number);
@@ -572,7 +572,7 @@ static void match_answer(void *owner, struct ps_tail_job *job)
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (!log->named && log->file.fd < 0)
-        return; /* it is gone */
+        return; /* the file is gone */
     if (log->file.fd < 0 && !ps_tail_room_make(tailer)) {
         log->deferred = true;
         ps_tail_slots_put(&tailer->deferred, log->number);

@@ -1,5 +1,5 @@
-/* Reads a file into the batch and splits it into lines there. Each read begins with the last bytes before the position: if
- * they are not what they were, the file was cut or written over in the meantime, and nothing of the read counts. */
+/* Reads a file into the batch and splits it into lines there. Each read begins with the last bytes before the position. If
+ * they have changed, the file was truncated or overwritten, and the bytes of the read are discarded. */
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
@@ -51,13 +51,13 @@ static bool batch_has(const struct ps_batch *batch, const struct ps_tail_log *lo
     return false;
 }
 
-/* Makes the batch ready for lines of this file, so that nothing fails once they are in it. */
+/* Prepares the batch for lines of this file, so that nothing fails once they are in it. */
 static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_log *log,
                                        struct ps_batch *batch)
 {
     uint64_t key = key_of(tailer, log);
     if (batch->count == 0 && batch->span_count == 0) {
-        if (batch->shared != NULL) /* of a file for which there was no memory then */
+        if (batch->shared != NULL) /* headers that were left when there was no memory */
             headers_remove(tailer->settings, batch);
         if (!headers_set(tailer, log, batch))
             return PS_TAIL_STEP_FULL;
@@ -65,7 +65,7 @@ static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_
     } else if (tailer->batch_key != key) {
         return PS_TAIL_STEP_FLUSH;
     }
-    if (!batch_has(batch, log)) /* an earlier batch, if any, ended here */
+    if (!batch_has(batch, log)) /* the former batch with lines of this file, if any, ended here */
         ps_tail_marks_end_batch(&log->marks, log->read_offset);
     return ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL) ? PS_TAIL_STEP_MOVED
                                                                                       : PS_TAIL_STEP_FULL;
@@ -83,7 +83,7 @@ static bool offset_set(const struct ps_tailer *tailer, struct ps_batch *batch, s
     return ps_batch_header_add(batch, event, tailer->settings->byte_offset, value, length);
 }
 
-/* Adds a line. Returns false when the batch has no room. A header for which there is no memory takes the row back. */
+/* Adds a line. Returns false when the batch has no room. If there is no memory for the header, the event is removed again. */
 static bool line_add(const struct ps_tailer *tailer, struct ps_batch *batch, char *text, uint32_t length,
                      int64_t offset)
 {
@@ -98,7 +98,7 @@ static bool line_add(const struct ps_tailer *tailer, struct ps_batch *batch, cha
     return true;
 }
 
-/* A piece of a line that is too long does not end inside a character. */
+/* Returns the length of a piece of a line that is too long, so that the piece does not end inside a UTF-8 character. */
 static uint32_t cut_length(const char *text, uint32_t length)
 {
     uint32_t shorter = length;
@@ -122,12 +122,13 @@ static void last_keep(struct ps_tail_log *log, const char *text, size_t length)
     log->last_length = (uint32_t)(kept + length);
 }
 
-/* Keeps the mark of the new position; in a long piece some more, the closer to its end the closer together. */
+/* Keeps the mark of the new position. Of a long piece also marks inside it, denser towards its end. */
 static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
 {
     for (size_t before = 64 * 1024; before >= 1024; before /= 4) {
         const char *newline = length > before ? memrchr(text, '\n', length - before) : NULL;
-        size_t at = newline != NULL ? (size_t)(newline - text) + 1 : 0; /* a copy may be read on there */
+        /* At a line's beginning, because reading of a copy may start there. */
+        size_t at = newline != NULL ? (size_t)(newline - text) + 1 : 0;
         if (at < PS_TAIL_MARK_BYTES)
             continue;
         struct ps_tail_mark mark = ps_tail_mark_of(log->read_offset + (int64_t)at,
@@ -140,7 +141,7 @@ static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
     ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
 }
 
-/* These bytes are in the batch. */
+/* Moves the position behind these bytes, which are in the batch. */
 static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
                     const char *text, size_t length, uint32_t lines)
 {
@@ -150,7 +151,8 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     if (begins)
         ps_tail_log_index(tailer, log);
     ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
-    bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL); /* it has one */
+    /* Batch_prepare added the span. */
+    bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
     PS_ASSERT(noted);
     if (log->size < log->read_offset && log->text == PS_COMPRESSION_NONE)
         log->size = log->read_offset;
@@ -167,10 +169,10 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
 struct split {
     char *at, *end;
     uint32_t lines;
-    bool full; /* the batch is */
+    bool full; /* the batch is full */
 };
 
-/* Adds lines from split->at on, until there is no whole one or the batch is full. */
+/* Adds lines from split->at on, until no whole line is left or the batch is full. */
 static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
                       struct split *split)
 {
@@ -200,7 +202,7 @@ static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, s
     }
 }
 
-/* A last line that has no end, of a file that rests. */
+/* Adds the last line of an idle file, which has no newline. */
 static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
                      struct split *split, const char *start)
 {
@@ -218,12 +220,12 @@ static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, st
 
 /* ---- reading ---- */
 
-/* With errno. The turn ends; the file is read on from the same place when it is tried again. */
+/* Handles the errno of a failed read. The turn ends; the next try reads from the same position. */
 static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (errno == EAGAIN)
         return PS_TAIL_STEP_WAIT;
-    if (errno == ESTALE && log->text != PS_COMPRESSION_NONE) { /* it changed: it is surveyed again */
+    if (errno == ESTALE && log->text != PS_COMPRESSION_NONE) { /* the file changed: it is surveyed again */
         ps_tail_log_close(tailer, log);
         ps_tail_text_ask(tailer, log);
         return PS_TAIL_STEP_END;
@@ -279,7 +281,7 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
-/* Whether there is something behind what was read. */
+/* Checks whether the file has bytes behind those that were read. */
 static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t end)
 {
     char byte;
@@ -292,7 +294,7 @@ static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_lo
     return PS_TAIL_STEP_END;
 }
 
-/* There is no whole line in what was read. */
+/* Handles a read without a whole line. */
 static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *log, size_t length,
                                  bool room_is_full, uint32_t room)
 {
@@ -305,7 +307,7 @@ static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *l
     return PS_TAIL_STEP_MOVED;
 }
 
-/* Gives up what is left of another file, or of this one: it is read again. */
+/* Gives up bytes that are left in the block, of this or another file: they are read again. */
 static void left_drop(struct ps_tailer *tailer, struct ps_batch *batch)
 {
     if (ps_batch_left(batch) > 0)
@@ -313,7 +315,7 @@ static void left_drop(struct ps_tailer *tailer, struct ps_batch *batch)
     tailer->left = NULL;
 }
 
-/* Takes the whole lines of what was read, or left, at `bytes`; the first `skip` of it were read before. */
+/* Takes the whole lines of the bytes at `bytes`. The first `skip` bytes were read before, and are not taken again. */
 static enum ps_tail_step lines_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
                                     char *bytes, size_t length, size_t skip, bool is_end)
 {
@@ -341,7 +343,7 @@ static enum ps_tail_step lines_take(struct ps_tailer *tailer, struct ps_tail_log
     return PS_TAIL_STEP_FULL;
 }
 
-/* What an earlier batch had no room for. */
+/* Takes lines that an earlier batch had no room for. */
 static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
     uint32_t left = ps_batch_left(batch), room;
@@ -354,8 +356,8 @@ static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
-/* Whether these bytes, read from before the position on, go on what was read of the file. The last bytes before the position
- * are often those of every line, so its beginning has to be what it was, too. */
+/* Returns whether these bytes, read from before the position on, continue what was read of the file. The bytes before the
+ * position are often the same in every line, so the beginning of the file is compared as well. */
 static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t length,
                     const struct ps_tail_beginning *beginning)
 {
@@ -366,13 +368,13 @@ static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t len
              ps_tail_head(beginning->bytes, identity->head_length) == identity->head));
 }
 
-/* Whether it may begin with a hole: its writer does not append, and it was cut. */
+/* Returns whether the file may begin with a hole, because it was truncated and its writer does not append. */
 static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssize_t length)
 {
     return log->read_offset == 0 && length > 0 && bytes[0] == '\0' && !log->hole_checked;
 }
 
-/* It was empty when it was opened, and is compressed. */
+/* Handles a file that was empty when it was opened, and is compressed. */
 static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
                                           const char *bytes, size_t length)
 {
@@ -394,7 +396,7 @@ static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_ta
     return PS_TAIL_STEP_END;
 }
 
-/* What stands before the position of a text that was opened now. */
+/* Reads the bytes before the position of a text that was opened just now. */
 static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
@@ -405,7 +407,7 @@ static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail
         return read_failed(tailer, log);
     if (length != (ssize_t)want ||
         (mark.length > 0 && !ps_tail_mark_is_before(log->last + want, want, &mark))) {
-        log->text_bytes = -1; /* it is not what was surveyed */
+        log->text_bytes = -1; /* it is not the text that was surveyed */
         errno = ESTALE;
         return read_failed(tailer, log);
     }
@@ -434,7 +436,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
         return read_failed(tailer, log);
     if (!goes_on(log, bytes, (size_t)length, &beginning) || may_have_hole(log, bytes, length)) {
         ps_tail_file_forget(&tailer->reader, &log->file);
-        ps_tail_log_open(tailer, log); /* looks what became of it */
+        ps_tail_log_open(tailer, log); /* checks whether it was truncated or replaced */
         return PS_TAIL_STEP_END;
     }
     if (log->read_offset == 0 && log->text == PS_COMPRESSION_NONE &&

@@ -1,10 +1,10 @@
-/* Files that rest. Open files are in a list by their last news: the first ones have rested longest. Files that every step looks at are in
- * tailer->loose. One tick looks at a limited number of each. */
+/* Idle files. Open files are in a list sorted by their last news, so the first ones have been idle longest. Files that need a look in
+ * every step are in tailer->loose. One tick handles a limited number of each. */
 #include "stages/tail/tailer_parts.h"
 
 #define RESTS_MAX 1024U /* of one tick */
 #define TEXTS_WAIT_NS                                                                                        \
-    (3600 * PS_NS_PER_S) /* a file that lost its name is kept so long for its compressed copy */
+    (3600 * PS_NS_PER_S) /* how long a file without a name is kept for its compressed copy */
 
 static bool is_listed(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
@@ -31,12 +31,11 @@ void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->newest = log;
 }
 
-/* A file that has rested: its last line counts without an end, then it is closed, and forgotten if it has no name that
- * matters. */
+/* Handles an idle file: first its last line counts without a newline; then it is closed, and forgotten if it has no name that matches. */
 static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
-        return; /* what it still has is not known: it is tried again */
+        return; /* it may have unread bytes: it is tried again */
     if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
         log->rest = true;
         ps_tail_log_queue(tailer, log);
@@ -45,7 +44,7 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->rest = false;
     if (log->state == PS_TAIL_LOG_OPEN) {
         ps_tail_log_close(tailer, log);
-        ps_tail_slots_put(&tailer->changed, log->number); /* with fewer marks */
+        ps_tail_slots_put(&tailer->changed, log->number); /* fewer marks are saved */
     }
     struct ps_tail_place *place = &tailer->places[log->directory];
     if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
@@ -86,7 +85,8 @@ static bool is_busy(const struct ps_tail_log *log)
     return log->queued || log->waits || log->state == PS_TAIL_LOG_OPENING;
 }
 
-/* The open ones that have rested. The next step looks at files that stay open. Returns whether there are more. */
+/* Handles open files that have been idle long enough; those that stay open are looked at again in the next step.
+ * Returns whether there are more. */
 static bool oldest_rest(struct ps_tailer *tailer)
 {
     uint32_t left = RESTS_MAX;
@@ -111,7 +111,7 @@ static void loose_rest(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (is_busy(log)) {
     } else if (tailer->now_ns - log->active_ns >= tailer->settings->idle_ns) {
         rested(tailer, log);
-    } else if (!log->named && log->state == PS_TAIL_LOG_OPEN) { /* nobody tells of writes to it */
+    } else if (!log->named && log->state == PS_TAIL_LOG_OPEN) { /* no event reports writes to it */
         ps_tail_log_queue(tailer, log);
     }
     if (tailer->logs[number] != log)

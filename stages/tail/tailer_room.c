@@ -1,7 +1,7 @@
-/* The number of open files has a limit: files without anything to read are closed for others, which wait until there is room. */
+/* Limits the number of open files: files that have nothing to read are closed for others, which wait until there is room. */
 #include "stages/tail/tailer_parts.h"
 
-#define OPENING_MAX 1024U /* at the same time: each has the first bytes of its file in memory */
+#define OPENING_MAX 1024U /* at the same time; each opening keeps the first bytes of its file in memory */
 
 bool ps_tail_log_may_close(const struct ps_tail_log *log)
 {

@@ -1,22 +1,22 @@
-/* Positions: read at the start, written now and then, by the thread. */
+/* Reads the positions at the start, and writes them at intervals. The jobs run on the source's thread. */
 #include "stages/tail/tailer_parts.h"
 #include "stages/tail/trouble.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP_MAX 1000U /* files of which positions are taken, or found, in one tick */
-#define REST_TIMES 10U /* the thread rests this many times as long as a save took */
-#define REST_MAX_NS                                                                                          \
-    (30 * PS_NS_PER_S) /* a disk that was stuck once does not put off the next save for minutes */
-#define REMEMBERED_NS (5 * PS_NS_PER_S) /* between two walks through what the position file had */
+#define STEP_MAX 1000U /* files whose positions are taken or found in one tick */
+#define REST_TIMES 10U /* after a save the thread pauses this many times the duration of the save */
+#define REST_MAX_NS (30 * PS_NS_PER_S) /* longest pause: one slow save does not delay the next by minutes */
+/* Interval between two walks through the positions that were read at the start. */
+#define REMEMBERED_NS (5 * PS_NS_PER_S)
 
 struct saving {
     struct ps_tail_job job;
     char *path;
     struct ps_tail_ledger *ledger;      /* held */
-    struct ps_tail_positions positions; /* that were read */
-    struct ps_tail_notes notes;         /* of what is to be written */
+    struct ps_tail_positions positions; /* result of reading */
+    struct ps_tail_notes notes;         /* changes to be written */
     uint64_t took_ns;
     enum ps_status status;
     struct ps_err err;
@@ -53,8 +53,8 @@ static void load_run(struct ps_tail_job *job)
         ps_tail_ledger_remember(loading->ledger, &loading->positions);
 }
 
-/* Files that were renamed have another name now: their directory reports them by their inode. The group of such a file is that of
- * the name that the position file has. */
+/* Makes the directory report the position's file by its inode, because it may have been renamed. Sets the position's group by the
+ * name in the position file. */
 static void follow(struct ps_tailer *tailer, struct ps_tail_position *position)
 {
     position->group = -1;
@@ -180,8 +180,8 @@ void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *p
     remembered_drop(tailer, (size_t)(position - tailer->remembered.items));
 }
 
-/* Whether its file may still be found. A look misses files that are renamed while it reads the names: the next ones find
- * them. */
+/* Returns whether the position's file may still be found. A look can miss a file that is renamed while the look reads
+ * the names: a later look finds it. */
 static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_position *position)
 {
     const struct ps_tail_log *log = ps_tail_log_by_inode(tailer, 0, position->inode);
@@ -221,8 +221,8 @@ uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer)
 
 /* ---- what changed ---- */
 
-/* Those before the delivered position: the last ones of a file that was read a moment ago, of which a copy may end before the position;
- * the one at the position of others. They are the log's. */
+/* Returns the marks up to the delivered position: the last PS_TAIL_POSITION_MARKS_MAX of a file that was read recently, because a copy
+ * of it may end before the position; else only the last one. The log keeps the ownership. */
 static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     const struct ps_tail_marks *marks = &log->marks;
@@ -236,8 +236,8 @@ static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const 
                                   .count = end - begin};
 }
 
-/* Returns whether the file came while the agent ran, and no byte of it was read: skipToEnd would skip it at the next start if the
- * position file did not name it. A position that the file of the inode had at the start counts more. */
+/* Returns whether the file was made while the agent ran and no byte of it was read: after a restart, skipToEnd would skip it if
+ * the position file did not name it. False if the position file had a position for its inode, which is kept instead. */
 static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     const struct ps_tail_position *position =
@@ -248,12 +248,12 @@ static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log
            (position == NULL || position->path[0] == '\0');
 }
 
-/* What its offset counts: struct ps_tail_position. */
+/* Returns the member `text` of the position: whether the offset is in the file or in its text (struct ps_tail_position). */
 static int64_t text_of(const struct ps_tail_log *log)
 {
     if (log->text == PS_COMPRESSION_NONE)
         return 0;
-    /* A damaged file is surveyed by the next life: somebody may put it right meanwhile, and its size may stay. */
+    /* The next process surveys a damaged file again: it may be repaired meanwhile without a change of its size. */
     return log->text_done && log->text_end == PS_TAIL_TEXT_WHOLE && log->delivered_offset == log->read_offset
                ? log->text_stamp.size
                : PS_TAIL_POSITION_OF_TEXT;

@@ -1,6 +1,6 @@
-/* Compressed files that are read (penstock.decompress, decision 80). One at a time is opened. First its text is surveyed, from its beginning
- * to its end: whether it is whole, and which file it was compressed from. Then what nobody has read of it is read, by positions of the text.
- * A file that does not change is surveyed once in each life, and not at all when the position file has its end. */
+/* Compressed files that are read (penstock.decompress, decision 80). One is open at a time. First its whole text is surveyed, to find out
+ * whether it is complete and which file it was compressed from. Then the unread part is read, by positions of the text. An unchanged file
+ * is surveyed once by each process, and not at all when the position file has its end. */
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
@@ -9,24 +9,27 @@
 
 #define PURPOSE "a compressed file"
 #define PIECE_BYTES (64U * 1024U)
-#define SURVEY_BYTES (8U * 1024U * 1024U) /* of the text, in one job */
-#define AGAIN_NS (200 * PS_NS_PER_MS)     /* a file that changes is surveyed again, at the earliest, */
-#define AGAIN_TIMES 4U                    /* and rests so many times as long as the survey took */
-#define NEXT_LOOK_NS (20 * PS_NS_PER_MS)  /* at the one that is read, while others wait */
-#define TRIES_MAX 8U                      /* the files that it is compared with may begin anew meanwhile */
+#define SURVEY_BYTES (8U * 1024U * 1024U) /* bytes of text in one job */
+#define AGAIN_NS (200 * PS_NS_PER_MS)     /* shortest wait before a file that changed is surveyed again */
+/* The wait is at least this many times the duration of the survey. */
+#define AGAIN_TIMES 4U
+/* Interval between two checks of the file that is read, while others wait. */
+#define NEXT_LOOK_NS (20 * PS_NS_PER_MS)
+/* Surveys that are repeated because the candidates began anew meanwhile. */
+#define TRIES_MAX 8U
 
 struct survey {
     struct ps_tail_job job;
-    uint32_t number; /* of the log, which stays: its state is OPENING */
+    uint32_t number; /* of the log, which exists until the answer: its state is OPENING */
     struct ps_tail_text *text;
-    struct ps_tail_match *match; /* NULL: it begins like no other, or is known */
-    struct ps_tail_mark own;     /* before its position, if it is known */
+    struct ps_tail_match *match; /* NULL: no file begins like it, or its original is known */
+    struct ps_tail_mark own;     /* the mark before its position, if it is known */
     uint64_t begun_ns;
-    /* the answer */
+    /* Results: */
     bool ended, own_seen;
     int error; /* errno; 0: none */
     int64_t at;
-    size_t before; /* the last ones, at the beginning of `bytes` */
+    size_t before; /* number of bytes of the former piece at the beginning of `bytes` */
     char bytes[PS_TAIL_MARK_BYTES + PIECE_BYTES];
 };
 
@@ -83,7 +86,7 @@ static void survey_run(struct ps_tail_job *job)
     }
 }
 
-/* ---- what a survey says ---- */
+/* ---- the result of a survey ---- */
 
 static void unresolved(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
@@ -109,36 +112,37 @@ void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log)
     log->text_done = log->rest = false;
 }
 
-/* Whether there will be no more of its text, as long as it does not change. */
+/* Returns whether the survey found all of the text that there will be, unless the file changes. */
 static bool is_final(const struct ps_tail_log *log)
 {
     return log->text_bytes >= 0 && (log->text_end == PS_TAIL_TEXT_WHOLE ||
                                     (log->text_end == PS_TAIL_TEXT_DAMAGED && log->text_settled));
 }
 
-/* Whether it has something that is to be read, and was not. */
+/* Returns whether the text has an unread part that can be read now. */
 static bool has_rest(const struct ps_tail_log *log)
 {
     return is_final(log) && log->resolved && log->state == PS_TAIL_LOG_CLOSED && !log->text_done &&
            log->read_offset < log->text_bytes;
 }
 
-/* Whether nothing is to be read. */
+/* Returns whether the text has been read completely. */
 static bool has_none(const struct ps_tail_log *log)
 {
     return is_final(log) && log->resolved && log->state == PS_TAIL_LOG_CLOSED && !log->text_done &&
            log->read_offset >= log->text_bytes;
 }
 
-/* Returns whether the text has before its position the bytes that were read. */
+/* Returns whether the text has the bytes before its position that were read. */
 static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
 {
     if (log->text_end != PS_TAIL_TEXT_WHOLE && survey->at < log->read_offset)
-        return true; /* nothing else is known of it: nothing is read */
+        return true; /* its text ends before the position, so it cannot be compared: nothing is read */
     return survey->at >= log->read_offset && (survey->own.length == 0 || survey->own_seen);
 }
 
-/* It was compressed from no file that is known. What it has got since it was found is not skipped, and where that begins in its text is not known. */
+/* Handles a file that was compressed from no known file. skipToEnd skips its text only if the file has not grown since it was found,
+ * because the place in the text where the new part begins is not known. */
 static void own_file(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
 {
     bool skips =
@@ -175,7 +179,7 @@ static void compared(struct ps_tailer *tailer, struct ps_tail_log *log, const st
         own_file(tailer, log, survey);
 }
 
-/* The file is not read as it is, or not all of it. Somebody may put it right. */
+/* Logs that the file is not read as it is, or not to its end, so that somebody can repair it. */
 static void name(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     static const char *const formats[] = {"", "gzip", "zstd"};
@@ -200,7 +204,7 @@ static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const st
     log->text_end = ps_tail_text_end(survey->text);
     if (!is_final(log)) {
         log->unreadable = false;
-        ps_tail_slots_put(&tailer->texts, log->number); /* it grows, or rests */
+        ps_tail_slots_put(&tailer->texts, log->number); /* it grows, or is idle */
     } else if (!log->resolved) {
         compared(tailer, log, survey);
     } else if (is_known(log, survey)) {
@@ -221,7 +225,8 @@ static void file_take(struct ps_tailer *tailer, struct ps_tail_log *log, int fd)
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
 }
 
-/* A last line without its end counts at once: nobody goes on writing. The last line of a damaged file is a piece of a line, and does not count. */
+/* Starts reading. A last line without a newline counts at once, because nobody writes on. The last line of a damaged file is incomplete,
+ * and does not count. */
 static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_text *text)
 {
     ps_tail_text_limit(text, log->text_bytes);
@@ -240,13 +245,13 @@ void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
     bool whole = log->read_offset >= log->text_bytes || log->text_end == PS_TAIL_TEXT_DAMAGED;
     if (log->state != PS_TAIL_LOG_OPEN || log->unreadable)
         return;
-    log->partial = log->rest = false; /* another file may have its inode next */
+    log->partial = log->rest = false; /* the inode may be used by another file next */
     ps_tail_log_close(tailer, log);
     if (whole)
         done(tailer, log);
     else
-        log->text_bytes = -1;      /* it is not what was surveyed */
-    ps_tail_text_ask(tailer, log); /* it may have changed meanwhile */
+        log->text_bytes = -1;      /* it is not the text that was surveyed */
+    ps_tail_text_ask(tailer, log); /* the file may have changed meanwhile */
 }
 
 static void survey_answer(void *owner, struct ps_tail_job *job)
@@ -337,7 +342,7 @@ void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, 
     log->text_end = PS_TAIL_TEXT_WHOLE;
 }
 
-/* It is as it was when it was opened the last time. Returns whether it has to be surveyed all the same. */
+/* Returns whether a file that has not changed since its last opening has to be surveyed again. */
 static bool is_due(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->text_end == PS_TAIL_TEXT_WHOLE)
@@ -353,19 +358,19 @@ static bool is_due(struct ps_tailer *tailer, struct ps_tail_log *log)
     return log->text_end == PS_TAIL_TEXT_DAMAGED;
 }
 
-/* Begins what is to be done with it. Returns whether it keeps the descriptor. */
+/* Starts a survey or a read. Returns whether it keeps the descriptor. */
 static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
                        const struct ps_tail_text_opening *opening)
 {
     bool same = log->text_bytes >= 0 && ps_tail_stamp_is(&log->text_stamp, &opening->stamp);
     log->size = opening->stamp.size;
-    if (tailer->unpacking != log) { /* not its turn */
+    if (tailer->unpacking != log) { /* another file has its turn */
         ps_tail_text_ask(tailer, log);
         return false;
     }
     if (!same) {
         if (log->text_done)
-            ps_tail_log_changed(tailer, log); /* a life that ends now must not leave it as read to its end */
+            ps_tail_log_changed(tailer, log); /* else a restart would find it marked as read to its end */
         log->text_bytes = -1;
         log->text_settled = log->text_done = false;
         log->text_stamp = opening->stamp;
@@ -392,7 +397,7 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
                          const struct ps_tail_text_opening *opening, bool *keeps)
 {
     bool same = opening->kind != PS_COMPRESSION_NONE && (!log->resolved || opening->begins);
-    if (!same && !log->matches && !opening->was_open) { /* its inode is that of another file now */
+    if (!same && !log->matches && !opening->was_open) { /* its inode belongs to another file now */
         ps_tail_log_remove(tailer, log);
         return true;
     }
@@ -429,12 +434,12 @@ bool ps_tail_texts_wait(const struct ps_tailer *tailer)
 static bool is_over(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits)
-        ps_tail_log_close(tailer, log); /* it is tried again when the others had their turn */
+        ps_tail_log_close(tailer, log); /* it is tried again after the other files' turns */
     return log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
-           log->text == PS_COMPRESSION_NONE; /* its inode is another file's */
+           log->text == PS_COMPRESSION_NONE; /* its inode belongs to another file */
 }
 
-/* Returns whether all originals of compressed files are known, as far as they are there. */
+/* Returns whether the originals of compressed files are known: all readable directories were looked at, and no file is being opened. */
 static bool is_settled(const struct ps_tailer *tailer)
 {
     for (unsigned i = 0; i < tailer->place_count; i++) {
@@ -444,7 +449,8 @@ static bool is_settled(const struct ps_tailer *tailer)
     return tailer->opening_count == 0;
 }
 
-/* When it is opened: news have their time, and a file that is not whole is looked at when it has rested. PS_NEVER: it is not. */
+/* Returns the time when the file may be opened: a changed file after its wait, an incomplete one after it has been idle.
+ * PS_NEVER: it is not opened. */
 static uint64_t due_ns(const struct ps_tail_log *log)
 {
     if (log->state != PS_TAIL_LOG_CLOSED || log->text == PS_COMPRESSION_NONE)

@@ -1,14 +1,14 @@
-/* Files that cannot be read now: an error of the disk, of the memory, or no permission. Nothing is concluded from that: such a file
- * keeps its position, and is tried again. */
+/* Files that cannot be read now: an error of the disk or of memory, or a missing permission. A failed read tells nothing about the
+ * file: it keeps its position and is tried again. */
 #include "stages/tail/tailer_parts.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Until the first try; the next ones are twice as far apart each, RETRY_MAX_NS at most. */
+/* Wait until the first try. Each further wait is twice as long, up to RETRY_MAX_NS. */
 #define RETRY_MIN_NS (100 * PS_NS_PER_MS)
 #define RETRY_MAX_NS (5 * PS_NS_PER_S)
-#define OPEN_MIN 16U /* the limit of open files is not lowered further */
+#define OPEN_MIN 16U /* the limit of open files is not lowered below this */
 
 void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
 {
@@ -29,7 +29,7 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     if (place->look_ns > tailer->now_ns + place->retry_ns)
         place->look_ns = tailer->now_ns + place->retry_ns;
     if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
-        log->checked_ns = tailer->now_ns; /* as far as that is possible: its copies wait no longer */
+        log->checked_ns = tailer->now_ns; /* counts as checked, so that its copies wait no longer */
     log->reopens = again;
     ps_tail_slots_put(&tailer->unreadable, log->number);
 }
@@ -49,14 +49,15 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         ps_tail_slots_put(&tailer->unreadable, number);
         if (log->directory != place)
             continue;
-        /* Its file system may have come back under the same path. Without a name nothing finds it again. */
+        /* Opens it again by its name, because its file system may be mounted again under the same path. A file
+         * without a name stays open: it could not be found again. */
         if (log->reopens && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits)
             ps_tail_log_close(tailer, log);
         ps_tail_log_queue(tailer, log);
     }
 }
 
-/* The others that were being opened when the limit was lowered do not lower it again: the last one of them does, if all of them failed. */
+/* Lowers the limit once for all openings that were under way. If all of them fail, the last one lowers it again. */
 bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
 {
     uint32_t most = tailer->open_lowered ? tailer->open_max : tailer->open_count;

@@ -1,4 +1,3 @@
-/* See text.h. */
 #include "stages/tail/text.h"
 
 #include "core/deserializer.h"
@@ -10,13 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The source reads a line again that a fetch ended in, also behind a fetch that only looked whether there is more. */
+/* Must cover what the source reads again: the line in which a fetch ended, also behind a fetch that only checked for more bytes. */
 #define KEPT_BYTES (PS_TAIL_FETCH_BYTES + 320U * 1024U)
-#define WORK_CALLS 8U /* of ps_unpacked_read, each of 1 MiB, before others have their turn */
+#define WORK_CALLS 8U /* calls of ps_unpacked_read, each of 1 MiB, before other jobs have their turn */
 
 struct ps_tail_text {
     struct ps_holders holders;
-    struct ps_tail_reader reader; /* never asks a thread: the file is read at once */
+    struct ps_tail_reader reader; /* reads the file directly, without the thread */
     struct ps_tail_file file;
     struct ps_tail_stamp stamp;
     struct ps_unpacked unpacked;
@@ -70,7 +69,7 @@ void ps_tail_text_limit(struct ps_tail_text *text, int64_t bytes)
     text->limit = bytes;
 }
 
-/* The beginning is in the window after the first call: one call makes less than the window has room for. */
+/* Keeps the beginning of the text. After the first call it is in the window, because one call decompresses less than the window holds. */
 static void first_keep(struct ps_tail_text *text)
 {
     const struct ps_unpacked *unpacked = &text->unpacked;
@@ -81,7 +80,7 @@ static void first_keep(struct ps_tail_text *text)
     memcpy(text->first, unpacked->text, text->first_length);
 }
 
-/* One read. Returns -1 with errno. */
+/* Reads once. Returns -1 with errno. */
 static ssize_t read_some(struct ps_tail_text *text, char *to, size_t room, int64_t offset)
 {
     struct ps_unpacked *unpacked = &text->unpacked;
@@ -101,7 +100,7 @@ static ssize_t read_some(struct ps_tail_text *text, char *to, size_t room, int64
     if (unpacked->error == 0 && text->limit == INT64_MAX)
         return 0;
     errno = unpacked->error != 0 ? unpacked->error : EBADMSG;
-    unpacked->begun = false; /* the next try is from the beginning of the file */
+    unpacked->begun = false; /* the next try begins at the beginning of the file */
     return -1;
 }
 

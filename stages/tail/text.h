@@ -1,9 +1,9 @@
-/* The text of a compressed file that is open, read by positions of the text. It costs what was decompressed before: reading goes
- * forward, and what the source reads again of it is in memory.
+/* The text of an open compressed file, read by position in the text. Reading a position costs decompressing everything before it:
+ * reads go forward, and the part that the source reads again is kept in memory.
  *
- * The file may not change meanwhile: if its size or time of modification differs from when it was opened, nothing that was read
- * counts. Jobs of the source's thread hold it, as the worker does; whoever drops it last frees it. Functions that read: the thread's,
- * one job at a time. Memory: 2 MiB, and what the decompressor needs (stages/decompressor.h). */
+ * The file may not change while it is read: if its size or time of modification differs from when it was opened, the bytes that were
+ * read are discarded. The worker and the jobs of the source's thread each hold the text; the last holder frees it. Functions that
+ * read run on the source's thread, one job at a time. Memory: 2 MiB and the buffers of the decompressor (stages/decompressor.h). */
 #pragma once
 
 #include "stages/decompressor.h"
@@ -28,19 +28,19 @@ enum ps_tail_text_end {
 
 struct ps_tail_text;
 
-/* Of an open file, which had this stamp. Held once. Any thread. Ends the process without memory. */
+/* Creates the text of an open file, which had this stamp. It is held once. Any thread. Ends the process if there is no memory. */
 struct ps_tail_text *ps_tail_text_create(int fd, enum ps_compression kind, const struct ps_tail_stamp *stamp);
 void ps_tail_text_hold(struct ps_tail_text *text);
 void ps_tail_text_drop(struct ps_tail_text *text); /* NULL is allowed */
 
-/* The text counts up to here. Any thread, while no job reads it. */
+/* Sets the end of the text: reads return no bytes behind it. Any thread, while no job reads the text. */
 void ps_tail_text_limit(struct ps_tail_text *text, int64_t bytes);
 
-/* Reads what stands at `offset`. Returns how many bytes: `room`, or fewer at the end; 0: it ends before `offset`, or there. Returns -1 with
- * errno: EAGAIN when it has worked long enough (the same call goes on), ESTALE when the file changed, EBADMSG when it is damaged before the
- * limit, ENOMEM, and what a read of the file gives. */
+/* Reads the bytes at `offset`. Returns their number: `room`, or fewer at the end, 0 if the text ends at or before `offset`. Returns -1 with
+ * errno: EAGAIN when it has worked long enough (repeat the call), ESTALE when the file changed, EBADMSG when it is damaged before the
+ * limit, ENOMEM, or the error of a read. */
 ssize_t ps_tail_text_read(struct ps_tail_text *text, char *to, size_t room, int64_t offset);
-/* Copies the first bytes of the text, as they were read; returns how many, PS_TAIL_HEAD_BYTES at most. */
+/* Copies the first bytes of the text that was read. Returns their number, PS_TAIL_HEAD_BYTES at most. */
 size_t ps_tail_text_first(const struct ps_tail_text *text, char *to);
-/* How it ends: when all of it was read, without a limit. */
+/* Returns how the text ends. Call it when all of it was read without a limit. */
 enum ps_tail_text_end ps_tail_text_end(const struct ps_tail_text *text);

@@ -38,7 +38,7 @@ void ps_tail_thread_stop(struct ps_tail_thread *thread, uint32_t patience_ms)
     *thread = (struct ps_tail_thread){.helper = NULL};
 }
 
-/* Moves waiting jobs into the ring, as many as have room. */
+/* Moves waiting jobs into the ring until it is full. */
 static void push(struct ps_tail_thread *thread)
 {
     for (struct ps_tail_job *next; thread->first != NULL; thread->first = next) {

@@ -6,7 +6,7 @@
 
 struct ps_tail_trouble {
     pthread_mutex_t lock;
-    char reasons[PS_TAIL_TROUBLE_KINDS][1024]; /* empty: none */
+    char reasons[PS_TAIL_TROUBLE_KINDS][1024]; /* an empty text: no trouble */
 };
 
 struct ps_tail_trouble *ps_tail_trouble_create(void)

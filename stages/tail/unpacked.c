@@ -1,4 +1,3 @@
-/* See unpacked.h. */
 #include "stages/tail/unpacked.h"
 
 #include "core/deserializer.h"
@@ -8,7 +7,7 @@
 #include <string.h>
 
 #define PACKED_BYTES (64U * 1024U)
-#define WORK_BYTES (1024U * 1024U) /* taken or made in one call */
+#define WORK_BYTES (1024U * 1024U) /* bytes that one call reads or decompresses */
 
 void ps_unpacked_begin(struct ps_unpacked *unpacked, enum ps_compression kind, struct ps_tail_reader *reader,
                        struct ps_tail_file *file, size_t kept_bytes)
@@ -29,7 +28,7 @@ void ps_unpacked_fini(struct ps_unpacked *unpacked)
     *unpacked = (struct ps_unpacked){.packed = NULL};
 }
 
-/* Goes to the beginning of the file. Returns false when there is no memory. */
+/* Starts at the beginning of the file. Returns false when there is no memory. */
 static bool rewind_file(struct ps_unpacked *unpacked)
 {
     if (unpacked->packed == NULL)
@@ -48,7 +47,7 @@ static bool rewind_file(struct ps_unpacked *unpacked)
     return true;
 }
 
-/* Where the next byte that is decompressed stands. */
+/* Returns the offset in the file of the next byte that is decompressed. */
 static uint64_t packed_place(const struct ps_unpacked *unpacked)
 {
     return unpacked->packed_end - (unpacked->packed_length - unpacked->packed_at);
@@ -60,7 +59,7 @@ static void damaged(struct ps_unpacked *unpacked, const char *reason)
     unpacked->damaged_at = packed_place(unpacked);
 }
 
-/* Reads the next piece of the file. Returns false: not now. */
+/* Reads the next piece of the file. Returns false when it is not available now. */
 static bool piece_read(struct ps_unpacked *unpacked)
 {
     ssize_t got = ps_tail_read(unpacked->reader, unpacked->file, (char *)unpacked->packed, PACKED_BYTES,
@@ -81,7 +80,7 @@ static bool piece_read(struct ps_unpacked *unpacked)
     return true;
 }
 
-/* All that was made is read: makes room behind what may be read again. */
+/* Makes room for new text. Keeps the last bytes, which may be read again; the rest has been read. */
 static void slide(struct ps_unpacked *unpacked)
 {
     size_t kept = unpacked->kept_bytes;
@@ -91,7 +90,7 @@ static void slide(struct ps_unpacked *unpacked)
     unpacked->text_length = kept;
 }
 
-/* Makes more text, or finds its end. Returns false: not now. Adds to *worked. */
+/* Decompresses more text, or finds its end. Returns false when no bytes are available now. Adds the work to *worked. */
 static bool advance(struct ps_unpacked *unpacked, size_t *worked)
 {
     size_t taken, made;
