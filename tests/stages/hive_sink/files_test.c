@@ -299,6 +299,44 @@ static void test_a_look_without_an_answer(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Without events the table is looked at once a minute. A look that fails is repeated after rests that grow, and begin anew when one has
+ * succeeded. */
+static void test_looks_without_events(void **unused)
+{
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
+    stage.port.retry_step_ns = PS_NS_PER_S;
+    stage.port.retry_rest_max_ns = 60 * PS_NS_PER_S;
+    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a")));
+    const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
+    for (unsigned round = 0; round < 4; round++) {
+        PS_HIVE_AWAIT(&stage, sink->look_ns > sink->now.mono_ns);
+        unsigned calls = ps_test_metastore_calls("get_table_req"), failures = round % 3;
+        uint64_t left_ns = sink->look_ns - sink->now.mono_ns;
+        assert_in_range(left_ns, 50 * PS_NS_PER_S, 60 * PS_NS_PER_S);
+        ps_test_stage_pass_ms(&stage, (unsigned)(left_ns / PS_NS_PER_MS) - 20);
+        for (unsigned turns = 0; turns < 10; turns++)
+            ps_test_hive_turn(&stage);
+        assert_int_equal(ps_test_metastore_calls("get_table_req"), calls);
+        if (failures > 0)
+            ps_test_metastore_cut("get_table_req", failures);
+        for (unsigned failed = 1; failed <= failures; failed++) {
+            PS_HIVE_AWAIT(&stage, sink->look_failures == failed);
+            uint64_t rest_ns = ps_port_rest_ns(&stage.port, failed);
+            assert_int_equal(sink->look_ns - sink->now.mono_ns, rest_ns);
+            ps_test_stage_pass_ms(&stage, (unsigned)(rest_ns / PS_NS_PER_MS));
+        }
+        PS_HIVE_AWAIT(&stage, ps_test_metastore_calls("get_table_req") == calls + failures + 1);
+        PS_HIVE_AWAIT(&stage, !sink->looks);
+        assert_int_equal(sink->look_failures, 0);
+        assert_int_equal(sink->look_ns - sink->now.mono_ns, 60 * PS_NS_PER_S);
+    }
+    assert_false(stage.failed);
+    (void)ps_test_sink_recall(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_files_are_rolled(void **unused)
 {
     struct ps_test_stage stage;
@@ -451,6 +489,7 @@ int main(void)
         TEST(test_a_partition_that_is_dropped),
         TEST(test_a_table_that_is_made_again),
         TEST(test_a_look_without_an_answer),
+        TEST(test_looks_without_events),
         TEST(test_files_are_rolled),
         TEST(test_orphans),
         TEST(test_rows_that_are_dropped),
