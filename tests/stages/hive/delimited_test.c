@@ -159,7 +159,7 @@ static void test_drawn_rows(void **unused)
         for (unsigned round = 0; round < 100; round++) {
             char body[64] = "";
             const char *names = orders[o], *wanted[3];
-            char texts[8][4];
+            char texts[8][8];
             unsigned fields = 1 + (unsigned)(ps_test_random(&random) % 6);
             for (unsigned i = 0; i < 3;
                  i++) /* a column without a field is empty, one whose field is missing is null */

@@ -158,7 +158,7 @@ static void test_numbers_of_buckets(void **unused)
 
 static void test_columns_of_buckets(void **unused)
 {
-    static char names[PAIRS_MAX][8];
+    static char names[PAIRS_MAX][16];
     (void)unused;
     for (uint32_t count = PS_HIVE_BUCKET_COLUMNS_MAX - 1; count <= PS_HIVE_BUCKET_COLUMNS_MAX + 1; count++) {
         describe(NULL, NULL);

@@ -40,7 +40,7 @@ static void test_order(void **unused)
 /* Numbers of texts, some new and some known, beside a plain array of them, while the table grows; then cleared, and again. */
 static void test_drawn_texts(void **unused)
 {
-    static char texts[6000][8];
+    static char texts[6000][16];
     struct ps_orc_memory memory = {0};
     struct ps_orc_dictionary dictionary;
     uint64_t random = ps_test_seed() | 1;
