@@ -18,7 +18,7 @@
 struct layout {
     char magic[16];
     uint64_t last, events;
-    uint32_t checksum, unused; /* CRC32C of what is before it */
+    uint32_t checksum, unused; /* `checksum`: CRC32C of the bytes before it */
 };
 _Static_assert(sizeof(struct layout) == MARK_BYTES, "the layout has no gaps");
 
@@ -27,7 +27,7 @@ static uint32_t checksum_of(const struct layout *layout)
     return ps_crc32c(0, layout, offsetof(struct layout, checksum));
 }
 
-/* A channel's name may have any character: the hash tells two apart whose letters are the same. */
+/* A channel's name may have any character; the hash distinguishes names that look the same after the replacement. */
 static void path_of(const char *database, const char *channel, char *path, size_t room)
 {
     char name[NAME_BYTES_MAX + 1];
@@ -59,7 +59,7 @@ void ps_promised_mark_write(struct ps_promised_mark *mark, int64_t last, uint64_
         return;
     memcpy(layout.magic, MAGIC, sizeof layout.magic);
     layout.checksum = htole32(checksum_of(&layout));
-    /* A write that fails leaves an older mark, or none: a loss may then go unnoticed, and no loss is invented. */
+    /* A failed write leaves an older mark, or none: a loss may go unnoticed, but no loss is reported that did not happen. */
     mark->dirty |= pwrite(mark->fd, &layout, sizeof layout, 0) == (ssize_t)sizeof layout;
     mark->last = last;
     mark->events = events;

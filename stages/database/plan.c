@@ -11,7 +11,7 @@
 #include "stages/database/postgres_options.h"
 #include "stages/database/url.h"
 
-/* As FLE_CHANNEL has it, within the path of a file. */
+/* Returns the path of the lock file: the channel's name with '/' and '%' replaced by codes. */
 static const char *lock_path(struct ps_arena *arena, const char *path, const char *channel)
 {
     char *name = ps_arena_alloc(arena, 3 * strlen(channel) + 1), *to = name;
@@ -33,7 +33,7 @@ static const char *property_of(const struct ps_database_plan *plan, const struct
     return value;
 }
 
-/* Flume's default: a database of Derby's in the home directory. */
+/* Flume's default is a Derby database in the home directory. */
 static const char *url_of(const struct ps_database_plan *plan, const struct ps_context *context)
 {
     const char *home = property_of(plan, context, "user.home");
@@ -50,7 +50,7 @@ static bool has_url(const struct ps_database_plan *plan)
     return plan->url != NULL && plan->url[strspn(plan->url, " \t")] != '\0';
 }
 
-/* The directory that Derby would make. */
+/* Returns the directory that Derby would create. */
 static const char *derby_directory(const struct ps_database_plan *plan, const struct ps_context *context,
                                    const struct ps_jdbc_url *url)
 {
@@ -62,7 +62,7 @@ static const char *derby_directory(const struct ps_database_plan *plan, const st
 
 struct resolved {
     struct ps_jdbc_url url;
-    const char *derby; /* the directory that Derby would make; NULL */
+    const char *derby; /* the directory that Derby would create; NULL: the URL does not name Derby */
 };
 
 /* Finds the database that the keys name. */
@@ -87,7 +87,7 @@ static enum ps_status resolve(const struct ps_database_plan *plan, const struct 
 
 /* ---- check ---- */
 
-/* What the driver's class and db.type say must be the database of the URL. */
+/* Warns if driver.class or db.type do not fit the database of driver.url. */
 static enum ps_status check_names(const struct ps_database_plan *plan, const struct ps_context *context,
                                   const struct ps_jdbc_url *url)
 {
@@ -98,7 +98,7 @@ static enum ps_status check_names(const struct ps_database_plan *plan, const str
     static const char *const types[] = {"DERBY", "SQLITE", "POSTGRESQL"};
     unsigned which = url->derby ? 0 : url->kind == PS_DATABASE_SQLITE ? 1 : 2;
     bool known = false;
-    if (!has_url(plan)) /* Flume takes its defaults for all of them */
+    if (!has_url(plan)) /* Flume uses its defaults for all of these keys */
         return PS_OK;
     for (size_t i = 0; plan->driver != NULL && classes[which][i] != NULL; i++)
         known |= strcmp(plan->driver, classes[which][i]) == 0;
@@ -152,7 +152,7 @@ static void check_server_keys(const struct ps_database_plan *plan, const struct 
                               const struct ps_jdbc_url *url)
 {
     struct ps_pairs pairs = {.count = 0};
-    struct ps_err ignored; /* resolve() has read it, too */
+    struct ps_err ignored; /* resolve() has read the file already */
     check_parameters(context, &url->parameters, "driver.url");
     if (plan->properties_file != NULL &&
         context->read_properties(context->arena, plan->properties_file, &pairs, &ignored) == PS_OK)
@@ -225,7 +225,7 @@ static const char *directory_of(struct ps_arena *arena, const char *path)
     return slash == NULL ? "." : slash == path ? "/" : ps_arena_copy(arena, path, (size_t)(slash - path));
 }
 
-/* Returns why the file, if there is one, is no database that this user can write; NULL: nothing was found. */
+/* Returns a reason why the file is not a database that this user can write, or NULL if none was found. */
 static const char *wrong_with_file(const char *path)
 {
     static const char magic[16] = "SQLite format 3";
@@ -238,13 +238,13 @@ static const char *wrong_with_file(const char *path)
     close(fd);
     if (length < 0)
         return strerror(error);
-    /* SQLite takes a file of one byte for an empty one. */
+    /* SQLite treats a file of one byte as empty. */
     if (length > 1 && (length < (ssize_t)sizeof begin || memcmp(begin, magic, sizeof magic) != 0))
         return "it is no SQLite database";
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ? "this user cannot write it" : NULL;
 }
 
-/* The files beside the database, its tables and the first transaction need this room. */
+/* Space for the files beside the database, its tables and the first transaction. */
 #define LEAST_FREE_BYTES (UINT64_C(256) << 10)
 
 static void probe_file(const struct ps_probe *probe, const struct ps_context *context,
@@ -263,7 +263,7 @@ static void probe_file(const struct ps_probe *probe, const struct ps_context *co
                             "name the file of a SQLite database, or one that is not there yet; the user that "
                             "runs the agent needs the right to write it");
     ps_probe_directory_to_make(probe, "driver.url", directory_of(context->arena, path));
-    /* A database that has filled its disk itself goes on with the room that it has kept. */
+    /* A database that has filled its own disk goes on with the space that it has reserved. */
     if (access(ps_arena_format(context->arena, "%s" PS_SQLITE_RESERVE, path), F_OK) != 0)
         ps_probe_room(probe, "driver.url", directory_of(context->arena, path), LEAST_FREE_BYTES,
                       "free space there, or name a file in another file system");
@@ -293,7 +293,7 @@ void ps_database_plan_probe(const struct ps_database_plan *plan, struct ps_conte
     struct resolved found = {.derby = NULL};
     struct ps_err err = {0};
     if (resolve(plan, context, &found, &settings, &err) != PS_OK)
-        return; /* `check` says it */
+        return; /* `check` reports the error */
     if (settings.kind == PS_DATABASE_SQLITE)
         probe_file(probe, context, &settings, plan->schema.create);
     else

@@ -1,5 +1,5 @@
-/* PostgreSQL, through libpq. Statements without rows are sent in a pipeline, so that a transaction of a thousand of them
- * does not wait for a thousand answers. No call waits longer than ANSWER_MS for the server. */
+/* PostgreSQL, through libpq. Statements without rows are sent in a pipeline, so that a transaction of a thousand
+ * statements does not wait for a thousand answers. No call waits longer than ANSWER_MS for the server. */
 #include <endian.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -12,9 +12,9 @@
 
 #define CONNECT_MS UINT64_C(10000)
 #define ANSWER_MS UINT64_C(60000)
-/* Sent before their answers are read. */
+/* Statements that are sent before their answers are read. */
 #define PIPELINE_STATEMENTS 256U
-/* Their numbers in pg_type. */
+/* Type numbers of pg_type. */
 #define TYPE_TRUTH 16U
 #define TYPE_BYTES 17U
 #define TYPE_LONG 20U
@@ -25,11 +25,11 @@ struct postgres {
     const struct ps_database_settings *settings;
     PGconn *connection;
     bool prepared[PS_DATABASE_STATEMENTS_MAX];
-    unsigned sent; /* in the pipeline, without an answer yet */
+    unsigned sent; /* statements in the pipeline whose answers were not read yet */
     bool pipeline;
 };
 
-/* The server's words on one line, behind the name of the database. */
+/* Sets the error to the database's name and the server's message on one line. */
 static enum ps_status failed_with(const struct postgres *postgres, const char *words, struct ps_err *err)
 {
     char text[512];
@@ -66,7 +66,7 @@ static bool await_socket(const struct postgres *postgres, short events, uint64_t
     return ready.fd >= 0 && now < until_ns && poll(&ready, 1, (int)((until_ns - now) / PS_NS_PER_MS + 1)) > 0;
 }
 
-/* Sends what is left to send, and waits until a result is there. */
+/* Sends the remaining bytes, and waits for a result. */
 static enum ps_status await_result(struct postgres *postgres, struct ps_err *err)
 {
     uint64_t until_ns = ps_clock_now().mono_ns + ANSWER_MS * PS_NS_PER_MS;
@@ -114,8 +114,8 @@ static enum ps_status await_connection(struct postgres *postgres, struct ps_err 
 
 static enum ps_status postgres_execute(void *database, const char *text, struct ps_err *err);
 
-/* The server must notice a connection that is gone, because it holds the channel's lock; a promise needs a commit that is
- * on the server's disk. */
+/* Session settings. The server must detect a dead connection, because the connection holds the channel's lock. A promise
+ * needs a commit that is on the server's disk. */
 static enum ps_status set_session(struct postgres *postgres, struct ps_err *err)
 {
     char text[512];
@@ -158,7 +158,7 @@ static void *postgres_connect(const struct ps_database_settings *settings, struc
 
 /* ---- statements ---- */
 
-/* Reads the results of one statement; the first failure counts. */
+/* Reads the results of one statement; reports the first failure. */
 static enum ps_status read_results(struct postgres *postgres, struct ps_err *err)
 {
     enum ps_status status = PS_OK;
@@ -174,7 +174,7 @@ static enum ps_status read_results(struct postgres *postgres, struct ps_err *err
     }
 }
 
-/* Reads what is under way in the pipeline, and leaves it. */
+/* Reads the outstanding results of the pipeline, and leaves pipeline mode. */
 static enum ps_status end_pipeline(struct postgres *postgres, struct ps_err *err)
 {
     enum ps_status status = PS_OK;
@@ -188,8 +188,8 @@ static enum ps_status end_pipeline(struct postgres *postgres, struct ps_err *err
             return PS_FAIL;
         PGresult *result = PQgetResult(postgres->connection);
         if (result == NULL && PQstatus(postgres->connection) == CONNECTION_BAD)
-            return failed(postgres, err); /* the answer of the synchronisation does not come any more */
-        if (result == NULL)               /* between two statements */
+            return failed(postgres, err); /* the result of the synchronisation will not come */
+        if (result == NULL)               /* NULL also separates two statements */
             continue;
         synced = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
         if (!is_good(result) && status == PS_OK)

@@ -8,7 +8,7 @@
 #define OPTIONS_MAX 32U
 
 static const struct {
-    const char *driver, *library; /* NULL: another way is below, or it is of no use here */
+    const char *driver, *library; /* libpq's name; NULL: handled below, or without effect */
 } names[] = {
     {"user", "user"},
     {"password", "password"},
@@ -52,7 +52,7 @@ struct building {
     size_t count;
 };
 
-/* A later value replaces an earlier one. */
+/* Sets a libpq parameter; a later value replaces an earlier one. */
 static void set(struct building *to, const char *key, const char *value)
 {
     size_t i = 0;
@@ -66,7 +66,7 @@ static void set(struct building *to, const char *key, const char *value)
 static enum ps_status set_parameter(struct building *to, const struct ps_pair *pair, struct ps_err *err)
 {
     if (strcasecmp(pair->key, "ssl") == 0 && strcasecmp(pair->value, "false") != 0)
-        set(to, "sslmode", "verify-full"); /* pgjdbc 42.2.5 and later */
+        set(to, "sslmode", "verify-full"); /* as in pgjdbc 42.2.5 and later */
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
         if (names[i].library != NULL && strcasecmp(names[i].driver, pair->key) == 0)
             set(to, names[i].library, pair->value);

@@ -1,4 +1,4 @@
-/* Rows into frames of events. */
+/* Reads rows and encodes them as frames of events. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "stages/database/store_parts.h"
 
 #define LIMIT_MIN 16
-/* What long events took of memory is given back. */
+/* A buffer that long events made larger than this is freed after the read. */
 #define KEEP_BYTES ((size_t)4 << 20)
 
 static size_t keep(struct ps_tables_bytes *to, const struct ps_database_value *value)
@@ -24,7 +24,8 @@ static size_t keep(struct ps_tables_bytes *to, const struct ps_database_value *v
 static bool read_event(void *argument, const struct ps_database_value *values)
 {
     struct ps_tables *tables = argument;
-    if (values[0].number > tables->last) /* of the transaction under way: it may never be committed */
+    if (values[0].number >
+        tables->last) /* it belongs to the open transaction, which may never be committed */
         return false;
     if (tables->row_count == tables->row_room) {
         tables->row_room = tables->row_room > 0 ? 2 * tables->row_room : 64;
@@ -46,7 +47,7 @@ static bool read_rest(void *argument, const struct ps_database_value *values)
     return false;
 }
 
-/* Puts the body together anew, at the end of what was read. */
+/* Appends the body's first part and its spilled rest to the buffer, as one body. */
 static enum ps_status read_spill(struct ps_tables *tables, struct ps_tables_event *row, struct ps_err *err)
 {
     const struct ps_database_value identity = ps_tables_number(row->identity);
@@ -82,7 +83,7 @@ static enum ps_status read_events(struct ps_tables *tables, struct ps_err *err)
         if (row->spills && read_spill(tables, row, err) != PS_OK)
             return PS_FAIL;
         total += row->length;
-        if (total > PS_EVENTS_PAYLOAD_BYTES) /* the others have no room in this frame */
+        if (total > PS_EVENTS_PAYLOAD_BYTES) /* the further events do not fit into this frame */
             tables->row_count = i > 0 ? i : 1;
     }
     return PS_OK;
@@ -197,9 +198,9 @@ enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame
         tables->read = (struct ps_tables_bytes){.bytes = NULL};
     }
     if (!has_memory)
-        return PS_STORE_NO_MEMORY; /* they are read again */
+        return PS_STORE_NO_MEMORY; /* the next read reads them again */
     tables->fed = frame->rows.last;
-    /* About as many as a frame has: those that do not fit are read again. */
+    /* Reads about as many events as fit into a frame: those that do not fit have to be read again. */
     int64_t limit = 2 * (int64_t)frame->count;
     tables->limit = limit < LIMIT_MIN ? LIMIT_MIN : limit > PS_BATCH_EVENTS_MAX ? PS_BATCH_EVENTS_MAX : limit;
     return PS_STORE_FED;

@@ -1,5 +1,5 @@
-/* SQLite: a file that several connections use, each with its own lock. Every transaction is synced (a write-ahead log of
- * SQLite's, synchronous = FULL). */
+/* SQLite. Several channels can use one file, each with its own connection and lock. Every transaction is synced
+ * (write-ahead log, synchronous = FULL). */
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -12,19 +12,20 @@
 #include "stages/database/database.h"
 #include "stages/make_directory.h"
 
-/* How long a transaction waits for those of other channels, or of other programs. */
+/* Time that a transaction waits for transactions of other channels or programs. */
 #define BUSY_MS 5000
-/* On a full file system removing events needs room, too: in the write-ahead log, which goes into the file at 4 MiB, and in the file
- * for what the log has. It is made when there is RESERVE_TIMES as much. */
+/* On a full file system, removing events needs space as well: in the write-ahead log, which is copied to the database file at 4
+ * MiB, and in that file for the copied pages. This space is reserved when the file system has RESERVE_TIMES as much. */
 #define RESERVE_BYTES (UINT64_C(8) << 20)
 #define RESERVE_TIMES 2U
 
 struct sqlite {
     const struct ps_database_settings *settings;
     sqlite3 *file;
-    struct stat main, log; /* the files as they were when it was connected, and locked */
-    int log_fd;            /* of SQLite's write-ahead log, with the lock of the channel; -1: there is none */
-    bool has_reserve;      /* FILE-reserve is there */
+    struct stat main, log; /* the files when they were opened and locked */
+    /* Of SQLite's write-ahead log, which has the channel's lock; -1: there is no such log. */
+    int log_fd;
+    bool has_reserve; /* the file FILE-reserve exists */
     sqlite3_stmt *prepared[PS_DATABASE_STATEMENTS_MAX];
 };
 
@@ -61,7 +62,7 @@ static void sqlite_close(void *database)
     free(sqlite);
 }
 
-/* SQLite itself would make it readable for everybody. */
+/* Creates the database file. If SQLite created it, every user could read it. */
 static enum ps_status make_file(const struct ps_database_settings *settings, struct ps_err *err)
 {
     char directory[4096];
@@ -81,7 +82,7 @@ static enum ps_status make_file(const struct ps_database_settings *settings, str
 
 /* ---- the files ---- */
 
-/* errno is 0 if the path is another file's. */
+/* Returns whether the path still names this file. Sets errno to 0 if it names another file. */
 static bool is_file(const char *path, const struct stat *file)
 {
     struct stat named;
@@ -94,7 +95,7 @@ static void log_path(const struct sqlite *sqlite, char to[4096])
     snprintf(to, 4096, "%s-wal", sqlite->settings->path);
 }
 
-/* Which file is open. */
+/* Notes device and inode of the open database file. */
 static enum ps_status note_file(struct sqlite *sqlite, struct ps_err *err)
 {
     int moved = 0;
@@ -106,8 +107,7 @@ static enum ps_status note_file(struct sqlite *sqlite, struct ps_err *err)
                             sqlite->settings->label);
 }
 
-/* The database is gone only if its name belongs to another file, or to none: a `stat` may also fail for other reasons, such as an
- * error of the disk. */
+/* The database is gone only if its name belongs to another file or to none. A `stat` can also fail for other reasons, such as a disk error. */
 static enum ps_status sqlite_is_same(const void *database, bool *same, struct ps_err *err)
 {
     const struct sqlite *sqlite = database;
@@ -130,7 +130,7 @@ static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
     return PS_OK;
 }
 
-/* Of each channel one byte is locked; FNV-1a. */
+/* Each channel locks one byte, at an offset from the hash of its name (FNV-1a). */
 static off_t lock_offset(const char *channel)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
@@ -139,8 +139,8 @@ static off_t lock_offset(const char *channel)
     return (off_t)(hash >> 2);
 }
 
-/* In the write-ahead log, which is there for as long as somebody is connected and which SQLite itself does not lock: a close of
- * one of its other files would release SQLite's own locks. */
+/* Locks the channel in the write-ahead log. That file exists as long as a process is connected, and SQLite holds no lock on it:
+ * closing one of SQLite's other files would release SQLite's own locks. */
 static enum ps_status sqlite_lock(void *database, const char *channel, struct ps_err *err)
 {
     struct sqlite *sqlite = database;
@@ -152,7 +152,7 @@ static enum ps_status sqlite_lock(void *database, const char *channel, struct ps
     if (sqlite->log_fd < 0 || fstat(sqlite->log_fd, &sqlite->log) != 0)
         return errno == ENOENT ? PS_OK : ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
     if (fcntl(sqlite->log_fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
-        return PS_OK; /* a file system that locks no files is no reason to refuse */
+        return PS_OK; /* the channel also works on a file system without locks */
     return ps_err_set(err, "the database %s: another agent uses channel %s there", sqlite->settings->label,
                       channel);
 }
@@ -189,7 +189,7 @@ static bool give_up_reserve(const struct ps_database_settings *settings)
     return unlink(path) == 0;
 }
 
-/* The log's pages go into the file, so that the next transaction begins the log anew. */
+/* Also copies the write-ahead log to the database file, so that the next transaction starts the log again at its beginning. */
 static bool sqlite_make_room(void *database)
 {
     struct sqlite *sqlite = database;
@@ -229,7 +229,7 @@ static void *sqlite_connect(const struct ps_database_settings *settings, struct 
         return NULL;
     }
     struct sqlite *sqlite = open_file(settings, err);
-    /* On a full file system not even the files beside it can be made. */
+    /* On a full file system SQLite cannot create the files beside the database. */
     if (sqlite == NULL && give_up_reserve(settings)) {
         *err = (struct ps_err){.length = 0};
         sqlite = open_file(settings, err);

@@ -4,7 +4,7 @@
 #define HEADERS_BETWEEN(spills)                                                                              \
     "SELECT FLH_ID FROM FL_HEADER WHERE " spills " AND FLH_EVENT IN (" EVENTS_BETWEEN ")"
 
-/* A writer has the database to itself until it commits: the last event is its own. */
+/* A writer has the database to itself until it commits, so the last event is its own. */
 #define SQLITE_EVENT "(SELECT MAX(FLE_ID) FROM FL_EVENT)"
 #define SQLITE_HEADER "(SELECT MAX(FLH_ID) FROM FL_HEADER)"
 #define POSTGRES_EVENT "currval(pg_get_serial_sequence('fl_event', 'fle_id'))"
@@ -63,7 +63,7 @@ const struct ps_database_statement ps_tables_statements[PS_TABLES_STATEMENTS] = 
 
 /* ---- the tables ---- */
 
-/* Derby's words, in those of each database; identities are never used twice. */
+/* Derby's schema in the syntax of each database. An identity is never used twice. */
 #define TABLES(identity, bytes, blob, long_text, event_key, header_key)                                      \
     "CREATE TABLE FL_EVENT (FLE_ID " identity ", FLE_PAYLOAD " bytes                                         \
     ", FLE_CHANNEL VARCHAR(64), FLE_SPILL BOOLEAN);"                                                         \
@@ -76,8 +76,7 @@ const struct ps_database_statement ps_tables_statements[PS_TABLES_STATEMENTS] = 
 #define HEADER_KEY " REFERENCES FL_HEADER (FLH_ID)"
 #define SQLITE_TABLES(event_key, header_key)                                                                 \
     TABLES("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "BLOB", "VARCHAR(32517)", event_key, header_key)
-/* The spilled rest of a name or value has no limit: Flume's, of 32,517, would keep an event that is longer from ever being
- * stored. */
+/* Here the spilled rest of a name or value is unlimited. With Flume's limit of 32,517, a longer one could never be stored. */
 #define POSTGRES_TABLES(event_key, header_key)                                                               \
     "CREATE SCHEMA IF NOT EXISTS flume;" TABLES("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA",  \
                                                 "BYTEA", "TEXT", event_key, header_key)
@@ -93,7 +92,7 @@ static const char indexes[] = "CREATE INDEX IDX_FLE_CHANNEL ON FL_EVENT (FLE_CHA
                               "CREATE INDEX IDX_FLN_HEADER ON FL_NMSPILL (FLN_HEADER);"
                               "CREATE INDEX IDX_FLV_HEADER ON FL_VLSPILL (FLV_HEADER)";
 
-/* Fails when a table or a column is missing. */
+/* Fails if a table or a column is missing. */
 static const char look[] = "SELECT FLE_ID, FLE_PAYLOAD, FLE_CHANNEL, FLE_SPILL FROM FL_EVENT LIMIT 0;"
                            "SELECT FLP_EVENT, FLP_SPILL FROM FL_PLSPILL LIMIT 0;"
                            "SELECT FLH_ID, FLH_EVENT, FLH_NAME, FLH_VALUE, FLH_NMSPILL, FLH_VLSPILL FROM "
@@ -132,7 +131,7 @@ enum ps_status ps_tables_prepare(const struct ps_database_ops *ops, void *databa
                                  const struct ps_database_settings *settings,
                                  const struct ps_tables_schema *schema, struct ps_err *err)
 {
-    /* Other channels may be about to do the same. */
+    /* Locks out other channels, which may create the tables at the same time. */
     static const char *const begin[PS_DATABASE_KINDS] = {
         [PS_DATABASE_SQLITE] = "BEGIN IMMEDIATE",
         [PS_DATABASE_POSTGRES] = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('flume'))"};

@@ -8,14 +8,15 @@
 #include "stages/database/store_parts.h"
 #include "stages/segment/lock.h"
 
-#define FEED_FRAMES 8U /* their payloads are in memory */
+#define FEED_FRAMES 8U /* read-ahead: frames whose payloads are in memory */
 #define FIRST_LIMIT 256
 #define RETRY_NS (PS_NS_PER_S / 5)
 #define RETRY_MAX_NS (3 * PS_NS_PER_S)
 #define ROUND_BYTES                                                                                          \
-    (UINT64_C(256) << 10)           /* of one transaction: a database takes tens of milliseconds for them */
-#define RANGES_AT_ONCE 8U           /* frames whose events one transaction removes on a full disk */
-#define NEWS_NS (50 * PS_NS_PER_MS) /* a transaction for each lease would cost more than the events */
+    (UINT64_C(256) << 10) /* in one transaction: a database needs tens of milliseconds for them */
+#define RANGES_AT_ONCE 8U /* frames whose events one transaction removes on a full disk */
+/* Delay of removals: a transaction for each lease would cost more than the events. */
+#define NEWS_NS (50 * PS_NS_PER_MS)
 
 char *ps_tables_room(struct ps_tables_bytes *to, size_t more)
 {
@@ -60,7 +61,7 @@ static void disconnect(struct ps_tables *tables)
     tables->added_events = tables->added_bytes = 0;
 }
 
-/* A second agent, or a second channel of this name, would deliver everything once more. */
+/* Locks the channel: a second agent, or a second channel of this name, would deliver everything again. */
 static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
 {
     const struct ps_database_value channel = ps_tables_channel(tables);
@@ -69,7 +70,7 @@ static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
         tables->lock = ps_segment_lock_file(tables->settings->lock, tables->settings->database.label, err);
     if (tables->lock < 0 && tables->settings->lock != NULL)
         return PS_FAIL;
-    /* The lock's file may have been removed. */
+    /* A lock in the database too, because the lock file may have been removed. */
     if (tables->ops->lock != NULL &&
         tables->ops->lock(tables->database, tables->settings->channel, err) != PS_OK)
         return PS_FAIL;
@@ -109,15 +110,15 @@ static enum ps_status count(struct ps_tables *tables, struct ps_err *err)
     return PS_OK;
 }
 
-/* Notes outside the database what was promised in it. */
+/* Updates the mark, which is outside the database, with what was promised. */
 static void note_promised(struct ps_tables *tables)
 {
     int64_t last = tables->last > tables->mark.last ? tables->last : tables->mark.last;
     ps_promised_mark_write(&tables->mark, last, tables->events);
 }
 
-/* Compares the database with what was promised in it when it was closed, or killed. All channels draw identities from one sequence,
- * which goes back when SQLite's log is lost. The log had the newest events of this channel. */
+/* Compares the database with its mark of the time before it was closed or killed. All channels take identities from one sequence,
+ * which goes back when SQLite's log is lost. The lost log had the newest events of this channel. */
 static void look_for_lost(struct ps_tables *tables)
 {
     struct ps_promised_mark *mark = &tables->mark;
@@ -126,7 +127,7 @@ static void look_for_lost(struct ps_tables *tables)
     ps_promised_mark_open(mark, tables->settings->database.path, tables->settings->channel);
     if (mark->last == 0 || tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_SEQUENCE],
                                               NULL, note_numbers, &given, &ignored) != PS_OK)
-        return; /* a sequence is kept with AUTOINCREMENT only */
+        return; /* SQLite keeps a sequence only for AUTOINCREMENT */
     if (given >= mark->last)
         return;
     uint64_t behind = (uint64_t)(mark->last - given);
@@ -198,8 +199,8 @@ static enum ps_status begin(struct ps_tables *tables, struct ps_err *err)
     return PS_OK;
 }
 
-/* After a failure: an SQLite transaction is given up at once, so that events can be read, and delivered, until the next try. Returns
- * PS_FAIL. */
+/* Handles a failed transaction. An SQLite transaction is rolled back at once, so that events can be read and delivered until the
+ * next try. Returns PS_FAIL. */
 static enum ps_status roll_back(struct ps_tables *tables)
 {
     const struct ps_database_value values[] = {ps_tables_number(tables->unsure), ps_tables_channel(tables)};
@@ -208,7 +209,8 @@ static enum ps_status roll_back(struct ps_tables *tables)
     tables->broken = true;
     if (tables->settings->database.kind != PS_DATABASE_SQLITE || tables->database == NULL)
         return PS_FAIL;
-    (void)tables->ops->execute(tables->database, "ROLLBACK", &ignored); /* SQLite may have done it itself */
+    /* SQLite may have rolled back by itself. */
+    (void)tables->ops->execute(tables->database, "ROLLBACK", &ignored);
     tables->open = false;
     if (tables->unsure != 0 &&
         tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE], values, note_numbers,
@@ -230,7 +232,7 @@ static enum ps_status store_append(void *store, const void *payload, uint32_t le
     return PS_OK;
 }
 
-/* Removes the first ranges of what was delivered. The tables that refer to others come first. */
+/* Removes the events of the first `ranges` taken ranges; first the rows of the tables that refer to others. */
 static enum ps_status remove_taken(struct ps_tables *tables, size_t ranges, struct ps_err *err)
 {
     for (size_t i = 0; i < ranges; i++) {
@@ -295,8 +297,8 @@ static enum ps_status store_sync(void *store, struct ps_err *err)
     return PS_OK;
 }
 
-/* Removes what was delivered, without anything new: a full disk has no room for that, and gets room by this. In transactions of a
- * few frames, which need little. */
+/* Removes delivered events without appending any: on a full disk, this makes the space that appending needs. Uses small
+ * transactions of a few frames. */
 static enum ps_status remove_delivered(struct ps_tables *tables, struct ps_err *err)
 {
     bool has_made_room = tables->ops->make_room == NULL;
@@ -320,7 +322,7 @@ static enum ps_status remove_delivered(struct ps_tables *tables, struct ps_err *
     return PS_OK;
 }
 
-/* A COMMIT whose answer did not come may have been carried out. What it removed is removed again, which changes nothing. */
+/* Finds out whether a COMMIT without an answer was carried out. Its removals are repeated, which is harmless. */
 static enum ps_status look_whether_committed(struct ps_tables *tables, uint64_t events, uint64_t bytes,
                                              struct ps_err *err)
 {
@@ -341,7 +343,7 @@ static enum ps_status look_whether_committed(struct ps_tables *tables, uint64_t 
     return PS_OK;
 }
 
-/* The database is another one than before: what was in that one is not there, and its identities say nothing here. */
+/* Starts with another database after the former one is gone: its events are lost, and its identities have no meaning here. */
 static enum ps_status begin_anew(struct ps_tables *tables, struct ps_err *err)
 {
     uint64_t events = tables->events;
@@ -406,7 +408,7 @@ static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, s
     if (!readable || tables->fed >= tables->last)
         return PS_STORE_EMPTY;
     enum ps_store_fed fed = ps_tables_read(tables, frame, err);
-    if (fed == PS_STORE_EMPTY) /* somebody else removed them */
+    if (fed == PS_STORE_EMPTY) /* another program removed them */
         tables->fed = tables->last;
     tables->broken |= fed == PS_STORE_FAILED;
     return fed;
@@ -432,7 +434,7 @@ static void store_take(void *store, const struct ps_store_frame *frame)
 {
     struct ps_tables *tables = store;
     if (frame->rows.generation != tables->generation)
-        return; /* it went with its database */
+        return; /* it was lost with its database */
     if (tables->taken_count == tables->taken_room) {
         tables->taken_room = tables->taken_room > 0 ? 2 * tables->taken_room : 64;
         tables->taken = ps_must_realloc(tables->taken, tables->taken_room * sizeof *tables->taken,
@@ -444,7 +446,7 @@ static void store_take(void *store, const struct ps_store_frame *frame)
     tables->bytes -= frame->bytes < tables->bytes ? frame->bytes : tables->bytes;
 }
 
-/* Its batch could not be made of it, whatever the memory: it is named and removed. */
+/* Handles a frame that cannot be read into a batch however much memory there is: logs it and removes it. */
 static void store_lost(void *store, const struct ps_store_frame *frame)
 {
     struct ps_tables *tables = store;

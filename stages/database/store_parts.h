@@ -1,17 +1,17 @@
-/* For the store's files only. */
+/* Types and functions that only the files of the store use. */
 #pragma once
 
 #include "stages/database/mark.h"
 #include "stages/database/store.h"
 #include "stages/segment/events.h"
 
-/* A number of bytes that grows. */
+/* A byte buffer that grows. */
 struct ps_tables_bytes {
     char *bytes;
     size_t length, room;
 };
 
-/* Rows of one frame, as they are read. Places are in `bytes`. */
+/* The rows of one frame that is being read. Places are offsets in `read.bytes`. */
 struct ps_tables_event {
     int64_t identity;
     size_t body, length, first_header;
@@ -24,7 +24,7 @@ struct ps_tables_header {
     uint32_t name_length, value_length;
 };
 
-/* Removed in the next transaction. */
+/* Events that the next transaction removes. */
 struct ps_tables_taken {
     int64_t first, last;
     bool spills, headers;
@@ -34,30 +34,32 @@ struct ps_tables {
     const struct ps_database_store_settings *settings;
     const struct ps_database_ops *ops;
     const char *component;
-    void *database; /* NULL: the connection is gone */
+    void *database; /* NULL: not connected */
     int lock;
-    bool open;            /* a transaction */
-    bool broken;          /* until renewed */
-    bool gone;            /* the file is not where it was: the next connection finds another one */
-    uint64_t generation;  /* of the database, more by one with each such file */
-    uint64_t frames_lost; /* with files that are gone: one for each */
+    bool open;            /* a transaction is open */
+    bool broken;          /* an operation failed; `renew` clears it */
+    bool gone;            /* the file was removed or replaced: the next connection finds another database */
+    uint64_t generation;  /* of the database; increased when another database is found */
+    uint64_t frames_lost; /* one for each database that is gone */
 
     uint64_t appended, promised;        /* numbers of frames */
-    uint64_t added_events, added_bytes; /* of this transaction */
-    uint64_t events, bytes;             /* there, and not taken */
-    int64_t unsure;                     /* an event of the transaction whose COMMIT failed; 0: none */
+    uint64_t added_events, added_bytes; /* of the open transaction */
+    uint64_t events, bytes;             /* in the database and not taken */
+    /* Identity of an event in a transaction whose COMMIT failed; 0: none. */
+    int64_t unsure;
     uint64_t unsure_appended;
-    int64_t last, fed;            /* identities of the last event that was promised, and fed */
-    struct ps_promised_mark mark; /* SQLite; else its fd is -1 */
+    /* Identities of the last event that was promised, and of the last that was fed. */
+    int64_t last, fed;
+    struct ps_promised_mark mark; /* of SQLite; with PostgreSQL its fd is -1 */
 
     struct ps_tables_taken *taken;
     size_t taken_count, taken_room;
 
     /* Writing: */
-    struct ps_tables_bytes name, value; /* repaired */
-    struct ps_events_field *fields;     /* those of all events, then those of one */
+    struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
+    struct ps_events_field *fields;     /* first the headers that all events share, then those of one event */
     size_t field_room;
-    size_t *counting; /* by the number of a name in its frame: which of `fields` counts */
+    size_t *counting; /* by the number of a name in its frame: index of the header in `fields` that counts */
     size_t counting_room;
     /* Reading: */
     struct ps_tables_bytes read;
@@ -66,9 +68,9 @@ struct ps_tables {
     struct ps_tables_header *headers;
     size_t header_count, header_room;
     struct ps_events_encoder encoder;
-    int64_t limit; /* events of the next read */
-    size_t row_at; /* whose headers are read */
-    bool lacks;    /* a spilled body has no rest */
+    int64_t limit; /* maximal number of events in the next read */
+    size_t row_at; /* the event whose headers are being read */
+    bool lacks;    /* the row with the rest of a spilled body is missing */
 };
 
 static inline struct ps_database_value ps_tables_number(int64_t number)
@@ -87,7 +89,7 @@ static inline struct ps_database_value ps_tables_data(const void *data, size_t l
         .type = PS_DATABASE_BYTES, .data = data != NULL ? data : "", .length = length};
 }
 
-/* Makes room for so many bytes behind to->length; returns where. */
+/* Makes room for `more` bytes behind to->length. Returns their address. */
 char *ps_tables_room(struct ps_tables_bytes *to, size_t more);
 
 struct ps_database_value ps_tables_channel(const struct ps_tables *tables);
@@ -95,5 +97,5 @@ struct ps_database_value ps_tables_channel(const struct ps_tables *tables);
 /* Inserts the events of a payload. */
 enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, uint32_t length,
                                struct ps_err *err);
-/* Reads the next frame of events behind tables->fed. Its payload is the caller's. */
+/* Reads the next frame of events behind tables->fed. The caller owns its payload. */
 enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame *frame, struct ps_err *err);

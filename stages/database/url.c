@@ -9,7 +9,7 @@
     "channel of type file"
 #define PARAMETERS_MAX 64U
 
-/* Returns what stands behind the prefix, or NULL. */
+/* Returns the text behind the prefix, or NULL if the text does not begin with it. */
 static const char *behind(const char *text, const char *prefix)
 {
     size_t length = strlen(prefix);
@@ -31,7 +31,7 @@ static int digit(char letter)
     return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
-/* With %XX replaced. */
+/* Returns a copy with %XX replaced. */
 static const char *decoded(struct ps_arena *arena, const char *text, size_t length)
 {
     char *to = ps_arena_copy(arena, text, length), *at = to;
@@ -46,7 +46,7 @@ static const char *decoded(struct ps_arena *arena, const char *text, size_t leng
     return to;
 }
 
-/* Reads `key=value` parts. */
+/* Reads parts of the form `key=value`. */
 static enum ps_status read_parameters(struct ps_arena *arena, const char *text, char separator,
                                       struct ps_jdbc_url *url, struct ps_err *err)
 {
@@ -61,7 +61,7 @@ static enum ps_status read_parameters(struct ps_arena *arena, const char *text, 
             return ps_err_set(err, "driver.url has more than %u parameters", PARAMETERS_MAX);
         const char *name_end = equals != NULL ? equals : end;
         const char *value = equals != NULL ? equals + 1 : end;
-        bool percent = separator == '&'; /* Derby has no such codes */
+        bool percent = separator == '&'; /* Derby does not decode %XX */
         items[count].key = ps_arena_copy(arena, text, (size_t)(name_end - text));
         items[count++].value = percent ? decoded(arena, value, (size_t)(end - value))
                                        : ps_arena_copy(arena, value, (size_t)(end - value));
@@ -119,7 +119,7 @@ static enum ps_status read_sqlite(struct ps_arena *arena, const char *text, stru
     return *end != '\0' ? read_parameters(arena, end + 1, '&', url, err) : PS_OK;
 }
 
-/* host:port, or [::1]:port, and so on, separated by commas. */
+/* Reads host:port or [::1]:port, separated by commas. */
 static void read_hosts(struct ps_arena *arena, const char *text, const char *end, struct ps_jdbc_url *url)
 {
     url->hosts = url->ports = "";

@@ -1,10 +1,10 @@
-/* Events into rows. */
+/* Inserts events as rows. */
 #include <string.h>
 
 #include "core/utf8.h"
 #include "stages/database/store_parts.h"
 
-/* Where a text goes on in another table: after so many of Java's chars; not within a character. */
+/* Returns the length of the part of a text that fits into its column: PS_TABLES_HEADER_CHARS of Java's chars, without splitting a character. */
 static size_t spill_at(const char *text, size_t length)
 {
     size_t at = 0;
@@ -21,7 +21,7 @@ static size_t spill_at(const char *text, size_t length)
     return length;
 }
 
-/* PostgreSQL takes only well-formed UTF-8 without zeros: what is not becomes U+FFFD. */
+/* Replaces what PostgreSQL does not accept (invalid UTF-8, zero bytes) by U+FFFD. */
 static const char *fit(const struct ps_tables *tables, struct ps_tables_bytes *to, const char *text,
                        size_t *length)
 {
@@ -93,8 +93,8 @@ static void note_field(struct ps_tables *tables, size_t count, const struct ps_e
     tables->fields[count] = *field;
 }
 
-/* Of two headers with one name the later one counts: an event's own is behind those of all events. Notes for each name of the
- * frame which that is. */
+/* Notes which header counts for each name of the frame. Of two headers with the same name the later one counts; an event's
+ * own headers are behind the shared ones. */
 static void note_last(struct ps_tables *tables, size_t count, size_t names)
 {
     if (names > tables->counting_room) {
@@ -115,7 +115,7 @@ enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, ui
     size_t shared = 0;
     enum ps_status status = PS_OK;
     bool whole = ps_events_cursor_init(&cursor, payload, length);
-    PS_ASSERT(whole); /* the keeper made it */
+    PS_ASSERT(whole); /* the keeper encoded it */
     while (ps_events_next_field(&cursor, &field))
         note_field(tables, shared++, &field);
     while (status == PS_OK && ps_events_next(&cursor, &item)) {
