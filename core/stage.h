@@ -12,21 +12,21 @@
  *
  *   function      thread    what it does
  *   bind          control   The engine writes the option rows into the plan, which was zeroed before.
- *   check         control   Finds problems that rows cannot express. Touches nothing: `penstock check`
- *                           runs it, too.
- *   build         control   Makes the shared plan. Claims nothing exclusive: no port, no file lock, no
- *                           consumer group. In a reload on the reload's own thread: it may take long.
- *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned yet. On failure the engine logs
- *                           the error and tries again every 3 s, as Flume's LifecycleSupervisor does; the other components keep running.
- *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. What must block is a job of a helper thread
- *                           (core/helper/helper.h). A stage that cannot go on says so with ps_port_failed: the engine closes it, and
- *                           opens it again as after a failed open.
+ *   check         control   Finds problems that rows cannot express. Touches nothing: `penstock check` runs it as well.
+ *   build         control   Makes the shared plan. Claims nothing exclusive: no port, no file lock, no consumer group.
+ *                           A reload calls it on the reload's own thread: it may take long.
+ *   open          worker    Makes one worker's state and claims what is exclusive. The worker is not pinned yet. After a
+ *                           failed open the engine logs the error and tries again every 3 s, as Flume's
+ *                           LifecycleSupervisor does; the other components keep running.
+ *   work, tick..  worker    Never block, never sleep, and allocate nothing once warm. A helper thread runs the jobs that
+ *                           block (core/helper/helper.h). A stage that cannot go on calls ps_port_failed: the engine
+ *                           closes it, and opens it again as after a failed open.
  *   drain         worker    Stops; see each kind.
  *   close         worker    Releases what `open` claimed.
  *   teardown      control   Undoes `build`.
  *
- * "worker" is the worker that the instance was placed on. Every function except `work` of the stage's kind
- * may be NULL; a channel and a serializer need more, see there. */
+ * "worker" is the worker on which the engine placed the instance. Every function except `work` of the stage's kind may
+ * be NULL; a channel and a serializer need more: see `struct ps_channel_ops` and core/serializer.h. */
 #pragma once
 
 #include "core/arena.h"
@@ -57,7 +57,7 @@ enum ps_kind {
     PS_KIND_COUNT
 };
 
-/* What `work` returns. Each kind of stage returns only the results listed for it:
+/* The results of `work`. Each kind of stage returns only the results listed for it:
  *
  *                source             interceptor        selector           sink
  *   PS_DONE      read something     batch finished     events routed      every event settled
@@ -67,19 +67,15 @@ enum ps_kind {
  *   PS_TAKEN                                                              took the lease
  *   PS_RETRY                        no memory          no memory          roll back */
 enum ps_result {
-    /* Source: the engine may call again at once. Others: finished with this batch or lease. */
-    PS_DONE,
-    /* The engine calls again when the port's epoll or the time of `tick` wakes it. */
-    PS_IDLE,
-    /* Flume's back-off of a pollable source: backoffSleepIncrement, maxBackoffSleep. */
-    PS_BACKOFF,
-    /* The engine calls again with the same batch (interceptor) or offers the same lease again (sink), at its
-     * next cycle. */
+    PS_DONE,    /* source: the engine may call again at once; others: finished with this batch or lease */
+    PS_IDLE,    /* the engine calls again when the port's epoll or the time of `tick` wakes it */
+    PS_BACKOFF, /* Flume's back-off of a pollable source: backoffSleepIncrement, maxBackoffSleep */
+    /* The engine calls again with the same batch (interceptor), or offers the same lease again (sink), at its next
+     * cycle. */
     PS_LATER,
-    /* The sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later. */
-    PS_TAKEN,
-    /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease
-     * returns to the head of its channel and the sink rests 1, 2, .. 5 s. */
+    PS_TAKEN, /* the sink owns the lease (and nulled the caller's pointer); it calls ps_port_done later */
+    /* Interceptor, selector: the engine calls again with the same batch. Sink: Flume's rollback: the lease returns to
+     * the head of its channel and the sink rests for 1 s, 2 s and so on up to 5 s. */
     PS_RETRY,
 };
 
@@ -87,7 +83,7 @@ enum ps_result {
 
 struct ps_stage_ops;
 
-/* What `check` and `build` may use. The caller owns it; stages do not keep it. */
+/* The data and functions that `check` and `build` may use. The caller owns it; stages do not keep it. */
 struct ps_context {
     const char *agent;      /* agent name */
     const char *component;  /* "source r1", "interceptor i1 of source r1"; lives as long as the plan */
@@ -110,27 +106,27 @@ struct ps_context {
     struct ps_texts channels;
     unsigned instances;            /* workers that this stage will be opened on */
     unsigned producers, consumers; /* channel: how many runners put and take */
-    /* Channel in `build`: of its producers, then of its consumers; each has one writer, its worker. They live as long
-     * as the plan. */
+    /* Channel in `build`: the counters of its producers, then those of its consumers. Only the worker of that producer
+     * or consumer writes them. They live as long as the plan. */
     struct ps_counters *counters;
     uint32_t batch_events_max;    /* the engine's limit for one batch of this flow */
     uint64_t memory_budget_bytes; /* of the whole process; the default of byteCapacity derives from it */
-    /* Channel: its share of the memory budget, rows and headers included. One slow channel cannot starve the
-     * others. */
+    /* Channel: its share of the memory budget, rows and headers included. One slow channel cannot starve the others. */
     uint64_t channel_quota_bytes;
-    /* How much one client library of this stage may hold in its queues: its share of the memory budget. */
+    /* The bytes that one client library of this stage may hold in its queues: its share of the memory budget. */
     uint64_t client_queue_bytes;
-    /* Interceptors and selectors in `build`: what the stages of one source's chain share. Others: NULL. */
+    /* Interceptors and selectors in `build`: the things that the stages of one source's chain share. Others: NULL. */
     struct ps_chain_share *chain;
-    /* Path of the penstock program, to start helper processes (regex/compile/compiler.h). NULL in tests: the
-     * work is done in this process. */
+    /* Path of the penstock program, to start helper processes (regex/compile/compiler.h). NULL in tests: the work is
+     * done in this process. */
     const char *program;
     bool running; /* workers are running (a reload): leave the CPUs to them */
 };
 
-/* One thing that the stages of a source's chain share: the regex passes (stages/rules/regex_chain.h). The first stage that needs it
- * makes it. Two kinds exist: one for the plan (control thread; `finish` is called when all stages of the chain are built) and one for
- * each open instance (its worker; `finish` is NULL). Each is destroyed with its owner. */
+/* One thing that the stages of a source's chain share: the regex passes (stages/rules/regex_chain.h). The first stage
+ * that needs it makes it. Two kinds exist: one for the plan (control thread; the engine calls `finish` when all stages
+ * of the chain are built) and one for each open instance (its worker; `finish` is NULL). The engine destroys each
+ * together with the plan or instance that owns it. */
 struct ps_chain_share {
     void *value;
     enum ps_status (*finish)(void *value, struct ps_err *err);
@@ -151,10 +147,10 @@ struct ps_series {
 void ps_report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Returns whether this user cannot read the file that the key names, after reporting that as an error. */
+/* Reports an error when this user cannot read the file that the key names. Returns whether it reported one. */
 bool ps_report_unreadable(const struct ps_context *context, const char *key, const char *path);
 
-/* Returns the stage's outline in the arena, with a control character as a blank; NULL: it has none. */
+/* Returns the stage's outline in the arena, a blank for each control character; NULL when the stage has none. */
 const char *ps_stage_outline(const struct ps_stage_ops *ops, const void *plan,
                              const struct ps_context *context);
 
@@ -167,37 +163,37 @@ struct ps_port {
     struct ps_counters *counters;
     unsigned instance;  /* number of this instance: 0 .. instances - 1 */
     unsigned instances; /* how many workers run this stage */
-    /* Sources, and sinks with `sockets`: an epoll of its own. Add sockets (non-blocking) to it, with any data, and call
-     * epoll_wait(.., 0) on it: a source in `work`, a sink in `tick`. It is level-triggered: while it is readable the
-     * worker does not sleep, so take what is there, and ask for EPOLLOUT only while bytes wait to be sent. The engine
-     * makes it before `open`, and closes it after `close`.
+    /* Sources, and sinks with `sockets`: an epoll instance of its own. Add non-blocking sockets to it, with any data,
+     * and call epoll_wait(.., 0) on it: a source in `work`, a sink in `tick`. It is level-triggered: the worker does
+     * not sleep while it is readable, so read everything that waits, and ask for EPOLLOUT only while bytes wait to be
+     * sent. The engine makes it before `open`, and closes it after `close`.
      *
-     *   source  The worker waits for it while the engine calls `work`: not while a channel is full.
-     *   sink    The worker waits for it from `open` until the sink is recalled: also while the sink rests, is out of its
+     *   source  The worker watches it while the engine calls `work`, so not while a channel is full.
+     *   sink    The worker watches it from `open` until the sink is recalled: also while the sink rests, waits for its
      *           group's turn, drains, or has no lease. During `recall` nothing is watched: it is called each millisecond.
      *
-     * -1 for other stages, and in the simulator. A channel's producers and consumers are called with the port of
-     * their stage, whose epoll is not theirs: they use wake_fd. */
+     * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or sink,
+     * whose epoll is not for the channel: a channel uses wake_fd. */
     int epoll_fd;
-    /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helper threads. -1
-     * in the simulator. */
+    /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. -1 in the
+     * simulator. */
     int wake_fd;
     struct ps_chain_share *chain; /* interceptors, selectors: shared by this open instance of the chain */
-    /* For buffers that live across batches (partial lines). They count in the memory budget. Home
-     * worker only. */
+    /* For buffers that live across batches (partial lines). They count in the memory budget. Thread: the home worker. */
     struct ps_block_cache *blocks;
-    /* Its worker's, for a channel that reads batches back for this sink (core/flow/channel.h). */
+    /* The batch pool of this worker, for a channel that reads batches back for this sink (core/flow/channel.h). */
     struct ps_pool *pool;
-    /* Where its dead letters go (penstock.deadletter); NULL: nowhere. A source's chain has the source's. */
+    /* Takes this stage's dead letters (penstock.deadletter); NULL: none are written. A chain's stages use the
+     * source's. */
     struct ps_letterbox *letterbox;
-    /* Sinks: penstock.retry.max (0: there is no limit), .backoff and .backoff.max. */
+    /* Sinks: penstock.retry.max (0: no limit), .backoff and .backoff.max. */
     uint32_t retry_max;
     uint64_t retry_step_ns, retry_rest_max_ns; /* 0: Flume's; call ps_port_rest_ns */
     struct ps_runner *runner;
     /* How leases leave a stage; set by the engine or by a test. Call ps_port_done and ps_port_home. */
     void (*done)(struct ps_port *port, struct ps_lease **lease);
     void (*home)(struct ps_port *port, struct ps_lease **lease);
-    /* Set by the engine or by a test; NULL (not `failed`): nobody asks. Call ps_port_failed, _halted, _troubled. */
+    /* Set by the engine or by a test; NULL (not `failed`): no effect. Call ps_port_failed, _halted, _troubled. */
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
@@ -205,33 +201,35 @@ struct ps_port {
     struct ps_repeated outage; /* of ps_port_tries_again */
 };
 
-/* The open stage cannot go on, and only opening it again can help (a client library reported a fatal error).
- * Call it from any function of an open source, of a stage of its chain, or of a sink; the first reason counts.
- * The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source with
- * its whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
+/* Reports that the open stage cannot go on, and that only opening it again can help (a client library reported a fatal
+ * error). Any function of an open source, of a stage of its chain, or of a sink may call it; the first reason counts.
+ * The engine logs the reason, shows it in /readyz, counts it in `failures`, and closes the stage, a source with its
+ * whole chain; 3 s later it is opened again, as after a failed open. Before `close`:
  *
- *   source, ACCEPTED            What was read is put into the channels first, and `accepted` or `refused` is
- *                               called for it. `work` and `tick` are not called any more.
- *   source, DURABLE, DELIVERED  What is not put yet is given up, and `delivered` is not called any more for
- *                               what is under way: the reopened source reads from its last position.
- *   sink                        `recall` is called until it returns true; what it gives back, and the lease that
- *                               was offered, wait in the channel for the reopened sink. `work`, `tick` and
- *                               `drain` are not called any more. */
+ *   source, ACCEPTED            The engine first puts the events already read into the channels, and calls `accepted`
+ *                               or `refused` for them. It does not call `work` and `tick` any more.
+ *   source, DURABLE, DELIVERED  The engine gives up the events not put yet, and does not call `delivered` for those
+ *                               in flight: the reopened source reads from its last position.
+ *   sink                        The engine calls `recall` until it returns true. The leases that `recall` gives back,
+ *                               and the one that was offered, wait in the channel for the reopened sink. `work`,
+ *                               `tick` and `drain` are not called any more. */
 static inline void ps_port_failed(struct ps_port *port, const struct ps_err *reason)
 {
     port->failed(port, reason);
 }
 
-/* The open source reads nothing more, by its own rule (spooldir: a file has changed), and has logged why: /readyz, the dump
- * and the metrics show it. It stays open until a restart, or a reload that changes it. From any function of a source. */
+/* Reports that the open source reads nothing more, by its own rule (spooldir: a file has changed), and has logged why:
+ * /readyz, the dump and the metrics show it. The source stays open until a restart, or a reload that changes it. Any
+ * function of a source may call it. */
 static inline void ps_port_halted(struct ps_port *port, const char *reason)
 {
     if (port->halted != NULL)
         port->halted(port, reason);
 }
 
-/* How long a sink rests after so many failures in a row: by its penstock.retry.backoff and .backoff.max, else as Flume's
- * sink runner 1, 2, .. 5 s. The engine does it for PS_RETRY; a sink that keeps its leases calls it itself. */
+/* Returns how long a sink rests after this number of failures in a row: by its penstock.retry.backoff and
+ * .backoff.max, else 1 s, 2 s and so on up to 5 s, as Flume's sink runner. The engine calls it for PS_RETRY; a sink
+ * that keeps its leases calls it itself. */
 static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t failures)
 {
     uint64_t step_ns = port->retry_step_ns > 0 ? port->retry_step_ns : PS_NS_PER_S;
@@ -241,26 +239,28 @@ static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t fail
 
 /* ---- dead letters ---- */
 
-/* Whether an event that the stage gives up for good is to be written first (penstock.deadletter). If not, the stage does
- * what it does without dead letters: it retries for ever, or drops and counts. */
+/* Returns whether the stage writes an event as a dead letter before it gives the event up for good
+ * (penstock.deadletter). Without dead letters the stage retries for ever, or drops and counts. */
 static inline bool ps_port_has_deadletter(const struct ps_port *port)
 {
     return port->letterbox != NULL;
 }
 
-/* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number; 0: too much
- * waits, ask again in a later cycle. The letter is a copy. Only when ps_port_deadletter_written has reached its number is
- * it on disk. Then a sink may settle the event, with ps_lease_settle_dead. Interceptors need not ask: the engine puts
- * nothing of a batch, and answers nobody, before all letters of its source and chain are written. A sink that gives the
- * lease back first does nothing about its letters; they may be written twice then. */
+/* Gives an event up: writes it as a dead letter, and counts it (`deadletter`). Returns the letter's number, or 0 when
+ * too many letters wait: ask again in a later cycle. The letter is a copy. It is on disk once
+ * ps_port_deadletter_written has reached its number; a sink may settle the event only then, with ps_lease_settle_dead.
+ * An interceptor need not wait for it: the engine puts nothing of a batch, and answers no sender, before all letters
+ * of its source and chain are on disk. A sink that first gives the lease back leaves its letters alone; they may be
+ * written twice then. */
 uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, const struct ps_event *event,
                             const struct ps_letter_reason *reason);
-/* Sources: the same for input that does not become an event; does nothing without penstock.deadletter. It is always taken,
- * because the engine does not call `work` while too much waits; 0: there is no memory, or no penstock.deadletter. */
+/* Sources: the same for input that does not become an event. Without penstock.deadletter it does nothing and returns
+ * 0. The letter is always taken, because the engine does not call `work` while too many wait; 0 means that memory ran
+ * out. */
 uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
                                   const struct ps_letter_reason *reason);
 
-/* The number of the last letter that is on disk. The port's wake_fd wakes the worker when it has grown. */
+/* Returns the number of the last letter on disk. The port's wake_fd wakes the worker when it has grown. */
 static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
 {
     return ps_letterbox_written(port->letterbox);
@@ -269,38 +269,37 @@ static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
 /* ---- source ---- */
 
 enum ps_when_full {
-    PS_WAIT,            /* stop reading until there is room; the sender sees back-pressure */
-    PS_REFUSE,          /* after the channel's keep-alive: withdraw what was not put yet and call `refused` */
-    PS_REFUSE_TOGETHER, /* at once, too, what came meanwhile: senders keep what is refused, and wait for the answer */
+    PS_WAIT,   /* stop reading until there is room; the sender sees back-pressure */
+    PS_REFUSE, /* after the channel's keep-alive: withdraw what was not put yet and call `refused` */
+    PS_REFUSE_TOGETHER, /* as PS_REFUSE, and later batches at once until there is room: their senders wait for the answer */
 };
 
 struct ps_source_ops {
-    /* ACCEPTED: the source remembers nothing after the put. DURABLE, DELIVERED: `delivered` is called, in
+    /* ACCEPTED: the source remembers nothing after the put. DURABLE, DELIVERED: the engine calls `delivered`, in
      * order; for sources that can read again from a position. */
     enum ps_level needs;
     enum ps_when_full when_full;
-    /* Reads into `batch`, which may already hold events of earlier calls. Bounded: reads at most until the
-     * batch is full, and at most a few hundred kilobytes. The engine does not call it while the source waits
-     * for a channel. */
+    /* Reads into `batch`, which may already hold events of earlier calls. Bounded: stops when the batch is full, or
+     * after a few hundred kilobytes. The engine does not call it while the source waits for a channel. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_batch *batch, const struct ps_now *now);
-    /* Called at every cycle, also while waiting: for timers and library callbacks. Returns the mono_ns at
+    /* Called at every cycle, also while the source waits: for timers and library callbacks. Returns the mono_ns at
      * which it must be called again at the latest, or PS_NEVER. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
-    /* All required channels took the batch, or nothing of it was left to put. Answer its tickets. */
+    /* All required channels took the batch, or the chain left no event to put. Answer its tickets. */
     void (*accepted)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
-    /* PS_REFUSE: a channel stayed full. The engine will not put the rest of this batch. Answer its tickets.
-     * `reason` is one line. */
+    /* PS_REFUSE: a channel stayed full. The engine will not put the rest of this batch. Answer its tickets. `reason`
+     * is one line. */
     void (*refused)(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
                     const struct ps_now *now);
-    /* This batch and every batch before it reached the level needed. Move the positions to its spans. */
+    /* This batch and every batch before it reached the level in `needs`. Move the positions to its spans. */
     void (*delivered)(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now);
     /* true: the source has to wait for a full channel. false: it may read again. */
     void (*paused)(const void *plan, void *state, bool paused, const struct ps_now *now);
-    /* Stopping; called at every cycle. Take no new input (stop listening), but finish what was begun. Returns
-     * true when the source will produce nothing more: the engine calls `close` once its batches are home.
-     * The engine still calls `work` while this returns false. NULL: true at once. */
+    /* The source stops; called at every cycle. Take no new input (stop listening), but finish what was begun. Returns
+     * true when the source will produce nothing more: the engine calls `close` once its batches are home. The engine
+     * still calls `work` while this returns false. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
-    /* Its clients' calls are not batches of the engine: it counts AppendBatchAcceptedCount itself. */
+    /* Its clients' calls do not map to batches of the engine: the source counts AppendBatchAcceptedCount itself. */
     bool counts_calls;
 };
 
@@ -308,8 +307,8 @@ struct ps_source_ops {
 
 struct ps_interceptor_ops {
     /* Edits the events of the chain's lease: adds headers, replaces bodies (ps_batch_alloc), drops events
-     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. Before it returns PS_RETRY it
-     * must not have made half an edit that a second call would repeat. */
+     * (ps_lease_filter_bits). After PS_LATER the chain resumes at this interceptor. An interceptor that returns
+     * PS_RETRY must not have made half an edit that a second call would repeat. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease *lease, const struct ps_now *now);
 };
 
@@ -336,9 +335,8 @@ static inline uint16_t ps_lease_row(const struct ps_lease *lease, uint32_t posit
 }
 
 struct ps_selector_ops {
-    /* Adds each event's routes. An event without a route is dropped and counted. After PS_RETRY the engine
-     * calls it again for the same lease, with an empty route. After PS_DONE it is not called again for this
-     * lease. */
+    /* Adds each event's routes. The engine drops and counts an event without a route. After PS_RETRY it calls again
+     * for the same lease, with an empty route. After PS_DONE it does not call again for this lease. */
     enum ps_result (*work)(const void *plan, void *state, const struct ps_lease *lease,
                            struct ps_route *route, const struct ps_now *now);
 };
@@ -346,9 +344,9 @@ struct ps_selector_ops {
 /* ---- channel ---- */
 
 enum ps_put {
-    PS_PUT_OK, /* the channel took the lease, and promises what `promises` says */
-    PS_PUT_LATER, /* the channel took the lease, and promises more than ACCEPTED, its `promises`: see DURABLE there */
-    PS_PUT_FULL, /* no room: the lease stays with the caller, who may try again */
+    PS_PUT_OK,    /* the channel took the lease: the level of `promises` is reached */
+    PS_PUT_LATER, /* the channel took the lease, and reaches `promises` when the lease comes home */
+    PS_PUT_FULL,  /* no room: the lease stays with the caller, who may try again */
 };
 
 struct ps_fill {
@@ -356,80 +354,82 @@ struct ps_fill {
     uint64_t bytes, bytes_capacity; /* of bodies; limit 0: unlimited */
 };
 
-/* A channel is not opened on workers. Its producers and consumers are numbered from 0, as many as
- * `ps_context.producers` and `.consumers` said in `build`. `start`, `tick`, `consumer_tick`, `leave`, `ring`,
- * `keep_alive_ms`, `at_risk`, `save`, `strip`, `restore`, `set_quota`, `withdraw`, `trouble` and `has_place` may be NULL.
+/* A channel is not opened on workers. Its producers and consumers are numbered from 0; `build` learns their numbers
+ * from `ps_context.producers` and `.consumers`. `start`, `tick`, `consumer_tick`, `leave`, `ring`, `keep_alive_ms`,
+ * `at_risk`, `save`, `strip`, `restore`, `set_quota`, `withdraw`, `trouble` and `has_place` may be NULL.
  *
  * A channel may outlive the runners of its producers and consumers: a reload opens others with the same numbers on the
- * same workers. Those that came before have called neither `leave` nor anything else to say so; `tick` gets the new
- * producer's port before the first `put`. */
+ * same workers. The earlier runners do not announce their end, not even with `leave`; `tick` gets the new producer's
+ * port before the first `put`. */
 struct ps_channel_ops {
-    /* ACCEPTED: the put is the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins one. The channel sends the lease home when it has made
-     * its events durable: that is the promise. Then the events are its own, and those that its consumers take are in
-     * batches that it made of them. Leases of one producer come home in order. */
+    /* ACCEPTED: the put fulfils the promise, unless it returns PS_PUT_LATER. DURABLE: the put begins the promise; the
+     * channel fulfils it by sending the lease home after it has made the events durable. From then on the channel owns
+     * the events, and its consumers take them in batches that the channel makes. Leases of one producer come home in
+     * order. */
     enum ps_level promises;
-    /* Claims what is exclusive (a lock, files, a thread). What takes long, or may fail, is done later and tried again:
+    /* Claims exclusive things (a lock, files, a thread). Work that takes long, or may fail, is done later and retried:
      * until then there is no room for a put. `strip` undoes it. Thread: control, after `restore`, before workers run. */
     void (*start)(void *plan);
-    /* Called at every cycle until the producer's source is closed, open or not, also while it pauses: for what ends on
-     * other threads, and for leases that `restore` put there for other sources. Not while control may call `strip`. Sends home, with ps_port_home, the leases whose promise is kept; a lease that the channel
-     * gives up is marked `failed`, which is allowed only for `refusable` ones. A thread that has news for this producer
-     * writes port->wake_fd. Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the
-     * producer's worker. */
+    /* Called at every cycle until the producer's source is closed, open or not, also while it pauses: for work that
+     * ends on other threads, and for leases that `restore` put there for other sources. Not called while control may
+     * call `strip`. Sends home, with ps_port_home, the leases whose promise is fulfilled. The channel may give up
+     * `refusable` leases only: it marks them `failed`. A thread that has news for this producer writes port->wake_fd.
+     * Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. Thread: the producer's worker. */
     uint64_t (*tick)(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now);
     /* Takes the lease, except on PS_PUT_FULL. Thread: the producer's worker. */
     enum ps_put (*put)(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle of the consumer's sink, also while it rests, failed or drains: for what must go on without a
-     * take (the membership in a consumer group, commits). Returns the mono_ns at which it must be called again at the
-     * latest, or PS_NEVER. Thread: the consumer's worker. */
+    /* Called at every cycle of the consumer's sink, also while the sink rests, failed or drains: for work that must go
+     * on without a take (the membership in a consumer group, commits). Returns the mono_ns at which it must be called
+     * again at the latest, or PS_NEVER. Thread: the consumer's worker. */
     uint64_t (*consumer_tick)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
     /* Returns the next lease in order, those given back first, or NULL. `port` is the sink's. Thread: the consumer's
      * worker. */
     struct ps_lease *(*take)(void *plan, unsigned consumer, struct ps_port *port, const struct ps_now *now);
-    /* The lease was handled: the channel sends it home with ps_port_home. The sinks of a group are one consumer: its
-     * leases come in any order. Thread: the consumer's worker. */
+    /* The sink has handled the lease: the channel sends it home with ps_port_home. The sinks of a group are one
+     * consumer: its leases come in any order. Thread: the consumer's worker. */
     void (*done)(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port);
-    /* Flume's rollback: puts the lease before everything this consumer would take next. Give back the newest
-     * lease first. Thread: the consumer's worker. */
+    /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives back the
+     * newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
-    /* The sink is closed and takes nothing more: the channel sends home what was given back, if the batches are its own,
-     * and frees what it has of this worker. Thread: the consumer's worker. */
+    /* The sink is closed and takes nothing more: the channel sends home the leases given back, if it made their
+     * batches itself, and frees what it has of this worker. Thread: the consumer's worker. */
     void (*leave)(void *plan, unsigned consumer, struct ps_port *port);
-    /* Whether its consumers have (nearly) nothing left from this producer, so that an open batch should be
-     * closed. Thread: the producer's worker. */
+    /* Returns whether its consumers have (nearly) nothing left from this producer: the source then closes its open
+     * batch. Thread: the producer's worker. */
     bool (*hungry)(const void *plan, unsigned producer);
-    /* Thread: any. */
-    void (*fill)(const void *plan, struct ps_fill *fill);
-    /* The ring of one producer: its leases in fill->size, its room for leases in fill->capacity. NULL: the
-     * channel has no rings. Thread: any. */
+    void (*fill)(const void *plan, struct ps_fill *fill); /* thread: any */
+    /* Writes the fill of one producer's ring: the leases in it (size) and their limit (capacity). NULL: the channel
+     * has no rings. Thread: any. */
     void (*ring)(const void *plan, unsigned producer, struct ps_fill *fill);
-    /* How long a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
+    /* Returns how long a PS_REFUSE source waits for room. NULL: 0. Thread: the producer's worker. */
     uint64_t (*keep_alive_ms)(const void *plan);
-    /* How many of its events would be lost with the process: a stop waits for their delivery. NULL: all that `fill`
-     * counts, or none when it promises DURABLE. Thread: any. */
+    /* Returns the number of its events that would be lost with the process: a stop waits for their delivery. NULL: all
+     * that `fill` counts, or none when it promises DURABLE. Thread: any. */
     uint64_t (*at_risk)(const void *plan);
-    /* The agent stops: makes durable what is at risk, as far as it can; `strip` returns it settled then. Thread: control,
-     * while no worker runs, before `strip`. */
+    /* The agent stops: makes the events at risk durable, as far as it can; `strip` then returns them settled. Thread:
+     * control, while no worker runs, before `strip`. */
     void (*save)(void *plan);
-    /* Takes every lease of its producers out, oldest first: to carry them over a reload, or to count them at the end. One
-     * whose promise was kept, and that is not home yet, is settled. Undoes `start`. Thread: control, while no worker runs. */
+    /* Takes out every lease of its producers, oldest first: to carry them over a reload, or to count them at the end.
+     * A lease whose promise is fulfilled, but which is not home yet, is settled. Undoes `start`. Thread: control,
+     * while no worker runs. */
     struct ps_lease *(*strip)(void *plan);
     /* Puts a list of leases, in order, before everything else. Thread: control, before workers run. */
     void (*restore)(void *plan, struct ps_lease *list);
-    /* The channel stays as it is over a reload: its share of the memory budget from now on. What is more in it already
-     * stays. NULL: a channel with another share is made anew. Thread: control, while no worker puts. */
+    /* The channel stays as it is over a reload: sets its share of the memory budget from now on. Events beyond the new
+     * share stay in it. NULL: a channel with another share is made anew. Thread: control, while no worker puts. */
     void (*set_quota)(void *plan, uint64_t channel_quota_bytes);
-    /* The channel stays over a reload: takes out those leases of its producers for which `is_wanted` is true, oldest first; the
-     * others keep their order. NULL: none can be taken out. Thread: control, while no worker puts or takes. */
+    /* The channel stays over a reload: takes out those leases of its producers for which `is_wanted` is true, oldest
+     * first; the others keep their order. NULL: none can be taken out. Thread: control, while no worker puts or takes. */
     struct ps_lease *(*withdraw)(void *plan, bool (*is_wanted)(const struct ps_lease *lease));
-    /* Returns whether it refuses puts for a reason of its own, not because it is full (a disk that cannot be written);
-     * writes the reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
+    /* Returns whether it refuses puts for a reason other than being full (a disk that cannot be written); writes the
+     * reason to `text`, one line. For /readyz. Thread: any, while the plan is built. */
     bool (*trouble)(const void *plan, char *text, size_t room);
-    /* Returns whether the plan has a place on disk at all: one without does not find what another left there. NULL: always. Thread: control. */
+    /* Returns whether the plan has a place on disk. A plan without one ignores events that an earlier plan left on
+     * disk. NULL: always. Thread: control. */
     bool (*has_place)(const void *plan);
 };
 
-/* Whether a lease that it took is promised only when it comes home. */
+/* Returns whether the channel promises a lease more than ACCEPTED: it does so when the lease comes home. */
 static inline bool ps_channel_is_durable(const struct ps_channel_ops *ops)
 {
     return ops->promises > PS_LEVEL_ACCEPTED;
@@ -447,70 +447,74 @@ static inline void ps_port_home(struct ps_port *port, struct ps_lease **lease)
 /* ---- sink ---- */
 
 struct ps_sink_ops {
-    /* It has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. Without it a sink
-     * costs no descriptor. A request is written in `work` (PS_TAKEN, or PS_LATER when there is no room), its answer
-     * read in `tick`, which settles the lease with ps_port_done. */
+    /* It has sockets of its own, and reads and writes them without waiting: it gets a port->epoll_fd. A sink without
+     * this flag costs no descriptor. It writes a request in `work` (PS_TAKEN, or PS_LATER when there is no room), and
+     * reads the answer in `tick`, which settles the lease with ps_port_done. */
     bool sockets;
-    /* Gets one lease; leases come in channel order. Events from lease->cursor on are still to be handled, but
-     * not those whose outcome bit is set.
+    /* Gets one lease; leases come in channel order. Handles the events from lease->cursor on whose outcome bit is not
+     * set.
      *
      *   PS_DONE    Every event is settled (ps_lease_settle..). The engine sends the lease home.
-     *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the
-     *              lease are settled, for its leases in the order taken; for those of a batch with
-     *              `any_order` it may call it before older ones. It gets no other lease while those that
-     *              it has use its share of the memory budget, so it must not wait for one.
-     *   PS_LATER   No room now. The engine offers it again at the next cycle, cursor and outcomes as the sink
-     *              left them. A put does not wake its worker for that: the time that `tick` names does, or the
-     *              port's epoll_fd or wake_fd; after 10 ms if it names none.
+     *   PS_TAKEN   The sink took the lease (nulled *lease). It calls ps_port_done once all events of the lease are settled,
+     *              for its leases in the order taken; those of a batch with `any_order` may come before older ones. It gets
+     *              no other lease while those that it has use its share of the memory budget, so it must not wait for one.
+     *   PS_LATER   No room now. The engine offers the lease again at the next cycle, cursor and outcomes as the sink left
+     *              them. A put does not wake the worker for that: the time that `tick` returns does, or the port's
+     *              epoll_fd or wake_fd; after 10 ms if it returned none.
      *   PS_RETRY   Flume's rollback. */
     enum ps_result (*work)(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now);
-    /* Called at every cycle from `open` until the sink is recalled, after `work`, also when that was not called: for
-     * sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be called again at the latest, or
-     * PS_NEVER. A sink whose offered lease can go on now (PS_LATER) returns now->mono_ns: `work` is called at once. */
+    /* Called at every cycle from `open` until the sink is recalled, after `work`, also when the engine did not call
+     * that: for sockets, delivery reports, timers, rolling. Returns the mono_ns at which it must be called again at
+     * the latest, or PS_NEVER. A sink whose offered lease can go on now (PS_LATER) returns now->mono_ns: `work` is
+     * called at once. */
     uint64_t (*tick)(const void *plan, void *state, const struct ps_now *now);
-    /* Stop sending, settle or abandon what is in flight, and give every lease back: appended to `*back` (linked by `next`,
-     * oldest first), or with ps_port_done when it is settled; the engine does that for settled ones in `*back`. Called at
-     * every cycle until it returns true. Work in flight that is abandoned may arrive twice; it is never lost. A sink with a
-     * client library purges its queues, then collects every report. NULL: nothing is ever in flight. */
+    /* Stops sending, settles or abandons what is in flight, and gives every lease back: appended to `*back` (linked by
+     * `next`, oldest first), or with ps_port_done when it is settled; the engine does that for settled ones in
+     * `*back`. Called at every cycle until it returns true. Work in flight that is abandoned may arrive twice; it is
+     * never lost. A sink with a client library purges its queues, then collects every report. NULL: nothing is ever in
+     * flight. */
     bool (*recall)(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now);
-    /* Stopping, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
+    /* The agent stops, and the channel is empty: finish what is in flight without waiting for more (flush buffers,
      * close files at close). Returns true when nothing is in flight. NULL: true at once. */
     bool (*drain)(const void *plan, void *state, const struct ps_now *now);
-    /* It commits the positions of what it delivers (ps_batch.spans) together with the events. So behind a channel that
-     * hands on the batches of its sources it gets a lease of every batch that has positions: one without events, if
-     * nothing of the batch is left for its channel after the chain. */
+    /* It commits the positions of what it delivers (ps_batch.spans) together with the events. A channel that hands on
+     * the batches of its sources therefore gives it a lease of every batch that has positions, even when the chain
+     * left no events of the batch for that channel. */
     bool commits;
 };
 
-/* A sink that goes on trying by itself (PS_TAKEN) calls it, from any function, each time it gives up an attempt, where Flume's sink
- * would roll back. In a sink group with others this is a failure of the sink, as by ps_port_failed: what it holds goes to the
- * next one. Elsewhere nothing happens. */
+/* Reports an attempt that failed, of a sink that goes on trying by itself (PS_TAKEN) where Flume's sink would roll
+ * back. Any function of the sink may call it. In a sink group with others this is a failure of the sink, as by
+ * ps_port_failed: its leases go to the next one. It has no effect elsewhere. */
 static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     if (port->troubled != NULL)
         port->troubled(port, reason);
 }
 
-/* The same by a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level), one line for an outage. */
+/* The same for a sink that tries again after `rest_ns`. Logs the reason and that time (ps_port_outage_level), one line
+ * for an outage. */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
-/* Returns the level at which a sink logs what it tells to ps_port_troubled: `alone`, or DEBUG where its group logs it. */
+/* Returns the level at which a sink logs the reason it gives to ps_port_troubled: `alone`, or DEBUG where its group
+ * logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 
-/* The sink has settled a lease that it took (PS_TAKEN): sends it home and counts it as delivered. Call it for
- * the leases in the order taken; a lease whose batch has `any_order` may come before older ones. */
+/* Sends home a lease that the sink took (PS_TAKEN) and has settled, and counts it as delivered. Call it for the leases
+ * in the order taken; a lease whose batch has `any_order` may come before older ones. */
 static inline void ps_port_done(struct ps_port *port, struct ps_lease **lease)
 {
     port->done(port, lease);
 }
 
-/* Sends home the leases of this list that are settled, also those behind one that is not: they must not be delivered twice.
- * The others stay in it, in order. The engine calls it for what `recall` gave back. Thread: the sink's worker. */
+/* Sends home the leases of this list that are settled, also those behind one that is not: they must not be delivered
+ * twice. The others stay in the list, in order. The engine calls it for what `recall` gave back. Thread: the sink's
+ * worker. */
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list);
 
 /* ---- the stage ---- */
 
 struct ps_stage_ops {
-    /* These three stand here in every version: they are read before it is known. */
+    /* These three keep their place in every version: they are read before the version is known. */
     struct ps_contract contract;
     enum ps_kind kind;
     const char *name; /* Flume's alias, or ours: "syslogtcp", "file_roll" */
@@ -521,18 +525,15 @@ struct ps_stage_ops {
     size_t plan_size, state_size; /* bytes; zeroed before bind and open */
     /* Names of its own counters (PS_COUNTER_extra + i), NULL-terminated; or NULL. */
     const char *const *counters;
-    /* Flume's JSON: the counters that this component shows in place of those for general failures
-     * (EventReadFail and so on), because Flume's class for it has a list of its own. Ends with
-     * PS_COUNTER_COUNT. NULL: the general ones. */
+    /* Flume's JSON: the counters that this component shows in place of those for general failures (EventReadFail and
+     * so on), because Flume's class for it has a list of its own. Ends with PS_COUNTER_COUNT. NULL: the general ones. */
     const enum ps_counter *json_counters;
     /* Its client library queues events: each client gets a share of the memory budget for them
-     * (ps_context.client_queue_bytes). A channel: one client for each producer and each consumer. */
+     * (ps_context.client_queue_bytes). A channel has one client for each producer and each consumer. */
     bool client_holds_events;
-    /* Channel: other programs put into it and take from it, so that it needs no source or no sink here. */
-    bool shared;
-    /* Source: cannot run on several workers; penstock.workers above 1 is an error. */
-    bool exclusive;
-    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload. Otherwise
+    bool shared;    /* channel: other programs use it; it needs no source or no sink here */
+    bool exclusive; /* source: cannot run on several workers; penstock.workers above 1 fails */
+    /* A bad key, or a problem found by `check`, keeps the agent from starting and fails a reload. Without this flag
      * the component is dropped, as Flume does. For stages that Flume does not have. */
     bool refuses;
 
@@ -542,32 +543,31 @@ struct ps_stage_ops {
     void (*teardown)(void *plan);
     enum ps_status (*open)(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
     void (*close)(const void *plan, void *state);
-    /* Writes more lines for `penstock check` about what would run: which engine runs an expression, and why.
-     * The plan is bound but not built. Thread: control. */
+    /* Writes more lines for `penstock check` about what would run: which engine runs an expression, and why. The plan
+     * is bound but not built. Thread: control. */
     void (*describe)(const void *plan, const struct ps_context *context,
                      void (*line)(void *argument, const char *text), void *argument);
-    /* Writes on one line what an operator looks for: addresses, brokers, topics, directories, and what they
-     * promise; no secrets. For the start of the log and `penstock check`. The plan is bound but not built.
-     * Thread: control. */
+    /* Writes one line for the operator: addresses, brokers, topics, directories, and what they promise; no secrets.
+     * For the start of the log and `penstock check`. The plan is bound but not built. Thread: control. */
     void (*outline)(const void *plan, const struct ps_context *context, FILE *out);
-    /* Source: calls `add` for each address that it listens on; several workers of one source share it. Two sources
-     * with one address are a mistake (conf/ports.h). The plan is bound but not built. Does not wait. Thread:
+    /* Source: calls `add` for each address on which it listens; several workers of one source share an address. Two
+     * sources with one address are a mistake (conf/ports.h). The plan is bound but not built. Does not wait. Thread:
      * control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
-    /* `penstock check --probe`, and with probe->local a reload: tries what `check` cannot know, each thing with one call of
-     * core/probe.h. It claims nothing beyond the call, and creates and writes nothing for good. May wait, at most ps_probe_left_ms for
-     * each thing. The plan is bound but not built. Thread: control, or the helper thread of a reload. */
+    /* For `penstock check --probe`, and with probe->local for a reload: tries what `check` cannot know, each thing
+     * with one call of core/probe.h. Claims nothing beyond the call, and creates and writes nothing for good. May
+     * wait, at most ps_probe_left_ms for each thing. The plan is bound but not built. Thread: control, or the helper
+     * thread of a reload. */
     void (*probe)(const void *plan, struct ps_context *context, const struct ps_probe *probe);
-    /* Calls `add` for each file that the open stage reads once (a key): a reload takes the stage for changed when one of
-     * them has. The plan is bound but not built. Thread: control. */
+    /* Calls `add` for each file that the open stage reads once (a key): a reload treats the stage as changed when one
+     * of these files has changed. The plan is bound but not built. Thread: control. */
     void (*files)(const void *plan, void (*add)(void *argument, const char *path), void *argument);
-    /* A reload: read the stage's own files again (a rules file). Does not wait. Thread: control. */
+    /* For a reload: reads the stage's own files again (a rules file). Does not wait. Thread: control. */
     void (*reread)(const void *plan);
-    /* Of a source, or a stage of its chain: returns whether the stage runs on with what it had, because the current version
-     * of a file of its own (rules) is not usable, or such a file (positions) cannot be written; writes file and reason to
-     * `text`, one line. For /readyz. Does not wait. Thread: any, while the
-     * plan is built. */
+    /* A source, or a stage of its chain: returns whether the stage runs on with earlier data, because the current
+     * version of a file of its own (rules) is not usable, or such a file (positions) cannot be written; writes file
+     * and reason to `text`, one line. For /readyz. Does not wait. Thread: any, while the plan is built. */
     bool (*outdated)(const void *plan, char *text, size_t room);
     /* Calls `add` for each number with a label. Thread: any, while the plan is built. */
     void (*series)(const void *plan, void (*add)(void *argument, const struct ps_series *series),
@@ -583,18 +583,18 @@ struct ps_stage_ops {
         const struct ps_deserializer_ops *deserializer;
     };
 
-    /* Source, channel: calls `add` for each file or directory that no other source of its type, or no other channel, may have
-     * (conf/claims.h). The plan
-     * is bound but not built. Thread: control. */
+    /* Source, channel: calls `add` for each file or directory that only one source of its type, or one channel, may
+     * use (conf/claims.h). The plan is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
     /* One sentence for each of `counters`, for the metrics; NULL-terminated; or NULL. */
     const char *const *counter_helps;
-    /* Source, sink: the events of its transactions, for Flume's rule that they are not more than the transactionCapacity of the channel;
-     * 0: it has none with this plan. NULL: what its row batchSize says. The plan is bound but not built. Thread: control. */
+    /* Source, sink: returns the number of events of a transaction, for Flume's rule that it must not exceed the
+     * channel's transactionCapacity; 0: this plan has no such number. NULL: the value of row batchSize. The plan is
+     * bound but not built. Thread: control. */
     int64_t (*batch_events)(const void *plan);
 };
 
-/* Checks that a stage was made for this engine's contract: whoever makes a table of stages asks it before anything else of
- * the stage is read. On PS_FAIL the error says what differs. Thread: any. */
+/* Checks that a stage was made for this engine's contract. Code that makes a table of stages calls it before it reads
+ * anything else of the stage. On PS_FAIL the error says what differs. Thread: any. */
 enum ps_status ps_stage_fits(const struct ps_stage_ops *ops, struct ps_err *err);
