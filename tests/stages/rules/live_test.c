@@ -445,7 +445,7 @@ static void test_state(void **state)
     assert_int_equal(now.reloads, 0);
     assert_true(now.loaded_ms > 0 && now.database_bytes > 0 && now.scratch_bytes > 0 && !now.cached);
     assert_string_equal(now.error, "");
-    ps_test_rules_write("a.rules", "rule one {\n  when body ~ /a(b/\n  drop\n}\n");
+    ps_test_rules_replace("a.rules", "rule one {\n  when body ~ /a(b/\n  drop\n}\n");
     while (ps_rules_live_look(live, &now), now.reloads_failed == 0)
         usleep(1000);
     assert_non_null(strstr(now.error, "a.rules:2:"));
