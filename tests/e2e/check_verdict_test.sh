@@ -72,7 +72,7 @@ agent_decides() { # whether the agent has ended, is ready, or says for what it w
         # Threads of stages still look at their files: a failure of theirs comes a moment later.
         if ! channel_is_open || ((++ready_count < 6)); then return 1; fi
         echo works >"$work/decided"
-    elif grep -q ': ' "$work/ready"; then
+    elif grep -v 'being opened' "$work/ready" | grep -q ': '; then
         echo waits >"$work/decided"
     else
         return 1
