@@ -60,3 +60,16 @@ says 'dead letters 0' || fail "a letter counts that nobody promised: $(tail -n 1
 start 1048576
 await "the events of the first run are not all among the letters" letters
 stop_agent TERM 0
+
+# The same while the sink of the letters cannot deliver those of an earlier run.
+sed -i -e 's/k2.type = .*/k2.type = http/' -e "s|k2.sink.directory = .*|k2.endpoint = http://127.0.0.1:$(free_port)/|" \
+    "$work/agent.properties"
+start 1048576
+await "no letter waits for the sink that cannot deliver" says "sink k2: http://127.0.0.1"
+stop_agent TERM 0
+start 900000000000000000
+await "no letter waits" says 'an event goes to the dead letters'
+await "the channel of the letters is written" says 'less than minimumRequiredSpace'
+await "no letter of the earlier run waits for its sink" says "sink k2: http://127.0.0.1"
+stop_agent TERM 0
+says 'not delivered 0,' || fail "the events are not kept: $(tail -n 1 "$work/agent.err")"
