@@ -166,7 +166,7 @@ static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, boo
         log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
         drop_fresh(log, &fresh, path);
         int error = errno;
-        *no_room = error == ENOSPC;
+        *no_room = error == ENOSPC || error == EDQUOT;
         if (!*no_room)
             return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
         return ps_err_set(err, "%s cannot be written: %s for its %s, which are taken at once: free them",

@@ -179,7 +179,7 @@ static int lossy_allocate(void *argument, int fd, uint64_t length)
     if (!changes(disk))
         return -1;
     if (disk->allocate_max > 0 && length > disk->allocate_max) {
-        errno = ENOSPC;
+        errno = disk->allocate_errno != 0 ? disk->allocate_errno : ENOSPC;
         return -1;
     }
     change(&disk->files[fd], NULL, 0, length);

@@ -282,7 +282,8 @@ static void test_first_segments_are_small(void **state)
             assert_true(append(log, 500) && sync_log(log));
         for (size_t i = 0; i < PS_COUNT_OF(sizes); i++)
             assert_int_equal(log->segments[old + i].size, sizes[i]);
-        disk.allocate_max = 5000; /* a disk with room for small ones */
+        disk.allocate_max = 5000; /* a disk, or a quota of the user, with room for small ones */
+        disk.allocate_errno = life == 0 ? ENOSPC : EDQUOT;
         for (old = log->count; log->count < old + 2;)
             assert_true(append(log, 500) && sync_log(log));
         assert_int_equal(log->segments[old].size, 1250);
