@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #define TIMEOUT_S 30L
@@ -19,6 +20,19 @@ bool ps_schema_url_is_known(const char *url)
 {
     return strncasecmp(url, "file:", 5) == 0 || strncasecmp(url, "http:", 5) == 0 ||
            strncasecmp(url, "https:", 6) == 0;
+}
+
+/* As curl takes it apart when it reads the file. */
+char *ps_schema_url_path(const char *url)
+{
+    CURLU *parts = strncasecmp(url, "file:", 5) == 0 ? curl_url() : NULL;
+    char *path = NULL, *copy = NULL;
+    if (parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_PATH, &path, CURLU_URLDECODE) == CURLUE_OK)
+        copy = strdup(path);
+    curl_free(path);
+    curl_url_cleanup(parts);
+    return copy;
 }
 
 static size_t take(char *bytes, size_t size, size_t count, void *reading_)

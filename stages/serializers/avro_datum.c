@@ -7,9 +7,10 @@
 #include "core/name.h"
 #include "core/stage.h"
 #include "stages/avro/blocks_stage.h"
+#include "stages/avro/schema_url.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct avro_datum_plan {
     struct ps_avro_blocks_plan file;
@@ -37,18 +38,15 @@ static enum ps_status avro_datum_check(const void *plan_, const struct ps_contex
 {
     const struct avro_datum_plan *plan = plan_;
     (void)ps_avro_blocks_check(&plan->file, context);
-    const char *path = plan->schema_url != NULL && strncasecmp(plan->schema_url, "file:", 5) == 0
-                           ? plan->schema_url + 5
-                           : NULL;
+    char *path = plan->schema_url != NULL ? ps_schema_url_path(plan->schema_url) : NULL;
     if (plan->schema_url != NULL && strchr(plan->schema_url, ':') == NULL)
         ps_report(context, PS_LOG_WARN, "schemaURL", "%s is no URL: write file://%s%s", plan->schema_url,
                   plan->schema_url[0] == '/' ? "" : "/", plan->schema_url);
-    if (path != NULL && strncmp(path, "//", 2) == 0) /* then a host, mostly none */
-        path = strchr(path + 2, '/');
     if (path != NULL && ps_file_unreadable(path) != 0)
         ps_report(context, PS_LOG_WARN, "schemaURL",
                   "cannot read %s: %s; events without a header that names a schema wait until it is there",
                   path, strerror(ps_file_unreadable(path)));
+    free(path);
     return PS_OK;
 }
 

@@ -226,6 +226,33 @@ static void test_url_unreadable(void **unused)
     }
 }
 
+/* `check` looks at the file that is read: %XX of the URL are bytes of its name. */
+static void test_url_checked(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *form;
+        bool warned;
+    } urls[] = {{"file://%s/a%%20%%41.avsc", false},
+                {"file:%s/a%%20A.avsc", false},
+                {"FILE://localhost%s/a%%20A.avsc", false},
+                {"file://%s/a%%2520A.avsc", true},
+                {"file://%s/b.avsc", true}};
+    char folder[] = "/tmp/penstock-avro-datum-XXXXXX", path[128], url[160];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/a A.avsc", folder);
+    write_text(path, TEXT_SCHEMA);
+    for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
+        struct ps_test_stage stage;
+        (void)snprintf(url, sizeof url, urls[i].form, folder);
+        ps_test_stage_init(&stage, &ps_serializer_avro_datum);
+        assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("schemaURL", url)), PS_OK);
+        assert_int_equal(ps_test_stage_reported(&stage, PS_LOG_WARN, "schemaURL"), urls[i].warned);
+        ps_test_stage_fini(&stage);
+    }
+    assert_int_equal(unlink(path) | rmdir(folder), 0);
+}
+
 /* Helpers are left alone when they are not idle. At the end of the process one that has not ended would seem to leak memory. */
 static int await_helpers(void **unused)
 {
@@ -245,8 +272,9 @@ static int await_helpers(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literal), cmocka_unit_test(test_another_schema), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_url),     cmocka_unit_test(test_url_unreadable),
+        cmocka_unit_test(test_literal),        cmocka_unit_test(test_another_schema),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_url_unreadable), cmocka_unit_test(test_url_checked),
     };
     return cmocka_run_group_tests(tests, NULL, await_helpers);
 }
