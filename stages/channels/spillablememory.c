@@ -181,7 +181,9 @@ static enum ps_status spill_build(void *plan, struct ps_context *context, struct
 {
     struct spill *spill = plan;
     uint64_t quota = context->channel_quota_bytes, of_keeper = quota_of_keeper(spill, quota);
-    if (overflow_events(spill) > 0 && build_overflow(spill, context, of_keeper, err) != PS_OK)
+    if (overflow_events(spill) == 0)
+        ps_keeper_plan_warn_of_rest(&spill->log, context, "overflowCapacity", "0");
+    else if (build_overflow(spill, context, of_keeper, err) != PS_OK)
         return PS_FAIL;
     spill->producer_count = context->producers;
     spill->producers =

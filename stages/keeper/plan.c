@@ -5,6 +5,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/log.h"
+#include "core/quantity.h"
 #include "stages/flume_log/directory.h"
 #include "stages/segment/lock.h"
 
@@ -214,6 +216,18 @@ static bool probe_place(const struct ps_probe *probe, const char *key, const cha
     return access(path, R_OK | X_OK) == 0;
 }
 
+/* Opens the log that is there; changes nothing. */
+static struct ps_segment_log *open_to_read(const struct ps_keeper_plan *plan, const struct ps_key_ring *keys,
+                                           struct ps_err *err)
+{
+    const struct ps_segment_options options = {.directories = plan->data_directories,
+                                               .state_directory = plan->checkpoint_directory,
+                                               .keys = keys,
+                                               .plain = true, /* nothing is written */
+                                               .files = &ps_segment_disk_read_only};
+    return ps_segment_log_open(&options, err);
+}
+
 /* Whether the log that is there can be opened; changes nothing. */
 static void probe_log(const struct ps_keeper_plan *plan, const struct ps_key_ring *keys,
                       const struct ps_probe *probe)
@@ -226,12 +240,7 @@ static void probe_log(const struct ps_keeper_plan *plan, const struct ps_key_rin
         ps_probe_skipped(probe, directory, ps_err_join(&err));
         return;
     }
-    const struct ps_segment_options options = {.directories = plan->data_directories,
-                                               .state_directory = plan->checkpoint_directory,
-                                               .keys = keys,
-                                               .plain = true, /* nothing is written */
-                                               .files = &ps_segment_disk_read_only};
-    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    struct ps_segment_log *log = open_to_read(plan, keys, &err);
     if (log == NULL)
         ps_probe_key_failed(probe, "dataDirs", directory, ps_err_join(&err),
                             "`penstock channel verify` tells more");
@@ -257,4 +266,27 @@ void ps_keeper_plan_probe(const struct ps_keeper_plan *plan_, struct ps_context 
     if (good)
         probe_log(&plan, keys, probe);
     ps_key_ring_destroy(keys);
+}
+
+void ps_keeper_plan_warn_of_rest(const struct ps_keeper_plan *plan_, struct ps_context *context,
+                                 const char *key, const char *value)
+{
+    struct ps_keeper_plan plan = *plan_;
+    struct ps_segment_locks locks = {.state = -1};
+    struct ps_segment_fill fill = {.events = 0};
+    struct ps_err ignored = {.length = 0};
+    set_directories(&plan, context);
+    if (ps_segment_lock_log_shared(&locks, plan.checkpoint_directory, &plan.data_directories, &ignored)) {
+        struct ps_segment_log *log = open_to_read(&plan, NULL, &ignored);
+        if (log != NULL) {
+            ps_segment_log_fill(log, &fill);
+            ps_segment_log_close(log);
+        }
+    }
+    ps_segment_unlock_log(&locks);
+    if (fill.events > 0)
+        ps_log(PS_LOG_WARN, context->component,
+               "%s events in %s are not delivered, and stay there with %s = %s: set it to more until a sink "
+               "has them, or remove the directory if nobody needs them",
+               ps_quantity_print_count(fill.events).text, plan.data_directories.items[0], key, value);
 }

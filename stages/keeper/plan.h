@@ -184,3 +184,7 @@ void ps_keeper_plan_claims(const struct ps_keeper_plan *plan, const struct ps_co
                            void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_keeper_plan_probe(const struct ps_keeper_plan *plan, struct ps_context *context,
                           const struct ps_probe *probe);
+/* Of a channel that leaves its log alone because this key has this value: warns of events in it that are not delivered. Changes
+ * nothing; says nothing where the log is in use, or cannot be read. */
+void ps_keeper_plan_warn_of_rest(const struct ps_keeper_plan *plan, struct ps_context *context,
+                                 const char *key, const char *value);

@@ -1,6 +1,8 @@
 /* The spillable memory channel: when events go to disk and when they do not any more, restarts, reloads, and what a stop saves. */
 #include "tests/stages/channels/spillablememory_support.h"
 
+#include <unistd.h>
+
 /* Takes and delivers one, which must be `body`, from disk or not. */
 static void assert_takes(struct ps_test_stage *stage, const char *body, bool disk)
 {
@@ -303,6 +305,47 @@ static void test_without_any_capacity_the_default_counts(void **unused)
     stop(&stage, &setting);
 }
 
+/* Starts the channel without a disk. Returns whether the log says that these events stay there. */
+static bool says_rest(const char *events)
+{
+    const struct setting memory_only = {4, 0, 0, 1, 1};
+    struct ps_test_stage stage;
+    struct ps_err err = {0};
+    char path[512], line[2048], wanted[64];
+    bool says = false;
+    snprintf(path, sizeof path, "%s/log", ps_test_folder());
+    snprintf(wanted, sizeof wanted, "%s events in %s/data", events, ps_test_folder());
+    (void)unlink(path);
+    assert_int_equal(ps_log_open(path, &err), PS_OK);
+    start(&stage, &memory_only);
+    stop(&stage, &memory_only);
+    ps_log_open(NULL, NULL);
+    FILE *log = fopen(path, "r");
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log) != NULL)
+        says |= strstr(line, wanted) != NULL && strstr(line, "overflowCapacity = 0") != NULL;
+    fclose(log);
+    return says;
+}
+
+/* A start that leaves out the disk says what it leaves there, and changes nothing: the next one with a disk has it. */
+static void test_start_without_the_disk_of_before(void **unused)
+{
+    (void)unused;
+    const struct setting setting = {0, 100, 0, 1, 1};
+    struct ps_test_stage stage;
+    assert_false(says_rest("0"));
+    start(&stage, &setting);
+    put(&stage, 0, "a");
+    stop(&stage, &setting);
+    assert_true(says_rest("2"));
+    assert_true(says_rest("2"));
+    start(&stage, &setting);
+    assert_takes(&stage, "a", true);
+    stop(&stage, &setting);
+    assert_false(says_rest("0"));
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, ps_test_folder_setup, ps_test_folder_teardown)
@@ -318,6 +361,7 @@ int main(void)
         IN_FOLDER(test_restored_comes_first),
         IN_FOLDER(test_pauses_until_the_disk_is_empty),
         IN_FOLDER(test_without_any_capacity_the_default_counts),
+        IN_FOLDER(test_start_without_the_disk_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
