@@ -537,10 +537,11 @@ static void finish(struct ps_keeper *keeper)
         store_failed(keeper, &err);
     send_promised(keeper);
     if (keeper->broken)
-        ps_log(PS_LOG_WARN, keeper->settings.component,
-               "closed while it cannot be written: what sinks delivered since it failed is not recorded %s, "
-               "and is delivered again after the next start",
-               keeper->settings.store->where);
+        ps_log(
+            PS_LOG_WARN, keeper->settings.component,
+            "closed while it cannot be written: what sinks delivered since it failed is recorded %s if that "
+            "can be written now, else it is delivered again after the next start",
+            keeper->settings.store->where);
     struct ps_segment_fill fill;
     keeper->settings.store->fill(keeper->store, &fill);
     keeper->kept = (struct ps_keeper_tally){.events = fill.events, .bytes = fill.bytes};
