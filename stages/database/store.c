@@ -1,7 +1,11 @@
 #include "stages/database/store.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -82,12 +86,42 @@ static enum ps_status lock(struct ps_tables *tables, struct ps_err *err)
                                     tables->settings->database.label, tables->settings->channel);
 }
 
+/* O_PATH: to close it releases no lock of SQLite's, which a close of any other descriptor of the file does. */
+static void hold_file(struct ps_tables *tables)
+{
+    if (tables->file >= 0)
+        close(tables->file);
+    tables->file = tables->settings->database.kind == PS_DATABASE_SQLITE
+                       ? open(tables->settings->database.path, O_PATH | O_CLOEXEC)
+                       : -1;
+}
+
+/* Finds out whether the next connection finds the database of the last one, which may be closed. PS_FAIL: that is not known at
+ * the moment. */
+static enum ps_status look_whether_same(const struct ps_tables *tables, bool *same, struct ps_err *err)
+{
+    struct stat held, named;
+    *same = true;
+    if (tables->database != NULL)
+        return tables->ops->is_same != NULL ? tables->ops->is_same(tables->database, same, err) : PS_OK;
+    if (tables->file < 0 || fstat(tables->file, &held) != 0)
+        return PS_OK;
+    if (stat(tables->settings->database.path, &named) == 0)
+        *same = named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+    else if (errno == ENOENT || errno == ENOTDIR)
+        *same = false;
+    else
+        return ps_err_set(err, "the database %s: %s", tables->settings->database.label, strerror(errno));
+    return PS_OK;
+}
+
 static enum ps_status connect_to(struct ps_tables *tables, struct ps_err *err)
 {
     const struct ps_database_store_settings *settings = tables->settings;
     tables->database = tables->ops->connect(&settings->database, err);
     if (tables->database == NULL)
         return PS_FAIL;
+    hold_file(tables);
     if (ps_tables_prepare(tables->ops, tables->database, &settings->database, &settings->schema, err) !=
             PS_OK ||
         lock(tables, err) != PS_OK) {
@@ -149,6 +183,8 @@ static void store_close(void *store)
         (void)remove_delivered(tables, &ignored);
     ps_promised_mark_close(&tables->mark);
     disconnect(tables);
+    if (tables->file >= 0)
+        close(tables->file);
     ps_segment_unlock(tables->lock);
     ps_events_encoder_fini(&tables->encoder);
     free(tables->taken);
@@ -172,7 +208,7 @@ static void *store_open(const void *settings_, const char *component, struct ps_
     if (tables->ops == NULL)
         tables->ops =
             settings->database.kind == PS_DATABASE_SQLITE ? &ps_database_sqlite : &ps_database_postgres;
-    tables->lock = tables->mark.fd = -1;
+    tables->lock = tables->file = tables->mark.fd = -1;
     tables->limit = FIRST_LIMIT;
     if (connect_to(tables, err) == PS_OK && count(tables, err) == PS_OK) {
         if (settings->database.kind == PS_DATABASE_SQLITE)
@@ -369,9 +405,8 @@ static enum ps_status store_renew(void *store, struct ps_err *err)
 {
     struct ps_tables *tables = store;
     uint64_t events = tables->added_events, bytes = tables->added_bytes;
-    bool same = true;
-    if (tables->database != NULL && tables->ops->is_same != NULL &&
-        tables->ops->is_same(tables->database, &same, err) != PS_OK)
+    bool same;
+    if (look_whether_same(tables, &same, err) != PS_OK)
         return PS_FAIL;
     tables->gone |= !same;
     disconnect(tables);

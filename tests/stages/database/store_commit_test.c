@@ -12,6 +12,7 @@ static unsigned next;          /* the number of the next event that is appended 
 static unsigned taken;         /* of the next that is fed */
 static uint64_t promised;      /* frames */
 static uint64_t events, bytes; /* promised and not taken */
+static uint64_t lost;          /* databases */
 
 static void expect_accounts(void)
 {
@@ -19,7 +20,7 @@ static void expect_accounts(void)
     ps_database_store.fill(store, &fill);
     assert_int_equal(fill.events, events);
     assert_int_equal(fill.bytes, bytes);
-    assert_int_equal(fill.frames_lost, 0);
+    assert_int_equal(fill.frames_lost, lost);
     assert_int_equal(ps_database_store.promised(store), promised);
 }
 
@@ -66,7 +67,7 @@ static void begin_store(void)
     begin_memory();
     long_every = 10; /* a frame has fewer events than are read at once */
     next = taken = 0;
-    promised = events = bytes = 0;
+    promised = events = bytes = lost = 0;
     uint64_t errors = ps_log_count(PS_LOG_ERROR);
     if (!open_store(&err))
         fail_msg("%s", err.text);
@@ -168,6 +169,47 @@ static void begin_full_disk(void)
     assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
 }
 
+/* The file is removed, or another one has its name, after a renewal that could not connect: the next one that can says so, and begins
+ * anew. What was delivered of the old one is not removed from the new one. */
+static void test_replaced_out_of_reach(void **state)
+{
+    (void)state;
+    begin_full_disk();
+    begin_store();
+    for (unsigned round = 0; round < 2; round++) {
+        promise(400);
+        take_all();
+        promise(40);
+        is_full = true;
+        assert_true(append(next, 45) > 0);
+        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
+        cannot_open = true;
+        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
+        assert_int_equal(unlink(settings.database.path), 0);
+        if (round > 0) /* an empty file is a new database */
+            fclose(fopen(settings.database.path, "w"));
+        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
+        is_full = cannot_open = false;
+        uint64_t errors = ps_log_count(PS_LOG_ERROR);
+        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR), errors + 1);
+        lost++;
+        events = bytes = 0;
+        taken = next;
+        expect_accounts();
+        promise(60);
+        take_all();
+    }
+    lost = 0; /* it counts from the opening */
+    assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
+    ps_database_store.close(store);
+    if (!open_store(&err))
+        fail_msg("%s", err.text);
+    promised = 0;
+    end_store();
+    sqlite3_vfs_unregister(&failing);
+}
+
 /* The backlog is fed while the disk is full; what could not be committed is appended again. */
 static void test_not_carried_out(void **state)
 {
@@ -262,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_much_was_delivered, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_not_carried_out, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_replaced_out_of_reach, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
