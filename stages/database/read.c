@@ -24,8 +24,7 @@ static size_t keep(struct ps_tables_bytes *to, const struct ps_database_value *v
 static bool read_event(void *argument, const struct ps_database_value *values)
 {
     struct ps_tables *tables = argument;
-    if (values[0].number >
-        tables->last) /* it belongs to the open transaction, which may never be committed */
+    if (values[0].number > tables->last) /* of the open transaction: it may never be committed */
         return false;
     if (tables->row_count == tables->row_room) {
         tables->row_room = tables->row_room > 0 ? 2 * tables->row_room : 64;

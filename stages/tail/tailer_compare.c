@@ -151,9 +151,7 @@ static bool compare_unread(struct ps_tail_match *match, int other)
     match->alive = match->unread;
     match->offset = 0;
     if (match->unread)
-        match->mark = (struct ps_tail_mark){
-            .offset = 0}; /* whatever happens to the candidate, the copy is read from its
-                                                           * beginning */
+        match->mark = (struct ps_tail_mark){.offset = 0}; /* the copy is read from its beginning */
     return match->unread;
 }
 

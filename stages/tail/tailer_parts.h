@@ -97,11 +97,10 @@ struct ps_tail_log {
     struct ps_tail_identity identity;
     struct ps_tail_file file;
     int64_t read_offset, delivered_offset;
-    struct ps_tail_life before
-        [PS_TAIL_LIVES_BEFORE]; /* of a copy: lives of its original, whose lines may not be delivered yet */
-    int64_t size;               /* at the last look */
-    int64_t start_bytes;        /* its size when the first look found it */
-    uint32_t need_bytes;        /* room for the next read: more than usual for a long line */
+    struct ps_tail_life before[PS_TAIL_LIVES_BEFORE]; /* of a copy: its original's lives */
+    int64_t size;                                     /* at the last look */
+    int64_t start_bytes;                              /* its size when the first look found it */
+    uint32_t need_bytes; /* room for the next read: more than usual for a long line */
     /* Of a line longer than a block: there is no newline before this offset. */
     int64_t line_scanned;
     struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
