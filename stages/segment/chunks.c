@@ -8,12 +8,12 @@
 #include "core/base.h"
 
 #define CHUNKS_BYTES (PS_CHUNKS * PS_CHUNK_BYTES)
-/* Of a huge page: a write past the page cache looks up each page that it writes from. Only a log that is busy asks for them: the
- * first touch of each zeroes 2 MiB, which would be most of the time that an open takes. */
+/* Size of a huge page. A write that bypasses the page cache looks up each page of its buffer, which huge pages make cheaper.
+ * Only a busy log asks for them: the first use of each zeroes 2 MiB, which would be most of the time of opening a log. */
 #define HUGE_BYTES ((size_t)2 << 20)
 
 struct ps_chunk {
-    pthread_mutex_t lock; /* guards the number, and the bytes against the next use */
+    pthread_mutex_t lock; /* guards the number, and keeps the bytes from being reused */
     uint64_t number;
     char *bytes;
 };
@@ -21,8 +21,8 @@ struct ps_chunk {
 struct ps_chunks {
     struct ps_chunk ring[PS_CHUNKS]; /* each at its number modulo PS_CHUNKS */
     uint64_t latest;
-    void *map; /* the memory of all, touched when it is first used */
-    bool huge; /* huge pages were asked for */
+    void *map; /* the memory of all chunks; the kernel provides it on first use */
+    bool huge; /* huge pages were requested */
 };
 
 struct ps_chunks *ps_chunks_create(void)

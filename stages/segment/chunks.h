@@ -1,7 +1,8 @@
-/* The latest bytes of a log in memory: frames are made here and written from here, and consumers that keep up read them
- * here. A chunk has so many bytes of one segment file; it stays until PS_CHUNKS later ones were begun.
+/* The latest bytes of a log, in memory. Frames are built here and written from here, and consumers that keep up read
+ * them here. A chunk has PS_CHUNK_BYTES bytes of one segment file, and is reused when PS_CHUNKS later chunks were
+ * begun.
  *
- * Thread: ps_chunks_copy any; the others the log's. */
+ * Thread: ps_chunks_copy any; the other functions the log's. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,9 +16,10 @@ struct ps_chunks;
 
 struct ps_chunks *ps_chunks_create(void);
 void ps_chunks_destroy(struct ps_chunks *chunks);
-/* Begins the next chunk; `full`: the latest one was filled, as those of a busy log are. Its bytes are PS_CHUNK_BYTES, aligned to PS_SEGMENT_DIRECT_BYTES. Waits for those who copy from
- * the oldest one, which it replaces. Chunks are numbered 1, 2, .. */
+/* Begins the next chunk, and returns its PS_CHUNK_BYTES bytes, aligned to PS_SEGMENT_DIRECT_BYTES. `full`: the latest chunk was filled, as
+ * the chunks of a busy log are. The new chunk replaces the oldest one: waits for threads that copy from that. Chunks are numbered 1, 2,
+ * .. */
 char *ps_chunks_next(struct ps_chunks *chunks, bool full, uint64_t *number);
-/* Copies bytes that the log's thread had written there when it said where they are. Returns false if they are gone;
- * `offset` is in the chunk of that number, and the next chunks follow. */
+/* Copies bytes that the log's thread wrote to a chunk before it published their place. Returns false if the chunk was
+ * replaced. `offset` is in the chunk of that number; the bytes may continue in the next chunks. */
 bool ps_chunks_copy(struct ps_chunks *chunks, uint64_t number, size_t offset, size_t length, void *to);

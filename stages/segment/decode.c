@@ -1,4 +1,4 @@
-/* Reading the payload of a frame of events. Every length comes from a disk and is checked. */
+/* Reads the payload of a frame of events. Checks every length, because it comes from a disk. */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static uint32_t name_length(const char *name)
     return le16toh(value);
 }
 
-/* Notes where each name begins. */
+/* Notes the beginning of each name. */
 static bool list_names(struct ps_events_cursor *cursor)
 {
     size_t at = cursor->end;
@@ -103,10 +103,10 @@ bool ps_events_next(struct ps_events_cursor *cursor, struct ps_events_item *item
 
 struct decoding {
     struct ps_batch *batch;
-    const struct ps_name **names; /* as the batch has them, by number */
+    const struct ps_name **names; /* the batch's names, by number */
 };
 
-/* Rows first: they stand side by side, and headers would take the room behind them. */
+/* Adds all rows before the headers: rows have to be contiguous, and headers would use the space behind them. */
 static enum ps_events_result decode_rows(const struct decoding *to, struct ps_events_cursor *cursor,
                                          bool *headers)
 {

@@ -1,4 +1,4 @@
-/* Writing the payload of a frame of events. */
+/* Writes the payload of a frame of events. */
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,13 +6,13 @@
 #include "stages/segment/events.h"
 
 #define HEAD_BYTES 16U
-/* A frame with more names than this ends: the reader makes all of them before it reads an event. */
+/* A frame ends when it has more names: a reader creates all of them before it reads an event. */
 #define NAMES_MAX 256U
-/* Of the table of names, at first and in every frame with few of them. A power of two. */
+/* Initial size of the table of names, which is enough for most frames. A power of two. */
 #define PLACES_FIRST 64U
 
 struct ps_events_name {
-    const char *text; /* its own, or the caller's, which stays while the frame is made */
+    const char *text; /* `own` memory, or the caller's, which is valid while the frame is built */
     size_t length;
     uint64_t hash;
 };
@@ -32,7 +32,7 @@ static char *room_for(char **bytes, size_t *room, size_t used, size_t more)
     return *bytes + used;
 }
 
-/* The payload does not fit where it is: it goes on in memory of the encoder's own. */
+/* Continues the payload in the encoder's own memory, because it no longer fits where it is. */
 static void move_on(struct ps_events_encoder *encoder, size_t more)
 {
     bool was_lent = encoder->bytes != encoder->own;
@@ -61,7 +61,7 @@ void ps_events_encoder_fini(struct ps_events_encoder *encoder)
     *encoder = (struct ps_events_encoder){.bytes = NULL};
 }
 
-/* Returns the place of a name in the table: of its number plus one, or a free one, which is zero. */
+/* Returns the table's place of a name: it has the name's number plus one, or zero if the name is new. */
 static uint32_t *place_of(const struct ps_events_encoder *encoder, const char *name, size_t length,
                           uint64_t hash)
 {
@@ -75,7 +75,7 @@ static uint32_t *place_of(const struct ps_events_encoder *encoder, const char *n
     return &encoder->places[at];
 }
 
-/* Makes the table so large that half of it stays free, and clears it. */
+/* Clears the table and makes it so large that half of it stays free. */
 static void set_places(struct ps_events_encoder *encoder, uint32_t count)
 {
     if (count > encoder->place_room) {
@@ -91,7 +91,7 @@ static void set_places(struct ps_events_encoder *encoder, uint32_t count)
     }
 }
 
-/* Returns the number of a name, and adds it to the frame if it is new. */
+/* Returns the number of a name, and adds the name to the frame if it is new. */
 static uint32_t number_of(struct ps_events_encoder *encoder, const char *name, size_t length)
 {
     uint64_t hash = ps_name_keyed_hash(name, length);
@@ -178,14 +178,15 @@ const char *ps_events_end(struct ps_events_encoder *encoder)
 
 /* ---- a lease ---- */
 
-/* Returns the most that a header takes. */
+/* Returns the maximal number of bytes that a header takes. */
 static size_t header_bytes(const struct ps_header *header)
 {
     return 10 + (size_t)header->name->length + header->value_length;
 }
 
-/* An event with its frame's shared headers that is longer than a frame may be: no source and no interceptor makes such a one by
- * itself, and it must not stop the channel. The end of the body goes, then the newest headers. Returns how many headers are left. */
+/* Shortens an event that, with its frame's shared headers, exceeds the limit of a frame. No source or interceptor alone makes such
+ * an event, but it must not stop the channel. Cuts the end of the body, then leaves out the newest headers. Returns the number of
+ * headers that are left. */
 static uint32_t cut_event(struct ps_events_encoder *encoder, size_t room, uint32_t *body_length,
                           uint32_t headers)
 {
@@ -206,7 +207,7 @@ static uint32_t cut_event(struct ps_events_encoder *encoder, size_t room, uint32
     return headers - left_out;
 }
 
-/* Notes the event's own headers; returns how many, and adds the bytes that they take at most to *bytes. */
+/* Collects the event's own headers. Returns their number, and adds their maximal bytes to *bytes. */
 static uint32_t own_headers(struct ps_events_encoder *encoder, const struct ps_event *event, size_t *bytes)
 {
     uint32_t count = 0;

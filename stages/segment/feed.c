@@ -1,4 +1,4 @@
-/* Reading a log: walking over frames, feeding those that were not delivered. */
+/* Reads a log: walks over its frames, and feeds the undelivered ones. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 #define SEARCH_BYTES 1048576U
 
-/* Returns where the first word that is not zero begins, at `at` or behind it: what was never written is zero, and a head of
- * a frame does not begin so. */
+/* Returns the offset of the first word at or behind `at` that is not zero. Bytes that were never written are zero, and no
+ * frame's head begins with a zero word. */
 static size_t skip_zeros(const char *chunk, size_t at, size_t end)
 {
     static const char zeros[256];
@@ -19,8 +19,8 @@ static size_t skip_zeros(const char *chunk, size_t at, size_t end)
     return at;
 }
 
-/* Returns `from`, or a place behind it before which everything is zero: most of the room that was taken for a segment was
- * never written, and is not read. */
+/* Returns `from`, or a later offset if all bytes before that are zero. Most of a segment's allocated space was never
+ * written, and need not be read. */
 static uint64_t skip_unwritten(const struct ps_segment_log *log, const struct ps_segment *segment,
                                uint64_t from)
 {
@@ -40,7 +40,7 @@ enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uin
                       (unsigned long long)offset);
 }
 
-/* Sets *where to the offset of the next head of a frame at `from` or behind it; segment->size if there is none. */
+/* Sets *where to the offset of the next frame's head at or behind `from`, or to segment->size if there is none. */
 static enum ps_status search(const struct ps_segment_log *log, const struct ps_segment *segment,
                              uint64_t from, struct ps_frame *frame, uint64_t *where, struct ps_err *err)
 {
@@ -112,7 +112,7 @@ static enum ps_segment_read load_bytes(const struct ps_segment_files *files,
                                     : PS_SEGMENT_READ_NOTHING;
 }
 
-/* The checksum is of what was on a disk: bytes in memory have not left this process. */
+/* Reads a payload and its tag. Verifies the checksum only of bytes from a disk: bytes in memory have not left this process. */
 static enum ps_segment_read load_whole(const struct ps_segment_files *files,
                                        const struct ps_segment_place *place, bool in_memory, void *to,
                                        uint8_t *tag)
@@ -143,7 +143,7 @@ enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
     return read;
 }
 
-/* Frames first .. last were promised and are not there. What of them was delivered before is no loss. */
+/* Frames that were delivered before are not counted as lost. */
 void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
                              uint64_t last)
 {
@@ -176,7 +176,7 @@ static void feed_segment(struct ps_segment_log *log, const struct ps_segment *se
     log->feed_offset = ps_segment_head_bytes(&segment->head);
 }
 
-/* The segment has no more frames. Returns false if it is the last one. */
+/* Goes on with the next segment at the end of one. Returns false if it is the last one. */
 static bool feed_next_segment(struct ps_segment_log *log, size_t i)
 {
     const struct ps_segment *segment = &log->segments[i];
@@ -194,7 +194,7 @@ static bool feed_next_segment(struct ps_segment_log *log, size_t i)
     return true;
 }
 
-/* The segment stays as it is until its key is there. Returns false if it is the last one. */
+/* Skips a segment whose key is missing, and leaves it as it is. Returns false if it is the last one. */
 static bool feed_pass_over(struct ps_segment_log *log, size_t i)
 {
     if (i + 1 == log->count)
@@ -206,7 +206,7 @@ static bool feed_pass_over(struct ps_segment_log *log, size_t i)
     return true;
 }
 
-/* The next frame, if it was appended lately. */
+/* Sets *place to the next frame if the log remembers its place. */
 static bool feed_recent(struct ps_segment_log *log, struct ps_segment_place *place)
 {
     const struct ps_segment_place *recent = &log->recent[log->feed_number % PS_SEGMENT_RECENT_FRAMES];
@@ -230,7 +230,7 @@ enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_se
         const struct ps_segment *segment = &log->segments[i];
         struct ps_frame frame;
         if (segment->head.segment != log->feed_segment)
-            feed_segment(log, segment); /* where it stood was removed: everything was delivered */
+            feed_segment(log, segment); /* its segment was removed, because everything in it was delivered */
         if (ps_segment_is_held(segment)) {
             if (!feed_pass_over(log, i))
                 return PS_SEGMENT_EMPTY;

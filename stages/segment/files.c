@@ -24,7 +24,7 @@ static int disk_open(void *argument, const char *path, bool create)
     if (!create && ps_segment_is_other(path))
         return -1;
     int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0640);
-    /* Frames are read whole, each once: the kernel would read on, into what is being written. */
+    /* Frames are read whole and once. With read-ahead the kernel would read bytes that are still being written. */
     if (fd >= 0 && create)
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     return fd;
@@ -44,13 +44,13 @@ static int disk_close(void *argument, int fd)
 
 /* ---- freeing ---- */
 
-/* The last close of a removed segment of 128 MiB takes ext4 20 to 30 ms, and what is written and synced meanwhile, by
- * whatever thread, waits for it. So the file becomes shorter in steps of which each takes less than a millisecond. */
+/* The last close of a removed segment of 128 MiB takes ext4 20 to 30 ms. Writes and syncs of all threads wait for it,
+ * so the file is shortened in steps that take less than a millisecond each. */
 #define CLOSERS_MAX 4U
 #define FREE_STEP_BYTES ((off_t)2 << 20)
-#define FREE_PAUSE_NS 1000000 /* after each step: what waits goes first */
+#define FREE_PAUSE_NS 1000000 /* after each step, so that waiting writes proceed */
 static pthread_mutex_t closers_lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned closers; /* threads that close */
+static unsigned closers; /* number of threads that close files */
 
 static void count_closer(unsigned change)
 {
@@ -98,7 +98,7 @@ static void disk_discard(void *argument, int fd)
         return;
     }
     if (ps_thread_start(&closer, "closer", close_one, (void *)(intptr_t)fd) == 0) {
-        (void)ps_thread_join(closer, 0); /* it is left alone */
+        (void)ps_thread_join(closer, 0); /* detaches it */
         return;
     }
     count_closer(-1U);
@@ -145,7 +145,7 @@ static ssize_t disk_write(void *argument, int fd, const void *from, size_t lengt
     return (ssize_t)done;
 }
 
-/* Where the file system cannot allocate (EOPNOTSUPP), the file only becomes as long. */
+/* If the file system cannot allocate (EOPNOTSUPP), only sets the file's length. */
 static int disk_allocate(void *argument, int fd, uint64_t length)
 {
     (void)argument;
@@ -212,7 +212,7 @@ static int disk_list(void *argument, const char *path, void (*name)(void *to, co
     const struct dirent *entry;
     int error = 0;
     do {
-        errno = 0; /* `name` may set it */
+        errno = 0; /* `name` may have set it */
         entry = readdir(directory);
         error = errno;
         if (entry != NULL)

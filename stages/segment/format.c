@@ -14,12 +14,12 @@
 #define CIPHER_AES_GCM 1U
 #define FRAME_MAGIC UINT32_C(0x314d5246) /* "FRM1" */
 
-/* Bytes of the head of an encrypted segment. */
+/* Offsets in the head of an encrypted segment. */
 #define SEALING_TAG (PS_SEGMENT_HEAD_BYTES + 8U + PS_SEAL_SALT_BYTES)
 #define SEALING_NAME_LENGTH (SEALING_TAG + PS_SEAL_TAG_BYTES)
 #define SEALING_CHECK (PS_SEGMENT_SEALED_HEAD_BYTES - 4U)
 
-/* Writes and reads numbers one after the other. */
+/* Write or read a number, and return or advance the position. */
 static char *put32(char *to, uint32_t value)
 {
     value = htole32(value);
@@ -52,7 +52,7 @@ static uint64_t get64(const char **from)
 
 /* ---- segments ---- */
 
-/* Behind the head that every segment has. */
+/* Writes the encryption fields behind the common part of a head. */
 static void sealing_write(char *to, const struct ps_segment_sealing *sealing)
 {
     uint32_t name_length = (uint32_t)strlen(sealing->key);
@@ -197,7 +197,7 @@ void ps_segment_state_write(char *to, const struct ps_segment_state *state)
     put32(to + PS_STATE_SLOT_BYTES - 4, ps_crc32c(0, to, PS_STATE_SLOT_BYTES - 4));
 }
 
-/* Whether the numbers go together: those who read the state rely on it, and loop over them. */
+/* Returns whether the numbers are consistent: readers of the state rely on that, and loop over them. */
 static bool state_is_sound(const struct ps_segment_state *state)
 {
     uint64_t behind = state->low;

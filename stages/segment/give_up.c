@@ -8,7 +8,7 @@
 
 #define PIECE_BYTES ((size_t)1 << 20)
 #define BLOCK_BYTES                                                                                          \
-    ((size_t)4096) /* what a disk that fails gives or does not give: one or several of its sectors */
+    ((size_t)4096) /* the unit in which a failing disk is read: one or several of its sectors */
 
 struct copy {
     const struct ps_segment_files *files;
@@ -16,7 +16,7 @@ struct copy {
     char *piece;
     void (*gap)(void *argument, uint64_t offset, uint64_t length);
     void *argument;
-    uint64_t gap_from, gap_to; /* the latest one, which may go on */
+    uint64_t gap_from, gap_to; /* the latest gap, which the next unreadable bytes may extend */
 };
 
 static bool is_zero(const char *bytes, size_t length)
@@ -42,7 +42,7 @@ static void add_gap(struct copy *copy, uint64_t offset, size_t length)
     copy->gap_to = offset + length;
 }
 
-/* New room is zero: zeros are not written. */
+/* Writes a piece unless it is zero, because new space is zero already. */
 static enum ps_status put(const struct copy *copy, uint64_t offset, size_t length)
 {
     if (copy->to < 0 || is_zero(copy->piece, length))
@@ -51,7 +51,7 @@ static enum ps_status put(const struct copy *copy, uint64_t offset, size_t lengt
                                                                                                 : PS_OK;
 }
 
-/* Copies one piece; block by block, if it cannot be read as a whole. */
+/* Copies a piece. If it cannot be read as a whole, copies it block by block. */
 static enum ps_status copy_piece(struct copy *copy, uint64_t offset, size_t length)
 {
     ssize_t got = copy->files->read(copy->files->argument, copy->from, copy->piece, length, offset);

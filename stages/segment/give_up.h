@@ -1,13 +1,13 @@
-/* Giving up what a disk does not give: a copy of a log's file with zeros in place of the blocks that cannot be read. A log reads zeros
- * as damage, names the frames that were there, and goes on with those behind them. For `penstock channel repair`; blocks on the
+/* Gives up bytes that a disk cannot read: copies a log's file with zeros in place of the unreadable blocks. The log treats zeros as
+ * damage, reports the frames that were there, and continues with the frames behind them. For `penstock channel repair`. Waits for the
  * disk. Thread: any. */
 #pragma once
 
 #include "core/status.h"
 #include "stages/segment/files.h"
 
-/* Copies `from` to a new file `to`, and syncs it; NULL: only looks. Calls `gap` for each run of bytes that cannot be read. Fails
- * when the file cannot be opened at all, or the copy cannot be written; then `to` may be there. */
+/* Copies `from` to a new file `to`, and syncs it; `to` NULL: only reads. Calls `gap` for each run of unreadable bytes. Fails if
+ * the file cannot be opened at all, or the copy cannot be written; the file `to` may exist then. */
 enum ps_status ps_segment_give_up(const struct ps_segment_files *files, const char *from, const char *to,
                                   void (*gap)(void *argument, uint64_t offset, uint64_t length),
                                   void *argument, struct ps_err *err);

@@ -13,7 +13,7 @@
 
 #define PATH_BYTES 4096U
 
-/* Returns the process whose number the file has, or 0 if there is no such process. */
+/* Returns the process number in the file, or 0 if no such process exists. */
 static long holder(int fd)
 {
     char text[32] = {0};
@@ -58,7 +58,7 @@ int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
     if (fd < 0)
         return -1;
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    /* The number is for people: a full disk is no reason to refuse the lock. */
+    /* The number is for people: the lock is kept even if a full disk prevents writing it. */
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length)
         (void)!ftruncate(fd, 0);
     return fd;
@@ -91,7 +91,7 @@ enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct p
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/lock", directory);
-    *lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO, too, is not waited for */
+    *lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: opening a FIFO does not wait */
     if (*lock < 0)
         return errno == ENOENT ? PS_OK
                                : ps_err_set(err, "the lock %s cannot be opened: %s", path, strerror(errno));
@@ -110,7 +110,7 @@ void ps_segment_unlock(int lock)
 
 /* ---- a whole log ---- */
 
-/* Returns which of the locked directories `fd` is (a link, or another spelling of its name); -1: none. */
+/* Returns the index of the locked directory that `fd` refers to under another name, or -1. */
 static int locked_before(const struct ps_segment_locks *locks, int fd)
 {
     struct stat about, earlier;
@@ -122,7 +122,7 @@ static int locked_before(const struct ps_segment_locks *locks, int fd)
     return -1;
 }
 
-/* Opens and locks one directory. Two descriptors of one directory would exclude each other for ever. */
+/* Opens and locks one directory. Checks first whether it is locked already: a second descriptor of a locked directory could never be locked. */
 static int lock_another(const struct ps_segment_locks *locks, const struct ps_texts *directories, int how,
                         struct ps_err *err)
 {

@@ -1,4 +1,4 @@
-/* Appending, syncing, taking. */
+/* Appends frames, syncs them, and takes delivered ones. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "core/quantity.h"
 #include "stages/segment/log_parts.h"
 
-#define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* bounds the tail that recovery reads */
+#define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* limits the tail that recovery reads */
 #define NEWS_MAX 4096U                         /* ranges in one frame */
 
 void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
@@ -76,8 +76,8 @@ static void next_chunk(struct ps_segment_log *log, bool full)
     log->buffered = log->kept = 0;
 }
 
-/* Opens the new segment past the page cache, if that is possible: consumers that keep up read from memory, and a copy of
- * each frame in the page cache would cost more than the rest of the channel. */
+/* Starts writing the new segment. Its writes bypass the page cache if possible: consumers that keep up read from memory,
+ * and copying each frame to the page cache would cost more than the rest of the channel. */
 static void begin_segment(struct ps_segment_log *log, const char *path, const char *head)
 {
     next_chunk(log, false);
@@ -94,19 +94,19 @@ static uint64_t whole_blocks(uint64_t bytes)
     return (bytes + PS_SEGMENT_DIRECT_BYTES - 1) / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
 }
 
-/* What the frames of new segments have behind their payload. */
+/* Returns the length of the tag behind each payload of a new segment. */
 static uint32_t tag_bytes(const struct ps_segment_log *log)
 {
     return log->options.active_key != NULL ? PS_SEAL_TAG_BYTES : 0;
 }
 
-/* Bytes of the frame that ends a segment. */
+/* Returns the length of the frame that ends a segment. */
 static uint64_t end_span(const struct ps_segment_log *log)
 {
     return ps_frame_span(tag_bytes(log));
 }
 
-/* Opens a new file for the segment, with the next number that is free: another file may have it, of which nothing was read. */
+/* Creates a file for the segment, with the next free number: a file that was never read may have a number. */
 static int open_fresh(struct ps_segment_log *log, struct ps_segment *fresh, char path[PS_SEGMENT_PATH_BYTES])
 {
     int fd;
@@ -130,7 +130,7 @@ static int open_fresh(struct ps_segment_log *log, struct ps_segment *fresh, char
     return fd;
 }
 
-/* A new file of which nothing is needed any more. Keeps errno. */
+/* Closes and removes a new file that is not used. Keeps errno. */
 static void drop_fresh(const struct ps_segment_log *log, const struct ps_segment *fresh, const char *path)
 {
     int error = errno;
@@ -140,8 +140,8 @@ static void drop_fresh(const struct ps_segment_log *log, const struct ps_segment
     errno = error;
 }
 
-/* Makes the next segment with room for a frame of so many bytes. Its name is on the disk when it returns; its head will be
- * with its first frames. `no_room`: the disk is too full for its size. */
+/* Creates the next segment with room for a frame of `span` bytes. When it returns, the file's name is durable; its head
+ * becomes durable with its first frames. Sets *no_room if the disk is too full for the file's size. */
 static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, bool *no_room,
                                   struct ps_err *err)
 {
@@ -156,7 +156,7 @@ static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, boo
     if (fresh.fd < 0)
         return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
     if (fresh.head.sealing.on && ps_segment_seal_head(log, &fresh, err) != PS_OK) {
-        fresh.seal = NULL; /* it was destroyed */
+        fresh.seal = NULL; /* ps_segment_seal_head destroyed it */
         drop_fresh(log, &fresh, path);
         return PS_FAIL;
     }
@@ -178,7 +178,7 @@ static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, boo
     return PS_OK;
 }
 
-/* The same; on a disk that is too full for the next size as small as the first one was. */
+/* Creates the next segment. If the disk is too full for its size, tries smaller sizes down to the size of the first segment. */
 static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
 {
     uint64_t least = log->options.first_segment_bytes > 0 ? log->options.first_segment_bytes : UINT64_MAX;
@@ -194,7 +194,7 @@ static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, 
     }
 }
 
-/* Sets the error of a call on the last segment that failed, from errno. */
+/* Sets the error of a failed call on the last segment, from errno. */
 static enum ps_status failed(struct ps_segment_log *log, const char *what, struct ps_err *err)
 {
     const char *reason = strerror(errno);
@@ -245,7 +245,7 @@ static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, si
     while (length > 0) {
         size_t room = PS_CHUNK_BYTES - log->buffered, part = length < room ? length : room;
         if (part > 0) {
-            if (from != log->buffer + log->buffered) /* else it was made there */
+            if (from != log->buffer + log->buffered) /* otherwise it was built there */
                 memcpy(log->buffer + log->buffered, from, part);
             log->buffered += part;
             segment->end += part;
@@ -289,7 +289,7 @@ static void promise(struct ps_segment_log *log)
     log->unsynced_events = log->unsynced_bytes = 0;
 }
 
-/* What was written is in a file that a restart will find. Asked once for each sync, before the promise. */
+/* Checks that a restart will find the file that was written. Called once for each sync, before the promise. */
 static enum ps_status still_there(struct ps_segment_log *log, struct ps_err *err)
 {
     char path[PS_SEGMENT_PATH_BYTES];
@@ -313,7 +313,7 @@ static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
     return PS_OK;
 }
 
-/* Makes room for a frame: begins the next segment when this one is full. */
+/* Makes room for a frame: if the segment is full, begins the next one. */
 static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, struct ps_err *err)
 {
     uint64_t span = ps_frame_span(length + tag_bytes(log));
@@ -332,12 +332,12 @@ static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, str
 
 /* ---- putting ---- */
 
-/* Ends the chunk before it is full. The next one begins with what is written of the last block. */
+/* Ends the chunk before it is full. The next chunk begins with the written bytes of the last block. */
 static bool end_chunk(struct ps_segment_log *log)
 {
     struct ps_err err = {0};
     if (flush(log, &err) != PS_OK)
-        return false; /* so will be what is appended */
+        return false; /* the following append fails as well and reports it */
     size_t whole = log->buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
            rest = log->buffered - whole;
     const char *last_block = log->buffer + whole;
@@ -352,7 +352,7 @@ char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room)
     uint64_t span = ps_frame_span(room);
     const struct ps_segment *segment = log->writing ? last_segment(log) : NULL;
     if (segment == NULL || segment->seal != NULL ||
-        /* it is encrypted on the way to there */ segment->end + span + end_span(log) > segment->size ||
+        /* an encrypted frame is not built in place */ segment->end + span + end_span(log) > segment->size ||
         PS_SEGMENT_DIRECT_BYTES + span >= PS_CHUNK_BYTES)
         return NULL;
     if (log->buffered + span >= PS_CHUNK_BYTES && !end_chunk(log))
@@ -387,7 +387,7 @@ enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *pay
     return PS_OK;
 }
 
-/* Appends what was delivered since the last such frame. */
+/* Appends frames with what was delivered since the last such frame. */
 static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
 {
     while (log->news_count > 0) {
@@ -409,7 +409,7 @@ static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err
     return PS_OK;
 }
 
-/* Whether segment `i` has only what was delivered, and the log needs it no more: of an older one there may be more. */
+/* Returns whether everything in segment `i` was delivered, so that the log does not need it. Not for the last segment. */
 static bool is_delivered(const struct ps_segment_log *log, size_t i)
 {
     if (i + 1 >= log->count)
@@ -422,19 +422,19 @@ static bool is_delivered(const struct ps_segment_log *log, size_t i)
 static bool has_delivered(const struct ps_segment_log *log)
 {
     size_t i = 0;
-    if (log->taken.count == 0) /* in order: the oldest is the first */
+    if (log->taken.count == 0) /* in order: only the oldest can be complete */
         return is_delivered(log, 0);
     while (i < log->count && !is_delivered(log, i))
         i++;
     return i < log->count;
 }
 
-/* The state does not need them any more. */
+/* Removes delivered segments, which the state does not need any more. `at_once`: frees their space before it returns. */
 static void remove_delivered(struct ps_segment_log *log, bool at_once)
 {
     size_t kept = 0;
     if (log->taken.count > PS_STATE_RANGES_MAX || !has_delivered(log))
-        return; /* the state that says so was not written */
+        return; /* no state that contains these deliveries was written */
     for (size_t i = 0; i < log->count; i++) {
         char path[PS_SEGMENT_PATH_BYTES];
         struct ps_segment *segment = &log->segments[i];
@@ -443,7 +443,7 @@ static void remove_delivered(struct ps_segment_log *log, bool at_once)
             continue;
         }
         ps_segment_path(path, segment->directory, segment->head.segment);
-        log->files->remove(log->files->argument, path); /* if it stays, the next recovery removes it */
+        log->files->remove(log->files->argument, path); /* if that fails, the next recovery removes it */
         if (log->files->discard != NULL && !at_once)
             log->files->discard(log->files->argument, segment->fd);
         else
@@ -453,11 +453,12 @@ static void remove_delivered(struct ps_segment_log *log, bool at_once)
     log->count = kept;
 }
 
-/* Removes the segments of which everything was delivered. */
+/* Writes the state if that is due, and removes the delivered segments. */
 static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
 {
     bool some_gone = log->taken.count <= PS_STATE_RANGES_MAX && has_delivered(log);
-    /* The state names the newest segment before anybody learns what was promised in it: a restart misses it then. */
+    /* The state must name the newest segment before anybody learns that frames in it are promised: only then does a
+     * restart notice when the file is missing. */
     bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
                     log->state_segment == last_segment(log)->head.segment;
     if (!some_gone && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
@@ -474,7 +475,7 @@ enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *er
     if (ps_segment_state_keep(log, err) != PS_OK || append_news(log, err) != PS_OK ||
         sync_last(log, err) != PS_OK)
         return PS_FAIL;
-    /* The frames are promised. Without a new state the tail only grows. */
+    /* The frames are promised. If the state cannot be written, only the tail grows. */
     bool trimmed = trim(log, &trouble) == PS_OK;
     if (!trimmed && !log->trim_failed)
         ps_segment_report(log, last_segment(log), "delivered segments stay on the disk for now: %s",
@@ -492,8 +493,7 @@ enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *e
     return PS_OK;
 }
 
-/* Nothing in the last segment was promised: its room is used again, so that a disk on which each sync fails does not fill up
- * with segments. */
+/* Removes the last segment if nothing in it was promised: otherwise a disk on which every sync fails would fill up with segments. */
 static void drop_unused(struct ps_segment_log *log)
 {
     char path[PS_SEGMENT_PATH_BYTES];
@@ -502,7 +502,7 @@ static void drop_unused(struct ps_segment_log *log)
         return;
     ps_segment_path(path, segment->directory, segment->head.segment);
     if (log->files->is_at == NULL || log->files->is_at(log->files->argument, segment->fd, path) == 0)
-        log->files->remove(log->files->argument, path); /* if it stays, nothing in it counts */
+        log->files->remove(log->files->argument, path); /* if that fails, the file has no valid frame */
     ps_segment_end_direct(log);
     log->files->close(log->files->argument, segment->fd);
     ps_seal_destroy(segment->seal);
@@ -511,7 +511,7 @@ static void drop_unused(struct ps_segment_log *log)
 
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
 {
-    log->buffered = log->kept; /* what was not written is not there */
+    log->buffered = log->kept; /* drops bytes that were not written */
     log->dirty = false;
     log->next = log->promised + 1;
     log->events -= log->unsynced_events;
@@ -525,8 +525,8 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
     if (ps_segment_state_save(log, err) != PS_OK)
         return PS_FAIL;
     if (log->taken.count <= PS_STATE_RANGES_MAX)
-        log->news_count = 0; /* the state has it */
-    /* On a full disk room comes only from what was delivered: first that. */
+        log->news_count = 0; /* the state has these deliveries */
+    /* On a full disk, removing delivered segments is the only way to get space, so it comes first. */
     remove_delivered(log, true);
     return segment_create(log, 0, err);
 }
@@ -539,7 +539,7 @@ void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *r
         return;
     log->events -= range->events;
     log->bytes -= range->bytes;
-    if (log->taken.low == log->next) /* nothing is left: what lost frames had is known now */
+    if (log->taken.low == log->next) /* nothing is left: the numbers still included lost frames */
         log->events = log->bytes = 0;
 }
 

@@ -1,15 +1,14 @@
-/* A log on disk: frames of events are appended, synced in groups, read in order, and forgotten when they were delivered.
- *
- * It is one or several directories of segment files, and a file with the state from which recovery begins. A segment is
- * written once and never again after a restart or a failure: those begin a new one. It is removed when everything in it,
- * and before it, was delivered.
+/* A log on disk: frames of events are appended, synced in groups, read in order, and removed after delivery. It consists
+ * of one or several directories of segment files, and a file with the state from which recovery begins. A segment is
+ * written once: after a restart or a failure, appending continues in a new one. A segment is removed when everything in
+ * it was delivered and the state no longer needs it.
  *
  *   append .. append sync     the frames are promised: they survive a crash and a power cut
  *   feed                      the next promised frame that was not delivered
- *   take                      it was delivered: it is not fed again, also after a restart; after a power cut those of
- *                             the last moments may be
+ *   take                      it was delivered: it is not fed again, also after a restart; after a power
+ *                             cut, frames that were taken in the last moments may be fed again
  *
- * Thread: one, the log's; ps_segment_load: any, while the frame is not taken. */
+ * Thread: the log's only; ps_segment_load: any, while the frame is not taken. */
 #pragma once
 
 #include "core/option.h"
@@ -20,107 +19,106 @@
 struct ps_segment_log;
 struct ps_chunks;
 
-/* A new file costs three syncs: a log that is filled fast has its longest files soon. */
+/* Factor between the sizes of successive segment files. A new file costs three syncs, so a log that fills fast soon gets long files. */
 #define PS_SEGMENT_GROWTH 8U
 
 struct ps_segment_options {
-    struct ps_texts directories; /* of the segments, at least one; they exist */
-    const char *state_directory; /* of the file with the state */
-    uint64_t segment_bytes;      /* size of a segment file; a longer frame gets a longer one */
-    /* Size of the first one that is made; each that becomes full is followed by one that is PS_SEGMENT_GROWTH times as long, up to
+    struct ps_texts directories; /* of the segments, at least one; they must exist */
+    const char *state_directory; /* directory of the state file */
+    uint64_t segment_bytes;      /* size of a segment file; a frame that is longer gets a longer file */
+    /* Size of the first file that is created. Each full segment is followed by one that is PS_SEGMENT_GROWTH times as long, up to
      * segment_bytes. 0: segment_bytes. */
     uint64_t first_segment_bytes;
-    const struct ps_segment_files *files; /* &ps_segment_disk, or a test's */
-    /* Keys of segments that are encrypted; NULL: none. They live as long as the log. */
+    const struct ps_segment_files *files; /* &ps_segment_disk, or the files of a test */
+    /* Keys of encrypted segments; NULL: none. The caller keeps them as long as the log. */
     const struct ps_key_ring *keys;
-    const char *active_key; /* with which new segments are encrypted; NULL: they are plain */
-    bool plain;             /* new segments may be plain although others are encrypted */
-    /* For `penstock channel repair`: a frame of the tail that is read behind an unreadable place counts as promised, also when no
-     * frame says that it was. A person gave the place up; a power cut did not leave it. */
+    const char *active_key; /* key for new segments; NULL: new segments are plain */
+    bool plain;             /* new segments may be plain although older ones are encrypted */
+    /* For `penstock channel repair`: a frame in the tail behind an unreadable place counts as promised, even if no later frame
+     * confirms that. A person gave up the unreadable place, so it was not left by a power cut. */
     bool keeps_behind_holes;
-    /* What recovery or reading found: one line that names the file, what is wrong, and what became of it. */
+    /* Called with what recovery or reading found: one line that names the file, the fault, and the consequence. */
     void (*report)(void *argument, const char *text);
-    /* The same for what is in the directories, looks like a segment, and is none: it is skipped. NULL: `report`. */
+    /* Called for a file that looks like a segment but is not one, and is skipped. NULL: `report` is called. */
     void (*stray)(void *argument, const char *text);
     void *argument;
 };
 
-/* The outcome of a read. */
+/* The result of a read. */
 enum ps_segment_read {
-    PS_SEGMENT_READ_WHOLE,   /* what was written */
-    PS_SEGMENT_READ_NOTHING, /* nothing is there, or not what was written: another read will not help */
-    /* The disk does not give it at the moment. Nothing is known of it: it is neither lost nor delivered, and is read again. */
+    PS_SEGMENT_READ_WHOLE,   /* the bytes that were written */
+    PS_SEGMENT_READ_NOTHING, /* the bytes are missing or damaged: another read will not help */
+    /* The disk cannot read the bytes now. Nothing is known of them: they are neither lost nor delivered, and will be read again. */
     PS_SEGMENT_READ_FAILED,
 };
 
 enum ps_segment_fed {
     PS_SEGMENT_FED,
-    PS_SEGMENT_EMPTY,       /* there is none */
-    PS_SEGMENT_FEED_FAILED, /* the disk does not give the next one at the moment: call again later */
+    PS_SEGMENT_EMPTY,       /* no frame is left */
+    PS_SEGMENT_FEED_FAILED, /* the disk cannot read the next frame now: call again later */
 };
 
-/* Where a frame of events is. */
+/* The place of a frame of events. */
 struct ps_segment_place {
     uint64_t number;
     const char *directory;
-    uint64_t segment, offset; /* of the payload in its file */
+    uint64_t segment, offset; /* `offset`: of the payload in its file */
     int fd;
-    uint32_t length; /* of the payload */
+    uint32_t length; /* of the payload, bytes */
     uint32_t count, checksum, salt;
     uint64_t bytes;
     uint64_t promised;
     enum ps_frame_kind kind;
-    uint32_t tag_bytes;         /* behind the payload; 0: it is not encrypted */
-    const struct ps_seal *seal; /* the key of the segment; NULL: there is none */
-    struct ps_chunks *chunks;   /* where its payload may still be in memory; NULL: nowhere */
+    uint32_t tag_bytes;         /* of the tag behind the payload; 0: not encrypted */
+    const struct ps_seal *seal; /* the segment's key; NULL: none */
+    struct ps_chunks *chunks;   /* chunks that may still have the payload; NULL: none */
     uint64_t chunk, chunk_offset;
 };
 
 struct ps_segment_fill {
     uint64_t events, bytes; /* promised and not delivered */
-    uint64_t frames_lost;   /* promised once and not readable any more, since the log was opened */
+    uint64_t frames_lost;   /* frames that were promised and became unreadable since the log was opened */
     size_t segments;
     size_t
-        held; /* segments that are encrypted with a key that is not there: nothing of them is fed or removed */
+        held; /* encrypted segments whose key is missing: their frames are not fed, and the segments are not removed */
 };
 
-/* Opens the log, or makes it. What is damaged is reported and left out. Fails when the disk does not give the state, a head or
- * the tail, and when files belong to another log. Reads the state and the tail, not the backlog. */
+/* Opens or creates the log. Reports damage and leaves it out. Fails if the disk cannot read the state, a head or the tail, or
+ * if files belong to another log. Reads the state and the tail, not the backlog. */
 struct ps_segment_log *ps_segment_log_open(const struct ps_segment_options *options, struct ps_err *err);
-/* Writes the state. */
+/* Writes the state and frees the log. */
 void ps_segment_log_close(struct ps_segment_log *log);
 
-/* Returns where the payload of the next frame, of at most `room` bytes, may be made, so that ps_segment_log_append does not
- * have to copy it; nothing else of the log is called in between. NULL: nowhere at the moment. */
+/* Returns where the payload of the next frame, of at most `room` bytes, can be built, so that ps_segment_log_append need
+ * not copy it. The caller calls no other function of the log in between. Returns NULL if there is no such place now. */
 char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room);
-/* Appends a frame of `count` events; `place` says where it will be. PS_FAIL: it cannot be written; call
- * ps_segment_log_renew. */
+/* Appends a frame of `count` events, and sets *place. Returns PS_FAIL if it cannot be written; the caller then calls ps_segment_log_renew. */
 enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,
                                      uint32_t count, uint64_t bytes, struct ps_segment_place *place,
                                      struct ps_err *err);
-/* Syncs: every frame appended is promised. PS_FAIL: those since the last sync are not, whatever is on the disk. */
+/* Syncs the log: all appended frames are promised. On PS_FAIL, the frames since the last sync are not promised, even if they are on the disk. */
 enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *err);
-/* Writes without a sync: every frame appended is promised, against a crash of the process only. A sync that fails later
- * may lose them. */
+/* Writes without a sync: all appended frames are promised against a crash of the process only. If a later sync fails, they may be lost. */
 enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *err);
-/* After PS_FAIL: forgets the frames that are not promised and begins another segment. The caller appends those above
- * ps_segment_log_promised again: a segment that became full has been synced. */
+/* After PS_FAIL: forgets the frames that are not promised and begins another segment. The caller appends the frames
+ * above ps_segment_log_promised again. That number may have increased, because a segment is synced when it is
+ * full. */
 enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err);
 
-/* Sets *place to the next promised frame that was not delivered. FEED_FAILED: with the reason in `err`. */
+/* Sets *place to the next promised frame that was not delivered. FEED_FAILED: `err` has the reason. */
 enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place,
                                         struct ps_err *err);
-/* Reads a frame's payload: place->length bytes, from memory if it was written lately. NOTHING: it is damaged
- * (ps_segment_log_lost). FAILED: with the reason in `err`. `sealer`: the caller's, for frames that are encrypted. */
+/* Reads a frame's payload, place->length bytes, from memory if it was written recently. NOTHING: it is damaged (call
+ * ps_segment_log_lost). FAILED: `err` has the reason. `sealer` decrypts; it belongs to the caller. */
 enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
                                      const struct ps_segment_place *place, struct ps_sealer *sealer, void *to,
                                      struct ps_err *err);
-/* Its payload is damaged: reports it and takes it. */
+/* Reports a frame whose payload is damaged, and takes it. */
 void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place);
-/* The frame was delivered. */
+/* Notes that the frame was delivered. */
 void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place);
 
-/* Writes which segments are held back and what is missing, one line; an empty one: none is. */
+/* Writes one line: how many segments are held back, the first of them, and what is wrong with its key. An empty line if there are none. */
 void ps_segment_log_held(const struct ps_segment_log *log, char *text, size_t room);
 
 uint64_t ps_segment_log_promised(const struct ps_segment_log *log);

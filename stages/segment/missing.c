@@ -1,6 +1,6 @@
-/* What should be there and is not. The state names the newest segment in which anything was promised, the heads of the others say
- * which frames are in between, and each head how long its file was made. What a power cut may leave is none of that: a
- * segment that the state does not name yet, and one that was made and never used. */
+/* Finds segments that are missing. The state names the newest segment with promised frames, the heads of the other segments tell
+ * which frames were between them, and each head tells the length of its file. A power cut may remove a segment that the state
+ * does not name yet, and one that was created but never used: they do not count as missing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ const char *ps_segment_fault_text(enum ps_segment_fault fault)
 
 /* ---- which frames ---- */
 
-/* Finds the number of the last frame of events in a segment; *ended: it says that another one goes on. */
+/* Finds the number of the last frame of events in a segment. Sets *ended if an END frame tells that another segment follows. */
 static enum ps_status last_number(const struct ps_segment_log *log, const struct ps_segment *segment,
                                   uint64_t *last, bool *ended, struct ps_err *err)
 {
@@ -64,7 +64,7 @@ static enum ps_status last_number(const struct ps_segment_log *log, const struct
     return read == PS_SEGMENT_READ_FAILED ? PS_FAIL : PS_OK;
 }
 
-/* The index of the first segment with this number or a higher one; log->count: there is none. */
+/* Returns the index of the first segment with this or a higher number; log->count if there is none. */
 static size_t from_number(const struct ps_segment_log *log, uint64_t number)
 {
     size_t i = 0;
@@ -73,7 +73,7 @@ static size_t from_number(const struct ps_segment_log *log, uint64_t number)
     return i;
 }
 
-/* Finds which frames were in the segments up to `number`, behind the last one before it that is there. */
+/* Finds the frames of the missing segments up to `number`, behind the last existing segment before it. */
 static enum ps_status frames_of(const struct ps_segment_log *log, const struct ps_segment_state *state,
                                 uint64_t number, struct ps_segment_missing *missing, struct ps_err *err)
 {
@@ -89,7 +89,7 @@ static enum ps_status frames_of(const struct ps_segment_log *log, const struct p
     return PS_OK;
 }
 
-/* The frames are given up. Returns how many of them had not been delivered. */
+/* Gives up these frames. Returns how many of them were not delivered. */
 static uint64_t lose(struct ps_segment_log *log, uint64_t first, uint64_t last)
 {
     uint64_t lost = 0;
@@ -124,7 +124,7 @@ static void miss(struct ps_segment_log *log, const struct ps_segment_missing *mi
 
 /* ---- files that were left aside ---- */
 
-/* What a crash left of making a segment is removed: nothing was promised in it. */
+/* Removes a file whose head is zero if a crash interrupted its creation: nothing in it was promised. */
 static enum ps_status look_at_blank(struct ps_segment_log *log, const struct ps_segment_state *state,
                                     struct ps_segment_missing *blank, struct ps_err *err)
 {
@@ -187,7 +187,8 @@ static enum ps_status look_for(struct ps_segment_log *log, const struct ps_segme
     return PS_OK;
 }
 
-/* Numbers are without gaps, but for segments that could not be made: only the frames tell. */
+/* Looks for gaps in the numbers of segments. A number may also be missing because its segment could not be created;
+ * the numbers of the frames decide. */
 static enum ps_status look_for_gone(struct ps_segment_log *log, const struct ps_segment_state *state,
                                     struct ps_err *err)
 {
@@ -205,8 +206,8 @@ static enum ps_status look_for_gone(struct ps_segment_log *log, const struct ps_
     return status;
 }
 
-/* Somebody has put an empty directory in the place of the log's, or its file system is not mounted. What is written from now on is
- * another log: should the segments appear again, they are refused and not taken for delivered ones. */
+/* Handles a log without any segment: the directory was replaced by an empty one, or its file system is not mounted. Gives the log
+ * a new random number, so that the old segments are refused if they appear again, instead of being treated as delivered. */
 static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *state)
 {
     struct ps_segment_missing all = {.fault = PS_SEGMENT_ALL,
@@ -234,7 +235,7 @@ static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *
 
 /* ---- files that are shorter ---- */
 
-/* Whether a power cut may have taken the room of this segment: it was never synced, or nothing in it counts. */
+/* Returns whether a power cut may have shortened this segment: it was never synced, or no frame in it counts. */
 static bool may_be_short(const struct ps_segment_log *log, const struct ps_segment_state *state, size_t i)
 {
     const struct ps_segment *segment = &log->segments[i];

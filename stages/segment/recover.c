@@ -1,4 +1,4 @@
-/* Opening a log: finds its files, reads the state, walks over the tail. */
+/* Opens a log: finds its files, reads the state, and walks over the tail. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "stages/segment/log_parts.h"
 
-/* The files of one directory. */
+/* The state of listing one directory. */
 struct listing {
     struct ps_segment_log *log;
     const char *directory;
@@ -17,7 +17,7 @@ struct listing {
 
 #define SUFFIX ".segment"
 #define DIGITS_MIN 12U
-#define DIGITS_MAX 18U /* of PS_SEGMENT_NUMBER_MAX */
+#define DIGITS_MAX 18U /* digits of PS_SEGMENT_NUMBER_MAX */
 
 uint64_t ps_segment_number(const char *name)
 {
@@ -31,7 +31,7 @@ uint64_t ps_segment_number(const char *name)
     return number;
 }
 
-/* Names what is no segment and lies where segments are. */
+/* Reports a file that looks like a segment but is not one. */
 static void skip(const struct ps_segment_log *log, const char *directory, const char *name, const char *why)
 {
     char text[PS_SEGMENT_PATH_BYTES + 256];
@@ -56,8 +56,8 @@ static bool is_zero(const char *bytes, size_t length)
     return true;
 }
 
-/* Opens a segment, and does not wait for its head: of a backlog of thousands of segments, which are not in the page cache, the disk
- * reads many at a time. */
+/* Opens a segment and announces the read of its head without waiting for it: with thousands of segments that are not in the page
+ * cache, the disk can read many heads at a time. */
 static void found(void *argument, const char *name)
 {
     struct listing *listing = argument;
@@ -92,8 +92,8 @@ static void found(void *argument, const char *name)
     ps_segment_add(log, &segment);
 }
 
-/* Reads the head. A file whose head was never written may be what a crash left of making it: ps_segment_miss tells. One with a
- * damaged head stays, and is reported. Sets *aside if it is one of these; then the file is closed. */
+/* Reads the head of a segment. A head that is zero was perhaps never written because of a crash: ps_segment_miss decides that.
+ * A file with a damaged head stays and is reported. In both cases closes the file and sets *aside. */
 static enum ps_status read_head(struct ps_segment_log *log, struct ps_segment *segment, bool *aside,
                                 struct ps_err *err)
 {
@@ -127,7 +127,7 @@ static enum ps_status read_heads(struct ps_segment_log *log, struct ps_err *err)
     size_t kept = 0;
     for (size_t i = 0; i < log->count; i++) {
         bool aside = false;
-        if (status == PS_OK) /* after a failure the rest is kept, to be closed */
+        if (status == PS_OK) /* after a failure the other files are kept, to be closed */
             status = read_head(log, &log->segments[i], &aside, err);
         if (!aside)
             log->segments[kept++] = log->segments[i];
@@ -141,11 +141,12 @@ static int by_number(const void *left, const void *right)
     const struct ps_segment *a = left, *b = right;
     if (a->head.segment != b->head.segment)
         return a->head.segment < b->head.segment ? -1 : 1;
-    return a->turn < b->turn ? -1 : a->turn > b->turn; /* of two, the one that was found first */
+    /* Of two equal numbers, the file that was found first. */
+    return a->turn < b->turn ? -1 : a->turn > b->turn;
 }
 
-/* A number is there once. A file with the number of another one (a copy in a second directory, or of a time when the
- * directories were others) stays as it is. */
+/* Keeps one file for each number. Another file with that number (a copy in a second directory, or from a time when
+ * other directories were configured) is left as it is. */
 static void leave_doubles(struct ps_segment_log *log)
 {
     size_t kept = 0;
@@ -192,10 +193,10 @@ static enum ps_status find_segments(struct ps_segment_log *log, struct ps_err *e
 /* ---- the tail ---- */
 
 struct tail {
-    uint64_t promised; /* up to this number frames were promised, as some frame of the tail says */
+    uint64_t promised; /* frames up to this number were promised, according to the frames of the tail */
     char *payload;
     size_t room;
-    uint32_t length; /* of the latest payload */
+    uint32_t length; /* of the latest payload, bytes */
 };
 
 static enum ps_segment_read read_payload(struct ps_segment_log *log, struct tail *tail,
@@ -211,7 +212,7 @@ static enum ps_segment_read read_payload(struct ps_segment_log *log, struct tail
     return ps_segment_load(log->files, &place, &log->sealer, tail->payload, err);
 }
 
-/* Returns false at the first frame that was not promised and comes behind a hole: the log ends before it. */
+/* Returns false at the first frame behind a gap that was not promised: the log ends before it. */
 static bool tail_events(struct ps_segment_log *log, struct tail *tail, const struct ps_segment *segment,
                         const struct ps_frame *frame)
 {
@@ -243,13 +244,13 @@ static void tail_taken(struct ps_segment_log *log, const struct tail *tail)
     }
 }
 
-/* Reports bytes behind the last frame that are none. */
+/* Reports bytes behind the last frame that are not a frame. */
 static enum ps_status look_behind(const struct ps_segment_log *log, const struct ps_segment *segment,
                                   uint64_t damaged, struct ps_err *err)
 {
     char behind[PS_FRAME_HEAD_BYTES] = {0};
     if (ps_segment_missing_find(log, segment->head.segment, PS_SEGMENT_SHORT) != NULL)
-        return PS_OK; /* reported */
+        return PS_OK; /* already reported */
     if (damaged == 0 &&
         log->files->read(log->files->argument, segment->fd, behind, sizeof behind, segment->end) < 0)
         return ps_segment_unreadable(segment->directory, segment->head.segment, segment->end, err);
@@ -281,7 +282,7 @@ static enum ps_status tail_segment(struct ps_segment_log *log, struct tail *tail
             return PS_FAIL;
         if (read == PS_SEGMENT_READ_NOTHING) {
             damaged = offset;
-            continue; /* the next frame says whether it was promised */
+            continue; /* the next frame tells whether it was promised */
         }
         *goes_on = frame.kind != PS_FRAME_EVENTS || tail_events(log, tail, segment, &frame);
         if (!*goes_on)
@@ -303,8 +304,7 @@ static uint64_t tail_begin(const struct ps_segment *segment, const struct ps_seg
                : ps_segment_head_bytes(&segment->head);
 }
 
-/* Finds the highest number of which any frame of the tail says that it was promised. Frames behind a damaged one say
- * whether that was. */
+/* Finds the highest promised number that any frame of the tail names. A frame behind a damaged one tells whether the damaged one was promised. */
 static enum ps_status tail_promised(const struct ps_segment_log *log, const struct ps_segment_state *state,
                                     uint64_t *promised, struct ps_err *err)
 {
@@ -330,7 +330,8 @@ static enum ps_status tail_promised(const struct ps_segment_log *log, const stru
 static enum ps_status read_tail(struct ps_segment_log *log, const struct ps_segment_state *state,
                                 struct ps_err *err)
 {
-    struct tail tail = {.payload = ps_must_alloc(1, 1, "a frame of a log")}; /* a frame may have none */
+    /* Never NULL, because a frame may have no payload. */
+    struct tail tail = {.payload = ps_must_alloc(1, 1, "a frame of a log")};
     bool goes_on = true;
     size_t last = 0;
     enum ps_status status = tail_promised(log, state, &tail.promised, err);
@@ -353,12 +354,12 @@ static enum ps_status read_tail(struct ps_segment_log *log, const struct ps_segm
         ps_segment_numbers_lost(log, &log->segments[last], log->next, tail.promised);
         log->next = tail.promised + 1;
     }
-    /* What is missed may be behind what a damaged head says. */
+    /* Frames that ps_segment_miss gave up may have higher numbers than all frames of the tail. */
     log->next = log->next < log->taken.low ? log->taken.low : log->next;
     return PS_OK;
 }
 
-/* What was read in the tail may be in the memory of the system only: it is promised from now on. */
+/* Syncs the tail: its bytes may be only in the page cache, but count as promised from now on. */
 static enum ps_status sync_tail(struct ps_segment_log *log, const struct ps_segment_state *state,
                                 struct ps_err *err)
 {
@@ -414,7 +415,7 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
     if (status == PS_OK && (ps_segment_miss(log, has_state ? &state : NULL, err) != PS_OK ||
                             read_tail(log, &state, err) != PS_OK || sync_tail(log, &state, err) != PS_OK))
         status = PS_FAIL;
-    /* A new log, or one whose state was lost: it has one from now on. What is missing is missed once. */
+    /* Writes the state of a new log, or of one whose state was lost. Missing frames are then reported only once. */
     if (status == PS_OK && (!has_state || log->frames_lost > 0 || log->options.keeps_behind_holes))
         status = ps_segment_state_save(log, err);
     free(state.ranges);

@@ -1,4 +1,4 @@
-/* Encrypting frames, and the keys of segments. docs/decisions/0030-a-key-for-each-segment.md says why a nonce never repeats. */
+/* Encrypts frames, and derives the keys of segments. docs/decisions/0030-a-key-for-each-segment.md explains why a nonce never repeats. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static struct ps_seal *seal_of(const struct ps_segment_head *head, const struct 
     return ps_seal_create(key, head->sealing.salt, bound, PS_SEGMENT_IDENTITY_BYTES);
 }
 
-/* The tag of a head is that of an empty message to which the head is bound. */
+/* Returns the message whose tag authenticates a head: an empty message with the head as associated data. */
 static struct ps_sealed head_message(const struct ps_segment_head *head,
                                      char bound[PS_SEGMENT_SEALED_HEAD_BYTES])
 {
@@ -80,8 +80,8 @@ struct ps_segment_place ps_segment_place_of(const struct ps_segment *segment, ui
                                      .seal = segment->seal};
 }
 
-/* What a frame with this head has to say: events are encrypted; what was delivered is not, so that recovery knows it without
- * the key, but cannot be changed either. */
+/* Returns the message for a frame with this head. Events are encrypted. Ranges of delivered frames are only authenticated,
+ * so that recovery can read them without the key, but nobody can change them. */
 static struct ps_sealed frame_message(const char *head, enum ps_frame_kind kind, uint64_t offset,
                                       const void *payload, size_t length)
 {
@@ -98,7 +98,7 @@ enum ps_status ps_segment_seal_frame(struct ps_segment_log *log, struct ps_segme
 {
     char head[PS_FRAME_HEAD_BYTES];
     size_t length = frame->length;
-    if (segment->end < segment->sealed_end) /* a place, that is a nonce, is used once */
+    if (segment->end < segment->sealed_end) /* the place is the nonce, so each place is used once */
         return ps_err_set(err, "a write failed, and the segment was not renewed");
     if (length + PS_SEAL_TAG_BYTES > log->sealed_room) {
         log->sealed_room = length + PS_SEAL_TAG_BYTES;
@@ -136,7 +136,7 @@ bool ps_segment_open_frame(struct ps_sealer *sealer, const struct ps_segment_pla
 
 /* ---- what is held back ---- */
 
-/* Whether everything in it was delivered: then nobody misses the key. */
+/* Returns whether everything in the segment was delivered, so that its key is not needed. */
 static bool is_delivered(const struct ps_segment_log *log, size_t i)
 {
     return (i + 1 < log->count ? log->segments[i + 1].head.first : log->next) <= log->taken.low;

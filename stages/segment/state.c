@@ -1,4 +1,4 @@
-/* The state of a log: where recovery begins, and what was delivered up to there. */
+/* The state of a log: where recovery begins, and which frames before that were delivered. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,7 @@ enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *
     return PS_OK;
 }
 
-/* Generation *g* is in slot *g* modulo 2. */
+/* Writes the next generation; generation g is in slot g modulo 2. */
 static enum ps_status write_slot(struct ps_segment_log *log, struct ps_segment_state *state,
                                  struct ps_err *err)
 {
@@ -82,9 +82,10 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
                                      .ranges = log->taken.ranges};
     PS_ASSERT(log->buffered == log->kept && log->next == log->promised + 1);
     if (log->taken.count > PS_STATE_RANGES_MAX)
-        return PS_OK; /* the tail grows until fewer are open */
+        return PS_OK; /* too many ranges for a slot: the tail grows until there are fewer */
     if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
-        (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* what else is in it does not count */
+        (log->state_remade &&
+         write_slot(log, &state, err) != PS_OK)) /* both slots: the other may have old bytes */
         return PS_FAIL;
     log->state_remade = false;
     log->state_segment = state.offset > 0 ? state.segment : 0;

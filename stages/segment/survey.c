@@ -113,15 +113,15 @@ uint64_t *ps_segment_survey_files(const char *directory, size_t *count)
 struct survey {
     struct ps_segment_log *log;
     const struct ps_survey_visitor *visitor;
-    uint64_t state_segment, state_offset; /* before it, everything was whole once */
-    uint64_t next;                        /* number of the next frame of events that is expected */
-    struct ps_taken taken;                /* without what recovery has given up */
+    uint64_t state_segment, state_offset; /* every frame before this place was valid once */
+    uint64_t next;                        /* number of the next expected frame of events */
+    struct ps_taken taken;                /* without the frames that recovery gave up */
     char *payload;
     size_t room;
-    uint32_t length; /* of the latest payload */
+    uint32_t length; /* of the latest payload, bytes */
 };
 
-/* Calls `damage` for the bytes at `offset`. Frames up to number `before` - 1 were behind them. */
+/* Calls `damage` for the bytes at `offset`. Frames from survey->next up to `before` - 1 were in them. */
 static void damaged(struct survey *survey, const struct ps_segment *segment, uint64_t offset, uint64_t length,
                     uint64_t before, bool unfinished, const char *reason)
 {
@@ -153,7 +153,7 @@ static enum ps_segment_read payload_read(struct survey *survey, const struct ps_
     return ps_segment_load(survey->log->files, &place, &survey->log->sealer, survey->payload, NULL);
 }
 
-/* A frame of events that is of the log. */
+/* Reports a frame of events that belongs to the log. */
 static void events_frame(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
                          const struct ps_frame *frame, struct ps_survey_segment *about)
 {
@@ -180,7 +180,7 @@ static void events_frame(struct survey *survey, const struct ps_segment *segment
     about->held_events += seen.delivered || !seen.held ? 0 : frame->count;
 }
 
-/* The disk does not give the bytes at `offset`: what is there is neither lost nor known. */
+/* Reports bytes that the disk cannot read: their frames are not counted as lost. */
 static void unreadable(struct survey *survey, const struct ps_segment *segment, uint64_t offset,
                        uint64_t length)
 {
@@ -189,7 +189,7 @@ static void unreadable(struct survey *survey, const struct ps_segment *segment, 
             "channel repair --give-up-unreadable` gives them up");
 }
 
-/* Returns the offset behind the last byte from `from` on that is not zero, or cannot be read; `from` if all are. */
+/* Returns the offset behind the last byte from `from` on that is not zero or cannot be read; `from` if all bytes are zero. */
 static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segment *segment, uint64_t from)
 {
     char *chunk = ps_must_alloc(1, CHUNK_BYTES, "a survey of a log");
@@ -211,7 +211,8 @@ static uint64_t used_end(const struct ps_segment_log *log, const struct ps_segme
     return end;
 }
 
-/* Frames that should be in files that are not there, or are left aside: those before this number of a segment. */
+/* Reports the frames of missing segments with numbers from `from` to `before` - 1. Files with damaged heads are reported by
+ * survey_others, short ones by look_behind. */
 static void survey_missing(struct survey *survey, uint64_t from, uint64_t before)
 {
     const struct ps_segment_log *log = survey->log;
@@ -234,13 +235,13 @@ static bool was_whole(const struct survey *survey, const struct ps_segment *segm
     return segment->head.segment == survey->state_segment && offset < survey->state_offset;
 }
 
-/* What is behind the last frame at `at`: nothing, or a frame that was never whole, or one that is damaged. `lost_from`: number of
- * the first frame that is missing here; those below `limit` were promised. */
+/* Reports the bytes behind the last frame at `at`, unless they are zero: a frame that was never complete, or one that was
+ * damaged. Frames from survey->next to below `limit` were promised. */
 static void look_behind(struct survey *survey, const struct ps_segment *segment, uint64_t at, uint64_t limit)
 {
     uint64_t end = used_end(survey->log, segment, at);
     uint64_t before =
-        limit < survey->log->next ? limit : survey->log->next; /* frames below it were promised */
+        limit < survey->log->next ? limit : survey->log->next; /* frames below this number were promised */
     bool cut = ps_segment_missing_find(survey->log, segment->head.segment, PS_SEGMENT_SHORT) != NULL;
     bool lost = before > survey->next && !ps_taken_has_all(&survey->taken, survey->next, before - 1);
     if (end == at && !lost && !cut)
@@ -254,7 +255,7 @@ static void look_behind(struct survey *survey, const struct ps_segment *segment,
     survey->next = lost ? before : survey->next;
 }
 
-/* The segments before this one do not reach up to it: they were removed, or a file is gone. */
+/* Reports a gap before this segment: a segment was removed, or its file is missing. */
 static void look_before(struct survey *survey, const struct ps_segment *segment)
 {
     uint64_t first = segment->head.first;
@@ -278,7 +279,7 @@ static void payload_damaged(struct survey *survey, const struct ps_segment *segm
     survey->next = is_events && behind > survey->next ? behind : survey->next;
 }
 
-/* The frames from `at` on cannot be found: those below `limit`, which may be there, are passed over. */
+/* Handles unreadable bytes from `at` to the end: the frames below `limit`, which may be there, are skipped. */
 static void rest_unreadable(struct survey *survey, const struct ps_segment *segment, uint64_t at,
                             uint64_t limit)
 {
@@ -308,7 +309,7 @@ static void survey_segment(struct survey *survey, const struct ps_segment *segme
         uint64_t number = is_events ? frame.number : frame.number + 1;
         is_void = is_events && (frame.number >= limit || frame.number >= survey->log->next);
         if (is_void)
-            break; /* what follows was written again, or was never promised */
+            break; /* the following frames were written again elsewhere, or never promised */
         if (offset > at) {
             damaged(survey, segment, at, offset - at, number, false, "no frame can be read here");
             survey->next = number > survey->next ? number : survey->next;
@@ -330,7 +331,7 @@ static void survey_segment(struct survey *survey, const struct ps_segment *segme
     survey->visitor->segment(survey->visitor->argument, &about);
 }
 
-/* Files that are no segments of the log: their heads are damaged. */
+/* Reports files that are not segments of the log because their heads are damaged. */
 static void survey_others(struct survey *survey)
 {
     const struct ps_segment_log *log = survey->log;
@@ -359,7 +360,7 @@ static void survey_others(struct survey *survey)
     }
 }
 
-/* What was delivered: the state, and what the frames after it say. */
+/* Reads which frames were delivered: from the state, and from the frames behind it. */
 static void taken_read(struct survey *survey)
 {
     struct ps_segment_state state = {
@@ -397,7 +398,7 @@ static void taken_read(struct survey *survey)
     }
 }
 
-/* Numbers of frames below it are of segment `i`, or void. */
+/* Returns the limit of frame numbers in segment `i`: frames with this number or a higher one are void. */
 static uint64_t limit_of(const struct ps_segment_log *log, size_t i)
 {
     uint64_t limit = i + 1 < log->count ? log->segments[i + 1].head.first : UINT64_MAX;

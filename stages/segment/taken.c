@@ -16,7 +16,7 @@ void ps_taken_fini(struct ps_taken *taken)
     *taken = (struct ps_taken){.low = 0};
 }
 
-/* The index of the first range that ends at `number` or later. */
+/* Returns the index of the first range that ends at or behind `number`. */
 static size_t position_of(const struct ps_taken *taken, uint64_t number)
 {
     size_t from = 0, to = taken->count;
@@ -65,7 +65,7 @@ static void insert_range(struct ps_taken *taken, size_t at, const struct ps_take
     taken->count++;
 }
 
-/* Joins the range at `at` with the one behind it if there is no gap. */
+/* Joins the range at `at` with the next one if there is no gap between them. */
 static void join(struct ps_taken *taken, size_t at)
 {
     struct ps_taken_range *range = &taken->ranges[at];

@@ -1,4 +1,4 @@
-/* Which frames of a log were delivered: all below `low`, and ranges above it. Thread: the log's. */
+/* The delivered frames of a log: all frames below `low`, and ranges above it. Thread: the log's. */
 #pragma once
 
 #include "stages/segment/format.h"
@@ -11,9 +11,9 @@ struct ps_taken {
 
 void ps_taken_init(struct ps_taken *taken, uint64_t low);
 void ps_taken_fini(struct ps_taken *taken);
-/* Adds a range of which nothing was delivered before; what a log that is read again says twice is left out. Returns
- * whether it was new. */
+/* Adds a range of which nothing was delivered before. Ignores a range that was added already, because recovery can
+ * read it twice. Returns whether it was new. */
 bool ps_taken_add(struct ps_taken *taken, const struct ps_taken_range *range);
 bool ps_taken_has(const struct ps_taken *taken, uint64_t number);
-/* Whether all of first .. last were. */
+/* Returns whether all frames `first` to `last` were delivered. */
 bool ps_taken_has_all(const struct ps_taken *taken, uint64_t first, uint64_t last);
