@@ -1,9 +1,9 @@
-/* The workers that take: each reads frames into batches of its own, whose home it is. */
+/* The consumers' side, on their workers: each reads frames into batches of its own pool. */
 #include "stages/keeper/keeper_parts.h"
 
 #include "core/quantity.h"
 
-/* Of the memory budget. Sources accept events up to a sixteenth of it: longer ones came when it was larger. */
+/* Part of the memory budget. Sources accept events up to a sixteenth of the budget: a longer event was accepted when the budget was larger. */
 #define LONG_PART 8U
 
 static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticket)
@@ -12,14 +12,14 @@ static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticke
     ps_park_wake(&keeper->park);
 }
 
-/* A batch was delivered. Older ones need not be: each is recorded by itself. */
+/* Reports a delivered batch to the thread. Deliveries are recorded one by one, in any order. */
 static void batch_delivered(void *argument, struct ps_batch *batch)
 {
     struct ps_keeper_consumer *consumer = argument;
     give_ticket(consumer->keeper, (struct ps_keeper_ticket *)(uintptr_t)batch->tickets->origin);
 }
 
-/* Its payload is not read again. */
+/* Frees the payload's memory, because it is not read again. */
 static void release(const struct ps_keeper *keeper, struct ps_keeper_ticket *ticket,
                     struct ps_block_cache *blocks)
 {
@@ -33,7 +33,7 @@ enum loaded {
     LOADED,
     LOADED_NO_MEMORY,
     LOADED_DAMAGED,
-    LOADED_UNREADABLE, /* the store does not give it at the moment */
+    LOADED_UNREADABLE, /* the store cannot read it now */
 };
 
 static enum loaded decoded(enum ps_events_result result)
@@ -59,7 +59,7 @@ static enum loaded load(const struct ps_keeper_settings *settings, const struct 
                         struct ps_batch *batch, struct ps_err *err)
 {
     uint32_t room;
-    bool is_long = frame->length > PS_BLOCK_BYTES; /* one event: it gets a block of its own */
+    bool is_long = frame->length > PS_BLOCK_BYTES; /* a single event, which gets a block of its own */
     char *payload =
         is_long ? ps_batch_alloc(batch, frame->length) : ps_batch_reserve(batch, frame->length, &room);
     if (payload == NULL)
@@ -86,8 +86,8 @@ bool ps_keeper_is_too_long(const struct ps_store_frame *frame, const struct ps_d
     return true;
 }
 
-/* Makes a batch of the ticket's frame. Returns NULL when there is no memory, when the store does not give it (then it is tried
- * again at consumer->retry_ns), or with ticket->damaged set. */
+/* Reads the ticket's frame into a batch. Returns NULL if there is no memory, if the store cannot read the frame now (it is
+ * read again at consumer->retry_ns), or with ticket->damaged set. */
 static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
                                    struct ps_block_cache *blocks, const struct ps_now *now)
 {
@@ -113,7 +113,7 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
     return ps_readback_lease(consumer->readback, batch);
 }
 
-/* Returns the next ticket; NULL: there is none, and the thread will wake this worker when there is. */
+/* Returns the next ticket. Returns NULL if there is none: the thread will wake this worker when there is one. */
 static struct ps_keeper_ticket *next_ticket(struct ps_keeper_consumer *consumer, const struct ps_port *port)
 {
     struct ps_keeper_ticket *ticket = consumer->stuck;
@@ -122,9 +122,9 @@ static struct ps_keeper_ticket *next_ticket(struct ps_keeper_consumer *consumer,
         ticket = ps_spmc_pop(consumer->keeper->feed);
     if (ticket == NULL) {
         ps_alarm_set(&consumer->alarm, port->wake_fd);
-        ticket = ps_spmc_pop(consumer->keeper->feed); /* it may have been put before the alarm was set */
+        ticket = ps_spmc_pop(consumer->keeper->feed); /* it may have been pushed before the alarm was set */
     }
-    /* The thread may sleep until it is woken: also a consumer that delivers nothing leaves room for others. */
+    /* The thread may be sleeping. It feeds more even if this consumer delivers nothing, because the ring has room for other consumers. */
     if (ps_keeper_wants_feed(consumer->keeper))
         ps_park_wake(&consumer->keeper->park);
     return ticket;
@@ -140,7 +140,7 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
         mine->readback = ps_readback_open(port->pool, PS_READBACK_ANY_ORDER, batch_delivered, mine);
     if (PS_UNLIKELY(__atomic_load_n(&keeper->depot, __ATOMIC_RELAXED) == NULL)) {
         __atomic_store_n(&keeper->depot, port->blocks->depot, __ATOMIC_RELAXED);
-        ps_park_wake(&keeper->park); /* it may read ahead now */
+        ps_park_wake(&keeper->park); /* the thread may read ahead now */
     }
     if (lease != NULL) {
         mine->given_back = lease->next;
@@ -200,18 +200,19 @@ void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lea
     *lease = NULL;
 }
 
-/* What was not delivered stays in the store: the next one that opens it reads it again. */
+/* Undelivered events stay in the store: the next keeper that opens it reads them again. */
 void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
 {
     struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
     ps_readback_close(mine->readback);
     mine->readback = NULL;
     mine->retry_ns = 0;
-    pthread_mutex_lock(&keeper->lock); /* once, at the end: not on the path of an event */
+    pthread_mutex_lock(&keeper->lock); /* a lock is acceptable here: it is not on the path of an event */
     mine->unreadable[0] = '\0';
     pthread_mutex_unlock(&keeper->lock);
     if (mine->stuck != NULL && keeper->settings.store->release != NULL) {
-        release(keeper, mine->stuck, port->blocks); /* it stays in the store, as what was given back does */
+        /* Its frame stays in the store, like leases that were given back. */
+        release(keeper, mine->stuck, port->blocks);
         mine->stuck = NULL;
     }
     while (mine->given_back != NULL) {

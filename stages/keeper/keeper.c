@@ -1,4 +1,4 @@
-/* Making, starting and emptying a keeper, and its accounts. */
+/* Creates, starts and strips a keeper, and keeps its accounts. */
 #include "stages/keeper/keeper_parts.h"
 
 #include <errno.h>
@@ -74,7 +74,7 @@ void ps_keeper_note_unreadable(struct ps_keeper *keeper, char text[512], const c
     if (reason != NULL)
         snprintf(fresh, sizeof fresh, "%.420s; trying again every %s", reason,
                  ps_quantity_print_ns(keeper->settings.store->retry_ns).text);
-    if (strcmp(text, fresh) == 0) /* nobody else writes it */
+    if (strcmp(text, fresh) == 0) /* only this thread writes `text` */
         return;
     pthread_mutex_lock(&keeper->lock);
     memcpy(text, fresh, sizeof fresh);
@@ -83,7 +83,7 @@ void ps_keeper_note_unreadable(struct ps_keeper *keeper, char text[512], const c
            reason != NULL ? fresh : keeper->settings.store->reads_again);
 }
 
-/* Called with the lock. */
+/* Called with the lock held. */
 static const char *trouble_of(const struct ps_keeper *keeper)
 {
     if (keeper->trouble[0] != '\0')
@@ -161,8 +161,8 @@ void ps_keeper_fill(const struct ps_keeper *keeper, struct ps_fill *fill)
                              .bytes = (int64_t)bytes > 0 ? bytes : 0};
 }
 
-/* The other way round than a put: first what was delivered, then what was put. So it is never less than what the caller
- * itself has here. */
+/* Reads the counters in the opposite order of a put: first the delivered events, then those that were put. The result
+ * therefore includes all undelivered events of the caller itself. */
 uint64_t ps_keeper_undelivered(const struct ps_keeper *keeper)
 {
     uint64_t delivered = ps_mark_read(&keeper->delivered_events);
@@ -201,7 +201,7 @@ static void list_add(struct lease_list *list, struct ps_lease *lease)
     list->end = &lease->next;
 }
 
-/* From now on its content is what stays in the store. Nobody counts any more. */
+/* Sets the accounts to what stays in the store. No thread updates them any more. */
 static void count_kept(struct ps_keeper *keeper)
 {
     keeper->found = keeper->kept;
@@ -211,7 +211,7 @@ static void count_kept(struct ps_keeper *keeper)
         keeper->consumers[i].taken = (struct ps_keeper_tally){0};
 }
 
-/* What was promised and is not home: nobody has to handle it any more. */
+/* Adds the leases that are on their way home to the list, settled unless they were given up. */
 static void strip_promised(struct ps_keeper_producer *producer, struct lease_list *list)
 {
     struct ps_inbox_node *node = ps_inbox_take(&producer->promised);
@@ -230,7 +230,7 @@ struct ps_lease *ps_keeper_strip(struct ps_keeper *keeper)
     struct ps_lease *lease;
     list.end = &list.first;
     if (keeper->started) {
-        /* Under the lock, for order: consumers have read what the thread closes. */
+        /* The lock orders this thread behind consumers that have read what the thread is about to close. */
         pthread_mutex_lock(&keeper->lock);
         ps_flag_set(&keeper->stop, true);
         pthread_mutex_unlock(&keeper->lock);
@@ -251,7 +251,7 @@ struct ps_lease *ps_keeper_strip(struct ps_keeper *keeper)
         while ((lease = ps_spsc_pop(keeper->producers[i].ring)) != NULL)
             list_add(&list, lease);
     }
-    while ((lease = keeper->last) != NULL) { /* the log was not open */
+    while ((lease = keeper->last) != NULL) { /* the store was not open */
         keeper->last = lease->next;
         list_add(&list, lease);
     }
@@ -281,7 +281,7 @@ void ps_keeper_restore(struct ps_keeper *keeper, struct ps_lease *list)
     }
 }
 
-/* Only producers read it. */
+/* Only producers read the quota. */
 void ps_keeper_set_quota(struct ps_keeper *keeper, uint64_t quota_bytes)
 {
     keeper->settings.quota_bytes = quota_bytes;

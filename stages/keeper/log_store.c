@@ -1,4 +1,4 @@
-/* The keeper's store that is a log on disk: stages/segment behind the table of stages/keeper/store.h. */
+/* The store on disk: stages/segment behind the functions of stages/keeper/store.h. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -10,7 +10,7 @@
 #include "stages/make_directory.h"
 #include "stages/segment/lock.h"
 
-#define RETRY_NS (3 * PS_NS_PER_S) /* Flume's lifecycle supervisor */
+#define RETRY_NS (3 * PS_NS_PER_S) /* like Flume's lifecycle supervisor */
 #define FEED_FRAMES 128U
 
 struct log_store {
@@ -46,7 +46,7 @@ static void log_store_close(void *store_)
     free(store);
 }
 
-/* Without a key that is named nothing is opened, so that nothing is written. */
+/* Loads the keys. Without all of them the log is not opened, so that nothing is written. */
 static bool load_keys(struct log_store *store, const struct ps_key_source *source, struct ps_err *err)
 {
     if (source->provider == NULL)
@@ -162,7 +162,7 @@ static void log_store_take(void *store, const struct ps_store_frame *frame)
     ps_segment_log_take(log_of(store), &frame->place);
 }
 
-/* Looks whether each file system has the room that it must have. */
+/* Returns whether a file system has less free space than required. */
 static bool log_store_crowded(const void *settings_, char *text, size_t room)
 {
     const struct ps_log_store_settings *settings = settings_;
@@ -196,7 +196,7 @@ const struct ps_store_ops ps_log_store = {
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_NS,
     .round_bytes = UINT64_C(4) << 20,
-    .news_ns = 0, /* a write of one block */
+    .news_ns = 0, /* recording deliveries writes only one block */
     .open = log_store_open,
     .close = log_store_close,
     .lend = log_store_lend,

@@ -12,9 +12,9 @@
 
 #define SEGMENT_BYTES_MAX (INT64_C(128) << 20)
 #define SEGMENT_BYTES_MIN (INT64_C(1) << 20)
-#define LEAST_FREE_MIN_BYTES (INT64_C(1) << 20) /* Flume's */
+#define LEAST_FREE_MIN_BYTES (INT64_C(1) << 20) /* Flume's limit */
 
-/* Whether new events are to be in plain text beside encrypted ones. */
+/* Returns whether new events are to be in plain text beside encrypted ones. */
 static bool ends_encryption(const struct ps_keeper_plan *plan)
 {
     return plan->active_key != NULL && strcmp(plan->active_key, "NONE") == 0;
@@ -28,7 +28,7 @@ static bool is_named(const struct ps_texts *names, const char *name)
     return false;
 }
 
-/* Who names a key wants nothing in plain text: with a mistake the channel is dropped. */
+/* Checks the keys of encryption. A mistake drops the channel, because events must not be written in plain text then. */
 static enum ps_status check_encryption(const struct ps_keeper_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};
@@ -69,7 +69,7 @@ enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const str
     return check_encryption(plan, context);
 }
 
-/* Returns "~/.flume/file-channel/NAME" as Flume does: below the property user.home, or HOME. */
+/* Returns "~/.flume/file-channel/NAME" as Flume does; ~ is the property user.home, or HOME. */
 static const char *default_directory(struct ps_context *context, const char *name)
 {
     const char *home =
@@ -79,7 +79,7 @@ static const char *default_directory(struct ps_context *context, const char *nam
     return ps_arena_format(context->arena, "%s/.flume/file-channel/%s", home != NULL ? home : "", name);
 }
 
-/* A leading "~/" is the home directory, as Flume takes it. */
+/* Replaces a leading "~/" by the home directory, as Flume does. */
 static const char *directory_of(struct ps_context *context, const char *path)
 {
     const char *home = getenv("HOME");
@@ -204,7 +204,7 @@ static struct ps_key_ring *probe_keys(const struct ps_keeper_plan *plan, const s
     return keys;
 }
 
-/* Returns whether a log of ours may be there. */
+/* Returns whether the directory may have a log of penstock. */
 static bool probe_place(const struct ps_probe *probe, const char *key, const char *path)
 {
     if (ps_flume_log_is_directory(path)) {
@@ -228,7 +228,7 @@ static struct ps_segment_log *open_to_read(const struct ps_keeper_plan *plan, co
     return ps_segment_log_open(&options, err);
 }
 
-/* Whether the log that is there can be opened; changes nothing. */
+/* Checks whether the existing log can be opened; changes nothing. */
 static void probe_log(const struct ps_keeper_plan *plan, const struct ps_key_ring *keys,
                       const struct ps_probe *probe)
 {

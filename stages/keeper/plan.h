@@ -1,7 +1,7 @@
-/* The keys of a channel that keeps its events with a keeper, and what becomes of them:
+/* The keys of a channel that keeps its events with a keeper, and the functions that use them:
  *
- *   options     embed `struct ps_keeper_plan log;` in the plan and write PS_KEEPER_OPTION_ROWS(struct my_plan, log) among
- *               the rows
+ *   options     embed `struct ps_keeper_plan log;` in the plan and write PS_KEEPER_OPTION_ROWS(struct my_plan, log)
+ *               among the rows
  *   check       ps_keeper_plan_check
  *   build       ps_keeper_plan_settings, then ps_keeper_create
  *   outline     ps_keeper_plan_outline
@@ -24,7 +24,7 @@ struct ps_keeper_plan {
     int64_t checkpoint_interval_ms;
     const char *active_key, *cipher_provider;
     struct ps_key_source keys;
-    struct ps_log_store_settings store; /* made by ps_keeper_plan_settings */
+    struct ps_log_store_settings store; /* set by ps_keeper_plan_settings */
 };
 
 #define PS_KEEPER_OPTION_ROWS(plan_type, member)                                                             \
@@ -167,19 +167,19 @@ struct ps_keeper_plan {
             "the password of the key, unless it is that of the store"                                        \
     }
 
-/* `capacity`: of the log, and the key that sets it. Reports what is wrong; PS_FAIL: the component is dropped. */
+/* Reports errors in the keys. `capacity` is the log's, set by the key `capacity_key`. Returns PS_FAIL if the component is dropped. */
 enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const struct ps_context *context,
                                     const char *capacity_key, int64_t capacity);
-/* Sets the directories' defaults, in the plan, too, and all settings that follow from these keys and the context; capacity,
- * keep_alive_ms and quota_bytes are the caller's. PS_FAIL: a directory has the files of a Flume file channel. */
+/* Sets the default directories in the plan, and all settings that follow from these keys and the context. The caller sets
+ * capacity, keep_alive_ms and quota_bytes. Returns PS_FAIL if a directory has the files of a Flume file channel. */
 enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_context *context,
                                        struct ps_keeper_settings *settings, struct ps_err *err);
 /* Writes the data directories, separated by commas. */
 void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out);
-/* The files with keys (ps_stage_ops.files). */
+/* Adds the key files (ps_stage_ops.files). */
 void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
                           void *argument);
-/* Its directories (ps_stage_ops.claims): with those of another channel it would never open. */
+/* Adds the channel's directories (ps_stage_ops.claims): if another channel uses one of them, the log can never be opened. */
 void ps_keeper_plan_claims(const struct ps_keeper_plan *plan, const struct ps_context *context,
                            void (*add)(void *argument, const struct ps_claim *claim), void *argument);
 void ps_keeper_plan_probe(const struct ps_keeper_plan *plan, struct ps_context *context,

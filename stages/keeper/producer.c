@@ -1,10 +1,10 @@
-/* The workers that put. */
+/* The producers' side, on their workers. */
 #include "stages/keeper/keeper_parts.h"
 
-/* Leases that the thread has not taken yet: with fewer, an open batch does not wait to become full. */
+/* With fewer leases waiting for the thread, an open batch is put before it is full. */
 #define HUNGRY_LEASES 2U
 
-/* Of all producers, for leases that wait to be written: what a few syncs write. More would only be longer in the queue. */
+/* Limit for all producers of bytes that wait to be written: what a few syncs can write. More would only wait longer. */
 #define WAITING_BYTES (UINT64_C(16) << 20)
 
 static bool has_room(const struct ps_keeper *keeper, const struct ps_keeper_producer *producer,
@@ -29,7 +29,7 @@ enum ps_put ps_keeper_put(struct ps_keeper *keeper, unsigned producer, struct ps
     uint64_t events = (*lease)->count, bytes = (*lease)->bytes, memory_bytes = (*lease)->memory_bytes;
     if (!has_room(keeper, mine, *lease))
         return PS_PUT_FULL;
-    ps_keeper_count(&mine->put, events, bytes); /* before anybody can count its delivery */
+    ps_keeper_count(&mine->put, events, bytes); /* before another thread can count the delivery */
     if (!ps_spsc_push(mine->ring, *lease)) {
         ps_keeper_count(&mine->put, -events, -bytes);
         return PS_PUT_FULL;
@@ -40,7 +40,7 @@ enum ps_put ps_keeper_put(struct ps_keeper *keeper, unsigned producer, struct ps
     return PS_PUT_OK;
 }
 
-/* Nodes come newest first. */
+/* Reverses the list, because the nodes come newest first. */
 static struct ps_lease *oldest_first(struct ps_inbox_node *node)
 {
     struct ps_lease *list = NULL;
@@ -70,7 +70,7 @@ uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_p
     return PS_NEVER;
 }
 
-/* A reload has removed the last source: what it restored must go home all the same. */
+/* Also serves as the producer after a reload has removed the last source, so that the leases it restored go home. */
 uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
                                  const struct ps_now *now)
 {

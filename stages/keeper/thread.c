@@ -1,4 +1,4 @@
-/* The keeper's thread: writes, syncs once for all that came, feeds, records what was delivered. */
+/* The keeper's thread: writes leases, syncs once for all that arrived, feeds consumers, and records deliveries. */
 #include "stages/keeper/keeper_parts.h"
 
 #include <poll.h>
@@ -7,13 +7,13 @@
 #include "core/quantity.h"
 #include "stages/least.h"
 
-#define SPACE_LOOK_NS PS_NS_PER_S /* between looks at the room that is left */
-#define NEWS_SYNC_NS PS_NS_PER_S  /* what was delivered is synced within */
+#define SPACE_LOOK_NS PS_NS_PER_S /* between checks of the free space */
+#define NEWS_SYNC_NS PS_NS_PER_S  /* deliveries are synced within this time */
 #define MEMORY_RETRY_NS (20 * PS_NS_PER_MS)
 #define IDLE_NS (60 * PS_NS_PER_S)
-#define LOOK_NS (PS_NS_PER_S / 2)     /* between looks at what is to be synced, and at the room */
-#define GIVE_UP_NS (PS_NS_PER_S / 10) /* between looks at leases that wait for a store that fails */
-#define ROUND_LEASES 32U              /* of one producer, before the next one's turn */
+#define LOOK_NS (PS_NS_PER_S / 2)     /* between checks for a due sync, and of the free space */
+#define GIVE_UP_NS (PS_NS_PER_S / 10) /* between checks of leases that wait while the store fails */
+#define ROUND_LEASES 32U              /* of one producer, before the next producer's turn */
 
 static uint64_t now_ns(void)
 {
@@ -32,7 +32,7 @@ static void set_trouble(struct ps_keeper *keeper, const char *text)
         ps_log(PS_LOG_ERROR, keeper->settings.component, "%s", text);
 }
 
-/* Puts are taken, or refused, from now on: producers that wait look again. */
+/* Sets whether puts are accepted. Wakes producers that wait when they are again. */
 static void set_writable(struct ps_keeper *keeper)
 {
     bool writable = keeper->store != NULL && !keeper->broken && !keeper->crowded;
@@ -51,7 +51,7 @@ static void set_writable(struct ps_keeper *keeper)
         (void)ps_alarm_ring(&keeper->producers[i].alarm);
 }
 
-/* When to try again after a failure. */
+/* Sets the time of the next try after a failure. Returns the longest interval between tries. */
 static uint64_t next_retry_ns(struct ps_keeper *keeper)
 {
     const struct ps_store_ops *ops = keeper->settings.store;
@@ -67,7 +67,7 @@ static void store_failed(struct ps_keeper *keeper, const struct ps_err *err)
     snprintf(text, sizeof text, "%.380s: nothing is promised until it works again; trying every %s",
              err->text, ps_quantity_print_ns(next_retry_ns(keeper)).text);
     keeper->broken = true;
-    set_writable(keeper); /* before anybody can read why */
+    set_writable(keeper); /* before anybody can read the reason */
     set_trouble(keeper, text);
 }
 
@@ -86,7 +86,7 @@ static void look_for_space(struct ps_keeper *keeper, uint64_t now)
 
 /* ---- opening ---- */
 
-/* Says for as long as the store is open that a part of it cannot be read. */
+/* Reports, for as long as the store is open, a part of it that cannot be read because its key is missing. */
 static void look_for_held(struct ps_keeper *keeper)
 {
     if (keeper->settings.store->held == NULL)
@@ -119,13 +119,13 @@ static void open_store(struct ps_keeper *keeper)
            ps_quantity_print_ns(now_ns() - began_ns).text, ps_quantity_print_count(fill.events).text,
            settings->store->where);
     look_for_held(keeper);
-    ps_mark_move(&keeper->opened, 1); /* first: a producer that is woken looks at it */
+    ps_mark_move(&keeper->opened, 1); /* first, because a producer that is woken reads it */
     set_writable(keeper);
 }
 
 /* ---- writing ---- */
 
-/* Takes what the producers have put. Returns whether there was anything. */
+/* Takes leases from the producers' rings. Returns whether there were any. */
 static bool collect(struct ps_keeper *keeper, uint64_t now)
 {
     uint64_t bytes = 0, round_bytes = keeper->settings.store->round_bytes;
@@ -147,7 +147,7 @@ static bool collect(struct ps_keeper *keeper, uint64_t now)
     return any;
 }
 
-/* Appends the frames of a lease that are not promised yet. */
+/* Appends those frames of a lease that are not promised yet. */
 static enum ps_status write_entry(struct ps_keeper *keeper, struct ps_keeper_entry *entry, struct ps_err *err)
 {
     const struct ps_store_ops *ops = keeper->settings.store;
@@ -182,7 +182,7 @@ static enum ps_status write_entry(struct ps_keeper *keeper, struct ps_keeper_ent
     return PS_OK;
 }
 
-/* Writes and syncs all that was collected. */
+/* Writes and syncs all leases that were collected. */
 static enum ps_status write_entries(struct ps_keeper *keeper, struct ps_err *err)
 {
     for (size_t i = 0; i < keeper->entry_count; i++) {
@@ -194,7 +194,7 @@ static enum ps_status write_entries(struct ps_keeper *keeper, struct ps_err *err
     keeper->unsynced |= !keeper->settings.sync_each;
     if ((keeper->settings.sync_each ? ops->sync : ops->write)(keeper->store, err) != PS_OK)
         return PS_FAIL;
-    keeper->has_news = false; /* it went with them */
+    keeper->has_news = false; /* the deliveries were written with the leases */
     return PS_OK;
 }
 
@@ -228,8 +228,8 @@ static void send_promised(struct ps_keeper *keeper)
     wake_producers(keeper);
 }
 
-/* The store cannot be written: those whose sources can refuse their clients wait no longer than the keep-alive. Of each producer
- * only from the front, because its leases come home in order; those of other producers do not wait for it. */
+/* Gives up leases that waited longer than the keep-alive while the store cannot be written, if their sources can refuse their
+ * clients. Of each producer only leases at the front, because they go home in order. Producers do not wait for each other. */
 static void give_up_old(struct ps_keeper *keeper, uint64_t now)
 {
     uint64_t keep_alive_ns = keeper->settings.keep_alive_ms * PS_NS_PER_MS;
@@ -252,7 +252,7 @@ static void give_up_old(struct ps_keeper *keeper, uint64_t now)
     wake_producers(keeper);
 }
 
-/* After a failure: begins anew behind what is promised. */
+/* Tries to make the store writable again after a failure. The frames behind the promised ones are written again. */
 static void recover(struct ps_keeper *keeper, uint64_t now)
 {
     struct ps_err err = {0};
@@ -260,7 +260,7 @@ static void recover(struct ps_keeper *keeper, uint64_t now)
         return;
     enum ps_status renewed = keeper->settings.store->renew(keeper->store, &err);
     send_promised(keeper);
-    /* Also if it failed: the store has dropped what is behind, so a stop must not take it off what stays. */
+    /* Also if `renew` failed: the store forgot the frames that are not promised, so they have to be appended again. */
     for (size_t i = 0; i < keeper->entry_count; i++)
         ps_keeper_entry_at(keeper, i)->written = false;
     if (renewed != PS_OK) {
@@ -293,7 +293,7 @@ static void wake_consumers(struct ps_keeper *keeper)
         (void)ps_alarm_ring(&keeper->consumers[i].alarm);
 }
 
-/* Returns whether the memory of what is read ahead has come, with the first consumer, and is not used yet. */
+/* Returns whether the first consumer has set the memory for reading ahead, and it is not used yet. */
 static bool has_new_memory(const struct ps_keeper *keeper)
 {
     return keeper->settings.store->release != NULL && keeper->blocks.depot == NULL &&
@@ -309,7 +309,7 @@ static bool can_feed(struct ps_keeper *keeper)
            (keeper->settings.store->release == NULL || keeper->blocks.depot != NULL);
 }
 
-/* Nobody takes any more: the frames in the ring stay in the store. */
+/* Frees the frames in the ring, which no consumer takes any more. They stay in the store. */
 static void release_fed(struct ps_keeper *keeper)
 {
     struct ps_keeper_ticket *ticket;
@@ -322,8 +322,8 @@ static void release_fed(struct ps_keeper *keeper)
     ps_block_cache_fini(&keeper->blocks);
 }
 
-/* Returns whether one more frame may be read ahead. A store that keeps payloads in memory reads one ahead; more of them only while a
- * quarter of the memory is free, because consumers and sources need some to go on. */
+/* Returns whether one more frame may be read ahead. A store that keeps payloads in memory always reads one frame ahead, but more
+ * only while a quarter of the memory is free, which consumers and sources need. */
 static bool may_read_ahead(const struct ps_keeper *keeper)
 {
     const struct ps_depot *depot = keeper->blocks.depot;
@@ -331,7 +331,7 @@ static bool may_read_ahead(const struct ps_keeper *keeper)
            ps_depot_used_bytes(depot) / 3 < ps_depot_budget_bytes(depot) / 4;
 }
 
-/* Puts frames into the consumers' ring. Returns whether there was anything. */
+/* Puts frames into the consumers' ring. Returns whether there were any. */
 static bool feed(struct ps_keeper *keeper)
 {
     const struct ps_store_ops *ops = keeper->settings.store;
@@ -360,7 +360,7 @@ static bool feed(struct ps_keeper *keeper)
         if (fed != PS_STORE_FED) {
             ticket->next_free = keeper->free_tickets;
             keeper->free_tickets = ticket;
-            if (fed == PS_STORE_FAILED && keeper->broken) /* renewed at retry_ns, which is not put off */
+            if (fed == PS_STORE_FAILED && keeper->broken) /* recover() renews it at retry_ns */
                 keeper->feed_ns = keeper->retry_ns;
             else if (fed == PS_STORE_FAILED)
                 store_failed(keeper, &err);
@@ -379,7 +379,7 @@ static bool feed(struct ps_keeper *keeper)
     return any;
 }
 
-/* Records what the consumers delivered. */
+/* Records what the consumers delivered. Returns whether there was anything. */
 static bool record(struct ps_keeper *keeper, uint64_t now)
 {
     struct ps_inbox_node *node = ps_inbox_take(&keeper->delivered);
@@ -404,7 +404,7 @@ static bool record(struct ps_keeper *keeper, uint64_t now)
     return any;
 }
 
-/* Nothing is in the store, but by the accounts there is: frames were lost of which nobody knows how many events they had. */
+/* Corrects the accounts when the store is empty but they are not: frames with an unknown number of events were lost. */
 static void count_lost(struct ps_keeper *keeper)
 {
     struct ps_segment_fill fill;
@@ -419,7 +419,7 @@ static void count_lost(struct ps_keeper *keeper)
 
 /* ---- the loop ---- */
 
-/* Writes what was delivered, syncs what is due. */
+/* Writes deliveries and syncs if they are due. */
 static enum ps_status keep_up(struct ps_keeper *keeper, uint64_t now, struct ps_err *err)
 {
     if (keeper->has_news && now >= keeper->news_ns) {
@@ -437,7 +437,7 @@ static enum ps_status keep_up(struct ps_keeper *keeper, uint64_t now, struct ps_
     return keeper->settings.store->sync(keeper->store, err);
 }
 
-/* One turn with an open store. Returns whether anything moved. */
+/* Does one round of work with an open store. Returns whether there was any. */
 static bool turn(struct ps_keeper *keeper, uint64_t now)
 {
     struct ps_err err = {0};
@@ -458,7 +458,6 @@ static bool turn(struct ps_keeper *keeper, uint64_t now)
         send_promised(keeper);
         return feed(keeper) || moved;
     }
-    /* Before the promises wake the producers: they find room, and consumers that are hungry. */
     moved |= keeper->entry_count > 0;
     send_promised(keeper);
     moved |= feed(keeper);
@@ -477,7 +476,7 @@ static bool has_work(const struct ps_keeper *keeper)
     return ps_keeper_wants_feed(keeper) || (keeper->store != NULL && has_new_memory(keeper));
 }
 
-/* Returns when it has something to do, if nobody wakes it before. */
+/* Returns when the thread has to work next if nobody wakes it before. */
 static uint64_t due_ns(const struct ps_keeper *keeper, uint64_t now)
 {
     uint64_t due = now + IDLE_NS;
@@ -522,13 +521,13 @@ static void add_last(struct ps_keeper *keeper, struct ps_lease *lease)
     }
 }
 
-/* The agent stops, or reloads: it writes and promises what it has; ps_keeper_strip gives back the rest. */
+/* Writes and promises what is left when the agent stops or reloads; ps_keeper_strip gives back the rest. */
 static void finish(struct ps_keeper *keeper)
 {
     struct ps_err err = {0};
     if (keeper->store == NULL)
         return;
-    struct ps_lease *last = take_last(keeper); /* also for the order with ps_keeper_strip */
+    struct ps_lease *last = take_last(keeper); /* its lock also orders this thread behind ps_keeper_strip */
     (void)record(keeper, now_ns());
     (void)collect(keeper, now_ns());
     add_last(keeper, last);

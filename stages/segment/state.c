@@ -84,8 +84,7 @@ enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *
     if (log->taken.count > PS_STATE_RANGES_MAX)
         return PS_OK; /* too many ranges for a slot: the tail grows until there are fewer */
     if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
-        (log->state_remade &&
-         write_slot(log, &state, err) != PS_OK)) /* both slots: the other may have old bytes */
+        (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* both slots of a new file */
         return PS_FAIL;
     log->state_remade = false;
     log->state_segment = state.offset > 0 ? state.segment : 0;
