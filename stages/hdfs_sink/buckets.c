@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define ROLLS_MAX 30U                /* BucketWriter.maxConsecUnderReplRotations */
-#define FUTILE_ROLLS_MAX 3U          /* the same, without the key hdfs.minBlockReplicas */
-#define LATER_NS (10 * PS_NS_PER_MS) /* until it is asked again whether what a serializer needs is there */
+#define FUTILE_ROLLS_MAX 3U          /* the same limit without the key hdfs.minBlockReplicas */
+#define LATER_NS (10 * PS_NS_PER_MS) /* interval of tries while a serializer waits for something */
 
 /* ---- the table ---- */
 
@@ -124,9 +124,9 @@ void ps_hdfs_bucket_retire(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *buc
     ps_hdfs_bucket_release(sink, bucket);
 }
 
-/* Whether a file whose block has too few replicas gives way to another, for which the file system may find more. With the key
- * hdfs.minBlockReplicas that is done as often as Flume does it, for each bucket; without it until some files in a row, of all buckets,
- * had too few: then there are no more datanodes to be had, and each file more is only a small one. */
+/* Returns whether a file whose block has too few replicas is rolled, because the file system may find more datanodes for another file.
+ * With the key hdfs.minBlockReplicas, each bucket rolls as often as in Flume. Without it, rolling stops when FUTILE_ROLLS_MAX files of
+ * any buckets in a row had too few replicas: there are no more datanodes then, and more rolls would only make small files. */
 static bool rolls_for_replicas(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     bool by_key = sink->settings->replicas_min >= 0;
@@ -147,8 +147,8 @@ static bool rolls_for_replicas(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket 
     return false;
 }
 
-/* BucketWriter.shouldRotate, but a file that is full is rolled also when it is not rolled any more for its replicas. A file is never
- * rolled before its first event. */
+/* Returns whether the file must be rolled, as BucketWriter.shouldRotate does. Unlike there, a full file is also rolled when rolling
+ * for replicas has stopped. A file is never rolled before its first event. */
 static bool must_roll(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     const struct ps_hdfs_settings *settings = sink->settings;
@@ -166,7 +166,7 @@ static bool must_roll(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
     return full;
 }
 
-/* Closes those that were not written to for the longest time, but not the first (HDFSEventSink.WriterLinkedHashMap). */
+/* Closes the files that were not written to for the longest time, but never the first of the list (HDFSEventSink.WriterLinkedHashMap). */
 static void close_surplus(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_bucket *bucket = TAILQ_LAST(&sink->recent, ps_hdfs_buckets);
@@ -185,21 +185,21 @@ static bool open_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
     return true;
 }
 
-/* The bucket is looked at again after a while. */
+/* Makes the bucket wait before it is pumped again. */
 static void rest(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, uint64_t rest_ns)
 {
     bucket->rest_ns = sink->now.mono_ns + rest_ns;
     ps_hdfs_bucket_make_ready(sink, bucket);
 }
 
-/* Has a file that can be written to. Returns false: not now. */
+/* Makes sure that the bucket has a file that can be written to. Returns false if that is not possible now. */
 static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     if (bucket->file != NULL && bucket->file->broken)
         return false;
     if (bucket->file != NULL && must_roll(sink, bucket)) {
         ps_hdfs_file_close(bucket->file);
-        if (bucket->file != NULL) /* it has failed */
+        if (bucket->file != NULL) /* the close has failed */
             return false;
     }
     if (bucket->file == NULL && ps_hdfs_files_are_many(sink)) {
@@ -213,13 +213,13 @@ static bool ensure_file(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
     return bucket->earlier == 0 && ps_hdfs_file_has_room(bucket->file);
 }
 
-/* Writes events as far as it goes. Returns whether more of them may be written. */
+/* Writes events until something stops it. Returns whether more of them may be written. */
 static bool write_some(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     struct ps_err err;
     char behind[PS_HDFS_TROUBLE_BYTES];
     const char *reason;
-    err.length = 0; /* its text is not cleared each time */
+    err.length = 0; /* err is not cleared as a whole, to save time */
     switch (ps_hdfs_file_write(bucket->file, &err)) {
     case PS_HADOOP_WRITTEN:
         return true;

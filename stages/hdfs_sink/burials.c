@@ -1,4 +1,4 @@
-/* Events that can be in no file, with penstock.deadletter: each becomes a dead letter. */
+/* Makes events that no file can take dead letters (penstock.deadletter). */
 #include "stages/hdfs_sink/parts.h"
 
 void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
@@ -16,7 +16,7 @@ void ps_hdfs_refuse_all(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waitin
         ps_hdfs_refuse_next(sink, waiting, reason);
 }
 
-/* Why the first of them is here: its path, or what the file's format says. */
+/* Returns why the first flawed event is here: its path, or the error of the file's format. */
 static const char *reason_of(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_bucket_name name;
@@ -35,7 +35,7 @@ static const char *reason_of(struct ps_hdfs_sink *sink)
     return sink->refusal;
 }
 
-/* Returns false: no event is to be buried. */
+/* Begins the next dead letter. Returns false if there is none. */
 static bool begin(struct ps_hdfs_sink *sink)
 {
     sink->burying = sink->flawed.count > 0 ? &sink->flawed : &sink->exhausted;

@@ -1,5 +1,5 @@
-/* `check` of the sink hdfs. Each problem is reported by its key; the sink is dropped for those for which Flume drops it
- * (HDFSEventSink.configure, FlumeAuthenticationUtil) and for what cannot be written to. */
+/* `check` of the sink hdfs. Reports each mistake by its key. Drops the sink in the cases in which Flume drops it
+ * (HDFSEventSink.configure, FlumeAuthenticationUtil), and if the destination cannot be written to. */
 #include "stages/hdfs_sink/keys.h"
 
 #include "core/quantity.h"
@@ -92,7 +92,7 @@ static bool rounding_is_wrong(struct checking *checking)
 
 /* ---- rolling ---- */
 
-/* Whether the directory or the name changes with the time, so that a file is left behind. */
+/* Returns whether the directory or name depends on the time, so that a file is left behind when the time goes on. */
 static bool depends_on_time(const char *pattern)
 {
     for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at + 2, '%')) {
@@ -137,7 +137,7 @@ static void check_rolling(const struct checking *checking)
 
 /* ---- the format ---- */
 
-/* SequenceFile has no serializer; the commonest mistake with this sink is to leave its file type out. */
+/* SequenceFile has no serializer. Leaving out the file type is the most frequent mistake with this sink. */
 static void warn_about_serializer(const struct checking *checking)
 {
     const struct ps_hdfs_plan *plan = checking->plan;
@@ -151,7 +151,7 @@ static void warn_about_serializer(const struct checking *checking)
              message);
 }
 
-/* How Hadoop's codecs are set; here they have their defaults. */
+/* Notes settings of Hadoop's codecs, which always have their defaults here. */
 static void note_codecs(const struct checking *checking)
 {
     static const char *const keys[] = {
@@ -188,7 +188,7 @@ static void check_format(struct checking *checking)
         warn_about_serializer(checking);
     else if (ps_hdfs_plan_serializer(&plan, (struct ps_context *)(uintptr_t)checking->context, &format,
                                      &err) != PS_OK)
-        checking->failed = true; /* it has said why */
+        checking->failed = true; /* it has reported the reason */
     if (format.type != PS_HADOOP_SEQUENCE_FILE && strcmp(plan.write_format, "Writable") != 0)
         note(checking, "hdfs.writeFormat",
              "has no effect: only records of hdfs.fileType SequenceFile have it");
@@ -196,7 +196,7 @@ static void check_format(struct checking *checking)
 
 /* ---- the file system ---- */
 
-/* Flume users have no HADOOP_CONF_DIR: flume-ng asks the command hadoop. */
+/* Flume users often have no HADOOP_CONF_DIR, because flume-ng asks the command hadoop. */
 static void warn_about_disk(const struct checking *checking)
 {
     if (ps_hdfs_url_length(checking->plan->path) > 0 ||
@@ -208,7 +208,7 @@ static void warn_about_disk(const struct checking *checking)
          "set HADOOP_CONF_DIR, or begin the path with hdfs:// or file://");
 }
 
-/* The text of an error names its key: "hdfs.filePrefix: ..". */
+/* Reports an error whose text begins with its key: "hdfs.filePrefix: ..". */
 static void refuse_place(struct checking *checking, const char *text)
 {
     static const char *const keys[] = {"hdfs.filePrefix", "hdfs.path"};
@@ -234,7 +234,7 @@ static void check_url(struct checking *checking)
         ps_report(checking->context, severity, "hdfs.path", "%s", advice);
 }
 
-/* HDFS takes no colon in a name (DFSUtil.isValidName): no file could be created. */
+/* HDFS accepts no colon in a name (DFSUtil.isValidName), so no file could be created. */
 static void check_colons(struct checking *checking)
 {
     const struct ps_hdfs_plan *plan = checking->plan;
@@ -256,7 +256,7 @@ static void check_colons(struct checking *checking)
     }
 }
 
-/* They may have slashes, but no name of a file leaves the directory of hdfs.path. */
+/* These parts may have slashes, but a file must not leave the directory of hdfs.path. */
 static void check_parents(struct checking *checking)
 {
     const struct ps_hdfs_plan *plan = checking->plan;
@@ -282,7 +282,7 @@ static void check_path(struct checking *checking)
     struct ps_err err = {.length = 0};
     ps_escape_check(checking->context, "hdfs.path", plan.path);
     ps_escape_check(checking->context, "hdfs.filePrefix", plan.file_prefix);
-    plan.round = plan.round && !rounding_is_wrong(checking); /* else it is said twice */
+    plan.round = plan.round && !rounding_is_wrong(checking); /* otherwise it would be reported twice */
     ps_escape_check_zone(checking->context, "hdfs.timeZone", plan.time_zone);
     if (ps_hdfs_plan_place(&plan, checking->configuration, checking->context->arena, &place, &err) != PS_OK) {
         refuse_place(checking, ps_err_join(&err));
@@ -296,7 +296,7 @@ static void check_path(struct checking *checking)
                "there is no hsync through WebHDFS: write to hdfs://, or leave it out");
 }
 
-/* FlumeAuthenticationUtil.getAuthenticator wants both, or none. */
+/* FlumeAuthenticationUtil.getAuthenticator needs both keys or none. */
 static void check_security(struct checking *checking)
 {
     const struct ps_hdfs_plan *plan = checking->plan;

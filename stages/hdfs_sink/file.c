@@ -1,4 +1,4 @@
-/* A file while its stream is open. */
+/* A file whose stream is open. */
 #include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
@@ -11,13 +11,13 @@ static void count(const struct ps_hdfs_sink *sink, int counter, uint64_t amount)
     ps_count(sink->port->counters, (enum ps_counter)counter, amount);
 }
 
-/* Lets the serializer put bytes where the stream wants them. */
+/* Gives the stream's buffer to the serializer, which writes to it directly. */
 static void give_room(struct ps_hdfs_file *file)
 {
     file->output.at = file->room_begin = ps_file_reserve(file->stream, &file->output.room);
 }
 
-/* Nothing else is done with the stream before. */
+/* Commits the bytes in that buffer. Called before any other use of the stream. */
 static void take_room(struct ps_hdfs_file *file)
 {
     if (file->output.at > file->room_begin)
@@ -73,7 +73,7 @@ static void set_idle(struct ps_hdfs_file *file, uint64_t idle_ns)
         TAILQ_INSERT_TAIL(&file->sink->idles, file, idles);
 }
 
-/* Its bucket writes to it no more. */
+/* Detaches the file from its bucket, which writes to it no more. */
 static void leave_bucket(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
@@ -104,11 +104,12 @@ static void join_bucket(struct ps_hdfs_file *file, struct ps_hdfs_bucket *bucket
 
 /* ---- names ---- */
 
-/* BucketWriter: the number begins with the time at which the bucket was made, and grows by one with each file. */
+/* Like BucketWriter: the number starts at the time when the bucket was made, and increases by one with each file. */
 static uint64_t next_counter(const struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
 {
     if (bucket->counter == 0) {
-        bucket->counter = sink->now.wall_ms > 0 ? (uint64_t)sink->now.wall_ms : 0; /* a clock before 1970 */
+        /* 0: the clock is before 1970. */
+        bucket->counter = sink->now.wall_ms > 0 ? (uint64_t)sink->now.wall_ms : 0;
         if (sink->retired_counter > bucket->counter)
             bucket->counter = sink->retired_counter;
     }
@@ -214,7 +215,7 @@ void ps_hdfs_file_free(struct ps_hdfs_file *file)
 
 /* ---- writing ---- */
 
-/* Events that no flush is behind yet, and how many of them there may be. */
+/* Return the number of events behind the last flush, and its limit. */
 static uint32_t unflushed(const struct ps_hdfs_file *file)
 {
     return (uint32_t)(file->event_count - file->flushed_events);
@@ -231,8 +232,8 @@ bool ps_hdfs_file_is_under_replicated(const struct ps_hdfs_file *file)
     return replicas > 0 && (int64_t)replicas < file->sink->replicas_min;
 }
 
-/* How many events may be written before its bucket has to look again whether it is full, or has room. The first one of a file alone:
- * behind it the file may be rolled for its replicas. */
+/* Returns how many events may be written before the bucket checks again whether the file is full or has room. The first event of a
+ * file is written alone, because the file may then be rolled for its replicas. */
 static uint32_t run_length(const struct ps_hdfs_file *file)
 {
     const struct ps_hdfs_settings *settings = file->sink->settings;
@@ -250,7 +251,7 @@ static bool is_full(const struct ps_hdfs_file *file, uint64_t body_bytes)
     return roll_bytes > 0 && body_bytes >= roll_bytes;
 }
 
-/* Writes the first events that wait. Returns the answer for the last one of them, or for the one that was not written. */
+/* Writes the first `run` waiting events. Returns the answer for the last of them, or for the one that could not be written. */
 static enum ps_hadoop_answer write_run(struct ps_hdfs_file *file, uint32_t run, struct ps_err *err)
 {
     struct ps_hdfs_sink *sink = file->sink;
@@ -327,7 +328,7 @@ static void settle(struct ps_hdfs_file *file, uint32_t events)
 static void flushed(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_file *file = file_;
-    if (file->flush_count == 0) /* it failed, and is being closed */
+    if (file->flush_count == 0) /* the file failed, and is being closed */
         return;
     const struct ps_hdfs_flush flush = file->flushes[0];
     file->flush_count--;
@@ -353,7 +354,7 @@ bool ps_hdfs_file_may_flush(const struct ps_hdfs_file *file)
                                       file->body_bytes - file->flushed_bytes >= PS_HDFS_FLUSH_BYTES);
 }
 
-/* Has a flush behind all that is written. */
+/* Begins a flush of everything that was written. */
 static void begin_flush(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
@@ -365,7 +366,7 @@ static void begin_flush(struct ps_hdfs_file *file)
     ps_file_flush(file->stream, sink->settings->flush, flushed, file);
 }
 
-/* Their answers count no more. */
+/* Makes the answers of the flushes in flight be ignored. */
 static void forget_flushes(struct ps_hdfs_file *file)
 {
     file->sink->flush_count -= file->flush_count;
@@ -377,7 +378,7 @@ void ps_hdfs_file_flush(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_sink *sink = file->sink;
     if (!file->broken && !ps_hdfs_file_may_flush(file))
-        return; /* when one is answered */
+        return; /* the answer to a flush in flight begins it */
     untouch(file);
     if (!file->broken && !ps_hadoop_writer_flush(file->writer, &file->output))
         file->broken = true;
@@ -408,13 +409,13 @@ static void closed(void *file_, const struct ps_file_answer *answer)
         return;
     }
     if (!file->created &&
-        file->written.count == 0) { /* `created` has dealt with it; the name may be another's file's */
+        file->written.count == 0) { /* `created` handled the failure; the name may belong to another file */
         ps_hdfs_file_free(file);
         return;
     }
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     if (file->written.count == 0 &&
-        file->acknowledged > 0 && /* else its failure is said, or nothing is in it */
+        file->acknowledged > 0 && /* otherwise the failure was logged, or the file is empty */
         ps_hdfs_trouble_met(sink, &file->trouble, "close", answer->reason, behind))
         ps_log(PS_LOG_WARN, sink->port->component,
                "cannot close %s, in which %s events were acknowledged: %s%s", file->path,
@@ -469,12 +470,13 @@ static void report(struct ps_hdfs_file *file, const struct ps_file_answer *answe
     count(sink, PS_COUNTER_EventWriteFail, 1);
     if (file->created) {
         count(sink, PS_COUNTER_retried, events);
-        count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? events : 0); /* else it is removed */
+        /* Otherwise the file is removed. */
+        count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? events : 0);
     }
     ps_port_troubled(sink->port, &err);
 }
 
-/* Its events wait for a new file. `bucket` is its own. */
+/* Puts the file's unacknowledged events back to its bucket, to wait for a new file. The bucket must not be NULL. */
 static void take_back(struct ps_hdfs_file *file)
 {
     struct ps_hdfs_bucket *bucket = file->bucket;
@@ -489,23 +491,23 @@ static void take_back(struct ps_hdfs_file *file)
     ps_hdfs_bucket_release(file->sink, bucket);
 }
 
-/* What is left of it when nothing more is written to it. */
+/* Handles the rest of a file to which nothing more is written. */
 static void end(struct ps_hdfs_file *file)
 {
     if (file->state == PS_HDFS_FILE_CLOSING && file->stream != NULL)
-        return; /* `closed` goes on */
+        return; /* `closed` continues */
     forget_flushes(file);
     if (file->stream != NULL)
         ps_file_abandon(file->stream);
     file->stream = NULL;
     writer_close(file);
-    if (!file->created) /* it may be another's: it is left alone */
+    if (!file->created) /* it may be another program's file, so it is left alone */
         ps_hdfs_file_free(file);
     else
         ps_hdfs_finish(file, file->acknowledged > 0 ? PS_HDFS_RECOVER : PS_HDFS_REMOVE);
 }
 
-/* penstock.retry.max: one that cannot be reached uses no attempt up, as in the sink http. */
+/* Counts attempts for penstock.retry.max, as the sink http does: an attempt without an answer does not count. */
 static bool is_exhausted(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_port *port = file->sink->port;
@@ -514,7 +516,7 @@ static bool is_exhausted(const struct ps_hdfs_file *file, const struct ps_file_a
     return port->retry_max > 0 && file->bucket->attempts >= port->retry_max && ps_port_has_deadletter(port);
 }
 
-/* The first events that wait are given up: those of the file that failed last. */
+/* Gives up the first `events` waiting events, which are those of the file that failed last. */
 static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, uint32_t events,
                     const char *reason)
 {
@@ -529,7 +531,7 @@ static void exhaust(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket, ui
     sink->waiting_bytes = left_bytes + ps_hdfs_bytes_of(sink, &bucket->waiting);
 }
 
-/* Its path can never be, so its events can be in no file. A placer has other reasons. */
+/* Returns whether the path can never exist, so that no file can take its events. With a placer there may be other reasons. */
 static bool is_unwritable(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_hdfs_sink *sink = file->sink;
@@ -537,7 +539,7 @@ static bool is_unwritable(const struct ps_hdfs_file *file, const struct ps_file_
            ps_port_has_deadletter(sink->port);
 }
 
-/* All its bucket's events become dead letters. */
+/* Makes all events of the bucket dead letters. */
 static void give_up(struct ps_hdfs_file *file, const char *reason)
 {
     struct ps_hdfs_sink *sink = file->sink;
@@ -545,7 +547,7 @@ static void give_up(struct ps_hdfs_file *file, const char *reason)
     count(sink, PS_COUNTER_ConnectionFailedCount, 1);
     uint32_t events = file->written.count + bucket->waiting.count;
     take_back(file);
-    if (events > 0) /* else the bucket is gone */
+    if (events > 0) /* otherwise take_back has freed the bucket */
         ps_hdfs_refuse_all(sink, &bucket->waiting, reason);
     end(file);
 }
@@ -559,7 +561,7 @@ void ps_hdfs_file_fail(struct ps_hdfs_file *file, const struct ps_file_answer *a
         return;
     }
     bool taken = (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) &&
-                 !file->created; /* the name, by a file that is complete, or in use: the next one at once */
+                 !file->created; /* another file has the name: the next name is tried at once */
     bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);
     uint32_t events = file->written.count;
     if (bucket != NULL && !taken) {

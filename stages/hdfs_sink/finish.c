@@ -1,4 +1,5 @@
-/* A file whose stream is gone: completed where its writer could not, renamed, or removed if nothing in it was acknowledged. */
+/* Operations on files whose streams are gone. A file that its writer could not complete is completed; then the file is
+ * renamed, or removed if none of its events was acknowledged. */
 #include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
@@ -6,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECOVER_LOOK_NS PS_NS_PER_S /* between two questions whether a file is closed */
+#define RECOVER_LOOK_NS PS_NS_PER_S /* interval of questions whether a file is closed */
 #define LATER_LOOK_NS                                                                                        \
-    (10 * PS_NS_PER_S) /* the same, after the call time-out, or while another client has the lease */
-#define LEASE_NS (90 * PS_NS_PER_S) /* HDFS gives it to whoever asks 60 s after it was renewed last */
+    (10 * PS_NS_PER_S) /* the same after the call time-out, or while another client has the lease */
+#define LEASE_NS (90 * PS_NS_PER_S) /* HDFS grants the lease to any client 60 s after its last renewal */
 #define QUIET_MS                                                                                             \
-    (10 * UINT64_C(60000)) /* without leases: a file to which nobody has written for so long is nobody's */
-#define REMOVE_TRIES 3U    /* of a file in which nothing is */
+    (10 * UINT64_C(60000)) /* without leases: a file that was not written to for this time has no writer */
+#define REMOVE_TRIES 3U    /* tries to remove an empty file */
 
 char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
 {
@@ -24,7 +25,7 @@ char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
                  in_use ? settings->in_use_suffix : "") < 0)
         return NULL;
     text[ps_hdfs_path_normalize(text, (uint32_t)strlen(text))] =
-        '\0'; /* the prefixes and suffixes may have slashes */
+        '\0'; /* the configured prefixes and suffixes may have slashes */
     return text;
 }
 
@@ -51,8 +52,8 @@ static void rest(struct ps_hdfs_file *file, uint64_t rest_ns)
 static const char *const verbs[] = {
     [PS_HDFS_RECOVER] = "complete", [PS_HDFS_RENAME] = "rename", [PS_HDFS_REMOVE] = "remove"};
 
-/* The file system will complete it, but not now: it cannot be reached, its datanodes do not agree on the length yet, or another client
- * has the lease until it runs out (through WebHDFS a DataNode that was lost). */
+/* Returns whether the file system will complete the file later: it cannot be reached now, its datanodes do not agree on the length
+ * yet, or another client has the lease until it expires (through WebHDFS, that may be a DataNode that was lost). */
 static bool will_complete(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     return file->next == PS_HDFS_RECOVER &&
@@ -93,7 +94,7 @@ static void go_on(struct ps_hdfs_file *file, enum ps_hdfs_next next)
     perform(file);
 }
 
-/* An orphan in which nothing is. */
+/* Removes an orphan that is empty; renames others. */
 static void measured(void *file_, const struct ps_file_answer *answer)
 {
     bool empty =
@@ -101,7 +102,8 @@ static void measured(void *file_, const struct ps_file_answer *answer)
     go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
 }
 
-/* It is asked again much sooner than after hdfs.retryInterval, which only says how often a try counts. */
+/* Lets the file rest before the next question, for a much shorter time than hdfs.retryInterval, which only sets how
+ * often a try is counted. Returns false if it does not wait. */
 static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     uint64_t now_ns = file->sink->now.mono_ns;
@@ -114,7 +116,7 @@ static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer
     return true;
 }
 
-/* A file of another run that somebody writes: nothing is wrong with it. */
+/* Leaves a file of another run that another client is writing. */
 static void let_go(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
 {
     ps_log(PS_LOG_INFO, file->sink->port->component, "leaves %s alone: %s", file->path, answer->reason);
@@ -150,7 +152,7 @@ static void recovered(void *file_, const struct ps_file_answer *answer)
     }
 }
 
-/* Another file has its name: takes the next one. */
+/* Takes the next number, because another file has the final name. */
 static bool take_next_name(struct ps_hdfs_file *file)
 {
     file->counter++;
@@ -172,7 +174,7 @@ static void renamed(void *file_, const struct ps_file_answer *answer)
     } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
         perform(file);
     } else if (answer->error == PS_FILE_MISSING) {
-        if (file->tries == 0) /* else a try before it, which was not answered, may have done it */
+        if (file->tries == 0) /* a former try without an answer may have renamed it */
             ps_log(PS_LOG_ERROR, file->sink->port->component,
                    "%s is not there any more: it cannot be renamed to %s; %s events that were acknowledged "
                    "were in it",
@@ -192,7 +194,7 @@ static void removed(void *file_, const struct ps_file_answer *answer)
         fail(file, answer);
 }
 
-/* A file system without leases does not know whether a file that nobody writes to now is in use: its age says it. */
+/* Decides by age whether a file of another run is in use, on a file system without leases. */
 static void aged(void *file_, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_file *file = file_;

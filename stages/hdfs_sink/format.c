@@ -1,6 +1,6 @@
 #include "stages/hdfs_sink/format.h"
 
-/* hdfs.codeC names one, not None. */
+/* Returns whether hdfs.codeC names a codec other than None. */
 static bool has_codec(const struct ps_hdfs_format_names *names)
 {
     enum ps_hadoop_codec codec;
@@ -32,7 +32,7 @@ enum ps_status ps_hdfs_format_find(const struct ps_hdfs_format_names *names, str
                 "%s is no codec of Hadoop's: use None, default, deflate, gzip, bzip2, lz4, snappy or "
                 "zstandard",
                 names->codec);
-        case PS_HADOOP_CODEC_NONE: /* SequenceFile: Hadoop takes its default codec, as CompressionOption does */
+        case PS_HADOOP_CODEC_NONE: /* Hadoop uses its default codec for a SequenceFile, as CompressionOption does */
             format->codec = PS_HADOOP_CODEC_DEFAULT;
             break;
         case PS_HADOOP_CODEC_FOUND:

@@ -23,7 +23,7 @@ enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
     return directory == NULL ? PS_OK : ps_hadoop_configuration_load(configuration, directory, err);
 }
 
-/* Where a relative path begins: FileSystem.getWorkingDirectory. */
+/* Finds the directory where a relative path begins: FileSystem.getWorkingDirectory. */
 static enum ps_status find_home(const struct ps_hdfs_plan *plan,
                                 const struct ps_hadoop_configuration *configuration,
                                 char home[PS_HDFS_PLACE_BYTES], struct ps_err *err)

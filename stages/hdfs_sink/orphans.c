@@ -1,6 +1,6 @@
-/* Files that an agent left under their names in use when it was killed. Looked for at the start, in the directories below the part of
- * hdfs.path that has no escape, those first that were changed last; and in the directory of each bucket, once. A file is only taken from
- * a writer that is gone: the file system says so (ps_file_recover), or nobody has written to it for a while. */
+/* Finds files that a killed agent left under their names in use. At the start it scans the directories below the part of hdfs.path
+ * without escapes, the most recently modified first; later it looks once into the directory of each bucket. A file is taken only if its
+ * writer is gone: the file system tells that (ps_file_recover), or the file was not written to for a while. */
 #include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCANNED_MAX 1000U               /* directories that are listed at the start */
+#define SCANNED_MAX 1000U               /* limit of directories that are listed at the start */
 #define SCAN_REST_NS (10 * PS_NS_PER_S) /* when the file system did not answer */
 
-/* A directory: in `looks` when it was listed or is being listed, so that this is done once, in `waiting` until the scan comes to it. */
+/* A directory. It is in the list `looks` if it was listed or is being listed, so that it is listed once; and in `waiting` until the
+ * scan comes to it. */
 struct ps_hdfs_look {
     TAILQ_ENTRY(ps_hdfs_look) looks;
-    struct ps_hdfs_look *same_hash; /* of those in `looks` */
+    struct ps_hdfs_look *same_hash; /* hash chain of the list `looks` */
     struct ps_hdfs_sink *sink;
-    bool scanned;   /* by the scan, which goes on with the next one */
+    bool scanned;   /* the scan listed it, and continues with the next one */
     uint32_t depth; /* of directories that may be below it */
     uint64_t modified_ms;
     uint32_t length;
@@ -26,7 +27,7 @@ struct ps_hdfs_look {
 
 /* ---- names ---- */
 
-/* Takes `part` off the beginning of *text. */
+/* Removes `part` from the beginning of *text. Returns false if the text does not begin with it. */
 static bool take_text(const char **text, const char *part, size_t length)
 {
     if (strncmp(*text, part, length) != 0)
@@ -35,7 +36,7 @@ static bool take_text(const char **text, const char *part, size_t length)
     return true;
 }
 
-/* Takes `part` off the end of a text of this length. */
+/* Removes `part` from the end of a text by shortening *length. Returns false if the text does not end with it. */
 static bool take_end(const char *text, size_t *length, const char *part)
 {
     size_t part_length = strlen(part);
@@ -45,8 +46,8 @@ static bool take_end(const char *text, size_t *length, const char *part)
     return true;
 }
 
-/* Whether a file of this name is the sink's, and in use: in-use prefix, prefix, ".", number, suffix, in-use suffix. Sets where the prefix
- * is, and the number. */
+/* Returns whether the name is one of this sink's names in use: in-use prefix, prefix, ".", number, suffix, in-use suffix. Sets where the
+ * prefix is, and the number. */
 static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const char **prefix,
                       size_t *prefix_length, uint64_t *counter)
 {
@@ -157,7 +158,7 @@ static struct ps_hdfs_look **look_chain(struct ps_hdfs_sink *sink, const char *d
     return &sink->look_chains[ps_name_hash(directory, length) & (PS_HDFS_NAME_CHAINS - 1)];
 }
 
-/* Returns whether it was listed, or is being listed. */
+/* Returns whether the directory was listed, or is being listed. */
 static bool is_listed(struct ps_hdfs_sink *sink, const char *directory, size_t length)
 {
     const struct ps_hdfs_look *look = *look_chain(sink, directory, length);
@@ -183,7 +184,7 @@ static void delist(struct ps_hdfs_look *look)
     TAILQ_REMOVE(&look->sink->looks, look, looks);
 }
 
-/* In neither list. NULL: no memory, or too many. `name` NULL: none. */
+/* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. `name` NULL: `directory` itself. */
 static struct ps_hdfs_look *make(struct ps_hdfs_sink *sink, const char *directory, size_t length,
                                  const char *name)
 {
@@ -228,7 +229,7 @@ static void look_into(struct ps_hdfs_look *look, const struct ps_file_answer *an
         report(look, count, first);
 }
 
-/* What is below it waits for its turn. */
+/* Adds the directories below to the list `waiting`. */
 static void descend(const struct ps_hdfs_look *look, const struct ps_file_answer *answer)
 {
     struct ps_hdfs_look *below;
@@ -289,7 +290,7 @@ void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_na
 
 /* ---- the start ---- */
 
-/* The one that was changed last; NULL: none waits. Those that a bucket's first file had listed meanwhile are dropped. */
+/* Returns the waiting directory that was modified last, or NULL. Drops directories that were listed for a bucket meanwhile. */
 static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_look *next = NULL;
@@ -350,7 +351,7 @@ uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink)
     sink->scan.is_busy = look->scanned = true;
     TAILQ_REMOVE(&sink->scan.waiting, look, looks);
     list(look);
-    return sink->now.mono_ns; /* so that it is sent */
+    return sink->now.mono_ns; /* now, so that the request is sent */
 }
 
 static void forget(struct ps_hdfs_looks *looks)

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define HEADER_DEPTH 3U /* slashes of a header's value */
+#define HEADER_DEPTH 3U /* assumed number of slashes in a header's value */
 
 size_t ps_hdfs_url_length(const char *path)
 {
@@ -19,7 +19,7 @@ size_t ps_hdfs_url_length(const char *path)
     return length + 2 + strcspn(path + length + 2, "/");
 }
 
-/* As org.apache.hadoop.fs.Path: drops slashes behind slashes, and components ".". The last component is left as it is. Returns the new end. */
+/* Removes repeated slashes and components ".", as org.apache.hadoop.fs.Path does. Does not change the last component. Returns the new end. */
 static uint32_t drop_empty_components(char *path, uint32_t from, uint32_t end)
 {
     uint32_t kept = from;
@@ -51,10 +51,10 @@ bool ps_hdfs_path_has_parent(const char *path, uint32_t length)
     return false;
 }
 
-/* Removes each component ".." of an absolute pattern, with the component before it. */
+/* Removes each component ".." of an absolute pattern, and the component before it. */
 static enum ps_status resolve_parents(char *pattern, struct ps_err *err)
 {
-    char *end = pattern; /* of what is kept */
+    char *end = pattern; /* end of the part that is kept */
     for (const char *at = pattern; *at != '\0';) {
         size_t length = 1 + strcspn(at + 1, "/");
         if (length == 3 && memcmp(at, "/..", 3) == 0) {
@@ -78,7 +78,7 @@ static enum ps_status resolve_parents(char *pattern, struct ps_err *err)
     return PS_OK;
 }
 
-/* Joins them in the place's constant, when neither depends on the event. */
+/* Sets the place's constant if neither part depends on the event. */
 static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
 {
     const char *path = ps_escape_constant(place->path), *prefix = ps_escape_constant(place->prefix);
@@ -94,7 +94,7 @@ static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
     place->constant = constant;
 }
 
-/* A header's value may have slashes, as the date of %D has. */
+/* Returns the depth of directories of a pattern. The value of a header may have slashes, and the date of %D has two. */
 static uint32_t depth_of(const char *rest)
 {
     uint32_t depth = *rest != '\0';
@@ -109,7 +109,7 @@ static uint32_t depth_of(const char *rest)
     return depth;
 }
 
-/* What all directories and names have in common. A prefix with a slash is no part of a name. */
+/* Finds what all directories and names have in common. A prefix with a slash is not the beginning of a name. */
 static void find_root(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
                       const char *prefix)
 {

@@ -1,4 +1,4 @@
-/* `probe` of the sink hdfs: the directory before the first escape of hdfs.path, by a file in it. */
+/* `probe` of the sink hdfs: writes a file into the directory before the first escape of hdfs.path. */
 #include "stages/hdfs_sink/keys.h"
 
 #include "stages/hadoop/credentials.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What is the same for all events. */
+/* Returns the part of the path that is the same for all events. */
 static const char *constant_path(const struct ps_hdfs_plan *plan, struct ps_arena *arena)
 {
     size_t length = strcspn(plan->path, "%"), url = ps_hdfs_url_length(plan->path);

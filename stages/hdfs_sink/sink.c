@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When the sink is recalled: for the creation of a file; for acknowledgements, and for files of which the file system did something not,
- * or not in time; for others to be closed and renamed. */
+/* Waits of a recall: for the creation of a file; for acknowledgements, and for operations that failed or timed out before; for other
+ * files to be closed and renamed. */
 #define CREATE_NS PS_NS_PER_S
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define CLOSE_NS (60 * PS_NS_PER_S)
-#define FLUSH_WAIT_NS (PS_NS_PER_MS / 10)   /* for each file that is to be flushed */
-#define FLUSH_QUIET_NS (PS_NS_PER_MS / 200) /* the same, after the last lease */
+#define FLUSH_WAIT_NS (PS_NS_PER_MS / 10)   /* delay of a flush for each touched file */
+#define FLUSH_QUIET_NS (PS_NS_PER_MS / 200) /* the same after the last lease */
 #define FLUSH_WAIT_MAX_NS (100 * PS_NS_PER_MS)
 
 struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
@@ -51,7 +51,7 @@ void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
 {
     if (sink == NULL)
         return;
-    ps_filesystem_close(sink->filesystem); /* no callback is called any more */
+    ps_filesystem_close(sink->filesystem); /* afterwards no callback is called */
     while (!TAILQ_EMPTY(&sink->files))
         ps_hdfs_file_free(TAILQ_FIRST(&sink->files));
     ps_hadoop_writers_close(sink->writers);
@@ -104,14 +104,14 @@ static bool is_constant(const struct ps_hdfs_sink *sink)
     return sink->settings->placer == NULL && sink->settings->place.constant != NULL;
 }
 
-/* Whether all events of the lease go where its first one goes. */
+/* Returns whether all events of the lease belong to the bucket of the first one. */
 static bool is_together(const struct ps_hdfs_sink *sink, const struct ps_lease *lease)
 {
     return is_constant(sink) && lease->count > 0 && lease->cursor == 0 && lease->settled == 0;
 }
 
-/* Finds the buckets of all events, or that of the first one if they go together. Those that it makes are ready, and released when
- * nothing comes into them. */
+/* Finds the buckets of all events, or only that of the first event if they have the same one. New buckets are marked ready, so
+ * that they are freed if no event is added to them. */
 static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char **flaw)
 {
     bool together = is_together(sink, lease);
@@ -172,7 +172,8 @@ uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_
     return bytes;
 }
 
-/* What waits in the buckets counts, too: a source that is faster than the file system stops here, not when all memory is used. */
+/* Returns whether a lease can be taken. Events that wait in buckets count as well, so a source that is faster than the file
+ * system is stopped before all memory is used. */
 static bool has_room(const struct ps_hdfs_sink *sink)
 {
     return sink->held.count < PS_HDFS_LEASES_MAX &&
@@ -180,7 +181,7 @@ static bool has_room(const struct ps_hdfs_sink *sink)
            sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
 }
 
-/* Each bucket once: one that rests stays ready. */
+/* Pumps each ready bucket once: a bucket that rests stays ready. */
 static void pump_ready(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_bucket *bucket;
@@ -192,7 +193,7 @@ static void pump_ready(struct ps_hdfs_sink *sink)
     }
 }
 
-/* A batch that cannot be written is tried every few seconds, for ever. */
+/* Reports a batch that cannot be written. It is tried again every few seconds without end. */
 static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char *flaw)
 {
     char tries[PS_REPEATED_BYTES];
@@ -246,7 +247,7 @@ static void roll_old(struct ps_hdfs_sink *sink)
     struct ps_hdfs_file *file;
     while ((file = TAILQ_FIRST(&sink->rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
         if (file->broken)
-            break; /* its failure comes */
+            break; /* its failure is handled soon */
         ps_hdfs_bucket_retire(sink, file->bucket);
     }
     while ((file = TAILQ_FIRST(&sink->idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
@@ -256,12 +257,13 @@ static void roll_old(struct ps_hdfs_sink *sink)
     }
 }
 
-/* A flush costs the worker and the datanodes as much as dozens of events. Where many files get a few events each from every lease, a
- * file waits in proportion to the number of files, so that a flush has more events behind it. When no lease has come for a while, far
- * shorter than what their flushes take, and no answer is awaited, all are flushed: the source may wait for them. */
+/* When to flush. A flush costs the worker and the datanodes as much as dozens of events. If every lease has a few events for each of
+ * many files, a file's flush is delayed in proportion to the number of files, so that it covers more events. If no lease has arrived
+ * for a time that is much shorter than the flushes take, and no answer is awaited, all files are flushed, because the source may be
+ * waiting for them. */
 struct flush_times {
-    uint64_t wait_ns; /* after the first event of a file */
-    uint64_t all_ns;  /* when all are flushed; PS_NEVER: not before their times */
+    uint64_t wait_ns; /* delay after the first event of a file */
+    uint64_t all_ns;  /* when all files are flushed; PS_NEVER: each only at its time */
 };
 
 static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
@@ -290,7 +292,7 @@ static void flush_touched(struct ps_hdfs_sink *sink)
     }
 }
 
-/* When the next of its own clocks runs out. */
+/* Returns when the sink's next timer runs out. */
 static uint64_t next_due(const struct ps_hdfs_sink *sink)
 {
     uint64_t due_ns = PS_NEVER;
@@ -305,12 +307,12 @@ static uint64_t next_due(const struct ps_hdfs_sink *sink)
         bool waits =
             bucket->file == NULL && ps_hdfs_files_are_many(sink); /* for the answer to another file */
         if (!waits)
-            due_ns = ps_least(due_ns, bucket->rest_ns); /* in the past: now */
+            due_ns = ps_least(due_ns, bucket->rest_ns); /* if it is in the past: now */
     }
     return due_ns;
 }
 
-/* When a file is to be flushed that need not wait for the answer to a flush before. */
+/* Returns when the next file is to be flushed that need not wait for an answer. */
 static uint64_t next_flush(const struct ps_hdfs_sink *sink)
 {
     const struct flush_times times = flush_times(sink);
@@ -357,7 +359,7 @@ static void drop_waiting(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucke
     ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
 }
 
-/* Drops what is not written yet, and closes every file. */
+/* Drops the events that were not written yet, and closes every file. */
 static void close_all(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_bucket *bucket, *next;
@@ -373,7 +375,8 @@ static void close_all(struct ps_hdfs_sink *sink)
     }
 }
 
-/* A file that is not known to be there has nothing that is acknowledged: it does not matter what becomes of it. */
+/* Returns how long a recall waits for acknowledgements of the file. A file whose creation is not confirmed has no
+ * acknowledged events, so it is not important what happens to it. */
 static uint64_t acknowledgement_ns(const struct ps_hdfs_file *file)
 {
     return file->created ? RECALL_NS : CREATE_NS;
@@ -390,7 +393,8 @@ static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink, uint64_t wai
     return false;
 }
 
-/* A file system that is down answers nothing: what failed before is tried once more, and waited for as an acknowledgement is. */
+/* Returns how long a recall waits for the end of the file. A file system that is down does not answer: an operation that failed
+ * before is tried once more, and gets only the time of an acknowledgement. */
 static uint64_t end_ns(const struct ps_hdfs_file *file)
 {
     bool failed = file->tries > 0 || file->trouble != NULL ||
@@ -410,7 +414,7 @@ static bool awaits_end(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
     return false;
 }
 
-/* Forgets the events of all files and buckets: their leases go back. */
+/* Forgets the events of all files and buckets, because their leases go back. */
 static void forget_events(struct ps_hdfs_sink *sink)
 {
     struct ps_hdfs_file *file, *next;

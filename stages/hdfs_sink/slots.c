@@ -54,7 +54,7 @@ void ps_hdfs_slots_give(struct ps_hdfs_slots *slots, uint16_t slot, uint64_t mem
     struct ps_hdfs_slot *given = &slots->slots[slot];
     uint64_t gone_bytes = given->gone_bytes + memory_bytes;
     set_gone(slots, given, 0);
-    if (given->before == PS_HDFS_NO_SLOT) { /* nothing is held before it any more */
+    if (given->before == PS_HDFS_NO_SLOT) { /* no lease is held before it */
         slots->first = given->after;
     } else {
         struct ps_hdfs_slot *before = &slots->slots[given->before];

@@ -1,5 +1,5 @@
-/* One line of the log for each cause of failures, not for each directory or file that meets it: while a server is away, hundreds of
- * them try again every few seconds. */
+/* Logs one line for each cause of failures, not for each directory or file that meets it: while a server is down, hundreds of files
+ * are tried again every few seconds. */
 #include "core/quantity.h"
 #include "stages/hdfs_sink/parts.h"
 
@@ -8,13 +8,13 @@
 
 #define CAUSE_BYTES 512U
 
-/* Whether a path begins here: not the slash in "nn1/10.0.0.1". */
+/* Returns whether a path begins here; the slash in "nn1/10.0.0.1" is not the beginning of one. */
 static bool begins_path(const char *text, const char *at)
 {
     return *at == '/' && (at == text || strchr(" \"'=(:", at[-1]) != NULL);
 }
 
-/* What different tries and files have in common: the reason without its numbers and paths. */
+/* Writes the cause of a failure: the reason without numbers and paths, which differ between tries and files. */
 static void write_cause(char cause[CAUSE_BYTES], const char *verb, const char *reason)
 {
     size_t length = (size_t)snprintf(cause, CAUSE_BYTES, "%s: ", verb);
@@ -32,7 +32,7 @@ static void write_cause(char cause[CAUSE_BYTES], const char *verb, const char *r
     cause[length] = '\0';
 }
 
-/* NULL: there are too many. */
+/* Returns the trouble of this cause, or an unused one; NULL if there are too many causes. */
 static struct ps_hdfs_trouble *find(struct ps_hdfs_sink *sink, const char *cause)
 {
     uint32_t hash = ps_name_hash(cause, strlen(cause));

@@ -1,9 +1,9 @@
-/* How many events of a file may be written and not acknowledged. What is on its way when the agent is killed comes twice, so it is no
- * more than keeps the datanodes busy: twice what they acknowledge in the time of the fastest answer. The events that a slow
- * datanode queues would only wait there. */
+/* Limits the events of a file in flight, because the events that are in flight when the agent is killed are delivered twice. The
+ * window is just large enough to keep the datanodes busy: twice the events that they acknowledge in the time of the fastest answer.
+ * More events would only wait in the queue of a slow datanode. */
 #include "stages/hdfs_sink/parts.h"
 
-/* With fewer events a flush costs more than they do. */
+/* Lower limit: with fewer events a flush costs more than the events. */
 #define LEAST_EVENTS (PS_HDFS_FLUSHES_MAX * PS_BATCH_EVENTS_MAX)
 #define MOST_EVENTS (PS_HDFS_LEASES_MAX * PS_BATCH_EVENTS_MAX)
 
@@ -18,7 +18,7 @@ void ps_hdfs_window_answered(struct ps_hdfs_window *window, uint64_t took_ns, ui
     if (window->least_ns == 0 || took_ns < window->least_ns)
         window->least_ns = took_ns;
     double needed = 2 * (double)events * (double)window->least_ns / (double)took_ns;
-    if (needed < window->events) /* there may have been little to write */
+    if (needed < window->events) /* perhaps there were few events to write */
         needed = window->events - (window->events - needed) / 8;
     window->events = needed < LEAST_EVENTS  ? LEAST_EVENTS
                      : needed > MOST_EVENTS ? MOST_EVENTS
