@@ -1,4 +1,4 @@
-/* Implements hdfs.h: opening, the turn, and the operations on names. */
+/* Implements hdfs.h: opening and closing, the turn, and the operations on names. */
 #include "stages/hdfs/hdfs.h"
 
 #include "stages/hadoop_rpc/error.h"
@@ -10,14 +10,14 @@
 #include <string.h>
 #include <strings.h>
 
-#define ROUNDS_MAX 8 /* of one turn: what callbacks begin is sent in the same one */
+#define ROUNDS_MAX 8 /* of one turn, so that requests of callbacks are sent in the same turn */
 #define CONNECT_NS_MAX (10 * PS_NS_PER_S)
 #define READ_TIMEOUT_MS 60000U
 #define READ_TIMEOUT_PER_NODE_NS (5 * PS_NS_PER_S) /* HdfsConstants.READ_TIMEOUT_EXTENSION */
-/* A flush of 1,024 events of 256 bytes is one packet. Each packet costs an acknowledgement and wakes two threads of each datanode. */
+/* A flush of 1,024 events of 256 bytes fits into one packet. Each packet costs an acknowledgement and wakes two threads of each datanode. */
 #define WRITE_PACKET_BYTES (288U << 10)
 #define EXCLUDE_MS 600000U
-#define SILENCE_NS_MIN (2 * PS_NS_PER_S) /* a JVM may collect its garbage meanwhile */
+#define SILENCE_NS_MIN (2 * PS_NS_PER_S) /* allows for the garbage collection of a JVM */
 #define PROBE_NS_MIN (2 * PS_NS_PER_S)
 #define PROBE_NS_MAX (10 * PS_NS_PER_S)
 #define AUTHORITY_BYTES 512U
@@ -32,9 +32,9 @@ struct ps_hdfs_call {
     void *argument;
     struct ps_namenode_call call;
     char *path;
-    struct ps_hadoop_timer timer; /* recover: until it is asked again */
+    struct ps_hadoop_timer timer; /* recover: time until the next request */
     uint64_t until_ns;
-    /* list: what was told so far; names are the entries'. */
+    /* list: entries so far; each entry owns its name. */
     struct ps_file_status *entries;
     size_t entry_count, entry_room;
 };
@@ -72,7 +72,7 @@ static void free_call(struct ps_hdfs_call *call)
     free(call);
 }
 
-/* The call is gone before its callback is called, but for what the answer points to. */
+/* Calls the callback, and frees the call. The answer may point to memory of the call. */
 static void finish(struct ps_hdfs_call *call, const struct ps_file_answer *answer)
 {
     call->done(call->argument, answer);
@@ -219,7 +219,7 @@ static void recovered(struct ps_namenode_call *rpc, const struct ps_namenode_ans
         ps_hadoop_loop_set(call->hdfs->loop, &call->timer, now_ns + RECOVER_STEP_NS);
 }
 
-/* The datanodes take some seconds: the first of them is told with its next heartbeat. */
+/* The recovery takes some seconds: the first datanode learns of it with its next heartbeat. */
 static void ask_again(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_call *call = call_of_timer(timer);
@@ -241,7 +241,7 @@ static bool is_being_recovered(const struct ps_namenode_answer *answer)
            strcmp(ps_hadoop_rpc_simple_class(answer->exception), "RecoveryInProgressException") == 0;
 }
 
-/* The end of what the namenode says has the owner: its beginning has the path, which is there already. */
+/* Finishes with the end of the namenode's message, which names the owner. Its beginning has the path, which the log line has already. */
 static void leased(struct ps_hdfs_call *call, const struct ps_namenode_answer *answer)
 {
     char reason[PS_FILE_REASON_BYTES];
@@ -254,8 +254,8 @@ static void leased(struct ps_hdfs_call *call, const struct ps_namenode_answer *a
     finish(call, &(struct ps_file_answer){.error = PS_FILE_LEASE, .reason = reason});
 }
 
-/* What the namenode says to who would create a file that is there: that it is complete, that its writer did not renew its lease for a
- * minute, so that it is completed now, or who writes it. */
+/* Handles the namenode's answer to an attempt to create an existing file: the file is complete; its writer did not renew the lease
+ * for a minute, so that the file is being completed; or the answer names its writer. */
 static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_call *call = rpc->argument;
@@ -263,7 +263,7 @@ static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answe
     bool ended = answer->error == PS_FILE_LEASE && ps_hdfs_owner_has_ended(answer->message);
     if (answer->error == PS_FILE_EXISTS)
         finish(call, &(struct ps_file_answer){.error = PS_FILE_OK, .reason = ""});
-    else if (answer->error == PS_FILE_OK) /* it was renamed meanwhile, and is made anew */
+    else if (answer->error == PS_FILE_OK) /* it was renamed meanwhile, so this call created a new file */
         ps_namenode_delete(namenode, &call->call, call->path, false, vanished);
     else if (ended || is_being_recovered(answer))
         ps_namenode_recover_lease(namenode, &call->call, call->path, recovered);
@@ -273,7 +273,7 @@ static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answe
         finish_plain(rpc, answer);
 }
 
-/* recoverLease takes the lease away from whoever has it, and asks nothing. `create` does so only when it was not renewed for a minute. */
+/* recoverLease takes the lease away from any holder without a question. `create` does that only if the lease was not renewed for a minute. */
 static void hdfs_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
                          ps_file_done *done, void *argument)
 {
@@ -311,7 +311,7 @@ static bool use_defaults(struct ps_hdfs *hdfs, const PsHadoop__FsServerDefaults 
                                hdfs->limits.packet_bytes);
 }
 
-/* What streams wait for before they are created: the defaults, and with dfs.encrypt.data.transfer a key. */
+/* Continues the streams that wait for the defaults and, with dfs.encrypt.data.transfer, for a key. */
 static void end_defaults(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome)
 {
     hdfs->defaults = outcome->error == PS_FILE_OK ? PS_DEFAULTS_KNOWN : PS_DEFAULTS_NONE;
@@ -346,7 +346,7 @@ static void defaults_told(struct ps_namenode_call *rpc, const struct ps_namenode
         end_defaults(hdfs, &outcome);
 }
 
-/* Without an answer the old key stays, and the next turn asks again. */
+/* If the request fails, the old key stays, and the next turn asks again. */
 static void key_told(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs *hdfs = rpc->argument;
@@ -395,7 +395,7 @@ static uint64_t hdfs_turn(struct ps_filesystem *filesystem, const struct ps_now 
         struct ps_hdfs_stream *stream = hdfs->attended;
         if (stream == NULL)
             return due_ns < look_ns ? due_ns : look_ns;
-        /* Those that are attended to while this goes on have their turn in the next round. */
+        /* streams that are attended to meanwhile have their turn in the next round */
         unsigned count = 0;
         for (; stream != NULL; stream = stream->attended_next)
             count++;
@@ -487,9 +487,9 @@ static uint64_t at_least(uint64_t value, uint64_t least)
     return value > least ? value : least;
 }
 
-/* A datanode that cannot be connected to is given up after a third of the call time-out, so that another one can be tried
- * within it. A pipeline is looked into when it was silent for a quarter of it, and its datanodes have half as long to say that they are
- * there: two of them, one after another, are replaced within it. */
+/* A connection to a datanode is given up after a third of the call time-out, so that another datanode can be tried within it. A
+ * pipeline is suspected when it was silent for a quarter of the time-out, and its datanodes have half of that to answer an inquiry: two
+ * of them can be replaced one after the other within the time-out. */
 static struct ps_datanode_settings datanodes_of(const struct ps_hdfs *hdfs)
 {
     const struct ps_hadoop_configuration *configuration = hdfs->configuration;
@@ -525,7 +525,7 @@ static enum ps_status discard(struct ps_hdfs *hdfs)
     return PS_FAIL;
 }
 
-/* Copies the authority of "hdfs://authority/path". Returns false if it has none. */
+/* Copies the authority of "hdfs://authority/path". Returns false if the URL has none. */
 static bool copy_authority(const char *url, char authority[AUTHORITY_BYTES])
 {
     const char *scheme = "hdfs://";
@@ -536,7 +536,7 @@ static bool copy_authority(const char *url, char authority[AUTHORITY_BYTES])
     return authority[0] != '\0';
 }
 
-/* Without an authority ("hdfs:///") it is that of the default file system, as in FileSystem.get. */
+/* Uses the authority of the default file system if the URL has none ("hdfs:///"), as FileSystem.get does. */
 static void find_authority(const struct ps_hadoop_settings *settings, char authority[AUTHORITY_BYTES])
 {
     authority[0] = '\0';

@@ -1,11 +1,11 @@
-/* HDFS as a file system of the sinks (stages/filesystem/filesystem.h): Hadoop's own protocols, without Java. The namenode is asked
- * through namenode.h; bytes go to datanodes through pipelines (pipeline.h), as Hadoop's DFSClient does it.
+/* HDFS as a file system of the sinks (stages/filesystem/filesystem.h), through Hadoop's own protocols, without Java. Requests go to
+ * the namenode through namenode.h; bytes go to datanodes through pipelines (pipeline.h), as in Hadoop's DFSClient.
  *
- * What a flush that ended well promises: every datanode of the pipeline has the bytes, in memory (hsync: on disk), and the namenode
- * knows the block, so that readers see them, and they outlive the loss of this client, of the namenode's process, and of all
- * datanodes of the pipeline but one.
+ * A successful flush promises that every datanode of the pipeline has the bytes in memory (hsync: on disk) and that the namenode
+ * knows the block. Readers can see the bytes then, and the bytes survive the loss of this client, of the namenode's process, and of
+ * all datanodes of the pipeline but one.
  *
- * Replication, block size and checksum are those of the configuration; what it does not set is the server's default.
+ * Replication, block size and checksum come from the configuration, or else from the server's defaults.
  *
  * Thread: the worker of the file system. */
 #pragma once
@@ -15,6 +15,6 @@
 #include "stages/hadoop_rpc/auth.h"
 #include "stages/hadoop_transfer/datanode.h"
 
-/* As ps_hadoop_open, for hdfs://. */
+/* Like ps_hadoop_open, for hdfs://. */
 enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                             struct ps_err *err);

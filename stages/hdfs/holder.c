@@ -14,13 +14,14 @@
 #define BOOT_DIGITS 16
 
 struct process {
-    char boot[BOOT_DIGITS + 1]; /* of the machine since it was started; "": not known */
-    uint64_t space;             /* its namespace of process ids (a container has its own) */
+    char boot[BOOT_DIGITS + 1]; /* boot id of the machine; "": not known */
+    uint64_t space;             /* namespace of process ids (each container has its own) */
     int pid;
-    uint64_t start; /* in ticks since the boot; 0: not known */
+    uint64_t start; /* start of the process, in ticks since the boot; 0: not known */
 };
 
-/* proc(5), /proc/PID/stat: behind the name, which may have any characters, the state, and as 20th of them the start. */
+/* Reads the state and start of a process from /proc/PID/stat (proc(5)): behind the name, which may contain any
+ * characters, the first field is the state and the 20th is the start. */
 static bool read_process(int pid, char *state, uint64_t *start)
 {
     char path[64], text[1024];
@@ -82,7 +83,7 @@ bool ps_hdfs_holder_has_ended(const char *name)
         return false;
     if (kill(holder.pid, 0) != 0 && errno == ESRCH)
         return true;
-    if (!read_process(holder.pid, &state, &start)) /* it may be hidden */
+    if (!read_process(holder.pid, &state, &start)) /* the process may be hidden */
         return false;
     return start != holder.start || state == 'Z' || state == 'X';
 }
@@ -91,7 +92,7 @@ bool ps_hdfs_owner_has_ended(const char *message)
 {
     static const char before[] = "currently owned by ";
     static const char namenode[] =
-        "HDFS_NameNode"; /* it recovers the file (HdfsServerConstants.NAMENODE_LEASE_HOLDER) */
+        "HDFS_NameNode"; /* the namenode recovers the file itself (HdfsServerConstants.NAMENODE_LEASE_HOLDER) */
     char name[PS_HDFS_HOLDER_BYTES];
     const char *owner = strstr(message, before);
     if (owner == NULL)

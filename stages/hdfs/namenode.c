@@ -15,7 +15,7 @@
 #define COMPLETE_REST_NS (5 * PS_NS_PER_MS)
 #define COMPLETE_REST_MAX_NS                                                                                 \
     (400 * PS_NS_PER_MS) /* dfs.client.block.write.locateFollowingBlock.initial.delay.ms */
-#define CREATE_NEW 1U    /* CreateFlag */
+#define CREATE_NEW 1U    /* values of CreateFlag */
 #define CREATE_OVERWRITE 2U
 #define CREATE_APPEND 4U
 #define CREATE_NEW_BLOCK 0x20U
@@ -27,17 +27,17 @@ struct ps_namenode {
     char client[PS_HDFS_HOLDER_BYTES];
     unsigned umask, replication;
     uint64_t block_size_bytes;
-    unsigned held; /* files whose lease is renewed */
+    unsigned held; /* number of files whose lease is renewed */
     struct ps_hadoop_timer renewal_timer;
     struct ps_namenode_call renewal;
 };
 
-/* How a response's message becomes a struct ps_namenode_answer. */
+/* How the message of a response becomes a struct ps_namenode_answer. */
 struct ps_namenode_kind {
     const ProtobufCMessageDescriptor *descriptor;
     void (*fill)(struct ps_namenode_answer *answer, const ProtobufCMessage *message);
-    bool wanted;   /* without an entry it is PS_FILE_MISSING */
-    bool repeated; /* until `result` is true */
+    bool wanted;   /* a response without a value means PS_FILE_MISSING */
+    bool repeated; /* the call is repeated until `result` is true */
 };
 
 /* ---- answers ---- */
@@ -118,7 +118,7 @@ static const struct ps_namenode_kind
                       false},
     delegation_token = {&ps_hadoop__get_delegation_token_response__descriptor, fill_token, false, false};
 
-/* The namenode has not heard of the last block from enough datanodes: asks again, a little later each time. */
+/* Asks again after a growing wait, because not enough datanodes have reported the last block to the namenode. */
 static void repeat(struct ps_namenode_call *call)
 {
     uint64_t rest_ns = COMPLETE_REST_MAX_NS;
@@ -155,7 +155,7 @@ static void answered(struct ps_hadoop_rpc_call *rpc, const struct ps_hadoop_rpc_
     if (message != NULL && kind->repeated && !answer.result)
         repeat(call);
     else
-        call->done(call, &answer); /* which may free the call */
+        call->done(call, &answer); /* `done` may free the call */
     if (message != NULL)
         protobuf_c_message_free_unpacked(message, NULL);
 }
@@ -179,7 +179,7 @@ static void begin(struct ps_namenode *namenode, struct ps_namenode_call *call, c
     ps_hadoop_rpc_begin(namenode->rpc, &call->rpc, method, request);
 }
 
-/* Requests are only packed: what they point to is only read. */
+/* Removes const for members of requests, which are only packed, so their arguments are only read. */
 static char *text(const char *constant)
 {
     return (char *)constant;
@@ -515,7 +515,7 @@ static struct ps_hadoop_rpc_limits limits_of(const struct ps_hadoop_configuratio
     };
 }
 
-/* Of one namenode as ipc.client.connect.retry.interval says, of several as their failover. */
+/* Sets the waits between tries: for one namenode from ipc.client.connect.retry.interval, for several from the keys of their failover. */
 static void set_rests(struct ps_hadoop_rpc_settings *rpc, const struct ps_hadoop_configuration *configuration,
                       bool high_availability)
 {

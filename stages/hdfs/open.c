@@ -17,7 +17,7 @@ static bool has_scheme(const char *url, const char *scheme)
 /* Hadoop's default of fs.defaultFS. */
 #define DEFAULT_URL "file:///"
 
-/* "hdfs:" or "hdfs://", and no host behind it. */
+/* Returns whether the URL is "hdfs:" or "hdfs://" without a host. */
 static bool has_no_authority(const char *url)
 {
     const char *behind = strchr(url, ':') + 1;

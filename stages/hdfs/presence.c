@@ -1,9 +1,9 @@
-/* Whether the file of an open stream is still there. Datanodes go on to acknowledge bytes of a file that somebody has deleted: without
- * this only `complete` would find out, after an hour perhaps, and all that was acknowledged meanwhile would be gone without a word.
- * (Hadoop's client does not look either.)
+/* Checks whether the file of an open stream still exists. Datanodes continue to acknowledge bytes of a deleted file. Without this check
+ * only `complete` would notice, perhaps after an hour, and everything acknowledged meanwhile would be lost without a message. (Hadoop's
+ * client does not check either.)
  *
- * A file that is written is looked at once in LOOK_NS: getFileInfo, which costs the namenode little. If the path has no file, or another
- * one, the namenode is asked whether this client still writes the file of this id (fsync): a file that was renamed goes on. */
+ * A file that is being written is checked once in LOOK_NS by getFileInfo, which costs the namenode little. If the path has no file or
+ * another one, an fsync of the file's id tells whether this client still writes it: a renamed file goes on. */
 #include "stages/hdfs/parts.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ void ps_hdfs_stream_is_there(struct ps_hdfs_stream *stream)
     stream->there_bytes = stream->stream.acknowledged_bytes;
 }
 
-/* Whether the namenode can be reached, and the rest, is found out elsewhere. */
+/* Other errors, such as an unreachable namenode, are noticed elsewhere. */
 static void confirmed(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_stream *stream = call->argument;

@@ -11,8 +11,8 @@
 
 #define PATH_BYTES 4352U
 #define TEXT_BYTES 5120U
-#define WAIT_MS 50           /* a helper thread may have something that no socket tells */
-#define GRACE_NS PS_NS_PER_S /* operations end by themselves at their time-out */
+#define WAIT_MS 50           /* a helper thread may finish without an event on a socket */
+#define GRACE_NS PS_NS_PER_S /* operations have time-outs of their own */
 
 static const char content[] = "penstock check --probe\n";
 
@@ -48,7 +48,7 @@ static void begin(struct trial *trial)
     snprintf(trial->reason, sizeof trial->reason, "no answer");
 }
 
-/* Until the operation that was begun is answered. */
+/* Waits until the operation in progress is answered. */
 static enum ps_file_error await(struct trial *trial)
 {
     struct epoll_event event;
@@ -114,7 +114,7 @@ static void fail(const struct trial *trial, const char *what)
 
 /* ---- the steps ---- */
 
-/* Finds what of the directory is there. Returns false when the file system does not answer. */
+/* Finds the longest existing part of the directory. Returns false when the file system does not answer. */
 static bool find_directory(struct trial *trial)
 {
     char *path = trial->directory;
@@ -172,12 +172,12 @@ static void try_file(struct trial *trial)
         (void)await(trial);
     }
     if (error == PS_FILE_OK && trial->error != PS_FILE_OK)
-        fail(trial, path); /* which is left behind */
+        fail(trial, path); /* the file is left behind */
     else if (error == PS_FILE_OK)
         ps_probe_ok(trial->probe, "%s: %s: a file was written, and removed again", trial->what->key, what);
 }
 
-/* After the file, by which the namenode's defaults are known. Whoever may not ask is not told. */
+/* Probes the space after the file, because the namenode's defaults are known then. Reports nothing to a user who may not ask. */
 static void try_space(struct trial *trial)
 {
     const struct ps_file_space *space = &trial->space;

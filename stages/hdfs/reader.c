@@ -1,6 +1,6 @@
-/* Reads a small file (DFSInputStream.java, BlockReaderRemote.java): asks the namenode where its blocks are, and reads one after the
- * other from its nearest datanode that answers, with OP_READ_BLOCK. Each chunk's checksum is verified; another datanode is asked
- * when it is wrong. */
+/* Reads a small file (DFSInputStream.java, BlockReaderRemote.java). Asks the namenode for its blocks, and reads each block with
+ * OP_READ_BLOCK from the nearest datanode that answers. Verifies the checksum of each chunk; if it is wrong, reads from another
+ * datanode. */
 #include "stages/hdfs/parts.h"
 
 #include "core/log.h"
@@ -24,14 +24,14 @@ struct ps_hdfs_reader {
     struct ps_namenode_call call;
     struct ps_hadoop_timer timer;                 /* the call time-out */
     PsHadoop__GetBlockLocationsResponse *located; /* NULL: not known yet */
-    size_t block, node;                           /* which one is read, and from where */
+    size_t block, node;                           /* indexes of the block that is read, and of its datanode */
     struct ps_datanode_link link;
-    bool waits;    /* for the server's defaults */
-    bool answered; /* to OP_READ_BLOCK */
+    bool waits;    /* it waits for the server's defaults */
+    bool answered; /* OP_READ_BLOCK was answered */
     enum ps_checksum_type checksum;
     uint32_t chunk_bytes;
     char *content;
-    size_t length, block_begin; /* of content; where the block begins in it */
+    size_t length, block_begin; /* `length` of the content so far; where the block begins in it */
     char reason[PS_DATANODE_REASON_BYTES];
 };
 
@@ -103,7 +103,7 @@ static char *encode_read(const struct ps_hdfs_reader *reader, size_t *length)
     return ps_operation_encode(PS_OPERATION_READ_BLOCK, &operation.base, length);
 }
 
-/* Begins with the current block, or ends. */
+/* Starts reading the current block, or finishes. */
 static void read_block(struct ps_hdfs_reader *reader)
 {
     char reason[PS_FILE_REASON_BYTES];
@@ -135,7 +135,7 @@ static void block_read(struct ps_hdfs_reader *reader)
     struct iovec part;
     status.status = PS_TRANSFER_CHECKSUM_OK;
     part.iov_base = ps_message_encode(&status.base, &part.iov_len);
-    if (part.iov_base != NULL) /* the datanode may know that the block is good; nothing depends on it */
+    if (part.iov_base != NULL) /* tells the datanode that the block is good; a failure is harmless */
         (void)ps_datanode_link_write(&reader->link, &part, 1, reason);
     free(part.iov_base);
     ps_datanode_link_close(&reader->link);
@@ -147,7 +147,7 @@ static void block_read(struct ps_hdfs_reader *reader)
 
 /* ---- what comes from the datanode ---- */
 
-/* The answer to OP_READ_BLOCK. Returns how many bytes it took, 0: more must come, -1: not good, with reason. */
+/* Takes the response to OP_READ_BLOCK. Returns the number of bytes that it took, 0 if more bytes are needed, -1 with *reason on failure. */
 static ssize_t take_response(struct ps_hdfs_reader *reader, const char **reason)
 {
     struct ps_slice message;
@@ -192,7 +192,7 @@ static bool verify(const struct ps_hdfs_reader *reader, const char *sums, const 
     return true;
 }
 
-/* A packet. As take_response. */
+/* Takes a packet. Returns like take_response. */
 static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char **reason)
 {
     const char *in = reader->link.in;
@@ -224,7 +224,7 @@ static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char
     *reason = "a wrong checksum";
     if (!verify(reader, data - sums, data, length))
         return -1;
-    /* Whole chunks are sent: of a block that is being written perhaps more than was asked for. */
+    /* Datanodes send whole chunks, so a block that is being written may give more bytes than requested. */
     uint64_t left = block_of(reader)->b->num_bytes - offset;
     size_t take = length < left ? length : (size_t)left;
     memcpy(reader->content + reader->length, data, take);
@@ -232,7 +232,7 @@ static ssize_t take_packet(struct ps_hdfs_reader *reader, bool *last, const char
     return (ssize_t)whole;
 }
 
-/* Takes all that is there. Returns false when the reader is not to be touched any more. */
+/* Takes everything that was received. Returns false when the reader may not be used any more. */
 static bool take_all(struct ps_hdfs_reader *reader)
 {
     for (;;) {
@@ -280,9 +280,9 @@ static void link_lost(struct ps_datanode_link *link, const char *reason)
 
 static const struct ps_datanode_link_ops link_ops = {.ready = link_ready, .lost = link_lost};
 
-/* ---- the whole ---- */
+/* ---- the whole file ---- */
 
-/* A copy: what the answer has is gone after the callback. */
+/* Copies the blocks, because the answer is only valid during the callback. */
 static bool keep_blocks(struct ps_hdfs_reader *reader, const PsHadoop__LocatedBlocks *blocks)
 {
     PsHadoop__GetBlockLocationsResponse response = PS_HADOOP__GET_BLOCK_LOCATIONS_RESPONSE__INIT;
@@ -297,7 +297,7 @@ static bool keep_blocks(struct ps_hdfs_reader *reader, const PsHadoop__LocatedBl
     return reader->located != NULL;
 }
 
-/* The bytes of all blocks that are whole; SIZE_MAX: more than length_max. */
+/* Returns the total length of the blocks; SIZE_MAX if it exceeds length_max. */
 static size_t length_of(const struct ps_hdfs_reader *reader)
 {
     const PsHadoop__LocatedBlocks *blocks = reader->located->locations;
@@ -378,7 +378,7 @@ void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t len
         reader->next->previous = reader;
     hdfs->readers = reader;
     filesystem->under_way++;
-    /* A first read before the first turn: the namenode's call has a time-out of its own, which begins in the turn. */
+    /* Not before the first turn, when the clock is not set; the namenode's call then has a time-out of its own, which begins in the turn. */
     uint64_t now_ns = ps_hadoop_loop_now(hdfs->loop).mono_ns;
     if (now_ns > 0)
         ps_hadoop_loop_set(hdfs->loop, &reader->timer, now_ns + 2 * hdfs->call_timeout_ns);

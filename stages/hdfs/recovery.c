@@ -1,7 +1,7 @@
-/* The recovery of a pipeline (DataStreamer.setupPipelineForAppendOrRecovery): the datanode that failed is left out, or replaced by
- * another one to which the block's bytes are copied first; the namenode gives the block a new generation stamp, by which
- * replicas that were left behind are known to be old; the pipeline is set up again, the namenode is told, and what was not acknowledged is
- * sent again. An append to a block sets up its pipeline in the same way. */
+/* Recovers a pipeline (DataStreamer.setupPipelineForAppendOrRecovery). The failed datanode is left out, or replaced by another one to
+ * which the block's bytes are copied first. The namenode gives the block a new generation stamp, which marks replicas that were left
+ * behind as old. Then the pipeline is set up again, the namenode is informed, and unacknowledged packets are sent again. An append to a
+ * block sets up its pipeline in the same way. */
 #include "stages/hdfs/parts.h"
 
 #include "core/log.h"
@@ -11,13 +11,14 @@
 #include <string.h>
 
 #define REPLACEMENTS_MAX 3U
-#define RESTART_STEP_NS (4 * PS_NS_PER_S) /* between tries while a datanode restarts */
+#define RESTART_STEP_NS (4 * PS_NS_PER_S) /* interval of tries while a datanode restarts */
 
 static void prepare(struct ps_hdfs_stream *stream);
 static void update_block(struct ps_hdfs_stream *stream);
 static void ask_replacement(struct ps_hdfs_stream *stream);
 
-/* Replication 3 and more: half of the datanodes or less are left, or bytes of the block are promised (ReplaceDatanodeOnFailure). */
+/* With replication 3 or more, a replacement is needed if at most half of the datanodes are left, or if bytes of the block were
+ * promised (ReplaceDatanodeOnFailure). */
 bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replication, size_t nodes,
                           bool append, bool hflushed)
 {
@@ -51,7 +52,7 @@ static struct ps_hdfs_stream *stream_of_timer(struct ps_hadoop_timer *timer)
         ->stream;
 }
 
-/* It has waited for a datanode that restarts, or for one that copies the block: then the transfer's datanodes are asked. */
+/* Ends a wait for a datanode that restarts. During a copy to a replacement it inquires about the datanodes of the copy. */
 static void on_time(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_stream *stream = stream_of_timer(timer);
@@ -89,9 +90,9 @@ void ps_hdfs_recovery_free(struct ps_hdfs_stream *stream)
     stream->recovery = NULL;
 }
 
-/* ---- what failed ---- */
+/* ---- the failure ---- */
 
-/* Takes a datanode out of the pipeline. */
+/* Removes a datanode from the pipeline. */
 static void remove_node(PsHadoop__LocatedBlock *located, size_t at)
 {
     size_t behind = located->n_locs - at - 1;
@@ -111,7 +112,7 @@ static void remove_node(PsHadoop__LocatedBlock *located, size_t at)
     located->n_locs--;
 }
 
-/* Notes who failed, and whether it is worth waiting for. */
+/* Notes which datanode failed, and whether to wait for its restart. */
 static void note_failure(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
@@ -138,7 +139,7 @@ static void drop(struct ps_hdfs_stream *stream, size_t at)
         recovery->restarting--;
 }
 
-/* Several may have become silent at the same time: the next pipeline would wait for each of them. */
+/* Removes all other silent datanodes, because the next pipeline would wait for each of them. */
 static void leave_out_silent(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__LocatedBlock *located = stream->located;
@@ -152,7 +153,7 @@ static void leave_out_silent(struct ps_hdfs_stream *stream)
     }
 }
 
-/* Leaves the bad datanode out. Returns false when none is left: the stream has failed. */
+/* Removes the bad datanode. Returns false when none is left; the stream has failed then. */
 static bool leave_out(struct ps_hdfs_stream *stream)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
@@ -195,7 +196,7 @@ static void give_up_replacement(struct ps_hdfs_stream *stream, const char *reaso
     update_block(stream);
 }
 
-/* The index of the datanode that the old pipeline does not have; -1: there is none. */
+/* Returns the index of the datanode that the old pipeline does not have; -1 if there is none. */
 static int find_new(const PsHadoop__LocatedBlock *old, const PsHadoop__LocatedBlock *proposed)
 {
     for (size_t i = 0; i < proposed->n_locs; i++) {
@@ -294,7 +295,7 @@ static void transfer_lost(struct ps_datanode_link *link, const char *reason)
 
 static const struct ps_datanode_link_ops transfer_ops = {.ready = transfer_ready, .lost = transfer_lost};
 
-/* One of the datanodes copies what is acknowledged of the block to the new one (OP_TRANSFER_BLOCK). */
+/* Makes one of the datanodes copy the acknowledged part of the block to the new one (OP_TRANSFER_BLOCK). */
 static void transfer(struct ps_hdfs_stream *stream, size_t added)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
@@ -415,7 +416,7 @@ static void update_block(struct ps_hdfs_stream *stream)
                                           block_updated);
 }
 
-/* From the beginning of each try: waits for a restart, leaves a datanode out, looks for a replacement. */
+/* Begins a try: waits for a restart, leaves a datanode out, or looks for a replacement. */
 static void prepare(struct ps_hdfs_stream *stream)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
@@ -467,12 +468,12 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
     try_again(stream);
 }
 
-/* A datanode that is waited for may refuse connections until it is back, or its time is over. */
+/* A datanode that restarts may refuse connections until it is back, or until the wait for it ends. */
 void ps_hdfs_recovery_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
     recovery->failed_once = true;
-    ps_namenode_cancel(&stream->call); /* it was set up, and lost before the namenode knew */
+    ps_namenode_cancel(&stream->call); /* the pipeline was lost before the namenode was informed */
     int waited_for = recovery->wait_for_restart ? recovery->restarting : -1;
     note_failure(stream, failure);
     if (waited_for >= 0 && (int)failure->bad == waited_for) {
@@ -501,7 +502,7 @@ static void pipeline_updated(struct ps_namenode_call *call, const struct ps_name
         ps_hdfs_stream_go_on(stream);
         return;
     }
-    /* The datanodes have made the block final while the pipeline was set up: there is nobody to take its last packet. */
+    /* The datanodes finalized the block while the pipeline was set up, so the last packet is not sent. */
     struct ps_packet *last = ps_packet_queue_remove(&stream->queue);
     stream->number_acknowledged = last->number;
     ps_packet_free(&stream->hdfs->pool, last);

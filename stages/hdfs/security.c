@@ -23,20 +23,20 @@
 #define TOKENS_LOOK_NS (3600 * PS_NS_PER_S)
 #define TOKENS_SOON_MS (INT64_C(86400) * 1000)
 
-struct key { /* as the text that DIGEST-MD5 takes */
+struct key { /* in the encoding of DIGEST-MD5 */
     char name[NAME_BYTES], secret[256], cipher[16];
     uint64_t expires_ms;
 };
 
 struct ps_hadoop_security {
-    struct ps_hadoop_settings settings; /* its texts are the owner's */
+    struct ps_hadoop_settings settings; /* the caller owns its strings */
     bool kerberos, may_be_simple, aes;
     unsigned rpc_protection, transfer_protection; /* PS_SASL_PREFER; 0: none */
     bool encrypts;
     struct ps_hadoop_credentials *credentials; /* delegation tokens; NULL: none */
-    uint64_t tokens_look_ns;                   /* nobody looks at their ends before */
+    uint64_t tokens_look_ns;                   /* the ends of tokens are not checked before this time */
     struct key *key;                           /* NULL: none */
-    bool key_unknown;                          /* a datanode did not know it */
+    bool key_unknown;                          /* a datanode did not know the key */
     struct ps_hadoop_rpc_auth rpc;
     struct ps_transfer_security transfer;
 };
@@ -63,7 +63,7 @@ static enum ps_status refuse_classes(const struct ps_hadoop_security *security, 
     return PS_OK;
 }
 
-/* A principal with its keytab comes first, as it does for UserGroupInformation.loginUserFromKeytab. */
+/* A principal with a keytab has precedence over tokens, as in UserGroupInformation.loginUserFromKeytab. */
 static enum ps_status read_tokens(struct ps_hadoop_security *security, struct ps_err *err)
 {
     const char *path = ps_hadoop_credentials_path();
@@ -117,12 +117,12 @@ static enum ps_status read_settings(struct ps_hadoop_security *security, struct 
 /* ---- namenodes ---- */
 
 struct server {
-    struct ps_hadoop_rpc_sasl sasl; /* first: the settings of the transport */
+    struct ps_hadoop_rpc_sasl sasl; /* must be first: the settings of the transport */
     bool refused;
 };
 
-/* A token that is named by what the configuration has: that of a name service, or of a host (AbstractDelegationTokenSelector,
- * HAUtilClient.buildTokenServiceForLogicalUri). By its address the session finds it. */
+/* Finds the token by its service, which is the name service or the host of the configuration
+ * (AbstractDelegationTokenSelector, HAUtilClient.buildTokenServiceForLogicalUri). The session finds tokens by address. */
 static void choose_token(const struct ps_hadoop_security *security, const char *host, unsigned port,
                          struct ps_hadoop_rpc_sasl *sasl)
 {
@@ -157,7 +157,7 @@ static void *enter_server(void *argument, const char *host, unsigned port)
                                                .may_be_simple = security->may_be_simple,
                                                .refused = &server->refused};
     choose_token(security, host, port, &server->sasl);
-    if (settings.server == NULL) /* tokens alone */
+    if (settings.server == NULL) /* only tokens are used */
         return server;
     if (ps_gss_initiator_build(&server->sasl.initiator, &settings, &err) == PS_OK)
         return server;
@@ -186,9 +186,9 @@ const struct ps_hadoop_rpc_auth *ps_hadoop_security_rpc(const struct ps_hadoop_s
 
 /* ---- datanodes ---- */
 
-/* What `open` copies, with the texts behind it. */
+/* The settings that `open` copies; they own the strings. */
 struct connection {
-    struct ps_transfer_sasl sasl; /* first: the settings of the transport */
+    struct ps_transfer_sasl sasl; /* must be first: the settings of the transport */
     char *name, *secret;
 };
 
@@ -211,8 +211,8 @@ static void leave(void *argument, void *entered)
     free(connection);
 }
 
-/* SaslDataTransferClient.send: by the data encryption key if there is one; else by the block token, unless the datanode's port
- * shows that root started it, or nothing is configured. */
+/* Chooses the authentication as SaslDataTransferClient.send does: the data encryption key if there is one; else the block
+ * token, unless the datanode's port is privileged or no protection is configured. */
 static void *enter(void *argument, const PsHadoop__DatanodeId *node, const PsHadoop__Token *token)
 {
     struct ps_hadoop_security *security = argument;
@@ -295,7 +295,7 @@ static void forget_key(struct ps_hadoop_security *security)
     security->key_unknown = false;
 }
 
-/* SaslDataTransferClient.getUserNameFromEncryptionKey. */
+/* Names the key as SaslDataTransferClient.getUserNameFromEncryptionKey does. */
 static bool name_key(struct key *key, const PsHadoop__DataEncryptionKey *given)
 {
     char *nonce = in_base64(&given->nonce), *secret = in_base64(&given->encryption_key);

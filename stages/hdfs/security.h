@@ -1,19 +1,19 @@
-/* How one file system shows HDFS who it is, and how its connections are protected: what core-site.xml and hdfs-site.xml say, and
- * the sink's principal and keytab (org.apache.hadoop.security.UserGroupInformation).
+/* How a file system authenticates to HDFS, and how its connections are protected. The settings come from core-site.xml and hdfs-site.xml,
+ * and from the sink's principal and keytab (org.apache.hadoop.security.UserGroupInformation).
  *
  *   hadoop.security.authentication                simple (the default), kerberos
- *   hadoop.rpc.protection                         authentication (the default), integrity, privacy; several: the first that both
- *                                                 sides allow
+ *   hadoop.rpc.protection                         authentication (the default), integrity, privacy; of several,
+ *                                                 the first that both sides allow
  *   dfs.namenode.kerberos.principal               "hdfs/_HOST@REALM": _HOST is the canonical name of each namenode
  *   ipc.client.fallback-to-simple-auth-allowed    false
- *   dfs.data.transfer.protection                  as hadoop.rpc.protection; not set: block tokens alone, which datanodes on
- *                                                 privileged ports take
+ *   dfs.data.transfer.protection                  as hadoop.rpc.protection; not set: block tokens only, which
+ *                                                 datanodes on privileged ports accept
  *   dfs.encrypt.data.transfer.cipher.suites       AES/CTR/NoPadding
  *
- * With Kerberos, tickets come by principal and keytab, else from the default cache (kinit). Where there is no principal, and the
- * environment has HADOOP_TOKEN_FILE_LOCATION, the delegation token of that file for the namenode comes before a ticket. A helper thread gets them before a
- * connection to a namenode needs them (stages/sasl/gssapi.h); so there is nothing to renew, and a ticket that expires while a
- * connection is open does not matter to the server.
+ * With Kerberos, tickets come from the principal and keytab, else from the default cache (kinit). Without a principal, and with
+ * HADOOP_TOKEN_FILE_LOCATION in the environment, that file's delegation token for the namenode is preferred to a ticket. A helper thread
+ * gets tickets before a connection to a namenode needs them (stages/sasl/gssapi.h), so no ticket has to be renewed: the server ignores that
+ * a ticket expires while a connection is open.
  *
  * Thread: the worker of the file system. */
 #pragma once
@@ -26,35 +26,36 @@
 
 struct ps_hadoop_security;
 
-/* For `check` of a sink: whether the Kerberos of Hadoop's configuration and that of the agent file fit; the keytab has to be there,
- * as Flume demands it (KerberosAuthenticator). Reports what does not, by the keys hdfs.kerberosPrincipal and
- * hdfs.kerberosKeytab. Connects to nobody. Thread: control. (stages/hdfs/security_check.c) */
+/* For `check` of a sink: checks whether Kerberos is configured alike in Hadoop's configuration and the agent file, and whether the
+ * keytab exists, as Flume requires (KerberosAuthenticator). Reports mistakes by the keys hdfs.kerberosPrincipal and
+ * hdfs.kerberosKeytab. Does not connect. Thread: control. (stages/hdfs/security_check.c) */
 enum ps_status ps_hadoop_security_check(const struct ps_hadoop_settings *settings,
                                         const struct ps_context *context);
 
-/* PS_FAIL: the configuration lacks something, or names classes of its own (SASL properties resolvers). Owns: ps_hadoop_security_close. */
+/* Returns PS_FAIL if the configuration is incomplete, or names Java classes (SASL properties resolvers). The caller owns the result:
+ * ps_hadoop_security_close. */
 enum ps_status ps_hadoop_security_open(struct ps_hadoop_security **security,
                                        const struct ps_hadoop_settings *settings, struct ps_err *err);
-/* After all connections. NULL is allowed. */
+/* Call it after all connections are closed. NULL is allowed. */
 void ps_hadoop_security_close(struct ps_hadoop_security *security);
 
-/* The delegation tokens of HADOOP_TOKEN_FILE_LOCATION, where they are used: with Kerberos, and without a principal. NULL: none. */
+/* Returns the delegation tokens of HADOOP_TOKEN_FILE_LOCATION if they are used, that is, with Kerberos and without a principal; else NULL. */
 const struct ps_hadoop_credentials *ps_hadoop_security_credentials(const struct ps_hadoop_security *security);
 
-/* Says in the log, once an hour, that the first delegation token to end does so within a day, or has ended: only a client with Kerberos may
- * renew it, which this one has not. Returns the mono_ns of the next look; PS_NEVER: there are no tokens. */
+/* Warns once an hour if the first delegation token to expire does so within a day, or has expired. Only a client with Kerberos tickets may
+ * renew it. Returns the mono_ns of the next check; PS_NEVER if there are no tokens. */
 uint64_t ps_hadoop_security_watch_tokens(struct ps_hadoop_security *security, const struct ps_now *now);
 
-/* For the namenodes' connections; NULL: simple authentication. */
+/* Returns the authentication for connections to namenodes; NULL: simple authentication. */
 const struct ps_hadoop_rpc_auth *ps_hadoop_security_rpc(const struct ps_hadoop_security *security);
-/* For connections to datanodes, or NULL: nothing is protected. `encrypts`: the namenode's server defaults have
- * encrypt_data_transfer, which may be without Kerberos, too. */
+/* Returns the protection for connections to datanodes; NULL: none. `encrypts`: the namenode's server defaults have
+ * encrypt_data_transfer, which is also possible without Kerberos. */
 const struct ps_transfer_security *ps_hadoop_security_transfer(struct ps_hadoop_security *security,
                                                                bool encrypts);
 
 /* ---- data encryption keys (dfs.encrypt.data.transfer) ---- */
 
-/* Whether connections to datanodes need a key that is not here, expires within a minute, or is not known to a datanode. */
+/* Returns whether connections to datanodes need a key, and there is none, or it expires within a minute, or a datanode did not know it. */
 bool ps_hadoop_security_wants_key(const struct ps_hadoop_security *security, uint64_t wall_ms);
-/* The namenode's answer, which is copied; NULL: it has none. */
+/* Copies the key of the namenode's answer; NULL: it has none. */
 void ps_hadoop_security_set_key(struct ps_hadoop_security *security, const PsHadoop__DataEncryptionKey *key);

@@ -11,7 +11,7 @@ static enum ps_status refuse(const struct ps_context *context, const char *key, 
     return PS_FAIL;
 }
 
-/* What an agent can do with the tokens of HADOOP_TOKEN_FILE_LOCATION, and for how long. */
+/* Reports for what, and for how long, the agent can use the tokens of HADOOP_TOKEN_FILE_LOCATION. */
 static void report_tokens(const struct ps_hadoop_credentials *credentials, const struct ps_context *context)
 {
     const char *path = ps_hadoop_credentials_path();

@@ -1,13 +1,13 @@
-/* Which datanodes are silent. A pipeline of which nothing is heard does not say who is to blame: its first datanode waits for the second
- * one, and so on, each for about a minute (dfs.client.socket-timeout of the datanodes). So each of them is asked on a connection of its
- * own to read the block, and no byte of it: any answer will do, a refusal too. A process that stands still, a machine that is gone and a
- * disk that hangs do not answer. (Asked for a byte of a block in which there is none yet, a datanode waits 3 s for it, BlockSender's
- * waitForMinLength: it would look as silent as the one behind it.) (Hadoop's client waits longer than its datanodes, and takes their word.)
+/* Finds silent datanodes. When nothing is heard from a pipeline, it is not clear which datanode is the cause: each one waits for the next,
+ * for about a minute (dfs.client.socket-timeout of the datanodes). So this client opens a connection to each datanode and requests a read
+ * of the block, but of no byte of it. Any answer counts, also a refusal. A stopped process, a lost machine and a hanging disk do not
+ * answer. (A datanode waits 3 s for the first byte of an empty block, BlockSender's waitForMinLength, and would look silent itself.)
+ * Hadoop's client instead waits longer than its datanodes, and believes their reports.
  *
- * Who did not answer is left out of new blocks for `exclude_ns`, as datanodes are that no pipeline could be set up with by Hadoop's
- * client (DFSClient, DataStreamer.excludedNodes), or until it answers: it is asked again now and then.
+ * A silent datanode is left out of new blocks for `exclude_ns`, or until it answers one of the repeated requests. Hadoop's client does the
+ * same with datanodes with which no pipeline could be set up (DFSClient, DataStreamer.excludedNodes).
  *
- * There is one inquiry about a datanode, however many streams suspect it. */
+ * Each datanode has one inquiry, even if several streams suspect it. */
 #include "stages/hdfs/parts.h"
 
 #include "core/log.h"
@@ -17,22 +17,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAIN_NS (5 * PS_NS_PER_S) /* between questions to a datanode that was silent */
+#define AGAIN_NS (5 * PS_NS_PER_S) /* interval of questions to a silent datanode */
 #define FORGET_NS (60 * PS_NS_PER_S)
 #define NAME_BYTES 80
 
 struct ps_hdfs_inquiry {
     struct ps_hdfs *hdfs;
     struct ps_hdfs_inquiry *next;
-    PsHadoop__LocatedBlock *located; /* a block, one of whose datanodes it is .. */
-    size_t at;                       /* .. this one */
+    PsHadoop__LocatedBlock *located; /* a block that is on the datanode */
+    size_t at;                       /* index of the datanode in `located` */
     char name[NAME_BYTES];
     struct ps_datanode_link link;
-    struct ps_hadoop_timer timer; /* its time is over, or it is asked again */
+    struct ps_hadoop_timer timer; /* time-out of the question, or time of the next one */
     bool asks;
-    bool silent;         /* when it was asked last */
-    uint64_t asked_ns;   /* the last question that has an outcome */
-    uint64_t exclude_ns; /* until then it is left out */
+    bool silent;         /* result of the last question */
+    uint64_t asked_ns;   /* time of the last question with a result */
+    uint64_t exclude_ns; /* the datanode is left out until then */
 };
 
 static void judge_all(struct ps_hdfs *hdfs);
@@ -84,7 +84,7 @@ static struct ps_hdfs_inquiry *inquiry_of_link(struct ps_datanode_link *link)
     return (struct ps_hdfs_inquiry *)(void *)((char *)link - offsetof(struct ps_hdfs_inquiry, link));
 }
 
-/* Bytes, or the end of the connection: somebody is there. */
+/* Any bytes, or the end of the connection, count as an answer. */
 static void link_ready(struct ps_datanode_link *link)
 {
     char reason[PS_DATANODE_REASON_BYTES];
@@ -174,7 +174,7 @@ static void forget_old(struct ps_hdfs *hdfs)
     }
 }
 
-/* Returns NULL without memory. */
+/* Returns the inquiry about a datanode, or NULL if there is no memory for a new one. */
 static struct ps_hdfs_inquiry *inquiry_about(struct ps_hdfs *hdfs, const PsHadoop__LocatedBlock *located,
                                              size_t at)
 {
@@ -193,7 +193,7 @@ static struct ps_hdfs_inquiry *inquiry_about(struct ps_hdfs *hdfs, const PsHadoo
     } else {
         ps_hadoop__located_block__free_unpacked(inquiry->located, NULL);
     }
-    inquiry->located = copy; /* the block that is there now, with its token */
+    inquiry->located = copy; /* the current block, with its token */
     inquiry->at = at;
     return inquiry;
 }
@@ -212,9 +212,9 @@ void ps_hdfs_add_silent_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *
     }
 }
 
-/* ---- streams that suspect ---- */
+/* ---- streams that suspect datanodes ---- */
 
-/* The datanodes that it waits for: those of its pipeline, or those of a transfer. NULL: of none, or the stream has failed. */
+/* Returns the datanodes that the stream waits for: those of its pipeline or of a copy. Returns NULL if it waits for none, or has failed. */
 static const PsHadoop__LocatedBlock *suspects_of(struct ps_hdfs_stream *stream)
 {
     if (stream->recovery != NULL && stream->recovery->candidate != NULL)
@@ -230,7 +230,7 @@ static bool has_outcome(const struct ps_hdfs_stream *stream, const struct ps_hdf
            inquiry->asked_ns + stream->hdfs->datanodes.probe_ns >= stream->suspects_ns;
 }
 
-/* Something came back since it began to suspect, or all is different. */
+/* Returns whether the suspicion is over: something was received since it began, or the stream waits for other datanodes. */
 static bool is_cleared(const struct ps_hdfs_stream *stream)
 {
     uint64_t since_ns = ps_pipeline_silent_since(&stream->pipeline);
@@ -245,7 +245,8 @@ static void end_suspicion(struct ps_hdfs_stream *stream)
         ps_hdfs_stream_pack(stream);
 }
 
-/* With nobody there but silent datanodes the network may be gone, and there is nothing to go on with: the call time-out ends it. */
+/* Decides when all datanodes have answered or timed out. If all of them are silent, the network may be down and no pipeline can be
+ * made: the call time-out ends the operation. */
 static void judge(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__LocatedBlock *located = is_cleared(stream) ? NULL : suspects_of(stream);

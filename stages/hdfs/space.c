@@ -1,4 +1,4 @@
-/* How much room the file system has: for check --probe. */
+/* Measures the free space of the file system for check --probe. */
 #include "stages/hdfs/parts.h"
 
 static void measured(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)

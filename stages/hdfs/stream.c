@@ -1,5 +1,5 @@
-/* An output stream of HDFS (DFSOutputStream.java and the outer part of DataStreamer.java): bytes become packets, packets go through
- * the pipeline of a block, blocks follow one another. */
+/* An output stream of HDFS (DFSOutputStream.java and the outer part of DataStreamer.java). Bytes become packets, packets go through
+ * the pipeline of a block, and one block follows another. */
 #include "stages/hdfs/parts.h"
 
 #include <stdarg.h>
@@ -159,7 +159,7 @@ void ps_hdfs_stream_pack(struct ps_hdfs_stream *stream)
     size_t length = ps_hadoop__located_block__get_packed_size(stream->located);
     uint8_t *packed = malloc(length);
     if (packed == NULL)
-        return; /* it stays as it is */
+        return; /* the block stays unpacked */
     ps_hadoop__located_block__pack(stream->located, packed);
     ps_hadoop__located_block__free_unpacked(stream->located, NULL);
     stream->located = NULL;
@@ -170,7 +170,7 @@ void ps_hdfs_stream_pack(struct ps_hdfs_stream *stream)
 
 /* ---- bytes become packets ---- */
 
-/* Where the next packet begins, and how many bytes it takes. */
+/* Returns the length of the packet that begins at `begin`. */
 static uint32_t packet_limit(const struct ps_hdfs_stream *stream, uint64_t begin)
 {
     const struct ps_packet_pool *pool = &stream->hdfs->pool;
@@ -199,7 +199,8 @@ static bool begin_packet(struct ps_hdfs_stream *stream)
     return true;
 }
 
-/* Puts the packet into the queue. Without room for the bytes of a chunk that is not full nothing can follow it. */
+/* Adds the packet to the queue. Keeps the bytes of a chunk that is not full, because the next packet repeats them.
+ * Returns false if there is no memory for them. */
 static bool finish_packet(struct ps_hdfs_stream *stream, bool sync)
 {
     struct ps_packet_pool *pool = &stream->hdfs->pool;
@@ -218,7 +219,7 @@ static bool finish_packet(struct ps_hdfs_stream *stream, bool sync)
     return true;
 }
 
-/* An empty packet: the end of the block, or one that asks to sync what is there. */
+/* Adds an empty packet, which ends the block or requests a sync. */
 static bool empty_packet(struct ps_hdfs_stream *stream, bool last, bool sync)
 {
     struct ps_packet *packet =
@@ -248,7 +249,7 @@ static bool no_memory(struct ps_hdfs_stream *stream)
     return false;
 }
 
-/* While the file is being created neither block size nor checksum is known: its bytes wait as they are. */
+/* Keeps bytes that are written while the file is being created, because block size and checksum are not known yet. */
 static bool keep_early(struct ps_hdfs_stream *stream, const void *bytes, size_t length)
 {
     char *tail = realloc(stream->tail, stream->tail_length + length);
@@ -297,7 +298,7 @@ bool ps_hdfs_stream_write(struct ps_file_stream *file_stream, const void *bytes,
                                               : put_bytes(stream, bytes, length);
 }
 
-/* A packet that is full is finished by a write: here it never becomes full. */
+/* Returns the free part of the current packet. Only a write finishes a full packet: a commit does not fill it. */
 char *ps_hdfs_stream_reserve(struct ps_file_stream *file_stream, size_t *room)
 {
     const struct ps_packet *packet = ((const struct ps_hdfs_stream *)file_stream)->packet;
@@ -318,7 +319,7 @@ void ps_hdfs_stream_commit(struct ps_file_stream *file_stream, size_t length)
 
 /* ---- operations ---- */
 
-/* The first operation's deadline; its call time-out began in the turn that saw it first. */
+/* Called at the deadline of the first operation. Its time-out began in the first turn that saw it. */
 static void too_late(struct ps_hadoop_timer *timer)
 {
     struct ps_hdfs_stream *stream = STREAM_OF(timer, timer);
@@ -392,7 +393,8 @@ unsigned ps_hdfs_stream_replicas(const struct ps_file_stream *file_stream)
 
 /* ---- create and append ---- */
 
-/* What was written before the file was there, and the flushes and the close in between, take their places now. */
+/* Turns bytes that were written before the file was created into packets, and assigns packets to the flushes and the
+ * close that came meanwhile. */
 static void put_early(struct ps_hdfs_stream *stream)
 {
     char *early = stream->tail;
@@ -447,7 +449,7 @@ static void opened(struct ps_namenode_call *call, const struct ps_namenode_answe
         return;
     const PsHadoop__LocatedBlock *block = answer->block;
     if (stream->append && block != NULL && block->b->num_bytes < stream->block_size_bytes) {
-        if (!ps_hdfs_stream_can_use(stream, block)) /* all datanodes of the last block may be away */
+        if (!ps_hdfs_stream_can_use(stream, block)) /* all datanodes of the last block may be down */
             return;
         ps_hdfs_stream_set_located(stream, block);
         stream->block_bytes = stream->block_acknowledged = block->b->num_bytes;

@@ -1,5 +1,5 @@
-/* The blocks of an output stream, one after another (the inner part of DataStreamer.java): asks the namenode for one, sets up its
- * pipeline, takes acknowledgements, ends it, and completes the file. And what a stream does in a turn. */
+/* The blocks of an output stream (the inner part of DataStreamer.java): asks the namenode for a block, sets up its pipeline,
+ * takes acknowledgements, ends the block, and completes the file. Also has the turn of a stream. */
 #include "stages/hdfs/parts.h"
 
 #include "core/log.h"
@@ -66,10 +66,10 @@ static void persisted(struct ps_namenode_call *call, const struct ps_namenode_an
         ps_hdfs_stream_is_there(stream);
         ps_hdfs_stream_attend(stream);
     }
-    free(call); /* the answer's reason is in it */
+    free(call); /* answer->reason points into the call */
 }
 
-/* Makes the namenode write down that the block is there. `length`: of the block, for whoever lists the file; -1: not told. */
+/* Makes the namenode record the block durably. `length`: of the block, for users who list the file; -1: not reported. */
 static void persist(struct ps_hdfs_stream *stream, int64_t length)
 {
     stream->must_persist = false;
@@ -93,7 +93,8 @@ static void set_up(struct ps_hdfs_stream *stream)
     ps_pipeline_open(&stream->pipeline, &setup);
 }
 
-/* As long as the operation that waits for the block may take, so that it ends with the namenode's reason. */
+/* Returns the end of repeated requests for a block: shortly before the deadline of the operation that waits for it,
+ * so that the operation fails with the namenode's reason. */
 static uint64_t ask_until(const struct ps_hdfs_stream *stream, uint64_t now_ns)
 {
     const struct ps_hdfs_operation *operation = stream->first;
@@ -101,8 +102,8 @@ static uint64_t ask_until(const struct ps_hdfs_stream *stream, uint64_t now_ns)
                                                            : now_ns + stream->hdfs->call_timeout_ns;
 }
 
-/* A namenode that has just been started has no datanodes yet, and it refuses a block when all of them are excluded. Returns
- * whether there is time to ask again, without exclusions. */
+/* Returns whether there is time to ask for a block again, without exclusions. A namenode that was just started knows no
+ * datanodes yet, and refuses a block if all datanodes are excluded. */
 static bool may_ask_again(struct ps_hdfs_stream *stream, const char *reason)
 {
     struct ps_hdfs *hdfs = stream->hdfs;
@@ -138,7 +139,7 @@ static void block_allocated(struct ps_namenode_call *call, const struct ps_namen
     if (stream->phase == PS_STREAM_FAILED || ps_hdfs_stream_located(stream) == NULL)
         return;
     stream->must_persist = true;
-    if (stream->hflushed && stream->fsync == NULL) /* meanwhile, because the next flush will wait for it */
+    if (stream->hflushed && stream->fsync == NULL) /* in parallel, because the next flush will wait for it */
         persist(stream, -1);
     set_up(stream);
 }
@@ -287,7 +288,7 @@ static void watch_time(struct ps_hdfs_stream *stream)
                            stream->first != NULL ? stream->first->deadline_ns : PS_NEVER);
 }
 
-/* Takes the first operation away and calls it back. Returns false when the stream is gone, or was abandoned by the callback. */
+/* Removes the first operation from the list and calls its callback. Returns false when the stream was freed or abandoned by the callback. */
 static bool answer_first(struct ps_hdfs_stream *stream, const struct ps_file_answer *answer)
 {
     struct ps_hdfs *hdfs = stream->hdfs;
@@ -314,7 +315,7 @@ static void answer_failed(struct ps_hdfs_stream *stream)
     }
 }
 
-/* The first flush of a block does not end before the namenode has written down that the block is there. */
+/* Returns whether the namenode has recorded the block durably, which the first flush of a block waits for. */
 static bool is_persisted(struct ps_hdfs_stream *stream)
 {
     if (stream->fsync == NULL && stream->must_persist)
@@ -333,7 +334,7 @@ static void completed(struct ps_namenode_call *call, const struct ps_namenode_an
     ps_hdfs_stream_attend(stream);
 }
 
-/* `has_block`: after an append to which nothing was written. */
+/* `has_block`: after an append without new bytes. */
 static void complete(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__ExtendedBlock *last = stream->prior.pool_id != NULL ? &stream->prior : NULL;
@@ -347,7 +348,7 @@ static void complete(struct ps_hdfs_stream *stream)
                          completed);
 }
 
-/* Whether the first operation has ended well. */
+/* Returns whether the first operation has succeeded. */
 static bool is_done(struct ps_hdfs_stream *stream)
 {
     const struct ps_hdfs_operation *operation = stream->first;

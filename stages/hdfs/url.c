@@ -14,7 +14,7 @@ struct parts {
     const char *path;
 };
 
-/* Returns false: it has no scheme. */
+/* Splits a URL. Returns false if it has no scheme. */
 static bool split(const char *url, struct parts *parts)
 {
     const char *colon = strstr(url, ":/");
@@ -35,7 +35,7 @@ static bool split(const char *url, struct parts *parts)
     return true;
 }
 
-/* Why other file systems of Hadoop's are not written to, and what to do. */
+/* Hadoop file systems that are not supported, with the reason and the cure. */
 static const struct {
     const char *schemes; /* each between blanks */
     const char *what;
@@ -73,7 +73,7 @@ static bool advise_other(const struct parts *parts, char *advice)
     return true;
 }
 
-/* The target of the longest link of the mount table above the path; NULL: there is none. `rest`: what follows the link. */
+/* Returns the target of the longest link of the mount table that contains the path; NULL if there is none. `rest`: the path behind the link. */
 static const char *mounted(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
                            const char **rest)
 {
@@ -107,7 +107,7 @@ static bool advise_viewfs(const struct ps_hadoop_configuration *configuration, c
     return true;
 }
 
-/* Ports that people take for the namenode's RPC, by Hadoop's defaults of 3.x and 2.x. */
+/* Ports that are often mistaken for the namenode's RPC port, by the defaults of Hadoop 3.x and 2.x. */
 static const struct {
     unsigned port;
     const char *what, *instead;
@@ -152,7 +152,7 @@ static bool advise_port(const struct parts *parts, enum ps_log_level *severity, 
     return false;
 }
 
-/* Hadoop's FileSystem.checkPath: "Wrong FS: file://misc/out, expected: file:///". */
+/* Advises as Hadoop's FileSystem.checkPath does: "Wrong FS: file://misc/out, expected: file:///". */
 static bool advise_file(const struct parts *parts, char *advice)
 {
     if (parts->authority[0] == '\0')
@@ -163,7 +163,7 @@ static bool advise_file(const struct parts *parts, char *advice)
     return true;
 }
 
-/* A name without a dot or a port may be one of a name service whose configuration is missing. */
+/* A name without a dot or a port may be a name service whose configuration is missing. */
 static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, const struct parts *parts,
                         enum ps_log_level *severity, char *advice)
 {
@@ -187,7 +187,7 @@ static bool advise_hdfs(const struct ps_hadoop_configuration *configuration, con
     return true;
 }
 
-/* It works, and what it costs is no mistake. */
+/* A working URL is reported with PS_LOG_INFO, because its cost is not a mistake. */
 static bool advise_webhdfs(const struct parts *parts, enum ps_log_level *severity,
                            char advice[PS_HADOOP_ADVICE_BYTES])
 {

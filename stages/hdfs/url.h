@@ -1,4 +1,4 @@
-/* What `check` can say about the URL of a file system without asking anybody. */
+/* Advice about the URL of a file system that `check` gives without connecting. */
 #pragma once
 
 #include "core/log.h"
@@ -6,9 +6,9 @@
 
 #define PS_HADOOP_ADVICE_BYTES 512U
 
-/* Whether there is something to say about the URL ("hdfs://namenode:8020/logs", "viewfs://cluster/logs", "/logs"): `advice` is a
- * sentence with what to do then, and `severity` PS_LOG_ERROR if it cannot work, PS_LOG_WARN if it may not, PS_LOG_INFO
- * if it does, at a cost. A URL without a scheme,
- * or with the same scheme and no host, is one of fs.defaultFS. Thread: any. */
+/* Returns whether there is advice about the URL ("hdfs://namenode:8020/logs", "viewfs://cluster/logs", "/logs"). Then sets
+ * `advice` to a sentence with the cure, and `severity` to PS_LOG_ERROR if the URL cannot work, PS_LOG_WARN if it may not work,
+ * PS_LOG_INFO if it works at a cost. A URL without a scheme, or with the scheme of fs.defaultFS and no host, belongs to
+ * fs.defaultFS. Thread: any. */
 bool ps_hadoop_url_advise(const struct ps_hadoop_configuration *configuration, const char *url,
                           enum ps_log_level *severity, char advice[PS_HADOOP_ADVICE_BYTES]);
