@@ -1,4 +1,3 @@
-/* See answer.h. */
 #include "stages/webhdfs/answer.h"
 
 #include <stdio.h>
@@ -7,7 +6,7 @@
 
 /* ---- exceptions ---- */
 
-/* What a namenode's RPC does not throw: of the web servers, and of a datanode's client of HDFS. */
+/* Exceptions that a namenode's RPC does not throw: those of the web servers, and of a datanode as a client of HDFS. */
 static const struct {
     const char *exception; /* the class without its package */
     struct ps_hadoop_rpc_judgement judgement;
@@ -24,7 +23,7 @@ static const struct {
     {"EOFException", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL}},
 };
 
-/* What a plain IOException says, and IllegalArgumentException of an operation that the server does not know. */
+/* Messages of plain IOExceptions, and of the IllegalArgumentException for an unknown operation. */
 static const struct {
     const char *part;
     struct ps_hadoop_rpc_judgement judgement;
@@ -56,7 +55,7 @@ static struct ps_hadoop_rpc_judgement judge(const char *exception, const char *m
     return judgement;
 }
 
-/* Of a status that came without a RemoteException: from a proxy, from Jetty, from another program. */
+/* Returns the error for a status without a RemoteException: from a proxy, from Jetty, or from another program. */
 static enum ps_file_error error_of_status(long status)
 {
     if (status == 401 || status == 403 || status == 407)
@@ -79,7 +78,7 @@ static int line_length(const char *text, size_t length)
     return (int)end;
 }
 
-/* Jetty's pages and those of proxies are HTML: nothing for a log. */
+/* Leaves out HTML pages of Jetty and of proxies, which are of no use in a log. */
 static void print_status(long status, const char *body, size_t length, struct ps_webhdfs_fault *fault)
 {
     int shown = body != NULL && length > 0 && body[0] != '<' ? line_length(body, length) : 0;
@@ -126,7 +125,7 @@ static uint64_t number_of(const json_t *status, const char *key)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-/* Users build paths of names: one that leads out of its directory is none. */
+/* Returns whether the name cannot lead out of its directory, because callers build paths from it. */
 static bool is_name(const char *name)
 {
     return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;

@@ -1,4 +1,4 @@
-/* Calls of WebHDFS: a request to a namenode, its redirect to a datanode, and further attempts with other servers. */
+/* Calls of WebHDFS: a request to a namenode, its redirect to a datanode, and further tries at other servers. */
 #include "stages/webhdfs/parts.h"
 
 #include <stdio.h>
@@ -44,7 +44,7 @@ char *ps_webhdfs_target(const char *path, const char *operation, const char *mor
     return target;
 }
 
-/* The "http://host:port" that a URL begins with. */
+/* Returns the length of the "http://host:port" at the beginning of a URL. */
 static size_t authority_length(const char *url)
 {
     const char *host = strstr(url, "://");
@@ -59,7 +59,7 @@ static bool is_at_server(const struct ps_webhdfs_call *call)
            (authority_length(call->location) == length && strncmp(call->location, base, length) == 0);
 }
 
-/* The reason of an attempt that failed. */
+/* Sets call->reason for a failed try. */
 static void explain(struct ps_webhdfs_call *call, const char *what)
 {
     const char *url = call->location != NULL ? call->location : call->webhdfs->servers[call->server].base;
@@ -129,7 +129,7 @@ void ps_webhdfs_call_drop(struct ps_webhdfs_call *call)
 
 static void end(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome)
 {
-    if (call->slot != NULL) /* of a late one: no bytes of its body are read any more */
+    if (call->slot != NULL) /* for a call that timed out: no more bytes of its body are read */
         ps_http_request_cancel(&call->slot->request, &call->webhdfs->client);
     unlink_call(call);
     call->ended(call, outcome);
@@ -141,7 +141,7 @@ static void fail(struct ps_webhdfs_call *call, enum ps_file_error error, bool lo
     end(call, &(struct ps_webhdfs_outcome){.error = error, .reason = call->reason, .lost = lost});
 }
 
-/* Whether its request may have had an effect, if it was sent. */
+/* Returns whether the request may have had an effect if it was sent. */
 static bool may_act(const struct ps_webhdfs_call *call)
 {
     return !call->redirects || call->location != NULL;
@@ -155,7 +155,7 @@ static void end_late(struct ps_webhdfs_call *call)
         fail(call, may_act(call) ? PS_FILE_TIMEOUT : PS_FILE_UNAVAILABLE, may_act(call));
         return;
     }
-    if (strncmp(call->reason, "webhdfs ", 8) != 0) /* of the login: without its server */
+    if (strncmp(call->reason, "webhdfs ", 8) != 0) /* a reason of the login, which does not name the server */
         explain(call, call->reason[0] != '\0' ? call->reason
                       : call->slot != NULL    ? "no connection within the call time-out"
                                               : "other requests were not answered within the call time-out");
@@ -179,7 +179,7 @@ static char *make_url(const struct ps_webhdfs_call *call)
     return whole;
 }
 
-/* Returns false: the call has ended. */
+/* Sends the call's request. Returns false if the call has ended. */
 static bool send_call(struct ps_webhdfs_call *call)
 {
     struct ps_webhdfs *webhdfs = call->webhdfs;
@@ -213,7 +213,7 @@ static bool send_call(struct ps_webhdfs_call *call)
     return true;
 }
 
-/* The next attempt begins at a server again, soon. */
+/* Schedules the next try, which begins at a namenode. */
 static void try_again(struct ps_webhdfs_call *call, bool at_other)
 {
     struct ps_webhdfs *webhdfs = call->webhdfs;
@@ -226,7 +226,7 @@ static void try_again(struct ps_webhdfs_call *call, bool at_other)
     call->location = NULL;
     call->hops = 0;
     if (at_other) {
-        if (webhdfs->active == call->server) /* nobody has found a better one meanwhile */
+        if (webhdfs->active == call->server) /* no other call has switched to another server meanwhile */
             webhdfs->active = (call->server + 1) % webhdfs->server_count;
         call->server = webhdfs->active;
     }
@@ -238,7 +238,7 @@ static void try_again(struct ps_webhdfs_call *call, bool at_other)
 
 /* ---- answers ---- */
 
-/* A datanode that does not take connections: the namenode is to name another one. */
+/* Excludes a datanode that accepts no connections, so that the namenode names another one. */
 static void exclude(struct ps_webhdfs_call *call)
 {
     char *host = strndup(call->location, authority_length(call->location));
@@ -275,13 +275,14 @@ static void take_redirect(struct ps_webhdfs_call *call, const char *location)
         fail(call, PS_FILE_FAILED, false);
         return;
     }
-    char *copy = ps_must_copy_text(location, PURPOSE); /* the request's, until it is sent again */
+    /* A copy, because sending the request frees `location`. */
+    char *copy = ps_must_copy_text(location, PURPOSE);
     free(call->location);
     call->location = copy;
     (void)send_call(call);
 }
 
-/* Whether some of the data may be in the file. What the namenode says of names and rights comes before it. */
+/* Returns whether some of the data may be in the file. Errors of names and permissions are reported before any data is written. */
 static bool had_data(const struct ps_webhdfs_call *call, const struct ps_webhdfs_fault *fault)
 {
     return call->length > 0 && call->location != NULL && !call->repeats &&
@@ -318,7 +319,7 @@ static void take_success(struct ps_webhdfs_call *call, const struct ps_http_requ
             .reason = "", .body = request->body, .length = request->body_length, .status = request->status});
 }
 
-/* It does not know us any more, or not yet. Returns false: that is its last word. */
+/* Authenticates at a server that does not accept the cookie or has given none. Returns false if that was tried already: the answer is final. */
 static bool introduce(struct ps_webhdfs_call *call)
 {
     struct ps_webhdfs_server *server = &call->webhdfs->servers[call->server];
@@ -372,7 +373,8 @@ static struct ps_webhdfs_slot *find_slot(struct ps_webhdfs *webhdfs)
     return NULL;
 }
 
-/* Ends it, sends it, or does nothing. `*full`: no slot is free. Returns whether it has ended, and others perhaps with it. */
+/* Ends the call, sends it, or does nothing. Sets *full if no slot is free. Returns whether the call has ended, which may
+ * have ended other calls as well. */
 static bool work_on(struct ps_webhdfs_call *call, bool *full)
 {
     struct ps_webhdfs *webhdfs = call->webhdfs;
@@ -418,14 +420,15 @@ static uint64_t next_ns(const struct ps_webhdfs *webhdfs)
 uint64_t ps_webhdfs_calls_turn(struct ps_webhdfs *webhdfs)
 {
     struct ps_http_request *request;
-    if (webhdfs->first == NULL) /* connections that wait for the next call need nothing */
+    if (webhdfs->first == NULL) /* idle connections need no work */
         return PS_NEVER;
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         ps_http_client_work(&webhdfs->client, webhdfs->now.mono_ns);
         while ((request = ps_http_client_next(&webhdfs->client)) != NULL)
             take_answer(((struct ps_webhdfs_slot *)request)->call);
         work_on_all(webhdfs);
-        if (webhdfs->client.timer_ns > webhdfs->now.mono_ns) /* libcurl begins a new request so */
+        if (webhdfs->client.timer_ns >
+            webhdfs->now.mono_ns) /* libcurl sets an expired timer for a new request */
             break;
     }
     return next_ns(webhdfs);

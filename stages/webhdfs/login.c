@@ -1,6 +1,7 @@
-/* Who we are, for servers that ask for Kerberos (SPNEGO, RFC 4559): the first token of an exchange in a header, against the
- * cookie hadoop.auth, which says it for the next hours. libcurl's own way would ask the KDC on the worker's thread; here a
- * helper thread does (stages/sasl/gssapi.h). A datanode is not told: the URL that the namenode gives has a token of its own.
+/* Authentication at servers with Kerberos (SPNEGO, RFC 4559): the first token is sent in a header, and the server returns
+ * the cookie hadoop.auth, which is valid for hours. libcurl would ask the KDC on the worker's thread; here a helper thread
+ * does it (stages/sasl/gssapi.h). Requests to a datanode need no authentication, because the namenode puts a token into
+ * their URL.
  *
  * Source: org.apache.hadoop.security.authentication.client.KerberosAuthenticator. */
 #include "stages/sasl/gssapi.h"
@@ -15,7 +16,7 @@
 #define PURPOSE "a WebHDFS login"
 #define SCHEME "Negotiate "
 #define COOKIE "hadoop.auth="
-#define WAIT_NS (20 * PS_NS_PER_MS) /* for tickets, or the login of another call */
+#define WAIT_NS (20 * PS_NS_PER_MS) /* wait for tickets, or for the login of another call */
 #define TOKEN_BYTES_MAX 65536U
 
 static struct ps_webhdfs_server *server_of(const struct ps_webhdfs_call *call)
@@ -23,7 +24,7 @@ static struct ps_webhdfs_server *server_of(const struct ps_webhdfs_call *call)
     return &call->webhdfs->servers[call->server];
 }
 
-/* The headers of all requests, and Authorization. NULL: no memory. */
+/* Returns the common headers and Authorization; NULL if there is no memory. */
 static struct curl_slist *make_headers(const struct curl_slist *common, const struct ps_gss_token *token)
 {
     size_t room = sizeof "Authorization: " SCHEME + (token->length + 2) / 3 * 4;
@@ -80,7 +81,7 @@ void ps_webhdfs_login_drop(struct ps_webhdfs_call *call)
     }
 }
 
-/* The server's token in "Negotiate BASE64". Returns false: there is none. */
+/* Decodes the server's token from "Negotiate BASE64". Returns false if there is none. */
 static bool find_token(const struct ps_http_request *request, unsigned char **bytes, size_t *length)
 {
     const char *value;
@@ -100,7 +101,7 @@ static bool find_token(const struct ps_http_request *request, unsigned char **by
     return false;
 }
 
-/* Returns whether the server has shown that it knows the ticket's key. */
+/* Returns whether the server has proved that it knows the ticket's key. */
 static bool is_the_server(struct ps_webhdfs_call *call)
 {
     struct ps_gss_token out = {.bytes = NULL};
@@ -138,7 +139,7 @@ bool ps_webhdfs_login_accept(struct ps_webhdfs_call *call)
 {
     if (server_of(call)->tickets == NULL)
         return true;
-    /* An error of the filter that asks who we are (403, 500) comes without a token: it is the answer then. */
+    /* An error of the authentication filter (403, 500) has no token; it is the answer to the request then. */
     bool good = call->context == NULL || call->slot->request.status >= 400 || is_the_server(call);
     if (good && (call->context == NULL || call->slot->request.status < 400))
         keep_cookie(call);

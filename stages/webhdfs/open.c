@@ -1,4 +1,5 @@
-/* From the settings of a sink, core-site.xml, hdfs-site.xml and ssl-client.xml to servers, users and certificates of WebHDFS.
+/* Derives the servers, users and certificates of WebHDFS from the settings of a sink, core-site.xml, hdfs-site.xml and
+ * ssl-client.xml.
  *
  * Sources: org.apache.hadoop.hdfs.DFSUtilClient.getHaNnWebHdfsAddresses, WebHdfsFileSystem.initialize,
  * org.apache.hadoop.security.ssl.FileBasedKeyStoresFactory. */
@@ -29,7 +30,7 @@ struct opening {
 
 /* ---- servers ---- */
 
-/* `rpc`: host:port of the namenode's RPC; NULL: not known. */
+/* Adds a server. `rpc`: host:port of the namenode's RPC; NULL: not known. */
 static enum ps_status add_server(struct opening *opening, const char *address, const char *rpc,
                                  struct ps_err *err)
 {
@@ -40,7 +41,7 @@ static enum ps_status add_server(struct opening *opening, const char *address, c
         return ps_err_set(err, "more than %u namenodes", PS_WEBHDFS_SERVERS_MAX);
     if (!ps_name_service_split(address, usual, host, &port))
         return ps_err_set(err, "'%s' is not host:port", address);
-    /* What a namenode listens on is all its addresses, often. */
+    /* The configured address is often the wildcard on which the namenode listens; the host of its RPC is used then. */
     bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
     if (any && rpc != NULL && ps_name_service_split(rpc, 1, rpc_host, &ignored))
         memcpy(host, rpc_host, sizeof host);
@@ -52,7 +53,7 @@ static enum ps_status add_server(struct opening *opening, const char *address, c
     return PS_OK;
 }
 
-/* `suffix`: ".NAMESERVICE.NAMENODE". Without an address of its web server: the host of its RPC. */
+/* Adds the server of a namenode. `suffix`: ".NAMESERVICE.NAMENODE". Without an address of its web server, uses the host of its RPC. */
 static enum ps_status add_namenode(struct opening *opening, const char *suffix, struct ps_err *err)
 {
     char key[3 * KEY_BYTES], rpc_key[3 * KEY_BYTES];
@@ -91,8 +92,7 @@ static enum ps_status find_servers(struct opening *opening, const char *url, str
     const char *start = strstr(url, "://");
     char authority[PS_HOST_NAME_BYTES + 8], key[KEY_BYTES];
     size_t length = start != NULL ? strcspn(start + 3, "/") : 0;
-    const char *user_end =
-        length > 0 ? memchr(start + 3, '@', length) : NULL; /* it has no effect in Hadoop */
+    const char *user_end = length > 0 ? memchr(start + 3, '@', length) : NULL; /* Hadoop ignores the user */
     const char *host = user_end != NULL ? user_end + 1 : start != NULL ? start + 3 : "";
     length -= user_end != NULL ? (size_t)(user_end + 1 - (start + 3)) : 0;
     if (length == 0 || length >= sizeof authority)
@@ -125,7 +125,7 @@ static enum ps_status read_trust_store(struct opening *opening, struct ps_err *e
         .trust_only = true,
     };
     if (request.path == NULL)
-        return PS_OK; /* libcurl's authorities: the system's */
+        return PS_OK; /* the system's authorities, by libcurl */
     if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
         return PS_FAIL;
     opening->ca_text = ps_keystore_certificates_pem(store->trusted, 0);
@@ -135,7 +135,7 @@ static enum ps_status read_trust_store(struct opening *opening, struct ps_err *e
                : ps_err_set(err, "%s: %s has no certificates", request.path_key, request.path);
 }
 
-/* For servers that ask for a certificate (dfs.client.https.need-auth). */
+/* Reads the client certificate for servers that require one (dfs.client.https.need-auth). */
 static enum ps_status read_key_store(struct opening *opening, struct ps_err *err)
 {
     struct ps_keystore *store = NULL;
@@ -162,8 +162,8 @@ static enum ps_status read_key_store(struct opening *opening, struct ps_err *err
 
 /* ---- opening ---- */
 
-/* The token for the address, by its kind, else the only one of a kind; the namenode takes those of hdfs:// as well
- * (JspHelper.getTokenUGI). NULL: none. */
+/* Returns the token for the address, in the order of kinds; else the only token of a kind; NULL if there is none. The
+ * namenode also accepts tokens of hdfs:// (JspHelper.getTokenUGI). */
 static const struct ps_hadoop_token *choose_token(const struct ps_hadoop_credentials *credentials,
                                                   const char *url)
 {

@@ -1,5 +1,5 @@
-/* Streams of WebHDFS: what is written gathers, and goes out as one APPEND when somebody waits for it. At most one request of
- * a stream is under way. When the answer to an APPEND is lost, the length of the file says how much of it is there. */
+/* Streams of WebHDFS. Written bytes are gathered, and sent as one APPEND when a caller waits for them. A stream has at most
+ * one request in flight. If the answer to an APPEND is lost, the length of the file tells how much of it was written. */
 #include "stages/byte_buffer.h"
 #include "stages/webhdfs/parts.h"
 
@@ -9,25 +9,26 @@
 #include <string.h>
 
 #define PURPOSE "a WebHDFS stream"
-#define GATHER_BYTES_MAX (4U << 20) /* sent without a flush */
-#define KEPT_BYTES_MAX 4096U        /* of an idle stream's buffers: there may be thousands */
+#define GATHER_BYTES_MAX (4U << 20) /* sent even without a flush */
+/* Kept by an idle stream's buffer, because there may be thousands of streams. */
+#define KEPT_BYTES_MAX 4096U
 #define ASK_NS                                                                                               \
-    (250 * PS_NS_PER_MS) /* until the length is asked for (again): a datanode finishes what it got */
+    (250 * PS_NS_PER_MS) /* wait before the length is requested: the datanode finishes what it received */
 
 enum stream_state {
-    STREAM_CREATING,  /* CREATE, or APPEND of nothing to a file that is there */
-    STREAM_MEASURING, /* its length, before the first APPEND to a file that was there */
+    STREAM_CREATING,  /* CREATE, or an empty APPEND to an existing file, is in flight */
+    STREAM_MEASURING, /* requests the length of an existing file before the first APPEND */
     STREAM_READY,
     STREAM_APPENDING,
-    STREAM_DOUBTING, /* an APPEND may have been carried out: waits, then asks for the length */
+    STREAM_DOUBTING, /* an APPEND may have been carried out: waits, then requests the length */
     STREAM_DEAD,
 };
 
-/* A callback that is owed: for creation, a flush or the close, in this order of `offset`. */
+/* A callback to be called: for the creation, a flush or the close. The list is in the order of `offset`. */
 struct waiter {
     struct waiter *next;
-    uint64_t offset;      /* it ends when so much of what was written is acknowledged */
-    uint64_t deadline_ns; /* 0: not seen yet */
+    uint64_t offset;      /* called when this many written bytes are acknowledged */
+    uint64_t deadline_ns; /* 0: no turn has seen it yet */
     ps_file_done *done;
     void *argument;
     bool closes, unsupported;
@@ -35,25 +36,27 @@ struct waiter {
 
 struct ps_webhdfs_stream {
     struct ps_file_stream stream;              /* must be first */
-    struct ps_webhdfs_stream *previous, *next; /* in the list of those that have something to do */
+    struct ps_webhdfs_stream *previous, *next; /* in the list of streams with work */
     struct ps_webhdfs_stream *previous_of_all, *next_of_all;
     bool listed;
-    bool calling, abandoned; /* its callback runs; that abandoned it */
-    bool appends;            /* to a file that is there */
+    bool calling, abandoned; /* its callback is running; the callback abandoned the stream */
+    bool appends;            /* to an existing file */
     enum stream_state state;
     char *path;
     char *creation; /* the parameters of CREATE */
     bool overwrites;
-    struct ps_byte_buffer gathered, sent; /* `sent` is one APPEND, from `confirmed` on */
+    /* `sent` is one APPEND, of which the bytes from `confirmed` on are outstanding. */
+    struct ps_byte_buffer gathered, sent;
     size_t confirmed;
-    uint64_t found_bytes; /* what the file had when it was opened */
+    uint64_t found_bytes; /* length of the file when it was opened */
     struct ps_webhdfs_call *call;
-    uint64_t ask_ns; /* STREAM_DOUBTING */
+    uint64_t ask_ns; /* STREAM_DOUBTING: when to request the length */
     struct waiter *first, *last;
-    /* Of STREAM_DEAD; and of an APPEND in doubt, until it is known what became of it. */
+    /* Of STREAM_DEAD; also of an APPEND in doubt, until its result is known. */
     enum ps_file_error error;
     char reason[PS_FILE_REASON_BYTES];
-    bool failed; /* that APPEND was answered by an error: if nothing of it is there, it is not sent again */
+    /* That APPEND was answered with an error: if none of it is in the file, it is not sent again. */
+    bool failed;
 };
 
 static struct ps_webhdfs *webhdfs_of(const struct ps_webhdfs_stream *stream)
@@ -91,7 +94,7 @@ static void unlist(struct ps_webhdfs_stream *stream)
 
 /* ---- buffers ---- */
 
-/* Gives back what it holds; nothing can be sent any more. */
+/* Frees the buffers, because nothing can be sent any more. */
 static void free_buffers(struct ps_webhdfs_stream *stream)
 {
     uint64_t held = stream->gathered.length + (stream->sent.length - stream->confirmed);
@@ -165,7 +168,7 @@ static void call(struct ps_webhdfs_stream *stream, struct ps_webhdfs_call *order
     stream->call = ps_webhdfs_call_begin(webhdfs_of(stream), order);
 }
 
-/* Takes the call away from its stream. */
+/* Detaches the call from its stream. */
 static struct ps_webhdfs_stream *stream_of(const struct ps_webhdfs_call *call)
 {
     struct ps_webhdfs_stream *stream = call->owner;
@@ -191,7 +194,7 @@ static void send_create(struct ps_webhdfs_stream *stream)
     call(stream, &order, stream->creation, on_created);
 }
 
-/* Returns false: the answer is none; the stream is dead. */
+/* Reads the length of the file from an answer. Returns false if the answer has none; the stream is dead then. */
 static bool read_length(struct ps_webhdfs_stream *stream, const struct ps_webhdfs_outcome *outcome,
                         uint64_t *length_bytes)
 {
@@ -235,7 +238,7 @@ static void on_opened(struct ps_webhdfs_call *call_, const struct ps_webhdfs_out
     }
 }
 
-/* An APPEND of nothing: whether the file can be appended to, and it has no other writer. */
+/* Sends an empty APPEND, to test that the file can be appended to and has no other writer. */
 static void send_open(struct ps_webhdfs_stream *stream)
 {
     struct ps_webhdfs_call order = {
@@ -257,7 +260,7 @@ static void on_appended(struct ps_webhdfs_call *call_, const struct ps_webhdfs_o
 {
     struct ps_webhdfs_stream *stream = stream_of(call_);
     bool doubted = stream->error != PS_FILE_OK;
-    /* an earlier one may be under way yet: then it holds the lease */
+    /* an earlier APPEND may still be in flight and hold the lease */
     bool later = doubted && (outcome->error == PS_FILE_LEASE || outcome->error == PS_FILE_UNAVAILABLE);
     if (outcome->error == PS_FILE_OK) {
         stream->state = STREAM_READY;
@@ -271,7 +274,7 @@ static void on_appended(struct ps_webhdfs_call *call_, const struct ps_webhdfs_o
     }
 }
 
-/* What the file has beyond what is acknowledged is of the APPEND in doubt. */
+/* Compares the length of the file with the acknowledged bytes: further bytes are those of the APPEND in doubt. */
 static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outcome *outcome)
 {
     struct ps_webhdfs_stream *stream = stream_of(call_);
@@ -305,13 +308,13 @@ static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outc
         snprintf(reason, sizeof reason, "%s", stream->reason);
         die(stream, stream->error, reason);
     } else if (due_ns(stream) != 0 && due_ns(stream) < now_ns + webhdfs_of(stream)->call_timeout_ns / 2) {
-        stream->ask_ns = now_ns + ASK_NS; /* too late for another APPEND, whose answer would come in time */
+        stream->ask_ns = now_ns + ASK_NS; /* the answer to another APPEND would come too late */
     } else {
         stream->state = STREAM_READY;
     }
 }
 
-/* The rest of an APPEND that was carried out in part, or what has gathered. */
+/* Sends the rest of an APPEND that was carried out in part, or the gathered bytes. */
 static void send_append(struct ps_webhdfs_stream *stream)
 {
     struct ps_webhdfs *webhdfs = webhdfs_of(stream);
@@ -327,7 +330,7 @@ static void send_append(struct ps_webhdfs_stream *stream)
         .body = stream->sent.data + stream->confirmed,
         .length = stream->sent.length - stream->confirmed,
     };
-    /* The last quarter of the time is for asking what became of it. */
+    /* Reserves the last quarter of the time for requesting the length. */
     uint64_t quarter = webhdfs->call_timeout_ns / 4, due = due_ns(stream);
     if (due > webhdfs->now.mono_ns + 2 * quarter)
         order.deadline_ns = due - quarter;
@@ -337,7 +340,7 @@ static void send_append(struct ps_webhdfs_stream *stream)
 
 /* ---- callbacks ---- */
 
-/* Calls the callback of the first waiter. Returns false: the stream is gone. */
+/* Calls the callback of the first waiter. Returns false if the stream was freed. */
 static bool end_first(struct ps_webhdfs_stream *stream, enum ps_file_error error, const char *reason)
 {
     struct waiter waiter = *stream->first;
@@ -362,7 +365,7 @@ static bool end_first(struct ps_webhdfs_stream *stream, enum ps_file_error error
     return false;
 }
 
-/* Returns false: the stream is gone. */
+/* Calls the callbacks that are due. Returns false if the stream was freed. */
 static bool end_waiters(struct ps_webhdfs_stream *stream)
 {
     while (stream->first != NULL) {
@@ -395,7 +398,7 @@ static void end_late(struct ps_webhdfs_stream *stream)
     die(stream, PS_FILE_TIMEOUT, reason);
 }
 
-/* Whether an APPEND is to begin. */
+/* Returns whether an APPEND should begin. */
 static bool has_to_send(const struct ps_webhdfs_stream *stream)
 {
     return stream->state == STREAM_READY && stream->call == NULL &&
@@ -403,7 +406,7 @@ static bool has_to_send(const struct ps_webhdfs_stream *stream)
             (stream->first != NULL && stream->gathered.length > 0));
 }
 
-/* Returns when it must be called again at the latest. The stream may be gone. */
+/* Does the stream's work. Returns when it must be called again at the latest. The stream may be freed. */
 static uint64_t work_on(struct ps_webhdfs_stream *stream)
 {
     const struct ps_webhdfs *webhdfs = webhdfs_of(stream);
@@ -448,7 +451,7 @@ uint64_t ps_webhdfs_streams_turn(struct ps_webhdfs *webhdfs)
     return webhdfs->listed_more ? webhdfs->now.mono_ns : next;
 }
 
-/* ---- for users ---- */
+/* ---- functions for callers ---- */
 
 static void wait_for(struct ps_webhdfs_stream *stream, const struct waiter *waiter)
 {

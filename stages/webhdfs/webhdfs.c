@@ -1,4 +1,4 @@
-/* The operations of WebHDFS, each one call or a few. See webhdfs.h. */
+/* The operations of WebHDFS; each is one call or a few. See webhdfs.h. */
 #include "stages/sasl/gssapi.h"
 #include "stages/keystore/keystore.h"
 #include "stages/webhdfs/parts.h"
@@ -25,7 +25,7 @@ static void answer_error(struct ps_webhdfs_call *call, enum ps_file_error error,
     answer(call, &(struct ps_file_answer){.error = error, .reason = reason});
 }
 
-/* "webhdfs http://host:9870: RENAME /path: .." for an answer that is understood, and says no. */
+/* Answers "webhdfs http://host:9870: RENAME /path: .." for a valid answer that reports failure. */
 static void answer_no(struct ps_webhdfs_call *call, enum ps_file_error error, const char *why)
 {
     char reason[PS_FILE_REASON_BYTES];
@@ -44,7 +44,7 @@ static void begin(struct ps_filesystem *filesystem, struct ps_webhdfs_call *call
     (void)ps_webhdfs_call_begin((struct ps_webhdfs *)filesystem, call);
 }
 
-/* An operation that answers whether it was done. */
+/* Handles an operation whose answer is a boolean. */
 static void on_boolean(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome,
                        enum ps_file_error no, const char *why)
 {
@@ -61,7 +61,7 @@ static void on_boolean(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
 
 /* ---- names ---- */
 
-/* HttpFS answers false for every reason: which one it is, the target tells. */
+/* Finds the reason of a rename that HttpFS refused, from the status of the target: HttpFS answers false for every reason. */
 static void on_target_asked(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *outcome)
 {
     call->operation = "RENAME";
@@ -78,7 +78,8 @@ static void on_renamed(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
 {
     bool value = true;
     bool said = outcome->error == PS_FILE_OK &&
-                ps_webhdfs_boolean_read(outcome->body, outcome->length, &value); /* renameoptions: no body */
+                ps_webhdfs_boolean_read(outcome->body, outcome->length,
+                                        &value); /* with renameoptions there is no body */
     if (!said || value) {
         answer_error(call, outcome->error, outcome->reason);
         return;
@@ -93,8 +94,8 @@ static void on_renamed(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
     begin(&call->webhdfs->filesystem, &ask, "", call->done, call->argument);
 }
 
-/* With renameoptions a namenode answers with an exception in place of a boolean, and does not move `from` into a directory
- * of the target's name. HttpFS does not know them. */
+/* With renameoptions a namenode answers with an exception instead of a boolean, and does not move `from` into a directory
+ * with the target's name. HttpFS ignores them. */
 static void rename_path(struct ps_filesystem *filesystem, const char *from, const char *to,
                         ps_file_done *done, void *argument)
 {
@@ -186,7 +187,7 @@ static void on_read(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcom
                          .reason = "", .content = outcome->body, .content_length = outcome->length});
 }
 
-/* One byte more than may be is asked for, and fails. */
+/* Requests one byte more than allowed, so that a longer file fails. */
 static void read_file(struct ps_filesystem *filesystem, const char *path, size_t length_max,
                       ps_file_done *done, void *argument)
 {
@@ -208,9 +209,9 @@ static void on_recovered(struct ps_webhdfs_call *call, const struct ps_webhdfs_o
     answer_error(call, outcome->error, outcome->reason);
 }
 
-/* No WebHDFS server has an operation for recoverLease. An APPEND of nothing does it: it is refused while another client has
- * the lease, it begins the recovery when that one was not heard of for a minute, and in the end it closes the file. So nobody's
- * file is taken, whoever asks. */
+/* No WebHDFS server has an operation like recoverLease, but an empty APPEND has its effect: it is refused while another client
+ * holds the lease, begins the recovery if that client did not renew the lease for a minute, and finally closes the file. So it
+ * never takes the file of a living writer, whatever `recovery` is. */
 static void recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
                     ps_file_done *done, void *argument)
 {
@@ -230,11 +231,11 @@ static uint64_t turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     struct ps_webhdfs *webhdfs = (struct ps_webhdfs *)filesystem;
     webhdfs->now = *now;
-    uint64_t calls_ns =
-        ps_webhdfs_calls_turn(webhdfs); /* first: its reasons say more than those of late streams */
+    uint64_t calls_ns = ps_webhdfs_calls_turn(
+        webhdfs); /* first, because its error texts say more than those of a stream that timed out */
     unsigned begun = webhdfs->begun;
     uint64_t streams_ns = ps_webhdfs_streams_turn(webhdfs);
-    if (begun != webhdfs->begun) /* by them */
+    if (begun != webhdfs->begun) /* the streams began calls */
         calls_ns = ps_webhdfs_calls_turn(webhdfs);
     return calls_ns < streams_ns ? calls_ns : streams_ns;
 }
@@ -248,7 +249,8 @@ static void close_all(struct ps_filesystem *filesystem)
         ps_webhdfs_call_drop(webhdfs->first);
     for (size_t i = 0; i < PS_WEBHDFS_SLOTS; i++)
         ps_http_request_close(&webhdfs->slots[i].request, &webhdfs->client);
-    ps_http_client_close(&webhdfs->client); /* closes its epoll, which leaves the port's so */
+    /* Closing its epoll descriptor removes it from the port's epoll. */
+    ps_http_client_close(&webhdfs->client);
     for (size_t i = 0; i < webhdfs->server_count; i++) {
         ps_gss_initiator_teardown(webhdfs->servers[i].tickets);
         free(webhdfs->servers[i].base);
@@ -307,7 +309,7 @@ static char *print_identity(const struct ps_webhdfs_settings *settings)
     return identity;
 }
 
-/* "http://host:9870" has the service principal HTTP/host, in the realm of the client's, else in the default one. */
+/* Opens the tickets of a server: "http://host:9870" has the service principal HTTP/host in the client's realm, else in the default realm. */
 static enum ps_status open_tickets(struct ps_webhdfs_server *server, const char *url,
                                    const struct ps_webhdfs_settings *settings, struct ps_err *err)
 {
@@ -337,7 +339,7 @@ static enum ps_status open_servers(struct ps_webhdfs *webhdfs, const struct ps_w
     return PS_OK;
 }
 
-/* X-XSRF-HEADER: for servers with dfs.webhdfs.rest-csrf.enabled. Expect: libcurl waits with long bodies otherwise. */
+/* X-XSRF-HEADER is for servers with dfs.webhdfs.rest-csrf.enabled. An empty Expect keeps libcurl from waiting before long bodies. */
 static bool add_headers(struct ps_webhdfs *webhdfs)
 {
     static const char *const fields[] = {"Content-Type: application/octet-stream", "Accept: */*",
@@ -364,7 +366,8 @@ enum ps_status ps_webhdfs_create(const struct ps_webhdfs_settings *settings,
         .attempts_max = settings->attempts_max > 0 ? settings->attempts_max : ATTEMPTS_MAX,
         .client = {.poll_fd = -1},
         .http = {.url = "",
-                 .timeout_ns = settings->call_timeout_ns + PS_NS_PER_S, /* ours comes before */
+                 /* The call's own time-out ends first. */
+                 .timeout_ns = settings->call_timeout_ns + PS_NS_PER_S,
                  .ca_text = copy_text(settings->ca_text),
                  .cert_text = copy_text(settings->cert_text),
                  .key_text = copy_text(settings->key_text),

@@ -1,10 +1,12 @@
-/* WebHDFS: a file system (stages/filesystem/filesystem.h) over HTTP, of namenode and datanodes, or of HttpFS. For webhdfs://
- * and swebhdfs:// (TLS).
+/* WebHDFS as a file system (stages/filesystem/filesystem.h): HTTP to a namenode and its datanodes, or to HttpFS. For
+ * webhdfs:// and swebhdfs:// (TLS).
  *
- * A namenode answers CREATE, APPEND and OPEN with the URL of a datanode (307), which takes or gives the bytes. There is no
- * hflush: a flush is an APPEND of what was written since the last one, which opens and closes a block (50 to 500 ms at the
- * server), and flushes that wait for it are one APPEND together. So between operations no file is open on the server.
- * An APPEND whose answer did not come may have been carried out: the length of the file tells, before another try.
+ * A namenode answers CREATE, APPEND and OPEN with the URL of a datanode (307), which takes or returns the bytes. WebHDFS has
+ * no hflush: a flush is an APPEND of everything written since the last one, which opens and closes a block (50 to 500 ms at
+ * the server). Flushes that wait for it are combined into the next APPEND. So no file is open on the server between
+ * operations.
+ *
+ * An APPEND without an answer may have been carried out: the length of the file is checked before another try.
  *
  * Sources: Hadoop's "WebHDFS REST API"; org.apache.hadoop.hdfs.web.WebHdfsFileSystem (redirects, excludedatanodes,
  * fail-over), org.apache.hadoop.fs.http.client.HttpFSFileSystem. */
@@ -13,31 +15,33 @@
 #include "stages/filesystem/filesystem.h"
 #include "stages/hadoop/settings.h"
 
-/* 9870 and 9871; Hadoop 2: 50070 and 50470. HttpFS: 14000. */
+/* Default ports 9870 and 9871; in Hadoop 2 50070 and 50470, of HttpFS 14000. */
 #define PS_WEBHDFS_PORT 9870U
 #define PS_SWEBHDFS_PORT 9871U
 
-/* The same contract as ps_hadoop_open, whose part it is: settings->url is "webhdfs://.." or "swebhdfs://..". */
+/* Like ps_hadoop_open, which calls it: settings->url is "webhdfs://.." or "swebhdfs://..". */
 enum ps_status ps_webhdfs_open(const struct ps_hadoop_settings *settings, struct ps_filesystem **filesystem,
                                struct ps_err *err);
 
 #define PS_WEBHDFS_SERVERS_MAX 8U
 
-/* What ps_webhdfs_open makes of them. All is copied. */
+/* The settings that ps_webhdfs_open derives. Everything is copied. */
 struct ps_webhdfs_settings {
     const char *servers
         [PS_WEBHDFS_SERVERS_MAX]; /* "http://host:9870", "https://..": the namenodes of a name service */
     size_t server_count;
-    const char *user;       /* user.name; NULL: none, because Kerberos says who it is */
+    const char *user;       /* user.name; NULL: not sent, because Kerberos authenticates the user */
     const char *proxy_user; /* doas; NULL: none */
-    const char *delegation; /* a token, which says who it is in place of the others; NULL: none */
-    bool kerberos;          /* servers ask for it; without principal and keytab: the default ticket cache's */
+    const char *delegation; /* a delegation token, which authenticates instead of the others; NULL: none */
+    /* Servers require it; without principal and keytab, the default ticket cache is used. */
+    bool kerberos;
     const char *kerberos_principal, *keytab;
-    const char *ca_text, *cert_text, *key_text; /* PEM; NULL: libcurl's authorities, no certificate */
+    /* PEM; NULL: the system's authorities, no client certificate. */
+    const char *ca_text, *cert_text, *key_text;
     uint64_t call_timeout_ns;
-    unsigned replication;      /* 0: the server's */
-    uint64_t block_size_bytes; /* likewise */
-    unsigned attempts_max;     /* of one operation, over all servers; 0: Hadoop's 15 */
+    unsigned replication;      /* 0: the server's default */
+    uint64_t block_size_bytes; /* 0: the server's default */
+    unsigned attempts_max;     /* tries of one operation at all servers; 0: Hadoop's 15 */
     int epoll_fd, wake_fd;     /* -1: none */
 };
 
