@@ -1,6 +1,6 @@
 /* The file `checkpoint` is an array of big-endian 64-bit numbers: a head of 1,029 (version, order, ..), then as many slots as
- * the channel has capacity, used as a ring. checkpoint.meta says where the ring begins. inflightputs and inflighttakes have an
- * MD5 and then, for each transaction, its number, the number of pointers, and these. */
+ * the channel's capacity, used as a ring. checkpoint.meta has the beginning of the ring. inflightputs and inflighttakes have
+ * an MD5 and then, for each transaction, its number, the number of its pointers, and the pointers. */
 #include "stages/flume_log/checkpoint.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static uint64_t number_at(const struct content *content, size_t index)
     return value;
 }
 
-/* Reads a whole file; content->bytes is the caller's. Returns false if it is not there, or cannot be read: then with *error. */
+/* Reads a whole file; the caller frees content->bytes. Returns false if the file does not exist, or, with *error, if it cannot be read. */
 static bool file_read(const char *directory, const char *name, struct content *content, int *error)
 {
     char path[PATH_BYTES];
@@ -69,7 +69,7 @@ static bool file_read(const char *directory, const char *name, struct content *c
 
 /* ---- the queue ---- */
 
-/* Whether the logs that the meta file names have as many events in the queue as it says. */
+/* Returns whether the queue has as many events of each log as the meta file says. */
 static bool counts_agree(const struct ps_flume_checkpoint *checkpoint, struct ps_flume_checkpoint_meta *meta)
 {
     struct ps_number_map counts = {0};

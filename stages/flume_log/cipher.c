@@ -8,8 +8,8 @@
 #define STREAM_STEP_BYTES ((size_t)1 << 16)
 
 struct ps_flume_cipher {
-    EVP_CIPHER_CTX *context; /* has made the first `length` bytes */
-    uint8_t *stream;         /* kept for all records */
+    EVP_CIPHER_CTX *context; /* has produced the first `length` bytes of the key stream */
+    uint8_t *stream;         /* the key stream, kept for all records */
     size_t length;
 };
 
@@ -41,7 +41,7 @@ void ps_flume_cipher_destroy(struct ps_flume_cipher *cipher)
     free(cipher);
 }
 
-/* Counter mode combines its stream with the text by XOR: encrypted zeros are the stream. */
+/* Extends the key stream: counter mode combines it with the text by XOR, so it is the encryption of zeros. */
 static bool extend(struct ps_flume_cipher *cipher, size_t length)
 {
     static const uint8_t zeros[STREAM_STEP_BYTES];

@@ -6,7 +6,7 @@
 
 #define PREFIX "log-"
 
-/* Returns what follows "log-N" in the name, and N; NULL if the name does not begin so. */
+/* Returns the rest of a name behind "log-N", and sets *number to N; NULL if the name begins otherwise. */
 static const char *log_name(const char *name, uint32_t *number)
 {
     char *end;
@@ -27,7 +27,7 @@ uint32_t ps_flume_log_number(const char *name)
     return end != NULL && *end == 0 ? number : 0;
 }
 
-/* Names that only Flume's file channel has. `in_use.lock` is also Hadoop's, and `checkpoint` anybody's. */
+/* Returns whether only Flume's file channel has files with this name. `in_use.lock` is also used by Hadoop, and `checkpoint` by many programs. */
 static bool is_of_flume(const char *name)
 {
     static const char *const names[] = {"checkpoint.meta", "inflightputs", "inflighttakes", "queueset"};

@@ -32,7 +32,7 @@ static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size
             pread(file->fd, file->window + file->held, file->room - file->held, (off_t)(at + file->held));
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && file->held < length) { /* the caller needs only `length` bytes */
+        if (got < 0 && file->held < length) { /* an error behind the requested bytes is ignored */
             file->error = errno;
             file->error_at = at + file->held;
         }
@@ -44,7 +44,7 @@ static const uint8_t *bytes_at(struct ps_flume_log_file *file, uint64_t at, size
 }
 
 /* Returns the first `length` bytes of the record at `at`, decrypted; NULL if they cannot be read. Valid until the next call of
- * this or bytes_at. */
+ * this or of bytes_at. */
 static const uint8_t *record_at(struct ps_flume_log_file *file, uint64_t at, size_t length)
 {
     const uint8_t *bytes = bytes_at(file, at, length);
@@ -63,15 +63,15 @@ static const uint8_t *record_at(struct ps_flume_log_file *file, uint64_t at, siz
 
 /* ---- records ---- */
 
-/* Whether a record begins at `at` whose parts are as long as it says. */
+/* Returns whether a record begins at `at` that fits into the file. */
 static bool is_record(struct ps_flume_log_file *file, uint64_t at, struct ps_flume_frame *frame)
 {
     const uint8_t *head = record_at(file, at, PS_FLUME_FRAME_BYTES);
     return head != NULL && ps_flume_frame_read(head, frame) && frame->length <= file->size - at;
 }
 
-/* Returns the offset of the next readable record at `from` or behind it; the size of the file if there is none. A record is
- * parsed, because its head could be the end of an event that looks like one. */
+/* Returns the offset of the next readable record at or behind `from`; the size of the file if there is none. Parses the
+ * whole record, because the content of an event can look like a record's head. */
 static uint64_t search(struct ps_flume_log_file *file, uint64_t from)
 {
     struct ps_flume_frame frame;
@@ -80,7 +80,7 @@ static uint64_t search(struct ps_flume_log_file *file, uint64_t from)
         const uint8_t *bytes = bytes_at(file, from, 1);
         if (bytes == NULL)
             break;
-        size_t length = file->held - (size_t)(from - file->window_at); /* what the window has */
+        size_t length = file->held - (size_t)(from - file->window_at); /* bytes in the window */
         const uint8_t *found = memchr(bytes, PS_FLUME_RECORD, length);
         if (found == NULL) {
             from += length;
@@ -95,7 +95,7 @@ static uint64_t search(struct ps_flume_log_file *file, uint64_t from)
     return file->size;
 }
 
-/* Whether all bytes from `from` to the end of the file have this value. */
+/* Returns whether all bytes from `from` to the end of the file have this value. */
 static bool is_filled(struct ps_flume_log_file *file, uint64_t from, uint8_t value)
 {
     while (from < file->size) {
@@ -140,7 +140,7 @@ static enum ps_status cipher_make(const struct ps_flume_meta *meta, const char *
     return PS_OK;
 }
 
-/* Reads log-N.meta. Returns PS_FAIL if the log is not to be read. */
+/* Reads log-N.meta. Returns PS_FAIL if the log cannot be read. */
 static enum ps_status meta_read(const char *directory, uint32_t number, const struct ps_flume_keys *keys,
                                 struct ps_flume_cipher **cipher, char **key_name, const char **damaged,
                                 struct ps_err *err)
@@ -222,7 +222,7 @@ void ps_flume_log_file_close(struct ps_flume_log_file *file)
 
 /* ---- reading ---- */
 
-/* Moves behind a record that Flume's tool took out. Returns false if it has no length that can be right. */
+/* Skips a record that Flume's tool removed. Returns false if its length cannot be right. */
 static bool pass_noop(struct ps_flume_log_file *file)
 {
     const uint8_t *head = record_at(file, file->next, PS_FLUME_FRAME_BYTES);
@@ -238,7 +238,7 @@ static bool pass_noop(struct ps_flume_log_file *file)
     return true;
 }
 
-/* Passes over what is at file->next and no record. */
+/* Skips bytes at file->next that are not a record. */
 static enum ps_flume_reading pass(struct ps_flume_log_file *file, struct ps_flume_damage *damage,
                                   const char *reason)
 {
@@ -288,7 +288,7 @@ static enum ps_flume_reading next(struct ps_flume_log_file *file, struct ps_flum
     }
 }
 
-/* After a failed read the result of `next` does not count: it may say damage, or the end of the log. */
+/* After a failed read the result of `next` is not used, because it may report damage or the end of the log. */
 enum ps_flume_reading ps_flume_log_file_next(struct ps_flume_log_file *file, struct ps_flume_record *record,
                                              uint32_t *offset, struct ps_flume_damage *damage)
 {

@@ -10,7 +10,7 @@ static size_t home_of(const struct ps_number_map *map, uint64_t key)
     return (size_t)(mixed >> 32 ^ mixed) & (map->room - 1);
 }
 
-/* Returns the key's entry, or the free one where it would be put. */
+/* Returns the index of the key's entry, or of the free entry where it belongs. */
 static size_t find(const struct ps_number_map *map, uint64_t key)
 {
     size_t at = home_of(map, key);
@@ -60,7 +60,7 @@ bool ps_number_map_remove(struct ps_number_map *map, uint64_t key, uint32_t *val
     if (!ps_number_map_get(map, key, value))
         return false;
     size_t mask = map->room - 1, hole = find(map, key);
-    /* Entries behind it move up, unless that would put one before its home. */
+    /* Moves later entries into the hole, unless that would put an entry before its home. */
     for (size_t at = (hole + 1) & mask; map->entries[at].used; at = (at + 1) & mask) {
         size_t home = home_of(map, map->entries[at].key);
         if (((at - home) & mask) < ((at - hole) & mask))

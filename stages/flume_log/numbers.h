@@ -1,5 +1,5 @@
-/* A map from 64-bit numbers to 32-bit ones, for pointers and transactions of a replay: open addressing, no tombstones.
- * Memory that is not there ends the process: ps_must_alloc. Thread: the owner's. */
+/* A hash map from 64-bit to 32-bit numbers, for the pointers and transactions of a replay. Open addressing without
+ * tombstones. Ends the process if there is no memory (ps_must_alloc). Thread: the owner's. */
 #pragma once
 
 #include "core/base.h"
@@ -10,16 +10,16 @@ struct ps_number_entry {
     bool used;
 };
 
-/* Zero is an empty map. */
+/* A zeroed map is empty. */
 struct ps_number_map {
     struct ps_number_entry *entries;
     size_t room, count; /* room: a power of two */
 };
 
 void ps_number_map_fini(struct ps_number_map *map);
-/* Replaces the value of a key that is there. */
+/* Adds a key, or replaces its value. */
 void ps_number_map_put(struct ps_number_map *map, uint64_t key, uint32_t value);
-/* Returns false if the key is not there; `value` may be NULL. */
+/* Returns false if the map does not have the key; `value` may be NULL. */
 bool ps_number_map_get(const struct ps_number_map *map, uint64_t key, uint32_t *value);
-/* The same, and removes it. */
+/* Does the same, and removes the key. */
 bool ps_number_map_remove(struct ps_number_map *map, uint64_t key, uint32_t *value);

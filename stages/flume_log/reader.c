@@ -23,13 +23,13 @@ struct ps_flume_log {
     struct ps_flume_log_options options;
     struct directory *directories;
     size_t directory_count;
-    char *checkpoint_path; /* of the directory with the checkpoint; NULL: none was named */
+    char *checkpoint_path; /* directory of the checkpoint; NULL: none was given */
     struct ps_flume_log_file **files;
     size_t file_count;
-    struct ps_number_map by_number; /* of a log -> its place in files */
+    struct ps_number_map by_number; /* number of a log -> its index in `files` */
     struct ps_flume_replay replay;
     struct ps_flume_log_found found;
-    size_t at; /* of the queue */
+    size_t at; /* index in the queue */
     struct ps_flume_header *headers;
     size_t header_room;
 };
@@ -61,7 +61,7 @@ static bool is_directory(const char *path)
     return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
-/* A directory of the channel, or one that has two of them. */
+/* Adds a directory of the channel, or the two directories below it. */
 static enum ps_status directory_find(struct ps_flume_log *log, const char *path, struct ps_err *err)
 {
     static const char *const parts[] = {"data", "checkpoint"};
@@ -137,7 +137,7 @@ static enum ps_status directory_open(struct ps_flume_log *log, struct directory 
     return status;
 }
 
-/* Whether a log with the same key can be read. */
+/* Returns whether a log with the same key can be read. */
 static bool key_is_right(const struct ps_flume_log *log, const char *key_name)
 {
     for (size_t i = 0; i < log->file_count; i++)
@@ -147,7 +147,7 @@ static bool key_is_right(const struct ps_flume_log *log, const char *key_name)
     return false;
 }
 
-/* The disk did not give something of a log. Returns PS_FAIL. */
+/* Sets the error for a log that the disk cannot read. Returns PS_FAIL. */
 static enum ps_status unreadable(const struct ps_flume_log_file *file, struct ps_err *err)
 {
     return ps_err_set(err, "%s cannot be read: %s, at byte %llu: whether there are events is not known",
@@ -163,7 +163,8 @@ static enum ps_status all_readable(const struct ps_flume_log *log, struct ps_err
     return PS_OK;
 }
 
-/* A wrong key looks like damage from the first byte of each log to its last: refused, so that nobody takes the rest for all. */
+/* Fails if a key seems wrong: a log then looks damaged from its first byte to its last, and the events of the other logs would
+ * look like the whole channel. */
 static enum ps_status keys_check(const struct ps_flume_log *log, struct ps_err *err)
 {
     for (size_t i = 0; i < log->file_count; i++) {
@@ -218,7 +219,7 @@ static enum ps_status checkpoint_open(struct ps_flume_log *log, struct ps_flume_
     const char *wrong = log->checkpoint_path == NULL
                             ? "no directory with it is named"
                             : ps_flume_checkpoint_read(log->checkpoint_path, checkpoint, &error);
-    if (error != 0) /* it may be whole: without it events come that were delivered */
+    if (error != 0) /* the checkpoint may be intact; without it, delivered events would come again */
         return ps_err_set(err,
                           "%s: the checkpoint cannot be read: %s; name the dataDirs alone to replay all logs "
                           "without it",
@@ -237,10 +238,10 @@ struct head {
     struct ps_flume_log_file *file;
     struct ps_flume_record record;
     uint32_t offset;
-    uint64_t damages; /* found before the record */
+    uint64_t damages; /* damaged places before the record */
 };
 
-/* As Flume compares them. */
+/* Compares records as Flume does. */
 static bool is_before(const struct head *left, const struct head *right)
 {
     static const int rank[] = {
@@ -288,7 +289,7 @@ static bool advance(struct ps_flume_log *log, struct head *head)
     }
 }
 
-/* What was damaged before a record may have been the end of a transaction that is open now. */
+/* Reports the damage before a record to the replay: it may have been the end of an open transaction. */
 static void tell_damages(struct ps_flume_log *log, struct head *head)
 {
     for (; head->damages > 0; head->damages--)
@@ -298,7 +299,7 @@ static void tell_damages(struct ps_flume_log *log, struct head *head)
 static void replay(struct ps_flume_log *log)
 {
     struct head *heap = ps_must_alloc(log->file_count + 1, sizeof *heap, "a replay");
-    struct head ended = {0}; /* counts what was damaged behind the last record of a log */
+    struct head ended = {0}; /* counts the damage behind the last record of a log */
     size_t count = 0;
     for (size_t i = 0; i < log->file_count; i++) {
         heap[count] = (struct head){.file = log->files[i]};
@@ -325,7 +326,7 @@ static void replay(struct ps_flume_log *log)
     ps_flume_replay_end(&log->replay);
 }
 
-/* ---- what a caller sees ---- */
+/* ---- functions for callers ---- */
 
 struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *options, struct ps_err *err)
 {
@@ -359,7 +360,7 @@ struct ps_flume_log *ps_flume_log_open(const struct ps_flume_log_options *option
     return log;
 }
 
-/* Returns NULL, or why the event cannot be read. */
+/* Loads an event. Returns NULL, or the reason why it cannot be read. */
 static const char *load(struct ps_flume_log *log, uint64_t pointer, struct ps_flume_record *record)
 {
     uint32_t place;

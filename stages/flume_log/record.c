@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- Protocol Buffers: the wire types that Flume's messages use, and those that it could ---- */
+/* ---- Protocol Buffers: the wire types of Flume's messages, and the other valid ones ---- */
 
 enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
@@ -66,7 +66,7 @@ static uint64_t fixed(struct cursor *cursor, unsigned bytes)
     return value;
 }
 
-/* Returns false at the end, or if the bytes are no message: cursor->bad. */
+/* Reads the next field. Returns false at the end, and with cursor->bad if the bytes are not a valid message. */
 static bool next_field(struct cursor *cursor, struct field *field)
 {
     if (cursor->at == cursor->end || cursor->bad)
@@ -107,7 +107,7 @@ static bool is(const struct field *field, uint32_t number, enum wire wire)
 
 /* ---- records ---- */
 
-/* Flume writes the three fields of the header always, and in this order, so that it has 23 bytes. */
+/* Flume always writes the three fields of the header in this order, so the header has 23 bytes. */
 bool ps_flume_frame_read(const uint8_t *from, struct ps_flume_frame *frame)
 {
     const uint8_t *header = from + PS_FLUME_PREFIX_BYTES;
@@ -265,7 +265,7 @@ struct ps_slice ps_flume_event_body(const struct ps_flume_record *record)
     return body;
 }
 
-/* ---- meta files: one message, with its length before it ---- */
+/* ---- meta files: one message after its length ---- */
 
 static bool message_of(const uint8_t *from, size_t length, struct cursor *message)
 {

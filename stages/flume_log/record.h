@@ -1,14 +1,16 @@
-/* The bytes of a log of Flume's file channel, version 3: what is in `log-N`, `log-N.meta` and `checkpoint.meta`. All of
- * them may come from a damaged disk. Nothing is allocated or copied.
+/* The format of a log of Flume's file channel, version 3: `log-N`, `log-N.meta` and `checkpoint.meta`. The bytes may
+ * come from a damaged disk. Nothing is allocated or copied.
  *
- * A log is records, one behind the other, then bytes 0x80:
+ * A log is a sequence of records, then bytes 0x80:
  *
- *   1 byte    0x7f: a record; 0x00: one that Flume's integrity tool took out; 0x80: the end
+ *   1 byte    0x7f: a record; 0x00: one that Flume's integrity tool removed; 0x80: the end
  *   4 bytes   length of the rest, big-endian
- *   rest      three Protocol Buffers messages, a varint with the length before each: header, body, footer (empty)
+ *   rest      three Protocol Buffers messages, each after a varint with its length: header, body, footer (empty)
  *
- * In an encrypted log the rest of each record is encrypted (stages/flume_log/cipher.h); here it is read as decrypted.
- * Flume identifies an event by its pointer: the number of the log and the offset of the record in it.
+ * In an encrypted log the rest of each record is encrypted (stages/flume_log/cipher.h); the functions here read
+ * decrypted records. Flume identifies an event by its pointer: the number of the log and the offset of the record in
+ * it.
+ *
  * Thread: any. */
 #pragma once
 
@@ -17,7 +19,7 @@
 #define PS_FLUME_RECORD 0x7fU
 #define PS_FLUME_NOOP 0x00U
 #define PS_FLUME_END 0x80U
-/* Before the rest: never encrypted. */
+/* The part before the rest, which is never encrypted. */
 #define PS_FLUME_PREFIX_BYTES 5U
 /* From the first byte to the end of the header. */
 #define PS_FLUME_FRAME_BYTES 29U
@@ -32,23 +34,24 @@ enum ps_flume_kind {
 
 struct ps_flume_frame {
     enum ps_flume_kind kind;
-    uint32_t length; /* of the whole record, its first byte included */
+    uint32_t length; /* of the whole record, including its first byte */
     uint64_t transaction;
-    uint64_t order; /* counts records over all logs */
+    uint64_t order; /* sequence number of the record over all logs */
 };
 
-/* Reads the head of a record. Returns false if these PS_FLUME_FRAME_BYTES bytes are none. */
+/* Reads the head of a record. Returns false if these PS_FLUME_FRAME_BYTES bytes are not one. */
 bool ps_flume_frame_read(const uint8_t *from, struct ps_flume_frame *frame);
 
 struct ps_flume_record {
     struct ps_flume_frame frame;
-    bool framed;                  /* its parts are as long as its head says: the next record is behind it */
+    /* Its parts have the lengths that its head gives, so the next record follows directly. */
+    bool framed;
     struct ps_slice event;        /* PUT: for the functions below */
-    uint64_t pointer;             /* TAKE: what was taken */
-    enum ps_flume_kind committed; /* COMMIT: of puts or of takes */
+    uint64_t pointer;             /* TAKE: pointer of the taken event */
+    enum ps_flume_kind committed; /* COMMIT: whether puts or takes are committed */
 };
 
-/* Reads a record of frame.length bytes. Returns NULL, or what is wrong with it; a constant text. */
+/* Reads a record of frame.length bytes. Returns NULL, or a constant text with what is wrong with it. */
 const char *ps_flume_record_read(const uint8_t *from, size_t length, struct ps_flume_record *record);
 
 static inline uint64_t ps_flume_pointer(uint32_t log, uint32_t offset)
@@ -56,7 +59,7 @@ static inline uint64_t ps_flume_pointer(uint32_t log, uint32_t offset)
     return (uint64_t)log << 32 | offset;
 }
 
-/* Walks over the event of a PUT, which ps_flume_record_read has checked. */
+/* Reads the event of a PUT that ps_flume_record_read has checked. */
 struct ps_flume_event_reader {
     const uint8_t *at, *end;
 };
@@ -64,7 +67,7 @@ struct ps_flume_header {
     struct ps_slice name, value; /* UTF-8 */
 };
 void ps_flume_event_begin(struct ps_flume_event_reader *reader, const struct ps_flume_record *record);
-/* The next header. Returns false after the last. */
+/* Reads the next header. Returns false after the last. */
 bool ps_flume_event_header(struct ps_flume_event_reader *reader, struct ps_flume_header *header);
 struct ps_slice ps_flume_event_body(const struct ps_flume_record *record);
 
@@ -74,7 +77,7 @@ struct ps_flume_meta {
     bool encrypted;
     struct ps_slice cipher, key_alias, parameters; /* if encrypted */
 };
-/* Returns false if the bytes are none. */
+/* Returns false if the bytes are not a log-N.meta. */
 bool ps_flume_meta_read(const uint8_t *from, size_t length, struct ps_flume_meta *meta);
 
 /* checkpoint.meta */
@@ -84,5 +87,5 @@ struct ps_flume_checkpoint_meta {
     const uint8_t *logs, *end; /* for ps_flume_checkpoint_log */
 };
 bool ps_flume_checkpoint_meta_read(const uint8_t *from, size_t length, struct ps_flume_checkpoint_meta *meta);
-/* The next log that has events of the queue, and how many. Returns false after the last. */
+/* Reads the next log that has events in the queue, and their number. Returns false after the last. */
 bool ps_flume_checkpoint_log(struct ps_flume_checkpoint_meta *meta, uint32_t *log, uint32_t *count);

@@ -4,10 +4,10 @@
 #include <string.h>
 
 struct ps_flume_transaction {
-    uint64_t id, damages; /* that had been seen at its last record */
+    uint64_t id, damages; /* `damages`: number of damages before its last record */
     uint64_t *pointers;
     size_t count, room;
-    size_t inflight; /* so many of them the checkpoint had taken out of the queue already */
+    size_t inflight; /* the first of its pointers, which the checkpoint had already removed from the queue */
     bool puts;
 };
 
@@ -37,8 +37,8 @@ static void take_out(struct ps_flume_replay *replay, uint64_t pointer)
         ps_number_map_put(&replay->taken_early, pointer, 0);
 }
 
-/* Puts it before all others, unless another transaction has delivered it: Flume gives an event back before it numbers the record of
- * the rollback, so the other one's commit may come first. */
+/* Puts the event at the front of the queue, unless another transaction has delivered it: Flume gives an event back before it
+ * numbers the rollback record, so the other transaction's commit may come first. */
 static void give_back(struct ps_flume_replay *replay, uint64_t pointer)
 {
     if (ps_number_map_remove(&replay->taken_early, pointer, NULL) ||
@@ -51,7 +51,8 @@ static void give_back(struct ps_flume_replay *replay, uint64_t pointer)
 
 /* ---- transactions ---- */
 
-/* A transaction has puts or takes. If the number of one is damaged both can come together: they are kept apart. */
+/* Returns the key of a transaction in the map. A transaction has either puts or takes; if its number is damaged, both
+ * may occur, and are kept apart. */
 static uint64_t key_of(uint64_t id, bool puts)
 {
     return id << 1 | (puts ? 1 : 0);
@@ -86,7 +87,7 @@ static void add(struct ps_flume_transaction *transaction, uint64_t pointer)
     transaction->pointers[transaction->count++] = pointer;
 }
 
-/* What a transaction took before the checkpoint goes back, in the order of the logs: the checkpoint has none. */
+/* Orders takes from before the checkpoint by their places in the logs, because the checkpoint does not have the order in which they go back. */
 static int by_pointer(const void *left, const void *right)
 {
     uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
@@ -102,7 +103,7 @@ static void give_all_back(struct ps_flume_replay *replay, struct ps_flume_transa
         give_back(replay, transaction->pointers[--inflight]);
 }
 
-/* It has ended: the last one gets its place. */
+/* Removes a transaction that has ended; the last one moves to its place. */
 static void forget(struct ps_flume_replay *replay, struct ps_flume_transaction *transaction)
 {
     struct ps_flume_transaction *last = &replay->transactions[--replay->transaction_count];
@@ -115,7 +116,8 @@ static void forget(struct ps_flume_replay *replay, struct ps_flume_transaction *
                       (uint32_t)(transaction - replay->transactions));
 }
 
-/* The commit says whether it is one of puts or of takes, too, but its bytes are not protected. */
+/* Applies a transaction. Whether it has puts or takes is known from its records, because the commit record's own
+ * value is not protected by a checksum. */
 static void commit(struct ps_flume_replay *replay, const struct ps_flume_transaction *transaction)
 {
     for (size_t i = 0; i < transaction->count; i++) {

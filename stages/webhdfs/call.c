@@ -427,8 +427,7 @@ uint64_t ps_webhdfs_calls_turn(struct ps_webhdfs *webhdfs)
         while ((request = ps_http_client_next(&webhdfs->client)) != NULL)
             take_answer(((struct ps_webhdfs_slot *)request)->call);
         work_on_all(webhdfs);
-        if (webhdfs->client.timer_ns >
-            webhdfs->now.mono_ns) /* libcurl sets an expired timer for a new request */
+        if (webhdfs->client.timer_ns > webhdfs->now.mono_ns) /* else a new request is due */
             break;
     }
     return next_ns(webhdfs);

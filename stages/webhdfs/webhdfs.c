@@ -78,8 +78,7 @@ static void on_renamed(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
 {
     bool value = true;
     bool said = outcome->error == PS_FILE_OK &&
-                ps_webhdfs_boolean_read(outcome->body, outcome->length,
-                                        &value); /* with renameoptions there is no body */
+                ps_webhdfs_boolean_read(outcome->body, outcome->length, &value); /* renameoptions: no body */
     if (!said || value) {
         answer_error(call, outcome->error, outcome->reason);
         return;
@@ -231,8 +230,8 @@ static uint64_t turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     struct ps_webhdfs *webhdfs = (struct ps_webhdfs *)filesystem;
     webhdfs->now = *now;
-    uint64_t calls_ns = ps_webhdfs_calls_turn(
-        webhdfs); /* first, because its error texts say more than those of a stream that timed out */
+    /* First, because its error texts say more than those of a stream that timed out. */
+    uint64_t calls_ns = ps_webhdfs_calls_turn(webhdfs);
     unsigned begun = webhdfs->begun;
     uint64_t streams_ns = ps_webhdfs_streams_turn(webhdfs);
     if (begun != webhdfs->begun) /* the streams began calls */
