@@ -1,6 +1,6 @@
-/* The file channel (Flume: org.apache.flume.channel.file.FileChannel): events in a log on disk, promised when they are
- * synced. The log is our own (docs/CHANNEL-FORMAT.md); a directory of Flume's file channel is recognised and left alone.
- * What works on it: stages/keeper. */
+/* The file channel (Flume: org.apache.flume.channel.file.FileChannel): keeps events in a log on disk, and promises them
+ * when they are synced. The log has a format of its own (docs/CHANNEL-FORMAT.md); a directory of Flume's file channel is
+ * recognised and left alone. stages/keeper does the work. */
 #include "stages/keeper/plan.h"
 
 struct file_plan {
@@ -141,7 +141,7 @@ static bool file_hungry(const void *plan, unsigned producer)
     return ps_keeper_hungry(keeper_of(plan), producer);
 }
 
-/* Also before `build`: the plan of the engine asks for the capacity. */
+/* Also called before `build`: the engine's plan needs the capacity. */
 static void file_fill(const void *plan, struct ps_fill *fill)
 {
     if (keeper_of(plan) != NULL)

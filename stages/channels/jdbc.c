@@ -1,6 +1,6 @@
-/* Channel jdbc (org.apache.flume.channel.jdbc.JdbcChannel): events in the tables of a database, promised when their
- * transaction is committed. SQLite stands for the Derby that Flume embeds; PostgreSQL is a server. What works on it:
- * stages/keeper, with stages/database as its store. */
+/* Channel jdbc (org.apache.flume.channel.jdbc.JdbcChannel): keeps events in the tables of a database, and promises
+ * them when their transaction is committed. SQLite replaces the Derby that Flume embeds; PostgreSQL is a server.
+ * stages/keeper does the work, with stages/database as its store. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,9 +8,9 @@
 #include "stages/database/plan.h"
 #include "stages/keeper/keeper.h"
 
-/* Flume refuses at once; here a source that can refuse its clients waits, so that a short reconnect costs none of them. */
+/* Flume refuses at once. Here a source that can refuse its clients waits, so that a short reconnect refuses none of them. */
 #define KEEP_ALIVE_MS UINT64_C(5000)
-/* The long names are those of Flume before 1.3. */
+/* Flume before 1.3 used the long names. */
 #define LONG(key) PS_WORDS("org.apache.flume.channel.jdbc." key)
 
 struct jdbc_plan {
@@ -210,7 +210,7 @@ static bool jdbc_hungry(const void *plan, unsigned producer)
     return ps_keeper_hungry(keeper_of(plan), producer);
 }
 
-/* Also before `build`: the plan of the engine asks for the capacity, from which batches follow. */
+/* Also called before `build`: the engine's plan needs the capacity, which limits batches. */
 static void jdbc_fill(const void *plan, struct ps_fill *fill)
 {
     if (keeper_of(plan) != NULL)

@@ -1,12 +1,12 @@
-/* Channel kafka (org.apache.flume.channel.kafka.KafkaChannel): a topic is the channel. Sources produce to it, sinks are
- * consumers of one group; other agents, of Flume or of penstock, may use the topic, too. So it may have no source here, or
- * no sink.
+/* Channel kafka (org.apache.flume.channel.kafka.KafkaChannel): a topic is the channel. Sources produce to it, and sinks
+ * are consumers of one group. Other agents, of Flume or of penstock, may use the topic as well, so the channel may have no
+ * source here, or no sink.
  *
- * A put is promised when the brokers have acknowledged its events (stages/kafka/channel_put.h). Offsets are committed
- * when a sink has delivered them (stages/kafka/channel_take.h). This file has the keys, the checks, and the plans that
- * follow from them; docs/stages/channel_kafka.md has what differs from Flume.
+ * A put is promised when the brokers have acknowledged its events (stages/kafka/channel_put.h). Offsets are committed when
+ * a sink has delivered their events (stages/kafka/channel_take.h). This file has the keys, the checks, and the plans that
+ * follow from them; docs/stages/channel_kafka.md describes the differences to Flume.
  *
- * Thread: check, build, start, strip, restore, teardown: control; the rest: the worker of the producer or consumer. */
+ * Thread: check, build, start, strip, restore, teardown: control; all others: the worker of the producer or consumer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,18 +20,18 @@
 #include "stages/kafka/producer.h"
 #include "stages/kafka/topic_cache.h"
 
-/* How long `strip` waits for the brokers: for the last commits, and for leaving the group. */
+/* Limit of the waits of `strip` for the brokers: for the last commits, and for leaving the group. */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
 #define IN_FLIGHT_BYTES_MAX (UINT64_C(64) << 20)
 /* Java's max.block.ms: how long a put waits for room. */
 #define PUT_WAIT_MS UINT64_C(60000)
-/* Java's delivery.timeout.ms: how long a client waits whose source can refuse it. */
+/* Java's delivery.timeout.ms: how long a client waits if its source can refuse it. */
 #define DELIVERY_MS UINT64_C(120000)
 /* After this long without an acknowledgement /readyz reports it. */
 #define TROUBLE_NS (10 * PS_NS_PER_S)
-/* What the last plan left of other workers' is taken by any producer after this time. */
+/* Leases of the last plan that belonged to other workers are taken by any producer after this time. */
 #define CARRIED_WAIT_NS PS_NS_PER_S
-/* Of the channel's share of the memory budget: the rest is for what its sinks read. */
+/* Divisor of the channel's share of the memory budget: the other part is for the bytes that its sinks read. */
 #define PUT_SHARE 2U
 
 struct kafka_channel {
@@ -46,12 +46,12 @@ struct kafka_channel {
     struct ps_kafka_channel_take_plan taker;
     unsigned producer_count, consumer_count;
     uint64_t keep_alive_ms;
-    /* One more put than producers when there is none: for what a reload carries over (the first consumer's worker). */
+    /* Number of producers; without producers 1, for leases that a reload carries over (the first consumer's worker). */
     unsigned put_count;
     struct ps_kafka_channel_put *puts;
     struct ps_kafka_channel_take *takes;
     struct ps_kafka_channel_carried carried;
-    struct ps_counters *spare; /* where the context has none */
+    struct ps_counters *spare; /* used if the context has none */
 };
 
 #define FIELD(name) offsetof(struct kafka_channel, name)
@@ -155,8 +155,8 @@ static void name_client(struct ps_kafka_settings *settings, struct ps_context *c
             ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name));
 }
 
-/* The mapping of KafkaChannel.doPut: the header key is the record's key, a partition header goes before the
- * default. */
+/* Maps events to records as KafkaChannel.doPut does: the header `key` is the record's key, and a partition header has
+ * precedence over the default partition. */
 static enum ps_status build_producer(struct kafka_channel *plan, struct ps_context *context,
                                      struct ps_err *err)
 {
@@ -190,7 +190,7 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
     return PS_OK;
 }
 
-/* Flume's code begins with the oldest record, its guide says the newest. */
+/* Flume's code begins with the oldest record; its guide says with the newest. */
 static const char *offset_reset(const struct kafka_channel *plan)
 {
     if (plan->read_smallest_text != NULL && strcasecmp(plan->read_smallest_text, "true") != 0)
@@ -230,14 +230,14 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
     return PS_OK;
 }
 
-/* Returns the counters of one producer, or of a consumer behind them. */
+/* Returns the counters of one side: producers first, then consumers. */
 static struct ps_counters *counters_of(struct kafka_channel *plan, const struct ps_context *context,
                                        unsigned side)
 {
     return context->counters != NULL ? &context->counters[side] : plan->spare;
 }
 
-/* Java's properties, with Java's defaults. */
+/* Returns a Java property, or Java's default for it. */
 static uint64_t milliseconds_of(const struct ps_pairs *pairs, const char *name, uint64_t otherwise)
 {
     const char *text = ps_pairs_get(pairs, name);
@@ -308,7 +308,7 @@ static enum ps_put channel_put(void *plan, unsigned producer, struct ps_lease **
     return ps_kafka_channel_put_add(&((struct kafka_channel *)plan)->puts[producer], lease, now);
 }
 
-/* What the last plan left goes first. */
+/* Takes the leases of the last plan, which are put first. */
 static void take_carried(struct kafka_channel *plan, struct ps_kafka_channel_put *put,
                          const struct ps_port *port, const struct ps_now *now)
 {
@@ -363,7 +363,7 @@ static struct ps_lease *channel_take(void *plan, unsigned consumer, struct ps_po
     return ps_kafka_channel_take_next(&((struct kafka_channel *)plan)->takes[consumer], port, now);
 }
 
-/* Its way home is the end of its outcome: the window of its consumer learns of it there. */
+/* The way home ends the lease's outcome: that informs the window of its consumer. */
 static void channel_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
 {
     (void)plan;
@@ -383,7 +383,7 @@ static void channel_leave(void *plan, unsigned consumer, struct ps_port *port)
     ps_kafka_channel_take_leave(&((struct kafka_channel *)plan)->takes[consumer], port);
 }
 
-/* What is in the topic is not known without asking the brokers, and does not count: it is safe there. */
+/* The events in the topic are not counted: their number is not known without asking the brokers, and they are safe there. */
 static void channel_fill(const void *plan_, struct ps_fill *fill)
 {
     const struct kafka_channel *plan = plan_;
@@ -395,7 +395,7 @@ static void channel_fill(const void *plan_, struct ps_fill *fill)
         bytes += __atomic_load_n(&put->bytes, __ATOMIC_RELAXED) -
                  __atomic_load_n(&put->front_bytes, __ATOMIC_RELAXED);
     }
-    /* Read while workers write them, the numbers may be a moment apart. */
+    /* Workers update the numbers meanwhile, so a difference may be negative. */
     *fill =
         (struct ps_fill){.size = (int64_t)events > 0 ? events : 0, .bytes = (int64_t)bytes > 0 ? bytes : 0};
 }
@@ -448,7 +448,7 @@ static void channel_restore(void *plan, struct ps_lease *list)
     ps_kafka_channel_carried_fill(&((struct kafka_channel *)plan)->carried, list);
 }
 
-/* ---- what it says of itself ---- */
+/* ---- outline and probe ---- */
 
 static void channel_outline(const void *plan_, const struct ps_context *context, FILE *out)
 {
@@ -463,7 +463,7 @@ static void channel_outline(const void *plan_, const struct ps_context *context,
         fputs(" (events can be lost)", out);
 }
 
-/* Does not join the group. */
+/* Probes the brokers without joining the group. */
 static void channel_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct kafka_channel *plan = plan_;
@@ -482,7 +482,7 @@ static void channel_probe(const void *plan_, struct ps_context *context, const s
         ps_kafka_probe(probe, context, &consumer);
 }
 
-/* org.apache.flume.instrumentation.kafka.KafkaChannelCounter. */
+/* Counters of org.apache.flume.instrumentation.kafka.KafkaChannelCounter. */
 static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventGetTimer, PS_COUNTER_KafkaEventSendTimer,
                                                 PS_COUNTER_KafkaCommitTimer, PS_COUNTER_RollbackCount,
                                                 PS_COUNTER_COUNT};

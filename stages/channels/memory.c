@@ -1,5 +1,5 @@
 /* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): lanes of leases between workers (stages/lanes). It
- * never blocks and never copies an event. */
+ * never blocks, and never copies an event. */
 #include "stages/lanes/lanes.h"
 
 struct memory {
@@ -98,7 +98,7 @@ static struct ps_lanes *lanes_of(const void *plan)
     return ((const struct memory *)plan)->lanes;
 }
 
-/* Also before `build`: the plan of the engine asks for the capacity. */
+/* Also called before `build`: the engine's plan needs the capacity. */
 static void memory_fill(const void *plan, struct ps_fill *fill)
 {
     if (lanes_of(plan) != NULL)

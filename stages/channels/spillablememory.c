@@ -1,14 +1,15 @@
 /* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): lanes of leases between workers
- * (stages/lanes), and a log on disk (stages/keeper) for what the memory has no room for.
+ * (stages/lanes), and a log on disk (stages/keeper) for events that do not fit into memory.
  *
- * Order of each producer's events, across both, without a queue that all threads would have to share:
+ * The events of each producer stay in order across both, without a queue that all threads share:
  *
- *   put    goes to memory only while everything that went to disk was delivered, so that memory never has anything newer
- *          than the disk; else it goes to disk
- *   take   memory first. A frame is claimed from the disk only when the lanes were empty, and taken only if they are
- *          still empty then: all that its producer put into memory before it was visible at that moment
+ *   put    to memory only if everything that went to disk was delivered, so memory never has anything newer
+ *          than the disk; else to disk
+ *   take   from memory first. A frame is claimed from the disk only when the lanes were empty, and taken only if
+ *          they are still empty after that: at that moment everything that its producer put into memory
+ *          before it is visible
  *
- * A put into memory is the promise; what goes to disk is promised when it is synced, as by the file channel. */
+ * A put into memory is the promise; a put to disk is promised when it is synced, as in the file channel. */
 #include <stdlib.h>
 
 #include "core/flow/channel.h"
@@ -17,20 +18,20 @@
 #include "stages/lanes/lanes.h"
 
 #define OVERFLOW_EVENTS_DEFAULT "100000000"
-/* How long a source that can refuse its clients waits for a disk that is behind, after overflowTimeout. */
+/* Wait of a source that can refuse its clients for a slow disk, after overflowTimeout. */
 #define DISK_WAIT_MS UINT64_C(3000)
-/* While the sink keeps up with the disk there is always a batch on its way through it. Then puts pause, so that the disk
- * is emptied and memory is used again: for at most PAUSE_NS, at most once every PAUSE_EVERY_NS. */
+/* While the sink keeps up with the disk, some batch is always on its way through the disk. Puts then pause, so that the
+ * disk becomes empty and memory is used again: for at most PAUSE_NS, at most once every PAUSE_EVERY_NS. */
 #define PAUSE_NS (50 * PS_NS_PER_MS)
 #define PAUSE_EVERY_NS PS_NS_PER_S
 #define PAUSE_LOOK_NS PS_NS_PER_MS
-#define KEEPER_QUOTA_DIVISOR 4 /* its part of the channel's share of the memory budget */
+#define KEEPER_QUOTA_DIVISOR 4 /* the keeper's part of the channel's share of the memory budget */
 
-/* One producer's; its worker's. */
+/* State of one producer, used by its worker. */
 struct spill_producer {
-    uint64_t full_since_ns; /* memory had no room; 0: it has */
+    uint64_t full_since_ns; /* since when memory has had no room; 0: it has room */
     bool spilled;           /* its last lease went to disk */
-    bool active; /* Flume's overflowActivated: it does not wait for memory before it goes to disk again */
+    bool active;            /* Flume's overflowActivated: the next put to disk does not wait for memory */
 } PS_ALIGNED_GAP;
 
 struct spill {
@@ -40,8 +41,8 @@ struct spill {
     unsigned producer_count;
     struct spill_producer *producers;
     struct ps_lanes *lanes;                 /* NULL until `build` */
-    struct ps_keeper *keeper;               /* NULL: there is no overflow */
-    struct ps_lease *unsaved;               /* taken out of the lanes by `save` */
+    struct ps_keeper *keeper;               /* NULL: no overflow */
+    struct ps_lease *unsaved;               /* leases that `save` took out of the lanes */
     uint64_t pause_until_ns, next_pause_ns; /* atomic */
 };
 
@@ -124,7 +125,7 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* Without room in memory and without overflow nothing would go: then Flume takes the default. */
+/* Returns whether both capacities are 0. Flume uses the default then. */
 static bool has_no_room(const struct spill *spill)
 {
     return spill->memory_capacity == 0 && spill->overflow_capacity == 0;
@@ -169,7 +170,7 @@ static enum ps_status build_overflow(struct spill *spill, struct ps_context *con
     return PS_OK;
 }
 
-/* The disk's part of the channel's share of the memory budget. */
+/* Returns the keeper's part of the channel's share of the memory budget. */
 static uint64_t quota_of_keeper(const struct spill *spill, uint64_t quota_bytes)
 {
     if (overflow_events(spill) == 0)
@@ -218,7 +219,7 @@ static void spill_outline(const void *plan, const struct ps_context *context, FI
         fputs("in memory only: they are lost when the process dies", out);
         return;
     }
-    /* What stands before it is the capacity of memory until `build`, then that of both. */
+    /* The text before it is the capacity of the memory until `build`, afterwards that of both. */
     struct ps_quantity_text disk = ps_quantity_print_count((uint64_t)overflow_events(spill));
     if (spill->lanes == NULL)
         fprintf(out, "in memory, which are lost when the process dies, and up to %s on disk in ", disk.text);
@@ -267,7 +268,7 @@ static enum ps_put put_on_disk(struct spill *spill, unsigned producer, struct ps
     return PS_PUT_LATER;
 }
 
-/* Flume: an overflow ends when so much of the memory is free. */
+/* Returns whether the overflow ends, as in Flume: when enough of the memory is free. */
 static bool enough_is_free(const struct spill *spill, uint64_t used_events)
 {
     uint64_t capacity = (uint64_t)spill->memory_capacity;
@@ -275,7 +276,7 @@ static bool enough_is_free(const struct spill *spill, uint64_t used_events)
     return free_events * 100 >= (uint64_t)spill->deactivation_percent * capacity;
 }
 
-/* Memory is full: whether this lease has to wait for room there. An optional one would be dropped meanwhile. */
+/* Returns whether this lease has to wait for room in the full memory. An optional lease would be dropped instead. */
 static bool must_wait(const struct spill *spill, struct spill_producer *mine, const struct ps_lease *lease,
                       const struct ps_now *now)
 {
@@ -305,7 +306,7 @@ static enum ps_put put_in_memory(struct spill *spill, unsigned producer, struct 
     return put_on_disk(spill, producer, lease);
 }
 
-/* Whether puts pause, because what is left on disk is little enough for memory. */
+/* Returns whether puts pause, because the events on disk are few enough for memory. */
 static bool pauses(struct spill *spill, const struct ps_lease *lease, const struct ps_now *now)
 {
     struct ps_fill fill;
@@ -328,7 +329,7 @@ static enum ps_put spill_put(void *plan, unsigned producer, struct ps_lease **le
 {
     struct spill *spill = plan;
     if (spill->keeper != NULL && !ps_keeper_is_open(spill->keeper))
-        return PS_PUT_FULL; /* what it has is not known: it may open before the next line, and be clear */
+        return PS_PUT_FULL; /* the log's contents are unknown until then, and is_clear must be read after it opened */
     if (spill->keeper == NULL || ps_keeper_is_clear(spill->keeper))
         return put_in_memory(spill, producer, lease, now);
     if (pauses(spill, *lease, now))
@@ -409,7 +410,7 @@ static void spill_leave(void *plan, unsigned consumer, struct ps_port *port)
 
 /* ---- content ---- */
 
-/* Also before `build`: the plan of the engine asks for the capacity, which limits the size of a batch. */
+/* Also called before `build`: the engine's plan needs the capacity, which limits the size of a batch. */
 static void spill_fill(const void *plan, struct ps_fill *fill)
 {
     const struct spill *spill = plan;
@@ -426,7 +427,7 @@ static void spill_fill(const void *plan, struct ps_fill *fill)
     fill->size += disk.size;
     fill->capacity += disk.capacity;
     fill->bytes += disk.bytes;
-    fill->bytes_capacity = 0; /* of the memory alone */
+    fill->bytes_capacity = 0; /* the limit applies only to memory */
 }
 
 static void spill_ring(const void *plan, unsigned producer, struct ps_fill *fill)
@@ -486,7 +487,7 @@ static void spill_set_quota(void *plan, uint64_t channel_quota_bytes)
         ps_keeper_set_quota(spill->keeper, of_keeper);
 }
 
-/* Of those in memory only: the others are on their way to the disk. */
+/* Withdraws leases from memory only; the others are being written to disk. */
 static struct ps_lease *spill_withdraw(void *plan, bool (*is_wanted)(const struct ps_lease *lease))
 {
     return ps_lanes_withdraw(((struct spill *)plan)->lanes, is_wanted);
