@@ -3,7 +3,7 @@
 
 #include "core/base.h"
 
-#define PS_IRC_LINE_BYTES 512U /* of a message, with CR LF */
+#define PS_IRC_LINE_BYTES 512U /* of a message, including CR LF */
 #define PS_IRC_PARAMETERS_MAX 15U
 
 struct ps_irc_message {
@@ -14,11 +14,11 @@ struct ps_irc_message {
     struct ps_slice parameters[PS_IRC_PARAMETERS_MAX];
 };
 
-/* Reads a line without its end; the message points into it. Returns false: this is none. */
+/* Parses a line without its end; the message points into it. Returns false if the line is not a message. */
 bool ps_irc_message_read(const char *line, size_t length, struct ps_irc_message *message);
 
 bool ps_irc_is_command(const struct ps_irc_message *message, const char *command);
-/* Names are compared without case, with {}|^ as the lower case of []\~ (RFC 1459, section 2.2). */
+/* Compares names without case; {}|^ are the lower case of []\~ (RFC 1459, section 2.2). */
 bool ps_irc_same_name(struct ps_slice left, const char *right);
-/* Empty if there is none. */
+/* Returns an empty slice if there is none. */
 struct ps_slice ps_irc_last_parameter(const struct ps_irc_message *message);

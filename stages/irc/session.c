@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define REGISTER_NS (60 * PS_NS_PER_S) /* for registering, and for joining */
+#define REGISTER_NS (60 * PS_NS_PER_S) /* time for registering, and for joining */
 #define CONFIRM_NS (180 * PS_NS_PER_S) /* a server may take two seconds for each line */
-#define RECALL_NS (2 * PS_NS_PER_S)    /* for a confirmation, when the sink is recalled */
+#define RECALL_NS (2 * PS_NS_PER_S)    /* wait of a recall for a confirmation */
 #define OTHER_NICKS_MAX 4U
-#define NARROW_FAILURES 2U       /* in a row: one more, and the window gets narrower */
-#define WIDEN_CONFIRMATIONS 256U /* in a row: then a window that was narrowed gets a line more */
+#define NARROW_FAILURES 2U       /* in a row: after them each failure makes the window smaller */
+#define WIDEN_CONFIRMATIONS 256U /* in a row: then a reduced window grows by one line */
 
 enum {
     REPLY_WELCOME = 1,
@@ -24,7 +24,7 @@ enum {
     ERROR_UNAVAILABLE = 437,
 };
 
-/* Errors that end an attempt; others mean nothing to a client that only talks. */
+/* Errors that end an attempt; other errors do not concern a client that only sends. */
 static const unsigned registering_errors[] = {431, 432, 463, 464, 465, 466, 0};
 static const unsigned joining_errors[] = {403, 405, 437, 461, 471, 473, 474, 475, 476, 477, 489, 520, 0};
 static const unsigned talking_errors[] = {401, 403, 404, 413, 414, 442, 0};
@@ -51,7 +51,7 @@ void ps_irc_session_open(struct ps_irc_session *session, const struct ps_irc_pla
     ps_client_init(&session->connection, &session->to);
 }
 
-/* ---- what is sent ---- */
+/* ---- sending ---- */
 
 __attribute__((format(printf, 2, 3))) static void put(struct ps_irc_session *session, const char *format, ...)
 {
@@ -60,7 +60,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct ps_irc_session *ses
     va_start(arguments, format);
     int length = vsnprintf(session->out + session->out_length, room, format, arguments);
     va_end(arguments);
-    if (length > 0 && (size_t)length < room) /* else what others made us say: PONGs that nobody reads */
+    if (length > 0 && (size_t)length < room) /* otherwise drops it: a PONG to a server that does not read */
         session->out_length += (size_t)length;
 }
 
@@ -79,7 +79,7 @@ static bool flush(struct ps_irc_session *session)
 
 /* ---- the connection ---- */
 
-/* Everything that is not confirmed is said again. */
+/* Makes everything that is not confirmed be sent again. */
 static void rewind_all(struct ps_irc_session *session)
 {
     session->next_lease = 0;
@@ -110,7 +110,8 @@ static void rest(struct ps_irc_session *session)
     ps_port_tries_again(session->port, &err, session->rest_ns - session->now_ns);
 }
 
-/* A server that throws its client out for what it has said may take less at a time: it would never confirm a whole window. */
+/* Reduces the window after failures in a row: a server that closes the connection because of too many lines would never
+ * confirm a whole window. */
 static void narrow(struct ps_irc_session *session)
 {
     session->confirmations = 0;
@@ -130,7 +131,7 @@ static void widen(struct ps_irc_session *session)
     session->window_lines++;
 }
 
-/* Gives up a broken connection. */
+/* Closes a broken connection. */
 static void lose(struct ps_irc_session *session)
 {
     narrow(session);
@@ -174,12 +175,12 @@ static void enter(struct ps_irc_session *session)
     put(session, "NICK %s\r\nUSER %s 0 * :%s\r\n", session->nick, plan->user, plan->name);
 }
 
-/* Tells the epoll what the connection waits for. */
+/* Registers the connection's events with the epoll. */
 static void watch(struct ps_irc_session *session)
 {
     short wanted = 0;
     int fd = ps_client_descriptor(&session->connection, session->out_sent < session->out_length, &wanted);
-    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
+    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT equal EPOLLIN and EPOLLOUT */
     if (fd < 0 || session->port->epoll_fd < 0 ||
         (fd == session->watched_fd && events == session->watched_events))
         return;
@@ -214,7 +215,7 @@ static void finish_first(struct ps_irc_session *session)
     }
 }
 
-/* The server has all that was said. */
+/* Settles the events whose lines the server has confirmed. */
 static void confirmed(struct ps_irc_session *session)
 {
     for (; session->events > 0; session->events--) {
@@ -225,7 +226,8 @@ static void confirmed(struct ps_irc_session *session)
         ps_lease_settle(lease, lease->cursor++);
         finish_first(session);
     }
-    if (session->next_lease == 0) { /* the lines of an event that has more of them need not be said again */
+    if (session->next_lease == 0) {
+        /* The confirmed lines of an event with further lines need not be sent again. */
         session->confirmed_position = session->next_position;
         session->confirmed_offset = session->next_offset;
     }
@@ -236,9 +238,9 @@ static void confirmed(struct ps_irc_session *session)
     session->failures = 0;
 }
 
-/* ---- what the server says ---- */
+/* ---- messages from the server ---- */
 
-/* Returns false: the connection is lost, for the server's reason. */
+/* Sets the server's reason, and returns false: the connection is lost. */
 static bool refused(struct ps_irc_session *session, const struct ps_irc_message *message, const char *what)
 {
     struct ps_slice why = ps_irc_last_parameter(message);
@@ -253,7 +255,7 @@ static bool try_other_nick(struct ps_irc_session *session, const struct ps_irc_m
 {
     if (session->other_nicks++ == OTHER_NICKS_MAX)
         return refused(session, message, "the nick is in use");
-    strcat(session->nick, "_"); /* there is room for OTHER_NICKS_MAX */
+    strcat(session->nick, "_"); /* there is room for OTHER_NICKS_MAX of them */
     put(session, "NICK %s\r\n", session->nick);
     return true;
 }
@@ -263,7 +265,7 @@ static bool heard_registering(struct ps_irc_session *session, const struct ps_ir
     switch (message->number) {
     case REPLY_WELCOME:
         if (message->count > 0 &&
-            message->parameters[0].length <= PS_IRC_NICK_BYTES) /* servers cut a long one */
+            message->parameters[0].length <= PS_IRC_NICK_BYTES) /* servers shorten a long nick */
             snprintf(session->nick, sizeof session->nick, "%.*s", (int)message->parameters[0].length,
                      message->parameters[0].data);
         session->phase = PS_IRC_JOINING;
@@ -337,7 +339,7 @@ static bool heard(struct ps_irc_session *session, const char *line, size_t lengt
     return true;
 }
 
-/* Returns false when the connection is lost. */
+/* Handles the complete lines that were received. Returns false when the connection is lost. */
 static bool hear_lines(struct ps_irc_session *session)
 {
     char *at = session->in, *end = session->in + session->in_length, *line_end;
@@ -371,10 +373,9 @@ static bool hear(struct ps_irc_session *session)
     }
 }
 
-/* ---- what is said ---- */
+/* ---- lines ---- */
 
-/* Finds the next line to be said; *behind: the offset behind it. Events before it have none left. Returns false: there is
- * none. */
+/* Finds the next line to send; *behind is the offset behind it. All earlier events have no lines left. Returns false if there is no line. */
 static bool next_line(struct ps_irc_session *session, struct ps_slice *line, size_t *behind)
 {
     for (; session->next_lease < session->lease_count; session->next_lease++, session->next_position = 0) {
@@ -401,7 +402,7 @@ static bool may_say(const struct ps_irc_session *session)
            session->now_ns >= session->line_ns;
 }
 
-/* Says lines until the window is full; then the server is asked to confirm them. */
+/* Sends lines until the window is full; then asks the server to confirm them. */
 static void say(struct ps_irc_session *session)
 {
     struct ps_slice line;
@@ -423,13 +424,13 @@ static void say(struct ps_irc_session *session)
         session->asked = true;
         session->answer_ns = session->now_ns + CONFIRM_NS;
     } else if (session->events > 0) {
-        confirmed(session); /* of which none has a line */
+        confirmed(session); /* events without a line need no confirmation */
     }
 }
 
 /* ---- the cycle ---- */
 
-/* Returns false when the connection is lost. */
+/* Reads and writes. Returns false when the connection is lost. */
 static bool talk(struct ps_irc_session *session, bool says)
 {
     if (!ps_client_work(&session->connection, session->now_ns, session->reason))
@@ -451,7 +452,7 @@ static bool talk(struct ps_irc_session *session, bool says)
 
 static void serve(struct ps_irc_session *session, bool says)
 {
-    finish_first(session); /* of leases without an event to say */
+    finish_first(session); /* leases without an event to send */
     if (session->phase == PS_IRC_CLOSED && says && session->now_ns >= session->rest_ns)
         dial(session);
     if (session->phase == PS_IRC_CLOSED)
@@ -496,7 +497,7 @@ bool ps_irc_session_recall(struct ps_irc_session *session, struct ps_lease **bac
     serve(session, false);
     if (session->asked) {
         if (now->mono_ns < session->recall_ns)
-            return false; /* what is confirmed does not arrive twice */
+            return false; /* events that are confirmed now are not delivered twice */
         ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
         hang_up(session);
     }

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Where the next separator begins, and where it ends; at the body's end if there is none. In a body that is not UTF-8 a
- * match has no place of its own: it is not split there. */
+/* Returns where the next separator begins, and sets *behind to its end; returns `length` if there is none. In a body
+ * that is not UTF-8, a match may not have a place in the body; the body is not split there. */
 static size_t find_separator(const struct ps_irc_text *text, struct ps_regex_scratch *scratch,
                              const char *body, size_t length, size_t from, size_t *behind)
 {
@@ -18,7 +18,7 @@ static size_t find_separator(const struct ps_irc_text *text, struct ps_regex_scr
         if (!own)
             break;
         if (match.length == 0)
-            continue; /* an empty match separates nothing */
+            continue; /* an empty match does not separate */
         *behind = (size_t)(match.data - body) + match.length;
         return (size_t)(match.data - body);
     }

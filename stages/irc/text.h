@@ -1,5 +1,5 @@
-/* The lines that a body becomes in a chat: what stands between two separators, in pieces that a message has room for.
- * Thread: any; the scratch is one thread's. */
+/* Splits a body into the lines of a chat: the parts between separators, in pieces that fit into a message. Thread:
+ * any; the scratch belongs to one thread. */
 #pragma once
 
 #include "regex/regex.h"
@@ -9,9 +9,10 @@ struct ps_irc_text {
     uint32_t bytes_max;               /* of a line; at least 4 */
 };
 
-/* Finds the next line of a body from *offset on, and moves *offset behind it. No line is empty, and none ends within a
- * character of UTF-8. It may have line ends and NUL, if the separator leaves them. Returns false: there is none left. */
+/* Finds the next line of a body from *offset on, and moves *offset behind it. Lines are not empty, and do not end inside
+ * a UTF-8 character. They may contain line ends and NUL bytes if the separator does not match them. Returns false if no
+ * line is left. */
 bool ps_irc_text_next(const struct ps_irc_text *text, struct ps_regex_scratch *scratch, const char *body,
                       size_t length, size_t *offset, struct ps_slice *line);
-/* Writes a line with a blank in place of each byte that would end the message. Returns its length. */
+/* Writes a line, with a blank for each byte that would end the message. Returns its length. */
 size_t ps_irc_text_put(char *to, struct ps_slice line);
