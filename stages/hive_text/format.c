@@ -1,4 +1,4 @@
-/* What a table says of its files. */
+/* Reads the text format of a table from its properties. */
 #include "stages/hive_text/parts.h"
 
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static enum ps_status find_kind(const struct ps_hive_table *table, struct ps_hiv
                       OPENX);
 }
 
-/* What would make Hive read other rows than were written. */
+/* Refuses properties with which Hive would read other rows than were written. */
 static enum ps_status check_table(const struct ps_hive_table *table, struct ps_err *err)
 {
     static const char *const passed_over[] = {"skip.header.line.count", "skip.footer.line.count"};
@@ -63,7 +63,7 @@ static enum ps_status check_table(const struct ps_hive_table *table, struct ps_e
     return PS_OK;
 }
 
-/* LazySerDeParameters. */
+/* Reads the separators as LazySerDeParameters does. */
 static enum ps_status read_lazy(const struct ps_hive_pairs *parameters, struct ps_hive_text_format *format,
                                 struct ps_err *err)
 {
@@ -91,7 +91,7 @@ static enum ps_status read_lazy(const struct ps_hive_pairs *parameters, struct p
     return PS_OK;
 }
 
-/* Keys of maps are members of an object, or stand between separators: plain values. */
+/* Refuses maps with nested keys: keys are names of members, or are between separators, so they must be plain values. */
 static enum ps_status check_type(const struct ps_orc_type *type, struct ps_err *err)
 {
     if (type->kind == PS_ORC_MAP && type->children[0]->child_count > 0)

@@ -1,4 +1,4 @@
-/* Lines of JSON: an object for each row. */
+/* Writes each row as a line with a JSON object. */
 #include "stages/hive_text/parts.h"
 
 #include "core/utf8.h"
@@ -56,7 +56,7 @@ static bool put_plain(struct json *json, const struct ps_orc_type *type, const s
 
 static bool put_value(struct json *json, const struct ps_orc_type *type, const struct ps_orc_value *value);
 
-/* The key of a map: a text, whatever its type. */
+/* Writes the key of a map, which is always a string. */
 static bool put_key(struct json *json, const struct ps_orc_type *type, const struct ps_orc_value *key)
 {
     if (!ps_hive_plain_is_bare(type))
@@ -87,7 +87,7 @@ static bool put_array(struct json *json, const struct ps_orc_type *type, const s
     return put(json, "]", 1);
 }
 
-/* A struct's fields that are null are left out. */
+/* Writes a struct, or a row, without its null fields. */
 static bool put_struct(struct json *json, const struct ps_orc_type *type, const struct ps_orc_value *value)
 {
     bool is_row = json->column == NULL, is_first = true;

@@ -1,7 +1,7 @@
-/* Lines of delimited text: LazySimpleSerDe. */
+/* Writes lines of delimited text for LazySimpleSerDe. */
 #include "stages/hive_text/parts.h"
 
-/* One line that is being written. */
+/* A line that is being written. */
 struct lazy {
     const struct ps_hive_text_format *format;
     struct ps_byte_buffer *line;
@@ -37,7 +37,7 @@ static bool cannot_stand(struct lazy *lazy, char byte)
                                      : "escape character (escape.delim)");
 }
 
-/* A text with an escape before each separator, as LazyUtils.writeEscaped. */
+/* Writes a text with an escape before each separator, like LazyUtils.writeEscaped. */
 static bool put_escaped(struct lazy *lazy, const char *bytes, size_t length, unsigned level)
 {
     const struct ps_hive_text_format *format = lazy->format;
@@ -59,7 +59,7 @@ static bool put_escaped(struct lazy *lazy, const char *bytes, size_t length, uns
     return true;
 }
 
-/* What is no text is read without escapes: a separator in it ("-" in a day) cannot be written. */
+/* Writes a plain value. A value other than a text is read without escapes, so it is refused if it contains a separator ("-" in a day). */
 static bool put_plain(struct lazy *lazy, const struct ps_orc_type *type, const struct ps_orc_value *value,
                       unsigned level)
 {
@@ -81,7 +81,7 @@ static bool put_plain(struct lazy *lazy, const struct ps_orc_type *type, const s
     return true;
 }
 
-/* `level`: how many of the separators are taken by what it stands in. */
+/* Writes a value. `level`: number of separators that the surrounding values use. */
 static bool put_value(struct lazy *lazy, const struct ps_orc_type *type, const struct ps_orc_value *value,
                       unsigned level)
 {

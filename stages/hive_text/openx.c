@@ -1,8 +1,10 @@
-/* Tables of OpenX's serde (org.openx.data.jsonserde.JsonSerDe): what differs from Hive's own serdes of JSON.
+/* Tables with OpenX's serde (org.openx.data.jsonserde.JsonSerDe), which differs from Hive's own JSON serdes:
  *
- *   names   mapping.COLUMN = NAME: the column's name in the file, of fields of structs, too. Unless case.insensitive = false all names in the
- *           file, keys of maps among them, are read in lower case; two that are equal then make the row unreadable
- *   types   it cannot read decimals, binaries and a null in a map, and pads char; days and times depend on how it was built */
+ *   names   mapping.COLUMN = NAME is the name in the file of a column, or of a struct's field. Unless
+ *           case.insensitive = false, all names in the file and keys of maps are read in lower case, and two
+ *           equal ones make the row unreadable
+ *   types   it cannot read decimals, binaries, or a null in a map, and it pads char; days and times depend on
+ *           how it was built */
 #include "stages/hive_text/parts.h"
 
 #include <stdio.h>
@@ -45,7 +47,7 @@ const char *ps_hive_openx_name(const struct ps_hive_text_format *format, const c
     return field;
 }
 
-/* Two fields with one name in the file. */
+/* Refuses two fields with the same name in the file. */
 static enum ps_status check_names(const struct ps_hive_text_format *format, const struct ps_orc_type *type,
                                   struct ps_err *err)
 {

@@ -46,7 +46,7 @@ bool ps_hive_plain_is_bare(const struct ps_orc_type *type)
     }
 }
 
-/* The fewest digits from which the same number is read again. */
+/* Prints the fewest digits from which the same number is read. */
 static int print_real(char text[NUMBER_BYTES], double value, bool is_float)
 {
     int length = 0;
@@ -62,7 +62,7 @@ static int print_real(char text[NUMBER_BYTES], double value, bool is_float)
     return length;
 }
 
-/* Of the Gregorian calendar of all times, as the reader has it. */
+/* Prints a day of the proleptic Gregorian calendar, as the reader expects. */
 static int print_day(char text[NUMBER_BYTES], int64_t days)
 {
     struct tm day;
@@ -90,7 +90,7 @@ static int print_time(char text[NUMBER_BYTES], const struct ps_orc_value *value)
 static bool append_base64(const struct ps_orc_value *value, struct ps_byte_buffer *line)
 {
     size_t room = ((size_t)value->length + 2) / 3 * 4;
-    if (!ps_byte_buffer_reserve(line, room + 1)) /* EVP_EncodeBlock writes a 0 behind it */
+    if (!ps_byte_buffer_reserve(line, room + 1)) /* EVP_EncodeBlock adds a 0 */
         return false;
     line->length += (size_t)EVP_EncodeBlock((unsigned char *)line->data + line->length,
                                             (const unsigned char *)value->bytes, (int)value->length);

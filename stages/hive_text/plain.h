@@ -1,17 +1,17 @@
-/* Texts of plain values, as Hive reads them again. Thread: any. */
+/* Texts of plain values, in the form in which Hive reads them. Thread: any. */
 #pragma once
 
 #include "stages/byte_buffer.h"
 #include "stages/orc/type.h"
 #include "stages/orc/value.h"
 
-/* The value's text: numbers, days, times; of binary its Base64; of texts their bytes, cut to the type's length. Not for nested types,
- * nor for null. Returns false: no memory. */
+/* Appends the value's text: numbers, days, times; binary as Base64; texts as their bytes, cut to the type's length. Not for nested
+ * types or null. Returns false if there is no memory. */
 bool ps_hive_plain_append(const struct ps_orc_type *type, const struct ps_orc_value *value,
                           struct ps_byte_buffer *line);
 
-/* What the value is in a JSON text without quotation marks: numbers and true or false. */
+/* Returns whether the value has no quotation marks in JSON: numbers, true and false. */
 bool ps_hive_plain_is_bare(const struct ps_orc_type *type);
 
-/* string, varchar, char. */
+/* Returns whether the type is string, varchar or char. */
 bool ps_hive_plain_is_text(const struct ps_orc_type *type);
