@@ -56,7 +56,7 @@ bool ps_rpc_client_may_send(const struct ps_rpc_client *client)
     if (!is_up(client) || client->out_at < client->out_end)
         return false;
     if (!client->greeted)
-        return !client->greeting; /* the answer to the first call says who the server is */
+        return !client->greeting; /* the answer to the first call tells which kind of server it is */
     return client->call_count < (client->is_penstock ? settings->window_max : settings->window);
 }
 
@@ -89,7 +89,7 @@ void ps_rpc_client_send(struct ps_rpc_client *client, size_t length, uint64_t nu
 
 /* ---- answers ---- */
 
-/* Returns false when the connection is given up. */
+/* Handles an answer. Returns false when the connection is given up. */
 static bool take_answer(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers,
                         const struct ps_rpc_answer *answer)
 {
@@ -115,7 +115,7 @@ static bool take_answer(struct ps_rpc_client *client, const struct ps_rpc_client
     return true;
 }
 
-/* Returns false when the connection is given up. */
+/* Handles all answers that were received. Returns false when the connection is given up. */
 static bool take_answers(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers)
 {
     size_t at = 0;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define CALL_BYTES_MAX (4U << 20)   /* no events are added beyond this size */
-#define RECALL_NS (2 * PS_NS_PER_S) /* for answers, when the sink is recalled */
+#define CALL_BYTES_MAX (4U << 20)   /* a call of this size gets no more events */
+#define RECALL_NS (2 * PS_NS_PER_S) /* wait of a recall for answers */
 
 void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
                           struct ps_port *port)
@@ -34,7 +34,7 @@ void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery)
 
 /* ---- the connection ---- */
 
-/* Everything that is not settled is sent again. */
+/* Makes everything that is not settled be sent again. */
 static void rewind_all(struct ps_rpc_delivery *delivery)
 {
     memset(delivery->parts, 0, sizeof delivery->parts);
@@ -44,7 +44,7 @@ static void rewind_all(struct ps_rpc_delivery *delivery)
     delivery->rewinding = false;
 }
 
-/* A call was not answered OK. */
+/* Counts a call that was not answered OK. */
 static void count_attempt(struct ps_rpc_delivery *delivery, const char *reason)
 {
     const struct ps_port *port = delivery->port;
@@ -68,7 +68,7 @@ static void hang_up(struct ps_rpc_delivery *delivery)
     rewind_all(delivery);
 }
 
-/* `tried`: a call was under way. */
+/* `tried`: a call was in flight. */
 static void rest(struct ps_rpc_delivery *delivery, const char *reason, bool tried)
 {
     struct ps_err err = {.length = 0};
@@ -90,7 +90,7 @@ static uint64_t count_under_way(const struct ps_rpc_delivery *delivery)
     return events;
 }
 
-/* Gives up a broken connection. One that the other side closed while nothing was under way is no failure. */
+/* Closes a broken connection. If the server closed it while no call was in flight, that does not count as a failure. */
 static void lose(struct ps_rpc_delivery *delivery)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
@@ -131,7 +131,7 @@ static void dial(struct ps_rpc_delivery *delivery)
         lose(delivery);
 }
 
-/* Notes that the connection is up. */
+/* Logs and counts that the connection is up. */
 static void count_connection(struct ps_rpc_delivery *delivery)
 {
     if (delivery->counted || delivery->client.connection.phase != PS_CLIENT_UP)
@@ -144,12 +144,12 @@ static void count_connection(struct ps_rpc_delivery *delivery)
            delivery->plan->port);
 }
 
-/* Tells the epoll what the connection waits for. */
+/* Registers the connection's events with the epoll. */
 static void watch(struct ps_rpc_delivery *delivery)
 {
     short wanted = 0;
     int fd = ps_rpc_client_descriptor(&delivery->client, &wanted);
-    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT */
+    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT equal EPOLLIN and EPOLLOUT */
     if (fd < 0 || delivery->port->epoll_fd < 0 ||
         (fd == delivery->watched_fd && events == delivery->watched_events))
         return;
@@ -167,7 +167,7 @@ static void watch(struct ps_rpc_delivery *delivery)
 
 /* ---- calls ---- */
 
-/* Chooses the events of the next call. Returns how many; 0: all were sent. */
+/* Chooses the events of the next call. Returns their number; 0 if all were sent. */
 static uint32_t choose(struct ps_rpc_delivery *delivery, struct ps_rpc_part *part, size_t *bytes)
 {
     const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
@@ -191,7 +191,7 @@ static uint32_t choose(struct ps_rpc_delivery *delivery, struct ps_rpc_part *par
     return 0;
 }
 
-/* `round` 0: the server may be Flume. */
+/* Encodes a call. `round` 0: the server may be Flume. */
 static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_rpc_part *part,
                      uint32_t count, unsigned round)
 {
@@ -204,7 +204,7 @@ static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const 
     return length + protocol->put_end(to + length);
 }
 
-/* Returns false when nothing more can be sent now. */
+/* Sends the next call. Returns false when nothing more can be sent now. */
 static bool send_call(struct ps_rpc_delivery *delivery)
 {
     struct ps_rpc_part part;
@@ -215,7 +215,7 @@ static bool send_call(struct ps_rpc_delivery *delivery)
     if (count == 0)
         return false;
     uint8_t *to = ps_rpc_client_reserve(&delivery->client, bytes);
-    if (to == NULL) { /* later */
+    if (to == NULL) { /* no memory: try again later */
         delivery->next_lease = lease;
         delivery->next_position = position;
         return false;
@@ -273,9 +273,9 @@ static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
     delivery->rewinding = true;
 }
 
-/* ---- events whose attempts are used up ---- */
+/* ---- dead letters ---- */
 
-/* Begins with those of the call that would be the next. */
+/* Begins with the events of the oldest call, which would be sent next. */
 static void begin_burial(struct ps_rpc_delivery *delivery)
 {
     struct ps_rpc_part part;
@@ -293,7 +293,7 @@ static void begin_burial(struct ps_rpc_delivery *delivery)
     ps_burial_begin(&delivery->burial, part.lease, part.from, part.to);
 }
 
-/* Returns whether letters are still to be written: until then nothing is sent. */
+/* Returns whether dead letters are still to be written; nothing is sent until then. */
 static bool is_burying(struct ps_rpc_delivery *delivery)
 {
     if (delivery->exhausted && delivery->client.call_count == 0)
@@ -311,13 +311,13 @@ static bool is_burying(struct ps_rpc_delivery *delivery)
 
 /* ---- the cycle ---- */
 
-/* Reads and writes what can be now. `fills`: new calls may be sent. */
+/* Reads and writes what is possible now. `fills`: new calls may be sent. */
 static void serve(struct ps_rpc_delivery *delivery, bool fills)
 {
     const struct ps_rpc_client_answers answers = {.answered = answered, .owner = delivery};
     struct ps_rpc_client *client = &delivery->client;
     fills = fills && !is_burying(delivery);
-    finish_first(delivery); /* of leases without an event to send */
+    finish_first(delivery); /* leases without an event to send */
     bool rests = delivery->now_ns < delivery->rest_ns;
     if (fills && !rests && delivery->lease_count > 0 && !ps_rpc_client_is_open(client))
         dial(delivery);
@@ -379,7 +379,7 @@ bool ps_rpc_delivery_recall(struct ps_rpc_delivery *delivery, struct ps_lease **
     serve(delivery, false);
     if (delivery->client.call_count > 0) {
         if (now->mono_ns < delivery->recall_ns)
-            return false; /* what is answered does not arrive twice */
+            return false; /* events that are answered now are not delivered twice */
         ps_count(delivery->port->counters, PS_COUNTER_duplicated, count_under_way(delivery));
         hang_up(delivery);
     }

@@ -1,12 +1,13 @@
-/* How a sink delivers leases over one connection of an RPC protocol: calls of at most so many events, several under
- * way at a time, answers that settle events, a new connection after a failure.
+/* Delivers a sink's leases over one connection of an RPC protocol: limits the events of a call, keeps several calls in flight,
+ * settles events by their answers, and connects again after a failure.
  *
- * A call is answered OK, and its events are delivered; or FAILED, because the server's channel is full: after all other
- * calls are answered and a rest, everything that is not delivered is sent again, in order. After an error, a lost
- * connection, or no answer in time the same happens over a new connection; what had no answer may arrive twice.
+ * A call that is answered OK has delivered its events. FAILED means that the server's channel is full: when all other calls
+ * are answered, and after a rest, everything that is not delivered is sent again in order. After an error, a lost connection,
+ * or no answer in time, the same happens over a new connection; events without an answer may arrive twice.
  *
- * With penstock.retry.max and penstock.deadletter the events of the oldest call become dead letters when so many attempts in a
- * row failed: calls that were refused, or got no answer. A connection that does not come about is no attempt.
+ * With penstock.retry.max and penstock.deadletter, the events of the oldest call become dead letters after that number of
+ * failed attempts in a row: calls that were refused or not answered. A connection that cannot be established does not count as
+ * an attempt.
  *
  * Thread: the sink's worker. Never blocks. */
 #pragma once
@@ -18,22 +19,22 @@
 
 #define PS_RPC_LEASES_MAX 64U
 
-/* Shared by all workers; const. */
+/* Shared by all workers and constant. */
 struct ps_rpc_delivery_plan {
     struct ps_rpc_client_settings client;
     const char *host;
     unsigned port;
-    struct ps_lookup *lookup;      /* of the host; NULL: `address` is it */
-    struct ps_address address;     /* without a lookup */
+    struct ps_lookup *lookup;      /* of the host; NULL: `address` is used */
+    struct ps_address address;     /* used without a lookup */
     uint64_t connect_ns, reset_ns; /* reset_ns 0: the connection is kept */
     uint32_t batch_events_max;     /* of a call */
     const struct ps_transport *transport;
     const void *transport_settings;
 };
 
-/* A call under way: the events between two positions of a lease that were not settled. */
+/* A call in flight: the unsettled events between two positions of a lease. */
 struct ps_rpc_part {
-    struct ps_lease *lease; /* NULL: free */
+    struct ps_lease *lease; /* NULL: unused */
     uint32_t from, to;
 };
 
@@ -46,31 +47,32 @@ struct ps_rpc_delivery {
     uint32_t watched_events;
     struct ps_lease *leases[PS_RPC_LEASES_MAX]; /* oldest first */
     unsigned lease_count;
-    /* The next event to be sent. */
+    /* The next event to send. */
     unsigned next_lease;
     uint32_t next_position;
     struct ps_rpc_part parts[PS_RPC_CALLS_MAX];
-    bool rewinding;    /* a call was refused: nothing new is sent before all is answered */
-    bool counted;      /* the connection is up, and counted */
-    unsigned round;    /* 0 or 1: changes when calls are sent again (protocol.h) */
-    uint64_t failures; /* in a row */
-    uint32_t attempts; /* those of them for which a call was under way */
-    bool exhausted;    /* they are used up: when all is answered, the events of the oldest call are buried */
+    bool rewinding;    /* a call was refused: nothing new is sent until all calls are answered */
+    bool counted;      /* the connection is up, and was counted */
+    unsigned round;    /* 0 or 1; changes when calls are sent again (protocol.h) */
+    uint64_t failures; /* number of failures in a row */
+    uint32_t attempts; /* those failures for which a call was in flight */
+    /* No attempts are left: when all calls are answered, the events of the oldest call become dead letters. */
+    bool exhausted;
     struct ps_burial burial;
     uint32_t
-        burial_attempts; /* `attempts` when they were used up: an answer OK of another call sets those to 0 */
+        burial_attempts; /* `attempts` when none were left, because an answer OK to another call resets `attempts` */
     char burial_reason[PS_TRANSPORT_REASON_BYTES + 320];
-    uint64_t rest_ns;   /* nothing is sent, nor a connection begun, before */
-    uint64_t reset_ns;  /* when the connection is to be made anew; PS_NEVER */
-    uint64_t recall_ns; /* 0: not recalled */
+    uint64_t rest_ns;   /* nothing is sent and no connection begun before this time */
+    uint64_t reset_ns;  /* when the connection is replaced; PS_NEVER */
+    uint64_t recall_ns; /* end of the recall's wait; 0: not recalled */
     uint64_t now_ns;
 };
 
-/* Sets the address, with its port, that the plan's host has now. PS_FAIL: it is not known. Does not wait. Thread: any. */
+/* Sets the present address of the plan's host, with its port. Returns PS_FAIL if it is not known. Does not wait. Thread: any. */
 enum ps_status ps_rpc_delivery_aim(const struct ps_rpc_delivery_plan *plan, struct ps_client_plan *to,
                                    struct ps_err *err);
 
-/* Thread: the worker's, as the functions of struct ps_sink_ops of the same names. */
+/* Like the functions of struct ps_sink_ops of the same names. Thread: the worker's. */
 void ps_rpc_delivery_open(struct ps_rpc_delivery *delivery, const struct ps_rpc_delivery_plan *plan,
                           struct ps_port *port);
 void ps_rpc_delivery_close(struct ps_rpc_delivery *delivery);

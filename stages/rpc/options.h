@@ -1,4 +1,4 @@
-/* The keys of calls that everything with a connection to an RPC source has, as Flume's RPC clients have them
+/* Keys for calls, which everything with a connection to an RPC source has, as in Flume's RPC clients
  * (org.apache.flume.api.RpcClientConfigurationConstants). Thread: any. */
 #pragma once
 

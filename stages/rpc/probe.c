@@ -20,7 +20,7 @@ static void on_answer(void *owner, uint64_t number, enum ps_rpc_status status)
     attempt->status = status;
 }
 
-/* A call of appendBatch without events. Returns false: no memory. */
+/* Sends a call of appendBatch without events. Returns false if there is no memory. */
 static bool send_nothing(struct ps_rpc_client *client, uint64_t now_ns)
 {
     const struct ps_rpc_protocol *protocol = client->settings->protocol;
@@ -33,7 +33,7 @@ static bool send_nothing(struct ps_rpc_client *client, uint64_t now_ns)
     return true;
 }
 
-/* Returns false with client->reason. */
+/* Connects and waits for the answer. Returns false with client->reason. */
 static bool converse(struct ps_rpc_client *client, struct attempt *attempt, uint64_t until_ns)
 {
     const struct ps_rpc_client_answers answers = {.answered = on_answer, .owner = attempt};

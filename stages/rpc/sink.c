@@ -3,7 +3,7 @@
 #include "stages/net/resolver.h"
 #include "stages/rpc/probe.h"
 
-#define WINDOW 16U /* calls under way, to another penstock */
+#define WINDOW 16U /* calls in flight to another penstock */
 
 static enum ps_status find_host(struct ps_rpc_delivery_plan *delivery, struct ps_err *err)
 {

@@ -1,5 +1,5 @@
-/* What the sinks that send by RPC (avro, thrift) have in common: where they send to, and the functions of struct ps_sink_ops
- * over a delivery (delivery.h). Thread: control; the worker's where it says so. */
+/* The common part of the sinks that send by RPC (avro, thrift): their target, and the functions of struct ps_sink_ops over a
+ * delivery (delivery.h). Thread: control, unless a function names the worker's. */
 #pragma once
 
 #include "stages/rpc/delivery.h"
@@ -42,7 +42,7 @@ struct ps_rpc_sink {
                 "Flume " reason                                                                              \
     }
 
-/* What a protocol's keys give. */
+/* Settings that follow from a protocol's keys. */
 struct ps_rpc_sink_settings {
     const struct ps_rpc_protocol *protocol;
     uint64_t connect_ns, request_ns;
@@ -51,13 +51,14 @@ struct ps_rpc_sink_settings {
     const void *transport_settings;
 };
 
-/* For `build` and `teardown`: makes the delivery's plan. */
+/* For `build` and `teardown`: sets the delivery's plan. */
 enum ps_status ps_rpc_sink_build(struct ps_rpc_sink *sink, const struct ps_rpc_sink_settings *settings,
                                  struct ps_err *err);
 void ps_rpc_sink_teardown(struct ps_rpc_sink *sink);
 
-/* `penstock check --probe`: connects as the sink does, and sends one call without events. `build` and `teardown` are the
- * stage's, `tried` is a copy of its bound plan, `advice` what to look at when the server does not answer. */
+/* Probe for `penstock check --probe`: connects as the sink does, and sends one call without events. `build` and
+ * `teardown` are the stage's; `tried` is a copy of its bound plan; `advice` is what to check if the server does not
+ * answer. */
 struct ps_rpc_sink_probe {
     enum ps_status (*build)(void *plan, struct ps_context *context, struct ps_err *err);
     void (*teardown)(void *plan);
