@@ -1,4 +1,4 @@
-/* Transactions that are given back to Hive. One call is under way; what comes meanwhile is in the next one. */
+/* Aborts transactions in Hive. One call is in flight; aborts that are requested meanwhile are in the next one. */
 #include "stages/hive_sink/parts.h"
 
 #include <stdlib.h>
@@ -31,7 +31,8 @@ static void go_on(struct ps_hive_sink *sink)
     sink->aborting_count = waiting_count < AT_ONCE ? waiting_count : AT_ONCE;
     request.txns = waiting;
     request.txns_count = sink->aborting_count;
-    ps_metastore_call(sink->metastore, PS_HIVE_ABORT_TXNS, &request, aborted, sink); /* copies them */
+    /* The call copies the list. */
+    ps_metastore_call(sink->metastore, PS_HIVE_ABORT_TXNS, &request, aborted, sink);
     sink->aborts.length -= sink->aborting_count * sizeof *waiting;
     memmove(sink->aborts.data, sink->aborts.data + sink->aborting_count * sizeof *waiting,
             sink->aborts.length);

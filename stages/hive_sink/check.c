@@ -1,5 +1,5 @@
-/* `check` of the sink hive. Each problem is reported by its key; the sink is dropped for those for which Flume drops it
- * (HiveSink.configure, HiveDelimitedTextSerializer.configure) and for what cannot be written to. */
+/* `check` of the sink hive. Reports each mistake by its key. Drops the sink in the cases in which Flume drops it
+ * (HiveSink.configure, HiveDelimitedTextSerializer.configure), and if the table cannot be written to. */
 #include "stages/hive_sink/keys.h"
 
 #include "stages/hive/metastore.h"
@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LOCK_TIMEOUT_S 300 /* Hive's hive.txn.timeout, unless it is configured */
+#define LOCK_TIMEOUT_S 300 /* Hive's default of hive.txn.timeout */
 
 struct checking {
     const struct ps_hive_plan *plan;
@@ -83,7 +83,7 @@ static void check_values(struct checking *checking)
     struct ps_hive_plan plan = *checking->plan;
     struct ps_hive_settings settings = {.value_count = 0};
     struct ps_err err = {.length = 0};
-    plan.round = false; /* else a wrong roundValue is said twice */
+    plan.round = false; /* otherwise a wrong roundValue would be reported twice */
     if (ps_hive_plan_values(&plan, checking->context->arena, &settings, &err) != PS_OK)
         refuse(checking, "hive.partition", ps_err_join(&err));
     ps_escape_check_zone(checking->context, "timeZone", plan.time_zone);
@@ -98,7 +98,7 @@ static void check_values(struct checking *checking)
 
 /* ---- rows and files ---- */
 
-/* HiveDelimitedTextSerializer.parseSerdeSeparatorSpec. */
+/* Like HiveDelimitedTextSerializer.parseSerdeSeparatorSpec. */
 static bool is_separator(const char *text)
 {
     size_t length = strlen(text);

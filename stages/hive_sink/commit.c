@@ -1,4 +1,4 @@
-/* What a transaction asks of the metastore: its lock, and its commit. */
+/* The lock and the commit of a transaction. */
 #include "core/printable.h"
 #include "stages/hive_sink/parts.h"
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define LOOK_NS (100 * PS_NS_PER_MS) /* between two looks at a lock that waits; doubles */
+#define LOOK_NS (100 * PS_NS_PER_MS) /* first wait before a lock is checked again; doubles each time */
 #define LOOK_MAX_NS (5 * PS_NS_PER_S)
 #define HOLDER_BYTES 256U
 
@@ -32,7 +32,7 @@ static void ask(struct ps_hive_txn *txn, enum ps_hive_call call, const struct ps
     ps_metastore_call(txn->sink->metastore, call, request, done, txn);
 }
 
-/* What failed is over for Hive, too. */
+/* Returns whether the transaction has ended in Hive as well. */
 static bool is_gone(const struct ps_hive_answer *answer)
 {
     return answer->error == PS_HIVE_TXN_GONE;
@@ -46,7 +46,7 @@ static void fail(struct ps_hive_txn *txn, const char *what, const struct ps_hive
 
 /* ---- the lock ---- */
 
-/* Somebody may have dropped the partition since it was found, and somebody may have made it elsewhere: the files would be in no table. */
+/* Handles the check of the partition: if it was dropped, or created at another location, the files would belong to no table. */
 static void found(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
@@ -63,9 +63,10 @@ static void found(void *txn_, const struct ps_hive_answer *answer)
     }
 }
 
-/* Under load the next transaction of a partition is locked before the one before it is committed: between what was seen behind the first
- * lock and now nobody had the exclusive one, so that there is nothing to be asked. Whether the first one kept its lock its commit will
- * tell. The metastore gets one call after the other, in the order in which they were asked. */
+/* Returns whether the transaction can do without a look of its own. Under load, the next transaction of a partition gets its lock before
+ * the one before it is committed. Between the look after the first lock and now, no other client could have the exclusive lock, so
+ * nothing can have changed. The commit of the first transaction tells whether it kept its lock: the metastore gets calls in the order of
+ * requests. */
 static bool may_follow(const struct ps_hive_txn *txn)
 {
     const struct ps_hive_txn *before = TAILQ_PREV(txn, ps_hive_txns, list);
@@ -73,7 +74,7 @@ static bool may_follow(const struct ps_hive_txn *txn)
            (before->commit_asked == 0 || before->commit_asked > txn->lock_asked);
 }
 
-/* Table and partition stay as they are from now on (look.c). */
+/* Called when the transaction has its lock: table and partition cannot change from now on (look.c). */
 static void see(struct ps_hive_txn *txn)
 {
     txn->follows = may_follow(txn);
@@ -94,7 +95,7 @@ void ps_hive_txn_stop_following(struct ps_hive_txn *txn)
 
 static void look_again(struct ps_hadoop_timer *timer);
 
-/* "hive@host1 (query 17, transaction 4)" */
+/* Prints "hive@host1 (query 17, transaction 4)". */
 static void print_holder(const struct ps_hive_lock_holder *holder, char text[HOLDER_BYTES])
 {
     char all[HOLDER_BYTES];
@@ -104,7 +105,7 @@ static void print_holder(const struct ps_hive_lock_holder *holder, char text[HOL
     (void)ps_printable_copy(text, HOLDER_BYTES, all, ps_least((uint64_t)length, sizeof all - 1));
 }
 
-/* Says who has the lock for which the transaction waits, and how that ends. */
+/* Logs who holds the lock that the transaction waits for, and how that wait can be ended. */
 static void shown(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
@@ -208,7 +209,8 @@ static void settle(struct ps_hive_txn *txn)
 
 static void commit_again(struct ps_hadoop_timer *timer);
 
-/* Without an answer nobody knows whether it was committed. Hive answers a second commit as it did the first. */
+/* Handles the answer to a commit. Without an answer it is unknown whether it was committed, so it is requested again;
+ * Hive gives a second commit the same answer as the first. */
 static void committed(void *txn_, const struct ps_hive_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;

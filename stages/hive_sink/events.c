@@ -1,4 +1,4 @@
-/* Leases that come: to which partition each event goes. And events that are no rows, or have no partition. */
+/* Takes leases, and finds the partition of each event. Handles events that are not rows, or have no partition. */
 #include "stages/hive_sink/parts.h"
 
 #include <string.h>
@@ -75,7 +75,7 @@ static void refuse(struct ps_hive_sink *sink, const char *reason)
                reason, ps_repeated_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 
-/* Finds the partitions of all events. Returns PS_TAKEN: all are found, or become dead letters. */
+/* Finds the partitions of all events. Returns PS_TAKEN if all events have a partition or become dead letters. */
 static enum ps_result find_partitions(struct ps_hive_sink *sink, const struct ps_lease *lease)
 {
     char key[PS_HIVE_VALUES_BYTES];
@@ -138,7 +138,7 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
     return PS_TAKEN;
 }
 
-/* ---- events that can be in no row ---- */
+/* ---- events that cannot be rows ---- */
 
 void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
 {
@@ -153,7 +153,7 @@ void ps_hive_refuse_next(struct ps_hive_sink *sink, struct ps_hdfs_events *waiti
     ps_hdfs_events_move(&sink->pool, waiting, &sink->pool.free);
 }
 
-/* Why the first of them is here: its partition, or its body. */
+/* Finds the reason of the first flawed event: its partition, or its body. */
 static void explain(struct ps_hive_sink *sink, const struct ps_hdfs_event *flawed)
 {
     char key[PS_HIVE_VALUES_BYTES];

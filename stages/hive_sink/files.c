@@ -1,20 +1,20 @@
-/* Files of a table that is not transactional. The sink hdfs (stages/hdfs_sink/) writes, rolls and renames them. Here is what it does not
- * know: in which directory an event goes, by what the metastore says of its partition, and what its line is.
+/* Files of a table that is not transactional. The sink hdfs (stages/hdfs_sink/) writes, rolls and renames them. This file adds the
+ * directory of each event, from the metastore's data about its partition, and the line of each event.
  *
- * A file that is written to has a name that begins with "_", which Hive passes over; it is renamed when it is complete. A partition that is
- * missing is made before its first file. Events are settled when they are acknowledged in the file that is still written to: what a
- * killed agent left there is completed and renamed by the next one (orphans.c). Names of files begin with agent, sink and host, so
- * that nobody takes another's file for an orphan. */
+ * A file that is being written has a name that begins with "_", so Hive ignores it; it is renamed when it is complete. A missing partition
+ * is created before its first file. Events are settled when they are acknowledged in an incomplete file: the next agent completes and
+ * renames the files of a killed one (orphans.c). Names of files begin with agent, sink and host, so that no other agent mistakes them for
+ * orphans. */
 #include "stages/hive_sink/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PURPOSE "the files of a table of Hive"
-#define RENAME_REST_NS (60 * PS_NS_PER_S) /* between two tries */
+#define RENAME_REST_NS (60 * PS_NS_PER_S) /* interval of tries */
 #define LINE_KEPT_BYTES 65536U
 
-struct rows_plan { /* of the serializer below */
+struct rows_plan { /* plan of the serializer below */
     struct ps_hive_files *files;
 };
 
@@ -24,15 +24,15 @@ struct ps_hive_files {
     struct ps_hdfs_settings settings;
     struct rows_plan rows;
     struct ps_hdfs_sink *hdfs;
-    struct ps_byte_buffer line;     /* of the event that comes next */
-    struct ps_hive_partition *last; /* of the event before, in the same call; NULL: none */
-    char *prefix;                   /* of the files' names */
-    char *directory;                /* the table's */
+    struct ps_byte_buffer line;     /* line of the next event */
+    struct ps_hive_partition *last; /* partition of the former event in the same call; NULL: none */
+    char *prefix;                   /* prefix of the files' names */
+    char *directory;                /* directory of the table */
 };
 
 /* ---- where events go ---- */
 
-/* A directory without slashes at its end. */
+/* Returns the length of a directory without slashes at its end. */
 static int length_of(const char *directory)
 {
     size_t length = strlen(directory);
@@ -41,7 +41,7 @@ static int length_of(const char *directory)
     return (int)length;
 }
 
-/* The partition's directory and the prefix: the name of its bucket. */
+/* Returns the name of the partition's bucket: its directory and the prefix. */
 static const char *place_of(const struct ps_hive_files *files, struct ps_hive_partition *partition)
 {
     if (partition->place == NULL && asprintf(&partition->place, "%.*s/%s", length_of(partition->directory),
@@ -77,9 +77,9 @@ static enum ps_hdfs_placed place(struct ps_hdfs_placer *placer, const struct ps_
     return PS_HDFS_PLACED;
 }
 
-/* ---- what their lines are: a serializer ---- */
+/* ---- lines: a serializer ---- */
 
-/* Reads the body and makes its line. Returns false: it is no row of this table. */
+/* Reads the event's body and makes its line. Returns false if it is not a row of this table. */
 static bool make_line(struct ps_hive_files *files, const struct ps_event *event, struct ps_err *reason)
 {
     const struct ps_hive_sink *sink = files->sink;
@@ -95,7 +95,7 @@ static void explain(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
     (void)make_line((struct ps_hive_files *)(void *)placer, ps_lease_event(lease, position), reason);
 }
 
-/* Without dead letters an event that is no row is dropped, as Flume does: its line is empty. */
+/* Without dead letters, an event that is not a row is dropped, as in Flume: its line is empty. */
 static enum ps_serializer_answer rows_ready(const void *plan, void *state, const struct ps_batch *batch,
                                             const struct ps_event *event, struct ps_err *reason)
 {

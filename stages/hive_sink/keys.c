@@ -30,7 +30,7 @@ enum ps_status ps_hive_plan_serializer(const struct ps_hive_plan *plan, enum ps_
                : ps_err_set(err, "\"%s\" is no serializer of this sink; known are DELIMITED and JSON", name);
 }
 
-/* Without the commas at its end: Java's split drops empty values there. */
+/* Returns the length without commas at the end: Java's split drops empty values there. */
 static size_t length_of_values(const char *partition)
 {
     size_t length = strlen(partition);
@@ -39,7 +39,7 @@ static size_t length_of_values(const char *partition)
     return length;
 }
 
-/* As split by Flume: at each comma. */
+/* Splits the values at each comma, as Flume does. */
 enum ps_status ps_hive_plan_values(const struct ps_hive_plan *plan, struct ps_arena *arena,
                                    struct ps_hive_settings *settings, struct ps_err *err)
 {

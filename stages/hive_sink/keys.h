@@ -1,17 +1,17 @@
-/* The keys of the sink hive as they are bound (stages/sinks/hive.c has the rows), and what they mean. Thread: control. */
+/* The bound keys of the sink hive (stages/sinks/hive.c has the rows), and what follows from them. Thread: control. */
 #pragma once
 
 #include "stages/hadoop/configuration.h"
 #include "stages/hadoop/user.h"
 #include "stages/hive_sink/sink.h"
 
-/* Defaults that Flume also takes for a number below 0. */
+/* Defaults, which Flume also uses for a number below 0. */
 #define PS_HIVE_TXNS_PER_BATCH "100"
 #define PS_HIVE_BATCH_SIZE "15000"
 #define PS_HIVE_HEARTBEAT_S "240"
 #define PS_HIVE_CALL_TIMEOUT_MS "10000"
 
-enum { PS_HIVE_TRANSACTIONAL, PS_HIVE_PLAIN }; /* the words of penstock.table.type */
+enum { PS_HIVE_TRANSACTIONAL, PS_HIVE_PLAIN }; /* values of penstock.table.type */
 
 struct ps_hive_plan {
     const char *metastore, *database, *table, *partition, *time_zone, *round_unit, *serializer;
@@ -32,16 +32,16 @@ struct ps_hive_plan {
 enum ps_status ps_hive_plan_values(const struct ps_hive_plan *plan, struct ps_arena *arena,
                                    struct ps_hive_settings *settings, struct ps_err *err);
 
-/* What the files of a plain table are: text, compressed by penstock.codeC. */
+/* Sets the format of a plain table's files: text, compressed by penstock.codeC. */
 enum ps_status ps_hive_plan_format(const struct ps_hive_plan *plan, struct ps_hive_plain_settings *plain,
                                    struct ps_err *err);
 
 enum ps_status ps_hive_plan_serializer(const struct ps_hive_plan *plan, enum ps_hive_serializer *serializer,
                                        struct ps_err *err);
 
-/* Reads hive-site.xml of the directory (NULL: there is none): whether the metastore asks for Kerberos. */
+/* Reads hive-site.xml from the directory (NULL: none), to find out whether the metastore requires Kerberos. */
 enum ps_status ps_hive_plan_security(const struct ps_hive_plan *plan, const char *directory,
                                      struct ps_hive_security **security, struct ps_err *err);
 
-/* The stage's `check`: all problems of the keys at once. (stages/hive_sink/check.c) */
+/* The stage's `check`, which reports all mistakes in the keys. (stages/hive_sink/check.c) */
 enum ps_status ps_hive_check(const void *plan, const struct ps_context *context);

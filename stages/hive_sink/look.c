@@ -1,23 +1,23 @@
-/* Whether the table, and the partition, is still the one that a transaction writes to. Whoever drops or alters one needs its exclusive
- * lock, so that what is there behind the transaction's own lock stays until its commit: it is committed after a look that was begun behind the
- * lock. One look serves the transactions of all partitions, and those that follow them without a gap between the locks (commit.c). */
+/* Checks that a transaction's table and partition are still the same. Dropping or altering them needs an exclusive lock, so after the
+ * transaction has its own lock they cannot change until its commit. It is committed after a look that began when it had the lock. One look
+ * serves the transactions of all partitions, and those that follow them without a gap between the locks (commit.c). */
 #include "stages/hive_sink/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A plain table has no locks. Before events are written it is looked at again if the last look was begun so long ago: what comes after
- * "drop table" is not written into a directory that is gone. */
+/* A plain table has no locks. Before events are written, it is looked at again if the last look began longer ago than this, so that
+ * after "drop table" nothing more is written to the old directory. */
 #define FRESH_NS PS_NS_PER_S
-#define LOOK_NS (60 * PS_NS_PER_S)     /* between two without events */
-#define LOOK_WAIT_NS (2 * PS_NS_PER_S) /* for the answer; then events are written without it */
+#define LOOK_NS (60 * PS_NS_PER_S)     /* interval of looks without events */
+#define LOOK_WAIT_NS (2 * PS_NS_PER_S) /* for the answer; after that events are written without it */
 
 static bool waits(const struct ps_hive_sink *sink, const struct ps_hive_txn *txn)
 {
     return txn->is_locked && txn->look > sink->looks_done;
 }
 
-/* The engine takes the leases back, and opens the sink again, which reads the table then. */
+/* Reports that the table has changed: the engine takes the leases back, and opens the sink again, which then reads the table. */
 static void change(struct ps_hive_sink *sink, const char *what)
 {
     struct ps_err err = {.length = 0};
@@ -29,7 +29,7 @@ static void change(struct ps_hive_sink *sink, const char *what)
     ps_port_failed(sink->port, &err);
 }
 
-/* The table is the same: what waited for that is committed. */
+/* Commits transactions that waited for this look, because the table is the same. */
 static void go_on(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
@@ -39,7 +39,7 @@ static void go_on(struct ps_hive_sink *sink)
     {
         TAILQ_FOREACH(txn, &partition->txns, list)
         {
-            others_wait |= waits(sink, txn); /* locked since this look began */
+            others_wait |= waits(sink, txn); /* it got its lock after this look began */
             ps_hive_txn_commit_if_complete(txn);
         }
     }
@@ -80,7 +80,7 @@ void ps_hive_look(struct ps_hive_sink *sink)
     bool rests = sink->look_failures > 0 && sink->now.mono_ns < sink->look_ns;
     sink->look_is_wanted = rests && !sink->is_changed;
     if (rests || sink->looks || sink->is_changed)
-        return; /* `looked` goes on */
+        return; /* `looked` begins the next one */
     sink->looks = true;
     sink->looks_begun++;
     sink->look_began_ns = sink->now.mono_ns;

@@ -1,4 +1,4 @@
-/* Partitions: where they are, the transactions that are open for them, and which of these takes events. */
+/* Partitions: where they are, which transactions are open for them, and which transaction takes events. */
 #include "stages/hive_sink/parts.h"
 
 #include "stages/hdfs_sink/place.h"
@@ -7,10 +7,11 @@
 #include <string.h>
 
 #define PURPOSE "a partition of Hive"
-#define LOCATIONS_MAX 10000U           /* of a plain table, which are known at a time */
-#define LOCATION_NS (60 * PS_NS_PER_S) /* then it is asked again: somebody may have dropped the partition */
-#define EVENTS_AT_ONCE 4096U           /* written in one cycle */
-/* A transaction with so many events ends when none has come for so long: its channel gives nothing more. */
+#define LOCATIONS_MAX 10000U /* limit of known partitions of a plain table */
+/* The metastore is asked again after this time, because the partition may have been dropped. */
+#define LOCATION_NS (60 * PS_NS_PER_S)
+#define EVENTS_AT_ONCE 4096U /* written in one cycle */
+/* A transaction with this many events ends after SILENCE_NS without an event, because its channel is empty then. */
 #define ENOUGH_EVENTS 100U
 #define SILENCE_NS (50 * PS_NS_PER_MS)
 
@@ -85,14 +86,14 @@ static void stop_attending(struct ps_hive_partition *partition)
     partition->is_attended = false;
 }
 
-/* Ends what it has, and goes when it waits for no answer. */
+/* Ends the partition's transactions; it is freed when it waits for no answer. */
 static void close_partition(struct ps_hive_partition *partition)
 {
     partition->is_closing = true;
     attend(partition);
 }
 
-/* The one that got its last event the longest time ago ends what it has, and goes. */
+/* Closes the partitions whose last event is the oldest, if there are too many. */
 static void close_surplus(struct ps_hive_sink *sink)
 {
     uint32_t most = sink->settings->is_plain ? LOCATIONS_MAX : sink->settings->partitions_max;
@@ -158,7 +159,7 @@ bool ps_hive_partition_release(struct ps_hive_partition *partition)
 void ps_hive_partition_drop_ids(struct ps_hive_partition *partition)
 {
     uint32_t count = partition->id_count - partition->id_next;
-    for (uint32_t i = 0; i < count; i++) /* pairs become a list of transactions */
+    for (uint32_t i = 0; i < count; i++) /* turns pairs into a list of transactions */
         partition->ids[i] = partition->ids[2U * (partition->id_next + i)];
     if (count > 0)
         ps_hive_abort(partition->sink, partition->ids, count);
@@ -197,7 +198,7 @@ static void ask(struct ps_hive_partition *partition, enum ps_hive_call call,
     ps_metastore_call(partition->sink->metastore, call, request, done, partition);
 }
 
-/* The answer to what was asked last was an error. */
+/* Handles an error as the answer to the last request. */
 static void ask_failed(struct ps_hive_partition *partition, const char *what,
                        const struct ps_hive_answer *answer)
 {
@@ -222,7 +223,7 @@ static void allocated(void *partition_, const struct ps_hive_answer *answer)
     memcpy(partition->ids, answer->numbers, answer->number_count * sizeof(int64_t));
     partition->id_count = (uint32_t)answer->number_count / 2;
     partition->id_next = partition->opened_count = 0;
-    /* It rests if another transaction has failed while these were opened. */
+    /* It rests if another transaction failed while these were being opened. */
     partition->state =
         partition->rest_ns > partition->sink->now.mono_ns ? PS_HIVE_PARTITION_RESTS : PS_HIVE_PARTITION_READY;
     ps_hive_partition_pump(partition);
@@ -254,7 +255,7 @@ static void open_transactions(struct ps_hive_partition *partition)
     ask(partition, PS_HIVE_OPEN_TXNS, &request, opened);
 }
 
-/* Keeps the path of the partition's location. Returns false: it is elsewhere than its table. */
+/* Keeps the path of the partition's location. Returns false if it is in another file system than its table. */
 static bool keep_location(struct ps_hive_partition *partition, struct ps_slice location)
 {
     const char *table = partition->sink->table.location;
@@ -282,7 +283,7 @@ static void made(void *partition_, const struct ps_hive_answer *answer)
         ask_failed(partition, "the partition cannot be made", answer);
 }
 
-/* Its directory is known. */
+/* Notes that the partition's directory is known. */
 static void become_found(struct ps_hive_partition *partition)
 {
     struct ps_hive_sink *sink = partition->sink;
@@ -328,7 +329,7 @@ static struct ps_hive_txn *filling_of(const struct ps_hive_partition *partition)
     return last != NULL && last->state == PS_HIVE_TXN_FILLS ? last : NULL;
 }
 
-/* The transaction that takes the next event; NULL: none now. */
+/* Returns the transaction that takes the next event; NULL if none can now. */
 static struct ps_hive_txn *next_txn(struct ps_hive_partition *partition)
 {
     struct ps_hive_txn *txn = filling_of(partition);
@@ -421,7 +422,7 @@ uint64_t ps_hive_partition_tick(struct ps_hive_partition *partition)
     return due_ns;
 }
 
-/* Closes those without an event for too long. Returns when that is true of the next one. */
+/* Closes partitions that have been idle for too long. Returns when the next one is due. */
 static uint64_t close_idle(struct ps_hive_sink *sink)
 {
     uint64_t idle_ns = sink->settings->idle_ns;

@@ -31,7 +31,7 @@ static void answered(void *trial_, const struct ps_hive_answer *answer)
              answer->error != PS_HIVE_OK ? answer->reason : ps_err_join(&err));
 }
 
-/* Asks for the table. */
+/* Asks the metastore for the table. */
 static void ask(struct trial *trial, int epoll_fd)
 {
     struct ps_hive_request request = ps_hive_request_of(trial->sink);
@@ -54,7 +54,7 @@ static bool has_answered(const struct trial *trial)
            trial->error != PS_HIVE_GARBAGE;
 }
 
-/* Which key the sink cannot write to the table for. */
+/* Returns the key because of which the sink cannot write to the table. */
 static const char *key_of(const struct trial *trial)
 {
     if (strncmp(trial->reason, "serializer.fieldnames", strlen("serializer.fieldnames")) == 0)
@@ -68,7 +68,7 @@ static const char *kind_of(const struct ps_hive_target *table, bool is_plain)
     return !is_plain ? "transactional, ORC" : table->text.is_json ? "plain, JSON" : "plain, text";
 }
 
-/* Says what was found. Returns whether the table can be written to. */
+/* Reports the table. Returns whether the sink can write to it. */
 static bool report(const struct trial *trial)
 {
     const struct ps_hive_settings *settings = trial->settings;

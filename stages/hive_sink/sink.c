@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When the sink is recalled: for commits, and then for aborts. */
+/* Waits of a recall: for commits, and after them for aborts. */
 #define RECALL_NS (5 * PS_NS_PER_S)
-#define ABORT_NS (10 * PS_NS_PER_S) /* from the beginning */
+#define ABORT_NS (10 * PS_NS_PER_S) /* from the beginning of the recall */
 #define AGENT "penstock"
 
 struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink)
@@ -84,7 +84,7 @@ void ps_hive_sink_close(struct ps_hive_sink *sink)
         }
         ps_hive_partition_free(partition);
     }
-    ps_filesystem_close(sink->filesystem); /* no callback is called any more */
+    ps_filesystem_close(sink->filesystem); /* afterwards no callback is called */
     ps_hive_files_close(sink->files);
     free_txns(&sink->dead);
     ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HIVE_TXNS_OPEN, 0);
@@ -216,7 +216,7 @@ static uint64_t beat(struct ps_hive_sink *sink)
     return sink->heartbeat_ns;
 }
 
-/* Also counts the memory of the ORC writers, and the transactions. */
+/* Does the timed work of all partitions. Also counts the memory of the ORC writers, and the transactions. */
 static uint64_t tick_partitions(struct ps_hive_sink *sink)
 {
     uint64_t due_ns = PS_NEVER;
@@ -252,7 +252,7 @@ bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
            sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
 }
 
-/* Of a plain table. */
+/* Does the timed work for a plain table. */
 static uint64_t tick_files(struct ps_hive_sink *sink)
 {
     uint64_t due_ns = ask_for_table(sink);
@@ -296,7 +296,7 @@ static bool drain(const void *plan, void *state, const struct ps_now *now)
 
 /* ---- recall ---- */
 
-/* Events that are not in a transaction that ends are given up here; their leases go back. */
+/* Gives up events that are not in an ending transaction; their leases go back. */
 static void stop_taking(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
@@ -313,7 +313,7 @@ static void stop_taking(struct ps_hive_sink *sink)
     }
 }
 
-/* Whether a commit will be answered, if Hive answers. */
+/* Returns whether a commit will be answered if Hive answers. */
 static bool is_ending(const struct ps_hive_sink *sink)
 {
     const struct ps_hive_partition *partition;
@@ -329,7 +329,7 @@ static bool is_ending(const struct ps_hive_sink *sink)
     return false;
 }
 
-/* What failed meanwhile waits again, and is forgotten, too. */
+/* Forgets the events of all partitions, also of transactions that failed meanwhile. */
 static void forget_all(struct ps_hive_sink *sink)
 {
     struct ps_hive_partition *partition;
@@ -344,7 +344,7 @@ static void forget_all(struct ps_hive_sink *sink)
     }
 }
 
-/* Returns how many calls that open transactions are under way: what they open must be given back. */
+/* Returns the number of calls in flight that open transactions, which must then be given back. */
 static size_t opening_count(const struct ps_hive_sink *sink)
 {
     const struct ps_hive_partition *partition;

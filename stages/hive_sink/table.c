@@ -11,7 +11,7 @@
 
 #define PURPOSE "a table of Hive"
 #define DIRECTORY_NAME_MAX 255U
-#define NO_VALUE "__HIVE_DEFAULT_PARTITION__" /* of a partition whose value is null */
+#define NO_VALUE "__HIVE_DEFAULT_PARTITION__" /* of a partition with a null value */
 
 static bool is(struct ps_slice slice, const char *text)
 {
@@ -26,7 +26,7 @@ static char *copy(struct ps_slice slice)
     return text;
 }
 
-/* A parameter's number; `missing` if it is not set, or none. */
+/* Returns a parameter's number; `missing` if it is not set or not a number. */
 static uint64_t number_of(const struct ps_hive_table *table, const char *name, uint64_t missing)
 {
     struct ps_slice text = ps_hive_pairs_find(&table->parameters, name);
@@ -43,7 +43,7 @@ static uint64_t number_of(const struct ps_hive_table *table, const char *name, u
 
 /* ---- columns ---- */
 
-/* A struct of these columns. NULL: a type is not known here. */
+/* Returns a struct of these columns, or NULL if a type is not supported. */
 static struct ps_orc_type *type_of(const struct ps_hive_pairs *columns, struct ps_err *err)
 {
     char *text;
@@ -206,14 +206,15 @@ static enum ps_status check_kind(const struct ps_hive_table *table, bool is_plai
     return PS_OK;
 }
 
-/* Hive makes a managed table with such statistics: no rows. It does not use those of external tables, and append_partition makes none. */
+/* Returns whether the statistics say that Hive may count rows without reading them. Hive creates managed tables with such statistics (no
+ * rows). It does not use those of external tables, and append_partition adds none. */
 static bool has_old_count(const struct ps_hive_table *table)
 {
     return table->partition_keys.count == 0 && !is(table->table_type, "EXTERNAL_TABLE") &&
            contains(ps_hive_pairs_find(&table->parameters, "COLUMN_STATS_ACCURATE"), "true");
 }
 
-/* What its files are. */
+/* Reads the format of the table's files. */
 static enum ps_status read_format(const struct ps_hive_table *table, bool is_plain,
                                   struct ps_hive_target *target, struct ps_err *err)
 {
@@ -276,7 +277,7 @@ bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key,
         (*length == sizeof(NO_VALUE) - 1 && memcmp(text, NO_VALUE, *length) == 0))
         return true;
     if (!ps_hive_field_knows(type))
-        return true; /* binary */
+        return true; /* binary has no text */
     struct ps_orc_value value = ps_hive_field_read(type, text, *length);
     struct ps_byte_buffer usual = {0};
     bool is_value = !value.null && ps_hive_plain_append(type, &value, &usual) && usual.length <= room;
@@ -288,7 +289,7 @@ bool ps_hive_target_key_value(const struct ps_hive_target *target, uint32_t key,
     return is_value;
 }
 
-/* The characters of FileUtils.charToEscape. */
+/* Returns whether FileUtils.charToEscape has the character. */
 static bool must_escape(unsigned char byte)
 {
     return byte < 0x20 || byte == 0x7F || strchr("\"#%'*/:=?\\{[]^", byte) != NULL;

@@ -1,10 +1,10 @@
 /* Transactions: their events, and the ORC files of their delta directory.
  *
- * No file is begun before the transaction has its lock, for two reasons. With the lock the metastore keeps in TXN_COMPONENTS that the
- * transaction writes to the partition: of an aborted transaction without such an entry Hive's housekeeping takes for granted that it has
- * written nothing, and forgets it; its write id counts as committed then, and rows in its directory would be read. And a statement that drops the
- * partition, or truncates it, removes the files of transactions that still wait for their locks behind its own. Until then the files' bytes
- * are kept in memory, so that events need not wait. */
+ * No file is begun before the transaction has its lock, for two reasons. First, with the lock the metastore records in TXN_COMPONENTS that
+ * the transaction writes to the partition. If an aborted transaction has no such entry, Hive's housekeeping assumes that it has written
+ * nothing and forgets it; its write id then counts as committed, and rows in its directory would be read. Second, a statement that drops or
+ * truncates the partition removes the files of transactions whose locks wait behind its own. Until the lock is there the files' bytes are
+ * kept in memory, so that events need not wait. */
 #include "stages/hdfs_sink/place.h"
 #include "stages/hive_sink/parts.h"
 
@@ -25,7 +25,7 @@ static void free_file(struct ps_hive_file *file)
     free(file);
 }
 
-/* Streams that are not closed are let go of: their callbacks are not called any more. */
+/* Frees the files. Abandons streams that are not closed: their callbacks are not called any more. */
 static void drop_files(struct ps_hive_txn *txn)
 {
     for (uint32_t i = 0; i < txn->used_count; i++) {
@@ -69,7 +69,7 @@ bool ps_hive_txn_answered(struct ps_hive_txn *txn)
     return true;
 }
 
-/* Out of the partition; freed when the last answer has come. */
+/* Removes the transaction from its partition; it is freed after the last answer. */
 static void die(struct ps_hive_txn *txn)
 {
     txn->pending++;
@@ -121,7 +121,7 @@ static bool output_write(struct ps_output *output, const void *bytes, size_t len
     return ps_file_write(file->stream, bytes, length);
 }
 
-/* The creation is answered by the close, or by this. */
+/* Handles a failed creation; a successful one is answered by the close. */
 static void created(void *txn_, const struct ps_file_answer *answer)
 {
     struct ps_hive_txn *txn = txn_;
@@ -157,7 +157,7 @@ static struct ps_file_stream *create(struct ps_hive_txn *txn, const char *name, 
     return stream;
 }
 
-/* The file that says which version of ACID the directory has; a small one, complete before the commit. */
+/* Writes the small file that tells the directory's version of ACID. It is complete before the commit. */
 static void write_version(struct ps_hive_txn *txn)
 {
     struct ps_file_stream *stream = create(txn, PS_ORC_ACID_VERSION_FILE, ignored);
@@ -251,7 +251,7 @@ struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition)
     return txn;
 }
 
-/* Writes a row that was read. Returns false: the transaction has failed. */
+/* Writes a row. Returns false if the transaction has failed. */
 static bool write_row(struct ps_hive_txn *txn, const struct ps_orc_value *row)
 {
     uint32_t bucket = ps_hive_target_bucket(&txn->sink->table, row);
@@ -283,7 +283,7 @@ bool ps_hive_txn_write_next(struct ps_hive_txn *txn)
     return true;
 }
 
-/* Ends one file. Returns false: the transaction has failed. */
+/* Ends one file. Returns false if the transaction has failed. */
 static bool end_file(struct ps_hive_txn *txn, struct ps_hive_file *file)
 {
     if (!ps_orc_acid_end(file->acid)) {
