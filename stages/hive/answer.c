@@ -1,4 +1,4 @@
-/* Answers, as hive_metastore.thrift declares what calls return and throw. */
+/* Decodes answers, with the return values and exceptions that hive_metastore.thrift declares. */
 #include "stages/hive/message.h"
 
 #include "core/printable.h"
@@ -8,9 +8,9 @@
 #include <string.h>
 
 #define EXCEPTIONS_MAX 3U
-#define UNKNOWN_METHOD 1 /* of TApplicationException */
+#define UNKNOWN_METHOD 1 /* type of TApplicationException */
 
-/* What the exceptions of a call mean, by their field. */
+/* Meanings of the exceptions of a call, by their field. */
 static const enum ps_hive_error exceptions[PS_HIVE_CALLS][EXCEPTIONS_MAX] = {
     [PS_HIVE_GET_TABLE] = {PS_HIVE_REFUSED, PS_HIVE_MISSING},
     [PS_HIVE_GET_TABLE_OLD] = {PS_HIVE_REFUSED, PS_HIVE_MISSING},
@@ -31,7 +31,7 @@ static void fail(struct ps_hive_answer *answer, enum ps_hive_error error, struct
     (void)ps_printable_copy(answer->reason, sizeof answer->reason, text.data, text.length);
 }
 
-/* An exception of Hive or of Thrift: field 1 is its message; Thrift's has its type in field 2. */
+/* Reads an exception of Hive or of Thrift: field 1 is its message; Thrift's has its type in field 2. */
 static void read_exception(struct ps_thrift_reader *in, enum ps_hive_error error,
                            struct ps_hive_answer *answer)
 {
@@ -48,7 +48,7 @@ static void read_exception(struct ps_thrift_reader *in, enum ps_hive_error error
     fail(answer, error, text);
 }
 
-/* A list or set of i64, behind what there is. */
+/* Appends a list or set of i64 to the numbers. */
 static void read_numbers(struct ps_thrift_reader *in, struct ps_hive_answer *answer)
 {
     enum ps_thrift_type type;
@@ -62,7 +62,7 @@ static void read_numbers(struct ps_thrift_reader *in, struct ps_hive_answer *ans
         answer->numbers[answer->number_count++] = ps_thrift_read_i64(in);
 }
 
-/* TxnToWriteId: transaction, write id. */
+/* Reads a list of TxnToWriteId: transaction, write id. */
 static void read_write_ids(struct ps_thrift_reader *in, struct ps_hive_answer *answer)
 {
     enum ps_thrift_type type;
@@ -92,7 +92,7 @@ static struct ps_hive_pair *grow(struct ps_hive_pairs *pairs, uint32_t count)
     return pairs->all + pairs->count;
 }
 
-/* FieldSchema: name, type. */
+/* Reads a list of FieldSchema: name, type. */
 static void read_columns(struct ps_thrift_reader *in, struct ps_hive_pairs *pairs)
 {
     enum ps_thrift_type type;
@@ -218,7 +218,7 @@ static void read_partition(struct ps_thrift_reader *in, struct ps_hive_table *ta
 
 enum { LOCK_EXCLUSIVE = 3, LOCK_EXCLUSIVE_WRITE = 4 };
 
-/* ShowLocksResponseElement */
+/* Reads a ShowLocksResponseElement. */
 static bool read_lock_holder(struct ps_thrift_reader *in, struct ps_hive_lock_holder *holder)
 {
     struct ps_thrift_field field = {0};
@@ -259,7 +259,7 @@ static void read_lock_holders(struct ps_thrift_reader *in, struct ps_hive_answer
     }
 }
 
-/* The struct that a call returns; of most only one or two fields matter. */
+/* Reads the struct that a call returns. Of most structs only one or two fields are used. */
 static void read_result(struct ps_thrift_reader *in, enum ps_hive_call call, struct ps_hive_answer *answer)
 {
     struct ps_thrift_field field = {0};

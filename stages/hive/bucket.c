@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define SEED 104729U /* of Hive's Murmur3 */
+#define SEED 104729U /* seed of Hive's Murmur3 */
 #define FIRST 0xcc9e2d51U
 #define SECOND 0x1b873593U
 
@@ -13,8 +13,7 @@ static uint32_t rotate(uint32_t value, unsigned bits)
     return value << bits | value >> (32 - bits);
 }
 
-/* Murmur3 of 32 bits, as org.apache.hive.common.util.Murmur3.hash32: it takes the bytes of the last, incomplete block with their
- * signs. */
+/* Returns the 32-bit Murmur3 hash like org.apache.hive.common.util.Murmur3.hash32, which sign-extends the bytes of the last, incomplete block. */
 static uint32_t murmur(const void *bytes, uint32_t length)
 {
     const int8_t *at = bytes;
@@ -35,7 +34,7 @@ static uint32_t murmur(const void *bytes, uint32_t length)
     return hash ^ hash >> 16;
 }
 
-/* A char without the blanks at its end; a varchar or char no longer than its type allows. */
+/* Returns the length of a text that is hashed: a char without blanks at its end; a varchar or char not longer than its type allows. */
 static uint32_t text_length(const struct ps_orc_type *type, const struct ps_orc_value *value)
 {
     uint32_t length = 0, characters = 0;
@@ -49,7 +48,7 @@ static uint32_t text_length(const struct ps_orc_type *type, const struct ps_orc_
     return length;
 }
 
-/* 31 times what was, and the next byte with its sign. */
+/* Multiplies the hash by 31 and adds the next byte, sign-extended, for each byte. */
 static uint32_t java_text(const char *bytes, uint32_t length, uint32_t hash)
 {
     for (uint32_t i = 0; i < length; i++) {
@@ -120,7 +119,7 @@ static uint32_t murmur_hash(const struct ps_orc_type *type, const struct ps_orc_
         return murmur(&small, sizeof(small));
     case PS_ORC_BIGINT:
         return murmur_long((uint64_t)value->integer);
-    /* Hive takes the bits for a number, and hashes that as a float or double. */
+    /* Hive converts the bits as a number to a float or double, and hashes that. */
     case PS_ORC_FLOAT:
         return murmur_int(float_bits((float)(int32_t)float_bits((float)value->real)));
     case PS_ORC_DOUBLE:

@@ -14,7 +14,7 @@ struct delimited {
     const struct ps_orc_type *type;
     struct ps_hive_delimiter delimiter;
     struct ps_hive_nested nested;
-    uint32_t *columns; /* by field; NO_COLUMN: passed over */
+    uint32_t *columns; /* by field; NO_COLUMN: the field is skipped */
     uint32_t field_count;
     struct ps_orc_value *values; /* by column */
     struct ps_orc_value *missing;
@@ -30,7 +30,7 @@ static bool add(struct ps_hive_delimiter *delimiter, char byte)
     return true;
 }
 
-/* The character behind a backslash; '\0': it stands for several. */
+/* Returns the character for the letter behind a backslash; '\0' if that matches several characters. */
 static char unescape(char letter)
 {
     static const char letters[] = "tnrfae", controls[] = "\t\n\r\f\a\033";
@@ -175,7 +175,7 @@ static bool is_text(const struct ps_orc_type *type)
     return type->kind == PS_ORC_STRING || type->kind == PS_ORC_VARCHAR || type->kind == PS_ORC_CHAR;
 }
 
-/* What a column has that no field names: Hive joins the columns again with nothing between, and reads that. */
+/* Sets the values of columns without a field: Hive joins the columns again with empty texts for them, and reads the result. */
 static void fill_missing(struct delimited *delimited)
 {
     const struct ps_orc_type *type = delimited->type;

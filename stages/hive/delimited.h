@@ -1,4 +1,4 @@
-/* Rows of delimited text: Flume's HiveDelimitedTextSerializer and Hive's
+/* Reads rows of delimited text, like Flume's HiveDelimitedTextSerializer and Hive's
  * org.apache.hive.hcatalog.streaming.DelimitedInputWriter. A body is one row; its fields are texts of the columns (field.h). */
 #pragma once
 
@@ -6,29 +6,28 @@
 
 #define PS_HIVE_DELIMITER_BYTES 64U
 
-/* Hive takes the delimiter for a regular expression (String.split). Here it is the text that this expression stands for. */
+/* The delimiter. Hive uses it as a regular expression (String.split); here it is the one text that the expression matches. */
 struct ps_hive_delimiter {
     char text[PS_HIVE_DELIMITER_BYTES]; /* at least one byte */
     uint32_t length;
-    bool
-        has_operators; /* it has characters that are operators in Java's expressions, which are taken for themselves here */
+    bool has_operators; /* it has characters that are operators in Java's expressions, and are literal here */
 };
 
-/* Reads serializer.delimiter: "\t" in quotation marks is a tab, \| and [|] are a bar. PS_FAIL: it is empty, too long, or an
- * expression that stands for several texts ("\s+", "[,;]"). Thread: any. */
+/* Reads serializer.delimiter: "\t" in quotation marks is a tab, \| and [|] are a bar. Returns PS_FAIL if it is empty, too
+ * long, or an expression that matches several texts ("\s+", "[,;]"). Thread: any. */
 enum ps_status ps_hive_delimiter_read(const char *text, struct ps_hive_delimiter *delimiter,
                                       struct ps_err *err);
 
 struct ps_hive_delimited_settings {
     struct ps_hive_delimiter delimiter;
     struct ps_slice collection,
-        map_key; /* of the table's serde: collection.delim, mapkey.delim; length 0: the usual ones */
+        map_key; /* collection.delim and mapkey.delim of the table's serde; length 0: the defaults */
     const char *
-        field_names; /* serializer.fieldnames: columns by field, separated by commas; "": the field is passed over */
+        field_names; /* serializer.fieldnames: columns by field, separated by commas; an empty name skips the field */
 };
 
-/* The columns of fields that a body does not have are null; fields beyond the names are passed over. A column that no name stands
- * for is null, and empty if it is text, as in Hive. NULL and the reason: a name that is no column, or a column whose type has no text. The type
- * lives longer. */
+/* Opens a reader. Columns whose fields a body does not have are null; fields beyond the names are skipped. A column without a name is null,
+ * or empty if it is text, as in Hive. Returns NULL with the reason if a name is not a column, or a column's type has no text. The type must
+ * outlive the reader. */
 struct ps_hive_rows *ps_hive_delimited_open(const struct ps_hive_delimited_settings *settings,
                                             const struct ps_orc_type *row_type, struct ps_err *err);

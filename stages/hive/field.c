@@ -8,9 +8,9 @@
 #include <strings.h>
 
 #define REAL_BYTES_MAX 1024U /* a longer number is null */
-#define DIGITS_MAX 80U       /* of a decimal; further ones are too small to matter */
-#define EXPONENT_MAX 99      /* of a decimal: with a greater one it is null */
-#define WHOLE_DIGITS_MAX 38  /* before its point, whatever the exponent */
+#define DIGITS_MAX 80U       /* of a decimal; further digits are too small to matter */
+#define EXPONENT_MAX 99      /* of a decimal: with a greater exponent it is null */
+#define WHOLE_DIGITS_MAX 38  /* digits before the point of a decimal, whatever the exponent */
 
 struct cursor {
     const char *at, *end;
@@ -34,7 +34,7 @@ static bool take(struct cursor *text, char wanted)
     return true;
 }
 
-/* Returns whether there is a minus. */
+/* Takes a sign. Returns whether it is a minus. */
 static bool take_sign(struct cursor *text)
 {
     return take(text, '-') || (take(text, '+') && false);
@@ -48,7 +48,7 @@ static size_t take_digits(struct cursor *text)
     return (size_t)(text->at - from);
 }
 
-/* As String.trim: control characters, too. */
+/* Removes control characters as well, like String.trim. */
 static struct cursor trim(struct cursor text)
 {
     while (text.at < text.end && (unsigned char)*text.at <= ' ')
@@ -58,7 +58,7 @@ static struct cursor trim(struct cursor text)
     return text;
 }
 
-/* Of decimals: FastHiveDecimalImpl.isBlank, as it is in Hive 4.0.1. */
+/* Returns whether the byte is a blank in decimals: FastHiveDecimalImpl.isBlank of Hive 4.0.1. */
 static bool is_blank(char byte)
 {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
@@ -75,7 +75,7 @@ static struct cursor trim_blanks(struct cursor text)
 
 /* ---- numbers ---- */
 
-/* LazyInteger.parse: what stands behind a point must be digits, and is dropped. */
+/* Reads an integer like LazyInteger.parse: behind a point there may only be digits, which are dropped. */
 static struct ps_orc_value read_integer(struct cursor text, int64_t least, int64_t most)
 {
     bool is_negative = take_sign(&text), lost = false;
@@ -98,7 +98,8 @@ static bool equals(struct cursor text, const char *word)
     return (size_t)(text.end - text.at) == strlen(word) && memcmp(text.at, word, strlen(word)) == 0;
 }
 
-/* The grammar of Double.valueOf: digits with a point and an exponent, hexadecimal ones with an exponent of 2; then f, F, d or D. */
+/* Returns whether the text has the grammar of Double.valueOf: decimal digits with a point and an exponent, or hexadecimal ones with
+ * a binary exponent; then f, F, d or D. */
 static bool is_real(struct cursor text)
 {
     take_sign(&text);
@@ -137,11 +138,11 @@ static struct ps_orc_value read_real(struct cursor text, bool is_float)
     if (length >= sizeof(copy) || !is_real(text))
         return null_value();
     memcpy(copy, text.at, length);
-    copy[length] = '\0'; /* a suffix ends the number for strtod */
+    copy[length] = '\0'; /* strtod stops at the suffix */
     return (struct ps_orc_value){.real = is_float ? (double)strtof(copy, NULL) : strtod(copy, NULL)};
 }
 
-/* A decimal's digits without leading zeroes, and how many of them stand before the point. */
+/* A decimal's digits without leading zeros, and how many of them are before the point. */
 struct digits {
     char all[DIGITS_MAX];
     size_t count;
@@ -183,7 +184,7 @@ static bool read_digits(struct cursor text, struct digits *digits)
     return seen > 0 && text.at == text.end;
 }
 
-/* Rounded half up to the type's scale, as HiveDecimal does; null if its integer part is too long. */
+/* Rounds half up to the type's scale, as HiveDecimal does; null if the integer part is too long. */
 static struct ps_orc_value read_decimal(const struct ps_orc_type *type, struct cursor text)
 {
     struct digits digits = {.count = 0};
@@ -205,7 +206,7 @@ static struct ps_orc_value read_decimal(const struct ps_orc_type *type, struct c
 
 /* ---- days and times ---- */
 
-/* One or two digits, no more than `most`; -1: none. */
+/* Takes one or two digits with a value of at most `most`. Returns -1 if there are none, or the value is greater. */
 static int take_small(struct cursor *text, int most)
 {
     int value = 0;
@@ -215,7 +216,7 @@ static int take_small(struct cursor *text, int most)
     return text->at == from || value > most ? -1 : value;
 }
 
-/* yyyy-[m]m-[d]d of a day that there is, in the Gregorian calendar of all times. */
+/* Takes yyyy-[m]m-[d]d of a valid day in the proleptic Gregorian calendar. */
 static bool take_day(struct cursor *text, int64_t *days)
 {
     bool is_negative = take(text, '-');
@@ -233,7 +234,7 @@ static bool take_day(struct cursor *text, int64_t *days)
     return *days < ps_gregorian_days(year, month, 1);
 }
 
-/* What follows does not matter, unless it is a digit (Date.valueOf of Hive 4). */
+/* Ignores the text behind the day, unless it begins with a digit (Date.valueOf of Hive 4). */
 static struct ps_orc_value read_date(struct cursor text)
 {
     int64_t days;

@@ -20,7 +20,7 @@ struct json {
     uint64_t seed;
 };
 
-/* A body in the making. */
+/* A body that is being read. */
 struct reader {
     struct ps_hive_json_text text;
     uint64_t seed;
@@ -59,7 +59,7 @@ static bool refuse(struct reader *reader, const struct ps_orc_type *type, struct
                               text.data, name_of(type));
 }
 
-/* A number; a longer text than field.h takes is possible, because JSON has no limit. */
+/* Reads a number. It may be longer than field.h allows, because JSON has no limit. */
 static bool read_real(struct reader *reader, struct ps_slice text, double *value)
 {
     char *copy = ps_hive_row_memory_take(reader->text.memory, text.length + 1U);
@@ -71,7 +71,7 @@ static bool read_real(struct reader *reader, struct ps_slice text, double *value
     return true;
 }
 
-/* A number with a fraction or an exponent, cut off as Java casts it. */
+/* Reads a number with a fraction or an exponent, cut off as in a Java cast. */
 static bool read_cut(struct reader *reader, const struct ps_orc_type *type, struct ps_slice text,
                      struct ps_orc_value *value)
 {
@@ -83,7 +83,7 @@ static bool read_cut(struct reader *reader, const struct ps_orc_type *type, stru
     double most = (double)(UINT64_C(1) << bits);
     if (!read_real(reader, text, &real))
         return false;
-    /* Java asks before it cuts, and takes the number after the largest bigint for that. */
+    /* Java checks the range before it cuts, and compares with 2^63, which is the largest bigint as a double. */
     bool fits = bits == 63 ? real >= -most && real <= most : real >= -most && real <= most - 1;
     if (!fits)
         return refuse(reader, type, text);
@@ -108,7 +108,7 @@ static bool read_plain(struct reader *reader, const struct ps_orc_type *type,
         if (!read_real(reader, text, &value->real))
             return false;
         if (scalar->kind == PS_HIVE_JSON_INTEGER && value->real == 0)
-            value->real = 0; /* -0 is an integer, which has one zero */
+            value->real = 0; /* -0 is an integer, which has only one zero */
         return true;
     case PS_ORC_BINARY:
     case PS_ORC_STRING:
@@ -125,7 +125,7 @@ static bool read_plain(struct reader *reader, const struct ps_orc_type *type,
     return !value->null || type->kind == PS_ORC_DECIMAL || refuse(reader, type, text);
 }
 
-/* The key of a map, as the valueOf of Java's class reads it. */
+/* Reads the key of a map like valueOf of Java's class for the type. */
 static bool read_key(struct reader *reader, const struct ps_orc_type *type, struct ps_slice text,
                      struct ps_orc_value *key)
 {
@@ -183,8 +183,8 @@ static bool is_name(const char *name, struct ps_slice wanted)
     return strlen(name) == wanted.length && strncasecmp(name, wanted.data, wanted.length) == 0;
 }
 
-/* Finds the field of this name: of a struct's names first the one behind the last, because members mostly come in the order of the
- * columns. Returns false when the row is refused; *field is child_count when there is none. */
+/* Finds the field with this name. Tries the field behind the former one first, because members are mostly in the order of the
+ * columns. Returns false when the row is refused; sets *field to child_count if there is no such field. */
 static bool find_field(struct reader *reader, const struct ps_orc_type *type, struct ps_slice name,
                        uint32_t expected, uint32_t *field)
 {
@@ -210,7 +210,7 @@ static bool find_field(struct reader *reader, const struct ps_orc_type *type, st
     return true;
 }
 
-/* The members of an object whose bracket was taken. */
+/* Reads the members of an object whose opening bracket was taken. */
 static bool read_struct(struct reader *reader, const struct ps_orc_type *type, struct ps_orc_value *value)
 {
     struct ps_orc_value *items =

@@ -1,22 +1,23 @@
-/* Rows as JSON objects: Flume's HiveJsonSerializer and Hive's org.apache.hive.hcatalog.data.JsonSerDe of Hive 3.1, the last one that
- * Flume's sink can use. A body is one object; what stands behind it is passed over.
+/* Reads rows from JSON objects, like Flume's HiveJsonSerializer and Hive's org.apache.hive.hcatalog.data.JsonSerDe of Hive 3.1, the
+ * last version that Flume's sink can use. A body is one object; bytes behind it are ignored.
  *
- *   grammar     RFC 8259 without additions; valid UTF-8, a byte order mark is allowed. At most 512 levels are passed over.
- *   members     are columns by name, without regard to case, and fields of structs likewise; "_col0" is the first one. Others are
- *               passed over, what is missing is null, of several with one name the last one counts
- *   integers    numbers alone; a fraction is cut off; what is out of range refuses the row
- *   float, double  numbers alone
- *   boolean     true or "true" in any case; all else is false
+ *   grammar     RFC 8259 without extensions; valid UTF-8, with or without a byte order mark. Skipped values may
+ *               have at most 512 levels.
+ *   members     are columns, or fields of structs, by name and case-insensitive; "_col0" is the first one. Unknown
+ *               members are skipped, missing ones are null, and of several with one name the last one counts
+ *   integers    only numbers; a fraction is cut off; a number out of range refuses the row
+ *   float, double  only numbers
+ *   boolean     true, or "true" in any case; everything else is false
  *   string, varchar, char, binary  texts (binary: their UTF-8); numbers, true and false as they are written
- *   date        "2026-11-21";  timestamp  "2026-11-21 10:11:12.5". A day or time that there is not refuses the row
- *   decimal     numbers and texts; what is none, or is too large, is null
+ *   date        "2026-11-21";  timestamp  "2026-11-21 10:11:12.5". An impossible day or time refuses the row
+ *   decimal     numbers and texts; an invalid or too large one is null
  *   array, map, struct  arrays and objects; the keys of a map are read as texts of their type
  *
- * Where Hive differs: 128 to 255 become negative numbers in a tinyint there, 30th February and 24 o'clock become the day after, and
- * an object in a column that is none is taken apart. All of this refuses the row here. */
+ * Hive differs in these cases, which refuse the row here: it makes 128 to 255 negative in a tinyint, it moves 30th February and 24
+ * o'clock to the next day, and it accepts an object in a column that is not a struct or map. */
 #pragma once
 
 #include "stages/hive/rows.h"
 
-/* Returns NULL and the reason: a map whose keys are no plain values. The type lives longer. */
+/* Opens a reader. Returns NULL with the reason if the keys of a map are not plain values. The type must outlive the reader. */
 struct ps_hive_rows *ps_hive_json_open(const struct ps_orc_type *row_type, struct ps_err *err);

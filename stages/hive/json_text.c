@@ -1,4 +1,4 @@
-/* JSON as Jackson 1.9 reads it with its usual settings. */
+/* Parses JSON as Jackson 1.9 does with its default settings. */
 #include "core/utf8.h"
 #include "stages/hive/json_parts.h"
 #include "stages/text/json_text.h"
@@ -76,7 +76,7 @@ static bool check_escape(struct ps_hive_json_text *text, const char *at)
     return true;
 }
 
-/* Finds the end of a string whose quote was taken, and takes it. */
+/* Finds and takes the end of a string whose opening quote was taken. */
 static bool scan_string(struct ps_hive_json_text *text, struct ps_slice *content, bool *has_escapes)
 {
     const char *from = text->at, *at = from;
@@ -106,7 +106,7 @@ static bool scan_string(struct ps_hive_json_text *text, struct ps_slice *content
     return true;
 }
 
-/* A half of a surrogate pair becomes a question mark, as in Java. */
+/* Reads a string. Half of a surrogate pair becomes a question mark, as in Java. */
 static bool read_string(struct ps_hive_json_text *text, struct ps_slice *content)
 {
     bool has_escapes;

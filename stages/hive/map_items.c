@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* What is compared of a key: the same bytes for equal ones. */
+/* Returns the bytes by which a key is compared: equal keys have the same bytes. */
 static struct ps_slice bytes_of(const struct ps_orc_type *type, const struct ps_orc_value *key)
 {
     switch (type->kind) {
@@ -27,7 +27,7 @@ static struct ps_slice bytes_of(const struct ps_orc_type *type, const struct ps_
     }
 }
 
-/* The slot of the key among `slots` numbers of pairs, from 1; 0: a free one. */
+/* Returns the slot of the key among `slots`, which have numbers of pairs from 1 on; 0: a free slot. */
 static uint32_t *slot_of(uint32_t *slots, size_t slot_count, const struct ps_orc_value *items,
                          const struct ps_orc_type *type, const struct ps_orc_value *key, uint64_t seed)
 {

@@ -5,12 +5,12 @@
 #include "stages/orc/type.h"
 
 enum ps_hive_map_rule {
-    PS_HIVE_FIRST_KEY, /* of equal keys the first stays, with its value: LazyMap */
+    PS_HIVE_FIRST_KEY, /* of equal keys the first one and its value stay: LazyMap */
     PS_HIVE_LAST_KEY,  /* the last value stays, in the place of the first key: LinkedHashMap.put */
 };
 
-/* Ends the items of a map as ps_hive_row_items_end does; they are pairs, of keys without null. `seed`: a random number, so that nobody can
- * choose keys that collide. */
+/* Ends the items of a map like ps_hive_row_items_end. They are pairs, and no key is null. `seed`: a random number, so that colliding keys
+ * cannot be chosen. */
 struct ps_orc_value ps_hive_map_items_end(struct ps_hive_row_memory *memory, size_t begin,
                                           const struct ps_orc_type *key_type, enum ps_hive_map_rule rule,
                                           uint64_t seed);

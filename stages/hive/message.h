@@ -1,5 +1,5 @@
-/* Calls of Hive's metastore, in Thrift's binary encoding, and their answers (hive_metastore.thrift of Hive 1 to 4). Nothing here
- * keeps state. Thread: any. */
+/* Encodes calls of Hive's metastore in Thrift's binary encoding, and decodes their answers (hive_metastore.thrift of Hive 1 to
+ * 4). No state. Thread: any. */
 #pragma once
 
 #include "stages/thrift/protocol.h"
@@ -27,23 +27,23 @@ enum ps_hive_call {
 /* Names of the calls on the wire. */
 extern const char *const ps_hive_call_names[PS_HIVE_CALLS];
 
-/* What a call takes; each uses some of it. */
+/* The arguments of a call; each call uses some of them. */
 struct ps_hive_request {
     const char *database, *table;
-    const char *user, *host, *agent; /* open_txns, lock; the agent's text says who holds it */
+    const char *user, *host, *agent; /* open_txns, lock; `agent` tells who holds the lock */
     const char *partition;           /* "day=1/hour=2": lock, add_dynamic_partitions; NULL: the whole table */
-    const char *const *values;       /* append_partition, get_partition: the partition's */
+    const char *const *values;       /* append_partition, get_partition: the partition's values */
     size_t value_count;
-    int32_t txn_count; /* open_txns: how many */
+    int32_t txn_count; /* open_txns: number of transactions */
     int64_t txn, lock, write_id;
-    int64_t elapsed_ms;       /* check_lock: since lock */
+    int64_t elapsed_ms;       /* check_lock: time since the lock was requested */
     int64_t txn_min, txn_max; /* heartbeat_txn_range */
     const int64_t *txns;      /* abort_txns, allocate_table_write_ids */
     size_t txns_count;
     bool has_write_ids; /* add_dynamic_partitions: Hive 3 and later */
 };
 
-/* The most bytes that the call takes. */
+/* Returns an upper bound of the call's length, bytes. */
 size_t ps_hive_request_room(const struct ps_hive_request *request);
 /* Writes the message. Returns its length. */
 size_t ps_hive_request_write(enum ps_hive_call call, const struct ps_hive_request *request, uint32_t number,
@@ -51,14 +51,14 @@ size_t ps_hive_request_write(enum ps_hive_call call, const struct ps_hive_reques
 
 enum ps_hive_error {
     PS_HIVE_OK,
-    PS_HIVE_MISSING,     /* no such table, database, partition */
-    PS_HIVE_EXISTS,      /* somebody else made it: as good as done */
-    PS_HIVE_TXN_GONE,    /* the transaction, or the lock, was aborted or is not known */
-    PS_HIVE_REFUSED,     /* the metastore says why */
-    PS_HIVE_NO_CALL,     /* this version has no such call */
-    PS_HIVE_UNREACHABLE, /* no connection, or it was lost before the answer: it may have taken effect */
-    PS_HIVE_TIMEOUT,     /* no answer in time: it may have taken effect, or take effect yet */
-    PS_HIVE_GARBAGE,     /* that is no answer of a metastore */
+    PS_HIVE_MISSING,     /* the table, database or partition does not exist */
+    PS_HIVE_EXISTS,      /* another client created it: as good as success */
+    PS_HIVE_TXN_GONE,    /* the transaction or lock was aborted or is not known */
+    PS_HIVE_REFUSED,     /* the metastore's reason is in `reason` */
+    PS_HIVE_NO_CALL,     /* this version does not have the call */
+    PS_HIVE_UNREACHABLE, /* no connection, or it was lost before the answer: the call may have taken effect */
+    PS_HIVE_TIMEOUT,     /* no answer in time: the call may have taken effect, or still take effect */
+    PS_HIVE_GARBAGE,     /* the answer is not that of a metastore */
 };
 
 enum ps_hive_lock_state {
@@ -68,12 +68,12 @@ enum ps_hive_lock_state {
     PS_HIVE_LOCK_NOT_ACQUIRED = 4,
 };
 
-/* A lock of a table, or of a partition of it; texts point into the message. */
+/* A lock of a table or partition; texts point into the message. */
 struct ps_hive_lock_holder {
     bool is_there;
     bool is_acquired;
-    int64_t txn;         /* 0: of no transaction */
-    int64_t acquired_ms; /* since 1970; 0: not said */
+    int64_t txn;         /* 0: without a transaction */
+    int64_t acquired_ms; /* since 1970; 0: not given */
     struct ps_slice user, host, agent;
 };
 
@@ -86,38 +86,38 @@ struct ps_hive_pairs {
     size_t count;
 };
 
-/* A table, or (location alone) a partition. */
+/* A table; of a partition only the location. */
 struct ps_hive_table {
     struct ps_slice location, input_format, output_format, serde, table_type;
-    int32_t bucket_count;         /* below 1: none */
+    int32_t bucket_count;         /* below 1: not bucketed */
     int32_t created_s;            /* since 1970 */
-    int64_t id;                   /* 0: Hive does not say (before 4.0) */
-    struct ps_hive_pairs columns; /* without those of partitions */
+    int64_t id;                   /* 0: not given (before Hive 4.0) */
+    struct ps_hive_pairs columns; /* without partition keys */
     struct ps_hive_pairs partition_keys;
-    struct ps_hive_pairs bucket_columns; /* names alone */
+    struct ps_hive_pairs bucket_columns; /* only names */
     struct ps_hive_pairs parameters, serde_parameters;
 };
 
-/* Its slices point into the message. */
+/* A decoded answer. Its slices point into the message. */
 struct ps_hive_answer {
     enum ps_hive_error error;
-    char reason[PS_HIVE_REASON_BYTES]; /* of an error: one line; else "" */
+    char reason[PS_HIVE_REASON_BYTES]; /* one line for an error; else "" */
     int64_t *
-        numbers; /* open_txns: ids; allocate_table_write_ids: transaction, write id, ..; heartbeat: what is lost */
+        numbers; /* open_txns: ids; allocate_table_write_ids: transaction, write id, ..; heartbeat: lost transactions */
     size_t number_count;
     int64_t lock;
     enum ps_hive_lock_state lock_state;
     struct ps_hive_lock_holder
-        exclusive; /* show_locks: the exclusive one that is held, or else one that waits */
+        exclusive; /* show_locks: the exclusive lock that is held, or else one that waits */
     struct ps_hive_lock_holder
-        shared;                 /* show_locks: of those that are held the one of the oldest transaction */
-    struct ps_hive_table table; /* get_table; get_partition and append_partition: its location */
+        shared; /* show_locks: of the shared locks that are held, that of the oldest transaction */
+    struct ps_hive_table table; /* get_table; get_partition and append_partition: only the location */
 };
 
-/* Reads a whole message: the answer to this call with this number. Whatever it says, ps_hive_answer_free it. */
+/* Reads a complete message as the answer to this call with this number. The caller frees the answer with ps_hive_answer_free in any case. */
 void ps_hive_answer_read(enum ps_hive_call call, uint32_t number, const uint8_t *bytes, size_t length,
                          struct ps_hive_answer *answer);
 void ps_hive_answer_free(struct ps_hive_answer *answer);
 
-/* The value of a parameter; length 0: not set. */
+/* Returns the value of a parameter; length 0: not set. */
 struct ps_slice ps_hive_pairs_find(const struct ps_hive_pairs *pairs, const char *name);

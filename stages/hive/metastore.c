@@ -17,7 +17,7 @@
 #define REST_NS (500 * PS_NS_PER_MS) /* after all addresses were tried */
 #define SCHEME "thrift://"
 
-#define TICKET_NS (20 * PS_NS_PER_MS) /* how often a handshake asks whether there is a ticket */
+#define TICKET_NS (20 * PS_NS_PER_MS) /* interval at which a handshake checks for a ticket */
 
 struct address {
     char host[PS_HOST_NAME_BYTES];
@@ -31,10 +31,10 @@ struct call {
     uint32_t number;
     ps_metastore_done *done;
     void *argument;
-    uint64_t deadline_ns; /* 0: it is not the first yet */
-    int64_t *txns;        /* allocate_table_write_ids: the answer of a metastore that has no write ids */
+    uint64_t deadline_ns; /* 0: it has not been first in the queue */
+    int64_t *txns;        /* allocate_table_write_ids: the answer for a metastore that has no write ids */
     size_t txns_count;
-    uint8_t *old; /* get_table in place of get_table_req */
+    uint8_t *old; /* get_table, to replace get_table_req */
     size_t old_length;
     uint8_t *bytes;
     size_t length, at;
@@ -46,7 +46,7 @@ struct ps_metastore {
     struct ps_hadoop_loop *loop;
     struct ps_metastore_settings settings;
     struct address addresses[PS_METASTORE_ADDRESSES_MAX];
-    unsigned address_count, current, tried; /* tried: since a connection was up */
+    unsigned address_count, current, tried; /* tried: addresses since a connection was up */
     enum phase phase;
     struct ps_hadoop_watch watch;
     struct ps_hadoop_timer timer;
@@ -54,13 +54,13 @@ struct ps_metastore {
     struct ps_client_plan plan;
     struct ps_client client;
     uint64_t rest_ns; /* end of the rest */
-    bool writing;     /* the socket takes no more at present */
+    bool writing;     /* the socket accepts no more bytes now */
     bool has_no_write_ids, has_no_table_request;
     uint32_t number;
     struct call *first, **last;
     uint8_t *in;
     size_t in_length, in_room;
-    char reason[PS_HIVE_REASON_BYTES]; /* of the last failure of a connection */
+    char reason[PS_HIVE_REASON_BYTES]; /* of the last connection that failed */
 };
 
 static uint64_t now_of(const struct ps_metastore *metastore)
@@ -134,7 +134,7 @@ static void free_call(struct call *call)
     free(call);
 }
 
-/* Takes the first call from the queue and tells its owner. */
+/* Removes the first call from the queue and calls its callback. */
 static void finish(struct ps_metastore *metastore, const struct ps_hive_answer *answer)
 {
     struct call *call = metastore->first;
@@ -197,7 +197,7 @@ static void close_connection(struct ps_metastore *metastore)
     metastore->writing = false;
 }
 
-/* The connection is of no use any more: the call that was sent fails, others are for the next address. */
+/* Closes a connection that is broken: the call that was sent fails, other calls go to the next address. */
 static void lose(struct ps_metastore *metastore, const char *reason)
 {
     char kept[PS_TRANSPORT_REASON_BYTES];
@@ -239,7 +239,7 @@ static void go_on_connecting(struct ps_metastore *metastore)
     ps_hadoop_loop_watch(metastore->loop, &metastore->watch, fd, (uint32_t)events);
 }
 
-/* Sends what is left of the first call. */
+/* Sends the rest of the first call. */
 static void send_call(struct ps_metastore *metastore)
 {
     struct call *call = metastore->first;
@@ -266,11 +266,11 @@ static bool time_is_up(const struct ps_metastore *metastore)
            now_of(metastore) >= metastore->first->deadline_ns;
 }
 
-/* Ends calls whose time has passed. */
+/* Ends calls that have timed out. */
 static void end_late_calls(struct ps_metastore *metastore)
 {
     while (time_is_up(metastore)) {
-        if (metastore->first->at > 0) { /* what comes yet would be taken for the next call's answer */
+        if (metastore->first->at > 0) { /* a late answer would be taken for that to the next call */
             close_connection(metastore);
             finish_with(metastore, PS_HIVE_TIMEOUT, "no answer in time");
         } else {
@@ -307,7 +307,7 @@ static void drive(struct ps_metastore *metastore)
     ps_hadoop_loop_set(metastore->loop, &metastore->timer, due);
 }
 
-/* The transport to the present address. Returns false with the reason. */
+/* Chooses the transport to the present address. Returns false with the reason. */
 static bool choose_transport(struct ps_metastore *metastore, char *reason)
 {
     struct address *address = &metastore->addresses[metastore->current];
@@ -353,7 +353,7 @@ static void found(struct ps_hadoop_lookup *lookup, const struct ps_address *addr
 
 /* ---- answers ---- */
 
-/* The metastore has no such call: takes the older way, if there is one. Returns false: there is none. */
+/* Replaces a call that the metastore does not have by an older one. Returns false if there is none. */
 static bool fall_back(struct ps_metastore *metastore, struct ps_hive_answer *answer)
 {
     struct call *call = metastore->first;
@@ -386,7 +386,7 @@ static void take_answer(struct ps_metastore *metastore, size_t length)
     struct ps_hive_answer answer;
     ps_hive_answer_read(call->call, call->number, metastore->in, length, &answer);
     if (answer.error == PS_HIVE_GARBAGE)
-        lose(metastore, answer.reason); /* the call, too */
+        lose(metastore, answer.reason); /* this ends the call as well */
     else if (answer.error != PS_HIVE_NO_CALL || !fall_back(metastore, &answer))
         finish(metastore, &answer);
     ps_hive_answer_free(&answer);
@@ -396,7 +396,7 @@ static void take_answer(struct ps_metastore *metastore, size_t length)
     memmove(metastore->in, metastore->in + length, metastore->in_length);
 }
 
-/* Hands over what has come. Returns false: more is needed, or the connection is gone. */
+/* Delivers a complete answer. Returns false if more bytes are needed, or the connection is lost. */
 static bool take_answers(struct ps_metastore *metastore)
 {
     uint32_t length = 0;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 4U /* of a byte with a sign */
+#define DIGITS_MAX 4U /* of a signed byte */
 
 static const struct ps_orc_value null_value = {.null = true};
 
@@ -21,7 +21,7 @@ char ps_hive_separator(struct ps_slice text, char usual)
         memcpy(digits, text.data, text.length);
         digits[text.length] = '\0';
         long number = strtol(digits, &end, 10);
-        bool has_blank = digits[0] <= ' '; /* which strtol passes over */
+        bool has_blank = digits[0] <= ' '; /* strtol would skip it */
         if (end != digits && *end == '\0' && !has_blank && number >= INT8_MIN && number <= INT8_MAX)
             return (char)number;
     }
@@ -61,7 +61,7 @@ static bool is_nested(const struct ps_orc_type *type)
     return type->kind == PS_ORC_ARRAY || type->kind == PS_ORC_MAP || type->kind == PS_ORC_STRUCT;
 }
 
-/* Separators that a level of this type takes. */
+/* Returns the number of separators that a level of this type uses. */
 static unsigned levels_of(const struct ps_orc_type *type)
 {
     return type->kind == PS_ORC_MAP ? 2 : is_nested(type) ? 1 : 0;
@@ -91,7 +91,7 @@ enum ps_status ps_hive_nested_check(const struct ps_orc_type *type, struct ps_er
 static struct ps_orc_value read_level(struct ps_hive_nested *nested, const struct ps_orc_type *type,
                                       struct ps_slice text, unsigned level);
 
-/* Takes what stands before the separator off the text. Returns whether there was one; else it takes all. */
+/* Takes the part before the separator from the text. Returns whether there was a separator; otherwise takes the whole text. */
 static bool take_part(struct ps_slice *text, char separator, struct ps_slice *part)
 {
     const char *found = text->length > 0 ? memchr(text->data, separator, text->length) : NULL;
@@ -157,7 +157,7 @@ static struct ps_orc_value read_struct(struct ps_hive_nested *nested, const stru
     return (struct ps_orc_value){.items = items, .item_count = type->child_count};
 }
 
-/* What is no Base64 is taken as it is, as LazyBinary does. */
+/* Decodes Base64; any other text is used as it is, like in LazyBinary. */
 static struct ps_orc_value read_binary(struct ps_hive_nested *nested, struct ps_slice text)
 {
     size_t decoded = 0;

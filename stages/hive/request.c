@@ -1,12 +1,12 @@
-/* Calls, as hive_metastore.thrift declares their arguments. */
+/* Encodes calls, with the arguments that hive_metastore.thrift declares. */
 #include "stages/hive/message.h"
 
 #include <string.h>
 
 #define NAME_BYTES_MAX 32U
-#define FIELDS_MAX 24U /* of a call, all its structs together */
+#define FIELDS_MAX 24U /* of a call, in all its structs together */
 
-/* LockComponent */
+/* Values for LockComponent and GetTableRequest. */
 enum { LOCK_SHARED_READ = 1 };
 enum { LOCK_LEVEL_TABLE = 2, LOCK_LEVEL_PARTITION = 3 };
 enum { OPERATION_INSERT = 2 };
@@ -45,7 +45,7 @@ size_t ps_hive_request_room(const struct ps_hive_request *request)
     return room + request->txns_count * PS_THRIFT_NUMBER_BYTES_MAX;
 }
 
-/* Only the compact encoding needs the field before. */
+/* Writes a text field. Passes 0 as the former field, which only the compact encoding needs. */
 
 static void put_text(struct ps_thrift_writer *out, int16_t id, const char *text)
 {
@@ -87,7 +87,7 @@ static void put_text_list(struct ps_thrift_writer *out, int16_t id, const char *
         ps_thrift_put_text(out, texts[i], strlen(texts[i]));
 }
 
-/* GetTableRequest: without capabilities Hive 3 and 4 refuse tables that are transactional. */
+/* Writes a GetTableRequest: without capabilities, Hive 3 and 4 refuse transactional tables. */
 static void put_get_table(struct ps_thrift_writer *out, const struct ps_hive_request *request)
 {
     put_text(out, 1, request->database);
@@ -99,7 +99,7 @@ static void put_get_table(struct ps_thrift_writer *out, const struct ps_hive_req
     ps_thrift_put_stop(out);
 }
 
-/* LockRequest with one LockComponent: what Flume's streaming takes, a shared lock of the partition for an insert. */
+/* Writes a LockRequest with one LockComponent, as Flume's streaming does: a shared lock of the partition for an insert. */
 static void put_lock(struct ps_thrift_writer *out, const struct ps_hive_request *request)
 {
     bool whole = request->partition == NULL;
@@ -132,7 +132,7 @@ static void put_dynamic_partitions(struct ps_thrift_writer *out, const struct ps
     put_i32(out, id, OPERATION_INSERT);
 }
 
-/* The fields of the one struct that most calls take. */
+/* Writes the fields of the struct that is the only argument of most calls. */
 static void put_fields(struct ps_thrift_writer *out, enum ps_hive_call call,
                        const struct ps_hive_request *request)
 {

@@ -1,29 +1,29 @@
-/* What the values of one row point to: items of arrays, maps and structs, texts without their escapes. It is filled while a row is
- * read, and used again for the next one. {0}: nothing yet. Thread: the owner's. */
+/* Memory for the values of one row: items of arrays, maps and structs, and texts without their escapes. It is filled while a row
+ * is read, and reused for the next one. {0}: empty. Thread: the owner's. */
 #pragma once
 
 #include "stages/orc/value.h"
 
-#define PS_HIVE_ROW_KEPT_BYTES 65536U /* what a long row needs beyond is freed at the next one */
+#define PS_HIVE_ROW_KEPT_BYTES 65536U /* memory beyond this is freed before the next row */
 
 struct ps_hive_row_chunk;
 
 struct ps_hive_row_memory {
-    struct ps_hive_row_chunk *chunks; /* the newest first */
-    struct ps_orc_value *open;        /* items of what is not complete yet */
+    struct ps_hive_row_chunk *chunks; /* newest first */
+    struct ps_orc_value *open;        /* items of arrays that are not complete yet */
     size_t open_count, open_room;
     bool failed; /* there was no memory */
 };
 
-/* Empties it: what the last row pointed to is gone. */
+/* Empties it: the values of the last row become invalid. */
 void ps_hive_row_memory_clear(struct ps_hive_row_memory *memory);
 void ps_hive_row_memory_free(struct ps_hive_row_memory *memory);
 
-/* Aligned for a value. NULL: no memory. */
+/* Returns memory that is aligned for a value; NULL if there is none. */
 void *ps_hive_row_memory_take(struct ps_hive_row_memory *memory, size_t bytes);
 
-/* Items of an array whose number is not known before its end: `ps_hive_row_items_begin` says where they begin, each is added, the end
- * moves them to their place. Arrays within arrays end before those that they are in. */
+/* Collects the items of an array whose number is not known before its end. `ps_hive_row_items_begin` returns where they begin, each
+ * is added, and the end moves them to their final place. An inner array ends before the outer one. */
 static inline size_t ps_hive_row_items_begin(const struct ps_hive_row_memory *memory)
 {
     return memory->open_count;

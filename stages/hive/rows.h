@@ -1,5 +1,5 @@
-/* A reader of event bodies as rows of a table: the seam between the sink hive and its serializers (Flume's HiveEventSerializer,
- * Hive's RecordWriter). One for each open sink. Thread: its owner's. Never blocks. */
+/* A reader of event bodies as rows of a table: the interface between the sink hive and its serializers (Flume's
+ * HiveEventSerializer, Hive's RecordWriter). Each open sink has one. Thread: its owner's. Never blocks. */
 #pragma once
 
 #include "stages/orc/type.h"
@@ -8,15 +8,15 @@
 struct ps_hive_rows;
 
 struct ps_hive_rows_ops {
-    /* Reads one body into `row`: the value of a struct with the table's columns in their order; fields that are missing at the
-     * end are null. Valid until the next call, strings as long as the body. Returns false when the body is no row (Flume logs
-     * "Parse failed" and goes on) or there is no memory: `err` says why. */
+    /* Reads one body into `row`: a struct value with the table's columns in their order; missing fields at the end are null.
+     * The row is valid until the next call, its strings as long as the body. Returns false with `err` if the body is not a row
+     * (Flume logs "Parse failed" and goes on) or there is no memory. */
     bool (*read)(struct ps_hive_rows *rows, const char *body, uint32_t length, struct ps_orc_value *row,
                  struct ps_err *err);
     void (*close)(struct ps_hive_rows *rows);
 };
 
-/* First member of every implementation's own structure. */
+/* First member of each implementation's structure. */
 struct ps_hive_rows {
     const struct ps_hive_rows_ops *ops;
 };

@@ -13,15 +13,15 @@
 #define KERBEROS "GSSAPI"
 #define DIGEST "DIGEST-MD5"
 #define HEAD_BYTES 5U
-#define MESSAGE_BYTES_MAX 65536U /* of the exchange: a Kerberos token is at most so long */
+#define MESSAGE_BYTES_MAX 65536U /* of the exchange: a Kerberos token is not longer */
 #define LENGTH_BYTES 4U
 
 enum status { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
 
 enum state {
-    TICKET,    /* the helper thread makes a Kerberos token */
-    EXCHANGE,  /* challenges */
-    LAST_SENT, /* the mechanism has all, the server has to say COMPLETE */
+    TICKET,    /* the helper thread is making a Kerberos token */
+    EXCHANGE,  /* tokens are exchanged */
+    LAST_SENT, /* the mechanism is complete; the server must send COMPLETE */
     OPEN,
 };
 
@@ -29,7 +29,7 @@ struct session {
     struct ps_sasl_pipe pipe; /* must be first */
     const struct ps_hive_sasl *settings;
     enum state state;
-    bool answered; /* the server has said something */
+    bool answered; /* the server has sent something */
 };
 
 static void *open_session(const void *settings, int fd, char *reason)
@@ -51,7 +51,7 @@ static bool put_message(struct session *session, enum status status, const void 
            ps_sasl_pipe_put(&session->pipe, bytes, length);
 }
 
-/* Answers a challenge; with the first one, which is empty, the exchange begins. */
+/* Answers a challenge; the first one, which is empty, begins the exchange. */
 static int answer(struct session *session, const uint8_t *challenge, size_t length, char *reason)
 {
     struct ps_sasl_token reply;
@@ -66,7 +66,7 @@ static int answer(struct session *session, const uint8_t *challenge, size_t leng
 
 static int begin_token(struct session *session, char *reason)
 {
-    /* Hive gives Java no protocol, which becomes the text "null". */
+    /* Hive passes no protocol to Java, which becomes the text "null". */
     const struct ps_digest_md5_settings settings = {.name = session->settings->token_name,
                                                     .secret = session->settings->token_secret,
                                                     .service = "null",
@@ -111,7 +111,7 @@ static int break_off(char *reason)
     return ps_transport_lose(reason, "SASL: the metastore does not follow the mechanism");
 }
 
-/* The server has no more to say: with DIGEST-MD5 this is its own proof. */
+/* Handles the server's COMPLETE; with DIGEST-MD5 it contains the server's proof. */
 static int take_last(struct session *session, const uint8_t *bytes, size_t length, char *reason)
 {
     struct ps_sasl_token reply;
