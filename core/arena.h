@@ -12,7 +12,7 @@ void ps_arena_destroy(struct ps_arena *arena);
 
 /* Zeroed, aligned to 16. Ends the process when there is no memory (ps_must_alloc). */
 void *ps_arena_alloc(struct ps_arena *arena, size_t bytes);
-/* Copies of texts, terminated; without memory as above. */
+/* Copies texts, terminated. Without memory it ends the process as above. */
 char *ps_arena_copy(struct ps_arena *arena, const char *text, size_t length);
 char *ps_arena_text(struct ps_arena *arena, const char *text);
 char *ps_arena_format(struct ps_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,11 +1,11 @@
-/* What every file may use: assertions that stay on in release, memory that must be there, a few size macros.
+/* What every file may use: assertions that stay on in release, memory for set-up, and a few size macros.
  *
- * What can go wrong is handled in one of four ways, never mixed:
+ * Failures are handled in one of four ways, never mixed:
  *
  *   a programmer's mistake        PS_ASSERT ends the process
  *   no memory at set-up           ps_must_alloc and the like end the process
  *   any other failure at set-up   `struct ps_err` (core/status.h)
- *   what happens to data          an enum and a counter; also when there is no memory */
+ *   failures while data flows     an enum and a counter; also when there is no memory */
 #pragma once
 
 #include <stdbool.h>
@@ -19,19 +19,19 @@
 /* Ends the process with file, line and expression. Thread: any. */
 _Noreturn void ps_assert_failed(const char *file, int line, const char *expression);
 
-/* For programmer's mistakes only: what no input, no configuration and no machine can bring about. */
+/* For programmer's mistakes only: conditions that no input, no configuration and no machine can bring about. */
 #define PS_ASSERT(x) (PS_LIKELY(x) ? (void)0 : ps_assert_failed(__FILE__, __LINE__, #x))
 
 /* Ends the process with the number of bytes (0: not known) and what they were for. Thread: any. */
 _Noreturn void ps_out_of_memory(size_t bytes, const char *purpose);
 
-/* Memory for set-up (plans, runners, pages of metrics): small, and without it nothing can go on. They end the
- * process, with ps_out_of_memory, rather than return NULL. `purpose` completes "no N bytes for ..". Never in
- * a stage's `work`. The caller owns the memory: free(). Thread: any. */
+/* Memory for set-up (plans, runners, pages of metrics): small, and the agent cannot go on without it. These
+ * functions end the process, with ps_out_of_memory, rather than return NULL. `purpose` completes "no N bytes for
+ * ..". Never called in a stage's `work`. The caller owns the memory: free(). Thread: any. */
 
 /* `count` times `bytes`, zeroed. NULL only for 0 bytes. */
 void *ps_must_alloc(size_t count, size_t bytes, const char *purpose);
-/* Zeroed, at a multiple of PS_CACHE_GAP; the length is rounded up to one, too. */
+/* Zeroed, at a multiple of PS_CACHE_GAP; the length is rounded up to such a multiple as well. */
 void *ps_must_alloc_aligned(size_t bytes, const char *purpose);
 /* realloc, for bytes > 0. */
 void *ps_must_realloc(void *memory, size_t bytes, const char *purpose);
@@ -41,7 +41,7 @@ FILE *ps_must_open_text(char **text, size_t *length, const char *purpose);
 
 #define PS_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Two lines: what one thread writes stays away from the next-line prefetch of another. */
+/* Two lines: keeps what one thread writes away from the next-line prefetch of another. */
 #define PS_CACHE_GAP 128
 #define PS_ALIGNED_GAP __attribute__((aligned(PS_CACHE_GAP)))
 

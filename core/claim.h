@@ -1,22 +1,23 @@
-/* What a source or a channel takes for itself, so that no other one of the agent can have it: addresses, files, directories. */
+/* Addresses, files and directories that a source or a channel claims: no other one of the agent may use them. */
 #pragma once
 
 #include "core/base.h"
 
-/* An address that a source listens on, as configured. */
+/* An address on which a source listens, as configured. */
 struct ps_listens {
-    const char *key;  /* of its port: "port" */
+    const char *key;  /* name of the port's key: "port" */
     const char *host; /* a name or an address; NULL: every address */
     unsigned port;    /* 0: any free port */
     bool datagrams;   /* UDP */
 };
 
-/* A file or a directory, as configured. Two sources of one type, or two channels, with the same key and path are a mistake. */
+/* A file or a directory, as configured. Two sources of one type, or two channels, must not have the same key and
+ * path. */
 struct ps_claim {
-    const char *key;  /* of the path, also if it is not set: "positionFile" */
+    const char *key;  /* name of the path's key, also when it is not set: "positionFile" */
     const char *path; /* absolute, or below the working directory */
     const char *
-        part; /* what of a directory the source takes: two sources with different parts may share it; or NULL */
-    const char *use;  /* what it does with it: "keeps its positions in"; static */
-    const char *cure; /* what to change; static */
+        part; /* the part of a directory that the source takes: two sources with different parts may share it; or NULL */
+    const char *use;  /* the purpose: "keeps its positions in"; static */
+    const char *cure; /* the change that resolves a clash; static */
 };

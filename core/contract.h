@@ -1,10 +1,11 @@
-/* What a stage was compiled for. A stage and an engine of different contracts do not meet (ps_stage_fits in core/stage.h).
+/* The contract for which a stage was compiled. The engine refuses a stage of another contract (ps_stage_fits in
+ * core/stage.h).
  *
- *   version     Grows when anything that a stage may use (docs/CONTRACT.md) is taken away, moved, or changes its meaning,
- *               and when the engine offers something new: then no stage of an older version runs.
- *   bytes..     Within a version, struct ps_stage_ops and the functions of a kind only grow at their end, by what may be
- *               missing (NULL): an engine ignores what stands behind what it knows. It never reads behind the end of
- *               what a stage has, so it refuses one that has less. */
+ *   version     Grows when anything that a stage may use (docs/CONTRACT.md) is removed, moved, or changes its meaning, and
+ *               when the engine offers something new: then no stage of an older version runs.
+ *   bytes..     Within a version, struct ps_stage_ops and the functions of a kind grow only at their end, by members that
+ *               may be missing (NULL): an engine ignores the members behind those that it knows. It never reads behind
+ *               the end of a stage's struct, so it refuses a stage whose struct is shorter. */
 #pragma once
 
 #include "core/base.h"
@@ -25,7 +26,7 @@ struct ps_contract {
      : (kind) == PS_KIND_SERIALIZER  ? sizeof(struct ps_serializer_ops)                                      \
                                      : sizeof(struct ps_deserializer_ops))
 
-/* The first line of every struct ps_stage_ops: its kind, and the contract that it was compiled for. */
+/* The first line of every struct ps_stage_ops: its kind, and the contract for which it was compiled. */
 #define PS_STAGE(kind_)                                                                                      \
     .contract = {PS_CONTRACT_VERSION, sizeof(struct ps_stage_ops), (uint32_t)PS_KIND_BYTES(kind_)},          \
     .kind = (kind_)

@@ -1,8 +1,8 @@
 /* Counters of a component: Flume's names (JMX beans, /metrics), and ours.
  *
- * Each open instance of a component has one block (a source on two workers has two). Its one writer is the
- * instance's worker; readers on other threads add the instances up. Counters only grow and are never reset
- * (readers take differences); gauges (OpenConnectionCount) may go down. */
+ * Each open instance of a component has one block (a source on two workers has two). Only the instance's worker
+ * writes the block; readers on other threads add up the instances. Counters only grow and are never reset (readers
+ * take differences); gauges (OpenConnectionCount) may go down. */
 #pragma once
 
 #include "core/base.h"
@@ -49,13 +49,12 @@ enum ps_counter {
     /* Ours, any kind; Prometheus only. */
     PS_COUNTER_bytes,   /* of bodies received or delivered */
     PS_COUNTER_batches, /* batches put, or leases done */
-    /* Events dropped by an interceptor, by a selector without a match, or by an optional channel that was
-     * full. */
+    /* Events dropped by an interceptor, by a selector without a match, or at an optional channel that was full. */
     PS_COUNTER_dropped,
-    PS_COUNTER_malformed,      /* input that did not parse; the stage's page says what became of it */
+    PS_COUNTER_malformed,      /* input that did not parse; the stage's page says how it is handled */
     PS_COUNTER_kernel_dropped, /* datagrams the kernel dropped before they were read (SO_RXQ_OVFL, SO_MEMINFO) */
     PS_COUNTER_retried,        /* events sent again */
-    PS_COUNTER_refused, /* events the far end refused one by one; each counts once, and is tried again or given up */
+    PS_COUNTER_refused, /* events that the far end refused one by one; each counts once, and is tried again or given up */
     PS_COUNTER_duplicated, /* events that may have arrived twice (a producer was rebuilt) */
     PS_COUNTER_blocked_ns, /* time a source waited for a full channel */
     PS_COUNTER_deadletter, /* events and inputs that were given up and written (penstock.deadletter) */

@@ -5,26 +5,28 @@
 
 struct ps_batch;
 
-#define PS_INPUT_END 0           /* the file ends here */
-#define PS_INPUT_NOT_NOW (-1)    /* nothing is in memory: the source's worker is woken when there is more */
+#define PS_INPUT_END 0        /* the file ends here */
+#define PS_INPUT_NOT_NOW (-1) /* nothing is in memory yet: the source's worker is woken when there is more */
 #define PS_INPUT_UNREADABLE (-2) /* the file cannot be read */
 
 enum ps_decode_policy { PS_DECODE_FAIL, PS_DECODE_REPLACE, PS_DECODE_IGNORE };
 
 struct ps_charset;
 
-/* A file that is being read. The source owns it; positions are bytes from the file's beginning, or from that of the text of a
- * compressed one. */
+/* A file that is being read. The source owns it. Positions count bytes from the beginning of the file, or of the
+ * decompressed text of a compressed file. */
 struct ps_input {
-    /* Reads up to `room` bytes from `offset` on; never waits. Returns how many, fewer also where the file goes on, or one of
-     * PS_INPUT_*. */
+    /* Reads up to `room` bytes from `offset` on; never waits. Returns the number of bytes, which may be less than
+     * `room` before the end of the file, or one of PS_INPUT_*. */
     int64_t (*read)(struct ps_input *input, uint64_t offset, void *to, uint32_t room);
     const struct ps_charset *charset; /* of its text: inputCharset */
     enum ps_decode_policy policy;     /* for bytes that are not of that charset */
-    uint64_t size;                    /* when it was opened; it may have grown. 0: not known */
-    /* The deserializer's: all before it is in batches, so a later life can begin here. It never goes back. */
+    uint64_t size;                    /* when it was opened; the file may have grown since. 0: not known */
+    /* Written by the deserializer: everything before it is in batches, so a later life can begin here. It never
+     * decreases. */
     uint64_t position;
-    /* The deserializer's, and only grows: events of the file that end at a limit, where their line goes on. */
+    /* Written by the deserializer, and only grows: the number of events that end at a size limit in the middle of a
+     * line. */
     uint64_t cuts;
 };
 
@@ -33,17 +35,17 @@ enum ps_deserialized {
     PS_DESERIALIZED_WAITS,  /* for bytes of the file, or for memory */
     PS_DESERIALIZED_FULL,   /* the batch is full: call again with the next one */
     PS_DESERIALIZED_ALL,    /* the file has ended, all of it is in batches */
-    PS_DESERIALIZED_FAILED, /* the file cannot be read further; what stands before is in batches */
+    PS_DESERIALIZED_FAILED, /* the file cannot be read further; the events before that point are in batches */
 };
 
 struct ps_deserializer_ops {
-    /* A file begins, at input->position: 0, or what that was when an earlier life ended. A file before it may have been
-     * left in the middle. */
+    /* A file begins, at input->position: 0, or the position at which an earlier life ended. The deserializer may not
+     * have finished the previous file. */
     void (*begin)(const void *plan, void *state, struct ps_input *input);
-    /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position behind those whose
-     * place it can come back to. Allocates nothing once warm. `err` is for PS_DESERIALIZED_FAILED. */
+    /* Adds events to the batch, at most a few hundred kilobytes of the file, and moves input->position behind those
+     * events after which reading can resume. Allocates nothing once warm. `err` is for PS_DESERIALIZED_FAILED. */
     enum ps_deserialized (*work)(const void *plan, void *state, struct ps_input *input,
                                  struct ps_batch *batch, struct ps_err *err);
-    /* Its events are files as they are: compressed ones are only decompressed when the configuration asks for it. */
+    /* Its events are whole files: compressed files are decompressed only when the configuration asks for it. */
     bool as_they_are;
 };

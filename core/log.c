@@ -190,7 +190,7 @@ static size_t line_head(char *line, enum form form, enum ps_log_level level)
 
 /* ---- lines of JSON ---- */
 
-/* Appends the text of a JSON string. What is not UTF-8 becomes U+FFFD; long text ends in "...". */
+/* Appends the text of a JSON string. Bytes that are not UTF-8 become U+FFFD; long text ends in "...". */
 static size_t json_escape(char *out, size_t room, const char *text, size_t text_length)
 {
     size_t length = 0;
@@ -258,7 +258,7 @@ static bool write_line(int fd, const char *line, size_t length)
     return written == (ssize_t)length;
 }
 
-/* What is said of lines that were held back, behind one that is written. */
+/* The note about lines that were held back; it stands behind a line that is written. */
 struct held {
     uint64_t count;    /* of others */
     uint64_t since_ns; /* of all of them */

@@ -1,11 +1,10 @@
-/* The log: one line per message: time, level, component, text. To stderr (with journald priorities under
+/* The log: one line per message: time, level, component, text. It goes to stderr (with journald priorities under
  * systemd) or to a file.
  *
- * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. Lines
- * held back are counted, and the count is written with the next such line, or with the last one of them when its 10 seconds
- * are over; both say how long ago that was. So a stage may log an error each
- * time it tries again, but must not log for each event. Thread: any (a mutex guards the writer; workers take
- * it only when they log). */
+ * Rate limit: the same format string from the same component is written at most 10 times in 10 seconds. The log
+ * counts the lines held back, and writes the count with the next such line, or with the last one of them when its 10
+ * seconds are over; both say how long ago that was. So a stage may log an error each time it tries again, but must
+ * not log for each event. Thread: any (a mutex guards the writer; workers take it only when they log). */
 #pragma once
 
 #include "core/status.h"
@@ -26,24 +25,24 @@ bool ps_log_text(enum ps_log_level level, const char *component, const char *tex
 void ps_log_set_level(enum ps_log_level level);
 enum ps_log_level ps_log_get_level(void);
 
-/* Level by Java's or syslog's name, any case ("INFO", "warning"). Returns PS_FAIL for an unknown word. */
+/* Parses a level by Java's or syslog's name, any case ("INFO", "warning"). Returns PS_FAIL for an unknown word. */
 enum ps_status ps_log_level_parse(const char *word, enum ps_log_level *level);
 
-/* Lines are JSON objects from now on: time, level, component, message; or text again. */
+/* Writes JSON objects from now on: time, level, component, message; or text again. */
 void ps_log_set_json(bool json);
 
 /* Appends to `path` from now on (created with mode 0644). NULL: writes to stderr again. */
 enum ps_status ps_log_open(const char *path, struct ps_err *err);
 
-/* How many lines of a level were logged since the start, including those held back (metrics). */
+/* Returns the number of lines of a level since the start, including those held back (metrics). */
 uint64_t ps_log_count(enum ps_log_level level);
 
-/* How many different messages (format and component) were logged (metrics). */
+/* Returns the number of different messages (format and component) that were logged (metrics). */
 uint64_t ps_log_distinct_count(void);
 
-/* Writes the counts of lines held back that are not written yet. Called at the end of a run. */
+/* Writes the counts of lines held back that are not written yet. The agent calls it at the end of a run. */
 void ps_log_flush(void);
-/* The same for those whose 10 seconds are over: called each second, so that they are not left for the next line. */
+/* The same for lines whose 10 seconds are over: called each second, so that they do not wait for the next line. */
 void ps_log_turn(void);
 
 /* Turns the rate limit off (tests that read every line). */

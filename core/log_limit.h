@@ -1,5 +1,5 @@
-/* The log's rate limit: a bounded table of (format string, component) with what each wrote lately. Time is an
- * argument. Thread: the one that holds the log's mutex. */
+/* The log's rate limit: a bounded table of (format string, component) with the lines that each wrote lately. Time is
+ * an argument. Thread: the one that holds the log's mutex. */
 #pragma once
 
 #include "core/base.h"
@@ -28,17 +28,17 @@ struct ps_log_limit {
     uint64_t distinct; /* keys seen for the first time; one that was evicted and comes back counts again */
 };
 
-/* Whether a line may be written now. True: *held is how many were held back before it, since (*entry)->held_first_ns. False:
- * *entry counted it; pass it to ps_log_limit_hold. An evicted entry whose count was not written yet is copied to *evicted
- * (evicted->held > 0): the caller writes it. */
+/* Returns whether a line may be written now. True: *held is the number of lines held back before it, since
+ * (*entry)->held_first_ns. False: *entry counted the line; pass it to ps_log_limit_hold. An evicted entry whose
+ * count was not written yet is copied to *evicted (evicted->held > 0): the caller writes it. */
 bool ps_log_limit_admit(struct ps_log_limit *limit, const char *format, const char *component,
                         uint64_t mono_ns, uint64_t *held, struct ps_log_limit_entry **entry,
                         struct ps_log_limit_entry *evicted);
 
-/* Remembers the line held back, for the line with the count. */
+/* Keeps the text of the line held back, for the line with the count. */
 void ps_log_limit_hold(struct ps_log_limit_entry *entry, int level, const char *component, const char *text);
 
-/* Returns the next entry whose window is over (`all`: any) and whose count is not written yet; NULL when
- * there is none. The caller writes the line and sets `held` to 0. Searches the table at most once in each
- * window unless `all`. */
+/* Returns the next entry whose window is over (`all`: any) and whose count is not written yet; NULL when none is
+ * left. The caller writes the line and sets `held` to 0. Searches the table at most once in each window unless
+ * `all`. */
 struct ps_log_limit_entry *ps_log_limit_owing(struct ps_log_limit *limit, uint64_t mono_ns, bool all);

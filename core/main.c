@@ -36,7 +36,7 @@ static const struct ps_subcommand *find(const char *name)
     return NULL;
 }
 
-/* Prints the error after the usage: the last line is the one that is read. */
+/* Prints the error after the usage, because users read the last line. */
 static int refuse(const char *name)
 {
     struct ps_nearest nearest;

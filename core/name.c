@@ -29,7 +29,7 @@ static void draw_hash_key(void)
     if (getrandom(hash_key, sizeof hash_key, 0) == (ssize_t)sizeof hash_key)
         return;
     struct ps_now now =
-        ps_clock_now(); /* a kernel without getrandom: different in each process is what is left */
+        ps_clock_now(); /* a kernel without getrandom: the time at least differs between processes */
     hash_key[0] = now.mono_ns;
     hash_key[1] = (uint64_t)(uintptr_t)&now;
 }

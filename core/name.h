@@ -23,8 +23,8 @@ const struct ps_name *ps_name_intern_bytes(const char *text, size_t length);
 const struct ps_name *ps_name_intern_try(const char *text, size_t length);
 
 uint32_t ps_name_hash(const char *text, size_t length);
-/* For tables of names that come from outside: the key is drawn when the process first asks, so nobody can choose names that meet
- * in one place. Thread: any. */
+/* For tables of names that come from outside: the key is drawn at random at the first call, so nobody can choose
+ * names that collide. Thread: any. */
 uint64_t ps_name_keyed_hash(const char *text, size_t length);
 
 static inline uint64_t ps_name_mask(uint32_t hash)

@@ -11,7 +11,7 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Changes, insertions, removals and swaps of neighbours that turn one text into the other. */
+/* Returns how many changes, insertions, removals and swaps of neighbours turn one text into the other. */
 static unsigned text_distance(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);

@@ -1,4 +1,4 @@
-/* "Did you mean": finds the word nearest to what was written. Thread: any. */
+/* "Did you mean": finds the known word nearest to a misspelt one. Thread: any. */
 #pragma once
 
 #include "core/base.h"
@@ -6,11 +6,11 @@
 /* By Damerau-Levenshtein distance (optimal string alignment); case does not matter. */
 struct ps_nearest {
     const char *written;
-    const char *word; /* NULL: none is near enough */
+    const char *word; /* NULL: no word is near enough */
     unsigned distance;
 };
 
 /* Begins with no word. `written` must live as long as `nearest`. */
 void ps_nearest_init(struct ps_nearest *nearest, const char *written);
-/* Keeps the word, which must live as long, if it is nearer than those before it. */
+/* Keeps the word if it is nearer than those before it. The word must live as long as `nearest`. */
 void ps_nearest_offer(struct ps_nearest *nearest, const char *word);

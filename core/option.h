@@ -7,7 +7,7 @@
 
 #include "core/base.h"
 
-/* The C type at `offset`, and what the text means:
+/* The C type at `offset`, and the meaning of the text:
  *
  *   TEXT     const char *      NULL when absent and without default
  *   INT      int64_t           decimal; min and max are enforced; a bad number fails the component, as Flume;
@@ -50,27 +50,28 @@ struct ps_pairs {
     const struct ps_pair *items;
 };
 
-/* Value of `key` in a map, or NULL. */
+/* Returns the value of `key` in a map, or NULL. */
 const char *ps_pairs_get(const struct ps_pairs *pairs, const char *key);
 
 enum ps_option_flags {
     PS_OPTION_REQUIRED = 1 << 0,    /* absent: the component is dropped, as Flume does */
     PS_OPTION_SECRET = 1 << 1,      /* never printed */
-    PS_OPTION_NO_EFFECT = 1 << 2,   /* accepted because Flume has it; changes nothing; `help` says why */
+    PS_OPTION_NO_EFFECT = 1 << 2,   /* accepted because Flume has it; changes nothing; `help` explains why */
     PS_OPTION_DEPRECATED = 1 << 3,  /* accepted, with a warning naming what replaces it (in `help`) */
     PS_OPTION_EXTENSION = 1 << 4,   /* ours: Flume does not know the key and ignores it */
-    PS_OPTION_UNSUPPORTED = 1 << 5, /* Flume knows it, we do not yet: `check` says so by name */
+    PS_OPTION_UNSUPPORTED = 1 << 5, /* Flume knows it, we do not yet: `check` names it */
     PS_OPTION_LENIENT = 1 << 6, /* a bad value counts as absent, with a warning, as in Flume's component */
-    /* TEXT: a file to read; a relative path is looked for in the working directory, then beside the file that has the
-     * key. One that cannot be read is an error, and the component is dropped. */
+    /* TEXT: a file to read. A relative path is looked up in the working directory, then in the directory of the file
+     * that sets the key. A file that cannot be read is an error, and the component is dropped. */
     PS_OPTION_FILE = 1 << 7,
-    /* channel; TEXT, COMMAS or MAP: where it keeps its events. A reload to another place empties it first. */
+    /* Channel; TEXT, COMMAS or MAP: the place where it keeps its events. A reload empties the channel before it
+     * moves to another place. */
     PS_OPTION_PLACE = 1 << 8,
     /* The places with this flag are one store: a reload changes all of them, or none. */
     PS_OPTION_JOINED = 1 << 9,
 };
 
-/* What a reload must redo when this key changes. */
+/* The part that a reload must redo when this key changes. */
 enum ps_reload { PS_RELOAD_STAGE, PS_RELOAD_AGENT };
 
 struct ps_option {

@@ -63,8 +63,8 @@ static void shuffle(struct ps_order *order, unsigned *members, unsigned count)
     }
 }
 
-/* RoundRobinOrderSelector.createIterator: its head counts in the list of those that are not left out, so it may jump
- * when this list changes. */
+/* RoundRobinOrderSelector.createIterator: its head is an index into the list of members that are not left out, so it
+ * may jump when this list changes. */
 static void turn(struct ps_order *order, unsigned *members, unsigned count)
 {
     if (order->head >= count)

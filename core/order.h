@@ -1,6 +1,7 @@
-/* In which order several members are tried, each time anew, and which are left out for a while after failures: Flume's
- * RoundRobinOrderSelector and RandomOrderSelector with OrderSelector's back-off, to the millisecond. Its
- * LoadBalancingSinkProcessor (core/engine/processor.h) and its LoadBalancingRpcClient (core/client) choose by them.
+/* Chooses the order in which several members are tried, each time anew, and leaves members out for a while after
+ * failures: Flume's RoundRobinOrderSelector and RandomOrderSelector with OrderSelector's back-off, to the
+ * millisecond. Flume's LoadBalancingSinkProcessor (here core/engine/processor.h) and LoadBalancingRpcClient
+ * (core/client) choose by them.
  *
  * Thread: one at a time. Times are monotonic. */
 #pragma once
@@ -12,24 +13,24 @@
 struct ps_order_settings {
     unsigned count;
     bool random;            /* a random order each time; else in turn */
-    bool backoff;           /* who failed is left out for 2, 4, 8 .. seconds */
+    bool backoff;           /* a member that failed is left out for 2, 4, 8 .. seconds */
     int64_t backoff_max_ms; /* at most */
 };
 
 struct ps_order;
 
-/* `seed`: of the random order. Ends the process when there is no memory (ps_must_alloc). */
+/* `seed` starts the random order. Ends the process when there is no memory (ps_must_alloc). */
 struct ps_order *ps_order_create(const struct ps_order_settings *settings, uint64_t seed);
 /* NULL is allowed. */
 void ps_order_destroy(struct ps_order *order);
 
-/* Writes those that are not left out to `members`, which has room for all, in the order in which they are to be tried.
- * Returns how many. */
+/* Writes the members that are not left out to `members`, which has room for all, in the order in which to try them.
+ * Returns their number. */
 unsigned ps_order_next(struct ps_order *order, unsigned *members, int64_t now_ms);
-/* The member failed. A success is not told: the count of failures ends by time. */
+/* Notes that the member failed. The caller does not report a success: the count of failures expires by time. */
 void ps_order_failed(struct ps_order *order, unsigned member, int64_t now_ms);
 
-/* Until when it is left out; 0: it is not. */
+/* Returns the time until which the member is left out; 0: it is in use. */
 int64_t ps_order_left_out_until_ms(const struct ps_order *order, unsigned member, int64_t now_ms);
-/* How often it failed in a row; 0 without back-off. */
+/* Returns how often the member failed in a row; 0 without back-off. */
 unsigned ps_order_failures(const struct ps_order *order, unsigned member);

@@ -115,14 +115,15 @@ static void to_parent(char *path)
         slash[slash == path] = '\0';
 }
 
-/* Changes a path to the first of it and the directories above it that exists. */
+/* Changes a path to the nearest one that exists: itself, or a directory above it. */
 static void to_existing(char *path)
 {
     while (access(path, F_OK) != 0 && strcmp(path, "/") != 0 && strcmp(path, ".") != 0)
         to_parent(path);
 }
 
-/* The system shows its own state there: no user can make a directory or file, whatever the permissions say. */
+/* Returns whether the path is in a file system of the kernel (/proc, /sys, ..): no user can make a directory or file
+ * there, whatever the permissions say. */
 static bool is_of_the_system(const char *path)
 {
     static const long types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,    DEBUGFS_MAGIC,      TRACEFS_MAGIC,

@@ -12,12 +12,13 @@ struct ps_event;
 struct ps_output {
     /* Appends bytes; returns false when the far end failed (the caller gives the batch up). */
     bool (*write)(struct ps_output *output, const void *data, size_t length);
-    /* Where its owner lets bytes be put without a call of `write`, and how many. 0: nowhere. `write` may change both. */
+    /* The buffer into which bytes may go without a call of `write`, and its free bytes. 0: no buffer. `write` may
+     * change both. */
     char *at;
     size_t room;
 };
 
-/* Appends few bytes, as `write` does: for what is called once an event. */
+/* Appends few bytes, as `write` does: for functions called once for each event. */
 static inline bool ps_output_put(struct ps_output *output, const void *data, size_t length)
 {
     if (length >= output->room) /* also when there is no room at all */
@@ -28,14 +29,15 @@ static inline bool ps_output_put(struct ps_output *output, const void *data, siz
     return true;
 }
 
-/* What a serializer says of an event before it is written. */
+/* The serializer's answer for an event before the event is written. */
 enum ps_serializer_answer {
     PS_SERIALIZER_READY,
-    /* What it needs is being read: ask again in a later cycle. The port's wake_fd or epoll_fd wakes the worker. */
+    /* The data that it needs is being read: ask again in a later cycle. The port's wake_fd or epoll_fd wakes the
+     * worker. */
     PS_SERIALIZER_LATER,
-    /* It cannot stand in the file that is open: end it, and begin another one. Not for the first event of a file. */
+    /* The event does not fit the open file: end that file, and begin another one. Not for the first event of a file. */
     PS_SERIALIZER_NEW_FILE,
-    /* It can stand in no file. */
+    /* The event fits no file. */
     PS_SERIALIZER_REFUSED,
 };
 
@@ -49,7 +51,8 @@ struct ps_serializer_ops {
     bool (*flush)(const void *plan, void *state, struct ps_output *output);
     /* Before the file is closed. */
     bool (*end)(const void *plan, void *state, struct ps_output *output);
-    /* Asked before `event`, as often as wanted; changes nothing in the file. `reason`: why it is refused. NULL: READY. */
+    /* Called before `event`, any number of times; changes nothing in the file. `reason`: why it is refused. NULL:
+     * READY. */
     enum ps_serializer_answer (*ready)(const void *plan, void *state, const struct ps_batch *batch,
                                        const struct ps_event *event, struct ps_err *reason);
 };

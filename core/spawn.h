@@ -1,5 +1,5 @@
-/* Starts a program as a process of its own: in a process group of its own, with all signals at their defaults
- * and none blocked, so that neither what the caller ignores nor a ^C at its terminal reaches it. The
+/* Starts a program as a process of its own: in a process group of its own, with all signals at their defaults and
+ * none blocked, so that neither the signals that the caller ignores nor a ^C at its terminal affect it. The
  * environment is the caller's unless given. Descriptors other than 0, 1 and 2 must be close-on-exec.
  *
  * Thread: any; ps_spawn blocks for as long as the kernel needs to execute a file. */
@@ -19,17 +19,18 @@ struct ps_spawn {
     const char *const *argv;        /* ends with NULL */
     const char *const *environment; /* ends with NULL; NULL: the caller's */
     int input, output, errors;      /* descriptors of the caller that become 0, 1 and 2, or PS_SPAWN_* */
-    /* The process gets SIGTERM when the thread that started it ends. Needs `program`. A program that cannot
-     * be executed is then an exit code of 127 and a line on `errors`, no error of ps_spawn. */
+    /* The process gets SIGTERM when the thread that started it ends. Needs `program`. A program that cannot be
+     * executed then shows as an exit code of 127 and a line on `errors`; ps_spawn returns 0. */
     bool ends_with_caller;
 };
 
-/* 0 and `*pid`, or an errno. Owns: the caller waits for the process. */
+/* Starts the process. Returns 0 and `*pid`, or an errno. Owns: the caller waits for the process. */
 int ps_spawn(pid_t *pid, const struct ps_spawn *spawn);
 
-/* Returns true if the process has ended; then it is reaped, `*status` is as of waitpid, or -1 if it cannot be waited for. */
+/* Returns true when the process has ended, and reaps it: `*status` is as of waitpid, or -1 if it cannot be waited
+ * for. */
 bool ps_spawn_poll(pid_t pid, int *status);
 /* Waits for its end; returns the same status. */
 int ps_spawn_wait(pid_t pid);
-/* A status as a shell shows it: the exit code, or 128 + the signal that ended it; -1: unknown. */
+/* Returns a status as a shell shows it: the exit code, or 128 + the signal that ended the process; -1: unknown. */
 int ps_spawn_exit_code(int status);

@@ -31,7 +31,8 @@ uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_
     return port->letterbox != NULL ? letter_put(port, &letter) : 0;
 }
 
-/* A group logs the reason and when its sink is tried again: one outage is one line, with the interval that is true. */
+/* In a group, the group logs the reason and the time of the sink's next try: one line for an outage, with the real
+ * interval. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone)
 {
     return port->hands_over ? PS_LOG_DEBUG : alone;

@@ -19,6 +19,6 @@ enum ps_status ps_err_set(struct ps_err *err, const char *format, ...) __attribu
 /* Joins the lines with "; " in place, for a log, where a message is one line. Returns err->text. */
 const char *ps_err_join(struct ps_err *err);
 
-/* Adds a line that says what the caller was doing. Returns PS_FAIL. */
+/* Adds a line that names what the caller was doing. Returns PS_FAIL. */
 enum ps_status ps_err_append(struct ps_err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool
-    left_alone; /* a thread was left alone, at some time; whether it has ended is not known; under `lock` */
+static bool left_alone; /* a thread was left alone at some time; it may still run; under `lock` */
 
 /* The main thread is never pinned, so its CPUs are the process's. */
 static void set_cpus(pthread_attr_t *attributes)

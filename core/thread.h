@@ -1,4 +1,4 @@
-/* Starting and ending threads: every thread of the program, except the client libraries', is started here. */
+/* Starts and ends threads: every thread of the program, except those of client libraries, is started here. */
 #pragma once
 
 #include "core/base.h"
@@ -7,15 +7,15 @@
 
 #define PS_THREAD_PATIENT UINT32_MAX /* ps_thread_join: for ever */
 
-/* Starts a thread with this name (at most 15 bytes). All signals are blocked on it, because control serves them. It may run
- * on every CPU that the process may use, and so may the threads that it starts, even when the caller is pinned. Returns 0, or
- * the number of the error (errno): then the process may have no more threads (TasksMax, ulimit -u), or has no memory. */
+/* Starts a thread with this name (at most 15 bytes). It blocks all signals, because the control thread serves them.
+ * It may run on every CPU that the process may use, and so may the threads that it starts, even when the caller is
+ * pinned. Returns 0, or an errno: then the process may have no more threads (TasksMax, ulimit -u), or has no memory. */
 int ps_thread_start(pthread_t *thread, const char *name, void *(*run)(void *argument), void *argument);
 
-/* Waits until the thread has ended, at most `patience_ms`; if it takes longer it is left alone, and ends by itself. Returns
- * whether it has ended. Either way the caller has nothing more to do with it. */
+/* Waits until the thread has ended, at most `patience_ms`; after that time it is left alone, and ends by itself.
+ * Returns whether it has ended. In both cases the caller has nothing more to do with it. */
 bool ps_thread_join(pthread_t thread, uint32_t patience_ms);
 
-/* Ends the process with `code`. A thread that was left alone may still use what exit() would free, such as the tables of a
- * client library: if there was one, nothing but stdio is flushed. */
+/* Ends the process with `code`. A thread that was left alone may still use memory that exit() would free, such as
+ * the tables of a client library: if there was one, this function flushes stdio and nothing else. */
 _Noreturn void ps_thread_exit_process(int code);

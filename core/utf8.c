@@ -10,7 +10,7 @@ static bool is_tail(uint8_t byte)
     return (byte & 0xC0) == 0x80;
 }
 
-/* Second byte wrong for the first one, of a three-byte form (surrogates are found by the third). */
+/* Returns whether the second byte of a three-byte form is wrong for the first (the third byte reveals surrogates). */
 static bool is_bad3(uint8_t first, uint8_t second)
 {
     return (first == 0xE0 && (second & 0xE0) == 0x80) || !is_tail(second);
@@ -22,8 +22,8 @@ static bool is_bad4(uint8_t first, uint8_t second)
            !is_tail(second);
 }
 
-/* Looks at the sequence at `p` (p < end, first byte not ASCII). Returns its length when well-formed; else 0,
- * and *skip is how many bytes one replacement character stands for. */
+/* Looks at the sequence at `p` (p < end, first byte not ASCII). Returns its length when well-formed; else 0, and
+ * *skip is the number of bytes that one replacement character replaces. */
 static size_t sequence(const uint8_t *p, const uint8_t *end, size_t *skip)
 {
     size_t left = (size_t)(end - p);

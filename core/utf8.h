@@ -1,19 +1,20 @@
-/* UTF-8 as Java reads it: what is malformed, how many replacement characters it becomes, how long a text is
+/* UTF-8 as Java reads it: which bytes are malformed, how many replacement characters they become, how long a text is
  * in Java's chars. Thread: any. */
 #pragma once
 
 #include "core/base.h"
 
-/* How many bytes at the start are well-formed UTF-8 (all of them: `length`). `text` may be NULL if `length` is 0; the same below. */
+/* Returns how many bytes at the start are well-formed UTF-8 (all of them: `length`). `text` may be NULL if `length`
+ * is 0; the same below. */
 size_t ps_utf8_valid_length(const char *text, size_t length);
 
 /* Copies `text` to `out` (room for 3 * length bytes), every malformed sequence replaced by U+FFFD exactly as
  * `new String(bytes, UTF_8)` does (java.lang.String.decodeUTF8). Returns the bytes written. */
 size_t ps_utf8_repair(const char *text, size_t length, char *out);
 
-/* Length in UTF-16 code units (Java's `char`) of well-formed UTF-8; of malformed text an upper bound. */
+/* Returns the length in UTF-16 code units (Java's `char`) of well-formed UTF-8; of malformed text an upper bound. */
 size_t ps_utf8_char_count(const char *text, size_t length);
 
-/* True when well-formed or malformed UTF-8 text has one of Java's line terminators other than \n, \r: U+0085,
- * U+2028, U+2029 (java.util.regex: what `.` does not match). */
+/* Returns whether a text, well-formed or malformed, has one of Java's line terminators other than \n, \r: U+0085,
+ * U+2028, U+2029 (java.util.regex: characters that `.` does not match). */
 bool ps_utf8_has_terminator(const char *text, size_t length);
