@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* The carver takes a new block when less than this is left of the old one: room for a few rows with their
- * headers, or for one read. */
+/* The carver takes a new block when the old one has less than this left: room for a few rows with their headers, or
+ * for one read. */
 #define META_LEFT_MIN (PS_BLOCK_BYTES / 4)
 #define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
 #define ROWS_HEADROOM 1024U /* meta bytes kept free for headers when rows grow */
@@ -38,7 +38,8 @@ static bool home_hold(struct ps_batch_home *home, struct ps_block *block)
     return true;
 }
 
-/* The block is this batch's alone. An oversize one counts as the whole blocks that it takes from the budget. */
+/* Takes over a block that no other batch shares. An oversize block counts as the whole blocks that it takes from the
+ * budget. */
 static void hold_own(struct ps_batch_home *home, struct ps_block *block)
 {
     home->blocks[home->block_count++] = block;
@@ -352,8 +353,8 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch)
     };
 }
 
-/* The carver cuts from the point's meta block again. One that the batch does not reference is gone: then the carver keeps
- * what it has. */
+/* Lets the carver cut from the point's meta block again. When the batch no longer references that block it is gone:
+ * then the carver keeps its current one. */
 static void rewind_carver(struct ps_batch_home *home, const struct ps_batch_point *point)
 {
     struct ps_carver *carver = home->carver;
@@ -459,7 +460,8 @@ void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
     lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
 }
 
-/* A batch without bodies in the carver's blocks says nothing about these: the next one is charged with them. */
+/* A batch without bodies in the carver's blocks leaves the mark of the bytes blocks alone: the next lease is charged
+ * with them. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 {
     const struct ps_batch_home *home = ps_batch_home(lease->batch);

@@ -1,19 +1,18 @@
 /* What flows: batch, event, header, lease.
  *
- *   batch    Rows of events with their headers. One source fills it on its home worker. It passes the
- *            source's interceptors and selector as one lease, and is frozen at its first put: from then on
- *            other workers read it and nobody writes its rows, headers or bytes. It goes home (to its home
- *            worker) when its last lease does.
+ *   batch    Rows of events with their headers. One source fills it on its home worker. It passes the source's
+ *            interceptors and selector as one lease, and is frozen at its first put: from then on other workers read it
+ *            and nobody writes its rows, headers or bytes. It goes home (to its home worker) when its last lease does.
  *   event    One row: a body and a list of headers.
  *   header   A name and a value, of one event or shared by all events of the batch.
- *   lease    One reader's share of a batch: which rows, and how far they are handled. What sinks write is
- *            inside the lease they own.
+ *   lease    One reader's share of a batch: which rows, and how many of them are handled. A sink writes only inside the
+ *            lease that it owns.
  *
- * This is the part that every stage sees. What a channel may ask beyond it is in core/flow/channel.h; the part of
- * the engine, which no stage includes, is in core/flow/batch_home.h (docs/CONTRACT.md).
+ * Every stage sees this part. core/flow/channel.h adds functions for channels; core/flow/batch_home.h is the
+ * engine's part, which no stage includes (docs/CONTRACT.md).
  *
- * Memory: rows and headers are cut from a meta block; bodies lie in any block that the batch references. A
- * block that is not full is shared with the next batch (core/flow/carver.h). */
+ * Memory: rows and headers are cut from a meta block; bodies lie in any block that the batch references. A block
+ * that is not full is shared with the next batch (core/flow/carver.h). */
 #pragma once
 
 #include "core/flow/block.h"
@@ -22,15 +21,15 @@
 #include "core/name.h"
 #include "rings/inbox.h"
 
-/* Rows of a batch. Also bounds the 10 bits that an event's index has in a delivery report's opaque. */
+/* Most rows of a batch. A delivery report's opaque has 10 bits for an event's index, so this cannot grow. */
 #define PS_BATCH_EVENTS_MAX 1024U
-/* Blocks that a source may fill; then the batch is full. */
+/* Most blocks that a source may fill; then the batch is full. */
 #define PS_BATCH_FILL_BLOCKS_MAX 6U
 #define PS_BATCH_FILL_BYTES (UINT64_C(1) * PS_BATCH_FILL_BLOCKS_MAX * PS_BLOCK_BYTES)
-/* Blocks that a batch may reference. The rest is for headers and bodies that interceptors make: those must
- * not fail for ever. */
+/* Most blocks that a batch may reference. The rest is for headers and bodies that interceptors make: without it
+ * their allocation would fail for ever. */
 #define PS_BATCH_BLOCKS_MAX 64U
-/* Position spans; the batch is full when there is no room for one more. */
+/* Most position spans; the batch is full when there is no room for one more. */
 #define PS_BATCH_SPANS_MAX 256U
 
 struct ps_header {
@@ -49,19 +48,19 @@ struct ps_event {
     uint64_t mask;  /* OR of the masks of its own headers' names: a clear bit means the name is not there */
 };
 
-/* What a stream of positions is, for whoever commits them in the source's place: a sink, on another worker, perhaps when
- * the source is closed. It lies in the batch's blocks, texts included, and nobody writes it. */
+/* Describes a stream of positions to a sink that commits them in the source's place, on another worker, perhaps
+ * after the source was closed. It lies in the batch's blocks, texts included, and nobody writes it. */
 struct ps_stream_name {
-    const char *system; /* where it is, and what the texts mean, as its source says. Static */
-    struct ps_slice
-        group; /* for whom a position is kept there: the consumer group; empty: for nobody but the source */
-    struct ps_slice name; /* the topic, the path */
-    int64_t part;         /* of `name`: the partition; -1: it has none */
+    const char *
+        system; /* the system of the stream, as its source names it; it defines the meaning of the texts. Static */
+    struct ps_slice group; /* the consumer group whose position it is; empty: the source's own */
+    struct ps_slice name;  /* the topic, the path */
+    int64_t part;          /* of `name`: the partition; -1: it has none */
 };
 
-/* What a replayable source covers with this batch: a stream (partition, file) up to and including
- * `position`. Frozen with the batch: every owner of a lease may read it. `stream` and `generation` are the source's own
- * numbers, which mean nothing to others. */
+/* The positions that a replayable source covers with this batch: a stream (partition, file) up to and including
+ * `position`. Frozen with the batch: every owner of a lease may read it. `stream` and `generation` are the source's
+ * own numbers, which mean nothing to others. */
 struct ps_span {
     uint32_t stream;
     uint32_t generation;
@@ -69,12 +68,12 @@ struct ps_span {
     const struct ps_stream_name *name; /* NULL: only the source can commit it */
 };
 
-/* An answer owed to the sender: `origin` is the source's own number for a connection or call, `events` is how
- * many rows the answer covers. */
+/* An answer owed to the sender: `origin` is the source's own number for a connection or call, `events` is the number
+ * of rows that the answer covers. */
 struct ps_ticket {
     uint64_t origin;
     uint32_t events;
-    uint32_t events_end; /* the row behind its last one */
+    uint32_t events_end; /* the row after its last one */
     struct ps_ticket *next;
 };
 
@@ -82,14 +81,14 @@ enum ps_level { PS_LEVEL_NONE, PS_LEVEL_ACCEPTED, PS_LEVEL_DURABLE, PS_LEVEL_DEL
 
 struct ps_batch;
 
-/* One reader's share of a batch: rings carry it and stages own it. One owner at a time. Those for channels are
- * carved from the batch's blocks, each on cache lines of its own: two sinks write theirs at the same time. Only the
- * engine makes one. */
+/* One reader's share of a batch: rings carry it and stages own it, one owner at a time. Leases for channels are
+ * carved from the batch's blocks, each on cache lines of its own, because two sinks write theirs at the same time.
+ * Only the engine makes leases. */
 struct ps_lease {
     struct ps_batch *batch;
     union {
         struct ps_lease *next;         /* for its owner: a list of leases in order */
-        struct ps_inbox_node homeward; /* on its way to another worker: that worker's inbox's */
+        struct ps_inbox_node homeward; /* on its way to another worker: a node of that worker's inbox */
     };
     uint16_t *index;       /* rows of this reader in order; NULL: rows 0 .. count - 1 */
     uint32_t count;        /* events in this lease */
@@ -97,7 +96,7 @@ struct ps_lease {
     uint32_t pending;      /* for the sink: events in flight */
     uint32_t settled;      /* events whose outcome bit is set */
     uint64_t bytes;        /* sum of body lengths (byteCapacity) */
-    uint32_t memory_bytes; /* of blocks that it keeps from being used again (ps_batch_charge) */
+    uint32_t memory_bytes; /* bytes of the blocks that it keeps from being used again (ps_batch_charge) */
     uint32_t dead;         /* settled events that became dead letters */
     bool required;         /* of a required channel */
     bool refusable;        /* its source can refuse it: a channel may give it up after keep-alive */
@@ -127,14 +126,14 @@ struct ps_batch {
     uint32_t span_count;
     struct ps_ticket *tickets, *last_ticket; /* in order */
     uint64_t body_bytes;
-    /* Of this source on this worker, from 1, without gaps; 0 while it is filled. With the address it tells a batch
-     * from one that used the same memory before. */
+    /* Numbers the batches of this source on this worker from 1, without gaps; 0 while the batch is filled. Together
+     * with the address it tells a batch from an earlier one in the same memory. */
     uint64_t sequence;
     /* The engine's part follows. */
 };
 
-/* Whether nothing is in it: a batch with a position or a ticket is not empty, even without events. NULL is
- * empty. */
+/* Returns whether nothing is in the batch: a batch with a position or a ticket is not empty, even without events.
+ * NULL is empty. */
 static inline bool ps_batch_is_empty(const struct ps_batch *batch)
 {
     return batch == NULL || (batch->count == 0 && batch->span_count == 0 && batch->tickets == NULL);
@@ -142,9 +141,9 @@ static inline bool ps_batch_is_empty(const struct ps_batch *batch)
 
 /* ---- filling: the source, on the home worker, before the first put ---- */
 
-/* Adds a row for a body of `length` bytes at `body`, in a block that this batch references
- * (ps_batch_reserve). Returns NULL when the batch is full (`full` is set): return from `work`, the engine
- * calls it again with an empty batch. */
+/* Adds a row for a body of `length` bytes at `body`, in a block that this batch references (ps_batch_reserve).
+ * Returns NULL when the batch is full (`full` is set): return from `work`, and the engine calls it again with an
+ * empty batch. */
 struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t length);
 
 /* Adds a row with a copy of the bytes. Returns NULL when the batch is full. A body longer than PS_BLOCK_BYTES
@@ -156,41 +155,41 @@ struct ps_event *ps_batch_add_copy(struct ps_batch *batch, const char *body, uin
  * later). Nothing is taken until ps_batch_commit. */
 char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room);
 
-/* Takes the first `used` bytes of what was reserved. */
+/* Takes the first `used` of the reserved bytes. */
 void ps_batch_commit(struct ps_batch *batch, uint32_t used);
 
-/* Leaves input that was read but not handled because the batch is full: the `length` bytes behind the
- * committed ones. The next ps_batch_reserve, of this batch or of the next one of the same source, returns
- * them at its start (moved to another block if necessary); ps_batch_left says how many they are. Only one
- * such rest can exist: handle it before reading anything else. */
+/* Leaves input that was read but not handled because the batch is full: the `length` bytes behind the committed
+ * ones. The next ps_batch_reserve, of this batch or of the next one of the same source, returns them at its start
+ * (moved to another block if necessary); ps_batch_left returns their number. A source can leave bytes only once:
+ * handle them before reading anything else. */
 void ps_batch_leave(struct ps_batch *batch, uint32_t length);
 uint32_t ps_batch_left(const struct ps_batch *batch);
 
 /* Adds `count` rows for bodies of `length` bytes each, one after the other in memory. Returns how many fitted
- * (`full` is set when not all did). */
+ * (`full` is set when some did not). */
 uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count);
 
-/* Returns how many rows can be added before anything else is allocated of the batch. */
+/* Returns how many rows can be added before the next allocation from the batch. */
 uint32_t ps_batch_rows_room(const struct ps_batch *batch);
 
 /* Returns `length` bytes for a header value or a new body, at alignment 1, or NULL when there is no memory.
- * Also for interceptors (another meta block is added). */
+ * Interceptors may call it as well (it adds another meta block). */
 char *ps_batch_alloc(struct ps_batch *batch, uint32_t length);
 
-/* Makes the batch an owner of a block that its source holds itself, for bodies of several batches (a message with more events
- * than a batch takes). `counts`: its memory is this batch's, which is so for the first one. Returns false when the batch
- * references too many blocks: close it. */
+/* Makes the batch an owner of a block that its source holds itself, for bodies of several batches (a message with
+ * more events than a batch takes). `counts`: the block's memory is charged to this batch, as it is for the first of
+ * them. Returns false when the batch references too many blocks: close it. */
 bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts);
 
-/* How many blocks the batch references, of PS_BATCH_BLOCKS_MAX. */
+/* Returns how many blocks the batch references, of PS_BATCH_BLOCKS_MAX. */
 uint32_t ps_batch_block_count(const struct ps_batch *batch);
 
-/* Whether the batch may still get a header of `length` bytes: it may reference a limited number of blocks, of which the
- * chain needs a few, and use at most half of the budget. What asks for more waits for memory for ever: for stages that
- * can do without. */
+/* Returns whether the batch may still get a header of `length` bytes: it may reference a limited number of blocks,
+ * of which the chain needs a few, and use at most half of the budget. A stage that asks for more waits for memory
+ * for ever: call this for headers that the event can do without. */
 bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length);
 
-/* The memory budget of the process: no body can be larger. */
+/* Returns the memory budget of the process: no body can be larger. */
 uint64_t ps_batch_budget_bytes(const struct ps_batch *batch);
 
 /* Makes a header name that came from outside, in the batch. Returns NULL when there is no memory, or when it
@@ -206,9 +205,8 @@ bool ps_batch_header_add(struct ps_batch *batch, struct ps_event *event, const s
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length);
 
-/* Removes the event's own header of that name. A shared header of that name is hidden from this event: the
- * event first gets copies of the shared headers as its own. Returns false when there is no memory for
- * that. */
+/* Removes the event's own header of that name. A shared header of that name is hidden from this event: the event
+ * first gets copies of the shared headers as its own. Returns false when there is no memory for the copies. */
 bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name);
 
 /* Sets a header of every event of the batch; copies it. With `replace`, events lose their own headers of that
@@ -229,7 +227,7 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
  * ticket. Returns false when there is no memory. */
 bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events);
 
-/* A state of a batch that is filled: rows, tickets, spans, and memory for headers and names. */
+/* A state of a batch that is being filled: rows, tickets, spans, and memory for headers and names. */
 struct ps_batch_point {
     uint32_t count, span_count, block_count;
     uint32_t meta_up, meta_down;
@@ -244,20 +242,20 @@ struct ps_batch_point {
 
 struct ps_batch_point ps_batch_point(const struct ps_batch *batch);
 
-/* Makes the batch what it was at the point: what a source has added for a message that it refuses, or that has no room,
- * uses nothing of the batch. Bytes that were committed since stay used, `full` and `flush` stay set, and headers that
- * were changed or removed stay so. Nobody may use names or memory of the batch that were made since. */
+/* Returns the batch to its state at the point: a source undoes what it added for a message that it refuses, or that
+ * has no room. Bytes committed since then stay used, `full` and `flush` stay set, and headers changed or removed
+ * since then stay so. Nobody may use names or memory that the batch made since then. */
 void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point);
 
 /* ---- reading: the owner of a lease ---- */
 
-/* The lease that this node is part of. */
+/* Returns the lease that contains this node. */
 static inline struct ps_lease *ps_lease_homeward(struct ps_inbox_node *node)
 {
     return (struct ps_lease *)(void *)((char *)node - offsetof(struct ps_lease, homeward));
 }
 
-/* The row at a position of the lease. */
+/* Returns the row at a position of the lease. */
 static inline struct ps_event *ps_lease_event(const struct ps_lease *lease, uint32_t position)
 {
     return &lease->batch->events[lease->index != NULL ? lease->index[position] : position];
@@ -265,8 +263,7 @@ static inline struct ps_event *ps_lease_event(const struct ps_lease *lease, uint
 
 struct ps_header *ps_header_find(struct ps_header *list, const struct ps_name *name);
 
-/* Finds the value of a header of this event, its own ones before the batch's. Returns false when it has
- * none. */
+/* Finds the value of a header of this event, its own ones before the batch's. Returns false when it has none. */
 static inline bool ps_event_header(const struct ps_batch *batch, const struct ps_event *event,
                                    const struct ps_name *name, struct ps_slice *value)
 {
@@ -296,9 +293,9 @@ const struct ps_header *ps_headers_next(struct ps_header_cursor *cursor);
 
 /* ---- leases ---- */
 
-/* Drops events (interceptors): row r of the batch is kept when bit r % 64 of word r / 64 is set; bits of rows that are
- * not in the lease do not matter. Costs almost nothing when all are kept. Chain only. Returns false when
- * there is no memory for the index list; then nothing changed. */
+/* Drops events (interceptors): row r of the batch is kept when bit r % 64 of word r / 64 is set; bits of rows that
+ * are not in the lease have no effect. Costs almost nothing when all are kept. Chain only. Returns false and changes
+ * nothing when there is no memory for the index list. */
 bool ps_lease_filter_bits(struct ps_lease *lease, const uint64_t *keep);
 
 /* Gives an event another body, in a block that the batch references (ps_batch_alloc). The old body stays
@@ -322,7 +319,7 @@ static inline void ps_lease_settle(struct ps_lease *lease, uint32_t position)
     lease->settled++;
 }
 
-/* The event is a dead letter that is on disk. */
+/* Settles an event whose dead letter is on disk. */
 static inline void ps_lease_settle_dead(struct ps_lease *lease, uint32_t position)
 {
     ps_lease_settle(lease, position);

@@ -1,6 +1,6 @@
-/* The engine's part of batches and leases: what only the home worker and the engine use. For core/flow/, core/engine/,
- * and for what stands in for the engine (`penstock rules`, benches, tests). No stage includes it: what is in here may
- * change with every release (docs/decisions/0033-what-a-stage-sees.md).
+/* The engine's part of batches and leases: functions that only the home worker and the engine call. For core/flow/,
+ * core/engine/, and code that stands in for the engine (`penstock rules`, benches, tests). No stage includes it: it
+ * may change with every release (docs/decisions/0033-what-a-stage-sees.md).
  *
  * Thread: the home worker, unless said otherwise. */
 #pragma once
@@ -17,26 +17,26 @@ struct ps_batch_home {
     struct ps_carver *carver;
     struct ps_window *window;
     uint16_t holders;  /* leases that are not home yet: they keep the memory */
-    uint16_t promises; /* those of them that are owed: acknowledgement waits for them */
+    uint16_t promises; /* owed leases among the holders: acknowledgement waits for them */
     bool complete, lost, in_window;
-    bool refused;    /* its source was told so before it was complete */
-    bool unreported; /* its replayable source was closed before it was reported as delivered */
+    bool refused;    /* the source was told of the refusal before the batch was complete */
+    bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
     uint64_t meta_bytes, bytes_bytes;             /* of the carver's blocks that it references, by kind */
-    uint64_t own_bytes;                           /* of those that it shares with no other batch */
+    uint64_t own_bytes;                           /* bytes of the blocks that it shares with no other batch */
     struct ps_batch_home *next;                   /* in the window */
     struct ps_lease chain;                        /* the chain's lease: all rows */
 };
 
 /* In ps_lease.home. */
 struct ps_lease_home {
-    uint16_t channel; /* which of the source's channels; UINT16_MAX while in the chain */
+    uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
     bool owed;        /* its source waits for it to come home: it counts in ps_batch_home.promises */
 };
 
-/* The division costs nothing: what every reader of a batch reads is one cache line (descriptors begin on one), what its
- * home worker counts is another; a lease is one line with what it counts, and the outcomes behind it. */
+/* The members are divided by cache line: every reader of a batch reads one line (descriptors begin on one), the home
+ * worker counts in another; a lease has one line with its counts, and the outcomes behind it. */
 #define PS_LINE_BYTES 64U
 _Static_assert(offsetof(struct ps_batch, flush) < PS_LINE_BYTES, "readers touch one line of a batch");
 _Static_assert(offsetof(struct ps_batch_home, window) / PS_LINE_BYTES ==
@@ -55,7 +55,7 @@ static inline struct ps_lease_home *ps_lease_home(struct ps_lease *lease)
     return (struct ps_lease_home *)(void *)lease->home;
 }
 
-/* The lease of the batch's chain. */
+/* Returns the lease of the batch's chain. */
 static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
 {
     return &ps_batch_home(batch)->chain;
@@ -65,28 +65,29 @@ static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
  * the chain's own list. Returns NULL when there is no memory. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
 
-/* How far a source's carver has come: what it carved of, or left unused in, blocks of each kind; and what is left
- * of the ones that it fills. */
+/* The progress of a source's carver: the bytes that it carved, or left unused, in blocks of each kind; and the bytes
+ * left in the blocks that it fills. */
 struct ps_carved {
     uint64_t meta, bytes;
     uint64_t meta_left, bytes_left;
 };
 
-/* Sets memory_bytes, so that what the leases of one source in one channel keep from being used again is at most
- * their sum, and two blocks of each kind: the first and the last. Batches share blocks, and one small lease can
- * keep a whole one; therefore a lease is charged with what the source has carved since the lease that it put there
- * before, but with no more than the blocks of its batch and what that lease left of its last ones. `mark`: of that
- * lease (ps_batch_mark), at first zero. */
+/* Sets memory_bytes, the bytes that the leases of one source in one channel keep from being used again: at most
+ * their sum, and two blocks of each kind, the first and the last. Batches share blocks, and one small lease can keep
+ * a whole one; therefore a lease is charged with the bytes that the source has carved since the previous lease that
+ * it put there, but at most with the blocks of its batch and what the previous lease left of its last ones. `mark`
+ * belongs to the previous lease (ps_batch_mark); it begins as zero. */
 void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark);
-/* The lease was put: the next one is charged from here on. */
+/* Notes that the lease was put: the next one is charged from here on. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark);
 
 /* ---- the pool: a worker's batches ---- */
 
-/* The batches of the worker with this number. Never NULL. All batches must have been given back before it is destroyed. */
+/* Makes the batch pool of the worker with this number. Never NULL. All batches must have been given back before it
+ * is destroyed. */
 struct ps_pool *ps_pool_create(struct ps_depot *depot, uint16_t worker);
 void ps_pool_destroy(struct ps_pool *pool);
-/* The worker's cache of blocks, which is part of the pool. */
+/* Returns the worker's cache of blocks, which is part of the pool. */
 struct ps_block_cache *ps_pool_cache(struct ps_pool *pool);
 /* Counts a batch that was taken (1) or given back (-1). For core/flow/batch.c. */
 void ps_pool_count(struct ps_pool *pool, int32_t change);
@@ -95,11 +96,11 @@ void ps_pool_count(struct ps_pool *pool, int32_t change);
  * from the blocks, as its rows are: the budget alone limits how many batches there are. */
 struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now);
 
-/* Ends filling: what the batch did not use of its blocks goes to the next one. */
+/* Ends filling: the next batch goes on in the unused part of its blocks. */
 void ps_batch_close(struct ps_batch *batch);
 
-/* Gives its blocks back, and with them its descriptor and leases. All leases must be home. */
+/* Gives back the batch's blocks, and with them its descriptor and leases. All leases must be home. */
 void ps_batch_give(struct ps_batch *batch);
 
-/* Batches out of the pool. Single writer; readable from any thread. */
+/* Returns the number of batches out of the pool. Single writer; readable from any thread. */
 uint32_t ps_pool_out_count(const struct ps_pool *pool);

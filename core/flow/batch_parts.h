@@ -1,11 +1,11 @@
-/* What core/flow/batch.c, core/flow/header.c and core/flow/lease.c share. */
+/* Shared by core/flow/batch.c, core/flow/header.c and core/flow/lease.c. */
 #pragma once
 
 #include "core/flow/batch_home.h"
 
-/* `length` bytes from the top of the meta block, at the given alignment (a power of two); a long piece gets a
- * block of its own. NULL: the budget is used up, or the batch references as many blocks as it may. */
+/* Returns `length` bytes from the top of the meta block, at the given alignment (a power of two); a long piece gets
+ * a block of its own. NULL: the budget is used up, or the batch references PS_BATCH_BLOCKS_MAX blocks. */
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment);
 
-/* An empty lease of the batch. */
+/* Makes an empty lease of the batch. */
 void ps_lease_init(struct ps_lease *lease, struct ps_batch *batch);

@@ -57,7 +57,8 @@ struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err)
         free(depot);
         return NULL;
     }
-    /* Events that a channel keeps for a while are cold when they are read: then small pages cost as much as a copy. */
+    /* Events that a channel keeps for a while are no longer in the CPU caches when they are read: with small pages
+     * the TLB misses would then cost as much as a copy. */
     (void)madvise(depot->base, count * PS_BLOCK_BYTES, MADV_HUGEPAGE);
     depot->blocks = ps_must_alloc(count, sizeof *depot->blocks, "the memory budget's blocks");
     ps_stack_init(&depot->stack);
@@ -108,7 +109,7 @@ static uint32_t cache_free_max(uint64_t block_count)
     return share < CACHE_BLOCKS_MAX ? (uint32_t)share : CACHE_BLOCKS_MAX;
 }
 
-/* A refill of an empty cache brings CACHE_GROUP blocks, or one when it may keep none; one of them is used. */
+/* A refill of an empty cache brings CACHE_GROUP blocks, or one when the cache may keep none; one of them is used. */
 uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers)
 {
     uint32_t most = cache_free_max(budget_bytes / PS_BLOCK_BYTES);
@@ -155,7 +156,7 @@ static void cache_refill(struct ps_block_cache *cache)
     }
 }
 
-/* The budget is used up. */
+/* Counts a refusal: the budget is used up. */
 static struct ps_block *refuse(struct ps_block_cache *cache)
 {
     struct depot_block *block = cache->overdraft ? calloc(1, sizeof *block) : NULL;
@@ -186,7 +187,7 @@ struct ps_block *ps_block_take(struct ps_block_cache *cache)
     return block;
 }
 
-/* Reserves the whole length before the first byte, by holding as many of the depot's blocks (untouched) as it
+/* Reserves the whole length before the first byte, by holding (untouched) the number of the depot's blocks that it
  * would fill. Otherwise two bodies that are half read could wait for each other. */
 struct ps_block *ps_block_take_oversize(struct ps_block_cache *cache, uint32_t size)
 {

@@ -1,17 +1,15 @@
-/* Blocks: the memory of batches, and the depot of the process that they come from.
+/* Blocks: the memory of batches, and the process's depot from which they come.
  *
- *   depot            One reservation of address space as large as the memory budget
- *                    (`penstock.memory.budget`), cut into blocks of PS_BLOCK_BYTES. Memory is touched only
- *                    when a block is first used; blocks are reused last in, first out. A lock-free stack
- *                    (rings/stack.h).
- *   cache            A worker's few free blocks, in plain memory. The worker fills it from the depot, and
- *                    empties it, in groups.
- *   block            Only batches of its home worker reference it, so its count is a plain integer: only the
- *                    home worker takes blocks, adds references and drops them.
- *   oversize block   For a body larger than a block. Its whole length is reserved from the budget before the
- *                    first byte.
+ *   depot            One reservation of address space as large as the memory budget (`penstock.memory.budget`), cut into
+ *                    blocks of PS_BLOCK_BYTES. Memory is touched only when a block is first used; blocks are reused last
+ *                    in, first out. A lock-free stack (rings/stack.h).
+ *   cache            A worker's few free blocks, in plain memory. The worker fills it from the depot, and empties it, in
+ *                    groups.
+ *   block            Only batches of its home worker reference it, so its count is a plain integer: only the home worker
+ *                    takes blocks, adds references and drops them.
+ *   oversize block   For a body larger than a block. Its whole length is reserved from the budget before the first byte.
  *
- * Thread: functions that take a `struct ps_block_cache` belong to the home worker; the depot's to any. */
+ * Thread: functions that take a `struct ps_block_cache` belong to the home worker; any thread may call the depot's. */
 #pragma once
 
 #include "core/status.h"
@@ -34,21 +32,21 @@ struct ps_block_cache {
     struct ps_block *free; /* LIFO */
     uint32_t free_count, free_max;
     uint64_t taken_count, refused_count; /* single writer: home worker */
-    /* ps_block_take goes beyond the budget: for a batch whose chain would never end otherwise. */
+    /* Lets ps_block_take go beyond the budget: for a batch whose chain would never end otherwise. */
     bool overdraft;
 };
 
-/* Reserves address space; `budget_bytes` is rounded down to whole blocks. NULL with `err`: they are fewer than 16, or there is not so
- * much address space. Owns: the caller destroys it after all caches. */
+/* Reserves address space; `budget_bytes` is rounded down to whole blocks. Returns NULL with `err` for fewer than 16
+ * blocks, or when the address space is too small. Owns: the caller destroys it after all caches. */
 struct ps_depot *ps_depot_create(uint64_t budget_bytes, struct ps_err *err);
 void ps_depot_destroy(struct ps_depot *depot);
 
-/* The whole budget, in bytes. Thread: any. */
+/* Returns the whole budget, in bytes. Thread: any. */
 uint64_t ps_depot_budget_bytes(const struct ps_depot *depot);
-/* Bytes of the blocks in batches and in caches, and of oversize blocks. Thread: any. */
+/* Returns the bytes of the blocks in batches and in caches, and of oversize blocks. Thread: any. */
 uint64_t ps_depot_used_bytes(const struct ps_depot *depot);
 
-/* The most that the caches of so many workers hold in free blocks. */
+/* Returns the most bytes that the caches of this number of workers hold in free blocks. */
 uint64_t ps_block_caches_bytes(uint64_t budget_bytes, unsigned workers);
 
 /* An empty cache; `fini` gives its free blocks back to the depot. */

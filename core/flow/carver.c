@@ -12,7 +12,7 @@ void ps_carver_fini(struct ps_carver *carver)
     struct ps_block_cache *cache = ps_pool_cache(carver->pool);
     if (carver->bytes != NULL)
         ps_block_drop(cache, carver->bytes);
-    if (carver->meta != NULL) /* taken first, so it is the first to be taken again: its lines are warm */
+    if (carver->meta != NULL) /* dropped last: the cache hands it out first, and its lines are warm */
         ps_block_drop(cache, carver->meta);
     *carver = (struct ps_carver){.pool = carver->pool};
 }

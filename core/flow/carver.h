@@ -1,13 +1,13 @@
-/* The carver: where the batches of one source are cut from.
+/* The carver: cuts the batches of one source from blocks.
  *
- * It holds the two blocks that are being filled. A batch takes what it needs from them and the next batch
- * goes on where it ended, so a small batch costs what it uses and not a block:
+ * It holds the two blocks that are being filled. A batch takes the bytes that it needs, and the next batch goes on
+ * behind them, so a small batch costs only the bytes that it uses:
  *
  *   meta block    rows grow up from its start; headers, values and lists grow down from its end
  *   bytes block   bodies, as they were read
  *
- * One carver for each source runner, because sources on one worker have open batches at the same time.
- * Thread: the home worker. */
+ * One carver for each source runner, because sources on one worker have open batches at the same time. Thread: the
+ * home worker. */
 #pragma once
 
 #include "core/flow/batch_home.h"
@@ -21,19 +21,19 @@ struct ps_carver {
     uint32_t left; /* bytes behind bytes_used that ps_batch_leave left for the next ps_batch_reserve */
 };
 
-/* Without blocks: it takes the first ones for its first batch. */
+/* Begins without blocks: it takes the first ones for its first batch. */
 void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool);
 
 /* Gives its blocks back; batches cut from them keep them alive. */
 void ps_carver_fini(struct ps_carver *carver);
 
-/* A batch lies between what this returns when it is taken and when it is closed, except blocks of its own. */
+/* Returns the carver's position. Between its values at take and at close lies a batch, except blocks of its own. */
 struct ps_carved ps_carver_carved(const struct ps_carver *carver);
 
-/* A new meta block; batches cut from the old one keep that alive. Returns false when the budget is used up:
- * then nothing changed. For core/flow/batch.c. */
+/* Takes a new meta block; batches cut from the old one keep that alive. Returns false and changes nothing when the
+ * budget is used up. For core/flow/batch.c. */
 bool ps_carver_new_meta(struct ps_carver *carver);
 
-/* A new bytes block; what ps_batch_leave left moves to its start. Returns false when the budget is used up:
- * then nothing changed. For core/flow/batch.c. */
+/* Takes a new bytes block; the bytes that ps_batch_leave left move to its start. Returns false and changes nothing
+ * when the budget is used up. For core/flow/batch.c. */
 bool ps_carver_new_bytes(struct ps_carver *carver);

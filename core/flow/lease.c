@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Whole cache lines: what stands behind it belongs to others. */
+/* A whole number of cache lines: the bytes behind a lease belong to others. */
 #define LEASE_BYTES (((uint32_t)sizeof(struct ps_lease) + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U))
 
 /* Filters a lease that has an index, in place. */

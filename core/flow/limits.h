@@ -1,20 +1,20 @@
-/* One event may have so much, whatever its source. A source refuses what is more, as its protocol refuses; a file is split. So every
- * event of a batch can be written by every codec: a frame of the durable channels has 16 bits for the length of a name and less
- * than 1 GiB for an event, and a value of SQLite is at most 10^9 bytes long. */
+/* Limits of one event, whatever its source. A source refuses a larger event in the way of its protocol; a file's
+ * event is split. So every codec can write every event of a batch: a frame of the durable channels has 16 bits for
+ * the length of a name and less than 1 GiB for an event, and a value of SQLite is at most 10^9 bytes long. */
 #pragma once
 
 #include "core/base.h"
 
 #define PS_HEADER_NAME_BYTES_MAX 65535U
-/* Headers of one event. Names are copied, and a batch has only so many blocks. */
+/* Headers of one event. Names are copied, and a batch has at most PS_BATCH_BLOCKS_MAX blocks. */
 #define PS_EVENT_HEADERS_MAX 4096U
 #define PS_EVENT_NAMES_BYTES_MAX (1U << 20)
 #define PS_EVENT_VALUES_BYTES_MAX (32U << 20)
 #define PS_BODY_BYTES_MAX (896U << 20)
-/* Of the payload of a frame with one event; beside what is above, headers that a batch's events share have room. */
+/* Of the payload of a frame with one event; it leaves room for headers that the events of a batch share. */
 #define PS_EVENT_FRAME_BYTES_MAX ((1U << 30) - 65536U)
 
-/* A source counts here while it reads the headers of an event. */
+/* A source's counts while it reads the headers of an event. */
 struct ps_header_sizes {
     uint32_t count, longest_name;
     uint64_t names_bytes, values_bytes;
@@ -30,7 +30,7 @@ static inline void ps_header_sizes_add(struct ps_header_sizes *sizes, uint32_t n
     sizes->values_bytes += value_length;
 }
 
-/* Returns NULL, or why an event cannot have such headers: a sentence that begins with "an event has". */
+/* Returns NULL, or the reason why an event cannot have such headers: a sentence that begins with "an event has". */
 static inline const char *ps_header_sizes_refusal(const struct ps_header_sizes *sizes)
 {
     if (PS_UNLIKELY(sizes->count > PS_EVENT_HEADERS_MAX))

@@ -1,4 +1,4 @@
-/* What the batches of one worker share: its cache of free blocks, and how many batches there are. Home worker
+/* The pool that the batches of one worker share: its cache of free blocks, and the number of batches. Home worker
  * only, except ps_pool_out_count. */
 #include "core/flow/batch_home.h"
 

@@ -5,7 +5,7 @@
 struct ps_window {
     void (*report)(void *argument, struct ps_batch *batch);
     void *argument;
-    struct ps_batch_home *first, **end; /* those not reported yet, in order */
+    struct ps_batch_home *first, **end; /* batches not reported yet, in order */
     uint64_t next_sequence;
     uint32_t out; /* batches entered and not given back */
     bool replayable, detached, unordered;

@@ -1,33 +1,34 @@
-/* The acknowledgement window of one source on one worker: its batches in the order they were closed. A batch
- * stays in it until it and every batch before it are complete.
+/* The acknowledgement window of one source on one worker: its batches in the order they were closed. A batch stays
+ * in the window until it and every batch before it are complete.
  *
  * A batch has two counts, plain integers that only its home worker changes:
  *
  *   holders    leases that are not home yet; at 0 the memory is given back
- *   promises   those of them whose coming home is a promise that the source waits for; at 0 the batch is complete
+ *   promises   leases among them whose coming home is a promise that the source waits for; at 0 the batch is complete
  *
- * Which ones those are: docs/decisions/0023-put-and-promised.md. The window removes the complete batches at its front
- * and reports each, in order. A batch with an event that was given up (`lost`) is reported to a source that answers
- * its clients; for a replayable source it never completes: the position must not move past it.
+ * docs/decisions/0023-put-and-promised.md lists the leases that are promises. The window removes the complete
+ * batches at its front and reports each, in order. A batch with an event that was given up (`lost`) is reported to a
+ * source that answers its clients; for a replayable source it never completes: the position must not move past it.
  *
- * A window outlives its source: batches that come home after the source was closed (a reload) find it
- * detached, and are only freed. */
+ * A window outlives its source: batches that come home after the source was closed (a reload) find it detached, and
+ * are only freed. */
 #pragma once
 
 #include "core/flow/batch_home.h"
 
-/* Calls `report(argument, batch)` for each batch that leaves the front, in sequence order. `replayable`: batches that
- * are lost stay, and those behind them. */
+/* Calls `report(argument, batch)` for each batch that leaves the front, in sequence order. `replayable`: a lost
+ * batch stays, and so do the batches behind it. */
 struct ps_window *ps_window_create(bool replayable, void (*report)(void *argument, struct ps_batch *batch),
                                    void *argument);
 
-/* A window without an order, for a channel that records each batch by itself: calls `report(argument, batch)` for each batch that is
- * complete, at once, and never for one that is lost. No memory waits for an older batch. */
+/* A window without an order, for a channel that records each batch by itself: calls `report(argument, batch)` at
+ * once for each batch that is complete, and never for a lost one. No batch keeps memory because it waits for an
+ * older one. */
 struct ps_window *ps_window_create_unordered(void (*report)(void *argument, struct ps_batch *batch),
                                              void *argument);
 
-/* The source is closed: `report` is not called any more, and the window is freed when its last batch is
- * home. Marks the batches that were not reported to it (`unreported`): a replayable source reads them again. */
+/* The source is closed: `report` is not called any more, and the window is freed when its last batch is home. Marks
+ * the batches that were not reported (`unreported`): a replayable source reads them again. */
 void ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);
@@ -36,19 +37,19 @@ bool ps_window_is_detached(const struct ps_window *window);
  * lease. */
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch);
 
-/* Counts a lease that is given out; `owed`: the source waits for it to come home. */
+/* Counts a lease that is given out; `owed`: the source waits until it comes home. */
 void ps_window_hold(struct ps_batch *batch, bool owed);
 
-/* The source waits for this lease, too, which was given out: if it is of a required channel. Before the chain's lease is
- * released. */
+/* Makes the source wait for a lease that was given out before, if it is of a required channel. Call it before the
+ * chain's lease is released. */
 void ps_window_owe(struct ps_lease *lease);
 
 /* Counts a lease that came home, or was never put. Gives the batch back to its pool when it was the last
  * lease and the window does not need the batch any more. */
 void ps_window_release(struct ps_lease *lease);
 
-/* Whether every batch that entered was reported. */
+/* Returns whether every batch that entered was reported. */
 bool ps_window_is_settled(const struct ps_window *window);
 
-/* Batches that entered and were not given back to their pool yet. */
+/* Returns the number of batches that entered and were not given back to their pool yet. */
 uint32_t ps_window_outstanding(const struct ps_window *window);

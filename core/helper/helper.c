@@ -19,9 +19,9 @@ struct ps_helper {
     struct ps_spsc *jobs, *answers;
     sem_t asked, answered; /* one for each entry of the ring; the last one of `asked` is the end */
     struct ps_flag ending;
-    struct ps_mark cancelled; /* jobs with a number up to this one */
-    uint64_t done;            /* number of the last job that the thread is done with; the thread's */
-    uint64_t count, taken;    /* asked for, taken back; the owner's */
+    struct ps_mark cancelled; /* number of the last cancelled job */
+    uint64_t done;            /* number of the last job that the thread has finished; written by the thread */
+    uint64_t count, taken;    /* numbers of jobs asked for and taken back; written by the owner */
 };
 
 /* ---- the thread ---- */
@@ -37,8 +37,8 @@ static void helper_free(struct ps_helper *helper)
     free(helper);
 }
 
-/* Returns the helper itself in place of a job when the owner wants it to end. That is the last entry, behind
- * every job that was asked for: who sees only the flag may free what the owner has yet to post. */
+/* Returns the helper itself in place of a job when the owner wants it to end. The end is the last entry, behind
+ * every job: a thread that looked at the flag alone could free the helper while the owner still posts. */
 static void *wait_for_job(struct ps_helper *helper)
 {
     while (sem_wait(&helper->asked) != 0)

@@ -1,13 +1,13 @@
-/* A thread that does for its owner, mostly a worker, what must block: a name server, a file system, a client library, a
+/* A thread that runs blocking jobs for its owner, mostly a worker: a name server, a file system, a client library, a
  * commit. Jobs go to it through one ring and come back through another, in order; neither side waits for the other.
  *
  *   owner    ps_helper_ask(helper, job)      helper   run(argument, job)
  *            .. woken by wake_fd ..
  *            job = ps_helper_answer(helper)
  *
- * A job is a pointer to memory of the owner's. From `ask` until it is answered the helper's thread reads and writes it,
- * nobody else. When the helper is destroyed the thread may be in the middle of a job, for longer than anybody wants to wait:
- * then it ends by itself, and what it uses, `argument` included, is freed by `end`, on the thread.
+ * A job is a pointer to memory of the owner. Between `ask` and the answer only the helper's thread reads and writes
+ * it. When the helper is destroyed the thread may be in the middle of a job, for longer than the owner can wait:
+ * then it ends by itself, and `end` frees the memory that it uses, `argument` included, on the thread.
  *
  * The thread reads nothing that RCU protects. Thread of all functions: the owner's, one at a time, unless they say
  * otherwise. */
@@ -20,19 +20,19 @@ struct ps_helper;
 
 struct ps_helper_settings {
     const char *name; /* of the thread: at most 15 bytes */
-    size_t room;      /* jobs that are asked for and not taken back */
+    size_t room;      /* jobs that may be asked for and not yet taken back */
     /* An eventfd (port->wake_fd) that is written when a job is answered; -1: none. The helper has a copy of its own. */
     int wake_fd;
     bool
         idle; /* at SCHED_IDLE: only while a CPU has nothing else to do. It must hold no lock that others need. */
 
-    /* These run on the thread. */
+    /* The three functions below run on the thread. */
 
     void (*run)(void *argument, void *job);
-    /* A job that nobody takes any more: it was not begun when the helper was destroyed, or is done and was not taken. Frees
-     * what it has. It may block. NULL: there is nothing to free. */
+    /* Frees a job that nobody takes any more: it was not begun when the helper was destroyed, or its answer was not
+     * taken. It may block. NULL: nothing to free. */
     void (*discard)(void *argument, void *job);
-    /* The last thing that the thread does: frees `argument` and the jobs. NULL: there is nothing to free. */
+    /* Runs last on the thread: frees `argument` and the jobs. NULL: nothing to free. */
     void (*end)(void *argument);
     void *argument;
 };
@@ -40,9 +40,9 @@ struct ps_helper_settings {
 /* Starts the thread. Returns NULL and the reason: no memory, no descriptor, no thread. `end` is not called then. */
 struct ps_helper *ps_helper_create(const struct ps_helper_settings *settings, struct ps_err *err);
 
-/* Cancels all jobs, and ends the thread when it has run the one that it is at, discarded the others and called `end`.
- * Waits for that at most `patience_ms` (0: not at all, PS_THREAD_PATIENT: for ever). Returns whether the thread has ended.
- * NULL is allowed: it has. */
+/* Cancels all jobs, and ends the thread once it has finished its current job, discarded the others and called `end`.
+ * Waits for that at most `patience_ms` (0: not at all, PS_THREAD_PATIENT: for ever). Returns whether the thread has
+ * ended; true for NULL. */
 bool ps_helper_destroy(struct ps_helper *helper, uint32_t patience_ms);
 
 /* Returns false when there is no room. */
@@ -51,16 +51,16 @@ bool ps_helper_ask(struct ps_helper *helper, void *job);
 /* Returns the oldest job that is answered, or NULL. Never waits. */
 void *ps_helper_answer(struct ps_helper *helper);
 
-/* The same, but waits for it, at most `timeout_ms` (PS_THREAD_PATIENT: for ever). Not on a worker, unless the job is known to
- * take a moment only. */
+/* The same, but waits for the job, at most `timeout_ms` (PS_THREAD_PATIENT: for ever). Not on a worker, unless the
+ * job is known to be short. */
 void *ps_helper_wait(struct ps_helper *helper, uint32_t timeout_ms);
 
-/* How many jobs are asked for and not taken back. */
+/* Returns how many jobs are asked for and not taken back. */
 size_t ps_helper_busy_count(const struct ps_helper *helper);
 
-/* The jobs that are under way are not needed any more: those that wait are answered without being run, and the one that runs
- * may end early. All are answered as usual. */
+/* Cancels the jobs in progress: the waiting ones are answered without being run, and the running one may end early.
+ * All are answered as usual. */
 void ps_helper_cancel(struct ps_helper *helper);
 
-/* Whether the job that runs was cancelled: `run` looks between its steps. Thread: the helper's. */
+/* Returns whether the running job was cancelled: `run` checks between its steps. Thread: the helper's. */
 bool ps_helper_is_cancelled(const struct ps_helper *helper);
