@@ -11,7 +11,7 @@
 #define RECALL_MS 10000U
 #define OPEN_WAIT_MS 10000U
 
-/* Without the log's limit of equal lines: a large agent has more than ten components. */
+/* Logs without the log's limit of equal lines: a large agent has more than ten components. */
 static void log_line(void *argument, const char *text)
 {
     (void)argument;
@@ -110,7 +110,7 @@ static void account_source(void *argument, struct ps_source_runner *runner)
     account->deadletter += ps_counter_read(counters, PS_COUNTER_deadletter);
 }
 
-/* Adds what the plan's components counted. */
+/* Adds the counts of the plan's components. */
 static void account_add(struct ps_agent *agent, struct ps_agent_account *account)
 {
     for (size_t i = 0; i < agent->plan->spec->source_count; i++)
@@ -128,7 +128,7 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
 
 /* ---- waiting for workers ---- */
 
-/* Called about every millisecond while control waits; `hurry` may be NULL. */
+/* Control calls it about every millisecond while it waits; `hurry` may be NULL. */
 struct patience {
     bool (*hurry)(void *argument);
     void *argument;
@@ -144,7 +144,7 @@ static void rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* Waits until orders are carried out, which cannot be cut short: the next step needs it. */
+/* Waits until orders are carried out. The wait cannot be cut short, because the next step needs the result. */
 static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
                         const struct patience *patience, const char *complaint)
 {
@@ -162,9 +162,9 @@ static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t compla
 
 /* ---- leaving a plan ---- */
 
-/* Drains all stages except those that `next` takes over. Returns whether it did in time. The orders are given twice:
- * the sink of a durable channel that was found idle takes more while a source on another worker waits for room there.
- * When the first are carried out every source has stopped, so that a sink found idle after the second stays idle. */
+/* Drains all stages except those that `next` takes over. Returns whether it did in time. Gives the orders twice: an
+ * idle sink of a durable channel takes more events while a source on another worker waits for room there. Every
+ * source has stopped when the first orders are carried out, so that a sink that is idle after the second stays idle. */
 static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
                         const struct patience *patience)
 {
@@ -206,8 +206,8 @@ static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t
 
 /* ---- channels that the next plan does not keep ---- */
 
-/* The first channel that `next` does not have, with its type and place, and in which events would be left, lost or on disk; with `dead`, that no
- * sink empties. */
+/* Returns the first channel that `next` does not have, with its type and place, and in which events would be left,
+ * lost or on disk; with `dead`, one that no sink empties. */
 static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
                                                       bool dead)
 {
@@ -263,9 +263,9 @@ static enum ps_status refuse_to_tear(const struct ps_agent *agent, const struct 
     return PS_OK;
 }
 
-/* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on as if
- * nothing had happened. The orders are given twice: when the first are carried out every source has paused,
- * so that a sink found idle after the second stays idle. */
+/* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on unchanged.
+ * Gives the orders twice: every source has paused when the first are carried out, so that a sink that is idle after
+ * the second stays idle. */
 static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *next,
                                      const struct patience *patience, struct ps_err *err)
 {
@@ -310,7 +310,7 @@ static void reread_stage(const struct ps_link *link)
         link->spec->ops->reread(link->spec->plan);
 }
 
-/* How many sources, channels and sinks of the plan were taken over from the one before. */
+/* Returns how many sources, channels and sinks of the plan were taken over from the previous plan. */
 static unsigned stayed_count(const struct ps_plan *plan)
 {
     unsigned count = 0;
@@ -323,7 +323,7 @@ static unsigned stayed_count(const struct ps_plan *plan)
     return count;
 }
 
-/* The plan is shared: the first instance speaks for all. */
+/* The plan is shared, so the call for the first instance covers all. */
 static void reread_source(void *argument, struct ps_source_runner *runner)
 {
     (void)argument;
@@ -334,14 +334,14 @@ static void reread_source(void *argument, struct ps_source_runner *runner)
     reread_stage(&runner->links->selector);
 }
 
-/* The stages that stay read their own files again. */
+/* Makes the stages that stay read their own files again. */
 static void agent_reread(struct ps_agent *agent)
 {
     for (size_t i = 0; i < agent->plan->spec->source_count; i++)
         ps_agent_each_source(agent, i, reread_source, NULL);
 }
 
-/* `failure` NULL: it was carried out. */
+/* `failure` NULL: the reload succeeded. */
 static void reload_note(struct ps_agent *agent, const char *failure)
 {
     pthread_mutex_lock(&agent->lock);
@@ -392,7 +392,7 @@ failed:
     return PS_FAIL;
 }
 
-/* The new workers run the old plan, which has no units for them, until `next` replaces it. */
+/* Adds workers. They run the old plan, which has no units for them, until `next` replaces it. */
 static enum ps_status more_workers(struct ps_agent *agent, const struct ps_plan *next, struct ps_err *err)
 {
     unsigned before = ps_engine_worker_count(agent->engine);
@@ -407,8 +407,8 @@ static enum ps_status more_workers(struct ps_agent *agent, const struct ps_plan 
     return status;
 }
 
-/* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both until every worker
- * has the runners of `next`, which takes a cycle each. Opening may take long: meanwhile metrics see what is open. */
+/* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both until every worker has
+ * the runners of `next`, which takes a cycle each. Opening may take long: meanwhile metrics show the open stages. */
 static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const struct patience *patience,
                            struct ps_left *carried, struct ps_left *lost)
 {
@@ -439,7 +439,7 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     const struct ps_agent_options *options = &agent->plan->spec->options;
     struct ps_left carried, lost;
     bool keeps = keeps_every_channel(agent, next);
-    /* What sources that close still put into a channel that goes is lost when it is not delivered now. */
+    /* Events that closing sources still put into a channel that goes are lost unless they are delivered now. */
     int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
                              ? options->reload_timeout_ms
                              : options->drain_timeout_ms;
@@ -493,7 +493,7 @@ static void look_for_answers(void *argument, struct ps_source_runner *runner)
     *answered &= runner->answered;
 }
 
-/* Whether no source had anything left to do but to wait for deliveries. */
+/* Returns whether every source only waits for deliveries. */
 static bool sources_are_done(struct ps_agent *agent)
 {
     bool answered = true;
@@ -502,7 +502,8 @@ static bool sources_are_done(struct ps_agent *agent)
     return answered;
 }
 
-/* What stays in the channels, which were stripped. What is in one of another program is not ours alone. */
+/* Returns the number of events in the channels, which were stripped. A channel that other programs share does not
+ * count. */
 static uint64_t events_kept(const struct ps_plan *plan)
 {
     uint64_t kept = 0;

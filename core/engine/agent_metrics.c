@@ -1,5 +1,5 @@
-/* What the agent tells the metrics server, instances added up under the agent's lock, so that no reload takes
- * the plan away meanwhile; and the dump, without it. */
+/* The agent's data for the metrics server: adds the instances up under the agent's lock, so that no reload removes
+ * the plan meanwhile; and for the dump, without the lock. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void sum_counters(struct sum *sum, const struct ps_counters *counters)
         sum->component.counters[i] += ps_counter_read(counters, (enum ps_counter)i);
 }
 
-/* What the instances hold together, and who waits longest. */
+/* Adds what the instances hold together, and the one that has waited longest. */
 static void sum_look(struct sum *sum, const struct ps_runner *runner, unsigned worker, uint64_t mono_ns)
 {
     struct ps_metrics_component *component = &sum->component;
@@ -271,7 +271,7 @@ static void visit_source(struct ps_agent *agent, size_t i, const struct ps_metri
         visit_channel_of(agent->plan->spec, &spec->stage, spec->channels[k], visitor);
 }
 
-/* What the sink is in its group. */
+/* Adds the sink's role in its group. */
 static void sum_member(struct sum *sum, const struct ps_sink_runner *runner, uint64_t mono_ns)
 {
     uint64_t until_ns = __atomic_load_n(&runner->penalised_until_ns, __ATOMIC_RELAXED);
@@ -306,7 +306,7 @@ static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics
     visit_channel_of(agent->plan->spec, &spec->stage, spec->channel, visitor);
 }
 
-/* `runners`: they may be visited. */
+/* `runners`: whether it may visit them. */
 static void visit_parts(struct ps_agent *agent, bool runners, const struct ps_metrics_visitor *visitor)
 {
     const struct ps_agent_spec *spec = agent->plan->spec;
@@ -331,7 +331,7 @@ static void agent_visit(void *argument, const struct ps_metrics_visitor *visitor
     pthread_mutex_unlock(&agent->lock);
 }
 
-/* Control changes all that this reads, except what workers count. */
+/* Only control changes the data that this reads, except the workers' counters. */
 static void agent_look(void *argument, const struct ps_metrics_visitor *visitor)
 {
     struct ps_agent *agent = argument;
@@ -357,14 +357,15 @@ static void tap_found(struct tap_search *search, struct ps_tap *tap)
     search->count++;
 }
 
-/* Returns what follows `part` and a dot in `name`, or NULL. */
+/* Returns the text after `part` and a dot in `name`, or NULL. */
 static const char *name_behind(const char *name, const char *part)
 {
     size_t length = strlen(part);
     return strncmp(name, part, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
 }
 
-/* "r1": what the source makes; "r1.i1": what leaves its interceptor; "r1.i1.before": what enters it. */
+/* "r1": the events that the source makes; "r1.i1": those that leave its interceptor; "r1.i1.before": those that
+ * enter it. */
 static void source_taps(void *argument, struct ps_source_runner *runner)
 {
     struct tap_search *search = argument;
@@ -384,8 +385,8 @@ static void source_taps(void *argument, struct ps_source_runner *runner)
     }
 }
 
-/* Finds the taps of a channel or sink, the channel where its sinks take from it; without one of that name those of a source or
- * interceptor. */
+/* Finds the taps of a channel or sink (a channel's tap sees the events that its sinks take); when no such component
+ * has the name, the taps of a source or interceptor. */
 static unsigned agent_taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                            void *look_argument)
 {

@@ -1,4 +1,4 @@
-/* What core/engine/agent.c and core/engine/agent_metrics.c share. */
+/* Shared by core/engine/agent.c and core/engine/agent_metrics.c. */
 #pragma once
 
 #include <pthread.h>
@@ -15,7 +15,7 @@ struct ps_agent {
     uint64_t reload_count, reload_failed_count;
     char reload_failure[1024]; /* why the last reload failed; "" when it did not */
     bool stopping;
-    bool exchanging;              /* workers replace the runners of one plan by another's; control's own */
+    bool exchanging; /* workers replace the runners of one plan by another's; read and written by control */
     struct ps_agent_account past; /* of earlier plans */
 };
 

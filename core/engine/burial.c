@@ -6,7 +6,7 @@ void ps_burial_begin(struct ps_burial *burial, struct ps_lease *lease, uint32_t 
     *burial = (struct ps_burial){.lease = lease, .position = from, .settled = from, .end = end, .first = 1};
 }
 
-/* Settles the events whose letters are written. They were numbered one after the other. */
+/* Settles the events whose letters are written. Their letters have consecutive numbers. */
 static void settle_written(struct ps_burial *burial, struct ps_port *port)
 {
     struct ps_lease *lease = burial->lease;

@@ -1,13 +1,12 @@
-/* What happens to a closed batch between its source and its channels: interceptors in order, the selector,
- * and one lease for each channel chosen. Plain calls on the source's worker. After PS_LATER the chain
- * resumes at the same interceptor. */
+/* The chain: a closed batch passes interceptors in order and the selector, and gets one lease for each channel
+ * chosen. Plain calls on the source's worker. After PS_LATER the chain resumes at the same interceptor. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/engine/runner.h"
 #include "core/engine/worker.h"
 
-/* What a batch may use after its chain. Shares of the budget (core/engine/plan.c) count with about this. */
+/* Memory that a batch may use after its chain. The shares of the budget (core/engine/plan.c) assume about this much. */
 #define BATCH_BYTES_MAX (PS_BATCH_FILL_BYTES + 2 * PS_BLOCK_BYTES)
 /* Rows of the first batch of a source with interceptors. */
 #define ROWS_FIRST 64U
@@ -130,7 +129,7 @@ bool ps_route_has(const struct ps_route *route, unsigned channel, bool required,
     return slot->all || (from < slot->count && slot->rows[from] == row);
 }
 
-/* Rows that go to no channel. Every routed row is one of the chain's. */
+/* Counts the rows that go to no channel. Every routed row is one of the chain's. */
 static uint32_t route_dropped(const struct ps_route *route, const struct ps_lease *chain)
 {
     uint32_t routed = 0;
@@ -144,15 +143,16 @@ static uint32_t route_dropped(const struct ps_route *route, const struct ps_leas
     return chain->count - routed;
 }
 
-/* Whether a sink behind this slot commits the batch's positions, so that it gets a lease without events, too. */
+/* Returns whether a sink behind this slot commits the batch's positions, so that it gets a lease even without
+ * events. */
 static bool slot_commits(const struct ps_source_runner *runner, size_t slot)
 {
     return slot % 2 == 0 && runner->chain->batch->span_count > 0 &&
            runner->channels[runner->plan->spec->channels[slot / 2]].commits;
 }
 
-/* Makes the leases of one batch. When memory is short it keeps those that it has made, and makes the others when
- * it is called again. */
+/* Makes the leases of one batch. When memory is short it keeps the leases already made, and makes the others when it
+ * is called again. */
 static bool chain_split(struct ps_source_runner *runner)
 {
     struct ps_route *route = runner->route;
@@ -178,7 +178,7 @@ static bool chain_split(struct ps_source_runner *runner)
     return true;
 }
 
-/* The links through which the batch under way goes. */
+/* Returns the links through which the current batch goes. */
 static struct ps_links *links_of(const struct ps_source_runner *runner)
 {
     return PS_UNLIKELY(runner->old_links != NULL) ? runner->old_links : runner->links;
@@ -204,8 +204,8 @@ static bool run_interceptors(struct ps_source_runner *runner, struct ps_links *l
     return true;
 }
 
-/* Calls the selector once. When there is no memory for the leases, only making them is tried again, because
- * the selector must not count and set things twice. */
+/* Calls the selector once. When there is no memory for the leases, it later retries only to make them, because the
+ * selector must not count and set things twice. */
 static bool run_selector(struct ps_source_runner *runner, struct ps_links *links, const struct ps_now *now)
 {
     const struct ps_stage_spec *selector = links->selector.spec;
@@ -246,8 +246,8 @@ uint32_t ps_chain_rows_max(const struct ps_source_runner *runner)
     return rows < runner->plan->batch_events_max ? rows : runner->plan->batch_events_max;
 }
 
-/* Interceptors may make each event many times longer. Batches that grow must be of fewer events: if several
- * sources fill the budget with batches that are half done, none is ever finished. */
+/* Interceptors may make each event many times longer. Batches that grow must have fewer events: if several sources
+ * fill the budget with batches that are half done, none is ever finished. */
 static void adapt_rows(struct ps_source_runner *runner)
 {
     const struct ps_batch *batch = runner->chain->batch;
@@ -261,8 +261,8 @@ static void adapt_rows(struct ps_source_runner *runner)
     }
 }
 
-/* If it waits for memory and nothing is freed, it gets memory beyond the budget, as much as one
- * batch may have: batches that are half done would wait for each other for ever. */
+/* A chain that waits for memory while nothing is freed gets memory beyond the budget, as much as one batch may have:
+ * batches that are half done would wait for each other for ever. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now)
 {
     struct ps_block_cache *cache = runner->base.port.blocks;
@@ -327,7 +327,7 @@ void ps_links_destroy(struct ps_links *links)
 
 /* ---- opening ---- */
 
-/* On failure the source has failed: it is not opened, or, if it is open, it is closed at its next turn. */
+/* On failure the source has failed: the engine does not open it, or closes an open one at its next turn. */
 static bool link_open(struct ps_runner *base, struct ps_link *link, const struct ps_now *now)
 {
     struct ps_err err = {0};

@@ -15,7 +15,7 @@ struct ps_engine {
     struct ps_engine_settings settings;
     struct ps_depot *depot;
     struct ps_letters *letters;
-    /* Only grows; what the arrays have below it does not change any more. Workers read it. */
+    /* Only grows; the array entries below it do not change any more. Workers read it. */
     struct ps_mark worker_count;
     struct ps_worker *workers[PS_WORKERS_MAX];
     struct ps_pool *pools[PS_WORKERS_MAX];
@@ -25,7 +25,7 @@ struct ps_engine {
     struct ps_lease *discard[PS_WORKERS_MAX]; /* released by their home workers with the next orders */
 };
 
-/* Makes one more worker, without its thread. What a failure leaves is freed with the engine. */
+/* Makes one more worker, without its thread. After a failure its parts are freed with the engine. */
 static enum ps_status worker_add(struct ps_engine *engine, struct ps_err *err)
 {
     const struct ps_engine_settings *settings = &engine->settings;
@@ -95,7 +95,7 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Starts a worker's thread on its CPU: the one named in `cpus`, or none: the engine chooses none itself
+/* Starts a worker's thread on its CPU, if `cpus` names one: the engine itself chooses none
  * (docs/decisions/0017-pinned-only-when-told.md). */
 static enum ps_status thread_start(struct ps_engine *engine, unsigned id, struct ps_texts cpus,
                                    struct ps_err *err)
@@ -140,8 +140,9 @@ enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, s
     return PS_OK;
 }
 
-/* Frees the orders before the last ones that every worker has taken: each reads the pointer anew in every cycle. Waits for nothing: a worker that is stuck, or opens its stages
- * for seconds, must not keep control from signals and the watchdog. */
+/* Frees the orders before the last ones that every worker has taken: each worker reads the pointer anew in every
+ * cycle. Does not wait: a worker that is stuck, or opens its stages for seconds, must not keep control from signals
+ * and the watchdog. */
 static void orders_free_old(struct ps_engine *engine)
 {
     struct ps_orders *kept = engine->orders;
@@ -212,7 +213,7 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 
 /* ---- events left of a plan ---- */
 
-/* Moves the leases of one channel from the list of those never put to *end. */
+/* Moves the leases of one channel from the list of leases never put to *end. */
 static void append_left(struct ps_lease **left, uint16_t channel, struct ps_lease **end)
 {
     while (*end != NULL)
@@ -230,9 +231,9 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may
- * count it. Marks it failed, if it was not delivered or promised: the position of a source that stayed open must not
- * move past it. */
+/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may count it.
+ * Marks it failed, unless it was delivered or promised: the position of a source that stays open must not move past
+ * it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
     lease->failed |= lease->settled < lease->count;
@@ -258,7 +259,7 @@ static void count_lost(struct ps_left *lost, const struct ps_lease *lease)
     lost->events = before;
 }
 
-/* Whether a replayable source that puts into the channel is closed. */
+/* Returns whether a replayable source that puts into the channel is closed. */
 static bool loses_replayable(const struct ps_plan *plan, size_t channel, const struct ps_plan *next)
 {
     for (size_t i = 0; i < plan->spec->source_count; i++) {
@@ -279,7 +280,7 @@ static bool is_replayed(const struct ps_lease *lease)
     return ps_batch_will_be_replayed(lease->batch);
 }
 
-/* The channel goes on in `next`. Only what will be read again is taken out. */
+/* The channel goes on in `next`. Takes out only the leases that will be read again. */
 static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
                          const struct ps_plan *next)
 {

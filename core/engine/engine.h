@@ -1,8 +1,7 @@
-/* The engine: workers, memory, and the one RCU pointer through which the control thread tells the workers
- * what to do.
+/* The engine: workers, memory, and the one RCU pointer with the control thread's orders for the workers.
  *
- * Thread: control, except ps_engine_orders (workers). The control thread holds no lock that workers take while
- * it waits for them. */
+ * Thread: control, except ps_engine_orders (workers). The control thread holds no lock that workers take while it
+ * waits for them. */
 #pragma once
 
 #include "core/engine/plan.h"
@@ -19,17 +18,18 @@ struct ps_engine_settings {
     bool simulated;       /* no threads: the caller runs ps_worker_cycle */
 };
 
-/* Makes the depot and the workers, no thread yet. NULL with `err`: the budget cannot be reserved, or there are no descriptors. */
+/* Makes the depot and the workers without their threads. Returns NULL with `err` when the budget cannot be reserved,
+ * or no descriptors are left. */
 struct ps_engine *ps_engine_create(const struct ps_engine_settings *settings, struct ps_err *err);
 /* Stops and joins the threads. All stages must be closed. */
 void ps_engine_destroy(struct ps_engine *engine);
 
-/* Starts a thread for each worker. On failure none runs. Not in a simulation. */
+/* Starts a thread for each worker. On failure no thread runs. Not in a simulation. */
 enum ps_status ps_engine_start(struct ps_engine *engine, struct ps_err *err);
 
-/* Makes and starts more workers, until there are `worker_count`. A worker without units costs a parked thread. They
- * carry out the orders given last, and all later ones. `cpus` as in ps_agent_options, for those that are started.
- * On failure those that were started stay. Metrics must not read meanwhile. */
+/* Makes and starts more workers, until there are `worker_count`. A worker without units costs a parked thread. The
+ * new ones carry out the orders given last, and all later ones. `cpus` as in ps_agent_options, for the workers
+ * started here. On failure the workers already started stay. Metrics must not read meanwhile. */
 enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, struct ps_texts cpus,
                               struct ps_err *err);
 
@@ -38,23 +38,23 @@ enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, s
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
                          struct ps_plan *next);
 
-/* Whether every worker has begun to carry out orders of this number; after RUN: has the plan's runners. */
+/* Returns whether every worker has begun to carry out orders of this number; after RUN: has the plan's runners. */
 bool ps_engine_taken(const struct ps_engine *engine, uint64_t number);
 
-/* Whether every worker has carried out orders of this number. */
+/* Returns whether every worker has carried out orders of this number. */
 bool ps_engine_reached(const struct ps_engine *engine, uint64_t number);
 
-/* Number and phase of the last orders. */
+/* Returns the number and phase of the last orders. */
 uint64_t ps_engine_ordered(const struct ps_engine *engine, enum ps_phase *phase);
 
 /* Waits for ps_engine_reached, at most `timeout_ms`. Not in a simulation. */
 bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t timeout_ms);
 
-/* What a plan had not delivered when CLOSE was carried out. */
+/* Events that a plan had not delivered when CLOSE was carried out. */
 struct ps_left {
     uint64_t events, batches;
     uint64_t settled; /* other events of the same leases: settled one by one, so not part of `events` */
-    uint64_t reread;  /* at a stop: others that are not lost, because their sources read them again */
+    uint64_t reread;  /* at a stop: further events that are not lost, because their sources read them again */
 };
 
 /* Takes all leases out of the closed plan's channels and runners. A channel that goes on in `next` (ps_plan_keeps_channel)
@@ -70,13 +70,13 @@ struct ps_left {
 void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next,
                           struct ps_left *carried, struct ps_left *lost);
 
-/* Its parts, which live as long as it does. Thread: any. */
+/* Parts of the engine, which live as long as it does. Thread: any. */
 unsigned ps_engine_worker_count(const struct ps_engine *engine);
 struct ps_worker *ps_engine_worker(struct ps_engine *engine, unsigned id);
 struct ps_depot *ps_engine_depot(struct ps_engine *engine);
-/* The writer of its dead letters. Thread: any. */
+/* Returns the writer of its dead letters. Thread: any. */
 struct ps_letters *ps_engine_letters(struct ps_engine *engine);
-/* Batches that are in use, of all pools. */
+/* Returns the number of batches in use, of all pools. */
 uint64_t ps_engine_batches_out(const struct ps_engine *engine);
 
 /* ---- for workers ---- */

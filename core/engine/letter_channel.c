@@ -6,9 +6,9 @@
 #include "core/engine/worker.h"
 #include "core/quantity.h"
 
-/* When a full channel, or the memory for a batch, is tried again: nobody wakes the worker for that. */
+/* Interval between tries at a full channel, or for the memory of a batch: nobody wakes the worker for these. */
 #define LOOK_NS (10 * PS_NS_PER_MS)
-/* Of the memory budget, beside a body: rows, headers, the rest of its blocks. */
+/* Share of the memory budget that a letter needs beside its body: rows, headers, the rest of its blocks. */
 #define SPARE_BYTES (UINT64_C(8) * PS_BLOCK_BYTES)
 
 struct ps_letter_channel {
@@ -16,11 +16,11 @@ struct ps_letter_channel {
     struct ps_runner *runner;
     const char *agent;
     struct ps_channel_plan *channel;
-    unsigned number, producer; /* of the channel in the plan; of this runner at the channel */
+    unsigned number, producer; /* number of the channel in the plan; of this runner at the channel */
     uint32_t batch_events_max;
-    uint64_t written;                     /* number of the last letter that is promised */
+    uint64_t written;                     /* number of the last letter that the channel has promised */
     struct ps_letter_copy *first, **last; /* letters that are not put yet */
-    uint32_t batched;                     /* so many of them, the oldest, are in `batch` */
+    uint32_t batched;                     /* how many of them, the oldest, are in `batch` */
     uint64_t waiting_bytes;
     struct ps_carver carver;
     struct ps_window *window; /* NULL: closed */
@@ -96,7 +96,7 @@ struct ps_letterbox *ps_letter_channel_box(struct ps_letter_channel *letters)
 
 /* ---- batches of letters ---- */
 
-/* The channel has promised the batch, and those before it; or it was withdrawn. */
+/* The channel has promised the batch and those before it, or the batch was withdrawn. */
 static void report(void *argument, struct ps_batch *batch)
 {
     struct ps_letter_channel *letters = argument;
@@ -116,7 +116,7 @@ static void first_free(struct ps_letter_channel *letters)
     free(copy);
 }
 
-/* Makes a batch of what waits. Returns false when there is nothing, or no memory. */
+/* Makes a batch of the waiting letters. Returns false when there are none, or no memory. */
 static bool batch_make(struct ps_letter_channel *letters, const struct ps_now *now)
 {
     if (letters->batch != NULL)
@@ -158,7 +158,7 @@ static bool lease_make(struct ps_letter_channel *letters)
     return true;
 }
 
-/* The batch is put, or left to control: the lease of its own goes home, and its letters are not needed any more. */
+/* The batch is put, or left to control: its chain's lease goes home, and its letters are no longer needed. */
 static void batch_leave(struct ps_letter_channel *letters)
 {
     for (; letters->batched > 0; letters->batched--)
@@ -212,7 +212,7 @@ void ps_letter_channel_hold_back(struct ps_letter_channel *letters, bool stops)
                      stops && letters->pending != NULL);
 }
 
-/* Gives the batch that is not put up; its letters stay. `failed` keeps it out of what is written. */
+/* Gives up the batch that is not put; its letters stay. `failed` keeps it from counting as written. */
 static void batch_drop(struct ps_letter_channel *letters)
 {
     if (letters->batch == NULL)
@@ -286,7 +286,7 @@ struct ps_letter_channel *ps_letter_channel_create(struct ps_runner *runner, str
     return letters;
 }
 
-/* The lease that waits is made again: the channel of that name may promise something else now. */
+/* Makes the waiting lease again: the channel of that name may promise something else now. */
 void ps_letter_channel_adopt(struct ps_letter_channel *letters, struct ps_plan *plan,
                              const struct ps_letter_target *target)
 {
@@ -313,7 +313,7 @@ void ps_letter_channel_inherit(struct ps_letter_channel *letters, struct ps_lett
     closed->waiting_bytes = 0;
 }
 
-/* Makes leases of what is not put, for control. */
+/* Makes leases of the letters that are not put, for control. */
 static void leave_leases(struct ps_letter_channel *letters, struct ps_lease **left, const struct ps_now *now)
 {
     while (*left != NULL)

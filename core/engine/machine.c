@@ -1,5 +1,5 @@
-/* What this process may use of the machine: CPUs (affinity mask, cgroup quota), memory (RAM, cgroup limit).
- * Thread: control. */
+/* Reads the part of the machine that this process may use: CPUs (affinity mask, cgroup quota), memory (RAM, cgroup
+ * limit). Thread: control. */
 #include "core/engine/plan.h"
 
 #include <sched.h>
@@ -10,7 +10,7 @@
 #define PATH_BYTES 8192U
 #define LINE_BYTES 4096U
 
-/* Opens "<root>/sys/fs/cgroup<mount><group>/<file>"; NULL: there is none. */
+/* Opens "<root>/sys/fs/cgroup<mount><group>/<file>"; returns NULL when it does not exist. */
 static FILE *open_limit(const char *root, const char *mount, const char *group, const char *file)
 {
     char path[PATH_BYTES];
@@ -19,7 +19,7 @@ static FILE *open_limit(const char *root, const char *mount, const char *group, 
     return length > 0 && (size_t)length < sizeof path ? fopen(path, "re") : NULL;
 }
 
-/* Returns 0: no file, or no number in it ("max", -1). */
+/* Returns the number in the file; 0: no file, or no number in it ("max", -1). */
 static uint64_t read_number(const char *root, const char *mount, const char *group, const char *file)
 {
     long long number = 0;
@@ -73,7 +73,7 @@ struct limits {
     uint64_t cpus, memory_bytes; /* 0: no limit */
 };
 
-/* Whether `controllers` ("cpu,cpuacct") names `controller`. */
+/* Returns whether `controllers` ("cpu,cpuacct") names `controller`. */
 static bool has_controller(const char *controllers, const char *controller)
 {
     size_t length = strlen(controller);
@@ -87,9 +87,9 @@ static bool has_controller(const char *controllers, const char *controller)
     }
 }
 
-/* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". A limit of any group above
- * applies, too. In a container that sees the host's path, only the last step, the root of the mount, is
- * there: it is the container's group. */
+/* Reads the limits of one line of /proc/self/cgroup, "number:controllers:group". The limits of all groups above
+ * apply as well. A container that sees the host's path finds only the last step, the root of the mount: its own
+ * group. */
 static void read_group(const char *root, char *line, struct limits *limits)
 {
     char *controllers = strchr(line, ':');

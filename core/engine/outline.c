@@ -1,4 +1,4 @@
-/* Describes a plan in text, and lets its stages try what they need. */
+/* Describes a plan in text, and lets its stages probe what they need. */
 #include "core/engine/plan.h"
 
 #include "core/quantity.h"
@@ -119,7 +119,8 @@ static void describe_components(const struct lines *lines)
 
 /* ---- flows ---- */
 
-/* What becomes of an event of this source in this channel when the process is killed, and when the channel is full. */
+/* Returns what happens to an event of this source in this channel when the process is killed, and when the channel
+ * is full. */
 static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel)
 {
     if (ps_channel_is_durable(channel))
@@ -224,7 +225,7 @@ static void probe_stage(const struct ps_plan *plan, const struct ps_stage_spec *
         stage->ops->probe(stage->plan, &context, probe);
 }
 
-/* `letters`: not 0 when dead letters go to a channel. */
+/* `letters` is not 0 when dead letters go to a channel. */
 static void probe_letters(const char *directory, unsigned letters, const struct ps_stage_spec *stage,
                           const struct ps_probe *probe)
 {

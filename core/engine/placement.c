@@ -1,6 +1,6 @@
-/* Decides how many workers a plan has, and which of them runs each unit. In a reload, what runs already keeps its
- * worker, and more workers are started for what is added (docs/decisions/0018-units-keep-their-workers.md).
- * Thread: control. */
+/* Chooses the number of workers of a plan, and the worker that runs each unit. In a reload, running units keep their
+ * workers, and new workers are started for new units (docs/decisions/0018-units-keep-their-workers.md). Thread:
+ * control. */
 #include "core/engine/plan.h"
 
 #include <string.h>
@@ -56,7 +56,7 @@ static bool is_among(const unsigned *workers, unsigned count, unsigned worker)
     return false;
 }
 
-/* The worker with the fewest units, the first of several; none of `taken`, if there are others. */
+/* Returns the worker with the fewest units, the first of several; one of `taken` only when all are taken. */
 static unsigned least_loaded(const struct ps_plan *plan, const struct places *places, const unsigned *taken,
                              unsigned taken_count)
 {
@@ -130,8 +130,8 @@ static bool has_same_channel(const struct ps_plan *plan, unsigned channel, const
     return false;
 }
 
-/* Whether a reload closes the sink in any case: its channel is new or changed. A sink whose channel stays, or that of its
- * dead letters, must not move: that would close the channel, and with it all its sinks. */
+/* Returns whether a reload closes the sink in any case: its channel is new or changed. A sink whose channel stays,
+ * or whose dead letters' channel stays, must not move: that would close the channel, and with it all its sinks. */
 static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before,
                       const struct ps_sink_plan *sink)
 {
@@ -140,7 +140,7 @@ static bool is_closed(const struct ps_plan *plan, const struct ps_plan *before,
            (spec->letters == 0 || !has_same_channel(plan, spec->letters - 1, before));
 }
 
-/* A sink that is closed may as well move when its worker has two units more than another. */
+/* A sink that is closed anyway may move when its worker has two units more than another. */
 static void place_sinks(struct ps_plan *plan, struct places *places)
 {
     for (size_t i = 0; i < plan->spec->sink_count; i++) {
@@ -163,9 +163,9 @@ static void place_sinks(struct ps_plan *plan, struct places *places)
     }
 }
 
-/* Places source instances and then sinks and sink groups, each on the worker with the fewest units: at a start on the workers in
- * turn. With one worker everything is on it; with more, a source and its sink are on different ones. What runs
- * already keeps its worker. */
+/* Places source instances and then sinks and sink groups, each on the worker with the fewest units: at a start on
+ * the workers in turn. One worker gets everything; with more, a source and its sink are on different ones. Running
+ * units keep their workers. */
 static void place_units(struct ps_plan *plan, const struct ps_plan *before)
 {
     struct ps_agent_spec *spec = plan->spec;

@@ -8,16 +8,15 @@
 #define BUDGET_MIN_BYTES (UINT64_C(16) << 20)
 /* Of what the process may use; more is warned about. */
 #define BUDGET_PERCENT_MAX 75U
-/* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others
- * for ever. Every channel and every sink may hold one batch. What a source has in a channel may be more than it is
- * charged with (ps_batch_charge). */
+/* Every source instance keeps two blocks of its own, and fills six: with less, idle ones would starve others for
+ * ever. Every channel and every sink may hold one batch. A source's leases in a channel may use more memory than
+ * they are charged with (ps_batch_charge). */
 #define BUDGET_SOURCE_BYTES (PS_BATCH_FILL_BYTES + UINT64_C(2) * PS_BLOCK_BYTES)
 #define BUDGET_PRODUCER_BYTES (UINT64_C(2) * PS_BLOCK_BYTES)
-/* Of the blocks that are left: all channels together; the rest is for what sinks hold in flight. */
+/* Share of the remaining blocks that all channels have together; the rest is for leases in flight in sinks. */
 #define CHANNELS_PERCENT 70
 #define CLIENT_QUEUE_MIN_BYTES (UINT64_C(1) << 20)
-/* More in flight than a round trip needs only costs memory: a client library adds some 400 bytes to each
- * message. */
+/* A queue beyond one round trip only costs memory: a client library adds some 400 bytes to each message. */
 #define CLIENT_QUEUE_MAX_BYTES (UINT64_C(16) << 20)
 
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit)
@@ -35,14 +34,14 @@ static bool channel_has_clients(const struct ps_agent_spec *spec, unsigned chann
     return spec->channels[channel].stage.ops->client_holds_events;
 }
 
-/* Whether its dead letters go to a channel whose library queues events. */
+/* Returns whether its dead letters go to a channel whose library queues events. */
 static bool letters_have_client(const struct ps_agent_spec *spec, unsigned letters)
 {
     return letters > 0 && channel_has_clients(spec, letters - 1);
 }
 
-/* Clients whose library queues events: one for each sink and each instance of a source, and one for each of these at
- * the channel, and at the one of its dead letters. */
+/* Counts the clients whose library queues events: one for each sink and each instance of a source, one for each of
+ * these at the channel, and one at the channel of its dead letters. */
 static unsigned client_count(const struct ps_agent_spec *spec)
 {
     unsigned clients = 0;
@@ -61,7 +60,7 @@ static unsigned client_count(const struct ps_agent_spec *spec)
     return clients;
 }
 
-/* How much one client may queue: an equal share of a quarter of the budget. */
+/* Returns the bytes that one client may queue: an equal share of a quarter of the budget. */
 static uint64_t client_queue_bytes(const struct ps_plan *plan)
 {
     unsigned clients = client_count(plan->spec);
@@ -71,8 +70,8 @@ static uint64_t client_queue_bytes(const struct ps_plan *plan)
                                             : share;
 }
 
-/* Blocks without which some component could stop others for ever. A sink of a channel that makes batches of its own (it has
- * `leave`) fills them as a source does, and so does whatever makes batches of its dead letters. */
+/* Counts the blocks without which some component could stop others for ever. A sink of a channel that makes batches
+ * of its own (it has `leave`) fills them as a source does, and so does the maker of dead letters' batches. */
 static uint64_t blocks_needed(const struct ps_agent_spec *spec)
 {
     uint64_t needed = (spec->channel_count + spec->sink_count) * PS_BATCH_FILL_BYTES;
@@ -98,8 +97,8 @@ static uint64_t budget_needed(const struct ps_agent_spec *spec)
     return needed > BUDGET_MIN_BYTES ? needed : BUDGET_MIN_BYTES;
 }
 
-/* How much each channel and each sink may hold: together with what the sources need, and the workers' caches of
- * free blocks, not more than there is. So none of them can stop the others. */
+/* Sets the bytes that each channel and each sink may hold: at most all bytes, less those that the sources and the
+ * workers' caches of free blocks need. So no component can stop the others. */
 static void share_blocks(struct ps_plan *plan)
 {
     const struct ps_agent_spec *spec = plan->spec;
@@ -150,7 +149,7 @@ static struct ps_letter_target target_of(struct ps_plan *plan, unsigned letters,
     return (struct ps_letter_target){.is_channel = true, .channel = letters - 1, .producer = producer};
 }
 
-/* After the producers of events, so that these have the same numbers with dead letters and without. */
+/* Numbers the producers of letters after the producers of events, whose numbers then do not depend on dead letters. */
 static void connect_letters(struct ps_plan *plan)
 {
     struct ps_agent_spec *spec = plan->spec;
@@ -164,8 +163,8 @@ static void connect_letters(struct ps_plan *plan)
         plan->sinks[i].letters = target_of(plan, spec->sinks[i].letters, plan->sinks[i].worker);
 }
 
-/* Numbers producers (one per source instance and channel, and one for each that has its dead letters there) and consumers
- * (one per sink, or per group) of each channel. */
+/* Numbers the producers (one per source instance and channel, and one for each runner whose dead letters go there)
+ * and the consumers (one per sink, or per group) of each channel. */
 static void connect_channels(struct ps_plan *plan)
 {
     struct ps_agent_spec *spec = plan->spec;
@@ -250,7 +249,7 @@ struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machi
     plan->client_queue_bytes = client_queue_bytes(plan);
     plan->block_budget_bytes = plan->memory_budget_bytes - client_count(spec) * plan->client_queue_bytes;
     plan->reserved_bytes = before != NULL ? before->reserved_bytes : plan->block_budget_bytes;
-    /* A client library went, or the budget was raised. */
+    /* A client library is gone, or the budget was raised. */
     if (plan->block_budget_bytes > plan->reserved_bytes)
         plan->block_budget_bytes = plan->reserved_bytes;
     if (plan->block_budget_bytes < blocks_needed(spec)) {
@@ -332,7 +331,7 @@ static void chain_share_end(struct ps_chain_share *share)
     *share = (struct ps_chain_share){.value = NULL};
 }
 
-/* Of a source or of its selector, which know its channels. */
+/* Makes the context of a source or of its selector, which know the source's channels. */
 static struct ps_context context_with_channels(struct ps_plan *plan, const struct ps_source_plan *source,
                                                const struct ps_stage_spec *stage)
 {
@@ -406,7 +405,7 @@ static void unbuild_channel(struct ps_channel_plan *channel)
     channel->held_back = NULL;
 }
 
-/* Tears down what is built here, and stays not with another plan. */
+/* Tears down the stages built here that do not stay in another plan. */
 static void plan_unbuild(struct ps_plan *plan)
 {
     const struct ps_agent_spec *spec = plan->spec;
@@ -429,7 +428,7 @@ static void plan_free(struct ps_plan *plan)
     free(plan);
 }
 
-/* Newest first: its stages may be in the memory of the older ones. */
+/* Destroys the newest plan first: its stages may be in the memory of the older ones. */
 void ps_plan_destroy(struct ps_plan *plan)
 {
     while (plan != NULL) {
@@ -519,7 +518,7 @@ void ps_plan_start(struct ps_plan *plan)
 
 /* ---- from plan to plan ---- */
 
-/* What was adopted is the next plan's from now on. */
+/* The next plan now owns the stages that it adopted. */
 static void hand_over(struct ps_plan *next)
 {
     for (size_t i = 0; i < next->spec->source_count; i++) {

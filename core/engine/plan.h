@@ -36,8 +36,8 @@ struct ps_stage_spec {
     const char *component; /* "source r1" */
     const struct ps_stage_ops *ops;
     void *plan; /* ops->plan_size bytes, bound */
-    /* Type, all properties, and what its files are (ps_stage_ops.files), in one text. Equal texts: unchanged over a reload.
-     * NULL: never equal. */
+    /* Type, all properties, and the contents of its files (ps_stage_ops.files), in one text. Equal texts: unchanged
+     * over a reload. NULL: never equal. */
     const char *fingerprint;
     bool unchanged; /* a reload: the running plan has the same stage (ps_plan_adopt) */
 };
@@ -49,8 +49,7 @@ struct ps_source_spec {
     struct ps_stage_spec selector;
     unsigned *channels; /* numbers into ps_agent_spec.channels, in file order */
     size_t channel_count;
-    unsigned
-        letters; /* 1 + number of the channel that its dead letters go to; 0: to a directory, or nowhere */
+    unsigned letters; /* 1 + number of the channel for its dead letters; 0: to a directory, or nowhere */
     struct ps_source_common *common;
 };
 
@@ -95,7 +94,7 @@ struct ps_sink_spec {
 
 struct ps_agent_spec {
     const char *name;
-    struct ps_arena *arena; /* holds the spec itself, too; the plan owns it from ps_plan_create on */
+    struct ps_arena *arena; /* holds the spec itself as well; the plan owns it from ps_plan_create on */
     struct ps_agent_options options;
     struct ps_source_spec *sources;
     struct ps_channel_spec *channels;
@@ -112,15 +111,16 @@ struct ps_agent_spec {
     bool verbose;        /* the start of the log has the engine's part, too (-v) */
 };
 
-/* Where the built stages of a component are. A component that a reload leaves as it is, is handed from plan to plan
- * (docs/decisions/0031-a-reload-adopts-what-did-not-change.md): the plan that runs tears its stages down; their memory is that of the plan that
- * built them, which is kept (`older`) until no component has stages in it. Control's. */
+/* The place of a component's built stages. A reload hands an unchanged component from plan to plan
+ * (docs/decisions/0031-a-reload-adopts-what-did-not-change.md): the running plan tears its stages down; their memory
+ * belongs to the plan that built them, which is kept (`older`) until no component has stages in it. Read and written
+ * by control. */
 struct ps_built {
     const struct ps_plan *by; /* the plan that built them: it may be an earlier one */
     bool here;                /* they are built, and this plan tears them down */
 };
 
-/* The channel that the dead letters of one source instance or sink go to (core/engine/letter_channel.h). */
+/* The channel for the dead letters of one source instance or sink (core/engine/letter_channel.h). */
 struct ps_letter_target {
     bool is_channel;            /* else they go to a directory, or nowhere */
     unsigned channel, producer; /* numbers of the channel in the plan, and of the component at that channel */
@@ -128,10 +128,11 @@ struct ps_letter_target {
 
 struct ps_source_plan {
     const struct ps_source_spec *spec;
-    /* Reload: the running plan's source with the same fingerprint, whose open instances this one takes over;
-     * or NULL. It may be gone after the reload: only compared from then on. So for channels and sinks. */
+    /* Reload: the running plan's source with the same fingerprint, whose open instances this one takes over; or
+     * NULL. The pointer may dangle after the reload: from then on it is only compared. The same for channels and
+     * sinks. */
     struct ps_source_plan *adopts;
-    bool adopts_chain; /* with its interceptors and selector, which are the same, too */
+    bool adopts_chain; /* with its interceptors and selector, which are unchanged as well */
     /* The specs whose stages are built, one for the source and one for its chain: its own spec, or the adopted source's. */
     const struct ps_source_spec *stages, *chain_stages;
     struct ps_built built, chain_built;
@@ -156,13 +157,15 @@ struct ps_channel_plan {
     unsigned producer_count, consumer_count;
     unsigned *producer_workers; /* worker of each producer */
     unsigned *consumer_workers;
-    /* One for each producer, then one for each consumer; each has one writer. These and the waiters go with the stage. */
+    /* One for each producer, then one for each consumer; each has one writer. Counters and waiters live as long as
+     * the stage. */
     struct ps_counters *counters;
     struct ps_channel_waiters *waiters;
-    /* One for each producer, which alone sets it: it stops, and has a batch that finds no room in the channel. */
+    /* One for each producer, which alone sets it: the producer stops, and has a batch that finds no room in the
+     * channel. */
     struct ps_flag *held_back;
     bool commits; /* a sink of it commits positions, and gets the batches of the sources */
-    /* A reload: it may hold events of a source or of dead letters of an earlier plan that nobody reads again. */
+    /* A reload: it may hold events of a source, or dead letters, of an earlier plan, which nobody reads again. */
     bool has_others;
 };
 
@@ -180,7 +183,7 @@ struct ps_plan {
     struct ps_agent_spec *spec;
     unsigned worker_count;
     uint64_t memory_budget_bytes; /* of the process */
-    /* The budget leaves too little of the machine for the rest, or is not what -Xmx says; NULL: neither. */
+    /* The budget leaves too little of the machine for the rest, or differs from -Xmx; NULL: neither. */
     const char *memory_warning;
     uint64_t block_budget_bytes;  /* for blocks: the process's without the client libraries' shares */
     uint64_t reserved_bytes;      /* of blocks, at the agent's start: no later plan has more */
@@ -195,7 +198,7 @@ struct ps_plan {
     struct ps_plan *older;
 };
 
-/* What this process may use of the machine; ps_machine_read reads it, tests make one up. */
+/* The part of the machine that this process may use; ps_machine_read reads it, tests make one up. */
 struct ps_machine {
     unsigned cores;           /* CPUs of the affinity mask, or of the cgroup's quota, rounded up, if fewer */
     uint64_t memory_bytes;    /* RAM, or the cgroup's limit if lower */
@@ -206,28 +209,29 @@ struct ps_machine {
  * mask is the calling thread's. Thread: control, before it is pinned. */
 void ps_machine_read(struct ps_machine *machine, const char *root);
 
-/* Decides workers, producers, consumers and batch limits, then calls ps_topology_check. Builds nothing:
- * `penstock check` uses it, too. `before`: in a reload, the plan that runs, whose units keep their workers; NULL at
- * a start. The plan owns the spec and its arena from now on; on failure they are freed. Returns NULL on failure.
- * Thread: control. */
+/* Decides workers, producers, consumers and batch limits, then calls ps_topology_check. Builds nothing: `penstock
+ * check` calls it as well. `before`: in a reload, the running plan, whose units keep their workers; NULL at a start.
+ * The plan owns the spec and its arena from now on; on failure they are freed. Returns NULL on failure. Thread:
+ * control. */
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                const struct ps_plan *before, struct ps_err *err);
 
 /* Sets plan->worker_count, and the worker of every unit (core/engine/placement.c). For ps_plan_create. */
 void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const struct ps_plan *before);
 
-/* Builds every stage, channels first, except those of components that stay (ps_plan_adopt). On failure nothing that
- * it built stays. */
+/* Builds every stage, channels first, except the stages of components that stay (ps_plan_adopt). On failure it tears
+ * down what it built. */
 enum ps_status ps_plan_build(struct ps_plan *plan, struct ps_err *err);
 
-/* Starts its channels, except those that stay: after ps_plan_build and ps_engine_carry_over, before workers run with it. */
+/* Starts its channels, except those that stay. Call it after ps_plan_build and ps_engine_carry_over, before workers
+ * run with the plan. */
 void ps_plan_start(struct ps_plan *plan);
 
-/* Tears down what was built, in reverse order, and frees the plan with its arena; then the older plans it
+/* Tears down the built stages, in reverse order, and frees the plan with its arena; then the older plans that it
  * keeps, in the same way. */
 void ps_plan_destroy(struct ps_plan *plan);
 
-/* Marks what a reload leaves as it is, before `next` is built:
+/* Marks the components that a reload leaves as they are, before `next` is built:
  *
  *   source    the same stage, names of channels, and workers; with its chain if all of that is the same
  *   channel   the same stage, share of the client libraries' memory, producers and consumers: their names, numbers, workers
@@ -237,54 +241,55 @@ void ps_plan_destroy(struct ps_plan *plan);
  * Also marks the stages of sources, channels and sinks that are unchanged though they are opened again. */
 void ps_plan_adopt(struct ps_plan *next, struct ps_plan *plan);
 
-/* Whether the channel of the plan before `next` goes on in it; `next` NULL: no. Thread: any. */
+/* Returns whether the channel of the plan before `next` goes on in `next`; false for NULL. Thread: any. */
 bool ps_plan_keeps_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
 
-/* Whether the agent stops, and no sink takes from the channel, because Flume's rules have dropped it: what is in it goes nowhere.
- * `next`: as above. Thread: any. */
+/* Returns whether the agent stops, and no sink takes from the channel, because Flume's rules have dropped the sink:
+ * its events go nowhere. `next`: as above. Thread: any. */
 bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *channel);
 
-/* Whether two stages have the same name, type and keys. */
+/* Returns whether two stages have the same name, type and keys. */
 bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b);
 
-/* Returns the channel of `next` that takes over what is in `channel` of the plan before it: the one of the same
- * name and type, which keeps its events in the same place (PS_OPTION_PLACE). NULL: there is none, and `channel` must be empty
- * before it goes. Both plans are built; so below. Thread: any. */
+/* Returns the channel of `next` that takes over the events in `channel` of the plan before it: the one of the same
+ * name and type, which keeps its events in the same place (PS_OPTION_PLACE). NULL: there is none, and `channel` must
+ * be empty before it goes. Both plans are built; so below. Thread: any. */
 struct ps_channel_plan *ps_plan_channel_after(struct ps_plan *next, const struct ps_channel_plan *channel);
 /* Returns whether `next` has the channel with the same type and another place. */
 bool ps_plan_moves_channel(const struct ps_plan *next, const struct ps_channel_plan *channel);
-/* Returns whether `next` has it with a part of its place only (PS_OPTION_JOINED): its log could never be opened. Writes the key that
- * changes and one that does not. */
+/* Returns whether `next` has the channel with a part of its place only (PS_OPTION_JOINED): its log could never be
+ * opened. Writes the key that changes and one that does not. */
 bool ps_plan_tears_channel(const struct ps_plan *next, const struct ps_channel_plan *channel,
                            const char **moves, const char **stays);
-/* Returns whether everything in the channel is read again by its source until it is delivered: all its sources have positions, and had
- * them in the plans before, and no dead letters go there. Thread: any. */
+/* Returns whether its sources read everything in the channel again until it is delivered: all its sources have
+ * positions, and had them in the plans before, and no dead letters go there. Thread: any. */
 bool ps_plan_rereads(const struct ps_plan *plan, const struct ps_channel_plan *channel);
-/* How many events nobody delivers any more when the channel goes: all that are in it, also on disk; of one that other
- * programs share (a topic) those that would be lost with the process. Thread: any. */
+/* Returns how many events nobody delivers any more when the channel goes: all in it, also on disk; of a channel that
+ * other programs share (a topic) those that would be lost with the process. Thread: any. */
 uint64_t ps_channel_plan_left(const struct ps_channel_plan *channel);
 
-/* Whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
+/* Returns whether all fingerprints and options of two plans are equal: then a reload has nothing to do. */
 bool ps_plan_is_same(const struct ps_plan *a, const struct ps_plan *b);
 
-/* Whether they differ in options that take effect only at the next start: fewer workers, CPUs of those that run,
- * idle strategy, memory budget. `b` follows `a`. */
+/* Returns whether they differ in options that take effect only at the next start: fewer workers, CPUs of running
+ * workers, idle strategy, memory budget. `b` follows `a`. */
 bool ps_plan_needs_restart(const struct ps_plan *a, const struct ps_plan *b);
 
 /* Called when `next` has replaced `plan` and every worker has its runners: tears down what `next` did not take over,
- * and frees `plan` and the plans kept before, except those that have stages of `next` in their memory: `next` keeps them. */
+ * and frees `plan` and the plans kept before, except plans with stages of `next` in their memory: `next` keeps
+ * those. */
 void ps_plan_retire(struct ps_plan *plan, struct ps_plan *next);
 
 /* Checks every array bound. The error names the limit and the key to change. */
 enum ps_status ps_topology_check(const struct ps_plan *plan, struct ps_err *err);
 
-/* Describes the plan in text, for `penstock check` and the start of the log: the parts that are asked for, in this
- * order. Calls `line` for each line. Thread: control. */
+/* Describes the plan in text, for `penstock check` and the start of the log: the requested parts, in this order.
+ * Calls `line` for each line. Thread: control. */
 enum ps_plan_part {
     PS_PLAN_BUDGET = 1 << 0,      /* memory and workers */
     PS_PLAN_COMPONENTS = 1 << 1,  /* what each component reads and writes, and where */
     PS_PLAN_FLOWS = 1 << 2,       /* each way from a source to a sink, and what it promises */
-    PS_PLAN_EXPRESSIONS = 1 << 3, /* what the stages say of themselves: how expressions run */
+    PS_PLAN_EXPRESSIONS = 1 << 3, /* the stages' own descriptions: how expressions run */
     PS_PLAN_ENGINE = 1 << 4,      /* which worker runs what, batches, rings */
 };
 void ps_plan_describe(const struct ps_plan *plan, unsigned parts,
@@ -293,6 +298,6 @@ void ps_plan_describe(const struct ps_plan *plan, unsigned parts,
  * probe->component. Thread: control, or the helper thread of a reload. */
 void ps_plan_probe(const struct ps_plan *plan, struct ps_probe *probe);
 
-/* The largest batch of a flow into channels of these capacities: max(1, capacity / 4), at most `limit`; 0: the
- * channel has no capacity of its own, and no say. */
+/* Returns the largest batch of a flow into a channel of this capacity: max(1, capacity / 4), at most `limit`;
+ * `limit` when the capacity is 0, because the channel sets none. */
 uint32_t ps_batch_events_limit(uint64_t capacity, uint64_t limit);

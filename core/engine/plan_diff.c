@@ -1,4 +1,4 @@
-/* Compares plans for a reload: is it the same agent, and which of its components stay as they are? */
+/* Compares plans for a reload: whether it is the same agent, and which of its components stay as they are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ static bool same_chain(const struct ps_source_spec *a, const struct ps_source_sp
     return same;
 }
 
-/* Whatever its chain is. */
+/* Compares the sources without their chains. */
 static bool same_source(const struct ps_plan *a_plan, const struct ps_source_spec *a,
                         const struct ps_plan *b_plan, const struct ps_source_spec *b)
 {
@@ -53,7 +53,7 @@ static bool same_options(const struct ps_agent_options *a, const struct ps_agent
            a->reload_timeout_ms == b->reload_timeout_ms && a->ready_stall_ms == b->ready_stall_ms;
 }
 
-/* "" when the worker is not pinned. */
+/* Returns the worker's CPU; "" when it is not pinned. */
 static const char *cpu_of(const struct ps_agent_options *options, unsigned worker)
 {
     return worker < options->cpus.count ? options->cpus.items[worker] : "";
@@ -103,7 +103,8 @@ static bool same_place(const struct ps_source_plan *a, const struct ps_source_pl
 
 enum overlap { NOTHING, SOMETHING, EVERYTHING };
 
-/* Returns how much of what the row names in one plan it names in the next one. Both are built, so defaults are filled in. */
+/* Returns how many of the places that the row names in one plan it also names in the next. Both are built, so
+ * defaults are filled in. */
 static enum overlap overlap_of_texts(const struct ps_texts *a, const struct ps_texts *b)
 {
     size_t found = 0;
@@ -142,7 +143,7 @@ static enum overlap overlap_of(const struct ps_option *row, const struct ps_stag
                             &(struct ps_texts){*text_b != NULL, text_b});
 }
 
-/* Returns whether the next stage finds all that this one keeps: it may have more directories. */
+/* Returns whether the next stage finds everything that this one keeps: it may have more directories. */
 static bool same_store(const struct ps_stage_spec *stage, const struct ps_stage_spec *after)
 {
     const struct ps_channel_ops *ops = stage->ops->channel;
@@ -230,7 +231,8 @@ static void mark_unchanged(struct ps_agent_spec *next, const struct ps_agent_spe
 
 /* ---- what stays ---- */
 
-/* The number of a source's channel in the source's own list; its channel_count: it does not put into it. */
+/* Returns the number of a source's channel in the source's own list, or channel_count when the source does not put
+ * into it. */
 static size_t place_of(const struct ps_source_plan *source, size_t channel)
 {
     size_t place = 0;
@@ -257,8 +259,8 @@ static struct ps_sink_plan *sink_named(const struct ps_plan *plan, const char *n
     return NULL;
 }
 
-/* Whether one source has the same producers in both, on the same workers: so what a closed instance could not put is put
- * by the next one, in order. */
+/* Returns whether one source has the same producers in both, on the same workers: then the next instance puts what a
+ * closed one could not put, in order. */
 static bool same_producers(const struct ps_source_plan *a, size_t a_channel, const struct ps_source_plan *b,
                            size_t b_channel)
 {
@@ -277,7 +279,8 @@ static bool same_producers(const struct ps_source_plan *a, size_t a_channel, con
     return true;
 }
 
-/* Whether dead letters that go to this channel go to it in both, with the same producer number; or to neither. */
+/* Returns whether dead letters that go to this channel go to it in both, with the same producer number; or to
+ * neither. */
 static bool same_target(const struct ps_letter_target *a, size_t a_channel, const struct ps_letter_target *b,
                         size_t b_channel)
 {
@@ -299,7 +302,7 @@ static bool same_letters(const struct ps_source_plan *a, size_t a_channel, const
     return true;
 }
 
-/* Producers and consumers have the names, numbers and workers that they had. */
+/* Returns whether producers and consumers keep their names, numbers and workers. */
 static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct ps_plan *b, size_t b_channel)
 {
     if (a->channels[a_channel].producer_count != b->channels[b_channel].producer_count ||
@@ -331,7 +334,8 @@ static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct p
     return true;
 }
 
-/* What `build` was told of memory and batches: the shares of the blocks can change without it. */
+/* Compares the context's memory and batch limits, as `build` got them: the shares of the blocks can change without
+ * `build`. */
 static bool same_shares(const struct ps_plan *a, const struct ps_plan *b, const struct ps_stage_spec *stage)
 {
     const struct ps_channel_ops *channel = stage->ops->kind == PS_KIND_CHANNEL ? stage->ops->channel : NULL;
@@ -360,7 +364,7 @@ static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *p
     }
 }
 
-/* Returns the sink of the plan before that could go on as this one, its group left aside. */
+/* Returns the sink of the plan before that could go on as this one, apart from its group. */
 static struct ps_sink_plan *same_sink(const struct ps_plan *next, const struct ps_sink_plan *sink,
                                       const struct ps_plan *plan)
 {
@@ -373,7 +377,7 @@ static struct ps_sink_plan *same_sink(const struct ps_plan *next, const struct p
     return old;
 }
 
-/* Whether each sink of the group stays what it was there. */
+/* Returns whether each sink of the group keeps its role. */
 static bool same_members(const struct ps_plan *next, const struct ps_group_spec *group,
                          const struct ps_plan *plan)
 {
@@ -416,7 +420,7 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
     }
 }
 
-/* The next plan's channel of that name keeps the events of `channel`, also those that no source reads again. */
+/* The next plan's channel of that name keeps the events of `channel`, also events that no source reads again. */
 static void note_kept_events(struct ps_plan *next, const struct ps_plan *plan,
                              const struct ps_channel_plan *channel)
 {

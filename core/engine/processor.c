@@ -9,7 +9,7 @@
 /* FailoverSinkProcessor shifts an int without a limit: from the 22nd failure on its penalty is negative, or 0, by
  * overflow. Here it stays at the maximum. */
 #define PENALTY_SHIFT_MAX 21U
-/* SinkRunner, after an exception: that all sinks failed. */
+/* SinkRunner's rest after the exception that all sinks failed. */
 #define ALL_FAILED_REST_MS 5000U
 
 struct member {
@@ -24,10 +24,10 @@ struct ps_processor {
     struct member *members;
     /* load_balance: */
     struct ps_order *selector;
-    unsigned *order; /* members for the lease that is next, first to last */
+    unsigned *order; /* members for the next lease, first to last */
     unsigned order_count;
     bool has_order;
-    unsigned late_failures; /* since the last delivery: of leases whose order has ended */
+    unsigned late_failures; /* failures since the last delivery, of leases whose order has ended */
     uint64_t rest_until_ms;
 };
 
@@ -219,7 +219,7 @@ void ps_processor_taken(struct ps_processor *processor, unsigned member)
     processor->has_order = false;
 }
 
-/* Flume's load balancing keeps the count of failures after a success: it ends by time. */
+/* Flume's load balancing keeps the count of failures after a success: the count expires by time. */
 void ps_processor_delivered(struct ps_processor *processor, unsigned member)
 {
     processor->late_failures = 0;

@@ -1,6 +1,6 @@
-/* A sink processor decides which sink of a group gets the next lease, and learns what became of it: Flume's
- * FailoverSinkProcessor and LoadBalancingSinkProcessor, with their penalties and back-off to the millisecond. It knows
- * members by number only, and no clock: core/engine/sink_group.c calls it. Thread: the group's worker. */
+/* A sink processor decides which sink of a group gets the next lease, and learns the outcome: Flume's
+ * FailoverSinkProcessor and LoadBalancingSinkProcessor, with their penalties and back-off to the millisecond. It
+ * knows members by number only, and reads no clock: core/engine/sink_group.c calls it. Thread: the group's worker. */
 #pragma once
 
 #include "core/option.h"
@@ -18,7 +18,7 @@ struct ps_processor_options {
 };
 extern const struct ps_option ps_processor_rows[];
 
-/* What a processor is made from. */
+/* The settings of a processor. */
 struct ps_processor_settings {
     enum ps_processor_type type;
     bool random;  /* load_balance: a random order for each lease; else in turn */
@@ -32,7 +32,7 @@ struct ps_processor_settings {
 
 struct ps_processor;
 
-/* `seed`: of the random order. The settings are copied, except the priorities. */
+/* Makes a processor; `seed` starts the random order. It copies the settings, except the priorities. */
 struct ps_processor *ps_processor_create(const struct ps_processor_settings *settings, uint64_t seed);
 void ps_processor_destroy(struct ps_processor *processor);
 
@@ -44,19 +44,20 @@ unsigned ps_processor_next(struct ps_processor *processor, const bool *busy, uin
 void ps_processor_taken(struct ps_processor *processor, unsigned member);
 /* The member has delivered a lease. */
 void ps_processor_delivered(struct ps_processor *processor, unsigned member);
-/* The member failed, whatever lease it had; the next member in the order is to get it. */
+/* The member failed, with any lease; the next member in the order is to get the lease. */
 void ps_processor_failed(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* Failover: the penalty of a member that failed begins now, because only now it has given back all that it held: Flume's
- * sink fails when it has waited for its far end. */
+/* Failover: the penalty of a member that failed begins now, because only now it has given back all its leases:
+ * Flume's sink fails when it has waited for its far end. */
 void ps_processor_rests_from(struct ps_processor *processor, unsigned member, uint64_t now_ms);
-/* When ps_processor_next must be called again although nothing happens; UINT64_MAX: it has not said NOBODY, or only
- * because members are busy. */
+/* Returns when ps_processor_next must be called again although nothing happens; UINT64_MAX: it has not returned
+ * NOBODY, or only because members are busy. */
 uint64_t ps_processor_wake_ms(const struct ps_processor *processor, uint64_t now_ms);
 
-/* Until when the member is left out; 0: it is not. */
+/* Returns the time until which the member is left out; 0: it is in use. */
 uint64_t ps_processor_penalised_until_ms(const struct ps_processor *processor, unsigned member,
                                          uint64_t now_ms);
-/* How often the member failed in a row; 0: it did not, or it has delivered since. */
+/* Returns how often the member failed in a row; 0: it did not, or it has delivered since. */
 unsigned ps_processor_failures(const struct ps_processor *processor, unsigned member);
-/* Whether leases go to this member while nothing fails: failover: the live one of the highest priority. */
+/* Returns whether leases go to this member while nothing fails: with failover, to the live one of the highest
+ * priority. */
 bool ps_processor_is_active(const struct ps_processor *processor, unsigned member, uint64_t now_ms);

@@ -71,8 +71,8 @@ static bool runner_wants_epoll(const struct ps_runner *runner)
            (ops->kind == PS_KIND_SOURCE || (ops->kind == PS_KIND_SINK && ops->sink->sockets));
 }
 
-/* Makes the stage's epoll and adds it to the worker's. A sink's is watched until it is recalled, a source's only while it
- * reads. */
+/* Makes the stage's epoll and adds it to the worker's. The worker watches a sink's until the sink is recalled, a
+ * source's only while it reads. */
 static enum ps_status runner_open_epoll(struct ps_runner *runner, struct ps_err *err)
 {
     runner->watched = runner->spec->ops->kind == PS_KIND_SINK;
@@ -102,9 +102,10 @@ static void runner_set_status(struct ps_runner *runner, enum ps_runner_state sta
     __atomic_store_n(&runner->status, status, __ATOMIC_RELAXED);
 }
 
-#define OUTAGE_NS (20 * PS_NS_PER_S) /* a failure so long after the one before is another outage */
+#define OUTAGE_NS (20 * PS_NS_PER_S) /* a failure this long after the one before is another outage */
 
-/* One line for an outage: other tries that meet the same reason are at DEBUG, but for those of ps_repeated_says. */
+/* Logs one line for an outage: other tries with the same reason are logged at DEBUG, except those of
+ * ps_repeated_says. */
 static void log_failure(struct ps_runner *runner, const char *component, const char *reason, const char *text)
 {
     char tries[PS_REPEATED_BYTES];
@@ -114,7 +115,7 @@ static void log_failure(struct ps_runner *runner, const char *component, const c
            "%s; retrying every 3 s%s", text, ps_repeated_text(&runner->failure, now_ns, tries));
 }
 
-/* `component`: of the stage itself, or of a link of its chain. */
+/* `component`: the stage itself, or a link of its chain. */
 static void runner_note_failure(struct ps_runner *runner, const char *component, const struct ps_err *err)
 {
     struct ps_err joined = *err, reason = {0};
@@ -139,7 +140,7 @@ void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed
     runner_rest(runner, now);
 }
 
-/* Only notes it: the stage is inside one of its functions, so it is closed in the next cycle. */
+/* Only notes the failure: the stage is inside one of its functions, so the engine closes it in the next cycle. */
 static void runner_failed(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_runner *runner = port->runner;
@@ -162,7 +163,7 @@ static void watch_failed(struct ps_runner *runner)
     ps_port_failed(&runner->port, &err);
 }
 
-/* Called at every cycle: it clears no error's text unless there is one. */
+/* Called at every cycle: clears the text of an error only when there is one. */
 void ps_runner_watch(struct ps_runner *runner, bool watch)
 {
     if (PS_LIKELY(runner->watched == watch || runner->port.epoll_fd < 0))

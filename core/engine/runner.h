@@ -17,23 +17,23 @@ struct ps_worker;
 enum ps_runner_state {
     PS_RUNNER_CLOSED,
     PS_RUNNER_OPEN,
-    PS_RUNNER_ENDING, /* the open stage said that it failed: to be closed, and then FAILED */
+    PS_RUNNER_ENDING, /* the open stage reported a failure: to be closed, and then FAILED */
     PS_RUNNER_FAILED, /* closed; to be opened again */
 };
 
-/* What the dump shows of a runner. The worker writes it at the end of each turn; any thread reads it, relaxed. */
+/* The dump's data of a runner. The worker writes it at the end of each turn; any thread reads it, relaxed. */
 struct ps_runner_look {
     uint64_t held;           /* source: batches that are not home; sink: leases */
     uint64_t open_events;    /* source: in the open batch */
     uint64_t rests_until_ns; /* monotonic: back-off */
-    uint64_t waits_since_ns; /* monotonic; 0: it waits for nothing */
+    uint64_t waits_since_ns; /* monotonic; 0: it does not wait */
     uint32_t waits_for;      /* enum ps_metrics_wait */
 };
 
-/* A stop waits so long for the next delivery where nothing is lost if it does not come. */
+/* How long a stop waits for the next delivery where nothing is lost without it. */
 #define PS_STOP_PATIENCE_NS (500 * PS_NS_PER_MS)
 
-/* What source and sink runners share: opening, and what metrics read. */
+/* The part that source and sink runners share: opening, and data for metrics. */
 struct ps_runner {
     struct ps_worker *worker;
     const struct ps_stage_spec *spec;
@@ -48,12 +48,12 @@ struct ps_runner {
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock;       /* guards error; taken when opening or halting, never in ordinary work */
     char error[256];            /* why it failed or halted, until it is open again; why a sink has trouble */
-    struct ps_repeated failure; /* that is logged as one outage */
+    struct ps_repeated failure; /* the failures that are logged as one outage */
     struct ps_runner_look look;
     struct ps_tap *tap;
-    /* Of its dead letters: the plan's agent and directory; NULL: it has none, or they go to a channel. */
+    /* The agent and directory of its dead letters; NULL: it has none, or they go to a channel. */
     const char *letters_agent, *letters_directory;
-    struct ps_letter_channel *letters; /* the channel that they go to; or NULL */
+    struct ps_letter_channel *letters; /* the channel for them; or NULL */
     unsigned instance;
 };
 
@@ -61,7 +61,7 @@ struct ps_runner {
 struct ps_link {
     const struct ps_stage_spec *spec;
     void *state;
-    struct ps_tap *tap; /* what leaves it; NULL: of a selector */
+    struct ps_tap *tap; /* what leaves it; NULL for a selector */
     struct ps_port port;
 };
 
@@ -70,11 +70,11 @@ struct ps_links {
     struct ps_link *interceptors;
     size_t interceptor_count;
     struct ps_link selector;
-    struct ps_chain_share share; /* what the open links share */
+    struct ps_chain_share share; /* shared by the open links */
     bool open;
 };
 
-/* Why batches were closed since the last line about it; counted while the log has DEBUG. */
+/* Reasons for which batches were closed since the last line about it; counted while the log has DEBUG. */
 struct ps_source_closes {
     uint64_t full, hungry, asked, draining, events;
     uint64_t said_ns;
@@ -86,38 +86,40 @@ struct ps_source_runner {
     struct ps_channel_plan *channels; /* of the plan */
     const unsigned *producers;        /* its producer number at each of the source's channels */
     struct ps_links *links; /* other threads read them only while the control thread holds the agent's lock */
-    /* Of the plan before, after a reload that exchanged the chain: what had been read goes through these first. Else NULL. */
+    /* The previous plan's links, after a reload that exchanged the chain: input already read goes through these
+     * first. Else NULL. */
     struct ps_links *old_links;
     struct ps_route *route;
     struct ps_carver carver;
     struct ps_window *window;
     struct ps_batch *batch; /* the open one, which the source fills */
     struct ps_lease *chain; /* of the closed batch that is in the chain or waits for a channel; or NULL */
-    uint64_t chain_wait_ns; /* since when the chain has waited; 0: it does not */
-    uint32_t rows_max;      /* of a batch, by what the chain makes of them; 0: nothing is known yet */
-    size_t chain_stage;     /* the next interceptor; their count + 1: the selector is done, too */
+    uint64_t chain_wait_ns; /* when the chain began to wait; 0: it does not wait */
+    uint32_t rows_max;      /* of a batch, by the growth of events in the chain; 0: not known yet */
+    size_t chain_stage;     /* the next interceptor; their count + 1: the selector is done as well */
     bool routed;
     struct ps_lease **pending; /* by slot (2 * channel + optional): made and not put yet */
-    struct ps_carved *marks;   /* by channel: of the lease that was put there last */
-    /* What the source before it could not put, oldest first: goes first. Closed: what the next one is to put. */
+    struct ps_carved *marks;   /* by channel: of the lease last put there */
+    /* Leases that the source before it could not put, oldest first: they go first. Closed: those that the next one
+     * is to put. */
     struct ps_lease *inherited;
-    bool waiting; /* the source was told `paused` */
-    /* PS_REFUSE_TOGETHER: a chain was refused since a channel had room, or the source had nothing to give. What it gives now
-     * came while that one waited, and has waited, too. */
+    bool waiting; /* the source was called with `paused` true */
+    /* PS_REFUSE_TOGETHER: a chain was refused, and since then no channel had room and the source never ran out of
+     * input. Its further input came during the same wait, so it is refused at once. */
     bool refuses;
     uint64_t waiting_since_ns;
     uint64_t blocked; /* time spent waiting, see ps_source_runner_blocked_ns; any thread reads it */
     uint64_t backoff_until_ns;
     unsigned backoff_count;
     bool draining, drained;
-    bool answered; /* draining: it reads nothing more, and nobody waits for an answer or a promise */
+    bool answered; /* draining: it reads nothing more, and no answer or promise is pending */
     bool ends;     /* draining: the agent stops */
-    /* draining: it need not wait, because it reads again at the next start what is not delivered */
+    /* draining: it need not wait, because at the next start it reads the undelivered events again */
     bool rereads;
-    /* draining: batches that are not home, and since when this number has stood still; 0: not known yet */
+    /* draining: batches that are not home, and the time since which this number has not changed; 0: not known yet */
     uint64_t out_count, out_since_ns;
-    bool leaves_batches;               /* draining: its channels stay, with what is in them */
-    bool strands, strands_unpromised;  /* draining: one of them has no sink, and promises nothing */
+    bool leaves_batches;               /* draining: its channels stay, with their events */
+    bool strands, strands_unpromised;  /* draining: one of its channels has no sink, and promises nothing */
     uint64_t joined;                   /* waiters that it joined: bit by number of its channel */
     struct ps_histogram *batch_events; /* events of each closed batch */
     struct ps_source_closes closes;
@@ -133,24 +135,25 @@ struct ps_sink_runner {
     struct ps_counters *channel_counters; /* of this consumer */
     struct ps_lease *offered;             /* taken from the channel, not taken by the sink yet */
     uint64_t inflight;                    /* leases that the sink has taken */
-    uint64_t inflight_bytes, quota_bytes; /* the memory they keep in use; its limit */
+    uint64_t inflight_bytes, quota_bytes; /* the memory that those leases keep in use; its limit */
     uint64_t backoff_until_ns;
     unsigned failures;       /* in a row */
-    struct ps_burial burial; /* of the offered lease, while its attempts are used up */
+    struct ps_burial burial; /* of the offered lease, once its attempts are used up */
     bool recalled, empty;
-    bool leaves; /* it takes no more: what is in the channel may stay there */
+    bool leaves; /* it takes no more leases: the events in the channel may stay there */
     bool told;   /* ENDING, FAILED: its group knows of this failure */
-    bool given;  /* its group knows that the offered lease is its own */
-    bool wants;  /* it took all that there was, or its turn was over: it takes the next lease, too */
+    bool given;  /* its group has counted the offered lease as this sink's */
+    bool wants;  /* it emptied the channel, or its turn was over: it also takes the next lease */
     bool joined; /* the channel's waiters */
     struct ps_lease *recall_list;
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
     /* Monotonic: when it last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
-    /* The agent stops: since when nothing is lost if the sink delivers nothing more; 0: something would be. */
+    /* The agent stops: the time since which nothing is lost if the sink delivers nothing more; 0: something would
+     * be. */
     uint64_t free_since_ns;
     uint32_t
-        trouble_count; /* failures in a row of the open sink, since it delivered something; any thread reads it */
+        trouble_count; /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t has_events; /* it holds leases, or its channel is not empty; any thread reads it */
     /* In a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
@@ -161,13 +164,13 @@ struct ps_sink_runner {
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances);
 void ps_runner_fini(struct ps_runner *runner);
-/* Where its dead letters go: `deadletter` is its key, or NULL. At its making. */
+/* Sets where its dead letters go: `deadletter` is its key, or NULL. Called when the runner is made. */
 void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
                            const struct ps_letter_target *target);
-/* Opens port.letterbox if the stage has dead letters and it is not open yet. Returns false when that failed: then the
- * stage has failed to open. */
+/* Opens port.letterbox if the stage has dead letters and it is not open yet. Returns false when that failed: then
+ * the stage has failed to open. */
 bool ps_runner_open_letterbox(struct ps_runner *runner, const struct ps_now *now);
-/* Whether every dead letter of the stage is on disk, or its channel has promised it. */
+/* Returns whether every dead letter of the stage is on disk, or its channel has promised it. */
 static inline bool ps_runner_letters_written(const struct ps_runner *runner)
 {
     const struct ps_letterbox *box = runner->port.letterbox;
@@ -182,7 +185,8 @@ bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now
  * metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
-/* Sets whether the worker waits for the stage's epoll, if it has one. When that cannot be changed the stage has failed. */
+/* Sets whether the worker watches the stage's epoll, if it has one. When that cannot be changed the stage has
+ * failed. */
 void ps_runner_watch(struct ps_runner *runner, bool watch);
 /* ENDING: closes the stage and sets the time of the next try. */
 void ps_runner_end(struct ps_runner *runner, const struct ps_now *now);
@@ -192,47 +196,48 @@ static inline enum ps_runner_state ps_runner_state(const struct ps_runner *runne
 {
     return (enum ps_runner_state)__atomic_load_n(&runner->status, __ATOMIC_RELAXED);
 }
-/* Whether its stage works. Thread: any. */
+/* Returns whether its stage works. Thread: any. */
 static inline bool ps_runner_is_open(const struct ps_runner *runner)
 {
     return ps_runner_state(runner) == PS_RUNNER_OPEN;
 }
-/* Whether its stage was opened and not closed yet. */
+/* Returns whether its stage was opened and not closed yet. */
 static inline bool ps_runner_has_stage(const struct ps_runner *runner)
 {
     return runner->status == PS_RUNNER_OPEN || runner->status == PS_RUNNER_ENDING;
 }
 
 void ps_runner_set_error(struct ps_runner *runner, const char *text);
-/* Publish what the dump shows; at the end of each turn. */
+/* Publishes the data for the dump; at the end of each turn. */
 void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look);
 void ps_source_runner_note(struct ps_source_runner *runner);
 
 /* ---- source ---- */
 struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struct ps_plan *plan,
                                                  size_t source, unsigned instance);
-/* For how long, in nanoseconds, it has waited for full channels, the wait of this moment included. `mono_ns` is now; 0: it
- * reads the clock. Thread: any that keeps the plan alive. */
+/* Returns how long, in nanoseconds, it has waited for full channels, the current wait included. `mono_ns` is now; 0:
+ * it reads the clock. Thread: any that keeps the plan alive. */
 uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint64_t mono_ns);
-/* It waits for a full channel or for memory from now on, or goes on; for source_runner.c. */
+/* Begins or ends a wait for a full channel or for memory; for source_runner.c. */
 void ps_source_runner_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now);
-/* A batch was closed, for the lines of DEBUG. */
+/* Counts a closed batch, for the lines of DEBUG. */
 void ps_source_runner_count_close(struct ps_source_runner *runner, const struct ps_batch *batch,
                                   const struct ps_now *now);
 void ps_source_runner_destroy(struct ps_source_runner *runner);
-/* One turn. Returns whether something moved. */
+/* Runs one turn. Returns whether something moved. */
 bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now *now);
-/* No new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained means that nobody
- * waits for an answer any more; else that all batches are home. */
+/* Takes no new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained
+ * means that no answer is pending any more; else that all batches are home. */
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next);
 /* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` (a consumer
  * must poll its broker), and that of its channels unless they are closed (`has_channels` false): control strips them. */
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
-/* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. When that plan has another
- * chain for the source, the next turns exchange it (runner->old_links). */
+/* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. When that
+ * plan has another chain for the source, the next turns exchange it (runner->old_links). */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
-/* Closes the stage. `next`: the plan that follows; NULL: none. Leases pending for a channel that it keeps are left to the
- * source that follows (ps_source_runner_inherit); others are appended to *left; ps_lease_home.channel has the channel's number. */
+/* Closes the stage. `next`: the plan that follows; NULL: none. Leases pending for a channel that `next` keeps are
+ * left to the source that follows (ps_source_runner_inherit); others are appended to *left; ps_lease_home.channel
+ * has the channel's number. */
 void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
                             struct ps_lease **left, const struct ps_now *now);
 
@@ -240,46 +245,46 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
 /* The runner is being closed: see ps_source_runner_close. */
 void ps_source_runner_leave_leases(struct ps_source_runner *runner, const struct ps_plan *next,
                                    struct ps_lease **left);
-/* The runner follows one of the same name and instance, which was closed: takes what that one left. */
+/* The runner follows a closed one of the same name and instance: takes over the leases that it left. */
 void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_runner *closed);
-/* Gives leases the numbers of the runner's channels; `channels`: those that their numbers are of. */
+/* Gives leases the numbers of the runner's channels; `channels`: the list to which their present numbers belong. */
 void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_lease *list,
                                const struct ps_channel_plan *channels);
-/* Puts what there is room for, open or not. Returns whether something was put. */
+/* Puts the leases for which there is room, whether the source is open or not. Returns whether something was put. */
 bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- what a source puts (core/engine/source_put.c) ---- */
-/* When a source looks again for room for dead letters: their writer wakes the worker for its own letters only. */
+/* How often a source looks again for room for dead letters: their writer wakes the worker for its own letters only. */
 #define PS_SOURCE_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
-/* The worker wakes for this source at this time at the latest. */
+/* Makes the worker wake for this source at this time at the latest. */
 void ps_source_runner_wake_at(struct ps_source_runner *runner, uint64_t mono_ns);
-/* Continues with the closed batch: the chain, then the puts. Returns true when there is none any more. */
+/* Continues with the closed batch: the chain, then the puts. Returns true when no closed batch is left. */
 bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *now);
 /* Lets its channels send home what they have promised. */
 void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now);
-/* Withdraws what was not put. */
+/* Withdraws the leases that were not put. */
 void ps_source_runner_withdraw(struct ps_source_runner *runner);
-/* Writes why a channel does not take what the source has for it: it is full, or cannot write (core/engine/source_wait.c).
+/* Writes why a channel does not take the source's lease: it is full, or cannot write (core/engine/source_wait.c).
  * Returns false: no lease waits for a channel. */
 bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room);
-/* Forgets the leases of a chain that did not come to its end: without memory for all of them, those that were made
- * do not count at the window yet. */
+/* Forgets the leases of a chain that did not reach its end: while memory for all of them is missing, the window does
+ * not count the ones already made. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
 /* The batch has left the chain: the chain's own lease goes home. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
 
 /* ---- what a source learns (core/engine/source_answers.c) ---- */
-/* Whether it reads again from its position what was not delivered. */
+/* Returns whether the source reads undelivered events again from its position. */
 bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
-/* Whether a lease that was put into this channel is a promise only when it comes home: the source needs more than the
- * put, or the channel promises more with it. */
+/* Returns whether a lease put into this channel fulfils a promise only when it comes home: the source needs more
+ * than the put, or the channel promises more with it. */
 bool ps_source_runner_waits_for(const struct ps_source_runner *runner, const struct ps_channel_plan *channel);
 /* Makes a window that reports to the source. */
 void ps_source_runner_open_window(struct ps_source_runner *runner);
-/* The batch is accepted: counts it, and tells the source. */
+/* Counts the accepted batch, and reports it to the source. */
 void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_batch *batch,
                              const struct ps_now *now);
-/* The batch will not be accepted. `reason` is one line. */
+/* Reports to the source that the batch will not be accepted. `reason` is one line. */
 void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *batch, const char *reason,
                              const struct ps_now *now);
 
@@ -296,18 +301,18 @@ void ps_chain_close(struct ps_source_runner *runner);
 /* Makes the links of a source's built chain, closed. */
 struct ps_links *ps_links_create(struct ps_source_runner *runner, const struct ps_source_spec *spec);
 void ps_links_destroy(struct ps_links *links);
-/* The old chain has nothing under way: closes and destroys it, and opens the new one if the old one was open. When that fails the
- * source has failed (ps_port_failed). */
+/* Nothing is left in the old chain: closes and destroys it, and opens the new one if the old one was open. When that
+ * fails the source has failed (ps_port_failed). */
 void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now);
 /* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called
  * again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
-/* How many rows a batch may have: fewer when the interceptors make much of each event. */
+/* Returns how many rows a batch may have: fewer when the interceptors make events much longer. */
 uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
 
 /* ---- attempts of a sink (core/engine/sink_letters.c) ---- */
 void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_sink_common *common);
-/* Whether the attempts of the offered lease are used up; then its burial has begun. */
+/* Returns whether the attempts of the offered lease are used up; its burial has then begun. */
 bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);
 /* Goes on with the burial. Returns true when every event of the lease is settled; false: call it again. */
 bool ps_sink_runner_bury(struct ps_sink_runner *runner);
@@ -315,26 +320,27 @@ bool ps_sink_runner_bury(struct ps_sink_runner *runner);
 /* ---- who is woken (core/engine/waiting.c) ---- */
 /* A lease was put: wakes one worker with a sink that waits for one. Call it for each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* The channel took this lease, with this answer other than PS_PUT_FULL: its source waits for it from now on, or consumers
- * are woken. The lease may be on another thread; but it comes home to this worker, so it is there. */
+/* The channel took this lease, with this answer other than PS_PUT_FULL: the source waits for it from now on, or
+ * consumers are woken. Another thread may have the lease already, but it comes home to this worker, so it still
+ * exists. */
 void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
                      enum ps_put put);
-/* Leases were taken: wakes the workers with a source that waits for that. */
+/* Leases were taken: wakes the workers with a source that waits for room. */
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* The sink will not take a lease now, and the channel may have one: wakes a worker with a sink that will. */
 void ps_sink_runner_pass_on(struct ps_sink_runner *runner);
-/* Before the worker parks, and again before it sleeps: joins the waiters for what keeps this runner from going on.
- * Returns whether it must look again first. */
+/* Called before the worker parks, and again before it sleeps: joins the waiters for the channels that block this
+ * runner. Returns whether it must look again first. */
 bool ps_source_runner_join(struct ps_source_runner *runner);
 bool ps_sink_runner_join(struct ps_sink_runner *runner);
-/* The producer stops, and the channel has no room for what it must put first, or has it again: the channel's sinks
- * make room meanwhile, whatever they may leave there (ps_sink_runner_may_leave). Wakes their workers. Thread: the
+/* The producer stops, and the channel has no room for its first lease, or has room again: the channel's sinks make
+ * room meanwhile, even when they may leave events there (ps_sink_runner_may_leave). Wakes their workers. Thread: the
  * producer's worker. */
 void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channel, unsigned producer,
                   bool held_back);
-/* The same for all channels of a source: `stops` false takes it back. */
+/* The same for all channels of a source; `stops` false ends it. */
 void ps_source_runner_hold_back(struct ps_source_runner *runner, bool stops);
-/* Whether a producer of this channel stops and waits for room. Thread: any. */
+/* Returns whether a producer of this channel stops and waits for room. Thread: any. */
 bool ps_is_holding_back(const struct ps_channel_plan *channel);
 /* The worker is awake. */
 void ps_source_runner_leave(struct ps_source_runner *runner);
@@ -343,29 +349,29 @@ void ps_sink_runner_leave(struct ps_sink_runner *runner);
 /* ---- sink ---- */
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink);
 void ps_sink_runner_destroy(struct ps_sink_runner *runner);
-/* One turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
+/* Runs one turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
  * moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
-/* One turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload adopts, in
- * CLOSE): its sockets and timers go on, and its channel's. It gives nothing back. */
+/* Runs one turn of a sink that takes nothing more until the next orders (ps_worker_sink_rests, or one that a reload
+ * adopts, in CLOSE): its sockets and timers go on, and those of its channel. It gives nothing back. */
 void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now);
-/* Whether it may have another lease: its share of the memory is not used up. */
+/* Returns whether it may have another lease: its share of the memory is not used up. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner);
-/* Whether what is in its channel may stay there when the agent stops, or goes on with a plan that has the channel: the
- * channel is durable, and no producer waits for room in it. */
+/* Returns whether the events in its channel may stay there when the agent stops, or goes on with a plan that has the
+ * channel: the channel is durable, and no producer waits for room in it. */
 bool ps_sink_runner_may_leave(const struct ps_sink_runner *runner);
-/* The agent stops, and need not wait for this sink any more: its channel keeps what it has not delivered, or the sources read it
- * again, and it has delivered nothing for a while. */
+/* The agent stops: returns whether it need not wait for this sink any more: the channel keeps the undelivered
+ * events, or the sources read them again, and the sink has delivered nothing for a while. */
 bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const struct ps_now *now);
-/* Whether it holds no lease and its channel is empty, or may be left as it is. */
+/* Returns whether it holds no lease and its channel is empty, or may keep its events. */
 bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner);
 bool ps_sink_runner_holds_nothing(const struct ps_sink_runner *runner);
-/* It is the next plan's from now on. */
+/* Hands the sink over to the next plan. */
 void ps_sink_runner_adopt(struct ps_sink_runner *runner, struct ps_plan *plan, size_t sink);
-/* For how long, in nanoseconds, it has had events without delivering any; 0: it has none. Thread: any that
- * keeps the plan alive. */
+/* Returns how long, in nanoseconds, it has had events without delivering any; 0: it has none. Thread: any that keeps
+ * the plan alive. */
 uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t mono_ns);
-/* Gives every lease it holds back to its channel. Call it at each cycle until it returns true. */
+/* Gives every lease that it holds back to its channel. Call it at each cycle until it returns true. */
 bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Closes the stage, and leaves its channel, unless `next` keeps it (NULL: no plan follows). */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next,

@@ -86,8 +86,9 @@ static bool is_dead(const struct ps_sink_runner *runner)
     return runner->base.status == PS_RUNNER_FAILED || runner->base.status == PS_RUNNER_ENDING;
 }
 
-/* Returns whether it fails now that it is its turn. One failure counts once while the sink gives back what it held, and until it is
- * opened again: with a penalty that is when the penalty ends. Without one a closed sink fails at each of its turns. */
+/* Returns whether it fails now that it is its turn. A failure counts once while the sink gives its leases back, and
+ * until it is opened again: with a penalty, that is when the penalty ends. Without a penalty a closed sink fails at
+ * each of its turns. */
 static bool fails(const struct ps_sink_runner *member, const struct ps_now *now)
 {
     return is_dead(member) && (!member->told || !(member->base.status == PS_RUNNER_ENDING ||
@@ -104,8 +105,8 @@ static void note_who_is_busy(struct ps_sink_group *group, const struct ps_now *n
     }
 }
 
-/* Failover: what one sink holds comes back, or is delivered, before another takes what is behind it; and a sink that had
- * failed shows with one lease that it works. */
+/* Failover: one sink's leases come back, or are delivered, before another sink takes later ones; and a sink that had
+ * failed proves with one lease that it works. */
 static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_runner *named,
                       const struct ps_now *now)
 {
@@ -119,7 +120,7 @@ static bool must_wait(const struct ps_sink_group *group, const struct ps_sink_ru
            ps_processor_penalised_until_ms(group->processor, named->spec->member, ms_of(now)) != 0;
 }
 
-/* Failover: its penalty is over before it has given back what it held. The others go on meanwhile. */
+/* Failover: its penalty ends before it has given back its leases. The others go on meanwhile. */
 static bool ends_late(struct ps_sink_group *group, unsigned number, const struct ps_now *now)
 {
     if (group->members[number]->base.status != PS_RUNNER_ENDING)
@@ -128,8 +129,8 @@ static bool ends_late(struct ps_sink_group *group, unsigned number, const struct
     return ps_processor_next(group->processor, group->busy, ms_of(now)) != number;
 }
 
-/* Returns the member that the processor names, or NULL. One that failed and is closed is opened when its penalty ends
- * (ps_sink_group_closed). */
+/* Returns the member that the processor names, or NULL. A member that failed and is closed is opened when its
+ * penalty ends (ps_sink_group_closed). */
 static struct ps_sink_runner *named_member(struct ps_sink_group *group, const struct ps_now *now)
 {
     for (;;) {
@@ -185,8 +186,8 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
         ps_sink_group_closed(runner, now);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
-    const char *reason =
-        is_dead(runner) ? runner->base.error : ""; /* none of a rollback: the sink has logged it */
+    const char *reason = is_dead(runner) ? runner->base.error
+                                         : ""; /* empty after a rollback: the sink has logged the reason */
     if (left_ms > 0)
         ps_log(before == 0 ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component,
                "%s failed, %u in a row: it is left out for %s%s%s", runner->base.spec->component,

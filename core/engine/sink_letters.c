@@ -1,5 +1,5 @@
-/* What a sink's runner does when the attempts of a lease are used up (penstock.retry.max): its events become dead
- * letters, and when these are written the lease is settled. */
+/* The part of a sink's runner for leases whose attempts are used up (penstock.retry.max): makes dead letters of the
+ * events, and settles the lease when these are written. */
 #include <stdio.h>
 
 #include "core/engine/runner.h"

@@ -1,5 +1,5 @@
-/* Runs one sink on its worker: takes leases from its channel, offers them, rolls back, rests after failures
- * as Flume's sink runner does, and sends home what was delivered. */
+/* Runs one sink on its worker: takes leases from its channel, offers them, rolls back, rests after failures as
+ * Flume's sink runner does, and sends delivered leases home. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +8,8 @@
 #include "core/quantity.h"
 
 #define LEASES_PER_CYCLE 16U
-/* A sink without a time of its own is offered a lease again that it had no room for: its destination (a log) may
- * have room then, and wakes nobody. The same for a durable channel without memory to read into. */
+/* Interval at which a lease is offered again to a sink that had no room and returned no time: its destination (a
+ * log) may have room then, and wakes nobody. The same for a durable channel without memory to read into. */
 #define LATER_LOOK_NS (10 * PS_NS_PER_MS)
 
 static const struct ps_sink_ops *ops_of(const struct ps_sink_runner *runner)
@@ -67,7 +67,7 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
     __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
 }
 
-/* Without another sink that could have what it holds it goes on trying. */
+/* Without another sink that could take its leases it goes on trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
@@ -88,7 +88,7 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     runner->spec = sink_plan->spec;
     ps_sink_runner_set_retries(runner, &runner->spec->common);
     if (runner->spec->group != NULL && runner->spec->group->settings.count > 1)
-        runner->base.port.retry_max = 0; /* the others get it */
+        runner->base.port.retry_max = 0; /* the other members get them */
     runner->base.port.hands_over = runner->spec->group != NULL && runner->spec->group->settings.count > 1;
     ps_runner_set_letters(&runner->base, plan, sink_plan->spec->common.deadletter, &sink_plan->letters);
     runner->base.port.troubled = sink_port_troubled;
@@ -141,8 +141,8 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     sink_untake(runner, &runner->offered);
 }
 
-/* Whether it may take another lease from the channel. A sink whose far end does not answer must leave memory to
- * the others; one lease it may always have. */
+/* Returns whether it may take another lease from the channel. A sink whose far end does not answer must leave memory
+ * to the others; it may always have one lease. */
 bool ps_sink_runner_has_room(const struct ps_sink_runner *runner)
 {
     return runner->inflight == 0 || runner->inflight_bytes + PS_BATCH_FILL_BYTES <= runner->quota_bytes;
@@ -153,8 +153,8 @@ static bool sink_may_take(struct ps_sink_runner *runner, const struct ps_now *no
     return runner->group != NULL ? ps_sink_group_admits(runner, now) : ps_sink_runner_has_room(runner);
 }
 
-/* A member of a group rolls back: the next member gets the lease. What it had taken before comes first, so it must give
- * that back, too. */
+/* A member of a group rolls back: the next member gets the lease. Leases that it took earlier come first, so it must
+ * give those back as well. */
 static void sink_fail_over(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     struct ps_err err = {0};
@@ -219,7 +219,7 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
             runner->inflight++;
             runner->inflight_bytes += memory_bytes;
         }
-        runner->wants = ps_runner_is_open(&runner->base); /* it may have said that it failed */
+        runner->wants = ps_runner_is_open(&runner->base); /* the sink may have reported a failure */
     }
     if (took)
         ps_wake_producers(runner->base.worker, runner->channel);
@@ -249,7 +249,7 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-/* The sink said that it failed: takes back what it has, closes it, and opens it again after a while. */
+/* The sink reported a failure: takes back its leases, closes it, and opens it again after a while. */
 static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     if (runner->group != NULL && !runner->told)
@@ -277,7 +277,7 @@ static bool sink_open(struct ps_sink_runner *runner, const struct ps_now *now)
     return ps_runner_open(&runner->base, now);
 }
 
-/* Returns when it must be called again. */
+/* Calls the stage's `tick`. Returns when it must be called again. */
 static uint64_t stage_tick(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     if (ops_of(runner)->tick == NULL || !ps_runner_is_open(&runner->base))
@@ -318,7 +318,7 @@ static bool sink_turn(struct ps_sink_runner *runner, bool draining, const struct
     if (draining && ops_of(runner)->drain != NULL && ps_runner_is_open(base))
         ops_of(runner)->drain(base->spec->plan, base->state, now);
     wake_ns = least(stage_tick(runner, now), wake_ns);
-    /* LATER without a time of its own, or a channel that had no memory to read a batch into. */
+    /* The sink returned LATER without a time, or the channel had no memory to read a batch into. */
     bool looks =
         (runner->offered != NULL && wake_ns == PS_NEVER) || base->port.blocks->refused_count != refused;
     if (looks && wake_ns > now->mono_ns + LATER_LOOK_NS)
@@ -353,7 +353,7 @@ static void sink_note_stop(struct ps_sink_runner *runner, const struct ps_now *n
         runner->base.deadline_ns = least(runner->base.deadline_ns, free_ns(runner));
 }
 
-/* A put may have chosen this worker for a lease that the sink takes no more. */
+/* A put may have chosen this worker for a lease that the sink no longer takes. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now)
 {
     bool wanted = runner->wants;
@@ -383,7 +383,7 @@ void ps_sink_runner_rest(struct ps_sink_runner *runner, const struct ps_now *now
 {
     if (PS_UNLIKELY(runner->base.status == PS_RUNNER_ENDING)) {
         ps_runner_watch(&runner->base, false);
-        if (ps_sink_runner_holds_nothing(runner)) /* else it waits: control may be at the channel, in CLOSE */
+        if (ps_sink_runner_holds_nothing(runner)) /* else it waits: control may use the channel, in CLOSE */
             (void)sink_end(runner, now);
     }
     uint64_t due_ns = stage_tick(runner, now);
@@ -410,7 +410,7 @@ bool ps_sink_runner_is_idle(const struct ps_sink_runner *runner)
            ps_channel_at_risk(channel_of(runner), runner->channel->spec->stage.plan) == 0;
 }
 
-/* Newest first, so that the oldest ends up at the head of the channel. */
+/* Gives back the newest lease first, so that the oldest ends up at the head of the channel. */
 static void untake_reversed(struct ps_sink_runner *runner, struct ps_lease *list)
 {
     struct ps_lease *reversed = NULL;
@@ -432,7 +432,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
 {
     if (runner->recalled)
         return true;
-    ps_runner_watch(&runner->base, false); /* `tick`, which would read its sockets, is not called any more */
+    ps_runner_watch(&runner->base, false); /* `tick` reads its sockets, and is not called any more */
     ps_burial_stop(&runner->burial, &runner->base.port);
     if (runner->offered != NULL) /* the newest of all */
         sink_untake(runner, &runner->offered);
@@ -456,7 +456,7 @@ bool ps_sink_runner_recall(struct ps_sink_runner *runner, const struct ps_now *n
     return runner->recalled;
 }
 
-/* A channel that stays has what was given back, and its part of this worker, for the sink that follows. */
+/* A channel that stays keeps the leases given back, and its part of this worker, for the sink that follows. */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, const struct ps_now *now)
 {
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);

@@ -1,4 +1,4 @@
-/* What a source learns of the batches that it closed: accepted, refused, delivered. Thread: its worker. */
+/* Reports to a source the outcome of the batches that it closed: accepted, refused, delivered. Thread: its worker. */
 #include "core/engine/worker.h"
 
 static const struct ps_source_ops *ops_of(const struct ps_source_runner *runner)
@@ -35,8 +35,8 @@ void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *b
     ops_of(runner)->refused(runner->base.spec->plan, runner->base.state, batch, reason, now);
 }
 
-/* Every required channel has promised the batch, and those before it; or one gave it up, which only happens to a
- * source that can refuse its clients. */
+/* Every required channel has promised the batch and those before it; or one channel gave the batch up, which happens
+ * only to a source that can refuse its clients. */
 static void report(void *argument, struct ps_batch *batch)
 {
     struct ps_source_runner *runner = argument;

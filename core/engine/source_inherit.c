@@ -1,6 +1,6 @@
-/* What a source that a reload closes has made and could not put: leases for channels that stay are put by the source that
- * follows it, on the same worker and with the same producer numbers, before anything of its own. So the order in each
- * channel stays, and no channel needs another way in. Thread: the worker. */
+/* The leases that a source made and could not put before a reload closed it: the source that follows it puts those
+ * for channels that stay, on the same worker and with the same producer numbers, before anything of its own. This
+ * keeps the order in each channel, and channels need no second entrance. Thread: the worker. */
 #include <string.h>
 
 #include "core/engine/worker.h"
@@ -18,8 +18,8 @@ static void append(struct ps_lease **list, struct ps_lease *lease)
     *list = lease;
 }
 
-/* Leaves the lease to the next source, or in *left. What the next source reads again is given up, as that of channels that
- * go is by ps_engine_carry_over. */
+/* Leaves the lease to the next source, or in *left. Gives up a lease whose events the next source reads again, as
+ * ps_engine_carry_over does for channels that go. */
 static void leave_lease(struct ps_source_runner *runner, const struct ps_plan *next, struct ps_lease *lease,
                         struct ps_lease **left)
 {
@@ -52,7 +52,7 @@ void ps_source_runner_leave_leases(struct ps_source_runner *runner, const struct
     }
 }
 
-/* The number in the source's own list of the channel that takes over `before`. */
+/* Returns the number, in the source's own list, of the channel that takes over `before`. */
 static size_t place_after(const struct ps_source_runner *runner, const struct ps_channel_plan *before)
 {
     size_t place = 0;
@@ -80,7 +80,7 @@ void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_
     closed->inherited = NULL;
 }
 
-/* Whether an older one for the same channel is still there. */
+/* Returns whether an older lease for the same channel is still in the list. */
 static bool is_behind(struct ps_lease *list, struct ps_lease *lease)
 {
     while (list != lease && ps_lease_home(list)->channel != ps_lease_home(lease)->channel)
@@ -88,7 +88,7 @@ static bool is_behind(struct ps_lease *list, struct ps_lease *lease)
     return list != lease;
 }
 
-/* Nobody waits for its promise, whenever the channel makes it: its source was closed. */
+/* No source waits for the channel's promise, whenever it is fulfilled: the lease's source was closed. */
 static bool put(struct ps_source_runner *runner, struct ps_lease *lease, const struct ps_now *now)
 {
     struct ps_channel_plan *channel = &runner->channels[ps_lease_home(lease)->channel];

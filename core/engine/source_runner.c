@@ -1,6 +1,6 @@
-/* Runs one source on one worker: fills its open batch, closes it when it is full or when a consumer is
- * hungry, sends it down the chain and puts its leases, and answers the source when all required channels took
- * them. One closed batch is under way at a time, which keeps the order in every channel. */
+/* Runs one source on one worker: fills its open batch, closes it when it is full or when a consumer is hungry, sends
+ * it down the chain and puts its leases, and answers the source when all required channels took them. At most one
+ * closed batch is in the chain, which keeps the order in every channel. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +8,10 @@
 #include "core/quantity.h"
 
 #define CALLS_PER_CYCLE 8U /* of work; so that sinks on the same worker get their turn */
-/* After this long `work` is not called again in a cycle, however expensive a batch is (thousands of rules). */
+/* After this long `work` is not called again in a cycle, even when batches are expensive (thousands of rules). */
 #define CALLS_NS (PS_NS_PER_MS / 5)
-/* When a source that found the budget used up tries again: another worker may have freed blocks. Without a
- * batch it tries sooner at first: after as long as it has waited already. */
+/* Interval at which a source that found the budget used up tries again: another worker may have freed blocks.
+ * Without a batch it tries sooner at first: after as long as it has waited already. */
 #define MEMORY_WAIT_MIN_NS (2 * PS_NS_PER_MS)
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 
@@ -75,7 +75,8 @@ static bool source_open(struct ps_source_runner *runner, const struct ps_now *no
 
 /* ---- filling ---- */
 
-/* Whether any consumer is hungry: its events in the open batch must not wait for a consumer that is stuck. */
+/* Returns whether any consumer is hungry: its events in the open batch must not wait for another consumer that is
+ * stuck. */
 static bool source_hungry(const struct ps_source_runner *runner)
 {
     for (size_t i = 0; i < runner->plan->spec->channel_count; i++) {
@@ -133,7 +134,7 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
     return true;
 }
 
-/* It is full, or somebody waits for an answer. */
+/* Returns whether the batch is full, or somebody waits for an answer. */
 static bool batch_is_finished(const struct ps_batch *batch)
 {
     return !ps_batch_is_empty(batch) && (batch->full || batch->flush || batch->count == batch->capacity);
@@ -159,7 +160,7 @@ static bool turn_is_over(const struct ps_source_runner *runner, const struct ps_
     return !ps_worker_is_simulated(runner->base.worker) && ps_clock_now().mono_ns - now->mono_ns > CALLS_NS;
 }
 
-/* Calls `work` until there is nothing more, its budget is used up, or a batch must wait for a channel. */
+/* Calls `work` until it has nothing more, the source's budget is used up, or a batch must wait for a channel. */
 static bool source_fill(struct ps_source_runner *runner, const struct ps_now *now)
 {
     bool moved = false;
@@ -179,7 +180,7 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
         if (result == PS_IDLE && ps_batch_is_empty(batch))
             runner->refuses = false;
         if (batch->full && ps_batch_is_empty(batch))
-            batch_discard(runner); /* its blocks are used up by an earlier rest: a new one has room */
+            batch_discard(runner); /* an earlier rest uses up its blocks: a new batch has room */
         else if (batch_is_finished(batch) && !batch_close(runner, now))
             break;
         if (result != PS_DONE || turn_is_over(runner, now))
@@ -192,8 +193,8 @@ static bool source_fill(struct ps_source_runner *runner, const struct ps_now *no
     return moved;
 }
 
-/* Whether no sink takes from the channel, and there is no room for the lease. One that keeps its events elsewhere says so of a put
- * also while it opens. */
+/* Returns whether no sink takes from the channel, and there is no room for the lease. A channel that keeps its
+ * events elsewhere returns PS_PUT_FULL also while it opens. */
 static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_lease *lease)
 {
     const struct ps_stage_spec *stage = &channel->spec->stage;
@@ -207,8 +208,8 @@ static bool is_lost_on(const struct ps_channel_plan *channel, const struct ps_le
     return fill.size + lease->count > fill.capacity;
 }
 
-/* Stopping: it waits for room in channels from which no sink takes. Clients that wait for an answer are refused instead, when the
- * keep-alive is over. */
+/* The agent stops: returns whether the source waits for room in channels from which no sink takes. Clients that wait
+ * for an answer are refused instead, when the keep-alive is over. */
 static bool waits_in_vain(const struct ps_source_runner *runner)
 {
     if (!runner->strands || !runner->waiting || runner->chain == NULL || !runner->routed ||
@@ -228,7 +229,8 @@ static void source_is_drained(struct ps_source_runner *runner)
     runner->base.deadline_ns = PS_NEVER;
 }
 
-/* The agent stops, and no batch comes home any more: it need not wait, because the source reads the others again at the next start. */
+/* The agent stops, and no batch comes home any more: it need not wait, because the source reads the others again at
+ * the next start. */
 static void source_note_stop(struct ps_source_runner *runner, const struct ps_now *now)
 {
     uint64_t out_count = ps_window_outstanding(runner->window);
@@ -246,7 +248,8 @@ static void source_note_stop(struct ps_source_runner *runner, const struct ps_no
         ps_source_runner_wake_at(runner, runner->out_since_ns + PS_STOP_PATIENCE_NS);
 }
 
-/* Stopping: `work` is called until `drain` returns true; then the last batches are put and come home. */
+/* The source stops: calls `work` until `drain` returns true; then puts the last batches and waits until they are
+ * home. */
 static void source_drain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
@@ -277,7 +280,7 @@ static void source_drain(struct ps_source_runner *runner, const struct ps_now *n
         source_is_drained(runner);
 }
 
-/* Whether what `work` reads may become dead letters: one call makes few, which then always have room. */
+/* Returns whether there is room for the dead letters of one more `work` call: one call makes few. */
 static bool letters_have_room(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_letterbox *box = runner->base.port.letterbox;
@@ -287,7 +290,7 @@ static bool letters_have_room(struct ps_source_runner *runner, const struct ps_n
     return false;
 }
 
-/* Whether `work` may still be called. */
+/* Returns whether `work` may still be called. */
 static bool source_may_read(struct ps_source_runner *runner, const struct ps_now *now)
 {
     const struct ps_source_ops *ops = ops_of(runner);
@@ -298,7 +301,7 @@ static bool source_may_read(struct ps_source_runner *runner, const struct ps_now
 
 /* ---- a source that failed while it was open ---- */
 
-/* What a replayable source has read and no channel has: the source reads it again when it is open again. */
+/* Gives up what a replayable source has read and no channel has: the source reads it again once it is open again. */
 static void source_give_up(struct ps_source_runner *runner)
 {
     ps_letter_channel_withdraw(runner->base.letters);
@@ -312,8 +315,8 @@ static void source_give_up(struct ps_source_runner *runner)
     ps_source_runner_end_chain(runner);
 }
 
-/* Puts what the source has read and cannot read again. Returns false while a channel is full, or has not promised yet:
- * the answers of the open source are not those of the one that is opened next. */
+/* Puts what the source has read and cannot read again. Returns false while a channel is full, or has not fulfilled
+ * its promise yet: the answers belong to the open source, not to the one that is opened next. */
 static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now *now)
 {
     return ps_source_runner_put(runner, now) &&
@@ -321,8 +324,8 @@ static bool source_put_rest(struct ps_source_runner *runner, const struct ps_now
            ps_window_is_settled(runner->window);
 }
 
-/* The source said that it failed: ends what it has under way, closes it with its chain, and opens it again after
- * a while. */
+/* The source reported a failure: ends its work in progress, closes it with its chain, and opens it again after a
+ * while. */
 static bool source_end(struct ps_source_runner *runner, const struct ps_now *now)
 {
     bool held = runner->chain != NULL || !ps_batch_is_empty(runner->batch);
@@ -339,14 +342,14 @@ static bool source_end(struct ps_source_runner *runner, const struct ps_now *now
     ps_chain_close(runner);
     ps_runner_end(&runner->base, now);
     if (ps_source_runner_is_replayable(
-            runner)) { /* batches under way must not move the reopened source's position */
+            runner)) { /* batches in flight must not move the reopened source's position */
         ps_window_detach(runner->window);
         ps_source_runner_open_window(runner);
     }
     return held;
 }
 
-/* One turn of an open source. */
+/* Runs one turn of an open source. */
 static bool source_turn(struct ps_source_runner *runner, const struct ps_now *now)
 {
     bool moved = false;
@@ -358,8 +361,8 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     bool was_waiting = runner->chain != NULL, reads = false;
     if (ps_source_runner_put(runner, now)) {
         moved = was_waiting;
-        reads =
-            runner->old_links == NULL && source_may_read(runner, now); /* new events are the new chain's */
+        reads = runner->old_links == NULL &&
+                source_may_read(runner, now); /* new events belong to the new chain */
         if (reads)
             moved |= source_fill(runner, now);
         else if (batch_is_due(runner))
@@ -376,8 +379,8 @@ static bool source_turn(struct ps_source_runner *runner, const struct ps_now *no
     return moved;
 }
 
-/* A reload exchanged the chain. The old one is closed when what the source had read has left it; the leases may still wait for
- * a channel. A source that failed, and will read it again, gives it up (source_end). */
+/* A reload exchanged the chain. The old one is closed when the source's earlier input has left it; the leases may
+ * still wait for a channel. A source that failed, and will read that input again, gives it up (source_end). */
 static void source_exchange_chain(struct ps_source_runner *runner, const struct ps_now *now)
 {
     if (runner->base.status == PS_RUNNER_ENDING && ps_source_runner_is_replayable(runner))
@@ -409,7 +412,8 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     if (runner->draining && !runner->drained)
         source_drain(runner, now);
     if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
-        runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times of the last cycle are over */
+        runner->base.deadline_ns =
+            runner->base.retry_ns; /* the channels' times of the last cycle are no longer valid */
     ps_source_runner_tick_channels(runner, now);
     moved |= ps_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     if (PS_UNLIKELY(runner->draining)) {
@@ -433,7 +437,7 @@ void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_pla
         runner->strands = true;
         runner->strands_unpromised |= !ps_channel_is_durable(channel->spec->stage.ops->channel);
     }
-    runner->leaves_batches |= runner->strands; /* sinks that are left end only with empty channels */
+    runner->leaves_batches |= runner->strands; /* sinks still present end only with empty channels */
     runner->backoff_until_ns = 0;
 }
 

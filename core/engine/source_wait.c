@@ -1,5 +1,5 @@
-/* How a source waits for a full channel or for memory: the time that it waits, and what DEBUG says of that and of
- * its batches. Nothing here costs more than a look at the log's level while DEBUG is off. Thread: its worker. */
+/* How a source waits for a full channel or for memory: the time spent waiting, and the DEBUG lines about waits and
+ * batches. While DEBUG is off the cost is one look at the log's level. Thread: its worker. */
 #include <inttypes.h>
 
 #include "core/engine/worker.h"
@@ -7,9 +7,9 @@
 
 #define SAY_NS (10 * PS_NS_PER_S) /* between two lines about batches */
 
-/* The time spent waiting grows while the source waits, and any thread may read it. So that a reader never sees half a
- * change, one word has all: bit 0 says whether the source waits now; the other 63 bits, modulo 2^63, are the nanoseconds, less
- * the monotonic time at which it began to wait if it does. */
+/* The time spent waiting grows while the source waits, and any thread may read it. One word has it all, so that a
+ * reader never sees half a change: bit 0 is set while the source waits; the other 63 bits, modulo 2^63, are the
+ * nanoseconds, less the monotonic time at which the current wait began, if there is one. */
 static void blocked_change(struct ps_source_runner *runner, bool wait, const struct ps_now *now)
 {
     uint64_t ns = runner->blocked >> 1;
@@ -27,7 +27,7 @@ uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint
     return (blocked & 1) != 0 ? ((blocked >> 1) + mono_ns) & (UINT64_MAX >> 1) : blocked >> 1;
 }
 
-/* A channel that takes no lease of the source. */
+/* Returns a channel that takes no lease of the source. */
 static const struct ps_stage_spec *full_channel(const struct ps_source_runner *runner)
 {
     struct ps_lease *lease = runner->inherited;
@@ -50,7 +50,7 @@ bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text
     return true;
 }
 
-/* The limit of the log makes some lines of a wait that begins and ends often. */
+/* Logs a wait. A source that waits often logs some of its waits only, by the log's limit. */
 static void say_wait(const struct ps_source_runner *runner, bool wait, const struct ps_now *now)
 {
     char reason[600];

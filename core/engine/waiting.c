@@ -1,15 +1,16 @@
-/* Who sleeps until what, and who is woken when it happens: a put wakes one worker with a sink that found the
- * channel empty; a take wakes the workers with a source that has something for the channel and could not put it.
+/* Decides which workers sleep and which are woken: a put wakes one worker with a sink that found the channel empty;
+ * a take wakes the workers with a source that could not put its lease into the channel.
  *
- * A worker joins the waiters only to park (rings/waiters.h), so a worker that is busy costs the others one look at
- * a word for each lease. Thread: the runner's worker.
+ * A worker joins the waiters only to park (rings/waiters.h), so a busy worker costs the others one look at a word
+ * for each lease. Thread: the runner's worker.
  *
- * A put counts on the one that it chose. If that one's sink will not take a lease now (its destination is slow or
- * failed), it chooses another: otherwise the lease would wait while a worker that could deliver it sleeps.
+ * A put relies on the worker that it chose. If that worker's sink will not take a lease now (its destination is slow
+ * or failed), the worker chooses another: otherwise the lease would wait while a worker that could deliver it
+ * sleeps.
  *
- * The sink of a durable channel takes nothing more in DRAIN, and is among nobody's waiters then. But a producer that
- * stops may have a batch for which a full channel has no room: it says so (`held_back`) and wakes the workers of the
- * channel's sinks, which go on until it has put the batch. */
+ * The sink of a durable channel takes nothing more in DRAIN, and joins no waiters then. But a producer that stops
+ * may have a batch for which a full channel has no room: it sets `held_back` and wakes the workers of the channel's
+ * sinks, which go on until it has put the batch. */
 #include "core/engine/worker.h"
 
 _Static_assert(PS_WORKERS_MAX <= PS_WAITERS_MAX, "a bit for each worker");
@@ -31,7 +32,7 @@ void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *cha
     if (put == PS_PUT_LATER)
         ps_window_owe(lease);
     else if (!ps_channel_is_durable(channel->spec->stage.ops->channel))
-        ps_wake_consumer(worker, channel); /* what is durable wakes them when it is promised */
+        ps_wake_consumer(worker, channel); /* a durable channel wakes them when it fulfils the promise */
 }
 
 void ps_wake_producers(struct ps_worker *worker, const struct ps_channel_plan *channel)
@@ -64,7 +65,7 @@ void ps_sink_runner_leave(struct ps_sink_runner *runner)
 
 bool ps_sink_runner_join(struct ps_sink_runner *runner)
 {
-    if (!runner->wants) /* while it was waiting: it may have been chosen, and must not sleep on it */
+    if (!runner->wants) /* it was chosen, or may have been, while it waited: it must not sleep on that */
         return runner->joined;
     runner->joined = true;
     return ps_waiters_join(&runner->channel->waiters->consumers, ps_worker_id(runner->base.worker));
@@ -72,7 +73,7 @@ bool ps_sink_runner_join(struct ps_sink_runner *runner)
 
 /* ---- sources ---- */
 
-/* The same of what it inherited. */
+/* The same for the leases that it inherited. */
 static uint64_t inherited_wait_for(const struct ps_source_runner *runner)
 {
     uint64_t bits = 0;
@@ -94,7 +95,7 @@ static uint64_t source_lacks_room(const struct ps_source_runner *runner)
     return bits;
 }
 
-/* Returns the channels that keep it from going on: those that had no room; or all, while its open batch waits for a
+/* Returns the channels that block the source: those that had no room; or all, while its open batch waits for a
  * hungry consumer. */
 static uint64_t source_waits_for(const struct ps_source_runner *runner)
 {

@@ -138,8 +138,7 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease)
 
 /* ---- the duty cycle ---- */
 
-/* Takes the inbox only when all of what it took before is released: so no lease waits for ever behind newer
- * ones. */
+/* Takes the inbox only when the leases taken before are all released: so no lease waits for ever behind newer ones. */
 bool ps_worker_cycle_home(struct ps_worker *worker)
 {
     uint64_t count = 0;
@@ -195,7 +194,7 @@ static void unpin(const struct ps_worker *worker)
     pthread_setaffinity_np(pthread_self(), sizeof worker->inherited, &worker->inherited);
 }
 
-/* One turn each. */
+/* Runs one turn of each. */
 static bool turn_source(struct ps_worker *worker, struct ps_source_runner *source)
 {
     ps_worker_enter(worker, source->base.spec->component);
@@ -237,7 +236,7 @@ static bool runs(const struct ps_worker *worker)
            worker->phase == PS_PHASE_DRAIN;
 }
 
-/* A sink that stays has no part in the orders until CLOSE. */
+/* A sink that stays ignores the orders until CLOSE. */
 static bool cycle_sink(struct ps_worker *worker, struct ps_sink_runner *sink)
 {
     bool stays = ps_worker_adopts_sink(worker, sink);
@@ -303,8 +302,7 @@ uint64_t ps_worker_deadline_ns(const struct ps_worker *worker)
     return deadline_ns;
 }
 
-/* Returns whether a runner waits for something that it did not wait for before, so that its worker must look
- * again. */
+/* Returns whether a runner waits for something new, so that its worker must look again. */
 static bool join_waiters(struct ps_worker *worker)
 {
     bool joined = false;
@@ -336,7 +334,7 @@ bool ps_worker_is_parked(const struct ps_worker *worker)
     return ps_park_is_parked(&worker->park);
 }
 
-/* Offline (RCU) while it waits. */
+/* Sleeps. The thread is offline for RCU while it waits. */
 static void worker_sleep(struct ps_worker *worker)
 {
     struct epoll_event events[8];

@@ -4,26 +4,25 @@
  *   2. release the leases that came home
  *   3. run the sources, each up to its budget
  *   4. run the sinks, each up to its budget
- *   5. wake the workers that it gave something to
+ *   5. wake the workers for which it has put or freed something
  *   6. announce a quiescent state (RCU)
  *   7. spin, or park when nothing moved
  *
- * No worker waits for another: a full ring is an ordinary result, and a lease goes home by the home worker's
- * inbox, which is never full. tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a
- * made-up clock. */
+ * No worker waits for another: a full ring is an ordinary result, and a lease goes home by the home worker's inbox,
+ * which is never full. tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a made-up clock. */
 #pragma once
 
 #include "core/watch/metrics.h"
 #include "core/engine/plan.h"
 #include "core/engine/runner.h"
 
-/* What the control thread tells the workers to do. */
+/* The orders of the control thread to the workers. */
 enum ps_phase {
     PS_PHASE_RUN, /* open what the plan puts on this worker, and run it; after PAUSE: go on as before */
-    /* Before a reload that does not keep a channel: all sources pause, sinks deliver. DRAIN follows, or RUN of
-     * the same plan: then nothing has changed. */
+    /* Before a reload that does not keep a channel: all sources pause, sinks deliver. DRAIN follows, or RUN of the
+     * same plan: then nothing has changed. */
     PS_PHASE_PAUSE,
-    PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver what there is */
+    PS_PHASE_DRAIN,  /* sources take nothing new; sinks deliver the events in their channels */
     PS_PHASE_RECALL, /* sinks give back what they hold */
     PS_PHASE_CLOSE,  /* close everything */
 };
@@ -37,7 +36,7 @@ struct ps_orders {
     struct ps_lease *discard[PS_WORKERS_MAX];
     /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause. */
     struct ps_plan *next;
-    struct ps_orders *older; /* control's: orders before these that a worker may still read */
+    struct ps_orders *older; /* control's list: orders before these that a worker may still read */
 };
 
 struct ps_engine;
@@ -52,32 +51,33 @@ struct ps_worker_stats {
     uint64_t memory_waits; /* how often a source found the budget used up */
     uint64_t home_leases;  /* leases that came home */
     uint32_t parked;       /* 1: it sleeps */
-    /* Which component it calls now: text of the plan. NULL between components and after every cycle, so that no
-     * text of a plan that is freed stays here. */
+    /* The component that it calls now: text of the plan. NULL between components and after every cycle, so that no
+     * text of a freed plan stays here. */
     const char *doing;
 };
 
-/* Without a thread. NULL with `err`: there are no descriptors. The pool stays the engine's, and no other worker uses it. */
+/* Makes a worker without a thread. Returns NULL with `err` when no descriptors are left. The engine keeps the pool,
+ * and no other worker uses it. */
 struct ps_worker *ps_worker_create(struct ps_engine *engine, uint16_t id, struct ps_pool *pool,
                                    const struct ps_engine_settings *settings, struct ps_err *err);
 /* Its thread must have ended. */
 void ps_worker_destroy(struct ps_worker *worker);
 
-/* The thread's function; `cpu` -1: not pinned. Returns when told to exit. */
+/* The thread's function; `cpu` -1: not pinned. Returns on the order to exit. */
 void ps_worker_run(struct ps_worker *worker);
 
-/* One duty cycle. Returns whether anything moved. Thread: the worker's, or the one that simulates it. */
+/* Runs one duty cycle. Returns whether anything moved. Thread: the worker's, or the one that simulates it. */
 bool ps_worker_cycle(struct ps_worker *worker, const struct ps_now *now);
 
-/* When ps_worker_cycle must be called again at the latest, even if nothing happens. */
+/* Returns when ps_worker_cycle must be called again at the latest, even if nothing happens. */
 uint64_t ps_worker_deadline_ns(const struct ps_worker *worker);
 
-/* Before it sleeps: notes what it waits for, announces its sleep, and runs one more cycle. Returns whether it may
- * sleep, until ps_worker_is_parked is false or its deadline has come; ps_worker_unpark follows in any case. Thread:
- * the worker's, or the one that simulates it. */
+/* Called before the worker sleeps: joins the waiters, announces the sleep, and runs one more cycle. Returns whether
+ * it may sleep, until ps_worker_is_parked is false or its deadline has come; ps_worker_unpark follows in any case.
+ * Thread: the worker's, or the one that simulates it. */
 bool ps_worker_park(struct ps_worker *worker, const struct ps_now *now);
 void ps_worker_unpark(struct ps_worker *worker);
-/* Whether nobody has woken it since ps_worker_park. Thread: any. */
+/* Returns whether nobody has woken it since ps_worker_park. Thread: any. */
 bool ps_worker_is_parked(const struct ps_worker *worker);
 
 /* ---- for runners, on the worker's own thread ---- */
@@ -91,17 +91,19 @@ void ps_worker_send_home(struct ps_worker *worker, struct ps_lease **lease);
 /* Wakes these workers (bits by number) at the end of this cycle. */
 void ps_worker_touch(struct ps_worker *worker, uint64_t others);
 unsigned ps_worker_id(const struct ps_worker *worker);
-/* Whether a reload is under way whose plan has not this channel: it must be empty before it goes, durable or not. */
+/* Returns whether a reload is in progress whose plan lacks this channel: it must be empty before it goes, durable or
+ * not. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the agent stops: no plan follows. */
 bool ps_worker_stops(const struct ps_worker *worker);
 /* See ps_plan_rereads. */
 bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* Whether the sink may put dead letters into their channel now: not if that channel goes, and is being emptied. */
+/* Returns whether the sink may put dead letters into their channel now: false while that channel is emptied before
+ * it goes. */
 struct ps_sink_runner;
 bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner);
 void ps_worker_count_memory_wait(struct ps_worker *worker);
-/* What the worker calls from now on, for the dump. */
+/* Notes the component that the worker calls from now on, for the dump. */
 void ps_worker_enter(struct ps_worker *worker, const char *component);
 
 /* ---- for the control thread ---- */
@@ -114,7 +116,7 @@ void ps_worker_wake(struct ps_worker *worker);
  *   RECALL   the sinks gave every lease back
  *   CLOSE    every stage is closed */
 uint64_t ps_worker_done_number(const struct ps_worker *worker);
-/* Number of the last orders that it took: it has the runners of a RUN, and may be opening them. */
+/* Returns the number of the last orders that it took: it has the runners of a RUN, and may be opening them. */
 uint64_t ps_worker_taken_number(const struct ps_worker *worker);
 /* Returns the leases that sources could not put any more, oldest first; ps_lease_home.channel is the number of the
  * agent's channel. Call it after CLOSE was carried out. */
@@ -122,7 +124,7 @@ struct ps_lease *ps_worker_take_left(struct ps_worker *worker);
 const struct ps_worker_stats *ps_worker_stats(const struct ps_worker *worker);
 int ps_worker_cpu(const struct ps_worker *worker);
 void ps_worker_set_cpu(struct ps_worker *worker, int cpu, enum ps_idle idle);
-/* The runners of the current plan, for metrics: valid while the control thread holds the plan. */
+/* Returns the runners of the current plan, for metrics: valid while the control thread holds the plan. */
 struct ps_source_runner **ps_worker_sources(struct ps_worker *worker, size_t *count);
 struct ps_sink_runner **ps_worker_sinks(struct ps_worker *worker, size_t *count);
 void ps_worker_stop(struct ps_worker *worker);

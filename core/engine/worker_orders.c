@@ -50,7 +50,7 @@ struct runners {
     size_t source_count, sink_count;
 };
 
-/* Returns the closed runner of the instance that this one follows; NULL: there was none on this worker. */
+/* Returns the closed runner of the instance that this one follows; NULL: this worker had none. */
 static struct ps_source_runner *predecessor(const struct runners *before,
                                             const struct ps_source_runner *runner)
 {
@@ -228,7 +228,7 @@ static bool is_empty(const struct ps_sink_runner *sink)
     return ps_sink_runner_holds_nothing(sink) && ps_channel_plan_left(sink->channel) == 0;
 }
 
-/* Whether a sink that closes need not wait any more. Its channel keeps what it has not taken, if it stays. */
+/* Returns whether it need not wait for a closing sink any more. A channel that stays keeps the events not taken. */
 static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink_runner *sink)
 {
     if (ps_plan_keeps_channel(worker->next, sink->channel))
@@ -236,8 +236,8 @@ static bool sink_is_drained(const struct ps_worker *worker, const struct ps_sink
     return ps_worker_must_empty(worker, sink->channel) ? is_empty(sink) : ps_sink_runner_is_idle(sink);
 }
 
-/* Whether batches of this worker may stay out: in channels and sinks that the next plan takes over, or in channels from which no sink
- * takes. */
+/* Returns whether batches of this worker may stay out: in channels and sinks that the next plan takes over, or in
+ * channels from which no sink takes. */
 static bool batches_stay(const struct ps_worker *worker)
 {
     const struct ps_plan *plan = worker->plan;
@@ -252,10 +252,10 @@ static bool batches_stay(const struct ps_worker *worker)
     return false;
 }
 
-/* Returns whether nothing is left to deliver on this worker: each source that stops has stopped and all its
- * batches are home, or in channels that stay, or will be read again, and the sinks that close hold nothing and their channels are empty, or stay, or
- * need not be waited for. If nothing stays, every
- * batch of this worker must be home, too, except what sinks gave back to a durable channel. */
+/* Returns whether nothing is left to deliver on this worker. Each source that stops has stopped, and all its batches
+ * are home, or in channels that stay, or will be read again. The sinks that close hold nothing and their channels
+ * are empty or stay, or the stop need not wait for them. If nothing stays, every batch of this worker must be home
+ * as well, except those that sinks gave back to a durable channel. */
 static bool all_drained(const struct ps_worker *worker)
 {
     bool stays = batches_stay(worker);
@@ -263,7 +263,7 @@ static bool all_drained(const struct ps_worker *worker)
         bool adopted = ps_worker_adopts(worker, worker->sources[i]);
         if (!adopted && !worker->sources[i]->drained && !worker->sources[i]->rereads)
             return false;
-        /* A source that reads its batches again is not waited for, but its dead letters would count as lost. */
+        /* A stop does not wait for a source that reads its batches again, but its dead letters would count as lost. */
         if (!adopted && !ps_letter_channel_is_drained(worker->sources[i]->base.letters, worker->next))
             return false;
         stays |= adopted || worker->sources[i]->rereads;
@@ -272,7 +272,7 @@ static bool all_drained(const struct ps_worker *worker)
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))
             continue;
         bool is_free = ps_sink_runner_need_not_wait(worker->sinks[i], &worker->now);
-        /* A channel that keeps the events keeps those whose letters are not promised, too. */
+        /* A channel that keeps the events also keeps the events of letters that are not promised. */
         if (!is_free && (!sink_is_drained(worker, worker->sinks[i]) ||
                          !ps_letter_channel_is_drained(worker->sinks[i]->base.letters, worker->next)))
             return false;
@@ -294,7 +294,8 @@ static bool cycle_recall(struct ps_worker *worker)
     return all;
 }
 
-/* No source puts anything meanwhile on this worker; those of others may not have paused yet. */
+/* Returns whether the sinks of channels that go hold nothing, and their channels are empty. No source of this worker
+ * puts anything meanwhile; sources of other workers may not have paused yet. */
 static bool all_paused(const struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->sink_count; i++) {
@@ -305,7 +306,7 @@ static bool all_paused(const struct ps_worker *worker)
     return true;
 }
 
-/* A sink that closes may do so in DRAIN, as the sources that close put their last events. */
+/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. */
 bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner)
 {
     const struct ps_channel_plan *channel = ps_letter_channel_target(runner->base.letters);
@@ -321,7 +322,7 @@ bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_r
            ps_plan_channel_after(worker->next, sink->channel) == NULL;
 }
 
-/* The plan before goes when all workers run the new one: its interceptors are done with what they had. */
+/* The previous plan goes when all workers run the new one: its interceptors have finished their input. */
 static bool all_chains_exchanged(const struct ps_worker *worker)
 {
     for (size_t i = 0; i < worker->source_count; i++) {

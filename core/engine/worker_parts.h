@@ -1,5 +1,5 @@
-/* What core/engine/worker.c (the duty cycle) and core/engine/worker_orders.c (from one plan to the next)
- * share. Thread: the worker's own, unless a field says otherwise. */
+/* Shared by core/engine/worker.c (the duty cycle) and core/engine/worker_orders.c (from one plan to the next).
+ * Thread: the worker's own, unless a field says otherwise. */
 #pragma once
 
 #include <sched.h>
@@ -51,17 +51,17 @@ void ps_worker_take_orders(struct ps_worker *worker);
 /* Continues with the orders taken last; returns whether they are carried out. */
 bool ps_worker_orders_done(struct ps_worker *worker);
 
-/* Releases the leases that have come home. Returns whether there were any. */
+/* Releases the leases that have come home. Returns whether it released any. */
 bool ps_worker_cycle_home(struct ps_worker *worker);
 
-/* Whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
+/* Returns whether this source stays open: all do in PAUSE; later those that the next plan takes over. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner);
 
-/* Whether the next plan takes this sink over: then it goes on in all phases, and only takes nothing new in CLOSE, when
- * control works on its channel. */
+/* Returns whether the next plan takes this sink over: then it goes on in all phases, and only takes nothing new in
+ * CLOSE, when control works on its channel. */
 bool ps_worker_adopts_sink(const struct ps_worker *worker, const struct ps_sink_runner *runner);
 
-/* Whether this sink was reported idle in PAUSE. It takes nothing more then: another sink of its channel may still
+/* Returns whether this sink was idle in PAUSE. It then takes nothing more: another sink of its channel may still
  * give leases back, and must deliver them itself. */
 bool ps_worker_sink_rests(const struct ps_worker *worker, const struct ps_sink_runner *sink);
 
