@@ -1,5 +1,5 @@
-# libpenstock-client, shared and static: core/client and what it uses of the program's parts, taken from their archive. Only the names
-# of core/client/client.h can be seen from outside.
+# libpenstock-client, shared and static: commands/client and what it uses of the program's parts, taken from their archive. Only the names
+# of commands/client/client.h can be seen from outside.
 set(PS_CLIENT_LIBRARY OFF)
 if(PS_SANITIZE OR PS_COVERAGE OR NOT main_sources)
   return() # their tests link with the parts

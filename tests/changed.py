@@ -10,7 +10,7 @@ does not know included, and with BASE also the commits since BASE. Chosen are
 - the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
   or, for a part without a header of its own, through that of the whole (netcat for stages/stream/stream.c and stages/stream/connection.c),
 - tests whose own files changed, and those that include a changed header, as the build knows it,
-- for a command (core/commands) the scripts that run it,
+- for a command (commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
   when the script itself changed, because they need servers,
 - unit_architecture always, since every change can break a rule of the tree."""
@@ -114,7 +114,7 @@ def end_to_end(chosen, path):
 
 
 def command_users(chosen, path):
-    """For core/commands/tail.c: the scripts that run `penstock tail`."""
+    """For commands/tail.c: the scripts that run `penstock tail`."""
     command = os.path.basename(path).split(".")[0].split("_")[0]
     runs = rf'penstock"?\}}? +{"mock-broker" if command == "mock" else command}\b'
     found = subprocess.run(["git", "grep", "-liP", runs, "--", "tests/e2e", "tests/conf"], capture_output=True, text=True).stdout

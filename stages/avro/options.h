@@ -1,5 +1,5 @@
 /* The keys that everything with a connection to an avro source has: the sink avro (org.apache.flume.sink.AvroSink) and the
- * client library (core/client), whose properties are org.apache.flume.api.RpcClientConfigurationConstants. Flume's sink hands
+ * client library (commands/client), whose properties are org.apache.flume.api.RpcClientConfigurationConstants. Flume's sink hands
  * its keys to the same client.
  *
  * Thread: control, or that of whoever opens a client. */

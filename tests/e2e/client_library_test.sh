@@ -2,7 +2,7 @@
 # libpenstock-client as it is installed: the header alone in C89 and C++, shared and static with what pkg-config says, no names but its
 # own; the example of conf/examples and a hundred threads into an agent's avro sources, plain, compressed and over TLS, and its
 # thrift source.
-# No sanitizer: the library is not built there; tests/core/client has the parts.
+# No sanitizer: the library is not built there; tests/commands/client has the parts.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$work"

@@ -21,8 +21,8 @@ expect() { # REGEX...: whole lines of the test's output
 echo '#include "core/engine/agent.h"' >>core/flow/batch.c
 expect 'core/flow/batch\.c: includes "core/engine/agent\.h"; it may include .*' \
     '[^ ]+: its includes come back to it: .*\bcore/flow\b.*'
-echo '#include "core/commands/agent.h"' >>conf/agent.c
-expect 'conf/agent\.c: includes "core/commands/agent\.h"'
+echo '#include "commands/agent/agent.h"' >>conf/agent.c
+expect 'conf/agent\.c: includes "commands/agent\.h"'
 echo '#include "stages/sinks/null.h"' >>bench/load/lane.c
 expect 'bench/load/lane\.c: includes a stage: "stages/sinks/null\.h"'
 echo '#include "tests/support/stage.h"' >>bench/suite/duel.c
@@ -156,7 +156,7 @@ if command -v cc >/dev/null && command -v ar >/dev/null && command -v nm >/dev/n
     mkdir "$work/bin"
     echo 'int stray_name; int ps_good_name;' | cc -x c -c -o "$work/bin/stray.o" -
     ar rc "$work/bin/libps_engine.a" "$work/bin/stray.o"
-    expect 'libps_engine\.a: the global name stray_name begins neither with ps_ nor, as those of core/client/client\.h, with penstock_client_'
+    expect 'libps_engine\.a: the global name stray_name begins neither with ps_ nor, as those of commands/client/client\.h, with penstock_client_'
     expect_symbol=$work/bin/penstock
 fi
 

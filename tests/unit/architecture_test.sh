@@ -13,11 +13,11 @@ mapfile -t c_files < <(find core rings regex conf stages bench tests -name '*.[c
 # ---- which folder includes which ----
 
 # Prints "from to count" for each pair of folders, counted from the files' includes. Two files of core are no part of its node:
-# core/stage.h (with core/stage.c) lies above core/flow, core/main.c above everything.
+# core/stage.h (with core/stage.c) lies above core/flow, commands/main.c above everything.
 folder_arrows() {
     grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
         function node(path) {
-            if (path == "core/main.c")
+            if (path == "commands/main.c")
                 return path
             if (path ~ /^core\/stage\.[ch]$/)
                 return "core/stage.h"
@@ -48,9 +48,9 @@ wrong() { # FILE WHAT
 # An arrow: files that match the first pattern may include "..." that matches one of the others. The first line that matches counts;
 # what a folder includes of itself need not be written. [!/] keeps a pattern to one folder: FLAT stands for the files of a folder itself.
 arrows='
-core/main.c             *
-core/commands/*         *
-core/client/*           core/* conf/* stages/* version.h
+commands/main.c             *
+commands/*         *
+commands/client/*           core/* conf/* stages/* version.h
 core/flow/*             core/FLAT rings/*
 core/watch/*            core/FLAT core/flow/* rings/* version.h
 core/deadletter/*       core/FLAT core/flow/*
@@ -156,8 +156,8 @@ while IFS=: read -r file header; do
         break
     done
     case $header in
-    core/client/*) [[ $file == @(core/client|core/commands|tests/core/client|tests/core/commands)/* ]] || wrong "$file" "includes \"$header\"" ;;
-    core/commands/*) [[ $file == core/main.c || $file == core/commands/* || $file == tests/core/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
+    commands/client/*) [[ $file == @(commands/client|commands|tests/commands/client|tests/commands)/* ]] || wrong "$file" "includes \"$header\"" ;;
+    commands/*) [[ $file == commands/main.c || $file == commands/* || $file == tests/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
     stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
     esac
@@ -227,25 +227,25 @@ done < <(folder_arrows | awk '
 # Headers and the files that may include them.
 doors='
 ck_*                rings/*
-hs/*                regex/*|core/commands/version.c
+hs/*                regex/*|commands/version.c
 hs.h                regex/*
-pcre2.h             regex/*|core/commands/version.c
+pcre2.h             regex/*|commands/version.c
 urcu*               core/engine/*
 urcu/*              core/engine/*
-librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|core/commands/version.c
-microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|core/commands/version.c
-jansson.h           core/commands/*|conf/*|stages/*|bench/*
-http_parser.h           stages/http/message.h|core/commands/version.c
-curl/*              core/commands/*|conf/*|stages/*|bench/*
-openssl/*           stages/*|core/commands/version.c
+librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|commands/version.c
+microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|commands/version.c
+jansson.h           commands/*|conf/*|stages/*|bench/*
+http_parser.h           stages/http/message.h|commands/version.c
+curl/*              commands/*|conf/*|stages/*|bench/*
+openssl/*           stages/*|commands/version.c
 isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
-sqlite3.h           stages/database/sqlite.c|core/commands/version.c
-libpq-fe.h          stages/database/postgres.c|core/commands/version.c
+sqlite3.h           stages/database/sqlite.c|commands/version.c
+libpq-fe.h          stages/database/postgres.c|commands/version.c
 gssapi/*            stages/sasl/gssapi*
 krb5.h              stages/sasl/gssapi.c
-expat.h             stages/hadoop/configuration_xml.c|core/commands/version.c
-protobuf-c/*        stages/hadoop/*|stages/orc/*|core/commands/version.c
+expat.h             stages/hadoop/configuration_xml.c|commands/version.c
+protobuf-c/*        stages/hadoop/*|stages/orc/*|commands/version.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do
@@ -263,7 +263,7 @@ done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex con
 while IFS=: read -r file line text; do
     wrong "$file:$line" "core knows Kafka: $text"
 done < <(grep -rniE --include='*.[ch]' kafka core --exclude-dir=commands |
-    grep -v '^core/main\.c:' |
+    grep -v '^commands/main\.c:' |
     sed -E 's/\bKafka(EventGetTimer|EventSendTimer|CommitTimer|EmptyCount)\b|"kafka_(get_seconds|commit_seconds|send_seconds|empty_polls)"//g' |
     grep -iE '^[^:]+:[^:]+:.*kafka' || true)
 
@@ -478,7 +478,7 @@ done < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -
 archive=$(dirname "${PENSTOCK:-build/debug/penstock}")/libps_engine.a
 if [[ -e $archive ]] && command -v nm >/dev/null; then
     while read -r symbol; do
-        wrong libps_engine.a "the global name $symbol begins neither with ps_ nor, as those of core/client/client.h, with penstock_client_"
+        wrong libps_engine.a "the global name $symbol begins neither with ps_ nor, as those of commands/client/client.h, with penstock_client_"
     done < <(nm -g --defined-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' |
         grep -vE '^(ps_|penstock_client_|__asan|__odr_asan|__tsan|__sanitizer|__gcov|\.)' | sort -u || true)
 fi

@@ -1,5 +1,5 @@
 /* What a survey says of a log: every frame once, what is void or was never promised not at all, and each place that is damaged with
- * the frames that are lost to it. tests/core/commands/channel_test.c changes every byte. */
+ * the frames that are lost to it. tests/commands/channel/channel_test.c changes every byte. */
 #include "stages/segment/survey.h"
 
 #include <errno.h>

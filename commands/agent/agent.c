@@ -1,0 +1,386 @@
+/* `penstock agent`: reads the configuration, runs it, and handles signals, changed files, the watchdog and
+ * the metrics server. Thread: control. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "commands/agent/service.h"
+#include "commands/commands.h"
+#include "commands/dumpable.h"
+#include "core/watch/notify.h"
+#include "stages/make_directory.h"
+#include "stages/table.h"
+#include "version.h"
+#include "core/quantity.h"
+
+#define WORKER_STUCK_MS 10000U
+#define FILE_WAIT_MS 1000
+#define WATCHDOG_MAX_MS 1000U
+#define UNDELIVERED_STATUS 3 /* exit status */
+
+static const char usage[] =
+    "Usage: penstock agent [-n NAME] -f FILE [OPTION]...\n"
+    "Runs agent NAME of a Flume configuration file. SIGTERM stops it after delivery of what it holds; "
+    "SIGHUP, or a change of\n"
+    "the file, reads the configuration again; SIGQUIT writes to the log what every worker and component "
+    "does.\n"
+    "\n"
+    "  -n, --name NAME             the agent; may be left out when the file has one\n"
+    "  -f, --conf-file FILE        its configuration; several are merged in order\n"
+    "  -u, --conf-uri URI          the same from file:, classpath:, http: or https: (-user, -pwd for http)\n"
+    "  -c, --conf DIR              configuration directory: log4j files, flume-env.sh (read, never "
+    "executed)\n"
+    "  -i, --poll-interval S       seconds between checks of the files for changes (default 30; 300 for "
+    "http)\n"
+    "  -b, --backup-directory DIR  keep the last good configuration there, and start from it when there is "
+    "no other\n"
+    "      --no-reload-conf        do not check the files for changes\n"
+    "  -d, --dryrun                check only, as `penstock check`\n"
+    "  -v, --verbose               the start of the log also has the workers and rings of each component\n"
+    "  -Dkey=value                 a Java system property, for ${sys:key} and Flume's own:\n"
+    "        flume.monitoring.type=http|prometheus, flume.monitoring.port=41414   metrics\n"
+    "        penstock.monitoring.host=127.0.0.1, penstock.monitoring.hosts=NAME,... their address, names\n"
+    "        penstock.monitoring.token.file=FILE                                  who may read events\n"
+    "        penstock.core.dumps=true                    allow core dumps, and debuggers of the same user\n"
+    "        flume.root.logger=DEBUG,console, flume.log.dir, flume.log.file       log\n"
+    "        penstock.log.format=json                    lines of the log are JSON objects\n"
+    "        javax.net.ssl.keyStore and the like                                  default key stores\n"
+    "  -Xmx512m                    memory budget (or <agent>.penstock.memory.budget in the file)\n"
+    "  -h, --help                  this text\n"
+    "Every other option of `flume-ng agent` is accepted and means nothing here; ZooKeeper's are refused.\n"
+    "\n"
+    "Exit status: 0 stopped as told, 1 not started, 2 wrong usage, 3 stopped with events that are lost\n"
+    "(a second SIGTERM or SIGINT, or penstock.drain.timeout is over; the last line of the log says how "
+    "many).\n"
+    "\n"
+    "Examples:\n"
+    "  penstock agent -n a1 -c /etc/flume/conf -f /etc/flume/conf/a1.properties\n"
+    "  penstock agent -n a1 -f a1.properties -Dflume.monitoring.type=http "
+    "-Dflume.root.logger=DEBUG,console\n";
+
+void ps_service_say_problems(const struct ps_conf *conf, bool mistakes_refuse)
+{
+    struct ps_arena *arena = ps_arena_create();
+    for (size_t i = 0; i < conf->problems.count; i++) {
+        struct ps_problem problem = conf->problems.items[i];
+        if (problem.mistake != PS_MISTAKE_NONE && mistakes_refuse)
+            problem.severity = PS_SEVERITY_ERROR;
+        enum ps_log_level level =
+            problem.severity == PS_SEVERITY_ERROR || problem.severity == PS_SEVERITY_DROPPED ? PS_LOG_ERROR
+            : problem.severity == PS_SEVERITY_WARNING                                        ? PS_LOG_WARN
+                                                                                             : PS_LOG_INFO;
+        const char *text = ps_problem_text(arena, &problem);
+        ps_log_text(level, "configuration", text, strlen(text)); /* all of them: the log's limit is 10 */
+    }
+    ps_arena_destroy(arena);
+}
+
+void ps_service_apply_log(const struct ps_conf *conf)
+{
+    struct ps_err err = {0};
+    if (conf->log.has_level)
+        ps_log_set_level(conf->log.level);
+    ps_log_set_json(conf->log.json);
+    if (conf->log.path == NULL)
+        return;
+    const char *slash = strrchr(conf->log.path, '/');
+    if (slash != NULL && slash > conf->log.path)
+        (void)ps_make_directory(ps_arena_copy(conf->arena, conf->log.path, (size_t)(slash - conf->log.path)),
+                                &err); /* ps_log_open says so when it fails */
+    err = (struct ps_err){0};
+    if (ps_log_open(conf->log.path, &err) != PS_OK)
+        ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));
+}
+
+/* When the log is a file: says on standard error where it is, and that a pattern of log4j2.xml is not used. */
+static void say_log_file(const struct ps_conf *conf)
+{
+    const struct ps_place *layout = &conf->log.layout;
+    if (conf->log.path == NULL)
+        return;
+    fprintf(stderr, "penstock agent: the log is in %s", conf->log.path);
+    if (layout->file != NULL)
+        fprintf(stderr, "; the PatternLayout of %s:%d is not used: lines are time, level, component, text",
+                layout->file, layout->line);
+    fputc('\n', stderr);
+}
+
+/* Logs why the agent does not start. Whoever starts it by hand does not look into a file: standard error has it, too. */
+static void say_not_started(const struct ps_conf *conf, const char *reason)
+{
+    ps_log(PS_LOG_ERROR, "agent", "not started: %s", reason);
+    if (conf->log.path == NULL)
+        return;
+    for (size_t i = 0; i < conf->problems.count; i++)
+        if (conf->problems.items[i].severity == PS_SEVERITY_ERROR)
+            fprintf(stderr, "%s\n", ps_problem_text(conf->arena, &conf->problems.items[i]));
+    fprintf(stderr, "penstock agent: not started: %s\n", reason);
+}
+
+void ps_service_back_up(struct service *service)
+{
+    struct ps_err err = {0};
+    if (ps_conf_backup(service->running, &service->command, &err) != PS_OK)
+        ps_log(PS_LOG_WARN, "configuration", "%s", err.text);
+}
+
+struct ps_machine ps_service_machine(const struct ps_conf *conf)
+{
+    struct ps_machine machine;
+    ps_machine_read(&machine, "");
+    machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
+    return machine;
+}
+
+/* ---- monitoring ---- */
+
+/* Reports a token file that cannot be read now; each request of /tail reads it again. */
+static void check_token_file(const char *path)
+{
+    char token[PS_ACCESS_TOKEN_BYTES];
+    struct ps_err err = {0};
+    if (path != NULL && ps_metrics_token_read(path, token, &err) != PS_OK)
+        ps_log(PS_LOG_ERROR, "metrics", "/tail refuses everybody: %s", err.text);
+}
+
+/* Without a server, because of its settings or for want of descriptors, the agent runs. ps_conf_load has already
+ * reported the settings. */
+static void start_monitoring(struct service *service)
+{
+    const struct ps_conf_monitoring *monitoring = &service->running->monitoring;
+    struct ps_err err = {0};
+    if (!monitoring->on)
+        return;
+    struct ps_metrics_server_settings settings = {.host = monitoring->host,
+                                                  .port = monitoring->port >= 0 ? (uint16_t)monitoring->port
+                                                                                : PS_METRICS_SERVER_PORT,
+                                                  .prometheus = monitoring->prometheus,
+                                                  .access = {.token = monitoring->token,
+                                                             .token_path = monitoring->token_path,
+                                                             .hosts = monitoring->hosts},
+                                                  .retry_ms = PS_METRICS_SERVER_RETRY_MS};
+    check_token_file(monitoring->token_path);
+    service->metrics = ps_agent_metrics(service->agent);
+    service->server = ps_metrics_server_start(&settings, &service->metrics, &err);
+    if (service->server == NULL)
+        ps_log(PS_LOG_ERROR, "agent", "no metrics: %s", ps_err_join(&err));
+}
+
+/* ---- the control loop ---- */
+
+void ps_service_tell_watchdog(struct service *service)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns, every_ms = ps_notify_watchdog_ms();
+    if (every_ms == 0 || every_ms > WATCHDOG_MAX_MS)
+        every_ms = WATCHDOG_MAX_MS;
+    if (now_ns - service->told_ns < every_ms * PS_NS_PER_MS / 2) /* the loop wakes every `every_ms` */
+        return;
+    service->told_ns = now_ns;
+    unsigned worker;
+    uint64_t still_ns;
+    bool moves = ps_agent_is_moving(service->agent, WORKER_STUCK_MS, &worker, &still_ns);
+    if (moves)
+        ps_notify_watchdog();
+    else if (!service->stuck || now_ns - service->stuck_told_ns >= WORKER_STUCK_MS * PS_NS_PER_MS) {
+        service->stuck_told_ns = now_ns;
+        ps_log(PS_LOG_ERROR, "agent", "worker %u has not moved for %s", worker,
+               ps_quantity_print_ns(still_ns).text);
+    }
+    if (!moves && !service->stuck) /* once, before systemd ends the agent */
+        ps_service_dump(service);
+    service->stuck = !moves;
+}
+
+static bool stop_hurries(void *argument)
+{
+    struct service *service = argument;
+    unsigned before = service->stops;
+    ps_service_tell_watchdog(service);
+    ps_service_read_signals(service);
+    if (before < 2 && service->stops >= 2)
+        ps_log(PS_LOG_WARN, "agent", "told to stop a second time: not waiting for delivery any more");
+    return service->stops >= 2;
+}
+
+static int wait_ms_of(const struct service *service, uint64_t poll_at_ns, uint64_t now_ns)
+{
+    uint64_t wait_ms = 1000, watchdog_ms = ps_notify_watchdog_ms();
+    if (watchdog_ms > 0 && watchdog_ms < wait_ms)
+        wait_ms = watchdog_ms;
+    if (!service->command.no_reload && poll_at_ns > now_ns && (poll_at_ns - now_ns) / PS_NS_PER_MS < wait_ms)
+        wait_ms = (poll_at_ns - now_ns) / PS_NS_PER_MS + 1;
+    return (int)wait_ms;
+}
+
+static void control_loop(struct service *service)
+{
+    uint64_t interval_ns = (uint64_t)ps_command_poll_interval_s(&service->command) * PS_NS_PER_S;
+    uint64_t poll_at_ns = ps_clock_now().mono_ns + interval_ns;
+    while (service->stops == 0) {
+        struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
+        if (!service->reload_asked)
+            poll(&ready, 1, wait_ms_of(service, poll_at_ns, ps_clock_now().mono_ns));
+        ps_service_read_signals(service);
+        if (service->stops > 0)
+            return;
+        if (service->reload_asked) {
+            service->reload_asked = false;
+            ps_service_reload(service);
+        } else if (!service->command.no_reload && ps_clock_now().mono_ns >= poll_at_ns) {
+            if (ps_service_configuration_changed(service))
+                ps_service_reload(service);
+            poll_at_ns = ps_clock_now().mono_ns + interval_ns;
+        }
+        ps_service_tell_watchdog(service);
+        ps_log_turn();
+    }
+}
+
+/* The last line: what the log held back comes before it. */
+static void say_account(const struct ps_agent_account *account)
+{
+    ps_log_flush();
+    ps_log(account->undelivered + account->kernel_dropped > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
+           "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, "
+           "possibly doubled %s, not delivered %s, kept in durable channels %s, read again at the next start "
+           "%s, dropped by the kernel (UDP) "
+           "%s, dead letters %s",
+           ps_quantity_print_count(account->accepted).text, ps_quantity_print_count(account->delivered).text,
+           ps_quantity_print_count(account->dropped).text, ps_quantity_print_count(account->refused).text,
+           ps_quantity_print_count(account->duplicated).text,
+           ps_quantity_print_count(account->undelivered).text, ps_quantity_print_count(account->kept).text,
+           ps_quantity_print_count(account->reread).text,
+           ps_quantity_print_count(account->kernel_dropped).text,
+           ps_quantity_print_count(account->deadletter).text);
+}
+
+/* Returns the exit status. */
+static int stop(struct service *service)
+{
+    struct ps_agent_account account;
+    uint64_t timeout_ms = (uint64_t)ps_agent_plan(service->agent)->spec->options.drain_timeout_ms;
+    ps_notify_stopping("draining");
+    service->doing = "stops: waits for delivery";
+    ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %s for delivery",
+           ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS).text);
+    ps_agent_drain(service->agent, timeout_ms, stop_hurries, service, &account);
+    if (service->server != NULL) /* until here it says that the agent is stopping */
+        ps_metrics_server_stop(service->server);
+    ps_agent_destroy(service->agent);
+    say_account(&account);
+    return account.drained && account.undelivered == 0 ? 0 : UNDELIVERED_STATUS;
+}
+
+static bool files_are_missing(const struct ps_command *command)
+{
+    for (size_t i = 0; i < command->files.count; i++) {
+        if (access(command->files.items[i], F_OK) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* A service that is called before its file exists waits for it when -Dflume.called.from.service is given, as
+ * flume-ng does. Returns false if a signal asked to stop meanwhile. */
+static bool wait_for_files(struct service *service)
+{
+    if (ps_pairs_get(&service->command.system, "flume.called.from.service") == NULL)
+        return true;
+    for (bool reported = false; files_are_missing(&service->command); reported = true) {
+        if (!reported)
+            ps_log(PS_LOG_WARN, "agent",
+                   "a configuration file is not there yet; waiting for it (flume.called.from.service)");
+        struct pollfd ready = {.fd = service->signal_fd, .events = POLLIN};
+        poll(&ready, 1, FILE_WAIT_MS);
+        ps_service_read_signals(service);
+        if (service->stops > 0)
+            return false;
+    }
+    return true;
+}
+
+static enum ps_status load_first(struct service *service)
+{
+    enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
+    service->seen = service->running;
+    say_log_file(service->running);
+    ps_service_apply_log(service->running);
+    ps_service_say_problems(service->running, false);
+    return status;
+}
+
+/* Raises the limit of descriptors to the hard one, as the Java VM does for Flume: the usual soft limit, 1,024, is for
+ * programs that call select(2). */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* without it the agent says when none is left */
+}
+
+static int run(struct service *service)
+{
+    struct ps_err err = {0};
+    ps_process_set_dumpable(false);
+    raise_descriptors();
+    service->signal_fd = ps_service_open_signals();
+    if (!wait_for_files(service))
+        return 0;
+    if (load_first(service) != PS_OK) {
+        size_t errors = service->running->problems.errors;
+        say_not_started(service->running,
+                        ps_arena_format(service->running->arena, "%zu error%s in the configuration", errors,
+                                        errors == 1 ? "" : "s"));
+        return 1;
+    }
+    ps_process_set_dumpable(service->running->core_dumps);
+    ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
+    struct ps_machine machine = ps_service_machine(service->running);
+    struct ps_agent_spec *spec = ps_conf_take_spec(service->running);
+    spec->program = PS_AGENT_PROGRAM;
+    spec->verbose = service->command.verbose;
+    service->agent = ps_agent_start(spec, &machine, &err);
+    if (service->agent == NULL) {
+        say_not_started(service->running, ps_err_join(&err));
+        return 1;
+    }
+    ps_service_back_up(service);
+    start_monitoring(service);
+    ps_notify_ready("running");
+    control_loop(service);
+    return stop(service);
+}
+
+int ps_main_agent(int argc, char **argv)
+{
+    struct service service = {.signal_fd = -1};
+    struct ps_err err = {0};
+    if (ps_command_parse(&service.command, argc, argv, &err) != PS_OK) {
+        fprintf(stderr, "penstock: %s\n", err.text);
+        ps_command_fini(&service.command);
+        return 2;
+    }
+    int code;
+    if (service.command.help)
+        code = fputs(usage, stdout) >= 0 ? 0 : 1;
+    else if (service.command.dry_run)
+        code = ps_main_check(argc, argv);
+    else
+        code = run(&service);
+    ps_log_flush();
+    if (service.abandoned)
+        _exit(code); /* the helper thread still uses what would be freed */
+    if (service.seen != service.running)
+        ps_conf_destroy(service.seen);
+    ps_conf_destroy(service.running);
+    ps_command_fini(&service.command);
+    if (service.signal_fd >= 0)
+        close(service.signal_fd);
+    return code;
+}

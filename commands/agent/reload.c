@@ -1,0 +1,315 @@
+/* Reload of `penstock agent`. What may take long (reading over http, compiling rules) runs on a helper thread, so
+ * that control goes on to serve signals and the watchdog. Thread: control, except the functions named job_. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "conf/diff.h"
+#include "conf/mistake.h"
+#include "commands/agent/service.h"
+#include "core/helper/helper.h"
+#include "core/watch/notify.h"
+#include "stages/table.h"
+
+#define HELPER_WAIT_MS 100
+/* Name servers: longer than the 5 s after which the system asks the second one (resolv.conf(5), timeout). */
+#define TRY_MS UINT64_C(6000)
+#define REFUSED "the new configuration is not used; the old one runs on: "
+
+/* ---- the helper thread ---- */
+
+static void run_job(void *service_, void *unused)
+{
+    struct service *service = service_;
+    (void)unused;
+    service->job.run(service);
+}
+
+/* Serves signals and the watchdog until the job is done. Returns false when a signal to stop came first. */
+static bool wait_for_job(struct service *service, int done_fd)
+{
+    for (;;) {
+        struct pollfd ready[2] = {{.fd = done_fd, .events = POLLIN},
+                                  {.fd = service->signal_fd, .events = POLLIN}};
+        poll(ready, PS_COUNT_OF(ready), HELPER_WAIT_MS);
+        ps_service_tell_watchdog(service);
+        ps_service_read_signals(service);
+        if (ready[0].revents != 0)
+            return true;
+        if (service->stops > 0)
+            return false;
+    }
+}
+
+/* Runs a job on a thread of its own and waits for it. Returns false when a signal to stop came first: the
+ * thread is left alone, and ends with the process. */
+static bool run_aside(struct service *service, void (*run)(struct service *service))
+{
+    struct ps_err err = {0};
+    int done_fd = eventfd(0, EFD_CLOEXEC);
+    const struct ps_helper_settings settings = {
+        .name = "reload", .room = 1, .wake_fd = done_fd, .run = run_job, .argument = service};
+    struct ps_helper *helper = done_fd >= 0 ? ps_helper_create(&settings, &err) : NULL;
+    service->job.run = run;
+    service->job.err = (struct ps_err){0};
+    bool done = true;
+    if (helper != NULL) {
+        (void)ps_helper_ask(helper, service);
+        done = wait_for_job(service, done_fd);
+        (void)ps_helper_destroy(helper, done ? PS_THREAD_PATIENT : 0);
+    } else {
+        ps_log(PS_LOG_WARN, "agent", "no thread for the reload: %s",
+               done_fd >= 0 ? err.text : strerror(errno));
+        run(service);
+    }
+    if (done_fd >= 0)
+        close(done_fd);
+    if (!done) {
+        ps_log(PS_LOG_WARN, "agent", "told to stop: the reload is abandoned");
+        service->abandoned = true;
+    }
+    return done;
+}
+
+static void job_load(struct service *service)
+{
+    service->job.status = ps_conf_load(&service->command, ps_stages, &service->job.conf);
+}
+
+/* Notes the first failure of a component. */
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct service *service = probe->argument;
+    if ((result != PS_PROBED_FAILED && result != PS_PROBED_REFUSED) ||
+        probe->component == service->job.failed)
+        return;
+    service->job.failed = probe->component;
+    struct ps_place place = ps_conf_place(service->job.conf, probe->component, key);
+    place.key = NULL; /* the text has it */
+    ps_problem_add(&service->job.failures, PS_SEVERITY_ERROR, place, cure, "%s: %s: %s", probe->component,
+                   what, cause);
+}
+
+/* Tries what only `open` would see, when the old plan is closed: directories, addresses, programs. */
+static void job_try(struct service *service)
+{
+    struct ps_probe probe = {.timeout_ms = TRY_MS,
+                             .until_ns = ps_clock_now().mono_ns + TRY_MS * PS_NS_PER_MS,
+                             .local = true,
+                             .tried = on_tried,
+                             .argument = service};
+    ps_plan_probe(service->job.plan, &probe);
+}
+
+static void job_build(struct service *service)
+{
+    service->job.status = ps_plan_build(service->job.plan, &service->job.err);
+}
+
+static void job_look(struct service *service)
+{
+    service->job.changed = ps_conf_changed(service->seen, &service->command, &service->job.err);
+}
+
+/* ---- reload ---- */
+
+static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_spec *fresh)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct ps_diff diff;
+    ps_diff_specs(&diff, arena, old, fresh);
+    if (diff.any)
+        ps_log(PS_LOG_INFO, "agent", "reload: %s", ps_diff_text(arena, &diff));
+    ps_arena_destroy(arena);
+}
+
+static void say_refused(const char *reason)
+{
+    ps_log(PS_LOG_ERROR, "agent", REFUSED "%s", reason);
+}
+
+/* The first of `count` problems of the configuration loaded last that refuse it; or NULL. */
+static const struct ps_problem *first_refusing(struct service *service, size_t *count)
+{
+    if (service->job.status != PS_OK)
+        return ps_conf_refusal(service->job.conf, count);
+    return ps_conf_mistake(service->running, ps_agent_plan(service->agent)->spec, service->job.conf, count);
+}
+
+static const char *refusal_text(struct ps_arena *arena, const struct ps_problem *first, size_t count)
+{
+    struct ps_problem error = *first;
+    error.severity = PS_SEVERITY_ERROR;
+    const char *text = ps_problem_text(arena, &error);
+    return count > 1 ? ps_arena_format(arena, "%s (and %zu more)", text, count - 1) : text;
+}
+
+static void refuse(struct service *service, const struct ps_problem *first, size_t count)
+{
+    struct ps_arena *arena = ps_arena_create();
+    const char *reason = refusal_text(arena, first, count);
+    ps_agent_reload_failed(service->agent, reason);
+    ps_err_set(&service->refusal, "%s", reason);
+    reason = ps_arena_format(arena, REFUSED "%s", reason);
+    ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason)); /* also the 11th within 10 s */
+    ps_arena_destroy(arena);
+}
+
+static void keep(struct service *service, struct ps_conf *conf, bool runs)
+{
+    if (service->seen != service->running)
+        ps_conf_destroy(service->seen);
+    service->seen = conf;
+    if (runs) {
+        ps_conf_destroy(service->running);
+        service->running = conf;
+        ps_service_back_up(service);
+    }
+}
+
+static bool told_to_stop(void *argument)
+{
+    struct service *service = argument;
+    ps_service_tell_watchdog(service);
+    ps_service_read_signals(service);
+    return service->stops > 0;
+}
+
+/* Whether what is new or changed in the plan can be opened, as far as this machine is concerned; if not, the plan is freed,
+ * or the helper thread has it. */
+static bool try(struct service *service, struct ps_plan *next, struct ps_conf *conf)
+{
+    service->job.plan = next;
+    service->job.conf = conf;
+    service->job.failed = NULL;
+    service->doing = "a reload: tries directories and addresses of what is new or changed";
+    struct ps_problems *failures = &service->job.failures;
+    ps_problems_init(failures, conf->arena);
+    if (!run_aside(service, job_try))
+        return false;
+    size_t count = failures->count;
+    for (size_t i = 1; i < count; i++) /* refuse() says the first one */
+        ps_log(PS_LOG_ERROR, "configuration", "%s", ps_problem_text(conf->arena, &failures->items[i]));
+    if (count > 0)
+        refuse(service, failures->items, count);
+    ps_problems_fini(failures);
+    if (count == 0)
+        return true;
+    ps_plan_destroy(next);
+    return false;
+}
+
+/* Whether the plan is built; if not, it is freed, or the helper thread has it. */
+static bool build(struct service *service, struct ps_plan *next)
+{
+    service->job.plan = next;
+    service->doing = "a reload: builds the next plan";
+    if (!run_aside(service, job_build))
+        return false;
+    if (service->job.status == PS_OK)
+        return true;
+    ps_plan_destroy(next);
+    ps_agent_reload_failed(service->agent, ps_err_join(&service->job.err));
+    say_refused(service->job.err.text);
+    return false;
+}
+
+/* Returns whether the configuration runs. */
+static bool exchange(struct service *service, struct ps_conf *conf)
+{
+    struct ps_err err = {0};
+    struct ps_plan *next;
+    struct ps_machine machine = ps_service_machine(conf);
+    struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
+    fresh->program = PS_AGENT_PROGRAM;
+    say_changes(ps_agent_plan(service->agent)->spec, fresh);
+    enum ps_status status = ps_agent_reload_begin(service->agent, fresh, &machine, &next, &err);
+    if (status == PS_OK && next == NULL)
+        return true;
+    if (status == PS_OK) {
+        if (!try(service, next, conf) || !build(service, next))
+            return false;
+        service->doing = "a reload: waits for workers to give up the old plan and to open the new one";
+        status = ps_agent_reload_end(service->agent, next, told_to_stop, service, &err);
+    }
+    if (status != PS_OK)
+        say_refused(ps_err_join(&err));
+    return status == PS_OK;
+}
+
+static void reload(struct service *service)
+{
+    size_t count;
+    service->job.conf = NULL;
+    if (!run_aside(service, job_load))
+        return;
+    struct ps_conf *conf = service->job.conf;
+    bool runs = false;
+    const struct ps_problem *first = first_refusing(service, &count);
+    ps_service_say_problems(conf, first != NULL && service->job.status == PS_OK);
+    service->refusal = (struct ps_err){0};
+    if (first != NULL) {
+        refuse(service, first, count);
+    } else {
+        ps_service_apply_log(conf);
+        runs = exchange(service, conf);
+    }
+    keep(service, conf, runs);
+}
+
+void ps_service_reload(struct service *service)
+{
+    ps_notify_reloading();
+    ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
+    service->doing = "reads the configuration again";
+    reload(service);
+    service->doing = NULL;
+    if (service->stops == 0)
+        ps_notify_ready(service->seen == service->running ? "running"
+                                                          : "running; the last reload failed, see the log");
+}
+
+/* After a refusal, whether the same files of the configuration are not refused any more, or for another reason: a file
+ * that they name (rules) is there again, or has been put right. Only the stages know those files, so the
+ * configuration is loaded. */
+static bool refusal_has_changed(struct service *service)
+{
+    size_t count;
+    struct ps_err now = {0};
+    if (service->refusal.length == 0)
+        return false;
+    service->job.conf = NULL;
+    if (!run_aside(service, job_load))
+        return false;
+    struct ps_arena *arena = ps_arena_create();
+    const struct ps_problem *first = first_refusing(service, &count);
+    if (first != NULL)
+        ps_err_set(&now, "%s", refusal_text(arena, first, count));
+    ps_arena_destroy(arena);
+    ps_conf_destroy(service->job.conf);
+    return strcmp(now.text, service->refusal.text) != 0;
+}
+
+/* Reports a missing file, and a failure, once and not at every look. */
+bool ps_service_configuration_changed(struct service *service)
+{
+    if (!run_aside(service, job_look))
+        return false;
+    struct ps_err *err = &service->job.err;
+    const char *missing = ps_conf_missing(service->seen);
+    bool fresh = strcmp(err->text, service->poll_failure.text) != 0;
+    service->poll_failure = *err;
+    if (err->length > 0 && fresh)
+        ps_log(PS_LOG_WARN, "agent", "%s", ps_err_join(err));
+    if (missing != NULL && !service->missing)
+        ps_log(PS_LOG_WARN, "agent", "%s is not there any more: the agent runs on with what it has read",
+               missing);
+    service->missing = missing != NULL;
+    if (service->job.changed || missing != NULL || err->length > 0)
+        return service->job.changed;
+    return refusal_has_changed(service);
+}

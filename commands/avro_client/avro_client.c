@@ -1,0 +1,369 @@
+/* penstock avro-client: sends lines to an avro source, as `flume-ng avro-client` does (org.apache.flume.client.avro.
+ * AvroCLIClient), with its options. What Flume logs and ends with 0 is an error here, with an exit status. */
+#include "commands/avro_client/avro_client.h"
+
+#include "bench/support/live.h"
+#include "conf/bind.h"
+#include "conf/properties.h"
+#include "core/arena.h"
+#include "core/clock.h"
+#include "commands/commands.h"
+#include "core/log.h"
+#include "core/quantity.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH_EVENTS 5                      /* without properties: AvroCLIClient.BATCH_SIZE */
+#define BATCH_BYTES_MAX (4U << 20)          /* no events are added beyond this size */
+#define PROGRESS_AFTER_NS (2 * PS_NS_PER_S) /* a shorter run shows none */
+#define MARK_EVERY_NS PS_NS_PER_S
+
+struct command {
+    const char *host, *port, *file, *directory, *header_file, *properties_file;
+    struct ps_texts properties; /* -D KEY=VALUE */
+    bool help;
+    struct ps_arena *arena;
+    const volatile sig_atomic_t *interrupts;
+    /* While it runs. */
+    struct penstock_client *client;
+    struct ps_rpc_input input;
+    struct ps_rpc_batch batch;
+    struct ps_live live;
+    uint64_t began_ns, shown_ns, marked_ns;
+    uint64_t events, bytes; /* acknowledged */
+};
+
+static const char usage[] =
+    "Usage: penstock avro-client {-H HOST -p PORT | -P FILE} [-F FILE | --dirname DIRECTORY] [-R FILE]\n"
+    "Sends lines to an avro source of penstock or of Flume, one event each, and waits until the source has "
+    "taken\n"
+    "them. Takes the options of `flume-ng avro-client`.\n"
+    "\n"
+    "  -H, --host HOST            the host of the source\n"
+    "  -p, --port PORT            its port\n"
+    "  -P, --rpcProps FILE        Flume's RPC client properties, instead of host and port: hosts, "
+    "batch-size,\n"
+    "                             time-outs, compression, ssl; client.type default, default_failover,\n"
+    "                             default_loadbalance or thrift\n"
+    "  -F, --filename FILE        sends the lines of this file; default: standard input\n"
+    "      --dirname DIRECTORY    sends the files of a spooling directory, and renames each to "
+    "FILE.COMPLETED\n"
+    "  -R, --headerFile FILE      headers of every event: a properties file, KEY=VALUE in each line\n"
+    "  -D KEY=VALUE               a property of Java: -Djavax.net.ssl.trustStore=FILE\n"
+    "  -c, --conf DIRECTORY, -C, --classpath PATH, -X OPTION, --plugins-path PATH\n"
+    "                             are taken because flume-ng takes them, and not used\n"
+    "  -h, --help                 this text\n"
+    "\n"
+    "Batches have 5 events, with --rpcProps batch-size of them (100), and fewer when standard input pauses. "
+    "A "
+    "batch\n"
+    "is sent when the one before it was answered OK. The first that is not ends the command.\n"
+    "\n"
+    "Exit status: 0 all events are acknowledged, 1 some are not (the last line says how many are), 2 wrong "
+    "usage, or\na file cannot be read.\n"
+    "\n"
+    "Examples:\n"
+    "  penstock avro-client -H collector -p 4141 -F /var/log/app.log -R headers.properties\n"
+    "  journalctl -f -o cat | penstock avro-client -H collector -p 4141\n"
+    "  penstock avro-client -P rpc.properties --dirname /var/spool/events\n";
+
+/* ---- the command line ---- */
+
+enum { DIRNAME = 1000, PLUGINS };
+
+static const struct option options[] = {
+    {"host", required_argument, NULL, 'H'},
+    {"port", required_argument, NULL, 'p'},
+    {"rpcProps", required_argument, NULL, 'P'},
+    {"filename", required_argument, NULL, 'F'},
+    {"dirname", required_argument, NULL, DIRNAME},
+    {"headerFile", required_argument, NULL, 'R'},
+    {"conf", required_argument, NULL, 'c'},
+    {"classpath", required_argument, NULL, 'C'},
+    {"plugins-path", required_argument, NULL, PLUGINS},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_avro_client = {options, "H:p:P:F:R:c:C:D:X:h", false};
+
+static bool wrong(const char *what)
+{
+    fprintf(stderr, "penstock avro-client: %s\n", what);
+    return false;
+}
+
+static bool property_add(struct command *command, const char *text)
+{
+    if (strchr(text, '=') == NULL)
+        return wrong("-D takes KEY=VALUE");
+    const char **items = ps_arena_alloc(command->arena, (command->properties.count + 1) * sizeof *items);
+    if (command->properties.count > 0)
+        memcpy(items, command->properties.items, command->properties.count * sizeof *items);
+    items[command->properties.count++] = text;
+    command->properties.items = items;
+    return true;
+}
+
+static bool take(struct command *command, int option)
+{
+    switch (option) {
+    case 'H':
+        command->host = optarg;
+        return true;
+    case 'p':
+        command->port = optarg;
+        return true;
+    case 'P':
+        command->properties_file = optarg;
+        return true;
+    case 'F':
+        command->file = optarg;
+        return true;
+    case DIRNAME:
+        command->directory = optarg;
+        return true;
+    case 'R':
+        command->header_file = optarg;
+        return true;
+    case 'D':
+        return property_add(command, optarg);
+    case 'c':
+    case 'C':
+    case 'X':
+    case PLUGINS:
+        return true;
+    case 'h':
+        command->help = true;
+        return true;
+    default:
+        return wrong("`penstock avro-client --help` tells more");
+    }
+}
+
+static bool parse(struct command *command, int argc, char **argv)
+{
+    int option;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, ps_options_avro_client.letters, options, NULL)) != -1) {
+        if (!take(command, option))
+            return false;
+    }
+    if (command->help)
+        return true;
+    if (optind < argc) {
+        fprintf(stderr, "penstock avro-client: unexpected \"%s\"; name a file with -F\n", argv[optind]);
+        return false;
+    }
+    if (command->file != NULL && command->directory != NULL)
+        return wrong("--filename and --dirname cannot be used together: one run for each");
+    if (command->properties_file == NULL && (command->host == NULL || command->port == NULL))
+        return wrong("name the source: --host and --port, or --rpcProps");
+    if (command->properties_file != NULL && (command->host != NULL || command->port != NULL))
+        fputs("penstock avro-client: --host and --port are not used with --rpcProps, as in Flume\n", stderr);
+    return true;
+}
+
+/* ---- headers ---- */
+
+/* Those of every event. */
+static enum ps_status headers_read(struct command *command, struct penstock_client_header **headers,
+                                   size_t *count, struct ps_err *err)
+{
+    struct ps_pairs pairs = {.count = 0};
+    if (command->header_file != NULL &&
+        ps_properties_read(command->arena, command->header_file, &pairs, err) != PS_OK)
+        return PS_FAIL;
+    *count = pairs.count;
+    *headers = ps_arena_alloc(command->arena, (pairs.count + 1) * sizeof **headers);
+    for (size_t i = 0; i < pairs.count; i++)
+        (*headers)[i] = (struct penstock_client_header){pairs.items[i].key, pairs.items[i].value};
+    return PS_OK;
+}
+
+/* ---- the run ---- */
+
+/* struct penstock_client_options: message, interrupted, system_property */
+static void message(void *command, const char *text)
+{
+    (void)command;
+    fprintf(stderr, "penstock avro-client: %s\n", text);
+}
+
+static int interrupted(void *command_)
+{
+    const struct command *command = command_;
+    return *command->interrupts > 0;
+}
+
+static const char *property_find(void *command_, const char *name)
+{
+    const struct command *command = command_;
+    size_t length = strlen(name);
+    for (size_t i = command->properties.count; i-- > 0;) { /* the last one counts */
+        const char *item = command->properties.items[i];
+        if (strncmp(item, name, length) == 0 && item[length] == '=')
+            return item + length + 1;
+    }
+    return NULL;
+}
+
+static enum ps_status client_open(struct command *command, struct ps_err *err)
+{
+    struct penstock_client_error error;
+    const struct penstock_client_options settings = {.size = sizeof settings,
+                                                     .argument = command,
+                                                     .message = message,
+                                                     .interrupted = interrupted,
+                                                     .system_property = property_find,
+                                                     .batch_events_max = BATCH_EVENTS};
+    int64_t port;
+    if (command->properties_file != NULL)
+        command->client = penstock_client_open_file(command->properties_file, &settings, &error);
+    else if (!ps_parse_int(command->port, &port) || port < 1 || port > 65535)
+        return ps_err_set(err, "--port %s: a port is a number from 1 to 65535", command->port);
+    else
+        command->client = penstock_client_open(command->host, (unsigned)port, &settings, &error);
+    return command->client != NULL ? PS_OK : ps_err_set(err, "%s", error.text);
+}
+
+static enum ps_status input_open(struct command *command, struct ps_err *err)
+{
+    command->input.interrupts = command->interrupts;
+    return command->directory != NULL ? ps_rpc_input_open_directory(&command->input, command->directory, err)
+                                      : ps_rpc_input_open(&command->input, command->file, err);
+}
+
+/* Headers, the client, the lines. */
+static enum ps_status prepare(struct command *command, struct ps_err *err)
+{
+    struct penstock_client_header *headers;
+    size_t header_count;
+    if (headers_read(command, &headers, &header_count, err) != PS_OK || client_open(command, err) != PS_OK)
+        return PS_FAIL;
+    ps_rpc_batch_init(&command->batch, headers, header_count,
+                      penstock_client_batch_events_max(command->client));
+    return input_open(command, err);
+}
+
+static void progress_show(struct command *command, uint64_t now_ns)
+{
+    uint64_t ran_ns = now_ns - command->began_ns;
+    if (ran_ns < PROGRESS_AFTER_NS || now_ns < command->shown_ns + PS_LIVE_EVERY_NS)
+        return;
+    command->shown_ns = now_ns;
+    ps_live_status(&command->live, "%s events, %s, %s; %s", ps_quantity_print_count(command->events).text,
+                   ps_quantity_print_bytes(command->bytes).text,
+                   ps_quantity_print_event_rate((double)command->events * 1e9 / (double)ran_ns).text,
+                   command->input.path);
+}
+
+/* Sends what was gathered. */
+static bool batch_send(struct command *command, struct ps_err *err)
+{
+    struct ps_rpc_batch *batch = &command->batch;
+    if (batch->count == 0)
+        return true;
+    struct penstock_client_error error;
+    size_t acknowledged;
+    int status = penstock_client_append_batch(command->client, ps_rpc_batch_events(batch), batch->count,
+                                              &acknowledged, &error);
+    command->events += acknowledged;
+    if (status != PENSTOCK_CLIENT_OK) {
+        ps_err_set(err, "%s", error.text);
+        return false;
+    }
+    command->bytes += batch->length;
+    ps_rpc_batch_begin(batch);
+    ps_rpc_input_acknowledge(&command->input);
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    progress_show(command, now_ns);
+    if (now_ns < command->marked_ns + MARK_EVERY_NS)
+        return true;
+    command->marked_ns = now_ns;
+    return ps_rpc_input_mark(&command->input, err) == PS_OK;
+}
+
+/* Sends all lines. */
+static bool lines_send(struct command *command, struct ps_err *err)
+{
+    struct ps_rpc_batch *batch = &command->batch;
+    for (bool more = true; more;) {
+        struct ps_slice line;
+        if (*command->interrupts > 0) {
+            ps_err_set(err, "interrupted");
+            return false;
+        }
+        enum ps_rpc_line result = ps_rpc_input_line(&command->input, batch->count == 0, &line, err);
+        if (result == PS_RPC_LINE_FAILED)
+            return false;
+        if (result == PS_RPC_LINE)
+            ps_rpc_batch_add(batch, &line);
+        bool whole =
+            result != PS_RPC_LINE || batch->count >= batch->count_max || batch->length >= BATCH_BYTES_MAX;
+        if (whole && !batch_send(command, err))
+            return false;
+        if (result == PS_RPC_LINE_END && ps_rpc_input_next(&command->input, &more, err) != PS_OK)
+            return false;
+    }
+    return true;
+}
+
+static void failure_tell(const struct command *command, const struct ps_err *err)
+{
+    fprintf(stderr, "penstock avro-client: %s; %s events are acknowledged", err->text,
+            ps_quantity_print_count(command->events).text);
+    if (command->input.acknowledged_line > 0)
+        fprintf(stderr, ", up to line %s of %s",
+                ps_quantity_print_count(command->input.acknowledged_line).text, command->input.path);
+    fputs(command->batch.count > 0 ? "; those of the last batch may have arrived\n" : "\n", stderr);
+}
+
+/* Returns the exit status. */
+static int run(struct command *command, struct ps_err *err)
+{
+    bool good;
+    struct penstock_client_error error;
+    if (prepare(command, err) != PS_OK) {
+        fprintf(stderr, "penstock avro-client: %s\n", ps_err_join(err));
+        return 2;
+    }
+    command->began_ns = command->marked_ns = ps_clock_now().mono_ns;
+    ps_live_init(&command->live, stderr, false, isatty(STDERR_FILENO) == 0);
+    /* Before it reads, as Flume: a dead source is known at once. */
+    good = penstock_client_connect(command->client, &error) == PENSTOCK_CLIENT_OK;
+    if (!good)
+        ps_err_set(err, "%s", error.text);
+    good = good && lines_send(command, err);
+    ps_live_clear(&command->live);
+    if (good)
+        printf("%s events are acknowledged\n", ps_quantity_print_count(command->events).text);
+    else
+        failure_tell(command, err);
+    if (!good && ps_rpc_input_mark(&command->input, err) != PS_OK)
+        fprintf(stderr, "penstock avro-client: %s: the next run sends the file from its beginning\n",
+                err->text);
+    return good ? 0 : 1;
+}
+
+int ps_main_avro_client(int argc, char **argv)
+{
+    struct command *command = ps_must_alloc(1, sizeof *command, "avro-client");
+    struct ps_err err = {.length = 0};
+    int code = 2;
+    command->arena = ps_arena_create();
+    if (parse(command, argc, argv)) {
+        ps_log_set_level(PS_LOG_WARN);
+        command->interrupts = ps_interrupts_catch();
+        code = command->help ? (fputs(usage, stdout), 0) : run(command, &err);
+    }
+    ps_rpc_input_close(&command->input);
+    ps_rpc_batch_fini(&command->batch);
+    penstock_client_close(command->client);
+    ps_arena_destroy(command->arena);
+    free(command);
+    return code;
+}

@@ -1,0 +1,101 @@
+/* The keys of an encrypted channel: from --key, or from the agent file. */
+#include "conf/text.h"
+#include "commands/channel/channel.h"
+#include "commands/dumpable.h"
+#include "core/quantity.h"
+
+#include <string.h>
+
+/* Flume's context is a map: the last value of a key counts. */
+const char *ps_channel_value(const struct ps_pairs *pairs, const char *key)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < pairs->count; i++)
+        if (strcmp(pairs->items[i].key, key) == 0)
+            value = pairs->items[i].value;
+    return value;
+}
+
+bool ps_channel_key_add(struct ps_channel_command *command, const char *argument)
+{
+    struct ps_key_source *source = &command->key_source;
+    const char *equals = strchr(argument, '=');
+    if (equals == NULL || equals == argument || equals[1] == '\0')
+        return false;
+    size_t count = source->names.count;
+    const char **names = ps_arena_alloc(command->arena, (count + 1) * sizeof *names);
+    struct ps_pair *pairs = ps_arena_alloc(command->arena, (count + 1) * sizeof *pairs);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = source->names.items[i];
+        pairs[i] = source->properties.items[i];
+    }
+    names[count] = ps_arena_copy(command->arena, argument, (size_t)(equals - argument));
+    pairs[count] = (struct ps_pair){.key = ps_arena_format(command->arena, "%s.keyFile", names[count]),
+                                    .value = equals + 1};
+    *source = (struct ps_key_source){
+        .provider = "KEYFILE", .names = {count + 1, names}, .properties = {count + 1, pairs}};
+    if (command->active_key == NULL)
+        command->active_key = names[0];
+    return true;
+}
+
+static const char *text_of(const struct ps_channel_command *command, const struct ps_pairs *pairs,
+                           const char *key)
+{
+    const char *value = ps_channel_value(pairs, key);
+    return value != NULL ? ps_arena_text(command->arena, value) : NULL;
+}
+
+void ps_channel_keys_from(struct ps_channel_command *command, const struct ps_pairs *pairs)
+{
+    static const char prefix[] = "encryption.keyProvider.keys.";
+    const char *names = ps_channel_value(pairs, "encryption.keyProvider.keys");
+    const char *active = ps_channel_value(pairs, "encryption.activeKey");
+    struct ps_pair *items = ps_arena_alloc(command->arena, (pairs->count + 1) * sizeof *items);
+    size_t count = 0;
+    for (size_t i = 0; i < pairs->count; i++)
+        if (strncmp(pairs->items[i].key, prefix, sizeof prefix - 1) == 0)
+            items[count++] = (struct ps_pair){
+                .key = ps_arena_text(command->arena, pairs->items[i].key + sizeof prefix - 1),
+                .value = ps_arena_text(command->arena, pairs->items[i].value)};
+    command->key_source = (struct ps_key_source){
+        .provider = text_of(command, pairs, "encryption.keyProvider"),
+        .names = ps_text_split_blanks(command->arena, names != NULL ? names : ""),
+        .properties = {count, items},
+        .store_file = text_of(command, pairs, "encryption.keyProvider.keyStoreFile"),
+        .store_password_file = text_of(command, pairs, "encryption.keyProvider.keyStorePasswordFile")};
+    command->plain = active != NULL && strcmp(active, "NONE") == 0;
+    command->active_key = active != NULL && !command->plain ? ps_arena_text(command->arena, active) : NULL;
+}
+
+enum ps_status ps_channel_keys_load(struct ps_channel_command *command, struct ps_err *err)
+{
+    if (command->key_source.provider == NULL || command->keys != NULL)
+        return PS_OK;
+    ps_process_set_dumpable(false);
+    command->keys = ps_key_source_load(&command->key_source, err);
+    return command->keys != NULL ? PS_OK : PS_FAIL;
+}
+
+bool ps_channel_held_seen(struct ps_channel_held *held, const struct ps_survey_segment *segment)
+{
+    if (!segment->held || segment->open_events == 0)
+        return false;
+    held->segments++;
+    held->events += segment->held_events;
+    snprintf(held->key, sizeof held->key, "%s", segment->key);
+    return true;
+}
+
+void ps_channel_held_print(const struct ps_channel_command *command, const struct ps_channel_held *held,
+                           FILE *to)
+{
+    if (held->segments == 0)
+        return;
+    fprintf(
+        to,
+        "%s events in %s segments are encrypted, and the key is missing or another one: they were not read. "
+        "The latest of these segments has key %s: give it with %s\n",
+        ps_quantity_print_count(held->events).text, ps_quantity_print_count(held->segments).text, held->key,
+        command->file != NULL ? "encryption.keyProvider.keys of the channel" : "--key NAME=FILE");
+}

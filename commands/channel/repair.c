@@ -1,0 +1,320 @@
+/* penstock channel repair: moves what cannot be opened out of the way. A damaged frame needs no repair: the channel passes over
+ * it, and it is gone when its segment is. */
+#include "commands/channel/channel.h"
+#include "core/quantity.h"
+#include "stages/segment/give_up.h"
+#include "stages/segment/lock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct repair {
+    struct ps_channel_command *command;
+    char folder[64]; /* "damaged-20261121T101500Z" */
+    size_t moved, failed;
+    const char *giving_up; /* the file of which bytes are given up */
+    size_t gaps;           /* in it */
+};
+
+/* Moves directory/name into directory/damaged-TIME, and makes both names durable. */
+static void set_aside(struct repair *repair, const char *directory, const char *name, const char *reason)
+{
+    struct ps_arena *arena = repair->command->arena;
+    const char *from = ps_arena_format(arena, "%s/%s", directory, name);
+    const char *folder = ps_arena_format(arena, "%s/%s", directory, repair->folder);
+    const char *to = ps_arena_format(arena, "%s/%s", folder, name);
+    if (repair->command->dry_run) {
+        printf("%s: %s; would be moved to %s\n", from, reason, to);
+        repair->moved++;
+        return;
+    }
+    if ((mkdir(folder, 0750) != 0 && errno != EEXIST) || rename(from, to) != 0 ||
+        ps_segment_disk.sync_directory(NULL, folder) != 0 ||
+        ps_segment_disk.sync_directory(NULL, directory) != 0) {
+        ps_channel_say(repair->command, "%s: %s; it cannot be moved to %s: %s", from, reason, to,
+                       strerror(errno));
+        repair->failed++;
+        return;
+    }
+    printf("%s: %s; moved to %s\n", from, reason, to);
+    repair->moved++;
+}
+
+/* ---- what the disk does not give ---- */
+
+#define GIVE_UP_CURE                                                                                         \
+    "it stays as it is. Try to read it elsewhere first; --give-up-unreadable gives up what the disk does "   \
+    "not "                                                                                                   \
+    "give"
+
+static void gap_seen(void *argument, uint64_t offset, uint64_t length)
+{
+    struct repair *repair = argument;
+    repair->gaps++;
+    printf("%s: the disk does not give %llu bytes from byte %llu on: %s given up\n", repair->giving_up,
+           (unsigned long long)length, (unsigned long long)offset,
+           repair->command->dry_run ? "they would be" : "they are");
+}
+
+/* The second time they were named before. */
+static void count_gap(void *argument, uint64_t offset, uint64_t length)
+{
+    (void)offset;
+    (void)length;
+    ((struct repair *)argument)->gaps++;
+}
+
+static void give_up_failed(struct repair *repair, struct ps_err *err)
+{
+    ps_channel_say(repair->command, "%s", ps_err_join(err));
+    repair->failed++;
+}
+
+/* Replaces directory/name by what can be read of it, and sets the file itself aside. */
+static void give_up_in(struct repair *repair, const char *directory, const char *name)
+{
+    struct ps_arena *arena = repair->command->arena;
+    const char *from = ps_arena_format(arena, "%s/%s", directory, name);
+    const char *copy = ps_arena_format(arena, "%s/%s.%s", directory, name, repair->folder);
+    struct ps_err err = {0};
+    repair->giving_up = from;
+    repair->gaps = 0;
+    const struct ps_segment_files *files = &ps_segment_disk;
+    if (ps_segment_give_up(files, from, NULL, gap_seen, repair, &err) != PS_OK) {
+        give_up_failed(repair, &err);
+        return;
+    }
+    if (repair->gaps == 0)
+        return;
+    size_t failed = repair->failed;
+    if (!repair->command->dry_run &&
+        ps_segment_give_up(files, from, copy, count_gap, repair, &err) != PS_OK) {
+        give_up_failed(repair, &err);
+        (void)files->remove(files->argument, copy);
+        return;
+    }
+    set_aside(repair, directory, name, "bytes of it cannot be read");
+    if (repair->command->dry_run || repair->failed > failed)
+        return;
+    if (rename(copy, from) != 0 || files->sync_directory(files->argument, directory) != 0) {
+        ps_err_set(&err, "%s cannot take the place of %s: %s", copy, from, strerror(errno));
+        give_up_failed(repair, &err);
+    }
+}
+
+/* ---- which log ---- */
+
+struct found {
+    const char *directory;
+    uint64_t number, log;
+    enum ps_survey_head head;
+    int error;
+};
+
+struct files {
+    struct found *items;
+    size_t count;
+};
+
+static enum ps_status find_files(struct repair *repair, struct files *files, struct ps_err *err)
+{
+    const struct ps_texts *directories = &repair->command->data_directories;
+    for (size_t i = 0; i < directories->count; i++) {
+        size_t count = 0;
+        uint64_t *numbers = ps_segment_survey_files(directories->items[i], &count);
+        if (numbers == NULL)
+            return ps_err_set(err, "%s cannot be read: %s", directories->items[i], strerror(errno));
+        for (size_t k = 0; k < count; k++) {
+            struct found one = {.directory = directories->items[i], .number = numbers[k]};
+            struct ps_segment_head head;
+            uint64_t bytes;
+            one.head = ps_segment_survey_head(one.directory, one.number, &head, &bytes);
+            one.error = errno;
+            if (one.head == PS_SURVEY_HEAD_STRAY)
+                continue; /* it is named when the channel is opened */
+            one.log = one.head == PS_SURVEY_HEAD_RIGHT ? head.log : 0;
+            files->items =
+                ps_must_realloc(files->items, (files->count + 1) * sizeof *files->items, "segments");
+            files->items[files->count++] = one;
+        }
+        free(numbers);
+    }
+    return PS_OK;
+}
+
+static size_t segments_of(const struct files *files, uint64_t log)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < files->count; i++)
+        count += files->items[i].head == PS_SURVEY_HEAD_RIGHT && files->items[i].log == log;
+    return count;
+}
+
+/* The log of the state if it has segments, else the one with most of them. */
+static uint64_t choose_log(const struct files *files, const struct ps_survey_state *state)
+{
+    uint64_t chosen = state->generation > 0 ? state->log : 0;
+    if (segments_of(files, chosen) > 0)
+        return chosen;
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].head == PS_SURVEY_HEAD_RIGHT &&
+            segments_of(files, files->items[i].log) > segments_of(files, chosen))
+            chosen = files->items[i].log;
+    return chosen;
+}
+
+/* Of two files with one number the first one is read. */
+static bool is_double(const struct files *files, size_t at)
+{
+    const struct found *file = &files->items[at];
+    for (size_t i = 0; i < at; i++)
+        if (files->items[i].number == file->number && files->items[i].head == PS_SURVEY_HEAD_RIGHT &&
+            files->items[i].log == file->log)
+            return true;
+    return false;
+}
+
+/* Without its head nothing of it can be read. */
+static void set_unreadable_aside(struct repair *repair, const char *directory, const char *name, int error)
+{
+    const char *reason =
+        ps_arena_format(repair->command->arena, "its head cannot be read (%s)", strerror(error));
+    if (repair->command->give_up) {
+        set_aside(repair, directory, name, reason);
+        return;
+    }
+    ps_channel_say(repair->command, "%s/%s: %s: " GIVE_UP_CURE, directory, name, reason);
+    repair->failed++;
+}
+
+/* `newest`: the segment that the state names. A later one may be what a crash left of making it, which the agent removes. */
+static void set_segments_aside(struct repair *repair, const struct files *files, uint64_t log,
+                               uint64_t newest)
+{
+    struct ps_arena *arena = repair->command->arena;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct found *file = &files->items[i];
+        const char *name = ps_arena_format(arena, "%012llu.segment", (unsigned long long)file->number);
+        if (file->head == PS_SURVEY_HEAD_FAILED)
+            set_unreadable_aside(repair, file->directory, name, file->error);
+        else if (file->head == PS_SURVEY_HEAD_DAMAGED)
+            set_aside(repair, file->directory, name, "its head is damaged");
+        else if (file->head == PS_SURVEY_HEAD_ZERO && file->number <= newest)
+            set_aside(repair, file->directory, name, "its head is zero");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && file->log != log)
+            set_aside(repair, file->directory, name, "it is a segment of another log");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && is_double(files, i))
+            set_aside(repair, file->directory, name, "another file has its number, too, and is read");
+        else if (file->head == PS_SURVEY_HEAD_RIGHT && repair->command->give_up)
+            give_up_in(repair, file->directory, name);
+    }
+}
+
+static void set_state_aside(struct repair *repair, const struct files *files, uint64_t log, bool is_there)
+{
+    struct ps_survey_state state;
+    bool readable = ps_segment_survey_state(repair->command->checkpoint_directory, &state);
+    bool damaged = state.slots[0] == PS_SURVEY_DAMAGED || state.slots[1] == PS_SURVEY_DAMAGED;
+    if (!is_there)
+        return;
+    if (readable && state.error != 0 && !repair->command->give_up) {
+        ps_channel_say(repair->command, "%s/state: it cannot be read (%s): " GIVE_UP_CURE,
+                       repair->command->checkpoint_directory, strerror(state.error));
+        repair->failed++;
+        return;
+    }
+    if (!readable)
+        set_aside(repair, repair->command->checkpoint_directory, "state", "it cannot be read");
+    else if (state.generation == 0 && damaged)
+        set_aside(
+            repair, repair->command->checkpoint_directory, "state",
+            "neither of its two slots can be read: what was delivered since the segments began is delivered "
+            "again");
+    else if (state.generation > 0 && segments_of(files, log) > 0 && state.log != log)
+        set_aside(repair, repair->command->checkpoint_directory, "state", "it is the state of another log");
+    else if (state.error != 0)
+        give_up_in(repair, repair->command->checkpoint_directory, "state");
+}
+
+/* ---- whether it opens now ---- */
+
+static void print_report(void *argument, const char *text)
+{
+    const struct repair *repair = argument;
+    ps_channel_say(repair->command, "%s", text);
+}
+
+static int try_to_open(struct repair *repair)
+{
+    struct ps_err err = {0};
+    /* The state is written now: it keeps the frames behind the bytes that were given up. */
+    bool writes = repair->command->give_up && repair->moved > 0;
+    struct ps_segment_options options = {.directories = repair->command->data_directories,
+                                         .state_directory = repair->command->checkpoint_directory,
+                                         .keys = repair->command->keys,
+                                         .plain = true, /* no events are written */
+                                         .files = writes ? &ps_segment_disk : &ps_segment_disk_read_only,
+                                         .keeps_behind_holes = writes,
+                                         .report = print_report,
+                                         .argument = repair};
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    if (log == NULL) {
+        ps_channel_say(repair->command, "the channel cannot be opened: %s", ps_err_join(&err));
+        return 1;
+    }
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(log, &fill);
+    ps_segment_log_close(log);
+    if (repair->moved == 0)
+        printf("nothing to set aside; ");
+    /* The events of lost frames are not known: only a reading of all others tells how many are left. */
+    printf("the channel opens: %s%s events are not delivered%s\n", fill.frames_lost > 0 ? "at most " : "",
+           ps_quantity_print_count(fill.events).text,
+           fill.frames_lost > 0 ? "; penstock channel verify counts them" : "");
+    return 0;
+}
+
+static bool lock(const struct ps_channel_command *command, struct ps_segment_locks *locks, struct ps_err *err)
+{
+    return command->dry_run
+               ? ps_segment_lock_log_shared(locks, command->checkpoint_directory, &command->data_directories,
+                                            err)
+               : ps_segment_lock_log(locks, command->checkpoint_directory, &command->data_directories, err);
+}
+
+int ps_main_channel_repair(struct ps_channel_command *command)
+{
+    struct repair repair = {.command = command};
+    struct ps_err err = {0};
+    struct ps_survey_state state;
+    struct files files = {0};
+    struct stat about;
+    time_t now = time(NULL);
+    struct ps_segment_locks locks = {.state = -1};
+    const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
+    strftime(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", gmtime(&now));
+    if (ps_channel_directories(command, directory, &err) != PS_OK ||
+        ps_channel_keys_load(command, &err) != PS_OK || !lock(command, &locks, &err) ||
+        find_files(&repair, &files, &err) != PS_OK) {
+        ps_channel_say(command, "%s", ps_err_join(&err));
+        free(files.items);
+        ps_segment_unlock_log(&locks);
+        return 2;
+    }
+    const char *state_file = ps_arena_format(command->arena, "%s/state", command->checkpoint_directory);
+    ps_segment_survey_state(command->checkpoint_directory, &state);
+    uint64_t log = choose_log(&files, &state);
+    set_segments_aside(&repair, &files, log, state.segment);
+    set_state_aside(&repair, &files, log, stat(state_file, &about) == 0);
+    free(files.items);
+    int code = repair.failed > 0 || (command->dry_run && repair.moved > 0) ? 1 : 0;
+    if (!command->dry_run && repair.failed == 0)
+        code = try_to_open(&repair);
+    else if (command->dry_run && repair.moved == 0)
+        puts("nothing to set aside");
+    ps_segment_unlock_log(&locks);
+    return code;
+}

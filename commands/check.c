@@ -1,0 +1,216 @@
+/* `penstock check` (and `agent --dry-run`): reads a configuration as the agent would, looks at the directories and files that
+ * it names, and prints what would run, or every problem at once. Starts nothing and writes no file; connects nowhere and
+ * opens no port without --probe. Exit: 0 the agent would start, 1 it would not, or without a source or a sink, 2 wrong
+ * usage, 3 something that it needs is not there, or a probe failed. */
+#include "commands/check_probe.h"
+#include "commands/commands.h"
+#include "commands/dumpable.h"
+
+#include "conf/command.h"
+#include "conf/conf.h"
+#include "conf/report.h"
+#include "conf/text.h"
+#include "core/engine/plan.h"
+#include "stages/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#define PROBE_STATUS 3
+
+static const char usage[] =
+    "Usage: penstock check [-n NAME] -f FILE [OPTION]...\n"
+    "Reads the configuration of agent NAME as `penstock agent` would, looks at the directories and files "
+    "that "
+    "it\n"
+    "names on this machine, and prints its plan and every problem.\n"
+    "\n"
+    "  -n, --name NAME          the agent to look at; may be left out when the file has one\n"
+    "  -f, --conf-file FILE     its configuration; several are merged in order\n"
+    "  -u, --conf-uri URI       the same from file:, classpath:, http: or https:\n"
+    "  -c, --conf DIR           configuration directory (flume-env.sh and log4j files are read, never "
+    "executed)\n"
+    "  -Dkey=value              a Java system property, for ${sys:key} and Flume's own\n"
+    "      --probe              also try what a file cannot tell: are the ports free (or who has them), do "
+    "the\n"
+    "                           brokers answer and accept the credentials, are the topics there, can the\n"
+    "                           directories be written, is there room; nothing is left behind. Run it as "
+    "the\n"
+    "                           user of the service\n"
+    "  -v, --verbose            also the workers and rings of each component\n"
+    "      --json               one JSON object instead of text\n"
+    "      --strict             exit with 1 for dropped components and warnings too\n"
+    "  -h, --help               this text\n"
+    "All other options of `penstock agent` are accepted.\n"
+    "\n"
+    "Exit status: 0 the agent would start, 1 it would not, or all of its sources or sinks would be dropped,\n"
+    "2 wrong usage, 3 it would start, but something that it needs is not there: a directory, or what "
+    "--probe tries.\n"
+    "\n"
+    "Examples:\n"
+    "  penstock check -n a1 -f conf/a1.properties\n"
+    "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
+    "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
+    "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == \"error\")'\n";
+
+struct lines {
+    struct ps_arena *arena;
+    struct ps_texts texts;
+    const char *items[1024];
+};
+
+static void line_add(void *argument, const char *text)
+{
+    struct lines *lines = argument;
+    lines->texts.items = lines->items;
+    if (lines->texts.count < PS_COUNT_OF(lines->items))
+        lines->items[lines->texts.count++] = ps_arena_text(lines->arena, text);
+}
+
+/* Returns the plan that the engine would run; NULL, and an error among the problems: it would not. */
+static struct ps_plan *plan_create(struct ps_conf *conf)
+{
+    struct ps_machine machine;
+    struct ps_err err = {.length = 0};
+    ps_machine_read(&machine, "");
+    machine.heap_hint_bytes = (uint64_t)conf->heap_bytes;
+    struct ps_plan *plan = ps_plan_create(ps_conf_take_spec(conf), &machine, NULL, &err);
+    if (plan == NULL)
+        ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.key = conf->wanted}, NULL, "%s",
+                       err.text);
+    else if (plan->memory_warning != NULL)
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = conf->wanted}, NULL,
+                       "%s", plan->memory_warning);
+    return plan;
+}
+
+/* What check found out, beside the problems. */
+struct verdict {
+    struct ps_plan *plan; /* NULL: the agent does not start */
+    struct ps_check_look look;
+    unsigned failed; /* of the look and of the probe */
+};
+
+/* Makes the plan and looks at what it needs on the disk. */
+static void look(const struct ps_command *command, struct ps_conf *conf, struct verdict *verdict)
+{
+    verdict->plan = plan_create(conf);
+    if (verdict->plan != NULL)
+        verdict->look = ps_check_look(conf, command, verdict->plan);
+    verdict->failed = verdict->look.failed;
+}
+
+static void print_json(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
+                       bool starts, struct verdict *verdict)
+{
+    struct json_t *root = ps_report_json_begin(conf);
+    if (starts)
+        look(command, conf, verdict);
+    const struct ps_plan *plan = verdict->plan;
+    if (plan != NULL)
+        ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_FLOWS, line_add, lines);
+    ps_report_json_texts(root, "flows", &lines->texts);
+    lines->texts.count = 0;
+    if (plan != NULL)
+        ps_plan_describe(plan, PS_PLAN_EXPRESSIONS | PS_PLAN_ENGINE, line_add, lines);
+    ps_report_json_texts(root, "engine", &lines->texts);
+    if (command->probe && plan != NULL) {
+        json_t *list = json_array();
+        verdict->failed += ps_check_probe(conf, command, plan, NULL, list);
+        json_object_set_new(root, "probes", list);
+    }
+    char *text = ps_report_json_end(root, conf);
+    puts(text);
+    free(text);
+}
+
+/* The last lines: what --probe found, or would try. */
+static void print_end(const struct ps_command *command, const struct ps_conf *conf,
+                      const struct verdict *verdict)
+{
+    ps_report_summary(stdout, conf);
+    if (verdict->failed > 0)
+        printf("%s: %u of what it needs %s\n", conf->wanted, verdict->failed,
+               command->probe         ? "failed"
+               : verdict->failed == 1 ? "is not there"
+                                      : "are not there");
+    if (!command->probe && verdict->look.skipped > 0)
+        printf("not tried (--probe does): %s\n", verdict->look.not_tried);
+}
+
+static void print_text(const struct ps_command *command, struct ps_conf *conf, struct lines *lines,
+                       bool starts, struct verdict *verdict)
+{
+    char *agent = NULL;
+    size_t agent_length = 0;
+    FILE *memory = ps_must_open_text(&agent, &agent_length, "lines of check");
+    if (starts) {
+        ps_report_agent(memory, conf);
+        look(command, conf, verdict);
+    }
+    fclose(memory);
+    if (verdict->plan != NULL)
+        ps_plan_describe(verdict->plan,
+                         PS_PLAN_BUDGET | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS |
+                             (command->verbose ? PS_PLAN_ENGINE : 0),
+                         line_add, lines);
+    ps_report_problems(stdout, conf, ps_report_colour(stdout));
+    if (conf->problems.count > 0 && agent_length > 0)
+        putchar('\n');
+    fputs(agent, stdout);
+    for (size_t i = 0; i < lines->texts.count; i++)
+        printf("%s\n", lines->items[i]);
+    if (command->probe && verdict->plan != NULL)
+        verdict->failed += ps_check_probe(conf, command, verdict->plan, stdout, NULL);
+    print_end(command, conf, verdict);
+    free(agent);
+}
+
+/* Returns the exit status. */
+static int judge(const struct ps_command *command, const struct ps_conf *conf, const struct verdict *verdict)
+{
+    const struct ps_problems *problems = &conf->problems;
+    bool strict = command->strict && (problems->dropped > 0 || problems->warnings > 0);
+    if (problems->errors > 0 || conf->lacks != NULL || strict)
+        return 1;
+    return verdict->failed > 0 ? PROBE_STATUS : 0;
+}
+
+static int run(const struct ps_command *command)
+{
+    ps_process_set_dumpable(false); /* it reads the agent's passwords */
+    struct ps_conf *conf;
+    struct verdict verdict = {.plan = NULL};
+    struct lines *lines = ps_must_alloc(1, sizeof *lines, "lines of check");
+    lines->arena = ps_arena_create();
+    bool starts = ps_conf_load(command, ps_stages, &conf) == PS_OK;
+    (command->json ? print_json : print_text)(command, conf, lines, starts, &verdict);
+    int code = judge(command, conf, &verdict);
+    free(verdict.look.not_tried);
+    ps_plan_destroy(verdict.plan);
+    ps_conf_destroy(conf);
+    ps_arena_destroy(lines->arena);
+    free(lines);
+    return code;
+}
+
+int ps_main_check(int argc, char **argv)
+{
+    struct ps_command command;
+    struct ps_err err = {.length = 0};
+    int code = 2;
+    if (ps_command_parse(&command, argc, argv, &err) != PS_OK) {
+        fprintf(stderr, "penstock check: %s\n", err.text);
+    } else if (command.help) {
+        fputs(usage, stdout);
+        code = 0;
+    } else {
+        command.dry_run = true;
+        code = run(&command);
+    }
+    ps_command_fini(&command);
+    return code;
+}

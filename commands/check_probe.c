@@ -1,0 +1,138 @@
+#include "commands/check_probe.h"
+
+#include "core/watch/metrics_server.h"
+#include "stages/net/listen.h"
+
+#include <jansson.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 5000U
+
+static const char *const words[] = {[PS_PROBED_OK] = "ok",
+                                    [PS_PROBED_FAILED] = "FAILED",
+                                    [PS_PROBED_REFUSED] = "FAILED",
+                                    [PS_PROBED_SKIPPED] = "skipped"};
+
+struct results {
+    FILE *out;
+    json_t *list;
+    unsigned failed;
+};
+
+static json_t *text_or_null(const char *text)
+{
+    json_t *value = text != NULL ? json_string(text) : NULL; /* also NULL when it is not UTF-8 */
+    return value != NULL ? value : json_null();
+}
+
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct results *results = probe->argument;
+    results->failed += result == PS_PROBED_FAILED || result == PS_PROBED_REFUSED;
+    if (results->list != NULL) {
+        json_t *object = json_object();
+        json_object_set_new(object, "component", text_or_null(probe->component));
+        json_object_set_new(object, "result", json_string(words[result]));
+        json_object_set_new(object, "key", text_or_null(key));
+        json_object_set_new(object, "what", text_or_null(what));
+        json_object_set_new(object, "cause", text_or_null(cause));
+        json_object_set_new(object, "cure", text_or_null(cure));
+        json_array_append_new(results->list, object);
+        return;
+    }
+    fprintf(results->out, "  %-7s %s: %s", words[result], probe->component, what);
+    fprintf(results->out, "%s%s", cause != NULL ? ": " : "", cause != NULL ? cause : "");
+    fprintf(results->out, "%s%s\n", cure != NULL ? "; " : "", cure != NULL ? cure : "");
+    fflush(results->out); /* the next one may take seconds */
+}
+
+/* ---- the look ---- */
+
+struct look {
+    struct ps_conf *conf;
+    struct ps_check_look *result;
+    bool probe_follows;
+    FILE *skipped;
+};
+
+static void on_looked(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                      const char *cause, const char *cure)
+{
+    struct look *look = probe->argument;
+    if (result == PS_PROBED_SKIPPED) {
+        fprintf(look->skipped, "%s%s of %s", look->result->skipped++ > 0 ? ", " : "", what, probe->component);
+        return;
+    }
+    bool refused = result == PS_PROBED_REFUSED;
+    if (result == PS_PROBED_OK || (!refused && look->probe_follows))
+        return;
+    look->result->failed += !refused;
+    const struct ps_place place = ps_conf_place(look->conf, probe->component, key);
+    ps_problem_add(&look->conf->problems, refused ? PS_SEVERITY_ERROR : PS_SEVERITY_WARNING, place, cure,
+                   "%s: %s", what, cause);
+}
+
+struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command *command,
+                                   const struct ps_plan *plan)
+{
+    struct ps_check_look result = {.failed = 0};
+    size_t length;
+    struct look look = {.conf = conf,
+                        .result = &result,
+                        .probe_follows = command->probe,
+                        .skipped = ps_must_open_text(&result.not_tried, &length, "what was not tried")};
+    struct ps_probe probe = {.local = true, .files_only = true, .tried = on_looked, .argument = &look};
+    ps_plan_probe(plan, &probe);
+    if (conf->monitoring.on)
+        fprintf(look.skipped, "%sthe port of the metrics", result.skipped++ > 0 ? ", " : "");
+    fclose(look.skipped);
+    ps_problems_sort(&conf->problems);
+    return result;
+}
+
+/* ---- the probe ---- */
+
+static void probe_log(const struct ps_probe *probe, struct ps_arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash == NULL   ? "."
+                         : slash == path ? "/"
+                                         : ps_arena_copy(arena, path, (size_t)(slash - path));
+    ps_probe_directory_to_make(probe, "log file", folder);
+}
+
+static void print_user(FILE *out)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    fprintf(out, "tried as user %s, each for at most %u s:\n", user != NULL ? user->pw_name : "?",
+            TIMEOUT_MS / 1000);
+    fflush(out);
+}
+
+unsigned ps_check_probe(const struct ps_conf *conf, const struct ps_command *command,
+                        const struct ps_plan *plan, FILE *out, struct json_t *list)
+{
+    struct results results = {.out = out, .list = list};
+    struct ps_probe probe = {.timeout_ms = TIMEOUT_MS, .tried = on_tried, .argument = &results};
+    const struct ps_conf_monitoring *monitoring = &conf->monitoring;
+    if (out != NULL)
+        print_user(out);
+    ps_plan_probe(plan, &probe);
+    probe.component = "agent";
+    if (monitoring->on) {
+        const struct ps_bind_options listen = {.host = monitoring->host,
+                                               .port = monitoring->port >= 0 ? (unsigned)monitoring->port
+                                                                             : PS_METRICS_SERVER_PORT};
+        probe.component = "metrics";
+        ps_listen_probe(&probe, "-Dpenstock.monitoring.host", &listen);
+        probe.component = "agent";
+    }
+    if (conf->log.path != NULL)
+        probe_log(&probe, conf->arena, conf->log.path);
+    if (command->backup_directory != NULL)
+        ps_probe_directory_to_make(&probe, "backup (-b)", command->backup_directory);
+    return results.failed;
+}

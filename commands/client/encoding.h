@@ -1,0 +1,21 @@
+/* How the events of programs look in the calls of a protocol (stages/rpc/protocol.h encodes those of batches). Thread: any; nothing
+ * here keeps state. */
+#pragma once
+
+#include "commands/client/client.h"
+#include "core/status.h"
+#include "stages/rpc/protocol.h"
+
+#define PS_RPC_EVENT_BYTES_MAX (1U << 30) /* of one event; a message has at most 2 GiB */
+
+struct ps_rpc_encoding {
+    const struct ps_rpc_protocol *protocol;
+    /* Writes the event; returns its length, at most its bound. */
+    size_t (*put_event)(uint8_t *to, const struct penstock_client_event *event);
+};
+
+/* Calls of an avro source, and of a thrift source with its two encodings. */
+extern const struct ps_rpc_encoding ps_rpc_avro, ps_rpc_thrift_compact, ps_rpc_thrift_binary;
+
+/* How many bytes an event takes at most in each of them; 0: it is none, and `err` says why. */
+size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err);

@@ -1,0 +1,68 @@
+/* Where a client's events go: Flume's RPC client properties (org.apache.flume.api.RpcClientConfigurationConstants), or one
+ * host and port. Const once it is made. Thread: that of whoever opens the client. */
+#pragma once
+
+#include "core/arena.h"
+#include "commands/client/encoding.h"
+#include "stages/avro/options.h"
+#include "stages/rpc/client.h"
+
+#define PS_RPC_HOSTS_MAX 256U
+#define PS_RPC_CONNECTIONS 5 /* RpcClientConfigurationConstants.DEFAULT_CONNECTION_POOL_SIZE */
+
+enum ps_rpc_kind {
+    PS_RPC_DEFAULT,      /* NettyAvroRpcClient, ThriftRpcClient: one host */
+    PS_RPC_FAILOVER,     /* FailoverRpcClient: one host at a time; the next when it fails */
+    PS_RPC_LOAD_BALANCE, /* LoadBalancingRpcClient: another host for each call */
+};
+
+struct ps_rpc_host {
+    const char *name;
+    unsigned port;
+    const struct ps_rpc_encoding *encoding;
+    struct ps_avro_options avro; /* TLS may compare the host's name */
+    struct ps_client_plan plan;  /* without an address */
+    struct ps_rpc_client_settings settings;
+};
+
+struct ps_rpc_target {
+    /* As bound. */
+    const char *type, *attempts, *selector, *protocol;
+    const char *client_principal, *client_keytab, *server_principal; /* not used */
+    struct ps_texts names;
+    struct ps_pairs addresses;
+    int64_t backoff_max_ms, connections_max;
+    bool backoff, kerberos;
+    struct ps_avro_options avro;
+    /* As made. */
+    enum ps_rpc_kind kind;
+    bool thrift; /* else Avro */
+    const struct ps_rpc_encoding *encoding;
+    bool random;               /* load balancing: a random order for each call; else in turn */
+    struct ps_rpc_host *hosts; /* in the order in which they are tried */
+    size_t host_count;
+    uint64_t attempts_max; /* failover: of one call */
+};
+
+/* What reading properties needs beside them. */
+struct ps_rpc_reading {
+    struct ps_arena *arena; /* lives as long as the target */
+    /* Each may be NULL. */
+    void (*warn)(void *argument, const char *text);
+    const char *(*system_property)(void *argument, const char *name);
+    void *argument;
+    /* Set while properties are read: for the place of a mistake. NULL: there are none. */
+    const char *name;
+    const struct ps_pairs *pairs;
+};
+
+/* One host, with the defaults of all else. */
+enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                     const char *host, unsigned port, struct ps_err *err);
+/* The properties in a file; in memory. An error says where the mistake is, and what to do. */
+enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                  const char *path, struct ps_err *err);
+enum ps_status ps_rpc_target_parse(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
+                                   const char *text, size_t length, struct ps_err *err);
+/* Also after one of them failed; the target was set to 0 before. */
+void ps_rpc_target_fini(struct ps_rpc_target *target);

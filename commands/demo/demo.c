@@ -1,0 +1,253 @@
+/* penstock demo: runs the main use case on one machine. Starts a broker (librdkafka's mock cluster), a real
+ * `penstock agent`, `penstock verify` at the far end and `penstock load`, prints a line each second, and
+ * accounts for every event at the end. */
+#include "commands/demo/demo.h"
+#include "core/clock.h"
+#include "commands/commands.h"
+#include "commands/interrupts.h"
+#include "commands/demo/agent.h"
+#include "commands/demo/run.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_S 20.0 /* how long the broker may take to come up */
+#define END_MS 3000U
+#define KEEP_RATE 10U /* events a second while held open */
+
+const char *const demo_topics[DEMO_TOPICS] = {"quickstart.errors", "quickstart.rest"};
+
+void demo_path(const struct demo *demo, const char *name, char path[DEMO_PATH_BYTES])
+{
+    snprintf(path, DEMO_PATH_BYTES, "%s/%s", demo->directory, name);
+}
+
+double demo_now_s(void)
+{
+    return (double)ps_clock_now().mono_ns / 1e9;
+}
+
+void demo_rest(unsigned ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+}
+
+/* ---- the other processes and files ---- */
+
+static enum ps_status directory_make(struct demo *demo, struct ps_err *err)
+{
+    const char *temporary = getenv("TMPDIR");
+    snprintf(demo->directory, sizeof demo->directory, "%s/penstock-demo-XXXXXX",
+             temporary != NULL && strlen(temporary) < 32 ? temporary : "/tmp");
+    if (mkdtemp(demo->directory) != NULL)
+        return PS_OK;
+    ps_err_set(err, "cannot make %s: %s", demo->directory, strerror(errno));
+    demo->directory[0] = '\0';
+    return PS_FAIL;
+}
+
+static void directory_remove(const struct demo *demo)
+{
+    static const char *const names[] = {"agent.log",  "broker.log",    "load.log",
+                                        "verify.log", "manifest.json", "keep.log"};
+    char path[DEMO_PATH_BYTES];
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        demo_path(demo, names[i], path);
+        unlink(path);
+    }
+    rmdir(demo->directory);
+}
+
+static enum ps_status broker_start(struct ps_process *broker, struct demo *demo, struct ps_err *err)
+{
+    char topics[DEMO_TOPICS][64], log[DEMO_PATH_BYTES];
+    const char *arguments[] = {"mock-broker", "--topic", topics[0], "--topic", topics[1], NULL}, *line = NULL;
+    for (unsigned i = 0; i < DEMO_TOPICS; i++)
+        snprintf(topics[i], sizeof topics[i], "%s:%u", demo_topics[i], DEMO_PARTITIONS);
+    demo_path(demo, "broker.log", log);
+    if (ps_process_start(broker, NULL, arguments, log, false, err) != PS_OK)
+        return PS_FAIL;
+    for (double end_s = demo_now_s() + START_S;
+         line == NULL && *demo->interrupts == 0 && demo_now_s() < end_s; demo_rest(10)) {
+        line = ps_process_line(broker);
+        if (line == NULL && broker->out < 0)
+            break;
+    }
+    if (line != NULL) {
+        snprintf(demo->brokers, sizeof demo->brokers, "%s", line);
+        return PS_OK;
+    }
+    ps_err_set(err, "the broker did not start");
+    ps_process_explain(broker, "it", err);
+    return PS_FAIL;
+}
+
+/* Prints where metrics and logs can be read while it runs. */
+static void hints(const struct demo *demo, const struct demo_agent *agent)
+{
+    printf("broker      %s (librdkafka's mock cluster: memory only)\n", demo->brokers);
+    printf("agent       process %d, syslog on 127.0.0.1:%u, file %s\n", (int)agent->process.pid, agent->port,
+           agent->config);
+    printf("log         %s\n", agent->process.log);
+    printf("metrics     curl http://127.0.0.1:%u/metrics/prometheus\n", agent->metrics_port);
+    printf("channel     penstock tail rest -n 5 -u http://127.0.0.1:%u\n", agent->metrics_port);
+    for (unsigned i = 0; i < DEMO_TOPICS; i++)
+        printf("topic       kcat -b %s -t %s -C -o -5 -e -q\n", demo->brokers, demo_topics[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* ---- the run ---- */
+
+/* Runs a slow load until ^C. It is not verified. */
+static void hold(const struct demo *demo, struct demo_agent *agent)
+{
+    char log[DEMO_PATH_BYTES];
+    struct ps_process load = {.out = -1};
+    struct ps_err err = {0};
+    demo_path(demo, "keep.log", log);
+    struct demo_load wish = {.rate = KEEP_RATE, .log = log, .quiet = true};
+    if (demo_load_start(&load, demo, agent, &wish, &err) != PS_OK) {
+        fprintf(stderr, "penstock demo: %s\n", err.text);
+        return;
+    }
+    printf("\nHeld open with a few events a second; ^C ends it.\n\n");
+    hints(demo, agent);
+    while (*demo->interrupts == 0 && demo_agent_runs(agent))
+        demo_rest(100);
+    *demo->interrupts = 0;
+    ps_process_end(&load, END_MS);
+}
+
+static int run_load(struct demo *demo, struct demo_agent *agent)
+{
+    struct ps_err err = {0};
+    struct demo_run run;
+    hints(demo, agent);
+    printf("warming up: a second of events that are not counted\n");
+    fflush(stdout);
+    if (demo_warm_up(demo, agent, &err) != PS_OK) {
+        fprintf(stderr, "penstock demo: %s; see %s\n", err.text, agent->process.log);
+        return 2;
+    }
+    enum ps_status status = demo_run_measure(&run, demo, agent, &err);
+    if (status != PS_OK)
+        fprintf(stderr, "penstock demo: ended early: %s; see %s\n", err.text, agent->process.log);
+    demo_run_summary(&run);
+    fflush(stdout);
+    int code = status == PS_OK ? demo_run_code(&run) : 2;
+    demo_run_fini(&run);
+    if (status == PS_OK && demo->keep && *demo->interrupts == 0)
+        hold(demo, agent);
+    return code;
+}
+
+static int demo_run(struct demo *demo)
+{
+    struct ps_process broker = {.out = -1};
+    struct demo_agent agent = {.process.out = -1};
+    struct ps_err err = {0};
+    int code = 2;
+    if (directory_make(demo, &err) == PS_OK && broker_start(&broker, demo, &err) == PS_OK &&
+        demo_agent_start(&agent, demo, &err) == PS_OK)
+        code = run_load(demo, &agent);
+    else
+        fprintf(stderr, "penstock demo: %s\n", err.text);
+    if (!demo_agent_stop(&agent) && code == 0) {
+        fprintf(stderr, "penstock demo: the agent did not stop well; see %s\n", agent.process.log);
+        code = 1;
+    }
+    ps_process_end(&broker, END_MS);
+    if (code == 0)
+        directory_remove(demo);
+    return code;
+}
+
+/* ---- options ---- */
+
+static void usage(FILE *file)
+{
+    fputs("usage: penstock demo [--rate EVENTS] [--seconds S] [--connections N] [--config FILE] [--keep]\n"
+          "\n"
+          "Runs the main job on this machine: `penstock load` sends syslog over TCP to a real agent, which "
+          "sorts it into\n"
+          "two Kafka topics of an embedded broker; `penstock verify` reads them and accounts for every "
+          "event.\n"
+          "\n"
+          "  --rate EVENTS      events a second (default 200000)\n"
+          "  --seconds S        how long (default 15), after a second that warms up and is not counted\n"
+          "  --connections N    TCP connections (default 4, at most 64)\n"
+          "  --config FILE      the agent file (default conf/examples/quickstart.properties beside the "
+          "program)\n"
+          "  --keep             hold it open afterwards, to look around\n"
+          "\n"
+          "^C ends the load; what was sent is still accounted for. A second one ends everything.\n"
+          "\n"
+          "Exit code: 0 when nothing was lost, duplicated or reordered, 1 when something was, 2 when it "
+          "could not be\n"
+          "found out.\n",
+          file);
+}
+
+static bool number_parse(const char *text, unsigned long min, unsigned long max, unsigned long *number)
+{
+    char *stop;
+    errno = 0;
+    *number = strtoul(text, &stop, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *stop == '\0' && errno == 0 && *number >= min && *number <= max)
+        return true;
+    fprintf(stderr, "penstock demo: %s is not a number from %lu to %lu; see --help\n", text, min, max);
+    return false;
+}
+
+static const struct option options[] = {
+    {"rate", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 's'},
+    {"connections", required_argument, NULL, 'n'},
+    {"config", required_argument, NULL, 'c'},
+    {"keep", no_argument, NULL, 'k'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_demo = {options, "h", false};
+
+int ps_main_demo(int argc, char **argv)
+{
+    struct demo demo = {.rate = 200000, .seconds = 15, .connections = 4};
+    bool good = true;
+    int option;
+    optind = 0;
+    while (good && (option = getopt_long(argc, argv, ps_options_demo.letters, options, NULL)) != -1) {
+        if (option == 'r')
+            good = number_parse(optarg, 1, 10000000, &demo.rate);
+        else if (option == 's')
+            good = number_parse(optarg, 1, 3600, &demo.seconds);
+        else if (option == 'n')
+            good = number_parse(optarg, 1, DEMO_CONNECTIONS_MAX, &demo.connections);
+        else if (option == 'c')
+            demo.config = optarg;
+        else if (option == 'k')
+            demo.keep = true;
+        else if (option == 'h')
+            return usage(stdout), 0;
+        else
+            return usage(stderr), 2;
+    }
+    if (!good)
+        return 2;
+    if (optind != argc || demo.connections > demo.rate) {
+        if (optind != argc)
+            fprintf(stderr, "penstock demo: unexpected \"%s\"; see --help\n", argv[optind]);
+        else
+            fprintf(stderr, "penstock demo: --connections %lu: more than --rate; give fewer\n",
+                    demo.connections);
+        return 2;
+    }
+    demo.interrupts = ps_interrupts_catch();
+    return demo_run(&demo);
+}

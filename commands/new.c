@@ -1,0 +1,344 @@
+/* `penstock new COMPONENT...`: prints a commented agent file with these components, from the option rows alone; it is the start of
+ * a file of one's own, and `penstock check` accepts it. Exit: 0 printed, 2 wrong usage. Thread: main. */
+#include "commands/commands.h"
+
+#include "core/arena.h"
+#include "conf/bind.h"
+#include "conf/types.h"
+#include "core/nearest.h"
+#include "core/stage.h"
+#include "stages/table.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define PARTS_MAX 32U
+
+static const char usage[] =
+    "Usage: penstock new [-n NAME] SOURCE [INTERCEPTOR]... [CHANNEL] SINK...\n"
+    "Prints a commented agent file with these components: what must be set has a value to put right, every "
+    "other\n"
+    "key is a comment with its default. Without a channel there is one of type memory.\n"
+    "\n"
+    "  -n, --name NAME   the agent (default a1)\n"
+    "  -h, --help        this text\n"
+    "\n"
+    "A component is a name of `penstock components`, or of Flume's: taildir, KafkaSink. A name that sources "
+    "and sinks\n"
+    "have (avro, http, kafka, thrift) is the source's where none was named before, and the sink's after it;\n"
+    "KafkaChannel, channel:kafka and the like say which.\n"
+    "\n"
+    "Exit status: 0 printed, 2 wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  penstock new taildir file KafkaSink >a1.properties\n"
+    "  penstock new -n edge syslogtcp timestamp avro >edge.properties\n";
+
+static const struct option options[] = {
+    {"name", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+const struct ps_command_options ps_options_new = {options, "n:h", false};
+
+/* Values that a reader has to put right, of keys without a default: for every component, or for one. */
+static const struct sample {
+    const char *stage; /* NULL: any */
+    const char *key, *value;
+} samples[] = {
+    {"syslogtcp", "port", "5140"},
+    {"syslogudp", "port", "5140"},
+    {"multiport_syslogtcp", "ports", "5140 5141"},
+    {"avro", "port", "4141"},
+    {"http", "port", "8080"},
+    {NULL, "port", "44444"},
+    {NULL, "bind", "127.0.0.1"},
+    {NULL, "host", "127.0.0.1"},
+    {NULL, "hostname", "localhost"},
+    {NULL, "kafka.bootstrap.servers", "localhost:9092"},
+    {"kafka", "kafka.topics", "events"}, /* of the source: one of two keys that say what is read */
+    {"exec", "command", "vmstat 5"},
+    {"taildir", "filegroups", "f1"},
+    {"taildir", "filegroups.f1", "/var/log/.*[.]log"},
+    {"spooldir", "spoolDir", "/var/spool/events"},
+    {"file_roll", "sink.directory", "/var/log/events"},
+    {"hdfs", "hdfs.path", "hdfs://localhost:8020/events/%Y-%m-%d"},
+    {"hdfs", "hdfs.useLocalTimeStamp", "true"},
+    {"hive", "hive.metastore", "thrift://localhost:9083"},
+    {"hive", "hive.database", "default"},
+    {"hive", "hive.table", "events"},
+    {"hive", "serializer", "DELIMITED"},
+    {"hive", "serializer.fieldnames", "id,message"},
+    {"http", "endpoint", "http://localhost:8080/"},
+    {"irc", "nick", "events"},
+    {"irc", "chan", "events"},
+    {"memory", "capacity", "20000"}, /* Flume's 100 is less than a batch of some sources and sinks */
+    {"memory", "transactionCapacity", "20000"},
+    {"regex_filter", "regex", "DEBUG"},
+    {"regex_extractor", "regex", "status=([0-9]+)"},
+    {"regex_extractor", "serializers", "s1"},
+    {"regex_extractor", "serializers.s1.name", "status"},
+    {"search_replace", "searchPattern", "password=[^ ]+"},
+    {"search_replace", "replaceString", "password=***"},
+    {"remove_header", "withName", "secret"},
+};
+
+struct part {
+    const struct ps_stage_ops *ops;
+    const char *name; /* "r1" */
+};
+
+struct draft {
+    struct ps_arena *arena;
+    const char *agent;
+    struct part parts[PARTS_MAX];
+    size_t count, counts[PS_KIND_COUNT];
+};
+
+static bool is_offered(enum ps_kind kind)
+{
+    return kind == PS_KIND_SOURCE || kind == PS_KIND_INTERCEPTOR || kind == PS_KIND_CHANNEL ||
+           kind == PS_KIND_SINK;
+}
+
+/* Returns whether the word is a name of the stage's, or the last part of a class name. */
+static bool is_named(const struct ps_stage_ops *ops, const char *word)
+{
+    if (ps_stage_find(ps_stages, ops->kind, word) == ops)
+        return true;
+    for (size_t i = 0; ops->aliases != NULL && ops->aliases[i] != NULL; i++) {
+        const char *dot = strrchr(ops->aliases[i], '.'), *last = dot != NULL ? dot + 1 : ops->aliases[i];
+        size_t length = strcspn(last, "$");
+        if (strlen(word) == length && strncasecmp(last, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Finds "kafka", "KafkaSink" or "sink:kafka". NULL: there is none, or none of that kind. */
+static const struct ps_stage_ops *find(const struct draft *draft, const char *word, bool last)
+{
+    const struct ps_stage_ops *found[PS_KIND_COUNT] = {NULL};
+    const char *colon = strchr(word, ':');
+    size_t count = 0;
+    enum ps_kind only = PS_KIND_SOURCE;
+    for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++) {
+        enum ps_kind kind = (*stage)->kind;
+        const char *kind_word = ps_kind_word(kind);
+        bool of_kind = colon == NULL || (strncmp(word, kind_word, (size_t)(colon - word)) == 0 &&
+                                         strlen(kind_word) == (size_t)(colon - word));
+        if (!is_offered(kind) || !of_kind || !is_named(*stage, colon != NULL ? colon + 1 : word))
+            continue;
+        found[kind] = *stage;
+        only = kind;
+        count++;
+    }
+    if (count <= 1)
+        return count == 1 ? found[only] : NULL;
+    if (draft->counts[PS_KIND_SOURCE] == 0 && found[PS_KIND_SOURCE] != NULL)
+        return found[PS_KIND_SOURCE];
+    if (found[PS_KIND_INTERCEPTOR] != NULL && !last)
+        return found[PS_KIND_INTERCEPTOR];
+    return found[PS_KIND_SINK] != NULL ? found[PS_KIND_SINK] : found[only];
+}
+
+static void add(struct draft *draft, const struct ps_stage_ops *ops)
+{
+    static const char letters[PS_KIND_COUNT] = {
+        [PS_KIND_SOURCE] = 'r', [PS_KIND_INTERCEPTOR] = 'i', [PS_KIND_CHANNEL] = 'c', [PS_KIND_SINK] = 'k'};
+    size_t number = ++draft->counts[ops->kind];
+    draft->parts[draft->count++] =
+        (struct part){ops, ps_arena_format(draft->arena, "%c%zu", letters[ops->kind], number)};
+}
+
+/* ---- the text ---- */
+
+static void print_names(const struct draft *draft, const char *key, enum ps_kind kind)
+{
+    printf("%s =", key);
+    for (size_t i = 0; i < draft->count; i++)
+        if (draft->parts[i].ops->kind == kind)
+            printf(" %s", draft->parts[i].name);
+    putchar('\n');
+}
+
+static const struct ps_option *option_of(const struct ps_stage_ops *ops, const char *key)
+{
+    return ops->options != NULL ? ps_option_named(ops->options, key) : NULL;
+}
+
+/* The sample's value for a required key, or for one that is not required but named for this very component. */
+static const char *sample_of(const struct ps_stage_ops *ops, const struct ps_option *option)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(samples); i++) {
+        const struct sample *sample = &samples[i];
+        bool mine = sample->stage != NULL && strcmp(sample->stage, ops->name) == 0;
+        if (strcmp(sample->key, option->key) == 0 &&
+            (mine || (sample->stage == NULL && (option->flags & PS_OPTION_REQUIRED) != 0)))
+            return sample->value;
+    }
+    return NULL;
+}
+
+static void print_help(const struct ps_option *option)
+{
+    fputs("# ", stdout);
+    for (const char *at = option->help != NULL ? option->help : option->key; *at != '\0'; at++)
+        putchar(*at == '\n' ? ' ' : *at);
+    if (option->unit != NULL)
+        printf(" (%s)", option->unit);
+    putchar('\n');
+}
+
+/* Ports of two sources differ. */
+static void print_value(const struct part *part, const struct ps_option *option, const char *value)
+{
+    unsigned number = 0, step = 0;
+    if (strcmp(option->key, "port") == 0 && part->ops->kind == PS_KIND_SOURCE &&
+        sscanf(value, "%u", &number) == 1 && sscanf(part->name + 1, "%u", &step) == 1)
+        printf("%u\n", number + step - 1);
+    else
+        printf("%s\n", value);
+}
+
+/* "filegroups.f1" is below the row filegroups. */
+static bool is_below_a_row(const struct ps_stage_ops *ops, const struct sample *sample)
+{
+    char row[64];
+    size_t length = strcspn(sample->key, ".");
+    if (sample->stage == NULL || strcmp(sample->stage, ops->name) != 0 || sample->key[length] == '\0' ||
+        option_of(ops, sample->key) != NULL)
+        return false;
+    snprintf(row, sizeof row, "%.*s", (int)length, sample->key);
+    return option_of(ops, row) != NULL;
+}
+
+static void print_options(const struct part *part, const char *prefix)
+{
+    const unsigned hidden = (unsigned)(PS_OPTION_DEPRECATED | PS_OPTION_UNSUPPORTED | PS_OPTION_EXTENSION);
+    for (const struct ps_option *option = part->ops->options; option != NULL && option->key != NULL;
+         option++) {
+        const char *value = sample_of(part->ops, option);
+        if (value != NULL) {
+            print_help(option);
+            printf("%s.%s = ", prefix, option->key);
+            print_value(part, option, value);
+        }
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(samples); i++)
+        if (is_below_a_row(part->ops, &samples[i]))
+            printf("%s.%s = %s\n", prefix, samples[i].key, samples[i].value);
+    for (const struct ps_option *option = part->ops->options; option != NULL && option->key != NULL;
+         option++) {
+        if ((option->flags & hidden) != 0 || sample_of(part->ops, option) != NULL ||
+            option->type == PS_OPTION_MAP)
+            continue;
+        print_help(option);
+        printf("#%s.%s = %s\n", prefix, option->key, option->fallback != NULL ? option->fallback : "");
+    }
+}
+
+static void print_part(const struct draft *draft, size_t index)
+{
+    const struct part *part = &draft->parts[index];
+    const char *kind = ps_kind_word(part->ops->kind);
+    const char *prefix = ps_arena_format(draft->arena, "%s.%ss.%s", draft->agent, kind, part->name);
+    if (part->ops->kind == PS_KIND_INTERCEPTOR)
+        prefix = ps_arena_format(draft->arena, "%s.sources.r1.interceptors.%s", draft->agent, part->name);
+    printf("\n# ---- %s %s: %s. All keys: penstock components %s ----\n", kind, part->name,
+           part->ops->summary, part->ops->name);
+    /* Flume knows Kafka's components by their classes only */
+    bool by_class = strcmp(part->ops->name, "kafka") == 0 && part->ops->aliases != NULL;
+    printf("%s.type = %s\n", prefix, by_class ? part->ops->aliases[0] : part->ops->name);
+    if (part->ops->kind == PS_KIND_SOURCE)
+        printf("%s.channels = c1\n", prefix);
+    if (part->ops->kind == PS_KIND_SINK)
+        printf("%s.channel = c1\n", prefix);
+    if (part->ops->kind == PS_KIND_SOURCE && strcmp(part->name, "r1") == 0 &&
+        draft->counts[PS_KIND_INTERCEPTOR] > 0)
+        print_names(draft, ps_arena_format(draft->arena, "%s.interceptors", prefix), PS_KIND_INTERCEPTOR);
+    print_options(part, prefix);
+}
+
+static void print_draft(const struct draft *draft)
+{
+    printf("# Agent %s. Put the values right, then: penstock check -f FILE, penstock agent -f FILE\n",
+           draft->agent);
+    print_names(draft, ps_arena_format(draft->arena, "%s.sources", draft->agent), PS_KIND_SOURCE);
+    print_names(draft, ps_arena_format(draft->arena, "%s.channels", draft->agent), PS_KIND_CHANNEL);
+    print_names(draft, ps_arena_format(draft->arena, "%s.sinks", draft->agent), PS_KIND_SINK);
+    for (size_t i = 0; i < draft->count; i++)
+        print_part(draft, i);
+}
+
+/* ---- the command line ---- */
+
+static bool refuse(const char *what, const char *word)
+{
+    fprintf(stderr, "penstock new: %s%s\n", what, word);
+    return false;
+}
+
+static bool take(struct draft *draft, const char *word, bool last)
+{
+    const struct ps_stage_ops *ops = find(draft, word, last);
+    if (ops == NULL) {
+        struct ps_nearest nearest;
+        ps_nearest_init(&nearest, word);
+        for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++)
+            if (is_offered((*stage)->kind))
+                ps_nearest_offer(&nearest, (*stage)->name);
+        fprintf(stderr, "penstock new: there is no source, interceptor, channel or sink %s%s%s%s\n", word,
+                nearest.word != NULL ? "; did you mean " : "; `penstock components` lists them",
+                nearest.word != NULL ? nearest.word : "", nearest.word != NULL ? "?" : "");
+        return false;
+    }
+    if (strcmp(ops->name, "rules") == 0)
+        return refuse("rules need a file of rules first: see docs/RULES.md", "");
+    if (draft->count == PARTS_MAX - 1)
+        return refuse("too many components from here on: ", word);
+    if (ops->kind == PS_KIND_CHANNEL && draft->counts[PS_KIND_CHANNEL] > 0)
+        return refuse("one channel; a second is ", word);
+    add(draft, ops);
+    return true;
+}
+
+static bool complete(struct draft *draft)
+{
+    if (draft->counts[PS_KIND_SOURCE] == 0)
+        return refuse("name a source, such as taildir; `penstock components` lists them", "");
+    if (draft->counts[PS_KIND_SINK] == 0)
+        return refuse("name a sink after the source, such as KafkaSink; `penstock components` lists them",
+                      "");
+    if (draft->counts[PS_KIND_CHANNEL] == 0)
+        add(draft, ps_stage_find(ps_stages, PS_KIND_CHANNEL, "memory"));
+    return true;
+}
+
+int ps_main_new(int argc, char **argv)
+{
+    struct draft draft = {.arena = ps_arena_create(), .agent = "a1"};
+    int option, code = -1;
+    optind = 0;
+    while (code < 0 && (option = getopt_long(argc, argv, ps_options_new.letters, options, NULL)) != -1) {
+        if (option == 'n')
+            draft.agent = optarg;
+        else if (option == 'h')
+            code = fputs(usage, stdout) >= 0 ? 0 : 2;
+        else
+            code = fputs("`penstock new --help` lists the options.\n", stderr) >= 0 ? 2 : 2;
+    }
+    if (code < 0 && (draft.agent[0] == '\0' || strpbrk(draft.agent, ". \t=:#!\\\n") != NULL))
+        code =
+            refuse("-n: an agent's name has no dot, blank, =, :, #, ! and backslash: ", draft.agent) ? 0 : 2;
+    for (int i = optind; code < 0 && i < argc; i++)
+        if (!take(&draft, argv[i], i == argc - 1))
+            code = 2;
+    if (code < 0 && !complete(&draft))
+        code = 2;
+    if (code < 0) {
+        print_draft(&draft);
+        code = 0;
+    }
+    ps_arena_destroy(draft.arena);
+    return code;
+}

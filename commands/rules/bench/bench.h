@@ -1,0 +1,52 @@
+/* The results of `penstock rules bench`, for its report. Thread: main. */
+#pragma once
+
+#include "commands/rules/rules.h"
+#include "regex/rules/names.h"
+
+#define PS_RULES_EXAMPLES 16U /* matching lines kept for each rule */
+
+struct ps_rules_bench_rule {
+    uint64_t matches, match_bytes; /* events for which its condition holds; bytes of their bodies */
+    uint64_t acts;                 /* events it acted on */
+    uint64_t
+        hidden_by_count; /* events it matched but did not act on: those hidden by the rule that hid most */
+    uint32_t hidden_by;  /* UINT32_MAX: none */
+    uint32_t examples[PS_RULES_EXAMPLES];
+    uint32_t example_count;
+    double pcre2_ns; /* estimated cost of PCRE2 for an event */
+    bool pcre2_alone;
+};
+
+struct ps_rules_bench_pair {
+    uint32_t first, second;
+    uint64_t count;
+};
+
+struct ps_rules_bench {
+    struct ps_rules_command *command;
+    const char *file;
+    struct ps_arena *arena;
+    /* the sample */
+    char *text;
+    struct ps_slice *lines;
+    size_t line_count;
+    uint64_t bytes;
+    bool cut; /* the file was longer */
+    struct ps_rules_header_value *headers;
+    size_t header_count;
+    /* results */
+    struct ps_rules_bed bed; /* the unchanged rules */
+    struct ps_rules_bench_rule *rules;
+    uint64_t unmatched, overlapping;   /* events that no rule matches; that two or more match */
+    struct ps_rules_bench_pair *pairs; /* most frequent first */
+    size_t pair_count;
+    uint64_t events, event_bytes; /* measured */
+    uint64_t rules_ns, scan_ns;   /* time for those; scan 0: there is no expression to scan for */
+    struct ps_matcher_counts counts;
+};
+
+/* The two passes over every event: which rules match, which act. Returns false after printing the reason. */
+bool ps_rules_bench_look(struct ps_rules_bench *bench);
+void ps_rules_bench_print(const struct ps_rules_bench *bench);
+void ps_rules_bench_print_json(const struct ps_rules_bench *bench);

@@ -1,0 +1,126 @@
+/* What the subcommands of `penstock rules` share: compiles a rules file into a set and runs events through
+ * it on one thread, without an engine. Used by commands/rules/*.c only. Thread: main. */
+#pragma once
+
+#include "core/flow/carver.h"
+#include "core/arena.h"
+#include "stages/rules/set.h"
+
+#include <stdio.h>
+
+/* ---- options ---- */
+
+struct ps_rules_command {
+    const char *name; /* "check" */
+    struct ps_arena *arena;
+    struct ps_texts files; /* operands: FILE, and the TEXT of explain */
+    bool json, strict, verbose, all, help;
+    bool routes_known, any_channel; /* the channels are known: routes to others are errors */
+    bool interceptor;               /* -n -f: the file belongs to an interceptor */
+    struct ps_texts channels;
+    const char *cache;           /* directory; NULL: none */
+    const char *why;             /* --why: a rule of which explain says more */
+    const char *agent, *source;  /* -n, --source */
+    struct ps_texts agent_files; /* -f */
+    struct ps_pairs headers;     /* --header k=v */
+    const char *sample;
+    double seconds;
+    double coverage_min; /* percent; negative: no minimum */
+    uint64_t compile_memory_bytes, compile_time_ms;
+};
+
+/* For shell completion: the name of subcommand number `index`, or NULL; option number `index` of a subcommand, or false after
+ * the last. */
+struct ps_command_option;
+const char *ps_rules_subcommand(size_t index);
+bool ps_rules_option(const char *subcommand, size_t index, struct ps_command_option *option);
+
+/* Returns false after printing the usage error. */
+bool ps_rules_command_parse(struct ps_rules_command *command, int argc, char **argv);
+
+/* ---- problems ---- */
+
+/* Prints one problem a line; in colours on a terminal. */
+void ps_rules_print_problems(FILE *to, const struct ps_rules_problems *problems);
+/* Prints "f: fine" or "f: 1 error, 2 warnings". */
+void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_problems *problems);
+struct json_t *ps_rules_json_problems(const struct ps_rules_problems *problems);
+/* Text of strangers as a JSON string, what is no UTF-8 replaced. */
+struct json_t *ps_rules_json_text(const char *text, size_t length);
+/* "rules/a.rules:12" */
+const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place);
+
+/* Shows progress on stderr, in one line, after two seconds and on a terminal only. */
+struct ps_rules_progress {
+    uint64_t began_ns, said_ns;
+    bool shown;
+};
+void ps_rules_progress_begin(struct ps_rules_progress *progress);
+void ps_rules_progress_say(struct ps_rules_progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void ps_rules_progress_end(struct ps_rules_progress *progress);
+
+/* ---- a set without an engine ---- */
+
+struct ps_rules_bed {
+    struct ps_arena *arena;
+    struct ps_rules_problems *problems;
+    const struct ps_rules *rules; /* NULL: the file is bad */
+    struct ps_rules_set *set;     /* NULL: the file is bad, or was not to be compiled */
+    struct ps_rules_set_report report;
+    struct ps_rules_scratch *scratch;
+    struct ps_texts channels;
+    bool routes; /* the rules route events; else they keep or drop them (an interceptor's file) */
+    struct ps_depot *depot;
+    struct ps_pool *pool;
+    struct ps_carver carver;
+    struct ps_route *route;
+    struct ps_now now;
+    struct ps_rules_progress progress;
+};
+
+/* Reads the file ("-": standard input). Returns PS_FAIL with the reasons in problems. The caller closes the
+ * bed in either case. */
+enum ps_status ps_rules_bed_load(struct ps_rules_bed *bed, const struct ps_rules_command *command,
+                                 const char *file, struct ps_rules **rules);
+/* Compiles the loaded rules and allocates room for events. */
+enum ps_status ps_rules_bed_compile(struct ps_rules_bed *bed, const struct ps_rules_command *command,
+                                    struct ps_rules *rules);
+void ps_rules_bed_close(struct ps_rules_bed *bed);
+/* Loads and compiles; prints problems to stderr on failure. */
+enum ps_status ps_rules_bed_open(struct ps_rules_bed *bed, const struct ps_rules_command *command,
+                                 const char *file);
+/* Resets samples and limits. */
+void ps_rules_bed_forget(struct ps_rules_bed *bed);
+
+/* Returns a lease of one event in its own batch; NULL if it is too large. */
+struct ps_batch *ps_rules_bed_event(struct ps_rules_bed *bed, struct ps_slice body,
+                                    const struct ps_rules_header_value *headers, size_t header_count);
+/* Returns a lease of as many events as fit one batch (`*taken`), all with the same headers; NULL if not one
+ * fits. */
+struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_slice *bodies, size_t count,
+                                     const struct ps_rules_header_value *headers, size_t header_count,
+                                     size_t *taken);
+/* Runs the rules over the batch's lease. Returns false if there is no memory. */
+bool ps_rules_bed_run(struct ps_rules_bed *bed, struct ps_batch *batch, ps_rules_trace trace, void *argument);
+/* After that: whether the event of this row is dropped, and its channels. */
+bool ps_rules_bed_dropped(const struct ps_rules_bed *bed, const struct ps_batch *batch, uint16_t row);
+bool ps_rules_bed_goes_to(const struct ps_rules_bed *bed, size_t channel, uint16_t row, bool *required);
+
+/* ---- conditions as text ---- */
+
+/* Returns a leaf condition in the syntax of rule files: `body ~ /x/i`. Allocated in the arena. */
+const char *ps_rules_leaf_text(struct ps_arena *arena, const struct ps_rules *rules,
+                               const struct ps_condition *condition);
+const char *ps_rules_action_text(struct ps_arena *arena, const struct ps_action *action);
+const char *ps_rules_regex_text(struct ps_arena *arena, const struct ps_regex *regex);
+
+/* ---- shadowed rules ---- */
+
+/* Adds a warning for every rule that can never act because an earlier one takes all its events. */
+void ps_rules_shadows(const struct ps_rules *rules, struct ps_rules_problems *problems);
+
+int ps_main_rules_check(struct ps_rules_command *command);
+int ps_main_rules_test(struct ps_rules_command *command);
+int ps_main_rules_explain(struct ps_rules_command *command);
+int ps_main_rules_bench(struct ps_rules_command *command);

@@ -1,0 +1,292 @@
+/* The output of `penstock rules`: problems, untrusted bytes, numbers, conditions and actions as text.
+ * Thread: main. */
+#include "commands/rules/rules.h"
+#include "conf/report.h"
+#include "core/printable.h"
+#include "core/utf8.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+/* ---- problems ---- */
+
+static const char *const words[] = {"error", "warning", "note"};
+
+void ps_rules_print_problems(FILE *to, const struct ps_rules_problems *problems)
+{
+    static const char *const colours[] = {"\033[1;31m", "\033[1;33m", "\033[1;36m"};
+    bool colour = ps_report_colour(to);
+    size_t kept = ps_rules_problems_kept(problems);
+    for (size_t i = 0; i < kept; i++) {
+        const struct ps_rules_problem *problem = &problems->items[i];
+        const char *text = ps_rules_problem_text(problems->arena, problem);
+        const char *word = words[problem->severity];
+        const char *at = colour ? strstr(text, word) : NULL;
+        if (at == NULL)
+            fprintf(to, "%s\n", text);
+        else
+            fprintf(to, "%.*s%s%s\033[0m%s\n", (int)(at - text), text, colours[problem->severity], word,
+                    at + strlen(word));
+    }
+    if (problems->count > kept)
+        fprintf(to, "... and %zu more\n", problems->count - kept);
+}
+
+void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_problems *problems)
+{
+    fprintf(to, "%s: ", file);
+    if (problems->errors > 0)
+        fprintf(to, "%zu error%s%s", problems->errors, problems->errors == 1 ? "" : "s",
+                problems->warnings > 0 ? ", " : ": ");
+    if (problems->warnings > 0)
+        fprintf(to, "%zu warning%s%s", problems->warnings, problems->warnings == 1 ? "" : "s",
+                problems->errors > 0 ? ": " : "");
+    if (problems->errors > 0)
+        fputs("these rules would not run", to);
+    else if (problems->warnings == 0)
+        fputs("fine", to);
+    fputc('\n', to);
+}
+
+json_t *ps_rules_json_problems(const struct ps_rules_problems *problems)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < ps_rules_problems_kept(problems); i++) {
+        const struct ps_rules_problem *problem = &problems->items[i];
+        json_t *object = json_pack(
+            "{s:s, s:s*, s:i, s:i, s:s, s:s*, s:s}", "severity", words[problem->severity], "file",
+            problem->place.file, "line", problem->place.line, "column", problem->place.column, "what",
+            problem->what, "cure", problem->cure, "text", ps_rules_problem_text(problems->arena, problem));
+        if (object != NULL)
+            json_array_append_new(list, object);
+    }
+    return list;
+}
+
+/* ---- untrusted bytes ---- */
+
+json_t *ps_rules_json_text(const char *text, size_t length)
+{
+    char *repaired = ps_must_alloc(1, 3 * length + 1, "text for JSON");
+    size_t used = ps_utf8_repair(text, length, repaired);
+    json_t *string = json_stringn(repaired, used);
+    free(repaired);
+    return string != NULL ? string : json_null();
+}
+
+/* ---- numbers ---- */
+
+const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place)
+{
+    return ps_arena_format(arena, "%s:%d", place.file, place.line);
+}
+
+/* ---- progress ---- */
+
+#define PROGRESS_FIRST_NS (2 * PS_NS_PER_S)
+#define PROGRESS_EVERY_NS (PS_NS_PER_S / 5)
+
+static uint64_t now_ns(void)
+{
+    return ps_clock_now().mono_ns;
+}
+
+void ps_rules_progress_begin(struct ps_rules_progress *progress)
+{
+    *progress = (struct ps_rules_progress){.began_ns = now_ns()};
+}
+
+void ps_rules_progress_say(struct ps_rules_progress *progress, const char *format, ...)
+{
+    uint64_t now = now_ns();
+    if (now - progress->began_ns < PROGRESS_FIRST_NS || now - progress->said_ns < PROGRESS_EVERY_NS ||
+        !isatty(STDERR_FILENO))
+        return;
+    progress->said_ns = now;
+    progress->shown = true;
+    va_list arguments;
+    va_start(arguments, format);
+    fputc('\r', stderr);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, " %" PRIu64 " s\033[K", (now - progress->began_ns) / PS_NS_PER_S);
+    fflush(stderr);
+    va_end(arguments);
+}
+
+void ps_rules_progress_end(struct ps_rules_progress *progress)
+{
+    if (progress->shown)
+        fputs("\r\033[K", stderr);
+    progress->shown = false;
+}
+
+/* ---- conditions and actions ---- */
+
+const char *ps_rules_regex_text(struct ps_arena *arena, const struct ps_regex *regex)
+{
+    static const char letters[] = "imsxuUd"; /* by bit */
+    char flags[sizeof letters] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof letters - 1; i++)
+        if (ps_regex_flags_of(regex) >> i & 1)
+            flags[used++] = letters[i];
+    const char *text = ps_regex_text(regex);
+    const char *delimiter = strchr(text, '/') == NULL   ? "/"
+                            : strchr(text, '!') == NULL ? "!"
+                            : strchr(text, '%') == NULL ? "%"
+                                                        : "@";
+    return ps_arena_format(arena, "%s%s%s%s%s", delimiter[0] == '/' ? "" : "m", delimiter, text, delimiter,
+                           flags);
+}
+
+static const char *string_text(struct ps_arena *arena, const char *text, size_t length)
+{
+    char *memory = NULL;
+    size_t size = 0;
+    FILE *to = ps_must_open_text(&memory, &size, "the text of a rule");
+    fputc('"', to);
+    for (size_t from = 0; from < length;) {
+        size_t to_next = 0; /* up to the next quote or backslash */
+        while (from + to_next < length && text[from + to_next] != '"' && text[from + to_next] != '\\')
+            to_next++;
+        ps_printable_write(to, text + from, to_next);
+        from += to_next;
+        if (from < length)
+            fprintf(to, "\\%c", text[from++]);
+    }
+    fputc('"', to);
+    fclose(to);
+    const char *copy = ps_arena_copy(arena, memory, size);
+    free(memory);
+    return copy;
+}
+
+static bool is_word(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (!(*text >= 'a' && *text <= 'z') && !(*text >= 'A' && *text <= 'Z') &&
+            !(*text >= '0' && *text <= '9') && strchr("_-.", *text) == NULL)
+            return false;
+    return true;
+}
+
+static const char *header_text(struct ps_arena *arena, const char *name)
+{
+    return ps_arena_format(arena, is_word(name) ? "header.%s" : "header.\"%s\"", name);
+}
+
+static const char *subject_text(struct ps_arena *arena, struct ps_rules_subject subject)
+{
+    return subject.header == NULL ? "body" : header_text(arena, subject.header);
+}
+
+const char *ps_rules_leaf_text(struct ps_arena *arena, const struct ps_rules *rules,
+                               const struct ps_condition *condition)
+{
+    static const char *const operators[] = {"==", "!=", "<",        "<=",     ">",
+                                            ">=", "in", "contains", "begins", "ends"};
+    const char *text;
+    switch (condition->kind) {
+    case PS_CONDITION_MATCH:
+        return ps_arena_format(arena, "%s ~ %s",
+                               subject_text(arena, rules->patterns[condition->pattern].subject),
+                               ps_rules_regex_text(arena, rules->patterns[condition->pattern].regex));
+    case PS_CONDITION_COMPARE:
+        text = ps_arena_format(arena, "%s %s%s", subject_text(arena, condition->subject),
+                               operators[condition->op], condition->op == PS_OPERATOR_IN ? " (" : " ");
+        for (size_t i = 0; i < condition->value_count; i++)
+            text = ps_arena_format(
+                arena, "%s%s%s", text, i > 0 ? ", " : "",
+                string_text(arena, condition->values[i].text.data, condition->values[i].text.length));
+        return condition->op == PS_OPERATOR_IN ? ps_arena_format(arena, "%s)", text) : text;
+    case PS_CONDITION_EXISTS:
+        return ps_arena_format(arena, "exists %s", subject_text(arena, condition->subject));
+    case PS_CONDITION_SIZE:
+        return ps_arena_format(arena, "size %s %.0f", operators[condition->op], condition->values[0].number);
+    default:
+        return condition->kind == PS_CONDITION_TRUE  ? "true"
+               : condition->kind == PS_CONDITION_AND ? "and"
+               : condition->kind == PS_CONDITION_OR  ? "or"
+                                                     : "not";
+    }
+}
+
+static const char *channels_text(struct ps_arena *arena, const struct ps_action *action)
+{
+    const char *text = "";
+    for (size_t i = 0; i < action->channel_count; i++)
+        text = ps_arena_format(arena, "%s%s%s", text, i > 0 ? ", " : "", action->channels[i].name);
+    return text;
+}
+
+static const char *limit_text(struct ps_arena *arena, const struct ps_action *action)
+{
+    const char *text = ps_arena_format(arena, "limit %g/s", action->per_second);
+    if (action->per_key)
+        text = ps_arena_format(arena, "%s per %s", text, subject_text(arena, action->subject));
+    text = ps_arena_format(arena, "%s burst %g", text, action->burst);
+    return action->channel_count == 0
+               ? text
+               : ps_arena_format(arena, "%s else route %s", text, channels_text(arena, action));
+}
+
+static const char *template_text(struct ps_arena *arena, const struct ps_rules_template *template)
+{
+    const char *text = "";
+    for (size_t i = 0; i < template->count; i++) {
+        const struct ps_rules_template_piece *piece = &template->pieces[i];
+        switch (piece->kind) {
+        case PS_RULES_TEMPLATE_TEXT:
+            text = ps_arena_format(arena, "%s%.*s", text, (int)piece->length, piece->text);
+            break;
+        case PS_RULES_TEMPLATE_BODY:
+            text = ps_arena_format(arena, "%s${body}", text);
+            break;
+        default:
+            text = ps_arena_format(arena, "%s${%s%s}", text,
+                                   piece->kind == PS_RULES_TEMPLATE_HEADER ? "header." : "", piece->text);
+        }
+    }
+    return string_text(arena, text, strlen(text));
+}
+
+const char *ps_rules_action_text(struct ps_arena *arena, const struct ps_action *action)
+{
+    switch (action->kind) {
+    case PS_ACTION_ROUTE:
+        return ps_arena_format(arena, "route %s%s", action->optional ? "optional " : "",
+                               channels_text(arena, action));
+    case PS_ACTION_SET:
+        return ps_arena_format(arena, "set %s = %s%s", header_text(arena, action->header),
+                               template_text(arena, &action->text),
+                               action->unless_exists ? " unless exists" : "");
+    case PS_ACTION_COPY:
+        return ps_arena_format(arena, "copy %s to %s", header_text(arena, action->from),
+                               header_text(arena, action->header));
+    case PS_ACTION_REMOVE:
+        return ps_arena_format(arena, "remove %s", header_text(arena, action->header));
+    case PS_ACTION_EXTRACT:
+        return ps_arena_format(arena, "extract %s ~ %s", subject_text(arena, action->subject),
+                               ps_rules_regex_text(arena, action->regex));
+    case PS_ACTION_REPLACE:
+        return ps_arena_format(arena, "replace %s", ps_rules_regex_text(arena, action->regex));
+    case PS_ACTION_TAG:
+        return ps_arena_format(arena, "tag %s", template_text(arena, &action->text));
+    case PS_ACTION_SAMPLE:
+        return ps_arena_format(arena, "sample 1/%llu", (unsigned long long)action->one_in);
+    case PS_ACTION_LIMIT:
+        return limit_text(arena, action);
+    case PS_ACTION_DROP:
+        return action->deadletter ? "drop deadletter" : "drop";
+    case PS_ACTION_STOP:
+        return "stop";
+    case PS_ACTION_CONTINUE:
+        return "continue";
+    }
+    return "";
+}

@@ -1,0 +1,244 @@
+/* penstock tail: requests a sample of live events from a running agent's metrics server and prints them. */
+#include "core/clock.h"
+#include "commands/commands.h"
+#include "commands/top/top.h"
+#include "core/printable.h"
+#include "core/watch/metrics_server.h"
+#include "core/quantity.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+#include <jansson.h>
+
+struct tail {
+    const char *component;
+    const char *url;
+    const char *token_path;
+    char token[PS_ACCESS_TOKEN_BYTES]; /* "": none */
+    unsigned long count, wait_s;
+    uint64_t connect_ns; /* until then an agent that does not answer may be about to start: -w was given */
+    bool follow, json, colour;
+    unsigned long shown;
+};
+
+static void usage(FILE *file)
+{
+    fputs("usage: penstock tail COMPONENT [-n COUNT] [-w SECONDS] [-f] [-j] [-u URL] [-t FILE]\n"
+          "\n"
+          "Shows a sample of the events that pass a component of a running agent, with their headers. The "
+          "agent "
+          "must have\n"
+          "been started with -Dflume.monitoring.type=http. Nothing is held up and nothing is taken away.\n"
+          "\n"
+          "  c1, k1               what a channel gives away, what a sink takes\n"
+          "  r1                   what a source makes, before its interceptors\n"
+          "  r1.i1                what leaves interceptor i1 of source r1\n"
+          "  r1.i1.before         what enters it\n"
+          "\n"
+          "  -n, --count COUNT    how many events (default 10)\n"
+          "  -w, --wait SECONDS   how long to wait for them, and for the agent to start (default 10, at most "
+          "60; without\n"
+          "                       -w the agent must run)\n"
+          "  -f, --follow         go on until interrupted\n"
+          "  -j, --json           one JSON object a line\n"
+          "  -u, --url URL        the agent's metrics server (default: the agent that runs on this machine)\n"
+          "  -t, --token-file FILE  holds the token of the agent's -Dpenstock.monitoring.token; without one, "
+          "the agent\n"
+          "                       shows events only to clients of its own machine\n"
+          "\n"
+          "Exit code: 0 when events were shown, 1 when none passed, 2 on errors.\n",
+          file);
+}
+
+/* {"headers":{..},"body":"..","bytes":N} -> {host=h1, timestamp=1} body */
+static bool print_event(const struct tail *tail, const char *line, size_t length)
+{
+    json_error_t error;
+    json_t *event = json_loadb(line, length, JSON_ALLOW_NUL, &error), *value;
+    if (event == NULL) {
+        fprintf(stderr, "penstock tail: the answer is not understood: %s\n", error.text);
+        return false;
+    }
+    const char *name, *separator = "";
+    fputs(tail->colour ? "\033[2m{" : "{", stdout);
+    json_object_foreach(json_object_get(event, "headers"), name, value)
+    {
+        fputs(separator, stdout);
+        ps_printable_write(stdout, name, strlen(name));
+        putchar('=');
+        if (json_is_string(value))
+            ps_printable_write(stdout, json_string_value(value), json_string_length(value));
+        separator = ", ";
+    }
+    fputs(tail->colour ? "}\033[0m " : "} ", stdout);
+    json_t *body = json_object_get(event, "body");
+    if (json_is_string(body))
+        ps_printable_write(stdout, json_string_value(body), json_string_length(body));
+    if (json_is_true(json_object_get(event, "cut")))
+        printf("... (%s bytes)",
+               ps_quantity_print_count((uint64_t)json_integer_value(json_object_get(event, "bytes"))).text);
+    putchar('\n');
+    json_decref(event);
+    return true;
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *argument)
+{
+    ps_page_append(argument, data, size * count);
+    return size * count;
+}
+
+/* Makes one request. Returns false after printing the error. */
+static bool ask(struct tail *tail, CURL *curl)
+{
+    struct ps_page page = {0}, url = {0};
+    char *name = curl_easy_escape(curl, tail->component, 0);
+    if (name == NULL)
+        return false;
+    unsigned long left = tail->follow ? PS_METRICS_SERVER_TAIL_EVENTS_MAX : tail->count - tail->shown;
+    ps_page_format(&url, "%s/tail?component=%s&count=%lu&wait=%lu", tail->url, name, left,
+                   tail->follow ? 1 : tail->wait_s);
+    curl_free(name);
+    curl_easy_setopt(curl, CURLOPT_URL, url.text);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)PS_METRICS_SERVER_TAIL_WAIT_S_MAX + 10);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page);
+    if (tail->token[0] != '\0') {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, tail->token);
+    }
+    CURLcode code;
+    while ((code = curl_easy_perform(curl)) == CURLE_COULDNT_CONNECT &&
+           ps_clock_now().mono_ns < tail->connect_ns)
+        nanosleep(&(struct timespec){.tv_nsec = 100 * (long)PS_NS_PER_MS}, NULL);
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    bool ok = code == CURLE_OK && status == 200;
+    if (code != CURLE_OK)
+        fprintf(stderr, "penstock tail: %s: %s\nIs the agent running with -Dflume.monitoring.type=http?\n",
+                tail->url, curl_easy_strerror(code));
+    else if (!ok)
+        fprintf(stderr, "penstock tail: %s answered %ld: %s%s", tail->url, status,
+                page.length > 0 ? page.text : "",
+                page.length > 0 && page.text[page.length - 1] == '\n' ? "" : "\n");
+    for (size_t at = 0; ok && at < page.length; tail->shown++) {
+        const char *end = memchr(page.text + at, '\n', page.length - at);
+        size_t length = (end != NULL ? (size_t)(end - page.text) : page.length) - at;
+        if (tail->json)
+            printf("%.*s\n", (int)length, page.text + at);
+        else
+            ok = print_event(tail, page.text + at, length);
+        at += length + 1;
+    }
+    fflush(stdout);
+    ps_page_fini(&page);
+    ps_page_fini(&url);
+    return ok && !ferror(stdout);
+}
+
+static bool number_parse(const char *text, unsigned long max, unsigned long *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoul(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
+}
+
+static const struct option options[] = {
+    {"count", required_argument, NULL, 'n'}, {"wait", required_argument, NULL, 'w'},
+    {"follow", no_argument, NULL, 'f'},      {"json", no_argument, NULL, 'j'},
+    {"url", required_argument, NULL, 'u'},   {"token-file", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_tail = {options, "n:w:fju:t:h", false};
+
+/* Returns 0 to go on, else the exit code plus 1. */
+static int options_parse(struct tail *tail, int argc, char **argv)
+{
+    int option;
+    bool patient = false;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, ps_options_tail.letters, options, NULL)) != -1) {
+        bool good = true;
+        if (option == 'n')
+            good = number_parse(optarg, PS_METRICS_SERVER_TAIL_EVENTS_MAX, &tail->count) && tail->count > 0;
+        else if (option == 'w')
+            good = patient = number_parse(optarg, PS_METRICS_SERVER_TAIL_WAIT_S_MAX, &tail->wait_s);
+        else if (option == 'f')
+            tail->follow = true;
+        else if (option == 'j')
+            tail->json = true;
+        else if (option == 'u')
+            tail->url = optarg;
+        else if (option == 't')
+            tail->token_path = optarg;
+        else if (option == 'h')
+            return usage(stdout), 1;
+        else
+            return usage(stderr), 3;
+        if (!good) {
+            fprintf(stderr, "penstock tail: bad number %s\n", optarg);
+            return 3;
+        }
+    }
+    if (optind + 1 != argc) {
+        fprintf(stderr,
+                optind == argc ? "penstock tail: which component? `penstock top --once` lists them\n"
+                               : "penstock tail: one component, not %d\n",
+                argc - optind);
+        return 3;
+    }
+    tail->component = argv[optind];
+    if (patient)
+        tail->connect_ns = ps_clock_now().mono_ns + tail->wait_s * PS_NS_PER_S;
+    return 0;
+}
+
+int ps_main_tail(int argc, char **argv)
+{
+    struct tail tail = {.count = 10, .wait_s = 10};
+    tail.colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+    int code = options_parse(&tail, argc, argv);
+    if (code != 0)
+        return code - 1;
+    struct ps_err err = {0};
+    if (tail.token_path != NULL && ps_metrics_token_read(tail.token_path, tail.token, &err) != PS_OK) {
+        fprintf(stderr, "penstock tail: %s\n", err.text);
+        return 2;
+    }
+    struct ps_arena *arena = ps_arena_create();
+    tail.url = tail.url != NULL ? ps_top_url(arena, tail.url) : ps_top_find(arena, "/proc", &err);
+    if (tail.url == NULL) {
+        fprintf(stderr, "penstock tail: %s with -u URL\n", err.text);
+        ps_arena_destroy(arena);
+        return 2;
+    }
+    char *url = strdup(tail.url);
+    ps_arena_destroy(arena);
+    CURL *curl = curl_easy_init();
+    if (url == NULL || curl == NULL)
+        return 2;
+    if (url[0] != '\0' && url[strlen(url) - 1] == '/')
+        url[strlen(url) - 1] = '\0';
+    tail.url = url;
+    bool ok;
+    do
+        ok = ask(&tail, curl);
+    while (ok && tail.follow);
+    curl_easy_cleanup(curl);
+    free(url);
+    if (!ok)
+        return 2;
+    if (tail.shown == 0)
+        fprintf(stderr, "penstock tail: nothing passed %s in %s\n", tail.component,
+                ps_quantity_print_s((double)tail.wait_s).text);
+    return tail.shown > 0 ? 0 : 1;
+}

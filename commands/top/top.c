@@ -1,0 +1,372 @@
+/* `penstock top`: rates, fill, latency and who holds up whom of a running agent, from its metrics server. On a terminal a
+ * live screen, else plain text. Exit: 0, 2 on errors. */
+#include "commands/top/top.h"
+#include "commands/commands.h"
+
+#include "core/quantity.h"
+#include "conf/report.h"
+#include "core/clock.h"
+#include "core/watch/page.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#define READY_BYTES_MAX (1U << 20)
+#define INTERVAL_MIN_NS (100 * PS_NS_PER_MS)
+#define INTERVAL_MAX_NS (3600 * PS_NS_PER_S)
+
+static const char usage_text[] =
+    "Usage: penstock top [URL | HOST:PORT | PORT] [OPTION]...\n"
+    "Shows a running agent: events in and out a second, fill of channels, latency, errors, and who holds up "
+    "whom.\n"
+    "The agent must have been started with -Dflume.monitoring.type=http (or prometheus). Without an address: "
+    "the one\n"
+    "agent of this machine whose command line says so, else port 41414.\n"
+    "\n"
+    "  -i, --interval D    time between two screens, 100ms to 1h (default 2s); rates are over this time\n"
+    "  -1, --once          one screen, as text\n"
+    "  -n, --count N       N screens, as text\n"
+    "      --plain         text, also on a terminal\n"
+    "  -h, --help          this text\n"
+    "\n"
+    "On a terminal: q quits, space refreshes at once. Elsewhere: a screen of text at each interval.\n"
+    "\n"
+    "Exit status: 0, or 2 for wrong usage, or when the agent does not answer.\n"
+    "\n"
+    "Examples:\n"
+    "  penstock top\n"
+    "  penstock top collector1:41414 --interval 5s\n"
+    "  penstock top --once | grep -A9 'WHO HOLDS UP WHOM'\n";
+
+static const struct option options[] = {
+    {"interval", required_argument, NULL, 'i'}, {"once", no_argument, NULL, '1'},
+    {"count", required_argument, NULL, 'n'},    {"plain", no_argument, NULL, 'p'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+};
+const struct ps_command_options ps_options_top = {options, "i:1n:h", false};
+
+struct top {
+    struct ps_arena *arena; /* of the options */
+    const char *url;
+    uint64_t interval_ns, count; /* count 0: without end */
+    bool plain, colour;
+    struct ps_scrape before, now;
+    bool has_before;
+};
+
+/* ---- signals and the terminal ---- */
+
+/* The signals are blocked but in wait_until: none is lost between a look at its flag and the wait. */
+static volatile sig_atomic_t interrupted, resized;
+static sigset_t signals_before;
+static struct termios terminal_before;
+static bool terminal_changed;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static void on_resize(int number)
+{
+    (void)number;
+    resized = 1;
+}
+
+static void signals_block(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction interrupt = {.sa_handler = on_interrupt}, resize = {.sa_handler = on_resize};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < PS_COUNT_OF(ends); i++) {
+        sigaction(ends[i], &interrupt, NULL);
+        sigaddset(&blocked, ends[i]);
+    }
+    sigaction(SIGWINCH, &resize, NULL);
+    sigaddset(&blocked, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &blocked, &signals_before);
+}
+
+/* Waits until then, for input if there is an `input`, or for a signal. Returns whether there is input. */
+static bool wait_until(uint64_t until_ns, int input)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns, left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    struct timespec left = {.tv_sec = (time_t)(left_ns / PS_NS_PER_S),
+                            .tv_nsec = (long)(left_ns % PS_NS_PER_S)};
+    struct pollfd poll = {.fd = input, .events = POLLIN};
+    return ppoll(&poll, 1, &left, &signals_before) > 0;
+}
+
+/* The alternate screen, without cursor; keys come one by one. SIGINT still works; Ctrl-Z would leave the terminal so, and is
+ * off. */
+static void terminal_enter(void)
+{
+    struct termios raw;
+    if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &terminal_before) == 0) {
+        raw = terminal_before;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_cc[VSUSP] = _POSIX_VDISABLE;
+        raw.c_cc[VMIN] = 0;
+        raw.c_cc[VTIME] = 0;
+        terminal_changed = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    }
+    fputs("\033[?1049h\033[?25l", stdout);
+    fflush(stdout);
+}
+
+/* The modes first: whoever sees that the screen is left (a program that drives top) may type. */
+static void terminal_leave(void)
+{
+    if (terminal_changed)
+        tcsetattr(STDIN_FILENO, TCSANOW, &terminal_before);
+    fputs("\033[?25h\033[?1049l", stdout);
+    fflush(stdout);
+}
+
+static void terminal_size(unsigned *rows, unsigned *columns)
+{
+    struct winsize size;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0;
+    *rows = known ? size.ws_row : 24;
+    *columns = known ? size.ws_col : 80;
+}
+
+/* ---- the agent ---- */
+
+static size_t on_data(char *data, size_t size, size_t count, void *argument)
+{
+    struct ps_page *page = argument;
+    if (page->length + size * count > READY_BYTES_MAX)
+        return 0;
+    ps_page_append(page, data, size * count);
+    return size * count;
+}
+
+/* Returns the lines of /readyz, which has some also when the agent is ready; NULL when it does not say. */
+static const char *ready_get(struct ps_arena *arena, const char *url, bool *ready)
+{
+    struct ps_page page = {0};
+    const char *lines = NULL, *scheme = strstr(url, "://");
+    size_t host = (size_t)(scheme + 3 - url) + strcspn(scheme + 3, "/?#");
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    if (curl == NULL)
+        return NULL;
+    curl_easy_setopt(curl, CURLOPT_URL, ps_arena_format(arena, "%.*s/readyz", (int)host, url));
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 2000L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    *ready = status == 200;
+    if (*ready && page.length == 3 && memcmp(page.text, "ok\n", 3) == 0)
+        lines = "";
+    else if (*ready || status == 503)
+        lines = ps_arena_copy(arena, page.length > 0 ? page.text : "", page.length);
+    curl_easy_cleanup(curl);
+    ps_page_fini(&page);
+    return lines;
+}
+
+/* Makes `now` the sample before, and takes another. */
+static enum ps_status sample(struct top *top, struct ps_err *err)
+{
+    struct ps_scrape next;
+    *err = (struct ps_err){.length = 0};
+    if (ps_scrape_get(&next, top->url, err) != PS_OK)
+        return PS_FAIL;
+    if (top->has_before)
+        ps_scrape_fini(&top->before);
+    top->has_before = top->now.text != NULL;
+    top->before = top->now;
+    top->now = next;
+    return PS_OK;
+}
+
+/* Owns: the caller frees the text. */
+static char *screen_make(const struct top *top)
+{
+    struct ps_arena *arena = ps_arena_create();
+    struct top_view view;
+    char *screen = NULL, clock[32];
+    size_t bytes;
+    time_t now = time(NULL);
+    struct tm broken_down;
+    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &broken_down));
+    ps_top_view(&view, arena, top->has_before ? &top->before : NULL, &top->now);
+    view.not_ready = ready_get(arena, top->url, &view.ready);
+    FILE *memory = ps_must_open_text(&screen, &bytes, "a screen");
+    ps_top_draw(memory, &view, top->url, clock, top->colour);
+    fclose(memory);
+    ps_arena_destroy(arena);
+    return screen;
+}
+
+/* ---- text ---- */
+
+static int run_plain(struct top *top)
+{
+    struct ps_err err;
+    if (sample(top, &err) != PS_OK)
+        goto no_answer;
+    for (uint64_t shown = 0; !interrupted && (top->count == 0 || shown < top->count); shown++) {
+        uint64_t until_ns = ps_clock_now().mono_ns + top->interval_ns;
+        while (!interrupted && ps_clock_now().mono_ns < until_ns)
+            wait_until(until_ns, -1);
+        if (interrupted)
+            break;
+        if (sample(top, &err) != PS_OK)
+            goto no_answer;
+        char *screen = screen_make(top);
+        printf("%s%s", shown > 0 ? "\n" : "", screen);
+        free(screen);
+        if (fflush(stdout) != 0)
+            return 2; /* main says why */
+    }
+    return 0;
+no_answer:
+    fprintf(stderr, "penstock top: %s\nIs the agent running with -Dflume.monitoring.type=http?\n", err.text);
+    return 2;
+}
+
+/* ---- the live screen ---- */
+
+/* Waits for a key until then. Returns it; 0: none; -1: standard input is closed. */
+static int key_wait(uint64_t until_ns)
+{
+    char key;
+    if (!wait_until(until_ns, isatty(STDIN_FILENO) ? STDIN_FILENO : -1))
+        return 0;
+    return read(STDIN_FILENO, &key, 1) == 1 ? key : -1;
+}
+
+static void screen_show(const char *screen)
+{
+    unsigned rows, columns;
+    terminal_size(&rows, &columns);
+    ps_top_fit(stdout, screen, rows, columns);
+    fflush(stdout);
+}
+
+/* Shows the last screen, or why there is none, until the next sample is due. Returns false when the user quits. */
+static bool show_until(const char *screen, uint64_t until_ns)
+{
+    screen_show(screen);
+    while (!interrupted) {
+        int key = key_wait(until_ns);
+        if (key == 'q' || key == 'Q' || key == 4 || key < 0) /* 4: Ctrl-D */
+            return false;
+        if (key == ' ' || key == '\n' || ps_clock_now().mono_ns >= until_ns)
+            return true;
+        if (resized) {
+            resized = 0;
+            screen_show(screen);
+        }
+    }
+    return false;
+}
+
+static int run_live(struct top *top)
+{
+    struct ps_err err;
+    if (sample(top, &err) != PS_OK) {
+        fprintf(stderr, "penstock top: %s\nIs the agent running with -Dflume.monitoring.type=http?\n",
+                err.text);
+        return 2;
+    }
+    terminal_enter();
+    char *screen = screen_make(top);
+    while (show_until(screen, ps_clock_now().mono_ns + top->interval_ns)) {
+        bool answered = sample(top, &err) == PS_OK;
+        char *next = answered ? screen_make(top) : NULL;
+        if (!answered && asprintf(&next, "penstock top: %s\n\nTrying again; q quits.\n", err.text) < 0)
+            break;
+        free(screen);
+        screen = next;
+    }
+    terminal_leave();
+    free(screen);
+    return 0;
+}
+
+/* ---- the command line ---- */
+
+static enum ps_status option_take(struct top *top, int option, const char *text, struct ps_err *err)
+{
+    switch (option) {
+    case 'i':
+        if (ps_quantity_duration("--interval", text, &top->interval_ns, err) != PS_OK)
+            return PS_FAIL;
+        return top->interval_ns >= INTERVAL_MIN_NS && top->interval_ns <= INTERVAL_MAX_NS
+                   ? PS_OK
+                   : ps_err_set(err, "--interval: from 100ms to 1h, not `%s`", text);
+    case 'n':
+        return ps_quantity_count("--count", text, 1, UINT32_MAX, &top->count, err);
+    case '1':
+        top->count = 1;
+        return PS_OK;
+    default:
+        top->plain = true;
+        return PS_OK;
+    }
+}
+
+/* Returns 0 to go on, else the exit code plus 1. */
+static int options_parse(struct top *top, int argc, char **argv)
+{
+    struct ps_err err = {.length = 0};
+    enum ps_status status = PS_OK;
+    int option;
+    optind = 0;
+    while (status == PS_OK &&
+           (option = getopt_long(argc, argv, ps_options_top.letters, options, NULL)) != -1) {
+        if (option == 'h')
+            return fputs(usage_text, stdout), 1;
+        if (option == '?')
+            return fputs("`penstock top --help` lists the options.\n", stderr), 3;
+        status = option_take(top, option, optarg, &err);
+    }
+    if (status == PS_OK && optind + 1 < argc)
+        status = ps_err_set(&err, "unexpected %s; one agent at a time", argv[optind + 1]);
+    if (status == PS_OK) {
+        top->url =
+            optind < argc ? ps_top_url(top->arena, argv[optind]) : ps_top_find(top->arena, "/proc", &err);
+        status = top->url != NULL ? PS_OK : PS_FAIL;
+    }
+    if (status != PS_OK)
+        fprintf(stderr, "penstock top: %s\n", err.text);
+    return status == PS_OK ? 0 : 3;
+}
+
+int ps_main_top(int argc, char **argv)
+{
+    struct top top = {.arena = ps_arena_create(), .interval_ns = 2 * PS_NS_PER_S};
+    int code = options_parse(&top, argc, argv) - 1;
+    if (code < 0) {
+        const char *terminal = getenv("TERM");
+        bool screen = isatty(STDOUT_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
+        signals_block();
+        top.colour = ps_report_colour(stdout);
+        code = screen && !top.plain && top.count == 0 ? run_live(&top) : run_plain(&top);
+    }
+    if (top.has_before)
+        ps_scrape_fini(&top.before);
+    if (top.now.text != NULL)
+        ps_scrape_fini(&top.now);
+    ps_arena_destroy(top.arena);
+    return code;
+}

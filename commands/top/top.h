@@ -1,0 +1,73 @@
+/* `penstock top`: what two scrapes of an agent's metrics say, and how it is drawn. Used by commands/top/*.c only.
+ * Thread: main. */
+#pragma once
+
+#include "bench/plan/scrape.h"
+#include "core/arena.h"
+
+#include <stdio.h>
+
+struct top_source {
+    const char *name, *type;
+    bool up;
+    double received_s, bytes_s, dropped_s,
+        failed_s; /* a second; dropped: also by interceptors, routes and the kernel */
+    double waits; /* share of the time that it waited for a channel, 0 to 1 */
+    double connections;
+};
+
+struct top_channel {
+    const char *name, *type;
+    double size, capacity, put_s, taken_s; /* events */
+};
+
+struct top_sink {
+    const char *name, *type;
+    bool up;
+    double delivered_s, bytes_s, retried_s, failed_s;
+    double p50_s,
+        p99_s; /* from reading an event to its delivery; negative: none was delivered; infinite: beyond the buckets */
+};
+
+/* A source puts into a channel, or a sink takes from it. */
+struct top_link {
+    bool source;
+    const char *component, *channel;
+};
+
+struct top_view {
+    struct ps_arena *arena;
+    const char *agent, *version;
+    double uptime_s, cpu;            /* seconds of CPU time a second */
+    double used_bytes, budget_bytes; /* memory */
+    double busiest;                  /* share of its time that the busiest worker works */
+    const char *busiest_worker;
+    double worker_count, reloads_failed, log_errors, log_warnings;
+    struct top_source *sources;
+    struct top_channel *channels;
+    struct top_sink *sinks;
+    struct top_link *links;
+    size_t source_count, channel_count, sink_count, link_count;
+    const char *not_ready; /* the lines of /readyz but `ok`: what is wrong; NULL: unknown */
+    bool ready;
+};
+
+/* Computes the view of `now`; rates are from `before`, or 0 without it, or when the agent was started in between. All
+ * texts are in the arena. */
+void ps_top_view(struct top_view *view, struct ps_arena *arena, const struct ps_scrape *before,
+                 const struct ps_scrape *now);
+
+/* Writes who holds up whom, one sentence a line, most harmful first; one line if nobody does. */
+void ps_top_blame(FILE *to, const struct top_view *view);
+
+/* Writes the whole screen. `address` is shown in the first line, `clock` is the time of day. */
+void ps_top_draw(FILE *to, const struct top_view *view, const char *address, const char *clock, bool colour);
+
+/* Copies `screen` to `to`, cut to that many rows and columns, for a terminal: each line is cleared to its end. */
+void ps_top_fit(FILE *to, const char *screen, unsigned rows, unsigned columns);
+
+/* Finds the metrics address of the one agent that runs on this machine, by the options in its command line. Returns
+ * "http://127.0.0.1:41414" if there is none; NULL and an error that lists them if there are several. Owns: the arena. */
+const char *ps_top_find(struct ps_arena *arena, const char *proc, struct ps_err *err);
+/* Makes a URL of "http://h:1", "h:1", "h" or "1". */
+const char *ps_top_url(struct ps_arena *arena, const char *text);
