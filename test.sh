@@ -295,7 +295,7 @@ scripts() {
     mapfile -t files < <(find . \( -name .git -o -path ./build -o -path "./$build" \) -prune -o -type f -size -100k -print0 |
         LC_ALL=C xargs -0 awk 'FNR == 1 { if (/^#!.*(\/| )(ba)?sh/) print FILENAME; nextfile }')
     printf '%s\0' "${files[@]}" | xargs -0 -n 8 -P "$jobs" shellcheck -x -P SCRIPTDIR || broken "shellcheck"
-    mapfile -t files < <(find core rings regex conf stages bench tests -name '*.[ch]')
+    mapfile -t files < <(find commands core rings regex conf stages bench tests -name '*.[ch]')
     if ! clang-format --dry-run --Werror "${files[@]}" >"$results/layout" 2>&1; then
         sed -n 's/:[0-9]*:[0-9]*: error: .*//p' "$results/layout" | sort | uniq -c
         broken "layout (clang-format -i on these files)"

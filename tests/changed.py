@@ -102,7 +102,7 @@ def headers_of(path):
 def users(path):
     """The files of other folders that use a file: netcat.c for stages/stream/stream.c and stages/stream/connection.c."""
     headers = headers_of(path)
-    found = include_lines('^#include "(stages|regex|bench)/', "stages", "regex", "bench")
+    found = include_lines('^#include "(stages|regex|bench|commands)/', "stages", "regex", "bench", "commands")
     return sorted({user for user, header in found if header in headers and os.path.dirname(user) != os.path.dirname(path)})
 
 
@@ -115,7 +115,7 @@ def end_to_end(chosen, path):
 
 def command_users(chosen, path):
     """For commands/tail.c: the scripts that run `penstock tail`."""
-    command = os.path.basename(path).split(".")[0].split("_")[0]
+    command = re.split(r"[/_.]", path.removeprefix("commands/"))[0]
     runs = rf'penstock"?\}}? +{"mock-broker" if command == "mock" else command}\b'
     found = subprocess.run(["git", "grep", "-liP", runs, "--", "tests/e2e", "tests/conf"], capture_output=True, text=True).stdout
     for test in filter(None, map(name_of, found.split())):
@@ -163,7 +163,7 @@ def choose(chosen, path, included):
         if parts[:2] in (["stages", "segment"], ["stages", "keeper"]) or path == "stages/channels/file.c":
             chosen.folder("crash", path)
         end_to_end(chosen, path)
-        if parts[:2] == ["core", "commands"]:
+        if parts[0] == "commands":
             command_users(chosen, path)
     if parts[0] == "bench" and (len(parts) == 2 or parts[1] == "suite"):
         for test in ("bench_run", "bench_tables", "e2e_bench_peers", "e2e_bench_rules"):

@@ -1,6 +1,7 @@
 # One executable per *_test.c, named by its path (tests/core/flow/batch_test.c -> core_flow_batch), labelled by its folder below tests/ (core).
 # tests/fuzz/*_fuzz.c replay their corpus (tests/fuzz/corpus/<name>/) as tests, and are libFuzzer programs in the fuzz preset.
-file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.c)
+file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.c
+  ${CMAKE_SOURCE_DIR}/tests/*/*/*/*_test.c ${CMAKE_SOURCE_DIR}/tests/*/*/*/*/*_test.c)
 file(GLOB test_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c ${CMAKE_SOURCE_DIR}/tests/support/*/*.c)
 
 add_library(ps_test_support STATIC ${test_support} ${CMAKE_SOURCE_DIR}/tests/support/support.h)
@@ -77,7 +78,8 @@ foreach(source ${real_sources})
 endforeach()
 
 # Scripts: *_test.sh, named and labelled the same way; they need the program. Exit 77 with a line "SKIP: reason" when something is missing.
-file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.sh)
+file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*_test.sh ${CMAKE_SOURCE_DIR}/tests/*/*/*_test.sh
+  ${CMAKE_SOURCE_DIR}/tests/*/*/*/*_test.sh)
 foreach(source ${test_scripts})
   test_name(${source} target folder)
   file(STRINGS ${source} not_sanitized REGEX "^# No sanitizer:")

@@ -1,4 +1,4 @@
-/* What the subcommands of `penstock channel` share: the directories of a channel on disk. Used by commands/channel/*.c
+/* What the subcommands of `penstock channel` share: the directories of a channel on disk. Used by commands/channel
  * only. Thread: main. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* `penstock graph`: the model of an agent that is drawn, and its two writers. Used by commands/graph/*.c only.
+/* `penstock graph`: the model of an agent that is drawn, and its two writers. Used by commands/graph only.
  * Thread: main. */
 #pragma once
 

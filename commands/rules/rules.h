@@ -1,5 +1,5 @@
 /* What the subcommands of `penstock rules` share: compiles a rules file into a set and runs events through
- * it on one thread, without an engine. Used by commands/rules/*.c only. Thread: main. */
+ * it on one thread, without an engine. Used by commands/rules only. Thread: main. */
 #pragma once
 
 #include "core/flow/carver.h"

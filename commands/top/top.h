@@ -1,4 +1,4 @@
-/* `penstock top`: what two scrapes of an agent's metrics say, and how it is drawn. Used by commands/top/*.c only.
+/* `penstock top`: what two scrapes of an agent's metrics say, and how it is drawn. Used by commands/top only.
  * Thread: main. */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* Reports everything that is in the files of a log: every frame, every damaged place. For commands that inspect a channel
- * (commands/channel/*.c); the channel itself reads only what it needs. Waits for the disk. Thread: the log's. */
+ * (commands/channel); the channel itself reads only what it needs. Waits for the disk. Thread: the log's. */
 #pragma once
 
 #include "stages/segment/log.h"

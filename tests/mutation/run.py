@@ -3,7 +3,7 @@
 
   tests/mutation/run.py                       every bug of tests/mutation/mutants.txt
   tests/mutation/run.py core/flow stages/net  only those in these files or folders
-  tests/mutation/run.py --draw 40 [PATH]...   40 bugs drawn by chance in these paths (default: core rings regex conf stages)
+  tests/mutation/run.py --draw 40 [PATH]...   40 bugs drawn by chance in these paths (default: commands core rings regex conf stages)
 
 Options:
   --seed N      repeats a draw; without it the seed is taken from the clock and printed
@@ -42,7 +42,7 @@ import together
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIST = os.path.join(ROOT, "tests", "mutation", "mutants.txt")
-PATHS = ["core", "rings", "regex", "conf", "stages"]
+PATHS = ["commands", "core", "rings", "regex", "conf", "stages"]
 NEVER = ("unit_", "perf_", "real_", "bench_run", "e2e_bench")  # they judge the tree, the machine or a real server
 SLOW = ("sim_", "stress_", "e2e_", "fuzz_")  # run when the others miss a bug
 

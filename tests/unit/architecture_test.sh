@@ -8,17 +8,17 @@
 set -euo pipefail
 shopt -s nullglob extglob
 cd "${PENSTOCK_SOURCE:-$(dirname "$0")/../..}"
-mapfile -t c_files < <(find core rings regex conf stages bench tests -name '*.[ch]' | sort)
+mapfile -t c_files < <(find commands core rings regex conf stages bench tests -name '*.[ch]' | sort)
 
 # ---- which folder includes which ----
 
-# Prints "from to count" for each pair of folders, counted from the files' includes. Two files of core are no part of its node:
-# core/stage.h (with core/stage.c) lies above core/flow, commands/main.c above everything.
+# Prints "from to count" for each pair of folders, counted from the files' includes. core/stage.h (with core/stage.c) lies above core/flow
+# and is a node of its own; the folders of commands/ are one, but for its client library.
 folder_arrows() {
     grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
         function node(path) {
-            if (path == "commands/main.c")
-                return path
+            if (path ~ /^commands\// && path !~ /^commands\/client\//)
+                return "commands"
             if (path ~ /^core\/stage\.[ch]$/)
                 return "core/stage.h"
             sub(/\/[^\/]*$/, "", path)
@@ -48,9 +48,8 @@ wrong() { # FILE WHAT
 # An arrow: files that match the first pattern may include "..." that matches one of the others. The first line that matches counts;
 # what a folder includes of itself need not be written. [!/] keeps a pattern to one folder: FLAT stands for the files of a folder itself.
 arrows='
-commands/main.c             *
-commands/*         *
-commands/client/*           core/* conf/* stages/* version.h
+commands/client/*       core/* conf/* stages/* version.h
+commands/*              *
 core/flow/*             core/FLAT rings/*
 core/watch/*            core/FLAT core/flow/* rings/* version.h
 core/deadletter/*       core/FLAT core/flow/*
@@ -156,12 +155,11 @@ while IFS=: read -r file header; do
         break
     done
     case $header in
-    commands/client/*) [[ $file == @(commands/client|commands|tests/commands/client|tests/commands)/* ]] || wrong "$file" "includes \"$header\"" ;;
-    commands/*) [[ $file == commands/main.c || $file == commands/* || $file == tests/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
+    commands/*) [[ $file == commands/* || $file == tests/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
     stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
     esac
-done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' core rings regex conf stages bench tests |
+done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' commands core rings regex conf stages bench tests |
     sed -E 's/:# *include "([^"]+)"/:\1/')
 
 # What a stage sees of batches is core/flow/batch.h, and a channel core/flow/channel.h. The engine's part could not change any
@@ -194,7 +192,7 @@ done < <(grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *in
 while read -r cycle; do
     wrong "${cycle%% *}" "its includes come back to it: $cycle"
 done < <(folder_arrows | awk '
-    $1 ~ /^(core|rings|regex|conf|stages)(\/|$)/ { arrow[$1, $2] = 1; nodes[$1]; nodes[$2] }
+    $1 ~ /^(commands|core|rings|regex|conf|stages)(\/|$)/ { arrow[$1, $2] = 1; nodes[$1]; nodes[$2] }
     END {
         do {
             changed = 0
@@ -255,15 +253,14 @@ while IFS=: read -r file header; do
         IFS='|' read -ra may <<<"$files"
         matches "$file" "${may[@]}" || wrong "$file" "includes <$header>; only $files may"
     done <<<"$doors"
-done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' core rings regex conf stages bench/*/ 2>/dev/null |
+done < <(grep -roE --include='*.[ch]' '^# *include <[^>]+>' commands core rings regex conf stages bench/*/ 2>/dev/null |
     sed -E 's/:# *include <([^>]+)>/:\1/')
 
 # ---- core knows no client library and no stage by name; Flume's names of counters, and ours for them, are data ----
 
 while IFS=: read -r file line text; do
     wrong "$file:$line" "core knows Kafka: $text"
-done < <(grep -rniE --include='*.[ch]' kafka core --exclude-dir=commands |
-    grep -v '^commands/main\.c:' |
+done < <(grep -rniE --include='*.[ch]' kafka core |
     sed -E 's/\bKafka(EventGetTimer|EventSendTimer|CommitTimer|EmptyCount)\b|"kafka_(get_seconds|commit_seconds|send_seconds|empty_polls)"//g' |
     grep -iE '^[^:]+:[^:]+:.*kafka' || true)
 
@@ -272,13 +269,13 @@ done < <(grep -rniE --include='*.[ch]' kafka core --exclude-dir=commands |
 while IFS=: read -r file line text; do
     wrong "$file:$line" "an atomic outside rings/: $text"
 done < <(grep -rnE --include='*.[ch]' '<stdatomic\.h>|_Atomic|__sync_|__atomic_(fetch|exchange|compare|add|sub|or|and|test|thread|signal|clear)|__ATOMIC_(ACQUIRE|RELEASE|ACQ_REL|SEQ_CST)|\bck_pr_' \
-    core regex conf stages bench/*/ 2>/dev/null || true)
+    commands core regex conf stages bench/*/ 2>/dev/null || true)
 
 # ---- threads are started in one place, with a name, without signals and without their creator's CPU (the bench's own apart) ----
 
 while IFS=: read -r file line text; do
     [[ $file == core/thread.c ]] || wrong "$file:$line" "starts a thread without ps_thread_start: $text"
-done < <(grep -rnE --include='*.[ch]' '\bpthread_create *\(' core rings regex conf stages || true)
+done < <(grep -rnE --include='*.[ch]' '\bpthread_create *\(' commands core rings regex conf stages || true)
 
 # ---- every stage: a line, a file, a test, a page, a place in its kind's conformance suite and in README's table ----
 
@@ -344,11 +341,11 @@ while IFS= read -r file; do
     wrong "${file#./}" "a test outside tests/"
 done < <(find . \( -name .git -o -path './build*' -o -path ./tests \) -prune -o -name '*_test.[cs]*' -print)
 no_mirror='@(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|data|perf|bench)' # folders of tests/ that are about no folder, or about several
-for folder in tests/*/ tests/*/*/; do
+for folder in tests/*/ tests/*/*/ tests/*/*/*/ tests/*/*/*/*/; do
     folder=${folder%/}
     # shellcheck disable=SC2254
     case ${folder#tests/} in
-    $no_mirror | @(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|perf)/* | */data) ;;
+    $no_mirror | @(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|perf)/* | */data | */data/*) ;;
     *) [[ -d ${folder#tests/} ]] || wrong "$folder" "there is no folder ${folder#tests/} that its tests could be about" ;;
     esac
 done
@@ -406,7 +403,7 @@ is_there() { # PATH
 }
 pages=(README.md CONTRIBUTING.md docs/*.md docs/*/*.md perf/*.md)
 mapfile -t scripts < <(find .ci bench conf perf tests -name '*.sh' ! -path 'tests/unit/architecture*' | sort)
-path='(core|rings|regex|conf|stages|bench|tests|docs|perf|cmake)/[A-Za-z0-9_./*<>{},-]*\.[a-z]+'
+path='(commands|core|rings|regex|conf|stages|bench|tests|docs|perf|cmake)/[A-Za-z0-9_./*<>{},-]*\.[a-z]+'
 while read -r at name; do
     is_there "$name" || is_there "$(dirname "$at")/$name" || wrong "$at" "names $name, which is not there"
 done < <({
@@ -444,19 +441,17 @@ done
 
 while read -r lines file; do
     wrong "$file" "has $lines lines, more than 600"
-done < <(find core rings regex conf stages bench tests \( -name '*.[ch]' -o -name '*.sh' -o -name '*.cc' \) -exec wc -l {} + | awk '$1 > 600 && $2 != "total"')
-for file in {core,regex,stages,bench}/*/*.h core/*.h rings/*.h regex/*.h conf/*.h stages/*.h; do
+done < <(find commands core rings regex conf stages bench tests \( -name '*.[ch]' -o -name '*.sh' -o -name '*.cc' \) -exec wc -l {} + | awk '$1 > 600 && $2 != "total"')
+while read -r file; do
     grep -q '^#pragma once$' "$file" || wrong "$file" "has no #pragma once"
     [[ $(head -c 2 "$file") == '/*' ]] || wrong "$file" "does not begin by saying what it is"
-done
-for file in */*/*/* tests/*/*/*/*; do # two levels of folders, and the same below tests/
-    case $file in
-    tests/*/data/* | tests/fuzz/corpus/* | build/* | docs/* | conf/examples/*) ;;
-    tests/*/*/*/*.[ch]) wrong "$file" "lies deeper than two folders below tests/" ;;
-    tests/*) ;;
-    *.c | *.h) wrong "$file" "lies deeper than two folders" ;;
-    esac
-done
+done < <(find commands core rings regex conf stages bench -name '*.h')
+while read -r file; do
+    wrong "$file" "lies deeper than four folders"
+done < <(find commands core rings regex conf stages bench -mindepth 5 -name '*.[ch]')
+while read -r file; do
+    wrong "$file" "lies deeper than four folders below tests/"
+done < <(find tests -mindepth 6 -name '*.[ch]' ! -path '*/data/*')
 
 while IFS=: read -r file line _; do
     wrong "$file:$line" "skips without a reason: ps_test_skip() gives one (tests/support/support.h)"
