@@ -1,5 +1,5 @@
-# Makes C of the messages in stages/*/proto/*.proto: "generated/stages/hadoop/proto/rpc.pb-c.h" is included as
-# "stages/hadoop/proto/rpc.pb-c.h".
+# Makes C of the messages in stages/*/proto/*.proto: "generated/stages/lib/hadoop/proto/rpc.pb-c.h" is included as
+# "stages/lib/hadoop/proto/rpc.pb-c.h".
 file(GLOB proto_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} stages/*/proto/*.proto)
 set(proto_sources)
 foreach(proto IN LISTS proto_files)

@@ -1,7 +1,7 @@
 #include "commands/check_probe.h"
 
 #include "core/watch/metrics_server.h"
-#include "stages/net/listen.h"
+#include "stages/lib/net/listen.h"
 
 #include <jansson.h>
 #include <pwd.h>

@@ -9,7 +9,7 @@
 #include "commands/commands.h"
 #include "commands/interrupts.h"
 #include "commands/load.h"
-#include "stages/random.h"
+#include "stages/lib/random.h"
 
 #include <getopt.h>
 #include <sched.h>

@@ -2,7 +2,7 @@
 #include "core/clock.h"
 #include "core/quantity.h"
 #include "commands/commands.h"
-#include "stages/kafka/mock.h"
+#include "stages/lib/kafka/mock.h"
 
 #include <getopt.h>
 #include <signal.h>

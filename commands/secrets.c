@@ -1,7 +1,7 @@
 /* How the config filter `hadoop` of an agent file reads its credential stores: conf/ knows no key stores. */
 #include "conf/filter.h"
 #include "commands/commands.h"
-#include "stages/encryption/credentials.h"
+#include "stages/lib/encryption/credentials.h"
 
 _Static_assert(PS_FILTER_SECRET_BYTES_MAX == PS_CREDENTIAL_BYTES_MAX,
                "a secret has the same room on both sides");

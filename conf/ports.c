@@ -36,7 +36,7 @@ static void map_ipv4(const struct in_addr *four, struct in6_addr *six)
 }
 
 /* `localhost` is 127.0.0.1: of a name with addresses of both families sources take the IPv4 address, as a JVM does
- * (stages/net/resolver.c). */
+ * (stages/lib/net/resolver.c). */
 static enum host_form host_form(const char *host, struct in6_addr *six)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;

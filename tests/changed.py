@@ -8,7 +8,7 @@ does not know included, and with BASE also the commits since BASE. Chosen are
 
 - the test of a file (tests/<path of the file>_test.*), the other tests of its folder, and the conformance suite of a stage's kind,
 - the same for each file of another folder that uses the file: through its header, through that of another file of its folder which uses it,
-  or, for a part without a header of its own, through that of the whole (netcat for stages/stream/stream.c and stages/stream/connection.c),
+  or, for a part without a header of its own, through that of the whole (netcat for stages/lib/stream/stream.c and stages/lib/stream/connection.c),
 - tests whose own files changed, and those that include a changed header, as the build knows it,
 - for a command (commands) the scripts that run it,
 - scripts of tests/e2e and tests/real by their names (kafka_*, load_*, rules_*, ..): tests/e2e for a changed subject, tests/real only
@@ -100,7 +100,7 @@ def headers_of(path):
 
 
 def users(path):
-    """The files of other folders that use a file: netcat.c for stages/stream/stream.c and stages/stream/connection.c."""
+    """The files of other folders that use a file: netcat.c for stages/lib/stream/stream.c and stages/lib/stream/connection.c."""
     headers = headers_of(path)
     found = include_lines('^#include "(stages|regex|bench|commands)/', "stages", "regex", "bench", "commands")
     return sorted({user for user, header in found if header in headers and os.path.dirname(user) != os.path.dirname(path)})

@@ -14,8 +14,8 @@
 #include "bench/load/connection.h"
 #include "bench/load/refusals.h"
 #include "bench/load/stream.h"
-#include "stages/avro/rpc.h"
-#include "stages/avro/zlib.h"
+#include "stages/lib/avro/rpc.h"
+#include "stages/lib/avro/zlib.h"
 
 #define PS_AVRO_WINDOW_MAX 32U
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "bench/load/target.h"
-#include "stages/net/client.h"
+#include "stages/lib/net/client.h"
 
 struct ps_load_connection {
     struct ps_client client;

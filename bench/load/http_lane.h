@@ -10,8 +10,8 @@
 
 #include "bench/load/block_queue.h"
 #include "bench/load/refusals.h"
-#include "stages/http/body.h"
-#include "stages/http/client.h"
+#include "stages/lib/http/body.h"
+#include "stages/lib/http/client.h"
 
 #define PS_HTTP_REQUESTS_MAX 64U
 

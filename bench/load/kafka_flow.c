@@ -1,7 +1,7 @@
 #include "bench/load/kafka_flow.h"
 
 #include "core/clock.h"
-#include "stages/kafka/errors.h"
+#include "stages/lib/kafka/errors.h"
 
 #include <inttypes.h>
 #include <sched.h>

@@ -1,11 +1,11 @@
-/* One lane's connection to Kafka: submits blocks to a producer through stages/kafka/seam.h; delivery reports
+/* One lane's connection to Kafka: submits blocks to a producer through stages/lib/kafka/seam.h; delivery reports
  * complete them.
  *
  * Values are not copied: they stay in their block until the report. Reports of different partitions overtake
  * each other, so each event's result is stored. A block is completed from its front, independent of earlier
  * blocks, whose events may be in other partitions.
  *
- * Errors in a report (stages/kafka/errors.h): when the broker refuses a record, or it was not delivered
+ * Errors in a report (stages/lib/kafka/errors.h): when the broker refuses a record, or it was not delivered
  * within the time the user set, its events fail with Kafka's reason. Any other error that the library does
  * not repair is an outage: the flow purges the waiting records, collects their reports, makes a new producer,
  * and submits what is not delivered again, in order.
@@ -14,8 +14,8 @@
 #pragma once
 
 #include "bench/load/target.h"
-#include "stages/kafka/maker.h"
-#include "stages/kafka/settings.h"
+#include "stages/lib/kafka/maker.h"
+#include "stages/lib/kafka/settings.h"
 
 #define PS_KAFKA_FLOW_BLOCKS_MAX 256U
 #define PS_KAFKA_FLOW_RUN_MAX 256U /* records in one call of submit */

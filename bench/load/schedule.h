@@ -7,7 +7,7 @@
 
 #include "bench/load/shape.h"
 #include "core/clock.h"
-#include "stages/random.h"
+#include "stages/lib/random.h"
 
 struct ps_schedule_config {
     const struct ps_shape *shape;

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "bench/load/target.h"
-#include "stages/net/client.h"
+#include "stages/lib/net/client.h"
 
 /* The first member of a target's plan. */
 struct ps_load_stream_plan {

@@ -1,5 +1,5 @@
 /* Target avro: talks to Flume's Avro source as Flume's Avro sink and SDK do: appendBatch over Avro's Netty
- * transport. This file reads the URL; avro_lane.h sends, stages/avro encodes.
+ * transport. This file reads the URL; avro_lane.h sends, stages/lib/avro encodes.
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
  * plan. */

@@ -10,8 +10,8 @@
 #include "bench/load/target_keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
-#include "stages/kafka/partition_count.h"
-#include "stages/kafka/producer.h"
+#include "stages/lib/kafka/partition_count.h"
+#include "stages/lib/kafka/producer.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "bench/support/url.h"
-#include "stages/tls/client.h"
+#include "stages/lib/tls/client.h"
 
 /* true, false (yes, no, 1, 0); `*value` is the default and keeps its value when the key is absent. */
 enum ps_status ps_target_key_bool(struct ps_url *url, const char *name, bool *value, struct ps_err *err);

@@ -1,5 +1,5 @@
 #include "bench/plan/machine.h"
-#include "stages/kafka/version.h"
+#include "stages/lib/kafka/version.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * lengths of the keys, the keys, and the lengths of the values, each by itself, as the format demands. What is written goes nowhere. */
 #include "bench/suite/bed.h"
 #include "bench/suite/duel.h"
-#include "stages/hadoop_file/writer.h"
+#include "stages/lib/hadoop/file/writer.h"
 
 #include <bzlib.h>
 #include <lz4.h>

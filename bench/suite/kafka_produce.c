@@ -11,7 +11,7 @@
 #include "conf/problem.h"
 #include "core/flow/carver.h"
 #include "core/stage.h"
-#include "stages/kafka/mock.h"
+#include "stages/lib/kafka/mock.h"
 
 #include <librdkafka/rdkafka.h>
 #include <poll.h>

@@ -6,7 +6,7 @@
 #include "bench/suite/bed.h"
 #include "bench/suite/micro.h"
 #include "core/engine/runner.h"
-#include "stages/text/escape.h"
+#include "stages/lib/text/escape.h"
 
 #define EVENTS 250
 #define BODY_BYTES 120

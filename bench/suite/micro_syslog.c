@@ -5,8 +5,8 @@
 
 #include "core/flow/carver.h"
 #include "bench/suite/micro.h"
-#include "stages/syslog/multi.h"
-#include "stages/syslog/single.h"
+#include "stages/lib/syslog/multi.h"
+#include "stages/lib/syslog/single.h"
 
 #define MESSAGES 200
 #define MESSAGE_BYTES 120

@@ -1,11 +1,11 @@
-/* Far end kafka: reads topics without a consumer group through stages/kafka/reader.h. A partition is a
+/* Far end kafka: reads topics without a consumer group through stages/lib/kafka/reader.h. A partition is a
  * stream.
  *
  * Thread: the reader's. */
 #include "bench/verify/far_ends.h"
 #include "bench/verify/far_parts.h"
 #include "core/clock.h"
-#include "stages/kafka/reader.h"
+#include "stages/lib/kafka/reader.h"
 #include "core/quantity.h"
 
 #include <stdio.h>

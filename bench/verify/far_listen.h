@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bench/verify/far_parts.h"
-#include "stages/net/address.h"
+#include "stages/lib/net/address.h"
 
 #define PS_FAR_ADDRESS_BYTES PS_ADDRESS_TEXT_BYTES
 

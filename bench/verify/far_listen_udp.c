@@ -5,7 +5,7 @@
 #include "bench/verify/far_ends.h"
 #include "bench/verify/far_listen.h"
 #include "core/clock.h"
-#include "stages/net/datagrams.h"
+#include "stages/lib/net/datagrams.h"
 #include "core/quantity.h"
 
 #include <linux/sock_diag.h>

@@ -12,7 +12,7 @@
 #include "commands/commands.h"
 #include "commands/dumpable.h"
 #include "core/watch/notify.h"
-#include "stages/make_directory.h"
+#include "stages/lib/make_directory.h"
 #include "stages/table.h"
 #include "version.h"
 #include "core/quantity.h"

@@ -1,14 +1,14 @@
 /* The lines that penstock avro-client sends.
  *
  *   a file, standard input   as java.io.BufferedReader.readLine: a line ends with \n, \r or \r\n
- *   a directory              as Flume's spooling directory with its defaults: stages/spool, and the deserializer LINE, which
+ *   a directory              as Flume's spooling directory with its defaults: stages/lib/spool, and the deserializer LINE, which
  *                            ends a line with \n and splits what is longer than 2,048 characters
  *
  * Bytes are sent as they are; Flume decodes and encodes them, which is the same for valid UTF-8. */
 #include "commands/avro_client/avro_client.h"
 
-#include "stages/spool/meta.h"
-#include "stages/spool/spool.h"
+#include "stages/lib/spool/meta.h"
+#include "stages/lib/spool/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ void ps_rpc_input_close(struct ps_rpc_input *input)
     input->bytes = NULL;
 }
 
-/* ---- the files of a directory. Jobs of stages/spool are run here: this thread may wait ---- */
+/* ---- the files of a directory. Jobs of stages/lib/spool are run here: this thread may wait ---- */
 
 static enum ps_status file_retire(struct ps_rpc_input *input, struct ps_err *err)
 {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "core/arena.h"
-#include "stages/encryption/key_source.h"
-#include "stages/segment/lock.h"
-#include "stages/segment/survey.h"
+#include "stages/lib/encryption/key_source.h"
+#include "stages/lib/queue/segment/lock.h"
+#include "stages/lib/queue/segment/survey.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* penstock channel export: events as lines. */
 #include "commands/channel/channel.h"
 #include "core/utf8.h"
-#include "stages/segment/events.h"
-#include "stages/text/json_text.h"
+#include "stages/lib/queue/segment/events.h"
+#include "stages/lib/text/json_text.h"
 
 #include <errno.h>
 #include <stdlib.h>

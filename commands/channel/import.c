@@ -1,10 +1,10 @@
 /* penstock channel import: a Flume file channel into one of ours. */
 #include "commands/channel/channel.h"
 #include "core/quantity.h"
-#include "stages/flume_log/directory.h"
-#include "stages/flume_log/reader.h"
-#include "stages/segment/events.h"
-#include "stages/segment/lock.h"
+#include "stages/lib/flume_log/directory.h"
+#include "stages/lib/flume_log/reader.h"
+#include "stages/lib/queue/segment/events.h"
+#include "stages/lib/queue/segment/lock.h"
 
 #include <errno.h>
 #include <limits.h>

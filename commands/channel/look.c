@@ -3,9 +3,9 @@
 #include "conf/conf.h"
 #include "conf/text.h"
 #include "commands/channel/channel.h"
-#include "stages/flume_log/directory.h"
-#include "stages/segment/events.h"
-#include "stages/segment/lock.h"
+#include "stages/lib/flume_log/directory.h"
+#include "stages/lib/queue/segment/events.h"
+#include "stages/lib/queue/segment/lock.h"
 #include "stages/table.h"
 
 #include <stdarg.h>

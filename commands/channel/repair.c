@@ -2,8 +2,8 @@
  * it, and it is gone when its segment is. */
 #include "commands/channel/channel.h"
 #include "core/quantity.h"
-#include "stages/segment/give_up.h"
-#include "stages/segment/lock.h"
+#include "stages/lib/queue/segment/give_up.h"
+#include "stages/lib/queue/segment/lock.h"
 
 #include <errno.h>
 #include <stdlib.h>

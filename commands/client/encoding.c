@@ -1,9 +1,9 @@
 #include "commands/client/encoding.h"
 
-#include "stages/avro/binary.h"
-#include "stages/avro/protocol.h"
-#include "stages/thrift/rpc.h"
-#include "stages/thrift/protocol.h"
+#include "stages/lib/avro/binary.h"
+#include "stages/lib/avro/protocol.h"
+#include "stages/lib/thrift/rpc.h"
+#include "stages/lib/thrift/protocol.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
-/* How the events of programs look in the calls of a protocol (stages/rpc/protocol.h encodes those of batches). Thread: any; nothing
+/* How the events of programs look in the calls of a protocol (stages/lib/rpc/protocol.h encodes those of batches). Thread: any; nothing
  * here keeps state. */
 #pragma once
 
 #include "commands/client/client.h"
 #include "core/status.h"
-#include "stages/rpc/protocol.h"
+#include "stages/lib/rpc/protocol.h"
 
 #define PS_RPC_EVENT_BYTES_MAX (1U << 30) /* of one event; a message has at most 2 GiB */
 

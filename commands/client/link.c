@@ -1,7 +1,7 @@
 #include "commands/client/link.h"
 
 #include "core/clock.h"
-#include "stages/net/resolver.h"
+#include "stages/lib/net/resolver.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -4,8 +4,8 @@
 
 #include "core/arena.h"
 #include "commands/client/encoding.h"
-#include "stages/avro/options.h"
-#include "stages/rpc/client.h"
+#include "stages/lib/avro/options.h"
+#include "stages/lib/rpc/client.h"
 
 #define PS_RPC_HOSTS_MAX 256U
 #define PS_RPC_CONNECTIONS 5 /* RpcClientConfigurationConstants.DEFAULT_CONNECTION_POOL_SIZE */

@@ -3,7 +3,7 @@
 #include "commands/graph/graph.h"
 
 #include "conf/bind.h"
-#include "stages/rules/stage.h"
+#include "stages/lib/rules/stage.h"
 #include "core/quantity.h"
 
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #include "commands/rules/rules.h"
 #include "core/printable.h"
 #include "regex/cost.h"
-#include "stages/rules/stage.h"
+#include "stages/lib/rules/stage.h"
 #include "stages/table.h"
 #include "core/quantity.h"
 

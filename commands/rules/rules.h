@@ -4,7 +4,7 @@
 
 #include "core/flow/carver.h"
 #include "core/arena.h"
-#include "stages/rules/set.h"
+#include "stages/lib/rules/set.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* Rule files: the language (docs/RULES.md), parsed into a tree. stages/rules/set.h applies rules to events;
+/* Rule files: the language (docs/RULES.md), parsed into a tree. stages/lib/rules/set.h applies rules to events;
  * this component knows nothing about events.
  *
  * A rules file holds comments (# to the end of the line), includes, named rules, and tests of these rules.

@@ -1,7 +1,7 @@
 /* The file channel (Flume: org.apache.flume.channel.file.FileChannel): keeps events in a log on disk, and promises them
  * when they are synced. The log has a format of its own (docs/CHANNEL-FORMAT.md); a directory of Flume's file channel is
- * recognised and left alone. stages/keeper does the work. */
-#include "stages/keeper/plan.h"
+ * recognised and left alone. stages/lib/queue does the work. */
+#include "stages/lib/queue/plan.h"
 
 struct file_plan {
     struct ps_keeper_plan log;

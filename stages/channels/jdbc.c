@@ -1,12 +1,12 @@
 /* Channel jdbc (org.apache.flume.channel.jdbc.JdbcChannel): keeps events in the tables of a database, and promises
  * them when their transaction is committed. SQLite replaces the Derby that Flume embeds; PostgreSQL is a server.
- * stages/keeper does the work, with stages/database as its store. */
+ * stages/lib/queue does the work, with stages/lib/queue/database as its store. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "stages/database/plan.h"
-#include "stages/keeper/keeper.h"
+#include "stages/lib/queue/database/plan.h"
+#include "stages/lib/queue/keeper.h"
 
 /* Flume refuses at once. Here a source that can refuse its clients waits, so that a short reconnect refuses none of them. */
 #define KEEP_ALIVE_MS UINT64_C(5000)

@@ -2,8 +2,8 @@
  * are consumers of one group. Other agents, of Flume or of penstock, may use the topic as well, so the channel may have no
  * source here, or no sink.
  *
- * A put is promised when the brokers have acknowledged its events (stages/kafka/channel_put.h). Offsets are committed when
- * a sink has delivered their events (stages/kafka/channel_take.h). This file has the keys, the checks, and the plans that
+ * A put is promised when the brokers have acknowledged its events (stages/lib/kafka/channel_put.h). Offsets are committed when
+ * a sink has delivered their events (stages/lib/kafka/channel_take.h). This file has the keys, the checks, and the plans that
  * follow from them; docs/stages/channel_kafka.md describes the differences to Flume.
  *
  * Thread: check, build, start, strip, restore, teardown: control; all others: the worker of the producer or consumer. */
@@ -11,14 +11,14 @@
 #include <string.h>
 
 #include "core/quantity.h"
-#include "stages/kafka/channel_carried.h"
-#include "stages/kafka/channel_put.h"
-#include "stages/kafka/channel_take.h"
-#include "stages/kafka/client_plan.h"
-#include "stages/kafka/options.h"
-#include "stages/kafka/probe.h"
-#include "stages/kafka/producer.h"
-#include "stages/kafka/topic_cache.h"
+#include "stages/lib/kafka/channel_carried.h"
+#include "stages/lib/kafka/channel_put.h"
+#include "stages/lib/kafka/channel_take.h"
+#include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/options.h"
+#include "stages/lib/kafka/probe.h"
+#include "stages/lib/kafka/producer.h"
+#include "stages/lib/kafka/topic_cache.h"
 
 /* Limit of the waits of `strip` for the brokers: for the last commits, and for leaving the group. */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)

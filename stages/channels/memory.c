@@ -1,6 +1,6 @@
-/* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): lanes of leases between workers (stages/lanes). It
+/* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): lanes of leases between workers (stages/lib/lanes). It
  * never blocks, and never copies an event. */
-#include "stages/lanes/lanes.h"
+#include "stages/lib/lanes/lanes.h"
 
 struct memory {
     int64_t capacity, transaction_capacity, keep_alive_s, byte_capacity, byte_buffer_percent;

@@ -1,5 +1,5 @@
 /* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): lanes of leases between workers
- * (stages/lanes), and a log on disk (stages/keeper) for events that do not fit into memory.
+ * (stages/lib/lanes), and a log on disk (stages/lib/queue) for events that do not fit into memory.
  *
  * The events of each producer stay in order across both, without a queue that all threads share:
  *
@@ -14,8 +14,8 @@
 
 #include "core/flow/channel.h"
 #include "core/quantity.h"
-#include "stages/keeper/plan.h"
-#include "stages/lanes/lanes.h"
+#include "stages/lib/queue/plan.h"
+#include "stages/lib/lanes/lanes.h"
 
 #define OVERFLOW_EVENTS_DEFAULT "100000000"
 /* Wait of a source that can refuse its clients for a slow disk, after overflowTimeout. */

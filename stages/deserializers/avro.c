@@ -3,12 +3,12 @@
  *
  * A file can only be read again from a sync marker, so the position moves when all records of a block are in batches: to the marker
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
- * through the schema (stages/avro/schema.h). Thread: the source's worker. */
+ * through the schema (stages/lib/avro/schema.h). Thread: the source's worker. */
 #include "core/stage.h"
-#include "stages/avro/codec.h"
-#include "stages/avro/container.h"
-#include "stages/avro/schema.h"
-#include "stages/slab.h"
+#include "stages/lib/avro/codec.h"
+#include "stages/lib/avro/container.h"
+#include "stages/lib/avro/schema.h"
+#include "stages/lib/slab.h"
 
 #include <stdlib.h>
 #include <string.h>

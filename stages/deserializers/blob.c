@@ -2,7 +2,7 @@
  * maxBlobLength bytes. The contents are collected in a buffer and copied into the batch when they are whole. Thread: the source's
  * worker. */
 #include "core/stage.h"
-#include "stages/slab.h"
+#include "stages/lib/slab.h"
 
 #define READ_BYTES (256U * 1024U)
 

@@ -9,9 +9,9 @@
  * A line longer than a block is read into a buffer of its own. Thread: the source's worker. */
 #include "core/stage.h"
 #include "core/utf8.h"
-#include "stages/slab.h"
-#include "stages/text/charset.h"
-#include "stages/text/line_text.h"
+#include "stages/lib/slab.h"
+#include "stages/lib/text/charset.h"
+#include "stages/lib/text/line_text.h"
 
 #include <string.h>
 

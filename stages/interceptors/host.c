@@ -2,7 +2,7 @@
  * once, in `build`; sets it once for the whole batch. Thread: the source's worker; control in `build`,
  * which may wait for the resolver. */
 #include "core/stage.h"
-#include "stages/local_host.h"
+#include "stages/lib/local_host.h"
 
 #include <string.h>
 

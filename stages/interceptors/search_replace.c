@@ -8,10 +8,10 @@
  * gathered for the next call, so no event is replaced twice. */
 #include "core/utf8.h"
 #include "regex/budget.h"
-#include "stages/text/charset.h"
-#include "stages/rules/regex_chain.h"
-#include "stages/rules/regex_option.h"
-#include "stages/instance_counter.h"
+#include "stages/lib/text/charset.h"
+#include "stages/lib/rules/regex_chain.h"
+#include "stages/lib/rules/regex_option.h"
+#include "stages/lib/instance_counter.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Interceptor UUID (Flume's org.apache.flume.sink.solr.morphline.UUIDInterceptor): a random version 4 UUID as
  * a header of each event. Thread: the source's worker. */
 #include "core/stage.h"
-#include "stages/random.h"
+#include "stages/lib/random.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Selector load_balancing (Flume's LoadBalancingChannelSelector): each event to one channel, in turn or at
  * random. Thread: the source's worker. */
 #include "core/stage.h"
-#include "stages/random.h"
+#include "stages/lib/random.h"
 
 enum policy { POLICY_ROUND_ROBIN, POLICY_RANDOM };
 

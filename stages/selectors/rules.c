@@ -1,7 +1,7 @@
 /* Selector rules: a rules file (docs/RULES.md) routes events, and may drop them and set headers. Changes
- * of the file are loaded while events flow (stages/rules/live.h). Not in Flume. Thread: the source's
+ * of the file are loaded while events flow (stages/lib/rules/live.h). Not in Flume. Thread: the source's
  * worker. */
-#include "stages/rules/stage.h"
+#include "stages/lib/rules/stage.h"
 
 static enum ps_status rules_check(const void *plan, const struct ps_context *context)
 {

@@ -6,8 +6,8 @@
  * looked at. Thread: the sink's worker. */
 #include "core/name.h"
 #include "core/stage.h"
-#include "stages/avro/blocks_stage.h"
-#include "stages/avro/schema_url.h"
+#include "stages/lib/avro/blocks_stage.h"
+#include "stages/lib/avro/schema_url.h"
 
 #include <stdlib.h>
 #include <string.h>

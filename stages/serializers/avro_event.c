@@ -2,9 +2,9 @@
  * records Event {headers: map<string>, body: bytes} (Avro 1.11 specification, "Object Container Files"). A
  * block ends at syncIntervalBytes and at the end of every transaction. Thread: the sink's worker. */
 #include "core/stage.h"
-#include "stages/avro/binary.h"
-#include "stages/avro/blocks_stage.h"
-#include "stages/text/java_map.h"
+#include "stages/lib/avro/binary.h"
+#include "stages/lib/avro/blocks_stage.h"
+#include "stages/lib/text/java_map.h"
 
 #include <string.h>
 

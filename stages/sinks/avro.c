@@ -2,12 +2,12 @@
  * worker. */
 #include "core/stage.h"
 
-#include "stages/avro/options.h"
-#include "stages/avro/protocol.h"
-#include "stages/rpc/sink.h"
+#include "stages/lib/avro/options.h"
+#include "stages/lib/avro/protocol.h"
+#include "stages/lib/rpc/sink.h"
 
 struct avro_plan {
-    struct ps_rpc_sink sink; /* must be first (stages/rpc/sink.h) */
+    struct ps_rpc_sink sink; /* must be first (stages/lib/rpc/sink.h) */
     struct ps_avro_options avro;
 };
 

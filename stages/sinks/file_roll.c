@@ -5,8 +5,8 @@
  * leaves neither torn nor duplicated events (Flume leaves both). Every file is new: names that exist are
  * skipped. */
 #include "core/stage.h"
-#include "stages/compressed_output.h"
-#include "stages/text/path_manager.h"
+#include "stages/lib/compressed_output.h"
+#include "stages/lib/text/path_manager.h"
 #include "core/quantity.h"
 
 #include <errno.h>

@@ -11,10 +11,10 @@
 
 #include "core/engine/burial.h"
 #include "core/quantity.h"
-#include "stages/http/client.h"
-#include "stages/http/probe.h"
-#include "stages/http/status_rules.h"
-#include "stages/least.h"
+#include "stages/lib/http/client.h"
+#include "stages/lib/http/probe.h"
+#include "stages/lib/http/status_rules.h"
+#include "stages/lib/least.h"
 
 #define REQUESTS_MAX 64
 #define LEASES_MAX 8U

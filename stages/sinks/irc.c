@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "stages/irc/session.h"
-#include "stages/net/resolver.h"
+#include "stages/lib/irc/session.h"
+#include "stages/lib/net/resolver.h"
 
 #define NAME_BYTES_MAX PS_IRC_NICK_BYTES
 #define CHANNEL_BYTES_MAX 200U

@@ -4,13 +4,13 @@
  * the checks, and the library's properties that follow from them.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
-#include "stages/text/java_map.h"
-#include "stages/kafka/client_plan.h"
-#include "stages/kafka/options.h"
-#include "stages/kafka/probe.h"
-#include "stages/kafka/properties.h"
-#include "stages/kafka/sender.h"
-#include "stages/kafka/settings.h"
+#include "stages/lib/text/java_map.h"
+#include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/options.h"
+#include "stages/lib/kafka/probe.h"
+#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/sender.h"
+#include "stages/lib/kafka/settings.h"
 
 #include <stdio.h>
 #include <string.h>

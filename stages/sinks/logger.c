@@ -2,7 +2,7 @@
  * The lines are not rate-limited, because they are this sink's output; if the log is not read, events
  * wait. */
 #include "core/stage.h"
-#include "stages/text/hex_dump.h"
+#include "stages/lib/text/hex_dump.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,16 +4,16 @@
 
 #include <strings.h>
 
-#include "stages/rpc/options.h"
-#include "stages/rpc/sink.h"
-#include "stages/thrift/rpc.h"
-#include "stages/thrift/sasl_session.h"
-#include "stages/tls/stage.h"
+#include "stages/lib/rpc/options.h"
+#include "stages/lib/rpc/sink.h"
+#include "stages/lib/thrift/rpc.h"
+#include "stages/lib/thrift/sasl_session.h"
+#include "stages/lib/tls/stage.h"
 
 #define KERBEROS_WAIT_MS 1000U /* for the first tickets, when the sink is built */
 
 struct thrift_plan {
-    struct ps_rpc_sink sink; /* must be first (stages/rpc/sink.h) */
+    struct ps_rpc_sink sink; /* must be first (stages/lib/rpc/sink.h) */
     struct ps_rpc_options calls;
     const char *protocol, *client_principal, *client_keytab, *server_principal;
     int64_t connections;

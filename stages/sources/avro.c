@@ -6,18 +6,18 @@
 #include <strings.h>
 
 #include "core/quantity.h"
-#include "stages/avro/server.h"
-#include "stages/avro/session.h"
-#include "stages/net/ip_filter.h"
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/stream.h"
-#include "stages/tls/stage.h"
+#include "stages/lib/avro/server.h"
+#include "stages/lib/avro/session.h"
+#include "stages/lib/net/ip_filter.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/tls/stage.h"
 
 #define MESSAGE_BYTES (INT64_C(64) << 20)
 
 struct avro_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *compression;
     int64_t threads, message_bytes, message_s, idle_s, connections_max;
     bool filters;
@@ -27,7 +27,7 @@ struct avro_plan {
 };
 
 struct avro_state {
-    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
+    struct ps_stream stream; /* must be first (stages/lib/stream/stream.h) */
     const struct avro_plan *plan;
     struct ps_avro_server server;
 };

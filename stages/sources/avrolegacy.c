@@ -3,23 +3,23 @@
  * its worker. */
 #include "core/stage.h"
 
-#include "stages/avro/legacy.h"
-#include "stages/http/server.h"
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
+#include "stages/lib/avro/legacy.h"
+#include "stages/lib/http/server.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
 
 #define HEAD_BYTES_MAX 8192U
 #define BODY_BYTES (16U << 20) /* of a call, if the memory budget allows it */
 #define REQUEST_NS (300 * PS_NS_PER_S)
 
 struct legacy_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     int64_t idle_s;
     struct ps_http_limits limits;
 };
 
 struct legacy_state {
-    struct ps_http_server server; /* must be first (stages/http/server.h) */
+    struct ps_http_server server; /* must be first (stages/lib/http/server.h) */
     struct ps_event_headers headers;
 };
 

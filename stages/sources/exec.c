@@ -5,9 +5,9 @@
  * BufferedReader.readLine. The command runs in its own process group, which is killed when the source
  * closes. */
 #include "core/stage.h"
-#include "stages/process/child.h"
-#include "stages/process/pipe_lines.h"
-#include "stages/process/tail_command.h"
+#include "stages/lib/process/child.h"
+#include "stages/lib/process/pipe_lines.h"
+#include "stages/lib/process/tail_command.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,14 +5,14 @@
 #include <strings.h>
 
 #include "core/quantity.h"
-#include "stages/http/blob_handler.h"
-#include "stages/http/jetty.h"
-#include "stages/http/json_body.h"
-#include "stages/http/json_handler.h"
-#include "stages/http/server.h"
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/tls/stage.h"
+#include "stages/lib/http/blob_handler.h"
+#include "stages/lib/http/jetty.h"
+#include "stages/lib/http/json_body.h"
+#include "stages/lib/http/json_handler.h"
+#include "stages/lib/http/server.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/tls/stage.h"
 
 #define BODY_BYTES_MAX (1 << 30)
 #define BODY_BYTES (64U * 1024 * 1024) /* if the memory budget allows it */
@@ -20,7 +20,7 @@
 enum handler { HANDLER_JSON, HANDLER_BLOB, HANDLER_MORPHLINE_BLOB };
 
 struct http_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *handler_name;
     int64_t idle_s, request_s, connections_max, body_bytes_max;
     struct ps_texts mandatory;
@@ -33,7 +33,7 @@ struct http_plan {
 };
 
 struct http_state {
-    struct ps_http_server server; /* must be first (stages/http/server.h) */
+    struct ps_http_server server; /* must be first (stages/lib/http/server.h) */
     const struct http_plan *plan;
     struct ps_json_handler json;
     struct ps_json_body body;

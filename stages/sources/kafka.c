@@ -6,13 +6,13 @@
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
-#include "stages/kafka/client_plan.h"
-#include "stages/kafka/options.h"
-#include "stages/kafka/probe.h"
-#include "stages/kafka/properties.h"
-#include "stages/kafka/rebalance.h"
-#include "stages/kafka/record.h"
-#include "stages/kafka/topic_regex.h"
+#include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/options.h"
+#include "stages/lib/kafka/probe.h"
+#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/rebalance.h"
+#include "stages/lib/kafka/record.h"
+#include "stages/lib/kafka/topic_regex.h"
 
 #include <stdio.h>
 #include <stdlib.h>

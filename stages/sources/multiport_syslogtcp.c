@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/stream.h"
-#include "stages/syslog/multi.h"
-#include "stages/tls/stage.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/syslog/multi.h"
+#include "stages/lib/tls/stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 #define REBIND_NS (3 * PS_NS_PER_S)

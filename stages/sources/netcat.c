@@ -9,12 +9,12 @@
 
 #include "core/quantity.h"
 #include "core/utf8.h"
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/calls.h"
-#include "stages/stream/stream.h"
-#include "stages/text/charset.h"
-#include "stages/text/scan.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/calls.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/text/charset.h"
+#include "stages/lib/text/scan.h"
 
 #define LINE_CHARS_MAX (16 * 1024 * 1024)
 #define WIDE_LINE_CHARS_MAX 32768 /* with UTF-16 and UTF-32 */
@@ -25,7 +25,7 @@
 enum { ORDER_KNOWN = 1, LITTLE = 2, MARKED = 4, CALL_SHIFT = 3 };
 
 struct netcat_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *encoding;
     int64_t line_chars_max, idle_s, connections_max;
     uint32_t line_bytes_max; /* what max-line-length can take, or what the memory budget allows */
@@ -34,7 +34,7 @@ struct netcat_plan {
 };
 
 struct netcat_state {
-    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
+    struct ps_stream stream; /* must be first (stages/lib/stream/stream.h) */
     const struct netcat_plan *plan;
     struct ps_port *port;
     struct ps_transcoder transcoder;

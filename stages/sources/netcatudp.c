@@ -5,19 +5,19 @@
 
 #include <string.h>
 
-#include "stages/net/listen.h"
-#include "stages/net/datagrams.h"
-#include "stages/net/options.h"
-#include "stages/syslog/text.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/datagrams.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/syslog/text.h"
 
 struct netcatudp_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *header;
     const struct ps_name *name;
 };
 
 struct netcatudp_state {
-    struct ps_datagrams datagrams; /* must be first (stages/net/datagrams.h) */
+    struct ps_datagrams datagrams; /* must be first (stages/lib/net/datagrams.h) */
     const struct netcatudp_plan *plan;
     struct ps_port *port;
 };

@@ -2,16 +2,16 @@
  * answered with OK once all channels that must have promised, with TRY_LATER when one is full. Thread: its worker. */
 #include "core/stage.h"
 
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/stream.h"
-#include "stages/thrift/scribe.h"
-#include "stages/thrift/source.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/thrift/scribe.h"
+#include "stages/lib/thrift/source.h"
 
 #define FRAME_BYTES_MAX 16384000
 
 struct scribe_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     int64_t threads, frame_bytes, message_s, idle_s;
     uint32_t message_bytes_max; /* frame_bytes, or what the memory budget allows */
 };

@@ -1,8 +1,8 @@
 /* Source spooldir (Flume's SpoolDirectorySource): reads the files that are put into a directory, one after the other, and
  * renames, deletes or marks each when all of it is promised.
  *
- * Files, lists and positions are the thread's (stages/spool/); the worker reads what is in the page cache
- * (stages/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of small ones fill
+ * Files, lists and positions are the thread's (stages/lib/spool/); the worker reads what is in the page cache
+ * (stages/lib/tail/reader.h), and a deserializer makes events of it. Files are opened ahead, so that thousands of small ones fill
  * batches; a file is retired when `delivered` has come past its end, in order, and the meta file has the position of the oldest
  * one that is not. A batch says how far with one span for each of its files: the position behind its last event, and one more
  * when that is the file's end, so that a file without events has an end, too.
@@ -10,11 +10,11 @@
  * What breaks the assumptions of a spooling directory (a file that changes, a name that comes back, bytes that are not of the
  * charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone. Thread: the worker. */
 #include "core/stage.h"
-#include "stages/spool/headers.h"
-#include "stages/spool/plan.h"
-#include "stages/spool/spool.h"
-#include "stages/tail/unpacked.h"
-#include "stages/tail/notify.h"
+#include "stages/lib/spool/headers.h"
+#include "stages/lib/spool/plan.h"
+#include "stages/lib/spool/spool.h"
+#include "stages/lib/tail/unpacked.h"
+#include "stages/lib/tail/notify.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,23 +2,23 @@
  * When a channel is full the source waits, which stops the senders; Flume drops the event. */
 #include "core/stage.h"
 
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/stream.h"
-#include "stages/syslog/source.h"
-#include "stages/tls/stage.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/syslog/source.h"
+#include "stages/lib/tls/stage.h"
 
 #define EVENT_SIZE_MAX (100 * 1024 * 1024)
 
 struct syslogtcp_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     int64_t event_size, idle_s, connections_max;
     struct ps_syslog_source_options syslog;
     struct ps_syslog_source source;
 };
 
 struct syslogtcp_state {
-    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
+    struct ps_stream stream; /* must be first (stages/lib/stream/stream.h) */
     const struct syslogtcp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;

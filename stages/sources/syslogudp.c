@@ -5,20 +5,20 @@
 
 #include <string.h>
 
-#include "stages/net/listen.h"
-#include "stages/net/datagrams.h"
-#include "stages/net/options.h"
-#include "stages/net/reverse_names.h"
-#include "stages/syslog/source.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/datagrams.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/net/reverse_names.h"
+#include "stages/lib/syslog/source.h"
 
 struct syslogudp_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     struct ps_syslog_source_options syslog;
     struct ps_syslog_source source;
 };
 
 struct syslogudp_state {
-    struct ps_datagrams datagrams; /* must be first (stages/net/datagrams.h) */
+    struct ps_datagrams datagrams; /* must be first (stages/lib/net/datagrams.h) */
     const struct syslogudp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;

@@ -2,15 +2,15 @@
  * match, and remembers in a position file how far each is read.
  *
  * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
- * depend on its name: see stages/tail/tailer.h, which does the work. Thread: its worker. */
+ * depend on its name: see stages/lib/tail/tailer.h, which does the work. Thread: its worker. */
 #include "core/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
-#include "stages/make_directory.h"
-#include "stages/tail/lock.h"
-#include "stages/tail/positions.h"
-#include "stages/tail/tailer.h"
-#include "stages/tail/trouble.h"
+#include "stages/lib/make_directory.h"
+#include "stages/lib/tail/lock.h"
+#include "stages/lib/tail/positions.h"
+#include "stages/lib/tail/tailer.h"
+#include "stages/lib/tail/trouble.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,15 +5,15 @@
 
 #include <strings.h>
 
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/stream.h"
-#include "stages/thrift/sasl_session.h"
-#include "stages/thrift/source.h"
-#include "stages/tls/stage.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/thrift/sasl_session.h"
+#include "stages/lib/thrift/source.h"
+#include "stages/lib/tls/stage.h"
 
 struct thrift_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     const char *protocol, *principal, *keytab;
     int64_t threads, message_bytes, message_s, idle_s, connections_max;
     bool kerberos;

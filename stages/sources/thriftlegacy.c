@@ -2,21 +2,21 @@
  * never answered: while a channel is full the source does not read, and the client's connection waits. Thread: its worker. */
 #include "core/stage.h"
 
-#include "stages/net/listen.h"
-#include "stages/net/options.h"
-#include "stages/stream/stream.h"
-#include "stages/thrift/legacy.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/options.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/thrift/legacy.h"
 
 #define MESSAGE_BYTES (16U << 20) /* of an event, if the memory budget allows it */
 
 struct legacy_plan {
-    struct ps_listen listen; /* must be first (stages/net/listen.h) */
+    struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     int64_t message_s, idle_s;
     uint32_t message_bytes_max;
 };
 
 struct legacy_state {
-    struct ps_stream stream; /* must be first (stages/stream/stream.h) */
+    struct ps_stream stream; /* must be first (stages/lib/stream/stream.h) */
     struct ps_port *port;
     uint32_t message_bytes_max;
     struct ps_event_headers headers;

@@ -1,6 +1,6 @@
 #include "tests/support/support.h"
 
-#include "stages/text/scan.h"
+#include "stages/lib/text/scan.h"
 #include "core/utf8.h"
 
 #define R "\xEF\xBF\xBD"

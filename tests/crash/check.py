@@ -6,7 +6,7 @@ from collections import Counter
 
 from client import event
 
-# The channel writes down what was delivered within 50 ms (stages/keeper/thread.c), after which it may be in a call
+# The channel writes down what was delivered within 50 ms (stages/lib/queue/thread.c), after which it may be in a call
 # to the disk; on a busy machine its thread, and the look at the files here, come later: as late as the Sampler itself
 # was at the worst, whose thread sleeps and asks the disk for a sync, too.
 DUPLICATE_WINDOW_S = 0.05

@@ -1,6 +1,6 @@
 /* Answers of an Avro server, as the client of penstock load reads them. The first byte decides whether the
  * first answer begins with a handshake. */
-#include "stages/avro/rpc.h"
+#include "stages/lib/avro/rpc.h"
 
 #include <string.h>
 

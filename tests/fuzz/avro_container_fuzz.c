@@ -1,6 +1,6 @@
 /* Avro container files: any bytes as header and blocks. Nothing may be read outside them, and what a header or a block claims to
  * have must be inside. Input: how many bytes are there at first (1 byte, in 256ths), then the file. */
-#include "stages/avro/container.h"
+#include "stages/lib/avro/container.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

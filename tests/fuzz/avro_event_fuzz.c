@@ -1,5 +1,5 @@
 /* The reader of Flume events on Kafka, on any bytes: slices stay inside the input, and it ends. */
-#include "stages/avro/event.h"
+#include "stages/lib/avro/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

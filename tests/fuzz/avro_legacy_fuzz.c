@@ -1,6 +1,6 @@
 /* Bodies of requests of Flume 0.9's Avro clients: nothing is read outside them, what is found lies in them, and read again they give
  * the same. */
-#include "stages/avro/legacy.h"
+#include "stages/lib/avro/legacy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* Messages of Avro clients: framing, handshake, call. The first byte decides whether the first message begins with a
  * handshake. A message that is taken for a call is made of whole events, and its flattened form is the same message. */
-#include "stages/avro/event.h"
-#include "stages/avro/reader.h"
-#include "stages/avro/request.h"
+#include "stages/lib/avro/event.h"
+#include "stages/lib/avro/reader.h"
+#include "stages/lib/avro/request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Avro schemas, and data of them: any bytes. Input: the length of the schema (2 bytes), the schema's JSON, the data. */
-#include "stages/avro/schema.h"
+#include "stages/lib/avro/schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

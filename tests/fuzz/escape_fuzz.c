@@ -2,7 +2,7 @@
  * give the same result from the cache as without it. Input: one byte of options, pattern, NUL, timestamp,
  * NUL, header. */
 #include "core/flow/carver.h"
-#include "stages/text/escape.h"
+#include "stages/lib/text/escape.h"
 
 #include <stdlib.h>
 #include <string.h>

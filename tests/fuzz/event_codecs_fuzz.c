@@ -15,12 +15,12 @@
 
 #include "core/deadletter/letter.h"
 #include "core/flow/carver.h"
-#include "stages/avro/blocks_stage.h"
-#include "stages/avro/event.h"
-#include "stages/database/store.h"
-#include "stages/hadoop_file/writer.h"
-#include "stages/segment/events.h"
-#include "stages/thrift/event.h"
+#include "stages/lib/avro/blocks_stage.h"
+#include "stages/lib/avro/event.h"
+#include "stages/lib/queue/database/store.h"
+#include "stages/lib/hadoop/file/writer.h"
+#include "stages/lib/queue/segment/events.h"
+#include "stages/lib/thrift/event.h"
 #include "tests/support/hadoop_file.h"
 
 #define TEXT_BYTES (UINT32_C(1) << 20)

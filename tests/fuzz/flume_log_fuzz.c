@@ -1,7 +1,7 @@
 /* Files of Flume's file channel. The first byte says which: a log, an encrypted one, log-N.meta, or checkpoint.meta. A log is
  * replayed, and the events that are left are read. */
-#include "stages/flume_log/log_file.h"
-#include "stages/flume_log/replay.h"
+#include "stages/lib/flume_log/log_file.h"
+#include "stages/lib/flume_log/replay.h"
 
 #include <stdlib.h>
 #include <string.h>

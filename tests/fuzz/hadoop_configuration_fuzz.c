@@ -1,7 +1,7 @@
 /* Files of Hadoop's configuration. Includes of files are possible, but not of those that the input makes. */
-#include "stages/hadoop/configuration.h"
-#include "stages/hadoop_rpc/name_service.h"
-#include "stages/hdfs/url.h"
+#include "stages/lib/hadoop/configuration.h"
+#include "stages/lib/hadoop/rpc/name_service.h"
+#include "stages/lib/hadoop/hdfs/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

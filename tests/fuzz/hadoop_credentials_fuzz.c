@@ -1,5 +1,5 @@
 /* Files of Hadoop's delegation tokens, both forms. */
-#include "stages/hadoop/credentials.h"
+#include "stages/lib/hadoop/credentials.h"
 
 #include <string.h>
 

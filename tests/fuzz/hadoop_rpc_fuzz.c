@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/hadoop/proto/client_namenode.pb-c.h"
-#include "stages/hadoop_rpc/error.h"
-#include "stages/hadoop_rpc/message.h"
+#include "stages/lib/hadoop/proto/client_namenode.pb-c.h"
+#include "stages/lib/hadoop/rpc/error.h"
+#include "stages/lib/hadoop/rpc/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* Answers of a metastore to any call: any bytes. Nothing may be read outside them, and what they claim must not be reserved.
  * Input: the call (1 byte), then the message, whose number is taken as the right one. */
-#include "stages/hive/message.h"
+#include "stages/lib/hive/message.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Fields of delimited text as values of a table's columns: any bytes. Nothing is read outside them, values stay within the ranges of
  * their types, and blanks around a number that may have them change nothing. Input: the type (1 byte), then the text. */
-#include "stages/hive/field.h"
+#include "stages/lib/hive/field.h"
 #include "tests/fuzz/hive_values.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Rows as JSON: any bytes. Nothing is read outside them, values stay within the ranges of their types, a map has each key once, and a
  * refused row has a reason. Input: the body. */
 #include "core/stage.h"
-#include "stages/hive/json.h"
+#include "stages/lib/hive/json.h"
 #include "tests/fuzz/hive_values.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Fields of delimited text for nested and binary columns: any bytes. Nothing is read outside them, values stay within the ranges of their
  * types, and separators of the user's own change nothing but what they are. Input: the type (1 byte), then the text. */
 #include "core/stage.h"
-#include "stages/hive/nested.h"
+#include "stages/lib/hive/nested.h"
 #include "tests/fuzz/hive_values.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* What holds for values of Hive's columns, whatever they were read from. */
 #pragma once
 
-#include "stages/orc/decimal.h"
-#include "stages/orc/type.h"
-#include "stages/orc/value.h"
+#include "stages/lib/orc/decimal.h"
+#include "stages/lib/orc/type.h"
+#include "stages/lib/orc/value.h"
 
 /* Checks the ranges of numbers and how many items there are, and reads all bytes. Returns their sum. */
 static uint64_t hive_value_check(const struct ps_orc_type *type, const struct ps_orc_value *value)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "core/utf8.h"
-#include "stages/http/json_scan.h"
-#include "stages/text/json_text.h"
+#include "stages/lib/http/json_scan.h"
+#include "stages/lib/text/json_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

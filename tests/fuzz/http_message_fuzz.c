@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/http/content_type.h"
-#include "stages/http/message.h"
+#include "stages/lib/http/content_type.h"
+#include "stages/lib/http/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* Lines of IRC servers, and bodies on their way into a channel: nothing is read outside them, a line that is said has no end in
  * it, and what is said is the body. The first byte decides how bodies are split. */
-#include "stages/irc/message.h"
-#include "stages/irc/text.h"
+#include "stages/lib/irc/message.h"
+#include "stages/lib/irc/text.h"
 
 #include <stdlib.h>
 #include <string.h>

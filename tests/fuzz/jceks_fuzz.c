@@ -1,8 +1,8 @@
 /* A JCEKS store without its integrity check, and a serialized Java object: no length is believed. */
 #include <string.h>
 
-#include "stages/encryption/java_object.h"
-#include "stages/encryption/jceks.h"
+#include "stages/lib/encryption/java_object.h"
+#include "stages/lib/encryption/jceks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 
 #include "conf/bind.h"
 #include "core/flow/carver.h"
-#include "stages/stream/stream.h"
+#include "stages/lib/stream/stream.h"
 #include "stages/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

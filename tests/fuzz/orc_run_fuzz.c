@@ -1,6 +1,6 @@
 /* Integer runs of any values come back through a reader that knows only the specification. Input: flags (1 byte: signed), then
  * steps: each a byte that says how the value comes from the one before, and what it needs. */
-#include "stages/orc/integer_run.h"
+#include "stages/lib/orc/integer_run.h"
 #include "tests/support/orc_run.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What a namenode may answer in the exchange of SASL, and behind it. */
-#include "stages/hadoop_rpc/sasl.h"
+#include "stages/lib/hadoop/rpc/sasl.h"
 #include "tests/support/transport_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -13,8 +13,8 @@
 
 #include "core/crc32c.h"
 #include "core/flow/carver.h"
-#include "stages/segment/events.h"
-#include "stages/segment/log.h"
+#include "stages/lib/queue/segment/events.h"
+#include "stages/lib/queue/segment/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* The positions file of a spooling directory: any bytes. Input: where the last part of the file begins (1 byte, in 256ths), then
  * the file. */
-#include "stages/spool/meta.h"
+#include "stages/lib/spool/meta.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/flow/carver.h"
-#include "stages/syslog/multi.h"
+#include "stages/lib/syslog/multi.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/flow/carver.h"
-#include "stages/syslog/single.h"
+#include "stages/lib/syslog/single.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Position files of taildir: what is read, written again and read again is the same. */
-#include "stages/tail/positions.h"
+#include "stages/lib/tail/positions.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Answers of Thrift servers, as a client reads them. */
-#include "stages/thrift/rpc.h"
+#include "stages/lib/thrift/rpc.h"
 
 #include <stdlib.h>
 #include <string.h>

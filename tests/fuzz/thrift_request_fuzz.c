@@ -1,7 +1,7 @@
 /* Frames of Thrift clients: framing, message, call, in either encoding. A message that is taken for a call is made of whole
  * events, and an answer to any message can be written and read. */
-#include "stages/thrift/event.h"
-#include "stages/thrift/request.h"
+#include "stages/lib/thrift/event.h"
+#include "stages/lib/thrift/request.h"
 
 #include <stdlib.h>
 #include <string.h>

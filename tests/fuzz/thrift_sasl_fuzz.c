@@ -1,5 +1,5 @@
 /* Thrift's SASL messages: the first byte chooses the side. There are no keys, so the library refuses every token. */
-#include "stages/thrift/sasl.h"
+#include "stages/lib/thrift/sasl.h"
 
 #include <stdlib.h>
 #include <string.h>

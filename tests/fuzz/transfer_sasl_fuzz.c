@@ -1,5 +1,5 @@
 /* What a datanode may answer in the exchange of SASL, and behind it. */
-#include "stages/hadoop_transfer/sasl.h"
+#include "stages/lib/hadoop/transfer/sasl.h"
 #include "tests/support/transport_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* Answers of WebHDFS servers: whatever comes, an error has a kind and one line, and names stay in their directory. */
-#include "stages/webhdfs/answer.h"
+#include "stages/lib/hadoop/webhdfs/answer.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 """Plants bugs, one at a time, and runs the tests that should notice.
 
   tests/mutation/run.py                       every bug of tests/mutation/mutants.txt
-  tests/mutation/run.py core/flow stages/net  only those in these files or folders
+  tests/mutation/run.py core/flow stages/lib/net  only those in these files or folders
   tests/mutation/run.py --draw 40 [PATH]...   40 bugs drawn by chance in these paths (default: commands core rings regex conf stages)
 
 Options:

@@ -3,7 +3,7 @@
 //   sequence FILE...  of each record of SequenceFiles: key, length and MD5 of the value (its class on the first line of the file)
 //   text FILE...      of each file that CompressionCodecFactory finds a codec for by its name: length and MD5 of the plain bytes
 //   write DIR         SequenceFiles of each compression and codec, and streams of each codec: the vectors of
-//                     tests/stages/hadoop_file/data
+//                     tests/stages/lib/hadoop/file/data
 //
 // zstandard needs libhadoop, which is in no package: ZStandardCodec.java stands in for its codec.
 import java.io.File;

@@ -3,7 +3,7 @@
 # The sink hdfs on the local disk compared with a real Flume's: codecs and serializers that flume_oracle_hdfs_test.sh leaves out. Each
 # file gets its events in one transaction: behind a flush in the middle nobody can read Flume's gzip (HADOOP-8522). Hadoop reads the
 # compressed files, Flume's Avro library those of Avro. Not lz4, snappy and zstandard, for which this Hadoop needs native
-# libraries: tests/stages/hadoop_file/writer_test.c has files of theirs.
+# libraries: tests/stages/lib/hadoop/file/writer_test.c has files of theirs.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 export FLUME_HADOOP=1

@@ -5,7 +5,7 @@
  * DIR gets sequence_TYPE_CODEC_FORMAT and stream_CODEC.EXTENSION, each of EVENTS events with bodies of no byte to 1 MiB, flushed now and
  * then; and stream_CODEC_cut.EXTENSION, which was flushed and not ended: what a crash leaves. Standard output: the lines of
  * `HadoopFile sequence` and `HadoopFile text`. */
-#include "stages/hadoop_file/writer.h"
+#include "stages/lib/hadoop/file/writer.h"
 #include "tests/support/stage.h"
 
 #include <inttypes.h>

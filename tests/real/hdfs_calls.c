@@ -1,4 +1,4 @@
-/* Makes the calls of stages/hdfs/namenode.h to a real namenode, as they follow one another when a file is written, and prints
+/* Makes the calls of stages/lib/hadoop/hdfs/namenode.h to a real namenode, as they follow one another when a file is written, and prints
  * what each came to: one line "call error [exception] figures".
  *
  *   hdfs_calls AUTHORITY DIRECTORY [CONFIGURATION-DIRECTORY]
@@ -15,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "stages/hdfs/namenode.h"
+#include "stages/lib/hadoop/hdfs/namenode.h"
 
 struct run {
     struct ps_hadoop_loop *loop;

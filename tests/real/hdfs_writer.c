@@ -20,8 +20,8 @@
  * Exit code: 0, or 1 with reason when an operation failed. */
 #include "core/log.h"
 #include "core/thread.h"
-#include "stages/hadoop/configuration.h"
-#include "stages/hdfs/open.h"
+#include "stages/lib/hadoop/configuration.h"
+#include "stages/lib/hadoop/hdfs/open.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -13,9 +13,9 @@
  * Exit code: 0, or 1 when a call failed. */
 #include "core/stage.h"
 #include "core/thread.h"
-#include "stages/hadoop/loop.h"
-#include "stages/hive/metastore.h"
-#include "stages/orc/acid.h"
+#include "stages/lib/hadoop/loop.h"
+#include "stages/lib/hive/metastore.h"
+#include "stages/lib/orc/acid.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

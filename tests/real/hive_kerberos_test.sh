@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: hive kerberos
-# The client of Hive's metastore (stages/hive) against a real one that asks for Kerberos: each level of protection, and what people do
+# The client of Hive's metastore (stages/lib/hive) against a real one that asks for Kerberos: each level of protection, and what people do
 # wrong.
 #
 #   KEEP=1   keep the working directory

@@ -1,17 +1,17 @@
-/* Writes a file with the rows that the readers of stages/hive make of the lines of standard input.
+/* Writes a file with the rows that the readers of stages/lib/hive make of the lines of standard input.
  *
  *   hive_rows json|text orc|SERDE FILE COLUMNS [NAME=VALUE]...
  *
  * COLUMNS: "id:int,tags:array<string>". json: a line is an object; text: its fields stand between bytes 1. orc: an ORC file; else the class of
- * a serde, whose table has these parameters (stages/hive_text). A line that is no row, or a row that is no line, is named on standard error,
+ * a serde, whose table has these parameters (stages/lib/hive/text). A line that is no row, or a row that is no line, is named on standard error,
  * and passed over.
  *
  * Exit code: 0, or 1 when the file cannot be written. */
 #include "core/stage.h"
-#include "stages/hive/json.h"
-#include "stages/hive/nested.h"
-#include "stages/hive_text/format.h"
-#include "stages/orc/writer.h"
+#include "stages/lib/hive/json.h"
+#include "stages/lib/hive/nested.h"
+#include "stages/lib/hive/text/format.h"
+#include "stages/lib/orc/writer.h"
 
 #include <stdlib.h>
 #include <string.h>

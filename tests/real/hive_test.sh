@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Needs: hive
-# The client of Hive's metastore (stages/hive) and the writer of its files (stages/orc) against a real Hive: transactions are opened,
+# The client of Hive's metastore (stages/lib/hive) and the writer of its files (stages/lib/orc) against a real Hive: transactions are opened,
 # written, committed and aborted in a table with partitions and in one without; the engine reads what was committed, and nothing else.
-# Lines of delimited text and of JSON are read by the engine, and by the readers of stages/hive into ORC files: the rows are the same.
+# Lines of delimited text and of JSON are read by the engine, and by the readers of stages/lib/hive into ORC files: the rows are the same.
 #
 #   KEEP=1   keep the working directory
 # No sanitizer: it reads files.

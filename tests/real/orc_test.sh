@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: orc
-# ORC files of the writer (stages/orc), read by Apache ORC: random rows of all types with nulls and extreme values, every compression,
+# ORC files of the writer (stages/lib/orc), read by Apache ORC: random rows of all types with nulls and extreme values, every compression,
 # many stripes, tables of transactions with a footer for each; seeks by the row index; searches that statistics and bloom filters
 # shorten must find what is there.
 #

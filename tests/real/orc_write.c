@@ -4,8 +4,8 @@
  *   orc_write FILE ROWS_FILE SEED ROWS COMPRESSION STRIPE_BYTES STRIDE CHUNK_BYTES DICTIONARY_RATIO [acid] [parts]
  *
  * acid: the rows are those of a transactional table. parts: a footer every 1000 rows. */
-#include "stages/orc/acid.h"
-#include "stages/orc/decimal.h"
+#include "stages/lib/orc/acid.h"
+#include "stages/lib/orc/decimal.h"
 
 #include <inttypes.h>
 #include <math.h>

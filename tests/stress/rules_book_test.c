@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "stages/rules/set.h"
+#include "stages/lib/rules/set.h"
 
 #define WORKERS 2U
 #define EVENTS 32U

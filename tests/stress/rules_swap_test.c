@@ -6,7 +6,7 @@
 
 #include "core/engine/swap.h"
 #include "rings/tsan.h"
-#include "stages/rules/stage.h"
+#include "stages/lib/rules/stage.h"
 
 #include <malloc.h>
 #include <pthread.h>

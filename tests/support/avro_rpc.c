@@ -1,6 +1,6 @@
 #include "tests/support/avro_rpc.h"
 
-#include "stages/avro/binary.h"
+#include "stages/lib/avro/binary.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/option.h"
-#include "stages/avro/rpc.h"
+#include "stages/lib/avro/rpc.h"
 #include "tests/support/support.h"
 
 struct ps_test_avro_call {

@@ -2,8 +2,8 @@
  * at a time. Thread: the test's. */
 #pragma once
 
-#include "stages/hdfs_sink/parts.h"
-#include "stages/hdfs_sink/sink.h"
+#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "tests/support/fake_filesystem.h"
 #include "tests/support/stage.h"
 

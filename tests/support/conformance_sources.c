@@ -1,6 +1,6 @@
 #include "tests/support/conformance_sources.h"
 
-#include "stages/avro/rpc.h"
+#include "stages/lib/avro/rpc.h"
 #include "stages/table.h"
 #include "tests/support/conformance_spool.h"
 #include "tests/support/kafka/cluster.h"

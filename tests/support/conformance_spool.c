@@ -1,7 +1,7 @@
 /* See conformance_spool.h. */
 #include "tests/support/conformance_spool.h"
 
-#include "stages/spool/meta.h"
+#include "stages/lib/spool/meta.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -4,11 +4,11 @@
 
 #include "tests/support/echo_parts.h"
 
-#include "stages/avro/event.h"
-#include "stages/avro/reader.h"
-#include "stages/avro/request.h"
-#include "stages/thrift/event.h"
-#include "stages/thrift/request.h"
+#include "stages/lib/avro/event.h"
+#include "stages/lib/avro/reader.h"
+#include "stages/lib/avro/request.h"
+#include "stages/lib/thrift/event.h"
+#include "stages/lib/thrift/request.h"
 
 #include <errno.h>
 #include <netinet/in.h>

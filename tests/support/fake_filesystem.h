@@ -2,7 +2,7 @@
  * time. Thread: the test's. */
 #pragma once
 
-#include "stages/filesystem/filesystem.h"
+#include "stages/lib/filesystem/filesystem.h"
 #include "tests/support/support.h"
 
 enum ps_test_file_operation {

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stages/varint.h"
+#include "stages/lib/varint.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 

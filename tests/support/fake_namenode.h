@@ -2,8 +2,8 @@
  * runs on the test's thread, in turns with the client's loop, under a clock that only the test moves. */
 #pragma once
 
-#include "stages/hadoop/loop.h"
-#include "stages/hadoop_rpc/message.h"
+#include "stages/lib/hadoop/loop.h"
+#include "stages/lib/hadoop/rpc/message.h"
 
 #define PS_TEST_NAMENODES 2U
 

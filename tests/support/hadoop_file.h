@@ -2,13 +2,13 @@
  * alone. Anything else in the bytes is a failed assertion. */
 #pragma once
 
-#include "stages/hadoop_file/codec.h"
+#include "stages/lib/hadoop/file/codec.h"
 
 /* Decompresses one stream after the other; the result is malloc'ed. */
 char *ps_test_hadoop_unpack(enum ps_hadoop_codec codec, const void *packed, size_t packed_length,
                             size_t *length);
 
-/* A file of tests/stages/hadoop_file/data, which Hadoop 3.4.1 wrote (tests/real/HadoopFile.java); malloc'ed. */
+/* A file of tests/stages/lib/hadoop/file/data, which Hadoop 3.4.1 wrote (tests/real/HadoopFile.java); malloc'ed. */
 char *ps_test_hadoop_vector(const char *name, size_t *length);
 
 struct ps_test_sequence_record {

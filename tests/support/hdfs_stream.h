@@ -2,8 +2,8 @@
  * thread. Nothing depends on time but the patience of a failing test: the clock is client.now. */
 #pragma once
 
-#include "stages/hdfs/hdfs.h"
-#include "stages/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/hdfs.h"
+#include "stages/lib/hadoop/hdfs/parts.h"
 #include "tests/support/fake_namenode.h"
 #include "tests/support/support.h"
 

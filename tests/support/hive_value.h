@@ -2,8 +2,8 @@
  * Numbers with a fraction have 17 digits. */
 #pragma once
 
-#include "stages/orc/type.h"
-#include "stages/orc/value.h"
+#include "stages/lib/orc/type.h"
+#include "stages/lib/orc/value.h"
 
 #include <stdio.h>
 

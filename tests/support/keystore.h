@@ -4,7 +4,7 @@
 
 #include "tests/support/support.h"
 
-#include "stages/keystore/keystore.h"
+#include "stages/lib/keystore/keystore.h"
 
 #define PS_TEST_STORE_PASSWORD "changeit" /* of the committed ones */
 

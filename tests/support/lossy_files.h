@@ -1,8 +1,8 @@
 /* A file layer in memory that can lose power: what was not synced is kept, lost, torn at sectors, or reordered, as drawn;
- * names that were not synced come and go. For stages/segment. */
+ * names that were not synced come and go. For stages/lib/queue/segment. */
 #pragma once
 
-#include "stages/segment/files.h"
+#include "stages/lib/queue/segment/files.h"
 
 #define LOSSY_FILES_MAX 64U
 #define LOSSY_SECTOR_BYTES 512U

@@ -1,7 +1,7 @@
 #include "tests/support/metastore_peer.h"
 
-#include "stages/hive/message.h"
-#include "stages/thrift/legacy.h"
+#include "stages/lib/hive/message.h"
+#include "stages/lib/thrift/legacy.h"
 #include "tests/support/metastore_table.h"
 
 #include <errno.h>

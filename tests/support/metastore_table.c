@@ -1,6 +1,6 @@
 #include "tests/support/metastore_table.h"
 
-#include "stages/hive/message.h"
+#include "stages/lib/hive/message.h"
 
 #include <stdio.h>
 

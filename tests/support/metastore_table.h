@@ -1,7 +1,7 @@
 /* How the metastore of tests/support/metastore_peer.h describes its table, in Thrift. Thread: the metastore's. */
 #pragma once
 
-#include "stages/thrift/protocol.h"
+#include "stages/lib/thrift/protocol.h"
 #include "tests/support/metastore_peer.h"
 
 void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length);

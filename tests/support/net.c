@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stages/net/datagrams.h"
-#include "stages/stream/stream.h"
+#include "stages/lib/net/datagrams.h"
+#include "stages/lib/stream/stream.h"
 
 unsigned ps_test_tcp_port(const struct ps_test_stage *stage, uint16_t listener)
 {

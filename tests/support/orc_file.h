@@ -1,8 +1,8 @@
 /* Looks into an ORC file without compression: footers, and whether all its lengths add up. For tests and fuzz targets. */
 #pragma once
 
-#include "stages/orc/proto/orc.pb-c.h"
-#include "stages/orc/writer.h"
+#include "stages/lib/orc/proto/orc.pb-c.h"
+#include "stages/lib/orc/writer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 #include "tests/support/rpc_calls.h"
 
-#include "stages/avro/request.h"
-#include "stages/avro/rpc.h"
-#include "stages/avro/server.h"
-#include "stages/thrift/source.h"
+#include "stages/lib/avro/request.h"
+#include "stages/lib/avro/rpc.h"
+#include "stages/lib/avro/server.h"
+#include "stages/lib/thrift/source.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 #include "tests/support/rpc_server.h"
 
-#include "stages/avro/request.h"
+#include "stages/lib/avro/request.h"
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 

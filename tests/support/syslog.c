@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "stages/syslog/multi.h"
-#include "stages/syslog/single.h"
+#include "stages/lib/syslog/multi.h"
+#include "stages/lib/syslog/single.h"
 
 static void print_escaped(FILE *out, const char *text, size_t length)
 {

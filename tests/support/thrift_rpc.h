@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/option.h"
-#include "stages/thrift/request.h"
+#include "stages/lib/thrift/request.h"
 #include "tests/support/support.h"
 
 struct ps_test_thrift_call {

@@ -1,8 +1,8 @@
-/* A transport of a client (stages/tls/transport.h) in a fuzz target: the other side sends the input and closes. Whatever it is,
+/* A transport of a client (stages/lib/tls/transport.h) in a fuzz target: the other side sends the input and closes. Whatever it is,
  * the session ends with a reason. */
 #pragma once
 
-#include "stages/tls/transport.h"
+#include "stages/lib/tls/transport.h"
 
 #include <string.h>
 #include <sys/socket.h>

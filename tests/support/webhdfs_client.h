@@ -1,7 +1,7 @@
 /* A file system of WebHDFS under test: settings for the servers of webhdfs_peer.h, and its turns until something has happened. */
 #pragma once
 
-#include "stages/webhdfs/webhdfs.h"
+#include "stages/lib/hadoop/webhdfs/webhdfs.h"
 #include "tests/support/webhdfs_peer.h"
 
 #define PS_TEST_WEBHDFS_TIMEOUT_MS 100000U /* the call time-out */

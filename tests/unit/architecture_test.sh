@@ -71,43 +71,43 @@ stages/selectors/*      SUBJECTS
 stages/sinks/*          SUBJECTS
 stages/serializers/*    SUBJECTS
 stages/deserializers/*  SUBJECTS
-stages/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
-stages/kafka/*          ENGINE stages/avro/* stages/keystore/* stages/tls/* stages/text/*
-stages/syslog/*         ENGINE stages/text/*
-stages/http/*           ENGINE stages/stream/* stages/tls/* stages/text/*
-stages/avro/*           ENGINE stages/rpc/* stages/stream/* stages/tls/* stages/text/*
-stages/thrift/*         ENGINE stages/net/* stages/rpc/* stages/sasl/* stages/stream/* stages/tls/*
-stages/rpc/*            ENGINE stages/net/*
-stages/irc/*            ENGINE stages/net/*
-stages/rules/*          ENGINE
-stages/net/*            ENGINE stages/tls/*
-stages/stream/*         ENGINE stages/net/* stages/tls/*
-stages/tls/*            ENGINE stages/keystore/*
-stages/keystore/*       ENGINE
-stages/sasl/*           ENGINE
-stages/text/*           ENGINE
-stages/process/*        ENGINE
-stages/tail/ledger.[ch]   ENGINE rings/holders.h
-stages/tail/text.[ch]     ENGINE stages/tail/* rings/holders.h
-stages/tail/*           ENGINE stages/text/*
-stages/segment/*        ENGINE stages/encryption/*
-stages/encryption/*     ENGINE
-stages/flume_log/*      ENGINE stages/encryption/*
-stages/lanes/*          ENGINE rings/*
-stages/spool/*          ENGINE stages/tail/* stages/avro/* stages/text/*
-stages/database/*       ENGINE stages/keeper/store.h stages/segment/*
-stages/filesystem/*     ENGINE
-stages/hadoop/*         ENGINE stages/hadoop/proto/* stages/net/* stages/sasl/* stages/tls/*
-stages/hadoop_rpc/*     ENGINE stages/hadoop/* stages/hadoop/proto/* stages/filesystem/* stages/net/* stages/sasl/* stages/tls/*
-stages/hadoop_transfer/* ENGINE stages/hadoop/* stages/hadoop/proto/* stages/net/* stages/sasl/* stages/tls/*
-stages/webhdfs/*        ENGINE stages/hadoop/* stages/hadoop_rpc/* stages/filesystem/* stages/http/* stages/keystore/* stages/sasl/*
-stages/hdfs/*           ENGINE stages/hadoop/* stages/hadoop/proto/* stages/hadoop_rpc/* stages/hadoop_transfer/* stages/webhdfs/* stages/filesystem/* stages/sasl/*
-stages/hadoop_file/*    ENGINE stages/avro/* stages/text/* stages/filesystem/*
-stages/hdfs_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hadoop_file/* stages/text/*
-stages/orc/*            ENGINE stages/orc/proto/*
-stages/hive_sink/*      ENGINE stages/filesystem/* stages/hadoop/* stages/hdfs/* stages/hdfs_sink/* stages/hive/* stages/hive_text/* stages/orc/* stages/text/*
-stages/hive_text/*      ENGINE stages/hive/* stages/orc/* stages/text/*
-stages/hive/*           ENGINE stages/orc/* stages/text/* stages/thrift/* stages/net/* stages/sasl/* stages/tls/* stages/hadoop/*
+stages/lib/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
+stages/lib/kafka/*          ENGINE stages/lib/avro/* stages/lib/keystore/* stages/lib/tls/* stages/lib/text/*
+stages/lib/syslog/*         ENGINE stages/lib/text/*
+stages/lib/http/*           ENGINE stages/lib/stream/* stages/lib/tls/* stages/lib/text/*
+stages/lib/avro/*           ENGINE stages/lib/rpc/* stages/lib/stream/* stages/lib/tls/* stages/lib/text/*
+stages/lib/thrift/*         ENGINE stages/lib/net/* stages/lib/rpc/* stages/lib/sasl/* stages/lib/stream/* stages/lib/tls/*
+stages/lib/rpc/*            ENGINE stages/lib/net/*
+stages/lib/irc/*            ENGINE stages/lib/net/*
+stages/lib/rules/*          ENGINE
+stages/lib/net/*            ENGINE stages/lib/tls/*
+stages/lib/stream/*         ENGINE stages/lib/net/* stages/lib/tls/*
+stages/lib/tls/*            ENGINE stages/lib/keystore/*
+stages/lib/keystore/*       ENGINE
+stages/lib/sasl/*           ENGINE
+stages/lib/text/*           ENGINE
+stages/lib/process/*        ENGINE
+stages/lib/tail/ledger.[ch]   ENGINE rings/holders.h
+stages/lib/tail/text.[ch]     ENGINE stages/lib/tail/* rings/holders.h
+stages/lib/tail/*           ENGINE stages/lib/text/*
+stages/lib/queue/segment/*        ENGINE stages/lib/encryption/*
+stages/lib/encryption/*     ENGINE
+stages/lib/flume_log/*      ENGINE stages/lib/encryption/*
+stages/lib/lanes/*          ENGINE rings/*
+stages/lib/spool/*          ENGINE stages/lib/tail/* stages/lib/avro/* stages/lib/text/*
+stages/lib/queue/database/*       ENGINE stages/lib/queue/store.h stages/lib/queue/segment/*
+stages/lib/filesystem/*     ENGINE
+stages/lib/hadoop/*         ENGINE stages/lib/hadoop/proto/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/*
+stages/lib/hadoop/rpc/*     ENGINE stages/lib/hadoop/* stages/lib/hadoop/proto/* stages/lib/filesystem/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/*
+stages/lib/hadoop/transfer/* ENGINE stages/lib/hadoop/* stages/lib/hadoop/proto/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/*
+stages/lib/hadoop/webhdfs/*        ENGINE stages/lib/hadoop/* stages/lib/hadoop/rpc/* stages/lib/filesystem/* stages/lib/http/* stages/lib/keystore/* stages/lib/sasl/*
+stages/lib/hadoop/hdfs/*           ENGINE stages/lib/hadoop/* stages/lib/hadoop/proto/* stages/lib/hadoop/rpc/* stages/lib/hadoop/transfer/* stages/lib/hadoop/webhdfs/* stages/lib/filesystem/* stages/lib/sasl/*
+stages/lib/hadoop/file/*    ENGINE stages/lib/avro/* stages/lib/text/* stages/lib/filesystem/*
+stages/lib/hadoop/bucket_writer/*      ENGINE stages/lib/filesystem/* stages/lib/hadoop/* stages/lib/hadoop/hdfs/* stages/lib/hadoop/file/* stages/lib/text/*
+stages/lib/orc/*            ENGINE stages/lib/orc/proto/*
+stages/sinks/hive/*      ENGINE stages/lib/filesystem/* stages/lib/hadoop/* stages/lib/hadoop/hdfs/* stages/lib/hadoop/bucket_writer/* stages/lib/hive/* stages/lib/hive/text/* stages/lib/orc/* stages/lib/text/*
+stages/lib/hive/text/*      ENGINE stages/lib/hive/* stages/lib/orc/* stages/lib/text/*
+stages/lib/hive/*           ENGINE stages/lib/orc/* stages/lib/text/* stages/lib/thrift/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/* stages/lib/hadoop/*
 stages/FLAT             ENGINE
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
@@ -230,20 +230,20 @@ hs.h                regex/*
 pcre2.h             regex/*|commands/version.c
 urcu*               core/engine/*
 urcu/*              core/engine/*
-librdkafka/*        stages/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|commands/version.c
+librdkafka/*        stages/lib/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|commands/version.c
 microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|commands/version.c
 jansson.h           commands/*|conf/*|stages/*|bench/*
-http_parser.h           stages/http/message.h|commands/version.c
+http_parser.h           stages/lib/http/message.h|commands/version.c
 curl/*              commands/*|conf/*|stages/*|bench/*
 openssl/*           stages/*|commands/version.c
 isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
-sqlite3.h           stages/database/sqlite.c|commands/version.c
-libpq-fe.h          stages/database/postgres.c|commands/version.c
-gssapi/*            stages/sasl/gssapi*
-krb5.h              stages/sasl/gssapi.c
-expat.h             stages/hadoop/configuration_xml.c|commands/version.c
-protobuf-c/*        stages/hadoop/*|stages/orc/*|commands/version.c
+sqlite3.h           stages/lib/queue/database/sqlite.c|commands/version.c
+libpq-fe.h          stages/lib/queue/database/postgres.c|commands/version.c
+gssapi/*            stages/lib/sasl/gssapi*
+krb5.h              stages/lib/sasl/gssapi.c
+expat.h             stages/lib/hadoop/configuration_xml.c|commands/version.c
+protobuf-c/*        stages/lib/hadoop/*|stages/lib/orc/*|commands/version.c
 systemd/*           nowhere
 '
 while IFS=: read -r file header; do

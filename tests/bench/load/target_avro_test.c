@@ -1,5 +1,5 @@
 /* Target avro: the meaning of answers, windows, invalid answers. (conformance_target_test.c has the cases of
- * all targets; tests/stages/avro/rpc_test.c the encoding; tests/real/load_avro_test.sh a real Flume.) */
+ * all targets; tests/stages/lib/avro/rpc_test.c the encoding; tests/real/load_avro_test.sh a real Flume.) */
 #include "bench/load/targets.h"
 #include "tests/support/peer.h"
 

@@ -1,8 +1,8 @@
 /* penstock channel verify, repair and export on a small channel of which every byte is changed, one at a time: verify names the
  * record with that byte, and after repair the channel opens with all other events. */
 #include "commands/commands.h"
-#include "stages/segment/events.h"
-#include "stages/segment/log.h"
+#include "stages/lib/queue/segment/events.h"
+#include "stages/lib/queue/segment/log.h"
 
 #include <fcntl.h>
 #include <jansson.h>

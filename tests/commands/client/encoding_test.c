@@ -1,8 +1,8 @@
 /* What programs send, read back as sources read it: Avro, Thrift's compact and binary encodings; bounds hold. */
 #include "commands/client/encoding.h"
 
-#include "stages/avro/event.h"
-#include "stages/thrift/request.h"
+#include "stages/lib/avro/event.h"
+#include "stages/lib/thrift/request.h"
 #include "tests/support/support.h"
 
 #define ROOM 400000

@@ -1,7 +1,7 @@
 /* Avro container files: codecs, headers of the schema, damage. */
-#include "stages/avro/binary.h"
-#include "stages/avro/container.h"
-#include "stages/avro/schema.h"
+#include "stages/lib/avro/binary.h"
+#include "stages/lib/avro/container.h"
+#include "stages/lib/avro/schema.h"
 #include "tests/support/stage.h"
 
 #include <bzlib.h>

@@ -1,5 +1,5 @@
 /* Blobs: whole files, files larger than maxBlobLength, and the limit of the key. */
-#include "stages/text/charset.h"
+#include "stages/lib/text/charset.h"
 #include "tests/support/stage.h"
 
 static char contents[700000];

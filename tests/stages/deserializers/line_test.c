@@ -1,6 +1,6 @@
 /* Lines, as Flume's LineDeserializer makes them of a file. The expected events of malformed and long lines are what
  * Flume's code gives. */
-#include "stages/text/charset.h"
+#include "stages/lib/text/charset.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "stages/local_host.h"
+#include "stages/lib/local_host.h"
 #include "tests/support/stage.h"
 
 #include <arpa/inet.h>

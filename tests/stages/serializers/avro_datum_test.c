@@ -1,8 +1,8 @@
 /* Serializer avro_datum: bodies stand in Avro files as they are; schemas by text, by URL and by key; events that wait, need another
  * file, or fit into none. Files are read back with the container's reader. */
-#include "stages/avro/container.h"
-#include "stages/avro/codec.h"
-#include "stages/byte_buffer.h"
+#include "stages/lib/avro/container.h"
+#include "stages/lib/avro/codec.h"
+#include "stages/lib/byte_buffer.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>

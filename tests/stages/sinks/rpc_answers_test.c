@@ -1,7 +1,7 @@
 /* Sinks avro and thrift against a server whose answers are drawn: OK, FAILED, given twice, of a call that was answered before (on
  * this connection or an older one), cut anywhere, late, or none. An event is delivered only when a call with it was answered OK,
  * and in the end all are. */
-#include "stages/rpc/delivery.h"
+#include "stages/lib/rpc/delivery.h"
 #include "tests/support/rpc_calls.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Sinks avro and thrift: how many calls are under way, with how many events, when they make a connection anew, and how long a recall waits. The
  * test answers each call by hand. */
-#include "stages/rpc/delivery.h"
+#include "stages/lib/rpc/delivery.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/folder.h"
 #include "tests/support/rpc_calls.h"
@@ -14,7 +14,7 @@
 #define CALLS_MAX 64U
 #define TURNS_MAX 20000U
 #define QUIET_TURNS 30U /* in which nothing more comes */
-#define RECALL_MS 2000U /* for answers (stages/rpc/delivery.c) */
+#define RECALL_MS 2000U /* for answers (stages/lib/rpc/delivery.c) */
 
 static const struct ps_test_rpc_protocol *protocol;
 static struct ps_test_stage stage;

@@ -1,6 +1,6 @@
 /* Source avro against a client that sends bytes. (Real clients: tests/real/flume_avro_test.sh.) */
-#include "stages/avro/zlib.h"
-#include "stages/stream/stream.h"
+#include "stages/lib/avro/zlib.h"
+#include "stages/lib/stream/stream.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
 #include "tests/support/rpc_calls.h"

@@ -1,6 +1,6 @@
 /* Source avroLegacy against a client that sends bytes. (The same bytes into a real Flume: tests/real/flume_oracle_legacy_test.sh.) */
-#include "stages/avro/legacy.h"
-#include "stages/stream/stream.h"
+#include "stages/lib/avro/legacy.h"
+#include "stages/lib/stream/stream.h"
 #include "tests/support/legacy_rpc.h"
 #include "tests/support/net.h"
 

@@ -1,5 +1,5 @@
 /* Source http: JSON that is compressed, or an object a line. */
-#include "stages/http/server.h"
+#include "stages/lib/http/server.h"
 #include "tests/support/http_ask.h"
 #include "tests/support/net.h"
 

@@ -1,5 +1,5 @@
 /* Source http: requests that are refused, and what they leave. */
-#include "stages/http/server.h"
+#include "stages/lib/http/server.h"
 #include "tests/support/http_ask.h"
 #include "tests/support/net.h"
 #include "tests/support/source_tree.h"

@@ -1,6 +1,6 @@
 /* Source http, by hand: what is answered, and when. */
 #include "tests/support/net.h"
-#include "stages/http/server.h"
+#include "stages/lib/http/server.h"
 
 #include <stdio.h>
 #include <sys/socket.h>

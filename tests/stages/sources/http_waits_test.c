@@ -1,6 +1,6 @@
 /* Source http: requests that wait, for memory or for the channel, and requests at the limits. */
 #include "core/flow/block.h"
-#include "stages/http/server.h"
+#include "stages/lib/http/server.h"
 #include "tests/support/http_ask.h"
 #include "tests/support/net.h"
 

@@ -1,5 +1,5 @@
 /* Source kafka with the embedded cluster: the events it makes, what it commits and when, and drain. */
-#include "stages/avro/binary.h"
+#include "stages/lib/avro/binary.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
 

@@ -1,6 +1,6 @@
 /* Sources netcat, syslogtcp and multiport_syslogtcp: lines of the greatest length, of one character more and one less, and several too long ones,
  * cut at each byte. The events and answers do not depend on the cut. */
-#include "stages/stream/stream.h"
+#include "stages/lib/stream/stream.h"
 #include "tests/support/net.h"
 
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * others get their outcome in order, as from the engine. Every call has exactly one answer, and is answered OK only if all of
  * its events were taken. Answers of thrift, http and netcat come in the order of the calls, a call's answer repeats its round, and at the end nothing
  * is left: no call, no answer that waits for its turn, no byte of an unfinished message. */
-#include "stages/avro/zlib.h"
-#include "stages/thrift/source.h"
+#include "stages/lib/avro/zlib.h"
+#include "stages/lib/thrift/source.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
 #include "tests/support/rpc_calls.h"

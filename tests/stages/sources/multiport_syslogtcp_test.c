@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stages/stream/stream.h"
+#include "stages/lib/stream/stream.h"
 
 extern const struct ps_stage_ops ps_source_multiport_syslogtcp;
 

@@ -1,4 +1,4 @@
-#include "stages/stream/stream.h"
+#include "stages/lib/stream/stream.h"
 #include "tests/support/net.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Sources avro and thrift at the exact limits of their protocols, and at each byte where a client may hang up or where its bytes may be cut:
  * they take the longest message, the most headers and the most events of a batch, and refuse one more; they keep nothing of a client that is gone. */
-#include "stages/stream/stream.h"
+#include "stages/lib/stream/stream.h"
 #include "tests/support/avro_rpc.h"
 #include "tests/support/net.h"
 #include "tests/support/rpc_calls.h"
@@ -13,7 +13,7 @@
 
 #define LOCAL "bind", "127.0.0.1", "port", "0"
 #define MESSAGE_MAX 5000U
-#define KEPT_MAX 4096U /* answers that may wait for their turn (stages/thrift/server.c) */
+#define KEPT_MAX 4096U /* answers that may wait for their turn (stages/lib/thrift/server.c) */
 
 enum answer { OK, FAILED, ERROR, CLOSED };
 

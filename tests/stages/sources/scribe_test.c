@@ -1,6 +1,6 @@
 /* Source scribe against a client that sends bytes. (The same bytes into a real Flume: tests/real/flume_oracle_legacy_test.sh.) */
-#include "stages/stream/stream.h"
-#include "stages/thrift/scribe.h"
+#include "stages/lib/stream/stream.h"
+#include "stages/lib/thrift/scribe.h"
 #include "tests/support/net.h"
 #include "tests/support/thrift_rpc.h"
 

@@ -1,6 +1,6 @@
 /* The source spooldir and compressed files: which ones are decompressed, damage, and where a later life
- * goes on. How they are read: tests/stages/tail/unpacked_test.c. */
-#include "stages/spool/meta.h"
+ * goes on. How they are read: tests/stages/lib/tail/unpacked_test.c. */
+#include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 

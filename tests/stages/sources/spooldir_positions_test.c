@@ -1,6 +1,6 @@
 /* The source spooldir while its position cannot be written: it is written as soon as that is possible, without a further event, and a stop
  * does not wait for it. */
-#include "stages/spool/meta.h"
+#include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 

@@ -1,6 +1,6 @@
 /* The source spooldir on real directories, under a fake clock: orders, names, headers, what is done with finished files, positions
  * over lives, and what breaks the assumptions of a spooling directory. */
-#include "stages/spool/meta.h"
+#include "stages/lib/spool/meta.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>

@@ -2,7 +2,7 @@
  * tried again. */
 #define PS_TEST_CALLS_OF_ALL_THREADS
 
-#include "stages/tail/directory.h"
+#include "stages/lib/tail/directory.h"
 #include "tests/stages/sources/taildir_support.h"
 #include "tests/support/system_calls.h"
 

@@ -1,5 +1,5 @@
 /* Source thrift against a client that sends bytes. (Real clients: tests/real/flume_thrift_test.sh.) */
-#include "stages/stream/stream.h"
+#include "stages/lib/stream/stream.h"
 #include "tests/support/net.h"
 #include "tests/support/thrift_rpc.h"
 

@@ -1,8 +1,8 @@
-/* A Kafka cluster for a test: the embedded one (stages/kafka/mock.h). The functions fail the test on
+/* A Kafka cluster for a test: the embedded one (stages/lib/kafka/mock.h). The functions fail the test on
  * errors. */
 #pragma once
 
-#include "stages/kafka/mock.h"
+#include "stages/lib/kafka/mock.h"
 #include "tests/support/support.h"
 
 #include <librdkafka/rdkafka.h>

@@ -1,9 +1,9 @@
 /* The meaning of rules in its simplest form: a naive evaluator without matchers, triggers or batches. It
  * evaluates every condition of every rule with ps_regex_find and applies the actions one after the other. Tests
- * compare the engine with it (tests/stages/rules/set_property_test.c). One thread. */
+ * compare the engine with it (tests/stages/lib/rules/set_property_test.c). One thread. */
 #pragma once
 
-#include "stages/rules/set.h"
+#include "stages/lib/rules/set.h"
 #include "tests/support/support.h"
 
 #define PS_TEST_MODEL_TEXT_MAX 4096

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "stages/rules/set.h"
+#include "stages/lib/rules/set.h"
 #include "tests/support/fake_route.h"
 
 struct ps_test_rules {

@@ -1,0 +1,43 @@
+/* What the serializers of Avro files share (avro_event, avro_datum): the keys of the file, and the blocks that they append records to.
+ * Thread: control for _check and _build, else the sink's worker. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/avro/blocks.h"
+
+/* The first member of the serializer's plan. */
+struct ps_avro_blocks_plan {
+    int64_t sync_interval;
+    const char *codec_name;
+    enum ps_avro_codec codec; /* of codec_name, by _build */
+};
+
+/* The first member of its state. */
+struct ps_avro_blocks_state {
+    struct ps_port *port;
+    struct ps_avro_blocks blocks;
+};
+
+/* Rows of the serializer's table of options. */
+#define PS_AVRO_BLOCKS_OPTION_ROWS                                                                           \
+    {.key = "syncIntervalBytes",                                                                             \
+     .type = PS_OPTION_INT,                                                                                  \
+     .offset = offsetof(struct ps_avro_blocks_plan, sync_interval),                                          \
+     .fallback = "2048000",                                                                                  \
+     .min = 32,                                                                                              \
+     .max = 1 << 30,                                                                                         \
+     .unit = "bytes",                                                                                        \
+     .help = "size at which a block ends"},                                                                  \
+    {                                                                                                        \
+        .key = "compressionCodec", .type = PS_OPTION_TEXT,                                                   \
+        .offset = offsetof(struct ps_avro_blocks_plan, codec_name), .fallback = "null",                      \
+        .help = "null, deflate, snappy, bzip2, xz or zstandard"                                              \
+    }
+
+/* As of struct ps_stage_ops. */
+enum ps_status ps_avro_blocks_check(const void *plan, const struct ps_context *context);
+enum ps_status ps_avro_blocks_build(void *plan, struct ps_context *context, struct ps_err *err);
+enum ps_status ps_avro_blocks_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
+void ps_avro_blocks_close(const void *plan, void *state);
+/* As of struct ps_serializer_ops: flush and end. */
+bool ps_avro_blocks_end(const void *plan, void *state, struct ps_output *output);

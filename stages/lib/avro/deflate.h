@@ -1,0 +1,35 @@
+/* A compressed connection: inflates what is read from below it and deflates what is written, one zlib stream each way,
+ * flushed after each write. Below is a socket or TLS; above may be TLS again. Results are those of stages/lib/tls/tls.h.
+ *
+ * Thread: the connection's owner. Never blocks. */
+#pragma once
+
+#include "stages/lib/avro/zlib.h"
+#include "stages/lib/tls/tls.h"
+
+#define PS_AVRO_DEFLATE_IN_BYTES 8192U
+
+struct ps_avro_deflate {
+    struct ps_avro_zlib zlib;
+    struct ps_tls_pipe below;
+    bool filled; /* the last inflating filled its room: there may be more */
+    /* Compressed bytes to be written, and how many of the caller's they stand for. The caller passes those again until they
+     * are written. */
+    struct iovec out;
+    size_t out_of;
+    struct ps_avro_zlib_input in; /* received, not inflated yet; in in_bytes */
+    const char *why;              /* after PS_TLS_ERROR, if it was the compression's; else NULL */
+    uint8_t in_bytes[PS_AVRO_DEFLATE_IN_BYTES];
+};
+
+/* `level` 0: little memory, for a server (ps_avro_zlib_init_small). */
+enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
+                                    const struct ps_tls_pipe *below, struct ps_err *err);
+void ps_avro_deflate_fini(struct ps_avro_deflate *deflate);
+
+/* As in struct ps_tls_pipe; `deflate` is a struct ps_avro_deflate. */
+enum ps_tls_result ps_avro_deflate_read(void *deflate, void *buffer, size_t room, size_t *length);
+/* Takes all of the bytes or none. After none it is called again with them, and with more behind them if there are. */
+enum ps_tls_result ps_avro_deflate_write(void *deflate, const void *data, size_t length, size_t *written);
+/* Whether there are bytes to read that need nothing from below. */
+bool ps_avro_deflate_has_more(const struct ps_avro_deflate *deflate);

@@ -1,0 +1,150 @@
+#include "stages/lib/avro/legacy.h"
+
+#include <string.h>
+
+#define FRAME_BYTES 4U
+#define MD5_BYTES 16
+
+/* A frame of six bytes, and the last one. HandshakeResponse: match BOTH, no protocol, no hash, no metadata: a client takes its
+ * own protocol for the server's then. The call's answer: no metadata, no error; void has no bytes. */
+const char ps_avro_legacy_answer[PS_AVRO_LEGACY_ANSWER_BYTES] = {[3] = 6};
+
+static uint32_t get_int32(const char *from)
+{
+    const unsigned char *bytes = (const unsigned char *)from;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static void put_int32(char *to, uint32_t number)
+{
+    for (unsigned i = 0; i < 4; i++)
+        to[i] = (char)(number >> (24 - 8 * i));
+}
+
+/* How many frames there are before the last one, which has no length; SIZE_MAX: they are not all there. */
+static size_t count_frames(const char *body, size_t length)
+{
+    size_t frames = 0;
+    for (size_t at = 0;; frames++) {
+        if (length - at < FRAME_BYTES)
+            return SIZE_MAX;
+        uint32_t bytes = get_int32(body + at);
+        at += FRAME_BYTES;
+        if (bytes == 0)
+            return frames;
+        if (bytes > length - at)
+            return SIZE_MAX;
+        at += bytes;
+    }
+}
+
+/* Makes one frame of all of them. Returns its length. */
+static size_t join_frames(char *body, size_t frames)
+{
+    size_t at = 0, joined = 0;
+    for (size_t i = 0; i < frames; i++) {
+        uint32_t bytes = get_int32(body + at);
+        at += FRAME_BYTES;
+        if (i > 0)
+            memmove(body + FRAME_BYTES + joined, body + at, bytes);
+        at += bytes;
+        joined += bytes;
+    }
+    if (frames > 1) {
+        put_int32(body, (uint32_t)joined);
+        put_int32(body + FRAME_BYTES + joined, 0); /* the heads of the others have left room */
+    }
+    return joined;
+}
+
+static void next_field(void *cursor, struct ps_slice *name, struct ps_slice *value)
+{
+    struct ps_avro_legacy_request *request = cursor;
+    size_t length;
+    if (request->block_left == 0)
+        request->block_left = ps_avro_read_block(&request->fields);
+    request->block_left--;
+    name->data = (const char *)ps_avro_read_bytes(&request->fields, &length);
+    name->length = (uint32_t)length;
+    value->data = (const char *)ps_avro_read_bytes(&request->fields, &length);
+    value->length = (uint32_t)length;
+}
+
+static void read_fields(struct ps_avro_reader *in, struct ps_avro_legacy_request *request)
+{
+    struct ps_legacy_event *event = &request->event;
+    int64_t count;
+    request->fields = *in;
+    event->sizes = PS_LEGACY_SIZES;
+    while ((count = ps_avro_read_block(in)) > 0) {
+        for (; count > 0 && !in->bad && ps_header_sizes_refusal(&event->sizes) == NULL; count--) {
+            size_t name_length, length;
+            ps_avro_read_bytes(in, &name_length);
+            ps_avro_read_bytes(in, &length);
+            event->field_count++;
+            ps_header_sizes_add(&event->sizes, (uint32_t)name_length, (uint32_t)length);
+        }
+        if (ps_header_sizes_refusal(&event->sizes) != NULL)
+            return;
+    }
+}
+
+static const char *read_event(struct ps_avro_reader *in, struct ps_avro_legacy_request *request)
+{
+    struct ps_legacy_event *event = &request->event;
+    size_t length;
+    event->timestamp = ps_avro_read_long(in);
+    int64_t priority = ps_avro_read_long(in);
+    in->bad = in->bad || priority < 0 || priority >= (int64_t)PS_LEGACY_PRIORITIES;
+    event->has_priority = true;
+    event->priority = (unsigned)priority;
+    event->body.data = (const char *)ps_avro_read_bytes(in, &length);
+    event->body.length = (uint32_t)length;
+    event->nanos = ps_avro_read_long(in);
+    event->has_host = true;
+    event->host.data = (const char *)ps_avro_read_bytes(in, &length);
+    event->host.length = (uint32_t)length;
+    read_fields(in, request);
+    const char *why = ps_header_sizes_refusal(&event->sizes);
+    return why == NULL && in->bad ? "the event is not complete" : why;
+}
+
+/* HandshakeRequest: the client's hash, its protocol or null, the server's hash, metadata or null. HTTP has no state: each request
+ * has one. */
+static void skip_handshake(struct ps_avro_reader *in)
+{
+    size_t length;
+    ps_avro_read_fixed(in, MD5_BYTES);
+    if (ps_avro_read_is_set(in))
+        ps_avro_read_bytes(in, &length);
+    ps_avro_read_fixed(in, MD5_BYTES);
+    if (ps_avro_read_is_set(in))
+        ps_avro_skip_map(in);
+}
+
+static const char *read_call(const char *payload, size_t length, struct ps_avro_legacy_request *request)
+{
+    static const char append[] = "append";
+    struct ps_avro_reader in = {.at = (const uint8_t *)payload, .end = (const uint8_t *)payload + length};
+    size_t name_length;
+    skip_handshake(&in);
+    ps_avro_skip_map(&in); /* metadata */
+    const uint8_t *name = ps_avro_read_bytes(&in, &name_length);
+    if (in.bad)
+        return "this is no call of Avro's";
+    if (name_length != sizeof append - 1 || memcmp(name, append, name_length) != 0)
+        return "there is no such call: only append";
+    return read_event(&in, request);
+}
+
+void ps_avro_legacy_read(char *body, size_t length, struct ps_avro_legacy_request *request)
+{
+    *request = (struct ps_avro_legacy_request){.reason = "the frames of the request are not complete"};
+    request->event.next_field = next_field;
+    request->event.cursor = request;
+    if (length > UINT32_MAX)
+        return;
+    size_t frames = count_frames(body, length);
+    if (frames != SIZE_MAX)
+        request->reason = read_call(body + FRAME_BYTES, join_frames(body, frames), request);
+}

@@ -1,0 +1,65 @@
+/* The keys that everything with a connection to an avro source has: the sink avro (org.apache.flume.sink.AvroSink) and the
+ * client library (commands/client), whose properties are org.apache.flume.api.RpcClientConfigurationConstants. Flume's sink hands
+ * its keys to the same client.
+ *
+ * Thread: control, or that of whoever opens a client. */
+#pragma once
+
+#include "stages/lib/avro/transport.h"
+#include "stages/lib/rpc/options.h"
+#include "stages/lib/tls/stage.h"
+
+struct ps_avro_options {
+    /* As bound. */
+    struct ps_rpc_options calls;
+    const char *compression;
+    int64_t level, io_workers;
+    bool tls_outside;
+    struct ps_tls_client_options tls;
+    /* As made by ps_avro_options_build. */
+    struct ps_tls_client *tls_client; /* NULL: no TLS */
+    struct ps_avro_transport_settings deflate;
+};
+
+#define PS_AVRO_OPTION_ROWS(plan_type, member)                                                               \
+    PS_RPC_CALL_OPTION_ROWS(plan_type, member.calls),                                                        \
+        {.key = "compression-type",                                                                          \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.compression),                                                  \
+         .fallback = "none",                                                                                 \
+         .help = "none or deflate: what the source's compression-type says"},                                \
+        {.key = "compression-level",                                                                         \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.level),                                                        \
+         .fallback = "6",                                                                                    \
+         .min = 0,                                                                                           \
+         .max = 9,                                                                                           \
+         .help = "1 (fast) to 9 (small); 0: not compressed"},                                                \
+        PS_TLS_CLIENT_OPTION_ROWS(plan_type, member.tls),                                                    \
+        {.key = "maxIoWorkers",                                                                              \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.io_workers),                                                   \
+         .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,                                                   \
+         .help = "Threads of Flume's client; there are none here"},                                          \
+    {                                                                                                        \
+        .key = "penstock.tls.outside", .type = PS_OPTION_BOOL,                                               \
+        .offset = offsetof(plan_type, member.tls_outside), .fallback = "false",                              \
+        .flags = PS_OPTION_EXTENSION,                                                                        \
+        .help = "With ssl and deflate: compress inside TLS, as Flume up to 1.9 does; false: TLS inside the " \
+                "compressed stream, as Flume 1.10 and 1.11 do"                                               \
+    }
+
+/* Whether the bytes are to be compressed. */
+bool ps_avro_options_compress(const struct ps_avro_options *options);
+
+/* Reports problems with the keys and the trust store. `host`: of the source. */
+enum ps_status ps_avro_options_check(const struct ps_avro_options *options, const char *host,
+                                     const struct ps_context *context);
+/* Makes what connections share. */
+enum ps_status ps_avro_options_build(struct ps_avro_options *options, const char *host,
+                                     const struct ps_context *context, struct ps_err *err);
+void ps_avro_options_teardown(struct ps_avro_options *options);
+
+/* After ps_avro_options_build; valid as long as the options stay where they are. */
+const struct ps_transport *ps_avro_options_transport(const struct ps_avro_options *options,
+                                                     const void **settings);

@@ -1,0 +1,462 @@
+/* See schema.h. */
+#include "stages/lib/avro/schema.h"
+
+#include "stages/lib/avro/binary.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_BYTES_MAX (4U * 1024U * 1024U)
+#define DEPTH_MAX 200U
+#define TYPES_MAX 65536U
+#define NAME_BYTES 1024U
+#define STEPS_FREE 100000U
+#define EMPTY_FINGERPRINT UINT64_C(0xc15d213aa4d7a795)
+
+enum type {
+    T_NULL,
+    T_BOOLEAN,
+    T_INT,
+    T_LONG,
+    T_FLOAT,
+    T_DOUBLE,
+    T_BYTES,
+    T_STRING,
+    T_PRIMITIVES,
+    T_RECORD = T_PRIMITIVES,
+    T_ENUM,
+    T_ARRAY,
+    T_MAP,
+    T_UNION,
+    T_FIXED
+};
+
+static const char *const primitive_names[T_PRIMITIVES] = {"null",  "boolean", "int",   "long",
+                                                          "float", "double",  "bytes", "string"};
+
+struct node {
+    enum type type;
+    uint32_t first, count; /* its parts in `parts`; the count of an enum's symbols; a fixed's bytes */
+    char *name;            /* full name of a named type */
+};
+
+struct ps_avro_schema {
+    struct node *nodes;
+    uint32_t node_count, node_room;
+    uint32_t *parts; /* numbers of nodes */
+    uint32_t part_count, part_room;
+    char *canonical;
+    uint64_t fingerprint;
+};
+
+struct parser {
+    struct ps_avro_schema *schema;
+    FILE *out; /* the canonical form */
+    struct ps_err *err;
+};
+
+/* ---- parsing ---- */
+
+static bool node_add(struct parser *parser, enum type type, uint32_t *number)
+{
+    struct ps_avro_schema *schema = parser->schema;
+    if (schema->node_count == TYPES_MAX)
+        return ps_err_set(parser->err, "the schema has too many types") == PS_OK;
+    if (schema->node_count == schema->node_room) {
+        schema->node_room = schema->node_room == 0 ? 16 : 2 * schema->node_room;
+        schema->nodes =
+            ps_must_realloc(schema->nodes, schema->node_room * sizeof *schema->nodes, "an Avro schema");
+    }
+    *number = schema->node_count++;
+    schema->nodes[*number] = (struct node){.type = type};
+    return true;
+}
+
+/* Room for the numbers of a node's parts, which are next to each other. */
+static bool parts_take(struct parser *parser, uint32_t node, size_t count)
+{
+    struct ps_avro_schema *schema = parser->schema;
+    if (count > TYPES_MAX - schema->part_count)
+        return ps_err_set(parser->err, "the schema has too many fields") == PS_OK;
+    while (schema->part_count + count > schema->part_room) {
+        schema->part_room = schema->part_room == 0 ? 64 : 2 * schema->part_room;
+        schema->parts =
+            ps_must_realloc(schema->parts, schema->part_room * sizeof *schema->parts, "an Avro schema");
+    }
+    schema->nodes[node].first = schema->part_count;
+    schema->nodes[node].count = (uint32_t)count;
+    schema->part_count += (uint32_t)count;
+    return true;
+}
+
+static bool wrong(struct parser *parser, const char *what, const char *name)
+{
+    ps_err_set(parser->err, "the schema is wrong: %s%s%.200s", what, name != NULL ? " " : "",
+               name != NULL ? name : "");
+    return false;
+}
+
+static int find_named(const struct ps_avro_schema *schema, const char *name)
+{
+    for (uint32_t i = 0; i < schema->node_count; i++) {
+        if (schema->nodes[i].name != NULL && strcmp(schema->nodes[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static int find_primitive(const char *name)
+{
+    for (int i = 0; i < T_PRIMITIVES; i++) {
+        if (strcmp(primitive_names[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+/* The full name: `name` if it has a dot, or no namespace is given. */
+static bool full_name(struct parser *parser, const char *name, const char *space, char out[NAME_BYTES])
+{
+    bool alone = strchr(name, '.') != NULL || space == NULL || space[0] == '\0';
+    int length =
+        alone ? snprintf(out, NAME_BYTES, "%s", name) : snprintf(out, NAME_BYTES, "%s.%s", space, name);
+    return (length > 0 && length < (int)NAME_BYTES && strpbrk(out, "\"\\") == NULL) ||
+           wrong(parser, "a name is too long, or no name", NULL);
+}
+
+static bool parse(struct parser *parser, const json_t *json, const char *space, unsigned depth,
+                  uint32_t *number);
+
+static bool parse_name(struct parser *parser, const char *name, const char *space, uint32_t *number)
+{
+    char full[NAME_BYTES];
+    int primitive = find_primitive(name);
+    if (primitive >= 0) {
+        fprintf(parser->out, "\"%s\"", name);
+        return node_add(parser, (enum type)primitive, number);
+    }
+    if (!full_name(parser, name, space, full))
+        return false;
+    int found = find_named(parser->schema, full);
+    if (found < 0)
+        return wrong(parser, "there is no type", full);
+    fprintf(parser->out, "\"%s\"", full);
+    *number = (uint32_t)found;
+    return true;
+}
+
+static bool parse_union(struct parser *parser, const json_t *json, const char *space, unsigned depth,
+                        uint32_t *number)
+{
+    size_t count = json_array_size(json);
+    if (!node_add(parser, T_UNION, number) || !parts_take(parser, *number, count))
+        return false;
+    uint32_t first = parser->schema->nodes[*number].first;
+    fputc('[', parser->out);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t part;
+        if (i > 0)
+            fputc(',', parser->out);
+        if (!parse(parser, json_array_get(json, i), space, depth, &part))
+            return false;
+        parser->schema->parts[first + i] = part;
+    }
+    fputc(']', parser->out);
+    return true;
+}
+
+static bool parse_items(struct parser *parser, const json_t *json, enum type type, const char *space,
+                        unsigned depth, uint32_t *number)
+{
+    const char *key = type == T_ARRAY ? "items" : "values";
+    uint32_t part;
+    if (!node_add(parser, type, number) || !parts_take(parser, *number, 1))
+        return false;
+    fprintf(parser->out, "{\"type\":\"%s\",\"%s\":", type == T_ARRAY ? "array" : "map", key);
+    if (json_object_get(json, key) == NULL)
+        return wrong(parser, "no", key);
+    if (!parse(parser, json_object_get(json, key), space, depth, &part))
+        return false;
+    parser->schema->parts[parser->schema->nodes[*number].first] = part;
+    fputc('}', parser->out);
+    return true;
+}
+
+static bool parse_fields(struct parser *parser, const json_t *json, const char *space, unsigned depth,
+                         uint32_t number)
+{
+    const json_t *fields = json_object_get(json, "fields");
+    size_t count = json_array_size(fields);
+    if (!json_is_array(fields))
+        return wrong(parser, "a record without fields", NULL);
+    if (!parts_take(parser, number, count))
+        return false;
+    uint32_t first = parser->schema->nodes[number].first;
+    fputs(",\"fields\":[", parser->out);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *field = json_array_get(fields, i);
+        const char *name = json_string_value(json_object_get(field, "name"));
+        uint32_t part;
+        if (name == NULL || strpbrk(name, "\"\\") != NULL || json_object_get(field, "type") == NULL)
+            return wrong(parser, "a field without name or type", NULL);
+        fprintf(parser->out, "%s{\"name\":\"%s\",\"type\":", i > 0 ? "," : "", name);
+        if (!parse(parser, json_object_get(field, "type"), space, depth, &part))
+            return false;
+        parser->schema->parts[first + i] = part;
+        fputc('}', parser->out);
+    }
+    fputc(']', parser->out);
+    return true;
+}
+
+static bool parse_symbols(struct parser *parser, const json_t *json, uint32_t number)
+{
+    const json_t *symbols = json_object_get(json, "symbols");
+    size_t count = json_array_size(symbols);
+    if (!json_is_array(symbols) || count > TYPES_MAX)
+        return wrong(parser, "an enum without symbols", NULL);
+    parser->schema->nodes[number].count = (uint32_t)count;
+    fputs(",\"symbols\":[", parser->out);
+    for (size_t i = 0; i < count; i++) {
+        const char *symbol = json_string_value(json_array_get(symbols, i));
+        if (symbol == NULL || strpbrk(symbol, "\"\\") != NULL)
+            return wrong(parser, "a symbol that is no name", NULL);
+        fprintf(parser->out, "%s\"%s\"", i > 0 ? "," : "", symbol);
+    }
+    fputc(']', parser->out);
+    return true;
+}
+
+static bool parse_named(struct parser *parser, const json_t *json, enum type type, const char *space,
+                        unsigned depth, uint32_t *number)
+{
+    const char *name = json_string_value(json_object_get(json, "name"));
+    const char *own = json_string_value(json_object_get(json, "namespace"));
+    char full[NAME_BYTES], inner[NAME_BYTES];
+    if (name == NULL)
+        return wrong(parser, "a type without a name", NULL);
+    if (!full_name(parser, name, own != NULL ? own : space, full))
+        return false;
+    if (find_named(parser->schema, full) >= 0)
+        return wrong(parser, "there are two types", full);
+    if (!node_add(parser, type, number))
+        return false;
+    parser->schema->nodes[*number].name = ps_must_copy_text(full, "an Avro schema");
+    snprintf(inner, sizeof inner, "%s", full);
+    char *dot = strrchr(inner, '.');
+    inner[dot != NULL ? dot - inner : 0] = '\0';
+    fprintf(parser->out, "{\"name\":\"%s\",\"type\":\"%s\"", full,
+            type == T_RECORD ? "record"
+            : type == T_ENUM ? "enum"
+                             : "fixed");
+    if (type == T_RECORD && !parse_fields(parser, json, inner, depth, *number))
+        return false;
+    if (type == T_ENUM && !parse_symbols(parser, json, *number))
+        return false;
+    if (type == T_FIXED) {
+        json_int_t size = json_integer_value(json_object_get(json, "size"));
+        if (!json_is_integer(json_object_get(json, "size")) || size < 0 || size > INT32_MAX)
+            return wrong(parser, "a fixed without size", NULL);
+        parser->schema->nodes[*number].count = (uint32_t)size;
+        fprintf(parser->out, ",\"size\":%lld", (long long)size);
+    }
+    fputc('}', parser->out);
+    return true;
+}
+
+static bool parse(struct parser *parser, const json_t *json, const char *space, unsigned depth,
+                  uint32_t *number)
+{
+    if (depth == DEPTH_MAX)
+        return wrong(parser, "it is too deep", NULL);
+    if (json_is_string(json))
+        return parse_name(parser, json_string_value(json), space, number);
+    if (json_is_array(json))
+        return parse_union(parser, json, space, depth + 1, number);
+    const json_t *type = json_object_get(json, "type");
+    if (type == NULL)
+        return wrong(parser, "no type", NULL);
+    if (!json_is_string(type)) /* {"type": {..}} */
+        return parse(parser, type, space, depth + 1, number);
+    const char *word = json_string_value(type);
+    if (strcmp(word, "record") == 0 || strcmp(word, "error") == 0)
+        return parse_named(parser, json, T_RECORD, space, depth + 1, number);
+    if (strcmp(word, "enum") == 0)
+        return parse_named(parser, json, T_ENUM, space, depth + 1, number);
+    if (strcmp(word, "fixed") == 0)
+        return parse_named(parser, json, T_FIXED, space, depth + 1, number);
+    if (strcmp(word, "array") == 0)
+        return parse_items(parser, json, T_ARRAY, space, depth + 1, number);
+    if (strcmp(word, "map") == 0)
+        return parse_items(parser, json, T_MAP, space, depth + 1, number);
+    return parse_name(parser, word, space, number);
+}
+
+static uint64_t fingerprint_of(const char *text)
+{
+    uint64_t table[256], print = EMPTY_FINGERPRINT;
+    for (uint64_t i = 0; i < 256; i++) {
+        table[i] = i;
+        for (int bit = 0; bit < 8; bit++)
+            table[i] = table[i] >> 1 ^ (EMPTY_FINGERPRINT & (0 - (table[i] & 1)));
+    }
+    for (; *text != '\0'; text++)
+        print = print >> 8 ^ table[(print ^ (uint8_t)*text) & 0xff];
+    return print;
+}
+
+void ps_avro_schema_destroy(struct ps_avro_schema *schema)
+{
+    if (schema == NULL)
+        return;
+    for (uint32_t i = 0; i < schema->node_count; i++)
+        free(schema->nodes[i].name);
+    free(schema->nodes);
+    free(schema->parts);
+    free(schema->canonical);
+    free(schema);
+}
+
+struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err)
+{
+    json_error_t error;
+    if (length > JSON_BYTES_MAX) {
+        ps_err_set(err, "the schema is too long");
+        return NULL;
+    }
+    json_t *root = json_loadb(json, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL) {
+        ps_err_set(err, "the schema is no JSON: %s", error.text);
+        return NULL;
+    }
+    struct ps_avro_schema *schema = ps_must_alloc(1, sizeof *schema, "an Avro schema");
+    size_t out_length;
+    struct parser parser = {.schema = schema, .err = err};
+    parser.out = ps_must_open_text(&schema->canonical, &out_length, "an Avro schema");
+    uint32_t number;
+    bool good = parse(&parser, root, "", 0, &number);
+    fclose(parser.out);
+    json_decref(root);
+    if (!good || number != 0) {
+        if (good)
+            ps_err_set(err, "the schema is wrong");
+        ps_avro_schema_destroy(schema);
+        return NULL;
+    }
+    schema->fingerprint = fingerprint_of(schema->canonical);
+    return schema;
+}
+
+uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema)
+{
+    return schema->fingerprint;
+}
+
+const char *ps_avro_schema_canonical(const struct ps_avro_schema *schema)
+{
+    return schema->canonical;
+}
+
+/* ---- a datum ---- */
+
+/* Bounds of one datum: what has no bytes costs steps, too. */
+struct walk {
+    unsigned depth;
+    uint64_t steps;
+};
+
+static bool skip_bytes(const uint8_t **at, const uint8_t *end, int64_t count)
+{
+    if (count < 0 || count > end - *at)
+        return false;
+    *at += count;
+    return true;
+}
+
+static bool skip_node(const struct ps_avro_schema *schema, uint32_t number, const uint8_t **at,
+                      const uint8_t *end, struct walk *walk);
+
+/* The blocks of an array or a map. A block whose count is negative says how long it is. */
+static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *node, const uint8_t **at,
+                        const uint8_t *end, struct walk *walk)
+{
+    for (;;) {
+        int64_t count, length;
+        if (!ps_avro_get_long(at, end, &count))
+            return false;
+        if (count == 0)
+            return true;
+        if (count < 0) {
+            if (!ps_avro_get_long(at, end, &length) || !skip_bytes(at, end, length))
+                return false;
+            continue;
+        }
+        for (const uint8_t *before = NULL; count > 0 && before != *at; count--) {
+            before = *at; /* parts without bytes need not be counted */
+            if (node->type == T_MAP && (!ps_avro_get_long(at, end, &length) || !skip_bytes(at, end, length)))
+                return false;
+            if (!skip_node(schema, schema->parts[node->first], at, end, walk))
+                return false;
+        }
+    }
+}
+
+static bool skip_here(const struct ps_avro_schema *schema, uint32_t number, const uint8_t **at,
+                      const uint8_t *end, struct walk *walk)
+{
+    const struct node *node = &schema->nodes[number];
+    int64_t value;
+    if (walk->steps-- == 0)
+        return false;
+    switch (node->type) {
+    case T_NULL:
+        return true;
+    case T_BOOLEAN:
+        return skip_bytes(at, end, 1);
+    case T_INT:
+    case T_LONG:
+        return ps_avro_get_long(at, end, &value);
+    case T_FLOAT:
+        return skip_bytes(at, end, 4);
+    case T_DOUBLE:
+        return skip_bytes(at, end, 8);
+    case T_BYTES:
+    case T_STRING:
+        return ps_avro_get_long(at, end, &value) && skip_bytes(at, end, value);
+    case T_ENUM:
+        return ps_avro_get_long(at, end, &value) && value >= 0 && value < node->count;
+    case T_FIXED:
+        return skip_bytes(at, end, node->count);
+    case T_ARRAY:
+    case T_MAP:
+        return skip_blocks(schema, node, at, end, walk);
+    case T_UNION:
+        return ps_avro_get_long(at, end, &value) && value >= 0 && value < node->count &&
+               skip_node(schema, schema->parts[node->first + (uint32_t)value], at, end, walk);
+    case T_RECORD:
+        for (uint32_t i = 0; i < node->count; i++) {
+            if (!skip_node(schema, schema->parts[node->first + i], at, end, walk))
+                return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+static bool skip_node(const struct ps_avro_schema *schema, uint32_t number, const uint8_t **at,
+                      const uint8_t *end, struct walk *walk)
+{
+    if (walk->depth == DEPTH_MAX)
+        return false;
+    walk->depth++;
+    bool good = skip_here(schema, number, at, end, walk);
+    walk->depth--;
+    return good;
+}
+
+bool ps_avro_schema_skip(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end)
+{
+    struct walk walk = {.steps = STEPS_FREE + (uint64_t)(end - *at)};
+    return skip_node(schema, 0, at, end, &walk);
+}

@@ -1,0 +1,18 @@
+/* Reads what a URL names: a file or an answer of a web server. It waits: for helper threads. */
+#pragma once
+
+#include "stages/lib/byte_buffer.h"
+
+struct ps_schema_url_answer {
+    struct ps_byte_buffer text; /* malloc'ed; data NULL: it cannot be read */
+    char reason[256];
+};
+
+/* file:, http: or https: */
+bool ps_schema_url_is_known(const char *url);
+
+/* Returns the path of a file: URL, malloc'ed, with its %XX decoded; NULL: it is no such URL. */
+char *ps_schema_url_path(const char *url);
+
+/* file:/path, file:///path, http://.., https://.. (at most 5 redirections, 30 s). More than length_max bytes: an error. */
+void ps_schema_url_read(const char *url, size_t length_max, struct ps_schema_url_answer *answer);

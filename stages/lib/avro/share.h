@@ -1,0 +1,28 @@
+/* What the Avro serializers of one sink share, because a sink may have a thousand files open, each with a serializer's state of its own:
+ * compressors, long buffers, schemas. A sink with many states gives its serializers a port whose `chain` is theirs
+ * (stages/lib/hadoop/file/writer.h); otherwise the state has it alone. Thread: the sink's worker. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/avro/codec.h"
+#include "stages/lib/avro/schemas.h"
+#include "stages/lib/byte_buffer.h"
+#include "stages/lib/random.h"
+
+struct ps_avro_share {
+    struct ps_port *port;
+    struct ps_avro_packer *packers[PS_AVRO_CODECS]; /* made when first needed */
+    struct ps_byte_buffer packed;                   /* empty between calls */
+    struct ps_byte_buffer spare;                    /* a long buffer that a file gave back */
+    struct ps_random random;
+    struct ps_avro_schemas *schemas; /* NULL: nobody asked yet */
+};
+
+/* NULL: no memory. `port` must live as long. */
+struct ps_avro_share *ps_avro_share_open(struct ps_port *port);
+/* For whoever called _open with this port. NULL is allowed. */
+void ps_avro_share_close(struct ps_avro_share *share, const struct ps_port *port);
+
+/* NULL: no memory. */
+struct ps_avro_packer *ps_avro_share_packer(struct ps_avro_share *share, enum ps_avro_codec codec);
+struct ps_avro_schemas *ps_avro_share_schemas(struct ps_avro_share *share);

@@ -1,0 +1,35 @@
+/* Reads gzip members or zstd frames, one behind the other, piece by piece. Thread: the owner's. */
+#pragma once
+
+#include "stages/lib/compression.h"
+
+/* PS_COMPRESSION_NONE: the beginning of a file is of neither. */
+#define PS_COMPRESSION_MAGIC_BYTES 4U
+enum ps_compression ps_compression_of(const void *beginning, size_t length);
+
+/* The length of the text of a zstd file that begins so, if it has one frame that says it; -1: the frame does not, or it is none. */
+int64_t ps_zstd_text_bytes(const void *beginning, size_t length);
+
+/* {0}: nothing is allocated. */
+struct ps_decompressor {
+    enum ps_compression kind;
+    void *library; /* z_stream or ZSTD_DCtx */
+    size_t piece;  /* zstd: the most that one call gets, a block, so that no block before damage is lost */
+    bool between;  /* no member or frame is begun: the input may end here */
+    bool padding;  /* gzip: only zeros may follow, as gzip(1) takes them */
+};
+
+enum ps_decompressed {
+    PS_DECOMPRESSED,
+    PS_DECOMPRESSED_DAMAGED, /* what was made before counts */
+    PS_DECOMPRESSED_MEMORY,  /* call again, from the beginning of the input */
+};
+
+/* At the beginning of an input. Returns false when there is no memory. */
+bool ps_decompressor_begin(struct ps_decompressor *decompressor, enum ps_compression kind);
+void ps_decompressor_fini(struct ps_decompressor *decompressor);
+
+/* Takes from the input, and makes at most `room` bytes. Neither taken nor made: it needs more input. Memory is bounded: 40 KB
+ * for gzip, 128 MiB for a zstd frame that asks for as much (zstd --long=27 and --ultra -22 do). */
+enum ps_decompressed ps_decompressor_run(struct ps_decompressor *decompressor, const uint8_t *data,
+                                         size_t length, size_t *taken, void *to, size_t room, size_t *made);

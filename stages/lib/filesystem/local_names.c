@@ -1,0 +1,216 @@
+/* The operations of the local file system that are not of a stream. */
+#include "stages/lib/filesystem/local_parts.h"
+#include "stages/lib/make_directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct ps_local_outcome *answer(struct ps_filesystem *filesystem, ps_file_done *done, void *argument,
+                                       int error, const char *what, const char *path)
+{
+    struct ps_local *local = (struct ps_local *)(void *)filesystem;
+    return ps_local_answer(local, NULL, &(struct ps_local_caller){done, argument}, error, what, path);
+}
+
+/* File systems without RENAME_NOREPLACE (some network mounts) get a hard link, which does not overwrite either. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+    if (link(from, to) != 0)
+        return errno;
+    return unlink(from) == 0 ? 0 : errno;
+}
+
+void ps_local_rename(struct ps_filesystem *filesystem, const char *from, const char *to, ps_file_done *done,
+                     void *argument)
+{
+    answer(filesystem, done, argument, rename_new(from, to), "rename", from);
+}
+
+void ps_local_make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                               void *argument)
+{
+    answer(filesystem, done, argument, ps_make_directories(path, 0777), "make the directory", path);
+}
+
+static int remove_one(const char *path, const struct stat *facts, int type, struct FTW *where)
+{
+    (void)facts;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+void ps_local_remove(struct ps_filesystem *filesystem, const char *path, bool recursive, ps_file_done *done,
+                     void *argument)
+{
+    enum { DIRECTORIES_OPEN = 16 };
+    int result = recursive ? nftw(path, remove_one, DIRECTORIES_OPEN, FTW_DEPTH | FTW_PHYS) : remove(path);
+    answer(filesystem, done, argument, result == 0 ? 0 : errno, "remove", path);
+}
+
+static void fill_status(struct ps_file_status *status, const char *name, const struct stat *facts)
+{
+    *status = (struct ps_file_status){.name = name,
+                                      .length_bytes = (uint64_t)facts->st_size,
+                                      .modified_ms = (uint64_t)facts->st_mtim.tv_sec * 1000 +
+                                                     (uint64_t)facts->st_mtim.tv_nsec / PS_NS_PER_MS,
+                                      .directory = S_ISDIR(facts->st_mode)};
+}
+
+void ps_local_stat(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+{
+    struct stat facts;
+    struct ps_local_outcome *outcome =
+        answer(filesystem, done, argument, stat(path, &facts) == 0 ? 0 : errno, "look at", path);
+    if (outcome->answer.error != PS_FILE_OK)
+        return;
+    const char *name = strrchr(path, '/');
+    outcome->entries = ps_must_alloc(1, sizeof *outcome->entries, "the status of a file");
+    outcome->memory = ps_must_copy_text(name == NULL ? path : name + 1, "the name of a file");
+    fill_status(outcome->entries, outcome->memory, &facts);
+    outcome->answer.entries = outcome->entries;
+    outcome->answer.entry_count = 1;
+}
+
+struct listing {
+    struct ps_file_status *entries;
+    size_t count, room;
+    char *names; /* one after the other; entries get their pointers at the end, because it moves */
+    size_t names_length, names_room;
+};
+
+static bool listing_reserve(struct listing *listing, size_t name_bytes)
+{
+    if (listing->count == listing->room) {
+        size_t room = listing->room == 0 ? 64 : 2 * listing->room;
+        struct ps_file_status *entries = realloc(listing->entries, room * sizeof *entries);
+        if (entries == NULL)
+            return false;
+        listing->entries = entries;
+        listing->room = room;
+    }
+    if (listing->names_length + name_bytes > listing->names_room) {
+        size_t room = 2 * listing->names_room + name_bytes + 4096;
+        char *names = realloc(listing->names, room);
+        if (names == NULL)
+            return false;
+        listing->names = names;
+        listing->names_room = room;
+    }
+    return true;
+}
+
+static int list_directory(const char *path, struct listing *listing)
+{
+    int error = 0;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return errno;
+    for (struct dirent *entry; error == 0 && (entry = readdir(directory)) != NULL;) {
+        struct stat facts;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            fstatat(dirfd(directory), entry->d_name, &facts, 0) != 0) /* gone meanwhile */
+            continue;
+        size_t bytes = strlen(entry->d_name) + 1;
+        if (!listing_reserve(listing, bytes)) {
+            error = ENOMEM;
+            break;
+        }
+        memcpy(listing->names + listing->names_length, entry->d_name, bytes);
+        listing->names_length += bytes;
+        fill_status(&listing->entries[listing->count++], NULL, &facts);
+    }
+    closedir(directory);
+    return error;
+}
+
+void ps_local_list(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+{
+    struct listing listing = {.count = 0};
+    int error = list_directory(path, &listing);
+    struct ps_local_outcome *outcome = answer(filesystem, done, argument, error, "list", path);
+    outcome->entries = listing.entries;
+    outcome->memory = listing.names;
+    if (error != 0)
+        return;
+    const char *name = listing.names;
+    for (size_t i = 0; i < listing.count; i++, name += strlen(name) + 1)
+        listing.entries[i].name = name;
+    outcome->answer.entries = listing.entries;
+    outcome->answer.entry_count = listing.count;
+}
+
+static int read_file(const char *path, size_t length_max, char **content, size_t *length)
+{
+    struct stat facts;
+    int error = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    if (fstat(fd, &facts) != 0)
+        error = errno;
+    else if (S_ISDIR(facts.st_mode))
+        error = EISDIR;
+    else if ((uint64_t)facts.st_size > length_max)
+        error = EFBIG;
+    *length = 0;
+    if (error == 0 && (*content = malloc((size_t)facts.st_size + 1)) == NULL)
+        error = ENOMEM;
+    while (error == 0 && *length < (size_t)facts.st_size) {
+        ssize_t got = read(fd, *content + *length, (size_t)facts.st_size - *length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            error = errno;
+        if (got <= 0)
+            break;
+        *length += (size_t)got;
+    }
+    close(fd);
+    return error;
+}
+
+void ps_local_read(struct ps_filesystem *filesystem, const char *path, size_t length_max, ps_file_done *done,
+                   void *argument)
+{
+    char *content = NULL;
+    size_t length = 0;
+    int error = read_file(path, length_max, &content, &length);
+    struct ps_local_outcome *outcome = answer(filesystem, done, argument, error, "read", path);
+    outcome->memory = content;
+    outcome->answer.content = content;
+    outcome->answer.content_length = error == 0 ? length : 0;
+}
+
+/* Nobody but this process can have it open for writing: it is complete. */
+/* Whether another process has the lock that local.c takes. A file system without locks has no writers that hold one. */
+static bool is_locked(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}
+
+void ps_local_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                      ps_file_done *done, void *argument)
+{
+    struct ps_local_outcome *outcome =
+        answer(filesystem, done, argument, access(path, F_OK) == 0 ? 0 : errno, "find", path);
+    if (recovery != PS_FILE_ABANDONED || outcome->answer.error != PS_FILE_OK || !is_locked(path))
+        return;
+    outcome->answer.error = PS_FILE_LEASE;
+    snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);
+}

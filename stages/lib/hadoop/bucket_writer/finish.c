@@ -1,0 +1,286 @@
+/* Operations on files whose streams are gone. A file that its writer could not complete is completed; then the file is
+ * renamed, or removed if none of its events was acknowledged. */
+#include "core/quantity.h"
+#include "stages/lib/hadoop/bucket_writer/parts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECOVER_LOOK_NS PS_NS_PER_S /* interval of questions whether a file is closed */
+#define LATER_LOOK_NS                                                                                        \
+    (10 * PS_NS_PER_S) /* the same after the call time-out, or while another client has the lease */
+#define LEASE_NS (90 * PS_NS_PER_S) /* HDFS grants the lease to any client 60 s after its last renewal */
+#define QUIET_MS                                                                                             \
+    (10 * UINT64_C(60000)) /* without leases: a file that was not written to for this time has no writer */
+#define REMOVE_TRIES 3U    /* tries to remove an empty file */
+
+char *ps_hdfs_file_name(const struct ps_hdfs_file *file, bool in_use)
+{
+    const struct ps_hdfs_settings *settings = file->sink->settings;
+    char *text = NULL;
+    if (asprintf(&text, "%.*s/%s%.*s.%" PRIu64 "%s%s", (int)file->directory_length, file->bucket_name,
+                 in_use ? settings->in_use_prefix : "", (int)file->prefix_length,
+                 file->bucket_name + file->directory_length + 1, file->counter, settings->file_suffix,
+                 in_use ? settings->in_use_suffix : "") < 0)
+        return NULL;
+    text[ps_hdfs_path_normalize(text, (uint32_t)strlen(text))] =
+        '\0'; /* the configured prefixes and suffixes may have slashes */
+    return text;
+}
+
+static void perform(struct ps_hdfs_file *file);
+
+static void leave(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    TAILQ_REMOVE(&sink->finishing, file, finishing);
+    sink->finishing_count--;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, sink->finishing_count);
+    ps_hdfs_file_free(file);
+}
+
+static void rest(struct ps_hdfs_file *file, uint64_t rest_ns)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    ps_hdfs_file_set_state(file, PS_HDFS_FILE_RESTS);
+    file->due_ns = sink->now.mono_ns + rest_ns;
+    if (file->due_ns < sink->finish_due_ns)
+        sink->finish_due_ns = file->due_ns;
+}
+
+static const char *const verbs[] = {
+    [PS_HDFS_RECOVER] = "complete", [PS_HDFS_RENAME] = "rename", [PS_HDFS_REMOVE] = "remove"};
+
+/* Returns whether the file system will complete the file later: it cannot be reached now, its datanodes do not agree on the length
+ * yet, or another client has the lease until it expires (through WebHDFS, that may be a DataNode that was lost). */
+static bool will_complete(const struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    return file->next == PS_HDFS_RECOVER &&
+           (answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT ||
+            answer->error == PS_FILE_LEASE);
+}
+
+static void fail(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    char behind[PS_HDFS_TROUBLE_BYTES];
+    uint32_t tries_max = sink->settings->close_tries;
+    if (file->next == PS_HDFS_REMOVE && tries_max > REMOVE_TRIES)
+        tries_max = REMOVE_TRIES;
+    ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+    if (++file->tries >= tries_max) {
+        ps_log(PS_LOG_ERROR, sink->port->component,
+               "cannot %s %s: %s; gives up after %u tries (hdfs.closeTries), and leaves it",
+               verbs[file->next], file->path, answer->reason, file->tries);
+        leave(file);
+        return;
+    }
+    if (file->next == PS_HDFS_RENAME)
+        ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_RENAMES_RETRIED, 1);
+    if (ps_hdfs_trouble_met(sink, &file->trouble, verbs[file->next], answer->reason, behind))
+        ps_log(PS_LOG_WARN, sink->port->component, "cannot %s %s: %s; tries again in %s%s", verbs[file->next],
+               file->path, answer->reason, ps_quantity_print_ns(sink->settings->retry_ns).text, behind);
+    file->give_up_ns = 0;
+    rest(file, will_complete(file, answer) && sink->settings->retry_ns > LATER_LOOK_NS
+                   ? LATER_LOOK_NS
+                   : sink->settings->retry_ns);
+}
+
+static void go_on(struct ps_hdfs_file *file, enum ps_hdfs_next next)
+{
+    ps_hdfs_trouble_over(file->sink, &file->trouble);
+    file->next = next;
+    perform(file);
+}
+
+/* Removes an orphan that is empty; renames others. */
+static void measured(void *file_, const struct ps_file_answer *answer)
+{
+    bool empty =
+        answer->error == PS_FILE_OK && answer->entry_count > 0 && answer->entries[0].length_bytes == 0;
+    go_on(file_, empty ? PS_HDFS_REMOVE : PS_HDFS_RENAME);
+}
+
+/* Lets the file rest before the next question, for a much shorter time than hdfs.retryInterval, which only sets how
+ * often a try is counted. Returns false if it does not wait. */
+static bool waits(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    uint64_t now_ns = file->sink->now.mono_ns;
+    if (!will_complete(file, answer) || now_ns >= file->give_up_ns)
+        return false;
+    bool soon = answer->error == PS_FILE_UNAVAILABLE && now_ns < file->soon_until_ns;
+    ps_log(PS_LOG_DEBUG, file->sink->port->component, "cannot complete %s yet: %s", file->path,
+           answer->reason);
+    rest(file, soon ? RECOVER_LOOK_NS : LATER_LOOK_NS);
+    return true;
+}
+
+/* Leaves a file of another run that another client is writing. */
+static void let_go(struct ps_hdfs_file *file, const struct ps_file_answer *answer)
+{
+    ps_log(PS_LOG_INFO, file->sink->port->component, "leaves %s alone: %s", file->path, answer->reason);
+    leave(file);
+}
+
+static void recovered(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    struct ps_hdfs_sink *sink = file->sink;
+    if (waits(file, answer)) {
+        return;
+    } else if (answer->error == PS_FILE_LEASE && file->orphan) {
+        let_go(file, answer);
+    } else if (answer->error == PS_FILE_MISSING && file->orphan) {
+        leave(file); /* its writer has renamed it */
+    } else if (answer->error == PS_FILE_OK || answer->error == PS_FILE_UNSUPPORTED) {
+        ps_count(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_RECOVERED, 1);
+        file->tries = 0;
+        if (file->orphan)
+            ps_file_stat(sink->filesystem, file->path, measured, file);
+        else
+            go_on(file, PS_HDFS_RENAME);
+    } else if (answer->error == PS_FILE_MISSING) {
+        ps_log(PS_LOG_ERROR, sink->port->component,
+               "%s is not there any more: somebody removed or renamed it, or its directory, while it was "
+               "written; %s events "
+               "that were acknowledged were in it",
+               file->path, ps_quantity_print_count(file->acknowledged).text);
+        leave(file);
+    } else {
+        fail(file, answer);
+    }
+}
+
+/* Takes the next number, because another file has the final name. */
+static bool take_next_name(struct ps_hdfs_file *file)
+{
+    file->counter++;
+    char *target = ps_hdfs_file_name(file, false);
+    if (target == NULL)
+        return false;
+    free(file->target);
+    file->target = target;
+    return true;
+}
+
+static void renamed(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    if (answer->error == PS_FILE_OK) {
+        ps_log(PS_LOG_DEBUG, file->sink->port->component, "%s is complete", file->target);
+        ps_hdfs_trouble_over(file->sink, &file->trouble);
+        leave(file);
+    } else if (answer->error == PS_FILE_EXISTS && take_next_name(file)) {
+        perform(file);
+    } else if (answer->error == PS_FILE_MISSING) {
+        if (file->tries == 0) /* a former try without an answer may have renamed it */
+            ps_log(PS_LOG_ERROR, file->sink->port->component,
+                   "%s is not there any more: it cannot be renamed to %s; %s events that were acknowledged "
+                   "were in it",
+                   file->path, file->target, ps_quantity_print_count(file->acknowledged).text);
+        leave(file);
+    } else {
+        fail(file, answer);
+    }
+}
+
+static void removed(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    if (answer->error == PS_FILE_OK || answer->error == PS_FILE_MISSING)
+        leave(file);
+    else
+        fail(file, answer);
+}
+
+/* Decides by age whether a file of another run is in use, on a file system without leases. */
+static void aged(void *file_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_file *file = file_;
+    const struct ps_hdfs_sink *sink = file->sink;
+    uint64_t now_ms = (uint64_t)sink->now.wall_ms;
+    if (answer->error != PS_FILE_OK)
+        recovered(file, answer);
+    else if (now_ms < answer->entries[0].modified_ms + QUIET_MS)
+        rest(file, (answer->entries[0].modified_ms + QUIET_MS - now_ms) * PS_NS_PER_MS);
+    else
+        ps_file_recover(sink->filesystem, file->path, PS_FILE_ABANDONED, recovered, file);
+}
+
+static void recover(struct ps_hdfs_file *file)
+{
+    const struct ps_hdfs_sink *sink = file->sink;
+    uint64_t now_ns = sink->now.mono_ns, call_ns = sink->settings->call_timeout_ns;
+    if (file->give_up_ns == 0 && file->tries == 0) {
+        file->soon_until_ns = now_ns + call_ns;
+        file->give_up_ns = now_ns + (call_ns > LEASE_NS ? call_ns : LEASE_NS);
+    } else if (file->give_up_ns == 0) {
+        file->give_up_ns = now_ns + sink->settings->retry_ns;
+    }
+    if (file->orphan && !sink->filesystem->has_leases)
+        ps_file_stat(sink->filesystem, file->path, aged, file);
+    else
+        ps_file_recover(sink->filesystem, file->path, file->orphan ? PS_FILE_ABANDONED : PS_FILE_OWN,
+                        recovered, file);
+}
+
+static void perform(struct ps_hdfs_file *file)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    if (file->orphan && file->next == PS_HDFS_RECOVER && sink->ending_count >= PS_HDFS_ENDING_MAX / 4) {
+        rest(file, RECOVER_LOOK_NS); /* the agent's own files come first */
+        return;
+    }
+    ps_hdfs_file_set_state(file, PS_HDFS_FILE_ASKED);
+    switch (file->next) {
+    case PS_HDFS_RECOVER:
+        recover(file);
+        return;
+    case PS_HDFS_RENAME:
+        if (strcmp(file->path, file->target) == 0)
+            leave(file);
+        else
+            ps_file_rename(sink->filesystem, file->path, file->target, renamed, file);
+        return;
+    case PS_HDFS_REMOVE:
+        ps_file_remove(sink->filesystem, file->path, false, removed, file);
+        return;
+    }
+}
+
+void ps_hdfs_finish(struct ps_hdfs_file *file, enum ps_hdfs_next next)
+{
+    struct ps_hdfs_sink *sink = file->sink;
+    TAILQ_INSERT_TAIL(&sink->finishing, file, finishing);
+    sink->finishing_count++;
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, sink->finishing_count);
+    file->next = next;
+    file->tries = 0;
+    perform(file);
+}
+
+uint64_t ps_hdfs_finish_due(struct ps_hdfs_sink *sink)
+{
+    if (sink->now.mono_ns < sink->finish_due_ns)
+        return sink->finish_due_ns;
+    sink->finish_due_ns = PS_NEVER;
+    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->finishing), *next; file != NULL; file = next) {
+        next = TAILQ_NEXT(file, finishing);
+        if (file->state != PS_HDFS_FILE_RESTS)
+            continue;
+        if (file->due_ns <= sink->now.mono_ns)
+            perform(file);
+        else if (file->due_ns < sink->finish_due_ns)
+            sink->finish_due_ns = file->due_ns;
+    }
+    return sink->finish_due_ns;
+}
+
+void ps_hdfs_finish_hurry(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->finishing, finishing)
+    file->due_ns = 0;
+    sink->finish_due_ns = 0;
+}

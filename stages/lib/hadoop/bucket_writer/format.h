@@ -1,0 +1,16 @@
+/* The values of hdfs.fileType, hdfs.codeC and hdfs.writeFormat (HDFSEventSink.configure, HDFSWriterFactory). Thread: control. */
+#pragma once
+
+#include "stages/lib/hadoop/file/writer.h"
+
+struct ps_hdfs_format_names {
+    const char *file_type, *codec, *write_format; /* `codec` NULL: not set */
+};
+
+/* Sets all of `format` except the serializer. On PS_FAIL, `*key` is the key with the wrong value. */
+enum ps_status ps_hdfs_format_find(const struct ps_hdfs_format_names *names, struct ps_hadoop_format *format,
+                                   const char **key, struct ps_err *err);
+
+/* Returns the extension of the codec, or "". */
+const char *ps_hdfs_format_suffix(const struct ps_hdfs_format_names *names,
+                                  const struct ps_hadoop_format *format);

@@ -1,0 +1,371 @@
+/* Finds files that a killed agent left under their names in use. At the start it scans the directories below the part of hdfs.path
+ * without escapes, the most recently modified first; later it looks once into the directory of each bucket. A file is taken only if its
+ * writer is gone: the file system tells that (ps_file_recover), or the file was not written to for a while. */
+#include "core/quantity.h"
+#include "stages/lib/hadoop/bucket_writer/parts.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCANNED_MAX 1000U               /* limit of directories that are listed at the start */
+#define SCAN_REST_NS (10 * PS_NS_PER_S) /* when the file system did not answer */
+
+/* A directory. It is in the list `looks` if it was listed or is being listed, so that it is listed once; and in `waiting` until the
+ * scan comes to it. */
+struct ps_hdfs_look {
+    TAILQ_ENTRY(ps_hdfs_look) looks;
+    struct ps_hdfs_look *same_hash; /* hash chain of the list `looks` */
+    struct ps_hdfs_sink *sink;
+    bool scanned;   /* the scan listed it, and continues with the next one */
+    uint32_t depth; /* of directories that may be below it */
+    uint64_t modified_ms;
+    uint32_t length;
+    char directory[]; /* "": the root */
+};
+
+/* ---- names ---- */
+
+/* Removes `part` from the beginning of *text. Returns false if the text does not begin with it. */
+static bool take_text(const char **text, const char *part, size_t length)
+{
+    if (strncmp(*text, part, length) != 0)
+        return false;
+    *text += length;
+    return true;
+}
+
+/* Removes `part` from the end of a text by shortening *length. Returns false if the text does not end with it. */
+static bool take_end(const char *text, size_t *length, const char *part)
+{
+    size_t part_length = strlen(part);
+    if (*length < part_length || memcmp(text + *length - part_length, part, part_length) != 0)
+        return false;
+    *length -= part_length;
+    return true;
+}
+
+/* Returns whether the name is one of this sink's names in use: in-use prefix, prefix, ".", number, suffix, in-use suffix. Sets where the
+ * prefix is, and the number. */
+static bool is_in_use(const struct ps_hdfs_look *look, const char *name, const char **prefix,
+                      size_t *prefix_length, uint64_t *counter)
+{
+    const struct ps_hdfs_settings *settings = look->sink->settings;
+    size_t begins = strlen(settings->place.prefix_begins);
+    if (!take_text(&name, settings->in_use_prefix, strlen(settings->in_use_prefix)))
+        return false;
+    size_t length = strlen(name), digits = 0;
+    if (!take_end(name, &length, settings->in_use_suffix) || !take_end(name, &length, settings->file_suffix))
+        return false;
+    for (; length > 0 && isdigit((unsigned char)name[length - 1]) && digits < 19; digits++)
+        length--;
+    if (digits == 0 || length == 0 || name[length - 1] != '.')
+        return false;
+    *prefix = name;
+    *prefix_length = length - 1;
+    *counter = strtoull(name + length, NULL, 10);
+    return *prefix_length >= begins && memcmp(name, settings->place.prefix_begins, begins) == 0 &&
+           (!settings->place.prefix_is_whole || *prefix_length == begins);
+}
+
+/* ---- one file ---- */
+
+static uint32_t chain_of(const char *path)
+{
+    return ps_name_hash(path, strlen(path)) & (PS_HDFS_NAME_CHAINS - 1);
+}
+
+void ps_hdfs_name_add(struct ps_hdfs_file *file)
+{
+    if (file->path == NULL)
+        return;
+    struct ps_hdfs_file **place = &file->sink->names[chain_of(file->path)];
+    file->same_name = *place;
+    if (*place != NULL)
+        (*place)->name_place = &file->same_name;
+    file->name_place = place;
+    *place = file;
+}
+
+void ps_hdfs_name_remove(struct ps_hdfs_file *file)
+{
+    if (file->name_place == NULL)
+        return;
+    *file->name_place = file->same_name;
+    if (file->same_name != NULL)
+        file->same_name->name_place = file->name_place;
+    file->name_place = NULL;
+}
+
+bool ps_hdfs_name_is_known(const struct ps_hdfs_sink *sink, const char *path)
+{
+    const struct ps_hdfs_file *file = sink->names[chain_of(path)];
+    while (file != NULL && strcmp(file->path, path) != 0)
+        file = file->same_name;
+    return file != NULL;
+}
+
+static void recover(struct ps_hdfs_look *look, const char *prefix, size_t prefix_length, uint64_t counter)
+{
+    struct ps_hdfs_sink *sink = look->sink;
+    struct ps_hdfs_file *file = calloc(1, sizeof *file + look->length + 1 + prefix_length);
+    if (file == NULL)
+        return;
+    file->sink = sink;
+    file->created = file->orphan = true;
+    file->roll_ns = file->idle_ns = PS_NEVER;
+    file->counter = counter;
+    file->directory_length = look->length;
+    file->prefix_length = (uint32_t)prefix_length;
+    memcpy(file->bucket_name, look->directory, look->length);
+    file->bucket_name[look->length] = '/';
+    memcpy(file->bucket_name + look->length + 1, prefix, prefix_length);
+    char *path = ps_hdfs_file_name(file, true);
+    bool known = path == NULL || ps_hdfs_name_is_known(sink, path);
+    file->path = path;
+    file->target = ps_hdfs_file_name(file, false);
+    ps_hdfs_file_enlist(file);
+    if (known || file->target == NULL)
+        ps_hdfs_file_free(file);
+    else
+        ps_hdfs_finish(file, PS_HDFS_RECOVER);
+}
+
+/* ---- one directory ---- */
+
+static void report(const struct ps_hdfs_look *look, uint64_t count, const char *first)
+{
+    const struct ps_port *port = look->sink->port;
+    const char *directory = look->length > 0 ? look->directory : "/";
+    ps_count(port->counters, (enum ps_counter)PS_HDFS_ORPHANS, count);
+    if (look->sink->settings->recovers_orphans)
+        ps_log(PS_LOG_INFO, port->component,
+               "%s: %s files are in use since before this start (%s): completes and renames those whose "
+               "writers are "
+               "gone",
+               directory, ps_quantity_print_count(count).text, first);
+    else
+        ps_log(
+            PS_LOG_WARN, port->component,
+            "%s: %s files are in use since before this start (%s): penstock.orphans = recover completes and "
+            "renames those whose writers are gone",
+            directory, ps_quantity_print_count(count).text, first);
+}
+
+static struct ps_hdfs_look **look_chain(struct ps_hdfs_sink *sink, const char *directory, size_t length)
+{
+    return &sink->look_chains[ps_name_hash(directory, length) & (PS_HDFS_NAME_CHAINS - 1)];
+}
+
+/* Returns whether the directory was listed, or is being listed. */
+static bool is_listed(struct ps_hdfs_sink *sink, const char *directory, size_t length)
+{
+    const struct ps_hdfs_look *look = *look_chain(sink, directory, length);
+    while (look != NULL && (look->length != length || memcmp(look->directory, directory, length) != 0))
+        look = look->same_hash;
+    return look != NULL;
+}
+
+static void enlist(struct ps_hdfs_look *look)
+{
+    struct ps_hdfs_look **chain = look_chain(look->sink, look->directory, look->length);
+    TAILQ_INSERT_HEAD(&look->sink->looks, look, looks);
+    look->same_hash = *chain;
+    *chain = look;
+}
+
+static void delist(struct ps_hdfs_look *look)
+{
+    struct ps_hdfs_look **at = look_chain(look->sink, look->directory, look->length);
+    while (*at != look)
+        at = &(*at)->same_hash;
+    *at = look->same_hash;
+    TAILQ_REMOVE(&look->sink->looks, look, looks);
+}
+
+/* Makes a directory that is in neither list yet. Returns NULL if there is no memory, or there are too many. `name` NULL: `directory` itself. */
+static struct ps_hdfs_look *make(struct ps_hdfs_sink *sink, const char *directory, size_t length,
+                                 const char *name)
+{
+    size_t room = length + (name != NULL ? strlen(name) + 1 : 0);
+    struct ps_hdfs_look *look =
+        sink->look_count < PS_HDFS_LOOKS_MAX ? calloc(1, sizeof *look + room + 1) : NULL;
+    if (look == NULL)
+        return NULL;
+    look->sink = sink;
+    look->length = (uint32_t)room;
+    memcpy(look->directory, directory, length);
+    if (name != NULL) {
+        look->directory[length] = '/';
+        memcpy(look->directory + length + 1, name, room - length - 1);
+    }
+    sink->look_count++;
+    return look;
+}
+
+static void discard(struct ps_hdfs_look *look)
+{
+    look->sink->look_count--;
+    free(look);
+}
+
+static void look_into(struct ps_hdfs_look *look, const struct ps_file_answer *answer)
+{
+    const char *first = NULL, *prefix;
+    size_t prefix_length;
+    uint64_t counter, count = 0;
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        const struct ps_file_status *entry = &answer->entries[i];
+        if (entry->directory || !is_in_use(look, entry->name, &prefix, &prefix_length, &counter) ||
+            counter >= (uint64_t)look->sink->started_ms)
+            continue;
+        if (count++ == 0)
+            first = entry->name;
+        if (look->sink->settings->recovers_orphans)
+            recover(look, prefix, prefix_length, counter);
+    }
+    if (count > 0)
+        report(look, count, first);
+}
+
+/* Adds the directories below to the list `waiting`. */
+static void descend(const struct ps_hdfs_look *look, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_look *below;
+    for (size_t i = 0; i < answer->entry_count && look->depth > 0; i++) {
+        const struct ps_file_status *entry = &answer->entries[i];
+        if (!entry->directory ||
+            (below = make(look->sink, look->directory, look->length, entry->name)) == NULL)
+            continue;
+        below->depth = look->depth - 1;
+        below->modified_ms = entry->modified_ms;
+        TAILQ_INSERT_TAIL(&look->sink->scan.waiting, below, looks);
+    }
+}
+
+static void listed(void *look_, const struct ps_file_answer *answer)
+{
+    struct ps_hdfs_look *look = look_;
+    struct ps_hdfs_sink *sink = look->sink;
+    bool later = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
+    if (look->scanned)
+        sink->scan.is_busy = false;
+    if (look->scanned && later) {
+        delist(look);
+        TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
+        sink->scan.due_ns = sink->now.mono_ns + SCAN_REST_NS;
+        return;
+    }
+    if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING)
+        ps_log(PS_LOG_WARN, sink->port->component, "cannot look for files in use in %s: %s", look->directory,
+               answer->reason);
+    look_into(look, answer);
+    if (look->scanned)
+        descend(look, answer);
+}
+
+static void list(struct ps_hdfs_look *look)
+{
+    enlist(look);
+    ps_file_list(look->sink->filesystem, look->length > 0 ? look->directory : "/", listed, look);
+}
+
+static bool has_names_in_use(const struct ps_hdfs_settings *settings)
+{
+    return settings->in_use_prefix[0] != '\0' || settings->in_use_suffix[0] != '\0';
+}
+
+void ps_hdfs_sink_look(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *bucket)
+{
+    struct ps_hdfs_look *look;
+    const char *prefix = bucket->text + bucket->directory_length + 1;
+    size_t prefix_length = bucket->length - bucket->directory_length - 1;
+    if (!has_names_in_use(sink->settings) || memchr(prefix, '/', prefix_length) != NULL ||
+        is_listed(sink, bucket->text, bucket->directory_length) ||
+        (look = make(sink, bucket->text, bucket->directory_length, NULL)) == NULL)
+        return;
+    list(look);
+}
+
+/* ---- the start ---- */
+
+/* Returns the waiting directory that was modified last, or NULL. Drops directories that were listed for a bucket meanwhile. */
+static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_look *next = NULL;
+    for (struct ps_hdfs_look *look = TAILQ_FIRST(&sink->scan.waiting), *behind; look != NULL; look = behind) {
+        behind = TAILQ_NEXT(look, looks);
+        if (is_listed(sink, look->directory, look->length)) {
+            TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+            discard(look);
+        } else if (next == NULL || look->modified_ms > next->modified_ms) {
+            next = look;
+        }
+    }
+    return next;
+}
+
+static void begin_scan(struct ps_hdfs_sink *sink)
+{
+    const struct ps_hdfs_place *place = &sink->settings->place;
+    struct ps_hdfs_look *look;
+    sink->scan.state = PS_HDFS_SCAN_BEGUN;
+    if (place->root == NULL || !has_names_in_use(sink->settings) ||
+        (look = make(sink, place->root, strlen(place->root), NULL)) == NULL)
+        return;
+    look->depth = place->depth;
+    TAILQ_INSERT_HEAD(&sink->scan.waiting, look, looks);
+}
+
+static void end_scan(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_look *look = next_look(sink);
+    sink->scan.state = PS_HDFS_SCAN_DONE;
+    if (look != NULL)
+        ps_log(PS_LOG_INFO, sink->port->component,
+               "looked for files in use in the %u directories below %s that were changed last; in the "
+               "others, as %s, "
+               "only when an event goes there",
+               SCANNED_MAX, sink->settings->place.root, look->directory);
+    while ((look = TAILQ_FIRST(&sink->scan.waiting)) != NULL) {
+        TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+        discard(look);
+    }
+}
+
+uint64_t ps_hdfs_scan_for_orphans(struct ps_hdfs_sink *sink)
+{
+    if (sink->scan.state == PS_HDFS_SCAN_DONE || sink->scan.is_busy)
+        return PS_NEVER;
+    if (sink->now.mono_ns < sink->scan.due_ns)
+        return sink->scan.due_ns;
+    if (sink->scan.state == PS_HDFS_SCAN_NONE)
+        begin_scan(sink);
+    struct ps_hdfs_look *look = sink->scan.count < SCANNED_MAX ? next_look(sink) : NULL;
+    if (look == NULL) {
+        end_scan(sink);
+        return PS_NEVER;
+    }
+    sink->scan.count++;
+    sink->scan.is_busy = look->scanned = true;
+    TAILQ_REMOVE(&sink->scan.waiting, look, looks);
+    list(look);
+    return sink->now.mono_ns; /* now, so that the request is sent */
+}
+
+static void forget(struct ps_hdfs_looks *looks)
+{
+    struct ps_hdfs_look *look;
+    while ((look = TAILQ_FIRST(looks)) != NULL) {
+        TAILQ_REMOVE(looks, look, looks);
+        discard(look);
+    }
+}
+
+void ps_hdfs_forget_looks(struct ps_hdfs_sink *sink)
+{
+    memset(sink->look_chains, 0, sizeof sink->look_chains);
+    forget(&sink->looks);
+    forget(&sink->scan.waiting);
+}

@@ -1,0 +1,487 @@
+#include "stages/lib/hadoop/bucket_writer/sink.h"
+
+#include "core/quantity.h"
+#include "stages/lib/hadoop/bucket_writer/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Waits of a recall: for the creation of a file; for acknowledgements, and for operations that failed or timed out before; for other
+ * files to be closed and renamed. */
+#define CREATE_NS PS_NS_PER_S
+#define RECALL_NS (5 * PS_NS_PER_S)
+#define CLOSE_NS (60 * PS_NS_PER_S)
+#define FLUSH_WAIT_NS (PS_NS_PER_MS / 10)   /* delay of a flush for each touched file */
+#define FLUSH_QUIET_NS (PS_NS_PER_MS / 200) /* the same after the last lease */
+#define FLUSH_WAIT_MAX_NS (100 * PS_NS_PER_MS)
+
+struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
+                                       struct ps_filesystem *filesystem, struct ps_port *port,
+                                       struct ps_err *err)
+{
+    struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
+    if (sink == NULL) {
+        ps_err_set(err, "no memory for a sink");
+        return NULL;
+    }
+    sink->writers = ps_hadoop_writers_open(&settings->format, port, err);
+    if (sink->writers == NULL) {
+        free(sink);
+        return NULL;
+    }
+    ps_hadoop_writers_read_schemas(sink->writers, filesystem, settings->place.url);
+    sink->settings = settings;
+    sink->filesystem = filesystem;
+    sink->port = port;
+    sink->replicas_min = settings->replicas_min;
+    ps_hdfs_slots_init(&sink->held);
+    TAILQ_INIT(&sink->recent);
+    TAILQ_INIT(&sink->ready);
+    TAILQ_INIT(&sink->files);
+    TAILQ_INIT(&sink->rolls);
+    TAILQ_INIT(&sink->idles);
+    TAILQ_INIT(&sink->touches);
+    TAILQ_INIT(&sink->finishing);
+    TAILQ_INIT(&sink->looks);
+    TAILQ_INIT(&sink->scan.waiting);
+    return sink;
+}
+
+void ps_hdfs_sink_close(struct ps_hdfs_sink *sink)
+{
+    if (sink == NULL)
+        return;
+    ps_filesystem_close(sink->filesystem); /* afterwards no callback is called */
+    while (!TAILQ_EMPTY(&sink->files))
+        ps_hdfs_file_free(TAILQ_FIRST(&sink->files));
+    ps_hadoop_writers_close(sink->writers);
+    ps_hdfs_forget_looks(sink);
+    ps_hdfs_table_free(&sink->table);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_OPEN, 0);
+    ps_gauge_set(sink->port->counters, (enum ps_counter)PS_HDFS_FILES_CLOSING, 0);
+    free(sink->pool.events);
+    free(sink);
+}
+
+static struct ps_hdfs_bucket *bucket_of(struct ps_hdfs_sink *sink, const struct ps_hdfs_bucket_name *name)
+{
+    uint32_t hash = ps_name_hash(name->text, name->length);
+    struct ps_hdfs_bucket *bucket = ps_hdfs_table_find(&sink->table, name, hash);
+    return bucket != NULL ? bucket : ps_hdfs_table_add(&sink->table, name, hash);
+}
+
+static bool is_same(const struct ps_hdfs_bucket *bucket, const struct ps_hdfs_bucket_name *name)
+{
+    return bucket != NULL && bucket->length == name->length &&
+           bucket->directory_length == name->directory_length &&
+           memcmp(bucket->name, name->text, name->length) == 0;
+}
+
+static void note_access(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    if (bucket->file == NULL || TAILQ_FIRST(&sink->recent) == bucket)
+        return;
+    TAILQ_REMOVE(&sink->recent, bucket, recent);
+    TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
+}
+
+enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
+                                       uint32_t position, struct ps_hdfs_bucket_name *name, const char **flaw)
+{
+    const struct ps_hdfs_settings *settings = sink->settings;
+    if (settings->placer != NULL)
+        return settings->placer->place(settings->placer, lease, position, &sink->now, name, flaw);
+    enum ps_hdfs_flaw kind = ps_hdfs_place_of(&settings->place, &sink->places, lease->batch,
+                                              ps_lease_event(lease, position), &sink->now, name);
+    *flaw = ps_hdfs_flaw_text(kind);
+    return kind == PS_HDFS_FLAW_NONE ? PS_HDFS_PLACED : PS_HDFS_UNPLACEABLE;
+}
+
+enum found { FOUND, FLAW, NOT_YET };
+
+static bool is_constant(const struct ps_hdfs_sink *sink)
+{
+    return sink->settings->placer == NULL && sink->settings->place.constant != NULL;
+}
+
+/* Returns whether all events of the lease belong to the bucket of the first one. */
+static bool is_together(const struct ps_hdfs_sink *sink, const struct ps_lease *lease)
+{
+    return is_constant(sink) && lease->count > 0 && lease->cursor == 0 && lease->settled == 0;
+}
+
+/* Finds the buckets of all events, or only that of the first event if they have the same one. New buckets are marked ready, so
+ * that they are freed if no event is added to them. */
+static enum found find_buckets(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char **flaw)
+{
+    bool together = is_together(sink, lease);
+    struct ps_hdfs_bucket_name name;
+    struct ps_hdfs_bucket *bucket = NULL;
+    memset(sink->flawed_bits, 0, sizeof sink->flawed_bits);
+    for (uint32_t position = lease->cursor; position < lease->count; position++) {
+        sink->found[position] = NULL;
+        if (ps_lease_is_settled(lease, position))
+            continue;
+        if (bucket == NULL || !is_constant(sink)) {
+            enum ps_hdfs_placed placed = ps_hdfs_find_place(sink, lease, position, &name, flaw);
+            if (placed == PS_HDFS_PLACE_LATER)
+                return NOT_YET;
+            if (placed == PS_HDFS_UNPLACEABLE && !ps_port_has_deadletter(sink->port))
+                return FLAW;
+            if (placed == PS_HDFS_UNPLACEABLE) {
+                sink->flawed_bits[position / 64] |= UINT64_C(1) << position % 64;
+                continue;
+            }
+            if (!is_same(bucket, &name) && (bucket = bucket_of(sink, &name)) == NULL)
+                return NOT_YET; /* no memory */
+            ps_hdfs_bucket_make_ready(sink, bucket);
+        }
+        sink->found[position] = bucket;
+        if (together && position == 0)
+            break;
+    }
+    return FOUND;
+}
+
+static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease, uint16_t slot)
+{
+    if (is_together(sink, lease) && sink->found[0] != NULL) {
+        note_access(sink, sink->found[0]);
+        ps_hdfs_events_add_run(&sink->pool, &sink->found[0]->waiting, slot, 0, lease->count);
+        sink->waiting_bytes += lease->bytes;
+        return;
+    }
+    for (uint32_t position = lease->cursor; position < lease->count; position++) {
+        struct ps_hdfs_bucket *bucket = sink->found[position];
+        if (sink->flawed_bits[position / 64] >> position % 64 & 1)
+            ps_hdfs_events_add(&sink->pool, &sink->flawed, slot, (uint16_t)position);
+        if (bucket == NULL)
+            continue;
+        note_access(sink, bucket);
+        ps_hdfs_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
+        sink->waiting_bytes += ps_lease_event(lease, position)->body_length;
+    }
+}
+
+uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list)
+{
+    uint64_t bytes = 0;
+    uint32_t number = list->first;
+    for (uint32_t left = list->count; left > 0; left--, number = sink->pool.events[number].next)
+        bytes += ps_lease_event(ps_hdfs_lease(sink, number), sink->pool.events[number].position)->body_length;
+    return bytes;
+}
+
+/* Returns whether a lease can be taken. Events that wait in buckets count as well, so a source that is faster than the file
+ * system is stopped before all memory is used. */
+static bool has_room(const struct ps_hdfs_sink *sink)
+{
+    return sink->held.count < PS_HDFS_LEASES_MAX &&
+           sink->held.pinned_bytes < sink->settings->held_bytes_max &&
+           sink->filesystem->held_bytes + sink->waiting_bytes < sink->settings->held_bytes_max;
+}
+
+/* Pumps each ready bucket once: a bucket that rests stays ready. */
+static void pump_ready(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_bucket *bucket;
+    for (uint32_t left = sink->ready_count; left > 0 && (bucket = TAILQ_FIRST(&sink->ready)) != NULL;
+         left--) {
+        ps_hdfs_bucket_unready(sink, bucket);
+        ps_hdfs_bucket_pump(sink, bucket);
+        ps_hdfs_bucket_release(sink, bucket);
+    }
+}
+
+/* Reports a batch that cannot be written. It is tried again every few seconds without end. */
+static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char *flaw)
+{
+    char tries[PS_REPEATED_BYTES];
+    ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
+    if (!ps_repeated_says(&sink->flawed_batch, flaw, sink->now.mono_ns))
+        return;
+    ps_log(PS_LOG_ERROR, sink->port->component,
+           "an event cannot be written: %s. Its batch of %s events, and all behind it, wait%s; "
+           "with penstock.deadletter only such events are taken out",
+           flaw, ps_quantity_print_count(lease->count).text,
+           ps_repeated_text(&sink->flawed_batch, sink->now.mono_ns, tries));
+}
+
+static void begin_call(struct ps_hdfs_sink *sink, const struct ps_now *now)
+{
+    sink->now = *now;
+    if (sink->started_ms == 0)
+        sink->started_ms = now->wall_ms;
+}
+
+enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease, const struct ps_now *now)
+{
+    const char *flaw;
+    begin_call(sink, now);
+    sink->recall_ns = 0;
+    sink->refused = !has_room(sink) || !ps_hdfs_pool_reserve(&sink->pool, (*lease)->count);
+    if (sink->refused)
+        return PS_LATER;
+    switch (find_buckets(sink, *lease, &flaw)) {
+    case FLAW:
+        report_flaw(sink, *lease, flaw);
+        return PS_RETRY;
+    case NOT_YET:
+        return PS_LATER;
+    case FOUND:
+        break;
+    }
+    sink->flawed_batch = (struct ps_repeated){.tries = 0};
+    uint16_t slot = ps_hdfs_slots_take(&sink->held, *lease);
+    place_events(sink, *lease, slot);
+    *lease = NULL;
+    sink->took_ns = now->mono_ns;
+    pump_ready(sink);
+    return PS_TAKEN;
+}
+
+/* ---- the cycle ---- */
+
+static void roll_old(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_file *file;
+    while ((file = TAILQ_FIRST(&sink->rolls)) != NULL && file->roll_ns <= sink->now.mono_ns) {
+        if (file->broken)
+            break; /* its failure is handled soon */
+        ps_hdfs_bucket_retire(sink, file->bucket);
+    }
+    while ((file = TAILQ_FIRST(&sink->idles)) != NULL && file->idle_ns <= sink->now.mono_ns) {
+        if (file->broken)
+            break;
+        ps_hdfs_bucket_retire(sink, file->bucket);
+    }
+}
+
+/* When to flush. A flush costs the worker and the datanodes as much as dozens of events. If every lease has a few events for each of
+ * many files, a file's flush is delayed in proportion to the number of files, so that it covers more events. If no lease has arrived
+ * for a time that is much shorter than the flushes take, and no answer is awaited, all files are flushed, because the source may be
+ * waiting for them. */
+struct flush_times {
+    uint64_t wait_ns; /* delay after the first event of a file */
+    uint64_t all_ns;  /* when all files are flushed; PS_NEVER: each only at its time */
+};
+
+static struct flush_times flush_times(const struct ps_hdfs_sink *sink)
+{
+    if (sink->touch_count <= PS_HDFS_FLUSHED_FILES || !has_room(sink))
+        return (struct flush_times){0};
+    return (struct flush_times){
+        .wait_ns = ps_least(sink->touch_count * FLUSH_WAIT_NS, FLUSH_WAIT_MAX_NS),
+        .all_ns = sink->flush_count > 0 ? PS_NEVER : sink->took_ns + sink->touch_count * FLUSH_QUIET_NS,
+    };
+}
+
+static uint64_t flush_due_ns(const struct ps_hdfs_file *file, const struct flush_times *times)
+{
+    return ps_least(file->touched_ns + times->wait_ns, times->all_ns);
+}
+
+static void flush_touched(struct ps_hdfs_sink *sink)
+{
+    const struct flush_times times = flush_times(sink);
+    struct ps_hdfs_file *next;
+    for (struct ps_hdfs_file *file = TAILQ_FIRST(&sink->touches);
+         file != NULL && flush_due_ns(file, &times) <= sink->now.mono_ns; file = next) {
+        next = TAILQ_NEXT(file, touches);
+        ps_hdfs_file_flush(file);
+    }
+}
+
+/* Returns when the sink's next timer runs out. */
+static uint64_t next_due(const struct ps_hdfs_sink *sink)
+{
+    uint64_t due_ns = PS_NEVER;
+    const struct ps_hdfs_file *roll = TAILQ_FIRST(&sink->rolls), *idle = TAILQ_FIRST(&sink->idles);
+    const struct ps_hdfs_bucket *bucket;
+    if (roll != NULL && !roll->broken)
+        due_ns = roll->roll_ns;
+    if (idle != NULL && !idle->broken)
+        due_ns = ps_least(due_ns, idle->idle_ns);
+    TAILQ_FOREACH(bucket, &sink->ready, ready)
+    {
+        bool waits =
+            bucket->file == NULL && ps_hdfs_files_are_many(sink); /* for the answer to another file */
+        if (!waits)
+            due_ns = ps_least(due_ns, bucket->rest_ns); /* if it is in the past: now */
+    }
+    return due_ns;
+}
+
+/* Returns when the next file is to be flushed that need not wait for an answer. */
+static uint64_t next_flush(const struct ps_hdfs_sink *sink)
+{
+    const struct flush_times times = flush_times(sink);
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->touches, touches)
+    {
+        if (ps_hdfs_file_may_flush(file))
+            return flush_due_ns(file, &times);
+    }
+    return PS_NEVER;
+}
+
+uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now)
+{
+    begin_call(sink, now);
+    bool buries = ps_hdfs_bury(sink);
+    roll_old(sink);
+    pump_ready(sink);
+    flush_touched(sink);
+    uint64_t due_ns = ps_hdfs_finish_due(sink);
+    due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, now));
+    due_ns = ps_least(due_ns, ps_hdfs_scan_for_orphans(sink));
+    ps_hdfs_slots_finish(&sink->held, sink->port);
+    if (sink->refused && has_room(sink))
+        due_ns = now->mono_ns;
+    if (buries)
+        due_ns = ps_least(due_ns, now->mono_ns + PS_BURIAL_LOOK_NS);
+    due_ns = ps_least(due_ns, next_flush(sink));
+    due_ns = ps_least(due_ns, next_due(sink));
+    return due_ns > now->mono_ns ? due_ns : now->mono_ns;
+}
+
+bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now)
+{
+    (void)ps_hdfs_sink_tick(sink, now);
+    return sink->held.count == 0;
+}
+
+/* ---- recall ---- */
+
+static void drop_waiting(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket)
+{
+    sink->waiting_bytes -= ps_hdfs_bytes_of(sink, &bucket->waiting);
+    ps_hdfs_events_clear(&sink->pool, &bucket->waiting);
+}
+
+/* Drops the events that were not written yet, and closes every file. */
+static void close_all(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_bucket *bucket, *next;
+    while ((bucket = TAILQ_FIRST(&sink->ready)) != NULL) {
+        ps_hdfs_bucket_unready(sink, bucket);
+        drop_waiting(sink, bucket);
+        ps_hdfs_bucket_release(sink, bucket);
+    }
+    for (bucket = TAILQ_FIRST(&sink->recent); bucket != NULL; bucket = next) {
+        next = TAILQ_NEXT(bucket, recent);
+        drop_waiting(sink, bucket);
+        ps_hdfs_bucket_retire(sink, bucket);
+    }
+}
+
+/* Returns how long a recall waits for acknowledgements of the file. A file whose creation is not confirmed has no
+ * acknowledged events, so it is not important what happens to it. */
+static uint64_t acknowledgement_ns(const struct ps_hdfs_file *file)
+{
+    return file->created ? RECALL_NS : CREATE_NS;
+}
+
+static bool awaits_acknowledgement(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->files, all)
+    {
+        if ((file->written.count > 0 || file->broken) && waited_ns < acknowledgement_ns(file))
+            return true;
+    }
+    return false;
+}
+
+/* Returns how long a recall waits for the end of the file. A file system that is down does not answer: an operation that failed
+ * before is tried once more, and gets only the time of an acknowledgement. */
+static uint64_t end_ns(const struct ps_hdfs_file *file)
+{
+    bool failed = file->tries > 0 || file->trouble != NULL ||
+                  (file->state == PS_HDFS_FILE_ASKED && file->next == PS_HDFS_RECOVER);
+    return !file->created || failed ? acknowledgement_ns(file)
+                                    : ps_least(file->sink->settings->call_timeout_ns, CLOSE_NS);
+}
+
+static bool awaits_end(const struct ps_hdfs_sink *sink, uint64_t waited_ns)
+{
+    const struct ps_hdfs_file *file;
+    TAILQ_FOREACH(file, &sink->files, all)
+    {
+        if (ps_hdfs_file_is_ending(file) && waited_ns < end_ns(file))
+            return true;
+    }
+    return false;
+}
+
+/* Forgets the events of all files and buckets, because their leases go back. */
+static void forget_events(struct ps_hdfs_sink *sink)
+{
+    struct ps_hdfs_file *file, *next;
+    for (file = TAILQ_FIRST(&sink->files); file != NULL; file = next) {
+        next = TAILQ_NEXT(file, all);
+        ps_hdfs_file_forget(file);
+    }
+    close_all(sink);
+}
+
+bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now)
+{
+    sink->now = *now;
+    if (sink->recall_ns == 0) {
+        sink->recall_ns = now->mono_ns;
+        sink->refused = false;
+        ps_hdfs_stop_burials(sink);
+        close_all(sink);
+        ps_hdfs_finish_hurry(sink);
+    }
+    (void)ps_hdfs_finish_due(sink);
+    (void)ps_filesystem_turn(sink->filesystem, now);
+    uint64_t waited_ns = now->mono_ns - sink->recall_ns;
+    if (awaits_acknowledgement(sink, waited_ns))
+        return false;
+    if (sink->held.count > 0) {
+        forget_events(sink);
+        ps_hdfs_slots_give_back(&sink->held, sink->port, back);
+    }
+    if (awaits_end(sink, waited_ns))
+        return false;
+    if (!TAILQ_EMPTY(&sink->files))
+        ps_log(PS_LOG_WARN, sink->port->component,
+               "the file system has not answered: some files are not complete, or keep their names in use");
+    return true;
+}
+
+/* ---- the stage's functions ---- */
+
+static struct ps_hdfs_sink *sink_of(void *state)
+{
+    return *(struct ps_hdfs_sink **)state;
+}
+
+static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_hdfs_sink_work(sink_of(state), lease, now);
+}
+
+static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_hdfs_sink_tick(sink_of(state), now);
+}
+
+static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_hdfs_sink_recall(sink_of(state), back, now);
+}
+
+static bool drain(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan;
+    return ps_hdfs_sink_drain(sink_of(state), now);
+}
+
+const struct ps_sink_ops ps_hdfs_sink_ops = {
+    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};

@@ -1,0 +1,94 @@
+/* Delivers leases into files for the sink hdfs. Does what Flume's HDFSEventSink and BucketWriter do, without waiting for one
+ * file or batch before the next.
+ *
+ *   bucket    the events of one directory and file prefix. At most one of its files is written to.
+ *   file      written under its name in use, rolled, closed, and renamed to its final name in the background
+ *   flush     at the end of a cycle, each file that was written to is flushed. One flush covers the events of
+ *             many leases, and two may be in flight. An event is settled when a flush behind it was
+ *             acknowledged.
+ *
+ * If a file fails, its unacknowledged events are written again, in order, to a new file of the same bucket, after a rest of 1,
+ * 2, .. 5 s; other buckets are not affected. The files of a bucket have its events in the order in which they arrived: a new
+ * file is written to only when all events of the former one are acknowledged.
+ *
+ * Thread: the sink's worker. Does not block unless its file system does. Allocates memory for new buckets and files, and until
+ * its lists are large enough for the events in flight. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/filesystem/filesystem.h"
+#include "stages/lib/hadoop/file/writer.h"
+#include "stages/lib/hadoop/bucket_writer/place.h"
+
+#define PS_HDFS_TRIES_ENDLESS UINT32_MAX
+
+enum ps_hdfs_placed {
+    PS_HDFS_PLACED,
+    PS_HDFS_UNPLACEABLE, /* no file can take it */
+    /* Not known yet: the sink returns PS_LATER, and its owner arranges the next `work`. */
+    PS_HDFS_PLACE_LATER,
+};
+
+/* Chooses the bucket of each event, for another sink that writes its files through this one (hive). */
+struct ps_hdfs_placer {
+    /* Finds the bucket of the event at this position. The name is valid until the next call. UNPLACEABLE: `*flaw` is set to a static
+     * text with what is wrong with the event, and the cure. */
+    enum ps_hdfs_placed (*place)(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
+                                 uint32_t position, const struct ps_now *now,
+                                 struct ps_hdfs_bucket_name *name, const char **flaw);
+    /* Explains why the format of the files refused the event at this position, which has a place. */
+    void (*explain)(struct ps_hdfs_placer *placer, const struct ps_lease *lease, uint32_t position,
+                    struct ps_err *reason);
+};
+
+/* Shared by all workers and constant. */
+struct ps_hdfs_settings {
+    struct ps_hdfs_place place;    /* with a placer only its url, and what orphans.c needs */
+    struct ps_hdfs_placer *placer; /* NULL: none */
+    const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
+    uint64_t roll_interval_ns, roll_bytes, roll_events;      /* limits of a file; 0: none */
+    /* An idle file is closed after this time; 0: never. */
+    uint64_t idle_ns;
+    uint32_t open_files_max;
+    int64_t replicas_min; /* < 0: the replication of the first file */
+    uint32_t close_tries; /* tries to complete a file, and to rename it */
+    uint64_t retry_ns;    /* interval of these tries */
+    uint64_t call_timeout_ns;
+    enum ps_file_flush flush;
+    /* Completes and renames files whose writers are gone; false: only reports them. */
+    bool recovers_orphans;
+    uint64_t held_bytes_max; /* limit of bytes in the file system's streams */
+    struct ps_hadoop_format format;
+};
+
+/* The sink's own counters (PS_COUNTER_extra + i). */
+#define PS_HDFS_COUNTER_NAMES                                                                                \
+    "files_open_now", "files_closing_now", "files_recovered", "renames_retried", "orphans"
+#define PS_HDFS_COUNTER_HELPS                                                                                \
+    "Files that are written to",                                                                             \
+        "Files that nothing is written to any more, and that do not have their final names yet",             \
+        "Files that the file system completed after a failure or a crash",                                   \
+        "Tries to rename a file after one that failed",                                                      \
+        "Files found that have had their names in use since before the start"
+
+#define PS_HDFS_COUNTERS 5
+
+struct ps_hdfs_sink;
+
+/* Returns NULL with the reason in `err` if there is no memory. Otherwise the sink owns `filesystem`. The port and the
+ * settings must outlive the sink. */
+struct ps_hdfs_sink *ps_hdfs_sink_open(const struct ps_hdfs_settings *settings,
+                                       struct ps_filesystem *filesystem, struct ps_port *port,
+                                       struct ps_err *err);
+void ps_hdfs_sink_close(struct ps_hdfs_sink *sink);
+
+/* Like the functions of struct ps_sink_ops of the same names. `recall` also closes all files, as Flume's sink does when
+ * it stops, and waits for that up to the call time-out. */
+enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **lease,
+                                 const struct ps_now *now);
+uint64_t ps_hdfs_sink_tick(struct ps_hdfs_sink *sink, const struct ps_now *now);
+bool ps_hdfs_sink_recall(struct ps_hdfs_sink *sink, struct ps_lease **back, const struct ps_now *now);
+bool ps_hdfs_sink_drain(struct ps_hdfs_sink *sink, const struct ps_now *now);
+
+/* These functions, for a stage whose state begins with the pointer that ps_hdfs_sink_open returned. */
+extern const struct ps_sink_ops ps_hdfs_sink_ops;

@@ -1,0 +1,522 @@
+#include "stages/lib/hadoop/configuration.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stages/lib/hadoop/configuration_parts.h"
+#include "stages/lib/hadoop/user.h"
+
+#define SUBSTITUTIONS_MAX 20U /* Configuration.MAX_SUBST */
+#define VALUE_BYTES_MAX (1U << 20)
+
+/* ---- entries ---- */
+
+/* Keys of older versions (Configuration.DeprecationDelta, HdfsConfiguration). */
+static const char *const renamed[][2] = {
+    {"fs.default.name", "fs.defaultFS"},
+    {"dfs.block.size", "dfs.blocksize"},
+    {"dfs.umaskmode", "fs.permissions.umask-mode"},
+    {"dfs.federation.nameservices", "dfs.nameservices"},
+    {"dfs.http.address", "dfs.namenode.http-address"},
+    {"dfs.https.address", "dfs.namenode.https-address"},
+    {"dfs.write.packet.size", "dfs.client-write-packet-size"},
+    {"dfs.socket.timeout", "dfs.client.socket-timeout"},
+};
+
+static const char *current_key(const char *key)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(renamed); i++) {
+        if (strcmp(key, renamed[i][0]) == 0)
+            return renamed[i][1];
+    }
+    return key;
+}
+
+struct ps_hadoop_entry *ps_hadoop_configuration_entry(const struct ps_hadoop_configuration *configuration,
+                                                      const char *key)
+{
+    key = current_key(key);
+    for (size_t i = 0; configuration != NULL && i < configuration->count; i++) {
+        if (strcmp(configuration->entries[i].key, key) == 0)
+            return &configuration->entries[i];
+    }
+    return NULL;
+}
+
+static void free_entry(struct ps_hadoop_entry *entry)
+{
+    free(entry->key);
+    free(entry->written);
+    free(entry->value);
+    free(entry->place);
+}
+
+void ps_hadoop_configuration_set(struct ps_hadoop_configuration *configuration, const char *key,
+                                 const char *value, const char *place, bool final)
+{
+    const char *purpose = "Hadoop's configuration";
+    struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, key);
+    if (entry != NULL && entry->final)
+        return;
+    if (entry != NULL) {
+        free_entry(entry);
+    } else {
+        if (configuration->count == configuration->room) {
+            configuration->room = 2 * configuration->room + 32;
+            configuration->entries = ps_must_realloc(
+                configuration->entries, configuration->room * sizeof *configuration->entries, purpose);
+        }
+        entry = &configuration->entries[configuration->count++];
+    }
+    *entry = (struct ps_hadoop_entry){.key = ps_must_copy_text(current_key(key), purpose),
+                                      .written = ps_must_copy_text(value, purpose),
+                                      .place = ps_must_copy_text(place, purpose),
+                                      .final = final};
+}
+
+void ps_hadoop_configuration_free(struct ps_hadoop_configuration *configuration)
+{
+    if (configuration == NULL)
+        return;
+    for (size_t i = 0; i < configuration->count; i++)
+        free_entry(&configuration->entries[i]);
+    free(configuration->entries);
+    free(configuration);
+}
+
+/* ---- variables ---- */
+
+/* The environment's: "NAME", "NAME-default" (not set), "NAME:-default" (not set or empty). The result may point into `name`,
+ * which is cut. */
+static const char *environment_value(char *name)
+{
+    char *colon = strstr(name, ":-"), *dash = strchr(name, '-'), *fallback = NULL;
+    bool also_empty = colon != NULL && (dash == NULL || colon < dash);
+    if (also_empty) {
+        *colon = '\0';
+        fallback = colon + 2;
+    } else if (dash != NULL) {
+        *dash = '\0';
+        fallback = dash + 1;
+    }
+    const char *value = getenv(name);
+    return value == NULL || (also_empty && value[0] == '\0') ? fallback : value;
+}
+
+/* What a variable stands for; NULL: unknown. `name` may be cut; `user` has room for a user's name. */
+static const char *variable(const struct ps_hadoop_configuration *configuration, char *name,
+                            char user[PS_HADOOP_USER_BYTES])
+{
+    if (strncmp(name, "env.", 4) == 0)
+        return environment_value(name + 4);
+    if (strcmp(name, "user.name") == 0)
+        return ps_hadoop_user(user);
+    if (strcmp(name, "user.home") == 0)
+        return getenv("HOME");
+    if (strcmp(name, "java.io.tmpdir") == 0)
+        return "/tmp";
+    const struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, name);
+    return entry != NULL ? entry->written : NULL;
+}
+
+/* The first ${..} whose name has no blank, '$' or '}' (Configuration.findSubVariable). Returns false: there is none. */
+static bool find_variable(const char *text, size_t *start, size_t *end)
+{
+    for (const char *at = text; (at = strstr(at, "${")) != NULL; at += 2) {
+        size_t length = strcspn(at + 2, "}$ ");
+        if (length > 0 && at[2 + length] == '}') {
+            *start = (size_t)(at - text);
+            *end = *start + length + 3;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ps_status expand(const struct ps_hadoop_configuration *configuration,
+                             struct ps_hadoop_entry *entry, struct ps_err *err)
+{
+    const char *purpose = "Hadoop's configuration";
+    char *text = ps_must_copy_text(entry->written, purpose), user[PS_HADOOP_USER_BYTES];
+    size_t start, end;
+    unsigned count = 0;
+    enum ps_status status = PS_OK;
+    while (status == PS_OK && find_variable(text, &start, &end)) {
+        char *name = ps_must_copy_text(text + start + 2, purpose);
+        name[end - start - 3] = '\0';
+        const char *value = variable(configuration, name, user);
+        if (value == NULL) {
+            free(name);
+            break; /* stays as it is, with all behind it */
+        }
+        size_t length = strlen(text) + strlen(value) + 1;
+        if (++count > SUBSTITUTIONS_MAX || length > VALUE_BYTES_MAX) {
+            status =
+                ps_err_set(err, "%s: %s: more than %u variables to replace: do they refer to one another?",
+                           entry->place, entry->key, SUBSTITUTIONS_MAX);
+        } else {
+            char *next = ps_must_alloc(length, 1, purpose);
+            snprintf(next, length, "%.*s%s%s", (int)start, text, value, text + end);
+            free(text);
+            text = next;
+        }
+        free(name);
+    }
+    entry->value = text;
+    return status;
+}
+
+/* ---- values ---- */
+
+const char *ps_hadoop_configuration_text(const struct ps_hadoop_configuration *configuration, const char *key)
+{
+    const struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, key);
+    return entry != NULL && entry->value[0] != '\0' ? entry->value : NULL;
+}
+
+const char *ps_hadoop_configuration_place(const struct ps_hadoop_configuration *configuration,
+                                          const char *key)
+{
+    const struct ps_hadoop_entry *entry = ps_hadoop_configuration_entry(configuration, key);
+    return entry != NULL ? entry->place : NULL;
+}
+
+bool ps_hadoop_configuration_boolean(const struct ps_hadoop_configuration *configuration, const char *key,
+                                     bool missing)
+{
+    const char *text = ps_hadoop_configuration_text(configuration, key);
+    if (text != NULL && strcasecmp(text, "true") == 0)
+        return true;
+    return text != NULL && strcasecmp(text, "false") == 0 ? false : missing;
+}
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+static const struct unit plain_units[] = {{"", 1}};
+static const struct unit byte_units[] = {
+    {"", 1},
+    {"k", UINT64_C(1) << 10},
+    {"m", UINT64_C(1) << 20},
+    {"g", UINT64_C(1) << 30},
+    {"t", UINT64_C(1) << 40},
+    {"p", UINT64_C(1) << 50},
+    {"e", UINT64_C(1) << 60},
+};
+#define TIME_UNITS                                                                                           \
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000},                                                    \
+    {                                                                                                        \
+        "d", 86400000                                                                                        \
+    }
+static const struct unit time_units[] = {{"", 1}, TIME_UNITS};
+static const struct unit second_units[] = {{"", 1000}, TIME_UNITS};
+
+/* A number with a unit; less than 0 is 0. Smaller units than a millisecond round down. */
+static bool parse_number(const char *text, const struct unit *units, size_t unit_count, uint64_t *number)
+{
+    char *end;
+    bool negative = text[0] == '-';
+    const char *digits = negative ? text + 1 : text;
+    bool hexadecimal = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+    if (digits[0] < '0' || digits[0] > '9')
+        return false;
+    errno = 0;
+    unsigned long long value = strtoull(digits, &end, hexadecimal ? 16 : 10);
+    if (errno != 0)
+        return false;
+    for (size_t i = 0; i < unit_count; i++) {
+        if (strcasecmp(end, units[i].name) != 0)
+            continue;
+        if (__builtin_mul_overflow(value, units[i].factor, number))
+            return false;
+        if (negative)
+            *number = 0;
+        return true;
+    }
+    if ((units == time_units || units == second_units) &&
+        (strcasecmp(end, "us") == 0 || strcasecmp(end, "ns") == 0)) {
+        *number = negative ? 0 : value / (end[0] == 'u' || end[0] == 'U' ? 1000 : 1000000);
+        return true;
+    }
+    return false;
+}
+
+static uint64_t number_of(const struct ps_hadoop_configuration *configuration, const char *key,
+                          const struct unit *units, size_t unit_count, uint64_t missing)
+{
+    const char *text = ps_hadoop_configuration_text(configuration, key);
+    uint64_t number;
+    return text != NULL && parse_number(text, units, unit_count, &number) ? number : missing;
+}
+
+uint64_t ps_hadoop_configuration_number(const struct ps_hadoop_configuration *configuration, const char *key,
+                                        uint64_t missing)
+{
+    return number_of(configuration, key, plain_units, PS_COUNT_OF(plain_units), missing);
+}
+
+uint64_t ps_hadoop_configuration_bytes(const struct ps_hadoop_configuration *configuration, const char *key,
+                                       uint64_t missing)
+{
+    return number_of(configuration, key, byte_units, PS_COUNT_OF(byte_units), missing);
+}
+
+uint64_t ps_hadoop_configuration_ms(const struct ps_hadoop_configuration *configuration, const char *key,
+                                    uint64_t missing)
+{
+    return number_of(configuration, key, time_units, PS_COUNT_OF(time_units), missing);
+}
+
+uint64_t ps_hadoop_configuration_seconds_ms(const struct ps_hadoop_configuration *configuration,
+                                            const char *key, uint64_t missing)
+{
+    return number_of(configuration, key, second_units, PS_COUNT_OF(second_units), missing);
+}
+
+/* ---- the umask ---- */
+
+#define UMASK_KEY "fs.permissions.umask-mode"
+#define UMASK_DEFAULT 022U
+
+/* One of "u=rwx", "go-w", "a+r": changes what is left. Returns what follows, or NULL: it is none of these. */
+static const char *take_clause(const char *at, unsigned *left)
+{
+    unsigned who = 0, bits = 0;
+    char change;
+    for (; *at != '\0' && strchr("ugoa", *at) != NULL; at++)
+        who |= *at == 'u' ? 0700U : *at == 'g' ? 070U : *at == 'o' ? 07U : 0777U;
+    if (*at == '\0' || strchr("=+-", *at) == NULL)
+        return NULL;
+    for (change = *at++; *at != '\0' && strchr("rwx", *at) != NULL; at++)
+        bits |= *at == 'r' ? 0444U : *at == 'w' ? 0222U : 0111U;
+    who = who != 0 ? who : 0777U;
+    bits &= who;
+    if (change == '=')
+        *left = (*left & ~who) | bits;
+    else
+        *left = change == '+' ? *left | bits : *left & ~bits;
+    return at + strspn(at, ", ");
+}
+
+static bool parse_umask(const char *text, unsigned *umask)
+{
+    unsigned left = 0;
+    if (strspn(text, "01234567") == strlen(text) && strlen(text) <= 4) {
+        *umask = (unsigned)strtoul(text, NULL, 8) & 0777U;
+        return true;
+    }
+    while (text != NULL && *text != '\0')
+        text = take_clause(text, &left);
+    *umask = ~left & 0777U;
+    return text != NULL;
+}
+
+unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *configuration)
+{
+    const char *text = ps_hadoop_configuration_text(configuration, UMASK_KEY);
+    unsigned umask;
+    return text != NULL && parse_umask(text, &umask) ? umask : UMASK_DEFAULT;
+}
+
+/* ---- what the keys that this program reads must be ---- */
+
+#define CHUNK_KEY "dfs.bytes-per-checksum"
+#define PACKET_KEY "dfs.client-write-packet-size"
+#define CHUNK_BYTES_DEFAULT 512U
+
+enum form { NUMBER, PLAIN_BYTES, BYTES, MILLISECONDS, SECONDS, UMASK };
+
+static const struct {
+    const char *key;
+    enum form form;
+    uint64_t min, max;
+} forms[] = {
+    {"dfs.blocksize", BYTES, 1, INT64_MAX},
+    {CHUNK_KEY, PLAIN_BYTES, 1, 1U << 20},   /* PS_PACKET_CHUNK_BYTES_MAX */
+    {PACKET_KEY, PLAIN_BYTES, 1, 16U << 20}, /* PS_PACKET_BYTES_MAX */
+    {"dfs.client.block.write.replace-datanode-on-failure.min-replication", NUMBER, 0, INT32_MAX},
+    {"dfs.client.block.write.retries", NUMBER, 0, INT32_MAX},
+    {"dfs.client.datanode-restart.timeout", SECONDS, 0, INT32_MAX},
+    {"dfs.client.failover.sleep.base.millis", NUMBER, 0, INT32_MAX},
+    {"dfs.client.failover.sleep.max.millis", NUMBER, 0, INT32_MAX},
+    {"dfs.client.pipeline.recovery.max-retries", NUMBER, 0, INT32_MAX},
+    {"dfs.client.socket-timeout", NUMBER, 0, INT32_MAX},
+    {"dfs.client.write.exclude.nodes.cache.expiry.interval.millis", MILLISECONDS, 0, INT64_MAX / 1000000},
+    {"dfs.replication", NUMBER, 1, 512},
+    {UMASK_KEY, UMASK, 0, 0777},
+    {"ipc.client.connect.retry.interval", NUMBER, 0, INT32_MAX},
+    {"ipc.client.connect.timeout", NUMBER, 1, INT32_MAX},
+    {"ipc.client.connection.maxidletime", NUMBER, 1, INT32_MAX},
+    {"ipc.client.rpc-timeout.ms", MILLISECONDS, 0, INT32_MAX},
+    {"ipc.maximum.response.length", NUMBER, 4096, INT32_MAX},
+    {"ipc.ping.interval", NUMBER, 1, INT32_MAX},
+};
+
+static bool parse_form(enum form form, const char *text, uint64_t *number)
+{
+    unsigned umask;
+    switch (form) {
+    case NUMBER:
+    case PLAIN_BYTES:
+        return parse_number(text, plain_units, PS_COUNT_OF(plain_units), number);
+    case BYTES:
+        return parse_number(text, byte_units, PS_COUNT_OF(byte_units), number);
+    case MILLISECONDS:
+        return parse_number(text, time_units, PS_COUNT_OF(time_units), number);
+    case SECONDS:
+        return parse_number(text, second_units, PS_COUNT_OF(second_units), number);
+    case UMASK:
+        return parse_umask(text, &umask);
+    }
+    return false;
+}
+
+static enum ps_status check_forms(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
+{
+    static const char *const names[] = {
+        [NUMBER] = "a number",      [PLAIN_BYTES] = "a number of bytes, which has no unit here (65536)",
+        [BYTES] = "a size (128m)",  [MILLISECONDS] = "a time (60s)",
+        [SECONDS] = "a time (60s)", [UMASK] = "an umask (022)",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(forms); i++) {
+        const char *text = ps_hadoop_configuration_text(configuration, forms[i].key);
+        const char *place = ps_hadoop_configuration_place(configuration, forms[i].key);
+        enum form form = forms[i].form;
+        uint64_t number = 0;
+        if (text == NULL)
+            continue;
+        bool good = parse_form(form, text, &number);
+        if (!good)
+            return ps_err_set(err, "%s: %s = '%s' is not %s", place, forms[i].key, text, names[form]);
+        if (number < forms[i].min || number > forms[i].max)
+            return ps_err_set(err, "%s: %s = '%s' is not between %llu and %llu", place, forms[i].key, text,
+                              (unsigned long long)forms[i].min, (unsigned long long)forms[i].max);
+    }
+    return PS_OK;
+}
+
+static bool is_one_of(const char *text, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* DataChecksum.Type. A namenode does not start with another one; a client takes CRC32C instead, and only logs it. */
+static enum ps_status check_checksum(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
+{
+    static const char key[] = "dfs.checksum.type";
+    static const char *const types[] = {"CRC32C", "CRC32", "NULL"};
+    const char *text = ps_hadoop_configuration_text(configuration, key);
+    if (text == NULL || is_one_of(text, types, PS_COUNT_OF(types)))
+        return PS_OK;
+    return ps_err_set(err,
+                      "%s: %s = '%s' is not CRC32C (Hadoop's default), CRC32 or NULL; without the key it is "
+                      "the namenode's",
+                      ps_hadoop_configuration_place(configuration, key), key, text);
+}
+
+/* DFSOutputStream and ReplaceDatanodeOnFailure.getPolicy refuse these when a file is written. */
+static enum ps_status check_writing(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
+{
+    static const char *const policies[] = {"DEFAULT", "NEVER", "ALWAYS"};
+    static const char policy_key[] = "dfs.client.block.write.replace-datanode-on-failure.policy";
+    const char *policy = ps_hadoop_configuration_text(configuration, policy_key);
+    uint64_t chunk_bytes = ps_hadoop_configuration_number(configuration, CHUNK_KEY, CHUNK_BYTES_DEFAULT);
+    if (ps_hadoop_configuration_bytes(configuration, "dfs.blocksize", 0) % chunk_bytes != 0)
+        return ps_err_set(err, "%s: dfs.blocksize = '%s' is no multiple of %llu (dfs.bytes-per-checksum)",
+                          ps_hadoop_configuration_place(configuration, "dfs.blocksize"),
+                          ps_hadoop_configuration_text(configuration, "dfs.blocksize"),
+                          (unsigned long long)chunk_bytes);
+    if (policy != NULL && !is_one_of(policy, policies, PS_COUNT_OF(policies)))
+        return ps_err_set(err, "%s: %s = '%s' is not DEFAULT, NEVER or ALWAYS",
+                          ps_hadoop_configuration_place(configuration, policy_key), policy_key, policy);
+    return check_checksum(configuration, err);
+}
+
+/* ---- loading ---- */
+
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+const char *ps_hadoop_configuration_find(const char *configured, char directory[PS_HADOOP_DIRECTORY_BYTES])
+{
+    const char *named = configured != NULL ? configured : getenv("HADOOP_CONF_DIR");
+    const char *home = getenv("HADOOP_HOME");
+    if (named != NULL && named[0] != '\0')
+        snprintf(directory, PS_HADOOP_DIRECTORY_BYTES, "%s", named);
+    else if (home != NULL && home[0] != '\0')
+        snprintf(directory, PS_HADOOP_DIRECTORY_BYTES, "%s/etc/hadoop", home);
+    else if (is_file("/etc/hadoop/conf/core-site.xml"))
+        snprintf(directory, PS_HADOOP_DIRECTORY_BYTES, "/etc/hadoop/conf");
+    else
+        return NULL;
+    return directory;
+}
+
+static enum ps_status finish(struct ps_hadoop_configuration *configuration, enum ps_status status,
+                             struct ps_hadoop_configuration **result, struct ps_err *err)
+{
+    for (size_t i = 0; status == PS_OK && i < configuration->count; i++)
+        status = expand(configuration, &configuration->entries[i], err);
+    if (status == PS_OK)
+        status = check_forms(configuration, err);
+    if (status == PS_OK)
+        status = check_writing(configuration, err);
+    if (status == PS_OK)
+        *result = configuration;
+    else
+        ps_hadoop_configuration_free(configuration);
+    return status;
+}
+
+enum ps_status ps_hadoop_configuration_load_files(struct ps_hadoop_configuration **result,
+                                                  const char *directory, const char *const *names,
+                                                  struct ps_err *err)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    enum ps_status read = PS_OK;
+    if (stat(directory, &status) != 0)
+        return ps_err_set(err, "%s: %s", directory, strerror(errno));
+    if (!S_ISDIR(status.st_mode))
+        return ps_err_set(err, "%s: not a directory", directory);
+    struct ps_hadoop_configuration *configuration =
+        ps_must_alloc(1, sizeof *configuration, "Hadoop's configuration");
+    for (; *names != NULL && read == PS_OK; names++) {
+        snprintf(path, sizeof path, "%s/%s", directory, *names);
+        if (stat(path, &status) == 0 || errno != ENOENT)
+            read = ps_hadoop_configuration_read(configuration, path, NULL, 0, err);
+    }
+    return finish(configuration, read, result, err);
+}
+
+enum ps_status ps_hadoop_configuration_load(struct ps_hadoop_configuration **configuration,
+                                            const char *directory, struct ps_err *err)
+{
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", NULL};
+    return ps_hadoop_configuration_load_files(configuration, directory, names, err);
+}
+
+enum ps_status ps_hadoop_configuration_parse(struct ps_hadoop_configuration **result, const char *name,
+                                             const char *xml, size_t length, struct ps_err *err)
+{
+    struct ps_hadoop_configuration *configuration =
+        ps_must_alloc(1, sizeof *configuration, "Hadoop's configuration");
+    enum ps_status status = ps_hadoop_configuration_read(configuration, name, xml, length, err);
+    return finish(configuration, status, result, err);
+}

@@ -1,0 +1,30 @@
+#include "stages/lib/hadoop/protection.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *configuration, const char *key,
+                                         unsigned missing, unsigned *protection, struct ps_err *err)
+{
+    static const struct {
+        const char *name;
+        unsigned level;
+    } levels[] = {{"authentication", PS_SASL_AUTHENTICATION},
+                  {"integrity", PS_SASL_INTEGRITY},
+                  {"privacy", PS_SASL_PRIVACY}};
+    const char *at = ps_hadoop_configuration_text(configuration, key);
+    unsigned count = 0;
+    *protection = at == NULL ? missing : 0;
+    for (; at != NULL && *at != '\0'; at += strspn(at, ", \t\n")) {
+        size_t length = strcspn(at, ", \t\n"), i = 0;
+        while (i < PS_COUNT_OF(levels) &&
+               (strlen(levels[i].name) != length || strncasecmp(levels[i].name, at, length) != 0))
+            i++;
+        if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
+            return ps_err_set(err, "%s: %s: %.*s: authentication, integrity, privacy are known",
+                              ps_hadoop_configuration_place(configuration, key), key, (int)length, at);
+        *protection |= levels[i].level << (4 * count++);
+        at += length;
+    }
+    return PS_OK;
+}

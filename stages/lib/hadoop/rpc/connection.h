@@ -1,0 +1,81 @@
+/* One connection of Hadoop's RPC to one server: looks its name up, connects, authenticates (auth.h), sends the connection
+ * context, then requests, and reads responses (message.h). It pings a server that is silent while calls are in flight, and
+ * closes itself when nothing was in flight for long, as Hadoop's Client does.
+ *
+ * Source: org.apache.hadoop.ipc.Client of Hadoop 3.4. Thread: the worker of the file system. */
+#pragma once
+
+#include "stages/lib/hadoop/loop.h"
+#include "stages/lib/hadoop/rpc/auth.h"
+#include "stages/lib/hadoop/rpc/message.h"
+#include "stages/lib/net/client.h"
+
+#define PS_HADOOP_RPC_REASON_BYTES 320U
+
+struct ps_hadoop_rpc_limits {
+    uint64_t connect_ns; /* ipc.client.connect.timeout: 20 s */
+    uint64_t idle_ns;    /* ipc.client.connection.maxidletime: 10 s */
+    uint64_t ping_ns;    /* ipc.ping.interval: 60 s */
+    uint64_t
+        silence_ns; /* ipc.client.rpc-timeout.ms: nothing is heard for so long with calls in flight; 0: for ever */
+    uint64_t response_bytes_max; /* ipc.maximum.response.length: 128 MiB */
+    bool nagle;                  /* not ipc.client.tcpnodelay */
+};
+
+struct ps_hadoop_rpc_connection;
+
+/* Called from a turn. */
+struct ps_hadoop_rpc_connection_ops {
+    /* Requests may be sent. */
+    void (*up)(struct ps_hadoop_rpc_connection *connection);
+    void (*response)(struct ps_hadoop_rpc_connection *connection,
+                     const struct ps_hadoop_rpc_response *response);
+    /* The connection is closed; `reason` has the server's address. `exception`: the server refused it (a fatal response); NULL:
+     * it was lost. */
+    void (*lost)(struct ps_hadoop_rpc_connection *connection, const char *reason,
+                 const struct ps_hadoop_rpc_response *exception);
+};
+
+enum ps_hadoop_rpc_phase {
+    PS_HADOOP_RPC_CLOSED,
+    PS_HADOOP_RPC_LOOKING_UP,
+    PS_HADOOP_RPC_CONNECTING, /* and authenticating */
+    PS_HADOOP_RPC_UP,
+};
+
+/* Set by the owner before `init`; texts are the owner's. */
+struct ps_hadoop_rpc_connection {
+    const struct ps_hadoop_rpc_connection_ops *ops;
+    struct ps_hadoop_loop *loop;
+    const struct ps_hadoop_rpc_limits *limits;
+    const struct ps_hadoop_rpc_auth *auth; /* NULL: simple */
+    const char *host;
+    unsigned port;
+    const char *protocol, *user, *real_user;
+    uint8_t client_id[PS_HADOOP_RPC_CLIENT_ID_BYTES];
+    unsigned in_flight; /* the owner's count of requests that wait for a response */
+
+    /* The rest is connection.c's. */
+    enum ps_hadoop_rpc_phase phase;
+    void *auth_server;
+    struct ps_client_plan plan;
+    struct ps_client client;
+    struct ps_hadoop_watch watch;
+    struct ps_hadoop_timer timer;
+    struct ps_hadoop_lookup lookup;
+    bool writing;
+    uint64_t heard_ns, active_ns, begun_ns;
+    struct ps_byte_buffer out, in;
+    size_t out_at;
+    struct ps_address address;
+};
+
+void ps_hadoop_rpc_connection_init(struct ps_hadoop_rpc_connection *connection);
+void ps_hadoop_rpc_connection_fini(struct ps_hadoop_rpc_connection *connection);
+/* Begins to connect; `up` or `lost` is called later. Allowed when it is closed. */
+void ps_hadoop_rpc_connection_open(struct ps_hadoop_rpc_connection *connection);
+/* Closes it without a word. */
+void ps_hadoop_rpc_connection_close(struct ps_hadoop_rpc_connection *connection);
+/* Adds a request; allowed when it is up. Returns false: no memory. */
+bool ps_hadoop_rpc_connection_send(struct ps_hadoop_rpc_connection *connection, int32_t call_id,
+                                   int32_t retry_count, const uint8_t *request, size_t length);

@@ -1,0 +1,96 @@
+/* The messages around the packets of data transfer (Sender.java, DataTransferProtocol.java, version 28): operations that a client
+ * sends to a datanode, and what comes back. Each message has its length before it, as a varint.
+ *
+ * Thread: any. */
+#pragma once
+
+#include "stages/lib/hadoop/proto/data_transfer.pb-c.h"
+
+#include "core/base.h"
+
+enum ps_operation_code {
+    PS_OPERATION_WRITE_BLOCK = 80,
+    PS_OPERATION_READ_BLOCK = 81,
+    PS_OPERATION_TRANSFER_BLOCK = 86,
+};
+
+/* BlockConstructionStage.java: numbers of the wire. */
+enum ps_block_stage {
+    PS_STAGE_SETUP_APPEND,
+    PS_STAGE_SETUP_APPEND_RECOVERY,
+    PS_STAGE_STREAMING,
+    PS_STAGE_SETUP_STREAMING_RECOVERY,
+    PS_STAGE_CLOSE,
+    PS_STAGE_CLOSE_RECOVERY,
+    PS_STAGE_SETUP_CREATE,
+};
+
+/* Status of datatransfer.proto: numbers of the wire. */
+enum ps_transfer_status {
+    PS_TRANSFER_SUCCESS,
+    PS_TRANSFER_ERROR,
+    PS_TRANSFER_ERROR_CHECKSUM,
+    PS_TRANSFER_ERROR_INVALID,
+    PS_TRANSFER_ERROR_EXISTS,
+    PS_TRANSFER_ERROR_ACCESS_TOKEN,
+    PS_TRANSFER_CHECKSUM_OK,
+    PS_TRANSFER_ERROR_UNSUPPORTED,
+    PS_TRANSFER_OOB_RESTART,
+    PS_TRANSFER_IN_PROGRESS = 12,
+};
+
+/* "ERROR_CHECKSUM"; for logs. */
+const char *ps_transfer_status_name(unsigned status);
+
+/* Returns version, code and message as they are sent, or NULL: no memory. Caller frees. */
+char *ps_operation_encode(enum ps_operation_code code, const ProtobufCMessage *message, size_t *length);
+/* The same without version and code. */
+char *ps_message_encode(const ProtobufCMessage *message, size_t *length);
+
+enum ps_message_part {
+    PS_MESSAGE_WHOLE,
+    PS_MESSAGE_MORE, /* bytes are missing */
+    PS_MESSAGE_BAD,  /* longer than the limit, or no length at all */
+};
+
+/* Finds the message at the beginning of `bytes`: sets its bounds, and how many bytes it takes with its length. */
+enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t limit, struct ps_slice *message,
+                                     size_t *consumed);
+
+#define PS_PIPELINE_NODES_MAX 64U
+#define PS_TRANSFER_MESSAGE_BYTES_MAX 65536U
+#define PS_TRANSFER_TEXT_BYTES 256U
+
+/* BlockOpResponseProto, texts cut. */
+struct ps_block_response {
+    unsigned status;
+    char first_bad_link[PS_TRANSFER_TEXT_BYTES]; /* "ip:port" of a datanode; "": none */
+    char message[PS_TRANSFER_TEXT_BYTES];        /* "": none */
+    /* Of a read. */
+    bool has_checksum;
+    unsigned checksum_type;
+    uint32_t chunk_bytes;
+    uint64_t chunk_offset;
+};
+
+/* Returns false if it is none. */
+bool ps_block_response_parse(const struct ps_slice *message, struct ps_block_response *response);
+
+#define PS_ACK_CONGESTED 3U
+
+/* PipelineAckProto: what each datanode says, in the order of the pipeline. */
+struct ps_pipeline_ack {
+    int64_t number; /* of the packet; PS_PACKET_HEARTBEAT; -2: of none */
+    unsigned count;
+    struct ps_node_ack {
+        uint8_t status;
+        uint8_t congestion; /* ECN: PS_ACK_CONGESTED */
+        bool slow;
+    } nodes[PS_PIPELINE_NODES_MAX];
+};
+
+bool ps_pipeline_ack_parse(const struct ps_slice *message, struct ps_pipeline_ack *ack);
+
+/* A packet's header; `length_max`: of its data. Returns false if it is none, or the lengths are out of range. */
+bool ps_packet_header_parse(const struct ps_slice *message, uint32_t length_max, uint64_t *offset,
+                            uint32_t *length, bool *last);

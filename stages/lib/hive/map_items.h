@@ -1,0 +1,16 @@
+/* Items of a map: key, value, key, value; each key once. Thread: the memory's. */
+#pragma once
+
+#include "stages/lib/hive/row_memory.h"
+#include "stages/lib/orc/type.h"
+
+enum ps_hive_map_rule {
+    PS_HIVE_FIRST_KEY, /* of equal keys the first one and its value stay: LazyMap */
+    PS_HIVE_LAST_KEY,  /* the last value stays, in the place of the first key: LinkedHashMap.put */
+};
+
+/* Ends the items of a map like ps_hive_row_items_end. They are pairs, and no key is null. `seed`: a random number, so that colliding keys
+ * cannot be chosen. */
+struct ps_orc_value ps_hive_map_items_end(struct ps_hive_row_memory *memory, size_t begin,
+                                          const struct ps_orc_type *key_type, enum ps_hive_map_rule rule,
+                                          uint64_t seed);

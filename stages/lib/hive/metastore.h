@@ -1,0 +1,46 @@
+/* A client of Hive's metastore: Thrift over a socket without frames. Calls are queued and sent one at a time, because the
+ * metastore answers them one at a time. Each callback is called once, only from a turn of the loop.
+ *
+ * The client connects when there is a call, to the first address that accepts, and keeps the connection. A call that could not
+ * be sent is tried at the next address until its time-out. A call that was sent and not answered is not sent again: it may have
+ * taken effect, and only the owner knows whether it may be repeated.
+ *
+ * Versions: Hive 1 to 4. If a call is missing, an older one replaces it: get_table for get_table_req; before Hive 3 a
+ * transaction's id is its write id.
+ *
+ * Thread: the worker of the loop. Never blocks. */
+#pragma once
+
+#include "stages/lib/hadoop/loop.h"
+#include "stages/lib/hive/message.h"
+#include "stages/lib/hive/security.h"
+
+#define PS_METASTORE_ADDRESSES_MAX 8U
+
+struct ps_metastore;
+
+/* Copied, except for `security`, which must outlive the client. */
+struct ps_metastore_settings {
+    const char
+        *addresses; /* "thrift://host:9083,thrift://..": Flume's hive.metastore, Hive's hive.metastore.uris */
+    uint64_t call_timeout_ns; /* from the moment at which a call is first in the queue; Flume's callTimeout */
+    uint64_t connect_ns;      /* for each attempt to connect */
+    const struct ps_hive_security *security; /* NULL: none */
+};
+
+/* Called with the answer, which is valid during the callback, including its slices. The callback may begin further calls,
+ * but not close the client. */
+typedef void ps_metastore_done(void *argument, const struct ps_hive_answer *answer);
+
+/* Opens a client without connecting. Returns PS_FAIL if the addresses are wrong or there is no memory. The loop must outlive the client. */
+enum ps_status ps_metastore_open(const struct ps_metastore_settings *settings, struct ps_hadoop_loop *loop,
+                                 struct ps_metastore **metastore, struct ps_err *err);
+/* Closes the client. Callbacks are not called any more. NULL is allowed. */
+void ps_metastore_close(struct ps_metastore *metastore);
+
+/* Begins a call; copies the request's data. Not for GET_TABLE_OLD, which the client uses by itself. The client sets `has_write_ids`. */
+void ps_metastore_call(struct ps_metastore *metastore, enum ps_hive_call call,
+                       const struct ps_hive_request *request, ps_metastore_done *done, void *argument);
+
+/* Checks addresses for `check` as ps_metastore_open does. */
+enum ps_status ps_metastore_check_addresses(const char *addresses, struct ps_err *err);

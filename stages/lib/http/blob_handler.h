@@ -1,0 +1,18 @@
+/* The handlers org.apache.flume.source.http.BLOBHandler and org.apache.flume.sink.solr.morphline.BlobHandler: a request's body is the
+ * event, the parameters of its query are the headers; with the latter also its Content-Type. Thread: the worker's. */
+#pragma once
+
+#include "core/option.h"
+#include "stages/lib/http/server.h"
+
+/* Limit that Flume does not have. */
+#define PS_BLOB_PARAMETERS_MAX 1024U
+
+struct ps_blob_handler {
+    struct ps_texts mandatory; /* parameters without which a request is answered 500 */
+    bool content_type;         /* the request's is a header, unless a parameter has that name */
+};
+
+/* For ps_http_server_options.take. */
+enum ps_http_taken ps_blob_handler_take(const struct ps_blob_handler *handler, struct ps_batch *batch,
+                                        struct ps_http_exchange *exchange);

@@ -1,0 +1,62 @@
+#include "stages/lib/http/content_type.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static void trim(struct ps_slice *text)
+{
+    while (text->length > 0 && is_blank(text->data[0])) {
+        text->data++;
+        text->length--;
+    }
+    while (text->length > 0 && is_blank(text->data[text->length - 1]))
+        text->length--;
+}
+
+/* Cuts off what stands before the next semicolon. Returns false at the end. */
+static bool next_part(struct ps_slice *rest, struct ps_slice *part)
+{
+    if (rest->data == NULL)
+        return false;
+    const char *semicolon = memchr(rest->data, ';', rest->length);
+    *part = *rest;
+    if (semicolon == NULL) {
+        rest->data = NULL;
+    } else {
+        part->length = (uint32_t)(semicolon - rest->data);
+        rest->data = semicolon + 1;
+        rest->length -= part->length + 1;
+    }
+    trim(part);
+    return true;
+}
+
+bool ps_content_type_charset(const char *value, size_t length, struct ps_slice *charset)
+{
+    static const char name[] = "charset=";
+    struct ps_slice rest = {value, (uint32_t)length}, part;
+    for (bool type = true; next_part(&rest, &part); type = false) {
+        if (type || part.length < sizeof name - 1 || strncasecmp(part.data, name, sizeof name - 1) != 0)
+            continue;
+        *charset = (struct ps_slice){part.data + sizeof name - 1, part.length - (uint32_t)(sizeof name - 1)};
+        trim(charset);
+        if (charset->length >= 2 && charset->data[0] == '"' && charset->data[charset->length - 1] == '"') {
+            charset->data++;
+            charset->length -= 2;
+        }
+        return charset->length > 0;
+    }
+    return false;
+}
+
+bool ps_content_type_is(const char *value, size_t length, const char *type)
+{
+    struct ps_slice rest = {value, (uint32_t)length}, part;
+    return next_part(&rest, &part) && part.length == strlen(type) &&
+           strncasecmp(part.data, type, part.length) == 0;
+}

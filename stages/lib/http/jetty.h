@@ -1,0 +1,46 @@
+/* Keys that Flume's HTTPSource hands on to Jetty's beans: those that mean something here are honoured, the others are named.
+ * Thread: control. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/tls/tls.h"
+
+struct ps_jetty_options {
+    struct ps_pairs pool, http, tls, connector;
+};
+
+/* Rows for a plan with a `struct ps_jetty_options` as `member`. */
+#define PS_JETTY_OPTION_ROWS(plan_type, member)                                                              \
+    {.key = "HttpConfiguration.",                                                                            \
+     .type = PS_OPTION_MAP,                                                                                  \
+     .offset = offsetof(plan_type, member.http),                                                             \
+     .help = "Jetty's: sendServerVersion (true), sendDateHeader (true), sendXPoweredBy (false), "            \
+             "requestHeaderSize (8192 bytes of request line and header fields); others have no effect"},     \
+        {.key = "ServerConnector.",                                                                          \
+         .type = PS_OPTION_MAP,                                                                              \
+         .offset = offsetof(plan_type, member.connector),                                                    \
+         .help = "Jetty's: idleTimeout in ms, in place of penstock.idle.timeout; others have no effect"},    \
+        {.key = "SslContextFactory.",                                                                        \
+         .type = PS_OPTION_MAP,                                                                              \
+         .offset = offsetof(plan_type, member.tls),                                                          \
+         .help = "Jetty's: includeProtocols, excludeProtocols, includeCipherSuites, excludeCipherSuites, "   \
+                 "in place of the keys of these names; others have no effect, needClientAuth is refused"},   \
+    {                                                                                                        \
+        .key = "QueuedThreadPool.", .type = PS_OPTION_MAP, .offset = offsetof(plan_type, member.pool),       \
+        .help = "Jetty's; no effect: requests have no threads"                                               \
+    }
+
+struct ps_jetty_settings {
+    bool sends_server, sends_date, sends_powered_by;
+    uint32_t head_bytes_max;
+    int64_t idle_ms; /* -1: not set */
+};
+
+/* Reports keys without effect, and bad values. PS_FAIL: a value cannot be used. */
+enum ps_status ps_jetty_check(const struct ps_jetty_options *options, const struct ps_context *context);
+
+/* What the keys say; values that ps_jetty_check refuses count as absent. */
+void ps_jetty_read(const struct ps_jetty_options *options, struct ps_jetty_settings *settings);
+
+/* Puts protocols and cipher suites in place of those of `tls`; lists are made in the arena. */
+void ps_jetty_tls(const struct ps_jetty_options *options, struct ps_arena *arena, struct ps_tls_options *tls);

@@ -1,0 +1,108 @@
+/* The server side of HTTP/1.1 over stages/lib/stream/stream.h: requests of each connection in order, each given to a handler that
+ * makes events of it, each answered when every required channel has promised them, in order.
+ *
+ * A request is one transaction: its events are in one batch, all or none (a handler that has more than a batch takes says
+ * so: then its request is in several, and is answered when the last one is accepted). Pipelined requests are read while
+ * earlier ones wait for their answers. A request is copied only when it is longer than a read, or chunked.
+ *
+ * The state of the source that uses it begins with its struct ps_http_server. Thread: the worker's. */
+#pragma once
+
+#include "stages/lib/http/message.h"
+#include "stages/lib/stream/calls.h"
+#include "stages/lib/stream/stream.h"
+
+/* What a handler has made of a request's body, for the request's next part or try. The server drops it at the request's end. */
+struct ps_http_text {
+    struct ps_block *block; /* NULL: none */
+    uint32_t length;
+    uint32_t lines; /* the handler's own, and what follows */
+    bool is_lines;
+    bool decoded; /* the block has the text in well-formed UTF-8 */
+    bool counted; /* the block's memory is that of a batch */
+};
+
+/* A request that a handler makes events of. */
+struct ps_http_exchange {
+    const struct ps_http_message *message;
+    const char *head; /* the first byte of the request: the parts of the message begin there */
+    char *body;       /* in a block of the batch; may be changed */
+    uint32_t body_length;
+    uint64_t origin; /* for ps_batch_ticket: of the request */
+    /* Where the handler goes on after PS_HTTP_TAKEN_PART; 0 at first. What is before it in the body may have changed. */
+    uint32_t rest_at;
+    struct ps_http_text *text;
+    bool plain; /* with rest_at: the handler has seen that the body needs no decoding */
+    /* Answers of the handler. */
+    uint64_t events;    /* PS_HTTP_TAKEN, _PART, at first: how many the whole request has */
+    uint16_t status;    /* PS_HTTP_REFUSED */
+    const char *intro;  /* likewise: what stands before the reason in the answer; NULL: nothing */
+    const char *reason; /* likewise: one line, static */
+};
+
+#define PS_HTTP_DONE_BYTES_MAX 64U
+
+/* What Flume's servlet writes before the message of the exception. */
+#define PS_HTTP_BAD_REQUEST "Bad request from client. "
+#define PS_HTTP_UNEXPECTED "Deserializer threw unexpected exception. "
+
+enum ps_http_taken {
+    PS_HTTP_TAKEN,      /* its rows are in the batch, with a ticket */
+    PS_HTTP_TAKEN_PART, /* the same for some of them: again with the next batch */
+    /* Of the others nothing stays in the batch: the server takes away what the handler has added. */
+    PS_HTTP_FULL,    /* again with the next batch */
+    PS_HTTP_MEMORY,  /* there is no memory: again later */
+    PS_HTTP_REFUSED, /* answer `status` */
+};
+
+struct ps_http_server_options {
+    enum ps_http_taken (*take)(void *owner, struct ps_batch *batch, struct ps_http_exchange *exchange);
+    void *owner;
+    struct ps_http_limits limits;
+    uint64_t request_ns;      /* how long a request may take from its first byte; then it is answered 408 */
+    uint64_t idle_ns;         /* as ps_stream_options */
+    uint32_t connections_max; /* likewise */
+    const struct ps_tls_server *tls;
+    bool sends_server, sends_date, sends_powered_by; /* header fields of every answer */
+    /* Content type and body of an answer 200, static; type NULL: it has none. */
+    const char *done_type, *done_body;
+    uint32_t done_length; /* at most PS_HTTP_DONE_BYTES_MAX */
+};
+
+struct ps_http_connection;
+
+struct ps_http_server {
+    struct ps_stream stream; /* must be first (stages/lib/stream/stream.h) */
+    struct ps_http_server_options options;
+    struct ps_port *port;
+    struct ps_calls calls;              /* requests, while their events are in batches */
+    struct ps_http_connection **chunks; /* by the slot of the stream's connection */
+    uint32_t chunk_count;
+    uint64_t sweep_ns;    /* next search for slow requests */
+    uint64_t swept_ns;    /* the last one */
+    uint64_t date_second; /* of `date` */
+    char date[48];        /* "Date: ..\r\n" */
+};
+
+/* Listens on the address of its source. Thread: the worker's, in `open`. */
+enum ps_status ps_http_server_open(struct ps_http_server *server,
+                                   const struct ps_http_server_options *options,
+                                   const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
+void ps_http_server_fini(struct ps_http_server *server);
+
+/* For the stage's struct ps_source_ops: they expect a state that begins with the server. `work`, `paused` and `drain` are
+ * those of stages/lib/stream/stream.h. */
+uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now *now);
+void ps_http_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
+                             const struct ps_now *now);
+void ps_http_source_refused(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
+                            const struct ps_now *now);
+
+/* For handlers: memory of the batch, of its meta block if it is at most `meta_bytes_max` long, else of a block of its own.
+ * The rows stand in the meta block: an empty batch has room for as many as it may have beside 24 KiB. NULL: none. */
+char *ps_http_alloc(struct ps_batch *batch, uint32_t length, uint32_t meta_bytes_max);
+/* For handlers: makes the text's block the body of this try, and the batch hold it. Returns PS_HTTP_TAKEN, or PS_HTTP_FULL: the batch
+ * holds as many blocks as it may. */
+enum ps_http_taken ps_http_text_use(struct ps_http_exchange *exchange, struct ps_batch *batch);
+#define PS_HTTP_HEADERS_META_BYTES_MAX (12U * 1024)
+#define PS_HTTP_TEXT_META_BYTES_MAX (4U * 1024)

@@ -1,0 +1,529 @@
+#include "stages/lib/irc/session.h"
+
+#include "core/quantity.h"
+#include "stages/lib/least.h"
+
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define REGISTER_NS (60 * PS_NS_PER_S) /* time for registering, and for joining */
+#define CONFIRM_NS (180 * PS_NS_PER_S) /* a server may take two seconds for each line */
+#define RECALL_NS (2 * PS_NS_PER_S)    /* wait of a recall for a confirmation */
+#define OTHER_NICKS_MAX 4U
+#define NARROW_FAILURES 2U       /* in a row: after them each failure makes the window smaller */
+#define WIDEN_CONFIRMATIONS 256U /* in a row: then a reduced window grows by one line */
+
+enum {
+    REPLY_WELCOME = 1,
+    REPLY_END_OF_NAMES = 366,
+    ERROR_NICK_IN_USE = 433,
+    ERROR_NICK_COLLISION = 436,
+    ERROR_UNAVAILABLE = 437,
+};
+
+/* Errors that end an attempt; other errors do not concern a client that only sends. */
+static const unsigned registering_errors[] = {431, 432, 463, 464, 465, 466, 0};
+static const unsigned joining_errors[] = {403, 405, 437, 461, 471, 473, 474, 475, 476, 477, 489, 520, 0};
+static const unsigned talking_errors[] = {401, 403, 404, 413, 414, 442, 0};
+
+static bool is_one_of(unsigned number, const unsigned *numbers)
+{
+    for (; *numbers != 0; numbers++) {
+        if (*numbers == number)
+            return true;
+    }
+    return false;
+}
+
+void ps_irc_session_open(struct ps_irc_session *session, const struct ps_irc_plan *plan, struct ps_port *port)
+{
+    session->plan = plan;
+    session->port = port;
+    session->watched_fd = -1;
+    session->answer_ns = PS_NEVER;
+    session->window_lines = PS_IRC_WINDOW_LINES;
+    if (plan->text.separator != NULL)
+        session->scratch = ps_regex_scratch_create();
+    session->to = (struct ps_client_plan){.transport = &ps_transport_plain};
+    ps_client_init(&session->connection, &session->to);
+}
+
+/* ---- sending ---- */
+
+__attribute__((format(printf, 2, 3))) static void put(struct ps_irc_session *session, const char *format, ...)
+{
+    size_t room = sizeof session->out - session->out_length;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(session->out + session->out_length, room, format, arguments);
+    va_end(arguments);
+    if (length > 0 && (size_t)length < room) /* otherwise drops it: a PONG to a server that does not read */
+        session->out_length += (size_t)length;
+}
+
+static bool flush(struct ps_irc_session *session)
+{
+    while (session->out_sent < session->out_length) {
+        struct iovec part = {session->out + session->out_sent, session->out_length - session->out_sent};
+        ssize_t sent = ps_client_write(&session->connection, &part, 1, session->reason);
+        if (sent <= 0)
+            return sent == 0;
+        session->out_sent += (size_t)sent;
+    }
+    session->out_sent = session->out_length = 0;
+    return true;
+}
+
+/* ---- the connection ---- */
+
+/* Makes everything that is not confirmed be sent again. */
+static void rewind_all(struct ps_irc_session *session)
+{
+    session->next_lease = 0;
+    session->next_position = session->confirmed_position;
+    session->next_offset = session->confirmed_offset;
+    session->lines = session->bytes = session->events = 0;
+    session->asked = false;
+}
+
+static void hang_up(struct ps_irc_session *session)
+{
+    bool was_up = session->phase > PS_IRC_CONNECTING;
+    ps_count(session->port->counters,
+             was_up ? PS_COUNTER_ConnectionClosedCount : PS_COUNTER_ConnectionFailedCount, 1);
+    ps_client_close(&session->connection);
+    session->phase = PS_IRC_CLOSED;
+    session->watched_fd = -1; /* closing removes it from the epoll */
+    session->answer_ns = PS_NEVER;
+    session->in_length = session->out_length = session->out_sent = 0;
+    rewind_all(session);
+}
+
+static void rest(struct ps_irc_session *session)
+{
+    struct ps_err err = {.length = 0};
+    session->rest_ns = session->now_ns + ps_port_rest_ns(session->port, ++session->failures);
+    ps_err_set(&err, "%s:%u: %s", session->plan->host, session->plan->port, session->reason);
+    ps_port_tries_again(session->port, &err, session->rest_ns - session->now_ns);
+}
+
+/* Reduces the window after failures in a row: a server that closes the connection because of too many lines would never
+ * confirm a whole window. */
+static void narrow(struct ps_irc_session *session)
+{
+    session->confirmations = 0;
+    if (session->failures < NARROW_FAILURES || session->lines < 2)
+        return;
+    session->window_lines = session->lines / 2;
+    ps_log(PS_LOG_INFO, session->port->component,
+           "connections end before messages are confirmed: asks behind %u, not %u, from now on",
+           session->window_lines, session->lines);
+}
+
+static void widen(struct ps_irc_session *session)
+{
+    if (session->window_lines == PS_IRC_WINDOW_LINES || ++session->confirmations < WIDEN_CONFIRMATIONS)
+        return;
+    session->confirmations = 0;
+    session->window_lines++;
+}
+
+/* Closes a broken connection. */
+static void lose(struct ps_irc_session *session)
+{
+    narrow(session);
+    ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
+    ps_count(session->port->counters, PS_COUNTER_retried, session->events);
+    hang_up(session);
+    rest(session);
+}
+
+static void dial(struct ps_irc_session *session)
+{
+    const struct ps_irc_plan *plan = session->plan;
+    struct ps_address address = plan->address;
+    struct ps_err err = {.length = 0};
+    session->phase = PS_IRC_CONNECTING;
+    if (plan->lookup != NULL && ps_lookup_address(plan->lookup, &address, &err) != PS_OK) {
+        snprintf(session->reason, sizeof session->reason, "%.*s", (int)sizeof session->reason - 1, err.text);
+        lose(session);
+        return;
+    }
+    session->to.address = address.storage;
+    session->to.address_bytes = address.length;
+    if (address.storage.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&session->to.address)->sin6_port = htons((uint16_t)plan->port);
+    else
+        ((struct sockaddr_in *)&session->to.address)->sin_port = htons((uint16_t)plan->port);
+    if (!ps_client_connect(&session->connection, session->now_ns, session->reason))
+        lose(session);
+}
+
+static void enter(struct ps_irc_session *session)
+{
+    const struct ps_irc_plan *plan = session->plan;
+    ps_count(session->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    session->phase = PS_IRC_REGISTERING;
+    session->other_nicks = 0;
+    session->answer_ns = session->now_ns + REGISTER_NS;
+    snprintf(session->nick, sizeof session->nick, "%s", plan->nick);
+    if (plan->password != NULL)
+        put(session, "PASS %s\r\n", plan->password);
+    put(session, "NICK %s\r\nUSER %s 0 * :%s\r\n", session->nick, plan->user, plan->name);
+}
+
+/* Registers the connection's events with the epoll. */
+static void watch(struct ps_irc_session *session)
+{
+    short wanted = 0;
+    int fd = ps_client_descriptor(&session->connection, session->out_sent < session->out_length, &wanted);
+    uint32_t events = (uint32_t)wanted; /* POLLIN and POLLOUT equal EPOLLIN and EPOLLOUT */
+    if (fd < 0 || session->port->epoll_fd < 0 ||
+        (fd == session->watched_fd && events == session->watched_events))
+        return;
+    struct epoll_event event = {.events = events};
+    int operation = fd == session->watched_fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(session->port->epoll_fd, operation, fd, &event) != 0) {
+        struct ps_err err = {.length = 0};
+        ps_err_set(&err, "cannot watch the connection");
+        ps_port_failed(session->port, &err);
+        return;
+    }
+    session->watched_fd = fd;
+    session->watched_events = events;
+}
+
+/* ---- confirmations ---- */
+
+static void finish_first(struct ps_irc_session *session)
+{
+    while (session->lease_count > 0 && session->leases[0]->settled == session->leases[0]->count) {
+        struct ps_lease *lease = session->leases[0];
+        memmove(session->leases, session->leases + 1, --session->lease_count * sizeof lease);
+        session->confirmed_position = 0;
+        session->confirmed_offset = 0;
+        if (session->next_lease > 0) {
+            session->next_lease--;
+        } else {
+            session->next_position = 0;
+            session->next_offset = 0;
+        }
+        ps_port_done(session->port, &lease);
+    }
+}
+
+/* Settles the events whose lines the server has confirmed. */
+static void confirmed(struct ps_irc_session *session)
+{
+    for (; session->events > 0; session->events--) {
+        struct ps_lease *lease = session->leases[0];
+        PS_ASSERT(session->lease_count > 0);
+        while (ps_lease_is_settled(lease, lease->cursor))
+            lease->cursor++;
+        ps_lease_settle(lease, lease->cursor++);
+        finish_first(session);
+    }
+    if (session->next_lease == 0) {
+        /* The confirmed lines of an event with further lines need not be sent again. */
+        session->confirmed_position = session->next_position;
+        session->confirmed_offset = session->next_offset;
+    }
+    widen(session);
+    session->lines = session->bytes = 0;
+    session->asked = false;
+    session->answer_ns = PS_NEVER;
+    session->failures = 0;
+}
+
+/* ---- messages from the server ---- */
+
+/* Sets the server's reason, and returns false: the connection is lost. */
+static bool refused(struct ps_irc_session *session, const struct ps_irc_message *message, const char *what)
+{
+    struct ps_slice why = ps_irc_last_parameter(message);
+    int length = snprintf(session->reason, sizeof session->reason, "%s: ", what);
+    for (uint32_t i = 0; i < why.length && (size_t)length + 1 < sizeof session->reason; i++)
+        session->reason[length++] = why.data[i] >= ' ' && why.data[i] < 0x7f ? why.data[i] : '?';
+    session->reason[length] = '\0';
+    return false;
+}
+
+static bool try_other_nick(struct ps_irc_session *session, const struct ps_irc_message *message)
+{
+    if (session->other_nicks++ == OTHER_NICKS_MAX)
+        return refused(session, message, "the nick is in use");
+    strcat(session->nick, "_"); /* there is room for OTHER_NICKS_MAX of them */
+    put(session, "NICK %s\r\n", session->nick);
+    return true;
+}
+
+static bool heard_registering(struct ps_irc_session *session, const struct ps_irc_message *message)
+{
+    switch (message->number) {
+    case REPLY_WELCOME:
+        if (message->count > 0 &&
+            message->parameters[0].length <= PS_IRC_NICK_BYTES) /* servers shorten a long nick */
+            snprintf(session->nick, sizeof session->nick, "%.*s", (int)message->parameters[0].length,
+                     message->parameters[0].data);
+        session->phase = PS_IRC_JOINING;
+        session->answer_ns = session->now_ns + REGISTER_NS;
+        put(session, "JOIN #%s\r\n", session->plan->channel);
+        return true;
+    case ERROR_NICK_IN_USE:
+    case ERROR_NICK_COLLISION:
+    case ERROR_UNAVAILABLE:
+        return try_other_nick(session, message);
+    default:
+        return !is_one_of(message->number, registering_errors) ||
+               refused(session, message, "the server refuses to register");
+    }
+}
+
+static bool heard_joining(struct ps_irc_session *session, const struct ps_irc_message *message)
+{
+    if (is_one_of(message->number, joining_errors))
+        return refused(session, message, "the channel cannot be joined");
+    bool own = ps_irc_is_command(message, "JOIN") && ps_irc_same_name(message->nick, session->nick);
+    if (!own && message->number != REPLY_END_OF_NAMES)
+        return true;
+    session->phase = PS_IRC_JOINED;
+    session->answer_ns = PS_NEVER;
+    ps_log(PS_LOG_INFO, session->port->component, "%s is in #%s of %s:%u", session->nick,
+           session->plan->channel, session->plan->host, session->plan->port);
+    return true;
+}
+
+static bool heard_joined(struct ps_irc_session *session, const struct ps_irc_message *message)
+{
+    char token[16];
+    int length = snprintf(token, sizeof token, "%u", session->token);
+    struct ps_slice last = ps_irc_last_parameter(message);
+    if (ps_irc_is_command(message, "PONG") && session->asked && last.length == (uint32_t)length &&
+        memcmp(last.data, token, last.length) == 0) {
+        confirmed(session);
+        return true;
+    }
+    if (ps_irc_is_command(message, "KICK") && message->count > 1 &&
+        ps_irc_same_name(message->parameters[1], session->nick))
+        return refused(session, message, "kicked out of the channel");
+    return !is_one_of(message->number, talking_errors) ||
+           refused(session, message, "the channel does not take what is said");
+}
+
+static bool heard(struct ps_irc_session *session, const char *line, size_t length)
+{
+    struct ps_irc_message message;
+    if (!ps_irc_message_read(line, length, &message))
+        return true;
+    if (ps_irc_is_command(&message, "PING")) {
+        struct ps_slice token = ps_irc_last_parameter(&message);
+        put(session, "PONG :%.*s\r\n", (int)token.length, token.data);
+        return true;
+    }
+    if (ps_irc_is_command(&message, "ERROR"))
+        return refused(session, &message, "the server ends the connection");
+    switch (session->phase) {
+    case PS_IRC_REGISTERING:
+        return heard_registering(session, &message);
+    case PS_IRC_JOINING:
+        return heard_joining(session, &message);
+    case PS_IRC_JOINED:
+        return heard_joined(session, &message);
+    case PS_IRC_CLOSED:
+    case PS_IRC_CONNECTING:
+        break;
+    }
+    return true;
+}
+
+/* Handles the complete lines that were received. Returns false when the connection is lost. */
+static bool hear_lines(struct ps_irc_session *session)
+{
+    char *at = session->in, *end = session->in + session->in_length, *line_end;
+    while ((line_end = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        size_t length = (size_t)(line_end - at);
+        if (length > 0 && at[length - 1] == '\r')
+            length--;
+        if (!heard(session, at, length))
+            return false;
+        at = line_end + 1;
+    }
+    session->in_length = (size_t)(end - at);
+    memmove(session->in, at, session->in_length);
+    if (session->in_length == sizeof session->in) {
+        snprintf(session->reason, sizeof session->reason, "this is no IRC server: a line has no end");
+        return false;
+    }
+    return true;
+}
+
+static bool hear(struct ps_irc_session *session)
+{
+    for (;;) {
+        ssize_t got = ps_client_read(&session->connection, session->in + session->in_length,
+                                     sizeof session->in - session->in_length, session->reason);
+        if (got <= 0)
+            return got == 0;
+        session->in_length += (size_t)got;
+        if (!hear_lines(session))
+            return false;
+    }
+}
+
+/* ---- lines ---- */
+
+/* Finds the next line to send; *behind is the offset behind it. All earlier events have no lines left. Returns false if there is no line. */
+static bool next_line(struct ps_irc_session *session, struct ps_slice *line, size_t *behind)
+{
+    for (; session->next_lease < session->lease_count; session->next_lease++, session->next_position = 0) {
+        const struct ps_lease *lease = session->leases[session->next_lease];
+        for (; session->next_position < lease->count; session->next_position++, session->next_offset = 0) {
+            const struct ps_event *event = ps_lease_event(lease, session->next_position);
+            if (ps_lease_is_settled(lease, session->next_position))
+                continue;
+            *behind = session->next_offset;
+            if (ps_irc_text_next(&session->plan->text, session->scratch, event->body, event->body_length,
+                                 behind, line))
+                return true;
+            session->events++;
+        }
+    }
+    return false;
+}
+
+static bool may_say(const struct ps_irc_session *session)
+{
+    uint32_t bytes_max = PS_IRC_WINDOW_BYTES / PS_IRC_WINDOW_LINES * session->window_lines;
+    return (session->lines == 0 ||
+            (session->lines < session->window_lines && session->bytes + PS_IRC_LINE_BYTES <= bytes_max)) &&
+           session->now_ns >= session->line_ns;
+}
+
+/* Sends lines until the window is full; then asks the server to confirm them. */
+static void say(struct ps_irc_session *session)
+{
+    struct ps_slice line;
+    size_t behind;
+    if (session->asked)
+        return;
+    while (next_line(session, &line, &behind) && may_say(session)) {
+        size_t before = session->out_length;
+        put(session, "PRIVMSG #%s :", session->plan->channel);
+        session->out_length += ps_irc_text_put(session->out + session->out_length, line);
+        put(session, "\r\n");
+        session->next_offset = behind;
+        session->bytes += (uint32_t)(session->out_length - before);
+        session->lines++;
+        session->line_ns = session->now_ns + session->plan->interval_ns;
+    }
+    if (session->lines > 0) {
+        put(session, "PING :%u\r\n", ++session->token);
+        session->asked = true;
+        session->answer_ns = session->now_ns + CONFIRM_NS;
+    } else if (session->events > 0) {
+        confirmed(session); /* events without a line need no confirmation */
+    }
+}
+
+/* ---- the cycle ---- */
+
+/* Reads and writes. Returns false when the connection is lost. */
+static bool talk(struct ps_irc_session *session, bool says)
+{
+    if (!ps_client_work(&session->connection, session->now_ns, session->reason))
+        return false;
+    if (session->connection.phase != PS_CLIENT_UP)
+        return true;
+    if (session->phase == PS_IRC_CONNECTING)
+        enter(session);
+    if (!hear(session))
+        return false;
+    if (session->now_ns >= session->answer_ns) {
+        snprintf(session->reason, sizeof session->reason, "the server does not answer");
+        return false;
+    }
+    if (says && session->phase == PS_IRC_JOINED && session->out_length == 0)
+        say(session);
+    return flush(session);
+}
+
+static void serve(struct ps_irc_session *session, bool says)
+{
+    finish_first(session); /* leases without an event to send */
+    if (session->phase == PS_IRC_CLOSED && says && session->now_ns >= session->rest_ns)
+        dial(session);
+    if (session->phase == PS_IRC_CLOSED)
+        return;
+    if (!talk(session, says))
+        lose(session);
+    else
+        watch(session);
+}
+
+enum ps_result ps_irc_session_work(struct ps_irc_session *session, struct ps_lease **lease,
+                                   const struct ps_now *now)
+{
+    session->now_ns = now->mono_ns;
+    session->recall_ns = 0;
+    if (session->lease_count == PS_IRC_LEASES_MAX)
+        return PS_LATER;
+    session->leases[session->lease_count++] = *lease;
+    *lease = NULL;
+    return PS_TAKEN;
+}
+
+uint64_t ps_irc_session_tick(struct ps_irc_session *session, const struct ps_now *now)
+{
+    session->now_ns = now->mono_ns;
+    serve(session, true);
+    if (session->phase == PS_IRC_CLOSED)
+        return session->rest_ns;
+    uint64_t due_ns = session->answer_ns;
+    if (session->connection.phase != PS_CLIENT_UP)
+        due_ns = ps_least(due_ns, session->connection.deadline_ns);
+    if (session->lease_count > 0 && !session->asked && session->phase == PS_IRC_JOINED)
+        due_ns = ps_least(due_ns, session->line_ns);
+    return due_ns;
+}
+
+bool ps_irc_session_recall(struct ps_irc_session *session, struct ps_lease **back, const struct ps_now *now)
+{
+    session->now_ns = now->mono_ns;
+    if (session->recall_ns == 0)
+        session->recall_ns = now->mono_ns + RECALL_NS;
+    serve(session, false);
+    if (session->asked) {
+        if (now->mono_ns < session->recall_ns)
+            return false; /* events that are confirmed now are not delivered twice */
+        ps_count(session->port->counters, PS_COUNTER_duplicated, session->events);
+        hang_up(session);
+    }
+    session->confirmed_position = 0;
+    session->confirmed_offset = 0;
+    rewind_all(session);
+    while (*back != NULL)
+        back = &(*back)->next;
+    for (unsigned i = 0; i < session->lease_count; i++) {
+        *back = session->leases[i];
+        back = &(*back)->next;
+    }
+    *back = NULL;
+    session->lease_count = 0;
+    return true;
+}
+
+void ps_irc_session_close(struct ps_irc_session *session)
+{
+    if (session->phase > PS_IRC_CONNECTING && session->out_length == 0) {
+        put(session, "QUIT\r\n");
+        (void)flush(session);
+    }
+    if (session->phase != PS_IRC_CLOSED)
+        hang_up(session);
+    if (session->scratch != NULL)
+        ps_regex_scratch_destroy(session->scratch);
+    session->scratch = NULL;
+}

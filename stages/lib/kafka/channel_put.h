@@ -1,0 +1,59 @@
+/* The producer side of the Kafka channel: one for each producer number. Leases wait in a list until the sender has room
+ * for them; a lease goes home, which is the promise, when the brokers have acknowledged all of its events.
+ *
+ * The client of each producer number is its own, so a source's events keep their order in each partition.
+ *
+ * Thread: the producer's worker, unless a comment says otherwise. */
+#pragma once
+
+#include "stages/lib/kafka/sender.h"
+
+/* Shared by all producers; const. */
+struct ps_kafka_channel_put_plan {
+    const char *component; /* of the channel */
+    struct ps_kafka_sender_plan sender;
+    uint64_t
+        memory_bytes_max; /* of what waits and is in flight, for one producer; one lease is always let in */
+    /* A lease of that age, whose source can refuse it, is given up when the brokers have acknowledged nothing for that
+     * time. */
+    uint64_t patience_ns;
+};
+
+struct ps_kafka_channel_put {
+    const struct ps_kafka_channel_put_plan *plan;
+    struct ps_counters *counters; /* of this producer of the channel */
+
+    struct ps_kafka_sender *sender; /* NULL: not open yet */
+    struct ps_port port;            /* the sender's: leases that it has settled come to us */
+    struct ps_port *engine_port;    /* of the tick under way; NULL: none */
+    struct ps_lease **stripped_end; /* while it is stripped: settled leases are appended there */
+    struct ps_lease *waiting, **waiting_end;
+    uint64_t memory_bytes; /* of what waits and is in flight */
+    uint64_t retry_ns;     /* earliest time of the next attempt to open */
+    uint64_t since_ns;     /* its first tick; 0: none yet */
+    uint64_t progress_ns;  /* the last acknowledgement, or the last tick at which nothing waited for one */
+    uint64_t give_up_ns;   /* earliest time of the next look for leases to give up */
+    bool giving_up;        /* taking back what the sender has, to give up what is too old */
+    bool has_all;          /* it has taken what the last plan left, of all workers */
+    /* Put and not promised, for fill: one writer, any thread reads. */
+    uint64_t events, bytes, leases;
+    uint64_t front_events, front_bytes; /* that ps_kafka_channel_put_front brought, ever */
+    uint64_t stuck_since_ns;            /* progress_ns while something waits; 0: nothing does */
+} PS_ALIGNED_GAP;
+
+/* Thread: control. */
+void ps_kafka_channel_put_init(struct ps_kafka_channel_put *put, const struct ps_kafka_channel_put_plan *plan,
+                               struct ps_counters *counters);
+
+enum ps_put ps_kafka_channel_put_add(struct ps_kafka_channel_put *put, struct ps_lease **lease,
+                                     const struct ps_now *now);
+/* Puts a list of leases, in order, before everything that waits. */
+void ps_kafka_channel_put_front(struct ps_kafka_channel_put *put, struct ps_lease *list);
+uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_port *port,
+                                   const struct ps_now *now);
+bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put);
+
+/* Takes back all that is not acknowledged, and closes the client. Appends every lease to `*end` in order, those that
+ * were promised settled; returns the new end. Waits for the brokers for a second or two. Thread: control, while no worker
+ * runs. */
+struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end);

@@ -1,0 +1,72 @@
+/* The consumer side of the Kafka channel: one for each consumer number, all members of one group. It makes batches of the
+ * records in blocks of its worker. They are in a window of their own: offsets are committed in the order of the batches,
+ * when a sink has delivered them.
+ *
+ * Thread: the consumer's worker, unless a comment says otherwise. */
+#pragma once
+
+#include "core/flow/channel.h"
+#include "core/stage.h"
+#include "stages/lib/kafka/maker.h"
+#include "stages/lib/kafka/rebalance.h"
+#include "stages/lib/kafka/record.h"
+
+/* Shared by all consumers; const. */
+struct ps_kafka_channel_take_plan {
+    const char *component; /* of the channel */
+    const struct ps_pair *pairs;
+    size_t pair_count;
+    const char *group_instance_id; /* NULL: none */
+    struct ps_texts subscription;
+    struct ps_kafka_record_plan record;
+    uint64_t revoke_wait_ns;
+    bool cooperative;
+};
+
+enum ps_kafka_channel_phase {
+    PS_KAFKA_CHANNEL_NEW,
+    PS_KAFKA_CHANNEL_MAKING, /* the consumer is being made, on the maker's thread */
+    PS_KAFKA_CHANNEL_OPEN,
+};
+
+struct ps_kafka_channel_take {
+    const struct ps_kafka_channel_take_plan *plan;
+    struct ps_counters *counters; /* of this consumer of the channel */
+    struct ps_kafka_consumer_config config;
+    struct ps_kafka_maker *maker;
+    struct ps_kafka_consumer *old; /* failed for good: destroyed when the next one is made */
+    enum ps_kafka_channel_phase phase;
+    struct ps_kafka_group group;
+    struct ps_port port; /* of the channel: its name and counters, for `record` */
+    struct ps_kafka_record_state record;
+    struct ps_readback *readback;
+    struct ps_lease *given_back; /* first = next to take */
+    struct ps_lease *held;       /* read, and not handed out: its burials are not written */
+    struct ps_kafka_burials burials;
+    bool starved; /* no memory for a record that waits */
+    bool left;
+    uint64_t retry_ns; /* earliest time of the next attempt to make a consumer */
+    bool failing;      /* the last consumer failed, or could not be made. Any thread reads */
+} PS_ALIGNED_GAP;
+
+/* Thread: control. */
+void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
+                                const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
+                                struct ps_counters *counters);
+
+struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                            const struct ps_now *now);
+void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_lease **lease);
+
+/* Called at every cycle: makes the consumer, handles group events, commits. Returns the time of the next call at the
+ * latest. */
+uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                    const struct ps_now *now);
+
+/* The sink is closed: drops what was given back, which is read again, and gives the worker's memory back. What this
+ * worker released before counts as delivered. */
+void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
+
+/* Commits what was delivered, leaves the group, destroys the consumer. Waits for the brokers until `until_ns` at the
+ * latest, and up to a second more for the client. Thread: control, while no worker runs. */
+void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);

@@ -1,0 +1,44 @@
+/* What the stages that have a Kafka client share of their plans: the translation of their sub-properties, and the
+ * properties of the library that they set whatever the user sets. Thread: control. */
+#pragma once
+
+#include "stages/lib/kafka/sender.h"
+#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/settings.h"
+
+/* Translates the properties of Java's client, prefix stripped, to the library's. `settings` NULL: only checks them.
+ * `notes` NULL: no notes. */
+enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_pairs *pairs,
+                                  const struct ps_context *context, const struct ps_notes *notes,
+                                  struct ps_kafka_settings *settings, struct ps_err *err);
+
+/* ---- producers ---- */
+
+/* Returns true for 0 and 1, which are used as set. All other values, and NULL, become "all". */
+bool ps_kafka_acks_are_weak(const char *acks);
+/* What is lost with them: for a note. */
+const char *ps_kafka_acks_warning(const char *acks);
+
+struct ps_kafka_sender_wants {
+    const char *acks;     /* NULL: all */
+    uint64_t queue_bytes; /* of the library's queue: a share of the memory budget */
+    uint64_t in_flight_bytes_max;
+    enum ps_kafka_partitioner partitioner;
+};
+
+/* Sets what the sender needs beside what the user set, and fills its plan but for the mapping. The plan points into
+ * `settings`. PS_FAIL: the library refuses a property. */
+enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
+                                          struct ps_kafka_settings *settings,
+                                          const struct ps_kafka_sender_wants *wants, struct ps_err *err);
+
+/* ---- consumers ---- */
+
+/* Limits what the library fetches ahead to so many bytes, unless the user sets the limits. */
+void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes);
+
+/* Whether the group may use the cooperative protocol. */
+bool ps_kafka_is_cooperative(const struct ps_kafka_settings *settings);
+
+/* How long a revocation waits for the delivery of what was read. */
+uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings);

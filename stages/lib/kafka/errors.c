@@ -1,0 +1,144 @@
+#include "stages/lib/kafka/errors.h"
+
+/* Sorted by code, for the binary search of ps_kafka_error_find. */
+const struct ps_kafka_error ps_kafka_errors[] = {
+    {-199, "_BAD_MSG", PS_KAFKA_AGAIN,
+     "the broker's answer could not be parsed: check that the address is a Kafka broker"},
+    {-198, "_BAD_COMPRESSION", PS_KAFKA_AGAIN,
+     "data could not be compressed: check kafka.producer.compression.type"},
+    {-197, "_DESTROY", PS_KAFKA_AGAIN, "the producer was closing"},
+    {-196, "_FAIL", PS_KAFKA_AGAIN, "the connection to the broker failed"},
+    {-195, "_TRANSPORT", PS_KAFKA_AGAIN,
+     "the connection to the broker broke: check that the broker runs and kafka.bootstrap.servers is right"},
+    {-194, "_CRIT_SYS_RESOURCE", PS_KAFKA_AGAIN,
+     "the system refused a thread or a socket: check the limits of the service"},
+    {-193, "_RESOLVE", PS_KAFKA_WAIT,
+     "a broker's host name does not resolve: check kafka.bootstrap.servers and DNS"},
+    {-192, "_MSG_TIMED_OUT", PS_KAFKA_AGAIN,
+     "not delivered within kafka.producer.delivery.timeout.ms; without that key events wait without limit"},
+    {-190, "_UNKNOWN_PARTITION", PS_KAFKA_WAIT,
+     "the topic has no such partition: check partitionIdHeader and defaultPartitionId, or add partitions"},
+    {-188, "_UNKNOWN_TOPIC", PS_KAFKA_WAIT,
+     "the topic does not exist and the broker does not create it: create it, or allow "
+     "auto.create.topics.enable"},
+    {-187, "_ALL_BROKERS_DOWN", PS_KAFKA_AGAIN,
+     "no broker can be reached: check that they run and kafka.bootstrap.servers is right"},
+    {-186, "_INVALID_ARG", PS_KAFKA_BLAME, "the library refuses the record"},
+    {-185, "_TIMED_OUT", PS_KAFKA_AGAIN,
+     "the broker did not answer within kafka.producer.request.timeout.ms"},
+    {-184, "_QUEUE_FULL", PS_KAFKA_AGAIN,
+     "the library's queue is full: the sink waits for reports, the channel fills"},
+    {-183, "_ISR_INSUFF", PS_KAFKA_AGAIN, "too few replicas are in sync"},
+    {-181, "_SSL", PS_KAFKA_WAIT,
+     "TLS failed: check kafka.producer.security.protocol, the trust store and the host name in the "
+     "certificate"},
+    {-172, "_STATE", PS_KAFKA_RENEW, "the producer is in a state that forbids sending"},
+    {-169, "_AUTHENTICATION", PS_KAFKA_WAIT,
+     "the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config"},
+    {-166, "_TIMED_OUT_QUEUE", PS_KAFKA_AGAIN, "the request waited too long for the connection"},
+    {-165, "_UNSUPPORTED_FEATURE", PS_KAFKA_WAIT,
+     "the broker is too old for compression or idempotence as configured"},
+    {-153, "_RETRY", PS_KAFKA_AGAIN, "the library sends it again"},
+    {-152, "_PURGE_QUEUE", PS_KAFKA_PURGED, "purged before it was sent"},
+    {-151, "_PURGE_INFLIGHT", PS_KAFKA_PURGED, "purged after it was sent; it may be in the log"},
+    {-150, "_FATAL", PS_KAFKA_RENEW, "the producer reported a fatal error"},
+    {-149, "_INCONSISTENT", PS_KAFKA_RENEW, "the producer lost track of its sequence numbers"},
+    {-148, "_GAPLESS_GUARANTEE", PS_KAFKA_RENEW, "continuing would change the order; follows another error"},
+    {-144, "_FENCED", PS_KAFKA_RENEW, "a newer producer has the same transactional id"},
+    {-1, "UNKNOWN", PS_KAFKA_AGAIN, "the broker had an unexpected error: see the broker's log"},
+    {0, "NO_ERROR", PS_KAFKA_DELIVERED, "written with the acknowledgements that acks requires"},
+    {2, "CORRUPT_MESSAGE", PS_KAFKA_BLAME,
+     "the broker found a bad checksum, or a record without key on a compacted topic"},
+    {3, "UNKNOWN_TOPIC_OR_PARTITION", PS_KAFKA_AGAIN,
+     "the broker does not know the partition (yet): check that the topic exists"},
+    {4, "INVALID_FETCH_SIZE", PS_KAFKA_AGAIN, "not an answer to produce"},
+    {5, "LEADER_NOT_AVAILABLE", PS_KAFKA_AGAIN,
+     "the partition has no leader: an election, or all replicas are down"},
+    {6, "NOT_LEADER_OR_FOLLOWER", PS_KAFKA_AGAIN, "the leader moved: the library asks for the new one"},
+    {7, "REQUEST_TIMED_OUT", PS_KAFKA_AGAIN, "replicas did not confirm in time; it may be in the log"},
+    {8, "BROKER_NOT_AVAILABLE", PS_KAFKA_AGAIN, "the broker is not available"},
+    {9, "REPLICA_NOT_AVAILABLE", PS_KAFKA_AGAIN, "the replica is not available"},
+    {10, "MESSAGE_TOO_LARGE", PS_KAFKA_SPLIT,
+     "above the topic's max.message.bytes: raise that, or lower kafka.producer.batch.size"},
+    {13, "NETWORK_EXCEPTION", PS_KAFKA_AGAIN, "the broker closed the connection before it answered"},
+    {17, "INVALID_TOPIC_EXCEPTION", PS_KAFKA_WAIT,
+     "not a legal topic name: check kafka.topic and the topic header"},
+    {18, "RECORD_LIST_TOO_LARGE", PS_KAFKA_SPLIT,
+     "above the broker's segment size: raise segment.bytes, or lower kafka.producer.batch.size"},
+    {19, "NOT_ENOUGH_REPLICAS", PS_KAFKA_AGAIN, "fewer replicas in sync than min.insync.replicas"},
+    {20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", PS_KAFKA_AGAIN,
+     "written, but fewer replicas in sync than min.insync.replicas"},
+    {21, "INVALID_REQUIRED_ACKS", PS_KAFKA_WAIT, "the broker does not accept kafka.producer.acks"},
+    {29, "TOPIC_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
+     "not allowed to write to the topic: grant WRITE on it to this principal"},
+    {31, "CLUSTER_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
+     "not allowed to write idempotently: grant IDEMPOTENT_WRITE on the cluster, or set kafka.producer.acks = "
+     "1"},
+    {32, "INVALID_TIMESTAMP", PS_KAFKA_BLAME,
+     "the timestamp is too far from the broker's clock: check timestampHeader and "
+     "message.timestamp.difference.max.ms"},
+    {33, "UNSUPPORTED_SASL_MECHANISM", PS_KAFKA_WAIT,
+     "the broker does not offer kafka.producer.sasl.mechanism"},
+    {34, "ILLEGAL_SASL_STATE", PS_KAFKA_AGAIN, "the connection is not authenticated"},
+    {35, "UNSUPPORTED_VERSION", PS_KAFKA_WAIT, "the broker does not support this version of the protocol"},
+    {41, "NOT_CONTROLLER", PS_KAFKA_AGAIN, "the broker asked is not the controller"},
+    {42, "INVALID_REQUEST", PS_KAFKA_BLAME, "the broker refuses the request"},
+    {43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", PS_KAFKA_WAIT,
+     "the topic's message format is too old for headers or idempotence: raise message.format.version"},
+    {44, "POLICY_VIOLATION", PS_KAFKA_BLAME, "the broker's policy refuses the record"},
+    {45, "OUT_OF_ORDER_SEQUENCE_NUMBER", PS_KAFKA_RENEW,
+     "the broker lost records of this producer, or two producers share an id"},
+    {46, "DUPLICATE_SEQUENCE_NUMBER", PS_KAFKA_DELIVERED, "already in the log: the first answer was lost"},
+    {47, "INVALID_PRODUCER_EPOCH", PS_KAFKA_RENEW, "a newer producer took this id"},
+    {48, "INVALID_TXN_STATE", PS_KAFKA_RENEW, "the transaction is over"},
+    {49, "INVALID_PRODUCER_ID_MAPPING", PS_KAFKA_RENEW, "the broker forgot this producer's transactional id"},
+    {53, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", PS_KAFKA_WAIT,
+     "not allowed to use the transactional id: grant WRITE on it to this principal"},
+    {54, "SECURITY_DISABLED", PS_KAFKA_AGAIN, "not an answer to produce"},
+    {56, "KAFKA_STORAGE_ERROR", PS_KAFKA_AGAIN, "the broker's disk failed: see the broker's log"},
+    {58, "SASL_AUTHENTICATION_FAILED", PS_KAFKA_WAIT,
+     "the broker refuses the credentials: check kafka.producer.sasl.jaas.config"},
+    {59, "UNKNOWN_PRODUCER_ID", PS_KAFKA_RENEW,
+     "the broker forgot this producer: its records were all deleted"},
+    {66, "DELEGATION_TOKEN_EXPIRED", PS_KAFKA_WAIT, "the delegation token expired: renew it"},
+    {72, "LISTENER_NOT_FOUND", PS_KAFKA_AGAIN, "the leader has no listener of this name"},
+    {74, "FENCED_LEADER_EPOCH", PS_KAFKA_AGAIN, "the leader moved: the library asks for the new one"},
+    {75, "UNKNOWN_LEADER_EPOCH", PS_KAFKA_AGAIN, "the broker does not know of the new leader yet"},
+    {76, "UNSUPPORTED_COMPRESSION_TYPE", PS_KAFKA_WAIT,
+     "the broker does not know kafka.producer.compression.type: zstd needs 2.1 or newer"},
+    {77, "STALE_BROKER_EPOCH", PS_KAFKA_AGAIN, "the broker restarted"},
+    {83, "ELIGIBLE_LEADERS_NOT_AVAILABLE", PS_KAFKA_AGAIN, "no replica may become leader"},
+    {87, "INVALID_RECORD", PS_KAFKA_BLAME,
+     "the broker refuses a record: no key on a compacted topic, or a bad timestamp or header"},
+    {89, "THROTTLING_QUOTA_EXCEEDED", PS_KAFKA_AGAIN, "above the quota of this client"},
+    {90, "PRODUCER_FENCED", PS_KAFKA_RENEW, "a newer producer has the same transactional id"},
+};
+
+const size_t ps_kafka_error_count = PS_COUNT_OF(ps_kafka_errors);
+
+static const struct ps_kafka_error other = {-1000, "error", PS_KAFKA_AGAIN, "not a known answer to produce"};
+
+const struct ps_kafka_error *ps_kafka_error_find(int code)
+{
+    size_t low = 0, high = ps_kafka_error_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (ps_kafka_errors[middle].code == code)
+            return &ps_kafka_errors[middle];
+        if (ps_kafka_errors[middle].code < code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return &other;
+}
+
+const char *ps_kafka_outcome_name(enum ps_kafka_outcome outcome)
+{
+    static const char *const names[] = {
+        [PS_KAFKA_DELIVERED] = "DELIVERED", [PS_KAFKA_AGAIN] = "AGAIN", [PS_KAFKA_WAIT] = "WAIT",
+        [PS_KAFKA_SPLIT] = "SPLIT",         [PS_KAFKA_BLAME] = "BLAME", [PS_KAFKA_RENEW] = "RENEW",
+        [PS_KAFKA_PURGED] = "PURGED",
+    };
+    return names[outcome];
+}

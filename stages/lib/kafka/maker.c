@@ -1,0 +1,144 @@
+#include "stages/lib/kafka/maker.h"
+
+#include <stdlib.h>
+
+#include "core/helper/helper.h"
+
+#define PATIENCE_MS 1000U
+#define ASKS 2U /* one is answered before the next one, but its `old` may still be on its way out */
+
+struct job {
+    const void *config; /* NULL: `old` is destroyed */
+    void *old, *made;
+    struct ps_err err;
+};
+
+struct ask {
+    struct job make, destroy;
+};
+
+/* The thread frees it. */
+struct ps_kafka_maker {
+    struct ps_kafka_making making;
+    struct ps_helper *helper;
+    bool asked; /* the worker asked and has not read the reply yet */
+    unsigned next;
+    struct ask asks[ASKS];
+    struct job last;
+};
+
+/* ---- the thread ---- */
+
+static void destroy(const struct ps_kafka_maker *maker, void **made)
+{
+    if (*made != NULL)
+        maker->making.destroy(maker->making.argument, *made);
+    *made = NULL;
+}
+
+static void run(void *maker_, void *job_)
+{
+    const struct ps_kafka_maker *maker = maker_;
+    struct job *job = job_;
+    if (job->config != NULL)
+        job->made = maker->making.make(maker->making.argument, job->config, &job->err);
+    else
+        destroy(maker, &job->old);
+}
+
+static void discard(void *maker, void *job_)
+{
+    struct job *job = job_;
+    destroy(maker, &job->made);
+    destroy(maker, &job->old);
+}
+
+static void *make_producer(const void *engine, const void *config, struct ps_err *err)
+{
+    return ((const struct ps_kafka_engine *)engine)->create(config, err);
+}
+
+static void destroy_producer(const void *engine, void *producer)
+{
+    ((const struct ps_kafka_engine *)engine)->destroy(producer);
+}
+
+struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine)
+{
+    return (struct ps_kafka_making){make_producer, destroy_producer, engine};
+}
+
+/* ---- the worker ---- */
+
+struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *making, int wake_fd,
+                                             struct ps_err *err)
+{
+    struct ps_kafka_maker *maker = calloc(1, sizeof *maker);
+    if (maker == NULL) {
+        ps_err_set(err, "no memory");
+        return NULL;
+    }
+    const struct ps_helper_settings settings = {.name = "kafka-maker",
+                                                .room = 2 * ASKS + 1,
+                                                .wake_fd = wake_fd,
+                                                .run = run,
+                                                .discard = discard,
+                                                .end = free,
+                                                .argument = maker};
+    maker->making = *making;
+    maker->helper = ps_helper_create(&settings, err);
+    if (maker->helper == NULL) {
+        free(maker);
+        return NULL;
+    }
+    return maker;
+}
+
+static void ask(struct ps_kafka_maker *maker, struct job *job)
+{
+    bool has_room = ps_helper_ask(maker->helper, job);
+    PS_ASSERT(has_room);
+}
+
+void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const void *config, void *old)
+{
+    struct ask *this = &maker->asks[maker->next++ % ASKS];
+    PS_ASSERT(!maker->asked);
+    maker->asked = true;
+    this->make = (struct job){.config = config};
+    ask(maker, &this->make);
+    if (old == NULL)
+        return;
+    this->destroy = (struct job){.old = old};
+    ask(maker, &this->destroy);
+}
+
+bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, void **made, struct ps_err *err)
+{
+    const struct job *job;
+    while ((job = ps_helper_answer(maker->helper)) != NULL && job->config == NULL) {
+    }
+    if (job == NULL)
+        return false;
+    maker->asked = false;
+    *made = job->made;
+    if (job->made == NULL)
+        ps_err_set(err, "%s", job->err.text);
+    return true;
+}
+
+void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, void *old)
+{
+    struct ps_helper *helper = maker->helper; /* the thread frees the maker */
+    if (maker->asked) { /* it still reads the caller's config: wait for the reply (milliseconds) */
+        const struct job *job;
+        do
+            job = ps_helper_wait(helper, PS_THREAD_PATIENT);
+        while (job->config == NULL);
+        PS_ASSERT(old == NULL);
+        old = job->made;
+    }
+    maker->last = (struct job){.old = old};
+    ask(maker, &maker->last);
+    (void)ps_helper_destroy(helper, PATIENCE_MS);
+}

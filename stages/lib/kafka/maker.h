@@ -1,0 +1,34 @@
+/* Makes and destroys Kafka clients (producers, consumers) on a helper thread (core/helper/helper.h): both may take a while,
+ * and a worker must not wait. It handles one request at a time. The library's threads inherit from this thread that they may
+ * run on any core. Thread: the worker of the client's owner calls these functions. */
+#pragma once
+
+#include "stages/lib/kafka/seam.h"
+
+struct ps_kafka_maker;
+
+/* What it makes. Thread of both functions: the maker's. */
+struct ps_kafka_making {
+    /* Returns NULL and the reason: it cannot be made. */
+    void *(*make)(const void *argument, const void *config, struct ps_err *err);
+    void (*destroy)(const void *argument, void *made);
+    const void *argument;
+};
+
+/* Makes producers of the engine; the config is a ps_kafka_producer_config. */
+struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine);
+
+/* `wake_fd` is written when a reply is there (-1: none). Returns NULL: no thread, memory or descriptor. */
+struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *making, int wake_fd,
+                                             struct ps_err *err);
+
+/* Has `old` destroyed (NULL: none) and ends the thread. Waits for it at most a second; if the client takes
+ * longer (a name server that does not answer), the thread finishes alone. */
+void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, void *old);
+
+/* Asks for a client; `old` (or NULL) is destroyed once the new one is made. `config` must stay valid and
+ * unchanged until the reply. */
+void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const void *config, void *old);
+
+/* Returns true when the reply is there: *made, or NULL and the reason in `err`. Does not wait. */
+bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, void **made, struct ps_err *err);

@@ -1,0 +1,309 @@
+#include "stages/lib/kafka/probe.h"
+
+#include "core/clock.h"
+#include "core/quantity.h"
+#include "stages/lib/kafka/errors.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <string.h>
+
+#define ASK_MS 250 /* between two looks at what the library has reported */
+
+struct attempt {
+    rd_kafka_t *client;
+    const struct ps_probe *probe;
+    const struct ps_kafka_probe *kafka;
+    const struct ps_kafka_settings *settings; /* of the library, for `kafka` */
+    int code;                                 /* of the error that explains most; 0: none */
+    char reason[512];
+};
+
+void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pairs)
+{
+    const char *protocol = ps_pairs_get(pairs, "security.protocol"),
+               *mechanism = ps_pairs_get(pairs, "sasl.mechanism");
+    fprintf(out, "brokers %s", brokers);
+    if (protocol != NULL)
+        fprintf(out, " (%s%s%s)", protocol, mechanism != NULL ? ", " : "",
+                mechanism != NULL ? mechanism : "");
+}
+
+/* That no broker can be reached follows from other errors, which say why. */
+static unsigned weight_of(int code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR__SSL:
+        return 4;
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return 3;
+    case 0:
+        return 0;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return 1;
+    default:
+        return 2;
+    }
+}
+
+/* Thread: control, from rd_kafka_poll. */
+static void on_error(rd_kafka_t *client, int code, const char *reason, void *argument)
+{
+    (void)client;
+    struct attempt *attempt = argument;
+    if (weight_of(code) < weight_of(attempt->code))
+        return;
+    attempt->code = code;
+    snprintf(attempt->reason, sizeof attempt->reason, "%s", reason);
+}
+
+static void no_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+{
+    (void)client;
+    (void)level;
+    (void)facility;
+    (void)text;
+}
+
+/* `address`: one of bootstrap.servers, or NULL for all. */
+static enum ps_status client_create(struct attempt *attempt, const char *address, struct ps_err *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char reason[512];
+    if (ps_kafka_settings_apply(attempt->settings, conf, err) != PS_OK ||
+        (address != NULL &&
+         rd_kafka_conf_set(conf, "bootstrap.servers", address, reason, sizeof reason) != RD_KAFKA_CONF_OK)) {
+        rd_kafka_conf_destroy(conf);
+        return PS_FAIL;
+    }
+    rd_kafka_conf_set_opaque(conf, attempt);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, no_log);
+    rd_kafka_type_t type =
+        attempt->kafka->client == PS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+    attempt->client = rd_kafka_new(type, conf, reason, sizeof reason);
+    if (attempt->client != NULL)
+        return PS_OK;
+    rd_kafka_conf_destroy(conf);
+    return ps_err_set(err, "%s", reason);
+}
+
+/* Whether waiting longer is useless: the broker refused. */
+static bool is_final(int code)
+{
+    return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
+}
+
+/* Asks until a broker answers, one says no, or the time is over. */
+static const struct rd_kafka_metadata *ask(struct attempt *attempt)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    uint64_t end_ns = ps_clock_now().mono_ns + attempt->probe->timeout_ms * PS_NS_PER_MS;
+    rd_kafka_resp_err_t error;
+    do {
+        error = rd_kafka_metadata(attempt->client, 1, NULL, &metadata, ASK_MS);
+        rd_kafka_poll(attempt->client, 0);
+    } while (error != 0 && !is_final(attempt->code) && ps_clock_now().mono_ns < end_ns);
+    if (error == 0)
+        return metadata;
+    if (attempt->code == 0) {
+        attempt->code = error;
+        snprintf(attempt->reason, sizeof attempt->reason, "%s", rd_kafka_err2str(error));
+    }
+    return NULL;
+}
+
+static const struct rd_kafka_metadata_topic *topic_find(const struct rd_kafka_metadata *metadata,
+                                                        const char *name)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (strcmp(metadata->topics[i].topic, name) == 0)
+            return &metadata->topics[i];
+    }
+    return NULL;
+}
+
+static const struct rd_kafka_metadata_broker *broker_find(const struct rd_kafka_metadata *metadata,
+                                                          int32_t id)
+{
+    for (int i = 0; i < metadata->broker_cnt; i++) {
+        if (metadata->brokers[i].id == id)
+            return &metadata->brokers[i];
+    }
+    return NULL;
+}
+
+/* Whether a partition before this one has the same leader. */
+static bool leader_is_tried(const struct rd_kafka_metadata_topic *topic, int before)
+{
+    for (int i = 0; i < before; i++) {
+        if (topic->partitions[i].leader == topic->partitions[before].leader)
+            return true;
+    }
+    return false;
+}
+
+/* Asks each leader of the topic for the offsets of one partition. Returns whether all answered. */
+static bool try_leaders(const struct attempt *attempt, const struct rd_kafka_metadata *metadata,
+                        const struct rd_kafka_metadata_topic *topic, const char *what)
+{
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        const struct rd_kafka_metadata_partition *partition = &topic->partitions[i];
+        const struct rd_kafka_metadata_broker *broker = broker_find(metadata, partition->leader);
+        char cause[512];
+        int64_t low, high;
+        if (broker == NULL) {
+            snprintf(cause, sizeof cause, "partition %" PRId32 " has no leader", partition->id);
+            ps_probe_failed(attempt->probe, what, cause, "see which brokers of the cluster are down");
+            return false;
+        }
+        if (leader_is_tried(topic, i))
+            continue;
+        rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+            attempt->client, topic->topic, partition->id, &low, &high, (int)attempt->probe->timeout_ms);
+        rd_kafka_poll(attempt->client, 0);
+        if (error == 0)
+            continue;
+        snprintf(cause, sizeof cause, "broker %" PRId32 " at %s:%d, the leader of partition %" PRId32 ": %s",
+                 broker->id, broker->host, broker->port, partition->id, rd_kafka_err2str(error));
+        ps_probe_failed(attempt->probe, what, cause,
+                        error > 0 ? ps_kafka_error_find(error)->meaning
+                                  : "check that this machine reaches the address that the cluster names "
+                                    "(advertised.listeners, DNS, firewall)");
+        return false;
+    }
+    return true;
+}
+
+static void try_topic(const struct attempt *attempt, const struct rd_kafka_metadata *metadata,
+                      const char *name)
+{
+    const struct rd_kafka_metadata_topic *topic = topic_find(metadata, name);
+    char what[320];
+    snprintf(what, sizeof what, "topic %s", name);
+    if (topic == NULL)
+        ps_probe_failed(attempt->probe, what,
+                        "the cluster has no such topic, or does not show it to this user",
+                        "create it, grant DESCRIBE on it, or let the brokers create topics "
+                        "(auto.create.topics.enable)");
+    else if (topic->err != 0)
+        ps_probe_failed(attempt->probe, what, rd_kafka_err2str(topic->err),
+                        ps_kafka_error_find(topic->err)->meaning);
+    else if (try_leaders(attempt, metadata, topic, what))
+        ps_probe_ok(attempt->probe, "%s: %d partition%s, their leaders answer", what, topic->partition_cnt,
+                    topic->partition_cnt == 1 ? "" : "s");
+}
+
+/* One of several addresses alone: the client would take any that answers, and the others would be noticed on the day
+ * on which it restarts without that one. */
+static void try_address(const struct attempt *all, const char *address)
+{
+    const struct ps_probe *probe = all->probe;
+    struct attempt attempt = {.probe = probe, .kafka = all->kafka, .settings = all->settings};
+    struct ps_err err = {.length = 0};
+    char what[300];
+    snprintf(what, sizeof what, "broker %.256s alone", address);
+    if (client_create(&attempt, address, &err) != PS_OK) {
+        ps_probe_failed(probe, what, err.text, NULL);
+        return;
+    }
+    const struct rd_kafka_metadata *metadata = ask(&attempt);
+    if (metadata == NULL)
+        ps_probe_failed(probe, what, attempt.reason, ps_kafka_error_find(attempt.code)->meaning);
+    else
+        ps_probe_ok(probe, "%s: answers", what);
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_destroy_flags(attempt.client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+/* Tries each address of "b1:9092, b2:9092"; a single one has been tried. */
+static void try_addresses(const struct attempt *all)
+{
+    const char *servers = all->kafka->brokers;
+    if (strchr(servers, ',') == NULL)
+        return;
+    char address[256];
+    for (const char *at = servers; *at != '\0';) {
+        at += strspn(at, ", \t");
+        size_t length = strcspn(at, ", \t");
+        if (length > 0 && length < sizeof address) {
+            memcpy(address, at, length);
+            address[length] = '\0';
+            try_address(all, address);
+        }
+        at += length;
+    }
+}
+
+static void try_cluster(struct attempt *attempt)
+{
+    const struct ps_probe *probe = attempt->probe;
+    struct ps_err err = {.length = 0};
+    char what[512];
+    snprintf(what, sizeof what, "brokers %s", attempt->kafka->brokers);
+    if (probe->local) {
+        ps_probe_skipped(probe, what, "not asked");
+        return;
+    }
+    if (client_create(attempt, NULL, &err) != PS_OK) {
+        ps_probe_failed(probe, what, err.text, NULL);
+        return;
+    }
+    const struct rd_kafka_metadata *metadata = ask(attempt);
+    if (metadata == NULL) {
+        ps_probe_failed(probe, what, attempt->reason, ps_kafka_error_find(attempt->code)->meaning);
+    } else {
+        ps_probe_ok(probe, "%s: answer, and accept the credentials; the cluster has %d broker%s", what,
+                    metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s");
+        try_addresses(attempt);
+        for (size_t i = 0; i < attempt->kafka->topics.count; i++)
+            try_topic(attempt, metadata, attempt->kafka->topics.items[i]);
+        rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_destroy_flags(attempt->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers)
+{
+    bool good = true;
+    for (const char *at = brokers; *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        const char *end = at + length, *from = memchr(at, ']', length);
+        const char *scheme = memmem(at, length, "://", 3);
+        from = from != NULL ? from : scheme != NULL ? scheme + 3 : at;
+        const char *colon = memchr(from, ':', (size_t)(end - from));
+        const char *last = colon != NULL ? memrchr(colon, ':', (size_t)(end - colon)) : NULL;
+        while (end > at && isspace((unsigned char)end[-1]))
+            end--;
+        /* With several colons it is an address of IPv6 without a port. */
+        if (colon != NULL && colon == last && !ps_quantity_is_port(colon + 1, (size_t)(end - colon - 1))) {
+            ps_report(context, PS_LOG_ERROR, "kafka.bootstrap.servers",
+                      "%.*s has no port from 1 to 65535: write host:port", (int)(end - at), at);
+            good = false;
+        }
+        at += length + (at[length] == ',');
+    }
+    return good;
+}
+
+void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,
+                    const struct ps_kafka_probe *kafka)
+{
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {.length = 0};
+    if (ps_kafka_translate(kafka->client, kafka->pairs, context, NULL, &settings, &err) == PS_OK) {
+        ps_kafka_settings_set(&settings, "bootstrap.servers", kafka->brokers);
+        if (kafka->group != NULL)
+            ps_kafka_settings_set(&settings, "group.id", kafka->group);
+        try_cluster(&(struct attempt){.probe = probe, .kafka = kafka, .settings = &settings});
+    } else {
+        ps_probe_failed(probe,
+                        kafka->client == PS_KAFKA_PRODUCER ? "the producer's properties"
+                                                           : "the consumer's properties",
+                        err.text, NULL);
+    }
+    ps_kafka_settings_fini(&settings);
+}

@@ -1,0 +1,60 @@
+/* Translates Java's Kafka client properties (kafka-clients 2.7 to 3.9) to librdkafka's. One table has every
+ * name: mapped, ignored with the reason, or unsupported with the reason and the remedy;
+ * docs/KAFKA_PROPERTIES.md is printed from it.
+ *
+ * The Kafka source and sink call it with the sub-properties of kafka.consumer. and kafka.producer.: in
+ * `check` without an output, in `build` to fill a list of settings that their workers then apply. It reads
+ * key and trust stores (stages/lib/kafka/tls.c) and login configurations (stages/lib/kafka/jaas.c): control thread
+ * only. librdkafka's own names are taken as they are; any other name is a warning with "did you mean".
+ *
+ * The stages set the properties they need (enable.auto.commit=false, enable.idempotence, callbacks) after
+ * this. Where Java's default differs from librdkafka's (isolation.level, the partitioner, max.request.size,
+ * ...), Java's default is set when the user sets nothing. */
+#pragma once
+
+#include "stages/lib/kafka/settings.h"
+#include "stages/lib/note.h"
+#include "stages/lib/tls/tls.h"
+
+#include <stdio.h>
+
+/* What exclude.internal.topics = true sets as librdkafka's topic.blacklist. */
+#define PS_KAFKA_INTERNAL_TOPICS "^(__consumer_offsets|__transaction_state)$"
+
+enum ps_kafka_client {
+    PS_KAFKA_PRODUCER = 1,
+    PS_KAFKA_CONSUMER = 2,
+};
+
+struct ps_kafka_properties {
+    enum ps_kafka_client client;
+    const struct ps_pairs *pairs;     /* in file order; prefix stripped */
+    const struct ps_tls_globals *tls; /* used where security.protocol is SSL or SASL_SSL; may be NULL */
+    /* ps_context.system_property and its argument, for java.security.auth.login.config; may be NULL. */
+    const char *(*system_property)(const void *argument, const char *name);
+    const void *argument;
+    const struct ps_notes *notes; /* gets a note for each key that is not simply mapped; may be NULL */
+};
+
+/* Translates the properties. `settings` (zeroed, or with the stage's defaults) gets the result; NULL: only
+ * checks. Notes: ERROR for a bad value and for what must not be dropped silently (Java classes), WARN for
+ * what differs, INFO for what has no effect here. PS_FAIL: at least one value is bad; `err` has a line for
+ * each with key, value, reason and remedy. An unsupported property alone is an ERROR note, not PS_FAIL.
+ * Messages never contain secrets. */
+enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *properties,
+                                             struct ps_kafka_settings *settings, struct ps_err *err);
+
+/* The same, but sets the result on a client's configuration; `conf` NULL: only checks. */
+enum ps_status ps_kafka_properties_apply(const struct ps_kafka_properties *properties,
+                                         struct rd_kafka_conf_s *conf, struct ps_err *err);
+
+/* How events are assigned to partitions, by partitioner.class and partitioner.ignore.keys. */
+enum ps_kafka_partitioner {
+    PS_KAFKA_PARTITIONER_BY_KEY, /* Java's default: murmur2 of the key; without a key sticky per batch */
+    PS_KAFKA_PARTITIONER_STICKY, /* keys are ignored (UniformStickyPartitioner, partitioner.ignore.keys) */
+    PS_KAFKA_PARTITIONER_EVENLY, /* RoundRobinPartitioner */
+};
+enum ps_kafka_partitioner ps_kafka_properties_partitioner(const struct ps_pairs *pairs);
+
+/* Prints docs/KAFKA_PROPERTIES.md. */
+void ps_kafka_properties_document(FILE *out);

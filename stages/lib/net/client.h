@@ -1,0 +1,55 @@
+/* A client's connection to a server over a byte stream: connects, does the transport's handshake, then reads
+ * and writes through the transport. The owner decides when to connect again after a failure.
+ *
+ * Thread: the connection's owner. Never blocks. Functions that take `reason` write at most
+ * PS_TRANSPORT_REASON_BYTES to it when they fail; the owner then closes the connection (ps_client_close). */
+#pragma once
+
+#include "stages/lib/tls/transport.h"
+
+#include <sys/socket.h>
+
+#define PS_CLIENT_CONNECT_NS (5 * PS_NS_PER_S) /* limit for connecting and handshake, if the plan has none */
+
+/* Shared by all connections to one server; const. */
+struct ps_client_plan {
+    struct sockaddr_storage address;
+    unsigned address_bytes;
+    uint64_t send_buffer_bytes; /* 0: the kernel's default */
+    uint64_t connect_ns;        /* limit for connecting and handshake together; 0: PS_CLIENT_CONNECT_NS */
+    bool nagle;                 /* small segments are held back */
+    const struct ps_transport *transport;
+    const void *transport_settings;
+};
+
+enum ps_client_phase {
+    PS_CLIENT_CLOSED,
+    PS_CLIENT_CONNECTING,
+    PS_CLIENT_SHAKING,
+    PS_CLIENT_UP,
+};
+
+struct ps_client {
+    const struct ps_client_plan *plan;
+    enum ps_client_phase phase;
+    int fd; /* -1: closed */
+    void *session;
+    short wants;          /* what the transport waits for */
+    uint64_t deadline_ns; /* end of connecting and handshake at the latest */
+};
+
+/* A closed connection of the plan, which must live as long. */
+void ps_client_init(struct ps_client *client, const struct ps_client_plan *plan);
+/* Begins to connect; on return the phase may be any of the following ones. Returns false with `reason`. */
+bool ps_client_connect(struct ps_client *client, uint64_t now_ns, char *reason);
+/* Continues connecting and handshake; does nothing in the other phases. Returns false with `reason`. */
+bool ps_client_work(struct ps_client *client, uint64_t now_ns, char *reason);
+/* Allowed only while the connection is up. Results as in transport.h. */
+ssize_t ps_client_write(struct ps_client *client, const struct iovec *parts, int count, char *reason);
+ssize_t ps_client_read(struct ps_client *client, void *to, size_t room, char *reason);
+/* Half-closes: nothing more is written. Allowed only while the connection is up. */
+void ps_client_end(struct ps_client *client);
+/* Returns the events to poll for; `writing`: the last write returned 0. */
+int ps_client_descriptor(const struct ps_client *client, bool writing, short *events);
+/* May be called in any phase. */
+void ps_client_close(struct ps_client *client);

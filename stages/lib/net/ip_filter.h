@@ -1,0 +1,33 @@
+/* Who may connect: Flume's ipFilterRules, a list of allow|deny:ip|name:pattern. The first rule that matches decides; a
+ * peer that none matches may connect (netty's RuleBasedIpFilter, org.apache.flume.netty.filter.PatternRule). In a pattern
+ * `*` is any text and `?` one character. "name:localhost" is a peer on this machine.
+ *
+ * Thread: made by control, read by any. */
+#pragma once
+
+#include "core/arena.h"
+#include "core/option.h"
+#include "core/status.h"
+#include "stages/lib/net/address.h"
+
+struct ps_ip_rule {
+    bool allow, name, local;
+    const char *pattern;
+};
+
+struct ps_ip_filter {
+    size_t count;
+    struct ps_ip_rule *rules;
+    bool names; /* a rule needs the peer's host name */
+};
+
+/* The rules are in the arena. */
+enum ps_status ps_ip_filter_parse(struct ps_ip_filter *filter, const struct ps_texts *rules,
+                                  struct ps_arena *arena, struct ps_err *err);
+
+/* `ip`: as InetAddress.getHostAddress prints it; `host`: its name, or the same; `local`: it is on this machine. */
+bool ps_ip_filter_admits(const struct ps_ip_filter *filter, const struct ps_slice *ip,
+                         const struct ps_slice *host, bool local);
+
+/* Whether the peer of a connected socket is on this machine. */
+bool ps_ip_filter_is_local(int fd, const struct ps_address *peer);

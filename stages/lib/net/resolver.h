@@ -1,0 +1,34 @@
+/* Asks the system's resolver on a helper thread (core/helper/helper.h), because a name server may take seconds to answer, or
+ * never does. Questions and answers are queued; only callers of ps_resolver_wait wait for the thread. If it is in the middle of a
+ * question when its resolver is destroyed, nobody waits for it: it ends by itself. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/lib/net/address.h"
+
+#define PS_HOST_NAME_BYTES 256
+
+struct ps_resolver;
+
+struct ps_question {
+    bool forward;              /* `name` is asked for its address; else `address` for its name */
+    struct ps_address address; /* port 0 in an answer */
+    char name[PS_HOST_NAME_BYTES];
+    int error; /* answer: 0, or as of getaddrinfo (gai_strerror) */
+};
+
+/* At most `room` questions wait, those included that are answered and not taken; the thread is at one more. `wake_fd`: an eventfd, written when an answer is there (-1: none).
+ * NULL: no thread. Thread: any; afterwards one at a time. */
+struct ps_resolver *ps_resolver_create(uint32_t room, int wake_fd, struct ps_err *err);
+void ps_resolver_destroy(struct ps_resolver *resolver);
+
+/* Returns false when there is no room. */
+bool ps_resolver_ask(struct ps_resolver *resolver, const struct ps_question *question);
+/* Takes the oldest answer. Returns false when there is none. Never waits. */
+bool ps_resolver_answer(struct ps_resolver *resolver, struct ps_question *answer);
+/* Waits for an answer, at most `timeout_ms`, and takes it. Returns false when there is none. Not on a worker. */
+bool ps_resolver_wait(struct ps_resolver *resolver, uint32_t timeout_ms, struct ps_question *answer);
+
+/* Looks the name up on the calling thread: the first IPv4 address if there is any, as in a JVM. Returns 0, or an error as of
+ * getaddrinfo. An address in digits is answered without a name server. */
+int ps_resolve(const char *name, struct ps_address *address);

@@ -1,0 +1,182 @@
+#include "stages/lib/orc/acid.h"
+
+#include "stages/lib/orc/buffer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INSERT 0
+#define CODEC_VERSION 1
+#define KEY_INDEX "hive.acid.key.index" /* of each stripe, its last row: "transaction,bucket,row;" */
+#define STATS "hive.acid.stats"         /* "inserts,updates,deletes" */
+#define VERSION "hive.acid.version"
+
+enum { OPERATION, ORIGINAL_TRANSACTION, BUCKET, ROW_ID, CURRENT_TRANSACTION, ROW, FIELDS };
+
+struct ps_orc_acid {
+    struct ps_orc_type *type; /* the wrapped one; its row is the table's, lent */
+    struct ps_orc_writer *writer;
+    char *bloom_filter_columns;
+    int32_t bucket_number;
+    int64_t write_id, row_id; /* of the last row */
+    struct ps_orc_memory memory;
+    struct ps_orc_buffer key_index;
+    char stats[64];
+};
+
+int32_t ps_orc_acid_bucket_number(int bucket, int statement)
+{
+    return CODEC_VERSION << 29 | bucket << 16 | (statement < 0 ? 0 : statement);
+}
+
+void ps_orc_acid_delta_name(int64_t write_id_min, int64_t write_id_max, int statement,
+                            char name[PS_ORC_ACID_NAME_BYTES])
+{
+    int length =
+        snprintf(name, PS_ORC_ACID_NAME_BYTES, "delta_%07" PRId64 "_%07" PRId64, write_id_min, write_id_max);
+    if (statement >= 0)
+        snprintf(name + length, PS_ORC_ACID_NAME_BYTES - (size_t)length, "_%04d", statement);
+}
+
+void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES])
+{
+    snprintf(name, PS_ORC_ACID_NAME_BYTES, "bucket_%05d", bucket);
+}
+
+void ps_orc_acid_flush_length_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES])
+{
+    snprintf(name, PS_ORC_ACID_NAME_BYTES, "bucket_%05d_flush_length", bucket);
+}
+
+void ps_orc_acid_flush_length(uint64_t length, uint8_t entry[8])
+{
+    for (unsigned i = 0; i < 8; i++)
+        entry[i] = (uint8_t)(length >> (56 - 8 * i));
+}
+
+/* Numbers a copy of the table's type behind the fields of the wrapper. */
+static struct ps_orc_type *copy_type(const struct ps_orc_type *type, uint32_t *id)
+{
+    struct ps_orc_type *copy = ps_must_alloc(1, sizeof(*copy), "the columns of a table");
+    *copy = *type;
+    copy->id = (*id)++;
+    copy->children = ps_must_alloc(type->child_count, sizeof(*copy->children), "the columns of a table");
+    copy->names = type->names == NULL
+                      ? NULL
+                      : ps_must_alloc(type->child_count, sizeof(*copy->names), "the columns of a table");
+    for (uint32_t i = 0; i < type->child_count; i++) {
+        copy->children[i] = copy_type(type->children[i], id);
+        if (type->names != NULL)
+            copy->names[i] = ps_must_copy_text(type->names[i], "the columns of a table");
+    }
+    return copy;
+}
+
+static struct ps_orc_type *wrap(const struct ps_orc_type *row)
+{
+    struct ps_err err;
+    struct ps_orc_type *type =
+        ps_orc_type_parse("struct<operation:int,originalTransaction:bigint,bucket:int,rowId:bigint,"
+                          "currentTransaction:bigint,row:struct<>>",
+                          &err);
+    PS_ASSERT(type != NULL);
+    uint32_t id = type->children[ROW]->id;
+    ps_orc_type_destroy(type->children[ROW]);
+    type->children[ROW] = copy_type(row, &id);
+    return type;
+}
+
+/* "a, b" becomes "row.a,row.b". */
+static char *wrap_names(const char *names)
+{
+    char *text;
+    size_t length;
+    if (names == NULL)
+        return NULL;
+    FILE *out = ps_must_open_text(&text, &length, "the columns of a table");
+    for (const char *at = names; at != NULL;) {
+        size_t blanks = strspn(at, " ");
+        size_t name = strcspn(at += blanks, ",");
+        fprintf(out, "%srow.%.*s", at == names + blanks ? "" : ",", (int)name, at);
+        at = at[name] == ',' ? at + name + 1 : NULL;
+    }
+    fclose(out);
+    return text;
+}
+
+/* The last row of a stripe, which was added just now. */
+static void stripe_ended(void *owner)
+{
+    struct ps_orc_acid *acid = owner;
+    char key[80];
+    int length = snprintf(key, sizeof(key), "%" PRId64 ",%" PRId32 ",%" PRId64 ";", acid->write_id,
+                          acid->bucket_number, acid->row_id);
+    ps_orc_buffer_append(&acid->key_index, key, (size_t)length);
+    ps_orc_writer_set(acid->writer, KEY_INDEX, acid->key_index.data, acid->key_index.length);
+}
+
+struct ps_orc_acid *ps_orc_acid_open(const struct ps_orc_settings *settings, int bucket, int statement,
+                                     struct ps_output *output, struct ps_err *err)
+{
+    PS_ASSERT(bucket >= 0 && bucket < (int)PS_ORC_BUCKETS_MAX && statement >= -1 && statement < 4096);
+    struct ps_orc_acid *acid = ps_must_alloc(1, sizeof(*acid), "an ORC file");
+    acid->key_index.memory = &acid->memory;
+    acid->bucket_number = ps_orc_acid_bucket_number(bucket, statement);
+    acid->write_id = -1;
+    acid->type = wrap(settings->type);
+    acid->bloom_filter_columns = wrap_names(settings->bloom_filter_columns);
+    struct ps_orc_settings wrapped = *settings;
+    wrapped.type = acid->type;
+    wrapped.bloom_filter_columns = acid->bloom_filter_columns;
+    wrapped.stripe_ended = stripe_ended;
+    wrapped.owner = acid;
+    acid->writer = ps_orc_writer_open(&wrapped, output, err);
+    if (acid->writer == NULL) {
+        ps_orc_acid_close(acid);
+        return NULL;
+    }
+    ps_orc_writer_set(acid->writer, KEY_INDEX, "", 0);
+    ps_orc_writer_set(acid->writer, VERSION, PS_ORC_ACID_VERSION, strlen(PS_ORC_ACID_VERSION));
+    return acid;
+}
+
+void ps_orc_acid_close(struct ps_orc_acid *acid)
+{
+    if (acid == NULL)
+        return;
+    ps_orc_writer_close(acid->writer);
+    ps_orc_type_destroy(acid->type);
+    free(acid->bloom_filter_columns);
+    ps_orc_buffer_free(&acid->key_index);
+    free(acid);
+}
+
+bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row)
+{
+    acid->row_id = write_id == acid->write_id ? acid->row_id + 1 : 0;
+    acid->write_id = write_id;
+    struct ps_orc_value fields[FIELDS] = {
+        [OPERATION] = {.integer = INSERT},
+        [ORIGINAL_TRANSACTION] = {.integer = write_id},
+        [BUCKET] = {.integer = acid->bucket_number},
+        [ROW_ID] = {.integer = acid->row_id},
+        [CURRENT_TRANSACTION] = {.integer = write_id},
+        [ROW] = *row,
+    };
+    struct ps_orc_value wrapped = {.items = fields, .item_count = FIELDS};
+    return ps_orc_writer_add(acid->writer, &wrapped) && !acid->memory.failed;
+}
+
+bool ps_orc_acid_end(struct ps_orc_acid *acid)
+{
+    int length =
+        snprintf(acid->stats, sizeof(acid->stats), "%" PRIu64 ",0,0", ps_orc_writer_rows(acid->writer));
+    ps_orc_writer_set(acid->writer, STATS, acid->stats, (size_t)length);
+    return ps_orc_writer_end(acid->writer) && !acid->memory.failed;
+}
+
+struct ps_orc_writer *ps_orc_acid_writer(struct ps_orc_acid *acid)
+{
+    return acid->writer;
+}

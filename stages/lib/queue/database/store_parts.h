@@ -1,0 +1,102 @@
+/* Types and functions that only the files of the store use. */
+#pragma once
+
+#include "stages/lib/queue/database/mark.h"
+#include "stages/lib/queue/database/store.h"
+#include "stages/lib/queue/segment/events.h"
+
+/* A byte buffer that grows. */
+struct ps_tables_bytes {
+    char *bytes;
+    size_t length, room;
+};
+
+/* The rows of one frame that is being read. Places are offsets in `read.bytes`. */
+struct ps_tables_event {
+    int64_t identity;
+    size_t body, length, first_header;
+    uint32_t header_count;
+    bool spills, has_headers;
+};
+
+struct ps_tables_header {
+    size_t name, value;
+    uint32_t name_length, value_length;
+};
+
+/* Events that the next transaction removes. */
+struct ps_tables_taken {
+    int64_t first, last;
+    bool spills, headers;
+};
+
+struct ps_tables {
+    const struct ps_database_store_settings *settings;
+    const struct ps_database_ops *ops;
+    const char *component;
+    void *database; /* NULL: not connected */
+    int file; /* SQLite: holds the file of the last connection, so that no other one gets its number; else -1 */
+    int lock;
+    bool open;            /* a transaction is open */
+    bool broken;          /* an operation failed; `renew` clears it */
+    bool gone;            /* the file was removed or replaced: the next connection finds another database */
+    uint64_t generation;  /* of the database; increased when another database is found */
+    uint64_t frames_lost; /* one for each database that is gone */
+
+    uint64_t appended, promised;        /* numbers of frames */
+    uint64_t added_events, added_bytes; /* of the open transaction */
+    uint64_t events, bytes;             /* in the database and not taken */
+    /* Identity of an event in a transaction whose COMMIT failed; 0: none. */
+    int64_t unsure;
+    uint64_t unsure_appended;
+    /* Identities of the last event that was promised, and of the last that was fed. */
+    int64_t last, fed;
+    struct ps_promised_mark mark; /* of SQLite; with PostgreSQL its fd is -1 */
+
+    struct ps_tables_taken *taken;
+    size_t taken_count, taken_room;
+
+    /* Writing: */
+    struct ps_tables_bytes name, value; /* after fit() has replaced invalid characters */
+    struct ps_events_field *fields;     /* first the headers that all events share, then those of one event */
+    size_t field_room;
+    size_t *counting; /* by the number of a name in its frame: index of the header in `fields` that counts */
+    size_t counting_room;
+    /* Reading: */
+    struct ps_tables_bytes read;
+    struct ps_tables_event *rows;
+    size_t row_count, row_room;
+    struct ps_tables_header *headers;
+    size_t header_count, header_room;
+    struct ps_events_encoder encoder;
+    int64_t limit; /* maximal number of events in the next read */
+    size_t row_at; /* the event whose headers are being read */
+    bool lacks;    /* the row with the rest of a spilled body is missing */
+};
+
+static inline struct ps_database_value ps_tables_number(int64_t number)
+{
+    return (struct ps_database_value){.type = PS_DATABASE_NUMBER, .number = number};
+}
+
+static inline struct ps_database_value ps_tables_text(const char *text, size_t length)
+{
+    return (struct ps_database_value){.type = PS_DATABASE_TEXT, .data = text, .length = length};
+}
+
+static inline struct ps_database_value ps_tables_data(const void *data, size_t length)
+{
+    return (struct ps_database_value){
+        .type = PS_DATABASE_BYTES, .data = data != NULL ? data : "", .length = length};
+}
+
+/* Makes room for `more` bytes behind to->length. Returns their address. */
+char *ps_tables_room(struct ps_tables_bytes *to, size_t more);
+
+struct ps_database_value ps_tables_channel(const struct ps_tables *tables);
+
+/* Inserts the events of a payload. */
+enum ps_status ps_tables_write(struct ps_tables *tables, const void *payload, uint32_t length,
+                               struct ps_err *err);
+/* Reads the next frame of events behind tables->fed. The caller owns its payload. */
+enum ps_store_fed ps_tables_read(struct ps_tables *tables, struct ps_store_frame *frame, struct ps_err *err);

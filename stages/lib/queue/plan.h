@@ -1,0 +1,190 @@
+/* The keys of a channel that keeps its events with a keeper, and the functions that use them:
+ *
+ *   options     embed `struct ps_keeper_plan log;` in the plan and write PS_KEEPER_OPTION_ROWS(struct my_plan, log)
+ *               among the rows
+ *   check       ps_keeper_plan_check
+ *   build       ps_keeper_plan_settings, then ps_keeper_create
+ *   outline     ps_keeper_plan_outline
+ *   files       ps_keeper_plan_files
+ *   claims      ps_keeper_plan_claims
+ *   probe       ps_keeper_plan_probe
+ *
+ * Thread: control. */
+#pragma once
+
+#include "stages/lib/queue/keeper.h"
+
+struct ps_keeper_plan {
+    const char *checkpoint_directory;
+    struct ps_texts data_directories;
+    int64_t transaction_capacity, max_file_bytes, least_free_bytes, sync_interval_s;
+    bool sync_each;
+    bool dual, compress, checkpoint_on_close, fast_replay, replay_v1;
+    const char *backup_directory;
+    int64_t checkpoint_interval_ms;
+    const char *active_key, *cipher_provider;
+    struct ps_key_source keys;
+    struct ps_log_store_settings store; /* set by ps_keeper_plan_settings */
+};
+
+#define PS_KEEPER_OPTION_ROWS(plan_type, member)                                                             \
+    {.key = "checkpointDir",                                                                                 \
+     .type = PS_OPTION_TEXT,                                                                                 \
+     .offset = offsetof(plan_type, member.checkpoint_directory),                                             \
+     .flags = PS_OPTION_PLACE | PS_OPTION_JOINED,                                                            \
+     .help =                                                                                                 \
+         "directory of the state and the lock, made if needed; unset: ~/.flume/file-channel/checkpoint"},    \
+        {.key = "dataDirs",                                                                                  \
+         .type = PS_OPTION_COMMAS,                                                                           \
+         .offset = offsetof(plan_type, member.data_directories),                                             \
+         .flags = PS_OPTION_PLACE | PS_OPTION_JOINED,                                                        \
+         .help = "directories of the log's segments, filled in turn, made if needed; unset: "                \
+                 "~/.flume/file-channel/data"},                                                              \
+        {.key = "transactionCapacity",                                                                       \
+         .flags = PS_OPTION_LENIENT,                                                                         \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.transaction_capacity),                                         \
+         .fallback = "10000",                                                                                \
+         .min = 1,                                                                                           \
+         .max = INT64_MAX,                                                                                   \
+         .unit = "events",                                                                                   \
+         .help = "must not exceed capacity, as in Flume; does not size batches here (they are at most "      \
+                 "capacity/4)"},                                                                             \
+        {.key = "maxFileSize",                                                                               \
+         .flags = PS_OPTION_LENIENT,                                                                         \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.max_file_bytes),                                               \
+         .fallback = "1623195647",                                                                           \
+         .min = 1,                                                                                           \
+         .max = INT64_MAX,                                                                                   \
+         .unit = "bytes",                                                                                    \
+         .help = "size of one file of the log, at most 128 MiB and at least 1 MiB; the first is 1 MiB "      \
+                 "long, each "                                                                               \
+                 "next one 8 times as long up to this"},                                                     \
+        {.key = "minimumRequiredSpace",                                                                      \
+         .flags = PS_OPTION_LENIENT,                                                                         \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.least_free_bytes),                                             \
+         .fallback = "524288000",                                                                            \
+         .min = 0,                                                                                           \
+         .max = INT64_MAX,                                                                                   \
+         .unit = "bytes",                                                                                    \
+         .help =                                                                                             \
+             "with less room in the file system of a data directory, events are refused; at least 1 MiB"},   \
+        {.key = "fsyncPerTransaction",                                                                       \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.sync_each),                                                    \
+         .fallback = "true",                                                                                 \
+         .help =                                                                                             \
+             "promise events only when they are synced; false: when they are written, which a crash of the " \
+             "process "                                                                                      \
+             "does not lose, and a power cut may"},                                                          \
+        {.key = "fsyncInterval",                                                                             \
+         .flags = PS_OPTION_LENIENT,                                                                         \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.sync_interval_s),                                              \
+         .fallback = "5",                                                                                    \
+         .min = 1,                                                                                           \
+         .max = 86400,                                                                                       \
+         .unit = "s",                                                                                        \
+         .help = "time between syncs when fsyncPerTransaction is false"},                                    \
+        {.key = "checkpointInterval",                                                                        \
+         .type = PS_OPTION_INT,                                                                              \
+         .offset = offsetof(plan_type, member.checkpoint_interval_ms),                                       \
+         .fallback = "30000",                                                                                \
+         .unit = "ms",                                                                                       \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "the state is written when a file becomes free, and after 16 MiB: recovery reads no more "  \
+                 "than that"},                                                                               \
+        {.key = "useDualCheckpoints",                                                                        \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.dual),                                                         \
+         .fallback = "false",                                                                                \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "the state has two slots, written in turn: one is always whole"},                           \
+        {.key = "backupCheckpointDir",                                                                       \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.backup_directory),                                             \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "the state has two slots, written in turn: one is always whole"},                           \
+        {.key = "compressBackupCheckpoint",                                                                  \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.compress),                                                     \
+         .fallback = "false",                                                                                \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "there is no backup of the state"},                                                         \
+        {.key = "checkpointOnClose",                                                                         \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.checkpoint_on_close),                                          \
+         .fallback = "true",                                                                                 \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "the state is always written at the end"},                                                  \
+        {.key = "use-fast-replay",                                                                           \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.fast_replay),                                                  \
+         .fallback = "false",                                                                                \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "recovery reads the state and the last 16 MiB, not the backlog"},                           \
+        {.key = "use-log-replay-v1",                                                                         \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.replay_v1),                                                    \
+         .fallback = "false",                                                                                \
+         .flags = PS_OPTION_NO_EFFECT,                                                                       \
+         .help = "recovery reads the state and the last 16 MiB, not the backlog"},                           \
+        {.key = "encryption.activeKey",                                                                      \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.active_key),                                                   \
+         .help = "name of the key with which events are encrypted from now on; NONE: with none, although "   \
+                 "others are; unset: the log is in plain text"},                                             \
+        {.key = "encryption.cipherProvider",                                                                 \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.cipher_provider),                                              \
+         .help = "AESGCM, or Flume's AESCTRNOPADDING, for which AES-GCM is used, too: it encrypts in the "   \
+                 "same way, and a change is noticed; unset: AESGCM"},                                        \
+        {.key = "encryption.keyProvider",                                                                    \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keys.provider),                                                \
+         .help = "where keys are: KEYFILE, a file for each key, or Flume's JCEKSFILE, a key store"},         \
+        {.key = "encryption.keyProvider.keyStoreFile",                                                       \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keys.store_file),                                              \
+         .help = "JCEKSFILE: the key store"},                                                                \
+        {.key = "encryption.keyProvider.keyStorePasswordFile",                                               \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keys.store_password_file),                                     \
+         .help = "JCEKSFILE: the file with the password of the key store; for its user alone (mode 0400)"},  \
+        {.key = "encryption.keyProvider.keys",                                                               \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.keys.names),                                                   \
+         .help = "names of all keys, separated by blanks: the active one, and those with which events were " \
+                 "encrypted that are not delivered yet"},                                                    \
+    {                                                                                                        \
+        .key = "encryption.keyProvider.keys.", .type = PS_OPTION_MAP,                                        \
+        .offset = offsetof(plan_type, member.keys.properties),                                               \
+        .help =                                                                                              \
+            "NAME.keyFile: the file with the key NAME: 32, 48 or 64 hexadecimal digits, Base64, or 16, "     \
+            "24 or 32 bytes; for its user alone (mode 0400). JCEKSFILE: NAME.passwordFile, the file with "   \
+            "the password of the key, unless it is that of the store"                                        \
+    }
+
+/* Reports errors in the keys. `capacity` is the log's, set by the key `capacity_key`. Returns PS_FAIL if the component is dropped. */
+enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const struct ps_context *context,
+                                    const char *capacity_key, int64_t capacity);
+/* Sets the default directories in the plan, and all settings that follow from these keys and the context. The caller sets
+ * capacity, keep_alive_ms and quota_bytes. Returns PS_FAIL if a directory has the files of a Flume file channel. */
+enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_context *context,
+                                       struct ps_keeper_settings *settings, struct ps_err *err);
+/* Writes the data directories, separated by commas. */
+void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out);
+/* Adds the key files (ps_stage_ops.files). */
+void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
+                          void *argument);
+/* Adds the channel's directories (ps_stage_ops.claims): if another channel uses one of them, the log can never be opened. */
+void ps_keeper_plan_claims(const struct ps_keeper_plan *plan, const struct ps_context *context,
+                           void (*add)(void *argument, const struct ps_claim *claim), void *argument);
+void ps_keeper_plan_probe(const struct ps_keeper_plan *plan, struct ps_context *context,
+                          const struct ps_probe *probe);
+/* Of a channel that leaves its log alone because this key has this value: warns of events in it that are not delivered. Changes
+ * nothing; says nothing where the log is in use, or cannot be read. */
+void ps_keeper_plan_warn_of_rest(const struct ps_keeper_plan *plan, struct ps_context *context,
+                                 const char *key, const char *value);

@@ -1,0 +1,242 @@
+#include "stages/lib/queue/segment/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/thread.h"
+
+bool ps_segment_is_other(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) != 0 || S_ISREG(about.st_mode))
+        return false;
+    errno = EISDIR;
+    return true;
+}
+
+static int disk_open(void *argument, const char *path, bool create)
+{
+    (void)argument;
+    if (!create && ps_segment_is_other(path))
+        return -1;
+    int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0640);
+    /* Frames are read whole and once. With read-ahead the kernel would read bytes that are still being written. */
+    if (fd >= 0 && create)
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+    return fd;
+}
+
+static int disk_open_direct(void *argument, const char *path)
+{
+    (void)argument;
+    return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+}
+
+static int disk_close(void *argument, int fd)
+{
+    (void)argument;
+    return close(fd);
+}
+
+/* ---- freeing ---- */
+
+/* The last close of a removed segment of 128 MiB takes ext4 20 to 30 ms. Writes and syncs of all threads wait for it,
+ * so the file is shortened in steps that take less than a millisecond each. */
+#define CLOSERS_MAX 4U
+#define FREE_STEP_BYTES ((off_t)2 << 20)
+#define FREE_PAUSE_NS 1000000 /* after each step, so that waiting writes proceed */
+static pthread_mutex_t closers_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned closers; /* number of threads that close files */
+
+static void count_closer(unsigned change)
+{
+    pthread_mutex_lock(&closers_lock);
+    closers += change;
+    pthread_mutex_unlock(&closers_lock);
+}
+
+static void free_slowly(int fd)
+{
+    const struct timespec pause = {.tv_nsec = FREE_PAUSE_NS};
+    struct stat about;
+    if (fstat(fd, &about) != 0 || about.st_nlink > 0)
+        return;
+    for (off_t left = about.st_size - FREE_STEP_BYTES; left > 0; left -= FREE_STEP_BYTES) {
+        if (ftruncate(fd, left) != 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void *close_one(void *argument)
+{
+    free_slowly((int)(intptr_t)argument);
+    close((int)(intptr_t)argument);
+    count_closer(-1U);
+    return NULL;
+}
+
+static bool has_closer(void)
+{
+    pthread_mutex_lock(&closers_lock);
+    bool has = closers < CLOSERS_MAX;
+    closers += has ? 1 : 0;
+    pthread_mutex_unlock(&closers_lock);
+    return has;
+}
+
+static void disk_discard(void *argument, int fd)
+{
+    pthread_t closer;
+    (void)argument;
+    if (!has_closer()) {
+        close(fd);
+        return;
+    }
+    if (ps_thread_start(&closer, "closer", close_one, (void *)(intptr_t)fd) == 0) {
+        (void)ps_thread_join(closer, 0); /* detaches it */
+        return;
+    }
+    count_closer(-1U);
+    close(fd);
+}
+
+/* ---- reading and writing ---- */
+
+static ssize_t disk_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
+{
+    size_t done = 0;
+    (void)argument;
+    while (done < length) {
+        ssize_t got = pread(fd, (char *)to + done, length - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+static void disk_expect(void *argument, int fd, uint64_t offset, size_t length)
+{
+    (void)argument;
+    (void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_WILLNEED);
+}
+
+static ssize_t disk_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+{
+    size_t done = 0;
+    (void)argument;
+    while (done < length) {
+        ssize_t put = pwrite(fd, (const char *)from + done, length - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        done += (size_t)put;
+    }
+    return (ssize_t)done;
+}
+
+/* If the file system cannot allocate (EOPNOTSUPP), only sets the file's length. */
+static int disk_allocate(void *argument, int fd, uint64_t length)
+{
+    (void)argument;
+    if (fallocate(fd, 0, 0, (off_t)length) == 0)
+        return 0;
+    return errno == EOPNOTSUPP || errno == ENOSYS ? ftruncate(fd, (off_t)length) : -1;
+}
+
+static int64_t disk_size(void *argument, int fd)
+{
+    struct stat about;
+    (void)argument;
+    return fstat(fd, &about) == 0 ? (int64_t)about.st_size : -1;
+}
+
+static int64_t disk_data(void *argument, int fd, uint64_t offset)
+{
+    off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
+    return at >= 0 ? (int64_t)at : errno == ENXIO ? disk_size(argument, fd) : -1;
+}
+
+static int disk_sync(void *argument, int fd)
+{
+    (void)argument;
+    return fdatasync(fd);
+}
+
+static int disk_sync_directory(void *argument, const char *path)
+{
+    (void)argument;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int result = fsync(fd), error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
+static int disk_is_at(void *argument, int fd, const char *path)
+{
+    struct stat opened, named;
+    (void)argument;
+    if (fstat(fd, &opened) != 0 || stat(path, &named) != 0)
+        return -1;
+    if (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+        return 0;
+    errno = ESTALE;
+    return -1;
+}
+
+static int disk_remove(void *argument, const char *path)
+{
+    (void)argument;
+    return unlink(path);
+}
+
+static int disk_list(void *argument, const char *path, void (*name)(void *to, const char *name), void *to)
+{
+    (void)argument;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return -1;
+    const struct dirent *entry;
+    int error = 0;
+    do {
+        errno = 0; /* `name` may have set it */
+        entry = readdir(directory);
+        error = errno;
+        if (entry != NULL)
+            name(to, entry->d_name);
+    } while (entry != NULL);
+    closedir(directory);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+const struct ps_segment_files ps_segment_disk = {
+    .open = disk_open,
+    .open_direct = disk_open_direct,
+    .close = disk_close,
+    .discard = disk_discard,
+    .read = disk_read,
+    .write = disk_write,
+    .expect = disk_expect,
+    .allocate = disk_allocate,
+    .size = disk_size,
+    .data = disk_data,
+    .sync = disk_sync,
+    .sync_directory = disk_sync_directory,
+    .is_at = disk_is_at,
+    .remove = disk_remove,
+    .list = disk_list,
+};

@@ -1,0 +1,592 @@
+/* Appends frames, syncs them, and takes delivered ones. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/quantity.h"
+#include "stages/lib/queue/segment/log_parts.h"
+
+#define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* limits the tail that recovery reads */
+#define NEWS_MAX 4096U                         /* ranges in one frame */
+
+void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
+                       ...)
+{
+    char path[PS_SEGMENT_PATH_BYTES], text[PS_SEGMENT_PATH_BYTES + 256];
+    va_list arguments;
+    ps_segment_path(path, segment->directory, segment->head.segment);
+    int length = snprintf(text, sizeof text, "%s: ", path);
+    va_start(arguments, format);
+    vsnprintf(text + length, sizeof text - (size_t)length, format, arguments);
+    va_end(arguments);
+    if (log->options.report != NULL)
+        log->options.report(log->options.argument, text);
+}
+
+void ps_segment_path(char *to, const char *directory, uint64_t number)
+{
+    snprintf(to, PS_SEGMENT_PATH_BYTES, "%s/%012llu.segment", directory, (unsigned long long)number);
+}
+
+struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    if (log->count == log->room) {
+        log->room = log->room > 0 ? 2 * log->room : 16;
+        log->segments =
+            ps_must_realloc(log->segments, log->room * sizeof *log->segments, "segments of a log");
+    }
+    log->segments[log->count] = *segment;
+    return &log->segments[log->count++];
+}
+
+size_t ps_segment_with(const struct ps_segment_log *log, uint64_t number)
+{
+    size_t at = log->count;
+    while (at > 1 && log->segments[at - 1].head.first > number)
+        at--;
+    return at > 0 ? at - 1 : 0;
+}
+
+static struct ps_segment *last_segment(struct ps_segment_log *log)
+{
+    return &log->segments[log->count - 1];
+}
+
+/* ---- segments ---- */
+
+static uint64_t draw(struct ps_segment_log *log)
+{
+    log->random ^= log->random << 13;
+    log->random ^= log->random >> 7;
+    log->random ^= log->random << 17;
+    return log->random;
+}
+
+void ps_segment_end_direct(struct ps_segment_log *log)
+{
+    if (log->direct_fd >= 0)
+        log->files->close(log->files->argument, log->direct_fd);
+    log->direct_fd = -1;
+}
+
+static void next_chunk(struct ps_segment_log *log, bool full)
+{
+    log->buffer = ps_chunks_next(log->chunks, full, &log->chunk);
+    log->buffered = log->kept = 0;
+}
+
+/* Starts writing the new segment. Its writes bypass the page cache if possible: consumers that keep up read from memory,
+ * and copying each frame to the page cache would cost more than the rest of the channel. */
+static void begin_segment(struct ps_segment_log *log, const char *path, const char *head)
+{
+    next_chunk(log, false);
+    size_t length = ps_segment_head_bytes(&last_segment(log)->head);
+    memcpy(log->buffer, head, length);
+    log->buffered = log->kept = length;
+    ps_segment_end_direct(log);
+    if (log->files->open_direct != NULL)
+        log->direct_fd = log->files->open_direct(log->files->argument, path);
+}
+
+static uint64_t whole_blocks(uint64_t bytes)
+{
+    return (bytes + PS_SEGMENT_DIRECT_BYTES - 1) / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
+}
+
+/* Returns the length of the tag behind each payload of a new segment. */
+static uint32_t tag_bytes(const struct ps_segment_log *log)
+{
+    return log->options.active_key != NULL ? PS_SEAL_TAG_BYTES : 0;
+}
+
+/* Returns the length of the frame that ends a segment. */
+static uint64_t end_span(const struct ps_segment_log *log)
+{
+    return ps_frame_span(tag_bytes(log));
+}
+
+/* Creates a file for the segment, with the next free number: a file that was never read may have a number. */
+static int open_fresh(struct ps_segment_log *log, struct ps_segment *fresh, char path[PS_SEGMENT_PATH_BYTES])
+{
+    int fd;
+    do {
+        if (log->last_name == PS_SEGMENT_NUMBER_MAX) {
+            ps_segment_path(path, log->options.directories.items[0], log->last_name);
+            errno = EOVERFLOW;
+            return -1;
+        }
+        fresh->head.segment = ++log->last_name;
+        fresh->directory =
+            log->options.directories.items[fresh->head.segment % log->options.directories.count];
+        ps_segment_path(path, fresh->directory, fresh->head.segment);
+        errno = EEXIST;
+        fd = ps_segment_missing_find(log, fresh->head.segment, PS_SEGMENT_DAMAGED) == NULL
+                 ? log->files->open(log->files->argument, path, true)
+                 : -1;
+    } while (fd < 0 && errno == EEXIST);
+    if (fd < 0)
+        log->last_name--;
+    return fd;
+}
+
+/* Closes and removes a new file that is not used. Keeps errno. */
+static void drop_fresh(const struct ps_segment_log *log, const struct ps_segment *fresh, const char *path)
+{
+    int error = errno;
+    log->files->close(log->files->argument, fresh->fd);
+    log->files->remove(log->files->argument, path);
+    ps_seal_destroy(fresh->seal);
+    errno = error;
+}
+
+/* Creates the next segment with room for a frame of `span` bytes. When it returns, the file's name is durable; its head
+ * becomes durable with its first frames. Sets *no_room if the disk is too full for the file's size. */
+static enum ps_status segment_try(struct ps_segment_log *log, uint64_t span, bool *no_room,
+                                  struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES], head[PS_SEGMENT_SEALED_HEAD_BYTES];
+    struct ps_segment fresh = {.head = {.log = log->id, .first = log->next, .salt = (uint32_t)draw(log)}};
+    fresh.head.sealing.on = log->options.active_key != NULL;
+    uint64_t least = ps_segment_head_bytes(&fresh.head) + span + end_span(log);
+    fresh.end = fresh.promised_end = ps_segment_head_bytes(&fresh.head);
+    fresh.size = least > log->segment_bytes ? least : log->segment_bytes;
+    fresh.head.size = log->files->open_direct != NULL ? whole_blocks(fresh.size) : fresh.size;
+    fresh.fd = open_fresh(log, &fresh, path);
+    if (fresh.fd < 0)
+        return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    if (fresh.head.sealing.on && ps_segment_seal_head(log, &fresh, err) != PS_OK) {
+        fresh.seal = NULL; /* ps_segment_seal_head destroyed it */
+        drop_fresh(log, &fresh, path);
+        return PS_FAIL;
+    }
+    ps_segment_head_write(head, &fresh.head);
+    if (log->files->allocate(log->files->argument, fresh.fd, fresh.head.size) != 0 ||
+        log->files->write(log->files->argument, fresh.fd, head, ps_segment_head_bytes(&fresh.head), 0) < 0 ||
+        log->files->sync_directory(log->files->argument, fresh.directory) != 0) {
+        drop_fresh(log, &fresh, path);
+        int error = errno;
+        *no_room = error == ENOSPC || error == EDQUOT;
+        if (!*no_room)
+            return ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
+        return ps_err_set(err, "%s cannot be written: %s for its %s, which are taken at once: free them",
+                          path, strerror(error), ps_quantity_print_bytes(fresh.head.size).text);
+    }
+    ps_segment_add(log, &fresh);
+    begin_segment(log, path, head);
+    log->writing = true;
+    return PS_OK;
+}
+
+/* Creates the next segment. If the disk is too full for its size, tries smaller sizes down to the size of the first segment. */
+static enum ps_status segment_create(struct ps_segment_log *log, uint64_t span, struct ps_err *err)
+{
+    uint64_t least = log->options.first_segment_bytes > 0 ? log->options.first_segment_bytes : UINT64_MAX;
+    for (;;) {
+        bool no_room = false;
+        *err = (struct ps_err){.length = 0};
+        if (segment_try(log, span, &no_room, err) == PS_OK)
+            return PS_OK;
+        if (!no_room || log->segment_bytes <= least || log->segment_bytes <= span)
+            return PS_FAIL;
+        uint64_t less = log->segment_bytes / PS_SEGMENT_GROWTH;
+        log->segment_bytes = less > least ? less : least;
+    }
+}
+
+/* Sets the error of a failed call on the last segment, from errno. */
+static enum ps_status failed(struct ps_segment_log *log, const char *what, struct ps_err *err)
+{
+    const char *reason = strerror(errno);
+    char path[PS_SEGMENT_PATH_BYTES];
+    ps_segment_path(path, last_segment(log)->directory, last_segment(log)->head.segment);
+    return ps_err_set(err, "%s cannot be %s: %s", path, what, reason);
+}
+
+/* Writes whole blocks. Returns false with errno. */
+static bool flush_direct(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    size_t from = log->kept / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES;
+    size_t to = (size_t)whole_blocks(log->buffered);
+    memset(log->buffer + log->buffered, 0, to - log->buffered);
+    return log->files->write(log->files->argument, log->direct_fd, log->buffer + from, to - from,
+                             segment->end - log->buffered + from) >= 0;
+}
+
+static bool flush_cached(struct ps_segment_log *log, const struct ps_segment *segment)
+{
+    size_t length = log->buffered - log->kept;
+    return log->files->write(log->files->argument, segment->fd, log->buffer + log->kept, length,
+                             segment->end - length) >= 0;
+}
+
+static enum ps_status flush(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (log->buffered == log->kept)
+        return PS_OK;
+    const struct ps_segment *segment = last_segment(log);
+    bool written = log->direct_fd >= 0 && flush_direct(log, segment);
+    if (log->direct_fd >= 0 && !written && errno == EINVAL)
+        ps_segment_end_direct(log); /* the disk has longer blocks */
+    if (log->direct_fd < 0)
+        written = flush_cached(log, segment);
+    if (!written)
+        return failed(log, "written", err);
+    log->kept = log->buffered;
+    log->dirty = true;
+    return PS_OK;
+}
+
+static enum ps_status put_bytes(struct ps_segment_log *log, const void *data, size_t length,
+                                struct ps_err *err)
+{
+    struct ps_segment *segment = last_segment(log);
+    const char *from = data;
+    while (length > 0) {
+        size_t room = PS_CHUNK_BYTES - log->buffered, part = length < room ? length : room;
+        if (part > 0) {
+            if (from != log->buffer + log->buffered) /* otherwise it was built there */
+                memcpy(log->buffer + log->buffered, from, part);
+            log->buffered += part;
+            segment->end += part;
+            from += part;
+            length -= part;
+        }
+        if (log->buffered < PS_CHUNK_BYTES)
+            continue;
+        if (flush(log, err) != PS_OK)
+            return PS_FAIL;
+        next_chunk(log, true);
+    }
+    return PS_OK;
+}
+
+static enum ps_status put_frame(struct ps_segment_log *log, struct ps_frame *frame, const void *payload,
+                                struct ps_err *err)
+{
+    static const char zeros[PS_FRAME_ALIGN];
+    char head[PS_FRAME_HEAD_BYTES];
+    struct ps_segment *segment = last_segment(log);
+    uint32_t salt = segment->head.salt;
+    frame->promised = log->promised;
+    if (segment->seal != NULL && ps_segment_seal_frame(log, segment, frame, &payload, err) != PS_OK)
+        return PS_FAIL;
+    size_t pad = (size_t)(ps_frame_span(frame->length) - PS_FRAME_HEAD_BYTES - frame->length);
+    frame->checksum = ps_frame_checksum(salt, payload, frame->length);
+    ps_frame_write(head, frame, salt);
+    if (put_bytes(log, head, sizeof head, err) != PS_OK ||
+        put_bytes(log, payload, frame->length, err) != PS_OK || put_bytes(log, zeros, pad, err) != PS_OK)
+        return PS_FAIL;
+    log->since_state_bytes += ps_frame_span(frame->length);
+    return PS_OK;
+}
+
+static void promise(struct ps_segment_log *log)
+{
+    log->promised = log->next - 1;
+    if (log->writing)
+        last_segment(log)->promised_end = last_segment(log)->end;
+    log->unsynced_events = log->unsynced_bytes = 0;
+}
+
+/* Checks that a restart will find the file that was written. Called once for each sync, before the promise. */
+static enum ps_status still_there(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    const struct ps_segment *segment = last_segment(log);
+    ps_segment_path(path, segment->directory, segment->head.segment);
+    if (log->files->is_at == NULL || log->files->is_at(log->files->argument, segment->fd, path) == 0)
+        return PS_OK;
+    return ps_err_set(err, "%s was removed or replaced while it was written (%s)", path, strerror(errno));
+}
+
+static enum ps_status sync_last(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (flush(log, err) != PS_OK)
+        return PS_FAIL;
+    if (log->dirty && log->files->sync(log->files->argument, last_segment(log)->fd) != 0)
+        return failed(log, "synced", err);
+    if (log->dirty && still_there(log, err) != PS_OK)
+        return PS_FAIL;
+    log->dirty = false;
+    promise(log);
+    return PS_OK;
+}
+
+/* Makes room for a frame: if the segment is full, begins the next one. */
+static enum ps_status make_room(struct ps_segment_log *log, uint32_t length, struct ps_err *err)
+{
+    uint64_t span = ps_frame_span(length + tag_bytes(log));
+    if (!log->writing)
+        return segment_create(log, span, err);
+    const struct ps_segment *segment = last_segment(log);
+    if (segment->end + span + end_span(log) <= segment->size)
+        return PS_OK;
+    struct ps_frame end = {.kind = PS_FRAME_END, .number = log->next - 1};
+    if (put_frame(log, &end, "", err) != PS_OK || sync_last(log, err) != PS_OK)
+        return PS_FAIL;
+    bool may_grow = log->segment_bytes <= log->options.segment_bytes / PS_SEGMENT_GROWTH;
+    log->segment_bytes = may_grow ? PS_SEGMENT_GROWTH * log->segment_bytes : log->options.segment_bytes;
+    return segment_create(log, span, err);
+}
+
+/* ---- putting ---- */
+
+/* Ends the chunk before it is full. The next chunk begins with the written bytes of the last block. */
+static bool end_chunk(struct ps_segment_log *log)
+{
+    struct ps_err err = {0};
+    if (flush(log, &err) != PS_OK)
+        return false; /* the following append fails as well and reports it */
+    size_t whole = log->buffered / PS_SEGMENT_DIRECT_BYTES * PS_SEGMENT_DIRECT_BYTES,
+           rest = log->buffered - whole;
+    const char *last_block = log->buffer + whole;
+    next_chunk(log, true);
+    memcpy(log->buffer, last_block, rest);
+    log->buffered = log->kept = rest;
+    return true;
+}
+
+char *ps_segment_log_lend(struct ps_segment_log *log, uint32_t room)
+{
+    uint64_t span = ps_frame_span(room);
+    const struct ps_segment *segment = log->writing ? last_segment(log) : NULL;
+    if (segment == NULL || segment->seal != NULL ||
+        /* an encrypted frame is not built in place */ segment->end + span + end_span(log) > segment->size ||
+        PS_SEGMENT_DIRECT_BYTES + span >= PS_CHUNK_BYTES)
+        return NULL;
+    if (log->buffered + span >= PS_CHUNK_BYTES && !end_chunk(log))
+        return NULL;
+    return log->buffer + log->buffered + PS_FRAME_HEAD_BYTES;
+}
+
+enum ps_status ps_segment_log_append(struct ps_segment_log *log, const void *payload, uint32_t length,
+                                     uint32_t count, uint64_t bytes, struct ps_segment_place *place,
+                                     struct ps_err *err)
+{
+    PS_ASSERT(length <= PS_FRAME_PAYLOAD_MAX);
+    if (make_room(log, length, err) != PS_OK)
+        return PS_FAIL;
+    const struct ps_segment *segment = last_segment(log);
+    size_t at = log->buffered + PS_FRAME_HEAD_BYTES;
+    struct ps_frame frame = {
+        .kind = PS_FRAME_EVENTS, .length = length, .count = count, .bytes = bytes, .number = log->next};
+    uint64_t offset = segment->end, chunk = log->chunk;
+    if (put_frame(log, &frame, payload, err) != PS_OK)
+        return PS_FAIL;
+    *place = ps_segment_place_of(segment, offset, &frame);
+    place->chunks = log->chunks;
+    place->chunk = chunk + at / PS_CHUNK_BYTES;
+    place->chunk_offset = at % PS_CHUNK_BYTES;
+    log->recent[place->number % PS_SEGMENT_RECENT_FRAMES] = *place;
+    log->next++;
+    log->events += count;
+    log->bytes += bytes;
+    log->unsynced_events += count;
+    log->unsynced_bytes += bytes;
+    return PS_OK;
+}
+
+/* Appends frames with what was delivered since the last such frame. */
+static enum ps_status append_news(struct ps_segment_log *log, struct ps_err *err)
+{
+    while (log->news_count > 0) {
+        uint32_t count = log->news_count < NEWS_MAX ? (uint32_t)log->news_count : NEWS_MAX;
+        char *payload = ps_must_alloc(count, PS_TAKEN_RANGE_BYTES, "what was delivered of a log");
+        for (uint32_t i = 0; i < count; i++)
+            ps_taken_range_write(payload + i * PS_TAKEN_RANGE_BYTES, &log->news[i]);
+        struct ps_frame frame = {.kind = PS_FRAME_TAKEN, .length = count * PS_TAKEN_RANGE_BYTES};
+        enum ps_status status = make_room(log, frame.length, err);
+        frame.number = log->next - 1;
+        if (status == PS_OK)
+            status = put_frame(log, &frame, payload, err);
+        free(payload);
+        if (status != PS_OK)
+            return PS_FAIL;
+        log->news_count -= count;
+        memmove(log->news, log->news + count, log->news_count * sizeof *log->news);
+    }
+    return PS_OK;
+}
+
+/* Returns whether everything in segment `i` was delivered, so that the log does not need it. Not for the last segment. */
+static bool is_delivered(const struct ps_segment_log *log, size_t i)
+{
+    if (i + 1 >= log->count)
+        return false;
+    uint64_t first = log->segments[i].head.first, next = log->segments[i + 1].head.first;
+    return next <= log->taken.low ||
+           (log->taken.count > 0 && first < next && ps_taken_has_all(&log->taken, first, next - 1));
+}
+
+static bool has_delivered(const struct ps_segment_log *log)
+{
+    size_t i = 0;
+    if (log->taken.count == 0) /* in order: only the oldest can be complete */
+        return is_delivered(log, 0);
+    while (i < log->count && !is_delivered(log, i))
+        i++;
+    return i < log->count;
+}
+
+/* Removes delivered segments, which the state does not need any more. `at_once`: frees their space before it returns. */
+static void remove_delivered(struct ps_segment_log *log, bool at_once)
+{
+    size_t kept = 0;
+    if (log->taken.count > PS_STATE_RANGES_MAX || !has_delivered(log))
+        return; /* no state that contains these deliveries was written */
+    for (size_t i = 0; i < log->count; i++) {
+        char path[PS_SEGMENT_PATH_BYTES];
+        struct ps_segment *segment = &log->segments[i];
+        if (!is_delivered(log, i)) {
+            log->segments[kept++] = *segment;
+            continue;
+        }
+        ps_segment_path(path, segment->directory, segment->head.segment);
+        log->files->remove(log->files->argument, path); /* if that fails, the next recovery removes it */
+        if (log->files->discard != NULL && !at_once)
+            log->files->discard(log->files->argument, segment->fd);
+        else
+            log->files->close(log->files->argument, segment->fd);
+        ps_seal_destroy(segment->seal);
+    }
+    log->count = kept;
+}
+
+/* Writes the state if that is due, and removes the delivered segments. */
+static enum ps_status trim(struct ps_segment_log *log, struct ps_err *err)
+{
+    bool some_gone = log->taken.count <= PS_STATE_RANGES_MAX && has_delivered(log);
+    /* The state must name the newest segment before anybody learns that frames in it are promised: only then does a
+     * restart notice when the file is missing. */
+    bool is_named = log->count == 0 || !ps_segment_is_used(last_segment(log)) ||
+                    log->state_segment == last_segment(log)->head.segment;
+    if (!some_gone && is_named && !log->state_remade && log->since_state_bytes < STATE_EVERY_BYTES)
+        return PS_OK;
+    if (ps_segment_state_save(log, err) != PS_OK)
+        return PS_FAIL;
+    remove_delivered(log, false);
+    return PS_OK;
+}
+
+enum ps_status ps_segment_log_sync(struct ps_segment_log *log, struct ps_err *err)
+{
+    struct ps_err trouble = {0};
+    if (ps_segment_state_keep(log, err) != PS_OK || append_news(log, err) != PS_OK ||
+        sync_last(log, err) != PS_OK)
+        return PS_FAIL;
+    /* The frames are promised. If the state cannot be written, only the tail grows. */
+    bool trimmed = trim(log, &trouble) == PS_OK;
+    if (!trimmed && !log->trim_failed)
+        ps_segment_report(log, last_segment(log), "delivered segments stay on the disk for now: %s",
+                          ps_err_join(&trouble));
+    log->trim_failed = !trimmed;
+    return PS_OK;
+}
+
+enum ps_status ps_segment_log_write(struct ps_segment_log *log, struct ps_err *err)
+{
+    if (append_news(log, err) != PS_OK || flush(log, err) != PS_OK ||
+        (log->dirty && still_there(log, err) != PS_OK))
+        return PS_FAIL;
+    promise(log);
+    return PS_OK;
+}
+
+/* Removes the last segment if nothing in it was promised: otherwise a disk on which every sync fails would fill up with segments. */
+static void drop_unused(struct ps_segment_log *log)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    const struct ps_segment *segment = last_segment(log);
+    if (segment->promised_end > ps_segment_head_bytes(&segment->head))
+        return;
+    ps_segment_path(path, segment->directory, segment->head.segment);
+    if (log->files->is_at == NULL || log->files->is_at(log->files->argument, segment->fd, path) == 0)
+        log->files->remove(log->files->argument, path); /* if that fails, the file has no valid frame */
+    ps_segment_end_direct(log);
+    log->files->close(log->files->argument, segment->fd);
+    ps_seal_destroy(segment->seal);
+    log->count--;
+}
+
+enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *err)
+{
+    log->buffered = log->kept; /* drops bytes that were not written */
+    log->dirty = false;
+    log->next = log->promised + 1;
+    log->events -= log->unsynced_events;
+    log->bytes -= log->unsynced_bytes;
+    log->unsynced_events = log->unsynced_bytes = 0;
+    if (log->writing) {
+        last_segment(log)->end = last_segment(log)->promised_end;
+        drop_unused(log);
+    }
+    log->writing = false;
+    if (ps_segment_state_save(log, err) != PS_OK)
+        return PS_FAIL;
+    if (log->taken.count <= PS_STATE_RANGES_MAX)
+        log->news_count = 0; /* the state has these deliveries */
+    /* On a full disk, removing delivered segments is the only way to get space, so it comes first. */
+    remove_delivered(log, true);
+    return segment_create(log, 0, err);
+}
+
+/* ---- taking ---- */
+
+void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *range)
+{
+    if (!ps_taken_add(&log->taken, range))
+        return;
+    log->events -= range->events;
+    log->bytes -= range->bytes;
+    if (log->taken.low == log->next) /* nothing is left: the numbers still included lost frames */
+        log->events = log->bytes = 0;
+}
+
+static void add_news(struct ps_segment_log *log, const struct ps_taken_range *range)
+{
+    struct ps_taken_range *last = log->news_count > 0 ? &log->news[log->news_count - 1] : NULL;
+    if (last != NULL && last->last + 1 == range->first) {
+        last->last = range->last;
+        last->events += range->events;
+        last->bytes += range->bytes;
+        return;
+    }
+    if (log->news_count == log->news_room) {
+        log->news_room = log->news_room > 0 ? 2 * log->news_room : 64;
+        log->news =
+            ps_must_realloc(log->news, log->news_room * sizeof *log->news, "what was delivered of a log");
+    }
+    log->news[log->news_count++] = *range;
+}
+
+void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place)
+{
+    struct ps_taken_range range = {place->number, place->number, place->count, place->bytes};
+    ps_segment_taken(log, &range);
+    add_news(log, &range);
+}
+
+void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place)
+{
+    const struct ps_segment *segment = &log->segments[ps_segment_with(log, place->number)];
+    ps_segment_report(log, segment, "frame %llu at byte %llu is damaged: %u events are lost",
+                      (unsigned long long)place->number,
+                      (unsigned long long)(place->offset - PS_FRAME_HEAD_BYTES), place->count);
+    log->frames_lost++;
+    ps_segment_log_take(log, place);
+}
+
+uint64_t ps_segment_log_promised(const struct ps_segment_log *log)
+{
+    return log->promised;
+}
+
+void ps_segment_log_fill(const struct ps_segment_log *log, struct ps_segment_fill *fill)
+{
+    *fill = (struct ps_segment_fill){.events = log->events - log->unsynced_events,
+                                     .bytes = log->bytes - log->unsynced_bytes,
+                                     .frames_lost = log->frames_lost,
+                                     .segments = log->count,
+                                     .held = log->held};
+}

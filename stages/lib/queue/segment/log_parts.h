@@ -1,0 +1,166 @@
+/* Types and functions that only the files of the log use. */
+#pragma once
+
+#include "stages/lib/queue/segment/chunks.h"
+#include "stages/lib/queue/segment/log.h"
+#include "stages/lib/queue/segment/taken.h"
+
+#define PS_SEGMENT_PATH_BYTES 4096U
+/* The cure in messages about a file that the disk cannot read. */
+#define PS_SEGMENT_GIVE_UP                                                                                   \
+    "if it stays so, stop the agent and run `penstock channel repair --give-up-unreadable`"
+
+/* A segment file that does not fit the state and the other files. */
+enum ps_segment_fault {
+    PS_SEGMENT_GONE,    /* it does not exist */
+    PS_SEGMENT_BLANK,   /* its head is all zero */
+    PS_SEGMENT_DAMAGED, /* its head is damaged: the file is left aside, and was reported when it was found */
+    PS_SEGMENT_SHORT,   /* it is shorter than when it was created */
+    PS_SEGMENT_DOUBLE,  /* another file has its number, and is used */
+    PS_SEGMENT_ALL,     /* no segment exists */
+};
+
+struct ps_segment_missing {
+    enum ps_segment_fault fault;
+    const char *directory;
+    uint64_t segment;
+    uint64_t first, last; /* promised frames, delivered or not; last < first: not known */
+};
+/* Number of frames whose places the log remembers, so that consumers that keep up are fed without a read. */
+#define PS_SEGMENT_RECENT_FRAMES 1024U
+
+/* One segment file. */
+struct ps_segment {
+    struct ps_segment_head head;
+    int fd;
+    uint64_t end;          /* where its next frame begins, or would begin */
+    uint64_t promised_end; /* where its promised frames end; for the segment that is written */
+    uint64_t size;         /* of the file */
+    const char *directory;
+    size_t turn;          /* order in which the files were found */
+    struct ps_seal *seal; /* its key; NULL: not encrypted, or the key is missing */
+    uint64_t sealed_end;  /* up to here frames were encrypted: no place is encrypted twice */
+};
+
+struct ps_segment_log {
+    struct ps_segment_options options;
+    const struct ps_segment_files *files;
+    uint64_t id, random;
+    struct ps_segment *segments; /* oldest first */
+    size_t count, room;
+    bool writing;           /* frames are appended to the last of them */
+    uint64_t segment_bytes; /* size of the next file */
+    uint64_t last_name;     /* the highest number that a segment of the log ever had */
+    struct ps_chunks *chunks;
+    /* The latest chunk: `buffered` bytes before the `end` of the last segment, of which the first `kept` are written.
+     * Writes through direct_fd are of whole blocks: the last block is filled up with zeros, and written again with the
+     * bytes that follow. */
+    char *buffer;
+    uint64_t chunk;
+    size_t buffered, kept;
+    int direct_fd;                            /* of the last segment, bypasses the page cache; -1: none */
+    uint64_t next, promised;                  /* numbers of frames of events */
+    uint64_t events, bytes;                   /* appended and not delivered */
+    uint64_t unsynced_events, unsynced_bytes; /* not promised yet */
+    bool dirty;                               /* bytes were written and not synced */
+    struct ps_taken taken;
+    struct ps_taken_range *news; /* delivered, but not yet in a TAKEN frame */
+    size_t news_count, news_room;
+    int state_fd;
+    uint64_t generation;
+    uint64_t since_state_bytes; /* bytes appended since the state was written */
+    uint64_t state_segment;     /* the last used segment that the state names; 0: none */
+    bool state_remade;          /* the state file was created again, and neither slot is written */
+    bool trim_failed;           /* the last trim failed, and that was reported */
+    char *slot;
+    uint64_t feed_segment, feed_offset, feed_number; /* the next frame to feed is at or behind this place */
+    struct ps_segment_place
+        *recent; /* the latest appended frames, each at its number modulo PS_SEGMENT_RECENT_FRAMES */
+    uint64_t frames_lost;
+    struct ps_sealer sealer;
+    char *sealed; /* buffer for a frame as it is written, encrypted */
+    size_t sealed_room;
+    size_t held; /* number of segments whose key is missing */
+    /* First the files that were left aside, as they were found; after ps_segment_miss what is missing. */
+    struct ps_segment_missing *missing;
+    size_t missing_count, missing_room;
+};
+
+/* ---- what is missing (missing.c) ---- */
+
+void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing);
+/* Compares the files with the state: reports what is missing, and counts its frames as lost. Removes files whose head was never
+ * written. `state` NULL: no state exists, so nothing can be missed. Called after the state was read, before the tail. Fails if
+ * the disk cannot read what is needed. */
+enum ps_status ps_segment_miss(struct ps_segment_log *log, const struct ps_segment_state *state,
+                               struct ps_err *err);
+const struct ps_segment_missing *ps_segment_missing_find(const struct ps_segment_log *log, uint64_t segment,
+                                                         enum ps_segment_fault fault);
+/* Returns a text for people; not for DAMAGED. */
+const char *ps_segment_fault_text(enum ps_segment_fault fault);
+
+void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment *segment, const char *format,
+                       ...) __attribute__((format(printf, 3, 4)));
+/* Writes the path of a segment to `to`, which has PS_SEGMENT_PATH_BYTES. */
+void ps_segment_path(char *to, const char *directory, uint64_t number);
+#define PS_SEGMENT_NUMBER_MAX UINT64_C(999999999999999999)
+/* Returns the number in a segment's file name, or 0 if the name is not one that ps_segment_path makes, with a number up to
+ * PS_SEGMENT_NUMBER_MAX. */
+uint64_t ps_segment_number(const char *name);
+struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment);
+/* Returns the index of the last segment whose first frame has this number or a lower one. */
+size_t ps_segment_with(const struct ps_segment_log *log, uint64_t number);
+/* Sets `err` for a failed read of this file, from errno, with the cure. Returns PS_FAIL. `err` may be NULL. */
+enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uint64_t offset,
+                                     struct ps_err *err);
+/* Finds the next valid frame at or behind *offset, and sets *offset to it. NOTHING: there is none. FAILED: `err` has the reason. */
+enum ps_segment_read ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment,
+                                     uint64_t *offset, struct ps_frame *frame, struct ps_err *err);
+/* Handles frames `first` to `last`, which were promised and are missing: reports and takes the undelivered ones. */
+void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
+                             uint64_t last);
+/* Returns the place of the frame whose head is at `offset`. */
+struct ps_segment_place ps_segment_place_of(const struct ps_segment *segment, uint64_t offset,
+                                            const struct ps_frame *frame);
+
+/* Returns whether the segment has a frame. Before that, nothing in it is promised, and a power cut may remove the file. */
+static inline bool ps_segment_is_used(const struct ps_segment *segment)
+{
+    return segment->end > ps_segment_head_bytes(&segment->head);
+}
+
+/* Returns whether its events cannot be read because the key is missing. */
+static inline bool ps_segment_is_held(const struct ps_segment *segment)
+{
+    return segment->head.sealing.on && segment->seal == NULL;
+}
+
+/* Finds the key of a segment that was found on the disk. */
+void ps_segment_unlock_frames(struct ps_segment_log *log, struct ps_segment *segment);
+/* Derives a key for a new segment. */
+enum ps_status ps_segment_seal_head(struct ps_segment_log *log, struct ps_segment *segment,
+                                    struct ps_err *err);
+/* Encrypts a frame that will be at segment->end: sets frame->length and *payload to the encrypted bytes, which are valid until the next call. */
+enum ps_status ps_segment_seal_frame(struct ps_segment_log *log, struct ps_segment *segment,
+                                     struct ps_frame *frame, const void **payload, struct ps_err *err);
+/* Decrypts a frame's payload in place. Returns false if its tag does not fit. Thread: any. */
+bool ps_segment_open_frame(struct ps_sealer *sealer, const struct ps_segment_place *place, void *payload,
+                           const uint8_t tag[PS_SEAL_TAG_BYTES]);
+/* Counts and reports the segments whose key is missing and that have undelivered events. Fails if new segments would be plain
+ * although older ones are encrypted. */
+enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err);
+
+/* Closes direct_fd. */
+void ps_segment_end_direct(struct ps_segment_log *log);
+/* Opens or creates the state file. */
+enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *err);
+/* Creates the state file again if it was removed or replaced: without it, a restart would deliver everything again. */
+enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err);
+/* Writes the state. Called right after a sync. */
+enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err);
+/* Reads the slots of the state file. NOTHING: no slot is valid. FAILED: a slot cannot be read that may be newer than the
+ * other one; `err` has the reason. `ranges` has room for PS_STATE_RANGES_MAX. */
+enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,
+                                           struct ps_err *err);
+/* Counts a delivered range. */
+void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *range);

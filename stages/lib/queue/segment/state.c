@@ -1,0 +1,119 @@
+/* The state of a log: where recovery begins, and which frames before that were delivered. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/lib/queue/segment/log_parts.h"
+
+static void state_path(const struct ps_segment_log *log, char to[PS_SEGMENT_PATH_BYTES])
+{
+    snprintf(to, PS_SEGMENT_PATH_BYTES, "%s/state", log->options.state_directory);
+}
+
+enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES];
+    state_path(log, path);
+    log->state_fd = log->files->open(log->files->argument, path, false);
+    if (log->state_fd >= 0)
+        return PS_OK;
+    if (errno == EISDIR)
+        return ps_err_set(err, "%s is no regular file: move it away", path);
+    if (errno == ENOENT)
+        log->state_fd = log->files->open(log->files->argument, path, true);
+    if (log->state_fd < 0 ||
+        log->files->allocate(log->files->argument, log->state_fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
+        log->files->sync(log->files->argument, log->state_fd) != 0 ||
+        log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
+        return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    return PS_OK;
+}
+
+enum ps_status ps_segment_state_keep(struct ps_segment_log *log, struct ps_err *err)
+{
+    char path[PS_SEGMENT_PATH_BYTES], text[PS_SEGMENT_PATH_BYTES + 128];
+    state_path(log, path);
+    if (log->state_fd >= 0 &&
+        (log->files->is_at == NULL || log->files->is_at(log->files->argument, log->state_fd, path) == 0))
+        return PS_OK;
+    if (log->state_fd >= 0)
+        log->files->close(log->files->argument, log->state_fd);
+    log->state_fd = -1;
+    log->state_remade = true;
+    if (ps_segment_state_open(log, err) != PS_OK) {
+        if (log->state_fd >= 0)
+            log->files->close(log->files->argument, log->state_fd);
+        log->state_fd = -1;
+        return PS_FAIL;
+    }
+    snprintf(text, sizeof text,
+             "%s: it was removed or replaced while the channel was open: it is written anew", path);
+    if (log->options.report != NULL)
+        log->options.report(log->options.argument, text);
+    return PS_OK;
+}
+
+/* Writes the next generation; generation g is in slot g modulo 2. */
+static enum ps_status write_slot(struct ps_segment_log *log, struct ps_segment_state *state,
+                                 struct ps_err *err)
+{
+    state->generation = log->generation + 1;
+    ps_segment_state_write(log->slot, state);
+    if (log->files->write(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
+                          state->generation % 2 * PS_STATE_SLOT_BYTES) < 0 ||
+        log->files->sync(log->files->argument, log->state_fd) != 0)
+        return ps_err_set(err, "%s/state cannot be written: %s", log->options.state_directory,
+                          strerror(errno));
+    log->generation = state->generation;
+    return PS_OK;
+}
+
+enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_err *err)
+{
+    const struct ps_segment *last = log->count > 0 ? &log->segments[log->count - 1] : NULL;
+    struct ps_segment_state state = {.log = log->id,
+                                     .low = log->taken.low,
+                                     .segment = last != NULL ? last->head.segment : 0,
+                                     .offset = last != NULL && ps_segment_is_used(last) ? last->end : 0,
+                                     .next = log->next,
+                                     .events = log->events,
+                                     .bytes = log->bytes,
+                                     .range_count = (uint32_t)log->taken.count,
+                                     .ranges = log->taken.ranges};
+    PS_ASSERT(log->buffered == log->kept && log->next == log->promised + 1);
+    if (log->taken.count > PS_STATE_RANGES_MAX)
+        return PS_OK; /* too many ranges for a slot: the tail grows until there are fewer */
+    if (ps_segment_state_keep(log, err) != PS_OK || write_slot(log, &state, err) != PS_OK ||
+        (log->state_remade && write_slot(log, &state, err) != PS_OK)) /* both slots of a new file */
+        return PS_FAIL;
+    log->state_remade = false;
+    log->state_segment = state.offset > 0 ? state.segment : 0;
+    log->since_state_bytes = 0;
+    return PS_OK;
+}
+
+enum ps_segment_read ps_segment_state_load(struct ps_segment_log *log, struct ps_segment_state *state,
+                                           struct ps_err *err)
+{
+    struct ps_taken_range *ranges =
+        ps_must_alloc(PS_STATE_RANGES_MAX, sizeof *ranges, "what was delivered of a log");
+    bool found = false, failed = false;
+    for (unsigned i = 0; i < 2 && !failed; i++) {
+        struct ps_segment_state slot = {.ranges = ranges};
+        ssize_t got = log->files->read(log->files->argument, log->state_fd, log->slot, PS_STATE_SLOT_BYTES,
+                                       i * PS_STATE_SLOT_BYTES);
+        failed = got < 0;
+        if (failed)
+            ps_err_set(err, "%s/state cannot be read: %s; " PS_SEGMENT_GIVE_UP, log->options.state_directory,
+                       strerror(errno));
+        if (got != (ssize_t)PS_STATE_SLOT_BYTES || !ps_segment_state_read(log->slot, &slot) ||
+            (found && slot.generation < state->generation))
+            continue;
+        found = true;
+        slot.ranges = state->ranges;
+        memcpy(state->ranges, ranges, slot.range_count * sizeof *ranges);
+        *state = slot;
+    }
+    free(ranges);
+    return failed ? PS_SEGMENT_READ_FAILED : found ? PS_SEGMENT_READ_WHOLE : PS_SEGMENT_READ_NOTHING;
+}

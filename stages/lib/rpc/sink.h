@@ -1,0 +1,74 @@
+/* The common part of the sinks that send by RPC (avro, thrift): their target, and the functions of struct ps_sink_ops over a
+ * delivery (delivery.h). Thread: control, unless a function names the worker's. */
+#pragma once
+
+#include "stages/lib/rpc/delivery.h"
+
+#include <stdio.h>
+
+/* The first member of the plan. Option rows write the first four. */
+struct ps_rpc_sink {
+    const char *host;
+    int64_t port, reset_s, window;
+    struct ps_rpc_delivery_plan delivery;
+};
+
+#define PS_RPC_ADDRESS_OPTION_ROWS(plan_type, member)                                                        \
+    {.key = "hostname",                                                                                      \
+     .type = PS_OPTION_TEXT,                                                                                 \
+     .offset = offsetof(plan_type, member.host),                                                             \
+     .flags = PS_OPTION_REQUIRED,                                                                            \
+     .help = "Name or address of the source's host"},                                                        \
+    {                                                                                                        \
+        .key = "port", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.port), .min = 1,          \
+        .max = 65535, .flags = PS_OPTION_REQUIRED, .help = "TCP port of the source"                          \
+    }
+
+#define PS_RPC_SENDING_OPTION_ROWS(plan_type, member, reset_aliases, reason)                                 \
+    {.key = "reset-connection-interval",                                                                     \
+     .aliases = reset_aliases,                                                                               \
+     .type = PS_OPTION_INT,                                                                                  \
+     .offset = offsetof(plan_type, member.reset_s),                                                          \
+     .fallback = "0",                                                                                        \
+     .min = 0,                                                                                               \
+     .max = INT32_MAX,                                                                                       \
+     .unit = "s",                                                                                            \
+     .help = "The connection is made anew after this long, so that a load balancer can choose again; "       \
+             "0: never"},                                                                                    \
+    {                                                                                                        \
+        .key = "penstock.calls", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.window),        \
+        .fallback = "0", .min = 0, .max = PS_RPC_CALLS_MAX, .unit = "calls", .flags = PS_OPTION_EXTENSION,   \
+        .help = "Calls that wait for their answers at a time; 0: 16 with another penstock, else 1, because " \
+                "Flume " reason                                                                              \
+    }
+
+/* Settings that follow from a protocol's keys. */
+struct ps_rpc_sink_settings {
+    const struct ps_rpc_protocol *protocol;
+    uint64_t connect_ns, request_ns;
+    uint32_t batch_events_max;
+    const struct ps_transport *transport;
+    const void *transport_settings;
+};
+
+/* For `build` and `teardown`: sets the delivery's plan. */
+enum ps_status ps_rpc_sink_build(struct ps_rpc_sink *sink, const struct ps_rpc_sink_settings *settings,
+                                 struct ps_err *err);
+void ps_rpc_sink_teardown(struct ps_rpc_sink *sink);
+
+/* Probe for `penstock check --probe`: connects as the sink does, and sends one call without events. `build` and
+ * `teardown` are the stage's; `tried` is a copy of its bound plan; `advice` is what to check if the server does not
+ * answer. */
+struct ps_rpc_sink_probe {
+    enum ps_status (*build)(void *plan, struct ps_context *context, struct ps_err *err);
+    void (*teardown)(void *plan);
+    const char *advice;
+};
+void ps_rpc_sink_try(const struct ps_rpc_sink_probe *sink, void *tried, struct ps_context *context,
+                     const struct ps_probe *probe);
+
+/* For struct ps_stage_ops and ps_sink_ops of a sink whose plan begins with its struct ps_rpc_sink, and whose state is a struct
+ * ps_rpc_delivery. Thread: the worker's. */
+enum ps_status ps_rpc_sink_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
+void ps_rpc_sink_close(const void *plan, void *state);
+extern const struct ps_sink_ops ps_rpc_sink_ops;

@@ -1,0 +1,262 @@
+/* The client's side: tickets from a KDC, on a helper thread. */
+#include "stages/lib/sasl/gssapi_parts.h"
+
+#include "core/clock.h"
+#include "core/helper/helper.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A token names the time at which it was made, and servers take those of at most five minutes. */
+#define TOKEN_NS (120 * PS_NS_PER_S)
+/* Tickets are asked for so often, whether or not they are good for longer: a server may have new keys. */
+#define STORE_NS (300 * PS_NS_PER_S)
+
+/* A job: the thread makes a context and its first token. */
+struct preparation {
+    struct ps_gss_context *context; /* NULL: it failed */
+    struct ps_gss_token token;
+    bool refused;     /* it failed, and will fail again */
+    uint64_t good_ns; /* until when a server takes the token, nearly */
+    char reason[PS_GSS_REASON_BYTES];
+};
+
+/* The thread's. */
+struct maker {
+    char *principal, *keytab, *server, *server_host; /* as in the settings */
+    char store[64];      /* of tickets, in memory: of this maker alone; "": none yet */
+    unsigned long count; /* of stores so far */
+    uint64_t store_ns;   /* when it was begun */
+    struct preparation preparation;
+};
+
+struct ps_gss_initiator {
+    pthread_mutex_t lock; /* several workers connect; held for a few instructions */
+    struct ps_helper *helper;
+    struct maker *maker;
+    struct preparation *ready; /* taken back from the thread; NULL: it has it */
+    bool refused;              /* what the last take came to */
+};
+
+/* ---- the thread ---- */
+
+static void forget(struct preparation *preparation)
+{
+    ps_gss_context_close(preparation->context);
+    if (preparation->token.length > 0)
+        ps_gss_token_free(&preparation->token);
+    *preparation = (struct preparation){.context = NULL};
+}
+
+static void forget_tickets(struct maker *maker)
+{
+    if (maker->store[0] != '\0')
+        ps_gss_tickets_forget(maker->store);
+    maker->store[0] = '\0';
+}
+
+static void begin_store(struct maker *maker)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    if (maker->store[0] != '\0' && now_ns - maker->store_ns < STORE_NS)
+        return;
+    forget_tickets(maker);
+    maker->store_ns = now_ns;
+    snprintf(maker->store, sizeof maker->store, "MEMORY:penstock-%p-%lu", (void *)maker, ++maker->count);
+}
+
+/* Gets a ticket for the principal: that of the store while half of its life is not over, else from a KDC. Or takes that of the
+ * default cache. */
+static bool acquire(struct maker *maker, gss_name_t name, struct preparation *preparation)
+{
+    begin_store(maker);
+    gss_key_value_element_desc elements[] = {{"client_keytab", maker->keytab}, {"ccache", maker->store}};
+    const gss_key_value_set_desc store = {.count = PS_COUNT_OF(elements), .elements = elements};
+    gss_OID_set_desc mechanisms = {.count = 1, .elements = (gss_OID)gss_mech_krb5};
+    OM_uint32 minor,
+        major = gss_acquire_cred_from(&minor, name, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
+                                      maker->keytab != NULL ? &store : GSS_C_NO_CRED_STORE,
+                                      &preparation->context->credential, NULL, NULL);
+    if (major == GSS_S_COMPLETE)
+        return true;
+    preparation->refused = maker->keytab == NULL || ps_gss_is_final(minor);
+    if (maker->keytab == NULL)
+        snprintf(preparation->reason, PS_GSS_REASON_BYTES,
+                 "no tickets in the default cache (run kinit, or set a principal and a keytab)");
+    else
+        ps_gss_explain(major, minor, preparation->reason);
+    return false;
+}
+
+static bool prepare(struct maker *maker, struct preparation *preparation)
+{
+    struct ps_err err = {.length = 0};
+    gss_name_t name = GSS_C_NO_NAME;
+    OM_uint32 minor;
+    struct ps_gss_context *context = calloc(1, sizeof *context);
+    preparation->context = context;
+    if (context == NULL) {
+        snprintf(preparation->reason, sizeof preparation->reason, "no memory");
+        return false;
+    }
+    bool named =
+        ps_gss_name_import(maker->server, maker->server_host, &context->target, &err) == PS_OK &&
+        (maker->principal == NULL || ps_gss_name_import(maker->principal, NULL, &name, &err) == PS_OK);
+    if (!named) {
+        snprintf(preparation->reason, sizeof preparation->reason, "%.*s", (int)sizeof preparation->reason - 1,
+                 err.text);
+        return false;
+    }
+    preparation->refused = maker->keytab != NULL && maker->principal != NULL &&
+                           !ps_gss_keytab_has(maker->keytab, maker->principal, preparation->reason);
+    bool got = !preparation->refused && acquire(maker, name, preparation);
+    if (name != GSS_C_NO_NAME)
+        (void)gss_release_name(&minor, &name);
+    if (!got)
+        return false;
+    bool begun =
+        ps_gss_context_step(context, NULL, 0, &preparation->token, preparation->reason) != PS_GSS_FAILED;
+    preparation->refused = context->refused;
+    return begun;
+}
+
+static void run(void *maker, void *job)
+{
+    struct preparation *preparation = job;
+    forget(preparation);
+    if (!prepare(maker, preparation)) {
+        ps_gss_context_close(preparation->context);
+        preparation->context = NULL;
+        forget_tickets(maker);
+        return;
+    }
+    uint64_t life_ns = preparation->context->lifetime_s * PS_NS_PER_S;
+    preparation->good_ns = ps_clock_now().mono_ns + (life_ns < TOKEN_NS ? life_ns : TOKEN_NS);
+}
+
+static void end(void *argument)
+{
+    struct maker *maker = argument;
+    forget(&maker->preparation);
+    forget_tickets(maker);
+    free(maker->principal);
+    free(maker->keytab);
+    free(maker->server);
+    free(maker->server_host);
+    free(maker);
+}
+
+/* ---- the owner ---- */
+
+static char *copy(const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    char *made = ps_must_alloc(strlen(text) + 1, 1, "Kerberos");
+    memcpy(made, text, strlen(text) + 1);
+    return made;
+}
+
+static void ask(struct ps_gss_initiator *initiator)
+{
+    struct preparation *preparation = initiator->ready;
+    if (preparation != NULL && ps_helper_ask(initiator->helper, preparation))
+        initiator->ready = NULL;
+}
+
+static void note_answer(struct ps_gss_initiator *initiator, struct preparation *answer)
+{
+    if (answer != NULL)
+        initiator->ready = answer;
+}
+
+enum ps_status ps_gss_initiator_build(struct ps_gss_initiator **built,
+                                      const struct ps_gss_initiator_settings *wanted, struct ps_err *err)
+{
+    struct maker *maker = ps_must_alloc(1, sizeof *maker, "Kerberos");
+    *maker = (struct maker){.principal = copy(wanted->principal),
+                            .keytab = copy(wanted->keytab),
+                            .server = copy(wanted->server),
+                            .server_host = copy(wanted->server_host)};
+    const struct ps_helper_settings settings = {
+        .name = "kerberos", .room = 1, .wake_fd = wanted->wake_fd, .run = run, .end = end, .argument = maker};
+    struct ps_helper *helper = ps_helper_create(&settings, err);
+    if (helper == NULL) {
+        end(maker);
+        return PS_FAIL;
+    }
+    struct ps_gss_initiator *initiator = ps_must_alloc(1, sizeof *initiator, "Kerberos");
+    *initiator = (struct ps_gss_initiator){.helper = helper, .maker = maker, .ready = &maker->preparation};
+    pthread_mutex_init(&initiator->lock, NULL);
+    ask(initiator);
+    ps_gss_initiator_wait(initiator, wanted->wait_ms);
+    *built = initiator;
+    return PS_OK;
+}
+
+void ps_gss_initiator_wait(struct ps_gss_initiator *initiator, uint32_t timeout_ms)
+{
+    if (initiator->ready == NULL)
+        note_answer(initiator, ps_helper_wait(initiator->helper, timeout_ms));
+}
+
+void ps_gss_initiator_teardown(struct ps_gss_initiator *initiator)
+{
+    if (initiator == NULL)
+        return;
+    (void)ps_helper_destroy(initiator->helper, 0);
+    pthread_mutex_destroy(&initiator->lock);
+    free(initiator);
+}
+
+/* Takes what is ready. */
+static struct ps_gss_context *take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
+                                   bool *later, char *reason)
+{
+    struct preparation *ready = initiator->ready;
+    *later = ready == NULL;
+    if (ready == NULL) {
+        snprintf(reason, PS_GSS_REASON_BYTES, "Kerberos tickets are not here yet");
+        return NULL;
+    }
+    if (ready->context == NULL) {
+        *later = ready->reason[0] == '\0';
+        snprintf(reason, PS_GSS_REASON_BYTES, "no Kerberos ticket: %.220s",
+                 *later ? "it is being asked for" : ready->reason);
+        return NULL;
+    }
+    if (ps_clock_now().mono_ns > ready->good_ns) {
+        *later = true;
+        snprintf(reason, PS_GSS_REASON_BYTES, "the Kerberos token is too old; a new one is made");
+        return NULL;
+    }
+    struct ps_gss_context *context = ready->context;
+    *token = ready->token;
+    ready->context = NULL;
+    ready->token = (struct ps_gss_token){.length = 0};
+    return context;
+}
+
+struct ps_gss_context *ps_gss_initiator_take(struct ps_gss_initiator *initiator, struct ps_gss_token *token,
+                                             bool *later, char *reason)
+{
+    bool ignored;
+    pthread_mutex_lock(&initiator->lock);
+    note_answer(initiator, ps_helper_answer(initiator->helper));
+    bool *is_later = later != NULL ? later : &ignored;
+    struct ps_gss_context *context = take(initiator, token, is_later, reason);
+    initiator->refused = context == NULL && !*is_later && initiator->ready->refused;
+    ask(initiator);
+    pthread_mutex_unlock(&initiator->lock);
+    return context;
+}
+
+bool ps_gss_initiator_is_refused(struct ps_gss_initiator *initiator)
+{
+    pthread_mutex_lock(&initiator->lock);
+    bool refused = initiator->refused;
+    pthread_mutex_unlock(&initiator->lock);
+    return refused;
+}

@@ -1,0 +1,97 @@
+/* Keeps the positions of files that are left alone (penstock.onFileError = skip, or a file that cannot be renamed): each has a
+ * positions file in the tracker directory, so that a restart tries the file again but does not give out its events again. The
+ * position counts only for a file that has not changed at all since it was opened: one that was put right is read from its
+ * beginning. Thread: the source's. */
+#include "stages/lib/spool/spool_parts.h"
+
+#include "core/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096U
+#define NAME_BEGINS ".flumespool-aside-"
+
+static bool path_of(const struct ps_spool *spool, const struct ps_spool_file *file, char path[PATH_BYTES])
+{
+    int length = snprintf(path, PATH_BYTES, "%s/" NAME_BEGINS "%llu-%llu.meta", spool->tracker,
+                          (unsigned long long)file->device, (unsigned long long)file->inode);
+    return length > 0 && (size_t)length < PATH_BYTES;
+}
+
+bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    char path[PATH_BYTES];
+    struct ps_err err = {.length = 0};
+    const struct ps_spool_meta meta = {.target = file->path,
+                                       .position = file->stop,
+                                       .device = file->device,
+                                       .inode = file->inode,
+                                       .compression = file->compression,
+                                       .state = file->state};
+    if (file->stop == 0 || !path_of(spool, file, path))
+        return false;
+    if (ps_spool_meta_write(path, &meta, &err) == PS_OK)
+        return true;
+    ps_log(PS_LOG_WARN, spool->component, "%s; after a restart the events of %s come again", err.text,
+           file->path);
+    return false;
+}
+
+uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    char path[PATH_BYTES];
+    struct ps_spool_meta meta;
+    struct ps_err err = {.length = 0};
+    if (!path_of(spool, file, path))
+        return 0;
+    bool same = ps_spool_meta_read(path, &meta, &err) == PS_SPOOL_META_READ && meta.target != NULL &&
+                strcmp(meta.target, file->path) == 0 && ps_spool_is_same_state(meta.state, file->state) &&
+                meta.compression == file->compression;
+    uint64_t position = same ? meta.position : 0;
+    ps_spool_meta_fini(&meta);
+    return position;
+}
+
+void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    char path[PATH_BYTES];
+    if (path_of(spool, file, path))
+        (void)unlink(path);
+}
+
+/* Returns whether the file that the positions file names is gone, or another one has its name. */
+static bool is_stale(const char *path)
+{
+    struct ps_spool_meta meta;
+    struct ps_err err = {.length = 0};
+    struct stat status;
+    if (ps_spool_meta_read(path, &meta, &err) != PS_SPOOL_META_READ)
+        return false;
+    bool stale = meta.target == NULL;
+    if (!stale && stat(meta.target, &status) == 0)
+        stale = status.st_ino != meta.inode || status.st_dev != meta.device;
+    else if (!stale)
+        stale = errno == ENOENT;
+    ps_spool_meta_fini(&meta);
+    return stale;
+}
+
+void ps_spool_aside_tidy(const struct ps_spool *spool)
+{
+    char path[PATH_BYTES];
+    DIR *directory = opendir(spool->tracker);
+    for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        if (strncmp(entry->d_name, NAME_BEGINS, strlen(NAME_BEGINS)) != 0)
+            continue;
+        int length = snprintf(path, sizeof path, "%s/%s", spool->tracker, entry->d_name);
+        if (length > 0 && (size_t)length < sizeof path && is_stale(path))
+            (void)unlink(path);
+    }
+    if (directory != NULL)
+        closedir(directory);
+}

@@ -1,0 +1,13 @@
+/* Headers of events that come from files. Thread: the source's worker. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/spool/spool.h"
+
+/* The path as Java's getAbsolutePath. `working_directory` stands before relative ones; NULL: it is absolute. `kept` has the
+ * path that was made for this file, or NULL; the caller frees it. */
+const char *ps_spool_absolute_path(const char *working_directory, const struct ps_spool_file *file,
+                                   char **kept);
+
+/* Sets a header of all events of the batch, or finds that those in it have the same. False: no memory, or `full`. */
+bool ps_spool_header_ready(struct ps_batch *batch, const struct ps_name *name, const char *value);

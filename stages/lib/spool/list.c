@@ -1,0 +1,228 @@
+/* Which files a spooling directory has to read, in order (ReliableSpoolingFileEventReader.getCandidateFiles, getNextFile).
+ * Thread: the source's. */
+#include "stages/lib/spool/spool_parts.h"
+
+#include "core/log.h"
+#include "stages/lib/tail/notify.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096U
+#define DEPTH_MAX 64U
+
+void ps_spool_list_free(struct ps_spool *spool)
+{
+    for (size_t i = 0; i < spool->count; i++)
+        free(spool->list[i].path);
+    spool->count = spool->next = 0;
+}
+
+const char *ps_spool_below(const struct ps_spool *spool, const char *path)
+{
+    const char *below = path + strlen(spool->directory);
+    return below + strspn(below, "/");
+}
+
+bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room)
+{
+    int length = snprintf(out, room, "%s/%s%s", spool->tracker, ps_spool_below(spool, path), spool->suffix);
+    return length > 0 && (size_t)length < room;
+}
+
+static bool ends_with(const char *name, size_t length, const char *end, size_t end_length)
+{
+    return length >= end_length && memcmp(name + length - end_length, end, end_length) == 0;
+}
+
+bool ps_spool_wants(const struct ps_spool *spool, const char *name)
+{
+    return name[0] != '.' && !ends_with(name, strlen(name), spool->suffix, spool->suffix_length);
+}
+
+static bool matches(const struct ps_spool *spool, const struct ps_regex *regex, const char *name)
+{
+    return ps_regex_find(regex, spool->scratch, name, strlen(name), 0, NULL, 0);
+}
+
+static bool is_known(const struct ps_spool *spool, const struct stat *status)
+{
+    for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++) {
+        const struct ps_spool_file *file = &spool->files[i];
+        if (file->in_flight && file->inode == status->st_ino && file->device == status->st_dev)
+            return true;
+    }
+    for (size_t i = 0; i < spool->aside_count; i++) {
+        if (spool->aside[i].inode == status->st_ino && spool->aside[i].device == status->st_dev)
+            return true;
+    }
+    return false;
+}
+
+/* Returns whether it has a marker, so that all of it is delivered. *error: the marker could not be looked at. */
+static bool is_marked(const struct ps_spool *spool, const char *path, int *error)
+{
+    char marker[PATH_BYTES];
+    *error = 0;
+    if (!spool->marks || !ps_spool_marker(spool, path, marker, sizeof marker))
+        return false;
+    if (access(marker, F_OK) == 0)
+        return true;
+    *error = errno == ENOENT || errno == ENOTDIR ? 0 : errno;
+    return false;
+}
+
+static void candidate_add(struct ps_spool *spool, const char *path, size_t name_at, const struct stat *status)
+{
+    if (spool->count == spool->room) {
+        size_t room = spool->room == 0 ? 64 : 2 * spool->room;
+        void *list = realloc(spool->list, room * sizeof *spool->list);
+        if (list == NULL)
+            return; /* the next list has it */
+        spool->list = list;
+        spool->room = room;
+    }
+    char *copy = strdup(path);
+    if (copy == NULL)
+        return;
+    spool->list[spool->count++] = (struct ps_spool_candidate){
+        .path = copy,
+        .name_at = (uint32_t)name_at,
+        .device = status->st_dev,
+        .inode = status->st_ino,
+        .modified_ms = (int64_t)status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000};
+}
+
+/* Before the directory is read, so that nothing is missed between. */
+static void watch(struct ps_spool *spool, const char *directory)
+{
+    if (spool->notify_fd < 0 || ps_tail_notify_add(spool->notify_fd, directory, false) >= 0 ||
+        spool->watch_failed)
+        return;
+    spool->watch_failed = true;
+    ps_log(
+        PS_LOG_WARN, spool->component,
+        "%s cannot be watched: %s (fs.inotify.max_user_watches); files in it are found when the directory is "
+        "listed, every 10 s",
+        directory, strerror(errno));
+}
+
+static bool directory_list(struct ps_spool *spool, char *path, size_t length, unsigned depth);
+
+static bool entry_list(struct ps_spool *spool, const struct dirent *entry, char *path, size_t length,
+                       unsigned depth)
+{
+    const char *name = entry->d_name;
+    struct stat status;
+    size_t name_length = strlen(name);
+    if (!ps_spool_wants(spool, name) && (name[0] == '.' || entry->d_type == DT_REG))
+        return true;
+    if (length + 1 + name_length >= PATH_BYTES) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    path[length] = '/';
+    memcpy(path + length + 1, name, name_length + 1);
+    bool is_directory = entry->d_type == DT_DIR;
+    if (entry->d_type == DT_UNKNOWN && lstat(path, &status) == 0)
+        is_directory = S_ISDIR(status.st_mode);
+    if (is_directory)
+        return !spool->recursive || depth == DEPTH_MAX || matches(spool, spool->ignore, name) ||
+               directory_list(spool, path, length + 1 + name_length, depth + 1);
+    if (ps_spool_wants(spool, name) && matches(spool, spool->include, name) &&
+        !matches(spool, spool->ignore, name) && stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+        !is_known(spool, &status)) {
+        int error;
+        if (!is_marked(spool, path, &error) && error == 0)
+            candidate_add(spool, path, length + 1, &status);
+        errno = error; /* the next list has it */
+        return error == 0;
+    }
+    return true;
+}
+
+static bool directory_list(struct ps_spool *spool, char *path, size_t length, unsigned depth)
+{
+    path[length] = '\0';
+    watch(spool, path);
+    DIR *directory = opendir(path);
+    bool good = directory != NULL;
+    if (directory == NULL && depth > 0 && errno == ENOENT)
+        return true; /* it went meanwhile */
+    int error = errno;
+    errno = 0;
+    for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL; errno = 0) {
+        if (!entry_list(spool, entry, path, length, depth)) {
+            good = false;
+            error = errno;
+        }
+    }
+    if (directory != NULL && errno != 0) {
+        error = errno;
+        good = false;
+    }
+    if (directory != NULL)
+        closedir(directory);
+    path[length] = '\0';
+    if (!good)
+        ps_log(PS_LOG_ERROR, spool->component,
+               "I/O exception occurred while listing directories. Files already matched will be returned. "
+               "%s: %s",
+               path, strerror(error));
+    return good;
+}
+
+static int compare_names(const struct ps_spool_candidate *left, const struct ps_spool_candidate *right)
+{
+    int order = strcmp(left->path + left->name_at, right->path + right->name_at);
+    return order != 0 ? order : strcmp(left->path, right->path);
+}
+
+static int compare_oldest(const void *left_, const void *right_)
+{
+    const struct ps_spool_candidate *left = left_, *right = right_;
+    if (left->modified_ms != right->modified_ms)
+        return left->modified_ms < right->modified_ms ? -1 : 1;
+    return compare_names(left, right);
+}
+
+static int compare_youngest(const void *left_, const void *right_)
+{
+    const struct ps_spool_candidate *left = left_, *right = right_;
+    if (left->modified_ms != right->modified_ms)
+        return left->modified_ms > right->modified_ms ? -1 : 1;
+    return compare_names(left, right);
+}
+
+/* The file that was being read when a former life ended goes first, whatever came since: its position is the only one that is
+ * kept. (Flume forgets the position when another file is older by then, and reads the file again.) */
+static void begun_first(struct ps_spool *spool)
+{
+    for (size_t i = 0; spool->meta.target != NULL && i < spool->count; i++) {
+        if (strcmp(spool->list[i].path, spool->meta.target) != 0)
+            continue;
+        struct ps_spool_candidate begun = spool->list[i];
+        memmove(spool->list + 1, spool->list, i * sizeof begun);
+        spool->list[0] = begun;
+        return;
+    }
+}
+
+bool ps_spool_list(struct ps_spool *spool)
+{
+    char path[PATH_BYTES + 256];
+    ps_spool_list_free(spool);
+    size_t length = strlen(spool->directory);
+    memcpy(path, spool->directory, length + 1);
+    bool good = directory_list(spool, path, length, 0);
+    if (spool->order != PS_SPOOL_RANDOM && spool->count > 1)
+        qsort(spool->list, spool->count, sizeof *spool->list,
+              spool->order == PS_SPOOL_OLDEST ? compare_oldest : compare_youngest);
+    begun_first(spool);
+    return good;
+}

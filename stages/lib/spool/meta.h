@@ -1,0 +1,47 @@
+/* How far the file at the head of a spooling directory was read: Flume's `.flumespool-main.meta`
+ * (org.apache.flume.serialization.DurablePositionTracker), an Avro container file of records {offset: long} whose metadata
+ * names the file; the last record counts. Flume reads ours, and we read Flume's.
+ *
+ * Ours is written anew each time, beside the old one, and renamed. It has the file's device and inode, too, so that a
+ * position is not used for another file of the same name. Thread: any that may wait for a disk; no state. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/lib/compression.h"
+
+#define PS_SPOOL_META_NAME ".flumespool-main.meta"
+
+/* By this a file that has not changed is known. ctime, because a copy may keep the time of the last write. 0: not noted. */
+struct ps_spool_state {
+    uint64_t size, changed_ns;
+};
+
+struct stat;
+struct ps_spool_state ps_spool_state_of(const struct stat *status);
+bool ps_spool_is_same_state(struct ps_spool_state a, struct ps_spool_state b);
+
+struct ps_spool_meta {
+    char *target; /* the file's path; NULL: there is no position. Free with ps_spool_meta_fini */
+    uint64_t position;
+    uint64_t device, inode; /* 0: not known (Flume wrote it) */
+    enum ps_compression
+        compression; /* of the file, if the position is one of its text; NONE: it is one of its bytes */
+    struct ps_spool_state state; /* of a file that is left alone */
+};
+
+enum ps_spool_meta_read {
+    PS_SPOOL_META_READ,    /* without a target: there is none, or it is empty */
+    PS_SPOOL_META_DAMAGED, /* it is no such file: the file that it was for is read from its beginning */
+    PS_SPOOL_META_UNREADABLE, /* it is there, and the system does not give it: nothing is known of the position */
+};
+
+/* Reads the positions file. DAMAGED and UNREADABLE: with the reason in `err`. */
+enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_meta *meta, struct ps_err *err);
+void ps_spool_meta_fini(struct ps_spool_meta *meta);
+
+/* The same from memory: the first bytes of the file, and its last ones, which may overlap. */
+enum ps_spool_meta_read ps_spool_meta_parse(const uint8_t *head, size_t head_length, const uint8_t *tail,
+                                            size_t tail_length, struct ps_spool_meta *meta,
+                                            struct ps_err *err);
+
+enum ps_status ps_spool_meta_write(const char *path, const struct ps_spool_meta *meta, struct ps_err *err);

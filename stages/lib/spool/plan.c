@@ -1,0 +1,298 @@
+/* See plan.h. */
+#include "stages/lib/spool/plan.h"
+
+#include "regex/regex.h"
+#include "stages/lib/text/line_text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define FIELD(name) offsetof(struct ps_spool_plan, name)
+
+const struct ps_option ps_spool_options[] = {
+    {.key = "spoolDir",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(directory),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "directory of the files"},
+    {.key = "fileSuffix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(suffix),
+     .fallback = ".COMPLETED",
+     .help = "appended to the name of a file that is finished; names that end so are not read"},
+    {.key = "deletePolicy",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(delete_policy),
+     .fallback = "never",
+     .help = "never, or immediate: finished files are deleted"},
+    {.key = "trackingPolicy",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(tracking_policy),
+     .fallback = "rename",
+     .help = "rename, or tracker_dir: a finished file keeps its name, and an empty file in trackerDir stands "
+             "for it"},
+    {.key = "trackerDir",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(tracker),
+     .fallback = ".flumespool",
+     .help = "directory of positions and markers; a relative path is below spoolDir"},
+    {.key = "fileHeader",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(header),
+     .fallback = "false",
+     .help = "put the file's absolute path into a header"},
+    {.key = "fileHeaderKey",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(header_key),
+     .fallback = "file",
+     .help = "name of that header"},
+    {.key = "basenameHeader",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(basename),
+     .fallback = "false",
+     .help = "put the file's name into a header"},
+    {.key = "basenameHeaderKey",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(basename_key),
+     .fallback = "basename",
+     .help = "name of that header"},
+    {.key = "includePattern",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(include),
+     .fallback = "^.*$",
+     .help = "Java expression that the whole name of a file to read matches"},
+    {.key = "ignorePattern",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(ignore),
+     .fallback = "^$",
+     .help = "Java expression of names that are not read, of files and of directories"},
+    {.key = "consumeOrder",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(order),
+     .fallback = "oldest",
+     .words = PS_WORDS("oldest", "youngest", "random"),
+     .help = "which file is next: by time of the last change, then by name; or as the directory lists them"},
+    {.key = "pollDelay",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(poll_delay_ms),
+     .fallback = "500",
+     .min = 1,
+     .max = INT32_MAX,
+     .unit = "ms",
+     .help =
+         "interval at which new files are looked for; with inotify the directory is only read when something "
+         "happened in it, and every 10 s"},
+    {.key = "recursiveDirectorySearch",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(recursive),
+     .fallback = "false",
+     .help = "read the directories below, too, except those whose name begins with a dot"},
+    {.key = "maxBackoff",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(backoff_max_ms),
+     .fallback = "4000",
+     .unit = "ms",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "rest while a channel is full; here reading goes on as soon as it has room"},
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "100",
+     .min = INT32_MIN,
+     .max = INT32_MAX,
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events in one transaction; the size of batches here depends on the load"},
+    {.key = "inputCharset",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(charset_name),
+     .fallback = "UTF-8",
+     .help = "character set of the files, for deserializers of text"},
+    {.key = "decodeErrorPolicy",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(decode_policy),
+     .fallback = "FAIL",
+     .words = PS_WORDS("FAIL", "REPLACE", "IGNORE"),
+     .help = "bytes that are not of inputCharset: an error of the file, U+FFFD, or left out"},
+    {.key = "deserializer",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(deserializer_type),
+     .fallback = "LINE",
+     .help = "LINE, AVRO or BLOB, or Flume's class"},
+    {.key = "deserializer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(deserializer_keys),
+     .help = "keys of the deserializer"},
+    {.key = "bufferMaxLines",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(lines_max),
+     .fallback = "100",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "lines in a buffer; Flume ignores it, too"},
+    {.key = "bufferMaxLineLength",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(line_length),
+     .flags = PS_OPTION_DEPRECATED,
+     .help = "deserializer.maxLineLength"},
+    {.key = "penstock.onFileError",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(on_error),
+     .fallback = "stop",
+     .words = PS_WORDS("stop", "skip"),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "a file that changed while it was read, whose name was used before, or that cannot be decoded: "
+             "stop the "
+             "source until it is restarted, as Flume, or leave that file alone and go on"},
+    {.key = "penstock.decompress",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(decompress),
+     .fallback = "auto",
+     .words = PS_WORDS("auto", "always", "never"),
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "auto: files whose names end with .gz or .zst, and whose first bytes are those of gzip or zstd, are "
+         "decompressed while they are read, except by the deserializer BLOB; always: all files with such "
+         "first "
+         "bytes, also by BLOB; never: files are read as they are, as Flume does"},
+    PS_OPTION_END,
+};
+
+/* ---- check and build ---- */
+
+/* The deserializer's keys, with bufferMaxLineLength as Flume takes it. */
+static struct ps_pairs deserializer_keys(const struct ps_spool_plan *plan, struct ps_arena *arena)
+{
+    struct ps_pairs keys = plan->deserializer_keys;
+    if (plan->line_length == NULL || strcasecmp(plan->deserializer_type, "LINE") != 0)
+        return keys;
+    struct ps_pair *items = ps_arena_alloc(arena, (keys.count + 1) * sizeof *items);
+    size_t count = 0;
+    for (size_t i = 0; i < keys.count; i++) {
+        if (strcmp(keys.items[i].key, "maxLineLength") != 0)
+            items[count++] = keys.items[i];
+    }
+    items[count++] = (struct ps_pair){.key = "maxLineLength", .value = plan->line_length};
+    return (struct ps_pairs){count, items};
+}
+
+static bool word_check(const struct ps_context *context, const char *key, const char *value,
+                       const char *first, const char *second)
+{
+    if (strcasecmp(value, first) == 0 || strcasecmp(value, second) == 0)
+        return true;
+    ps_report(context, PS_LOG_ERROR, key, "%s is neither %s nor %s", value, first, second);
+    return false;
+}
+
+static bool pattern_check(const struct ps_context *context, const char *key, const char *pattern)
+{
+    struct ps_err err = {.length = 0};
+    struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_WHOLE, &err);
+    if (regex == NULL)
+        ps_report(context, PS_LOG_ERROR, key, "\"%s\": %s", pattern, ps_err_join(&err));
+    ps_regex_destroy(regex);
+    return regex != NULL;
+}
+
+static bool charset_check(const struct ps_spool_plan *plan, const struct ps_context *context)
+{
+    struct ps_charset charset;
+    struct ps_err err = {.length = 0};
+    if (ps_charset_find(plan->charset_name, &charset, &err) != PS_OK)
+        ps_report(context, PS_LOG_ERROR, "inputCharset", "%s", err.text);
+    else if (!ps_line_text_has_lines(&charset))
+        ps_report(context, PS_LOG_ERROR, "inputCharset", "%s is not supported: its line ends are not ASCII's",
+                  plan->charset_name);
+    else
+        return true;
+    return false;
+}
+
+enum ps_status ps_spool_check(const void *plan_, const struct ps_context *context)
+{
+    const struct ps_spool_plan *plan = plan_;
+    struct ps_err err = {.length = 0};
+    void *deserializer_plan;
+    bool good = word_check(context, "deletePolicy", plan->delete_policy, "never", "immediate");
+    good &= word_check(context, "trackingPolicy", plan->tracking_policy, "rename", "tracker_dir");
+    good &= pattern_check(context, "includePattern", plan->include);
+    good &= pattern_check(context, "ignorePattern", plan->ignore);
+    good &= charset_check(plan, context);
+    struct ps_pairs keys = deserializer_keys(plan, context->arena);
+    if (context->sub_stage((struct ps_context *)(uintptr_t)context, PS_KIND_DESERIALIZER,
+                           plan->deserializer_type, &keys, &deserializer_plan, &err) == NULL)
+        good = false;
+    return good ? PS_OK : PS_FAIL;
+}
+
+enum ps_status ps_spool_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct ps_spool_plan *plan = plan_;
+    plan->header_name = plan->header ? ps_name_intern(plan->header_key) : NULL;
+    plan->basename_name = plan->basename ? ps_name_intern(plan->basename_key) : NULL;
+    plan->deletes = strcasecmp(plan->delete_policy, "immediate") == 0;
+    plan->marks = strcasecmp(plan->tracking_policy, "tracker_dir") == 0;
+    if (ps_charset_find(plan->charset_name, &plan->charset, err) != PS_OK)
+        return PS_FAIL;
+    struct ps_pairs keys = deserializer_keys(plan, context->arena);
+    plan->deserializer = context->sub_stage(context, PS_KIND_DESERIALIZER, plan->deserializer_type, &keys,
+                                            &plan->deserializer_plan, err);
+    return plan->deserializer != NULL ? PS_OK : PS_FAIL;
+}
+
+void ps_spool_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct ps_spool_plan *plan = plan_;
+    (void)context;
+    fprintf(out, "files of %s%s, %s each when all of it is promised", plan->directory,
+            plan->recursive ? " and below" : "",
+            strcasecmp(plan->delete_policy, "immediate") == 0       ? "deletes"
+            : strcasecmp(plan->tracking_policy, "tracker_dir") == 0 ? "marks"
+                                                                    : "renames");
+    if (plan->on_error == PS_SPOOL_ERROR_STOP)
+        fputs("; stops at a file that changes (penstock.onFileError = skip goes on)", out);
+}
+
+static const char *tracker_path(const struct ps_spool_plan *plan, const struct ps_context *context)
+{
+    return plan->tracker[0] == '/' ? plan->tracker
+                                   : ps_arena_format(context->arena, "%s/%s", plan->directory, plan->tracker);
+}
+
+void ps_spool_claims(const void *plan_, const struct ps_context *context,
+                     void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+{
+    const struct ps_spool_plan *plan = plan_;
+    const struct ps_claim files = {
+        .key = "spoolDir",
+        .path = plan->directory,
+        .part = ps_arena_format(context->arena, "%s\n%s\n%s", plan->include, plan->ignore, plan->suffix),
+        .use = "reads the files of",
+        .cure =
+            "set another spoolDir for one of the two, or remove one: both would read and rename each file"};
+    const struct ps_claim positions = {.key = "trackerDir",
+                                       .path = tracker_path(plan, context),
+                                       .use = "keeps its position in",
+                                       .cure = "set another trackerDir for one of the two"};
+    add(argument, &files);
+    add(argument, &positions);
+}
+
+void ps_spool_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    const struct ps_spool_plan *plan = plan_;
+    const char *what = ps_arena_format(context->arena, "directory %s", plan->directory);
+    bool renames = strcasecmp(plan->tracking_policy, "tracker_dir") != 0;
+    /* the dot: a plain file is none */
+    const char *inside = ps_arena_format(context->arena, "%s/.", plan->directory);
+    if (access(inside, renames ? R_OK | W_OK | X_OK : R_OK | X_OK) != 0) {
+        ps_probe_key_failed(probe, "spoolDir", what, strerror(errno),
+                            "make the directory, and let this user read and write it; with trackingPolicy = "
+                            "tracker_dir it need not be written");
+        return; /* trackerDir may be in it */
+    }
+    ps_probe_ok(probe, "%s: can be read%s", what, renames ? " and written" : "");
+    ps_probe_directory_to_make_last(probe, "trackerDir", tracker_path(plan, context));
+}

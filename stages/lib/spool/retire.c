@@ -1,0 +1,153 @@
+/* What is done with a file all of which is delivered (ReliableSpoolingFileEventReader.retireCurrentFile). Messages are
+ * Flume's. Thread: the source's. */
+#include "stages/lib/spool/spool_parts.h"
+
+#include "core/log.h"
+#include "stages/lib/make_directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096U
+
+static bool violated(struct ps_spool_file *file, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static bool violated(struct ps_spool_file *file, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(file->reason, sizeof file->reason, format, arguments);
+    va_end(arguments);
+    file->end = PS_SPOOL_VIOLATED;
+    return false;
+}
+
+static bool is_unchanged(struct ps_spool_file *file)
+{
+    struct stat status;
+    bool there = stat(file->path, &status) == 0;
+    int64_t modified_ms =
+        there ? (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000 : 0;
+    if (!there || modified_ms != file->modified_ms || status.st_ino != file->inode ||
+        status.st_dev != file->device)
+        return violated(file, "File has been modified since being read: %s", file->path);
+    if ((uint64_t)status.st_size != file->size)
+        return violated(file, "File has changed size since being read: %s", file->path);
+    return true;
+}
+
+static bool reused(struct ps_spool_file *file, const char *target)
+{
+    return violated(file,
+                    "File name has been re-used with different files. Spooling assumptions violated for %s",
+                    target);
+}
+
+static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file)
+{
+    char target[PATH_BYTES];
+    if (snprintf(target, sizeof target, "%s%s", file->path, spool->suffix) >= (int)sizeof target)
+        return violated(file, "Unable to move %s: its new name is too long", file->path);
+    ps_log(PS_LOG_DEBUG, spool->component, "Preparing to move file %s to %s", file->path, target);
+    if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno == EINVAL || errno == ENOSYS) { /* the file system does not have it */
+        struct stat status;
+        if (lstat(target, &status) == 0)
+            return reused(file, target);
+        if (rename(file->path, target) == 0)
+            return true;
+    }
+    if (errno == EEXIST)
+        return reused(file, target);
+    return violated(
+        file,
+        "Unable to move %s to %s: %s. This will likely cause duplicate events. Please verify that "
+        "flume has sufficient permissions to perform these operations.",
+        file->path, target, strerror(errno));
+}
+
+static bool file_mark(const struct ps_spool *spool, struct ps_spool_file *file)
+{
+    char marker[PATH_BYTES], above[PATH_BYTES];
+    if (!ps_spool_marker(spool, file->path, marker, sizeof marker))
+        return violated(file, "Could not create tracker file for %s: its path is too long", file->path);
+    ps_log(PS_LOG_DEBUG, spool->component, "Preparing to create tracker file for %s at %s", file->path,
+           marker);
+    size_t length = (size_t)(strrchr(marker, '/') - marker);
+    memcpy(above, marker, length);
+    above[length] = '\0';
+    struct ps_err err = {.length = 0};
+    if (ps_make_directory(above, &err) != PS_OK)
+        return violated(file, "Could not create tracker file: %s", err.text);
+    int fd = open(marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EEXIST)
+        return reused(file, marker);
+    if (fd < 0)
+        return violated(file, "Could not create tracker file: %s: %s", marker, strerror(errno));
+    close(fd);
+    return true;
+}
+
+static bool file_delete(const struct ps_spool *spool, struct ps_spool_file *file)
+{
+    ps_log(PS_LOG_DEBUG, spool->component, "Preparing to delete file %s", file->path);
+    if (unlink(file->path) != 0)
+        return violated(file, "Unable to delete spool file: %s: %s", file->path, strerror(errno));
+    return true;
+}
+
+/* A file that is retired has no position any more. */
+static void meta_forget(struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    if (spool->meta.target == NULL || strcmp(spool->meta.target, file->path) != 0)
+        return;
+    ps_spool_meta_delete(spool);
+}
+
+/* Returns whether the file has not changed at all since it was opened. */
+static bool is_as_opened(const struct ps_spool_file *file)
+{
+    struct stat status;
+    if (stat(file->path, &status) != 0 || status.st_ino != file->inode || status.st_dev != file->device)
+        return false;
+    return ps_spool_is_same_state(ps_spool_state_of(&status), file->state);
+}
+
+static void set_aside(struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    if (spool->aside_count == spool->aside_room) {
+        size_t room = spool->aside_room == 0 ? 16 : 2 * spool->aside_room;
+        void *aside = realloc(spool->aside, room * sizeof *spool->aside);
+        if (aside == NULL)
+            return; /* it is read again, and ends here again */
+        spool->aside = aside;
+        spool->aside_room = room;
+    }
+    spool->aside[spool->aside_count].device = file->device;
+    spool->aside[spool->aside_count++].inode = file->inode;
+}
+
+void ps_spool_retire_run(struct ps_tail_job *job)
+{
+    struct ps_spool_file *file = (struct ps_spool_file *)(void *)job;
+    struct ps_spool *spool = file->spool;
+    if (file->end == PS_SPOOL_RETIRED && is_unchanged(file) &&
+        (spool->deletes ? file_delete(spool, file)
+         : spool->marks ? file_mark(spool, file)
+                        : file_rename(spool, file))) {
+        meta_forget(spool, file);
+        ps_spool_aside_forget(spool, file);
+    } else {
+        set_aside(spool, file);
+        if (ps_spool_aside_write(spool, file) &&
+            is_as_opened(file)) /* if it is put right, it has no position */
+            meta_forget(spool, file);
+    }
+    file->in_flight = false;
+}

@@ -1,0 +1,114 @@
+/* What the source spooldir asks of its file system (Flume's ReliableSpoolingFileEventReader): which file is next, how far it
+ * was read, what is done with it in the end. All of it may wait for a disk, so it is done by the source's thread
+ * (stages/lib/tail/thread.h): each job here is one of that thread's.
+ *
+ *   fetch    Opens the next files, in order; lists the directory when it has no more.
+ *   mark     Writes how far the oldest file was delivered (meta.h).
+ *   retire   All of a file is delivered: checks that it did not change, and renames, deletes or marks it.
+ *
+ * A file's struct belongs to the thread while one of these jobs has it; otherwise its owner (the worker) reads it. */
+#pragma once
+
+#include "core/status.h"
+#include "stages/lib/compression.h"
+#include "stages/lib/spool/meta.h"
+#include "stages/lib/tail/reader.h"
+
+#define PS_SPOOL_FILES_MAX 64U /* opened and not retired yet */
+#define PS_SPOOL_FETCH_MAX 16U /* files of one fetch */
+#define PS_SPOOL_REASON_BYTES 1024U
+
+enum ps_spool_order { PS_SPOOL_OLDEST, PS_SPOOL_YOUNGEST, PS_SPOOL_RANDOM };
+
+enum ps_spool_decompress { /* the words of penstock.decompress; never: also auto, with a deserializer of files as they are */
+                           PS_SPOOL_DECOMPRESS_AUTO,   /* what its name (.gz, .zst) and its first bytes say */
+                           PS_SPOOL_DECOMPRESS_ALWAYS, /* what its first bytes say */
+                           PS_SPOOL_DECOMPRESS_NEVER,
+};
+
+/* Texts live as long as the plan; ps_spool_create copies what it needs. */
+struct ps_spool_settings {
+    const char *component; /* for the log */
+    const char *directory; /* spoolDir */
+    const char *tracker;   /* trackerDir; relative: below the directory */
+    const char *suffix, *include, *ignore;
+    enum ps_spool_order order;
+    enum ps_spool_decompress decompress;
+    bool recursive;
+    bool deletes; /* deletePolicy = immediate */
+    bool marks;   /* trackingPolicy = tracker_dir */
+};
+
+struct ps_spool;
+
+enum ps_spool_end {
+    PS_SPOOL_RETIRED,
+    PS_SPOOL_VIOLATED, /* it changed, its name was used before, or it cannot be renamed: `reason` */
+};
+
+struct ps_spool_file {
+    struct ps_tail_job job; /* retire */
+    struct ps_spool *spool;
+    /* Set by fetch. */
+    char *path;       /* as Flume writes it: spoolDir and what follows */
+    const char *name; /* the last part of `path` */
+    int fd;           /* the owner takes it, and writes -1 */
+    enum ps_tail_way way;
+    uint64_t device, inode, size, start; /* start: where a former life's delivery ended */
+    enum ps_compression compression;     /* positions are those of its text */
+    int64_t modified_ms;
+    struct ps_spool_state state; /* when it was opened */
+    bool in_flight;              /* the thread's */
+    uint64_t stop;               /* set by the owner before retire: where its delivered events end */
+    /* Set by retire; the owner sets VIOLATED first when the file could not be read: then it is only left alone. */
+    enum ps_spool_end end;
+    char reason[PS_SPOOL_REASON_BYTES];
+};
+
+struct ps_spool_fetch {
+    struct ps_tail_job job;
+    struct ps_spool *spool;
+    /* The owner's wishes. */
+    bool list; /* list anew, even if files of the last list are left */
+    struct ps_spool_file *files[PS_SPOOL_FETCH_MAX];
+    unsigned wanted;
+    /* What came of it. */
+    unsigned found; /* files[0 .. found - 1] are open */
+    bool listed;    /* the directory was listed, and no file of the list is left */
+    bool more;      /* files of the list are left */
+    bool failed;    /* nothing was looked at: `reason` */
+    char reason[PS_SPOOL_REASON_BYTES];
+};
+
+struct ps_spool_mark {
+    struct ps_tail_job job;
+    struct ps_spool *spool;
+    const struct ps_spool_file *file;
+    uint64_t position;
+    bool failed;
+    char reason[PS_SPOOL_REASON_BYTES];
+};
+
+/* Looks at the directory as Flume does at its start: it must exist, files can be made and deleted in it (not with tracker_dir),
+ * the tracker directory is made. May wait. Returns NULL and the reason. */
+struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struct ps_err *err);
+
+/* The owner's end: `spool` is freed when no job has it any more. The owner stops the thread after this. */
+void ps_spool_leave(struct ps_spool *spool, struct ps_tail_thread *thread);
+
+/* An inotify descriptor of the directories that were listed, or -1: look at every interval. */
+int ps_spool_notify_fd(const struct ps_spool *spool);
+
+/* Whether a name that appeared in the directory may be a file to read. */
+bool ps_spool_wants(const struct ps_spool *spool, const char *name);
+
+/* Prepare a job; then ps_tail_thread_ask. `answer` gets it back. */
+typedef void (*ps_spool_answer)(void *owner, struct ps_tail_job *job);
+void ps_spool_fetch_prepare(struct ps_spool_fetch *fetch, struct ps_spool *spool, ps_spool_answer answer);
+void ps_spool_mark_prepare(struct ps_spool_mark *mark, struct ps_spool *spool, ps_spool_answer answer);
+void ps_spool_retire_prepare(struct ps_spool_file *file, ps_spool_answer answer);
+
+/* The jobs and files of a directory: the owner's, except while the thread has them. */
+struct ps_spool_file *ps_spool_files(struct ps_spool *spool);
+struct ps_spool_fetch *ps_spool_fetch_of(struct ps_spool *spool);
+struct ps_spool_mark *ps_spool_mark_of(struct ps_spool *spool);

@@ -1,0 +1,63 @@
+/* Shared by the files of stages/lib/spool. */
+#pragma once
+
+#include "regex/regex.h"
+#include "stages/lib/spool/meta.h"
+#include "stages/lib/spool/spool.h"
+
+/* A file of the last list. */
+struct ps_spool_candidate {
+    char *path;
+    uint32_t name_at; /* of the last part */
+    uint64_t device, inode;
+    int64_t modified_ms;
+};
+
+struct ps_spool {
+    /* Const after ps_spool_create. */
+    char *component, *directory, *tracker, *suffix, *meta_path;
+    size_t suffix_length;
+    enum ps_spool_order order;
+    enum ps_spool_decompress decompress;
+    bool recursive, deletes, marks;
+    int notify_fd;
+    struct ps_regex *include, *ignore;
+    /* The thread's. */
+    struct ps_regex_scratch *scratch;
+    struct ps_spool_candidate *list;
+    size_t count, room, next;
+    struct {
+        uint64_t device, inode;
+    } * aside; /* files that are not read again in this life */
+    size_t aside_count, aside_room;
+    struct ps_spool_meta meta; /* what the meta file says, or said at the start */
+    bool meta_known;           /* it was read */
+    bool watch_failed;         /* told once */
+    /* Jobs: whoever has them. */
+    struct ps_spool_fetch fetch;
+    struct ps_spool_mark mark;
+    struct ps_spool_file files[PS_SPOOL_FILES_MAX];
+};
+
+/* Lists the directory; sorted as `order` says. Returns false when a directory could not be read: what was found counts. */
+bool ps_spool_list(struct ps_spool *spool);
+void ps_spool_list_free(struct ps_spool *spool);
+
+/* What is below the directory: the file's path without spoolDir. */
+const char *ps_spool_below(const struct ps_spool *spool, const char *path);
+
+/* The marker of a file in the tracker directory; false when it is too long. */
+bool ps_spool_marker(const struct ps_spool *spool, const char *path, char *out, size_t room);
+
+/* Deletes the meta file, whose file is retired. If that fails, its position counts for no other file of that name, and it is deleted later. */
+void ps_spool_meta_delete(struct ps_spool *spool);
+
+/* Notes how far a file was read that is left alone. Returns whether there is a position, and it is written. (stages/lib/spool/aside.c) */
+bool ps_spool_aside_write(const struct ps_spool *spool, const struct ps_spool_file *file);
+void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_file *file);
+/* Returns where a former life left the file alone, if it is unchanged since; else 0. */
+uint64_t ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_file *file);
+/* Forgets files that are gone. Called once, before the first file is opened. */
+void ps_spool_aside_tidy(const struct ps_spool *spool);
+
+void ps_spool_retire_run(struct ps_tail_job *job);

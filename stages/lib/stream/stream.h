@@ -1,0 +1,242 @@
+/* Shared by the TCP sources: listeners, connections, reading into the batch, keeping partial messages,
+ * replies. The source only splits and parses what was read (`feed`).
+ *
+ * Bytes are received into the batch's block, after the rest of the connection's last message, and split
+ * there; rows point into the block. An incomplete message is copied to a buffer of the connection; an idle
+ * connection has no buffer. If the batch is full before all received bytes are split, the rest stays in the
+ * block (ps_batch_leave) and comes first next time.
+ *
+ * Unfinished messages and unsent replies together hold at most a quarter of the memory budget, divided by the
+ * workers that listen. At this limit connections with an unfinished message are closed, the longest messages
+ * and the longest silent first (memory.c).
+ *
+ * Fairness: a connection is read once per round of the epoll, at most READ_BYTES_MAX. Thousands of idle
+ * connections cost nothing. Without free file descriptors the stream logs it once and stops accepting for a
+ * second.
+ *
+ * Thread: the worker's. Nothing here blocks; memory is allocated when the number of connections grows (and by
+ * TLS). */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/net/address.h"
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/reverse_names.h"
+#include "stages/lib/slab.h"
+#include "stages/lib/tls/tls.h"
+
+#define PS_STREAM_LISTENERS_MAX 1024
+
+enum ps_feed {
+    PS_FEED_MORE,   /* all was used except an incomplete last message */
+    PS_FEED_FULL,   /* the batch is full */
+    PS_FEED_MEMORY, /* no memory at present */
+    PS_FEED_CLOSE,  /* read no more from this connection: send its outstanding replies, then close it */
+};
+
+struct ps_stream;
+
+struct ps_connection {
+    int fd; /* -1: free */
+    uint32_t slot, generation;
+    uint16_t listener; /* index, in the order of the source's ports */
+    bool closing;      /* not read any more; closed when no reply is outstanding and all are sent */
+    bool lingering;    /* all replies are sent, the write side is shut down: waits for the peer to close */
+    bool held;         /* not read until the peer's name is known */
+    bool unwritable;   /* replies wait for the socket */
+    bool wants_write;  /* its session */
+    bool listed;       /* in stream->more */
+    bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
+    bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
+    bool large;        /* which list of stream->partial it is in */
+    bool fresh;        /* a message ended since the last look for slow ones */
+    bool stirred;      /* the last bytes of its session were not enough to give any */
+    uint32_t interest; /* epoll events asked for */
+    uint32_t frame;    /* length of a complete message in `carry`; 0: none */
+    struct ps_buffer carry, out;
+    struct ps_block
+        *giant; /* the first `frame` bytes of `carry` while they are split; NULL: they are not long */
+    uint32_t giant_used;  /* bytes of it that are finished */
+    uint32_t out_sent;    /* bytes of `out` already sent */
+    uint64_t owed;        /* events with an outstanding reply (counted by the source) */
+    uint64_t active_ns;   /* when bytes were received or sent last */
+    uint64_t begun_ns;    /* with options.message_ns: the message that is not complete began no earlier */
+    uint64_t deadline_ns; /* of a handshake, a held or a lingering connection; 0: none */
+    uint32_t bits;        /* for the source's use */
+    const char *farewell; /* sent last, after all replies; NULL: nothing. The source owns it */
+    uint32_t farewell_length;
+    uint32_t discarded;                                  /* bytes discarded while lingering */
+    void *session;                                       /* of options.session; NULL: the socket itself */
+    struct ps_buffer session_memory;                     /* of stream->session_slab; never written */
+    struct ps_connection *next;                          /* in the free list or in stream->more */
+    struct ps_connection *partial_next, **partial_place; /* in stream->partial; place NULL: in none */
+    struct ps_address peer;
+    struct ps_slice ip, host; /* texts of the peer for headers; host: only with options.names */
+    struct ps_buffer name;    /* the bytes of `host` */
+    char ip_text[PS_ADDRESS_TEXT_BYTES];
+};
+
+struct ps_stream_ops {
+    /* Takes messages from `data` (in a block of the batch; may be changed) and adds their rows. *used: number
+     * of bytes that are finished. It may send a reply, which may close the connection: it returns then. */
+    enum ps_feed (*feed)(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
+                         uint32_t length, uint32_t *used);
+    /* The connection is closed, and connection->carry.length bytes of an unfinished message are lost. May be
+     * NULL. */
+    void (*closed)(void *owner, struct ps_connection *connection);
+    /* Returns how long the first message of `data` is, which is a connection's input that is not used yet; 0: its end
+     * has not come. One that it returns is used by `feed`, in parts if batches become full. NULL: up to the first
+     * newline. */
+    uint32_t (*message_bytes)(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length);
+    /* Whether a new connection may stay; its peer's name is known, with options.names. NULL: it may. */
+    bool (*admits)(void *owner, const struct ps_connection *connection);
+};
+
+/* What stands between the socket of a connection and its messages: TLS, compression. Results are those of stages/lib/tls/tls.h. */
+struct ps_stream_session_ops {
+    const char *name; /* for the log */
+    /* What one session holds beside the stream's buffers while its connection is idle: taken from the budget. */
+    uint32_t memory_bytes;
+    /* NULL: no memory. */
+    void *(*open)(const void *settings, int fd);
+    void (*close)(void *session);
+    enum ps_tls_result (*read)(void *session, void *buffer, size_t room, size_t *length);
+    enum ps_tls_result (*write)(void *session, const void *data, size_t length, size_t *written);
+    /* Tells the peer that nothing follows. NULL: the socket's own end does. */
+    enum ps_tls_result (*shutdown)(void *session);
+    bool (*more)(const void *session);
+    bool (*established)(const void *session);
+    const char *(*reason)(const void *session);
+};
+
+/* Over a struct ps_tls_server. */
+extern const struct ps_stream_session_ops ps_stream_session_tls;
+
+struct ps_stream_options {
+    const struct ps_stream_ops *ops;
+    void *owner;
+    uint32_t message_bytes_max; /* in this many bytes `feed` always finds a whole message, or refuses it */
+    const struct ps_tls_server *tls; /* NULL: no TLS */
+    /* Instead of `tls`: sessions of another kind, and what they share. NULL: the socket's bytes are the messages'. */
+    const struct ps_stream_session_ops *session;
+    const void *session_settings;
+    /* Connections stay open after the peer's half-close until all replies are sent. */
+    bool replies;
+    /* The source uses peers' host names: a connection is not read before its name is known (5 s). */
+    bool names;
+    uint64_t
+        idle_ns; /* a connection that neither sends nor is owed anything for this long is closed; 0: never */
+    /* A message may take this long from its first byte, and a second more for each 4 KiB of it that have come; then its connection
+     * is closed; 0: never. Time in which the source does not read does not count (slow.c). */
+    uint64_t message_ns;
+    /* How many may be open, over all workers of the source; 0: no limit. At the limit a new one takes the place of the
+     * longest silent one (PS_CONNECTIONS_OPTION_ROW says more). */
+    uint32_t connections_max;
+};
+
+struct ps_listener {
+    int fd;
+    struct ps_address bound;
+    bool armed; /* in the epoll */
+};
+
+struct ps_stream {
+    struct ps_stream_options options;
+    struct ps_port *port;
+    struct ps_slab slab;
+    struct ps_slab session_slab; /* what sessions hold for open connections: reserved, not used */
+    /* Connections with a buffered unfinished message, the longest silent first. [1]: messages of at least a
+     * block, [0]: shorter ones. */
+    struct ps_connection *partial[2], **partial_end[2];
+    uint64_t refused_seen;    /* of the cache's refused_count, at the last tick */
+    uint64_t short_since_ns;  /* memory is short since then; 0: it is not */
+    uint64_t idle_check_ns;   /* next search for idle connections */
+    uint64_t slow_check_ns;   /* next look for slow messages */
+    uint64_t slow_checked_ns; /* the last one */
+    uint32_t connections_max; /* this worker's part of options.connections_max */
+    uint32_t hand;            /* slot at which the search for a silent connection goes on */
+    uint64_t limit_logged_ns; /* when the limit was reported last; 0: never */
+    struct ps_listener *listeners;
+    uint16_t listener_count;
+    struct ps_connection **chunks; /* of PS_CONNECTION_CHUNK each */
+    uint32_t chunk_count;
+    struct ps_connection *free;
+    uint32_t open_count, timed_count, held_count;
+    struct ps_reverse_names *names;
+    struct epoll_event *events;
+    int event_count, event_next;
+    struct ps_connection *rest;     /* the one whose received bytes are not all split yet: comes first */
+    struct ps_connection *more_now; /* the part of `more` that is being read */
+    struct ps_connection *more;     /* connections whose sessions have bytes that the epoll does not show */
+    uint32_t row_bytes;             /* running mean of the input bytes per row */
+    uint64_t accept_after_ns;       /* no file descriptors: do not accept until then; 0: accepting */
+    uint64_t sweep_ns;              /* next check of deadlines */
+    uint64_t drain_until_ns;        /* 0: not draining */
+    bool paused;                    /* `work` is not called: a channel is full, or there is no memory */
+    bool quiet;                     /* draining: nothing was readable at the last check */
+    uint64_t mono_ns;
+};
+
+/* For `build`: returns the length in bytes at which a message must be cut or refused: `wanted`, or what the memory
+ * budget allows, a sixteenth of it divided by the workers that listen, but at least 128 KiB; at most PS_BODY_BYTES_MAX. Thread: control. */
+uint32_t ps_stream_message_max(const struct ps_context *context, uint64_t wanted);
+/* The same for a length that the user asks for with `key`: a warning says so if the budget allows less. */
+uint32_t ps_stream_message_max_of(const struct ps_context *context, const char *key, uint64_t wanted);
+
+/* Thread: the worker's, in `open`. */
+enum ps_status ps_stream_init(struct ps_stream *stream, const struct ps_stream_options *options,
+                              struct ps_port *port, struct ps_err *err);
+void ps_stream_fini(struct ps_stream *stream);
+
+/* Both in one: a stream that listens on the one address of its source. On failure there is none. */
+enum ps_status ps_stream_open(struct ps_stream *stream, const struct ps_stream_options *options,
+                              const struct ps_listen *listen, struct ps_port *port, struct ps_err *err);
+
+/* Adds a listening socket; its index is in connection->listener. Logs the address at INFO. */
+enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
+                                struct ps_err *err);
+
+/* `work` and `tick` of struct ps_source_ops. */
+enum ps_result ps_stream_work(struct ps_stream *stream, struct ps_batch *batch, const struct ps_now *now);
+uint64_t ps_stream_tick(struct ps_stream *stream, const struct ps_now *now);
+/* Stops listening; returns true when all bytes in the sockets are read, after a second at most. */
+bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now);
+
+/* The same for ps_source_ops of a source whose state begins with its struct ps_stream. */
+enum ps_result ps_stream_source_work(const void *plan, void *state, struct ps_batch *batch,
+                                     const struct ps_now *now);
+uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_now *now);
+void ps_stream_source_paused(const void *plan, void *state, bool paused, const struct ps_now *now);
+bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now);
+
+/* Convert a connection to its number for tickets, and back; NULL: the connection is closed. */
+uint64_t ps_connection_origin(const struct ps_connection *connection);
+struct ps_connection *ps_stream_find(struct ps_stream *stream, uint64_t origin);
+
+/* Sends a reply, and keeps what the socket does not take; while something is kept the connection is not
+ * read. */
+void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, const char *data,
+                    size_t length);
+/* Call it after connection->owed or ->closing changed: closes the connection if it is finished. */
+void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection);
+
+/* For `feed`: what came is no message. Counts it as malformed and logs `why` with the peer. Returns PS_FEED_CLOSE. */
+enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
+                                 const char *why);
+
+/* Reads no more from the connection, and closes it when no reply is outstanding and all are sent: from outside `feed`. */
+void ps_stream_finish(struct ps_stream *stream, struct ps_connection *connection);
+
+/* Makes room in a buffer of the connection. At the stream's limit it first closes other connections with an
+ * unfinished message, the longest messages and the longest silent first. */
+enum ps_slab_result ps_stream_grow(struct ps_stream *stream, struct ps_connection *connection,
+                                   struct ps_buffer *buffer, uint32_t room);
+/* Gives back a buffer of the source's own that ps_stream_grow made. */
+void ps_stream_shrink(struct ps_stream *stream, struct ps_buffer *buffer);
+
+/* For `closed`: counts an unfinished message, if there is one, and gives it to the dead letters. */
+void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port *port);
+
+/* Returns the port number of a listener (for tests and the header portHeader). */
+unsigned ps_stream_port(const struct ps_stream *stream, uint16_t listener);

@@ -1,0 +1,404 @@
+#include "stages/lib/syslog/single.h"
+
+#include "stages/lib/text/scan.h"
+#include "core/utf8.h"
+
+#include <string.h>
+
+#define TIME_BYTES_MAX 24U
+/* The most characters, sign included, of a time in ms whose stamp has a year of four digits */
+#define TIME_DIGITS 15U
+
+/* The fields of a message: slices of the line. `data` NULL: the field is missing. */
+struct fields {
+    struct ps_slice priority, version, stamp, host, body;
+    bool has_body; /* the format has a body; its value may still be Java's null */
+    bool has_time;
+    int64_t ms;
+};
+
+bool ps_syslog_single_init(struct ps_syslog_single *parser, const struct ps_syslog_single_rules *rules)
+{
+    *parser = (struct ps_syslog_single){.rules = rules};
+    ps_syslog_time_init(&parser->time, rules->zone);
+    if (rules->format == NULL)
+        return true;
+    parser->matcher = ps_syslog_matcher_create(rules->format);
+    return parser->matcher != NULL;
+}
+
+void ps_syslog_single_fini(struct ps_syslog_single *parser)
+{
+    ps_syslog_matcher_destroy(parser->matcher);
+}
+
+/* java.util.regex's \d and \s, without flags. */
+static inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Characters of a host name: bit 0: [\w\d.@-], any position; bit 1: \w, the first position. */
+static const uint8_t host_class[256] = {
+    ['-'] = 1, ['.'] = 1, ['@'] = 1, ['_'] = 3, ['0' ... '9'] = 3, ['A' ... 'Z'] = 3, ['a' ... 'z'] = 3,
+};
+
+/* Matches "dddd-dd-ddTdd:dd:dd" with an optional fraction of 1 to 6 digits and an optional zone. Returns the
+ * end of the stamp, or NULL. */
+static const char *stamp5424_end(const char *p, const char *end)
+{
+    static const char shape[] = "0000-00-00T00:00:00";
+    if (end - p < 19)
+        return NULL;
+    for (int i = 0; i < 19; i++) {
+        if (shape[i] == '0' ? !is_digit(p[i]) : p[i] != shape[i])
+            return NULL;
+    }
+    p += 19;
+    if (end - p >= 2 && *p == '.' && is_digit(p[1])) {
+        p += 2;
+        for (int digits = 1; digits < 6 && p < end && is_digit(*p); digits++)
+            p++;
+    }
+    if (p < end && *p == 'Z')
+        return p + 1;
+    if (end - p >= 6 && (*p == '+' || *p == '-') && is_digit(p[1]) && is_digit(p[2]) && p[3] == ':' &&
+        is_digit(p[4]) && is_digit(p[5]))
+        return p + 6;
+    return p;
+}
+
+/* Matches "Mmm d hh:mm:ss" with one or two blanks before a day of one or two digits. Returns the end of the
+ * stamp, or NULL. */
+static const char *stamp3164_end(const char *p, const char *end)
+{
+    static const char shape[] = "00:00:00";
+    if (end - p < 14 || p[0] < 'A' || p[0] > 'Z' || p[1] < 'a' || p[1] > 'z' || p[2] < 'a' || p[2] > 'z' ||
+        !is_blank(p[3]))
+        return NULL;
+    p += is_blank(p[4]) ? 5 : 4;
+    if (!is_digit(*p))
+        return NULL;
+    p += is_digit(p[1]) ? 2 : 1;
+    if (end - p < 9 || !is_blank(*p))
+        return NULL;
+    p++;
+    for (int i = 0; i < 8; i++) {
+        if (shape[i] == '0' ? !is_digit(p[i]) : p[i] != ':')
+            return NULL;
+    }
+    return p + 8;
+}
+
+/* Parses host and body after the stamp. `dash`: "-" is allowed and means no host. */
+static bool parse_tail(const char *p, const char *end, bool dash, struct fields *fields)
+{
+    if (p == end || !is_blank(*p))
+        return false;
+    const char *host = ++p;
+    if (p < end && (host_class[(uint8_t)*p] & 2)) {
+        while (p < end && host_class[(uint8_t)*p])
+            p++;
+        fields->host = (struct ps_slice){host, (uint32_t)(p - host)};
+    } else if (dash && p < end && *p == '-') {
+        p++;
+    } else {
+        return false;
+    }
+    if (p == end || !is_blank(*p))
+        return false;
+    p++;
+    fields->body = (struct ps_slice){p, (uint32_t)(end - p)};
+    fields->has_body = true;
+    return true;
+}
+
+static bool parse_rfc5424(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
+{
+    fields->host = (struct ps_slice){0};
+    if (*p == '-') {
+        fields->stamp = (struct ps_slice){0};
+        return parse_tail(p + 1, end, true, fields);
+    }
+    const char *stop = stamp5424_end(p, end);
+    if (stop == NULL)
+        return false;
+    fields->stamp = (struct ps_slice){p, (uint32_t)(stop - p)};
+    if (!parse_tail(stop, end, true, fields))
+        return false;
+    fields->has_time = ps_syslog_time_local5424(time, p, fields->stamp.length, &fields->ms);
+    return true;
+}
+
+static bool parse_rfc3164(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
+{
+    fields->host = (struct ps_slice){0};
+    const char *stop = stamp3164_end(p, end);
+    if (stop == NULL || !parse_tail(stop, end, false, fields))
+        return false;
+    fields->stamp = (struct ps_slice){p, (uint32_t)(stop - p)};
+    fields->has_time = ps_syslog_time_local3164(time, p, fields->stamp.length, &fields->ms);
+    return true;
+}
+
+/* Parses the text after ">": an optional digit (the version), an optional blank, then RFC 5424 or
+ * RFC 3164. */
+static bool parse_builtin(struct ps_syslog_time *time, const char *p, const char *end, struct fields *fields)
+{
+    fields->version = (struct ps_slice){p, 0};
+    if (p == end)
+        return false;
+    if (is_digit(*p)) { /* a version, unless it is the first digit of a year */
+        const char *q = p + 1;
+        if (q < end && is_blank(*q))
+            q++;
+        fields->version.length = 1;
+        if (q < end && (parse_rfc5424(time, q, end, fields) || parse_rfc3164(time, q, end, fields)))
+            return true;
+        fields->version.length = 0;
+    } else if (is_blank(*p)) {
+        p++;
+    }
+    return p < end && (parse_rfc5424(time, p, end, fields) || parse_rfc3164(time, p, end, fields));
+}
+
+/* Java's `.` does not match a line terminator, so a body that contains one matches neither format. */
+static bool has_terminator(struct ps_slice body)
+{
+    return memchr(body.data, '\r', body.length) != NULL || memchr(body.data, '\n', body.length) != NULL ||
+           ps_utf8_has_terminator(body.data, body.length);
+}
+
+static bool parse_format(struct ps_syslog_single *parser, struct ps_batch *batch, const char *line,
+                         uint32_t length, struct fields *fields, bool *memory)
+{
+    if (ps_utf8_valid_length(line, length) != length) {
+        char *copy = ps_batch_alloc(batch, 3 * length);
+        if (copy == NULL) {
+            *memory = false;
+            return false;
+        }
+        length = (uint32_t)ps_utf8_repair(line, length, copy);
+        line = copy;
+    }
+    struct ps_syslog_match match;
+    if (!ps_syslog_matcher_match(parser->matcher, &parser->time, line, length, &match))
+        return false;
+    *fields = (struct fields){.priority = match.group[1],
+                              .version = match.group[2],
+                              .stamp = match.group[3],
+                              .host = match.group[4],
+                              .body = match.group[5],
+                              .has_body = match.group_count >= 5,
+                              .has_time = match.has_time,
+                              .ms = match.ms};
+    return true;
+}
+
+static char *append(char *to, struct ps_slice piece)
+{
+    if (piece.data == NULL)
+        piece = (struct ps_slice){"null", 4}; /* Java's string concatenation */
+    memcpy(to, piece.data, piece.length);
+    return to + piece.length;
+}
+
+/* Puts the kept fields in front of the body, in this order (SyslogUtils.addFieldsToBody). Returns data NULL
+ * when there is no memory. */
+static struct ps_slice keep_fields(unsigned keep, struct ps_batch *batch, const struct fields *fields)
+{
+    char *room =
+        ps_batch_alloc(batch, fields->priority.length + fields->version.length + fields->stamp.length +
+                                  fields->host.length + fields->body.length + 32);
+    if (room == NULL)
+        return (struct ps_slice){0};
+    char *to = room;
+    if (keep & PS_KEEP_PRIORITY) {
+        *to++ = '<';
+        to = append(to, fields->priority);
+        *to++ = '>';
+    }
+    if ((keep & PS_KEEP_VERSION) && fields->version.length > 0) {
+        to = append(to, fields->version);
+        *to++ = ' ';
+    }
+    if (keep & PS_KEEP_TIMESTAMP) {
+        to = append(to, fields->stamp);
+        *to++ = ' ';
+    }
+    if (keep & PS_KEEP_HOSTNAME) {
+        to = append(to, fields->host);
+        *to++ = ' ';
+    }
+    to = append(to, fields->body);
+    return (struct ps_slice){room, (uint32_t)(to - room)};
+}
+
+/* Replaces *body (the raw line) by the parsed body, with the fields to keep and malformed UTF-8 replaced, if
+ * there is one. Returns false when there is no memory. */
+static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batch *batch,
+                      struct fields *fields, bool plain, struct ps_slice *body)
+{
+    if ((rules->keep & PS_KEEP_ALL) || !fields->has_body)
+        return true;
+    struct ps_slice made = fields->body;
+    if (rules->keep != 0) {
+        made = keep_fields(rules->keep, batch, fields);
+        if (made.data == NULL)
+            return false;
+    }
+    if (made.length == 0)
+        return true;
+    if (!plain && ps_utf8_valid_length(made.data, made.length) != made.length) {
+        char *copy = ps_batch_alloc(batch, 3 * made.length);
+        if (copy == NULL)
+            return false;
+        made = (struct ps_slice){copy, (uint32_t)ps_utf8_repair(made.data, made.length, copy)};
+    }
+    *body = made;
+    return true;
+}
+
+/* Writes the time as a decimal number. `in_place`: over the time stamp, whose bytes are not part of the
+ * body. */
+static struct ps_slice render_time(const struct fields *fields, bool in_place, struct ps_syslog_row *row)
+{
+    char text[TIME_BYTES_MAX];
+    uint32_t length = ps_time_render(fields->ms, text);
+    char *to = in_place ? (char *)(uintptr_t)fields->stamp.data : row->bytes;
+    PS_ASSERT(!in_place || length <= fields->stamp.length);
+    if (!in_place)
+        row->bytes += length;
+    memcpy(to, text, length);
+    return (struct ps_slice){to, length};
+}
+
+/* The start of a message: "<priority>". */
+struct start {
+    unsigned priority, digits;
+    bool bad;        /* it is not "<digits>" */
+    bool incomplete; /* cut at size_max */
+};
+
+static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *batch, char *line,
+                            uint32_t length, struct start start, const struct ps_syslog_client *client)
+{
+    const struct ps_syslog_single_rules *rules = parser->rules;
+    const struct ps_syslog_names *names = &rules->names;
+    struct fields fields = {0};
+    struct ps_slice body = {line, length};
+    bool matched = false, memory = true, formatted = false;
+    if (!start.bad) {
+        bool plain = ps_text_is_plain(line, length);
+        if (parser->matcher != NULL) {
+            formatted = matched = parse_format(parser, batch, line, length, &fields, &memory);
+            if (!memory)
+                return PS_PARSED_MEMORY;
+        }
+        uint32_t from = 2 + start.digits;
+        if (!matched && start.digits > 0 && length >= from && line[from - 1] == '>') {
+            fields = (struct fields){.priority = {line + 1, start.digits}};
+            matched = parse_builtin(&parser->time, line + from, line + length, &fields) &&
+                      (plain || !has_terminator(fields.body));
+        }
+        if (!matched)
+            fields = (struct fields){0};
+        else if (!make_body(rules, batch, &fields, plain, &body))
+            return PS_PARSED_MEMORY;
+    }
+    bool in_place = !formatted && body.data != line && fields.stamp.length >= TIME_DIGITS;
+    uint32_t headers = 2U + (fields.priority.length > 0) + (fields.version.length > 0) + fields.has_time +
+                       (fields.host.length > 0) + (start.bad || start.incomplete);
+    struct ps_syslog_row row;
+    if (!ps_syslog_row_init(&row, batch, headers, client, fields.has_time && !in_place ? TIME_BYTES_MAX : 0))
+        return PS_PARSED_MEMORY;
+    struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
+    if (event == NULL)
+        return PS_PARSED_FULL;
+    ps_syslog_row_push(&row, names->facility, ps_decimal(start.priority / 8));
+    ps_syslog_row_push(&row, names->severity, ps_decimal(start.priority % 8));
+    if (fields.priority.length > 0)
+        ps_syslog_row_push(&row, names->priority, fields.priority);
+    if (fields.version.length > 0)
+        ps_syslog_row_push(&row, names->version, fields.version);
+    if (fields.has_time)
+        ps_syslog_row_push(&row, names->timestamp, render_time(&fields, in_place, &row));
+    if (fields.host.length > 0)
+        ps_syslog_row_push(&row, names->host, fields.host);
+    if (start.bad || start.incomplete)
+        ps_syslog_row_push(&row, names->status,
+                           start.bad ? ps_syslog_status_invalid : ps_syslog_status_incomplete);
+    if (client != NULL)
+        ps_syslog_row_client(&row, client);
+    ps_syslog_row_finish(&row, batch, event);
+    return PS_PARSED_ADDED;
+}
+
+/* The states START and PRIO of SyslogUtils. Returns the number of bytes read before state DATA, or 0 when the
+ * bytes end earlier. A newline in PRIO is data. */
+static uint32_t read_start(const char *line, uint32_t length, struct start *start)
+{
+    *start = (struct start){0};
+    if (length == 0)
+        return 0;
+    if (line[0] != '<') {
+        start->bad = true;
+        return 1;
+    }
+    for (uint32_t i = 1; i < length; i++) {
+        if (line[i] == '>') {
+            start->bad = start->digits == 0;
+            return i + 1;
+        }
+        if (!is_digit(line[i]) || start->digits == 3) {
+            start->bad = true;
+            return i + 1;
+        }
+        start->priority = start->priority * 10 + (unsigned)(line[i] - '0');
+        start->digits++;
+    }
+    return 0;
+}
+
+enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
+                                     uint32_t length, const struct ps_syslog_client *client, uint32_t *used)
+{
+    uint32_t skipped = 0;
+    while (skipped < length && data[skipped] == '\n')
+        skipped++;
+    char *line = data + skipped;
+    length -= skipped;
+    struct start start;
+    uint32_t from = read_start(line, length, &start), size_max = parser->rules->size_max;
+    const char *newline = NULL;
+    if (from > 0) {
+        uint32_t look = length < size_max ? length : size_max;
+        newline = from < look ? memchr(line + from, '\n', look - from) : NULL;
+    }
+    uint32_t end = newline != NULL ? (uint32_t)(newline - line) : length, taken;
+    if (newline != NULL) {
+        taken = end + 1;
+    } else if (from > 0 && length >= size_max) {
+        taken = end = size_max;
+        start.incomplete = true;
+    } else if (parser->rules->datagrams) {
+        taken = end;
+        if (from == 0 && start.digits == 0) { /* no priority number: Flume fails and drops the message */
+            *used = skipped + length;
+            return PS_PARSED_DROPPED;
+        }
+    } else {
+        *used = skipped;
+        return PS_PARSED_PARTIAL;
+    }
+    if (start.bad)
+        start.priority = 0;
+    enum ps_parsed parsed = build(parser, batch, line, end, start, client);
+    *used = parsed == PS_PARSED_ADDED ? skipped + taken : 0;
+    return parsed;
+}

@@ -1,0 +1,42 @@
+/* The parser of the single-port syslog sources (syslogtcp, syslogudp): the state machine and the two patterns
+ * of org.apache.flume.source.SyslogUtils (Flume 1.11), handwritten, in place.
+ *
+ * Thread: the owner's. Allocates only from the batch. Never reads or writes outside the bytes given. */
+#pragma once
+
+#include "stages/lib/syslog/format.h"
+#include "stages/lib/syslog/text.h"
+#include "stages/lib/syslog/time.h"
+
+#define PS_SYSLOG_SIZE_MIN 10 /* SyslogUtils.MIN_SIZE */
+
+/* The configuration: const, shared by all workers. */
+struct ps_syslog_single_rules {
+    struct ps_syslog_names names;
+    const struct ps_time_zone *zone;
+    unsigned keep;     /* a set of enum ps_keep */
+    uint32_t size_max; /* eventSize in bytes: a longer message is cut; the rest becomes another message */
+    bool datagrams;    /* UDP: the end of the bytes ends the message */
+    const struct ps_syslog_format *format; /* from format.*, tried first; NULL: none */
+};
+
+/* The parser of one worker. */
+struct ps_syslog_single {
+    const struct ps_syslog_single_rules *rules;
+    struct ps_syslog_time time;
+    struct ps_syslog_matcher *matcher; /* NULL without a format */
+};
+
+/* Returns false when there is no memory for the format's matcher. Only at set-up. */
+bool ps_syslog_single_init(struct ps_syslog_single *parser, const struct ps_syslog_single_rules *rules);
+void ps_syslog_single_fini(struct ps_syslog_single *parser);
+
+/* Parses the next message in [data, data + length) and sets *used to the number of bytes consumed. `data` is
+ * in a block of the batch and is edited in place. `client` may be NULL. ps_syslog_time_now must have been
+ * called before.
+ *
+ * PS_PARSED_PARTIAL (streams): the bytes end before the message does. *used is the number of leading newlines
+ * to discard; fewer than size_max bytes are left.
+ * PS_PARSED_FULL, PS_PARSED_MEMORY: *used is 0 and nothing was changed. */
+enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
+                                     uint32_t length, const struct ps_syslog_client *client, uint32_t *used);

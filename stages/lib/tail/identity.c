@@ -1,0 +1,108 @@
+#include "stages/lib/tail/identity.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD_EMPTY UINT64_C(0xcbf29ce484222325)
+
+static uint64_t head_add(uint64_t hash, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+uint64_t ps_tail_head(const char *bytes, size_t length)
+{
+    return head_add(HEAD_EMPTY, bytes, length);
+}
+
+bool ps_tail_bytes_begin(const struct ps_tail_identity *identity, const char *bytes, size_t length)
+{
+    return identity->head_length == 0 ||
+           (identity->head_length <= length && ps_tail_head(bytes, identity->head_length) == identity->head);
+}
+
+void ps_tail_identity_extend(struct ps_tail_identity *identity, const char *bytes, size_t length,
+                             int64_t offset)
+{
+    int64_t known = identity->head_length, end = offset + (int64_t)length;
+    if (known >= (int64_t)PS_TAIL_HEAD_BYTES || offset > known || end <= known)
+        return;
+    end = end < (int64_t)PS_TAIL_HEAD_BYTES ? end : (int64_t)PS_TAIL_HEAD_BYTES;
+    identity->head =
+        head_add(known == 0 ? HEAD_EMPTY : identity->head, bytes + (known - offset), (size_t)(end - known));
+    identity->head_length = (uint32_t)end;
+}
+
+ssize_t ps_tail_read_fully(int fd, char *to, size_t room, int64_t offset)
+{
+    size_t used = 0;
+    while (used < room) {
+        ssize_t length = pread(fd, to + used, room - used, (off_t)(offset + (int64_t)used));
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length < 0)
+            return -1;
+        if (length == 0)
+            break;
+        used += (size_t)length;
+    }
+    return (ssize_t)used;
+}
+
+bool ps_tail_identity_read(int fd, struct ps_tail_identity *identity, int64_t *size_bytes)
+{
+    char bytes[PS_TAIL_HEAD_BYTES];
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    if (!S_ISREG(status.st_mode)) {
+        errno = ENOTSUP;
+        return false;
+    }
+    ssize_t length = ps_tail_read_fully(fd, bytes, sizeof bytes, 0);
+    if (length < 0)
+        return false;
+    *identity = (struct ps_tail_identity){.device = status.st_dev,
+                                          .inode = status.st_ino,
+                                          .head = ps_tail_head(bytes, (size_t)length),
+                                          .head_length = (uint32_t)length};
+    if (size_bytes != NULL)
+        *size_bytes = status.st_size > length ? status.st_size : length;
+    return true;
+}
+
+uint64_t ps_tail_born_ns(int fd)
+{
+    struct statx status;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0)
+        return 0;
+    return (uint64_t)status.stx_btime.tv_sec * PS_NS_PER_S + status.stx_btime.tv_nsec;
+}
+
+int64_t ps_tail_hole_end(int fd)
+{
+    char block[16 * 1024];
+    int64_t offset = lseek(fd, 0, SEEK_DATA);
+    if (offset <= 0) /* ENXIO: the file is one hole; EINVAL: the file system has no holes */
+        return offset == 0 || errno == ENXIO || errno == EINVAL ? 0 : -1;
+    ssize_t length = ps_tail_read_fully(fd, block, sizeof block, offset), zeros = 0;
+    while (zeros < length && block[zeros] == '\0')
+        zeros++;
+    return length < 0 ? -1 : offset + zeros;
+}
+
+enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)
+{
+    char bytes[PS_TAIL_HEAD_BYTES];
+    ssize_t length = ps_tail_read_fully(fd, bytes, identity->head_length, 0);
+    if (length < 0)
+        return PS_TAIL_SEEN_UNREADABLE;
+    bool same = ps_tail_bytes_begin(identity, bytes, (size_t)length);
+    return same ? PS_TAIL_SEEN_SAME : PS_TAIL_SEEN_OTHER;
+}

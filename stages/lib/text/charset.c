@@ -1,0 +1,244 @@
+#include "stages/lib/text/charset.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/utf8.h"
+
+#define NO_ICONV ((void *)(intptr_t)-1)
+
+static const struct {
+    const char *java;
+    enum ps_charset_kind kind;
+    const char *iconv;
+} names[] = {
+    {"UTF-8", PS_CHARSET_UTF8, ""},
+    {"UTF8", PS_CHARSET_UTF8, ""},
+    {"unicode-1-1-utf-8", PS_CHARSET_UTF8, ""},
+    {"US-ASCII", PS_CHARSET_ASCII, ""},
+    {"ASCII", PS_CHARSET_ASCII, ""},
+    {"ISO646-US", PS_CHARSET_ASCII, ""},
+    {"ANSI_X3.4-1968", PS_CHARSET_ASCII, ""},
+    {"ISO-8859-1", PS_CHARSET_LATIN1, ""},
+    {"ISO8859_1", PS_CHARSET_LATIN1, ""},
+    {"ISO8859-1", PS_CHARSET_LATIN1, ""},
+    {"ISO_8859-1", PS_CHARSET_LATIN1, ""},
+    {"latin1", PS_CHARSET_LATIN1, ""},
+    {"l1", PS_CHARSET_LATIN1, ""},
+    {"UTF-16", PS_CHARSET_UTF16, "UTF-16BE"},
+    {"UTF_16", PS_CHARSET_UTF16, "UTF-16BE"},
+    {"UTF16", PS_CHARSET_UTF16, "UTF-16BE"},
+    {"unicode", PS_CHARSET_UTF16, "UTF-16BE"},
+    {"UTF-32", PS_CHARSET_UTF32, "UTF-32BE"},
+    {"UTF_32", PS_CHARSET_UTF32, "UTF-32BE"},
+    {"UTF32", PS_CHARSET_UTF32, "UTF-32BE"},
+    {"windows-31j", PS_CHARSET_OTHER, "CP932"},
+    {"MS932", PS_CHARSET_OTHER, "CP932"},
+    {"MS936", PS_CHARSET_OTHER, "CP936"},
+    {"MS949", PS_CHARSET_OTHER, "CP949"},
+    {"x-windows-949", PS_CHARSET_OTHER, "CP949"},
+    {"EUC_JP", PS_CHARSET_OTHER, "EUC-JP"},
+    {"EUC_KR", PS_CHARSET_OTHER, "EUC-KR"},
+    {"KOI8_R", PS_CHARSET_OTHER, "KOI8-R"},
+    {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
+};
+
+enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err)
+{
+    *charset = (struct ps_charset){.kind = PS_CHARSET_OTHER, .unit = 1};
+    const char *iconv_name = name;
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
+        if (strcasecmp(name, names[i].java) == 0) {
+            charset->kind = names[i].kind;
+            iconv_name = names[i].iconv;
+        }
+    }
+    int length =
+        strncasecmp(iconv_name, "ISO8859_", 8) == 0 /* Java's historical names */
+            ? snprintf(charset->iconv_name, sizeof charset->iconv_name, "ISO-8859-%s", iconv_name + 8)
+            : snprintf(charset->iconv_name, sizeof charset->iconv_name, "%s", iconv_name);
+    if (charset->kind < PS_CHARSET_UTF16)
+        return PS_OK;
+    iconv_t probe = NO_ICONV;
+    if (length > 0 && (size_t)length < sizeof charset->iconv_name && strchr(name, '/') == NULL)
+        probe = iconv_open("UTF-8", charset->iconv_name);
+    if (probe == NO_ICONV)
+        return ps_err_set(err, "\"%s\" is not a known character set (iconv -l lists them)", name);
+    iconv_close(probe);
+    if (strncasecmp(charset->iconv_name, "UTF-16", 6) == 0 ||
+        strncasecmp(charset->iconv_name, "UCS-2", 5) == 0)
+        charset->unit = 2;
+    if (strncasecmp(charset->iconv_name, "UTF-32", 6) == 0 ||
+        strncasecmp(charset->iconv_name, "UCS-4", 5) == 0)
+        charset->unit = 4;
+    charset->little = charset->unit > 1 && strcasestr(charset->iconv_name, "LE") != NULL;
+    return PS_OK;
+}
+
+uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, size_t length, bool *little)
+{
+    static const struct {
+        enum ps_charset_kind kind;
+        bool little;
+        char bytes[4];
+    } marks[] = {{PS_CHARSET_UTF16, false, "\xFE\xFF"},
+                 {PS_CHARSET_UTF16, true, "\xFF\xFE"},
+                 {PS_CHARSET_UTF32, false, {0, 0, '\xFE', '\xFF'}},
+                 {PS_CHARSET_UTF32, true, {'\xFF', '\xFE', 0, 0}}};
+    *little = false;
+    for (size_t i = 0; i < PS_COUNT_OF(marks) && length >= charset->unit; i++) {
+        if (marks[i].kind != charset->kind || memcmp(bytes, marks[i].bytes, charset->unit) != 0)
+            continue;
+        *little = marks[i].little;
+        return charset->unit;
+    }
+    return 0;
+}
+
+enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct ps_charset *charset,
+                                  struct ps_err *err)
+{
+    *transcoder = (struct ps_transcoder){charset, {NO_ICONV, NO_ICONV}, NO_ICONV};
+    if (charset->kind < PS_CHARSET_UTF16)
+        return PS_OK;
+    transcoder->decode[0] = iconv_open("UTF-8", charset->iconv_name);
+    transcoder->encode = iconv_open(charset->iconv_name, "UTF-8");
+    if (ps_charset_is_marked(charset))
+        transcoder->decode[1] =
+            iconv_open("UTF-8", charset->kind == PS_CHARSET_UTF16 ? "UTF-16LE" : "UTF-32LE");
+    if (transcoder->decode[0] == NO_ICONV || transcoder->encode == NO_ICONV ||
+        (ps_charset_is_marked(charset) && transcoder->decode[1] == NO_ICONV)) {
+        ps_transcoder_close(transcoder);
+        return ps_err_set(err, "cannot convert character set %s: %s", charset->iconv_name, strerror(errno));
+    }
+    return PS_OK;
+}
+
+void ps_transcoder_close(struct ps_transcoder *transcoder)
+{
+    void *all[] = {transcoder->decode[0], transcoder->decode[1], transcoder->encode};
+    for (size_t i = 0; i < PS_COUNT_OF(all); i++) {
+        if (transcoder->charset != NULL && all[i] != NO_ICONV)
+            iconv_close(all[i]);
+    }
+    *transcoder = (struct ps_transcoder){0};
+}
+
+static bool decode_bytes(enum ps_charset_kind kind, const char *text, size_t length, bool lenient, char *out,
+                         size_t *used)
+{
+    char *to = out;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        if (byte < 0x80) {
+            *to++ = (char)byte;
+        } else if (kind == PS_CHARSET_LATIN1) {
+            *to++ = (char)(0xC0 | byte >> 6);
+            *to++ = (char)(0x80 | (byte & 0x3F));
+        } else {
+            if (!lenient)
+                return false;
+            memcpy(to, "\xEF\xBF\xBD", 3);
+            to += 3;
+        }
+    }
+    *used = (size_t)(to - out);
+    return true;
+}
+
+static bool decode_iconv(iconv_t handle, const char *text, size_t length, size_t unit, bool lenient,
+                         char *out, size_t *used)
+{
+    char *from = (char *)(uintptr_t)text, *to = out;
+    size_t left = length, room = PS_CHARSET_DECODED_MAX(length);
+    (void)iconv(handle, NULL, NULL, NULL, NULL);
+    while (left > 0 && iconv(handle, &from, &left, &to, &room) == (size_t)-1) {
+        if (!lenient)
+            return false;
+        size_t skip = errno == EINVAL || left < unit ? left : unit;
+        if (errno == E2BIG || room < 3)
+            break;
+        memcpy(to, "\xEF\xBF\xBD", 3);
+        to += 3;
+        room -= 3;
+        from += skip;
+        left -= skip;
+    }
+    *used = (size_t)(to - out);
+    return true;
+}
+
+bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
+                          bool little, char *out, size_t *used)
+{
+    const struct ps_charset *charset = transcoder->charset;
+    if (charset->kind == PS_CHARSET_UTF8) {
+        if (!lenient && ps_utf8_valid_length(text, length) != length)
+            return false;
+        *used = ps_utf8_repair(text, length, out);
+        return true;
+    }
+    if (charset->kind < PS_CHARSET_UTF16)
+        return decode_bytes(charset->kind, text, length, lenient, out, used);
+    bool little_mark;
+    uint32_t mark = ps_charset_mark(charset, text, length, &little_mark);
+    if (mark > 0) {
+        little = little_mark;
+        text += mark;
+        length -= mark;
+    }
+    return decode_iconv(transcoder->decode[ps_charset_is_marked(charset) && little], text, length,
+                        charset->unit, lenient, out, used);
+}
+
+void ps_transcoder_encode(struct ps_transcoder *transcoder, const char *text, size_t length, char *out,
+                          size_t *used)
+{
+    const struct ps_charset *charset = transcoder->charset;
+    char *to = out;
+    if (charset->kind == PS_CHARSET_UTF8) {
+        memcpy(out, text, length);
+        *used = length;
+        return;
+    }
+    if (charset->kind < PS_CHARSET_UTF16) {
+        for (size_t i = 0; i < length; i++) {
+            uint8_t byte = (uint8_t)text[i];
+            if (byte < 0x80) {
+                *to++ = (char)byte;
+            } else if (charset->kind == PS_CHARSET_LATIN1 && byte >= 0xC2 && byte <= 0xC3 && i + 1 < length) {
+                *to++ = (char)((byte & 3) << 6 | (text[++i] & 0x3F));
+            } else {
+                *to++ = '?';
+                while (i + 1 < length && ((uint8_t)text[i + 1] & 0xC0) == 0x80)
+                    i++;
+            }
+        }
+        *used = (size_t)(to - out);
+        return;
+    }
+    char *from = (char *)(uintptr_t)text;
+    size_t left = length, room = PS_CHARSET_ENCODED_MAX(length);
+    if (charset->kind == PS_CHARSET_UTF16 && length > 0) {
+        memcpy(to, "\xFE\xFF", 2);
+        to += 2;
+        room -= 2;
+    }
+    (void)iconv(transcoder->encode, NULL, NULL, NULL, NULL);
+    while (left > 0 && iconv(transcoder->encode, &from, &left, &to, &room) == (size_t)-1) {
+        if (errno == E2BIG)
+            break;
+        char mark[] = "?", *p = mark;
+        size_t one = 1;
+        (void)iconv(transcoder->encode, &p, &one, &to, &room);
+        do {
+            from++;
+            left--;
+        } while (left > 0 && ((uint8_t)*from & 0xC0) == 0x80);
+    }
+    (void)iconv(transcoder->encode, NULL, NULL, &to, &room); /* returns to the initial shift state */
+    *used = (size_t)(to - out);
+}

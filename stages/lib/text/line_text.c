@@ -1,0 +1,380 @@
+/* See line_text.h. */
+#include "stages/lib/text/line_text.h"
+
+#include "core/utf8.h"
+#include "stages/lib/text/line_walk.h"
+#include "stages/lib/text/scan.h"
+
+#include <string.h>
+
+#define BYTES_A_CHAR_MAX 4U
+
+/* ---- charsets ---- */
+
+/* Whether the first 128 bytes are ASCII's. */
+static bool is_ascii_superset(struct ps_transcoder *transcoder)
+{
+    char text[128], out[PS_CHARSET_DECODED_MAX(sizeof text)];
+    size_t length;
+    for (unsigned i = 0; i < sizeof text; i++)
+        text[i] = (char)i;
+    return transcoder->charset->unit == 1 &&
+           ps_transcoder_decode(transcoder, text, sizeof text, false, false, out, &length) &&
+           length == sizeof text && memcmp(text, out, length) == 0;
+}
+
+bool ps_line_text_has_lines(const struct ps_charset *charset)
+{
+    struct ps_transcoder transcoder;
+    char out[PS_CHARSET_DECODED_MAX(1)];
+    size_t length;
+    if (charset->unit > 1 || charset->kind < PS_CHARSET_UTF16)
+        return true;
+    if (ps_transcoder_open(&transcoder, charset, NULL) != PS_OK)
+        return false;
+    bool has = ps_transcoder_decode(&transcoder, "\n", 1, false, false, out, &length) && length == 1 &&
+               out[0] == '\n';
+    ps_transcoder_close(&transcoder);
+    return has;
+}
+
+void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const struct ps_input *input,
+                        const struct ps_charset *out, int64_t chars_max, uint64_t bytes_max)
+{
+    uint64_t most = bytes_max / BYTES_A_CHAR_MAX;
+    if (most > PS_BODY_BYTES_MAX / BYTES_A_CHAR_MAX)
+        most = PS_BODY_BYTES_MAX / BYTES_A_CHAR_MAX;
+    text->slab = slab;
+    text->in = input->charset;
+    text->out = out;
+    text->policy = input->policy;
+    text->chars_max = chars_max < 1 ? 1 : (uint64_t)chars_max > most ? (uint32_t)most : (uint32_t)chars_max;
+    text->line_bytes_max = (uint64_t)text->chars_max * BYTES_A_CHAR_MAX + 16;
+    text->order_known = !ps_charset_is_marked(text->in);
+    text->little = false;
+    text->part = 0;
+    text->cut_or_end = false;
+}
+
+void ps_line_text_fini(struct ps_line_text *text)
+{
+    if (text->slab != NULL) {
+        ps_buffer_free(text->slab, &text->decoded);
+        ps_buffer_free(text->slab, &text->encoded);
+    }
+    if (text->ready) {
+        ps_transcoder_close(&text->decoder);
+        ps_transcoder_close(&text->encoder);
+    }
+    *text = (struct ps_line_text){.in = NULL};
+}
+
+static enum ps_status charsets_open(struct ps_line_text *text, struct ps_err *err)
+{
+    if (ps_transcoder_open(&text->decoder, text->in, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_transcoder_open(&text->encoder, text->out, err) != PS_OK) {
+        ps_transcoder_close(&text->decoder);
+        return PS_FAIL;
+    }
+    text->plain = is_ascii_superset(&text->decoder) && is_ascii_superset(&text->encoder);
+    text->ready = true;
+    return PS_OK;
+}
+
+enum ps_status ps_line_text_prepare(struct ps_line_text *text, struct ps_input *input, struct ps_err *err)
+{
+    text->waits = false;
+    if (!text->ready && charsets_open(text, err) != PS_OK)
+        return PS_FAIL;
+    if (text->order_known)
+        return PS_OK;
+    char mark[4] = {0};
+    int64_t got = input->read(input, 0, (uint8_t *)mark, text->in->unit);
+    if (got < 0) {
+        text->waits = got == PS_INPUT_NOT_NOW;
+        return text->waits ? PS_OK : ps_err_set(err, "cannot be read");
+    }
+    uint32_t mark_bytes = ps_charset_mark(text->in, mark, (size_t)got, &text->little);
+    text->order_known = true;
+    if (input->position == 0)
+        input->position = mark_bytes;
+    return PS_OK;
+}
+
+/* ---- lines of bytes ---- */
+
+static bool add(struct ps_batch *batch, struct ps_line_bytes *lines, char *body, uint32_t length)
+{
+    if (lines->copy)
+        return ps_batch_add_copy(batch, body, length) != NULL;
+    lines->kept = true;
+    return ps_batch_add(batch, body, length) != NULL;
+}
+
+static bool is_ascii(const char *bytes, size_t length)
+{
+    size_t i = 0;
+#ifdef __SSE2__
+    for (; i + 64 <= length; i += 64) {
+        const __m128i *at = (const __m128i *)(const void *)(bytes + i);
+        __m128i any = _mm_or_si128(_mm_or_si128(_mm_loadu_si128(at), _mm_loadu_si128(at + 1)),
+                                   _mm_or_si128(_mm_loadu_si128(at + 2), _mm_loadu_si128(at + 3)));
+        if (_mm_movemask_epi8(any) != 0)
+            return false;
+    }
+#endif
+    for (; i < length; i++) {
+        if ((signed char)bytes[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* An event ends at chars_max. `goes_on`: something of its line stands behind it. */
+static void note_cut(struct ps_line_text *text, bool goes_on)
+{
+    text->cuts += goes_on;
+    text->cut_or_end = !goes_on;
+}
+
+/* One byte is one char, and bodies are the file's bytes. */
+static enum ps_line_take take_bytes(struct ps_line_text *text, struct ps_batch *batch,
+                                    struct ps_line_bytes *lines)
+{
+    char *at = lines->bytes, *end = at + lines->length;
+    while (at < end) {
+        uint32_t rest = (uint32_t)(end - at), most = rest < text->chars_max ? rest : text->chars_max;
+        const char *newline = memchr(at, '\n', most);
+        uint32_t length = newline != NULL ? (uint32_t)(newline - at) : most;
+        if (newline == NULL && length < text->chars_max && !lines->ends)
+            break;
+        if (!add(batch, lines, at, length)) {
+            lines->taken = (uint32_t)(at - lines->bytes);
+            return PS_LINE_TAKE_FULL;
+        }
+        at += length + (newline != NULL);
+        if (newline == NULL)
+            note_cut(text, at < end);
+        if (lines->one)
+            break;
+    }
+    lines->taken = (uint32_t)(at - lines->bytes);
+    return PS_LINE_TAKE_ALL;
+}
+
+static enum ps_line_take bad(const struct ps_line_text *text, struct ps_err *err)
+{
+    ps_err_set(err, "has a line with bytes that are not %s (decodeErrorPolicy = FAIL)",
+               text->in->kind == PS_CHARSET_UTF8     ? "UTF-8"
+               : text->in->kind == PS_CHARSET_ASCII  ? "US-ASCII"
+               : text->in->kind == PS_CHARSET_LATIN1 ? "ISO-8859-1"
+                                                     : text->in->iconv_name);
+    return PS_LINE_TAKE_BAD;
+}
+
+/* A line of UTF-8 of more than chars_max bytes, or with malformed ones. Moves *at behind the line or the part of it that is an
+ * event. *partial: more bytes are needed. */
+static enum ps_line_take take_walked(struct ps_line_text *text, struct ps_batch *batch,
+                                     struct ps_line_bytes *lines, char **at, uint32_t length, bool newline,
+                                     bool *partial, struct ps_err *err)
+{
+    struct ps_line_walk walk = {.bytes = *at,
+                                .length = length,
+                                .chars_max = text->chars_max,
+                                .ended = newline,
+                                .policy = text->policy};
+    ps_line_walk(&walk);
+    if (walk.bad)
+        return bad(text, err);
+    if (!newline && !lines->ends && !walk.cut) {
+        *partial = true;
+        return PS_LINE_TAKE_ALL;
+    }
+    if (walk.made > 0 || newline) {
+        char *body = *at;
+        if (walk.repaired) {
+            walk.out = body = ps_batch_alloc(batch, walk.made + 1);
+            if (body == NULL)
+                return PS_LINE_TAKE_FULL;
+            ps_line_walk(&walk);
+        }
+        if (walk.repaired ? ps_batch_add(batch, body, walk.made) == NULL
+                          : !add(batch, lines, body, walk.made))
+            return PS_LINE_TAKE_FULL;
+        if (walk.cut)
+            note_cut(text, newline || *at + walk.used < lines->bytes + lines->length);
+    }
+    /* As in Flume, what is no character yet at the end of the file is nothing. */
+    *at += walk.incomplete ? length : walk.used + (newline && !walk.cut);
+    return PS_LINE_TAKE_ALL;
+}
+
+static enum ps_line_take take_utf8(struct ps_line_text *text, struct ps_batch *batch,
+                                   struct ps_line_bytes *lines, struct ps_err *err)
+{
+    char *at = lines->bytes, *end = at + lines->length;
+    enum ps_line_take result = PS_LINE_TAKE_ALL;
+    while (at < end && result == PS_LINE_TAKE_ALL) {
+        uint32_t rest = (uint32_t)(end - at);
+        uint32_t most = rest < text->line_bytes_max ? rest : (uint32_t)text->line_bytes_max;
+        const char *newline = memchr(at, '\n', most);
+        uint32_t length = newline != NULL ? (uint32_t)(newline - at) : most;
+        bool partial = false;
+        if (length < text->chars_max && ps_utf8_valid_length(at, length) == length) {
+            if (newline == NULL && !lines->ends)
+                break;
+            if (!add(batch, lines, at, length))
+                result = PS_LINE_TAKE_FULL;
+            else
+                at += length + (newline != NULL);
+        } else {
+            result = take_walked(text, batch, lines, &at, length, newline != NULL, &partial, err);
+        }
+        if (partial || lines->one)
+            break;
+    }
+    lines->taken = (uint32_t)(at - lines->bytes);
+    return result;
+}
+
+/* ---- other charsets ---- */
+
+/* Finds the end of a line: \n in units of the charset. Returns `length` when there is none. */
+static uint32_t newline_find(const struct ps_line_text *text, const char *bytes, uint32_t length)
+{
+    unsigned unit = text->in->unit;
+    if (unit == 1) {
+        const char *newline = memchr(bytes, '\n', length);
+        return newline != NULL ? (uint32_t)(newline - bytes) : length;
+    }
+    bool little = ps_charset_is_marked(text->in) ? text->little : text->in->little;
+    for (uint32_t at = 0; at + unit <= length; at += unit) {
+        uint32_t value = 0;
+        for (unsigned i = 0; i < unit; i++)
+            value |= (uint32_t)(uint8_t)bytes[at + i] << 8 * (little ? i : unit - 1 - i);
+        if (value == '\n')
+            return at;
+    }
+    return length;
+}
+
+/* Decodes a line into text->decoded. Returns false with *full set when there is no memory, else it is malformed. Where no newline
+ * ends it, *length becomes less by the beginning of a character. */
+static bool decode(struct ps_line_text *text, const char *bytes, uint32_t *length, bool newline, bool *full)
+{
+    size_t used;
+    struct ps_buffer *decoded = &text->decoded;
+    *full = !ps_buffer_grow(text->slab, decoded, (uint32_t)PS_CHARSET_DECODED_MAX(*length));
+    if (*full)
+        return false;
+    bool good =
+        ps_transcoder_decode(&text->decoder, bytes, *length, false, text->little, decoded->data, &used);
+    for (uint32_t less = 1; !good && !newline && less < BYTES_A_CHAR_MAX && less <= *length; less++) {
+        good = ps_transcoder_decode(&text->decoder, bytes, *length - less, false, text->little, decoded->data,
+                                    &used);
+        *length -= good ? less : 0;
+    }
+    if (!good &&
+        (text->policy == PS_DECODE_FAIL ||
+         !ps_transcoder_decode(&text->decoder, bytes, *length, true, text->little, decoded->data, &used)))
+        return false;
+    if (text->policy == PS_DECODE_IGNORE)
+        used = ps_line_walk_drop_replacements(decoded->data, used);
+    decoded->length = (uint32_t)used;
+    return true;
+}
+
+/* Adds a part of the decoded line as an event. */
+static bool part_add(struct ps_line_text *text, struct ps_batch *batch, char *part, uint32_t length)
+{
+    if (text->out->kind != PS_CHARSET_UTF8) {
+        size_t used;
+        if (!ps_buffer_grow(text->slab, &text->encoded, (uint32_t)PS_CHARSET_ENCODED_MAX(length)))
+            return false;
+        ps_transcoder_encode(&text->encoder, part, length, text->encoded.data, &used);
+        part = text->encoded.data;
+        length = (uint32_t)used;
+    }
+    char *body = ps_batch_alloc(batch, length > 0 ? length : 1);
+    if (body == NULL)
+        return false;
+    if (length > 0)
+        memcpy(body, part, length);
+    return ps_batch_add(batch, body, length) != NULL;
+}
+
+/* Adds the decoded line, in parts of chars_max; those that a batch has already are skipped. `newline`: the line ended with one,
+ * so that a line of exactly chars_max is followed by an empty event. */
+static bool parts_add(struct ps_line_text *text, struct ps_batch *batch, bool newline)
+{
+    char *at = text->decoded.data, *end = at + text->decoded.length;
+    for (uint32_t number = 0;; number++) {
+        struct ps_line_walk walk = {.bytes = at,
+                                    .length = (uint32_t)(end - at),
+                                    .chars_max = text->chars_max,
+                                    .policy = PS_DECODE_REPLACE};
+        if (at == end && !newline)
+            break;
+        ps_line_walk(&walk);
+        if (number >= text->part) {
+            if (!part_add(text, batch, at, walk.used))
+                return false;
+            text->part = number + 1;
+            if (walk.cut)
+                note_cut(text, newline || at + walk.used < end);
+        }
+        at += walk.used;
+        if (!walk.cut)
+            break;
+    }
+    text->part = 0;
+    return true;
+}
+
+static enum ps_line_take take_other(struct ps_line_text *text, struct ps_batch *batch,
+                                    struct ps_line_bytes *lines, struct ps_err *err)
+{
+    unsigned unit = text->in->unit;
+    for (uint32_t at = 0; at < lines->length; at = lines->taken) {
+        char *bytes = lines->bytes + at;
+        uint32_t rest = lines->length - at, most = rest;
+        if (most > text->line_bytes_max)
+            most = (uint32_t)text->line_bytes_max / unit * unit;
+        uint32_t length = newline_find(text, bytes, most);
+        bool newline = length < most, full;
+        if (!newline && !lines->ends && rest < text->line_bytes_max)
+            return PS_LINE_TAKE_ALL;
+        if (!decode(text, bytes, &length, newline, &full))
+            return full ? PS_LINE_TAKE_FULL : bad(text, err);
+        if (!parts_add(text, batch, newline))
+            return PS_LINE_TAKE_FULL;
+        lines->taken = newline                       ? at + length + unit
+                       : lines->ends && most == rest ? lines->length
+                                                     : at + length;
+        if (lines->one)
+            return PS_LINE_TAKE_ALL;
+    }
+    return PS_LINE_TAKE_ALL;
+}
+
+enum ps_line_take ps_line_text_take(struct ps_line_text *text, struct ps_batch *batch,
+                                    struct ps_line_bytes *lines, struct ps_err *err)
+{
+    lines->taken = 0;
+    if (text->cut_or_end && lines->length > 0)
+        note_cut(text, true);
+    bool same = text->in->kind == PS_CHARSET_LATIN1 && text->out->kind == PS_CHARSET_LATIN1;
+    if (text->part == 0 && (same || (text->plain && is_ascii(lines->bytes, lines->length))))
+        return take_bytes(text, batch, lines);
+    if (text->in->kind == PS_CHARSET_UTF8 && text->out->kind == PS_CHARSET_UTF8)
+        return take_utf8(text, batch, lines, err);
+    return take_other(text, batch, lines, err);
+}
+
+bool ps_line_text_ends(const struct ps_line_text *text, const char *bytes, uint32_t known, uint32_t length)
+{
+    unsigned unit = text->in->unit;
+    uint32_t from = known / unit * unit;
+    return length >= text->line_bytes_max || newline_find(text, bytes + from, length - from) < length - from;
+}

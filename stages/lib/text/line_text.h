@@ -1,0 +1,67 @@
+/* Makes events of the lines of a file as Flume's LineDeserializer does over a ResettableFileInputStream: which bytes are a
+ * line, how malformed ones are treated, what an event's body is in another charset. Bytes come from the caller, in pieces.
+ *
+ *   charset              how lines are found                     bodies
+ *   the same, valid      \n by memchr                            slices of the caller's bytes
+ *   malformed UTF-8      character by character                  repaired copies, or an error
+ *   others               \n in units of the charset              decoded and encoded copies
+ *
+ * A line that has chars_max of Java's chars ends there. At the end of the file, the beginning of a UTF-8 sequence is dropped, as
+ * in Flume. Thread: the worker that has the batch. Allocates nothing once warm. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/slab.h"
+#include "stages/lib/text/charset.h"
+
+struct ps_line_text {
+    const struct ps_charset *in, *out;
+    enum ps_decode_policy policy;
+    uint32_t chars_max;
+    uint64_t line_bytes_max;  /* of the file, for chars_max of any charset */
+    bool plain;               /* ASCII is the same bytes in both charsets */
+    bool ready;               /* charsets are open */
+    bool waits;               /* ps_line_text_prepare: for the first bytes of the file */
+    bool order_known, little; /* of a marked charset: by its mark */
+    uint32_t part;            /* parts of the first line that are in a batch already */
+    uint64_t cuts;            /* events of all files that end at chars_max, where their line goes on */
+    bool cut_or_end;          /* the last event ends at chars_max, and with the bytes that there were */
+    struct ps_transcoder decoder, encoder;
+    struct ps_slab *slab;
+    struct ps_buffer decoded, encoded;
+};
+
+/* Whether lines can be found in text of this charset: a \n is a \n there. */
+bool ps_line_text_has_lines(const struct ps_charset *charset);
+
+/* A new file. `out` lives as long as the text. chars_max below 1 counts as 1. */
+void ps_line_text_begin(struct ps_line_text *text, struct ps_slab *slab, const struct ps_input *input,
+                        const struct ps_charset *out, int64_t chars_max, uint64_t bytes_max);
+void ps_line_text_fini(struct ps_line_text *text);
+
+/* Opens the charsets, and finds the byte order of UTF-16 and UTF-32. `waits` is set when the file is not in memory yet. */
+enum ps_status ps_line_text_prepare(struct ps_line_text *text, struct ps_input *input, struct ps_err *err);
+
+/* Bytes of the file, from input->position on. */
+struct ps_line_bytes {
+    char *bytes;
+    uint32_t length;
+    bool ends; /* the file ends behind them */
+    bool copy; /* they do not belong to the batch: bodies are copied */
+    bool one;  /* take one line only, or its parts */
+    /* What came of it. */
+    uint32_t taken; /* bytes whose lines are in the batch */
+    bool kept;      /* bodies are slices of them */
+};
+
+enum ps_line_take {
+    PS_LINE_TAKE_ALL,  /* all whole lines */
+    PS_LINE_TAKE_FULL, /* no more room in the batch, or no memory */
+    PS_LINE_TAKE_BAD,  /* the next line has bytes that are not of the charset; the error says which */
+};
+
+enum ps_line_take ps_line_text_take(struct ps_line_text *text, struct ps_batch *batch,
+                                    struct ps_line_bytes *lines, struct ps_err *err);
+
+/* Whether the first line ends in `length` bytes, of which the first `known` have no end, or is as long as it may be. */
+bool ps_line_text_ends(const struct ps_line_text *text, const char *bytes, uint32_t known, uint32_t length);

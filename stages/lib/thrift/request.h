@@ -1,0 +1,84 @@
+/* What a server of a Thrift service reads and answers, over frames as TFramedTransport and TFastFramedTransport send them:
+ * int32 length, then one message. The service (Flume's, scribe's) names its calls and says what their events look like.
+ *
+ * Every length is compared with what has arrived; nothing is allocated. Sources: thrift-rpc.md of Apache Thrift, libthrift
+ * 0.14 (TBaseProcessor, ProcessFunction, TApplicationException). Thread: any; nothing here keeps state. */
+#pragma once
+
+#include "core/flow/batch.h"
+#include "stages/lib/event_headers.h"
+#include "stages/lib/thrift/protocol.h"
+
+#define PS_THRIFT_REASON_BYTES 128U
+#define PS_THRIFT_NAME_BYTES_MAX 64U /* of a call; an answer repeats so much of it */
+#define PS_THRIFT_ANSWER_BYTES_MAX 320U
+
+/* A field that a client of another penstock adds to a call: the round, 1 or 2 (stages/lib/rpc/protocol.h), which is in the answer,
+ * too. Others skip it, as Thrift demands of unknown fields. */
+#define PS_THRIFT_ROUND_ID 1000
+
+/* ---- a service ---- */
+
+struct ps_thrift_method {
+    const char *name;
+    bool list;   /* its argument, field 1, is a list of events; else one event */
+    bool oneway; /* never answered */
+};
+
+struct ps_thrift_service {
+    const struct ps_thrift_method *methods;
+    unsigned method_count;
+    int32_t accepted, refused; /* what a call returns: numbers of an enum */
+    /* Moves behind an event. Returns NULL, or why it is none: static. */
+    const char *(*check)(struct ps_thrift_reader *in);
+    /* Adds the event at `in`, which was checked and lies in a block of the batch, and moves behind it. Returns false,
+     * without a row: no room, and batch->full is set, or no memory. */
+    bool (*add)(struct ps_event_headers *headers, struct ps_batch *batch, struct ps_thrift_reader *in);
+};
+
+/* ThriftSourceProtocol of Flume: append and appendBatch return OK or FAILED. */
+extern const struct ps_thrift_service ps_thrift_flume;
+
+/* ---- requests ---- */
+
+enum ps_thrift_framing {
+    PS_THRIFT_PARTIAL, /* it is not all there */
+    PS_THRIFT_WHOLE,
+    PS_THRIFT_GARBAGE, /* this is no frame, or one longer than `most` bytes */
+};
+
+/* Measures the frame at `data`: `*length` is the message's, behind its PS_THRIFT_FRAME_BYTES. */
+enum ps_thrift_framing ps_thrift_frame_measure(const void *data, size_t length, uint32_t most,
+                                               uint32_t *message_length);
+
+/* Of TApplicationException. */
+enum ps_thrift_error {
+    PS_THRIFT_NO_ERROR = 0,
+    PS_THRIFT_UNKNOWN_METHOD = 1,
+    PS_THRIFT_INVALID_MESSAGE_TYPE = 2,
+    PS_THRIFT_PROTOCOL_ERROR = 7,
+};
+
+struct ps_thrift_request {
+    struct ps_thrift_message message;
+    bool compact;
+    enum ps_thrift_error error; /* it cannot be called; `reason` says why */
+    const struct ps_thrift_method *method;
+    unsigned method_index;
+    unsigned round;     /* 1 or 2, of another penstock; 0: none */
+    uint32_t events;    /* all of them well formed */
+    uint32_t events_at; /* in the message: where the first one begins */
+    char reason[PS_THRIFT_REASON_BYTES];
+};
+
+/* Reads a message, all of it. Returns false: it is none of Thrift's, and cannot be answered. */
+bool ps_thrift_request_read(const struct ps_thrift_service *service, const void *bytes, size_t length,
+                            struct ps_thrift_request *request);
+
+/* ---- answers ---- */
+
+/* Each writes a whole frame of at most PS_THRIFT_ANSWER_BYTES_MAX bytes, and returns how many. `round`: the call's; it tells
+ * the client that this is a penstock. */
+size_t ps_thrift_put_result(uint8_t *to, bool compact, const struct ps_slice *name, uint32_t number,
+                            int32_t result, unsigned round);
+size_t ps_thrift_put_error(uint8_t *to, const struct ps_thrift_request *request);

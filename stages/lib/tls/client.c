@@ -1,0 +1,296 @@
+/* Implements client.h. */
+#include "stages/lib/tls/client.h"
+
+#include "stages/lib/tls/parts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ps_tls_client {
+    SSL_CTX *context;
+    char *name; /* the name that the certificate must contain; NULL: any */
+    bool name_is_address, verify;
+    bool flumes_keys; /* it is of a stage or the client library: Flume's keys set it */
+};
+
+struct session {
+    SSL *ssl;
+    BIO_METHOD *method; /* over a pipe; else NULL */
+    bool flumes_keys;   /* the client's */
+};
+
+/* ---- settings ---- */
+
+static const char *openssl_reason(void)
+{
+    unsigned long code = ERR_peek_error();
+    const char *reason = ERR_reason_error_string(code);
+    return ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+           : reason != NULL       ? reason
+                                  : "unknown error";
+}
+
+static enum ps_status load_text(struct ps_tls_client *client, const char *text, struct ps_err *err)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    X509_STORE *store = SSL_CTX_get_cert_store(client->context);
+    X509 *certificate;
+    int count = 0;
+    while (bio != NULL && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        count += X509_STORE_add_cert(store, certificate);
+        X509_free(certificate);
+    }
+    BIO_free(bio);
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    return count > 0 ? PS_OK : ps_err_set(err, "no certificate to trust");
+}
+
+static enum ps_status load_files(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
+                                 struct ps_err *err)
+{
+    const char *ca = settings->ca, *cert = settings->cert, *key = settings->key;
+    ERR_clear_error();
+    if (ca != NULL && SSL_CTX_load_verify_locations(client->context, ca, NULL) != 1)
+        return ps_err_set(err, "ca=%s: %s; a file with PEM certificates is wanted", ca, openssl_reason());
+    if (settings->ca_text != NULL && load_text(client, settings->ca_text, err) != PS_OK)
+        return PS_FAIL;
+    if (ca == NULL && settings->ca_text == NULL && client->verify)
+        SSL_CTX_set_default_verify_paths(client->context);
+    if (key != NULL && cert == NULL)
+        return ps_err_set(err, "key=%s without cert=FILE", key);
+    if (cert == NULL)
+        return PS_OK;
+    if (SSL_CTX_use_certificate_chain_file(client->context, cert) != 1)
+        return ps_err_set(err, "cert=%s: %s", cert, openssl_reason());
+    if (key == NULL) /* both are in one file */
+        key = cert;
+    if (SSL_CTX_use_PrivateKey_file(client->context, key, SSL_FILETYPE_PEM) != 1)
+        return ps_err_set(err, "key=%s: %s", key, openssl_reason());
+    return PS_OK;
+}
+
+static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
+                                  struct ps_err *err)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    client->verify = settings->verify;
+    client->name = settings->server_name != NULL ? strdup(settings->server_name) : NULL;
+    client->context = SSL_CTX_new(TLS_client_method());
+    if ((client->name == NULL && settings->server_name != NULL) || client->context == NULL)
+        return ps_err_set(err, "no memory");
+    client->name_is_address = client->name != NULL && (inet_pton(AF_INET, client->name, address) == 1 ||
+                                                       inet_pton(AF_INET6, client->name, address) == 1);
+    SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION);
+    SSL_CTX_set_mode(client->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(client->context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_verify(client->context, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    client->flumes_keys = settings->limits != NULL;
+    if (settings->limits != NULL &&
+        ps_tls_context_limit(client->context, settings->limits, settings->globals, NULL, err) != PS_OK)
+        return PS_FAIL;
+    return load_files(client, settings, err);
+}
+
+enum ps_status ps_tls_client_create(struct ps_tls_client **made,
+                                    const struct ps_tls_client_settings *settings, struct ps_err *err)
+{
+    struct ps_tls_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return ps_err_set(err, "no memory");
+    enum ps_status status = client_fill(client, settings, err);
+    ERR_clear_error();
+    if (status != PS_OK) {
+        ps_tls_client_destroy(client);
+        return PS_FAIL;
+    }
+    *made = client;
+    return PS_OK;
+}
+
+void ps_tls_client_destroy(struct ps_tls_client *client)
+{
+    if (client == NULL)
+        return;
+    SSL_CTX_free(client->context);
+    free(client->name);
+    free(client);
+}
+
+/* ---- the transport ---- */
+
+static void tls_close(void *opened)
+{
+    struct session *session = opened;
+    SSL_free(session->ssl);
+    BIO_meth_free(session->method);
+    free(session);
+}
+
+static bool set_name(const struct ps_tls_client *client, SSL *ssl)
+{
+    if (client->name == NULL)
+        return true;
+    if (client->name_is_address)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), client->name) == 1;
+    return SSL_set1_host(ssl, client->name) == 1 && SSL_set_tlsext_host_name(ssl, client->name) == 1;
+}
+
+/* `pipe` NULL: over the socket. */
+static void *open_session(const struct ps_tls_client *client, int fd, struct ps_tls_pipe *pipe, char *reason)
+{
+    struct session *session = calloc(1, sizeof *session);
+    bool good = session != NULL && (session->ssl = SSL_new(client->context)) != NULL;
+    if (good && pipe != NULL) {
+        BIO *bio = ps_tls_pipe_bio(pipe, &session->method);
+        good = bio != NULL;
+        if (good)
+            SSL_set_bio(session->ssl, bio, bio);
+    } else if (good) {
+        good = SSL_set_fd(session->ssl, fd) == 1;
+    }
+    if (good && set_name(client, session->ssl)) {
+        SSL_set_connect_state(session->ssl);
+        session->flumes_keys = client->flumes_keys;
+        return session;
+    }
+    (void)ps_transport_lose(reason, "TLS: no session");
+    if (session != NULL)
+        tls_close(session);
+    ERR_clear_error();
+    return NULL;
+}
+
+static void *tls_open(const void *settings, int fd, char *reason)
+{
+    return open_session(settings, fd, NULL, reason);
+}
+
+void *ps_tls_client_open_over(const struct ps_tls_client *client, struct ps_tls_pipe *pipe, char *reason)
+{
+    return open_session(client, -1, pipe, reason);
+}
+
+/* By flumes_keys. */
+static const char *const name_cures[] = {
+    "; give server-name=NAME as the certificate has it",
+    "; connect to a name that the certificate has, or set penstock.verify.hostname=false"};
+static const char *const trust_cures[] = {"; give ca=FILE of its authority, or verify=false",
+                                          "; set truststore to a file with its authority, or "
+                                          "trust-all-certs=true"};
+
+/* Returns why the handshake failed, with a hint if the user can correct it. */
+static void explain_handshake(const struct session *session, char *reason)
+{
+    long verdict = SSL_get_verify_result(session->ssl);
+    if (verdict == X509_V_OK) {
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS handshake failed: %s", openssl_reason());
+        return;
+    }
+    bool name = verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
+    bool trust =
+        verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+        verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+        verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT || /* the file has an authority, not its issuer */
+        verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+        verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+        verdict == X509_V_ERR_CERT_SIGNATURE_FAILURE; /* an authority of the same name, with another key */
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: the certificate is not accepted: %s%s",
+             X509_verify_cert_error_string(verdict),
+             name    ? name_cures[session->flumes_keys]
+             : trust ? trust_cures[session->flumes_keys]
+                     : "");
+}
+
+/* Converts the result of an OpenSSL call without progress: 0 and `*wants`, or -1 and `reason`. */
+static int explain(const struct session *session, int returned, int error, short *wants, char *reason)
+{
+    switch (SSL_get_error(session->ssl, returned)) {
+    case SSL_ERROR_WANT_READ:
+        *wants = POLLIN;
+        return 0;
+    case SSL_ERROR_WANT_WRITE:
+        *wants = POLLOUT;
+        return 0;
+    case SSL_ERROR_ZERO_RETURN:
+        (void)ps_transport_lose(reason, "the other side closed the connection");
+        break;
+    case SSL_ERROR_SYSCALL:
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s",
+                 error != 0 ? strerror(error) : "the other side closed the connection");
+        break;
+    default:
+        if (!SSL_is_init_finished(session->ssl))
+            explain_handshake(session, reason);
+        else
+            snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: %s", openssl_reason());
+        break;
+    }
+    ERR_clear_error();
+    return -1;
+}
+
+static int tls_handshake(void *opened, short *wants, char *reason)
+{
+    struct session *session = opened;
+    ERR_clear_error();
+    errno = 0;
+    int returned = SSL_do_handshake(session->ssl);
+    return returned == 1 ? 1 : explain(session, returned, errno, wants, reason);
+}
+
+/* A part that did not fit is passed again with the next call, from the same position: OpenSSL requires it. */
+static ssize_t tls_write(void *opened, const struct iovec *parts, int count, short *wants, char *reason)
+{
+    struct session *session = opened;
+    ssize_t total = 0;
+    for (int i = 0; i < count; i++) {
+        for (size_t done = 0; done < parts[i].iov_len;) {
+            size_t written = 0;
+            ERR_clear_error();
+            errno = 0;
+            int returned = SSL_write_ex(session->ssl, (const char *)parts[i].iov_base + done,
+                                        parts[i].iov_len - done, &written);
+            if (returned != 1) {
+                int result = explain(session, returned, errno, wants, reason);
+                return total > 0 && result == 0 ? total : result;
+            }
+            done += written;
+            total += (ssize_t)written;
+        }
+    }
+    return total;
+}
+
+static ssize_t tls_read(void *opened, char *to, size_t room, short *wants, char *reason)
+{
+    struct session *session = opened;
+    size_t length = 0;
+    ERR_clear_error();
+    errno = 0;
+    int returned = SSL_read_ex(session->ssl, to, room, &length);
+    return returned == 1 ? (ssize_t)length : explain(session, returned, errno, wants, reason);
+}
+
+static void tls_end(void *opened)
+{
+    struct session *session = opened;
+    ERR_clear_error();
+    SSL_shutdown(session->ssl); /* close_notify, as far as the socket takes it */
+    ERR_clear_error();
+}
+
+const struct ps_transport ps_transport_tls = {
+    .open = tls_open,
+    .handshake = tls_handshake,
+    .write = tls_write,
+    .read = tls_read,
+    .end = tls_end,
+    .close = tls_close,
+};

@@ -1,0 +1,10 @@
+/* A socket as a struct ps_tls_pipe: what a session that stands between socket and messages reads and writes when it has no
+ * TLS below. `argument` points to the descriptor. Thread: the connection's owner; never waits. */
+#pragma once
+
+#include "stages/lib/tls/tls.h"
+
+/* Reads some bytes, at most `room`. */
+enum ps_tls_result ps_socket_pipe_read(void *fd, void *buffer, size_t room, size_t *length);
+/* Writes some of it. */
+enum ps_tls_result ps_socket_pipe_write(void *fd, const void *data, size_t length, size_t *written);

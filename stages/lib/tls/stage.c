@@ -1,0 +1,95 @@
+#include "stages/lib/tls/stage.h"
+
+#include "stages/lib/keystore/keystore.h"
+
+static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    ps_report(argument, severity, key, "%s", message);
+}
+
+enum ps_status ps_tls_stage_build(struct ps_tls_server **server, const struct ps_tls_options *options,
+                                  const struct ps_context *context, struct ps_err *err)
+{
+    if (!options->enabled)
+        return PS_OK;
+    struct ps_tls_globals globals;
+    struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
+    ps_tls_globals_fill(&globals, context->system_property, context->argument);
+    return ps_tls_server_build(server, options, &globals, server == NULL ? &notes : NULL, err);
+}
+
+enum ps_status ps_tls_stage_check(const struct ps_tls_options *options, const struct ps_context *context)
+{
+    struct ps_err err = {.length = 0};
+    if (ps_tls_stage_build(NULL, options, context, &err) == PS_OK)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "ssl", "%s", err.text);
+    return PS_FAIL;
+}
+
+/* ---- sinks ---- */
+
+/* PEM text of the trust store, or NULL with PS_OK when there is none. */
+static enum ps_status trust_read(char **text, const struct ps_tls_client_options *options,
+                                 const struct ps_tls_globals *globals, struct ps_err *err)
+{
+    struct ps_keystore *store = NULL;
+    bool own = options->truststore != NULL;
+    struct ps_keystore_request request = {
+        .path = own ? options->truststore : globals->truststore,
+        .type = options->truststore_type != NULL ? options->truststore_type : globals->truststore_type,
+        .password = options->truststore_password != NULL ? options->truststore_password
+                                                         : globals->truststore_password,
+        .path_key = own ? "truststore" : "javax.net.ssl.trustStore",
+        .password_key = "truststore-password",
+        .trust_only = true,
+    };
+    *text = NULL;
+    if (request.path == NULL || options->trust_all)
+        return PS_OK;
+    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+        return PS_FAIL;
+    *text = ps_keystore_certificates_pem(store->trusted, 0);
+    ps_keystore_close(store);
+    return *text != NULL ? PS_OK
+                         : ps_err_set(err, "%s: the store %s has no trusted certificate", request.path_key,
+                                      request.path);
+}
+
+enum ps_status ps_tls_client_stage_build(struct ps_tls_client **client,
+                                         const struct ps_tls_client_options *options, const char *host,
+                                         const struct ps_context *context, struct ps_err *err)
+{
+    struct ps_tls_globals globals;
+    struct ps_tls_client *made = NULL;
+    char *text;
+    if (!options->enabled)
+        return PS_OK;
+    ps_tls_globals_fill(&globals, context->system_property, context->argument);
+    if (trust_read(&text, options, &globals, err) != PS_OK)
+        return PS_FAIL;
+    const struct ps_tls_client_settings settings = {
+        .ca_text = text,
+        .server_name = options->verify_name ? host : NULL,
+        .verify = !options->trust_all,
+        .limits = &options->limits,
+        .globals = &globals,
+    };
+    enum ps_status status = ps_tls_client_create(&made, &settings, err);
+    ps_keystore_wipe(text);
+    if (client != NULL)
+        *client = made;
+    else
+        ps_tls_client_destroy(made);
+    return status;
+}
+
+enum ps_status ps_tls_client_stage_check(const struct ps_tls_client_options *options, const char *host,
+                                         const struct ps_context *context)
+{
+    struct ps_err err = {.length = 0};
+    if (ps_tls_client_stage_build(NULL, options, host, context, &err) == PS_OK)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "ssl", "%s", err.text);
+    return PS_FAIL;
+}

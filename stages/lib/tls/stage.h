@@ -1,0 +1,77 @@
+/* The SSL keys of a source that listens, and of a sink that connects, for the stage's check and build. */
+#pragma once
+
+#include "core/stage.h"
+#include "stages/lib/tls/client.h"
+#include "stages/lib/tls/tls.h"
+
+/* Reports every problem with the keys and the store. Thread: control. */
+enum ps_status ps_tls_stage_check(const struct ps_tls_options *options, const struct ps_context *context);
+/* Makes the server; *server stays NULL when `ssl` is off. */
+enum ps_status ps_tls_stage_build(struct ps_tls_server **server, const struct ps_tls_options *options,
+                                  const struct ps_context *context, struct ps_err *err);
+
+/* The SSL keys of a sink that connects (Flume's AvroSink and ThriftSink). */
+struct ps_tls_client_options {
+    bool enabled, trust_all, verify_name;
+    const char *truststore, *truststore_password, *truststore_type;
+    struct ps_tls_options limits; /* protocols and cipher suites; the rest is not used */
+};
+
+#define PS_TLS_CLIENT_OPTION_ROWS(plan_type, member)                                                         \
+    {.key = "ssl",                                                                                           \
+     .type = PS_OPTION_BOOL,                                                                                 \
+     .offset = offsetof(plan_type, member.enabled),                                                          \
+     .fallback = "false",                                                                                    \
+     .help = "Use TLS"},                                                                                     \
+        {.key = "trust-all-certs",                                                                           \
+         .type = PS_OPTION_BOOL,                                                                             \
+         .offset = offsetof(plan_type, member.trust_all),                                                    \
+         .fallback = "false",                                                                                \
+         .help = "Accept every certificate of the server"},                                                  \
+        {.key = "truststore",                                                                                \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.truststore),                                                   \
+         .help = "File with the certificates to trust: JKS, PKCS12 or PEM (default: "                        \
+                 "javax.net.ssl.trustStore, FLUME_SSL_TRUSTSTORE_PATH, else the system's authorities)"},     \
+        {.key = "truststore-password",                                                                       \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.truststore_password),                                          \
+         .flags = PS_OPTION_SECRET,                                                                          \
+         .help = "Password of the trust store; without one a JKS is read without its integrity check "       \
+                 "(default: javax.net.ssl.trustStorePassword, FLUME_SSL_TRUSTSTORE_PASSWORD)"},              \
+        {.key = "truststore-type",                                                                           \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.truststore_type),                                              \
+         .help = "JKS, PKCS12 or PEM; detected from the file's bytes (default: "                             \
+                 "javax.net.ssl.trustStoreType, FLUME_SSL_TRUSTSTORE_TYPE, else JKS)"},                      \
+        {.key = "exclude-protocols",                                                                         \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.limits.exclude_protocols),                                     \
+         .help = "Protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
+        {.key = "include-protocols",                                                                         \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.limits.include_protocols),                                     \
+         .help = "Only these are offered: TLSv1.2, TLSv1.3 (default: both)"},                                \
+        {.key = "exclude-cipher-suites",                                                                     \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.limits.exclude_cipher_suites),                                 \
+         .help = "Cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
+        {.key = "include-cipher-suites",                                                                     \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.limits.include_cipher_suites),                                 \
+         .help = "Only these cipher suites are offered (default: OpenSSL's default list)"},                  \
+    {                                                                                                        \
+        .key = "penstock.verify.hostname", .type = PS_OPTION_BOOL,                                           \
+        .offset = offsetof(plan_type, member.verify_name), .fallback = "false",                              \
+        .flags = PS_OPTION_EXTENSION,                                                                        \
+        .help = "The server's certificate must contain its hostname; Flume does not compare it"              \
+    }
+
+/* Makes the client; *client stays NULL when `ssl` is off. `client` NULL: only checks. `host`: of the server. Thread: control. */
+enum ps_status ps_tls_client_stage_build(struct ps_tls_client **client,
+                                         const struct ps_tls_client_options *options, const char *host,
+                                         const struct ps_context *context, struct ps_err *err);
+/* Reports a problem with the keys or the store. */
+enum ps_status ps_tls_client_stage_check(const struct ps_tls_client_options *options, const char *host,
+                                         const struct ps_context *context);

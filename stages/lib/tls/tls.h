@@ -1,0 +1,177 @@
+/* TLS for sources that listen: makes one shared server of Flume's "SSL keys", and a non-blocking connection
+ * over a socket.
+ *
+ * How a source uses it:
+ *
+ *   options     embed `struct ps_tls_options tls;` in the plan and write PS_TLS_OPTION_ROWS(struct my_plan,
+ * tls)
+ *               in its rows
+ *   check       if (plan->tls.enabled) ps_tls_server_build(NULL, ...): reports every problem, makes nothing
+ *   build       ps_tls_server_build(&plan->server, ...)
+ *   teardown    ps_tls_server_teardown
+ *   accept      c = ps_tls_connection_open(server, fd), fd non-blocking; NULL: no memory, close the socket
+ *   readable    ps_tls_connection_read in place of recv, until it returns WANT_READ or the budget of this
+ * call
+ *               is used up. The handshake happens inside the first reads. TLS may hold bytes that epoll
+ * cannot
+ *               see: while ps_tls_connection_more() is true, read again in the next cycle without waiting for
+ *               epoll
+ *   WANT_WRITE  watch EPOLLOUT too, and read again when it comes (handshake answers did not fit the socket)
+ *   CLOSED      the peer closed (with or without close_notify: many syslog senders close without it); what
+ * was
+ *               read before is good
+ *   ERROR       ps_tls_connection_reason() is one line for a counter or a rate-limited log
+ *   end         ps_tls_connection_shutdown (best effort), ps_tls_connection_close, close(fd): the socket
+ * stays
+ *               the caller's
+ *
+ * The source also closes connections whose ps_tls_connection_established() is still false after its handshake
+ * time-out.
+ *
+ * The process must ignore SIGPIPE. A handshake costs about a millisecond of CPU (an RSA signature) on the
+ * worker. OpenSSL allocates and frees its 16 and 32 KiB buffers as data comes and goes, so idle connections
+ * cost little: TLS is the only input path that allocates while it runs. */
+#pragma once
+
+#include "core/option.h"
+#include "stages/lib/note.h"
+
+/* The most memory that one connection may hold, for the memory budget: OpenSSL's state, its read and write
+ * buffers, and a handshake message of the largest accepted size. An idle connection holds about a tenth. */
+#define PS_TLS_CONNECTION_BYTES_MAX (192 * 1024)
+/* A client that sends more before the handshake is complete is disconnected. */
+#define PS_TLS_HANDSHAKE_BYTES_MAX (128 * 1024)
+
+/* ---- configuration ---- */
+
+/* Java's javax.net.ssl.* and flume.ssl.* system properties; for those not set, FLUME_SSL_* of the environment
+ * (org.apache.flume.util.SSLUtil). Keys of a component override them. NULL: not set. The texts belong to the
+ * lookup or to the environment. */
+struct ps_tls_globals {
+    const char *keystore, *keystore_password, *keystore_type;
+    const char *truststore, *truststore_password, *truststore_type;
+    const char *include_protocols, *exclude_protocols;         /* separated by commas or blanks */
+    const char *include_cipher_suites, *exclude_cipher_suites; /* likewise */
+};
+
+/* `property` is ps_context.system_property (may be NULL), `argument` its argument. Thread: control. */
+void ps_tls_globals_fill(struct ps_tls_globals *globals,
+                         const char *(*property)(const void *argument, const char *name),
+                         const void *argument);
+
+struct ps_tls_options {
+    bool enabled;
+    const char *keystore, *keystore_password, *keystore_type;
+    struct ps_texts include_protocols, exclude_protocols;
+    struct ps_texts include_cipher_suites, exclude_cipher_suites;
+};
+
+/* Rows of the SSL key set (Flume's SslContextAwareAbstractSource), for a plan with a `struct ps_tls_options`
+ * as `member`. */
+#define PS_TLS_OPTION_ROWS(plan_type, member) PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, NULL, NULL, NULL)
+/* The same, with further spellings of ssl, keystore-password and exclude-protocols. */
+#define PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, ssl_aliases, password_aliases, protocols_aliases)      \
+    {.key = "ssl",                                                                                           \
+     .aliases = (ssl_aliases),                                                                               \
+     .type = PS_OPTION_BOOL,                                                                                 \
+     .offset = offsetof(plan_type, member.enabled),                                                          \
+     .fallback = "false",                                                                                    \
+     .help = "Use TLS; keystore and keystore-password are then required"},                                   \
+        {.key = "keystore",                                                                                  \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keystore),                                                     \
+         .help = "File with the server's private key and certificates: JKS, PKCS12 or PEM (default: "        \
+                 "javax.net.ssl.keyStore, FLUME_SSL_KEYSTORE_PATH)"},                                        \
+        {.key = "keystore-password",                                                                         \
+         .aliases = (password_aliases),                                                                      \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keystore_password),                                            \
+         .flags = PS_OPTION_SECRET,                                                                          \
+         .help = "Password of the store and of the key in it (default: javax.net.ssl.keyStorePassword, "     \
+                 "FLUME_SSL_KEYSTORE_PASSWORD)"},                                                            \
+        {.key = "keystore-type",                                                                             \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keystore_type),                                                \
+         .help = "JKS, PKCS12 or PEM; detected from the file's bytes, as in Java 9 and later (default: "     \
+                 "javax.net.ssl.keyStoreType, FLUME_SSL_KEYSTORE_TYPE, else JKS)"},                          \
+        {.key = "exclude-protocols",                                                                         \
+         .aliases = (protocols_aliases),                                                                     \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.exclude_protocols),                                            \
+         .help = "Protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
+        {.key = "include-protocols",                                                                         \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.include_protocols),                                            \
+         .help = "Only these are offered: TLSv1.2, TLSv1.3 (default: both)"},                                \
+        {.key = "exclude-cipher-suites",                                                                     \
+         .type = PS_OPTION_LIST,                                                                             \
+         .offset = offsetof(plan_type, member.exclude_cipher_suites),                                        \
+         .help = "Cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
+    {                                                                                                        \
+        .key = "include-cipher-suites", .type = PS_OPTION_LIST,                                              \
+        .offset = offsetof(plan_type, member.include_cipher_suites),                                         \
+        .help = "Only these cipher suites are offered (default: OpenSSL's default list)"                     \
+    }
+
+/* ---- server ---- */
+
+struct ps_tls_server;
+
+/* Reads the key store and makes the context that all workers share; it is const from then on. Missing options
+ * come from `globals` (may be NULL). `server` NULL: only checks. Problems that do not prevent it (unknown
+ * names) go to `notes` (may be NULL). PS_FAIL: `err` has key, reason and remedy. Owns: the caller tears it
+ * down after all its connections are closed. Thread: control. */
+enum ps_status ps_tls_server_build(struct ps_tls_server **server, const struct ps_tls_options *options,
+                                   const struct ps_tls_globals *globals, const struct ps_notes *notes,
+                                   struct ps_err *err);
+void ps_tls_server_teardown(struct ps_tls_server *server);
+
+/* ---- connection: used by one worker ---- */
+
+struct ps_tls_connection;
+
+enum ps_tls_result {
+    PS_TLS_OK,         /* something was read, written, or finished */
+    PS_TLS_WANT_READ,  /* call again when the socket is readable */
+    PS_TLS_WANT_WRITE, /* call again when the socket is writable */
+    PS_TLS_CLOSED,     /* the peer closed */
+    PS_TLS_ERROR,      /* the connection failed; ps_tls_connection_reason has the reason */
+};
+
+/* `fd`: a connected, non-blocking socket; stays the caller's. Returns NULL: no memory. */
+struct ps_tls_connection *ps_tls_connection_open(const struct ps_tls_server *server, int fd);
+/* What stands in a socket's place. Results are those of the functions below; `write` takes all bytes or none. */
+struct ps_tls_pipe {
+    enum ps_tls_result (*read)(void *argument, void *buffer, size_t room, size_t *length);
+    enum ps_tls_result (*write)(void *argument, const void *data, size_t length, size_t *written);
+    void *argument;
+    bool ended; /* `read` said so */
+};
+/* The same over a pipe; copies it. */
+struct ps_tls_connection *ps_tls_connection_open_over(const struct ps_tls_server *server,
+                                                      const struct ps_tls_pipe *pipe);
+/* Frees the connection without sending anything. NULL is allowed. */
+void ps_tls_connection_close(struct ps_tls_connection *connection);
+
+/* Reads at most `room` bytes (> 0) into `buffer`; `*length` > 0 with PS_TLS_OK, else 0. Never blocks. */
+enum ps_tls_result ps_tls_connection_read(struct ps_tls_connection *connection, void *buffer, size_t room,
+                                          size_t *length);
+/* Writes some of `length` bytes (> 0); `*written` is how many. After WANT_* call again with the same bytes
+ * (at the same or another address). WANT_READ: the handshake is not complete. */
+enum ps_tls_result ps_tls_connection_write(struct ps_tls_connection *connection, const void *data,
+                                           size_t length, size_t *written);
+/* Sends close_notify; does not wait for the peer's. PS_TLS_OK when sent. */
+enum ps_tls_result ps_tls_connection_shutdown(struct ps_tls_connection *connection);
+
+/* Returns whether the last read may have left bytes that epoll does not see. */
+bool ps_tls_connection_more(const struct ps_tls_connection *connection);
+bool ps_tls_connection_established(const struct ps_tls_connection *connection);
+/* "TLSv1.3" and "TLS_AES_256_GCM_SHA384" once established, else "". */
+const char *ps_tls_connection_protocol(const struct ps_tls_connection *connection);
+const char *ps_tls_connection_cipher_suite(const struct ps_tls_connection *connection);
+/* The reason after PS_TLS_ERROR, in one line. Valid as long as the connection. */
+const char *ps_tls_connection_reason(const struct ps_tls_connection *connection);
+
+/* Returns OpenSSL's name of a cipher suite, as a static text, given Java's, IANA's or OpenSSL's name; NULL:
+ * OpenSSL does not know it. `*tls13` (may be NULL): whether it is one of TLS 1.3's. */
+const char *ps_tls_cipher_openssl_name(const char *name, bool *tls13);

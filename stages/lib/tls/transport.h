@@ -1,0 +1,43 @@
+/* The layer between a client's bytes and its socket: none, or TLS. A client (stages/lib/net/client.h) opens a session of a
+ * transport over a connected, non-blocking socket and reads and writes through it.
+ *
+ * Results of functions:
+ *   > 0   done (bytes)
+ *   0     not possible now; `*wants` has the events to poll for
+ *   -1    the connection is lost; `reason` (PS_TRANSPORT_REASON_BYTES long) has the reason
+ *
+ * Thread: the session's owner. Never blocks. */
+#pragma once
+
+#include "core/base.h"
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define PS_TRANSPORT_REASON_BYTES 256U
+
+struct ps_transport {
+    /* Makes a session over a connected socket, which stays the caller's. Returns NULL with `reason`. */
+    void *(*open)(const void *settings, int fd, char *reason);
+    /* The handshake. NULL: there is none. Returns > 0 when it is complete. */
+    int (*handshake)(void *session, short *wants, char *reason);
+    /* Writes some of the parts. After 0 the caller calls again with the same bytes, which may have moved. */
+    ssize_t (*write)(void *session, const struct iovec *parts, int count, short *wants, char *reason);
+    ssize_t (*read)(void *session, char *to, size_t room, short *wants, char *reason);
+    /* Half-closes: nothing more is written. */
+    void (*end)(void *session);
+    /* Frees the session. */
+    void (*close)(void *session);
+};
+
+/* The socket itself. `settings`: NULL. TLS: client.h. */
+extern const struct ps_transport ps_transport_plain;
+
+/* ---- for other transports over a socket; results as above ---- */
+
+/* Writes some of the parts to the socket; reads from it. */
+ssize_t ps_transport_send(int fd, const struct iovec *parts, int count, short *wants, char *reason);
+/* `room` > 0. */
+ssize_t ps_transport_receive(int fd, void *to, size_t room, short *wants, char *reason);
+/* Writes the reason. Returns -1. */
+int ps_transport_lose(char *reason, const char *why);

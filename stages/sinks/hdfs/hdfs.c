@@ -1,0 +1,395 @@
+/* Sink hdfs (Flume's HDFSEventSink): events into files of HDFS or of the local disk, which it rolls and renames. Thread: its
+ * worker. Delivery: stages/lib/hadoop/bucket_writer/sink.h. */
+#include "core/stage.h"
+
+#include "core/quantity.h"
+#include "stages/lib/hadoop/credentials.h"
+#include "stages/lib/hadoop/hdfs/open.h"
+#include "stages/sinks/hdfs/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times are never */
+
+struct hdfs_state {
+    struct ps_hdfs_sink *sink; /* must be first (ps_hdfs_sink_ops) */
+};
+
+enum { REPORT, RECOVER }; /* the words of penstock.orphans */
+
+#define FIELD(name) offsetof(struct ps_hdfs_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "hdfs.path",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(path),
+     .flags = PS_OPTION_REQUIRED,
+     .help =
+         "directory of the files, with escapes: hdfs://namenode:8020/logs/%Y-%m-%d; without a scheme that of "
+         "fs.defaultFS; file:///var/log/events is the local disk"},
+    {.key = "hdfs.filePrefix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_prefix),
+     .fallback = "FlumeData",
+     .help = "beginning of file names, with escapes"},
+    {.key = "hdfs.fileSuffix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_suffix),
+     .fallback = "",
+     .help = "end of file names, with its dot; without one that of the codec"},
+    {.key = "hdfs.inUsePrefix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(in_use_prefix),
+     .fallback = "",
+     .help = "put before the name of a file that is written to"},
+    {.key = "hdfs.inUseSuffix",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(in_use_suffix),
+     .help = "put behind the name of a file that is written to; without this key .tmp"},
+    {.key = "hdfs.emptyInUseSuffix",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(empty_in_use_suffix),
+     .fallback = "false",
+     .help = "nothing is put behind the name of a file that is written to"},
+    {.key = "hdfs.rollInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_interval_s),
+     .fallback = "30",
+     .unit = "s",
+     .help = "age at which a file is closed; 0: no limit"},
+    {.key = "hdfs.rollSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_bytes),
+     .fallback = "1024",
+     .unit = "bytes",
+     .help = "bytes of bodies in a file, before compression, after which the next event begins another; 0: "
+             "no limit"},
+    {.key = "hdfs.rollCount",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_events),
+     .fallback = "10",
+     .unit = "events",
+     .help = "events in a file after which the next event begins another; 0: no limit"},
+    {.key = "hdfs.idleTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(idle_s),
+     .fallback = "0",
+     .unit = "s",
+     .help = "a file to which nothing was written for so long is closed; 0: no limit"},
+    {.key = "hdfs.batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = "100",
+     .unit = "events",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "events between two flushes; here what one turn of the worker brings is flushed together"},
+    {.key = "hdfs.fileType",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(file_type),
+     .fallback = "SequenceFile",
+     .help = "SequenceFile, DataStream (what the serializer writes) or CompressedStream"},
+    {.key = "hdfs.writeFormat",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(write_format),
+     .fallback = "Writable",
+     .help = "records of a SequenceFile: Writable or Text"},
+    {.key = "hdfs.codeC",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(codec),
+     .help =
+         "compression of SequenceFile and CompressedStream: gzip, bzip2, deflate, lz4, snappy, zstandard"},
+    {.key = "serializer",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(serializer_type),
+     .fallback = "TEXT",
+     .help = "of DataStream and CompressedStream: text, header_and_text or avro_event"},
+    {.key = "serializer.",
+     .type = PS_OPTION_MAP,
+     .offset = FIELD(serializer_keys),
+     .help = "keys of the serializer"},
+    {.key = "hdfs.maxOpenFiles",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(open_files_max),
+     .fallback = "5000",
+     .unit = "files",
+     .help = "when more are open, that to which nothing was written for the longest time is closed"},
+    {.key = "hdfs.minBlockReplicas",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(replicas_min),
+     .fallback = "-1",
+     .help = "a file whose block has fewer replicas is closed, at most 30 times in a row; without this key "
+             "as many "
+             "as the file system makes, at most 3 times in a row"},
+    {.key = "hdfs.closeTries",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(close_tries),
+     .fallback = "0",
+     .help = "how often it tries to complete a file that could not be closed, and to rename it; 0: for ever"},
+    {.key = "hdfs.retryInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(retry_s),
+     .fallback = "180",
+     .unit = "s",
+     .help = "time between these tries; 0 or less: one try only"},
+    {.key = "hdfs.callTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(call_timeout_ms),
+     .fallback = "30000",
+     .unit = "ms",
+     .help = "longest time of one operation (create, flush, close, rename); 0: no limit"},
+    {.key = "hdfs.threadsPoolSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(threads),
+     .fallback = "10",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "threads for operations; here the worker has any number of them under way"},
+    {.key = "hdfs.rollTimerPoolSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_threads),
+     .fallback = "1",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "threads that roll by time; here the worker does it"},
+    {.key = "hdfs.round",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(round),
+     .fallback = "false",
+     .help = "round times in escapes, except %t, down to a multiple of roundValue"},
+    {.key = "hdfs.roundValue",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(round_value),
+     .fallback = "1",
+     .help = "at most 60, or 24 hours"},
+    {.key = "hdfs.roundUnit",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(round_unit),
+     .fallback = "second",
+     .help = "second, minute or hour"},
+    {.key = "hdfs.timeZone",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(time_zone),
+     .help = "of times in escapes, as Europe/Berlin; without this key that of the process"},
+    {.key = "hdfs.useLocalTimeStamp",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(local_time),
+     .fallback = "false",
+     .help = "escapes use the time at which an event is written, not its header timestamp"},
+    {.key = "hdfs.kerberosPrincipal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(principal),
+     .help = "for a file system with Kerberos; _HOST is the name of this host"},
+    {.key = "hdfs.kerberosKeytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(keytab),
+     .help = "file with the principal's keys"},
+    {.key = "hdfs.proxyUser",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(proxy_user),
+     .help = "the user in whose name files are written"},
+    {.key = "hdfs.useRawLocalFileSystem",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(raw),
+     .fallback = "false",
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "write no .crc file beside a file of the local disk; here none is written"},
+    /* These two are no keys of Flume's, but many a file has them. */
+    {.key = "hdfs.replication",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(replication),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "Flume ignores it, too: the number of copies is dfs.replication of hdfs-site.xml "
+             "(penstock.hadoop.conf, "
+             "HADOOP_CONF_DIR), else the server's default"},
+    {.key = "hdfs.blockSize",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(block_size),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help =
+         "Flume ignores it, too: the size of blocks is dfs.blocksize of hdfs-site.xml (penstock.hadoop.conf, "
+         "HADOOP_CONF_DIR), else the server's default"},
+    {.key = "penstock.hadoop.conf",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(configuration_directory),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "directory with core-site.xml and hdfs-site.xml; without this key HADOOP_CONF_DIR, else "
+             "etc/hadoop of "
+             "HADOOP_HOME, else /etc/hadoop/conf"},
+    {.key = "penstock.orphans",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(orphans),
+     .words = PS_WORDS("report", "recover"),
+     .fallback = "report",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "files that have had their names in use since before the start: report logs and counts them; "
+             "recover "
+             "completes and renames those whose writers are gone"},
+    {.key = "penstock.hsync",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(hsync),
+     .fallback = "false",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "events count as delivered when they are on the disks of the datanodes (hsync), not in their memory "
+         "(hflush)"},
+    PS_OPTION_END,
+};
+
+/* ---- build ---- */
+
+static uint64_t seconds_ns(int64_t seconds)
+{
+    return seconds <= 0 || seconds > LONGEST_S ? 0 : (uint64_t)seconds * PS_NS_PER_S;
+}
+
+static uint64_t positive(int64_t number)
+{
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct ps_hdfs_plan *plan = plan_;
+    struct ps_hdfs_settings *settings = &plan->settings;
+    const char *key;
+    const char *suffix = plan->in_use_suffix != NULL ? plan->in_use_suffix : ".tmp";
+    *settings = (struct ps_hdfs_settings){
+        .in_use_prefix = plan->in_use_prefix,
+        .in_use_suffix = plan->empty_in_use_suffix ? "" : suffix,
+        .file_suffix = plan->file_suffix,
+        .roll_interval_ns = seconds_ns(plan->roll_interval_s),
+        .roll_bytes = positive(plan->roll_bytes),
+        .roll_events = positive(plan->roll_events),
+        .idle_ns = seconds_ns(plan->idle_s),
+        .open_files_max = plan->open_files_max > 0 ? (uint32_t)plan->open_files_max : 1,
+        .replicas_min = plan->replicas_min,
+        .close_tries = plan->close_tries > 0 ? (uint32_t)plan->close_tries : PS_HDFS_TRIES_ENDLESS,
+        .retry_ns = seconds_ns(plan->retry_s),
+        .call_timeout_ns = plan->call_timeout_ms > 0 ? (uint64_t)plan->call_timeout_ms * PS_NS_PER_MS
+                                                     : (uint64_t)LONGEST_S * PS_NS_PER_S,
+        .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
+        .recovers_orphans = plan->orphans == RECOVER,
+        .held_bytes_max = context->client_queue_bytes,
+    };
+    if (plan->retry_s <= 0)
+        settings->close_tries = 1;
+    const struct ps_hdfs_format_names names = ps_hdfs_plan_format(plan);
+    if (ps_hdfs_format_find(&names, &settings->format, &key, err) != PS_OK)
+        return PS_FAIL;
+    if (plan->file_suffix[0] == '\0')
+        settings->file_suffix = ps_hdfs_format_suffix(&names, &settings->format);
+    if (ps_hdfs_plan_serializer(plan, context, &settings->format, err) != PS_OK ||
+        ps_hdfs_plan_configuration(plan, &plan->configuration, err) != PS_OK)
+        return PS_FAIL;
+    if (ps_hdfs_plan_place(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
+        return PS_OK;
+    ps_hadoop_configuration_free(plan->configuration);
+    return PS_FAIL;
+}
+
+static void hdfs_teardown(void *plan_)
+{
+    struct ps_hdfs_plan *plan = plan_;
+    ps_hadoop_configuration_free(plan->configuration);
+}
+
+/* ---- the worker's ---- */
+
+static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct ps_hdfs_plan *plan = plan_;
+    struct hdfs_state *state = state_;
+    struct ps_filesystem *filesystem;
+    const struct ps_hadoop_settings settings = {
+        .configuration = plan->configuration,
+        .url = plan->settings.place.url,
+        .proxy_user = plan->proxy_user,
+        .kerberos_principal = plan->principal,
+        .keytab = plan->keytab,
+        .call_timeout_ns = plan->settings.call_timeout_ns,
+        .port = port,
+    };
+    if (ps_hadoop_open(&settings, &filesystem, err) != PS_OK)
+        return PS_FAIL;
+    state->sink = ps_hdfs_sink_open(&plan->settings, filesystem, port, err);
+    if (state->sink != NULL)
+        return PS_OK;
+    ps_filesystem_close(filesystem);
+    return PS_FAIL;
+}
+
+static void hdfs_close(const void *plan, void *state_)
+{
+    struct hdfs_state *state = state_;
+    (void)plan;
+    ps_hdfs_sink_close(state->sink);
+}
+
+/* ---- what an operator sees ---- */
+
+static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
+{
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml"};
+    const struct ps_hdfs_plan *plan = plan_;
+    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
+    const char *directory = ps_hdfs_plan_is_local(plan)
+                                ? NULL
+                                : ps_hadoop_configuration_find(plan->configuration_directory, room);
+    for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (access(path, F_OK) == 0)
+            add(argument, path);
+    }
+    if (!ps_hdfs_plan_is_local(plan) && ps_hadoop_credentials_path() != NULL)
+        add(argument, ps_hadoop_credentials_path());
+}
+
+/* With the file system that it stands for. */
+static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
+{
+    struct ps_hadoop_configuration *configuration = NULL;
+    struct ps_err err = {.length = 0};
+    size_t length = ps_hdfs_url_length(plan->path);
+    char *own = strndup(plan->path, length);
+    if (own != NULL && ps_hdfs_plan_configuration(plan, &configuration, &err) == PS_OK) {
+        const char *url = ps_hadoop_url(configuration, own);
+        fprintf(out, "%.*s", (int)ps_hdfs_url_length(url), url);
+    }
+    fputs(plan->path + length, out);
+    ps_hadoop_configuration_free(configuration);
+    free(own);
+}
+
+static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct ps_hdfs_plan *plan = plan_;
+    (void)context;
+    fprintf(out, "writes %s files in ", plan->file_type);
+    outline_path(plan, out);
+    ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
+}
+
+static const char *const counter_names[] = {PS_HDFS_COUNTER_NAMES, NULL};
+static const char *const counter_helps[] = {PS_HDFS_COUNTER_HELPS, NULL};
+
+const struct ps_stage_ops ps_sink_hdfs = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "hdfs",
+    .aliases = PS_WORDS("org.apache.flume.sink.hdfs.HDFSEventSink"),
+    .summary = "writes files in HDFS, one for each directory and prefix that escapes name, and rolls them",
+    .options = options,
+    .counters = counter_names,
+    .counter_helps = counter_helps,
+    .client_holds_events = true,
+    .plan_size = sizeof(struct ps_hdfs_plan),
+    .state_size = sizeof(struct hdfs_state),
+    .check = ps_hdfs_check,
+    .probe = ps_hdfs_probe,
+    .build = hdfs_build,
+    .teardown = hdfs_teardown,
+    .open = hdfs_open,
+    .close = hdfs_close,
+    .outline = hdfs_outline,
+    .files = hdfs_files,
+    .sink = &ps_hdfs_sink_ops,
+};

@@ -1,0 +1,227 @@
+/* Files of a table that is not transactional. The sink hdfs (stages/lib/hadoop/bucket_writer/) writes, rolls and renames them. This file adds the
+ * directory of each event, from the metastore's data about its partition, and the line of each event.
+ *
+ * A file that is being written has a name that begins with "_", so Hive ignores it; it is renamed when it is complete. A missing partition
+ * is created before its first file. Events are settled when they are acknowledged in an incomplete file: the next agent completes and
+ * renames the files of a killed one (orphans.c). Names of files begin with agent, sink and host, so that no other agent mistakes them for
+ * orphans. */
+#include "stages/sinks/hive/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PURPOSE "the files of a table of Hive"
+#define RENAME_REST_NS (60 * PS_NS_PER_S) /* interval of tries */
+#define LINE_KEPT_BYTES 65536U
+
+struct rows_plan { /* plan of the serializer below */
+    struct ps_hive_files *files;
+};
+
+struct ps_hive_files {
+    struct ps_hdfs_placer placer; /* must be first */
+    struct ps_hive_sink *sink;
+    struct ps_hdfs_settings settings;
+    struct rows_plan rows;
+    struct ps_hdfs_sink *hdfs;
+    struct ps_byte_buffer line;     /* line of the next event */
+    struct ps_hive_partition *last; /* partition of the former event in the same call; NULL: none */
+    char *prefix;                   /* prefix of the files' names */
+    char *directory;                /* directory of the table */
+};
+
+/* ---- where events go ---- */
+
+/* Returns the length of a directory without slashes at its end. */
+static int length_of(const char *directory)
+{
+    size_t length = strlen(directory);
+    while (length > 0 && directory[length - 1] == '/')
+        length--;
+    return (int)length;
+}
+
+/* Returns the name of the partition's bucket: its directory and the prefix. */
+static const char *place_of(const struct ps_hive_files *files, struct ps_hive_partition *partition)
+{
+    if (partition->place == NULL && asprintf(&partition->place, "%.*s/%s", length_of(partition->directory),
+                                             partition->directory, files->prefix) < 0)
+        abort();
+    return partition->place;
+}
+
+static bool is_last(const struct ps_hive_files *files, const char *key, uint32_t length)
+{
+    return files->last != NULL && files->last->key_length == length &&
+           memcmp(files->last->key, key, length) == 0;
+}
+
+static enum ps_hdfs_placed place(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
+                                 uint32_t position, const struct ps_now *now,
+                                 struct ps_hdfs_bucket_name *name, const char **flaw)
+{
+    struct ps_hive_files *files = (struct ps_hive_files *)(void *)placer;
+    char key[PS_HIVE_VALUES_BYTES];
+    uint32_t length;
+    (void)now;
+    *flaw = ps_hive_key_of(files->sink, lease, position, key, &length);
+    if (*flaw != NULL)
+        return PS_HDFS_UNPLACEABLE;
+    if (!is_last(files, key, length))
+        files->last = ps_hive_partition_get(files->sink, key, length);
+    if (files->last == NULL || !ps_hive_partition_find(files->last))
+        return PS_HDFS_PLACE_LATER;
+    name->text = place_of(files, files->last);
+    name->length = (uint32_t)strlen(name->text);
+    name->directory_length = name->length - (uint32_t)strlen(files->prefix) - 1;
+    return PS_HDFS_PLACED;
+}
+
+/* ---- lines: a serializer ---- */
+
+/* Reads the event's body and makes its line. Returns false if it is not a row of this table. */
+static bool make_line(struct ps_hive_files *files, const struct ps_event *event, struct ps_err *reason)
+{
+    const struct ps_hive_sink *sink = files->sink;
+    struct ps_orc_value row;
+    ps_byte_buffer_clear(&files->line, LINE_KEPT_BYTES);
+    return ps_hive_rows_read(sink->rows, event->body, event->body_length, &row, reason) &&
+           ps_hive_text_append(&sink->table.text, sink->table.type, &row, &files->line, reason);
+}
+
+static void explain(struct ps_hdfs_placer *placer, const struct ps_lease *lease, uint32_t position,
+                    struct ps_err *reason)
+{
+    (void)make_line((struct ps_hive_files *)(void *)placer, ps_lease_event(lease, position), reason);
+}
+
+/* Without dead letters, an event that is not a row is dropped, as in Flume: its line is empty. */
+static enum ps_serializer_answer rows_ready(const void *plan, void *state, const struct ps_batch *batch,
+                                            const struct ps_event *event, struct ps_err *reason)
+{
+    struct ps_hive_files *files = ((const struct rows_plan *)plan)->files;
+    const struct ps_port *port = files->sink->port;
+    (void)state;
+    (void)batch;
+    if (make_line(files, event, reason))
+        return PS_SERIALIZER_READY;
+    files->line.length = 0;
+    ps_count(port->counters, PS_COUNTER_malformed, 1);
+    if (ps_port_has_deadletter(port))
+        return PS_SERIALIZER_REFUSED;
+    ps_log(PS_LOG_WARN, port->component, "an event is no row, and is dropped: %s", ps_err_join(reason));
+    return PS_SERIALIZER_READY;
+}
+
+static bool rows_event(const void *plan, void *state, const struct ps_batch *batch,
+                       const struct ps_event *event, struct ps_output *output)
+{
+    const struct ps_byte_buffer *line = &((const struct rows_plan *)plan)->files->line;
+    (void)state;
+    (void)batch;
+    (void)event;
+    return line->length == 0 || output->write(output, line->data, line->length);
+}
+
+static const struct ps_serializer_ops rows_serializer = {.ready = rows_ready, .event = rows_event};
+
+static const struct ps_stage_ops rows_stage = {PS_STAGE(PS_KIND_SERIALIZER), .name = "rows of Hive",
+                                               .summary = "lines of a table of text or JSON",
+                                               .serializer = &rows_serializer};
+
+/* ---- open and close ---- */
+
+static struct ps_hdfs_settings settings_of(struct ps_hive_files *files)
+{
+    const struct ps_hive_settings *settings = files->sink->settings;
+    const struct ps_hive_plain_settings *plain = &settings->plain;
+    struct ps_hadoop_format format = plain->format;
+    format.serializer = &rows_stage;
+    format.serializer_plan = &files->rows;
+    return (struct ps_hdfs_settings){
+        .place = {.url = files->sink->url,
+                  .root = files->directory,
+                  .depth = files->sink->table.key_count,
+                  .prefix_begins = files->prefix,
+                  .prefix_is_whole = true},
+        .placer = &files->placer,
+        .in_use_prefix = "_",
+        .in_use_suffix = ".tmp",
+        .file_suffix = plain->file_suffix,
+        .roll_interval_ns = plain->roll_interval_ns,
+        .roll_bytes = plain->roll_bytes,
+        .roll_events = plain->roll_events,
+        .idle_ns = settings->idle_ns,
+        .open_files_max = settings->partitions_max,
+        .replicas_min = -1,
+        .close_tries = PS_HDFS_TRIES_ENDLESS,
+        .retry_ns = RENAME_REST_NS,
+        .call_timeout_ns = settings->call_timeout_ns,
+        .flush = plain->flush,
+        .recovers_orphans = plain->recovers_orphans,
+        .held_bytes_max = settings->held_bytes_max,
+        .format = format,
+    };
+}
+
+struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_err *err)
+{
+    struct ps_hive_files *files = ps_must_alloc(1, sizeof(*files), PURPOSE);
+    const struct ps_port *port = sink->port;
+    char instance[16] = "";
+    files->placer = (struct ps_hdfs_placer){.place = place, .explain = explain};
+    files->sink = sink;
+    files->rows.files = files;
+    if (port->instances > 1)
+        snprintf(instance, sizeof instance, "-%u", port->instance);
+    if (asprintf(&files->prefix, "%s-%s%s-%s", sink->settings->plain.agent, port->name, instance,
+                 sink->settings->host) < 0)
+        abort();
+    const char *directory = sink->table.location + ps_hdfs_url_length(sink->table.location);
+    files->directory = ps_must_copy_text(directory, PURPOSE);
+    files->directory[length_of(directory)] = '\0';
+    files->settings = settings_of(files);
+    files->hdfs = ps_hdfs_sink_open(&files->settings, sink->filesystem, sink->port, err);
+    if (files->hdfs == NULL) {
+        ps_hive_files_close(files);
+        return NULL;
+    }
+    sink->filesystem = NULL;
+    return files;
+}
+
+void ps_hive_files_close(struct ps_hive_files *files)
+{
+    if (files == NULL)
+        return;
+    ps_hdfs_sink_close(files->hdfs);
+    free(files->line.data);
+    free(files->prefix);
+    free(files->directory);
+    free(files);
+}
+
+/* ---- the worker's ---- */
+
+enum ps_result ps_hive_files_work(struct ps_hive_files *files, struct ps_lease **lease)
+{
+    files->last = NULL;
+    return ps_hdfs_sink_work(files->hdfs, lease, &files->sink->now);
+}
+
+uint64_t ps_hive_files_tick(struct ps_hive_files *files)
+{
+    files->last = NULL;
+    return ps_hdfs_sink_tick(files->hdfs, &files->sink->now);
+}
+
+bool ps_hive_files_drain(struct ps_hive_files *files)
+{
+    files->last = NULL;
+    return ps_hdfs_sink_drain(files->hdfs, &files->sink->now);
+}
+
+bool ps_hive_files_recall(struct ps_hive_files *files, struct ps_lease **back)
+{
+    return ps_hdfs_sink_recall(files->hdfs, back, &files->sink->now);
+}

@@ -1,0 +1,409 @@
+/* Sink hive (Flume's HiveSink): events as rows of a table of Hive. Thread: its worker. Delivery: stages/sinks/hive/sink.h. */
+#include "core/stage.h"
+
+#include "core/quantity.h"
+#include "stages/sinks/hdfs/keys.h"
+#include "stages/sinks/hive/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_MS (10 * INT64_C(365) * 86400 * 1000) /* longer times are never */
+#define LONGEST_S (LONGEST_MS / 1000)
+
+struct hive_state {
+    struct ps_hive_sink *sink; /* must be first (ps_hive_sink_ops) */
+};
+
+enum { REPORT, RECOVER }; /* the words of penstock.orphans */
+
+#define FIELD(name) offsetof(struct ps_hive_plan, name)
+
+static const struct ps_option options[] = {
+    {.key = "hive.metastore",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(metastore),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "addresses of the metastore, separated by commas: thrift://host:9083"},
+    {.key = "hive.database",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(database),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "database of the table"},
+    {.key = "hive.table",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(table),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "a transactional table, stored as ORC; or see penstock.table.type"},
+    {.key = "hive.partition",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(partition),
+     .help = "values of the table's partition keys, in their order, separated by commas, with escapes: "
+             "%Y-%m-%d,%{country}"},
+    {.key = "hive.txnsPerBatchAsk",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(txns_per_batch),
+     .fallback = PS_HIVE_TXNS_PER_BATCH,
+     .unit = "transactions",
+     .help = "how many transactions are opened at a time for a partition"},
+    {.key = "heartBeatInterval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(heartbeat_s),
+     .fallback = PS_HIVE_HEARTBEAT_S,
+     .unit = "s",
+     .help = "time between two heartbeats for open transactions, which Hive aborts without them; 0: none"},
+    {.key = "autoCreatePartitions",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(makes_partitions),
+     .fallback = "true",
+     .help = "make partitions that are missing"},
+    {.key = "batchSize",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(batch_size),
+     .fallback = PS_HIVE_BATCH_SIZE,
+     .unit = "events",
+     .help = "the most events of one transaction of a partition"},
+    {.key = "maxOpenConnections",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(connections_max),
+     .fallback = "500",
+     .unit = "partitions",
+     .help = "when transactions are open for more partitions, that without events for the longest time is "
+             "closed"},
+    {.key = "callTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(call_timeout_ms),
+     .fallback = PS_HIVE_CALL_TIMEOUT_MS,
+     .unit = "ms",
+     .help = "longest time of one call of the metastore or operation of the file system; 0: no limit"},
+    {.key = "idleTimeout",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(idle_ms),
+     .fallback = "0",
+     .unit = "ms",
+     .help =
+         "a partition without events for so long is closed, and its open transactions are aborted; 0: never"},
+    {.key = "round",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(round),
+     .fallback = "false",
+     .help = "round times in escapes, except %t, down to a multiple of roundValue"},
+    {.key = "roundUnit",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(round_unit),
+     .fallback = "minute",
+     .help = "second, minute or hour"},
+    {.key = "roundValue",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(round_value),
+     .fallback = "1",
+     .help = "at most 60, or 24 hours"},
+    {.key = "timeZone",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(time_zone),
+     .help = "of times in escapes, as Europe/Berlin; without this key that of the process"},
+    {.key = "useLocalTimeStamp",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(local_time),
+     .fallback = "false",
+     .help = "escapes use the time at which an event is written, not its header timestamp"},
+    {.key = "serializer",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(serializer),
+     .flags = PS_OPTION_REQUIRED,
+     .help = "how a body becomes a row: DELIMITED or JSON"},
+    {.key = "serializer.delimiter",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(delimiter),
+     .fallback = ",",
+     .help = "DELIMITED: text between two fields; in quotation marks if it is a blank or a tab: \"\\t\""},
+    {.key = "serializer.fieldnames",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(field_names),
+     .help = "DELIMITED: the column of each field, separated by commas; a field without a name is passed "
+             "over: id,,name"},
+    {.key = "serializer.serdeSeparator",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(separator),
+     .flags = PS_OPTION_NO_EFFECT,
+     .help = "DELIMITED: what Hive puts between the columns before it reads them; here nothing is joined"},
+    {.key = "penstock.commit.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(commit_ms),
+     .fallback = "1000",
+     .min = 0,
+     .max = 3600000,
+     .unit = "ms",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "age at which a transaction with fewer than batchSize events is committed"},
+    {.key = "penstock.table.type",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(table_type),
+     .words = PS_WORDS("transactional", "plain"),
+     .fallback = "transactional",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "transactional: ORC, a transaction for each batch, as Flume; plain: a table of text "
+             "(LazySimpleSerDe) or JSON that is not transactional, which gets files"},
+    {.key = "penstock.roll.interval",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_interval_s),
+     .fallback = "300",
+     .min = 0,
+     .max = LONGEST_S,
+     .unit = "s",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: age at which a file is closed, and its rows are seen; 0: no limit"},
+    {.key = "penstock.roll.size",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_bytes),
+     .fallback = "134217728",
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "bytes",
+     .flags = PS_OPTION_EXTENSION,
+     .help =
+         "plain tables: bytes of bodies in a file after which the next event begins another; 0: no limit"},
+    {.key = "penstock.roll.count",
+     .type = PS_OPTION_INT,
+     .offset = FIELD(roll_events),
+     .fallback = "0",
+     .min = 0,
+     .max = INT64_MAX,
+     .unit = "events",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: events in a file after which the next event begins another; 0: no limit"},
+    {.key = "penstock.codeC",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(codec),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: codec of their files, as hdfs.codeC of the sink hdfs: gzip, bzip2, deflate, lz4, "
+             "snappy, zstandard; Hive knows it by the ending of a file's name"},
+    {.key = "penstock.orphans",
+     .type = PS_OPTION_ENUM,
+     .offset = FIELD(orphans),
+     .words = PS_WORDS("report", "recover"),
+     .fallback = "recover",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: files that this sink of this agent on this host left when it was killed: recover "
+             "completes and renames them; report logs and counts them"},
+    {.key = "penstock.hsync",
+     .type = PS_OPTION_BOOL,
+     .offset = FIELD(hsync),
+     .fallback = "false",
+     .flags = PS_OPTION_EXTENSION,
+     .help = "plain tables: events count as delivered when they are on the disks of the datanodes (hsync), "
+             "not in their memory (hflush)"},
+    {.key = "penstock.hadoop.conf",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(configuration_directory),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "directory with core-site.xml, hdfs-site.xml and hive-site.xml; without this key "
+             "HADOOP_CONF_DIR, else etc/hadoop of HADOOP_HOME, else /etc/hadoop/conf"},
+    {.key = "penstock.kerberosPrincipal",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(principal),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "for a metastore and a file system with Kerberos; _HOST is the name of this host; without it "
+             "the tickets of kinit"},
+    {.key = "penstock.kerberosKeytab",
+     .type = PS_OPTION_TEXT,
+     .offset = FIELD(keytab),
+     .flags = PS_OPTION_EXTENSION,
+     .help = "file with the principal's keys"},
+    PS_OPTION_END,
+};
+
+/* ---- build ---- */
+
+/* Flume takes the default for a number below 0. */
+static int64_t or_default(int64_t number, const char *fallback)
+{
+    return number >= 0 ? number : strtoll(fallback, NULL, 10);
+}
+
+/* 0: never, or no limit. */
+static uint64_t ms_ns(int64_t ms)
+{
+    return ms <= 0 ? 0 : (uint64_t)(ms < LONGEST_MS ? ms : LONGEST_MS) * PS_NS_PER_MS;
+}
+
+static enum ps_status build_serializer(const struct ps_hive_plan *plan, struct ps_hive_settings *settings,
+                                       struct ps_err *err)
+{
+    if (ps_hive_plan_serializer(plan, &settings->serializer, err) != PS_OK)
+        return ps_err_append(err, "serializer");
+    if (settings->serializer == PS_HIVE_JSON)
+        return PS_OK;
+    settings->delimited.field_names = plan->field_names;
+    if (plan->field_names == NULL)
+        return ps_err_set(err, "serializer.fieldnames is missing");
+    return ps_hive_delimiter_read(plan->delimiter, &settings->delimited.delimiter, err);
+}
+
+static enum ps_status hive_build(void *plan_, struct ps_context *context, struct ps_err *err)
+{
+    struct ps_hive_plan *plan = plan_;
+    struct ps_hive_settings *settings = &plan->settings;
+    char room[PS_HADOOP_DIRECTORY_BYTES];
+    int64_t call_ms = or_default(plan->call_timeout_ms, PS_HIVE_CALL_TIMEOUT_MS);
+    if (gethostname(plan->host, sizeof plan->host - 1) != 0)
+        snprintf(plan->host, sizeof plan->host, "localhost");
+    *settings = (struct ps_hive_settings){
+        .metastore = plan->metastore,
+        .database = plan->database,
+        .table = plan->table,
+        .makes_partitions = plan->makes_partitions,
+        .is_plain = plan->table_type == PS_HIVE_PLAIN,
+        .plain = {.agent = context->agent,
+                  .roll_interval_ns = ms_ns(1000 * plan->roll_interval_s),
+                  .roll_bytes = (uint64_t)plan->roll_bytes,
+                  .roll_events = (uint64_t)plan->roll_events,
+                  .flush = plan->hsync ? PS_FILE_HSYNC : PS_FILE_HFLUSH,
+                  .recovers_orphans = plan->orphans == RECOVER},
+        .txns_per_batch = (uint32_t)or_default(plan->txns_per_batch, PS_HIVE_TXNS_PER_BATCH),
+        .batch_events = (uint32_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE),
+        .commit_ns = ms_ns(plan->commit_ms),
+        .partitions_max = plan->connections_max > 0 ? (uint32_t)plan->connections_max : 1,
+        .idle_ns = ms_ns(plan->idle_ms),
+        .heartbeat_ns = 1000 * ms_ns(or_default(plan->heartbeat_s, PS_HIVE_HEARTBEAT_S)),
+        .call_timeout_ns = ms_ns(call_ms == 0 ? LONGEST_MS : call_ms),
+        .held_bytes_max = context->client_queue_bytes,
+        .user = ps_hadoop_user(plan->user),
+        .host = plan->host,
+    };
+    if (ps_hive_plan_format(plan, &settings->plain, err) != PS_OK)
+        return ps_err_append(err, "penstock.codeC");
+    if (ps_hive_plan_values(plan, context->arena, settings, err) != PS_OK)
+        return ps_err_append(err, "hive.partition");
+    if (build_serializer(plan, settings, err) != PS_OK)
+        return PS_FAIL;
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    if (directory != NULL && ps_hadoop_configuration_load(&plan->configuration, directory, err) != PS_OK)
+        return PS_FAIL;
+    settings->configuration = plan->configuration;
+    if (ps_hive_plan_security(plan, directory, &plan->security, err) != PS_OK)
+        return PS_FAIL;
+    settings->security = plan->security;
+    settings->kerberos_principal = plan->principal;
+    settings->keytab = plan->keytab;
+    return PS_OK;
+}
+
+static void hive_teardown(void *plan_)
+{
+    struct ps_hive_plan *plan = plan_;
+    ps_hadoop_configuration_free(plan->configuration);
+    ps_hive_security_close(plan->security);
+}
+
+/* ---- the worker's ---- */
+
+static enum ps_status hive_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+{
+    const struct ps_hive_plan *plan = plan_;
+    struct hive_state *state = state_;
+    state->sink = ps_hive_sink_open(&plan->settings, port, err);
+    return state->sink != NULL ? PS_OK : PS_FAIL;
+}
+
+static void hive_close(const void *plan, void *state_)
+{
+    struct hive_state *state = state_;
+    (void)plan;
+    ps_hive_sink_close(state->sink);
+}
+
+/* ---- what an operator sees ---- */
+
+static void hive_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
+{
+    static const char *const names[] = {"core-site.xml", "hdfs-site.xml", "ssl-client.xml", "hive-site.xml"};
+    const struct ps_hive_plan *plan = plan_;
+    char room[PS_HADOOP_DIRECTORY_BYTES], path[PS_HADOOP_DIRECTORY_BYTES + 32];
+    const char *directory = ps_hadoop_configuration_find(plan->configuration_directory, room);
+    for (unsigned i = 0; directory != NULL && i < PS_COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (access(path, F_OK) == 0)
+            add(argument, path);
+    }
+}
+
+static void outline_table(const struct ps_hive_plan *plan, const char *what, FILE *out)
+{
+    fprintf(out, "%s %s.%s", what, plan->database, plan->table);
+    if (plan->partition != NULL)
+        fprintf(out, " (%s)", plan->partition);
+    fprintf(out, " of %s", plan->metastore);
+}
+
+static void hive_outline(const void *plan_, const struct ps_context *context, FILE *out)
+{
+    const struct ps_hive_plan *plan = plan_;
+    (void)context;
+    if (plan->table_type == PS_HIVE_PLAIN) {
+        outline_table(plan, "writes files of the plain table", out);
+        ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);
+        return;
+    }
+    outline_table(plan, "streams rows into", out);
+    fprintf(out, ", a transaction for at most %s events",
+            ps_quantity_print_count((uint64_t)or_default(plan->batch_size, PS_HIVE_BATCH_SIZE)).text);
+    if (plan->commit_ms > 0)
+        fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
+}
+
+/* Files have no transactions; Flume does not know such tables. */
+static int64_t hive_batch_events(const void *plan_)
+{
+    const struct ps_hive_plan *plan = plan_;
+    return plan->table_type == PS_HIVE_PLAIN ? 0 : or_default(plan->batch_size, PS_HIVE_BATCH_SIZE);
+}
+
+static void hive_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+{
+    struct ps_hive_plan plan = *(const struct ps_hive_plan *)plan_;
+    struct ps_err err = {.length = 0};
+    if (probe->local) {
+        ps_probe_skipped(probe, plan.metastore, "not asked");
+        return;
+    }
+    if (hive_build(&plan, context, &err) != PS_OK)
+        ps_probe_failed(probe, "the sink hive", ps_err_join(&err), NULL);
+    else
+        ps_hive_probe(&plan.settings, context->arena, probe);
+    hive_teardown(&plan);
+}
+
+static const char *const counter_names[] = {PS_HIVE_COUNTER_NAMES, NULL};
+static const char *const counter_helps[] = {
+    PS_HDFS_COUNTER_HELPS,
+    "Partitions that the sink knows, of which it got events lately",
+    "Transactions that are open",
+    "Transactions that were committed",
+    "Transactions that were aborted, those that were not used included",
+    NULL};
+
+const struct ps_stage_ops ps_sink_hive = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "hive",
+    .aliases = PS_WORDS("org.apache.flume.sink.hive.HiveSink"),
+    .summary =
+        "streams rows into a table of Hive: with a transaction for each batch, or, if it is plain, as files",
+    .options = options,
+    .counters = counter_names,
+    .counter_helps = counter_helps,
+    .client_holds_events = true,
+    .plan_size = sizeof(struct ps_hive_plan),
+    .state_size = sizeof(struct hive_state),
+    .check = ps_hive_check,
+    .probe = hive_probe,
+    .build = hive_build,
+    .teardown = hive_teardown,
+    .open = hive_open,
+    .close = hive_close,
+    .outline = hive_outline,
+    .files = hive_files,
+    .batch_events = hive_batch_events,
+    .sink = &ps_hive_sink_ops,
+};

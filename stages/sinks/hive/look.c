@@ -1,0 +1,128 @@
+/* Checks that a transaction's table and partition are still the same. Dropping or altering them needs an exclusive lock, so after the
+ * transaction has its own lock they cannot change until its commit. It is committed after a look that began when it had the lock. One look
+ * serves the transactions of all partitions, and those that follow them without a gap between the locks (commit.c). */
+#include "stages/sinks/hive/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A plain table has no locks. Before events are written, it is looked at again if the last look began longer ago than this, so that
+ * after "drop table" nothing more is written to the old directory. */
+#define FRESH_NS PS_NS_PER_S
+#define LOOK_NS (60 * PS_NS_PER_S)     /* interval of looks without events */
+#define LOOK_WAIT_NS (2 * PS_NS_PER_S) /* for the answer; after that events are written without it */
+
+static bool waits(const struct ps_hive_sink *sink, const struct ps_hive_txn *txn)
+{
+    return txn->is_locked && txn->look > sink->looks_done;
+}
+
+/* Reports that the table has changed: the engine takes the leases back, and opens the sink again, which then reads the table. */
+static void change(struct ps_hive_sink *sink, const char *what)
+{
+    struct ps_err err = {.length = 0};
+    sink->is_changed = true;
+    ps_err_set(&err, "the table %s.%s %s: %s", sink->settings->database, sink->settings->table, what,
+               sink->settings->is_plain
+                   ? "its files are completed, and it is read again"
+                   : "transactions that are not committed are aborted, and their events kept");
+    ps_port_failed(sink->port, &err);
+}
+
+/* Commits transactions that waited for this look, because the table is the same. */
+static void go_on(struct ps_hive_sink *sink)
+{
+    struct ps_hive_partition *partition;
+    struct ps_hive_txn *txn;
+    bool others_wait = false;
+    TAILQ_FOREACH(partition, &sink->recent, recent)
+    {
+        TAILQ_FOREACH(txn, &partition->txns, list)
+        {
+            others_wait |= waits(sink, txn); /* it got its lock after this look began */
+            ps_hive_txn_commit_if_complete(txn);
+        }
+    }
+    if (others_wait)
+        ps_hive_look(sink);
+}
+
+static void looked(void *sink_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_sink *sink = sink_;
+    struct ps_err err = {.length = 0};
+    sink->looks = false;
+    sink->goes_on = true;
+    if (answer->error == PS_HIVE_OK) {
+        sink->looks_done = sink->looks_begun;
+        sink->look_failures = 0;
+        sink->look_ns = sink->now.mono_ns + LOOK_NS;
+        if (ps_hive_target_is_same(&sink->table, &answer->table))
+            go_on(sink);
+        else
+            change(sink, "was altered, or dropped and made again");
+        return;
+    }
+    if (answer->error == PS_HIVE_MISSING) {
+        change(sink, "is not there any more");
+        return;
+    }
+    ps_hive_count_failure(sink, answer);
+    sink->look_is_wanted = true;
+    sink->look_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->look_failures);
+    ps_err_set(&err, "%s", answer->reason);
+    ps_port_troubled(sink->port, &err);
+}
+
+void ps_hive_look(struct ps_hive_sink *sink)
+{
+    const struct ps_hive_request request = ps_hive_request_of(sink);
+    bool rests = sink->look_failures > 0 && sink->now.mono_ns < sink->look_ns;
+    sink->look_is_wanted = rests && !sink->is_changed;
+    if (rests || sink->looks || sink->is_changed)
+        return; /* `looked` begins the next one */
+    sink->looks = true;
+    sink->looks_begun++;
+    sink->look_began_ns = sink->now.mono_ns;
+    ps_metastore_call(sink->metastore, PS_HIVE_GET_TABLE, &request, looked, sink);
+}
+
+bool ps_hive_look_is_fresh(struct ps_hive_sink *sink)
+{
+    uint64_t now_ns = sink->now.mono_ns;
+    if (sink->is_changed)
+        return false;
+    if (sink->looks)
+        return sink->look_failures > 0 || now_ns >= sink->look_began_ns + LOOK_WAIT_NS;
+    if (sink->look_failures > 0 || now_ns < sink->look_began_ns + FRESH_NS)
+        return true;
+    ps_hive_look(sink);
+    return false;
+}
+
+uint64_t ps_hive_look_due(struct ps_hive_sink *sink)
+{
+    bool is_regular = sink->settings->is_plain && sink->table_state == PS_HIVE_TABLE_KNOWN && !sink->looks &&
+                      !sink->is_changed;
+    if (sink->looks && sink->refused && sink->now.mono_ns < sink->look_began_ns + LOOK_WAIT_NS)
+        return sink->look_began_ns + LOOK_WAIT_NS;
+    if (!sink->look_is_wanted && !is_regular)
+        return PS_NEVER;
+    if (sink->look_ns == 0)
+        sink->look_ns = sink->now.mono_ns + LOOK_NS;
+    if (sink->now.mono_ns < sink->look_ns)
+        return sink->look_ns;
+    ps_hive_look(sink);
+    return PS_NEVER;
+}
+
+void ps_hive_txn_look(struct ps_hive_txn *txn)
+{
+    txn->look = txn->sink->looks_begun + 1;
+    ps_hive_look(txn->sink);
+}
+
+bool ps_hive_txn_is_seen(const struct ps_hive_txn *txn)
+{
+    return txn->is_locked && !txn->follows && !waits(txn->sink, txn) && !txn->sink->is_changed;
+}

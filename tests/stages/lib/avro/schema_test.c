@@ -1,0 +1,53 @@
+/* Where a datum ends: types within types, each byte less is noticed. */
+#include "stages/lib/avro/schema.h"
+
+#include "tests/support/support.h"
+
+#define PAIR                                                                                                 \
+    "{\"type\":\"record\",\"name\":\"pair\",\"fields\":[{\"name\":\"x\",\"type\":\"string\"},"               \
+    "{\"name\":\"y\",\"type\":\"double\"}]}"
+#define EIGHT "12345678"
+
+static void test_types_within_types(void **state)
+{
+    static const struct {
+        const char *json;
+        size_t length;
+        const char *datum;
+    } rows[] = {
+        {PAIR, 11, "\4ab" EIGHT},
+        {"{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"b\","
+         "\"type\":" PAIR
+         "},{\"name\":\"c\",\"type\":[\"null\",\"pair\"]},{\"name\":\"d\",\"type\":\"boolean\"}]}",
+         24, "\6\4ab" EIGHT "\2\2z" EIGHT "\1"},
+        {"{\"type\":\"array\",\"items\":{\"type\":\"map\",\"values\":" PAIR "}}", 17,
+         "\2\2\2k\4ab" EIGHT "\0\0"},
+        {"[\"string\",{\"type\":\"array\",\"items\":[\"int\",\"string\"]}]", 9, "\2\4\0\7\2\4ab\0"},
+        {"{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"a\",\"type\":{\"type\":\"fixed\","
+         "\"name\":\"f\",\"size\":3}},"
+         "{\"name\":\"next\",\"type\":[\"null\",\"r\"]},{\"name\":\"f\",\"type\":\"f\"}]}",
+         14, "abc\2abc\0defghi"},
+    };
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_err err = {0};
+        struct ps_avro_schema *schema = ps_avro_schema_create(rows[i].json, strlen(rows[i].json), &err);
+        if (schema == NULL)
+            fail_msg("%s: %s", rows[i].json, err.text);
+        const uint8_t *bytes = (const uint8_t *)rows[i].datum;
+        for (size_t length = 0; length <= rows[i].length; length++) {
+            const uint8_t *at = bytes;
+            if (ps_avro_schema_skip(schema, &at, bytes + length) != (length == rows[i].length))
+                fail_msg("row %zu, %zu bytes", i, length);
+            if (length == rows[i].length)
+                assert_ptr_equal(at, bytes + length);
+        }
+        ps_avro_schema_destroy(schema);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types_within_types)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

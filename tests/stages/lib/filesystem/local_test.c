@@ -1,0 +1,394 @@
+/* The local file system: outcomes come from ps_filesystem_turn, in order; what was not acknowledged is cut off. */
+#include "stages/lib/filesystem/local.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct ps_filesystem *filesystem;
+static const struct ps_now now = {.mono_ns = 1};
+
+struct outcome {
+    unsigned calls;
+    enum ps_file_error error;
+    char reason[PS_FILE_REASON_BYTES];
+    size_t entry_count;
+    struct ps_file_status status; /* of the last entry */
+    char names[512], content[64];
+};
+
+static void note(void *argument, const struct ps_file_answer *answer)
+{
+    struct outcome *outcome = argument;
+    outcome->calls++;
+    outcome->error = answer->error;
+    snprintf(outcome->reason, sizeof outcome->reason, "%s", answer->reason);
+    outcome->entry_count = answer->entry_count;
+    outcome->names[0] = '\0';
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        outcome->status = answer->entries[i];
+        snprintf(outcome->names + strlen(outcome->names), sizeof outcome->names - strlen(outcome->names),
+                 "%s ", answer->entries[i].name);
+    }
+    snprintf(outcome->content, sizeof outcome->content, "%.*s", (int)answer->content_length,
+             answer->content_length > 0 ? answer->content : "");
+}
+
+static void turn(void)
+{
+    assert_int_equal(ps_filesystem_turn(filesystem, &now), PS_NEVER);
+}
+
+/* Delivers one outcome, and checks it. */
+static void assert_outcome(struct outcome *outcome, enum ps_file_error error)
+{
+    assert_int_equal(outcome->calls, 0);
+    turn();
+    assert_int_equal(outcome->calls, 1);
+    if (outcome->error != error)
+        fail_msg("%u, not %u: %s", outcome->error, error, outcome->reason);
+    assert_int_equal(outcome->reason[0] == '\0', error == PS_FILE_OK);
+}
+
+static const struct ps_file_creation fresh = {.overwrite = false};
+
+static struct ps_file_stream *create(const char *name, const struct ps_file_creation *creation)
+{
+    struct outcome outcome = {0};
+    struct ps_file_stream *stream =
+        ps_file_create(filesystem, ps_test_folder_path(name), creation, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    return stream;
+}
+
+static void flush(struct ps_file_stream *stream, enum ps_file_error error)
+{
+    struct outcome outcome = {0};
+    ps_file_flush(stream, PS_FILE_HFLUSH, note, &outcome);
+    assert_outcome(&outcome, error);
+}
+
+static void close_stream(struct ps_file_stream *stream, enum ps_file_error error)
+{
+    struct outcome outcome = {0};
+    ps_file_close(stream, note, &outcome);
+    assert_outcome(&outcome, error);
+}
+
+static int begin(void **state)
+{
+    filesystem = ps_filesystem_local_open();
+    return filesystem == NULL || ps_test_folder_setup(state) != 0;
+}
+
+static int finish(void **state)
+{
+    ps_filesystem_close(filesystem);
+    return ps_test_folder_teardown(state);
+}
+
+static void test_write(void **unused)
+{
+    (void)unused;
+    struct ps_file_stream *stream = create("a/b/c", &fresh); /* its parents are made */
+    assert_true(ps_file_write(stream, "one\n", 4));
+    assert_int_equal(filesystem->held_bytes, 4);
+    assert_string_equal(ps_test_folder_read("a/b/c"), "");
+    struct outcome first = {0}, second = {0};
+    ps_file_flush(stream, PS_FILE_HFLUSH, note, &first);
+    assert_int_equal(filesystem->held_bytes, 0);
+    assert_true(ps_file_write(stream, "two\n", 4));
+    ps_file_flush(stream, PS_FILE_HSYNC, note, &second);
+    assert_int_equal(stream->acknowledged_bytes, 0);
+    assert_int_equal(filesystem->under_way, 2);
+    turn();
+    assert_int_equal(first.calls + second.calls, 2);
+    assert_int_equal(stream->acknowledged_bytes, 8);
+    assert_string_equal(ps_test_folder_read("a/b/c"), "one\ntwo\n");
+    assert_true(ps_file_write(stream, "three\n", 6));
+    close_stream(stream, PS_FILE_OK);
+    assert_string_equal(ps_test_folder_read("a/b/c"), "one\ntwo\nthree\n");
+    assert_int_equal(filesystem->under_way, 0);
+}
+
+static void test_large_writes(void **unused)
+{
+    (void)unused;
+    static char block[100000], all[2 * sizeof block + 2];
+    memset(block, 'x', sizeof block);
+    memset(all, 'x', sizeof all);
+    all[0] = 'a';
+    all[sizeof block + 1] = 'b';
+    struct ps_file_stream *stream = create("large", &fresh);
+    assert_true(ps_file_write(stream, "a", 1));
+    assert_true(ps_file_write(stream, block, sizeof block));
+    assert_true(ps_file_write(stream, "b", 1));
+    for (int i = 0; i < 100; i++)
+        assert_true(ps_file_write(stream, block, 1000));
+    close_stream(stream, PS_FILE_OK);
+    assert_int_equal(strlen(ps_test_folder_read("large")), sizeof all);
+    assert_memory_equal(ps_test_folder_read("large"), all, sizeof all);
+}
+
+/* Many streams at a time; the buffers are used again. */
+static void test_many(void **unused)
+{
+    (void)unused;
+    struct ps_file_stream *streams[100];
+    struct outcome outcomes[100] = {0};
+    char name[32];
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "many/%u", i);
+        streams[i] = create(name, &fresh);
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        memset(outcomes, 0, sizeof outcomes);
+        for (unsigned i = 0; i < 100; i++) {
+            assert_true(ps_file_write(streams[i], &"012"[round], 1));
+            ps_file_flush(streams[i], PS_FILE_HFLUSH, note, &outcomes[i]);
+        }
+        turn();
+        for (unsigned i = 0; i < 100; i++)
+            assert_true(outcomes[i].calls == 1 && outcomes[i].error == PS_FILE_OK);
+    }
+    for (unsigned i = 0; i < 100; i++)
+        close_stream(streams[i], PS_FILE_OK);
+    assert_string_equal(ps_test_folder_read("many/0"), "012");
+    assert_string_equal(ps_test_folder_read("many/99"), "012");
+}
+
+static void test_creation(void **unused)
+{
+    (void)unused;
+    struct outcome outcome = {0};
+    close_stream(create("file", &fresh), PS_FILE_OK);
+    struct ps_file_stream *stream =
+        ps_file_create(filesystem, ps_test_folder_path("file"), &fresh, note, &outcome);
+    assert_false(ps_file_write(stream, "x", 1));
+    assert_outcome(&outcome, PS_FILE_EXISTS);
+    ps_file_abandon(stream);
+    stream = create("file", &(struct ps_file_creation){.append = true});
+    assert_true(ps_file_write(stream, "more", 4));
+    close_stream(stream, PS_FILE_OK);
+    stream = create("file", &(struct ps_file_creation){.append = true});
+    assert_true(ps_file_write(stream, "lost", 4));
+    ps_file_abandon(stream);
+    assert_string_equal(ps_test_folder_read("file"), "more");
+    close_stream(create("file", &(struct ps_file_creation){.overwrite = true}), PS_FILE_OK);
+    assert_string_equal(ps_test_folder_read("file"), "");
+    outcome = (struct outcome){0};
+    stream = ps_file_create(filesystem, ps_test_folder_path("file/below"), &fresh, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_MISSING);
+    ps_file_abandon(stream);
+    char long_name[300];
+    memset(long_name, 'x', sizeof long_name);
+    memcpy(long_name + 256, "/y", 3); /* a directory of 256 bytes */
+    outcome = (struct outcome){0};
+    stream = ps_file_create(filesystem, ps_test_folder_path(long_name), &fresh, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_NAME);
+    ps_file_abandon(stream);
+}
+
+/* Somebody removes the file while it is written: nothing behind that is acknowledged. */
+static void test_removed_while_open(void **unused)
+{
+    (void)unused;
+    struct ps_file_stream *stream = create("gone", &fresh);
+    assert_true(ps_file_write(stream, "one", 3));
+    flush(stream, PS_FILE_OK);
+    assert_int_equal(unlink(ps_test_folder_path("gone")), 0);
+    assert_true(ps_file_write(stream, "two", 3));
+    flush(stream, PS_FILE_MISSING);
+    ps_file_abandon(stream);
+    assert_int_equal(filesystem->held_bytes, 0);
+}
+
+/* What a flush acknowledged stays; the callbacks of the others are not called. */
+static void test_abandon(void **unused)
+{
+    (void)unused;
+    struct outcome outcome = {0}, other = {0};
+    struct ps_file_stream *stream = create("abandoned", &fresh);
+    assert_true(ps_file_write(stream, "kept", 4));
+    flush(stream, PS_FILE_OK);
+    assert_true(ps_file_write(stream, "one", 3));
+    ps_file_flush(stream, PS_FILE_HFLUSH, note, &outcome);
+    assert_true(ps_file_write(stream, "two", 3));
+    ps_file_stat(filesystem, ps_test_folder(), note, &other);
+    ps_file_abandon(stream);
+    assert_int_equal(filesystem->held_bytes, 0);
+    assert_string_equal(ps_test_folder_read("abandoned"), "kept");
+    turn();
+    assert_int_equal(outcome.calls, 0);
+    assert_int_equal(other.calls, 1);
+}
+
+static void abandon(void *argument, const struct ps_file_answer *answer)
+{
+    assert_int_equal(answer->error, PS_FILE_OK);
+    ps_file_abandon(argument);
+}
+
+static void test_abandon_in_callback(void **unused)
+{
+    (void)unused;
+    struct outcome outcome = {0};
+    struct ps_file_stream *stream = create("file2", &fresh);
+    ps_file_flush(stream, PS_FILE_HFLUSH, abandon, stream);
+    ps_file_flush(stream, PS_FILE_HFLUSH, note, &outcome);
+    turn();
+    assert_int_equal(outcome.calls, 0);
+}
+
+/* A full disk, as a limit of the size of files makes one: the bytes behind the last flush are cut off. */
+static void test_no_room(void **unused)
+{
+    (void)unused;
+    struct ps_file_stream *stream = create("full", &fresh);
+    struct rlimit limit, small;
+    assert_true(ps_file_write(stream, "kept", 4));
+    flush(stream, PS_FILE_OK);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){.rlim_cur = 6, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_true(ps_file_write(stream, "12345", 5));
+    flush(stream, PS_FILE_FAILED);
+    assert_false(ps_file_write(stream, "6", 1));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    flush(stream, PS_FILE_FAILED); /* it is dead */
+    struct outcome outcome = {0};
+    ps_file_close(stream, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_FAILED);
+    assert_string_equal(ps_test_folder_read("full"), "kept");
+}
+
+static void test_names(void **unused)
+{
+    (void)unused;
+    struct outcome outcome;
+    char from[512], to[512];
+    close_stream(create("from", &fresh), PS_FILE_OK);
+    snprintf(from, sizeof from, "%s/from", ps_test_folder());
+    snprintf(to, sizeof to, "%s/to", ps_test_folder());
+    static const struct {
+        int from, to;
+        enum ps_file_error error;
+    } renames[] = {{0, 1, PS_FILE_OK}, {0, 1, PS_FILE_MISSING}, {1, 1, PS_FILE_EXISTS}};
+    for (size_t i = 0; i < 3; i++) {
+        outcome = (struct outcome){0};
+        ps_file_rename(filesystem, renames[i].from ? to : from, renames[i].to ? to : from, note, &outcome);
+        assert_outcome(&outcome, renames[i].error);
+    }
+    outcome = (struct outcome){0};
+    ps_file_make_directories(filesystem, ps_test_folder_path("d/e"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    outcome = (struct outcome){0};
+    ps_file_make_directories(filesystem, ps_test_folder_path("d/e"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    outcome = (struct outcome){0};
+    ps_file_stat(filesystem, ps_test_folder_path("d/e"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    assert_true(outcome.status.directory && outcome.entry_count == 1);
+    assert_string_equal(outcome.names, "e ");
+    outcome = (struct outcome){0};
+    ps_file_remove(filesystem, ps_test_folder_path("d"), false, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_EXISTS); /* not empty */
+    outcome = (struct outcome){0};
+    ps_file_remove(filesystem, ps_test_folder_path("d"), true, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    outcome = (struct outcome){0};
+    ps_file_stat(filesystem, ps_test_folder_path("d"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_MISSING);
+    outcome = (struct outcome){0};
+    ps_file_recover(filesystem, to, PS_FILE_OWN, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    outcome = (struct outcome){0};
+    ps_file_recover(filesystem, from, PS_FILE_OWN, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_MISSING);
+}
+
+static void test_list_and_read(void **unused)
+{
+    (void)unused;
+    struct outcome outcome = {0};
+    ps_file_list(filesystem, ps_test_folder_path("none"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_MISSING);
+    struct ps_file_stream *stream = create("l/one", &fresh);
+    assert_true(ps_file_write(stream, "schema", 6));
+    close_stream(stream, PS_FILE_OK);
+    outcome = (struct outcome){0};
+    ps_file_list(filesystem, ps_test_folder_path("l"), note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    assert_string_equal(outcome.names, "one ");
+    assert_int_equal(outcome.status.length_bytes, 6);
+    assert_true(outcome.status.modified_ms > 1700000000000);
+    outcome = (struct outcome){0};
+    ps_file_read(filesystem, ps_test_folder_path("l/one"), 6, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_OK);
+    assert_string_equal(outcome.content, "schema");
+    outcome = (struct outcome){0};
+    ps_file_read(filesystem, ps_test_folder_path("l/one"), 5, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_FAILED);
+    outcome = (struct outcome){0};
+    ps_file_read(filesystem, ps_test_folder_path("l"), 100, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_FAILED);
+}
+
+/* With streams open and outcomes not delivered. */
+static void test_close(void **unused)
+{
+    (void)unused;
+    struct outcome outcome = {0};
+    struct ps_filesystem *other = ps_filesystem_local_open();
+    struct ps_file_stream *open_one = ps_file_create(other, ps_test_folder_path("x"), &fresh, note, &outcome);
+    struct ps_file_stream *closed_one =
+        ps_file_create(other, ps_test_folder_path("y"), &fresh, note, &outcome);
+    assert_true(ps_file_write(open_one, "1", 1) && ps_file_write(closed_one, "2", 1));
+    ps_file_close(closed_one, note, &outcome);
+    ps_file_list(other, ps_test_folder(), note, &outcome);
+    ps_filesystem_close(other);
+    assert_int_equal(outcome.calls, 0);
+    assert_string_equal(ps_test_folder_read("x"), "");
+    assert_string_equal(ps_test_folder_read("y"), "2");
+}
+
+/* An outcome of an operation that a callback began comes in the next turn. */
+static void begin_another(void *argument, const struct ps_file_answer *answer)
+{
+    (void)answer;
+    ps_file_stat(filesystem, ps_test_folder(), note, argument);
+}
+
+static void test_turns(void **unused)
+{
+    (void)unused;
+    struct outcome outcome = {0};
+    ps_file_stat(filesystem, ps_test_folder(), begin_another, &outcome);
+    assert_int_equal(ps_filesystem_turn(filesystem, &now), now.mono_ns);
+    assert_outcome(&outcome, PS_FILE_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_large_writes),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_creation),
+        cmocka_unit_test(test_abandon),
+        cmocka_unit_test(test_abandon_in_callback),
+        cmocka_unit_test(test_removed_while_open),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_list_and_read),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_turns),
+    };
+    return cmocka_run_group_tests(tests, begin, finish);
+}

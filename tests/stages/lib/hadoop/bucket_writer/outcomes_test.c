@@ -1,0 +1,315 @@
+/* What each outcome of each operation means for the sink hdfs: whether it costs an attempt (penstock.retry.max), rests, takes the next
+ * name, is over, or is asked again, and when. The second failure after a success is as the first one. Nothing is left at the close. */
+#include "stages/lib/hadoop/bucket_writer/sink.h"
+
+#include "tests/support/bucket_files.h"
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
+
+#include <stdio.h>
+
+#define RETRY_MS 180000U /* hdfs.retryInterval of the bucket's settings */
+
+/* The first files of a bucket whose first event comes in `succeed`, 10 s after the beginning. */
+#define LATER_FIRST "/d/f.1700000010001"
+#define LATER_SECOND "/d/f.1700000010002"
+
+/* Of a file that is created, or written to. */
+enum write_meaning {
+    COSTS,     /* an attempt, and the bucket rests */
+    RESTS,     /* without an attempt */
+    NEXT_NAME, /* the next number at once; no failure */
+    NEVER,     /* its events become dead letters at once */
+};
+#define OVER UINT32_MAX /* of a file whose stream is gone: it is left */
+
+static const struct row {
+    const char *name;
+    enum ps_file_error error;
+    enum write_meaning create, flush;
+    /* Milliseconds until it is asked again, 0: at once (with another name, or the next step); OVER. */
+    unsigned recover, rename, remove;
+} rows[] = {
+    {"missing", PS_FILE_MISSING, COSTS, COSTS, OVER, OVER, OVER},
+    {"exists", PS_FILE_EXISTS, NEXT_NAME, COSTS, RETRY_MS, 0, RETRY_MS},
+    {"denied", PS_FILE_DENIED, COSTS, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
+    {"no space", PS_FILE_NO_SPACE, COSTS, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
+    {"lease", PS_FILE_LEASE, NEXT_NAME, COSTS, 10000, RETRY_MS, RETRY_MS},
+    {"unavailable", PS_FILE_UNAVAILABLE, RESTS, RESTS, 1000, RETRY_MS, RETRY_MS},
+    {"time-out", PS_FILE_TIMEOUT, RESTS, RESTS, 10000, RETRY_MS, RETRY_MS},
+    {"name", PS_FILE_NAME, NEVER, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
+    {"unsupported", PS_FILE_UNSUPPORTED, COSTS, COSTS, 0, RETRY_MS, RETRY_MS},
+    {"failed", PS_FILE_FAILED, COSTS, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
+};
+
+static uint64_t counter(int number)
+{
+    return ps_test_bucket_counter(number);
+}
+
+/* A sink that gives up after two attempts. */
+static void begin(void)
+{
+    (void)ps_test_bucket_setup(NULL);
+    ps_test_bucket_settings.roll_interval_ns = 100 * PS_NS_PER_S;
+    ps_test_bucket_start();
+    ps_test_dead_letters_open(&ps_test_bucket_stage);
+    ps_test_bucket_stage.port.retry_max = 2;
+    ps_test_bucket_pass(0);
+}
+
+static void expect_nothing_held(void)
+{
+    const struct ps_hdfs_sink *sink = *(struct ps_hdfs_sink **)ps_test_bucket_stage.state;
+    assert_int_equal(sink->held.count, 0);
+    assert_int_equal(sink->held.pinned_bytes, 0);
+    assert_int_equal(sink->waiting_bytes, 0);
+    assert_int_equal(sink->flush_count, 0);
+    assert_int_equal(sink->touch_count, 0);
+    assert_int_equal(sink->ready_count, 0);
+    assert_int_equal(sink->pool.free.count, sink->pool.used > 0 ? sink->pool.used - 1 : 0);
+    assert_false(ps_burial_has_begun(&sink->burial));
+}
+
+/* Stops it. Every lease has gone home, no list has an event, no cause of a trouble has a holder, and the gauges are at zero. */
+static void end(const char *letters_reason, const char *letters)
+{
+    unsigned turns;
+    const struct ps_hdfs_sink *sink = *(struct ps_hdfs_sink **)ps_test_bucket_stage.state;
+    assert_string_equal(ps_test_dead_letters_bodies(letters_reason), letters);
+    assert_null(ps_test_bucket_recall(&turns));
+    expect_nothing_held();
+    assert_int_equal(sink->table.count, 0);
+    assert_int_equal(sink->open_count, 0);
+    if (TAILQ_EMPTY(&sink->files)) {
+        for (unsigned i = 0; i < PS_HDFS_TROUBLES_MAX; i++)
+            assert_int_equal(sink->troubles[i].holders, 0);
+    }
+    ps_test_stage_close(&ps_test_bucket_stage);
+    assert_int_equal(counter(PS_HDFS_FILES_OPEN), 0);
+    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    ps_test_dead_letters_close(&ps_test_bucket_stage);
+    ps_test_bucket_finish();
+}
+
+/* The next two tries of `operation` fail. Fails the test unless the events, `bodies`, are dealt with as that means. */
+static void expect_two_failures(const struct row *row, enum ps_test_file_operation operation,
+                                enum write_meaning meaning, const char *bodies)
+{
+    size_t done = ps_test_bucket_stage.done_count;
+    uint64_t failed = counter(PS_COUNTER_ConnectionFailedCount), letters = counter(PS_COUNTER_deadletter);
+    unsigned creates = ps_test_files_count(PS_TEST_CREATE);
+    ps_test_files_fail(operation, 0, 2, row->error);
+    TAKE(PS_BODY(bodies), PS_BODY(bodies));
+    ps_test_bucket_pass(0);
+    switch (meaning) {
+    case NEXT_NAME:
+        assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), failed);
+        assert_int_equal(ps_test_files_count(PS_TEST_CREATE), creates + 3);
+        break;
+    case NEVER:
+        assert_int_equal(counter(PS_COUNTER_deadletter), letters + 2);
+        break;
+    case COSTS:
+    case RESTS:
+        assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), failed + 1);
+        creates = ps_test_files_count(PS_TEST_CREATE);
+        ps_test_bucket_pass(999);
+        assert_int_equal(ps_test_files_count(PS_TEST_CREATE), creates);
+        ps_test_bucket_pass(1); /* the second one fails */
+        assert_int_equal(ps_test_files_count(PS_TEST_CREATE), creates + 1);
+        assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), failed + 2);
+        assert_int_equal(counter(PS_COUNTER_deadletter), meaning == COSTS ? letters + 2 : letters);
+        if (meaning == RESTS)
+            ps_test_bucket_pass(1999);
+        assert_int_equal(ps_test_bucket_stage.done_count, meaning == COSTS ? done + 1 : done);
+        ps_test_bucket_pass(1);
+        break;
+    }
+    assert_int_equal(ps_test_bucket_stage.done_count, done + 1);
+    ps_test_files_fail(operation, 0, 0, row->error);
+}
+
+/* A success, which is forgotten by no failure and forgets each. */
+static void succeed(const char *body)
+{
+    size_t done = ps_test_bucket_stage.done_count;
+    ps_test_bucket_pass(10000);
+    TAKE(PS_BODY(body));
+    ps_test_bucket_pass(0);
+    assert_int_equal(ps_test_bucket_stage.done_count, done + 1);
+    expect_nothing_held();
+}
+
+static void test_creation(void **state)
+{
+    const struct row *row = *state;
+    bool dies = row->create == COSTS || row->create == NEVER;
+    begin();
+    expect_two_failures(row, PS_TEST_CREATE, row->create, "1");
+    succeed("2"); /* an event after a dead letter */
+    ps_test_bucket_pass(100000);
+    expect_two_failures(row, PS_TEST_CREATE, row->create, "3");
+    succeed("4");
+    end(row->create == NEVER ? "event-unwritable" : "attempts-exhausted", dies ? "1\n1\n3\n3\n" : "");
+}
+
+static void test_flush(void **state)
+{
+    const struct row *row = *state;
+    begin();
+    for (unsigned round = 0; round < 2; round++) {
+        succeed("0");
+        expect_two_failures(row, PS_TEST_FLUSH, row->flush, round == 0 ? "1" : "2");
+    }
+    succeed("3");
+    end("attempts-exhausted", row->flush == COSTS ? "1\n1\n2\n2\n" : "");
+}
+
+/* One failure and one success in turn: the first attempt is always the first. */
+static void test_attempts_do_not_add_up(void **state)
+{
+    const struct row *row = *state;
+    begin();
+    for (unsigned round = 0; round < 5; round++) {
+        succeed("0");
+        ps_test_files_fail(PS_TEST_FLUSH, 0, 1, row->error);
+        TAKE(PS_BODY("1"));
+        ps_test_bucket_pass(0);
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 1);
+        ps_test_bucket_pass(999);
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 1);
+        ps_test_bucket_pass(1);
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 2);
+    }
+    end("", "");
+}
+
+/* `operation` of the file whose stream is gone has failed once. */
+static void expect_asked_again(enum ps_test_file_operation operation, unsigned after_ms)
+{
+    unsigned asked = ps_test_files_count(operation);
+    assert_int_equal(ps_test_files_faults(operation), 0);
+    if (after_ms == 0)
+        return; /* it has gone on already */
+    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), after_ms == OVER ? 0 : 1);
+    ps_test_bucket_pass(after_ms == OVER ? 10 * RETRY_MS : after_ms - 1);
+    assert_int_equal(ps_test_files_count(operation), asked);
+    if (after_ms == OVER)
+        return;
+    ps_test_bucket_pass(1);
+    assert_int_equal(ps_test_files_count(operation), asked + 1);
+}
+
+static void test_rename(void **state)
+{
+    const struct row *row = *state;
+    begin();
+    succeed("1");
+    ps_test_files_fail(PS_TEST_RENAME, 0, 1, row->error);
+    ps_test_bucket_pass(100000); /* it is rolled */
+    expect_asked_again(PS_TEST_RENAME, row->rename);
+    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    if (row->rename != OVER)
+        ps_test_files_expect(row->rename == 0 ? LATER_SECOND : LATER_FIRST, "1\n");
+    end("", "");
+}
+
+static void test_remove(void **state)
+{
+    const struct row *row = *state;
+    begin();
+    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_UNAVAILABLE);
+    ps_test_files_fail(PS_TEST_REMOVE, 0, 1, row->error);
+    TAKE(PS_BODY("1"));
+    ps_test_bucket_pass(0);
+    expect_asked_again(PS_TEST_REMOVE, row->remove);
+    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    assert_int_equal(ps_test_files_content(FIRST ".tmp") != NULL, row->remove == OVER);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    end("", "");
+}
+
+static void test_recovery(void **state)
+{
+    const struct row *row = *state;
+    begin();
+    succeed("1");
+    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_UNAVAILABLE);
+    ps_test_files_fail(PS_TEST_RECOVER, 0, 1, row->error);
+    TAKE(PS_BODY("2"));
+    ps_test_bucket_pass(0);
+    expect_asked_again(PS_TEST_RECOVER, row->recover);
+    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 0);
+    if (row->recover != OVER)
+        ps_test_files_expect(LATER_FIRST, "1\n");
+    assert_int_equal(counter(PS_HDFS_FILES_RECOVERED), row->recover == OVER ? 0 : 1);
+    ps_test_bucket_pass(1000);
+    assert_int_equal(ps_test_bucket_stage.done_count, 2);
+    end("", "");
+}
+
+/* A write fails in the middle of an event, for want of memory, and the flushes behind it do not: nothing more comes into that file, which
+ * would go on behind half a line. Again after a success. */
+static void test_half_an_event(void **unused)
+{
+    (void)unused;
+    begin();
+    for (unsigned round = 0; round < 2; round++) {
+        char path[64], name[64];
+        succeed("1");
+        snprintf(path, sizeof path, "/d/f.17000000%05u.tmp", 10001 + round);
+        snprintf(name, sizeof name, "/d/f.17000000%05u", 10001 + round);
+        assert_non_null(ps_test_files_content(path));
+        ps_test_files_fail(PS_TEST_WRITE, 1, 1, PS_FILE_FAILED); /* the newline */
+        TAKE(PS_BODY("2"), PS_BODY("3"));
+        ps_test_bucket_pass(0);
+        assert_int_equal(ps_test_files_faults(PS_TEST_WRITE), 0);
+        assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), round + 1);
+        assert_null(ps_test_files_content(path));
+        ps_test_files_expect(name, round == 0 ? "1\n2" : "2\n3\n1\n2");
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 1);
+        ps_test_bucket_pass(1000);
+        assert_int_equal(ps_test_bucket_stage.done_count, 2 * round + 2);
+        expect_nothing_held();
+    }
+    end("", "");
+}
+
+/* A file that still rests when the sink is closed is counted by nobody any more. */
+static void test_closed_while_a_file_rests(void **unused)
+{
+    (void)unused;
+    begin();
+    succeed("1");
+    ps_test_files_fail(PS_TEST_RENAME, 0, UINT32_MAX, PS_FILE_DENIED);
+    ps_test_bucket_pass(100000);
+    assert_int_equal(counter(PS_HDFS_FILES_CLOSING), 1);
+    end("", "");
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void **state);
+    } questions[] = {
+        {"creation", test_creation}, {"flush", test_flush},   {"attempts", test_attempts_do_not_add_up},
+        {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
+    };
+    static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 2];
+    size_t count = 0;
+    for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
+        for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
+            snprintf(names[count], sizeof names[count], "%s: %s", questions[i].name, rows[j].name);
+            tests[count] = (struct CMUnitTest){names[count], questions[i].run, ps_test_folder_setup,
+                                               ps_test_folder_teardown, (void *)(uintptr_t)&rows[j]};
+        }
+    }
+    tests[count + 1] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+        test_half_an_event, ps_test_folder_setup, ps_test_folder_teardown);
+    tests[count] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+        test_closed_while_a_file_rests, ps_test_folder_setup, ps_test_folder_teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,258 @@
+/* Files of the sink hdfs, read back by a reader of their formats: DataStream, CompressedStream with each codec, cut after each
+ * flush; what a failed output and refused events leave; what open files hold. */
+#include "tests/stages/lib/hadoop/file/writer_support.h"
+
+static void test_data_stream(void **unused)
+{
+    (void)unused;
+    struct bed bed;
+    bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_DATA_STREAM});
+    struct ps_hadoop_writer *writer = begin(&bed);
+    assert_int_equal(add(&bed, writer, PS_BODY("one")), PS_HADOOP_WRITTEN);
+    assert_int_equal(bed.file.bytes.length, 4);
+    assert_int_equal(add(&bed, writer, PS_BODY("")), PS_HADOOP_WRITTEN);
+    flush(&bed, writer);
+    assert_memory_equal(bed.file.bytes.data, "one\n\n", 5);
+    end(&bed, writer);
+    assert_int_equal(bed.file.bytes.length, 5);
+    bed_fini(&bed);
+}
+
+static void assert_unpacks(struct bed *bed, const char *expected, size_t expected_length)
+{
+    size_t length;
+    char *plain =
+        ps_test_hadoop_unpack(bed->format.codec, bed->file.bytes.data, bed->file.bytes.length, &length);
+    assert_int_equal(length, expected_length);
+    assert_memory_equal(plain, expected, length);
+    free(plain);
+}
+
+/* After every flush the file can be read to the last event. */
+static void test_compressed_stream(void **unused)
+{
+    (void)unused;
+    for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
+        struct bed bed;
+        char expected[4096];
+        size_t length = 0;
+        bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
+        struct ps_hadoop_writer *writer = begin(&bed);
+        for (int i = 0; i < 100; i++) {
+            char body[32];
+            length += (size_t)sprintf(expected + length, "event %d\n", i);
+            (void)snprintf(body, sizeof body, "event %d", i);
+            assert_int_equal(add(&bed, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
+            if (i % 7 != 0)
+                continue;
+            flush(&bed, writer);
+            assert_unpacks(&bed, expected, length);
+            size_t flushed = bed.file.bytes.length; /* nothing new: nothing is appended */
+            flush(&bed, writer);
+            assert_int_equal(bed.file.bytes.length, flushed);
+        }
+        end(&bed, writer);
+        assert_unpacks(&bed, expected, length);
+        bed_fini(&bed);
+    }
+}
+
+/* A body of several MiB goes through in pieces; its last byte is there after the flush. (After such an event Flume's own LZ4 and snappy
+ * files have a block of length 0, at which readers end.) */
+static void test_long_bodies(void **unused)
+{
+    (void)unused;
+    enum { LONG = 2500000 };
+    char *body = malloc(LONG + 2), *expected = malloc(2 * LONG + 8);
+    uint64_t seed = 7;
+    assert_true(body != NULL && expected != NULL);
+    for (size_t i = 0; i < LONG; i++)
+        body[i] = (char)('a' + (ps_test_random(&seed) >> 60));
+    body[LONG] = '\0';
+    for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
+        struct bed bed;
+        bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
+        struct ps_hadoop_writer *writer = begin(&bed);
+        assert_int_equal(add(&bed, writer, PS_BODY("x")), PS_HADOOP_WRITTEN);
+        assert_int_equal(add(&bed, writer, PS_BODY(body)), PS_HADOOP_WRITTEN);
+        flush(&bed, writer);
+        assert_int_equal(add(&bed, writer, PS_BODY("y")), PS_HADOOP_WRITTEN);
+        end(&bed, writer);
+        size_t length = (size_t)sprintf(expected, "x\n%s\ny\n", body);
+        assert_unpacks(&bed, expected, length);
+        bed_fini(&bed);
+    }
+    free(body);
+    free(expected);
+}
+
+static void test_no_events(void **unused)
+{
+    (void)unused;
+    for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
+        struct bed bed;
+        bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
+        end(&bed, begin(&bed));
+        assert_unpacks(&bed, "", 0);
+        bed_fini(&bed);
+    }
+}
+
+static void test_broken_output(void **unused)
+{
+    (void)unused;
+    struct bed bed;
+    bed_init(&bed,
+             (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = PS_HADOOP_CODEC_GZIP});
+    struct ps_hadoop_writer *writer = begin(&bed);
+    assert_int_equal(add(&bed, writer, PS_BODY("lost")), PS_HADOOP_WRITTEN);
+    bed.file.broken = true;
+    assert_false(ps_hadoop_writer_flush(writer, &bed.file.output));
+    bed.file.broken = false; /* the next file has nothing of it */
+    assert_true(ps_hadoop_writer_begin(writer, &bed.file.output));
+    assert_int_equal(add(&bed, writer, PS_BODY("kept")), PS_HADOOP_WRITTEN);
+    end(&bed, writer);
+    assert_unpacks(&bed, "kept\n", 5);
+    bed_fini(&bed);
+}
+
+/* A thousand open files whose events came in one transaction, and a thousand that rest. */
+static void test_memory(void **unused)
+{
+    (void)unused;
+    enum { FILES = 1000, BODY = 256 };
+    static const struct ps_hadoop_format formats[] = {
+        {.type = PS_HADOOP_DATA_STREAM},
+        {.type = PS_HADOOP_COMPRESSED_STREAM, .codec = PS_HADOOP_CODEC_ZSTANDARD},
+        {.type = PS_HADOOP_SEQUENCE_FILE, .compression = PS_HADOOP_COMPRESSION_BLOCK},
+    };
+    char body[BODY + 1];
+    memset(body, 'b', BODY);
+    body[BODY] = '\0';
+    for (size_t i = 0; i < PS_COUNT_OF(formats); i++) {
+        struct bed bed;
+        struct ps_hadoop_writer *files[FILES];
+        bed_init(&bed, formats[i]);
+        for (size_t at = 0; at < FILES; at++)
+            files[at] = begin(&bed);
+        for (size_t at = 0; at < 20 * FILES; at++)
+            assert_int_equal(add(&bed, files[at % FILES], PS_BODY(body)), PS_HADOOP_WRITTEN);
+        assert_true(ps_hadoop_writers_bytes(bed.writers) < 16 * 1024 * 1024);
+        for (size_t at = 0; at < FILES; at++)
+            flush(&bed, files[at]);
+        assert_true(ps_hadoop_writers_bytes(bed.writers) < 2 * 1024 * 1024);
+        for (size_t at = 0; at < FILES; at++)
+            end(&bed, files[at]);
+        assert_true(ps_hadoop_writers_bytes(bed.writers) < 256 * 1024);
+        bed_fini(&bed);
+    }
+}
+
+static void test_names(void **unused)
+{
+    (void)unused;
+    enum ps_hadoop_file_type type;
+    bool text;
+    assert_true(ps_hadoop_file_type_find("compressedstream", &type) && type == PS_HADOOP_COMPRESSED_STREAM);
+    assert_true(ps_hadoop_file_type_find("SequenceFile", &type) && type == PS_HADOOP_SEQUENCE_FILE);
+    assert_false(ps_hadoop_file_type_find("Parquet", &type));
+    assert_true(ps_hadoop_write_format_find("Text", &text) && text);
+    assert_true(ps_hadoop_write_format_find("Writable", &text) && !text);
+    assert_true(ps_hadoop_write_format_find("org.apache.flume.sink.hdfs.HDFSTextSerializer$Builder", &text) &&
+                text);
+    assert_false(ps_hadoop_write_format_find("com.example.Mine$Builder", &text));
+}
+
+/* ---- schemas in a file system ---- */
+
+struct schema_filesystem {
+    struct ps_filesystem filesystem;
+    char path[64];
+    ps_file_done *done;
+    void *argument;
+};
+
+static void schema_read(struct ps_filesystem *filesystem, const char *path, size_t length_max,
+                        ps_file_done *done, void *argument)
+{
+    struct schema_filesystem *self = (struct schema_filesystem *)(void *)filesystem;
+    assert_true(length_max >= 1024 && self->done == NULL);
+    (void)snprintf(self->path, sizeof self->path, "%s", path);
+    self->done = done;
+    self->argument = argument;
+}
+
+static void answer(struct schema_filesystem *filesystem, const char *text)
+{
+    struct ps_file_answer answer = {.error = text == NULL ? PS_FILE_MISSING : PS_FILE_OK,
+                                    .reason = text == NULL ? "no such file" : "",
+                                    .content = text,
+                                    .content_length = text == NULL ? 0 : strlen(text)};
+    ps_file_done *done = filesystem->done;
+    filesystem->done = NULL;
+    done(filesystem->argument, &answer);
+}
+
+/* Two files of one sink need the same schema in HDFS: it is read once. */
+static void test_schema_in_filesystem(void **unused)
+{
+    (void)unused;
+    static const struct ps_filesystem_ops ops = {.read = schema_read};
+    static const char schema[] = "\"string\"", other[] = "hdfs://other:8020/a.avsc";
+    struct schema_filesystem filesystem = {.filesystem.ops = &ops};
+    struct ps_test_stage stage;
+    struct collected file = {.output.write = collect};
+    ps_test_stage_start(&stage, &ps_serializer_avro_datum, NULL);
+    struct ps_hadoop_format format = {
+        .type = PS_HADOOP_DATA_STREAM, .serializer = stage.ops, .serializer_plan = stage.plan};
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &stage.port, &stage.err);
+    ps_hadoop_writers_read_schemas(writers, &filesystem.filesystem, "hdfs://nn:8020");
+    struct ps_lease *lease =
+        PS_LEASE(&stage, PS_EVENT("\x02x", "flume.avro.schema.url", "hdfs://nn:8020/s/a.avsc"),
+                 PS_EVENT("\x02y", "flume.avro.schema.url", other), PS_BODY("none"));
+    struct ps_hadoop_writer *files[2];
+    for (int i = 0; i < 2; i++) {
+        files[i] = ps_hadoop_writer_open(writers, &stage.err);
+        assert_true(ps_hadoop_writer_begin(files[i], &file.output));
+        assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 0), 0,
+                                                &file.output, &stage.err),
+                         PS_HADOOP_LATER);
+    }
+    assert_string_equal(filesystem.path, "/s/a.avsc");
+    answer(&filesystem, schema);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 0), 0,
+                                                &file.output, &stage.err),
+                         PS_HADOOP_WRITTEN);
+        assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 1), 0,
+                                                &file.output, &stage.err),
+                         PS_HADOOP_NEW_FILE);
+        assert_true(ps_hadoop_writer_end(files[i], &file.output));
+    }
+    assert_int_equal(file.bytes.length % 2, 0); /* two files alike */
+    assert_memory_equal(file.bytes.data, "Obj\x01", 4);
+    assert_true(ps_hadoop_writer_begin(files[0], &file.output)); /* the next file */
+    assert_int_equal(
+        ps_hadoop_writer_event(files[0], lease->batch, ps_lease_event(lease, 1), 0, &file.output, &stage.err),
+        PS_HADOOP_LATER);
+    assert_non_null(strstr(stage.err.text, "hdfs://nn:8020")); /* another file system */
+    assert_int_equal(
+        ps_hadoop_writer_event(files[0], lease->batch, ps_lease_event(lease, 2), 0, &file.output, &stage.err),
+        PS_HADOOP_REFUSED);
+    for (int i = 0; i < 2; i++)
+        ps_hadoop_writer_close(files[i]);
+    ps_hadoop_writers_close(writers);
+    ps_byte_buffer_clear(&file.bytes, 0);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_data_stream),          cmocka_unit_test(test_compressed_stream),
+        cmocka_unit_test(test_long_bodies),          cmocka_unit_test(test_no_events),
+        cmocka_unit_test(test_broken_output),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_schema_in_filesystem), cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/* Operations on names, against a scripted namenode. */
+#include "tests/support/hdfs_stream.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stages/lib/hadoop/hdfs/holder.h"
+
+#define CREATE_REFUSED "Failed to CREATE_FILE /d/f.tmp for X on 127.0.0.1 because "
+
+/* The file is claimed by a `create` that must not make anything. */
+static void claim(struct ps_test_stream *bench, struct ps_test_outcome *outcome)
+{
+    *outcome = (struct ps_test_outcome){.calls = 0};
+    ps_file_recover(bench->filesystem, "/d/f.tmp", PS_FILE_ABANDONED, ps_test_stream_noted, outcome);
+    ps_test_stream_expect(bench, "create");
+    PsHadoop__CreateRequest *request =
+        ps_hadoop__create_request__unpack(NULL, bench->namenode.message_length, bench->namenode.message);
+    assert_string_equal(request->src, "/d/f.tmp");
+    assert_int_equal(request->create_flag, 1); /* CREATE, without OVERWRITE */
+    assert_false(request->create_parent);
+    ps_hadoop__create_request__free_unpacked(request, NULL);
+}
+
+static void refuse(struct ps_test_stream *bench, const char *exception, const char *message)
+{
+    ps_test_namenode_refuse(&bench->namenode, bench->namenode.id, exception, message);
+}
+
+static void expect(struct ps_test_stream *bench, struct ps_test_outcome *outcome, enum ps_file_error error)
+{
+    ps_test_stream_pump(bench, &outcome->calls, 1);
+    assert_int_equal(outcome->error, error);
+}
+
+static void a_complete_file_is_nobodys(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_test_outcome outcome;
+    claim(bench, &outcome);
+    refuse(bench, "org.apache.hadoop.fs.FileAlreadyExistsException",
+           "/d/f.tmp for client 127.0.0.1 already exists");
+    expect(bench, &outcome, PS_FILE_OK);
+}
+
+static void a_file_that_is_written_is_left(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_test_outcome outcome;
+    char own[PS_HDFS_HOLDER_BYTES], message[512];
+    static const char exception[] = "org.apache.hadoop.hdfs.protocol.AlreadyBeingCreatedException";
+    claim(bench, &outcome);
+    refuse(bench, exception,
+           CREATE_REFUSED "this file lease is currently owned by DFSClient_NONMAPREDUCE_7_1 on 10.0.0.7");
+    expect(bench, &outcome, PS_FILE_LEASE);
+    assert_non_null(strstr(outcome.reason, "DFSClient_NONMAPREDUCE_7_1"));
+    ps_hdfs_holder_name(own); /* another sink of this agent */
+    snprintf(message, sizeof message, CREATE_REFUSED "this file lease is currently owned by %s on 10.0.0.7",
+             own);
+    claim(bench, &outcome);
+    refuse(bench, exception, message);
+    expect(bench, &outcome, PS_FILE_LEASE);
+}
+
+static void the_lease_of_a_killed_process_is_taken(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_test_outcome outcome;
+    char name[PS_HDFS_HOLDER_BYTES], message[512];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        ps_hdfs_holder_name(name);
+        _exit(write(ends[1], name, sizeof name) != (ssize_t)sizeof name);
+    }
+    assert_int_equal(read(ends[0], name, sizeof name), sizeof name);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(ends[0]);
+    close(ends[1]);
+    snprintf(message, sizeof message, CREATE_REFUSED "this file lease is currently owned by %s on 10.0.0.7",
+             name);
+    claim(bench, &outcome);
+    refuse(bench, "org.apache.hadoop.hdfs.protocol.AlreadyBeingCreatedException", message);
+    ps_test_stream_answer_true(bench, "recoverLease");
+    expect(bench, &outcome, PS_FILE_OK);
+}
+
+/* It was not renewed for a minute, so that the namenode has begun to close the file. */
+static void a_lease_that_ran_out_is_taken(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_test_outcome outcome;
+    PsHadoop__BooleanResponse not_yet = PS_HADOOP__BOOLEAN_RESPONSE__INIT;
+    claim(bench, &outcome);
+    refuse(bench, "org.apache.hadoop.hdfs.protocol.RecoveryInProgressException",
+           CREATE_REFUSED "lease recovery is in progress. Try again later.");
+    ps_test_stream_expect(bench, "recoverLease");
+    ps_test_stream_answer(bench, &not_yet.base);
+    ps_test_stream_turn(bench);
+    bench->client.now.mono_ns += PS_NS_PER_S;
+    ps_test_stream_answer_true(bench, "isFileClosed");
+    expect(bench, &outcome, PS_FILE_OK);
+}
+
+/* Its writer has renamed it a moment ago: what the claim has made is removed. */
+static void a_file_that_is_gone_stays_so(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    struct ps_test_outcome outcome;
+    claim(bench, &outcome);
+    ps_test_stream_answer(bench, NULL);
+    ps_test_stream_answer_true(bench, "delete");
+    expect(bench, &outcome, PS_FILE_MISSING);
+}
+
+/* The time-out of a file that cannot be created says what the namenode said all the time. */
+static void safe_mode_is_named(void **state)
+{
+    struct ps_test_stream *bench = *state;
+    const struct ps_file_creation creation = {.overwrite = false};
+    bench->stream =
+        ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
+    ps_test_stream_answer_defaults(bench);
+    ps_test_stream_expect(bench, "create");
+    refuse(bench, "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
+           "Cannot create file/d/f. Name node is in safe mode.");
+    for (unsigned i = 0; i < 10; i++)
+        ps_test_stream_turn(bench);
+    bench->client.now.mono_ns += 31 * PS_NS_PER_S;
+    ps_test_stream_pump(bench, &bench->created.calls, 1);
+    assert_int_not_equal(bench->created.error, PS_FILE_OK);
+    assert_non_null(strstr(bench->created.reason, "Name node is in safe mode"));
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, ps_test_stream_set_up, ps_test_stream_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_complete_file_is_nobodys),
+        TEST(a_file_that_is_written_is_left),
+        TEST(the_lease_of_a_killed_process_is_taken),
+        TEST(a_lease_that_ran_out_is_taken),
+        TEST(a_file_that_is_gone_stays_so),
+        TEST(safe_mode_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/* open.c: which file system a URL gives, and what is wrong with others. */
+#include "stages/lib/hadoop/hdfs/open.h"
+
+#include "stages/lib/hadoop/configuration.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static enum ps_status open_url(const char *url, const struct ps_hadoop_configuration *configuration,
+                               struct ps_err *err)
+{
+    struct ps_port port = {.component = "test", .name = "test", .wake_fd = -1};
+    struct ps_hadoop_settings settings = {
+        .configuration = configuration, .url = url, .call_timeout_ns = PS_NS_PER_S, .port = &port};
+    struct ps_filesystem *filesystem = NULL;
+    port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    enum ps_status status = ps_hadoop_open(&settings, &filesystem, err);
+    ps_filesystem_close(filesystem);
+    close(port.epoll_fd);
+    return status;
+}
+
+static void each_scheme_is_opened(void **state)
+{
+    static const char *const urls[] = {"file:///",
+                                       "FILE://",
+                                       "hdfs://127.0.0.1:8020",
+                                       "hdfs://127.0.0.1",
+                                       "HDFS://127.0.0.1/",
+                                       "webhdfs://127.0.0.1:9870",
+                                       "swebhdfs://127.0.0.1:9871",
+                                       ""};
+    struct ps_err err;
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(urls); i++)
+        assert_int_equal(open_url(urls[i], NULL, &err), PS_OK);
+}
+
+static void another_scheme_is_an_error(void **state)
+{
+    struct ps_err err;
+    (void)state;
+    assert_int_equal(open_url("gopher://host", NULL, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "gopher://host: no file system of that scheme"));
+    assert_int_equal(open_url("hdfs:///", NULL, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "it names no namenode"));
+}
+
+static void the_default_file_system_is_the_configurations(void **state)
+{
+    struct ps_hadoop_configuration *configuration;
+    struct ps_err err;
+    static const char xml[] =
+        "<configuration><property><name>fs.defaultFS</name><value>hdfs://127.0.0.1:1/</value>"
+        "</property></configuration>";
+    (void)state;
+    ps_test_folder_append("core-site.xml", xml, sizeof xml - 1);
+    assert_int_equal(ps_hadoop_configuration_load(&configuration, ps_test_folder(), &err), PS_OK);
+    assert_int_equal(open_url("hdfs:///", configuration, &err), PS_OK);
+    assert_int_equal(open_url("", configuration, &err), PS_OK);
+    ps_hadoop_configuration_free(configuration);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_scheme_is_opened),
+        cmocka_unit_test(another_scheme_is_an_error),
+        cmocka_unit_test_setup_teardown(the_default_file_system_is_the_configurations, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

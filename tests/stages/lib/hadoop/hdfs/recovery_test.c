@@ -1,0 +1,28 @@
+/* recovery.c: when a datanode is replaced. What a recovery sends is in stream_test.c. */
+#include "stages/lib/hadoop/hdfs/parts.h"
+#include "tests/support/support.h"
+
+static void a_replacement_is_wanted_by_hadoops_rules(void **state)
+{
+    struct ps_replace_rules rules = {.policy = PS_REPLACE_DEFAULT};
+    (void)state;
+    assert_false(ps_replace_is_wanted(&rules, 3, 3, true, true)); /* none is missing */
+    assert_false(ps_replace_is_wanted(&rules, 3, 0, true, true));
+    assert_false(ps_replace_is_wanted(&rules, 2, 1, true, true)); /* from three copies on */
+    assert_false(ps_replace_is_wanted(&rules, 3, 2, false, false));
+    assert_true(ps_replace_is_wanted(&rules, 3, 2, false, true));
+    assert_true(ps_replace_is_wanted(&rules, 3, 2, true, false));
+    assert_true(ps_replace_is_wanted(&rules, 3, 1, false, false)); /* half or less */
+    rules.policy = PS_REPLACE_ALWAYS;
+    assert_true(ps_replace_is_wanted(&rules, 2, 1, false, false));
+    rules.policy = PS_REPLACE_NEVER;
+    assert_false(ps_replace_is_wanted(&rules, 3, 1, true, true));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replacement_is_wanted_by_hadoops_rules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,362 @@
+/* The metastore's client against a server within the test: the queue, lost connections, time-outs, the older calls. */
+#include "stages/lib/hive/metastore.h"
+#include "tests/support/support.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct ps_hadoop_loop *loop;
+static struct ps_metastore *metastore;
+static struct ps_port port = {.component = "test", .name = "test"};
+static int listener, peer = -1;
+static unsigned accepted;
+static uint64_t later_ns;  /* added to the clock */
+static uint8_t call[4096]; /* what the server has received */
+static size_t call_length;
+static enum ps_hive_error outcomes[8];
+static char reason[PS_HIVE_REASON_BYTES];
+static int64_t numbers[8];
+static char table_text[256];
+static unsigned done_count;
+
+static void done(void *argument, const struct ps_hive_answer *answer)
+{
+    assert_ptr_equal(argument, &done_count);
+    outcomes[done_count++] = answer->error;
+    memcpy(reason, answer->reason, sizeof(reason));
+    assert_true(answer->number_count <= PS_COUNT_OF(numbers));
+    if (answer->number_count > 0)
+        memcpy(numbers, answer->numbers, answer->number_count * sizeof(int64_t));
+    snprintf(table_text, sizeof(table_text), "%.*s", (int)answer->table.location.length,
+             answer->table.location.length > 0 ? answer->table.location.data : "");
+}
+
+static unsigned listen_anywhere(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    return ntohs(address.sin_port);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    struct ps_err err;
+    char addresses[64];
+    port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    port.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    done_count = accepted = 0;
+    call_length = later_ns = 0;
+    peer = -1;
+    snprintf(addresses, sizeof(addresses), "thrift://127.0.0.1:%u", listen_anywhere());
+    const struct ps_metastore_settings settings = {
+        .addresses = addresses, .call_timeout_ns = 1000 * PS_NS_PER_S, .connect_ns = 900 * PS_NS_PER_S};
+    return ps_hadoop_loop_open(&loop, &port, &err) == PS_OK &&
+                   ps_metastore_open(&settings, loop, &metastore, &err) == PS_OK
+               ? 0
+               : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ps_metastore_close(metastore);
+    ps_hadoop_loop_close(loop);
+    if (peer >= 0)
+        close(peer);
+    if (listener >= 0)
+        close(listener);
+    close(port.epoll_fd);
+    close(port.wake_fd);
+    return 0;
+}
+
+/* One turn of the client, and what the server does by itself: it accepts and receives. */
+static void turn(void)
+{
+    struct ps_now now = ps_clock_now();
+    now.mono_ns += later_ns;
+    ps_hadoop_loop_turn(loop, &now);
+    int made = listener >= 0 ? accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
+    if (made >= 0) {
+        assert_int_equal(peer, -1);
+        peer = made;
+        accepted++;
+    }
+    if (peer >= 0) {
+        ssize_t got = recv(peer, call + call_length, sizeof(call) - call_length, 0);
+        call_length += got > 0 ? (size_t)got : 0;
+    }
+}
+
+static bool has_call(const char *name)
+{
+    return call_length > 0 && memmem(call, call_length, name, strlen(name)) != NULL &&
+           call[call_length - 1] == 0;
+}
+
+static void await_call(const char *name)
+{
+    for (unsigned waited = 0; !has_call(name); waited++) {
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        turn();
+        usleep(1000);
+    }
+}
+
+static void await_done(unsigned count)
+{
+    for (unsigned waited = 0; done_count < count; waited++) {
+        assert_true(waited < PS_TEST_PATIENCE_MS);
+        turn();
+        usleep(1000);
+    }
+    assert_int_equal(done_count, count);
+}
+
+static uint8_t answer[1024];
+static struct ps_thrift_writer out;
+
+/* Begins an answer to the call that has arrived: a reply whose field `id` is a struct, or an exception of Thrift. */
+static void begin(enum ps_thrift_message_type type, int16_t id)
+{
+    struct ps_thrift_reader in = {.at = call, .end = call + call_length};
+    struct ps_thrift_message message;
+    assert_true(ps_thrift_read_message(&in, &message));
+    call_length = 0;
+    message.type = type;
+    out = (struct ps_thrift_writer){.at = answer};
+    ps_thrift_put_message(&out, &message);
+    if (type == PS_THRIFT_REPLY && id >= 0)
+        ps_thrift_put_field(&out, PS_THRIFT_STRUCT, id, 0);
+}
+
+static void put_text(int16_t id, const char *text)
+{
+    ps_thrift_put_field(&out, PS_THRIFT_STRING, id, 0);
+    ps_thrift_put_text(&out, text, strlen(text));
+}
+
+static void send_answer(unsigned stops)
+{
+    while (stops-- > 0)
+        ps_thrift_put_stop(&out);
+    assert_int_equal(send(peer, answer, (size_t)(out.at - answer), MSG_NOSIGNAL), out.at - answer);
+}
+
+static void send_unknown_method(void)
+{
+    begin(PS_THRIFT_EXCEPTION, 0);
+    put_text(1, "Invalid method name");
+    ps_thrift_put_field(&out, PS_THRIFT_I32, 2, 1);
+    ps_thrift_put_i32(&out, 1);
+    send_answer(1);
+}
+
+/* A Table with its location alone, in a struct `outer` or not. */
+static void send_table(bool outer)
+{
+    begin(PS_THRIFT_REPLY, 0);
+    if (outer)
+        ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 1, 0);
+    ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 7, 0);
+    put_text(2, "hdfs://nn/t");
+    send_answer(outer ? 4 : 3);
+}
+
+static const struct ps_hive_request usual = {
+    .database = "d", .table = "t", .user = "u", .host = "h", .agent = "a", .txn = 4, .txn_count = 2};
+
+static void begin_call(enum ps_hive_call number)
+{
+    ps_metastore_call(metastore, number, &usual, done, &done_count);
+}
+
+static void test_calls_are_answered_in_their_order(void **state)
+{
+    (void)state;
+    begin_call(PS_HIVE_GET_TABLE);
+    begin_call(PS_HIVE_OPEN_TXNS);
+    begin_call(PS_HIVE_COMMIT_TXN);
+    await_call("get_table_req");
+    assert_false(has_call("open_txns")); /* one at a time */
+    send_table(true);
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_OK);
+    assert_string_equal(table_text, "hdfs://nn/t");
+    await_call("open_txns");
+    begin(PS_THRIFT_REPLY, 0);
+    ps_thrift_put_field(&out, PS_THRIFT_LIST, 1, 0);
+    ps_thrift_put_list(&out, PS_THRIFT_I64, 2);
+    ps_thrift_put_i64(&out, INT64_MAX);
+    ps_thrift_put_i64(&out, -2);
+    send_answer(2);
+    await_done(2);
+    assert_int_equal(numbers[0], INT64_MAX);
+    assert_int_equal(numbers[1], -2);
+    await_call("commit_txn");
+    begin(PS_THRIFT_REPLY, 2); /* TxnAbortedException */
+    put_text(1, "aborted\nby somebody");
+    send_answer(2);
+    await_done(3);
+    assert_int_equal(outcomes[2], PS_HIVE_TXN_GONE);
+    assert_string_equal(reason, "aborted by somebody");
+    assert_int_equal(accepted, 1);
+}
+
+static void test_an_answer_in_pieces(void **state)
+{
+    (void)state;
+    begin_call(PS_HIVE_GET_TABLE);
+    await_call("get_table_req");
+    begin(PS_THRIFT_REPLY, 0);
+    ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 1, 0);
+    ps_thrift_put_field(&out, PS_THRIFT_STRUCT, 7, 0);
+    put_text(2, "hdfs://nn/t");
+    for (int i = 0; i < 4; i++)
+        ps_thrift_put_stop(&out);
+    for (const uint8_t *at = answer; at < out.at; at++) {
+        assert_int_equal(done_count, 0);
+        assert_int_equal(send(peer, at, 1, MSG_NOSIGNAL), 1);
+        turn();
+    }
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_OK);
+}
+
+static void test_older_metastores(void **state)
+{
+    (void)state;
+    static const int64_t txns[] = {7, 9};
+    struct ps_hive_request request = usual;
+    begin_call(PS_HIVE_GET_TABLE);
+    await_call("get_table_req");
+    send_unknown_method();
+    await_call("get_table");
+    assert_null(memmem(call, call_length, "get_table_req", 13));
+    send_table(false);
+    await_done(1);
+    assert_string_equal(table_text, "hdfs://nn/t");
+    request.txns = txns;
+    request.txns_count = 2;
+    ps_metastore_call(metastore, PS_HIVE_ALLOCATE_TABLE_WRITE_IDS, &request, done, &done_count);
+    await_call("allocate_table_write_ids");
+    send_unknown_method();
+    await_done(2);
+    assert_int_equal(outcomes[1], PS_HIVE_OK);
+    const int64_t pairs[] = {7, 7, 9, 9};
+    assert_memory_equal(numbers, pairs, sizeof(pairs));
+    begin_call(PS_HIVE_GET_TABLE); /* it is remembered */
+    await_call("get_table");
+    assert_null(memmem(call, call_length, "get_table_req", 13));
+    send_table(false);
+    await_done(3);
+    begin_call(PS_HIVE_UNLOCK);
+    await_call("unlock");
+    send_unknown_method();
+    await_done(4);
+    assert_int_equal(outcomes[3], PS_HIVE_NO_CALL);
+}
+
+static void test_a_lost_connection(void **state)
+{
+    (void)state;
+    begin_call(PS_HIVE_COMMIT_TXN);
+    begin_call(PS_HIVE_OPEN_TXNS);
+    await_call("commit_txn");
+    close(peer);
+    peer = -1;
+    call_length = 0;
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_UNREACHABLE); /* it may have taken effect: it is not sent again */
+    assert_non_null(strstr(reason, "commit_txn to the metastore at 127.0.0.1:"));
+    await_call("open_txns"); /* it goes over a new one */
+    assert_int_equal(accepted, 2);
+}
+
+static void test_time_outs(void **state)
+{
+    (void)state;
+    begin_call(PS_HIVE_COMMIT_TXN);
+    await_call("commit_txn");
+    later_ns = 1001 * PS_NS_PER_S;
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_TIMEOUT);
+    close(peer);
+    close(listener);
+    peer = listener = -1;
+    begin_call(PS_HIVE_COMMIT_TXN); /* nobody is there */
+    for (int i = 0; i < 20; i++)
+        turn();
+    assert_int_equal(done_count, 1);
+    later_ns *= 3;
+    await_done(2);
+    assert_int_equal(outcomes[1], PS_HIVE_UNREACHABLE);
+    assert_non_null(strstr(reason, "refused"));
+}
+
+static void test_garbage(void **state)
+{
+    (void)state;
+    begin_call(PS_HIVE_OPEN_TXNS);
+    await_call("open_txns");
+    assert_int_equal(send(peer, "HTTP/1.1 400 Bad Request\r\n", 26, MSG_NOSIGNAL), 26);
+    await_done(1);
+    assert_int_equal(outcomes[0], PS_HIVE_UNREACHABLE);
+    assert_non_null(strstr(reason, "no answer of a metastore"));
+}
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",
+                                        "localhost:9083",
+                                        "thrift://",
+                                        "thrift://:9083",
+                                        "thrift://h:0",
+                                        "thrift://h:70000",
+                                        "thrift://h:x",
+                                        "thrift://h,http://i",
+                                        ("thrift://a,thrift://a,thrift://a,thrift://a,thrift://a,thrift://a,"
+                                         "thrift://a,thrift://a,thrift://a")};
+    struct ps_err err;
+    for (size_t i = 0; i < PS_COUNT_OF(wrong); i++)
+        assert_int_equal(ps_metastore_check_addresses(wrong[i], &err), PS_FAIL);
+    assert_int_equal(ps_metastore_check_addresses("thrift://h", &err), PS_OK);
+    assert_int_equal(ps_metastore_check_addresses("thrift://h:9083/, THRIFT://[::1]:1", &err), PS_OK);
+}
+
+static void test_the_longest_name_of_a_host(void **state)
+{
+    char address[sizeof("thrift://:9083") + PS_HOST_NAME_BYTES];
+    struct ps_err err;
+    (void)state;
+    for (int length = PS_HOST_NAME_BYTES - 1; length <= PS_HOST_NAME_BYTES; length++) {
+        snprintf(address, sizeof(address), "thrift://%0*d:9083", length, 1);
+        assert_int_equal(ps_metastore_check_addresses(address, &err),
+                         length < PS_HOST_NAME_BYTES ? PS_OK : PS_FAIL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_calls_are_answered_in_their_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_answer_in_pieces, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_older_metastores, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_lost_connection, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_time_outs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_garbage, set_up, tear_down),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_the_longest_name_of_a_host),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

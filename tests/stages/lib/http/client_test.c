@@ -1,0 +1,114 @@
+/* The HTTP client's orders: methods, bodies, whole answers, redirects, headers. What sinks send by it is in their tests. */
+#include "stages/lib/http/client.h"
+
+#include "core/clock.h"
+#include "core/option.h"
+#include "tests/support/support.h"
+#include "tests/support/webhdfs_peer.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+static struct ps_test_webhdfs server;
+static struct ps_http_client client;
+static struct ps_http_request request;
+
+static int set_up(void **state)
+{
+    static const struct ps_http_settings settings = {
+        .url = "", .timeout_ns = PS_TEST_PATIENCE_MS * PS_NS_PER_MS, .verify = true};
+    struct ps_err err = {.length = 0};
+    (void)state;
+    server = (struct ps_test_webhdfs){.datanode = &server};
+    ps_test_webhdfs_start(&server);
+    assert_int_equal(ps_http_client_open(&client, 2, &err), PS_OK);
+    assert_true(ps_http_request_open(&request, &settings));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ps_http_request_close(&request, &client);
+    ps_http_client_close(&client);
+    ps_test_webhdfs_stop(&server);
+    return 0;
+}
+
+/* Sends the order to a target of the server, and waits for its end. */
+static void order(const char *method, const char *target, const char *body, size_t answer_max)
+{
+    char url[128];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", server.peer.port, target);
+    const struct ps_http_order one = {.method = method,
+                                      .url = url,
+                                      .body = body,
+                                      .length = body != NULL ? strlen(body) : 0,
+                                      .answer_max = answer_max};
+    uint64_t now_ns = ps_clock_now().mono_ns,
+             until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    ps_http_request_order(&request, &client, &one, now_ns);
+    for (; ps_test_patient_ns() < until_ns; now_ns = ps_clock_now().mono_ns) {
+        struct pollfd ready = {.fd = client.poll_fd, .events = POLLIN};
+        ps_http_client_work(&client, now_ns);
+        if (ps_http_client_next(&client) != NULL)
+            return;
+        (void)poll(&ready, 1, 10);
+    }
+    fail_msg("no end");
+}
+
+static void test_methods(void **unused)
+{
+    (void)unused;
+    ps_test_webhdfs_play(&server, PS_WORDS("200 one", "201", "204", "200 two", "404 none"));
+    order("GET", "/a", NULL, 10);
+    assert_int_equal(request.status, 200);
+    assert_string_equal(request.body, "one");
+    order("PUT", "/b", "bytes", 10);
+    assert_int_equal(request.status, 201);
+    assert_int_equal(request.body_length, 0);
+    order("DELETE", "/c", NULL, 10);
+    order("POST", "/d", NULL, 10);
+    assert_int_equal(request.body_length, 3);
+    order("GET", "/e", NULL, 10);
+    assert_int_equal(request.status, 404);
+    assert_string_equal(request.body, "none");
+    ps_test_webhdfs_expect(&server, "GET /a \nPUT /b bytes\nDELETE /c \nPOST /d \nGET /e \n");
+}
+
+static void test_answers(void **unused)
+{
+    (void)unused;
+    ps_test_webhdfs_play(&server, PS_WORDS("200 four", "200 four", "cut 200", "cut", "307"));
+    order("GET", "/a", NULL, 4);
+    assert_false(request.too_long);
+    order("GET", "/a", NULL, 3);
+    assert_true(request.too_long);
+    assert_false(request.cut);
+    order("GET", "/a", NULL, 10);
+    assert_int_equal(request.status, 200);
+    assert_true(request.cut);
+    order("GET", "/a", NULL, 10);
+    assert_int_equal(request.status, 0);
+    assert_non_null(request.failure);
+    order("GET", "/a", NULL, 10);
+    char location[128];
+    snprintf(location, sizeof location, "http://127.0.0.1:%u/a&datanode=1", server.peer.port);
+    assert_string_equal(ps_http_request_redirect(&request), location);
+    assert_string_equal(ps_http_request_header(&request, "location", 0), location);
+    assert_null(ps_http_request_header(&request, "location", 1));
+    assert_null(ps_http_request_header(&request, "other", 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_methods, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failures;
+}

@@ -1,0 +1,189 @@
+/* Requests as bytes: chunks and limits, cut at each byte. (Heads: tests/stages/data/http_requests.txt.) */
+#include "stages/lib/http/message.h"
+#include "tests/support/support.h"
+
+#define HEAD "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define BODY_MAX 8U
+
+static const struct ps_http_limits limits = {.head_bytes_max = 256, .body_bytes_max = BODY_MAX};
+
+/* Reads the first `first` bytes, then the rest, each time from other memory. */
+static enum ps_http_read read_cut(struct ps_http_message *message, const struct ps_http_limits *within,
+                                  const char *text, uint32_t first, uint32_t length)
+{
+    const uint32_t ends[] = {first, length};
+    enum ps_http_read read = PS_HTTP_PART;
+    ps_http_message_init(message);
+    for (size_t i = 0; i < PS_COUNT_OF(ends) && read == PS_HTTP_PART; i++) {
+        char *copy = malloc(ends[i] + 1U);
+        assert_non_null(copy);
+        memcpy(copy, text, ends[i]);
+        read = ps_http_message_read(message, within, copy, ends[i]);
+        free(copy);
+    }
+    return read;
+}
+
+/* `status` 0: it is complete, and `body` is its content. */
+static void expect(const struct ps_http_limits *within, const char *what, const char *text, size_t length,
+                   unsigned status, const char *body)
+{
+    for (uint32_t first = 0; first <= length; first++) {
+        struct ps_http_message message;
+        enum ps_http_read read = read_cut(&message, within, text, first, (uint32_t)length);
+        if (read != (status > 0 ? PS_HTTP_BAD : PS_HTTP_COMPLETE) || message.status != status)
+            fail_msg("%s, cut at %u: %d, %u", what, first, (int)read, message.status);
+        if (status > 0)
+            continue;
+        char content[BODY_MAX];
+        assert_int_equal(message.length, length);
+        assert_int_equal(message.body_length, strlen(body));
+        if (message.chunked)
+            ps_http_message_unchunk(&message, text, content);
+        assert_memory_equal(message.chunked ? content : text + message.body_at, body, strlen(body));
+    }
+}
+
+/* RFC 9112, 7.1: what is refused could end elsewhere for a server on the way. */
+static void test_chunk_lines(void **unused)
+{
+    (void)unused;
+#define TEXT(bytes) (HEAD bytes), sizeof(HEAD bytes) - 1
+    static const struct {
+        const char *what, *text;
+        size_t length;
+        unsigned status;
+        const char *body;
+    } cases[] = {
+        {"plain", TEXT("2\r\n[]\r\n0\r\n\r\n"), 0, "[]"},
+        {"two chunks", TEXT("1\r\n[\r\n1\r\n]\r\n0\r\n\r\n"), 0, "[]"},
+        {"line ends in the content", TEXT("4\r\n[\r\n]\r\n1\r\n \r\n0\r\n\r\n"), 0, "[\r\n] "},
+        {"zeros", TEXT("00000000000000000002\r\n[]\r\n000\r\n\r\n"), 0, "[]"},
+        {"upper and lower hex", TEXT("1;A\r\n[\r\n01;a\r\n]\r\n0;a\r\n\r\n"), 0, "[]"},
+        {"blank behind the size", TEXT("2 \r\n[]\r\n0\r\n\r\n"), 0, "[]"},
+        {"extension", TEXT("2;a=b;c=\"d\xe9\"\r\n[]\r\n0;e\r\n\r\n"), 0, "[]"},
+        {"blanks around", TEXT("2 ;\ta = b\r\n[]\r\n0\r\n\r\n"), 0, "[]"},
+        {"trailer", TEXT("2\r\n[]\r\n0\r\nA: b\r\nContent-Length: 3\r\n\r\n"), 0, "[]"},
+        {"lf behind the size", TEXT("2\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"lf in an extension", TEXT("2;a\nb\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"lf first in an extension", TEXT("2;\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"lf in the second one's", TEXT("1;a\r\n[\r\n1;a\n\r\n]\r\n0\r\n\r\n"), 400, NULL},
+        {"lf in the last one's", TEXT("2\r\n[]\r\n0;a\n\r\n\r\n"), 400, NULL},
+        {"lf behind a blank", TEXT("2 \n\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"cr in an extension", TEXT("2;a\rb\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"nul", TEXT("2;a\0b\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"control", TEXT("2;a\x1f\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"del", TEXT("2;a\x7f\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"a word behind the size", TEXT("2 a\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"a second size", TEXT("2 2\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"a word behind the last size", TEXT("2\r\n[]\r\n0 a\r\n\r\n"), 400, NULL},
+        {"no size", TEXT(";a\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"plus", TEXT("+2\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"content too short", TEXT("3\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"content too long", TEXT("1\r\n[]\r\n0\r\n\r\n"), 400, NULL},
+        {"lf behind the content", TEXT("2\r\n[]\n0\r\n\r\n"), 400, NULL},
+        {"lf behind the last size", TEXT("2\r\n[]\r\n0\n\r\n"), 400, NULL},
+        {"nul in a trailer", TEXT("2\r\n[]\r\n0\r\nA: b\0c\r\n\r\n"), 400, NULL},
+        {"cr in a trailer", TEXT("2\r\n[]\r\n0\r\nA: b\rc\r\n\r\n"), 400, NULL},
+        {"no lf behind the size", TEXT("2\rX[]\r\n0\r\n\r\n"), 400, NULL},
+        {"no lf behind the second size", TEXT("1\r\n[\r\n1\rX]\r\n0\r\n\r\n"), 400, NULL},
+        {"no lf behind the last size", TEXT("2\r\n[]\r\n0\rX\r\n"), 400, NULL},
+        {"two bytes behind the content", TEXT("2\r\n[]XY0\r\n\r\n"), 400, NULL},
+        {"no cr behind the content", TEXT("2\r\n[]X\n0\r\n\r\n"), 400, NULL},
+        {"no lf behind the content", TEXT("2\r\n[]\rX0\r\n\r\n"), 400, NULL},
+        {"no lf at the end", TEXT("2\r\n[]\r\n0\r\n\rX"), 400, NULL},
+        {"no lf behind the trailer", TEXT("2\r\n[]\r\n0\r\nA: b\r\n\rX"), 400, NULL},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        expect(&limits, cases[i].what, cases[i].text, cases[i].length, cases[i].status, cases[i].body);
+    static const char lines[] =
+        "POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n2;a\r\n[]\r\n0\r\n\r\n";
+    expect(&limits, "a head with bare lf", lines, sizeof lines - 1, 0, "[]");
+    static const char chunked[] =
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\rX2\r\n[]\r\n0\r\n\r\n";
+    expect(&limits, "chunks behind a head that does not end", chunked, sizeof chunked - 1, 400, NULL);
+    static const char counted[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\rX[]";
+    expect(&limits, "a body behind a head that does not end", counted, sizeof counted - 1, 400, NULL);
+    static const char bare[] = "GET / HTTP/1.0\r\n\rX";
+    expect(&limits, "a head without fields that does not end", bare, sizeof bare - 1, 400, NULL);
+}
+
+/* Exactly the longest body, and one byte more, which is refused before it comes. */
+static void test_longest_body(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *what, *text;
+        size_t length;
+        unsigned status;
+        const char *body;
+    } cases[] = {
+        {"a chunk", TEXT("8\r\n12345678\r\n0\r\n\r\n"), 0, "12345678"},
+        {"two chunks", TEXT("3\r\n123\r\n5\r\n45678\r\n0\r\n\r\n"), 0, "12345678"},
+        {"one byte more", TEXT("9\r\n"), 413, NULL},
+        {"one byte more in two", TEXT("3\r\n123\r\n6\r\n"), 413, NULL},
+        {"one byte more in the last", TEXT("8\r\n12345678\r\n1\r\n"), 413, NULL},
+        {"32 bits and two", TEXT("100000002\r\n"), 413, NULL},
+        {"beyond 64 bits", TEXT("10000000000000002\r\n"), 400, NULL},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        expect(&limits, cases[i].what, cases[i].text, cases[i].length, cases[i].status, cases[i].body);
+#define LENGTH(number, content) "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " number "\r\n\r\n" content
+    static const char whole[] = LENGTH("8", "12345678"), more[] = LENGTH("9", "");
+    expect(&limits, "a length", whole, sizeof whole - 1, 0, "12345678");
+    expect(&limits, "a length and one", more, sizeof more - 1, 413, NULL);
+}
+
+/* Exactly the longest head, and one byte more: of a field it is 431, of the target 414. */
+static void test_longest_head(void **unused)
+{
+    (void)unused;
+    static const char field[] = "POST / HTTP/1.1\r\nHost: h\r\nA: bcd\r\n\r\n", target[] = "POST /aaaaaaaaa";
+    struct ps_http_limits exact = {.head_bytes_max = sizeof field - 1, .body_bytes_max = BODY_MAX};
+    expect(&exact, "a head", field, sizeof field - 1, 0, "");
+    exact.head_bytes_max--;
+    expect(&exact, "a head and one", field, sizeof field - 1, 431, NULL);
+    exact.head_bytes_max = sizeof target - 1;
+    expect(&exact, "a target", target, sizeof target - 1, 414, NULL);
+}
+
+/* A connection goes on behind a complete request, or ends. A proxy of HTTP/1.0 knows no chunks: what it takes for the next request is
+ * not read (RFC 9112, 6.1). */
+static void test_goes_on(void **unused)
+{
+    (void)unused;
+#define CHUNKS "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
+#define KNOWN "Content-Length: 2\r\n\r\n[]"
+    static const struct {
+        const char *text;
+        bool goes_on;
+    } cases[] = {
+        {"POST / HTTP/1.1\r\nHost: h\r\n" KNOWN, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\n" CHUNKS, true},
+        {"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" KNOWN, false},
+        {"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" CHUNKS, false},
+        {"POST / HTTP/1.0\r\n" KNOWN, false},
+        {"POST / HTTP/1.0\r\n" CHUNKS, false},
+        {"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" KNOWN, true},
+        {"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" CHUNKS, false},
+        {"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        uint32_t length = (uint32_t)strlen(cases[i].text);
+        for (uint32_t first = 0; first <= length; first += length) {
+            struct ps_http_message message;
+            enum ps_http_read read = read_cut(&message, &limits, cases[i].text, first, length);
+            if (read != PS_HTTP_COMPLETE || message.keep_alive != cases[i].goes_on)
+                fail_msg("case %zu: read %d, status %u, goes on %d", i, (int)read, message.status,
+                         message.keep_alive);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chunk_lines), cmocka_unit_test(test_goes_on),
+                                       cmocka_unit_test(test_longest_body),
+                                       cmocka_unit_test(test_longest_head)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+/* The table of produce errors: sorted, complete, and the same as docs/KAFKA_ERRORS.md. Set
+ * PENSTOCK_REGENERATE=1 to write the page. */
+#include "stages/lib/kafka/errors.h"
+#include "tests/support/support.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *source_folder(void)
+{
+    const char *folder = getenv("PENSTOCK_SOURCE");
+    return folder != NULL ? folder : ".";
+}
+
+static void print_page(FILE *out)
+{
+    fputs("# What the Kafka sink does with every produce error\n\n"
+          "Printed from the table in `stages/lib/kafka/errors.c`; a test compares the two. Codes above zero are "
+          "Kafka's own, codes from\n-200 to -100 are librdkafka's. No outcome loses an event.\n\n"
+          "| outcome | what happens |\n|---|---|\n"
+          "| DELIVERED | the event is settled |\n"
+          "| AGAIN | temporary: librdkafka sends the request again, in order, without limit. If the error "
+          "still "
+          "reaches the sink (`delivery.timeout.ms`), undelivered events are sent again, in order, after 1, "
+          "2, .. 5 s "
+          "|\n"
+          "| WAIT | an operator must correct something: like AGAIN, and the log names the remedy |\n"
+          "| SPLIT | the request was too large: it is halved until it fits; a single event that is too large "
+          "is "
+          "blamed |\n"
+          "| BLAME | the broker refuses a record: requests are halved until a single event is left. This "
+          "event is "
+          "logged (topic, partition, length, headers), counted (`refused`), and tried again after 1, 2, .. 5 "
+          "s; no "
+          "event after it is sent before it |\n"
+          "| RENEW | this producer cannot continue: a new one is made and undelivered events are sent again, "
+          "in "
+          "order; those that may already be in the log are counted (`duplicated`) |\n"
+          "| PURGED | the sink purged the event, to send it again |\n\n"
+          "| code | name | outcome | meaning, and what to do |\n|---:|---|---|---|\n",
+          out);
+    for (size_t i = 0; i < ps_kafka_error_count; i++) {
+        const struct ps_kafka_error *error = &ps_kafka_errors[i];
+        fprintf(out, "| %d | %s | %s | %s |\n", error->code, error->name,
+                ps_kafka_outcome_name(error->outcome), error->meaning);
+    }
+    fputs("| any other | | AGAIN | not a known answer to produce |\n", out);
+}
+
+static void test_page_is_the_table(void **state)
+{
+    (void)state;
+    char path[1024], *page = NULL, *file;
+    size_t length = 0;
+    snprintf(path, sizeof path, "%s/docs/KAFKA_ERRORS.md", source_folder());
+    FILE *out = open_memstream(&page, &length);
+    assert_non_null(out);
+    print_page(out);
+    fclose(out);
+    if (getenv("PENSTOCK_REGENERATE") != NULL) {
+        FILE *in = fopen(path, "w");
+        assert_non_null(in);
+        assert_int_equal(fwrite(page, 1, length, in), length);
+        fclose(in);
+    }
+    FILE *in = fopen(path, "r");
+    if (in == NULL)
+        fail_msg("%s is missing", path);
+    file = calloc(1, length + 2);
+    assert_non_null(file);
+    assert_int_equal(fread(file, 1, length + 1, in), length);
+    fclose(in);
+    assert_string_equal(file, page);
+    free(file);
+    free(page);
+}
+
+static void test_sorted_and_found(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ps_kafka_error_count; i++) {
+        assert_true(i == 0 || ps_kafka_errors[i - 1].code < ps_kafka_errors[i].code);
+        assert_ptr_equal(ps_kafka_error_find(ps_kafka_errors[i].code), &ps_kafka_errors[i]);
+        assert_true(strlen(ps_kafka_errors[i].meaning) > 10);
+    }
+    assert_int_equal(ps_kafka_error_find(12345)->outcome, PS_KAFKA_AGAIN);
+    assert_int_equal(ps_kafka_error_find(0)->outcome, PS_KAFKA_DELIVERED);
+}
+
+/* The names are librdkafka's, or Kafka's where librdkafka spells them in another way. */
+static void test_names_are_the_librarys(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        const char *library;
+    } others[] = {{2, "INVALID_MSG"},         {3, "UNKNOWN_TOPIC_OR_PART"},
+                  {4, "INVALID_MSG_SIZE"},    {6, "NOT_LEADER_FOR_PARTITION"},
+                  {10, "MSG_SIZE_TOO_LARGE"}, {17, "TOPIC_EXCEPTION"}};
+    for (size_t i = 0; i < ps_kafka_error_count; i++) {
+        const struct ps_kafka_error *error = &ps_kafka_errors[i];
+        const char *name = error->name;
+        for (size_t k = 0; k < PS_COUNT_OF(others); k++) {
+            if (others[k].code == error->code)
+                name = others[k].library;
+        }
+        assert_string_equal(name, rd_kafka_err2name((rd_kafka_resp_err_t)error->code));
+    }
+}
+
+/* Every error in a response to a ProduceRequest (Errors.java, "ProduceResponse" in the protocol's
+ * documentation of Kafka 3.9) has a row. */
+static void test_produce_answers_have_rows(void **state)
+{
+    (void)state;
+    static const int codes[] = {-1, 0,  2,  3,  5,  6,  7,  8,  9,  10, 13, 17, 18, 19, 20,
+                                21, 29, 31, 32, 33, 34, 35, 41, 42, 43, 44, 45, 46, 47, 48,
+                                49, 53, 56, 58, 59, 72, 74, 75, 76, 77, 83, 87, 89, 90};
+    for (size_t i = 0; i < PS_COUNT_OF(codes); i++)
+        assert_int_equal(ps_kafka_error_find(codes[i])->code, codes[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_page_is_the_table),
+        cmocka_unit_test(test_sorted_and_found),
+        cmocka_unit_test(test_names_are_the_librarys),
+        cmocka_unit_test(test_produce_answers_have_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,461 @@
+/* Host names of sources that listen, with a name server of our own: this program's getaddrinfo and getnameinfo replace the
+ * system's. The test's thread stands for the worker, and must never be in one of them; a name server that hangs must
+ * hold up nothing. */
+#include "tests/support/net.h"
+#include "tests/support/port.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stages/lib/net/listen.h"
+#include "stages/lib/net/lookup.h"
+#include "stages/lib/net/resolver.h"
+#include "stages/lib/net/reverse_names.h"
+#include "stages/lib/stream/stream.h"
+
+extern const struct ps_stage_ops ps_source_netcat, ps_source_netcatudp, ps_source_syslogtcp,
+    ps_source_syslogudp, ps_source_multiport_syslogtcp;
+
+/* ---- the name server ---- */
+
+static pthread_t worker;
+static bool hangs, fails; /* atomic */
+static sem_t asked, released, gone;
+static unsigned questions; /* atomic */
+
+static void serve(void)
+{
+    assert_false(pthread_equal(pthread_self(), worker));
+    bool hang = __atomic_load_n(&hangs, __ATOMIC_ACQUIRE);
+    __atomic_fetch_add(&questions, 1, __ATOMIC_RELEASE);
+    if (!hang)
+        return;
+    sem_post(&asked);
+    sem_wait(&released);
+    sem_post(&gone);
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    __typeof__(getaddrinfo) *system = (__typeof__(getaddrinfo) *)dlsym(RTLD_NEXT, "getaddrinfo");
+    struct addrinfo numeric = {.ai_socktype = SOCK_STREAM};
+    assert_non_null(system);
+    if (hints != NULL)
+        numeric = *hints;
+    if ((numeric.ai_flags & AI_NUMERICHOST) != 0 || strspn(name, "0123456789.") == strlen(name))
+        return system(name, service, hints, list); /* no name server is asked */
+    numeric.ai_flags |= AI_NUMERICHOST;
+    serve();
+    if (__atomic_load_n(&fails, __ATOMIC_ACQUIRE) || strstr(name, ".test") == NULL)
+        return EAI_NONAME;
+    if (strcmp(name, "both.test") != 0)
+        return system("127.0.0.1", service, &numeric, list);
+    struct addrinfo *four;
+    int error = system("::1", service, &numeric, list);
+    if (error == 0)
+        error = system("127.0.0.1", service, &numeric, &four);
+    if (error == 0)
+        (*list)->ai_next = four;
+    return error;
+}
+
+int getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_length,
+                char *service, socklen_t service_length, int flags)
+{
+    (void)address;
+    (void)length;
+    (void)service;
+    (void)service_length;
+    (void)flags;
+    serve();
+    snprintf(host, host_length, "%s",
+             __atomic_load_n(&fails, __ATOMIC_ACQUIRE) ? "stranger.example" : "host.test");
+    return 0;
+}
+
+static void set(bool *value, bool to)
+{
+    __atomic_store_n(value, to, __ATOMIC_RELEASE);
+}
+
+static void set_up(void)
+{
+    set(&hangs, false);
+    set(&fails, false);
+    __atomic_store_n(&questions, 0, __ATOMIC_RELAXED);
+    sem_init(&asked, 0, 0);
+    sem_init(&released, 0, 0);
+    sem_init(&gone, 0, 0);
+}
+
+/* Lets the question that is being served be answered. */
+static void release(void)
+{
+    set(&hangs, false);
+    sem_post(&released);
+    sem_wait(&gone); /* this thread does not take what is meant for the next */
+}
+
+/* ---- lookups ---- */
+
+static enum ps_status wait_for_address(struct ps_lookup *lookup, enum ps_status wanted,
+                                       struct ps_address *address, struct ps_err *err)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    enum ps_status status;
+    while ((status = ps_lookup_address(lookup, address, err)) != wanted && ps_test_patient_ns() < until_ns)
+        usleep(10000);
+    return status;
+}
+
+static void test_literals_ask_nobody(void **unused)
+{
+    static const char *const hosts[] = {NULL, "0.0.0.0", "::", "127.0.0.1", "::1", "[::1]", "127.1"};
+    (void)unused;
+    set_up();
+    for (size_t i = 0; i < PS_COUNT_OF(hosts); i++) {
+        struct ps_lookup *lookup = (struct ps_lookup *)&worker;
+        assert_int_equal(ps_lookup_build(&lookup, hosts[i], NULL), PS_OK);
+        assert_null(lookup);
+    }
+    assert_int_equal(questions, 0);
+    char longest[300];
+    struct ps_lookup *lookup;
+    struct ps_err err = {0};
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(ps_lookup_build(&lookup, longest, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "too long"));
+}
+
+/* The answer is there after build; IPv4 comes first; it is asked for again when it is old, and what comes then counts. */
+static void test_answers(void **unused)
+{
+    struct ps_lookup *lookup;
+    struct ps_address address;
+    struct ps_err err = {0};
+    (void)unused;
+    set_up();
+    assert_int_equal(ps_lookup_build(&lookup, "both.test", &err), PS_OK);
+    assert_int_equal(ps_lookup_address(lookup, &address, &err), PS_OK);
+    assert_int_equal(address.storage.ss_family, AF_INET);
+    assert_int_equal(ps_address_port(&address), 0);
+    set(&fails, true);
+    assert_int_equal(wait_for_address(lookup, PS_FAIL, &address, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "cannot resolve host both.test: Name or service not known"));
+    set(&fails, false);
+    assert_int_equal(wait_for_address(lookup, PS_OK, &address, &err), PS_OK);
+    ps_lookup_teardown(lookup);
+}
+
+/* While the name server hangs, one question is asked, however often somebody looks; nobody waits for it. */
+static void test_a_hanging_server(void **unused)
+{
+    struct ps_lookup *lookup;
+    struct ps_address address;
+    struct ps_err err = {0};
+    (void)unused;
+    set_up();
+    set(&hangs, true);
+    assert_int_equal(ps_lookup_build(&lookup, "host.test", &err), PS_OK);
+    sem_wait(&asked);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(ps_lookup_address(lookup, &address, &err), PS_FAIL);
+        assert_non_null(
+            strstr(err.text, "cannot resolve host host.test: no answer from the name server yet"));
+    }
+    assert_int_equal(__atomic_load_n(&questions, __ATOMIC_RELAXED), 1);
+    release();
+    assert_int_equal(wait_for_address(lookup, PS_OK, &address, &err), PS_OK);
+    ps_lookup_teardown(lookup);
+}
+
+/* Its owner goes while the thread is in the middle of a question: the thread ends alone. */
+static void test_destroyed_while_asking(void **unused)
+{
+    (void)unused;
+    set_up();
+    set(&hangs, true);
+    struct ps_err err = {0};
+    struct ps_resolver *resolver = ps_resolver_create(2, -1, &err);
+    const struct ps_question question = {.forward = true, .name = "host.test"};
+    assert_true(ps_resolver_ask(resolver, &question));
+    sem_wait(&asked);
+    assert_true(ps_resolver_ask(resolver, &question));
+    assert_true(ps_resolver_ask(resolver, &question));
+    assert_false(ps_resolver_ask(resolver, &question)); /* no room */
+    ps_resolver_destroy(resolver);
+    release();
+}
+
+/* Names of peers come through the same thread: only those that resolve to the address again, else the address. */
+static void test_reverse_names(void **unused)
+{
+    struct ps_err err = {0};
+    struct ps_slice name;
+    struct ps_address peer = {.length = sizeof(struct sockaddr_in)};
+    ((struct sockaddr_in *)(void *)&peer.storage)->sin_family = AF_INET;
+    (void)unused;
+    for (int round = 0; round < 2; round++) {
+        set_up();
+        set(&hangs, true);
+        set(&fails, round == 1);
+        inet_pton(AF_INET, "127.0.0.1", &((struct sockaddr_in *)(void *)&peer.storage)->sin_addr);
+        struct ps_reverse_names *names = ps_reverse_names_create(-1, &err);
+        assert_false(ps_reverse_names_find(names, &peer, 1, &name));
+        sem_wait(&asked);
+        assert_false(ps_reverse_names_poll(names, 1));
+        release();
+        while (!ps_reverse_names_find(names, &peer, 1, &name)) {
+            (void)ps_reverse_names_poll(names, 1);
+            usleep(1000);
+        }
+        assert_int_equal(name.length, 9);
+        assert_memory_equal(name.data, round == 0 ? "host.test" : "127.0.0.1", 9);
+        ps_reverse_names_destroy(names);
+    }
+}
+
+static unsigned question_count(void)
+{
+    return __atomic_load_n(&questions, __ATOMIC_RELAXED);
+}
+
+/* A name is asked for again after 5 minutes; what had no name already after one. */
+static void test_age_of_reverse_names(void **unused)
+{
+    (void)unused;
+    struct ps_address peer = {.length = sizeof(struct sockaddr_in)};
+    ((struct sockaddr_in *)(void *)&peer.storage)->sin_family = AF_INET;
+    inet_pton(AF_INET, "127.0.0.1", &((struct sockaddr_in *)(void *)&peer.storage)->sin_addr);
+    for (int round = 0; round < 2; round++) {
+        struct ps_err err = {0};
+        struct ps_slice name;
+        const uint64_t age_ns = (round == 0 ? 300 : 60) * PS_NS_PER_S;
+        set_up();
+        set(&fails, round == 1);
+        struct ps_reverse_names *names = ps_reverse_names_create(-1, &err);
+        while (!ps_reverse_names_find(names, &peer, 1, &name)) {
+            (void)ps_reverse_names_poll(names, 1);
+            usleep(1000);
+        }
+        unsigned first = question_count();
+        assert_true(ps_reverse_names_find(names, &peer, age_ns, &name));
+        usleep(20000); /* a slow machine can only hide a fault */
+        assert_int_equal(question_count(), first);
+        assert_true(ps_reverse_names_find(names, &peer, age_ns + 1, &name)); /* the old answer meanwhile */
+        for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && question_count() == first; i++)
+            usleep(1000);
+        assert_true(question_count() > first);
+        ps_reverse_names_destroy(names);
+    }
+}
+
+/* ---- sources ---- */
+
+/* A connection that ends while its name is being asked for is not counted as waiting any more. */
+static void test_gone_while_asking(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    set_up();
+    set(&hangs, true);
+    ps_test_stage_start(&stage, &ps_source_syslogtcp,
+                        PS_KEYS("host", "127.0.0.1", "port", "0", "clientHostnameHeader", "from"));
+    const struct ps_stream *stream = stage.state;
+    int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
+    while (sem_trywait(&asked) != 0)
+        ps_test_source_settle(&stage, 0, 1);
+    assert_int_equal(stream->held_count, 1);
+    const struct linger reset = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && stream->open_count > 0; i++)
+        ps_test_source_settle(&stage, 0, 1);
+    assert_int_equal(stream->open_count, 0);
+    assert_int_equal(stream->held_count, 0);
+    ps_test_stage_fini(&stage);
+    release();
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && question_count() < 2;
+         i++) /* the address of that name: not to hang in the next test */
+        usleep(1000);
+    assert_int_equal(question_count(), 2);
+}
+
+/* A source whose name server hangs does not open, and says why; when the answer is there it opens. */
+static void test_sources(void **unused)
+{
+    static const struct {
+        const struct ps_stage_ops *ops;
+        const char *keys[5];
+    } sources[] = {
+        {&ps_source_netcat, {"bind", "host.test", "port", "0", NULL}},
+        {&ps_source_netcatudp, {"bind", "host.test", "port", "0", NULL}},
+        {&ps_source_syslogtcp, {"host", "host.test", "port", "0", NULL}},
+        {&ps_source_syslogudp, {"host", "host.test", "port", "0", NULL}},
+        {&ps_source_multiport_syslogtcp, {"host", "host.test", "ports", "0 0", NULL}},
+    };
+    (void)unused;
+    for (size_t i = 0; i < PS_COUNT_OF(sources); i++) {
+        struct ps_test_stage stage;
+        set_up();
+        set(&hangs, true);
+        ps_test_stage_init(&stage, sources[i].ops);
+        assert_int_equal(ps_test_stage_bind(&stage, sources[i].keys), PS_OK);
+        assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+        sem_wait(&asked);
+        assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
+        assert_non_null(strstr(stage.err.text, "no answer from the name server yet"));
+        release();
+        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        while (ps_test_stage_open(&stage) != PS_OK) {
+            assert_true(ps_test_patient_ns() < until_ns);
+            usleep(10000);
+        }
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* A port that is tried again in `tick`: the worker does not ask there either, and the address of that time counts. */
+static void test_rebind(void **unused)
+{
+    char ports[32];
+    struct ps_address bound;
+    struct ps_test_stage stage;
+    struct ps_err err = {0};
+    (void)unused;
+    set_up();
+    unsigned port = ps_test_port(SOCK_STREAM);
+    int taken =
+        ps_address_bind(&(struct ps_bind_options){.host = "127.0.0.1", .port = (uint16_t)port}, &bound, &err);
+    assert_true(taken >= 0);
+    snprintf(ports, sizeof ports, "0 %u", port);
+    ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp, PS_KEYS("host", "host.test", "ports", ports));
+    set(&hangs, true); /* from now on: questions asked again are not answered */
+    close(taken);
+    usleep(1100000); /* the answer is older than a second */
+    ps_test_stage_real_clock(&stage);
+    ps_test_stage_pass_ms(&stage, 3500);
+    ps_test_source_work(&stage); /* the tick that binds */
+    sem_wait(&asked);
+    int fd = ps_test_connect("127.0.0.1", port);
+    ps_test_send_text(fd, "x\n");
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    close(fd);
+    ps_test_stage_fini(&stage);
+    release();
+}
+
+/* ---- probes ---- */
+
+struct outcome {
+    enum ps_probed result;
+    char key[32], text[640];
+};
+
+static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct outcome *outcome = probe->argument;
+    outcome->result = result;
+    snprintf(outcome->key, sizeof outcome->key, "%s", key != NULL ? key : "");
+    snprintf(outcome->text, sizeof outcome->text, "%s: %s; %s", what, cause != NULL ? cause : "",
+             cure != NULL ? cure : "");
+}
+
+/* How long `tried` waits for a name server. */
+static uint64_t answer_ms = PS_TEST_PATIENCE_MS;
+
+/* What a reload (`local`) or `penstock check --probe` finds. */
+static struct outcome tried(const char *host, unsigned port, bool local, bool over)
+{
+    struct outcome outcome = {.text = ""};
+    const struct ps_bind_options listen = {.host = host, .port = port};
+    const struct ps_probe probe = {.component = "source r1",
+                                   .timeout_ms = answer_ms,
+                                   .until_ns = over ? 1 : 0,
+                                   .local = local,
+                                   .tried = on_tried,
+                                   .argument = &outcome};
+    ps_listen_probe(&probe, "bind", &listen);
+    return outcome;
+}
+
+#define FOREIGN "192.0.2.1" /* RFC 5737: nobody has it */
+
+/* A port in use, also by this process, fails `check --probe` and no reload. An address of another machine fails both,
+ * also with a port that somebody here has. */
+static void test_probe_addresses(void **unused)
+{
+    struct ps_address bound;
+    struct ps_err err = {0};
+    (void)unused;
+    set_up();
+    int taken = ps_address_bind(&(struct ps_bind_options){.host = "127.0.0.1"}, &bound, &err);
+    assert_true(taken >= 0);
+    unsigned port = ps_address_port(&bound);
+    assert_int_equal(tried("127.0.0.1", port, true, false).result, PS_PROBED_SKIPPED);
+    assert_int_equal(tried("host.test", port, true, false).result, PS_PROBED_SKIPPED);
+    struct outcome outcome = tried("127.0.0.1", port, false, false);
+    assert_int_equal(outcome.result, PS_PROBED_FAILED);
+    assert_non_null(strstr(outcome.text, "taken by "));
+    for (int local = 0; local < 2; local++) {
+        outcome = tried(FOREIGN, port, local, false);
+        assert_int_equal(outcome.result, PS_PROBED_FAILED);
+        assert_string_equal(outcome.key, "bind");
+        assert_non_null(strstr(outcome.text, "bind: cannot listen on " FOREIGN ":"));
+        assert_non_null(strstr(outcome.text, "this machine does not have that address: use one of its addr"));
+    }
+    close(taken);
+    assert_int_equal(tried("127.0.0.1", port, true, false).result, PS_PROBED_OK);
+    assert_int_equal(tried(NULL, port, true, true).result, PS_PROBED_OK); /* needs no time */
+}
+
+static void test_probe_names(void **unused)
+{
+    (void)unused;
+    for (int local = 0; local < 2; local++) {
+        set_up();
+        assert_int_equal(tried("both.test", 0, local, false).result, PS_PROBED_OK);
+        struct outcome outcome = tried("typo.invalid", 0, local, false);
+        assert_int_equal(outcome.result, PS_PROBED_FAILED);
+        assert_string_equal(outcome.key, "bind");
+        assert_non_null(strstr(outcome.text, "bind: cannot resolve host typo.invalid: Name or service not "
+                                             "known: use a name that resolves, or an address"));
+        assert_int_equal(tried("typo.invalid", 0, local, true).result, PS_PROBED_SKIPPED);
+        set(&hangs, true);
+        answer_ms = 300; /* if it waited for the answer, it would not end */
+        outcome = tried("host.test", 0, local, false);
+        answer_ms = PS_TEST_PATIENCE_MS;
+        assert_int_equal(outcome.result, PS_PROBED_FAILED);
+        assert_non_null(strstr(outcome.text, "no answer from the name server yet"));
+        sem_wait(&asked);
+        release();
+    }
+}
+
+int main(void)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    worker = pthread_self(); /* once: threads of earlier tests may still read it */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_literals_ask_nobody),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_a_hanging_server),
+        cmocka_unit_test(test_destroyed_while_asking),
+        cmocka_unit_test(test_reverse_names),
+        cmocka_unit_test(test_age_of_reverse_names),
+        cmocka_unit_test(test_gone_while_asking),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_rebind),
+        cmocka_unit_test(test_probe_addresses),
+        cmocka_unit_test(test_probe_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

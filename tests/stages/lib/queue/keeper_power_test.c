@@ -1,0 +1,76 @@
+/* The power goes while a keeper works, at each call that changes the disk: what it promised and nobody took comes after the
+ * restart, in order; what was taken may come again; nothing else comes. The unsynced writes that are left are drawn. */
+#include "tests/stages/lib/queue/lossy_keeper.h"
+
+#define EVENTS 14U
+
+struct fixture {
+    struct lossy_keeper keeper;
+    bool promised[EVENTS], taken[EVENTS];
+};
+
+/* Works until the power goes. Returns whether it did. */
+static bool work(struct fixture *fixture)
+{
+    lossy_keeper_start(&fixture->keeper);
+    bool works = true;
+    for (unsigned number = 0; works && number < EVENTS; number++) {
+        works = fixture->promised[number] = lossy_keeper_put(&fixture->keeper, number);
+        unsigned taken = number % 3 != 0 ? lossy_keeper_deliver(&fixture->keeper) : EVENTS;
+        if (taken < EVENTS)
+            fixture->taken[taken] = true;
+    }
+    (void)lossy_keeper_stop(&fixture->keeper);
+    return disk.power_until > 0 && disk.changes >= disk.power_until;
+}
+
+/* Everything that was promised and not taken comes; each event once, in order. */
+static void expect_rest(struct fixture *fixture)
+{
+    unsigned next = 0, idle = 0;
+    bool came[EVENTS] = {false};
+    lossy_keeper_start(&fixture->keeper);
+    for (bool all = false; !all || idle < 20;) {
+        unsigned number = lossy_keeper_deliver(&fixture->keeper);
+        if (number < EVENTS) {
+            assert_true(number >= next);
+            next = number + 1;
+            came[number] = true;
+        }
+        idle = number < EVENTS ? 0 : idle + 1;
+        assert_true(idle < 20000);
+        all = true;
+        for (unsigned i = 0; i < EVENTS; i++)
+            all &= came[i] || !fixture->promised[i] || fixture->taken[i];
+        if (number == LOSSY_KEEPER_NONE)
+            lossy_keeper_rest();
+    }
+    (void)lossy_keeper_stop(&fixture->keeper);
+}
+
+static void test_power_cuts(void **state)
+{
+    static struct fixture fixture; /* a keeper of a test that fails goes on */
+    uint64_t seed = ps_test_seed();
+    (void)state;
+    bool gone = true;
+    for (uint64_t cut = 1; gone; cut++) {
+        uint64_t random = seed * 1000 + cut;
+        fixture = (struct fixture){.promised = {false}};
+        lossy_keeper_init(&fixture.keeper);
+        disk.power_until = cut;
+        gone = work(&fixture);
+        lossy_restart(&disk, &random);
+        expect_rest(&fixture);
+        lossy_keeper_fini(&fixture.keeper);
+        assert_true(cut < 500);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_power_cuts, lossy_keeper_setup, lossy_keeper_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

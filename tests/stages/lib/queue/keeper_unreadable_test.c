@@ -1,0 +1,240 @@
+/* The keeper on a disk that does not give what is on it: nothing is passed over, lost or removed, the trouble is said, what is put
+ * goes on, and everything comes in order when the disk works again; the second time as the first. */
+#include "stages/lib/queue/keeper.h"
+
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+extern const struct ps_stage_ops ps_channel_file;
+
+enum what { NOTHING, FRAMES_OF_SEGMENT_2, PAYLOADS };
+
+static enum what fails; /* atomic */
+static unsigned failed; /* reads. Atomic */
+static int segment_2;   /* its descriptor */
+
+#define EVENTS 60U
+
+static struct ps_segment_files files;
+static struct ps_store_ops quick; /* tries again sooner */
+static struct ps_log_store_settings store;
+static struct ps_test_stage stage;
+static struct ps_keeper *keeper;
+
+static int noting_open(void *argument, const char *path, bool create)
+{
+    int fd = ps_segment_disk.open(argument, path, create);
+    if (strstr(path, "/000000000002.segment") != NULL)
+        segment_2 = fd;
+    return fd;
+}
+
+/* A payload is longer than the head of a frame, and opening reads none: what was delivered is in the state. */
+static ssize_t failing_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
+{
+    enum what what = __atomic_load_n(&fails, __ATOMIC_SEQ_CST);
+    if ((what == FRAMES_OF_SEGMENT_2 && fd == segment_2 && offset > 0) ||
+        (what == PAYLOADS && length != PS_FRAME_HEAD_BYTES && length < PS_SEGMENT_SEALED_HEAD_BYTES)) {
+        __atomic_fetch_add(&failed, 1, __ATOMIC_SEQ_CST);
+        errno = EIO;
+        return -1;
+    }
+    return ps_segment_disk.read(argument, fd, to, length, offset);
+}
+
+static void fail_from_now(enum what what)
+{
+    __atomic_store_n(&fails, what, __ATOMIC_SEQ_CST);
+}
+
+static void start_keeper(void)
+{
+    static const char *directory;
+    directory = ps_test_folder();
+    files = ps_segment_disk;
+    files.open = noting_open;
+    files.read = failing_read;
+    store = (struct ps_log_store_settings){.data_directories = {1, &directory},
+                                           .state_directory = directory,
+                                           .segment_bytes = 2048,
+                                           .files = &files};
+    quick = ps_log_store;
+    quick.retry_ns = 5 * PS_NS_PER_MS;
+    struct ps_keeper_settings settings = {.component = "channel c1",
+                                          .store = &quick,
+                                          .store_settings = &store,
+                                          .capacity = 100000,
+                                          .sync_each = true,
+                                          .keep_alive_ms = 50,
+                                          .quota_bytes = 32 << 20,
+                                          .producers = 1,
+                                          .consumers = 1};
+    keeper = ps_keeper_create(&settings);
+    ps_keeper_start(keeper);
+}
+
+static void stop_keeper(void)
+{
+    size_t home = stage.home_count;
+    ps_keeper_leave(keeper, 0, &stage.port);
+    ps_test_stage_release_home(&stage, home);
+    assert_null(ps_keeper_strip(keeper));
+    ps_keeper_destroy(keeper);
+}
+
+static void rest(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static void put(unsigned number)
+{
+    char body[16];
+    snprintf(body, sizeof body, "%u", number);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT(body, "number", "x"));
+    size_t home = stage.home_count;
+    for (unsigned i = 0; ps_keeper_put(keeper, 0, &lease) != PS_PUT_OK; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest();
+    }
+    for (unsigned i = 0; stage.home_count == home; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        ps_keeper_tick(keeper, 0, &stage.port);
+        rest();
+    }
+    stage.home_count = home;
+}
+
+/* Returns NULL if there is none at the moment. */
+static struct ps_lease *take(void)
+{
+    stage.now = ps_clock_now();
+    return ps_keeper_take(keeper, 0, &stage.port, &stage.now);
+}
+
+static void deliver(struct ps_lease *lease, unsigned number)
+{
+    char body[16];
+    snprintf(body, sizeof body, "%u", number);
+    struct ps_test_event event = ps_test_lease_event(&stage, lease, 0);
+    assert_int_equal(event.length, strlen(body));
+    assert_memory_equal(event.body, body, event.length);
+    size_t home = stage.home_count;
+    ps_keeper_done(keeper, 0, &lease, &stage.port);
+    ps_test_stage_release_home(&stage, home);
+}
+
+static void expect(unsigned number)
+{
+    struct ps_lease *lease;
+    for (unsigned i = 0; (lease = take()) == NULL; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest();
+    }
+    deliver(lease, number);
+}
+
+/* Delivers what comes before the read that fails. Returns the number of what comes next. */
+static unsigned deliver_until_failure(unsigned next)
+{
+    unsigned before = __atomic_load_n(&failed, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS; i++) {
+        bool has_failed = __atomic_load_n(&failed, __ATOMIC_SEQ_CST) > before;
+        struct ps_lease *lease = take();
+        if (lease == NULL && has_failed)
+            return next;
+        if (lease == NULL)
+            rest();
+        else
+            deliver(lease, next++);
+    }
+    fail_msg("no read failed");
+    return 0;
+}
+
+/* Waits until `count` more reads have failed; meanwhile nothing comes. */
+static void expect_nothing(unsigned count)
+{
+    unsigned before = __atomic_load_n(&failed, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; __atomic_load_n(&failed, __ATOMIC_SEQ_CST) < before + count; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        assert_null(take());
+        rest();
+    }
+}
+
+static void expect_trouble(bool any)
+{
+    char text[512] = "";
+    for (unsigned i = 0; ps_keeper_trouble(keeper, text, sizeof text) != any; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest();
+    }
+    assert_true(!any || strstr(text, ".segment cannot be read: Input/output error") != NULL);
+}
+
+/* A backlog in several segments. The disk fails behind the first events, twice. */
+static void fails_twice(enum what what)
+{
+    assert_int_equal(ps_test_folder_setup(NULL), 0);
+    ps_test_stage_init(&stage, &ps_channel_file);
+    start_keeper();
+    for (unsigned number = 0; number < EVENTS; number++)
+        put(number);
+    unsigned next = 0;
+    for (unsigned round = 0; round < 2; round++) {
+        stop_keeper(); /* nothing is in memory */
+        start_keeper();
+        for (unsigned end = next + (what == PAYLOADS ? 7 : 0); next < end; next++)
+            expect(next);
+        if (what != PAYLOADS)
+            stop_keeper();
+        fail_from_now(what);
+        if (what != PAYLOADS)
+            start_keeper();
+        next = deliver_until_failure(next);
+        assert_true(next < EVENTS);
+        expect_nothing(3);
+        expect_trouble(true);
+        put(EVENTS + round); /* the disk takes it */
+        expect_nothing(1);
+        fail_from_now(NOTHING);
+        expect(next++);
+        expect_trouble(false);
+    }
+    for (; next < EVENTS + 2; next++)
+        expect(next);
+    struct ps_fill fill;
+    ps_keeper_fill(keeper, &fill);
+    assert_int_equal(fill.size, 0);
+    stop_keeper();
+    ps_test_stage_fini(&stage);
+    assert_int_equal(ps_test_folder_teardown(NULL), 0);
+}
+
+/* The consumer cannot read what the thread found. */
+static void test_payloads(void **state)
+{
+    (void)state;
+    fails_twice(PAYLOADS);
+}
+
+/* The thread does not find the next frame. */
+static void test_heads(void **state)
+{
+    (void)state;
+    fails_twice(FRAMES_OF_SEGMENT_2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_payloads),
+        cmocka_unit_test(test_heads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

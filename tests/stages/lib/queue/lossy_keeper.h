@@ -1,0 +1,205 @@
+/* A keeper with a log on a disk in memory (tests/support/lossy_files.h), of which calls fail or the power goes. */
+#pragma once
+
+#include "stages/lib/queue/keeper_parts.h"
+
+#include "core/flow/window.h"
+#include "tests/support/folder.h"
+#include "tests/support/lossy_files.h"
+#include "tests/support/stage.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+extern const struct ps_stage_ops ps_channel_file;
+
+#define LOSSY_KEEPER_NONE UINT32_MAX
+
+/* The keeper's thread writes while the test reads: one call at a time. */
+static struct lossy_disk disk;
+static struct ps_segment_files bare;
+static pthread_mutex_t lock;
+static void (*lossy_keeper_after_call)(void); /* called behind each call, under the lock; NULL: nothing is */
+
+#define ONE_AT_A_TIME(type, expression)                                                                      \
+    pthread_mutex_lock(&lock);                                                                               \
+    type result = expression;                                                                                \
+    int error = errno;                                                                                       \
+    if (lossy_keeper_after_call != NULL)                                                                     \
+        lossy_keeper_after_call();                                                                           \
+    errno = error;                                                                                           \
+    pthread_mutex_unlock(&lock);                                                                             \
+    return result
+
+static inline int locked_open(void *argument, const char *path, bool create)
+{
+    ONE_AT_A_TIME(int, bare.open(argument, path, create));
+}
+
+static inline int locked_close(void *argument, int fd)
+{
+    ONE_AT_A_TIME(int, bare.close(argument, fd));
+}
+
+static inline ssize_t locked_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
+{
+    ONE_AT_A_TIME(ssize_t, bare.read(argument, fd, to, length, offset));
+}
+
+static inline ssize_t locked_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+{
+    ONE_AT_A_TIME(ssize_t, bare.write(argument, fd, from, length, offset));
+}
+
+static inline int locked_allocate(void *argument, int fd, uint64_t length)
+{
+    ONE_AT_A_TIME(int, bare.allocate(argument, fd, length));
+}
+
+static inline struct ps_segment_files locked_files(void)
+{
+    struct ps_segment_files files = lossy_files(&disk);
+    bare = files;
+    files.open = locked_open;
+    files.close = locked_close;
+    files.read = locked_read;
+    files.write = locked_write;
+    files.allocate = locked_allocate;
+    return files;
+}
+
+struct lossy_keeper {
+    struct ps_test_stage stage;
+    struct ps_segment_files files;
+    struct ps_keeper *keeper;
+    struct ps_log_store_settings store;
+    unsigned long_number;    /* of an event that gets a block of its own; 0: none */
+    struct ps_store_ops ops; /* tries again sooner */
+    char one[512], two[512];
+    const char *directories[2];
+};
+
+static inline void lossy_keeper_start(struct lossy_keeper *fixture)
+{
+    fixture->ops = ps_log_store;
+    fixture->ops.retry_ns = fixture->ops.retry_max_ns = PS_NS_PER_MS;
+    fixture->store = (struct ps_log_store_settings){
+        .data_directories = {2, fixture->directories},
+        .state_directory = ps_test_folder(),
+        .segment_bytes = 1024,
+        .files = &fixture->files,
+    };
+    struct ps_keeper_settings settings = {
+        .component = "channel c1",
+        .store = &fixture->ops,
+        .store_settings = &fixture->store,
+        .capacity = 1000,
+        .sync_each = true,
+        .keep_alive_ms = 1,
+        .quota_bytes = 32 << 20,
+        .producers = 1,
+        .consumers = 1,
+    };
+    fixture->keeper = ps_keeper_create(&settings);
+    ps_keeper_start(fixture->keeper);
+}
+
+/* Returns whether it could not be written at the end. */
+static inline bool lossy_keeper_stop(struct lossy_keeper *fixture)
+{
+    struct ps_test_stage *stage = &fixture->stage;
+    ps_keeper_leave(fixture->keeper, 0, &stage->port);
+    struct ps_lease *left = ps_keeper_strip(fixture->keeper);
+    assert_true(left == NULL || left->failed || left->settled == left->count);
+    bool broken = fixture->keeper->broken;
+    ps_keeper_destroy(fixture->keeper);
+    return broken;
+}
+
+static inline void lossy_keeper_rest(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
+/* Puts an event and waits until it comes home. Returns whether it was promised. */
+static inline bool lossy_keeper_put(struct lossy_keeper *fixture, unsigned number)
+{
+    struct ps_test_stage *stage = &fixture->stage;
+    static char body[PS_BLOCK_BYTES + 2];
+    bool is_long = number > 0 && number == fixture->long_number;
+    snprintf(body, sizeof body, "%-*u", is_long ? (int)PS_BLOCK_BYTES + 1 : (int)(number * 37 % 180), number);
+    struct ps_lease *lease = PS_LEASE(stage, PS_BODY(body));
+    lease->refusable = true;
+    enum ps_put put = PS_PUT_FULL;
+    for (unsigned i = 0;
+         i < 5 * PS_TEST_PATIENCE_MS && (put = ps_keeper_put(fixture->keeper, 0, &lease)) != PS_PUT_OK; i++) {
+        if (disk.power_until > 0 && disk.changes >= disk.power_until)
+            return false;
+        lossy_keeper_rest();
+    }
+    assert_int_equal(put, PS_PUT_OK);
+    stage->home_count = 0;
+    for (unsigned i = 0; stage->home_count == 0; i++) {
+        assert_true(i < 50000);
+        ps_keeper_tick(fixture->keeper, 0, &stage->port);
+        lossy_keeper_rest();
+    }
+    bool promised = !stage->home[0]->failed;
+    stage->home_count = 0;
+    return promised;
+}
+
+/* Takes and delivers the next event. Returns its number, or LOSSY_KEEPER_NONE. */
+static inline unsigned lossy_keeper_deliver(struct lossy_keeper *fixture)
+{
+    struct ps_test_stage *stage = &fixture->stage;
+    stage->now = ps_clock_now();
+    struct ps_lease *lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now);
+    if (lease == NULL)
+        return LOSSY_KEEPER_NONE;
+    assert_int_equal(lease->count, 1);
+    unsigned number = (unsigned)strtoul(ps_test_lease_event(stage, lease, 0).body, NULL, 10);
+    struct ps_lease *going = lease;
+    ps_keeper_done(fixture->keeper, 0, &going, &stage->port);
+    stage->home_count = 0;
+    ps_window_release(lease);
+    return number;
+}
+
+static inline void lossy_keeper_init(struct lossy_keeper *fixture)
+{
+    *fixture = (struct lossy_keeper){.keeper = NULL};
+    snprintf(fixture->one, sizeof fixture->one, "%s/one", ps_test_folder());
+    snprintf(fixture->two, sizeof fixture->two, "%s/two", ps_test_folder());
+    fixture->directories[0] = fixture->one;
+    fixture->directories[1] = fixture->two;
+    lossy_init(&disk);
+    fixture->files = locked_files();
+    ps_test_stage_init(&fixture->stage, &ps_channel_file);
+}
+
+static inline void lossy_keeper_fini(struct lossy_keeper *fixture)
+{
+    ps_test_stage_fini(&fixture->stage);
+    lossy_fini(&disk);
+}
+
+static inline int lossy_keeper_setup(void **state)
+{
+    pthread_mutexattr_t kind;
+    (void)state;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&lock, &kind);
+    pthread_mutexattr_destroy(&kind);
+    return ps_test_folder_setup(NULL);
+}
+
+static inline int lossy_keeper_teardown(void **state)
+{
+    (void)state;
+    pthread_mutex_destroy(&lock);
+    return ps_test_folder_teardown(NULL);
+}

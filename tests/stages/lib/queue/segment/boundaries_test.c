@@ -1,0 +1,367 @@
+/* A log at the sizes that its headers name, exactly there and a step before and behind: a frame that fills its segment, the end of a chunk
+ * and of a block, the ranges that a state has room for, the frames that are remembered, the window of a search. Everything comes out once,
+ * in order and unchanged, from memory and after a restart. */
+#include "stages/lib/queue/segment/log_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/lossy_files.h"
+#include "tests/support/support.h"
+
+#define FRAMES_MAX 9000U
+#define PAYLOAD_MAX (3U << 20)
+#define NEWS_FRAME_RANGES 4096U /* NEWS_MAX of log.c */
+
+static struct lossy_disk disk;
+static struct ps_segment_files files;
+static struct ps_segment_log *lg;
+static struct ps_sealer sealer;
+static char *wanted, *got;
+static uint32_t lengths[FRAMES_MAX];
+static unsigned report_count;
+static char report[512];
+
+static void note(void *argument, const char *text)
+{
+    (void)argument;
+    snprintf(report, sizeof report, "%s", text);
+    report_count++;
+}
+
+static void open_log(uint64_t segment_bytes)
+{
+    static const char *const directories[] = {"/a"};
+    struct ps_err err = {0};
+    struct ps_segment_options options = {.directories = {1, directories},
+                                         .state_directory = "/state",
+                                         .segment_bytes = segment_bytes,
+                                         .files = &files,
+                                         .report = note};
+    files = lossy_files(&disk);
+    report_count = 0;
+    lg = ps_segment_log_open(&options, &err);
+    if (lg == NULL)
+        fail_msg("%s", err.text);
+}
+
+static void make_log(uint64_t segment_bytes, bool direct)
+{
+    lossy_init(&disk);
+    disk.direct = direct;
+    open_log(segment_bytes);
+}
+
+/* The process dies, and another one opens the log. */
+static void reopen(uint64_t segment_bytes)
+{
+    disk.power_until = 1;
+    ps_segment_log_close(lg);
+    lossy_restart(&disk, NULL);
+    open_log(segment_bytes);
+}
+
+static void end_log(void)
+{
+    disk.power_until = 1;
+    ps_segment_log_close(lg);
+    lossy_fini(&disk);
+}
+
+static void payload_of(char *to, uint64_t number)
+{
+    uint32_t length = lengths[number];
+    for (uint32_t i = 0; i < length; i++)
+        to[i] = (char)(number * 31 + i * 7 + (i >> 8));
+}
+
+/* Appends the frame, made in the log's memory if that is offered and `lent`. */
+static void append(uint64_t number, uint32_t length, bool lent)
+{
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    assert_true(number < FRAMES_MAX && length <= PAYLOAD_MAX);
+    lengths[number] = length;
+    char *memory = lent ? ps_segment_log_lend(lg, length) : NULL;
+    char *payload = memory != NULL ? memory : wanted;
+    payload_of(payload, number);
+    if (ps_segment_log_append(lg, payload, length, 1, length, &place, &err) != PS_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(place.number, number);
+}
+
+static void sync_log(void)
+{
+    struct ps_err err = {0};
+    assert_int_equal(ps_segment_log_sync(lg, &err), PS_OK);
+}
+
+static void expect_whole(const struct ps_segment_place *place, uint64_t number)
+{
+    assert_int_equal(place->number, number);
+    assert_int_equal(place->length, lengths[number]);
+    payload_of(wanted, number);
+    assert_int_equal(ps_segment_load(&files, place, &sealer, got, NULL), PS_SEGMENT_READ_WHOLE);
+    assert_memory_equal(got, wanted, place->length);
+}
+
+static void expect_frame(uint64_t number)
+{
+    struct ps_segment_place place;
+    assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+    expect_whole(&place, number);
+}
+
+static void expect_end(void)
+{
+    struct ps_segment_place place;
+    assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_EMPTY);
+    assert_int_equal(report_count, 0);
+}
+
+/* Frames 1 .. 4 come, now and after a restart. */
+static void expect_four(uint64_t segment_bytes)
+{
+    for (unsigned life = 0; life < 2; life++) {
+        for (uint64_t number = 1; number <= 4; number++)
+            expect_frame(number);
+        expect_end();
+        if (life == 0)
+            reopen(segment_bytes);
+    }
+    end_log();
+}
+
+/* The second frame ends where the segment has room for its end, or a little before or behind: then it is in the next one. */
+static void test_a_frame_fills_its_segment(void **state)
+{
+    (void)state;
+    const uint64_t segment_bytes = 8192;
+    const uint32_t first = 100, fits = (uint32_t)(segment_bytes - PS_SEGMENT_HEAD_BYTES - ps_frame_span(100) -
+                                                  ps_frame_span(0) - PS_FRAME_HEAD_BYTES);
+    for (uint32_t length = fits - 17; length <= fits + 17; length++) {
+        for (unsigned kind = 0; kind < 4; kind++) {
+            make_log(segment_bytes, kind >= 2);
+            append(1, first, false);
+            append(2, length, kind % 2 == 1);
+            assert_int_equal(lg->count, length <= fits ? 1 : 2);
+            append(3, 1, false);
+            append(4, 0, false);
+            sync_log();
+            assert_int_equal(lg->count, 2);
+            expect_four(segment_bytes);
+        }
+    }
+}
+
+/* The second frame ends at the end of a chunk or a block, or a little before or behind. */
+static void test_a_frame_ends_a_chunk(void **state)
+{
+    (void)state;
+    const uint64_t segment_bytes = 3 * PS_CHUNK_BYTES;
+    const uint32_t first = 1000;
+    uint64_t random = ps_test_seed();
+    const uint64_t ends[] = {PS_SEGMENT_DIRECT_BYTES, PS_CHUNK_BYTES - PS_SEGMENT_DIRECT_BYTES,
+                             PS_CHUNK_BYTES, 2 * PS_CHUNK_BYTES};
+    for (unsigned i = 0; i < PS_COUNT_OF(ends); i++) {
+        uint32_t at =
+            (uint32_t)(ends[i] - PS_SEGMENT_HEAD_BYTES - ps_frame_span(first) - PS_FRAME_HEAD_BYTES);
+        for (uint32_t length = at - 56; length <= at + 9; length += length + 9 < at ? 8 : 1) {
+            unsigned kind = (unsigned)(ps_test_random(&random) % 4);
+            make_log(segment_bytes, kind >= 2);
+            append(1, first, kind % 2 == 1);
+            if (kind == 3)
+                sync_log(); /* the last block is written again */
+            append(2, length, kind % 2 == 1);
+            append(3, 9, kind % 2 == 1);
+            append(4, 5000, kind % 2 == 1);
+            sync_log();
+            expect_four(segment_bytes);
+        }
+    }
+}
+
+/* Every second frame was delivered: so many ranges fit into a state, or one too many. Nothing that was delivered comes again, and no
+ * segment goes whose delivery no state says; also if the log is renewed before anything is written. */
+static void ranges_of_a_state(bool renewed)
+{
+    struct ps_err err = {0};
+    for (unsigned ranges = PS_STATE_RANGES_MAX - 2; ranges <= PS_STATE_RANGES_MAX + 2; ranges++) {
+        const uint64_t segment_bytes = 65536;
+        struct ps_segment_place place;
+        uint64_t last = 2 * (uint64_t)ranges + 1;
+        make_log(segment_bytes, true);
+        for (uint64_t number = 1; number <= last; number++)
+            append(number, 3, false);
+        sync_log();
+        for (uint64_t number = 1; number <= last; number++) {
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+            if (number % 2 == 0)
+                ps_segment_log_take(lg, &place);
+        }
+        assert_int_equal(lg->taken.count, ranges);
+        if (renewed)
+            assert_int_equal(ps_segment_log_renew(lg, &err), PS_OK);
+        sync_log();
+        size_t segments = lg->count;
+        reopen(segment_bytes);
+        assert_int_equal(lg->count, segments);
+        for (uint64_t number = 1; number <= last; number += 2)
+            expect_frame(number);
+        expect_end();
+        end_log();
+    }
+}
+
+static void test_ranges_of_a_state(void **state)
+{
+    (void)state;
+    ranges_of_a_state(false);
+    ranges_of_a_state(true);
+}
+
+/* A segment goes with the last of its frames, when what was delivered ends exactly where the next segment begins. */
+static void test_the_last_frame_of_a_segment(void **state)
+{
+    (void)state;
+    struct ps_segment_place place;
+    uint64_t last = 0;
+    make_log(4096, false);
+    while (lg->count < 3)
+        append(++last, 100, false);
+    sync_log();
+    for (uint64_t segment = 1; segment < 3; segment++) {
+        uint64_t number = lg->segments[0].head.first, next = lg->segments[1].head.first;
+        for (; number < next; number++) {
+            if (number + 1 == next)
+                sync_log();
+            assert_int_equal(lg->segments[0].head.segment, segment);
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+            assert_int_equal(place.number, number);
+            ps_segment_log_take(lg, &place);
+        }
+        sync_log();
+        assert_int_equal(lg->segments[0].head.segment, segment + 1);
+    }
+    end_log();
+}
+
+/* One frame has at most NEWS_FRAME_RANGES ranges of delivered frames. */
+static void test_ranges_of_a_frame(void **state)
+{
+    (void)state;
+    for (unsigned ranges = NEWS_FRAME_RANGES - 1; ranges <= NEWS_FRAME_RANGES + 1; ranges++) {
+        const uint64_t segment_bytes = UINT64_C(2) << 20;
+        struct ps_segment_place place;
+        uint64_t last = 2 * (uint64_t)ranges;
+        make_log(segment_bytes, false);
+        for (uint64_t number = 1; number <= last; number++)
+            append(number, 0, false);
+        sync_log();
+        for (uint64_t number = 1; number <= last; number++) {
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+            if (number % 2 == 1)
+                ps_segment_log_take(lg, &place);
+        }
+        sync_log();
+        reopen(segment_bytes);
+        for (uint64_t number = 2; number <= last; number += 2)
+            expect_frame(number);
+        expect_end();
+        end_log();
+    }
+}
+
+/* The log feeds the latest PS_SEGMENT_RECENT_FRAMES frames from memory, and finds the earlier ones on the disk. */
+static void test_frames_that_are_remembered(void **state)
+{
+    (void)state;
+    for (unsigned frames = PS_SEGMENT_RECENT_FRAMES - 2; frames <= PS_SEGMENT_RECENT_FRAMES + 2; frames++) {
+        make_log(65536, true);
+        for (uint64_t number = 1; number <= frames; number++)
+            append(number, (uint32_t)(number % 50), false);
+        sync_log();
+        for (uint64_t number = 1; number <= frames; number++)
+            expect_frame(number);
+        expect_end();
+        end_log();
+    }
+}
+
+/* The head of a frame is damaged, and the next one begins where a search takes up its next piece, or a little before or behind: it is
+ * found, and one frame is lost. */
+static void test_next_to_a_search(void **state)
+{
+    (void)state;
+    const uint32_t piece = 1U << 20; /* SEARCH_BYTES of feed.c */
+    for (unsigned pieces = 1; pieces <= 2; pieces++) {
+        for (uint32_t more = 0; more <= 160; more += PS_FRAME_ALIGN) {
+            const uint64_t segment_bytes = 4 * (uint64_t)piece;
+            struct ps_segment_place place;
+            make_log(segment_bytes, false);
+            append(1, 10, false);
+            append(2, pieces * piece - 100 - PS_FRAME_HEAD_BYTES + more, false);
+            append(3, 20, false);
+            sync_log();
+            append(4, 30, false);
+            sync_log();
+            struct lossy_file *file = lossy_find(&disk, "/a/000000000001.segment");
+            file->now[PS_SEGMENT_HEAD_BYTES + ps_frame_span(10) + 5] ^= 1;
+            reopen(segment_bytes);
+            uint64_t numbers[] = {1, 3, 4};
+            for (unsigned i = 0; i < PS_COUNT_OF(numbers); i++) {
+                assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_FED);
+                expect_whole(&place, numbers[i]);
+            }
+            assert_int_equal(ps_segment_log_feed(lg, &place, NULL), PS_SEGMENT_EMPTY);
+            assert_int_equal(report_count, 1);
+            assert_non_null(strstr(report, "1 frames, 2 to 2, are damaged"));
+            end_log();
+        }
+    }
+}
+
+/* The latest chunks are in memory: a frame that goes out of it while it waits is read from the disk, in whole. */
+static void test_chunks_that_are_kept(void **state)
+{
+    (void)state;
+    const uint64_t segment_bytes = UINT64_C(64) << 20;
+    const uint32_t length = (uint32_t)(PS_CHUNK_BYTES - PS_FRAME_HEAD_BYTES); /* as long as a chunk */
+    struct ps_segment_place places[PS_CHUNKS + 4];
+    make_log(segment_bytes, true);
+    for (uint64_t number = 1; number <= PS_CHUNKS + 3; number++) {
+        append(number, length - (uint32_t)(number % 3) * 8, false);
+        sync_log();
+        assert_int_equal(ps_segment_log_feed(lg, &places[number], NULL), PS_SEGMENT_FED);
+        for (uint64_t earlier = 1; earlier <= number; earlier++)
+            expect_whole(&places[earlier], earlier);
+    }
+    end_log();
+}
+
+static int make_memory(void **state)
+{
+    (void)state;
+    wanted = malloc(PAYLOAD_MAX);
+    got = malloc(PAYLOAD_MAX);
+    return wanted != NULL && got != NULL ? 0 : -1;
+}
+
+static int free_memory(void **state)
+{
+    (void)state;
+    free(wanted);
+    free(got);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_frame_fills_its_segment),  cmocka_unit_test(test_a_frame_ends_a_chunk),
+        cmocka_unit_test(test_ranges_of_a_state),          cmocka_unit_test(test_ranges_of_a_frame),
+        cmocka_unit_test(test_frames_that_are_remembered), cmocka_unit_test(test_next_to_a_search),
+        cmocka_unit_test(test_chunks_that_are_kept),       cmocka_unit_test(test_the_last_frame_of_a_segment),
+    };
+    return cmocka_run_group_tests(tests, make_memory, free_memory);
+}

@@ -1,0 +1,468 @@
+/* Files of a log that are gone, emptied or cut when it is opened again, after a kill or a stop: each is named, at the start and by a
+ * survey, and what it had is counted as lost. What a crash may leave is not. */
+#include "stages/lib/queue/segment/survey.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#define SEGMENT_BYTES 1024U /* three frames of 200 bytes */
+
+static struct ps_segment_files disk; /* the machine's, until the process is dead */
+static bool dead;
+static char reports[2048], damages[2048];
+static const char *directories[1], *state_directory;
+
+static ssize_t write_alive(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+{
+    errno = EIO;
+    return dead ? -1 : ps_segment_disk.write(argument, fd, from, length, offset);
+}
+
+static int remove_alive(void *argument, const char *path)
+{
+    return dead ? 0 : ps_segment_disk.remove(argument, path);
+}
+
+static void note(void *argument, const char *text)
+{
+    (void)argument;
+    size_t length = strlen(reports);
+    snprintf(reports + length, sizeof reports - length, "%s\n", text);
+}
+
+static int set_up(void **state)
+{
+    assert_int_equal(ps_test_folder_setup(state), 0);
+    static char data[512], checkpoint[512];
+    snprintf(data, sizeof data, "%s/data", ps_test_folder());
+    snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", ps_test_folder());
+    directories[0] = data;
+    state_directory = checkpoint;
+    assert_int_equal(mkdir(data, 0750), 0);
+    assert_int_equal(mkdir(checkpoint, 0750), 0);
+    disk = ps_segment_disk;
+    disk.write = write_alive;
+    disk.remove = remove_alive;
+    disk.open_direct = NULL;
+    dead = false;
+    return 0;
+}
+
+static struct ps_segment_log *try_open(const struct ps_segment_files *files, struct ps_err *err)
+{
+    struct ps_segment_options options = {.directories = {1, directories},
+                                         .state_directory = state_directory,
+                                         .segment_bytes = SEGMENT_BYTES,
+                                         .files = files,
+                                         .report = note};
+    reports[0] = '\0';
+    return ps_segment_log_open(&options, err);
+}
+
+static struct ps_segment_log *open_log(const struct ps_segment_files *files)
+{
+    struct ps_err err = {0};
+    struct ps_segment_log *log = try_open(files, &err);
+    if (log == NULL)
+        fail_msg("%s", err.text);
+    return log;
+}
+
+static void append(struct ps_segment_log *log, unsigned first, unsigned last, bool synced)
+{
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    char payload[200];
+    for (unsigned number = first; number <= last; number++) {
+        memset(payload, (int)number, sizeof payload);
+        assert_int_equal(ps_segment_log_append(log, payload, sizeof payload, 1, 1, &place, &err), PS_OK);
+        assert_int_equal(place.number, number);
+        if (synced)
+            assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    }
+}
+
+/* The process is killed: nothing more is written. */
+static void kill_log(struct ps_segment_log *log)
+{
+    dead = true;
+    ps_segment_log_close(log);
+    dead = false;
+}
+
+/* Makes a log with frames 1 .. last, in segments of three. */
+static void make_log(unsigned last, bool killed)
+{
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 1, last, true);
+    if (killed)
+        kill_log(log);
+    else
+        ps_segment_log_close(log);
+}
+
+static const char *segment_path(unsigned number)
+{
+    char name[64];
+    snprintf(name, sizeof name, "data/%012u.segment", number);
+    return ps_test_folder_path(name);
+}
+
+static const char *no_wrong(void *argument, const struct ps_survey_frame *frame)
+{
+    (void)argument;
+    (void)frame;
+    return NULL;
+}
+
+static void damage_seen(void *argument, const struct ps_survey_damage *damage)
+{
+    unsigned *count = argument;
+    size_t length = strlen(damages);
+    *count += damage->unfinished ? 0 : 1;
+    snprintf(damages + length, sizeof damages - length, "%llu: %llu to %llu, %s\n",
+             (unsigned long long)damage->segment, (unsigned long long)damage->first,
+             (unsigned long long)damage->last, damage->reason);
+}
+
+static void segment_seen(void *argument, const struct ps_survey_segment *segment)
+{
+    (void)argument;
+    (void)segment;
+}
+
+/* Returns how many places are damaged, as `penstock channel verify` would. */
+static unsigned survey(void)
+{
+    unsigned count = 0;
+    const struct ps_survey_visitor visitor = {
+        .argument = &count, .frame = no_wrong, .damage = damage_seen, .segment = segment_seen};
+    damages[0] = '\0';
+    struct ps_segment_log *log = open_log(&ps_segment_disk_read_only);
+    ps_segment_survey(log, &visitor);
+    ps_segment_log_close(log);
+    return count;
+}
+
+/* The survey names the segment once, and so does the start, once; frames `first` to `last` are lost, if last > 0. The frames with
+ * the numbers that `left` ends with zero come, and the log takes more. */
+static void expect_missed(unsigned segment, const char *words, unsigned first, unsigned last,
+                          const unsigned *left)
+{
+    char named[128], frames[128];
+    struct ps_segment_place place;
+    struct ps_segment_fill fill;
+    assert_int_equal(survey(), 1);
+    snprintf(frames, sizeof frames, "%u: %u to %u, ", segment, first, last);
+    if (strncmp(damages, frames, strlen(frames)) != 0 || strstr(damages, words) == NULL)
+        fail_msg("not \"%s .. %s\": %s", frames, words, damages);
+    struct ps_segment_log *log = open_log(&disk);
+    snprintf(named, sizeof named, "%s: ", segment_path(segment));
+    snprintf(frames, sizeof frames, "frames, %u to %u, are lost", first, last);
+    if (strncmp(reports, named, strlen(named)) != 0 || strstr(reports, words) == NULL ||
+        (last > 0 && strstr(reports, frames) == NULL) ||
+        strchr(reports, '\n') != reports + strlen(reports) - 1)
+        fail_msg("not \"%s%s\", %s: %s", named, words, frames, reports);
+    ps_segment_log_fill(log, &fill);
+    assert_true(fill.frames_lost >= (last > 0 ? last - first + 1 : 1));
+    for (; *left != 0; left++) {
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
+        assert_int_equal(place.number, *left);
+    }
+    assert_false(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
+    append(log, (unsigned)ps_segment_log_promised(log) + 1, (unsigned)ps_segment_log_promised(log) + 2, true);
+    ps_segment_log_close(log);
+    log = open_log(&disk);
+    assert_string_equal(reports, "");
+    ps_segment_log_close(log);
+}
+
+#define LEFT(...) ((const unsigned[]){__VA_ARGS__, 0})
+
+/* ---- the newest segment ---- */
+
+/* The state that was written with its first sync knows of frame 7; 8 was promised later. */
+static void newest_gone_after_a_kill(void **state)
+{
+    (void)state;
+    make_log(8, true);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+}
+
+/* The state was removed, and written anew while the newest segment was empty: it is written again with the first frame there. */
+static void newest_gone_that_was_empty(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    make_log(6, false);
+    struct ps_segment_log *log = open_log(&disk);
+    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK); /* begins segment 3 */
+    assert_int_equal(unlink(ps_test_folder_path("checkpoint/state")), 0);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    append(log, 7, 8, true);
+    kill_log(log);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+}
+
+static void newest_gone_after_a_stop(void **state)
+{
+    (void)state;
+    make_log(8, false);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    expect_missed(3, "the file is not there", 7, 8, LEFT(1, 2, 3, 4, 5, 6));
+}
+
+static void newest_emptied(void **state)
+{
+    (void)state;
+    make_log(8, true);
+    assert_int_equal(truncate(segment_path(3), 0), 0);
+    expect_missed(3, "its head is zero", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
+    assert_int_equal(access(segment_path(3), F_OK), 0); /* nothing is deleted */
+}
+
+static void newest_with_a_zero_head(void **state)
+{
+    (void)state;
+    make_log(8, false);
+    static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
+    int fd = open(segment_path(3), O_WRONLY);
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 0), sizeof zeros);
+    close(fd);
+    expect_missed(3, "its head is zero", 7, 8, LEFT(1, 2, 3, 4, 5, 6));
+    assert_int_equal(access(segment_path(3), F_OK), 0);
+}
+
+static void newest_cut(void **state)
+{
+    (void)state;
+    make_log(9, false);
+    assert_int_equal(truncate(segment_path(3), 64 + 250), 0); /* within frame 8 */
+    struct ps_segment_log *log = open_log(&disk);
+    assert_non_null(
+        strstr(reports, "000000000003.segment: the file is shorter than it was made; 2 frames, 8 to 9"));
+    ps_segment_log_close(log);
+    assert_int_equal(survey(), 1);
+}
+
+/* The cut took no frame that the state knows of; what was promised later may have been there. */
+static void newest_cut_behind_its_frames(void **state)
+{
+    (void)state;
+    make_log(7, true);
+    assert_int_equal(truncate(segment_path(3), 64 + 248), 0);
+    assert_int_equal(survey(), 1);
+    assert_string_equal(damages, "3: 0 to 0, the file is shorter than it was made\n");
+    struct ps_segment_log *log = open_log(&disk);
+    assert_non_null(strstr(reports, "000000000003.segment: the file is shorter than it was made; how many"));
+    append(log, 8, 9, true);
+    ps_segment_log_close(log);
+}
+
+/* Frame 2 is damaged, and only what was recorded as delivered behind it says that it was promised: its number is not given again. */
+static void last_promised_damaged(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct ps_segment_place place;
+    struct ps_segment_fill fill;
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 1, 2, true);
+    assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
+    ps_segment_log_take(log, &place);
+    assert_int_equal(ps_segment_log_write(log, &err), PS_OK);
+    kill_log(log);
+    int fd = open(segment_path(1), O_WRONLY);
+    assert_int_equal(pwrite(fd, "?", 1, 64 + 248 + 100), 1); /* within frame 2 */
+    close(fd);
+    log = open_log(&disk);
+    assert_non_null(strstr(reports, "2 to 2"));
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.frames_lost, 1);
+    append(log, 3, 4, true);
+    ps_segment_log_close(log);
+}
+
+/* ---- earlier ones ---- */
+
+static void oldest_gone(void **state)
+{
+    (void)state;
+    make_log(8, true);
+    assert_int_equal(unlink(segment_path(1)), 0);
+    expect_missed(1, "the file is not there", 1, 3, LEFT(4, 5, 6, 7, 8));
+}
+
+static void middle_gone(void **state)
+{
+    (void)state;
+    make_log(8, false);
+    assert_int_equal(unlink(segment_path(2)), 0);
+    expect_missed(2, "the file is not there", 4, 6, LEFT(1, 2, 3, 7, 8));
+}
+
+static void middle_emptied(void **state)
+{
+    (void)state;
+    make_log(8, false);
+    assert_int_equal(truncate(segment_path(2), 0), 0);
+    struct ps_segment_log *log = open_log(&disk);
+    assert_non_null(strstr(reports, "000000000002.segment: its head is zero"));
+    ps_segment_log_close(log);
+    log = open_log(&disk);
+    assert_int_equal(access(segment_path(2), F_OK), 0);
+    ps_segment_log_close(log);
+}
+
+/* Two faults at once: what is left of the middle one is not removed, and every frame is counted once. */
+static void middle_with_a_zero_head_and_newest_gone(void **state)
+{
+    (void)state;
+    static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
+    make_log(8, false);
+    int fd = open(segment_path(2), O_WRONLY);
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 0), sizeof zeros);
+    close(fd);
+    assert_int_equal(unlink(segment_path(3)), 0);
+    struct ps_segment_fill fill;
+    struct ps_segment_log *log = open_log(&disk);
+    assert_non_null(strstr(reports, "000000000002.segment: its head is zero"));
+    assert_non_null(strstr(reports, "5 frames, 4 to 8, are lost"));
+    assert_non_null(strstr(reports, "000000000003.segment: the file is not there"));
+    ps_segment_log_fill(log, &fill);
+    assert_true(fill.frames_lost >= 5);
+    append(log, 9, 10, true);
+    ps_segment_log_close(log);
+    assert_int_equal(access(segment_path(2), F_OK), 0);
+    log = open_log(&disk);
+    assert_null(strstr(reports, "are lost"));
+    ps_segment_log_close(log);
+}
+
+/* A name that the log does not give is not the log's, whatever is in the file. */
+static void copy_of_a_segment_is_skipped(void **state)
+{
+    (void)state;
+    make_log(2, false);
+    char command[1200];
+    snprintf(command, sizeof command, "cp %s %s", segment_path(1), ps_test_folder_path("data/1.segment"));
+    assert_int_equal(system(command), 0);
+    assert_int_equal(survey(), 0);
+    assert_non_null(strstr(reports, "data/1.segment: a segment's name has another form"));
+    struct ps_segment_fill fill;
+    struct ps_segment_log *log = open_log(&disk);
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 2);
+    assert_int_equal(fill.frames_lost, 0);
+    ps_segment_log_close(log);
+}
+
+/* ---- what is no damage ---- */
+
+/* A segment in which nothing was promised yet may be gone, empty or short after a power cut. */
+static void unsynced_segments_may_be_anything(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        struct ps_segment_place place;
+        struct ps_segment_log *log = open_log(&disk);
+        append(log, 1, 3, true);
+        append(log, 4, 4, false); /* in segment 2 */
+        kill_log(log);
+        assert_int_equal(how == 0 ? unlink(segment_path(2)) : truncate(segment_path(2), how == 1 ? 0 : 64),
+                         0);
+        assert_int_equal(survey(), 0);
+        log = open_log(&disk);
+        assert_string_equal(reports, "");
+        for (unsigned number = 1; number <= 3; number++)
+            assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED && place.number == number);
+        append(log, 4, 4, true);
+        ps_segment_log_close(log);
+        ps_test_folder_teardown(state);
+        set_up(state);
+    }
+}
+
+/* Everything was delivered: nothing is lost with the files. */
+static void delivered_segments_are_not_missed(void **state)
+{
+    (void)state;
+    struct ps_segment_place place;
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 1, 8, true);
+    for (unsigned number = 1; number <= 8; number++) {
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
+        ps_segment_log_take(log, &place);
+    }
+    append(log, 9, 9, true);
+    kill_log(log);
+    assert_int_equal(survey(), 0);
+    log = open_log(&disk);
+    assert_string_equal(reports, "");
+    ps_segment_log_close(log);
+}
+
+/* ---- all of them ---- */
+
+/* An empty directory is in the place of the data, as that of a file system that is not mounted. The channel begins anew; when the
+ * segments are back they are refused, not removed. */
+static void all_gone(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    char aside[600];
+    make_log(8, true);
+    snprintf(aside, sizeof aside, "%s", ps_test_folder_path("aside"));
+    assert_int_equal(rename(directories[0], aside), 0);
+    assert_int_equal(mkdir(directories[0], 0750), 0);
+    assert_int_equal(survey(), 1);
+    assert_non_null(strstr(damages, "1 to 7, no segment of the log is there"));
+    struct ps_segment_log *log = open_log(&disk);
+    assert_non_null(strstr(reports, "data: no segment of the log is there, although "));
+    assert_non_null(strstr(reports, "checkpoint/state says that at least 7 events wait in 7 frames"));
+    append(log, 8, 9, true);
+    ps_segment_log_close(log);
+    log = open_log(&disk);
+    assert_string_equal(reports, "");
+    ps_segment_log_close(log);
+    assert_int_equal(unlink(segment_path(4)), 0);
+    assert_int_equal(rmdir(directories[0]), 0);
+    assert_int_equal(rename(aside, directories[0]), 0);
+    assert_null(try_open(&disk, &err));
+    assert_non_null(strstr(err.text, "belongs to another log"));
+    for (unsigned number = 1; number <= 3; number++)
+        assert_int_equal(access(segment_path(number), F_OK), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(newest_gone_after_a_kill),
+        TEST(newest_gone_that_was_empty),
+        TEST(newest_gone_after_a_stop),
+        TEST(newest_emptied),
+        TEST(newest_with_a_zero_head),
+        TEST(middle_with_a_zero_head_and_newest_gone),
+        TEST(newest_cut),
+        TEST(newest_cut_behind_its_frames),
+        TEST(last_promised_damaged),
+        TEST(oldest_gone),
+        TEST(middle_gone),
+        TEST(middle_emptied),
+        TEST(copy_of_a_segment_is_skipped),
+        TEST(unsynced_segments_may_be_anything),
+        TEST(delivered_segments_are_not_missed),
+        TEST(all_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

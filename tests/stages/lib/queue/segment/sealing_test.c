@@ -1,0 +1,478 @@
+/* An encrypted log: nothing of the events is on the disk in plain text; a segment whose key is missing or another one is held back,
+ * and is there again with the key; keys change; frames that were moved or changed, with right checksums, are noticed; nothing is
+ * encrypted twice at one place with one key. */
+#include "stages/lib/queue/segment/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/crc32c.h"
+#include "tests/support/lossy_files.h"
+#include "tests/support/support.h"
+
+#define SEGMENT_BYTES 4096U
+#define TEXT "the quick brown fox jumps over the lazy dog" /* of each event */
+
+static struct lossy_disk disk;
+static struct ps_segment_files files;
+static struct ps_sealer sealer;
+static char reports[2048];
+static unsigned report_count;
+
+static void note(void *argument, const char *text)
+{
+    (void)argument;
+    size_t length = strlen(reports);
+    snprintf(reports + length, sizeof reports - length, "%s\n", text);
+    report_count++;
+}
+
+/* "a16 b32": key a of 16 bytes, key b of 32; "b32x": another key with the name b. */
+static struct ps_key_ring *make_keys(const char *names)
+{
+    struct ps_key_ring *ring = ps_key_ring_create();
+    struct ps_err err = {0};
+    for (const char *at = names; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " ")) {
+        uint8_t bytes[PS_KEY_BYTES_MAX];
+        char name[2] = {at[0], '\0'};
+        memset(bytes, at[3] == 'x' ? 0x55 : at[0], sizeof bytes);
+        assert_int_equal(ps_key_ring_add(ring, name, bytes, (size_t)atoi((char[]){at[1], at[2], '\0'}), &err),
+                         PS_OK);
+    }
+    return ring;
+}
+
+static struct ps_segment_log *try_open(const struct ps_key_ring *keys, const char *active, bool plain,
+                                       struct ps_err *err)
+{
+    static const char *const directories[] = {"/a", "/b"};
+    files = lossy_files(&disk);
+    struct ps_segment_options options = {.directories = {2, directories},
+                                         .state_directory = "/state",
+                                         .segment_bytes = SEGMENT_BYTES,
+                                         .files = &files,
+                                         .keys = keys,
+                                         .active_key = active,
+                                         .plain = plain,
+                                         .report = note};
+    report_count = 0;
+    reports[0] = '\0';
+    return ps_segment_log_open(&options, err);
+}
+
+static struct ps_segment_log *open_log(const struct ps_key_ring *keys, const char *active)
+{
+    struct ps_err err = {0};
+    struct ps_segment_log *log = try_open(keys, active, active == NULL, &err);
+    if (log == NULL)
+        fail_msg("%s", err.text);
+    return log;
+}
+
+/* Appends frames with TEXT and their numbers, and syncs. */
+static void put(struct ps_segment_log *log, unsigned first, unsigned last)
+{
+    struct ps_err err = {0};
+    for (unsigned number = first; number <= last; number++) {
+        struct ps_segment_place place;
+        char payload[128];
+        int length = snprintf(payload, sizeof payload, "%s %03u", TEXT, number);
+        assert_int_equal(
+            ps_segment_log_append(log, payload, (uint32_t)length, 1, (uint64_t)length, &place, &err), PS_OK);
+        assert_int_equal(place.number, number);
+    }
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+}
+
+/* Reads what comes, and returns the numbers: "1-3 7". Takes it if `takes`. */
+static const char *come(struct ps_segment_log *log, bool takes)
+{
+    static char text[512];
+    struct ps_segment_place place;
+    unsigned first = 0, last = 0;
+    size_t length = 0;
+    text[0] = '\0';
+    while (ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED) {
+        char payload[256], wanted[128];
+        int wanted_length = snprintf(wanted, sizeof wanted, "%s %03u", TEXT, (unsigned)place.number);
+        if (ps_segment_load(&files, &place, &sealer, payload, NULL) != PS_SEGMENT_READ_WHOLE) {
+            ps_segment_log_lost(log, &place);
+            continue;
+        }
+        assert_int_equal(place.length, wanted_length);
+        assert_memory_equal(payload, wanted, (size_t)wanted_length);
+        if (takes)
+            ps_segment_log_take(log, &place);
+        if (first > 0 && place.number != last + 1) {
+            length += (size_t)snprintf(text + length, sizeof text - length, "%u-%u ", first, last);
+            first = 0;
+        }
+        first = first > 0 ? first : (unsigned)place.number;
+        last = (unsigned)place.number;
+    }
+    if (first > 0)
+        snprintf(text + length, sizeof text - length, "%u-%u", first, last);
+    return text;
+}
+
+static bool disk_has(const char *text)
+{
+    for (size_t i = 0; i < disk.count; i++)
+        if (memmem(disk.files[i].now, disk.files[i].now_length, text, strlen(text)) != NULL)
+            return true;
+    return false;
+}
+
+/* ---- tests ---- */
+
+static void test_nothing_is_in_plain_text(void **state)
+{
+    static const char *const lengths[] = {"a16", "a24", "a32"};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
+        struct ps_key_ring *keys = make_keys(lengths[i]);
+        lossy_init(&disk);
+        struct ps_segment_log *log = open_log(keys, "a");
+        put(log, 1, 90); /* several segments */
+        ps_segment_log_close(log);
+        assert_false(disk_has("quick brown"));
+        assert_false(disk_has("aaaaaaaa")); /* the key */
+        log = open_log(keys, "a");
+        assert_int_equal(report_count, 0);
+        assert_string_equal(come(log, true), "1-90");
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+        ps_key_ring_destroy(keys);
+    }
+}
+
+/* Plain before, two keys after each other, plain again: what was written stays readable with the key it was written with. */
+static void test_keys_change(void **state)
+{
+    struct ps_key_ring *a = make_keys("a32"), *both = make_keys("b16 a32");
+    (void)state;
+    lossy_init(&disk);
+    struct ps_segment_log *log = open_log(NULL, NULL);
+    put(log, 1, 10);
+    ps_segment_log_close(log);
+    assert_true(disk_has("quick brown"));
+    log = open_log(a, "a");
+    put(log, 11, 20);
+    ps_segment_log_close(log);
+    log = open_log(both, "b");
+    put(log, 21, 30);
+    ps_segment_log_close(log);
+    log = open_log(both, NULL);
+    put(log, 31, 40);
+    assert_int_equal(report_count, 0);
+    assert_string_equal(come(log, true), "1-40");
+    ps_segment_log_close(log);
+    lossy_fini(&disk);
+    ps_key_ring_destroy(a);
+    ps_key_ring_destroy(both);
+}
+
+/* Without the key, or with another one of its name or of another length, its frames are held back: they are named, not lost, not
+ * removed; what is before and after comes; with the key they come, too. What was delivered meanwhile does not come again. */
+static void test_a_missing_key_holds_back(void **state)
+{
+    static const char *const others[] = {"c32", "c32 b32x", "c32 b16"};
+    (void)state;
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
+        struct ps_key_ring *first = make_keys("c32 b32"), *without = make_keys(others[i]);
+        struct ps_segment_fill fill;
+        struct ps_err err = {0};
+        char text[512];
+        lossy_init(&disk);
+        struct ps_segment_log *log = open_log(first, "c");
+        put(log, 1, 10);
+        ps_segment_log_close(log);
+        log = open_log(first, "b");
+        put(log, 11, 100); /* several segments */
+        ps_segment_log_close(log);
+        for (unsigned turn = 0; turn < 2; turn++) {
+            log = open_log(without, "c");
+            assert_non_null(strstr(reports, "encrypted with key b"));
+            assert_non_null(strstr(reports, i == 0 ? "not among" : "another one"));
+            ps_segment_log_held(log, text, sizeof text);
+            assert_non_null(strstr(text, "encrypted with key b"));
+            if (turn == 0)
+                put(log, 101, 110);
+            assert_string_equal(come(log, true), turn == 0 ? "1-10 101-110" : "");
+            assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+            ps_segment_log_fill(log, &fill);
+            assert_int_equal(fill.events, 90);
+            assert_int_equal(fill.frames_lost, 0);
+            assert_true(fill.held > 1);
+            ps_segment_log_close(log);
+        }
+        log = open_log(first, "c");
+        assert_int_equal(report_count, 0);
+        assert_string_equal(come(log, true), "11-100");
+        ps_segment_log_fill(log, &fill);
+        assert_int_equal(fill.events, 0);
+        assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+        ps_segment_log_close(log);
+        log = open_log(without, "c"); /* nobody misses it now */
+        assert_int_equal(report_count, 0);
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+        ps_key_ring_destroy(first);
+        ps_key_ring_destroy(without);
+    }
+}
+
+/* The process was killed, so that the latest segment is the tail, and what it says was delivered is known without the key. */
+static void test_a_tail_without_key(void **state)
+{
+    struct ps_key_ring *both = make_keys("b32 c32"), *c = make_keys("c32");
+    struct ps_err err = {0};
+    struct ps_segment_place place;
+    struct ps_segment_fill fill;
+    (void)state;
+    lossy_init(&disk);
+    struct ps_segment_log *first = open_log(both, "b");
+    put(first, 1, 10);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(ps_segment_log_feed(first, &place, NULL) == PS_SEGMENT_FED);
+        ps_segment_log_take(first, &place);
+    }
+    assert_int_equal(ps_segment_log_sync(first, &err), PS_OK);
+    struct ps_segment_log *log =
+        open_log(c, "c"); /* as another process; the first one does nothing any more */
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 6);
+    put(log, 11, 12);
+    assert_string_equal(come(log, false), "11-12");
+    ps_segment_log_close(log);
+    log = open_log(both, "c");
+    assert_string_equal(come(log, true), "5-12");
+    ps_segment_log_close(log);
+    disk.power_until = 1;
+    ps_segment_log_close(first);
+    lossy_fini(&disk);
+    ps_key_ring_destroy(both);
+    ps_key_ring_destroy(c);
+}
+
+/* An encrypted log is not continued in plain text by mistake. */
+static void test_plain_text_only_when_told(void **state)
+{
+    struct ps_key_ring *keys = make_keys("a32");
+    struct ps_err err = {0};
+    (void)state;
+    lossy_init(&disk);
+    struct ps_segment_log *log = open_log(keys, "a");
+    put(log, 1, 5);
+    ps_segment_log_close(log);
+    assert_null(try_open(NULL, NULL, false, &err));
+    assert_non_null(strstr(err.text, "encrypted with key a"));
+    assert_null(try_open(keys, NULL, false, &err));
+    log = try_open(keys, NULL, true, &err);
+    assert_non_null(log);
+    assert_string_equal(come(log, false), "1-5");
+    ps_segment_log_close(log);
+    log = try_open(keys, "z", false, &err); /* nor with a key that is not there */
+    struct ps_segment_place place;
+    assert_non_null(log);
+    assert_int_equal(ps_segment_log_append(log, "x", 1, 1, 1, &place, &err), PS_FAIL);
+    assert_non_null(strstr(err.text, "the active key z is not among"));
+    ps_segment_log_close(log);
+    lossy_fini(&disk);
+    ps_key_ring_destroy(keys);
+}
+
+/* ---- frames that were changed by somebody who knows checksums ---- */
+
+static struct lossy_file *segment_file(unsigned number)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/%c/%012u.segment", number % 2 == 0 ? 'a' : 'b', number);
+    struct lossy_file *file = lossy_find(&disk, path);
+    assert_non_null(file);
+    return file;
+}
+
+/* Writes the head again with right checksums, as for `salt`. */
+static void make_right(char *at, uint32_t salt, struct ps_frame frame)
+{
+    frame.checksum = ps_frame_checksum(salt, at + PS_FRAME_HEAD_BYTES, frame.length);
+    ps_frame_write(at, &frame, salt);
+}
+
+enum change {
+    NO_CHANGE,
+    SWAPPED,
+    FROM_ANOTHER_SEGMENT,
+    OTHER_COUNT,
+    OTHER_PROMISED,
+    OTHER_CIPHERTEXT,
+    OTHER_TAG,
+    CHANGES
+};
+
+static void change_frames(enum change change)
+{
+    struct ps_segment_head head, other_head;
+    struct ps_frame one, two;
+    char *file = segment_file(1)->now, *other = segment_file(2)->now, copy[512];
+    assert_true(ps_segment_head_read(file, &head) && ps_segment_head_read(other, &other_head));
+    char *first = file + PS_SEGMENT_SEALED_HEAD_BYTES;
+    assert_true(ps_frame_read(first, head.salt, &one));
+    char *second = first + ps_frame_span(one.length);
+    assert_true(ps_frame_read(second, head.salt, &two));
+    size_t span = (size_t)ps_frame_span(one.length);
+    assert_int_equal(one.length, two.length);
+    switch (change) {
+    case SWAPPED: /* each has the other's payload and tag */
+        memcpy(copy, first + PS_FRAME_HEAD_BYTES, one.length);
+        memcpy(first + PS_FRAME_HEAD_BYTES, second + PS_FRAME_HEAD_BYTES, one.length);
+        memcpy(second + PS_FRAME_HEAD_BYTES, copy, one.length);
+        make_right(second, head.salt, two);
+        break;
+    case FROM_ANOTHER_SEGMENT: /* at the same place, with the same number */
+        memcpy(first, other + PS_SEGMENT_SEALED_HEAD_BYTES, span);
+        break;
+    case OTHER_COUNT:
+        one.count = 7;
+        break;
+    case OTHER_PROMISED:
+        one.promised = 1;
+        break;
+    case OTHER_CIPHERTEXT:
+        first[PS_FRAME_HEAD_BYTES] = (char)(first[PS_FRAME_HEAD_BYTES] ^ 1);
+        break;
+    case OTHER_TAG:
+        first[PS_FRAME_HEAD_BYTES + one.length - 1] =
+            (char)(first[PS_FRAME_HEAD_BYTES + one.length - 1] ^ 0x80);
+        break;
+    case NO_CHANGE:
+    case CHANGES:
+        break;
+    }
+    make_right(first, head.salt, one);
+}
+
+static void test_changes_are_noticed(void **state)
+{
+    struct ps_key_ring *keys = make_keys("a32");
+    (void)state;
+    for (enum change change = NO_CHANGE; change < CHANGES; change++) {
+        lossy_init(&disk);
+        struct ps_segment_log *log = open_log(keys, "a");
+        put(log, 1, 40);
+        ps_segment_log_close(log);
+        change_frames(change);
+        log = open_log(keys, "a");
+        const char *wanted = change == NO_CHANGE ? "1-40" : change == SWAPPED ? "3-40" : "2-40";
+        assert_string_equal(come(log, true), wanted);
+        assert_int_equal(report_count > 0, change != NO_CHANGE);
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+    }
+    ps_key_ring_destroy(keys);
+}
+
+/* The head of a segment cannot be changed either: it would be another key. */
+static void test_a_changed_head(void **state)
+{
+    struct ps_key_ring *keys = make_keys("a32");
+    struct ps_segment_head head;
+    (void)state;
+    for (unsigned what = 0; what < 3; what++) {
+        lossy_init(&disk);
+        struct ps_segment_log *log = open_log(keys, "a");
+        put(log, 1, 10);
+        ps_segment_log_close(log);
+        assert_true(ps_segment_head_read(segment_file(1)->now, &head));
+        head.sealing.salt[3] ^= what == 0;
+        head.sealing.tag[15] ^= what == 1;
+        head.salt ^= what == 2;
+        ps_segment_head_write(segment_file(1)->now, &head);
+        log = open_log(keys, "a");
+        assert_non_null(strstr(reports, "another one"));
+        assert_string_equal(come(log, true), "");
+        ps_segment_log_close(log);
+        lossy_fini(&disk);
+    }
+    ps_key_ring_destroy(keys);
+}
+
+/* ---- nonces ---- */
+
+/* With one key and nonce, two messages would begin with the same bytes where their plain texts do. All events here begin alike, so
+ * no two frames of one file or of two may begin alike, whatever failed, and however often the log was opened. */
+static void test_no_nonce_comes_twice(void **state)
+{
+    enum { FRAMES = 3000, ROUNDS = 30 };
+    static char begins[FRAMES][16];
+    struct ps_key_ring *keys = make_keys("a16");
+    uint64_t random = ps_test_seed();
+    size_t count = 0;
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        lossy_init(&disk);
+        unsigned number = 1;
+        for (unsigned life = 0; life < 3; life++) {
+            struct ps_segment_log *log = open_log(keys, "a");
+            for (unsigned turn = 0; turn < 8; turn++) {
+                char payload[100] = TEXT;
+                struct ps_segment_place place;
+                struct ps_err err = {0};
+                disk.fail_errno = EIO;
+                disk.fail_at =
+                    ps_test_random(&random) % 4 == 0 ? disk.changes + 1 + ps_test_random(&random) % 3 : 0;
+                bool good =
+                    ps_segment_log_append(log, payload, sizeof payload, 1, 1, &place, &err) == PS_OK &&
+                    ps_segment_log_sync(log, &err) == PS_OK;
+                disk.fail_at = 0;
+                if (!good)
+                    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+                number++;
+            }
+            ps_segment_log_close(log);
+            lossy_restart(&disk, ps_test_random(&random) % 2 == 0 ? NULL : &random);
+        }
+        for (size_t i = 0; i < disk.count; i++) {
+            const struct lossy_file *file = &disk.files[i];
+            struct ps_segment_head head;
+            struct ps_frame frame;
+            if (!file->there || strstr(file->path, ".segment") == NULL ||
+                file->now_length < PS_SEGMENT_SEALED_HEAD_BYTES || !ps_segment_head_read(file->now, &head))
+                continue;
+            for (size_t at = PS_SEGMENT_SEALED_HEAD_BYTES; at + 200 < file->now_length; at += PS_FRAME_ALIGN)
+                if (ps_frame_read(file->now + at, head.salt, &frame) && frame.kind == PS_FRAME_EVENTS) {
+                    assert_true(count < FRAMES);
+                    memcpy(begins[count++], file->now + at + PS_FRAME_HEAD_BYTES, sizeof begins[0]);
+                }
+        }
+        lossy_fini(&disk);
+    }
+    assert_true(count > ROUNDS * 8);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i + 1; k < count; k++)
+            assert_memory_not_equal(begins[i], begins[k], sizeof begins[0]);
+    ps_key_ring_destroy(keys);
+}
+
+static int free_sealer(void **state)
+{
+    (void)state;
+    ps_sealer_fini(&sealer);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_is_in_plain_text),
+        cmocka_unit_test(test_keys_change),
+        cmocka_unit_test(test_a_missing_key_holds_back),
+        cmocka_unit_test(test_a_tail_without_key),
+        cmocka_unit_test(test_plain_text_only_when_told),
+        cmocka_unit_test(test_changes_are_noticed),
+        cmocka_unit_test(test_a_changed_head),
+        cmocka_unit_test(test_no_nonce_comes_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, free_sealer);
+}

@@ -1,0 +1,248 @@
+/* What a survey says of a log: every frame once, what is void or was never promised not at all, and each place that is damaged with
+ * the frames that are lost to it. tests/commands/channel/channel_test.c changes every byte. */
+#include "stages/lib/queue/segment/survey.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+static struct ps_segment_files disk; /* the machine's, but sync can fail */
+static bool sync_fails;
+static char numbers[256], damages[512];
+static unsigned damage_count, segment_count, lost_count;
+
+static int sync_or_fail(void *argument, int fd)
+{
+    if (!sync_fails)
+        return ps_segment_disk.sync(argument, fd);
+    errno = EIO;
+    return -1;
+}
+
+static struct ps_segment_log *open_log(const struct ps_segment_files *files)
+{
+    static const char *directories[1];
+    struct ps_err err = {0};
+    directories[0] = ps_test_folder();
+    struct ps_segment_options options = {.directories = {1, directories},
+                                         .state_directory = ps_test_folder(),
+                                         .segment_bytes = 1024,
+                                         .files = files};
+    struct ps_segment_log *log = ps_segment_log_open(&options, &err);
+    if (log == NULL)
+        fail_msg("%s", err.text);
+    return log;
+}
+
+static void append(struct ps_segment_log *log, unsigned number, enum ps_status synced)
+{
+    struct ps_segment_place place;
+    struct ps_err err = {0};
+    char payload[200];
+    memset(payload, (int)number, sizeof payload);
+    assert_int_equal(ps_segment_log_append(log, payload, sizeof payload, 1, 1, &place, &err), PS_OK);
+    assert_int_equal(place.number, number);
+    assert_int_equal(ps_segment_log_sync(log, &err), synced);
+}
+
+static const char *frame_seen(void *argument, const struct ps_survey_frame *frame)
+{
+    (void)argument;
+    snprintf(numbers + strlen(numbers), sizeof numbers - strlen(numbers), "%s%llu%s", numbers[0] ? " " : "",
+             (unsigned long long)frame->frame.number, frame->delivered ? "d" : "");
+    if (frame->payload != NULL)
+        assert_int_equal(frame->payload[0], (char)frame->frame.number);
+    return NULL;
+}
+
+static void damage_seen(void *argument, const struct ps_survey_damage *damage)
+{
+    (void)argument;
+    damage_count += damage->unfinished ? 0 : 1;
+    lost_count += damage->first > 0 ? (unsigned)(damage->last - damage->first + 1) : 0;
+    snprintf(damages, sizeof damages, "%llu at %llu: %s", (unsigned long long)damage->segment,
+             (unsigned long long)damage->offset, damage->reason);
+}
+
+static void segment_seen(void *argument, const struct ps_survey_segment *segment)
+{
+    (void)argument;
+    (void)segment;
+    segment_count++;
+}
+
+static void survey(bool heads_only)
+{
+    const struct ps_survey_visitor visitor = {
+        .frame = frame_seen, .damage = damage_seen, .segment = segment_seen, .heads_only = heads_only};
+    struct ps_segment_log *log = open_log(&ps_segment_disk_read_only);
+    numbers[0] = damages[0] = 0;
+    damage_count = segment_count = lost_count = 0;
+    ps_segment_survey(log, &visitor);
+    ps_segment_log_close(log);
+}
+
+static void take(struct ps_segment_log *log, uint64_t number)
+{
+    struct ps_segment_place place;
+    do {
+        assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
+    } while (place.number != number);
+    ps_segment_log_take(log, &place);
+}
+
+static void frames_in_order(void **state)
+{
+    (void)state;
+    disk = ps_segment_disk;
+    struct ps_segment_log *log = open_log(&disk);
+    for (unsigned number = 1; number <= 7; number++)
+        append(log, number, PS_OK);
+    take(log, 3);
+    ps_segment_log_close(log);
+    survey(false);
+    assert_string_equal(numbers, "1 2 3d 4 5 6 7");
+    assert_int_equal(damage_count, 0);
+    assert_int_equal(segment_count, 3);
+    survey(true);
+    assert_string_equal(numbers, "1 2 3d 4 5 6 7");
+}
+
+/* A sync failed: what was written since is void, and was written again. */
+static void void_frames_are_not_of_the_log(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    disk = ps_segment_disk;
+    disk.sync = sync_or_fail;
+    struct ps_segment_log *log = open_log(&disk);
+    append(log, 1, PS_OK);
+    sync_fails = true;
+    append(log, 2, PS_FAIL);
+    sync_fails = false;
+    assert_int_equal(ps_segment_log_renew(log, &err), PS_OK);
+    append(log, 2, PS_OK);
+    append(log, 3, PS_OK);
+    ps_segment_log_close(log);
+    survey(false);
+    assert_string_equal(numbers, "1 2 3");
+    assert_int_equal(damage_count, 0);
+    assert_string_equal(damages, "");
+}
+
+static void missing_segment_is_named(void **state)
+{
+    (void)state;
+    struct ps_segment_log *log = open_log(&ps_segment_disk);
+    for (unsigned number = 1; number <= 10; number++)
+        append(log, number, PS_OK);
+    ps_segment_log_close(log);
+    assert_int_equal(remove(ps_test_folder_path("000000000002.segment")), 0);
+    survey(false);
+    assert_int_equal(damage_count, 1);
+    assert_int_equal(lost_count, 3);
+    assert_string_equal(numbers, "1 2 3 7 8 9 10");
+    assert_string_equal(damages, "2 at 0: the file is not there, although frames were promised in it");
+}
+
+/* A frame that is not delivered keeps its own segment only: what was delivered behind it leaves the disk, and is no damage. The segment
+ * of frame 4 has no end, as after a kill. */
+static void delivered_segments_behind_an_open_frame_go(void **state)
+{
+    (void)state;
+    struct ps_segment_place places[15];
+    struct ps_err err = {0};
+    struct ps_segment_log *log = open_log(&ps_segment_disk);
+    for (unsigned number = 1; number <= 4; number++)
+        append(log, number, PS_OK);
+    ps_segment_log_close(log);
+    log = open_log(&ps_segment_disk);
+    for (unsigned number = 5; number <= 14; number++)
+        append(log, number, PS_OK);
+    for (unsigned number = 1; number <= 14; number++) {
+        assert_true(ps_segment_log_feed(log, &places[number], NULL) == PS_SEGMENT_FED);
+        assert_int_equal(places[number].number, number);
+    }
+    for (unsigned number = 13; number > 0; number--) { /* newest first */
+        if (number != 4)
+            ps_segment_log_take(log, &places[number]);
+    }
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    for (unsigned segment = 1; segment <= 6; segment++) {
+        char name[32];
+        snprintf(name, sizeof name, "%012u.segment", segment);
+        assert_int_equal(access(ps_test_folder_path(name), F_OK), segment == 2 || segment == 6 ? 0 : -1);
+    }
+    append(log, 15, PS_OK);
+    ps_segment_log_close(log);
+    survey(false);
+    assert_string_equal(numbers, "4 14 15");
+    assert_string_equal(damages, "");
+    log = open_log(&ps_segment_disk);
+    for (unsigned number = 4; number <= 15; number += number == 4 ? 10 : 1) {
+        assert_true(ps_segment_log_feed(log, &places[0], NULL) == PS_SEGMENT_FED);
+        assert_int_equal(places[0].number, number);
+        ps_segment_log_take(log, &places[0]);
+    }
+    struct ps_segment_fill fill;
+    ps_segment_log_fill(log, &fill);
+    assert_int_equal(fill.events, 0);
+    assert_int_equal(fill.frames_lost, 0);
+    assert_int_equal(ps_segment_log_sync(log, &err), PS_OK);
+    ps_segment_log_close(log);
+}
+
+/* Heads alone say nothing of payloads. */
+static void payloads_are_read(void **state)
+{
+    (void)state;
+    struct ps_segment_log *log = open_log(&ps_segment_disk);
+    append(log, 1, PS_OK);
+    append(log, 2, PS_OK);
+    ps_segment_log_close(log);
+    int fd = open(ps_test_folder_path("000000000001.segment"), O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, PS_SEGMENT_HEAD_BYTES + PS_FRAME_HEAD_BYTES + 20), 1);
+    close(fd);
+    survey(true);
+    assert_string_equal(numbers, "1 2");
+    assert_int_equal(damage_count, 0);
+    survey(false);
+    assert_string_equal(numbers, "2");
+    assert_string_equal(damages, "1 at 64: the payload of the frame has a wrong checksum");
+    assert_int_equal(lost_count, 1);
+}
+
+/* A look makes no file, and changes none. */
+static void looking_changes_nothing(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    survey(false);
+    assert_int_not_equal(access(ps_test_folder_path("state"), F_OK), 0);
+    struct ps_segment_log *log = open_log(&ps_segment_disk);
+    append(log, 1, PS_OK);
+    ps_segment_log_close(log);
+    assert_int_equal(remove(ps_test_folder_path("state")), 0);
+    assert_int_equal(stat(ps_test_folder_path("000000000001.segment"), &before), 0);
+    survey(false);
+    assert_string_equal(numbers, "1");
+    assert_int_not_equal(access(ps_test_folder_path("state"), F_OK), 0);
+    assert_int_equal(stat(ps_test_folder_path("000000000001.segment"), &after), 0);
+    assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(frames_in_order),          TEST(void_frames_are_not_of_the_log),
+        TEST(missing_segment_is_named), TEST(payloads_are_read),
+        TEST(looking_changes_nothing),  TEST(delivered_segments_behind_an_open_frame_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+#include "stages/lib/tail/directory.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct ps_tail_directory *directory;
+static struct ps_tail_changes changes;
+
+/* Names that begin with "app" matter. */
+static int match(void *argument, const char *name, size_t length)
+{
+    (void)argument;
+    return length >= 3 && strncmp(name, "app", 3) == 0 ? 7 : -1;
+}
+
+static int setup(void **state)
+{
+    const struct ps_tail_filter filter = {.match = match};
+    ps_test_folder_setup(state);
+    directory = ps_tail_directory_create(ps_test_folder(), &filter, true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ps_tail_directory_destroy(directory);
+    ps_tail_changes_free(&changes);
+    return ps_test_folder_teardown(state);
+}
+
+static void append(const char *name, const char *text)
+{
+    ps_test_folder_append(name, text, strlen(text));
+}
+
+static void move(const char *from, const char *to)
+{
+    assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
+}
+
+/* Looks, and compares with "kind name, kind name". */
+static void expect(const char *expected)
+{
+    static const char *const kinds[] = {"gone", "renamed", "changed", "new"};
+    char text[4096] = "";
+    ps_tail_directory_look(directory, false, &changes);
+    assert_int_equal(changes.error, 0);
+    for (size_t i = 0; i < changes.count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s %s%s", i > 0 ? ", " : "",
+                 kinds[changes.items[i].kind], changes.items[i].name, changes.items[i].group < 0 ? " -" : "");
+    assert_string_equal(text, expected);
+}
+
+static void set_time(const char *name, time_t seconds)
+{
+    const struct timespec times[2] = {{seconds, 0}, {seconds, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path(name), times, 0), 0);
+}
+
+static void test_new_and_changed(void **unused)
+{
+    (void)unused;
+    append("other", "x");
+    append("app2", "x");
+    append("app1", "x");
+    set_time("app2", 1000);
+    set_time("app1", 2000);
+    assert_int_equal(mkdir(ps_test_folder_path("app.d"), 0700), 0);
+    assert_int_equal(mkfifo(ps_test_folder_path("app.fifo"), 0600), 0);
+    expect("new app2, new app1"); /* the older one first */
+    assert_int_equal(changes.items[0].group, 7);
+    expect("");
+    append("app1", "y");
+    append("other", "y");
+    expect("changed app1");
+    assert_int_equal(changes.items[0].size_bytes, 2);
+    assert_int_equal(unlink(ps_test_folder_path("app2")), 0);
+    expect("gone app2");
+    append("app2", "z");
+    expect("new app2");
+}
+
+static void test_rotation(void **unused)
+{
+    (void)unused;
+    append("app", "x");
+    expect("new app");
+    move("app", "old.1");
+    append("app", "new");
+    expect("renamed old.1 -, new app"); /* the rotated one before the new one */
+    append("old.1", "y");
+    expect("changed old.1 -"); /* it is still followed */
+    move("old.1", "old.2");
+    move("app", "old.1");
+    append("app", "third");
+    ps_tail_directory_look(directory, false, &changes);
+    assert_int_equal(changes.count, 3);
+    assert_int_equal(changes.items[0].kind, PS_TAIL_FILE_RENAMED);
+    assert_int_equal(changes.items[1].kind, PS_TAIL_FILE_RENAMED);
+    assert_int_equal(changes.items[2].kind, PS_TAIL_FILE_NEW);
+    struct stat status;
+    assert_int_equal(stat(ps_test_folder_path("old.2"), &status), 0);
+    ps_tail_directory_forget(directory, status.st_dev, status.st_ino);
+    append("old.2", "y");
+    expect("");
+    move("old.2", "app.2");
+    expect("new app.2"); /* it was forgotten, and matches now */
+}
+
+/* Files that lose the name that matches before they are seen under it. */
+static void test_renamed_before_it_was_seen(void **unused)
+{
+    (void)unused;
+    append("first", "x");
+    ps_tail_directory_renamed(directory, "app", "first"); /* app was created and renamed */
+    append("foreign", "x");
+    ps_tail_directory_renamed(directory, "other", "foreign"); /* its name never mattered */
+    expect("new first -");
+    assert_string_equal(changes.items[0].from, "app");
+    assert_int_equal(changes.items[0].from_group, 7);
+    append("foreign", "y");
+    append("first", "y");
+    expect("changed first -"); /* it is followed */
+
+    append("old.2", "x");
+    ps_tail_directory_renamed(directory, "app", "old.1"); /* a burst: app -> old.1 -> old.2 */
+    ps_tail_directory_renamed(directory, "old.1", "old.2");
+    append("app", "x");
+    expect("new old.2 -, new app");
+    assert_null(changes.items[1].from);
+
+    ps_tail_directory_renamed(directory, "app.new", "back");
+    ps_tail_directory_renamed(directory, "back", "app.back"); /* a name that matches in the end */
+    ps_tail_directory_renamed(directory, "app.over", "over");
+    ps_tail_directory_renamed(directory, "elsewhere", "over"); /* replaced by a file that never mattered */
+    ps_tail_directory_renamed(directory, "app.gone", "gone");  /* deleted since */
+    append("app.back", "x");
+    append("over", "x");
+    append("back", "x"); /* another file */
+    expect("new app.back");
+    assert_null(changes.items[0].from);
+    append("gone", "x"); /* what was told counts for one look */
+    ps_tail_directory_look(directory, true, &changes);
+    assert_int_equal(changes.count, 0);
+}
+
+static void test_followed_from_earlier(void **unused)
+{
+    (void)unused;
+    struct stat status;
+    append("rotated", "x");
+    append("foreign", "x");
+    assert_int_equal(stat(ps_test_folder_path("rotated"), &status), 0);
+    ps_tail_directory_follow(directory, status.st_ino);
+    expect("new rotated -");
+}
+
+static void test_two_names_of_one_file(void **unused)
+{
+    (void)unused;
+    append("app", "x");
+    expect("new app");
+    assert_int_equal(link(ps_test_folder_path("app"), ps_test_folder_path("app-linked")), 0);
+    expect(""); /* it keeps its name */
+    assert_int_equal(unlink(ps_test_folder_path("app")), 0);
+    expect("renamed app-linked");
+}
+
+static void test_links(void **unused)
+{
+    (void)unused;
+    append("target1", "x");
+    append("target2", "x");
+    assert_int_equal(symlink("target1", ps_test_folder_path("app")), 0);
+    assert_int_equal(symlink("nowhere", ps_test_folder_path("app.broken")), 0);
+    expect("new app");
+    assert_true(changes.items[0].link);
+    append("target1", "y");
+    expect("changed app");
+    assert_int_equal(unlink(ps_test_folder_path("app")), 0);
+    assert_int_equal(symlink("target2", ps_test_folder_path("app")), 0);
+    /* the first target has no name that matters, but it is followed under its own */
+    expect("renamed target1 -, new app");
+}
+
+static void test_directory_goes_and_comes_back(void **unused)
+{
+    (void)unused;
+    char moved[4096];
+    append("app", "x");
+    expect("new app");
+    snprintf(moved, sizeof moved, "%s.moved", ps_test_folder());
+    assert_int_equal(rename(ps_test_folder(), moved), 0);
+    ps_tail_directory_look(directory, false, &changes);
+    assert_int_equal(changes.error, ENOENT);
+    assert_int_equal(changes.count, 1);
+    assert_int_equal(changes.items[0].kind, PS_TAIL_FILE_GONE);
+    assert_int_equal(rename(moved, ps_test_folder()), 0);
+    expect("new app");
+}
+
+static void test_many_files(void **unused)
+{
+    (void)unused;
+    char name[32];
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "app%d", i);
+        append(name, "x");
+    }
+    ps_tail_directory_look(directory, false, &changes);
+    assert_int_equal(changes.count, 300);
+    for (int i = 0; i < 300; i += 3) {
+        snprintf(name, sizeof name, "app%d", i);
+        append(name, "y");
+    }
+    ps_tail_directory_look(directory, true, &changes);
+    assert_int_equal(changes.count, 100);
+    expect("");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_new_and_changed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renamed_before_it_was_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_followed_from_earlier, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_names_of_one_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_directory_goes_and_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_files, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

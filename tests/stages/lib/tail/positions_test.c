@@ -1,0 +1,389 @@
+#include "stages/lib/tail/positions.h"
+#include "tests/support/folder.h"
+#include "tests/support/support.h"
+#include "tests/support/system_calls.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct ps_tail_positions positions;
+
+static void parse(const char *text)
+{
+    ps_tail_positions_parse(text, strlen(text), false, &positions);
+}
+
+/* As Flume 1.11 writes them (Gson, which escapes more than it must). */
+static void test_flumes(void **unused)
+{
+    (void)unused;
+    parse("[{\"inode\":2496272,\"pos\":12,\"file\":\"/tmp/flume/log\\u003da/\\u0026\\\\x \\ud83d\\ude00\"},"
+          "{\"inode\":9223372036854775807,\"pos\":0,\"file\":\"/b\"}]");
+    assert_int_equal(positions.count, 2);
+    assert_false(positions.cut);
+    assert_false(positions.ours);
+    assert_true(positions.items[0].inode == 2496272 && positions.items[0].offset == 12);
+    assert_string_equal(positions.items[0].path, "/tmp/flume/log=a/&\\x \xf0\x9f\x98\x80");
+    assert_true(positions.items[1].inode == INT64_MAX);
+    ps_tail_positions_free(&positions);
+}
+
+static void test_forms(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text;
+        size_t count;
+        bool cut;
+    } cases[] = {
+        {"", 0, false},
+        {" \n", 0, false},
+        {"[]", 0, false},
+        {" [ { \"file\" : \"/a\" , \"pos\" : \"5\" , \"inode\" : 1 , \"x\" : [1,{\"y\":null}] } ] ", 1,
+         false},
+        {"[{\"inode\":1,\"pos\":2,\"file\":\"/a\"},{\"inode\":2,\"pos\":3,\"fi", 1,
+         true}, /* cut off by a crash */
+        {"[{\"inode\":1,\"pos\":2,\"file\":\"/a\"}", 1, true},
+        {"[{\"inode\":1,\"pos\":2}]", 0, true},
+        {"[{\"inode\":1,\"pos\":-2,\"file\":\"/a\"}]", 0, true},
+        {"[{\"inode\":1,\"pos\":99999999999999999999,\"file\":\"/a\"}]", 0, true},
+        {"[{\"inode\":1,\"pos\":2.5,\"file\":\"/a\"}]", 0, true},
+        {"[{\"inode\":1,\"pos\":2,\"file\":\"\\ud800x\"}]", 1, false},
+        {"[{\"inode\":1,\"pos\":2,\"file\":\"\\u12\"}]", 0, true},
+        {"[[[[[[[[", 0, true},
+        {"{}", 0, true},
+        {"nonsense", 0, true},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        parse(cases[i].text);
+        if (positions.count != cases[i].count || positions.cut != cases[i].cut)
+            fail_msg("%s: %zu positions%s", cases[i].text, positions.count, positions.cut ? ", cut" : "");
+        ps_tail_positions_free(&positions);
+    }
+}
+
+static void test_depth(void **unused)
+{
+    (void)unused;
+    char text[5000] = "[{\"x\":";
+    memset(text + strlen(text), '[', 4000);
+    parse(text);
+    assert_true(positions.cut);
+    ps_tail_positions_free(&positions);
+    for (int levels = 32; levels <= 33; levels++) { /* of what is passed over: 32 at most */
+        snprintf(text, sizeof text, "[{\"x\":%.*s%.*s,\"inode\":1,\"pos\":2,\"file\":\"/a\"}]", levels,
+                 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", levels, "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
+        parse(text);
+        assert_int_equal(positions.cut, levels > 32);
+        assert_int_equal(positions.count, levels > 32 ? 0 : 1);
+        ps_tail_positions_free(&positions);
+    }
+}
+
+static void test_same_inode_twice(void **unused)
+{
+    (void)unused;
+    parse("[{\"inode\":7,\"pos\":1,\"file\":\"/a\"},{\"inode\":3,\"pos\":2,\"file\":\"/b\"},"
+          "{\"inode\":7,\"pos\":5,\"file\":\"/c\"}]");
+    ps_tail_positions_sort(&positions);
+    assert_int_equal(positions.count, 2);
+    assert_int_equal(ps_tail_positions_find(&positions, 7)->offset, 5);
+    assert_string_equal(ps_tail_positions_find(&positions, 3)->path, "/b");
+    assert_null(ps_tail_positions_find(&positions, 4));
+    ps_tail_positions_free(&positions);
+}
+
+static void read_file(const char *name, char *text, size_t room)
+{
+    FILE *file = fopen(ps_test_folder_path(name), "r");
+    assert_non_null(file);
+    text[fread(text, 1, room - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void test_saved_and_loaded(void **unused)
+{
+    (void)unused;
+    struct ps_err err;
+    struct ps_tail_positions again;
+    char text[1000];
+    ps_tail_positions_add(
+        &positions, &(struct ps_tail_position){
+                        .inode = 5,
+                        .offset = 77,
+                        .path = (char *)(uintptr_t) "/var/log/a \"b\"\n",
+                        .identity = {.device = 3, .inode = 5, .head = UINT64_MAX - 1, .head_length = 1024}});
+    ps_tail_positions_add(&positions, &(struct ps_tail_position){
+                                          .inode = 4, .offset = 0, .path = (char *)(uintptr_t) "/other"});
+    const char *path = ps_test_folder_path("positions.json");
+    assert_int_equal(ps_tail_positions_save(path, &positions, &err), PS_OK);
+    read_file("positions.json", text, sizeof text);
+    assert_string_equal(text, "[{\"inode\":5,\"pos\":77,\"file\":\"/var/log/a \\\"b\\\"\\n\"},"
+                              "{\"inode\":4,\"pos\":0,\"file\":\"/other\"}]\n");
+    path = ps_test_folder_path("positions.json");
+    assert_int_equal(ps_tail_positions_load(path, &again, &err), PS_OK);
+    assert_true(again.ours);
+    assert_int_equal(again.count, 2);
+    const struct ps_tail_position *position = ps_tail_positions_find(&again, 5);
+    assert_string_equal(position->path, "/var/log/a \"b\"\n");
+    assert_true(position->identity.head == UINT64_MAX - 1 && position->identity.device == 3);
+    assert_int_equal(position->identity.head_length, 1024);
+    assert_int_equal(ps_tail_positions_find(&again, 4)->identity.device, 0);
+    ps_tail_positions_free(&again);
+    /* written by Flume since: fingerprints count no more */
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("[{\"inode\":5,\"pos\":80,\"file\":\"/x\"}]", file);
+    fclose(file);
+    assert_int_equal(ps_tail_positions_load(path, &again, &err), PS_OK);
+    assert_int_equal(again.items[0].identity.device, 0);
+    ps_tail_positions_free(&again);
+    ps_tail_positions_free(&positions);
+}
+
+/* The marks of a file, and a text of them with a mistake. */
+static void test_marks(void **unused)
+{
+    (void)unused;
+    struct ps_err err;
+    struct ps_tail_positions again;
+    struct ps_tail_mark items[20];
+    char last[300];
+    memset(last, 'x', sizeof last);
+    for (unsigned i = 0; i < PS_COUNT_OF(items); i++) {
+        last[299] = (char)i;
+        items[i] = ps_tail_mark_of(1000 * (i + 1), last, sizeof last);
+    }
+    const struct ps_tail_position position = {.inode = 5,
+                                              .offset = 15000,
+                                              .path = (char *)(uintptr_t) "/x",
+                                              .identity = {.device = 3, .inode = 5, .head_length = 7},
+                                              .marks = {.items = items, .count = PS_COUNT_OF(items)}};
+    ps_tail_positions_add(&positions, &position);
+    const char *path = ps_test_folder_path("positions.json");
+    assert_int_equal(ps_tail_positions_save(path, &positions, &err), PS_OK);
+    assert_int_equal(ps_tail_positions_load(path, &again, &err), PS_OK);
+    assert_int_equal(again.count, 1);
+    const struct ps_tail_marks *marks = &again.items[0].marks;
+    assert_int_equal(marks->count, 15); /* those behind the position are not written */
+    for (unsigned i = 0; i < 15; i++) {
+        assert_int_equal(marks->items[i].offset, items[i].offset);
+        assert_int_equal(marks->items[i].length, PS_TAIL_MARK_BYTES);
+        assert_true(marks->items[i].hash == items[i].hash);
+        assert_true(i == 0 || marks->items[i].hash != marks->items[i - 1].hash);
+    }
+    ps_tail_positions_free(&again);
+    ps_tail_positions_free(&positions);
+    static const char text[] =
+        "[{\"inode\":1,\"pos\":900,\"file\":\"/a\",\"device\":1,\"head\":1,\"length\":1,"
+        "\"marks\":\"300 -5 256 900 7 256 800 1 1\"}]\n";
+    ps_tail_positions_parse(text, sizeof text - 1, true, &positions);
+    assert_int_equal(positions.count, 1);
+    assert_int_equal(positions.items[0].marks.count, 2);
+    assert_true(ps_tail_marks_at(&positions.items[0].marks, 900).hash == 7);
+    assert_int_equal(ps_tail_marks_at(&positions.items[0].marks, 800).length, 0);
+    ps_tail_positions_free(&positions);
+}
+
+static void save_one(int64_t offset, uint64_t head)
+{
+    struct ps_err err;
+    positions.count = 0;
+    positions.room = 0;
+    ps_tail_positions_add(
+        &positions,
+        &(struct ps_tail_position){.inode = 5,
+                                   .offset = offset,
+                                   .path = (char *)(uintptr_t) "/a",
+                                   .identity = {.device = 3, .inode = 5, .head = head, .head_length = 9}});
+    assert_int_equal(ps_tail_positions_save(ps_test_folder_path("positions.json"), &positions, &err), PS_OK);
+    uint64_t hash = positions.hash;
+    ps_tail_positions_free(&positions);
+    positions.hash = hash;
+}
+
+static void load_one(int64_t offset, uint64_t head, uint64_t device)
+{
+    struct ps_err err;
+    struct ps_tail_positions again;
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+    assert_int_equal(again.count, 1);
+    assert_int_equal(again.items[0].offset, offset);
+    assert_int_equal(again.items[0].identity.head, head);
+    assert_int_equal(again.items[0].identity.device, device);
+    ps_tail_positions_free(&again);
+}
+
+static void write_one(const char *text)
+{
+    FILE *file = fopen(ps_test_folder_path("positions.json"), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* A crash between the two files does not give the position of one content to another one that the file has since. */
+static void test_crash_between_the_files(void **unused)
+{
+    (void)unused;
+    positions = (struct ps_tail_positions){.count = 0};
+    save_one(42290, 111);
+    save_one(500, 222);
+    load_one(500, 222, 3);
+    write_one("[{\"inode\":5,\"pos\":42290,\"file\":\"/a\"}]\n"); /* the one before */
+    load_one(500, 222, 3);
+    write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n"); /* by hand: to read it again */
+    load_one(0, 0, 0);
+    write_one("[ {\"inode\":5,\"pos\":500,\"file\":\"/a\"} ]\n"); /* by hand: the same */
+    load_one(500, 222, 3);
+    positions = (struct ps_tail_positions){.count = 0};
+}
+
+/* Identities of an agent that did not write the positions with them. */
+static void test_identities_without_positions(void **unused)
+{
+    (void)unused;
+    static const char identities[] = "[{\"inode\":5,\"device\":3,\"head\":7,\"length\":9}]\n";
+    write_one("[{\"inode\":5,\"pos\":77,\"file\":\"/a\"}]\n");
+    ps_test_folder_append("positions.json.identities", identities, strlen(identities));
+    load_one(77, 7, 3);
+}
+
+/* Returns the status of a save of one position. */
+static enum ps_status try_save(int64_t offset, uint64_t head)
+{
+    struct ps_err err = {.length = 0};
+    const struct ps_tail_position position = {
+        .inode = 5,
+        .offset = offset,
+        .path = (char *)(uintptr_t) "/a",
+        .identity = {.device = 3, .inode = 5, .head = head, .head_length = 9}};
+    ps_tail_positions_add(&positions, &position);
+    enum ps_status status = ps_tail_positions_save(ps_test_folder_path("positions.json"), &positions, &err);
+    assert_true(status == PS_OK || err.length > 0);
+    uint64_t hash = positions.hash;
+    ps_tail_positions_free(&positions);
+    positions = (struct ps_tail_positions){.hash = hash};
+    return status;
+}
+
+/* Each call of a save, and then of a load, fails once: a file keeps one of the two positions, with the fingerprint of that position, or it
+ * is not loaded; the next save and the next load work, and after them the second failure is treated as the first. */
+static void each_call(int error)
+{
+    positions = (struct ps_tail_positions){.count = 0};
+    save_one(0, 100);
+    ps_test_call_error = error;
+    bool reached = true;
+    unsigned call = 1, failures = 0;
+    for (int64_t last = 0; reached; call++, last++) {
+        struct ps_err err = {.length = 0};
+        struct ps_tail_positions again = {.count = 0};
+        ps_test_call_fails = call;
+        enum ps_status saved = try_save(last + 1, 101 + (uint64_t)last);
+        enum ps_status loaded = PS_FAIL;
+        reached = ps_test_call_fails == 0;
+        for (unsigned tries = 0; tries < 2 && loaded != PS_OK; tries++) {
+            loaded = ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err);
+            ps_test_call_fails = 0;
+        }
+        failures += saved != PS_OK;
+        assert_int_equal(loaded, PS_OK);
+        assert_int_equal(again.count, 1);
+        int64_t offset = again.items[0].offset;
+        if (offset != last + 1 && (saved == PS_OK || offset != last))
+            fail_msg("position %lld, and %lld was saved, after %s failed", (long long)offset,
+                     (long long)last + 1, ps_test_call_failed);
+        if (again.items[0].identity.head != 100 + (uint64_t)offset)
+            fail_msg("position %lld has the fingerprint of another one after %s failed", (long long)offset,
+                     ps_test_call_failed);
+        ps_tail_positions_free(&again);
+        assert_int_equal(try_save(last + 1, 101 + (uint64_t)last), PS_OK);
+        load_one(last + 1, 101 + (uint64_t)last, 3);
+    }
+    assert_true(failures > 3);
+}
+
+static void test_each_call(void **unused)
+{
+    (void)unused;
+    static const int errors[] = {EIO, ENOSPC, EACCES, EMFILE};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++)
+        each_call(errors[i]);
+    positions = (struct ps_tail_positions){.count = 0};
+}
+
+/* Positions of a text stay so, unless somebody changes the position. */
+static void test_positions_of_texts(void **unused)
+{
+    (void)unused;
+    struct ps_err err = {.length = 0};
+    static const int64_t texts[] = {PS_TAIL_POSITION_OF_TEXT, 0, 4711};
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
+        const struct ps_tail_position position = {
+            .inode = 5,
+            .offset = 77,
+            .text = texts[i],
+            .path = (char *)(uintptr_t) "/a",
+            .identity = {.device = 3, .inode = 5, .head = 7, .head_length = 9}};
+        struct ps_tail_positions written = {.count = 0}, again;
+        ps_tail_positions_add(&written, &position);
+        assert_int_equal(ps_tail_positions_save(ps_test_folder_path("positions.json"), &written, &err),
+                         PS_OK);
+        ps_tail_positions_free(&written);
+        assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+        assert_int_equal(again.items[0].text, texts[i]);
+        ps_tail_positions_free(&again);
+        write_one("[{\"inode\":5,\"pos\":77,\"file\":\"/a\"}, {\"inode\":6,\"pos\":1,\"file\":\"/b\"}]\n");
+        assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+        assert_int_equal(again.items[0].text, texts[i]);
+        ps_tail_positions_free(&again);
+        write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n");
+        assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
+        assert_int_equal(again.items[0].text, 0);
+        ps_tail_positions_free(&again);
+    }
+}
+
+static void test_errors(void **unused)
+{
+    (void)unused;
+    struct ps_err err;
+    assert_int_equal(ps_tail_positions_load(ps_test_folder_path("missing"), &positions, &err), PS_OK);
+    assert_int_equal(positions.count, 0);
+    assert_int_equal(ps_tail_positions_load(ps_test_folder(), &positions, &err), PS_FAIL);
+    assert_int_equal(ps_tail_positions_save(ps_test_folder_path("no/folder"), &positions, &err), PS_FAIL);
+}
+
+/* A link to the position file stays one. */
+static void test_link(void **unused)
+{
+    (void)unused;
+    struct ps_err err;
+    struct stat status;
+    ps_test_folder_append("real", "[]", 2);
+    assert_int_equal(symlink("real", ps_test_folder_path("link")), 0);
+    assert_int_equal(ps_tail_positions_save(ps_test_folder_path("link"), &positions, &err), PS_OK);
+    assert_int_equal(lstat(ps_test_folder_path("link"), &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(flumes),
+                                       TEST(forms),
+                                       TEST(depth),
+                                       TEST(same_inode_twice),
+                                       TEST(saved_and_loaded),
+                                       TEST(marks),
+                                       TEST(positions_of_texts),
+                                       TEST(crash_between_the_files),
+                                       TEST(identities_without_positions),
+                                       TEST(each_call),
+                                       TEST(errors),
+                                       TEST(link)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,552 @@
+/* Sink hdfs on the local disk: its keys, and what they make of files. What a file system can do to it: tests/stages/lib/hadoop/bucket_writer. */
+#include "tests/support/dead_letters.h"
+#include "tests/support/folder.h"
+#include "tests/support/stage.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define START_MS "1700000000001" /* of the first file: the clock's first millisecond, and 1 */
+
+static char url[300];
+
+static void assert_content(const char *name, const char *expected)
+{
+    const char *text = ps_test_folder_read(name);
+    if (text == NULL)
+        fail_msg("no file %s", name);
+    assert_string_equal(text, expected);
+}
+
+static unsigned file_count(const char *name)
+{
+    unsigned count = 0;
+    DIR *directory = opendir(ps_test_folder_path(name));
+    if (directory == NULL)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+#define KEYS(...) PS_KEYS("hdfs.path", url, "hdfs.fileType", "DataStream", __VA_ARGS__)
+#define ENDLESS "hdfs.rollInterval", "0", "hdfs.rollSize", "0", "hdfs.rollCount", "0"
+
+static void start(struct ps_test_stage *stage, const char *const *keys)
+{
+    ps_test_stage_start(stage, &ps_sink_hdfs, keys);
+}
+
+static void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
+{
+    size_t done = stage->done_count;
+    assert_int_equal(ps_test_sink_work(stage, &lease), PS_TAKEN);
+    ps_test_sink_wait(stage, done + 1, PS_TEST_PATIENCE_MS);
+}
+
+/* Turns of the worker in which nothing comes; what is in the background ends in them. */
+static void pass(struct ps_test_stage *stage, uint64_t ms)
+{
+    ps_test_stage_pass_ms(stage, ms);
+    for (int i = 0; i < 10; i++)
+        (void)ps_test_sink_tick(stage);
+}
+
+static int begin(void **state)
+{
+    if (ps_test_folder_setup(state) != 0)
+        return -1;
+    snprintf(url, sizeof url, "file://%s", ps_test_folder());
+    return 0;
+}
+
+static void test_names(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage,
+          KEYS(ENDLESS, "hdfs.filePrefix", "events", "hdfs.fileSuffix", ".log", "hdfs.inUsePrefix", "_"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
+    assert_content("_events." START_MS ".log.tmp", "one\ntwo\n");
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("three")));
+    assert_content("_events." START_MS ".log.tmp", "one\ntwo\nthree\n");
+    assert_null(ps_test_sink_recall(&stage)); /* as at a stop */
+    assert_content("events." START_MS ".log", "one\ntwo\nthree\n");
+    assert_int_equal(file_count("."), 1);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_no_name_in_use(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, KEYS(ENDLESS, "hdfs.emptyInUseSuffix", "true", "hdfs.inUseSuffix", ".x"));
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "hdfs.inUseSuffix"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
+    assert_content("FlumeData." START_MS, "one\n");
+    assert_null(ps_test_sink_recall(&stage));
+    assert_content("FlumeData." START_MS, "one\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* The event that is one too many begins the next file. */
+static void test_roll_by_count(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, KEYS("hdfs.rollCount", "2", "hdfs.rollSize", "0"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2")));
+    pass(&stage, 1);
+    assert_content("FlumeData." START_MS ".tmp", "1\n2\n");
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("3"), PS_BODY("4"), PS_BODY("5")));
+    pass(&stage, 1);
+    assert_content("FlumeData." START_MS, "1\n2\n");
+    assert_content("FlumeData.1700000000002", "3\n4\n");
+    assert_content("FlumeData.1700000000003.tmp", "5\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 3);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 2);
+    ps_test_stage_fini(&stage);
+}
+
+/* It counts bytes of bodies, without newlines. */
+static void test_roll_by_size(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, KEYS("hdfs.rollCount", "0", "hdfs.rollSize", "6"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("12345"), PS_BODY("6"), PS_BODY("7"), PS_BODY("1234567890"),
+                             PS_BODY("last")));
+    pass(&stage, 1);
+    assert_content("FlumeData." START_MS, "12345\n6\n");
+    assert_content("FlumeData.1700000000002", "7\n1234567890\n");
+    assert_content("FlumeData.1700000000003.tmp", "last\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* The age counts from the first event; a file is closed without one that follows. The next one has a number of the clock. */
+static void test_roll_by_time(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, KEYS("hdfs.rollCount", "0", "hdfs.rollSize", "0", "hdfs.rollInterval", "5"));
+    pass(&stage, 60000);
+    assert_int_equal(file_count("."), 0);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    pass(&stage, 4000);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("2")));
+    assert_int_equal(file_count("."), 1);
+    pass(&stage, 1500);
+    char first[64];
+    snprintf(first, sizeof first, "FlumeData.%lld", 1700000060001LL);
+    assert_content(first, "1\n2\n");
+    assert_int_equal(file_count("."), 1);
+    int64_t second_ms = stage.now.wall_ms + 1;
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("3")));
+    snprintf(first, sizeof first, "FlumeData.%lld.tmp", (long long)second_ms);
+    assert_content(first, "3\n");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_idle(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, KEYS(ENDLESS, "hdfs.idleTimeout", "2"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    pass(&stage, 1500);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("2")));
+    pass(&stage, 1500);
+    assert_content("FlumeData." START_MS ".tmp", "1\n2\n");
+    pass(&stage, 600);
+    assert_content("FlumeData." START_MS, "1\n2\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* One file for each directory and prefix; each keeps the order of its events. */
+static void test_escapes(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y-%%m-%%d//%%H%%M/%%{host}/", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", "hdfs.filePrefix", "%{app}",
+                          ENDLESS, "hdfs.timeZone", "GMT+1", "hdfs.round", "true", "hdfs.roundUnit", "minute",
+                          "hdfs.roundValue", "10"));
+    deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "host", "a", "app", "x", "timestamp", "1700000000000"),
+                             PS_EVENT("2", "host", "b", "app", "x", "timestamp", "1700000000000"),
+                             PS_EVENT("3", "host", "a", "app", "x", "timestamp", "1700000000000"),
+                             PS_EVENT("4", "host", "a", "app", "y", "timestamp", "1700000000000"),
+                             PS_EVENT("5", "app", "x", "timestamp", "1700000000000")));
+    pass(&stage, 1);
+    assert_content("2023-11-14/2310/a/x." START_MS ".tmp", "1\n3\n");
+    assert_content("2023-11-14/2310/b/x." START_MS ".tmp", "2\n");
+    assert_content("2023-11-14/2310/a/y." START_MS ".tmp", "4\n");
+    assert_content("2023-11-14/2310/x." START_MS ".tmp", "5\n"); /* no header: nothing, and no second slash */
+    ps_test_stage_fini(&stage);
+}
+
+static void test_local_time(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", ENDLESS, "hdfs.useLocalTimeStamp",
+                          "true", "hdfs.timeZone", "UTC"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    assert_content("2023/FlumeData." START_MS ".tmp", "1\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* Without dead letters the batch is rolled back, as in Flume. */
+static void test_no_timestamp(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream"));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("1", "timestamp", "1700000000000"), PS_BODY("2"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    assert_int_equal(lease->settled, 0);
+    pass(&stage, 1);
+    assert_int_equal(file_count("."), 0);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* With dead letters the others are written. */
+static void test_dead_letters(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", "hdfs.timeZone", "UTC", ENDLESS));
+    ps_test_dead_letters_open(&stage);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_EVENT("2", "timestamp", "1700000000000"), PS_BODY("3"),
+                             PS_EVENT("4", "timestamp", "1700000000000")));
+    assert_content("2023/FlumeData." START_MS ".tmp", "2\n4\n");
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "1\n3\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 2);
+    assert_int_equal(stage.done[0]->dead, 2);
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
+/* A header cannot lead out of the directory. */
+static void test_parent(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/in/%%{d}", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream"));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("1", "d", "../../up"));
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+    lease = PS_LEASE(&stage, PS_EVENT("1", "d", "..up"));
+    deliver(&stage, lease);
+    assert_content("in/..up/FlumeData." START_MS ".tmp", "1\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* The longest without an event is closed. */
+static void test_open_files(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%{h}", url);
+    start(&stage,
+          PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", ENDLESS, "hdfs.maxOpenFiles", "2"));
+    deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "h", "a")));
+    deliver(&stage, PS_LEASE(&stage, PS_EVENT("2", "h", "b")));
+    deliver(&stage, PS_LEASE(&stage, PS_EVENT("3", "h", "a")));
+    deliver(&stage, PS_LEASE(&stage, PS_EVENT("4", "h", "c")));
+    pass(&stage, 1);
+    assert_content("a/FlumeData." START_MS ".tmp", "1\n3\n");
+    assert_content("b/FlumeData." START_MS, "2\n");
+    assert_content("c/FlumeData." START_MS ".tmp", "4\n");
+    ps_test_stage_fini(&stage);
+}
+
+/* Names that are there already, in use or final, are left alone: the next number is taken. */
+static void test_names_taken(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_folder_append("FlumeData." START_MS ".tmp", "old", 3);
+    ps_test_folder_append("FlumeData.1700000000002", "old", 3);
+    start(&stage, KEYS(ENDLESS));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    assert_content("FlumeData.1700000000002.tmp", "1\n");
+    assert_null(ps_test_sink_recall(&stage));
+    assert_content("FlumeData." START_MS ".tmp", "old");
+    assert_content("FlumeData.1700000000002", "old");
+    assert_content("FlumeData.1700000000003", "1\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* Files of an agent that was killed, in a directory of this one. */
+static void leave_orphans(void)
+{
+    ps_test_folder_append("FlumeData.1699999999999.tmp", "old\n", 4);
+    ps_test_folder_append("FlumeData.1699999999998.tmp", "", 0);
+    ps_test_folder_append("FlumeData.1699999999997", "", 0);
+    ps_test_folder_append("FlumeData.x.tmp", "", 0);
+    ps_test_folder_append("Other.1699999999999.tmp", "", 0);
+}
+
+static void test_orphans_reported(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    leave_orphans();
+    start(&stage, KEYS(ENDLESS));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    pass(&stage, 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 4), 2);
+    assert_content("FlumeData.1699999999999.tmp", "old\n");
+    assert_int_equal(file_count("."), 6);
+    ps_test_stage_fini(&stage);
+}
+
+/* One in which nothing is, is removed. */
+static void test_orphans_recovered(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    leave_orphans();
+    start(&stage, KEYS(ENDLESS, "penstock.orphans", "recover"));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    pass(&stage, 1);
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 4), 2);
+    assert_content("FlumeData.1699999999999", "old\n");
+    assert_content("FlumeData." START_MS ".tmp", "1\n");
+    assert_content("Other.1699999999999.tmp", "");
+    assert_int_equal(file_count("."), 5);
+    assert_null(ps_test_sink_recall(&stage));
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_serializer(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    start(&stage, KEYS(ENDLESS, "serializer", "header_and_text", "serializer.appendNewline", "false"));
+    deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "h", "a"), PS_BODY("2")));
+    assert_content("FlumeData." START_MS ".tmp", "{h=a} 1{} 2");
+    ps_test_stage_fini(&stage);
+}
+
+static void test_compressed(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    ps_test_stage_start(
+        &stage, &ps_sink_hdfs,
+        PS_KEYS("hdfs.path", url, "hdfs.fileType", "CompressedStream", "hdfs.codeC", "gzip", ENDLESS));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    assert_null(ps_test_sink_recall(&stage));
+    assert_memory_equal(ps_test_folder_read("FlumeData." START_MS ".gz"), "\x1f\x8b", 2);
+    ps_test_stage_fini(&stage);
+    ps_test_stage_start(&stage, &ps_sink_hdfs,
+                        PS_KEYS("hdfs.path", url, "hdfs.codeC", "bzip2", "hdfs.fileSuffix", ".seq", ENDLESS));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    assert_null(ps_test_sink_recall(&stage));
+    assert_memory_equal(ps_test_folder_read("FlumeData." START_MS ".seq"), "SEQ\x06", 4);
+    ps_test_stage_fini(&stage);
+}
+
+/* A relative path and one without a scheme. */
+static void test_plain_paths(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char before[1024];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(ps_test_folder()), 0);
+    start(&stage, PS_KEYS("hdfs.path", "sub/dir", "hdfs.fileType", "DataStream", ENDLESS));
+    assert_int_equal(chdir(before), 0);
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    assert_content("sub/dir/FlumeData." START_MS ".tmp", "1\n");
+    ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("hdfs.path", ps_test_folder_path("plain"), "hdfs.fileType", "DataStream", ENDLESS));
+    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
+    assert_content("plain/FlumeData." START_MS ".tmp", "1\n");
+    ps_test_stage_fini(&stage);
+}
+
+struct wrong {
+    const char *const *keys;
+    enum ps_log_level level;
+    const char *text;
+};
+
+static void test_check(void **unused)
+{
+    (void)unused;
+    const struct wrong wrongs[] = {
+        {PS_KEYS("hdfs.fileType", "DataStream"), PS_LOG_ERROR, "hdfs.path"},
+        {PS_KEYS("hdfs.path", url, "hdfs.fileType", "Stream"), PS_LOG_ERROR, "hdfs.fileType"},
+        {PS_KEYS("hdfs.path", url, "hdfs.fileType", "CompressedStream"), PS_LOG_ERROR, "needs a codec"},
+        {KEYS("hdfs.codeC", "gzip"), PS_LOG_ERROR, "not compressed"},
+        {PS_KEYS("hdfs.path", url, "hdfs.codeC", "lzop"), PS_LOG_ERROR, "LZO"},
+        {PS_KEYS("hdfs.path", url, "hdfs.codeC", "rar"), PS_LOG_ERROR, "no codec"},
+        {PS_KEYS("hdfs.path", url, "hdfs.writeFormat", "x.Y"), PS_LOG_ERROR, "hdfs.writeFormat"},
+        {KEYS("hdfs.batchSize", "0"), PS_LOG_ERROR, "hdfs.batchSize"},
+        {KEYS("hdfs.minBlockReplicas", "-2"), PS_LOG_ERROR, "hdfs.minBlockReplicas"},
+        {KEYS("hdfs.round", "true", "hdfs.roundValue", "61"), PS_LOG_ERROR, "hdfs.roundValue"},
+        {KEYS("hdfs.round", "true", "hdfs.roundUnit", "hour", "hdfs.roundValue", "25"), PS_LOG_ERROR,
+         "from 1 to 24"},
+        {KEYS("hdfs.round", "true", "hdfs.roundUnit", "day"), PS_LOG_WARN, "not rounded"},
+        {PS_KEYS("hdfs.path", "/a/b", "hdfs.fileType", "DataStream"), PS_LOG_WARN, "local disk"},
+        {KEYS("hdfs.kerberosPrincipal", "a@B"), PS_LOG_ERROR, "hdfs.kerberosKeytab"},
+        {KEYS("hdfs.kerberosKeytab", "/a"), PS_LOG_ERROR, "hdfs.kerberosPrincipal"},
+        {KEYS("hdfs.timeZone", "Mars/Phobos"), PS_LOG_WARN, "is not a time zone"},
+        {KEYS("hdfs.maxOpenFiles", "0"), PS_LOG_WARN, "hdfs.maxOpenFiles"},
+        {KEYS(ENDLESS), PS_LOG_WARN, "only when the agent stops"},
+        {PS_KEYS("hdfs.path", url, "serializer.a", "b"), PS_LOG_WARN, "serializer.a"},
+        {PS_KEYS("hdfs.path", "hdfs://nn:9870/a"), PS_LOG_WARN, "webhdfs://nn:9870"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/%H:%M"), PS_LOG_ERROR, "no colon"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/%c"), PS_LOG_ERROR, "%c"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/x", "hdfs.filePrefix", "a:b"), PS_LOG_ERROR, "hdfs.filePrefix"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/x", "hdfs.fileSuffix", ":x"), PS_LOG_ERROR, "hdfs.fileSuffix"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/x", "hdfs.inUsePrefix", ":x"), PS_LOG_ERROR, "hdfs.inUsePrefix"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/x", "hdfs.inUseSuffix", ":x"), PS_LOG_ERROR, "hdfs.inUseSuffix"},
+        {KEYS("hdfs.fileSuffix", "/.."), PS_LOG_ERROR, "hdfs.fileSuffix"},
+        {KEYS("hdfs.inUsePrefix", "../tmp/"), PS_LOG_ERROR, "hdfs.inUsePrefix"},
+        {KEYS("hdfs.inUseSuffix", "/../x"), PS_LOG_ERROR, "hdfs.inUseSuffix"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/%Q/x"), PS_LOG_WARN, "%Q is no escape"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/x", "hdfs.filePrefix", "%{}"), PS_LOG_WARN, "%{} is no escape"},
+        {PS_KEYS("hdfs.path", "hdfs://nn.a/%{h}/../x"), PS_LOG_ERROR, "behind an escape"},
+        {PS_KEYS("hdfs.path", url, "serializer", "avro_event"), PS_LOG_WARN, "SequenceFile"},
+        {KEYS("hdfs.retryInterval", "0"), PS_LOG_WARN, "hdfs.retryInterval"},
+        {PS_KEYS("hdfs.path", "hdfs://%{h}:8020/a", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "escape"},
+        {PS_KEYS("hdfs.path", "ftp://h/a", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "hdfs.path"},
+        {PS_KEYS("hdfs.path", "hdfs://h/a", "penstock.hadoop.conf", "/none"), PS_LOG_ERROR,
+         "penstock.hadoop.conf"},
+        {PS_KEYS("hdfs.path", "/a/%[nobody]", "hdfs.fileType", "DataStream"), PS_LOG_ERROR, "hdfs.path"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(wrongs); i++) {
+        struct ps_test_stage stage;
+        ps_test_stage_init(&stage, &ps_sink_hdfs);
+        enum ps_status status = ps_test_stage_bind(&stage, wrongs[i].keys);
+        bool said = ps_test_stage_reported(&stage, wrongs[i].level, wrongs[i].text) ||
+                    strstr(stage.err.text, wrongs[i].text) != NULL;
+        if (!said || (status == PS_OK) != (wrongs[i].level == PS_LOG_WARN))
+            fail_msg("%zu: %s is not said: %s", i, wrongs[i].text, stage.err.text);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* `check` says of keys that many files have, and Flume does not, where they belong. */
+static void test_keys_of_hadoop(void **unused)
+{
+    (void)unused;
+    static const char *const keys[][2] = {{"hdfs.replication", "dfs.replication of hdfs-site.xml"},
+                                          {"hdfs.blockSize", "dfs.blocksize of hdfs-site.xml"}};
+    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
+        const struct ps_option *row = ps_sink_hdfs.options;
+        while (row->key != NULL && strcmp(row->key, keys[i][0]) != 0)
+            row++;
+        assert_non_null(row->key);
+        assert_true(row->flags & PS_OPTION_NO_EFFECT);
+        assert_non_null(strstr(row->help, keys[i][1]));
+    }
+}
+
+/* What core-site.xml says of codecs, and is not read. */
+static void test_codecs_of_hadoop(void **unused)
+{
+    static const char xml[] =
+        "<configuration><property><name>zlib.compress.level</name><value>BEST_SPEED</value>"
+        "</property></configuration>";
+    struct ps_test_stage stage;
+    (void)unused;
+    ps_test_folder_append("core-site.xml", xml, sizeof xml - 1);
+    ps_test_stage_init(&stage, &ps_sink_hdfs);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("hdfs.path", "hdfs://h.example:8020/a", "hdfs.codeC",
+                                                        "gzip", "penstock.hadoop.conf", ps_test_folder())),
+                     PS_OK);
+    assert_true(
+        ps_test_stage_reported(&stage, PS_LOG_INFO, "core-site.xml:1: zlib.compress.level has no effect"));
+    ps_test_stage_fini(&stage);
+}
+
+/* A batch with an event that cannot be written is tried each few seconds: said at first and each minute, not each time. */
+static void test_flaw_is_said_seldom(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream"));
+    uint64_t before = ps_log_count(PS_LOG_ERROR);
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("1"));
+    for (unsigned i = 0; i < 24; i++) {
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_RETRY);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR) - before, 1 + i / 12);
+        pass(&stage, 5000);
+    }
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 24);
+    ps_test_stage_fini(&stage);
+}
+
+/* When such a batch is gone, the next one is said at once. */
+static void test_each_flaw_is_said(void **unused)
+{
+    (void)unused;
+    struct ps_test_stage stage;
+    char path[350];
+    snprintf(path, sizeof path, "%s/%%Y", url);
+    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream"));
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t before = ps_log_count(PS_LOG_ERROR);
+        struct ps_lease *good = PS_LEASE(&stage, PS_EVENT("good", "timestamp", "1700000000000"));
+        struct ps_lease *bad = PS_LEASE(&stage, PS_BODY("without a time"));
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(ps_test_sink_work(&stage, &bad), PS_RETRY);
+        assert_int_equal(ps_log_count(PS_LOG_ERROR) - before, 1);
+        deliver(&stage, good);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+    unsetenv("HADOOP_CONF_DIR");
+    unsetenv("HADOOP_HOME");
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_dead_letters),
+        IN_FOLDER(test_orphans_reported),
+        IN_FOLDER(test_orphans_recovered),
+        IN_FOLDER(test_names),
+        IN_FOLDER(test_no_name_in_use),
+        IN_FOLDER(test_roll_by_count),
+        IN_FOLDER(test_roll_by_size),
+        IN_FOLDER(test_roll_by_time),
+        IN_FOLDER(test_idle),
+        IN_FOLDER(test_escapes),
+        IN_FOLDER(test_local_time),
+        IN_FOLDER(test_no_timestamp),
+        IN_FOLDER(test_parent),
+        IN_FOLDER(test_open_files),
+        IN_FOLDER(test_names_taken),
+        IN_FOLDER(test_serializer),
+        IN_FOLDER(test_compressed),
+        IN_FOLDER(test_plain_paths),
+        IN_FOLDER(test_codecs_of_hadoop),
+        IN_FOLDER(test_check),
+        IN_FOLDER(test_keys_of_hadoop),
+        IN_FOLDER(test_flaw_is_said_seldom),
+        IN_FOLDER(test_each_flaw_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
