@@ -1,6 +1,6 @@
-# Makes C of the messages in stages/*/proto/*.proto: "generated/stages/lib/hadoop/proto/rpc.pb-c.h" is included as
+# Makes C of the messages in stages/lib/*/proto/*.proto: "generated/stages/lib/hadoop/proto/rpc.pb-c.h" is included as
 # "stages/lib/hadoop/proto/rpc.pb-c.h".
-file(GLOB proto_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} stages/*/proto/*.proto)
+file(GLOB proto_files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} stages/lib/*/proto/*.proto)
 set(proto_sources)
 foreach(proto IN LISTS proto_files)
   string(REGEX REPLACE "\\.proto$" ".pb-c" made "${CMAKE_BINARY_DIR}/generated/${proto}")

@@ -149,8 +149,8 @@ char *ps_test_hadoop_vector(const char *name, size_t *length)
 {
     char path[4096];
     const char *source = getenv("PENSTOCK_SOURCE");
-    (void)snprintf(path, sizeof path, "%s/tests/stages/lib/hadoop/file/data/%s", source != NULL ? source : ".",
-                   name);
+    (void)snprintf(path, sizeof path, "%s/tests/stages/lib/hadoop/file/data/%s",
+                   source != NULL ? source : ".", name);
     struct grown bytes = {.data = NULL};
     FILE *file = fopen(path, "r");
     PS_ASSERT(file != NULL);

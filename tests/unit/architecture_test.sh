@@ -46,7 +46,8 @@ wrong() { # FILE WHAT
 # ---- include directions ----
 
 # An arrow: files that match the first pattern may include "..." that matches one of the others. The first line that matches counts;
-# what a folder includes of itself need not be written. [!/] keeps a pattern to one folder: FLAT stands for the files of a folder itself.
+# what a folder includes of itself need not be written. FLAT stands for the files of a folder itself, L for stages/lib, LIB for all of it, ENGINE for what
+# every library may include.
 arrows='
 commands/client/*       core/* conf/* stages/* version.h
 commands/*              *
@@ -64,51 +65,52 @@ regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/l
 regex/java/*            core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/nearest.h core/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
 conf/*                  core/*
-stages/channels/*       SUBJECTS rings/*
-stages/sources/*        SUBJECTS
-stages/interceptors/*   SUBJECTS
-stages/selectors/*      SUBJECTS
-stages/sinks/*          SUBJECTS
-stages/serializers/*    SUBJECTS
-stages/deserializers/*  SUBJECTS
+stages/channels/*       LIB rings/*
+stages/sources/*        LIB
+stages/interceptors/*   LIB
+stages/selectors/*      LIB
+stages/sinks/*          LIB
+stages/serializers/*    LIB
+stages/deserializers/*  LIB
 stages/lib/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
-stages/lib/kafka/*          ENGINE stages/lib/avro/* stages/lib/keystore/* stages/lib/tls/* stages/lib/text/*
-stages/lib/syslog/*         ENGINE stages/lib/text/*
-stages/lib/http/*           ENGINE stages/lib/stream/* stages/lib/tls/* stages/lib/text/*
-stages/lib/avro/*           ENGINE stages/lib/rpc/* stages/lib/stream/* stages/lib/tls/* stages/lib/text/*
-stages/lib/thrift/*         ENGINE stages/lib/net/* stages/lib/rpc/* stages/lib/sasl/* stages/lib/stream/* stages/lib/tls/*
-stages/lib/rpc/*            ENGINE stages/lib/net/*
-stages/lib/irc/*            ENGINE stages/lib/net/*
-stages/lib/rules/*          ENGINE
-stages/lib/net/*            ENGINE stages/lib/tls/*
-stages/lib/stream/*         ENGINE stages/lib/net/* stages/lib/tls/*
-stages/lib/tls/*            ENGINE stages/lib/keystore/*
-stages/lib/keystore/*       ENGINE
-stages/lib/sasl/*           ENGINE
-stages/lib/text/*           ENGINE
-stages/lib/process/*        ENGINE
-stages/lib/tail/ledger.[ch]   ENGINE rings/holders.h
-stages/lib/tail/text.[ch]     ENGINE stages/lib/tail/* rings/holders.h
-stages/lib/tail/*           ENGINE stages/lib/text/*
-stages/lib/queue/segment/*        ENGINE stages/lib/encryption/*
-stages/lib/encryption/*     ENGINE
-stages/lib/flume_log/*      ENGINE stages/lib/encryption/*
-stages/lib/lanes/*          ENGINE rings/*
-stages/lib/spool/*          ENGINE stages/lib/tail/* stages/lib/avro/* stages/lib/text/*
-stages/lib/queue/database/*       ENGINE stages/lib/queue/store.h stages/lib/queue/segment/*
-stages/lib/filesystem/*     ENGINE
-stages/lib/hadoop/*         ENGINE stages/lib/hadoop/proto/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/*
-stages/lib/hadoop/rpc/*     ENGINE stages/lib/hadoop/* stages/lib/hadoop/proto/* stages/lib/filesystem/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/*
-stages/lib/hadoop/transfer/* ENGINE stages/lib/hadoop/* stages/lib/hadoop/proto/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/*
-stages/lib/hadoop/webhdfs/*        ENGINE stages/lib/hadoop/* stages/lib/hadoop/rpc/* stages/lib/filesystem/* stages/lib/http/* stages/lib/keystore/* stages/lib/sasl/*
-stages/lib/hadoop/hdfs/*           ENGINE stages/lib/hadoop/* stages/lib/hadoop/proto/* stages/lib/hadoop/rpc/* stages/lib/hadoop/transfer/* stages/lib/hadoop/webhdfs/* stages/lib/filesystem/* stages/lib/sasl/*
-stages/lib/hadoop/file/*    ENGINE stages/lib/avro/* stages/lib/text/* stages/lib/filesystem/*
-stages/lib/hadoop/bucket_writer/*      ENGINE stages/lib/filesystem/* stages/lib/hadoop/* stages/lib/hadoop/hdfs/* stages/lib/hadoop/file/* stages/lib/text/*
-stages/lib/orc/*            ENGINE stages/lib/orc/proto/*
-stages/sinks/hive/*      ENGINE stages/lib/filesystem/* stages/lib/hadoop/* stages/lib/hadoop/hdfs/* stages/lib/hadoop/bucket_writer/* stages/lib/hive/* stages/lib/hive/text/* stages/lib/orc/* stages/lib/text/*
-stages/lib/hive/text/*      ENGINE stages/lib/hive/* stages/lib/orc/* stages/lib/text/*
-stages/lib/hive/*           ENGINE stages/lib/orc/* stages/lib/text/* stages/lib/thrift/* stages/lib/net/* stages/lib/sasl/* stages/lib/tls/* stages/lib/hadoop/*
-stages/FLAT             ENGINE
+stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/text/*
+stages/lib/syslog/*     ENGINE L/text/*
+stages/lib/http/*       ENGINE L/stream/* L/tls/* L/text/*
+stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*
+stages/lib/thrift/*     ENGINE L/net/* L/rpc/* L/sasl/* L/stream/* L/tls/*
+stages/lib/rpc/*        ENGINE L/net/*
+stages/lib/irc/*        ENGINE L/net/*
+stages/lib/rules/*      ENGINE
+stages/lib/net/*        ENGINE L/tls/*
+stages/lib/stream/*     ENGINE L/net/* L/tls/*
+stages/lib/tls/*        ENGINE L/keystore/*
+stages/lib/keystore/*   ENGINE
+stages/lib/sasl/*       ENGINE
+stages/lib/text/*       ENGINE
+stages/lib/process/*    ENGINE
+stages/lib/tail/ledger.[ch] ENGINE rings/holders.h
+stages/lib/tail/text.[ch] ENGINE rings/holders.h
+stages/lib/tail/*       ENGINE L/text/*
+stages/lib/spool/*      ENGINE L/tail/* L/avro/* L/text/*
+stages/lib/encryption/* ENGINE
+stages/lib/flume_log/*  ENGINE L/encryption/*
+stages/lib/lanes/*      ENGINE rings/*
+stages/lib/queue/FLAT   ENGINE rings/* L/encryption/* L/flume_log/* L/queue/segment/*
+stages/lib/queue/segment/* ENGINE L/encryption/*
+stages/lib/queue/database/* ENGINE L/queue/store.h L/queue/segment/*
+stages/lib/filesystem/* ENGINE
+stages/lib/hadoop/FLAT  ENGINE L/hadoop/proto/* L/net/* L/sasl/* L/tls/*
+stages/lib/hadoop/rpc/* ENGINE L/hadoop/FLAT L/hadoop/proto/* L/filesystem/* L/net/* L/sasl/* L/tls/*
+stages/lib/hadoop/transfer/* ENGINE L/hadoop/FLAT L/hadoop/proto/* L/net/* L/sasl/* L/tls/*
+stages/lib/hadoop/webhdfs/* ENGINE L/hadoop/FLAT L/hadoop/rpc/* L/filesystem/* L/http/* L/keystore/* L/sasl/*
+stages/lib/hadoop/hdfs/* ENGINE L/hadoop/FLAT L/hadoop/proto/* L/hadoop/rpc/* L/hadoop/transfer/* L/hadoop/webhdfs/* L/filesystem/* L/sasl/*
+stages/lib/hadoop/file/* ENGINE L/avro/* L/text/* L/filesystem/*
+stages/lib/hadoop/bucket_writer/* ENGINE L/filesystem/* L/hadoop/FLAT L/hadoop/hdfs/* L/hadoop/file/* L/text/*
+stages/lib/orc/*        ENGINE L/orc/proto/*
+stages/lib/hive/FLAT    ENGINE L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
+stages/lib/hive/text/*  ENGINE L/hive/FLAT L/orc/* L/text/*
+stages/lib/FLAT         ENGINE
+stages/FLAT             ENGINE stages/stages.def
 bench/support/*         core/* rings/* conf/* stages/*
 bench/report/*          core/* bench/support/* bench/plan/search.h
 bench/load/*            core/* rings/* regex/* conf/* stages/* bench/support/*
@@ -121,8 +123,9 @@ expand() { # PATTERN...: one pattern a line
     local one
     for one; do
         case $one in
-        ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' ;;
-        SUBJECTS) printf '%s\n' 'core/*' 'regex/*' 'stages/+([!/])' 'stages/@(kafka|rules|syslog|net|stream|tls|keystore|sasl|text|process|http|avro|thrift|rpc|irc|encryption|segment|flume_log|keeper|lanes|database|tail|spool|filesystem|hadoop|hadoop_rpc|hadoop_transfer|hadoop_file|hdfs|webhdfs|hdfs_sink|orc|hive|hive_sink|hive_text)/*' ;;
+        ENGINE) printf '%s\n' 'core/*' 'regex/*' 'stages/lib/+([!/])' ;;
+        LIB) printf '%s\n' 'core/*' 'regex/*' 'stages/lib/*' ;;
+        L/*) expand "stages/lib/${one#L/}" ;;
         *FLAT) printf '%s\n' "${one/FLAT/+([!/])}" ;;
         *) printf '%s\n' "$one" ;;
         esac
@@ -149,14 +152,16 @@ matches() { # TEXT PATTERN...
 while IFS=: read -r file header; do
     for i in "${!froms[@]}"; do
         # shellcheck disable=SC2053
-        [[ $file == ${froms[i]} ]] || continue
+        [[ $file == ${froms[i]} && ${header%/*} != "${file%/*}" ]] || continue
         mapfile -t may <<<"${mays[i]}"
         matches "$header" "${may[@]}" || wrong "$file" "includes \"$header\"; it may include ${may[*]}"
         break
     done
     case $header in
     commands/*) [[ $file == commands/* || $file == tests/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
-    stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*) wrong "$file" "includes a stage: \"$header\"" ;;
+    stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*)
+        [[ ${header%/*} == stages/*/* && ${file#tests/} == "${header%/*}"/* ]] || wrong "$file" "includes a stage: \"$header\""
+        ;;
     tests/*) [[ $file == tests/* ]] || wrong "$file" "includes \"$header\", which nothing but tests may" ;;
     esac
 done < <(grep -roE --include='*.[ch]' '^# *include "[^"]+"' commands core rings regex conf stages bench tests |
@@ -282,10 +287,11 @@ done < <(grep -rnE --include='*.[ch]' '\bpthread_create *\(' commands core rings
 declared=' '
 while read -r kind name; do
     file=stages/${kind}s/$name.c
+    [[ ! -d stages/${kind}s/$name ]] || file=stages/${kind}s/$name/$name.c
     declared+="$file "
     [[ -e $file ]] || wrong stages/stages.def "STAGE($kind, $name) has no $file"
-    tests=(tests/stages/"${kind}s/${name}"_test.*)
-    ((${#tests[@]})) || wrong "$file" "has no tests/stages/${kind}s/${name}_test.c"
+    tests=(tests/"${file%.c}"_test.*)
+    ((${#tests[@]})) || wrong "$file" "has no tests/${file%.c}_test.c"
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
     grep -q "PS_STAGE(PS_KIND_${kind^^})" "$file" 2>/dev/null || wrong "$file" "does not say its contract: PS_STAGE(PS_KIND_${kind^^})"
@@ -295,11 +301,12 @@ while read -r kind name; do
     grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
 for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*; do
+    [[ ! -d $file ]] || file+=/${file##*/}.c
     [[ $declared == *" $file "* ]] || wrong "$file" "is not in stages/stages.def"
 done
 for page in docs/stages/*.md; do
     name=$(basename "$page" .md)
-    [[ $declared == *" stages/${name%%_*}s/${name#*_}.c "* ]] || wrong "$page" "is about no stage"
+    [[ $declared == *" stages/${name%%_*}s/"?("${name#*_}/")"${name#*_}.c "* ]] || wrong "$page" "is about no stage"
 done
 
 # ---- fuzz targets have inputs ----

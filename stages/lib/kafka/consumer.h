@@ -59,8 +59,8 @@ struct ps_kafka_consumer {
     struct ps_texts wanted;
     struct ps_slice *mapped; /* of the current record */
     bool fatal;              /* the client failed for good: it does nothing any more */
-    bool asked;              /* a rebalance was handed out, and is not answered (stages/lib/kafka/rebalance.c) */
-    bool no_memory;          /* a record is lost to this client: no more is read */
+    bool asked;     /* a rebalance was handed out, and is not answered (stages/lib/kafka/rebalance.c) */
+    bool no_memory; /* a record is lost to this client: no more is read */
     struct ps_kafka_message kept; /* the record that was not taken; its bytes are in `kept_bytes` */
     struct ps_slice *kept_mapped;
     char *kept_bytes;

@@ -1,6 +1,5 @@
 #include "stages/sinks/hdfs/keys.h"
 
-#include "core/quantity.h"
 #include "stages/lib/hadoop/hdfs/open.h"
 #include "stages/lib/hadoop/user.h"
 
@@ -70,19 +69,4 @@ enum ps_status ps_hdfs_plan_serializer(struct ps_hdfs_plan *plan, struct ps_cont
     format->serializer = context->sub_stage(context, PS_KIND_SERIALIZER, plan->serializer_type,
                                             &plan->serializer_keys, &format->serializer_plan, err);
     return format->serializer != NULL ? PS_OK : PS_FAIL;
-}
-
-void ps_hdfs_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, FILE *out)
-{
-    const char *joint = ", a new one after ";
-    if (interval_s > 0) {
-        fprintf(out, "%s%s", joint, ps_quantity_print_s((double)interval_s).text);
-        joint = " or ";
-    }
-    if (bytes > 0) {
-        fprintf(out, "%s%s bytes", joint, ps_quantity_print_count((uint64_t)bytes).text);
-        joint = " or ";
-    }
-    if (events > 0)
-        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)events).text);
 }

@@ -37,9 +37,6 @@ struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan)
 enum ps_status ps_hdfs_plan_serializer(struct ps_hdfs_plan *plan, struct ps_context *context,
                                        struct ps_hadoop_format *format, struct ps_err *err);
 
-/* Writes ", a new one after 30 s or 1,024 bytes" for the outline; 0: no limit. */
-void ps_hdfs_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, FILE *out);
-
 /* The stage's `probe`. (stages/sinks/hdfs/probe.c) */
 void ps_hdfs_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe);
 

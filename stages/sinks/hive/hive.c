@@ -2,7 +2,7 @@
 #include "core/stage.h"
 
 #include "core/quantity.h"
-#include "stages/sinks/hdfs/keys.h"
+#include "stages/lib/hadoop/bucket_writer/format.h"
 #include "stages/sinks/hive/keys.h"
 
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 #include "stages/lib/hadoop/bucket_writer/format.h"
 
+#include "core/quantity.h"
+
 /* Returns whether hdfs.codeC names a codec other than None. */
 static bool has_codec(const struct ps_hdfs_format_names *names)
 {
@@ -51,4 +53,19 @@ const char *ps_hdfs_format_suffix(const struct ps_hdfs_format_names *names,
                                   const struct ps_hadoop_format *format)
 {
     return has_codec(names) ? ps_hadoop_codecs[format->codec].extension : "";
+}
+
+void ps_hdfs_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, FILE *out)
+{
+    const char *joint = ", a new one after ";
+    if (interval_s > 0) {
+        fprintf(out, "%s%s", joint, ps_quantity_print_s((double)interval_s).text);
+        joint = " or ";
+    }
+    if (bytes > 0) {
+        fprintf(out, "%s%s bytes", joint, ps_quantity_print_count((uint64_t)bytes).text);
+        joint = " or ";
+    }
+    if (events > 0)
+        fprintf(out, "%s%s events", joint, ps_quantity_print_count((uint64_t)events).text);
 }

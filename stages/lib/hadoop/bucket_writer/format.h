@@ -14,3 +14,6 @@ enum ps_status ps_hdfs_format_find(const struct ps_hdfs_format_names *names, str
 /* Returns the extension of the codec, or "". */
 const char *ps_hdfs_format_suffix(const struct ps_hdfs_format_names *names,
                                   const struct ps_hadoop_format *format);
+
+/* Writes ", a new one after 30 s or 1,024 bytes" for the outline; 0: no limit. */
+void ps_hdfs_outline_rolls(int64_t interval_s, int64_t bytes, int64_t events, FILE *out);

@@ -16,7 +16,8 @@ static const char *source_folder(void)
 static void print_page(FILE *out)
 {
     fputs("# What the Kafka sink does with every produce error\n\n"
-          "Printed from the table in `stages/lib/kafka/errors.c`; a test compares the two. Codes above zero are "
+          "Printed from the table in `stages/lib/kafka/errors.c`; a test compares the two. Codes above zero "
+          "are "
           "Kafka's own, codes from\n-200 to -100 are librdkafka's. No outcome loses an event.\n\n"
           "| outcome | what happens |\n|---|---|\n"
           "| DELIVERED | the event is settled |\n"
