@@ -1,6 +1,6 @@
 #include "commands/check_probe.h"
 
-#include "core/watch/metrics_server.h"
+#include "core/watch/metrics/server.h"
 #include "stages/lib/net/listen.h"
 
 #include <jansson.h>

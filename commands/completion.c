@@ -2,10 +2,10 @@
  * uses, and prints the completion script of a shell. */
 #include "commands/completion.h"
 
-#include "bench/load/content.h"
-#include "bench/load/shape.h"
-#include "bench/load/target.h"
-#include "bench/verify/far_end.h"
+#include "bench/load/content/content.h"
+#include "bench/load/shape/shape.h"
+#include "bench/load/target/target.h"
+#include "bench/verify/far/end.h"
 #include "conf/monitoring.h"
 #include "conf/text.h"
 #include "conf/types.h"

@@ -1,7 +1,7 @@
 /* The help text of `penstock load`; shapes, targets and formats come from their tables. */
-#include "bench/load/content.h"
-#include "bench/load/shape.h"
-#include "bench/load/target.h"
+#include "bench/load/content/content.h"
+#include "bench/load/shape/shape.h"
+#include "bench/load/target/target.h"
 #include "bench/load/template.h"
 #include "commands/load.h"
 

@@ -1,6 +1,6 @@
 /* penstock plan: capacity planning (bench/plan), with its progress. */
 #include "bench/plan/comparison.h"
-#include "bench/plan/export.h"
+#include "bench/plan/export/export.h"
 #include "bench/plan/goal.h"
 #include "bench/plan/planning_text.h"
 #include "bench/plan/result.h"

@@ -3,7 +3,7 @@
 #include "commands/commands.h"
 #include "commands/top/top.h"
 #include "core/printable.h"
-#include "core/watch/metrics_server.h"
+#include "core/watch/metrics/server.h"
 #include "core/quantity.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Groups keys by agent and component, as org.apache.flume.conf.FlumeConfiguration does. Only the keys
- * themselves are checked here; conf/validate.c drops what Flume drops.
+ * themselves are checked here; conf/validate/validate.c drops what Flume drops.
  *
  * Thread: the control thread. */
 #pragma once

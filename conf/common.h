@@ -1,5 +1,5 @@
 /* The option rows of every component of a kind, whatever its type: Flume's common keys. (The engine's rows
- * are in core/engine/agent_options.c.) Thread: any (const tables). */
+ * are in core/engine/agent/options.c.) Thread: any (const tables). */
 #pragma once
 
 #include "conf/conf.h"

@@ -30,7 +30,7 @@ struct ps_conf_source {
     size_t interceptor_count;
     struct ps_conf_part *interceptors; /* in order */
     struct ps_source_common
-        common; /* core/engine/agent_options.c: penstock.workers, back-off, dead letters */
+        common; /* core/engine/agent/options.c: penstock.workers, back-off, dead letters */
 };
 
 struct ps_conf_channel {
@@ -42,7 +42,7 @@ struct ps_conf_sink {
     struct ps_conf_part part;
     const char *channel;
     const char *group;            /* its sink group, or NULL */
-    struct ps_sink_common common; /* core/engine/agent_options.c: dead letters, retries */
+    struct ps_sink_common common; /* core/engine/agent/options.c: dead letters, retries */
 };
 
 struct ps_conf_group {

@@ -15,7 +15,7 @@
 #include "conf/substitute.h"
 #include "conf/text.h"
 #include "core/nearest.h"
-#include "conf/validate.h"
+#include "conf/validate/validate.h"
 
 #include "core/clock.h"
 

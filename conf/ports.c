@@ -2,7 +2,7 @@
 #include "conf/ports.h"
 
 #include "conf/part.h"
-#include "core/watch/metrics_server.h"
+#include "core/watch/metrics/server.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,11 +1,11 @@
-/* Shared by the parts of validation: conf/validate.c (order of steps, channels), validate_source.c (sources,
- * sinks), validate_group.c. Thread: the control thread. */
+/* Shared by the parts of validation: conf/validate/validate.c (order of steps, channels), validate/source.c (sources,
+ * sinks), validate/group.c. Thread: the control thread. */
 #pragma once
 
 #include "conf/agent.h"
 #include "conf/part.h"
 #include "conf/text.h"
-#include "conf/validate.h"
+#include "conf/validate/validate.h"
 
 struct ps_validation {
     struct ps_part_maker maker;

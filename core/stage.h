@@ -123,7 +123,7 @@ struct ps_context {
     bool running; /* workers are running (a reload): leave the CPUs to them */
 };
 
-/* One thing that the stages of a source's chain share: the regex passes (stages/lib/rules/regex_chain.h). The first stage
+/* One thing that the stages of a source's chain share: the regex passes (stages/lib/rules/regex/chain.h). The first stage
  * that needs it makes it. Two kinds exist: one for the plan (control thread; the engine calls `finish` when all stages
  * of the chain are built) and one for each open instance (its worker; `finish` is NULL). The engine destroys each
  * together with the plan or instance that owns it. */

@@ -151,7 +151,7 @@ def choose(chosen, path, included):
             chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
         for user in users(path):
             own = user.rsplit(".", 1)[0].replace("/", "_")
-            if not any(test == own or test.startswith(own + "_") for test in chosen.tests):  # http_lane.c: tests/bench/load/target_http_test.c
+            if not any(test == own or test.startswith(own + "_") for test in chosen.tests):  # http_lane.c: tests/bench/load/target/http_test.c
                 own = os.path.dirname(user).replace("/", "_")
             chosen.add(own, f"{user} uses {path}")
             chosen.folder(own, f"{user} uses {path}")

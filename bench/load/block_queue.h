@@ -5,7 +5,7 @@
  * Thread: the lane's sender. No allocation. */
 #pragma once
 
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 
 struct ps_block_queue {
     struct ps_lane *lane;

@@ -4,7 +4,7 @@
  * Thread: the lane's sender. Never blocks. */
 #pragma once
 
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 #include "stages/lib/net/client.h"
 
 struct ps_load_connection {

@@ -13,7 +13,7 @@
  * Thread: the lane's sender. Nothing blocks but open and close. */
 #pragma once
 
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 #include "stages/lib/kafka/maker.h"
 #include "stages/lib/kafka/settings.h"
 

@@ -2,9 +2,9 @@
  * collects the result. Thread: the main one. */
 #pragma once
 
-#include "bench/load/content.h"
+#include "bench/load/content/content.h"
 #include "bench/load/sender.h"
-#include "bench/load/shape.h"
+#include "bench/load/shape/shape.h"
 #include "bench/support/live.h"
 
 #include <signal.h>

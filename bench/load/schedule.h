@@ -5,7 +5,7 @@
  * Thread: the owner's. No allocation. Times are nanoseconds since the schedule's start. */
 #pragma once
 
-#include "bench/load/shape.h"
+#include "bench/load/shape/shape.h"
 #include "core/clock.h"
 #include "stages/lib/random.h"
 

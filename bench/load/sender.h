@@ -10,7 +10,7 @@
 #include "bench/load/pacer.h"
 #include "bench/load/schedule.h"
 #include "bench/load/statistics.h"
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 
 #include <pthread.h>
 

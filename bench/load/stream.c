@@ -1,7 +1,7 @@
 #include "bench/load/stream.h"
 #include "bench/load/block_queue.h"
 #include "bench/load/connection.h"
-#include "bench/load/target_keys.h"
+#include "bench/load/target/keys.h"
 #include "core/clock.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * Thread: the lane's sender. Never blocks. */
 #pragma once
 
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 #include "stages/lib/net/client.h"
 
 /* The first member of a target's plan. */

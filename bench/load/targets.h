@@ -1,7 +1,7 @@
 /* All targets: each has one file bench/load/target_<scheme>.c, one line here and one in targets.c. */
 #pragma once
 
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 
 extern const struct ps_target_ops ps_target_tcp;
 extern const struct ps_target_ops ps_target_tls;

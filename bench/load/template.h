@@ -1,4 +1,4 @@
-/* Parses a template into its parts: text and fields with their settings; finds every error. content_compile.c
+/* Parses a template into its parts: text and fields with their settings; finds every error. content/compile.c
  * prepares the parts for rendering.
  *
  * A field is {name} or {name:arguments}. `{` begins a field when a lower-case letter follows, and is text
@@ -29,7 +29,7 @@ enum ps_template_kind {
     PS_TEMPLATE_STAMP,
     PS_TEMPLATE_PAD,
     PS_TEMPLATE_SIZE,
-    /* Not a field: the end of what a stamp covers; content_place.c inserts it. */
+    /* Not a field: the end of what a stamp covers; content/place.c inserts it. */
     PS_TEMPLATE_COVER_END,
 };
 

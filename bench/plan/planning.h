@@ -9,7 +9,7 @@
 #include "bench/plan/scaling.h"
 #include "bench/plan/search.h"
 #include "bench/plan/subject.h"
-#include "bench/plan/trial.h"
+#include "bench/plan/trial/trial.h"
 
 /* From this share of the machine's CPUs on, what other programs use is told. */
 #define PS_PLANNING_FOREIGN_SHARE 0.1

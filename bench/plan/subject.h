@@ -8,7 +8,7 @@
 #pragma once
 
 #include "bench/plan/process.h"
-#include "bench/plan/trial.h"
+#include "bench/plan/trial/trial.h"
 
 #define PS_SUBJECT_TEXT_BYTES 512U
 #define PS_SUBJECT_NOTES_MAX 16U

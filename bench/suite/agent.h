@@ -1,7 +1,7 @@
 /* Runs an agent inside a bench program and reads its counters. */
 #pragma once
 
-#include "core/engine/agent.h"
+#include "core/engine/agent/agent.h"
 
 /* Starts agent `a` of this configuration text; ends the program with a message when it does not start. */
 struct ps_agent *ps_bench_agent_start(const char *text);

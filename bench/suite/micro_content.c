@@ -3,7 +3,7 @@
  * fields. One iteration is one event. */
 #include <stdlib.h>
 
-#include "bench/load/content.h"
+#include "bench/load/content/content.h"
 #include "bench/suite/micro.h"
 
 #define EVENTS 1000U

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "bench/verify/arrivals.h"
-#include "bench/verify/far_end.h"
+#include "bench/verify/far/end.h"
 #include "bench/verify/tracker.h"
 
 struct ps_account {
@@ -37,7 +37,7 @@ void ps_account_destroy(struct ps_account *account);
 /* Counts from now on when the events of each source arrive, in steps of `step_ns`. */
 void ps_account_count_arrivals(struct ps_account *account, uint64_t step_ns);
 
-/* Accounts for one record. The stream number also distinguishes far ends (far_end.h). */
+/* Accounts for one record. The stream number also distinguishes far ends (far/end.h). */
 void ps_account_take(struct ps_account *account, const struct ps_far_record *record, uint64_t stream);
 
 /* Returns how far CLOCK_REALTIME has moved since the start relative to the monotonic clock; positive is

@@ -4,7 +4,7 @@
  * Thread: the main one. */
 #pragma once
 
-#include "bench/verify/far_end.h"
+#include "bench/verify/far/end.h"
 #include "bench/verify/verdict.h"
 
 #define PS_VERIFY_FROM_MAX 16U

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "conf/conf.h"
-#include "core/engine/agent.h"
-#include "core/watch/metrics_server.h"
+#include "core/engine/agent/agent.h"
+#include "core/watch/metrics/server.h"
 
 #define PS_AGENT_PROGRAM "/proc/self/exe" /* helper processes run this program */
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/arena.h"
-#include "stages/lib/encryption/key_source.h"
+#include "stages/lib/encryption/key/source.h"
 #include "stages/lib/queue/segment/lock.h"
 #include "stages/lib/queue/segment/survey.h"
 

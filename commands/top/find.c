@@ -2,7 +2,7 @@
  * listens on would disturb its sources. */
 #include "commands/top/top.h"
 
-#include "core/watch/metrics_server.h"
+#include "core/watch/metrics/server.h"
 
 #include <ctype.h>
 #include <dirent.h>

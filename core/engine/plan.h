@@ -16,7 +16,7 @@
 
 enum ps_idle { PS_IDLE_AUTO, PS_IDLE_SPIN, PS_IDLE_PARK };
 
-/* Agent-level settings (`<agent>.penstock.<key>`); rows in core/engine/agent_options.c. */
+/* Agent-level settings (`<agent>.penstock.<key>`); rows in core/engine/agent/options.c. */
 struct ps_agent_options {
     int64_t workers;           /* 0: min(units, cores - 1), at least 1 */
     struct ps_texts cpus;      /* CPU numbers, one for each worker; empty: no worker is pinned */

@@ -1,6 +1,6 @@
 /* A sink processor decides which sink of a group gets the next lease, and learns the outcome: Flume's
  * FailoverSinkProcessor and LoadBalancingSinkProcessor, with their penalties and back-off to the millisecond. It
- * knows members by number only, and reads no clock: core/engine/sink_group.c calls it. Thread: the group's worker. */
+ * knows members by number only, and reads no clock: core/engine/sink/group.c calls it. Thread: the group's worker. */
 #pragma once
 
 #include "core/option.h"

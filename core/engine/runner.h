@@ -129,7 +129,7 @@ struct ps_sink_runner {
     struct ps_runner base;
     const struct ps_sink_plan *plan;
     const struct ps_sink_spec *spec;
-    struct ps_sink_group *group; /* its sink group (core/engine/sink_group.h); or NULL */
+    struct ps_sink_group *group; /* its sink group (core/engine/sink/group.h); or NULL */
     struct ps_channel_plan *channel;
     unsigned consumer;
     struct ps_counters *channel_counters; /* of this consumer */
@@ -218,7 +218,7 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
 /* Returns how long, in nanoseconds, it has waited for full channels, the current wait included. `mono_ns` is now; 0:
  * it reads the clock. Thread: any that keeps the plan alive. */
 uint64_t ps_source_runner_blocked_ns(const struct ps_source_runner *runner, uint64_t mono_ns);
-/* Begins or ends a wait for a full channel or for memory; for source_runner.c. */
+/* Begins or ends a wait for a full channel or for memory; for source/runner.c. */
 void ps_source_runner_wait(struct ps_source_runner *runner, bool wait, const struct ps_now *now);
 /* Counts a closed batch, for the lines of DEBUG. */
 void ps_source_runner_count_close(struct ps_source_runner *runner, const struct ps_batch *batch,
@@ -241,7 +241,7 @@ void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *pla
 void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
                             struct ps_lease **left, const struct ps_now *now);
 
-/* ---- what a closed source leaves to the next one (core/engine/source_inherit.c) ---- */
+/* ---- what a closed source leaves to the next one (core/engine/source/inherit.c) ---- */
 /* The runner is being closed: see ps_source_runner_close. */
 void ps_source_runner_leave_leases(struct ps_source_runner *runner, const struct ps_plan *next,
                                    struct ps_lease **left);
@@ -253,7 +253,7 @@ void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_
 /* Puts the leases for which there is room, whether the source is open or not. Returns whether something was put. */
 bool ps_source_runner_put_inherited(struct ps_source_runner *runner, const struct ps_now *now);
 
-/* ---- what a source puts (core/engine/source_put.c) ---- */
+/* ---- what a source puts (core/engine/source/put.c) ---- */
 /* How often a source looks again for room for dead letters: their writer wakes the worker for its own letters only. */
 #define PS_SOURCE_LETTERS_LOOK_NS (10 * PS_NS_PER_MS)
 /* Makes the worker wake for this source at this time at the latest. */
@@ -264,7 +264,7 @@ bool ps_source_runner_put(struct ps_source_runner *runner, const struct ps_now *
 void ps_source_runner_tick_channels(struct ps_source_runner *runner, const struct ps_now *now);
 /* Withdraws the leases that were not put. */
 void ps_source_runner_withdraw(struct ps_source_runner *runner);
-/* Writes why a channel does not take the source's lease: it is full, or cannot write (core/engine/source_wait.c).
+/* Writes why a channel does not take the source's lease: it is full, or cannot write (core/engine/source/wait.c).
  * Returns false: no lease waits for a channel. */
 bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room);
 /* Forgets the leases of a chain that did not reach its end: while memory for all of them is missing, the window does
@@ -273,7 +273,7 @@ void ps_source_runner_forget_chain(struct ps_source_runner *runner);
 /* The batch has left the chain: the chain's own lease goes home. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
 
-/* ---- what a source learns (core/engine/source_answers.c) ---- */
+/* ---- what a source learns (core/engine/source/answers.c) ---- */
 /* Returns whether the source reads undelivered events again from its position. */
 bool ps_source_runner_is_replayable(const struct ps_source_runner *runner);
 /* Returns whether a lease put into this channel fulfils a promise only when it comes home: the source needs more
@@ -310,7 +310,7 @@ bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
 /* Returns how many rows a batch may have: fewer when the interceptors make events much longer. */
 uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
 
-/* ---- attempts of a sink (core/engine/sink_letters.c) ---- */
+/* ---- attempts of a sink (core/engine/sink/letters.c) ---- */
 void ps_sink_runner_set_retries(struct ps_sink_runner *runner, const struct ps_sink_common *common);
 /* Returns whether the attempts of the offered lease are used up; its burial has then begun. */
 bool ps_sink_runner_gives_up(struct ps_sink_runner *runner);

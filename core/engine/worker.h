@@ -12,7 +12,7 @@
  * which is never full. tests/sim runs a whole agent on one thread: it calls ps_worker_cycle with a made-up clock. */
 #pragma once
 
-#include "core/watch/metrics.h"
+#include "core/watch/metrics/metrics.h"
 #include "core/engine/plan.h"
 #include "core/engine/runner.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine/sink_group.h"
+#include "core/engine/sink/group.h"
 #include "core/engine/worker_parts.h"
 
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan adopts. */

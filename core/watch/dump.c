@@ -1,5 +1,5 @@
 /* The dump: a snapshot as lines for the log. It has names, states and counts, never events or values. */
-#include "core/watch/metrics.h"
+#include "core/watch/metrics/metrics.h"
 #include "core/quantity.h"
 
 #include <string.h>

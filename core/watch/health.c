@@ -1,5 +1,5 @@
 /* Health: what /livez, /readyz and penstock_component_up say about a snapshot. */
-#include "core/watch/metrics.h"
+#include "core/watch/metrics/metrics.h"
 #include "core/quantity.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
  * uses the CPU only when it is otherwise idle (SCHED_IDLE), is the first to be killed by the kernel when
  * memory runs out, and ends with the thread that started it. The parent may kill it at any time.
  *
- * Request and answer are also the cache's key and contents (regex/compile/cache.h). */
+ * Request and answer are also the cache's key and contents (regex/compile/cache/cache.h). */
 #pragma once
 
 #include "regex/bytes.h"

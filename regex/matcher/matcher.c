@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "regex/compile/cache.h"
+#include "regex/compile/cache/cache.h"
 #include "regex/cost.h"
 
 static const struct ps_matcher_options no_options;

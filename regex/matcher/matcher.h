@@ -24,7 +24,7 @@ struct ps_matcher;
 struct ps_matcher_scratch;
 
 struct ps_matcher_options {
-    /* Directory of compiled databases (regex/compile/cache.h). NULL: no cache. */
+    /* Directory of compiled databases (regex/compile/cache/cache.h). NULL: no cache. */
     const char *cache_directory;
     /* As ps_context.program: the compiler runs as a process of its own, within the limits below. NULL: it
      * runs in this thread, without them. */

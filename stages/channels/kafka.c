@@ -2,8 +2,8 @@
  * are consumers of one group. Other agents, of Flume or of penstock, may use the topic as well, so the channel may have no
  * source here, or no sink.
  *
- * A put is promised when the brokers have acknowledged its events (stages/lib/kafka/channel_put.h). Offsets are committed when
- * a sink has delivered their events (stages/lib/kafka/channel_take.h). This file has the keys, the checks, and the plans that
+ * A put is promised when the brokers have acknowledged its events (stages/lib/kafka/channel/put.h). Offsets are committed when
+ * a sink has delivered their events (stages/lib/kafka/channel/take.h). This file has the keys, the checks, and the plans that
  * follow from them; docs/stages/channel_kafka.md describes the differences to Flume.
  *
  * Thread: check, build, start, strip, restore, teardown: control; all others: the worker of the producer or consumer. */
@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "core/quantity.h"
-#include "stages/lib/kafka/channel_carried.h"
-#include "stages/lib/kafka/channel_put.h"
-#include "stages/lib/kafka/channel_take.h"
+#include "stages/lib/kafka/channel/carried.h"
+#include "stages/lib/kafka/channel/put.h"
+#include "stages/lib/kafka/channel/take.h"
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"

@@ -5,7 +5,7 @@
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
  * through the schema (stages/lib/avro/schema.h). Thread: the source's worker. */
 #include "core/stage.h"
-#include "stages/lib/avro/codec.h"
+#include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/avro/container.h"
 #include "stages/lib/avro/schema.h"
 #include "stages/lib/slab.h"

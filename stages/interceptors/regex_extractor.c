@@ -1,12 +1,12 @@
 /* Interceptor regex_extractor (Flume's RegexExtractorInterceptor): the groups of the first match in the body
  * become headers. Thread: the source's worker.
  *
- * The chain's scan says which events match (stages/lib/rules/regex_chain.h); PCRE2 takes groups on those
+ * The chain's scan says which events match (stages/lib/rules/regex/chain.h); PCRE2 takes groups on those
  * alone. Values are slices of the body, whose memory is valid as long as the batch; only groups of a body
  * that is not well-formed UTF-8 are copied, from its repaired form. */
-#include "stages/lib/text/joda_date.h"
-#include "stages/lib/rules/regex_chain.h"
-#include "stages/lib/rules/regex_option.h"
+#include "stages/lib/text/joda/date.h"
+#include "stages/lib/rules/regex/chain.h"
+#include "stages/lib/rules/regex/option.h"
 #include "stages/lib/text/calendar.h"
 #include "stages/lib/instance_counter.h"
 

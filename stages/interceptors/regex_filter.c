@@ -1,8 +1,8 @@
 /* Interceptor regex_filter (Flume's RegexFilteringInterceptor): keeps or drops the events in whose body
- * the expression is found. The chain scans (stages/lib/rules/regex_chain.h); this file turns its bits into an
+ * the expression is found. The chain scans (stages/lib/rules/regex/chain.h); this file turns its bits into an
  * index list. Thread: the source's worker. */
-#include "stages/lib/rules/regex_chain.h"
-#include "stages/lib/rules/regex_option.h"
+#include "stages/lib/rules/regex/chain.h"
+#include "stages/lib/rules/regex/option.h"
 
 struct regex_filter_plan {
     const char *pattern;

@@ -4,7 +4,7 @@
  * Header names repeat: the result of the expression is cached, so that it runs once per name. */
 #include "core/stage.h"
 #include "regex/regex.h"
-#include "stages/lib/rules/regex_option.h"
+#include "stages/lib/rules/regex/option.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Interceptor rules: a rules file (docs/RULES.md) drops, tags, extracts and rewrites events. Changes of
- * the file are loaded while events flow (stages/lib/rules/live.h). It does not route; the selector `rules`
+ * the file are loaded while events flow (stages/lib/rules/live/live.h). It does not route; the selector `rules`
  * does. Not in Flume. Thread: the source's worker. */
 #include "stages/lib/rules/stage.h"
 

@@ -9,8 +9,8 @@
 #include "core/utf8.h"
 #include "regex/budget.h"
 #include "stages/lib/text/charset.h"
-#include "stages/lib/rules/regex_chain.h"
-#include "stages/lib/rules/regex_option.h"
+#include "stages/lib/rules/regex/chain.h"
+#include "stages/lib/rules/regex/option.h"
 #include "stages/lib/instance_counter.h"
 
 #include <stdlib.h>

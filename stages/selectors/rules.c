@@ -1,5 +1,5 @@
 /* Selector rules: a rules file (docs/RULES.md) routes events, and may drop them and set headers. Changes
- * of the file are loaded while events flow (stages/lib/rules/live.h). Not in Flume. Thread: the source's
+ * of the file are loaded while events flow (stages/lib/rules/live/live.h). Not in Flume. Thread: the source's
  * worker. */
 #include "stages/lib/rules/stage.h"
 

@@ -4,7 +4,7 @@
 #include "core/stage.h"
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/blocks_stage.h"
-#include "stages/lib/text/java_map.h"
+#include "stages/lib/text/java/map.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Serializer header_and_text (Flume's HeaderAndBodyTextEventSerializer): writes the headers as Java prints
  * a map, a blank, the body and a newline. Thread: the sink's worker. */
 #include "core/stage.h"
-#include "stages/lib/text/java_map.h"
+#include "stages/lib/text/java/map.h"
 
 struct header_and_text_plan {
     bool newline;

@@ -4,11 +4,11 @@
  * the checks, and the library's properties that follow from them.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
-#include "stages/lib/text/java_map.h"
+#include "stages/lib/text/java/map.h"
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
-#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/properties/properties.h"
 #include "stages/lib/kafka/sender.h"
 #include "stages/lib/kafka/settings.h"
 

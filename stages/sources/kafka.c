@@ -9,7 +9,7 @@
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
-#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/properties/properties.h"
 #include "stages/lib/kafka/rebalance.h"
 #include "stages/lib/kafka/record.h"
 #include "stages/lib/kafka/topic_regex.h"

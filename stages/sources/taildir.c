@@ -2,14 +2,14 @@
  * match, and remembers in a position file how far each is read.
  *
  * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
- * depend on its name: see stages/lib/tail/tailer.h, which does the work. Thread: its worker. */
+ * depend on its name: see stages/lib/tail/tailer/tailer.h, which does the work. Thread: its worker. */
 #include "core/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
 #include "stages/lib/make_directory.h"
 #include "stages/lib/tail/lock.h"
 #include "stages/lib/tail/positions.h"
-#include "stages/lib/tail/tailer.h"
+#include "stages/lib/tail/tailer/tailer.h"
 #include "stages/lib/tail/trouble.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "core/flow/limits.h"
 #include "core/log_limit.h"
 #include "core/watch/histogram.h"
-#include "core/watch/metrics_access.h"
+#include "core/watch/metrics/access.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 

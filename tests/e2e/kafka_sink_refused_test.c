@@ -1,7 +1,7 @@
 /* A whole agent whose broker refuses an event and then takes it: the event counts as refused and as
  * delivered, in the metrics and in the account at the end. */
 #include "conf/conf.h"
-#include "core/engine/agent.h"
+#include "core/engine/agent/agent.h"
 #include "stages/table.h"
 #include "tests/support/kafka/cluster.h"
 

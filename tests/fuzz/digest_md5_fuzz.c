@@ -1,5 +1,5 @@
 /* Challenges of a DIGEST-MD5 server, and messages after them. The first byte is the length of the first challenge. */
-#include "stages/lib/sasl/digest_md5.h"
+#include "stages/lib/sasl/digest_md5/digest_md5.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bench/support/stamp.h"
-#include "bench/verify/far_content.h"
+#include "bench/verify/far/content.h"
 #include "core/crc32c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/utf8.h"
-#include "stages/lib/http/json_scan.h"
+#include "stages/lib/http/json/scan.h"
 #include "stages/lib/text/json_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

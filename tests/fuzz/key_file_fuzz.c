@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "stages/lib/encryption/key_file.h"
+#include "stages/lib/encryption/key/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,10 @@
-/* Cache files of compiled databases (regex/compile/cache.h), with the compiler's answers in them. The
+/* Cache files of compiled databases (regex/compile/cache/cache.h), with the compiler's answers in them. The
  * first byte decides whether the checksum at the end is corrected, which no mutation does by itself. An
  * accepted file has the requested contents. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/compile/cache.h"
+#include "regex/compile/cache/cache.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 

@@ -1,5 +1,5 @@
 /* Every text that an expression matches contains its fragment. Input: the expression, a NUL, a text. */
-#include "stages/lib/rules/regex_fragment.h"
+#include "stages/lib/rules/regex/fragment.h"
 
 #include <stdlib.h>
 #include <string.h>

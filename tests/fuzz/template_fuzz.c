@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/load/content.h"
+#include "bench/load/content/content.h"
 #include "bench/support/stamp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: java
-# DIGEST-MD5 as Java's own client and server speak it, with nonces of today: stages_lib_sasl_digest_md5 does the same with those that
+# DIGEST-MD5 as Java's own client and server speak it, with nonces of today: stages_lib_sasl_digest_md5_digest_md5 does the same with those that
 # were recorded once.
 set -euo pipefail
 

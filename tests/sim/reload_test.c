@@ -1,4 +1,4 @@
-/* Reloads with something under way, carried out by the agent's own code (core/engine/agent.c): they remove a channel that
+/* Reloads with something under way, carried out by the agent's own code (core/engine/agent/agent.c): they remove a channel that
  * is not empty and bring it back, rename one, change its type, drop one of two sinks, add and remove a source, change an
  * interceptor. Control waits in the agent's loops, and the workers of the simulator cycle whenever it looks for signals
  * (`hurry`). The agent refuses a reload when patience ends first, and the running plan goes on. */
@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "core/engine/agent_parts.h"
+#include "core/engine/agent/parts.h"
 
 #define SEEDS 40           /* in each build: of fewer, too few may find something in a channel that goes */
 #define STEPS_MAX 1000000U /* of one phase */

@@ -3,7 +3,7 @@
 
 #include "tests/support/support.h"
 
-#include "bench/load/content.h"
+#include "bench/load/content/content.h"
 
 #define PS_TEST_SECOND_NS UINT64_C(1000000000)
 /* 2026-11-20 09:02:42.123456789 UTC */

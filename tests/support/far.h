@@ -1,7 +1,7 @@
 /* Reads one far end of penstock verify without the command, and keeps the records. */
 #pragma once
 
-#include "bench/verify/far_end.h"
+#include "bench/verify/far/end.h"
 #include "tests/support/support.h"
 
 #include <stdbool.h>

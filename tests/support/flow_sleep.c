@@ -1,7 +1,7 @@
 /* Nothing may be left that a worker that sleeps could do. */
 #include "tests/support/flow_channel.h"
 
-#include "core/engine/sink_group.h"
+#include "core/engine/sink/group.h"
 #include "core/engine/worker_parts.h"
 
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)

@@ -1,7 +1,7 @@
 /* The smallest agent with a sink group: sinks that do what the test tells them, and record what they got. Thread: the test's. */
 #pragma once
 
-#include "core/engine/sink_group.h"
+#include "core/engine/sink/group.h"
 #include "tests/support/small_agent.h"
 
 #define PS_TEST_MEMBERS_MAX 3U

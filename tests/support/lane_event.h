@@ -1,7 +1,7 @@
 /* The text of the events that tests of targets and of lanes send. */
 #pragma once
 
-#include "bench/load/target.h"
+#include "bench/load/target/target.h"
 
 struct ps_test_event_size {
     uint32_t low, high; /* bytes, framing included */

@@ -72,7 +72,7 @@ stages/selectors/*      LIB
 stages/sinks/*          LIB
 stages/serializers/*    LIB
 stages/deserializers/*  LIB
-stages/lib/kafka/channel_carried.[ch] core/FLAT core/flow/* rings/*
+stages/lib/kafka/channel/carried.[ch] core/FLAT core/flow/* rings/*
 stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/text/*
 stages/lib/syslog/*     ENGINE L/text/*
 stages/lib/http/*       ENGINE L/stream/* L/tls/* L/text/*
@@ -236,7 +236,7 @@ pcre2.h             regex/*|commands/version.c
 urcu*               core/engine/*
 urcu/*              core/engine/*
 librdkafka/*        stages/lib/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|commands/version.c
-microhttpd.h        core/watch/metrics_server.c|bench/verify/far_listen_http.c|commands/version.c
+microhttpd.h        core/watch/metrics/server.c|bench/verify/far/listen/http.c|commands/version.c
 jansson.h           commands/*|conf/*|stages/*|bench/*
 http_parser.h           stages/lib/http/message.h|commands/version.c
 curl/*              commands/*|conf/*|stages/*|bench/*

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/stage.h"
-#include "stages/lib/avro/codec.h"
+#include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/avro/schemas.h"
 #include "stages/lib/byte_buffer.h"
 #include "stages/lib/random.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "stages/lib/encryption/jceks.h"
-#include "stages/lib/encryption/key_file.h"
+#include "stages/lib/encryption/key/file.h"
 
 #define PATH_BYTES 4096U
 

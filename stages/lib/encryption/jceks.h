@@ -12,7 +12,7 @@
  * Thread: any. */
 #pragma once
 
-#include "stages/lib/encryption/key_ring.h"
+#include "stages/lib/encryption/key/ring.h"
 
 #define PS_JCEKS_BYTES_MAX (1024U * 1024U)
 #define PS_JCEKS_PASSWORD_MAX 256U

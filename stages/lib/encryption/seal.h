@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stages/lib/encryption/key_ring.h"
+#include "stages/lib/encryption/key/ring.h"
 
 #define PS_SEAL_SALT_BYTES 32U
 #define PS_SEAL_TAG_BYTES 16U

@@ -5,7 +5,7 @@
  * Thread: the owner's. */
 #pragma once
 
-#include "stages/lib/encryption/key_ring.h"
+#include "stages/lib/encryption/key/ring.h"
 
 #define PS_FLUME_CIPHER_NAME "AESCTRNOPADDING"
 #define PS_FLUME_CIPHER_BLOCK_BYTES 16U

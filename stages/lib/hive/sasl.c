@@ -2,7 +2,7 @@
 
 #include "core/printable.h"
 #include "stages/lib/hadoop/sasl_pipe.h"
-#include "stages/lib/sasl/digest_md5.h"
+#include "stages/lib/sasl/digest_md5/digest_md5.h"
 #include "stages/lib/sasl/sasl_gssapi.h"
 
 #include <endian.h>

@@ -99,7 +99,7 @@ static void set_delivery(struct ps_kafka_settings *settings, const char *acks)
 }
 
 /* The queue always holds one record of the largest size, whatever its share of the memory budget is: the library
- * would refuse that record for ever. Keys that contradict each other: stages/lib/kafka/properties.c. */
+ * would refuse that record for ever. Keys that contradict each other: stages/lib/kafka/properties/properties.c. */
 static void set_sizes(struct ps_kafka_settings *settings, uint64_t queue_bytes)
 {
     set_default(settings, "batch.size", REQUEST_BYTES);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "stages/lib/kafka/sender.h"
-#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/properties/properties.h"
 #include "stages/lib/kafka/settings.h"
 
 /* Translates the properties of Java's client, prefix stripped, to the library's. `settings` NULL: only checks them.

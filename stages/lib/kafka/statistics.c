@@ -6,7 +6,7 @@
 #define JSON_BYTES_MAX (2U << 20) /* for thousands of partitions; parsing more would delay the worker */
 
 #define NAME(name) "kafka_" #name
-#define GAUGE(name) "kafka_" #name "_now" /* may decrease: core/watch/metrics.h */
+#define GAUGE(name) "kafka_" #name "_now" /* may decrease: core/watch/metrics/metrics.h */
 const char *const ps_kafka_gauge_names[] = {
     GAUGE(queue_messages),
     GAUGE(queue_bytes),

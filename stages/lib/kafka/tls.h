@@ -3,7 +3,7 @@
  * Control thread only: reads files. */
 #pragma once
 
-#include "stages/lib/kafka/properties.h"
+#include "stages/lib/kafka/properties/properties.h"
 
 /* Adds ssl.key.pem, ssl.certificate.pem, ssl.ca.pem. Does nothing unless security.protocol is SSL or
  * SASL_SSL, like Java. `properties->tls` supplies what the pairs do not set. PS_FAIL: a store cannot be used;

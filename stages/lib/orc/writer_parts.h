@@ -1,7 +1,7 @@
 /* What the files of the ORC writer share. */
 #pragma once
 
-#include "stages/lib/orc/column.h"
+#include "stages/lib/orc/column/column.h"
 #include "stages/lib/orc/writer.h"
 
 #define PS_ORC_METADATA_MAX 8U

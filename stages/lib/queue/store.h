@@ -11,7 +11,7 @@
  * Thread: the keeper's; `load`, `release` and `crowded` say otherwise. */
 #pragma once
 
-#include "stages/lib/encryption/key_source.h"
+#include "stages/lib/encryption/key/source.h"
 #include "stages/lib/queue/segment/log.h"
 
 /* A frame that was fed, and its place. */

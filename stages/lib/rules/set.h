@@ -1,6 +1,6 @@
 /* Compiled rule sets: a tree of rules (regex/rules/rules.h) compiled into matchers and tables, and evaluated
  * over leases. Used by the selector and the interceptor `rules`, by `penstock rules`, and by benches.
- * stages/lib/rules/live.h keeps a set up to date while events flow.
+ * stages/lib/rules/live/live.h keeps a set up to date while events flow.
  *
  * A set is const and shared; each worker has a scratch for the state that changes. Counters, rate limits and
  * samples are in a book (below), which outlives sets: a rule that keeps its name keeps its counts over a

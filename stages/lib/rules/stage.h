@@ -2,7 +2,7 @@
  * `work`. Threads: those of the functions of struct ps_stage_ops. */
 #pragma once
 
-#include "stages/lib/rules/live.h"
+#include "stages/lib/rules/live/live.h"
 
 struct ps_rules_stage {
     const char *file, *cache;

@@ -1,6 +1,6 @@
 /* See escape.h. */
 #include "stages/lib/text/escape.h"
-#include "stages/lib/text/java_long.h"
+#include "stages/lib/text/java/long.h"
 
 #include "stages/lib/local_host.h"
 #include "stages/lib/text/time_zone.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/flow/batch.h"
-#include "stages/lib/text/java_map.h"
+#include "stages/lib/text/java/map.h"
 
 /* A text buffer. It grows to the longest text and keeps that size. */
 struct ps_dump {

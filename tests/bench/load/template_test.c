@@ -1,7 +1,7 @@
 /* Templates are parsed as documented, and errors name column, reason and cure. */
 #include "tests/support/support.h"
 
-#include "bench/load/content.h"
+#include "bench/load/content/content.h"
 #include "bench/load/template.h"
 
 struct parsed {

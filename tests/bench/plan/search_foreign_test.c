@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/plan/trial.h"
+#include "bench/plan/trial/trial.h"
 #include "tests/support/support.h"
 
 #define TICK_S 0.002

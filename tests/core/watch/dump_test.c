@@ -2,7 +2,7 @@
 #include "tests/support/support.h"
 
 #include "core/clock.h"
-#include "core/watch/metrics.h"
+#include "core/watch/metrics/metrics.h"
 
 #define NOW_NS (1000 * PS_NS_PER_S)
 

@@ -14,7 +14,7 @@ import javax.security.sasl.Sasl;
 import javax.security.sasl.SaslClient;
 import javax.security.sasl.SaslServer;
 
-/** Lets Java's own DIGEST-MD5 client and server talk as Hadoop's do, and writes what each of them sends: tests/stages/lib/sasl/digest_md5_test.c. */
+/** Lets Java's own DIGEST-MD5 client and server talk as Hadoop's do, and writes what each of them sends: tests/stages/lib/sasl/digest_md5/digest_md5_test.c. */
 public class Record {
     static final String NAME = "AAhibG9jayB0b2tlbg==", SECRET = "c2VjcmV0IG9mIGEgYmxvY2s=";
 

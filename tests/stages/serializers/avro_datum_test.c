@@ -1,7 +1,7 @@
 /* Serializer avro_datum: bodies stand in Avro files as they are; schemas by text, by URL and by key; events that wait, need another
  * file, or fit into none. Files are read back with the container's reader. */
 #include "stages/lib/avro/container.h"
-#include "stages/lib/avro/codec.h"
+#include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/byte_buffer.h"
 #include "tests/support/stage.h"
 

@@ -1,5 +1,5 @@
 /* Source taildir: files that are compressed, and those that get their inodes. */
-#include "stages/lib/tail/tailer.h"
+#include "stages/lib/tail/tailer/tailer.h"
 #include "tests/stages/sources/taildir_support.h"
 
 #include <zlib.h>

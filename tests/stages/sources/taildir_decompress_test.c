@@ -1,6 +1,6 @@
 /* Source taildir with penstock.decompress = auto: which lines of compressed files it reads, and which ones it has read before they were
  * compressed. Every line of a text has its number, so that each one is counted. */
-#include "stages/lib/tail/tailer.h"
+#include "stages/lib/tail/tailer/tailer.h"
 #include "tests/stages/sources/taildir_support.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* Compressing. See codec.h. bzip2 streams and zstd frames are those of Avro's codecs (stages/lib/avro/codec.h), which are of the same
+/* Compressing. See codec.h. bzip2 streams and zstd frames are those of Avro's codecs (stages/lib/avro/codec/codec.h), which are of the same
  * settings. */
-#include "stages/lib/avro/codec.h"
+#include "stages/lib/avro/codec/codec.h"
 #include "stages/lib/hadoop/file/codec.h"
 
 #include <lz4.h>

@@ -11,7 +11,7 @@
  * 2,000 bytes), and at every flush, as Flume's HDFSSequenceFile.sync: readers find the next record from any place by it. */
 #include "core/name.h"
 #include "stages/lib/hadoop/file/writer_parts.h"
-#include "stages/lib/text/java_long.h"
+#include "stages/lib/text/java/long.h"
 
 #include <string.h>
 

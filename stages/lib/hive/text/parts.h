@@ -3,7 +3,7 @@
 
 #include "stages/lib/hive/text/format.h"
 #include "stages/lib/hive/text/plain.h"
-#include "stages/lib/orc/column.h"
+#include "stages/lib/orc/column/column.h"
 
 /* Sets `err` to "column NAME: ..". Returns false. */
 bool ps_hive_text_wrong(struct ps_err *err, const char *column, const char *format, ...)

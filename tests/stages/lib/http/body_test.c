@@ -1,4 +1,4 @@
-/* Bodies of HTTP requests. (The client: tests/bench/load/target_http_test.c.) */
+/* Bodies of HTTP requests. (The client: tests/bench/load/target/http_test.c.) */
 #include "stages/lib/http/body.h"
 #include "tests/support/support.h"
 

@@ -1,6 +1,6 @@
 /* Defaults of Flume's Kafka clients, recorded by tests/real/kafka_defaults/record.sh, against ours: each is the same, or in
  * the list of differences that docs/KAFKA_PROPERTIES.md prints. */
-#include "tests/stages/lib/kafka/properties_support.h"
+#include "tests/stages/lib/kafka/properties/support.h"
 #include "tests/support/source_tree.h"
 
 /* Properties that the stages set by rules of their own, and a command line that is not a value of Java's. */

@@ -1,5 +1,5 @@
 /* Login and stores of Kafka clients: the librdkafka properties, and a real TLS handshake with them. */
-#include "tests/stages/lib/kafka/properties_support.h"
+#include "tests/stages/lib/kafka/properties/support.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

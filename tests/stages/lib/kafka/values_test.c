@@ -1,5 +1,5 @@
 /* The translation of the values of Kafka client properties, one by one and together. */
-#include "tests/stages/lib/kafka/properties_support.h"
+#include "tests/stages/lib/kafka/properties/support.h"
 
 struct expectation {
     enum ps_kafka_client client;

@@ -1,0 +1,202 @@
+/* Target kafka: sends records through librdkafka; delivery reports complete them (kafka_flow.h). This file
+ * reads the URL.
+ *
+ * Each lane is a producer. Without other URL keys the library's defaults apply, among them acks=all, with two
+ * exceptions: idempotence is on where acks allows it (a retry must not duplicate or reorder what the far end
+ * checks), and a record never times out (message.timeout.ms=0).
+ *
+ * Thread: the plan: any; the rest: the lane's sender. */
+#include "bench/load/kafka_flow.h"
+#include "bench/load/target/keys.h"
+#include "bench/load/targets.h"
+#include "core/clock.h"
+#include "stages/lib/kafka/partition_count.h"
+#include "stages/lib/kafka/producer.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_OVERHEAD_BYTES 64U /* more than the library counts for a record besides value and key */
+#define METADATA_TIMEOUT_MS 10000
+#define WAVES 3U
+#define LINGER_MS "5"
+#define RECORD_BYTES_MAX "1000000" /* the library's default of message.max.bytes */
+
+static void kafka_unplan(void *made)
+{
+    struct ps_kafka_flow_plan *plan = made;
+    ps_kafka_settings_fini(&plan->settings);
+    free(plan->topic);
+    free(plan);
+}
+
+static bool is_word(const char *text, const char *one, const char *two)
+{
+    return text != NULL && (strcmp(text, one) == 0 || strcmp(text, two) == 0);
+}
+
+static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
+{
+    struct ps_kafka_settings *settings = &plan->settings;
+    const char *name, *value;
+    ps_kafka_settings_set(settings, "bootstrap.servers", url->hosts);
+    ps_kafka_settings_set(settings, "client.id", "penstock-load");
+    ps_kafka_settings_set(settings, "message.timeout.ms", "0");
+    ps_kafka_settings_set(settings, "linger.ms", LINGER_MS);
+    ps_kafka_settings_set(settings, "message.max.bytes", RECORD_BYTES_MAX);
+    /* a larger queue than this target can fill */
+    ps_kafka_settings_set(settings, "queue.buffering.max.messages", "10000000");
+    ps_kafka_settings_set(settings, "queue.buffering.max.kbytes", "2097151");
+    for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &name, &value);)
+        ps_kafka_settings_set(settings, name, value);
+    const char *timeout = ps_kafka_settings_get(settings, "delivery.timeout.ms");
+    if (timeout != NULL) /* another name of message.timeout.ms */
+        ps_kafka_settings_set(settings, "message.timeout.ms", timeout);
+    if (ps_kafka_settings_get(settings, "transactional.id") != NULL)
+        return ps_err_set(err, "kafka.transactional.id: load does not use transactions");
+    const char *acks = ps_kafka_settings_get(settings, "acks");
+    if (acks == NULL)
+        acks = ps_kafka_settings_get(settings, "request.required.acks");
+    if (ps_kafka_settings_get(settings, "enable.idempotence") == NULL &&
+        (acks == NULL || is_word(acks, "all", "-1")))
+        ps_kafka_settings_set(settings, "enable.idempotence", "true");
+    return ps_kafka_pairs_check(settings->items, settings->count, err);
+}
+
+static bool is_topic_name(const char *name)
+{
+    size_t length = strlen(name);
+    size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return good == length && length > 0 && length <= 249 && !is_word(name, ".", "..");
+}
+
+/* Reads the properties that this target needs itself. */
+static void settings_read(struct ps_kafka_flow_plan *plan)
+{
+    const char *linger = ps_kafka_settings_get(&plan->settings, "queue.buffering.max.ms");
+    if (linger == NULL)
+        linger = ps_kafka_settings_get(&plan->settings, "linger.ms");
+    plan->linger_ns = (uint64_t)(strtod(linger, NULL) * (double)PS_NS_PER_MS);
+    uint32_t bytes = (uint32_t)strtoul(ps_kafka_settings_get(&plan->settings, "message.max.bytes"), NULL, 10);
+    /* The library checks that message.max.bytes is at least 1,000. */
+    plan->value_bytes_max = bytes - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES;
+}
+
+static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
+{
+    const char *text = ps_url_get(url, "partition", "any");
+    plan->partition = PS_KAFKA_PARTITION_ANY;
+    if (strcmp(text, "any") == 0)
+        return PS_OK;
+    if (strcmp(text, "source") == 0) {
+        plan->by_source = true;
+        return ps_kafka_partition_count(plan->settings.items, plan->settings.count, plan->topic,
+                                        METADATA_TIMEOUT_MS, &plan->partition_count, err);
+    }
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || number < 0 || number > INT32_MAX)
+        return ps_err_set(err, "partition=%s: write any, source or a partition's number", text);
+    plan->partition = (int32_t)number;
+    return PS_OK;
+}
+
+static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
+{
+    static const char *const keys[] = {"none", "source", "sequence", NULL};
+    unsigned key = PS_KAFKA_KEY_NONE;
+    uint64_t waves = WAVES;
+    if (*url->hosts == '\0' || strlen(url->path) < 2 || strchr(url->path + 1, '/') != NULL)
+        return ps_err_set(err, "write kafka://HOST:PORT,HOST:PORT/TOPIC");
+    if (!is_topic_name(url->path + 1))
+        return ps_err_set(err, "`%s` is not a valid topic name: use 1 to 249 letters, digits, . _ -",
+                          url->path + 1);
+    plan->topic = strdup(url->path + 1);
+    if (plan->topic == NULL)
+        return ps_err_set(err, "no memory");
+    if (settings_make(plan, url, err) != PS_OK || ps_target_key_word(url, "key", keys, &key, err) != PS_OK ||
+        ps_target_key_count(url, "waves", 0, 1000, &waves, err) != PS_OK)
+        return PS_FAIL;
+    settings_read(plan);
+    plan->key = key;
+    plan->waves_max = (unsigned)waves;
+    return partition_read(plan, url, err);
+}
+
+static enum ps_status kafka_plan(void **made, struct ps_url *url, enum ps_framing *framing,
+                                 struct ps_err *err)
+{
+    (void)framing;
+    struct ps_kafka_flow_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return ps_err_set(err, "no memory");
+    plan->engine = &ps_kafka_librdkafka;
+    if (kafka_read(plan, url, err) != PS_OK) {
+        kafka_unplan(plan);
+        return PS_FAIL;
+    }
+    *made = plan;
+    return PS_OK;
+}
+
+static enum ps_status kafka_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+{
+    struct ps_kafka_flow *flow = calloc(1, sizeof *flow);
+    if (flow == NULL)
+        return ps_err_set(err, "no memory");
+    if (ps_kafka_flow_open(flow, plan, lane, err) != PS_OK) {
+        free(flow);
+        return PS_FAIL;
+    }
+    *state = flow;
+    return PS_OK;
+}
+
+static void kafka_give(void *state, struct ps_load_block *block)
+{
+    ps_kafka_flow_give(state, block);
+}
+
+static uint64_t kafka_work(void *state, uint64_t now_ns)
+{
+    return ps_kafka_flow_work(state, now_ns);
+}
+
+static int kafka_descriptor(void *state, short *events)
+{
+    const struct ps_kafka_flow *flow = state;
+    *events = POLLIN;
+    return flow->wake_fd;
+}
+
+static bool kafka_finish(void *state, uint64_t now_ns)
+{
+    (void)now_ns;
+    const struct ps_kafka_flow *flow = state;
+    return flow->head == NULL;
+}
+
+static void kafka_close(void *state)
+{
+    ps_kafka_flow_close(state);
+    free(state);
+}
+
+const struct ps_target_ops ps_target_kafka = {
+    .scheme = "kafka",
+    .summary = "kafka://HOST:PORT,HOST:PORT/TOPIC?key=none|source|sequence&partition=any|source|N&waves=3"
+               "&kafka.X=Y: a record an event; kafka.X are librdkafka's properties (default: acks=all)",
+    .framing = PS_FRAMING_NONE,
+    .completion = PS_COMPLETION_ACKNOWLEDGED,
+    .blocks_max = PS_KAFKA_FLOW_BLOCKS_MAX,
+    .plan = kafka_plan,
+    .unplan = kafka_unplan,
+    .open = kafka_open,
+    .give = kafka_give,
+    .work = kafka_work,
+    .descriptor = kafka_descriptor,
+    .finish = kafka_finish,
+    .close = kafka_close,
+};

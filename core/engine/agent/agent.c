@@ -1,0 +1,577 @@
+#include "core/engine/agent/agent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/engine/agent/parts.h"
+#include "core/quantity.h"
+
+#define RECALL_MS 10000U
+#define OPEN_WAIT_MS 10000U
+
+/* Logs without the log's limit of equal lines: a large agent has more than ten components. */
+static void log_line(void *argument, const char *text)
+{
+    (void)argument;
+    ps_log_text(PS_LOG_INFO, "agent", text, strlen(text));
+}
+
+static void debug_line(void *argument, const char *text)
+{
+    (void)argument;
+    ps_log_text(PS_LOG_DEBUG, "agent", text, strlen(text));
+}
+
+static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *err)
+{
+    const struct ps_agent_options *options = &plan->spec->options;
+    struct ps_engine_settings settings = {
+        .worker_count = plan->worker_count,
+        .memory_budget_bytes = plan->block_budget_bytes,
+        .cpus = options->cpus,
+        .idle = (enum ps_idle)options->idle,
+    };
+    return ps_engine_create(&settings, err);
+}
+
+struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,
+                                struct ps_err *err)
+{
+    struct ps_plan *plan = ps_plan_create(spec, machine, NULL, err);
+    if (plan == NULL)
+        return NULL;
+    struct ps_agent *agent = ps_must_alloc(1, sizeof *agent, "the agent");
+    if (ps_plan_build(plan, err) != PS_OK)
+        goto failed;
+    agent->engine = engine_for(plan, err);
+    if (agent->engine == NULL || ps_engine_start(agent->engine, err) != PS_OK)
+        goto failed;
+    pthread_mutex_init(&agent->lock, NULL);
+    agent->plan = plan;
+    agent->start_ms = ps_clock_now().wall_ms;
+    ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_COMPONENTS | PS_PLAN_FLOWS | PS_PLAN_EXPRESSIONS,
+                     log_line, NULL);
+    ps_plan_describe(plan, PS_PLAN_ENGINE, plan->spec->verbose ? log_line : debug_line, NULL);
+    if (plan->memory_warning != NULL)
+        ps_log(PS_LOG_WARN, "agent", "%s", plan->memory_warning);
+    ps_plan_start(plan);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, plan, NULL);
+    if (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
+        ps_log(PS_LOG_WARN, "agent", "components take long to open");
+    return agent;
+failed:
+    ps_engine_destroy(agent->engine);
+    ps_plan_destroy(plan);
+    free(agent);
+    return NULL;
+}
+
+/* ---- runners ---- */
+
+void ps_agent_each_source(struct ps_agent *agent, size_t source,
+                          void (*look)(void *argument, struct ps_source_runner *runner), void *argument)
+{
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
+        size_t count;
+        struct ps_source_runner **runners = ps_worker_sources(ps_engine_worker(agent->engine, i), &count);
+        for (size_t k = 0; k < count; k++) {
+            if (runners[k]->plan == &agent->plan->sources[source])
+                look(argument, runners[k]);
+        }
+    }
+}
+
+struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink)
+{
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
+        size_t count;
+        struct ps_sink_runner **runners = ps_worker_sinks(ps_engine_worker(agent->engine, i), &count);
+        for (size_t k = 0; k < count; k++) {
+            if (runners[k]->plan == &agent->plan->sinks[sink])
+                return runners[k];
+        }
+    }
+    return NULL;
+}
+
+static void account_source(void *argument, struct ps_source_runner *runner)
+{
+    struct ps_agent_account *account = argument;
+    if (ps_runner_state(&runner->base) !=
+        PS_RUNNER_CLOSED) /* taken over by the next plan: counted when it ends */
+        return;
+    const struct ps_counters *counters = runner->base.counters;
+    account->received += ps_counter_read(counters, PS_COUNTER_EventReceivedCount);
+    account->accepted += ps_counter_read(counters, PS_COUNTER_EventAcceptedCount);
+    account->dropped += ps_counter_read(counters, PS_COUNTER_dropped);
+    account->kernel_dropped += ps_counter_read(counters, PS_COUNTER_kernel_dropped);
+    account->deadletter += ps_counter_read(counters, PS_COUNTER_deadletter);
+}
+
+/* Adds the counts of the plan's components. */
+static void account_add(struct ps_agent *agent, struct ps_agent_account *account)
+{
+    for (size_t i = 0; i < agent->plan->spec->source_count; i++)
+        ps_agent_each_source(agent, i, account_source, account);
+    for (size_t i = 0; i < agent->plan->spec->sink_count; i++) {
+        struct ps_sink_runner *sink = ps_agent_sink(agent, i);
+        if (sink == NULL || ps_runner_state(&sink->base) != PS_RUNNER_CLOSED) /* as above */
+            continue;
+        account->delivered += ps_counter_read(sink->base.counters, PS_COUNTER_EventDrainSuccessCount);
+        account->refused += ps_counter_read(sink->base.counters, PS_COUNTER_refused);
+        account->duplicated += ps_counter_read(sink->base.counters, PS_COUNTER_duplicated);
+        account->deadletter += ps_counter_read(sink->base.counters, PS_COUNTER_deadletter);
+    }
+}
+
+/* ---- waiting for workers ---- */
+
+/* Control calls it about every millisecond while it waits; `hurry` may be NULL. */
+struct patience {
+    bool (*hurry)(void *argument);
+    void *argument;
+};
+
+static bool patience_ends(const struct patience *patience)
+{
+    return patience->hurry != NULL && patience->hurry(patience->argument);
+}
+
+static void rest(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* Waits until orders are carried out. The wait cannot be cut short, because the next step needs the result. */
+static void agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
+                        const struct patience *patience, const char *complaint)
+{
+    uint64_t complain_ns = complain_ms * PS_NS_PER_MS, said_ns = ps_clock_now().mono_ns;
+    while (!ps_engine_reached(agent->engine, number)) {
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        patience_ends(patience); /* for the watchdog and for signals */
+        if (now_ns - said_ns >= complain_ns) {
+            said_ns = now_ns;
+            ps_log(PS_LOG_WARN, "agent", "%s", complaint);
+        }
+        rest();
+    }
+}
+
+/* ---- leaving a plan ---- */
+
+/* Drains all stages except those that `next` takes over. Returns whether it did in time. Gives the orders twice: an
+ * idle sink of a durable channel takes more events while a source on another worker waits for room there. Every
+ * source has stopped when the first orders are carried out, so that a sink that is idle after the second stays idle. */
+static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
+                        const struct patience *patience)
+{
+    uint64_t began_ns = ps_clock_now().mono_ns, said_ns = began_ns;
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
+    for (unsigned turn = 0;;) {
+        if (ps_engine_reached(agent->engine, number)) {
+            if (++turn == 2)
+                return true;
+            number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
+            continue;
+        }
+        uint64_t now_ns = ps_clock_now().mono_ns;
+        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || patience_ends(patience))
+            return false;
+        if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
+            said_ns = now_ns;
+            ps_log(PS_LOG_INFO, "agent", "draining: %s batches not delivered yet; %s left",
+                   ps_quantity_print_count(ps_engine_batches_out(agent->engine)).text,
+                   ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS - (now_ns - began_ns)).text);
+        }
+        rest();
+    }
+}
+
+/* Drains, recalls and closes all stages except those that `next` takes over. Returns whether it drained
+ * in time. */
+static bool agent_quiesce(struct ps_agent *agent, struct ps_plan *next, uint64_t timeout_ms,
+                          const struct patience *patience)
+{
+    bool drained = agent_drain(agent, next, timeout_ms, patience);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RECALL, agent->plan, next);
+    agent_await(agent, number, RECALL_MS, patience,
+                "a sink has not given back what it was sending; still waiting");
+    number = ps_engine_order(agent->engine, PS_PHASE_CLOSE, agent->plan, next);
+    agent_await(agent, number, RECALL_MS, patience, "a component takes long to close; still waiting");
+    return drained;
+}
+
+/* ---- channels that the next plan does not keep ---- */
+
+/* Returns the first channel that `next` does not have, with its type and place, and in which events would be left,
+ * lost or on disk; with `dead`, one that no sink empties. */
+static const struct ps_channel_plan *channel_to_empty(const struct ps_agent *agent, struct ps_plan *next,
+                                                      bool dead)
+{
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        if (ps_plan_channel_after(next, channel) == NULL && ps_channel_plan_left(channel) > 0 &&
+            (!dead || channel->consumer_count == 0))
+            return channel;
+    }
+    return NULL;
+}
+
+static bool keeps_every_channel(const struct ps_agent *agent, struct ps_plan *next)
+{
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        if (ps_plan_channel_after(next, channel) == NULL && !channel->spec->stage.ops->shared)
+            return false;
+    }
+    return true;
+}
+
+static enum ps_status refuse_to_lose(const struct ps_agent *agent, const struct ps_plan *next,
+                                     const struct ps_channel_plan *channel, struct ps_err *err)
+{
+    if (channel == NULL)
+        return ps_err_set(err, "a sink has not delivered what it holds of a channel that goes: reload again "
+                               "when it delivers, raise penstock.reload.timeout, or restart the agent");
+    bool moves = ps_plan_moves_channel(next, channel);
+    return ps_err_set(
+        err,
+        "%s %s, and %s events in it are not delivered: reload again when its sink has delivered them, or "
+        "raise "
+        "penstock.reload.timeout (%s)%s",
+        channel->spec->stage.component,
+        moves ? "is to keep its events in another place" : "goes or changes its type",
+        ps_quantity_print_count(ps_channel_plan_left(channel)).text,
+        ps_quantity_print_ns((uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS).text,
+        moves ? "; after a restart they would stay in the old place, undelivered" : ", or restart the agent");
+}
+
+static enum ps_status refuse_to_tear(const struct ps_agent *agent, const struct ps_plan *next,
+                                     struct ps_err *err)
+{
+    const char *moves, *stays;
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        if (ps_plan_tears_channel(next, channel, &moves, &stays))
+            return ps_err_set(err,
+                              "%s: %s changes and %s does not, but both are parts of one log: change both",
+                              channel->spec->stage.component, moves, stays);
+    }
+    return PS_OK;
+}
+
+/* Empties the channels that `next` does not keep while all sources pause. On failure the plan runs on unchanged.
+ * Gives the orders twice: every source has paused when the first are carried out, so that a sink that is idle after
+ * the second stays idle. */
+static enum ps_status empty_channels(struct ps_agent *agent, struct ps_plan *next,
+                                     const struct patience *patience, struct ps_err *err)
+{
+    if (keeps_every_channel(agent, next))
+        return PS_OK;
+    if (refuse_to_tear(agent, next, err) != PS_OK)
+        return PS_FAIL;
+    uint64_t until_ns =
+        ps_clock_now().mono_ns + (uint64_t)agent->plan->spec->options.reload_timeout_ms * PS_NS_PER_MS;
+    bool emptied = true;
+    for (unsigned turn = 0; turn < 2 && emptied; turn++) {
+        uint64_t number = ps_engine_order(agent->engine, PS_PHASE_PAUSE, agent->plan, next);
+        while (!(emptied = ps_engine_reached(agent->engine, number))) {
+            if (ps_clock_now().mono_ns >= until_ns || patience_ends(patience))
+                break;
+            rest();
+        }
+        emptied = emptied && channel_to_empty(agent, next, turn == 0) == NULL;
+    }
+    if (emptied)
+        return PS_OK;
+    refuse_to_lose(agent, next, channel_to_empty(agent, next, false), err);
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, agent->plan, NULL);
+    agent_await(agent, number, RECALL_MS, patience, "a worker does not answer; still waiting");
+    return PS_FAIL;
+}
+
+/* ---- reload ---- */
+
+/* For DEBUG: the phases of a reload, with the time since the last one began. */
+static void say_phase(uint64_t *began_ns, const char *phase)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    ps_log(PS_LOG_DEBUG, "agent", "reload: %s; the step before took %s", phase,
+           ps_quantity_print_ns(now_ns - *began_ns).text);
+    *began_ns = now_ns;
+}
+
+static void reread_stage(const struct ps_link *link)
+{
+    if (link->spec->ops->reread != NULL)
+        link->spec->ops->reread(link->spec->plan);
+}
+
+/* Returns how many sources, channels and sinks of the plan were taken over from the previous plan. */
+static unsigned stayed_count(const struct ps_plan *plan)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < plan->spec->source_count; i++)
+        count += plan->sources[i].adopts != NULL;
+    for (size_t i = 0; i < plan->spec->channel_count; i++)
+        count += plan->channels[i].adopts != NULL;
+    for (size_t i = 0; i < plan->spec->sink_count; i++)
+        count += plan->sinks[i].adopts != NULL;
+    return count;
+}
+
+/* The plan is shared, so the call for the first instance covers all. */
+static void reread_source(void *argument, struct ps_source_runner *runner)
+{
+    (void)argument;
+    if (runner->base.instance != 0)
+        return;
+    for (size_t i = 0; i < runner->links->interceptor_count; i++)
+        reread_stage(&runner->links->interceptors[i]);
+    reread_stage(&runner->links->selector);
+}
+
+/* Makes the stages that stay read their own files again. */
+static void agent_reread(struct ps_agent *agent)
+{
+    for (size_t i = 0; i < agent->plan->spec->source_count; i++)
+        ps_agent_each_source(agent, i, reread_source, NULL);
+}
+
+/* `failure` NULL: the reload succeeded. */
+static void reload_note(struct ps_agent *agent, const char *failure)
+{
+    pthread_mutex_lock(&agent->lock);
+    if (failure == NULL)
+        agent->reload_count++;
+    else
+        agent->reload_failed_count++;
+    snprintf(agent->reload_failure, sizeof agent->reload_failure, "%s", failure != NULL ? failure : "");
+    for (char *end = agent->reload_failure; (end = strchr(end, '\n')) != NULL;)
+        *end = ' '; /* one line of /readyz */
+    pthread_mutex_unlock(&agent->lock);
+}
+
+void ps_agent_reload_failed(struct ps_agent *agent, const char *reason)
+{
+    reload_note(agent, reason);
+}
+
+enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spec *spec,
+                                     const struct ps_machine *machine, struct ps_plan **next,
+                                     struct ps_err *err)
+{
+    *next = ps_plan_create(spec, machine, agent->plan, err);
+    if (*next == NULL)
+        goto failed;
+    if (ps_plan_needs_restart(agent->plan, *next))
+        ps_log(
+            PS_LOG_WARN, "agent",
+            "fewer penstock.workers, other penstock.cpus for those that run, .idle and .memory.budget take "
+            "effect at the next start, not on a reload");
+    if (ps_plan_is_same(agent->plan, *next)) {
+        ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
+        ps_plan_destroy(*next);
+        *next = NULL;
+        agent_reread(agent);
+        pthread_mutex_lock(&agent->lock);
+        agent->reload_failure[0] = '\0';
+        pthread_mutex_unlock(&agent->lock);
+        return PS_OK;
+    }
+    ps_plan_adopt(*next, agent->plan);
+    (*next)->running = true;
+    return PS_OK;
+failed:
+    ps_plan_destroy(*next);
+    *next = NULL;
+    reload_note(agent, err->text);
+    return PS_FAIL;
+}
+
+/* Adds workers. They run the old plan, which has no units for them, until `next` replaces it. */
+static enum ps_status more_workers(struct ps_agent *agent, const struct ps_plan *next, struct ps_err *err)
+{
+    unsigned before = ps_engine_worker_count(agent->engine);
+    if (next->worker_count <= before)
+        return PS_OK;
+    pthread_mutex_lock(&agent->lock);
+    enum ps_status status = ps_engine_grow(agent->engine, next->worker_count, next->spec->options.cpus, err);
+    pthread_mutex_unlock(&agent->lock);
+    if (status == PS_OK)
+        ps_log(PS_LOG_INFO, "agent", "workers: %u more, %u in all", next->worker_count - before,
+               next->worker_count);
+    return status;
+}
+
+/* Replaces the plan, which is closed, and opens `next`. The lock keeps metrics away from both until every worker has
+ * the runners of `next`, which takes a cycle each. Opening may take long: meanwhile metrics show the open stages. */
+static void exchange_plans(struct ps_agent *agent, struct ps_plan *next, const struct patience *patience,
+                           struct ps_left *carried, struct ps_left *lost)
+{
+    struct ps_plan *old = agent->plan;
+    pthread_mutex_lock(&agent->lock);
+    account_add(agent, &agent->past);
+    ps_engine_carry_over(agent->engine, old, next, carried, lost);
+    ps_plan_start(next);
+    agent->past.undelivered += lost->events;
+    agent->past.delivered += lost->settled;
+    agent->plan = next;
+    agent->exchanging = true;
+    uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
+    while (!ps_engine_taken(agent->engine, number)) {
+        patience_ends(patience);
+        rest();
+    }
+    agent->exchanging = false;
+    pthread_mutex_unlock(&agent->lock);
+    agent_await(agent, number, OPEN_WAIT_MS, patience, "components take long to open");
+    ps_plan_retire(old, next);
+}
+
+enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
+                                   bool (*hurry)(void *argument), void *argument, struct ps_err *err)
+{
+    const struct patience patience = {hurry, argument};
+    const struct ps_agent_options *options = &agent->plan->spec->options;
+    struct ps_left carried, lost;
+    bool keeps = keeps_every_channel(agent, next);
+    /* Events that closing sources still put into a channel that goes are lost unless they are delivered now. */
+    int64_t timeout_ms = keeps || options->drain_timeout_ms < options->reload_timeout_ms
+                             ? options->reload_timeout_ms
+                             : options->drain_timeout_ms;
+    uint64_t began_ns = ps_clock_now().mono_ns;
+    say_phase(&began_ns,
+              keeps ? "every channel stays" : "sources pause until the channels that go are empty");
+    if (more_workers(agent, next, err) != PS_OK || empty_channels(agent, next, &patience, err) != PS_OK) {
+        ps_plan_destroy(next);
+        reload_note(agent, err->text);
+        return PS_FAIL;
+    }
+    say_phase(&began_ns, "what changes drains, gives back and closes");
+    agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
+    say_phase(&began_ns, "the new components open");
+    exchange_plans(agent, next, &patience, &carried, &lost);
+    say_phase(&began_ns, "components that stay read their files again");
+    agent_reread(agent);
+    reload_note(agent, NULL);
+    ps_log(PS_LOG_INFO, "agent",
+           "reloaded; %s events carried over in channels; %u of %u components stayed as they were",
+           ps_quantity_print_count(carried.events).text, stayed_count(next),
+           (unsigned)(next->spec->source_count + next->spec->channel_count + next->spec->sink_count));
+    if (lost.events > 0)
+        ps_log(PS_LOG_WARN, "agent",
+               "%s events that sources put into a channel while it went were not delivered: given up",
+               ps_quantity_print_count(lost.events).text);
+    return PS_OK;
+}
+
+enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
+                               const struct ps_machine *machine, struct ps_err *err)
+{
+    struct ps_plan *next;
+    if (ps_agent_reload_begin(agent, spec, machine, &next, err) != PS_OK)
+        return PS_FAIL;
+    if (next == NULL)
+        return PS_OK;
+    if (ps_plan_build(next, err) != PS_OK) {
+        ps_plan_destroy(next);
+        ps_agent_reload_failed(agent, err->text);
+        return PS_FAIL;
+    }
+    return ps_agent_reload_end(agent, next, NULL, NULL, err);
+}
+
+/* ---- stop ---- */
+
+static void look_for_answers(void *argument, struct ps_source_runner *runner)
+{
+    bool *answered = argument;
+    *answered &= runner->answered;
+}
+
+/* Returns whether every source only waits for deliveries. */
+static bool sources_are_done(struct ps_agent *agent)
+{
+    bool answered = true;
+    for (size_t i = 0; i < agent->plan->spec->source_count; i++)
+        ps_agent_each_source(agent, i, look_for_answers, &answered);
+    return answered;
+}
+
+/* Returns the number of events in the channels, which were stripped. A channel that other programs share does not
+ * count. */
+static uint64_t events_kept(const struct ps_plan *plan)
+{
+    uint64_t kept = 0;
+    for (size_t i = 0; i < plan->spec->channel_count; i++) {
+        const struct ps_stage_spec *stage = &plan->channels[i].spec->stage;
+        const struct ps_channel_ops *ops = stage->ops->channel;
+        if (!stage->ops->shared && (ps_channel_is_durable(ops) || ops->save != NULL))
+            kept += ps_channel_plan_left(&plan->channels[i]);
+    }
+    return kept;
+}
+
+void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
+                    void *argument, struct ps_agent_account *account)
+{
+    const struct patience patience = {hurry, argument};
+    struct ps_left carried, lost;
+    pthread_mutex_lock(&agent->lock);
+    agent->stopping = true;
+    pthread_mutex_unlock(&agent->lock);
+    bool drained = agent_quiesce(agent, NULL, timeout_ms, &patience);
+    pthread_mutex_lock(&agent->lock);
+    account_add(agent, &agent->past);
+    ps_engine_carry_over(agent->engine, agent->plan, NULL, &carried, &lost);
+    *account = agent->past;
+    account->undelivered += lost.events;
+    account->delivered += lost.settled;
+    account->reread = lost.reread;
+    account->kept = events_kept(agent->plan);
+    account->drained = (drained || lost.events == 0) && sources_are_done(agent);
+    pthread_mutex_unlock(&agent->lock);
+    uint64_t number =
+        ps_engine_order(agent->engine, PS_PHASE_CLOSE, NULL, NULL); /* what was given up goes home */
+    agent_await(agent, number, RECALL_MS, &patience, "a worker does not answer; still waiting");
+}
+
+void ps_agent_destroy(struct ps_agent *agent)
+{
+    ps_engine_destroy(agent->engine);
+    ps_plan_destroy(agent->plan);
+    pthread_mutex_destroy(&agent->lock);
+    free(agent);
+}
+
+void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
+                   struct ps_agent_account *account)
+{
+    ps_agent_drain(agent, timeout_ms, hurry, argument, account);
+    ps_agent_destroy(agent);
+}
+
+const struct ps_plan *ps_agent_plan(const struct ps_agent *agent)
+{
+    return agent->plan;
+}
+
+bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms, unsigned *worker, uint64_t *still_ns)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++) {
+        const struct ps_worker_stats *stats = ps_worker_stats(ps_engine_worker(agent->engine, i));
+        /* A parked worker wakes at least once a second. */
+        uint64_t beat_ns = __atomic_load_n(&stats->heartbeat_ns, __ATOMIC_RELAXED);
+        if (beat_ns + limit_ms * PS_NS_PER_MS < now_ns) {
+            *worker = i;
+            *still_ns = now_ns - beat_ns;
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,251 @@
+/* The snapshot and Flume's JSON. Health is in core/watch/health.c, Prometheus' text is in core/watch/metrics/prometheus.c. */
+#include "core/watch/metrics/metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *ps_metrics_kind(enum ps_kind kind)
+{
+    static const char *const words[PS_KIND_COUNT] = {
+        [PS_KIND_SOURCE] = "source",
+        [PS_KIND_INTERCEPTOR] = "interceptor",
+        [PS_KIND_SELECTOR] = "selector",
+        [PS_KIND_CHANNEL] = "channel",
+        [PS_KIND_SINK] = "sink",
+        [PS_KIND_SERIALIZER] = "serializer",
+        [PS_KIND_DESERIALIZER] = "deserializer",
+    };
+    PS_ASSERT(kind < PS_KIND_COUNT);
+    return words[kind];
+}
+
+static void *grow(void *items, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0) /* the room doubles at powers of two */
+        return items;
+    return ps_must_realloc(items, (count == 0 ? 1 : 2 * count) * size, "a snapshot of metrics");
+}
+
+static char *text_copy(const char *text)
+{
+    return text != NULL ? ps_must_copy_text(text, "a snapshot of metrics") : NULL;
+}
+
+static struct ps_histogram *histogram_copy(const struct ps_histogram *histogram)
+{
+    if (histogram == NULL)
+        return NULL;
+    struct ps_histogram *copy = ps_must_alloc(1, sizeof *copy, "a snapshot of metrics");
+    ps_histogram_add(copy, histogram);
+    return copy;
+}
+
+static struct ps_series *series_copy(const struct ps_series *series, size_t count)
+{
+    if (count == 0)
+        return NULL;
+    struct ps_series *copy = ps_must_alloc(count, sizeof *copy, "a snapshot of metrics");
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = series[i];
+        copy[i].label_value = text_copy(series[i].label_value);
+    }
+    return copy;
+}
+
+static void series_free(const struct ps_series *series, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)series[i].label_value);
+    free((void *)(uintptr_t)series);
+}
+
+static void take_process(void *argument, const struct ps_metrics_process *process)
+{
+    struct ps_metrics *metrics = argument;
+    metrics->process = *process;
+    metrics->process.agent = text_copy(process->agent);
+    metrics->process.reload_failure = text_copy(process->reload_failure);
+}
+
+static void take_component(void *argument, const struct ps_metrics_component *component)
+{
+    struct ps_metrics *metrics = argument;
+    metrics->components = grow(metrics->components, metrics->component_count, sizeof *component);
+    struct ps_metrics_component *copy = &metrics->components[metrics->component_count++];
+    *copy = *component;
+    copy->name = text_copy(component->name);
+    copy->type = text_copy(component->type);
+    copy->error = text_copy(component->error);
+    copy->outdated = text_copy(component->outdated);
+    copy->group = text_copy(component->group);
+    copy->latency_ns = histogram_copy(component->latency_ns);
+    copy->batch_events = histogram_copy(component->batch_events);
+    copy->series = series_copy(component->series, component->series_count);
+}
+
+static void take_link(void *argument, const struct ps_metrics_link *link)
+{
+    struct ps_metrics *metrics = argument;
+    metrics->links = grow(metrics->links, metrics->link_count, sizeof *link);
+    metrics->links[metrics->link_count++] =
+        (struct ps_metrics_link){link->kind, text_copy(link->component), text_copy(link->channel)};
+}
+
+static void take_ring(void *argument, const struct ps_metrics_ring *ring)
+{
+    struct ps_metrics *metrics = argument;
+    metrics->rings = grow(metrics->rings, metrics->ring_count, sizeof *ring);
+    struct ps_metrics_ring *copy = &metrics->rings[metrics->ring_count++];
+    *copy = *ring;
+    copy->channel = text_copy(ring->channel);
+}
+
+static void take_worker(void *argument, const struct ps_metrics_worker *worker)
+{
+    struct ps_metrics *metrics = argument;
+    metrics->workers = grow(metrics->workers, metrics->worker_count, sizeof *worker);
+    struct ps_metrics_worker *copy = &metrics->workers[metrics->worker_count++];
+    *copy = *worker;
+    copy->doing = text_copy(worker->doing);
+}
+
+void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source)
+{
+    *metrics = (struct ps_metrics){0};
+    const struct ps_metrics_visitor visitor = {
+        .argument = metrics,
+        .process = take_process,
+        .component = take_component,
+        .link = take_link,
+        .ring = take_ring,
+        .worker = take_worker,
+    };
+    source->visit(source->argument, &visitor);
+}
+
+void ps_metrics_fini(struct ps_metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->component_count; i++) {
+        struct ps_metrics_component *component = &metrics->components[i];
+        free((void *)(uintptr_t)component->name);
+        free((void *)(uintptr_t)component->type);
+        free((void *)(uintptr_t)component->error);
+        free((void *)(uintptr_t)component->outdated);
+        free((void *)(uintptr_t)component->group);
+        free((void *)(uintptr_t)component->latency_ns);
+        free((void *)(uintptr_t)component->batch_events);
+        series_free(component->series, component->series_count);
+    }
+    for (size_t i = 0; i < metrics->link_count; i++) {
+        free((void *)(uintptr_t)metrics->links[i].component);
+        free((void *)(uintptr_t)metrics->links[i].channel);
+    }
+    for (size_t i = 0; i < metrics->ring_count; i++)
+        free((void *)(uintptr_t)metrics->rings[i].channel);
+    for (size_t i = 0; i < metrics->worker_count; i++)
+        free((void *)(uintptr_t)metrics->workers[i].doing);
+    free((void *)(uintptr_t)metrics->process.agent);
+    free((void *)(uintptr_t)metrics->process.reload_failure);
+    free(metrics->components);
+    free(metrics->links);
+    free(metrics->rings);
+    free(metrics->workers);
+    *metrics = (struct ps_metrics){0};
+}
+
+/* ---- Flume's JSON ---- */
+
+static void json_number(struct ps_page *page, const char *name, uint64_t value)
+{
+    ps_page_format(page, ",\"%s\":\"%llu\"", name, (unsigned long long)value);
+}
+
+static void json_counters(struct ps_page *page, const struct ps_metrics_component *component,
+                          const enum ps_counter *counters)
+{
+    for (; *counters != PS_COUNTER_COUNT; counters++)
+        json_number(page, ps_counter_name(*counters), component->counters[*counters]);
+}
+
+/* The failure counters of Flume's general classes (SourceCounter, SinkCounter), or those that its class for
+ * this component has in their place. */
+static void json_failures(struct ps_page *page, const struct ps_metrics_component *component,
+                          const enum ps_counter *general)
+{
+    json_counters(page, component, component->json_counters != NULL ? component->json_counters : general);
+}
+
+#define C(name) PS_COUNTER_##name
+
+static void json_source(struct ps_page *page, const struct ps_metrics_component *component)
+{
+    static const enum ps_counter common[] = {C(EventReceivedCount),       C(EventAcceptedCount),
+                                             C(AppendReceivedCount),      C(AppendAcceptedCount),
+                                             C(AppendBatchReceivedCount), C(AppendBatchAcceptedCount),
+                                             C(OpenConnectionCount),      C(COUNT)};
+    static const enum ps_counter failures[] = {C(EventReadFail), C(ChannelWriteFail),
+                                               C(GenericProcessingFail), C(COUNT)};
+    json_counters(page, component, common);
+    json_failures(page, component, failures);
+}
+
+static void json_sink(struct ps_page *page, const struct ps_metrics_component *component)
+{
+    static const enum ps_counter common[] = {
+        C(ConnectionCreatedCount), C(ConnectionClosedCount),  C(ConnectionFailedCount),
+        C(BatchEmptyCount),        C(BatchUnderflowCount),    C(BatchCompleteCount),
+        C(EventDrainAttemptCount), C(EventDrainSuccessCount), C(COUNT)};
+    static const enum ps_counter failures[] = {C(EventWriteFail), C(ChannelReadFail), C(COUNT)};
+    json_counters(page, component, common);
+    json_failures(page, component, failures);
+}
+
+static void json_channel(struct ps_page *page, const struct ps_metrics_component *component)
+{
+    static const enum ps_counter counters[] = {C(EventPutAttemptCount), C(EventPutSuccessCount),
+                                               C(EventTakeAttemptCount), C(EventTakeSuccessCount), C(COUNT)};
+    const struct ps_fill *fill = &component->fill;
+    json_number(page, "ChannelSize", fill->size);
+    json_number(page, "ChannelCapacity", fill->capacity);
+    ps_page_text(page, ",\"ChannelFillPercentage\":\"");
+    /* ChannelCounter.getChannelFillPercentage: Double.MAX_VALUE without a capacity. */
+    ps_page_java_double(page, fill->capacity != 0 ? (double)fill->size / (double)fill->capacity * 100
+                                                  : __DBL_MAX__);
+    ps_page_text(page, "\"");
+    json_counters(page, component, counters);
+    if (component->json_counters != NULL)
+        json_counters(page, component, component->json_counters);
+}
+
+void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page)
+{
+    static const struct {
+        const char *type;
+        void (*fields)(struct ps_page *page, const struct ps_metrics_component *component);
+    } kinds[PS_KIND_COUNT] = {
+        [PS_KIND_SOURCE] = {"SOURCE", json_source},
+        [PS_KIND_CHANNEL] = {"CHANNEL", json_channel},
+        [PS_KIND_SINK] = {"SINK", json_sink},
+    };
+    bool first = true;
+    ps_page_text(page, "{");
+    for (size_t i = 0; i < metrics->component_count; i++) {
+        const struct ps_metrics_component *component = &metrics->components[i];
+        const char *type = kinds[component->kind].type;
+        if (type == NULL)
+            continue;
+        struct ps_page key = {0};
+        ps_page_format(&key, "%s.%s", type, component->name);
+        if (!first)
+            ps_page_text(page, ",");
+        first = false;
+        ps_page_json(page, key.text, key.length);
+        ps_page_fini(&key);
+        ps_page_format(page, ":{\"Type\":\"%s\"", type);
+        json_number(page, "StartTime", (uint64_t)component->start_ms);
+        json_number(page, "StopTime", (uint64_t)component->stop_ms);
+        kinds[component->kind].fields(page, component);
+        ps_page_text(page, "}");
+    }
+    ps_page_text(page, "}");
+}

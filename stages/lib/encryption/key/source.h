@@ -1,0 +1,21 @@
+/* Where the keys of a channel are, as the configuration says. Thread: control makes it; any loads it. */
+#pragma once
+
+#include "core/option.h"
+#include "stages/lib/encryption/key/ring.h"
+
+struct ps_key_source {
+    const char *provider; /* "KEYFILE" or "JCEKSFILE"; NULL: none */
+    struct ps_texts names;
+    struct ps_pairs
+        properties; /* KEYFILE: "NAME.keyFile"; JCEKSFILE: "NAME.passwordFile", else the store's */
+    const char *store_file, *store_password_file; /* JCEKSFILE */
+};
+
+/* Whether there is a file, or what else the provider needs, for each name; reads nothing. */
+enum ps_status ps_key_source_check(const struct ps_key_source *source, struct ps_err *err);
+/* Calls `add` for each file that ps_key_source_load reads. */
+void ps_key_source_files(const struct ps_key_source *source, void (*add)(void *argument, const char *path),
+                         void *argument);
+/* Reads all keys. Returns NULL if one of them cannot be read; `err` names it. Blocks on the disk. */
+struct ps_key_ring *ps_key_source_load(const struct ps_key_source *source, struct ps_err *err);

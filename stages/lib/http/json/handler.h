@@ -1,0 +1,25 @@
+/* The handler org.apache.flume.source.http.JSONHandler: events of a request's JSON. Thread: the worker's. */
+#pragma once
+
+#include "stages/lib/http/json/scan.h"
+#include "stages/lib/http/server.h"
+#include "stages/lib/text/charset.h"
+
+#define PS_JSON_CHARSETS 3 /* besides UTF-8: UTF-16, UTF-32, and little-endian UTF-32 for what is marked so */
+
+struct ps_json_handler {
+    struct ps_json_scan scan;
+    struct ps_charset charsets[PS_JSON_CHARSETS];
+    struct ps_transcoder transcoders[PS_JSON_CHARSETS];
+    uint32_t *same_names; /* by the hash of a name: a header that has it, plus 1 */
+    struct ps_header **lists;
+    uint64_t *masks;
+};
+
+enum ps_status ps_json_handler_init(struct ps_json_handler *handler, struct ps_err *err);
+/* One that is zeroed or failed to init is allowed. */
+void ps_json_handler_fini(struct ps_json_handler *handler);
+
+/* For ps_http_server_options.take, with the handler. `blocks`: the worker's. */
+enum ps_http_taken ps_json_handler_take(struct ps_json_handler *handler, struct ps_block_cache *blocks,
+                                        struct ps_batch *batch, struct ps_http_exchange *exchange);

@@ -1,0 +1,302 @@
+#include "stages/lib/kafka/channel/take.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* After a crash, records of this time come twice; Flume commits after each transaction of 100. */
+#define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
+#define OPEN_RETRY_NS (3 * PS_NS_PER_S)
+#define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
+#define BATCHES_MAX 4U /* read in one call, when nothing but dead letters is in them */
+
+void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
+                                const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
+                                struct ps_counters *counters)
+{
+    *take = (struct ps_kafka_channel_take){.plan = plan, .counters = counters};
+    take->config = (struct ps_kafka_consumer_config){
+        .component = plan->component,
+        .group_instance_id = plan->group_instance_id,
+        .instance = consumer,
+        .pairs = plan->pairs,
+        .pair_count = plan->pair_count,
+        .subscription = plan->subscription,
+        .cooperative = plan->cooperative,
+    };
+}
+
+/* ---- the consumer ---- */
+
+/* Thread of both: the maker's. */
+static void *make_consumer(const void *unused, const void *config, struct ps_err *err)
+{
+    (void)unused;
+    struct ps_kafka_consumer *consumer = calloc(1, sizeof *consumer);
+    if (consumer == NULL) {
+        ps_err_set(err, "no memory");
+        return NULL;
+    }
+    if (ps_kafka_consumer_open(consumer, config, err) == PS_OK)
+        return consumer;
+    free(consumer);
+    return NULL;
+}
+
+static void destroy_consumer(const void *unused, void *consumer)
+{
+    (void)unused;
+    ps_kafka_consumer_destroy(consumer);
+    free(consumer);
+}
+
+/* A batch was delivered, and all before it. */
+static void delivered(void *argument, struct ps_batch *batch)
+{
+    struct ps_kafka_channel_take *take = argument;
+    for (uint32_t i = 0; i < batch->span_count; i++)
+        ps_kafka_streams_delivered(&take->group.streams, batch->spans[i].stream, batch->spans[i].generation,
+                                   batch->spans[i].position);
+}
+
+static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port *port)
+{
+    ps_kafka_group_init(&take->group, take->plan->component, take->counters, COMMIT_INTERVAL_NS,
+                        take->plan->revoke_wait_ns);
+    take->port = (struct ps_port){.component = take->plan->component,
+                                  .name = take->plan->component,
+                                  .counters = take->counters,
+                                  .epoll_fd = -1,
+                                  .wake_fd = -1};
+    take->record = (struct ps_kafka_record_state){.plan = &take->plan->record,
+                                                  .streams = &take->group.streams,
+                                                  .port = &take->port,
+                                                  .burials = &take->burials};
+    take->readback = ps_readback_open(port->pool, PS_READBACK_IN_ORDER, delivered, take);
+}
+
+static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const struct ps_now *now)
+{
+    ps_count(take->counters, PS_COUNTER_failures, 1);
+    ps_log(PS_LOG_ERROR, take->plan->component, "%s; retrying every 3 s", ps_err_join(err));
+    take->phase = PS_KAFKA_CHANNEL_NEW;
+    __atomic_store_n(&take->failing, true, __ATOMIC_RELAXED);
+    take->retry_ns = now->mono_ns + OPEN_RETRY_NS;
+}
+
+static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, const struct ps_now *now)
+{
+    static const struct ps_kafka_making making = {make_consumer, destroy_consumer, NULL};
+    struct ps_err err = {0};
+    if (now->mono_ns < take->retry_ns)
+        return;
+    take->config.wake_fd = port->wake_fd;
+    if (take->maker == NULL)
+        take->maker = ps_kafka_maker_create(&making, port->wake_fd, &err);
+    if (take->maker == NULL) {
+        ps_err_append(&err, "there is no Kafka consumer");
+        failed(take, &err, now);
+        return;
+    }
+    if (take->readback == NULL)
+        begin_group(take, port);
+    ps_kafka_maker_ask(take->maker, &take->config, take->old);
+    take->old = NULL;
+    take->phase = PS_KAFKA_CHANNEL_MAKING;
+}
+
+static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
+{
+    struct ps_err err = {0};
+    void *made;
+    if (!ps_kafka_maker_reply(take->maker, &made, &err))
+        return;
+    if (made == NULL) {
+        ps_err_append(&err, "there is no Kafka consumer");
+        failed(take, &err, now);
+        return;
+    }
+    take->group.consumer = *(struct ps_kafka_consumer *)made;
+    free(made);
+    __atomic_store_n(&take->failing, false, __ATOMIC_RELAXED);
+    take->phase = PS_KAFKA_CHANNEL_OPEN;
+}
+
+/* The client cannot go on: another one reads again what was not committed. Positions of batches that are still under way
+ * are discarded by their generation. */
+static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
+{
+    struct ps_err reason = {0};
+    take->old = malloc(sizeof *take->old);
+    if (take->old == NULL)
+        return; /* at the next tick */
+    ps_kafka_consumer_failure(&take->group.consumer, &reason);
+    failed(take, &reason, now);
+    *take->old = take->group.consumer;
+    take->group.consumer = (struct ps_kafka_consumer){.component = take->plan->component};
+    ps_kafka_group_renew(&take->group);
+}
+
+uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                    const struct ps_now *now)
+{
+    if (take->left)
+        return PS_NEVER;
+    ps_kafka_burials_look(&take->burials, port);
+    if (take->phase == PS_KAFKA_CHANNEL_NEW)
+        begin(take, port, now);
+    if (take->phase == PS_KAFKA_CHANNEL_MAKING)
+        await(take, now);
+    if (take->phase == PS_KAFKA_CHANNEL_OPEN &&
+        PS_UNLIKELY(take->group.consumer.fatal || take->group.consumer.no_memory))
+        renew(take, now);
+    if (take->phase != PS_KAFKA_CHANNEL_OPEN)
+        return take->phase == PS_KAFKA_CHANNEL_NEW ? take->retry_ns
+                                                   : PS_NEVER; /* the maker wakes the worker */
+    uint64_t next_ns = ps_kafka_group_tick(&take->group, now->mono_ns);
+    uint64_t refill_ns = ps_kafka_consumer_refill(&take->group.consumer, now->mono_ns);
+    next_ns = refill_ns < next_ns ? refill_ns : next_ns;
+    uint64_t look_ns = now->mono_ns + STARVED_LOOK_NS;
+    return (take->starved || take->held != NULL) && look_ns < next_ns ? look_ns : next_ns;
+}
+
+/* ---- batches ---- */
+
+static uint32_t stream_of(void *argument, const rd_kafka_message_t *message)
+{
+    struct ps_kafka_channel_take *take = argument;
+    return ps_kafka_streams_of_record(&take->group.streams, message);
+}
+
+static enum ps_kafka_take take_record(void *argument, const struct ps_kafka_message *message)
+{
+    struct ps_kafka_channel_take *take = argument;
+    return ps_kafka_record_take(&take->record, message);
+}
+
+/* Reads a batch. Returns NULL when there are no records, or no memory for them. */
+static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                   const struct ps_now *now)
+{
+    const struct ps_kafka_consumer_reader reader = {
+        .stream = stream_of, .take = take_record, .argument = take};
+    struct ps_kafka_consumer *consumer = &take->group.consumer;
+    /* No empty batch is kept open: the worker could not tell it from one that is under way. */
+    if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || !ps_kafka_consumer_has_records(consumer))
+        return NULL;
+    bool has_room = !ps_port_has_deadletter(port) || ps_letterbox_has_room(port->letterbox);
+    struct ps_batch *batch = has_room ? ps_readback_batch(take->readback, *now) : NULL;
+    take->starved = batch == NULL;
+    if (batch == NULL)
+        return NULL;
+    take->port.letterbox = port->letterbox;
+    ps_kafka_record_begin(&take->record, batch);
+    ps_kafka_consumer_read(consumer, &reader);
+    take->port.letterbox = NULL;
+    if (!ps_batch_is_empty(batch))
+        return ps_readback_lease(take->readback, batch);
+    take->starved = ps_kafka_consumer_has_kept(consumer);
+    ps_readback_drop(batch);
+    return NULL;
+}
+
+/* Hands out the batch that waited for its dead letters. One of which nothing else is left goes home. */
+static struct ps_lease *hand_out_held(struct ps_kafka_channel_take *take, struct ps_port *port)
+{
+    struct ps_lease *lease = take->held;
+    if (!ps_kafka_burials_are_written(&take->burials, port))
+        return NULL;
+    ps_kafka_burials_clear(&take->burials);
+    take->held = NULL;
+    if (lease->count == 0)
+        ps_port_home(port, &lease);
+    return lease;
+}
+
+struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, struct ps_port *port,
+                                            const struct ps_now *now)
+{
+    struct ps_lease *lease = take->given_back;
+    if (lease != NULL) {
+        take->given_back = lease->next;
+        lease->next = NULL;
+        return lease;
+    }
+    for (unsigned i = 0; i < BATCHES_MAX && lease == NULL; i++) {
+        if (take->held == NULL) {
+            lease = read_batch(take, port, now);
+            if (lease == NULL || !ps_kafka_burials_any(&take->burials))
+                return lease;
+            take->held = lease;
+        }
+        lease = hand_out_held(take, port);
+        if (take->held != NULL)
+            return NULL;
+    }
+    take->starved |= lease == NULL; /* there may be more */
+    return lease;
+}
+
+void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_lease **lease)
+{
+    (*lease)->next = take->given_back;
+    take->given_back = *lease;
+    *lease = NULL;
+}
+
+/* ---- the end ---- */
+
+void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port)
+{
+    take->left = true;
+    ps_readback_close(take->readback); /* from here on, what comes home is only freed */
+    take->readback = NULL;
+    ps_kafka_burials_clear(&take->burials); /* read again, as what is given back */
+    if (take->held != NULL)
+        ps_port_home(port, &take->held);
+    while (take->given_back != NULL) {
+        struct ps_lease *lease = take->given_back;
+        take->given_back = lease->next;
+        lease->next = NULL;
+        ps_port_home(port, &lease);
+    }
+}
+
+static bool may_wait(uint64_t until_ns)
+{
+    nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
+    return ps_clock_now().mono_ns < until_ns;
+}
+
+static void leave_group(struct ps_kafka_channel_take *take, uint64_t until_ns)
+{
+    struct ps_kafka_consumer *consumer = &take->group.consumer;
+    bool settled;
+    ps_kafka_streams_abandon(&take->group.streams);
+    do {
+        ps_kafka_group_tick(&take->group, ps_clock_now().mono_ns);
+        settled = consumer->fatal || ps_kafka_group_settle(&take->group);
+    } while (!settled && may_wait(until_ns));
+    if (!settled)
+        ps_log(PS_LOG_WARN, take->plan->component,
+               "the last offsets could not be committed: some events will come again");
+    if (consumer->fatal)
+        return;
+    ps_kafka_consumer_close(consumer);
+    do
+        ps_kafka_group_tick(&take->group, ps_clock_now().mono_ns);
+    while (!ps_kafka_consumer_closed(consumer) && may_wait(until_ns));
+}
+
+void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns)
+{
+    if (take->phase == PS_KAFKA_CHANNEL_OPEN) {
+        leave_group(take, until_ns);
+        ps_kafka_consumer_destroy(&take->group.consumer);
+        take->phase = PS_KAFKA_CHANNEL_NEW;
+    }
+    if (take->maker != NULL)
+        ps_kafka_maker_destroy(take->maker, take->old); /* with the consumer that it may be making */
+    take->maker = NULL;
+    take->old = NULL;
+    ps_kafka_group_fini(&take->group);
+}

@@ -1,0 +1,118 @@
+/* Prints docs/KAFKA_PROPERTIES.md from the table. */
+#include "stages/lib/kafka/properties/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_target(FILE *out, const struct ps_kafka_property *row)
+{
+    static const char *const outcomes[] = {"mapped", "ignored", "unsupported"};
+    if (row->target != NULL)
+        fprintf(out, "`%s`", row->target);
+    else if (row->conversion == PS_KAFKA_CLASSES)
+        fputs("unsupported unless empty", out);
+    else
+        fputs(outcomes[row->outcome], out);
+}
+
+/* Returns a class name without its package. print_words prints the same name of another package only once. */
+static const char *short_name(const struct ps_kafka_property *row, const struct ps_kafka_word *word)
+{
+    const char *dot = strrchr(word->java, '.');
+    return row->conversion == PS_KAFKA_CLASS && dot != NULL ? dot + 1 : word->java;
+}
+
+static void print_words(FILE *out, const struct ps_kafka_property *row)
+{
+    for (const struct ps_kafka_word *word = row->words; word->java != NULL; word++) {
+        const char *name = short_name(row, word);
+        if (word > row->words && strcmp(name, short_name(row, word - 1)) == 0)
+            continue;
+        fputs(word > row->words ? ", " : " ", out);
+        fprintf(out, name[0] != '\0' ? "`%s`" : "empty", name);
+        if (row->outcome == PS_KAFKA_PROPERTY_MAPPED && word->native == NULL)
+            fputs(" → nothing", out);
+        else if (word->native != NULL && strcmp(word->native, word->java) != 0 &&
+                 strchr(word->native, '|') == NULL)
+            fprintf(out, " → `%s`", word->native);
+        else if (word->native != NULL && strchr(word->native, '|') != NULL)
+            fputs(" → `__consumer_offsets`, `__transaction_state`", out);
+    }
+    fputs(".", out);
+}
+
+static void print_help(FILE *out, const char *help)
+{
+    bool lower = help[0] >= 'a' && help[0] <= 'z' && strncmp(help, "librdkafka", 10) != 0;
+    fprintf(out, " %c%s.", lower ? help[0] - 'a' + 'A' : help[0], help + 1);
+}
+
+static void print_row(FILE *out, const struct ps_kafka_property *row)
+{
+    static const char *const clients[] = {"", "producer", "consumer", "both"};
+    fprintf(out, "| `%s` | %s | ", row->name, clients[row->clients]);
+    print_target(out, row);
+    fputs(" |", out);
+    if (row->words != NULL)
+        print_words(out, row);
+    if (row->high > 0)
+        fprintf(out, " %lld to %lld.", (long long)row->low, (long long)row->high);
+    if (row->fallback != NULL) {
+        const char *dot = strrchr(row->fallback, '.');
+        fprintf(out, " Set to Java's default, `%s`, when absent.", dot != NULL ? dot + 1 : row->fallback);
+    }
+    if (row->help != NULL)
+        print_help(out, row->help);
+    fputs(" |\n", out);
+}
+
+static void print_defaults(FILE *out)
+{
+    static const char *const clients[] = {"", "producer", "consumer"};
+    fputs("\n"
+          "## Defaults\n"
+          "\n"
+          "A property that the file does not set has the default of Flume's client (kafka-clients 2.7.2 in "
+          "Flume 1.11.0), "
+          "but for these:\n"
+          "\n"
+          "| property | client | Flume 1.11 | here | because |\n"
+          "|---|---|---|---|---|\n",
+          out);
+    for (size_t i = 0; i < ps_kafka_default_count; i++) {
+        const struct ps_kafka_default *row = &ps_kafka_default_rows[i];
+        fprintf(out, "| `%s` | %s | `%s` | %s | %s |\n", row->name, clients[row->client], row->flume,
+                row->here, row->why);
+    }
+}
+
+void ps_kafka_properties_document(FILE *out)
+{
+    fputs("# Kafka client properties\n"
+          "\n"
+          "What happens to each property of Java's Kafka clients (2.7 to 3.9) written as `kafka.producer.*` "
+          "(Kafka sink) or\n"
+          "`kafka.consumer.*` (Kafka source). This page is printed from the table that the program uses.\n"
+          "\n"
+          "- A name in the third column is librdkafka's: the value is set there, converted as noted. Numbers "
+          "outside librdkafka's range\n"
+          "  are limited to it with a warning; values that Java would refuse are errors.\n"
+          "- *mapped*: it sets several properties of librdkafka. *ignored*: it has no effect here, and the "
+          "note says why. *unsupported*: it\n"
+          "  would have an effect, but cannot be done; the agent does not start with it unless "
+          "`penstock.allow.unsupported = true`.\n"
+          "- librdkafka's own names (its CONFIGURATION.md) are taken as they are, global and topic "
+          "properties alike.\n"
+          "- Any other name is a warning, with the nearest known name.\n"
+          "- `security.protocol` = `SSL` or `SASL_SSL` reads the stores named below; where the component "
+          "names none, Flume's global\n"
+          "  ones (`javax.net.ssl.*`, `FLUME_SSL_*`). In a store with several private keys the first one is "
+          "used.\n"
+          "\n"
+          "| property | client | librdkafka | notes |\n"
+          "|---|---|---|---|\n",
+          out);
+    for (size_t i = 0; i < ps_kafka_property_count; i++)
+        print_row(out, &ps_kafka_property_rows[i]);
+    print_defaults(out);
+}

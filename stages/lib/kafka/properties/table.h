@@ -1,0 +1,77 @@
+/* The rows behind stages/lib/kafka/properties/properties.h, for kafka_properties*.c and the test that compares them with
+ * librdkafka. */
+#pragma once
+
+#include "stages/lib/kafka/properties/properties.h"
+
+#define PS_KAFKA_BOTH (PS_KAFKA_PRODUCER | PS_KAFKA_CONSUMER)
+
+enum ps_kafka_property_outcome {
+    PS_KAFKA_PROPERTY_MAPPED,
+    PS_KAFKA_PROPERTY_IGNORED,     /* has no effect here; `help` says why */
+    PS_KAFKA_PROPERTY_UNSUPPORTED, /* would have an effect, but cannot be done; `help` has the remedy */
+};
+
+/* How a value is converted to librdkafka's. */
+enum ps_kafka_conversion {
+    PS_KAFKA_TEXT,          /* as it is */
+    PS_KAFKA_NUMBER,        /* must be in Java's range; limited to librdkafka's with a warning */
+    PS_KAFKA_KILOBYTES,     /* bytes, rounded up to KiB; then like NUMBER */
+    PS_KAFKA_WORDS,         /* one of `words` */
+    PS_KAFKA_CLASS,         /* one of `words`, names of Java classes; others cannot be loaded */
+    PS_KAFKA_CLASSES,       /* a list of Java classes; only the empty list is accepted */
+    PS_KAFKA_ASSIGNORS,     /* partition.assignment.strategy */
+    PS_KAFKA_CIPHERS,       /* ssl.cipher.suites */
+    PS_KAFKA_PROTOCOLS,     /* ssl.enabled.protocols, ssl.protocol */
+    PS_KAFKA_KINIT,         /* the path of kinit -> a shell line */
+    PS_KAFKA_LEVEL,         /* compression.<codec>.level: used when compression.type is that codec */
+    PS_KAFKA_STORE,         /* stages/lib/kafka/tls.c */
+    PS_KAFKA_LOGIN,         /* stages/lib/kafka/jaas.c */
+    PS_KAFKA_NO_CONVERSION, /* IGNORED and UNSUPPORTED */
+};
+
+struct ps_kafka_word {
+    const char *java;   /* matched without regard to case */
+    const char *native; /* NULL: nothing is set */
+    const char *note;   /* WARN when it is used; NULL: none */
+};
+
+struct ps_kafka_property {
+    const char *name; /* Java's; a name may have several rows, all are applied */
+    unsigned clients;
+    enum ps_kafka_property_outcome outcome;
+    enum ps_kafka_conversion conversion;
+    const char *target;                /* librdkafka's name; NULL when not MAPPED or when it sets several */
+    int64_t min, max;                  /* Java's */
+    int64_t low, high;                 /* librdkafka's */
+    const struct ps_kafka_word *words; /* ended by a NULL name */
+    const char *fallback;              /* Java's default, as Java writes it: set when the user sets nothing */
+    enum ps_log_level severity;        /* of the note for IGNORED, UNSUPPORTED and an unknown Java class */
+    const char *help;                  /* MAPPED: what is special; else reason and remedy */
+};
+
+extern const struct ps_kafka_property ps_kafka_property_rows[];
+extern const size_t ps_kafka_property_count;
+
+/* A property whose default here is not that of Flume's client (kafka-clients 2.7.2 in Flume 1.11.0).
+ * tests/stages/lib/kafka/defaults_test.c finds those that are missing. */
+struct ps_kafka_default {
+    const char *name;
+    enum ps_kafka_client client;
+    const char *flume;
+    const char *here; /* librdkafka's default; if `stage`: what the stage sets, in words */
+    bool stage;
+    const char *why;
+};
+
+extern const struct ps_kafka_default ps_kafka_default_rows[];
+extern const size_t ps_kafka_default_count;
+
+/* Applies one row to one value: sets 0 or 1 settings. PS_FAIL: bad value, `err` has one line without the
+ * key's prefix. */
+enum ps_status ps_kafka_property_convert(const struct ps_kafka_property *row, const char *value,
+                                         const struct ps_kafka_properties *properties,
+                                         struct ps_kafka_settings *settings, struct ps_err *err);
+
+/* Returns how many letters two names differ by, for "did you mean"; > 3: not similar. */
+unsigned ps_kafka_name_distance(const char *a, const char *b);

@@ -1,0 +1,156 @@
+/* The challenge of a DIGEST-MD5 server: name=value, name="value", separated by commas (RFC 2831, 2.1.1). */
+#include "stages/lib/sasl/digest_md5/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAXBUF_DEFAULT_BYTES 65536U
+#define MAXBUF_LEAST 17U
+#define MAXBUF_MOST 0xffffffU
+
+static bool refuse(char *reason, const char *why)
+{
+    snprintf(reason, PS_SASL_REASON_BYTES, "DIGEST-MD5: %s", why);
+    return false;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Whether a list as in qop="auth,auth-int" has the word. */
+static bool lists(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    while (*list != '\0') {
+        list += strspn(list, ", \t\r\n");
+        size_t item = strcspn(list, ", \t\r\n");
+        if (item == length && strncasecmp(list, word, length) == 0)
+            return true;
+        list += item;
+    }
+    return false;
+}
+
+static unsigned levels_of(const char *list)
+{
+    return (lists(list, "auth") ? PS_SASL_AUTHENTICATION : 0) |
+           (lists(list, "auth-int") ? PS_SASL_INTEGRITY : 0) |
+           (lists(list, "auth-conf") ? PS_SASL_PRIVACY : 0);
+}
+
+unsigned ps_digest_ciphers_of(const char *list)
+{
+    return (lists(list, "rc4") ? 1U << PS_DIGEST_RC4 : 0) | (lists(list, "3des") ? 1U << PS_DIGEST_3DES : 0) |
+           (lists(list, "rc4-56") ? 1U << PS_DIGEST_RC4_56 : 0) |
+           (lists(list, "rc4-40") ? 1U << PS_DIGEST_RC4_40 : 0);
+}
+
+static bool read_maxbuf(const char *value, uint32_t *bytes)
+{
+    uint32_t number = 0;
+    if (*value == '\0')
+        return false;
+    for (; *value != '\0'; value++) {
+        if (*value < '0' || *value > '9')
+            return false;
+        number = number * 10 + (uint32_t)(*value - '0');
+        if (number > MAXBUF_MOST)
+            return false;
+    }
+    *bytes = number;
+    return number >= MAXBUF_LEAST;
+}
+
+/* Names that a challenge has at most once (RFC 2831, 2.1.1): of two values each side could take another one. */
+static const char *const once[] = {"nonce", "qop", "cipher", "rspauth", "maxbuf", "charset", "algorithm"};
+
+/* `seen`: a bit for each name of `once` that came before. */
+static bool is_new(const char *name, unsigned *seen, char *reason)
+{
+    for (unsigned i = 0; i < PS_COUNT_OF(once); i++) {
+        if (strcasecmp(name, once[i]) != 0)
+            continue;
+        if ((*seen & 1U << i) != 0) {
+            snprintf(reason, PS_SASL_REASON_BYTES, "DIGEST-MD5: the challenge has two values of %s", once[i]);
+            return false;
+        }
+        *seen |= 1U << i;
+    }
+    return true;
+}
+
+static bool note(struct ps_digest_challenge *challenge, const char *name, const char *value, char *reason)
+{
+    if (strcasecmp(name, "realm") == 0 && challenge->realm == NULL) {
+        challenge->realm = value;
+    } else if (strcasecmp(name, "nonce") == 0) {
+        challenge->nonce = value;
+    } else if (strcasecmp(name, "qop") == 0) {
+        challenge->protection = levels_of(value);
+    } else if (strcasecmp(name, "cipher") == 0) {
+        challenge->ciphers = ps_digest_ciphers_of(value);
+    } else if (strcasecmp(name, "rspauth") == 0) {
+        challenge->rspauth = value;
+    } else if (strcasecmp(name, "maxbuf") == 0) {
+        if (!read_maxbuf(value, &challenge->maxbuf_bytes))
+            return refuse(reason, "the challenge has a wrong maxbuf");
+    } else if (strcasecmp(name, "charset") == 0) {
+        challenge->utf8 = strcasecmp(value, "utf-8") == 0;
+    } else if (strcasecmp(name, "algorithm") == 0) {
+        challenge->md5_sess = strcasecmp(value, "md5-sess") == 0;
+    } /* others are to be ignored */
+    return true;
+}
+
+/* Reads "..." from `*at`, and decodes it in place. Returns NULL: it does not end. */
+static char *read_quoted(char **at, const char *end)
+{
+    char *value = ++*at, *to = value;
+    while (*at < end && **at != '"') {
+        if (**at == '\\' && ++*at == end)
+            return NULL;
+        *to++ = *(*at)++;
+    }
+    if (*at == end)
+        return NULL;
+    (*at)++;
+    *to = '\0';
+    return value;
+}
+
+bool ps_digest_challenge_read(char *text, size_t length, struct ps_digest_challenge *challenge, char *reason)
+{
+    char *at = text, *end = text + length;
+    unsigned seen = 0;
+    *end = '\0';
+    *challenge = (struct ps_digest_challenge){.protection = PS_SASL_AUTHENTICATION,
+                                              .maxbuf_bytes = MAXBUF_DEFAULT_BYTES};
+    if (memchr(text, '\0', length) != NULL)
+        return refuse(reason, "the challenge has a NUL");
+    while (true) {
+        while (at < end && (is_space(*at) || *at == ','))
+            at++;
+        if (at == end)
+            return true;
+        char *name = at, *value;
+        at += strcspn(at, "=, \t\r\n\"");
+        if (at == name || *at != '=')
+            return refuse(reason, "the challenge is no list of name=value");
+        *at++ = '\0';
+        if (at < end && *at == '"') {
+            value = read_quoted(&at, end);
+            if (value == NULL || (at < end && *at != ',' && !is_space(*at)))
+                return refuse(reason, "a quoted text of the challenge does not end");
+        } else {
+            value = at;
+            at += strcspn(at, ", \t\r\n");
+            if (at < end)
+                *at++ = '\0';
+        }
+        if (!is_new(name, &seen, reason) || !note(challenge, name, value, reason))
+            return false;
+    }
+}

@@ -1,0 +1,343 @@
+/* Compares a new file, or the text of a compressed one, with the files that it may be a copy of (match.c). Runs on the source's thread. */
+#include "stages/lib/tail/tailer/match.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PURPOSE "comparing files"
+/* Files up to this size are compared byte by byte; of longer files, PIECES pieces are compared. */
+#define WHOLE_BYTES (64 * 1024 * 1024)
+#define PIECE_BYTES (64 * 1024)
+#define PIECES 16
+
+void ps_tail_candidate_close(struct ps_tail_candidate *candidate)
+{
+    if (candidate->other >= 0)
+        close(candidate->other);
+    candidate->other = -1;
+}
+
+/* Stores errno as the error of the new file or of the other file. */
+static void read_failed(struct ps_tail_match *match, int fd)
+{
+    if (fd == match->fd)
+        match->own_error = errno;
+    else
+        match->other_error = errno;
+}
+
+static bool is_same(struct ps_tail_match *match, int fd, enum ps_tail_seen seen)
+{
+    if (seen == PS_TAIL_SEEN_UNREADABLE)
+        read_failed(match, fd);
+    return seen == PS_TAIL_SEEN_SAME;
+}
+
+static bool read_whole(struct ps_tail_match *match, int fd, char *to, size_t want, int64_t offset)
+{
+    ssize_t length = ps_tail_read_fully(fd, to, want, offset);
+    if (length < 0)
+        read_failed(match, fd);
+    return length == (ssize_t)want;
+}
+
+struct pieces {
+    char a[PIECE_BYTES], b[PIECE_BYTES];
+};
+
+static bool same_piece(struct ps_tail_match *match, struct pieces *pieces, int other, int64_t offset,
+                       int64_t end)
+{
+    size_t want = end - offset < PIECE_BYTES ? (size_t)(end - offset) : PIECE_BYTES;
+    return read_whole(match, other, pieces->a, want, offset) &&
+           read_whole(match, match->fd, pieces->b, want, offset) && memcmp(pieces->a, pieces->b, want) == 0;
+}
+
+/* Returns whether both files have the same bytes up to `end`. Compares the last bytes first, because they differ most often. */
+static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
+{
+    struct pieces *pieces = ps_must_alloc(1, sizeof *pieces, PURPOSE);
+    int64_t last = end > PS_TAIL_MARK_BYTES ? end - PS_TAIL_MARK_BYTES : 0;
+    int64_t step = end <= WHOLE_BYTES ? PIECE_BYTES : end / PIECES;
+    bool same = same_piece(match, pieces, other, last, end);
+    for (int64_t at = 0; same && at < end; at += step)
+        same = same_piece(match, pieces, other, at, end);
+    free(pieces);
+    return same;
+}
+
+/* Returns whether the candidate still has the bytes that were read of it. */
+static bool is_intact(struct ps_tail_match *match, const struct ps_tail_candidate *candidate, int fd,
+                      int64_t size)
+{
+    struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
+    return size >= candidate->offset &&
+           is_same(match, fd, ps_tail_identity_begins(fd, &candidate->identity)) &&
+           (candidate->offset == 0 || mark.length == 0 || is_same(match, fd, ps_tail_mark_is_in(fd, &mark)));
+}
+
+static void mark_read(struct ps_tail_match *match, int64_t offset)
+{
+    char last[PS_TAIL_MARK_BYTES];
+    size_t want = offset < (int64_t)sizeof last ? (size_t)offset : sizeof last;
+    match->mark = (struct ps_tail_mark){.offset = offset};
+    if (read_whole(match, match->fd, last, want, offset - (int64_t)want))
+        match->mark = ps_tail_mark_of(offset, last, want);
+}
+
+/* Compares with a file that still exists: the new file is its copy if it has the same bytes and is not longer. If the candidate
+ * has no name any more, the new file may have grown since. Returns false when the candidate is not what it was. */
+static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate, int other,
+                          int64_t size, bool *found)
+{
+    struct stat status;
+    if (fstat(other, &status) != 0) {
+        read_failed(match, other);
+        return false;
+    }
+    if (!is_intact(match, candidate, other, status.st_size))
+        return false;
+    int64_t end = size < status.st_size ? size : status.st_size;
+    *found = end > 0 && (size <= status.st_size || candidate->first) && same_bytes(match, other, end);
+    match->alive = *found;
+    match->offset = end;
+    if (*found)
+        mark_read(match, end);
+    else if (fstat(other, &status) != 0 || !is_intact(match, candidate, other, status.st_size))
+        return false; /* it was truncated during the comparison */
+    const struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
+    candidate->unsure = !*found && candidate->offset == 0 && status.st_size < size;
+    candidate->shared = !*found && candidate->offset > 0 && size >= candidate->offset &&
+                        is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &mark));
+    return true;
+}
+
+/* Compares with a file that was truncated or is gone: the last of its marks that fits into the new file has to be there. */
+static bool compare_marks(struct ps_tail_match *match, const struct ps_tail_candidate *candidate,
+                          int64_t size)
+{
+    const struct ps_tail_marks *marks = &candidate->marks;
+    uint32_t i = marks->count;
+    while (i > 0 && marks->items[i - 1].offset > size)
+        i--;
+    match->alive = false;
+    if (i == 0 && size < candidate->offset && candidate->gone) {
+        match->pending = true;
+        return false;
+    }
+    if (i > 0 && is_same(match, match->fd, ps_tail_mark_is_in(match->fd, &marks->items[i - 1]))) {
+        match->mark = marks->items[i - 1];
+    } else if (marks->count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
+               size >= candidate->offset) { /* the fingerprint covers everything that was read of it */
+        match->mark = (struct ps_tail_mark){.offset = candidate->offset};
+    } else {
+        return false;
+    }
+    match->offset = match->mark.offset;
+    match->pending |= match->offset < candidate->offset && candidate->gone;
+    return match->offset > 0;
+}
+
+/* Compares with the unread new content of a file that was truncated: a copy of that content waits until it was read. */
+static bool compare_unread(struct ps_tail_match *match, int other)
+{
+    struct stat status;
+    match->unread = fstat(other, &status) == 0 && match->size > 0 && match->size <= status.st_size &&
+                    same_bytes(match, other, match->size);
+    match->alive = match->unread;
+    match->offset = 0;
+    if (match->unread)
+        match->mark = (struct ps_tail_mark){.offset = 0}; /* the copy is read from its beginning */
+    return match->unread;
+}
+
+/* Returns whether the candidate is known only by its marks, because it is gone or may not be read. */
+static bool counts_as_gone(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENOTSUP || error == EACCES ||
+           error == EPERM;
+}
+
+static int open_other(struct ps_tail_match *match, const struct ps_tail_candidate *candidate)
+{
+    struct stat status;
+    int fd = ps_tail_open(candidate->path);
+    if (fd < 0 && !counts_as_gone(errno))
+        match->other_error = errno;
+    if (fd >= 0 && (fstat(fd, &status) != 0 || (uint64_t)status.st_ino != candidate->identity.inode)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void ps_tail_match_run(struct ps_tail_match *match, int fd)
+{
+    struct stat status;
+    match->fd = fd;
+    match->found = -1;
+    match->pending = match->unread = false;
+    if (fstat(fd, &status) != 0) {
+        read_failed(match, fd);
+        return;
+    }
+    match->size = status.st_size;
+    match->alive = false;
+    for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
+        struct ps_tail_candidate *candidate = &match->items[i];
+        int other =
+            candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(match, candidate);
+        bool found = false;
+        if (other < 0 || !compare_alive(match, candidate, other, match->size, &found)) {
+            if (fstat(fd, &status) ==
+                0) /* a copy may have been completed just before its original was truncated */
+                match->size = status.st_size;
+            found = compare_marks(match, candidate, match->size) ||
+                    (other >= 0 && candidate->kind == PS_TAIL_IS_FOLLOWED && compare_unread(match, other));
+            candidate->unsure = !found;
+        }
+        if (other >= 0 && candidate->fd < 0)
+            close(other);
+        match->found = found ? (int)i : -1;
+    }
+}
+
+/* ---- comparing a text, which passes once from beginning to end; on the source's thread ---- */
+
+static void text_begin(struct ps_tail_match *match)
+{
+    struct stat status;
+    match->text_begun = true;
+    match->found = match->fd = -1;
+    match->alive = match->pending = false;
+    for (uint32_t i = 0; i < match->count; i++) {
+        struct ps_tail_candidate *candidate = &match->items[i];
+        candidate->other = -1;
+        if (candidate->fd >= 0) { /* a duplicate, because the owner may close it before the text ends */
+            candidate->other = fcntl(candidate->fd, F_DUPFD_CLOEXEC, 0);
+            match->other_error = candidate->other < 0 ? errno : match->other_error;
+        } else if (candidate->path != NULL) {
+            candidate->other = open_other(match, candidate);
+        }
+        if (candidate->other < 0)
+            continue;
+        if (fstat(candidate->other, &status) != 0)
+            read_failed(match, candidate->other);
+        else if (is_intact(match, candidate, candidate->other, status.st_size))
+            continue;
+        ps_tail_candidate_close(candidate);
+    }
+}
+
+/* Compares a piece of the text with the bytes of the other file at the same offset, as far as it has them. */
+static void other_compare(struct ps_tail_match *match, struct ps_tail_candidate *candidate, const char *bytes,
+                          size_t length, int64_t offset)
+{
+    char there[PIECE_BYTES];
+    for (size_t at = 0; at < length && !candidate->differs;) {
+        size_t want = length - at < sizeof there ? length - at : sizeof there;
+        ssize_t got = ps_tail_read_fully(candidate->other, there, want, offset + (int64_t)at);
+        if (got < 0) {
+            read_failed(match, candidate->other);
+            ps_tail_candidate_close(candidate);
+            return;
+        }
+        candidate->differs = memcmp(there, bytes + at, (size_t)got) != 0;
+        at += (size_t)got;
+        candidate->size = offset + (int64_t)at;
+        if ((size_t)got < want)
+            return;
+    }
+}
+
+/* Looks for the marks that are within these bytes. */
+static void marks_compare(struct ps_tail_candidate *candidate, const char *bytes, size_t before,
+                          size_t length, int64_t offset)
+{
+    const struct ps_tail_marks *marks = &candidate->marks;
+    for (; candidate->mark_at < marks->count; candidate->mark_at++) {
+        const struct ps_tail_mark *mark = &marks->items[candidate->mark_at];
+        if (mark->offset > offset + (int64_t)length)
+            return;
+        candidate->marked = ps_tail_mark_is_before(bytes + (mark->offset - offset),
+                                                   before + (size_t)(mark->offset - offset), mark);
+    }
+}
+
+void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
+                        int64_t offset)
+{
+    if (!match->text_begun)
+        text_begin(match);
+    for (uint32_t i = 0; i < match->count; i++) {
+        struct ps_tail_candidate *candidate = &match->items[i];
+        if (candidate->other >= 0 && !candidate->differs && candidate->size == offset)
+            other_compare(match, candidate, bytes, length, offset);
+        marks_compare(candidate, bytes, before, length, offset);
+    }
+}
+
+/* Sets *found if the text was compressed from the other file: it has the same bytes and is not longer. Returns false if the
+ * other file is not what it was. */
+static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate,
+                          const struct ps_tail_mark *end, bool *found)
+{
+    struct stat status;
+    if (candidate->other < 0)
+        return false;
+    if (fstat(candidate->other, &status) != 0) {
+        read_failed(match, candidate->other);
+        return false;
+    }
+    if (!is_intact(match, candidate, candidate->other, status.st_size))
+        return false;
+    bool whole = candidate->size == end->offset;
+    match->alive = *found = !candidate->differs && candidate->size > 0 && (whole || candidate->first);
+    if (*found && whole)
+        match->mark = *end;
+    else if (*found) { /* the other file has no name any more, and the text is longer */
+        match->fd = candidate->other;
+        mark_read(match, candidate->size);
+        match->fd = -1;
+    }
+    candidate->unsure = !*found && candidate->offset == 0 && candidate->size < end->offset;
+    return true;
+}
+
+/* Returns whether the text has the last of the candidate's marks that fits into it. */
+static bool text_is_marked(struct ps_tail_match *match, const struct ps_tail_candidate *candidate,
+                           int64_t text_bytes)
+{
+    match->alive = false;
+    if (candidate->mark_at > 0 && candidate->marked)
+        match->mark = candidate->marks.items[candidate->mark_at - 1];
+    else if (candidate->marks.count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
+             text_bytes >= candidate->offset) /* the fingerprint covers everything that was read of it */
+        match->mark = (struct ps_tail_mark){.offset = candidate->offset};
+    else
+        return false;
+    return match->mark.offset > 0;
+}
+
+void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, const struct ps_tail_mark *end)
+{
+    if (!match->text_begun)
+        text_begin(match);
+    match->size = text_bytes;
+    for (uint32_t i = 0; i < match->count && match->found < 0; i++) {
+        struct ps_tail_candidate *candidate = &match->items[i];
+        bool found = false;
+        if (!text_is_alive(match, candidate, end, &found)) {
+            found = text_is_marked(match, candidate, text_bytes);
+            candidate->unsure = !found;
+        }
+        match->found = found ? (int)i : -1;
+    }
+    match->offset = match->mark.offset;
+    for (uint32_t i = 0; i < match->count; i++)
+        ps_tail_candidate_close(&match->items[i]);
+}

@@ -1,0 +1,254 @@
+/* Copies of files that are followed. logrotate's "copytruncate" copies a log and then truncates it; editors, and moves
+ * between file systems, write a copy and remove the original. Bytes of the original that were read are not read again, and
+ * the rest is read from the copy. A copy whose original stays unchanged is a file of its own. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
+#define COPIES_MAX 1024U /* of one look; further ones wait for the next look */
+
+/* ---- going on ---- */
+
+struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log)
+{
+    struct ps_tail_origin origin = {
+        .identity = &log->identity, .marks = &log->marks, .delivered_offset = log->delivered_offset};
+    ps_tail_log_lives(log, origin.lives);
+    return origin;
+}
+
+struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log)
+{
+    struct ps_tail_origin origin = {.identity = &log->earlier.identity,
+                                    .marks = &log->earlier.marks,
+                                    .delivered_offset = log->earlier.delivered_offset};
+    memcpy(origin.lives, log->earlier.lives, sizeof origin.lives);
+    return origin;
+}
+
+/* Adds the original's lives to the copy: their lines up to the mark are the copy's. The original may go on in the same life, but its
+ * lines behind the mark are not the copy's. */
+static void lives_take(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_life *lives,
+                       int64_t end)
+{
+    for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
+        struct ps_tail_life *life = &log->before[i];
+        *life = lives[i];
+        life->end = life->end < end ? life->end : end;
+        struct ps_tail_log *original = life->number < tailer->log_room ? tailer->logs[life->number] : NULL;
+        if (original != NULL && original->generation == life->generation)
+            original->copied = true;
+    }
+}
+
+void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
+                          const struct ps_tail_origin *origin, const struct ps_tail_mark *mark)
+{
+    int64_t delivered = origin->delivered_offset < mark->offset ? origin->delivered_offset : mark->offset;
+    struct ps_tail_marks marks;
+    ps_tail_copy_end(log);
+    ps_tail_marks_copy(&marks, origin->marks, mark->offset);
+    if (ps_tail_marks_at(&marks, mark->offset).length == 0)
+        ps_tail_marks_add(&marks, mark, delivered);
+    ps_tail_marks_free(&log->marks);
+    log->marks = marks;
+    if (log->text == PS_COMPRESSION_NONE) { /* the origin may know more of the beginning than a text has */
+        log->identity.head = origin->identity->head;
+        log->identity.head_length = origin->identity->head_length;
+    }
+    ps_tail_log_index(tailer, log);
+    log->last_length = 0;
+    lives_take(tailer, log, origin->lives, mark->offset);
+    ps_tail_slots_put(&tailer->heirs, log->number);
+    log->resolved = true;
+    log->state = PS_TAIL_LOG_CLOSED;
+    ps_tail_log_move(tailer, log, mark->offset, delivered);
+    ps_tail_log_changed(tailer, log);
+    ps_tail_log_queue(tailer, log);
+}
+
+/* ---- waiting ---- */
+
+void ps_tail_copy_end(struct ps_tail_log *log)
+{
+    struct ps_tail_log **at = log->original != NULL ? &log->original->copies : NULL;
+    while (at != NULL && *at != log)
+        at = &(*at)->next_copy;
+    if (at != NULL)
+        *at = log->next_copy;
+    log->original = log->next_copy = NULL;
+    log->copy_grew = log->copy_pends = false;
+}
+
+static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->state = PS_TAIL_LOG_COPY;
+    log->copy_matched_ns = tailer->now_ns;
+    if (log->copy_since_ns == 0)
+        log->copy_since_ns = tailer->now_ns;
+    log->copy_until_ns = tailer->now_ns + PS_TAIL_GRACE_NS;
+    ps_tail_slots_put(&tailer->copies, log->number);
+    ps_tail_slots_put(&tailer->changed, log->number);
+    tailer->copies_look_ns = 0;
+}
+
+void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_log *original,
+                       const struct ps_tail_mark *mark)
+{
+    ps_tail_copy_end(log);
+    log->original = original;
+    log->next_copy = original->copies;
+    original->copies = log;
+    log->copy_mark = *mark;
+    wait(tailer, log);
+}
+
+bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size)
+{
+    bool grew = size > log->copy_size;
+    log->copy_size = size;
+    if (log->copy_since_ns != 0 && (!grew || tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS))
+        return false;
+    ps_tail_copy_end(log);
+    log->copy_pends = true;
+    wait(tailer, log);
+    return true;
+}
+
+/* Makes the copy unresolved, so that it is compared again. */
+static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_copy_end(log);
+    log->resolved = false;
+    ps_tail_slots_put(&tailer->unresolved, log->number);
+    log->state = PS_TAIL_LOG_CLOSED;
+    ps_tail_log_queue(tailer, log);
+}
+
+/* Makes the copy a file of its own. With skipToEnd it is read from where the comparison ended, because the original has the same
+ * bytes before that. */
+static void set_free(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    int64_t compared = log->copy_mark.offset;
+    if (tailer->settings->skip_to_end && log->found_at_start) {
+        ps_tail_marks_add(&log->marks, &log->copy_mark, compared);
+        ps_tail_log_move(tailer, log, compared, compared);
+    }
+    ps_tail_copy_end(log);
+    log->state = PS_TAIL_LOG_CLOSED;
+    log->resolved = true;
+    ps_tail_log_changed(tailer, log);
+    ps_tail_log_queue(tailer, log);
+}
+
+void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *original)
+{
+    const struct ps_tail_origin origin = ps_tail_origin_of(original);
+    bool any = false;
+    for (struct ps_tail_log *log = original->copies, *next; log != NULL; log = next) {
+        next = log->next_copy;
+        if (log->copy_grew) { /* it has more bytes than were compared: the original's marks decide */
+            compare_again(tailer, log);
+            continue;
+        }
+        struct ps_tail_mark mark = log->copy_mark;
+        if (original->read_offset < mark.offset)
+            mark = ps_tail_marks_at(&original->marks, original->read_offset);
+        ps_tail_copy_goes_on(tailer, log, &origin, &mark);
+        any = true;
+    }
+    if (any) { /* the next copy will be a copy of this copy */
+        original->identity.head_length = 0;
+        ps_tail_slots_put(&tailer->changed, original->number);
+        ps_tail_log_index(tailer, original);
+    }
+}
+
+bool ps_tail_copy_is_there(const struct ps_tail_log *original)
+{
+    return original->copies != NULL;
+}
+
+void ps_tail_copy_changed(struct ps_tail_log *log)
+{
+    log->copy_grew = true;
+}
+
+/* Returns whether a file whose name is gone has been read and delivered completely. */
+static bool is_over(const struct ps_tail_log *log)
+{
+    return !log->named && !log->queued && !log->waits && log->state != PS_TAIL_LOG_OPENING &&
+           log->read_offset == log->delivered_offset;
+}
+
+/* Returns the same for the original of a compressed file. If the original ends in a line without a newline, that line
+ * counts in only one of the two files. */
+static bool is_over_for(const struct ps_tail_log *original, const struct ps_tail_log *log)
+{
+    return is_over(original) && (log->text == PS_COMPRESSION_NONE || !original->partial);
+}
+
+/* Returns whether the file was truncated or is gone, and only its delivery is outstanding. */
+static bool waits_for_delivery(const struct ps_tail_log *original)
+{
+    return (original->cut_waits || !original->named) && original->read_offset != original->delivered_offset;
+}
+
+/* Returns whether the original of a copy that has waited long enough is unchanged. If that is not known, starts to check it. */
+static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uint64_t since_ns)
+{
+    if (!original->named || original->checked_ns >= since_ns)
+        return true;
+    if (original->queued || original->waits || original->cut_waits || original->deferred ||
+        original->unreadable || original->state == PS_TAIL_LOG_OPENING)
+        return false; /* it is read or checked soon; while the channel is full, no file is */
+    ps_tail_log_open(tailer, original);
+    return original->state != PS_TAIL_LOG_OPENING && !original->deferred;
+}
+
+/* Decides about a copy that waits. Returns false if it has to wait longer. */
+static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_log *original = log->original;
+    bool look = tailer->now_ns - log->copy_matched_ns >= PS_TAIL_COPY_LOOK_NS;
+    bool long_enough = tailer->now_ns - log->copy_since_ns >= PS_TAIL_COPY_MAX_NS;
+    bool text = log->text != PS_COMPRESSION_NONE; /* waits as long as its original is there */
+    if (look &&
+        (log->copy_pends || (log->copy_grew && (text || !long_enough)) || (text && original == NULL))) {
+        compare_again(tailer, log);
+    } else if (log->copy_pends) {
+        return false;
+    } else if (original == NULL) {
+        if (text)
+            return false;
+        set_free(tailer, log);
+    } else if (is_over_for(original, log) && (log->copy_mark.offset >= original->read_offset ||
+                                              tailer->now_ns - log->copy_since_ns >= PS_TAIL_SETTLE_NS)) {
+        ps_tail_copy_takes_over(tailer, original);
+    } else if (!text && tailer->now_ns >= log->copy_until_ns && !waits_for_delivery(original) &&
+               lives_on(tailer, original, log->copy_until_ns)) {
+        set_free(tailer, log);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+uint64_t ps_tail_copies_tick(struct ps_tailer *tailer)
+{
+    if (tailer->copies.count == 0)
+        return PS_NEVER;
+    if (tailer->now_ns < tailer->copies_look_ns)
+        return tailer->copies_look_ns;
+    uint32_t left = tailer->copies.count < COPIES_MAX ? tailer->copies.count : COPIES_MAX;
+    for (; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->copies);
+        struct ps_tail_log *log = tailer->logs[number];
+        if (log != NULL && log->state == PS_TAIL_LOG_COPY && !copy_decide(tailer, log))
+            ps_tail_slots_put(&tailer->copies, number);
+    }
+    tailer->copies_look_ns = tailer->now_ns + COPIES_LOOK_NS;
+    return tailer->copies.count > 0 ? tailer->copies_look_ns : PS_NEVER;
+}

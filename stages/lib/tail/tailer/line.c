@@ -1,0 +1,176 @@
+/* Lines that are longer than a block: the source's thread looks for their end and reads them. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_PIECE_BYTES (128 * 1024)
+
+static void line_free(struct ps_tail_line *line)
+{
+    ps_tail_text_drop(line->text);
+    free(line->bytes);
+    free(line);
+}
+
+static void line_discard(struct ps_tail_job *job)
+{
+    line_free((struct ps_tail_line *)(void *)job);
+}
+
+static void line_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
+    (void)owner;
+    line->done = true;
+    if (line->orphan)
+        line_free(line);
+}
+
+/* Reads the line. `end` is the offset behind its last byte. */
+static void line_load(struct ps_tail_line *line, int64_t end, uint32_t newline)
+{
+    line->length = (uint32_t)(end - line->offset);
+    line->bytes = malloc(line->length + 1U);
+    ssize_t length =
+        line->bytes != NULL ? ps_tail_read_fully(line->fd, line->bytes, line->length, line->offset) : -1;
+    line->error = length < 0 ? errno : 0;
+    line->found = length == (ssize_t)line->length; /* shorter if the file was truncated meanwhile */
+    line->consumed = line->length + newline;
+}
+
+/* Compares the beginning of the file and the bytes before the line with those that were read: the file may have been truncated and written
+ * again with the same beginning. Called after the line was read. */
+static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
+{
+    char last[PS_TAIL_LAST_BYTES];
+    enum ps_tail_seen seen = ps_tail_identity_begins(line->fd, &line->identity);
+    if (seen != PS_TAIL_SEEN_SAME || line->last_length == 0)
+        return seen;
+    ssize_t length = ps_tail_read_fully(line->fd, last, line->last_length, line->offset - line->last_length);
+    if (length < 0)
+        return PS_TAIL_SEEN_UNREADABLE;
+    return length == (ssize_t)line->last_length && memcmp(last, line->last, (size_t)length) == 0
+               ? PS_TAIL_SEEN_SAME
+               : PS_TAIL_SEEN_OTHER;
+}
+
+/* Sets the result when the newline was found, the line is too long, or the text ends. */
+static void line_end(struct ps_tail_line *line, bool found, uint32_t newline)
+{
+    line->cut = line->length > line->max_bytes;
+    if (line->cut)
+        line->length = line->max_bytes;
+    line->consumed = line->length + (line->cut ? 0 : newline);
+    line->found = found || line->cut;
+    line->scanned = line->offset + line->length;
+}
+
+/* Reads a line of a compressed file's text, once, from its beginning. The text does not change (text.h). */
+static void line_run_text(struct ps_tail_line *line)
+{
+    size_t room = 0;
+    line->same = true;
+    for (;;) {
+        if (room < (size_t)line->length + LINE_PIECE_BYTES) {
+            room = 2 * (room + LINE_PIECE_BYTES);
+            char *bytes = realloc(line->bytes, room + 1);
+            line->error = bytes == NULL ? ENOMEM : 0;
+            if (bytes == NULL)
+                return;
+            line->bytes = bytes;
+        }
+        char *piece = line->bytes + line->length;
+        ssize_t length = ps_tail_text_read(line->text, piece, LINE_PIECE_BYTES, line->offset + line->length);
+        if (length < 0 && errno == EAGAIN)
+            continue;
+        line->error = length < 0 ? errno : 0;
+        if (length < 0)
+            return;
+        const char *newline = memchr(piece, '\n', (size_t)length);
+        line->length += (uint32_t)(newline != NULL ? newline - piece : length);
+        if (newline != NULL || length == 0 || line->length > line->max_bytes) {
+            line_end(line, newline != NULL || (line->rest && line->length > 0), newline != NULL);
+            return;
+        }
+    }
+}
+
+static void line_run(struct ps_tail_job *job)
+{
+    struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
+    enum { PIECE = LINE_PIECE_BYTES };
+    if (line->text != NULL) {
+        line_run_text(line);
+        return;
+    }
+    char *piece = malloc(PIECE);
+    ssize_t length = -1;
+    while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, line->scanned)) > 0) {
+        const char *newline = memchr(piece, '\n', (size_t)length);
+        int64_t end = line->scanned + (newline != NULL ? newline - piece : length);
+        if (end - line->offset > (int64_t)line->max_bytes) {
+            line->cut = true;
+            line_load(line, line->offset + line->max_bytes, 0);
+            break;
+        }
+        line->scanned = end;
+        if (newline != NULL) {
+            line_load(line, end, 1);
+            break;
+        }
+    }
+    if (length < 0)
+        line->error = errno;
+    if (length == 0 && line->rest && line->scanned > line->offset)
+        line_load(line, line->scanned, 0);
+    enum ps_tail_seen seen = line_seen(line);
+    if (seen == PS_TAIL_SEEN_UNREADABLE && line->error == 0)
+        line->error = errno;
+    line->same = seen == PS_TAIL_SEEN_SAME;
+    free(piece);
+}
+
+void ps_tail_line_forget(struct ps_tail_log *log)
+{
+    struct ps_tail_line *line = log->line;
+    log->line = NULL;
+    if (line == NULL)
+        return;
+    line->orphan = true;
+    if (line->done)
+        line_free(line);
+}
+
+bool ps_tail_log_asked(const struct ps_tail_log *log)
+{
+    return log->line != NULL || log->file.fetch != NULL;
+}
+
+bool ps_tail_log_answered(const struct ps_tail_log *log)
+{
+    return log->line != NULL ? log->line->done : ps_tail_file_answered(&log->file);
+}
+
+enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    struct ps_tail_line *line = calloc(1, sizeof *line);
+    if (line == NULL)
+        return PS_TAIL_STEP_FULL;
+    line->job = (struct ps_tail_job){.run = line_run, .answer = line_answer, .discard = line_discard};
+    line->fd = log->file.fd;
+    line->text = log->file.text;
+    if (line->text != NULL)
+        ps_tail_text_hold(line->text);
+    line->offset = log->read_offset;
+    line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
+    line->max_bytes = tailer->settings->line_max_bytes;
+    line->rest = log->rest;
+    line->identity = log->identity;
+    memcpy(line->last, log->last, log->last_length);
+    line->last_length = log->last_length;
+    log->line = line;
+    ps_tail_thread_ask(&tailer->thread, &line->job);
+    return PS_TAIL_STEP_WAIT;
+}

@@ -1,0 +1,54 @@
+/* Types that match.c and compare.c share: the files that a new file may be a copy of, and the result of the comparison. */
+#pragma once
+
+#include "stages/lib/tail/tailer/parts.h"
+
+#define PS_TAIL_CANDIDATES_MAX 16U
+
+enum ps_tail_candidate_kind {
+    PS_TAIL_IS_FOLLOWED,
+    PS_TAIL_WAS_EARLIER,   /* what a followed file was before it was truncated */
+    PS_TAIL_IS_REMEMBERED, /* in the position file */
+};
+
+struct ps_tail_candidate {
+    enum ps_tail_candidate_kind kind;
+    uint32_t number, generation; /* of the log */
+    struct ps_tail_position *position;
+    struct ps_tail_identity identity;
+    int64_t offset; /* where reading goes on */
+    struct ps_tail_marks marks;
+    int fd;     /* the log's descriptor; -1: not open */
+    char *path; /* NULL: it has none */
+    bool first; /* the file was truncated or is gone: a copy of it is likely */
+    bool gone;
+    bool unsure; /* result: the file differed when it was compared, or was shorter */
+    bool shared; /* result: the new file differs, but also has the bytes that were read of this one */
+    int64_t distance;
+    /* Used while the file is compared with a text, piece by piece: */
+    int other;        /* descriptor; -1: not open, or not what was read of it */
+    bool differs;     /* its bytes differ from the text */
+    int64_t size;     /* its size, as far as it was read */
+    uint32_t mark_at; /* index of the next mark to look for; `marked`: the text has the mark before it */
+    bool marked;
+};
+
+struct ps_tail_match {
+    struct ps_tail_candidate items[PS_TAIL_CANDIDATES_MAX];
+    uint32_t count, visits;
+    int fd; /* of the new file */
+    /* Results: */
+    int own_error, other_error; /* errno of a read that failed; 0: none */
+    int found;                  /* index of the original; -1: none */
+    bool alive;                 /* the original is still unchanged */
+    bool pending;               /* the original is gone, and the new file may still grow to its size */
+    /* The original is there but was truncated, and its present bytes were not read yet. */
+    bool unread;
+    int64_t size;   /* of the new file */
+    int64_t offset; /* both files have the same bytes up to here */
+    struct ps_tail_mark mark;
+    bool text_begun; /* the candidates have been opened */
+};
+
+/* Closes the candidate's file. Thread: the worker's or the source's. */
+void ps_tail_candidate_close(struct ps_tail_candidate *candidate);

@@ -1,0 +1,600 @@
+/* Opens a file and identifies it on the source's thread; then the worker decides where reading begins. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
+#define MATCHES_MAX 8 /* comparisons in one opening: the candidates may begin anew meanwhile */
+
+struct opening {
+    struct ps_tail_job job;
+    uint32_t number, generation; /* of the log when the job was made */
+    char *path;
+    int fd;                           /* given: to be checked; -1: the job opens the file */
+    bool was_open;                    /* the job was given the log's own descriptor */
+    int64_t offset;                   /* where reading would go on */
+    struct ps_tail_identity expected; /* of what was read so far; head_length 0: not known */
+    /* Results: */
+    int error; /* errno; 0: the file is open */
+    struct ps_tail_identity identity;
+    uint64_t born_ns; /* 0: not known */
+    int64_t size;
+    bool begins; /* the file has the expected beginning */
+    enum ps_tail_way way;
+    char head[PS_TAIL_HEAD_BYTES];
+    size_t head_length;
+    struct ps_tail_start start;    /* of a compressed file */
+    bool unpacks, was_text;        /* given: compressed files are read; the log has such a text */
+    enum ps_compression kind;      /* of a compressed file that is read; else NONE */
+    struct ps_tail_stamp stamp;    /* of the compressed file when it was opened */
+    char last[PS_TAIL_LAST_BYTES]; /* the bytes before `offset` */
+    uint32_t last_length;
+    int64_t data_offset;         /* where the data begins behind a hole at the beginning */
+    struct ps_tail_match *match; /* files that it may be a copy of */
+    unsigned matches;            /* number of comparisons */
+};
+
+/* Reads the bytes before the position. Returns false with errno if they cannot be read. */
+static bool last_read(struct opening *opening)
+{
+    int64_t want = opening->offset < (int64_t)PS_TAIL_LAST_BYTES ? opening->offset : PS_TAIL_LAST_BYTES;
+    ssize_t length = ps_tail_read_fully(opening->fd, opening->last, (size_t)want, opening->offset - want);
+    opening->last_length = length == want ? (uint32_t)length : 0;
+    return length >= 0;
+}
+
+/* Reads the beginning of a compressed file's text, and sets whether the text is read: not if it is itself compressed. */
+static bool text_begin_read(struct opening *opening)
+{
+    const struct ps_tail_start *start = &opening->start;
+    if (!ps_tail_is_compressed(opening->head, opening->head_length))
+        return true;
+    if (!ps_tail_start_read(&opening->start, opening->fd, opening->size) ||
+        !ps_tail_stamp_read(opening->fd, &opening->stamp))
+        return false;
+    if (opening->unpacks && !ps_tail_is_compressed(start->text, start->text_length))
+        opening->kind = ps_compression_of(opening->head, opening->head_length);
+    return true;
+}
+
+/* Returns false with errno if the file cannot be read: it is not identified then. */
+static bool opening_read(struct opening *opening)
+{
+    if (!ps_tail_identity_read(opening->fd, &opening->identity, &opening->size))
+        return false;
+    enum ps_tail_seen begins = ps_tail_identity_begins(opening->fd, &opening->expected);
+    ssize_t length = begins != PS_TAIL_SEEN_UNREADABLE
+                         ? ps_tail_read_fully(opening->fd, opening->head, sizeof opening->head, 0)
+                         : -1;
+    if (length < 0)
+        return false;
+    opening->born_ns = ps_tail_born_ns(opening->fd);
+    opening->head_length = (size_t)length;
+    if (!text_begin_read(opening))
+        return false;
+    opening->begins = opening->was_text ? ps_tail_bytes_begin(&opening->expected, opening->start.text,
+                                                              opening->start.text_length)
+                                        : begins == PS_TAIL_SEEN_SAME;
+    opening->way = ps_tail_way_of(opening->fd);
+    if (opening->head_length > 0 && opening->head[0] == '\0')
+        opening->data_offset = ps_tail_hole_end(opening->fd);
+    return opening->data_offset >= 0 && last_read(opening);
+}
+
+static void opening_run(struct ps_tail_job *job)
+{
+    struct opening *opening = (struct opening *)(void *)job;
+    if (opening->fd < 0)
+        opening->fd = ps_tail_open(opening->path);
+    if (opening->fd < 0 || !opening_read(opening))
+        opening->error = errno;
+}
+
+static void opening_free(struct opening *opening)
+{
+    if (opening->fd >= 0 && !opening->was_open)
+        close(opening->fd);
+    ps_tail_match_free(opening->match);
+    free(opening->path);
+    free(opening);
+}
+
+static void opening_discard(struct ps_tail_job *job)
+{
+    opening_free((struct opening *)(void *)job);
+}
+
+/* ---- deciding ---- */
+
+/* Returns whether the bytes before the position fit the mark, or the mark is not known. */
+static bool ends_like(const struct opening *opening, const struct ps_tail_mark *mark)
+{
+    if (mark->length == 0 || opening->offset != mark->offset)
+        return true;
+    struct ps_tail_mark there = ps_tail_mark_of(opening->offset, opening->last, opening->last_length);
+    if (mark->length < there.length) /* the mark covers fewer bytes */
+        there = ps_tail_mark_of(opening->offset, opening->last + (there.length - mark->length), mark->length);
+    return there.length == mark->length && there.hash == mark->hash;
+}
+
+/* Returns whether the file has the beginning that the position file has, and the same bytes before the position. */
+static bool is_remembered(const struct opening *opening, const struct ps_tail_position *position)
+{
+    if (position->text != 0) /* the bytes before the position are compared by a survey */
+        return opening->start.format != NULL &&
+               ps_tail_bytes_begin(&position->identity, opening->start.text, opening->start.text_length);
+    const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
+    return ps_tail_bytes_begin(&position->identity, opening->head, opening->head_length) &&
+           position->offset <= opening->size && ends_like(opening, &mark);
+}
+
+/* Returns whether the file has had its inode since before the positions were saved. A younger file may have the inode of one that was deleted. */
+static bool is_older(const struct ps_tailer *tailer, const struct opening *opening,
+                     const struct ps_tail_position *position)
+{
+    return position->identity.device == opening->identity.device && opening->born_ns != 0 &&
+           opening->born_ns + PS_TAIL_GRACE_NS < tailer->remembered.saved_ns;
+}
+
+/* Takes the position over. The lines get the headers of the name in the position file. */
+static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_position *position)
+{
+    if (!log->matches && position->group >= 0)
+        ps_tail_log_was(log, position->path, position->group);
+    ps_tail_position_taken(tailer, position);
+}
+
+/* Finds the file's position in the position file. Returns false when there is none, or it is another file's. */
+static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
+                       int64_t *offset, int64_t *text)
+{
+    struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    if (position == NULL || position->path[0] == '\0')
+        return false;
+    const struct ps_tail_identity *known = &position->identity;
+    bool same_path = strcmp(position->path, log->path) == 0, same;
+    if (!log->matches && known->head_length == 0 && known->device != 0)
+        return false; /* the file was empty, so nothing shows that it is the same one */
+    if (!log->matches && same_path && position->group < 0) { /* the configuration of the groups was changed */
+        ps_tail_log_of_no_group(tailer, log,
+                                (position->text != 0 ? opening->start.text_bytes : opening->size) -
+                                    position->offset);
+        ps_tail_position_taken(tailer, position);
+        return false;
+    }
+    if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
+        log->found_at_start =
+            false; /* the position is of an empty file: this file is new, or it is that one */
+        ps_tail_position_taken(tailer, position);
+        return false;
+    }
+    if (known->device ==
+        0) /* Flume's rule: inode and path. With another path it may be the same file if a line ends at the position */
+        same = same_path || (position->offset > 0 && opening->last_length > 0 &&
+                             opening->last[opening->last_length - 1] == '\n');
+    else /* ignores the device number, which may change at a reboot */
+        same = is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
+    if (!same) { /* truncated, overwritten, or deleted and its inode used again: a copy may exist */
+        log->identity.head = known->head;
+        log->identity.head_length = known->head_length;
+        ps_tail_log_move(tailer, log, position->offset, position->offset);
+        ps_tail_log_marks(log, &position->marks);
+        ps_tail_copy_takes_over(tailer, log);
+        ps_tail_log_restart(tailer, log);
+        if (same_path) { /* it is read from its beginning, unless it is itself a copy */
+            log->found_at_start = false;
+            ps_tail_position_taken(tailer, position);
+        }
+        bool other_name = !log->matches && !same_path && position->group >= 0;
+        bool renamed = other_name && is_older(tailer, opening, position);
+        if (renamed) {
+            ps_log(PS_LOG_INFO, tailer->port->component,
+                   "%s was cut, and renamed to %s: it is read from its beginning", position->path, log->path);
+            read_as(tailer, log, position);
+        } else if (other_name && opening->start.format == NULL && opening->size > 0) {
+            ps_log(PS_LOG_WARN, tailer->port->component,
+                   "%s has the inode of %s: if it is that file, give a group an expression for it; its %lld "
+                   "bytes are not read",
+                   log->path, position->path, (long long)opening->size);
+        }
+        return renamed; /* true: from its beginning */
+    }
+    *offset = position->text != 0 || position->offset <= opening->size ? position->offset : 0;
+    ps_tail_marks_free(&log->marks);
+    ps_tail_marks_copy(&log->marks, &position->marks, *offset);
+    *text = position->text;
+    read_as(tailer, log, position);
+    return true;
+}
+
+/* Returns the position that the file probably has, so that the job reads the bytes before it. */
+static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    if (log->resolved)
+        return log->read_offset;
+    const struct ps_tail_position *position =
+        ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    if (position != NULL)
+        return position->offset;
+    return tailer->settings->skip_to_end && log->found_at_start ? log->start_bytes : 0;
+}
+
+static void last_set(struct ps_tail_log *log, const struct opening *opening)
+{
+    log->last_length = 0;
+    if (opening->offset == log->read_offset && opening->last_length > 0) {
+        memcpy(log->last, opening->last, opening->last_length);
+        log->last_length = opening->last_length;
+        struct ps_tail_mark mark = ps_tail_mark_of(opening->offset, log->last, log->last_length);
+        if (ps_tail_marks_at(&log->marks, opening->offset).length == 0)
+            ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+    }
+}
+
+/* Skips the hole that is left when a file is truncated whose writer does not append: the writer goes on at its old offset. */
+static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+{
+    log->hole_checked = opening->head_length > 0;
+    if (log->read_offset == 0 && opening->data_offset > 0 && opening->data_offset < opening->size)
+        ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
+}
+
+/* Makes the log wait until its directory was looked at, because its copy may be there. */
+static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
+{
+    log->cut_waits = true;
+    ps_tail_slots_put(&tailer->cut, log->number);
+    tailer->places[log->directory].names = true;
+    tailer->places[log->directory].look_ns = look_ns;
+}
+
+/* Returns whether the position file has another beginning for this inode: the file was truncated while the agent was down,
+ * or the inode is another file's. The log keeps its old position until the look, for a restart before it. */
+static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                    const struct opening *opening)
+{
+    struct ps_tail_position *position = ps_tail_positions_find(&tailer->remembered, log->identity.inode);
+    if (!log->matches || position == NULL || position->path[0] == '\0' || position->identity.device == 0 ||
+        position->identity.head_length == 0 || is_remembered(opening, position))
+        return false;
+    log->identity.head = position->identity.head;
+    log->identity.head_length = position->identity.head_length;
+    log->last_length = 0;
+    ps_tail_log_move(tailer, log, position->offset, position->offset);
+    ps_tail_log_marks(log, &position->marks);
+    ps_tail_log_index(tailer, log);
+    ps_tail_position_taken(tailer, position); /* the log has the position now */
+    wait_for_look(tailer, log, 0);
+    return true;
+}
+
+/* The decision about a file that was opened. */
+enum verdict {
+    READS,
+    READS_NOT,
+    UNKNOWN, /* it may be a copy */
+};
+
+/* Starts reading at `offset`. */
+static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
+                      int64_t offset)
+{
+    log->identity = opening->identity;
+    ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_log_index(tailer, log);
+    ps_tail_log_changed(tailer, log);
+}
+
+/* Decides about a compressed file that is in the position file. `text`: that member of the position. */
+static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                          const struct opening *opening, int64_t offset, int64_t text)
+{
+    if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
+        return UNKNOWN; /* nothing of it was read */
+    log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
+    if (log->compressed) {
+        if (text == PS_TAIL_POSITION_OF_TEXT)
+            ps_tail_text_left(tailer, log, offset);
+        read_from(tailer, log, opening, text == 0 ? offset : opening->size);
+        return READS_NOT;
+    }
+    log->identity = ps_tail_start_identity(&opening->start, &opening->identity);
+    ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_text_remembered(tailer, log, opening->kind, &opening->stamp, text);
+    return READS_NOT;
+}
+
+/* Decides where reading begins in a file that is opened for the first time. */
+static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    int64_t offset = 0, text = 0;
+    if (opening->size == 0 && log->matched &&
+        ps_tail_positions_find(&tailer->remembered, log->identity.inode) == NULL)
+        return READS_NOT; /* it is identified when it has bytes */
+    log->resolved = true;
+    if (differs_from_remembered(tailer, log, opening))
+        return READS_NOT;
+    if (remembered(tailer, log, opening, &offset, &text)) {
+        if (opening->start.format != NULL)
+            return remembered_compressed(tailer, log, opening, offset, text);
+        read_from(tailer, log, opening, offset);
+        return READS;
+    }
+    if (!log->matched)
+        return READS_NOT; /* its inode was that of another file */
+    return UNKNOWN;
+}
+
+/* Decides about a file that was read before. It begins anew if it is shorter, has another beginning, or has other bytes before the position. */
+static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+{
+    bool line_ends = opening->last_length > 0 && opening->last[opening->last_length - 1] == '\n';
+    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
+    bool same = opening->begins && opening->size >= log->read_offset &&
+                (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));
+    if (!same && !log->matches && !opening->was_open) {
+        log->stranger = true; /* its inode belongs to another file now, which no group matches */
+        return READS;
+    }
+    bool looked = log->cut_looked;
+    log->cut_looked = false;
+    bool undelivered = log->read_offset != log->delivered_offset, copied = ps_tail_copy_is_there(log);
+    /* If the copy is read on from here, a crash loses undelivered lines. While draining nothing is compared again. */
+    bool waits = tailer->draining ? undelivered || copied : undelivered && copied;
+    /* Before the look the file keeps its old position, by which its copy is found. After it, the file begins anew: it may be a copy. */
+    if (!same && (!looked || waits)) {
+        wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
+        return READS;
+    }
+    if (!same) {
+        ps_log(PS_LOG_INFO, tailer->port->component,
+               "%s was cut or written over: it is read from its beginning", log->path);
+        ps_tail_copy_takes_over(tailer, log);
+        ps_tail_log_restart(tailer, log);
+    }
+    log->identity = opening->identity;
+    ps_tail_log_index(tailer, log);
+    log->checked_ns = tailer->now_ns;
+    return same || opening->was_open ? READS : UNKNOWN; /* its inode may be that of a copy now */
+}
+
+/* Checks a compressed file that was renamed or is shorter. If its beginning differs, the inode is another file's. */
+static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                const struct opening *opening)
+{
+    log->compressed = opening->begins && log->identity.head_length > 0;
+    log->resolved = log->compressed;
+    if (!log->resolved)
+        ps_tail_slots_put(&tailer->unresolved, log->number);
+    int64_t offset = log->compressed ? opening->size : 0;
+    ps_tail_log_move(tailer, log, offset, offset);
+    return log->compressed;
+}
+
+/* Starts reading its lines. */
+static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    skip_hole(tailer, log, opening);
+    if (!opening->was_open) {
+        ps_tail_file_set(&log->file, opening->fd, opening->way);
+        opening->fd = -1;
+        tailer->open_count++;
+        tailer->open_failing = false;
+        ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+    }
+    last_set(log, opening);
+    log->state = PS_TAIL_LOG_OPEN;
+    ps_tail_log_active(tailer, log);
+    ps_tail_log_queue(tailer, log);
+}
+
+static void match_run(struct ps_tail_job *job)
+{
+    struct opening *opening = (struct opening *)(void *)job;
+    ps_tail_match_run(opening->match, opening->fd);
+}
+
+static void match_answer(void *owner, struct ps_tail_job *job);
+
+/* Asks the thread whether the log is a copy of a file that begins in the same way. Returns false when there is no such file. */
+static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    ps_tail_match_free(opening->match);
+    opening->match = opening->matches++ < MATCHES_MAX
+                         ? ps_tail_match_make(tailer, log, opening->head, opening->head_length, opening->size)
+                         : NULL;
+    if (opening->match == NULL)
+        return false;
+    opening->job.run = match_run;
+    opening->job.answer = match_answer;
+    log->state = PS_TAIL_LOG_OPENING;
+    tailer->opening_count += opening->was_open ? 0 : 1;
+    ps_tail_thread_ask(&tailer->thread, &opening->job);
+    return true;
+}
+
+/* Starts reading a file that is not a copy. */
+static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    bool skips = tailer->settings->skip_to_end && log->found_at_start && log->start_bytes <= opening->size;
+    read_from(tailer, log, opening, skips ? log->start_bytes : 0);
+    begin(tailer, log, opening);
+}
+
+/* Returns false when the opening is still needed. */
+static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    if (opening->kind != PS_COMPRESSION_NONE) {
+        const struct ps_tail_identity identity = ps_tail_start_identity(&opening->start, &opening->identity);
+        ps_tail_text_found(tailer, log, opening->kind, &identity);
+        return true;
+    }
+    if (opening->start.format != NULL) {
+        log->identity = opening->identity;
+        ps_tail_log_index(tailer, log);
+        ps_tail_compressed_found(tailer, log, &opening->start);
+        return true;
+    }
+    if (match_ask(tailer, log, opening))
+        return false;
+    begin_own(tailer, log, opening);
+    return true;
+}
+
+/* Handles the opening of a compressed file whose text is read. Returns false when it is not compressed any more. */
+static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    const struct ps_tail_text_opening found = {
+        .fd = opening->fd,
+        .was_open = opening->was_open,
+        .begins = opening->begins,
+        .kind = opening->kind,
+        .stamp = opening->stamp,
+        .identity = ps_tail_start_identity(&opening->start, &opening->identity),
+        .start = &opening->start};
+    bool keeps = false, is_text = ps_tail_text_opened(tailer, log, &found, &keeps);
+    if (keeps)
+        opening->fd = -1;
+    return is_text;
+}
+
+/* Returns false when the opening is still needed. */
+static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+{
+    enum verdict verdict;
+    if (log->text != PS_COMPRESSION_NONE && opened_text(tailer, log, opening))
+        return true;
+    if (log->compressed && is_still_compressed(tailer, log, opening))
+        verdict = READS_NOT;
+    else if (log->resolved)
+        verdict = compare(tailer, log, opening);
+    else
+        verdict = resolve(tailer, log, opening);
+    log->unreadable &= verdict != READS_NOT; /* a file that is read stays marked until a read succeeds */
+    log->size = opening->size;
+    if (log->stranger) {
+        ps_tail_log_remove(tailer, log);
+    } else if (log->cut_waits) {
+        log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    } else if (verdict == UNKNOWN) {
+        return begin_new(tailer, log, opening);
+    } else if (verdict == READS) {
+        begin(tailer, log, opening);
+    } else if (!log->matched) {
+        ps_tail_log_remove(tailer, log);
+    }
+    return true;
+}
+
+static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+{
+    bool other = opening->error == 0 || opening->error == ENOENT;
+    log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    if (other) { /* renamed or deleted meanwhile: a look finds out */
+        tailer->places[log->directory].names = true;
+        tailer->places[log->directory].look_ns = 0;
+        return;
+    }
+    if (!ps_tail_fewer_open(tailer, log, opening->error))
+        ps_tail_log_unreadable(tailer, log, opening->error);
+}
+
+static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
+{
+    struct ps_tail_log *log = tailer->logs[opening->number];
+    ps_tail_slots_put(&tailer->changed, opening->number); /* its identity may have changed */
+    opening_free(opening);
+    if (again && log != NULL) /* also if it was not opened: a look may have reported its new name meanwhile */
+        ps_tail_log_queue(tailer, log);
+}
+
+/* Takes the file of this opening back from the job. */
+static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct opening *opening, bool *again)
+{
+    struct ps_tail_log *log = tailer->logs[opening->number];
+    *again = log->again;
+    log->again = false;
+    tailer->opening_count -= opening->was_open ? 0 : 1;
+    log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
+    return log;
+}
+
+static void opening_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct opening *opening = (struct opening *)(void *)job;
+    bool again;
+    struct ps_tail_log *log = opening_back(tailer, opening, &again);
+    bool same = opening->error == 0 &&
+                ps_tail_identity_is_inode(&log->identity, opening->identity.device, opening->identity.inode);
+    if (!same)
+        not_opened(tailer, log, opening);
+    else if (!opened(tailer, log, opening)) {
+        log->again = again;
+        return;
+    }
+    opening_end(tailer, opening, again);
+}
+
+static void match_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct opening *opening = (struct opening *)(void *)job;
+    bool again;
+    struct ps_tail_log *log = opening_back(tailer, opening, &again);
+    int error = ps_tail_match_error(tailer, log, opening->match);
+    if (error != 0) { /* its original is not known: it is opened again */
+        opening->error = error;
+        log->resolved = false;
+        ps_tail_slots_put(&tailer->unresolved, log->number);
+        not_opened(tailer, log, opening);
+        opening_end(tailer, opening, again);
+        return;
+    }
+    enum ps_tail_matched matched = ps_tail_match_take(tailer, log, opening->match);
+    if (matched == PS_TAIL_MATCH_AGAIN && match_ask(tailer, log, opening)) {
+        log->again = again;
+        return;
+    }
+    if (matched == PS_TAIL_MATCH_COPY) {
+        log->unreadable = false;
+        log->identity = opening->identity;
+        ps_tail_log_index(tailer, log);
+    } else if (matched != PS_TAIL_MATCH_GOES_ON) {
+        begin_own(tailer, log, opening);
+    }
+    opening_end(tailer, opening, again);
+}
+
+void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (!log->named && log->file.fd < 0)
+        return; /* the file is gone */
+    if (log->file.fd < 0 && !ps_tail_room_make(tailer)) {
+        log->deferred = true;
+        ps_tail_slots_put(&tailer->deferred, log->number);
+        return;
+    }
+    struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");
+    const char *folder = tailer->places[log->directory].path;
+    size_t room = strlen(folder) + strlen(log->name) + 2;
+    opening->job =
+        (struct ps_tail_job){.run = opening_run, .answer = opening_answer, .discard = opening_discard};
+    opening->number = log->number;
+    opening->path = ps_must_alloc(room, 1, "opening a file");
+    snprintf(opening->path, room, "%s/%s", folder, log->name);
+    opening->fd = log->file.fd;
+    opening->was_open = log->file.fd >= 0;
+    opening->offset = offset_guess(tailer, log);
+    if (log->resolved)
+        opening->expected = log->identity;
+    opening->unpacks = tailer->settings->decompress;
+    opening->was_text = log->text != PS_COMPRESSION_NONE;
+    tailer->opening_count += opening->was_open ? 0 : 1;
+    log->state = PS_TAIL_LOG_OPENING;
+    log->again = false;
+    ps_tail_thread_ask(&tailer->thread, &opening->job);
+}

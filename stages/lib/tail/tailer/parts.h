@@ -1,0 +1,484 @@
+/* Types and functions that the files of the tailer share. See tailer.h. Thread: the worker of the source. A job belongs
+ * to the thread while it runs. */
+#pragma once
+
+#include "stages/lib/tail/directory.h"
+#include "stages/lib/tail/heads.h"
+#include "stages/lib/tail/identity.h"
+#include "stages/lib/tail/ledger.h"
+#include "stages/lib/tail/marks.h"
+#include "stages/lib/tail/notify.h"
+#include "stages/lib/tail/positions.h"
+#include "stages/lib/tail/reader.h"
+#include "stages/lib/tail/slots.h"
+#include "stages/lib/tail/tailer/tailer.h"
+#include "stages/lib/tail/text.h"
+
+#define PS_TAIL_LAST_BYTES                                                                                   \
+    PS_TAIL_MARK_BYTES /* checked again before each read: the file must still have these bytes before the position */
+#define PS_TAIL_GRACE_NS                                                                                     \
+    (10 * PS_NS_PER_S) /* how long a copy without new bytes waits for its original to be truncated */
+#define PS_TAIL_COPY_MAX_NS (60 * PS_NS_PER_S) /* the same for a copy with new bytes */
+/* wait of a copy that is shorter than its deleted original, because the copy may grow */
+#define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)
+#define PS_TAIL_COPY_LOOK_NS (250 * PS_NS_PER_MS) /* interval between two comparisons of a growing copy */
+#define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
+
+enum ps_tail_log_state {
+    PS_TAIL_LOG_CLOSED,
+    PS_TAIL_LOG_OPENING, /* a job opens the file, or checks whether it is still the same */
+    PS_TAIL_LOG_OPEN,
+    /* Closed: the file begins like another one, and waits until it is known whether that one is truncated. */
+    PS_TAIL_LOG_COPY,
+};
+
+/* A file between two beginnings. The spans of its lines have this number and generation. */
+struct ps_tail_life {
+    uint32_t number, generation; /* generation 0: none */
+    int64_t end;                 /* lines behind it do not belong to the file that goes on */
+};
+#define PS_TAIL_LIVES_BEFORE                                                                                 \
+    4 /* copies of copies. Undelivered lines of an older life come again after a crash */
+
+/* The former state of a file that began anew: a copy of its former content may turn up. */
+struct ps_tail_earlier {
+    struct ps_tail_identity identity; /* head_length 0: nothing is known */
+    int64_t read_offset, delivered_offset;
+    struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE]; /* lives whose spans may not be delivered yet */
+    struct ps_tail_marks marks;
+    uint64_t until_ns;
+};
+
+/* A file that is followed. */
+struct ps_tail_log {
+    uint32_t number, generation; /* in the spans of its lines; the generation changes when it begins anew */
+    enum ps_tail_log_state state;
+    unsigned directory; /* index in tailer->places */
+    int group;          /* group that it was found by */
+    bool named;         /* it has a name in the directory */
+    bool matches;       /* that name matches its group */
+    bool matched;       /* it has or had a name that matches */
+    bool link;
+    bool resolved;       /* it was opened once: its identity, and where reading goes on, are known */
+    bool found_at_start; /* the first look found it, with start_bytes: skipToEnd skips these bytes */
+    bool queued, waits;  /* `queued` for its turn; `waits` for the thread */
+    bool cut_waits;      /* it was truncated: first its directory is looked at, to find its copy */
+    bool cut_looked;     /* that look is done */
+    uint8_t cut_looks;   /* number of looks that were not enough */
+    bool stranger;       /* its inode belongs to another file now */
+    bool copied;         /* a copy goes on from what was read of it, and part of that is not delivered yet */
+    bool again;          /* a change was reported while a job has the file, or while it waits for a job */
+    bool compressed;     /* it is not read as long as its beginning stays the same */
+    /* Compression of a file whose text is read: identity, offsets and marks are those of the text. NONE for other files. */
+    enum ps_compression text;
+    struct ps_tail_stamp text_stamp; /* of the file when its text was surveyed */
+    int64_t text_bytes;              /* -1: the text was not surveyed */
+    enum ps_tail_text_end text_end;
+    /* The file is to be opened: it is new or changed, or part of its text is unread. */
+    bool text_news;
+    bool text_settled; /* it has not changed for a while: an early end or damage is final */
+    bool text_done;    /* the text was read to its end */
+    /* Surveys that were repeated because files that it was compared with had changed. */
+    uint8_t text_tries;
+    uint64_t text_since_ns; /* when the file was first seen in its present state */
+    uint64_t text_again_ns; /* the file is not opened before this time */
+    bool unreadable;        /* it could not be opened or read since unreadable_ns; it is tried again */
+    bool reopens;           /* that failed more than once: the next try opens it by its name */
+    bool deferred;          /* it waits to be opened, because too many files are open */
+    bool hole_checked;      /* it begins with a 0 byte, and that is not a hole */
+    bool partial;           /* the last read ended in a line without a newline */
+    bool rest;              /* it has been idle so long that such a line counts */
+    char *name;             /* present or last name in its directory */
+    char *path;             /* with the last name that matched; for headers and the position file */
+    /* Its name in another directory, which found it before this directory missed it; NULL: none. */
+    char *other_name;
+    unsigned other_directory;
+    int other_group;
+    struct ps_tail_identity identity;
+    struct ps_tail_file file;
+    int64_t read_offset, delivered_offset;
+    struct ps_tail_life before[PS_TAIL_LIVES_BEFORE]; /* of a copy: its original's lives */
+    int64_t size;                                     /* at the last look */
+    int64_t start_bytes;                              /* its size when the first look found it */
+    uint32_t need_bytes; /* room for the next read: more than usual for a long line */
+    /* Of a line longer than a block: there is no newline before this offset. */
+    int64_t line_scanned;
+    struct ps_tail_line *line; /* such a line, which the thread looks for or has found */
+    char last[PS_TAIL_LAST_BYTES];
+    uint32_t last_length;
+    uint64_t turn_lines;
+    uint64_t unreadable_ns;
+    uint64_t gone_ns;                  /* when it lost its name */
+    uint64_t checked_ns;               /* when its beginning was last seen to be unchanged */
+    uint64_t active_ns;                /* when new bytes were read, or when it was opened */
+    struct ps_tail_log *next;          /* in tailer->queue_first */
+    struct ps_tail_log *older, *newer; /* open files, sorted by active_ns */
+    struct ps_tail_log *next_name;     /* in its hash chain */
+    struct ps_tail_log *next_inode;
+    struct ps_tail_marks marks; /* up to read_offset */
+    struct ps_tail_earlier earlier;
+    struct ps_tail_head_entry head, earlier_head; /* entries of tailer->heads */
+    /* COPY: its original; NULL: the original is gone */
+    struct ps_tail_log *original;
+    /* `copies`: files that wait for this one; `next_copy`: in the original's list. */
+    struct ps_tail_log *copies, *next_copy;
+    struct ps_tail_mark copy_mark; /* COPY: both files have the same bytes up to here */
+    bool copy_grew, copy_pends;    /* it has new bytes; it is compared again in any case */
+    int64_t copy_size;             /* its size when it was compared */
+    uint64_t copy_since_ns, copy_until_ns, copy_matched_ns;
+};
+
+struct ps_tail_look; /* a job: look.c */
+
+/* A rename that inotify reported. A list, oldest first. */
+struct ps_tail_renaming {
+    struct ps_tail_renaming *next;
+    char *from, *to;
+};
+
+struct ps_tail_place {                   /* a directory */
+    struct ps_tail_directory *directory; /* belongs to the job while `looking` */
+    struct ps_tail_look *job;
+    struct ps_tail_renaming *renamings, *last_renaming; /* to be reported to the next look */
+    uint32_t renaming_count;
+    char *path;
+    int watch; /* number of the inotify watch; -1: none */
+    bool looking, names, looked;
+    bool was_missing; /* no look had succeeded before: the directory's files were made while the agent ran */
+    int error;        /* errno of the last look; 0: it succeeded */
+    bool taking;      /* the look was answered: several ticks take its changes, from index `taken` on */
+    size_t taken;
+    bool unreadable;    /* some of its files could not be opened or read */
+    uint64_t retry_ns;  /* wait before the next look at such files; 0: none failed */
+    uint64_t looked_ns; /* time of the first look */
+    uint64_t look_ns;   /* latest time of the next look */
+    uint64_t rest_until_ns;
+};
+
+struct ps_tailer {
+    const struct ps_tail_settings *settings;
+    struct ps_port *port;
+    struct ps_tail_thread thread;
+    struct ps_tail_reader reader;
+    int notify_fd;
+    bool loaded, load_failed, draining;
+
+    struct ps_tail_place *places;
+    unsigned place_count;
+
+    struct ps_tail_log **logs; /* by number; NULL: unused */
+    uint32_t *generations;
+    uint32_t log_room, log_count, open_count, opening_count, open_max;
+    struct ps_tail_log **by_name, **by_inode;
+    uint32_t mask;
+
+    bool open_lowered; /* open_max was lowered, because the process had no descriptor left */
+    bool open_failing; /* no file was opened since then */
+
+    struct ps_tail_log *queue_first, *queue_last;
+    /* The file whose bytes are left in the block, from its read_offset on. */
+    struct ps_tail_log *left;
+    struct ps_tail_log *oldest, *newest; /* list of open files, by active_ns */
+    /* Too many files are open and none could be closed: each file that is read to its end is closed. */
+    bool crowded;
+
+    /* Numbers of logs that may be in the state that the name says; see slots.h. */
+    struct ps_tail_slots waiting;     /* for an answer of the thread */
+    struct ps_tail_slots turned_away; /* no fetch was free for them */
+    struct ps_tail_slots deferred;    /* to be opened */
+    struct ps_tail_slots cut;         /* cut_waits: their directory has to be looked at */
+    struct ps_tail_slots cut_seen;    /* cut_waits, and their directory was looked at: each tick opens some */
+    struct ps_tail_slots copies;      /* state PS_TAIL_LOG_COPY */
+    struct ps_tail_slots unresolved;  /* found, but not yet identified */
+    struct ps_tail_slots unreadable;
+    struct ps_tail_slots links;
+    struct ps_tail_slots heirs;    /* they go on from another life, or remember one */
+    struct ps_tail_slots texts;    /* compressed files that are to be opened, or may be idle now */
+    struct ps_tail_log *unpacking; /* the compressed file that is being surveyed or read; NULL: none */
+    struct ps_tail_slots loose;    /* no matching name, or idle and not closed */
+    uint32_t loose_left;           /* how many of them are looked at before idle_look_ns moves on */
+    uint64_t batch_key;            /* identifies the headers that the open batch has */
+
+    struct ps_tail_heads heads; /* fingerprints of logs, and of positions that were read at the start */
+    struct ps_tail_head_entry *remembered_heads;
+    uint64_t copies_look_ns;
+    struct ps_tail_positions remembered; /* positions of the position file, until their files are found */
+    /* The thread has read the position file; `loaded`: all its positions can be found. */
+    bool was_read;
+    bool *remembered_kept;                 /* by index: the position is still written to the position file */
+    size_t remembered_left, remembered_at; /* `left`: number of those; `at`: index in a walk through them */
+    uint64_t remembered_ns;                /* time of the next walk */
+    struct ps_tail_ledger *ledger;         /* held */
+    struct ps_tail_slots changed;          /* logs whose position may differ from the ledger's */
+    struct ps_tail_notes notes;            /* for the ledger */
+    /* Number of logs whose delivered_offset is behind their read_offset. */
+    uint32_t outstanding;
+    bool dirty, saving, save_failed;
+    uint64_t save_ns, idle_look_ns;
+    unsigned save_tries;    /* failed saves at the end */
+    uint64_t save_again_ns; /* time of the next of these */
+    uint64_t now_ns;
+};
+
+/* ---- book.c: the table of files ---- */
+
+struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
+                                    const struct ps_tail_change *change);
+void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Frees all files and their tables. Called at the end. */
+void ps_tail_logs_free(struct ps_tailer *tailer);
+struct ps_tail_log *ps_tail_log_by_name(const struct ps_tailer *tailer, unsigned place, const char *name);
+/* Returns the file with this inode, or NULL. `device` 0: any device. */
+struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tailer *tailer, uint64_t device, uint64_t inode);
+/* Gives the file this name in its directory. NULL: it has no name any more. */
+void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
+/* Sets the path and group that a file without a matching name had before the agent started. */
+void ps_tail_log_was(struct ps_tail_log *log, const char *path, int group);
+/* Adds the file at the end of the queue, and asks for it to be opened if it is not open. */
+void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Removes the first file from the queue. */
+void ps_tail_log_unqueue_first(struct ps_tailer *tailer);
+/* Sets the offsets that the file was read to and delivered to. */
+void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t read_offset,
+                      int64_t delivered_offset);
+/* Writes the lives whose spans deliver lines of this file to `lives`, which has PS_TAIL_LIVES_BEFORE places. The file's own life is the first. */
+void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives);
+/* Notes that the lines before the span's position are delivered. */
+void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span);
+/* Returns the present path of the file. The caller frees it. */
+char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
+/* Updates the index of fingerprints after the file's fingerprint changed. */
+void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Replaces the file's marks by a copy of these, up to its read_offset. */
+void ps_tail_log_marks(struct ps_tail_log *log, const struct ps_tail_marks *marks);
+/* Gives up bytes that were read but are in no batch yet. */
+void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Makes the file begin anew: a new generation, read from offset 0. */
+void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
+void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Extends the fingerprint of a short file that has grown. */
+void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* ---- rest.c: idle files ---- */
+
+/* Moves the file to the end of the list of open files, because it was opened or has new bytes. */
+void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Removes the file from the list of open files. */
+void ps_tail_log_inactive(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Logs that a file which kept its name belongs to no group any more. */
+void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes);
+/* Handles files that have been idle long enough. Returns when the next one is due. */
+uint64_t ps_tail_rests_tick(struct ps_tailer *tailer);
+
+/* ---- open.c: opening a file, and checking whether it is still the same ---- */
+
+void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* ---- room.c: the limit of open files ---- */
+
+/* Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
+bool ps_tail_room_make(struct ps_tailer *tailer);
+/* Opens files that waited for room. */
+void ps_tail_deferred_tick(struct ps_tailer *tailer);
+/* Returns whether nothing is lost when the file is closed: it has nothing to read now, and it can be opened again by its name. */
+bool ps_tail_log_may_close(const struct ps_tail_log *log);
+
+/* ---- unreadable.c: files that cannot be read now ---- */
+
+/* Notes that the file could not be opened, read or identified: it is tried again from the same position. `error`: errno. */
+void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
+/* Lowers the limit of open files if the process has no descriptor left though the source is within its limit (other parts of the process
+ * need more, or the process's limit was lowered). The file then waits for its turn. Returns false after any other error, and when the
+ * source has hardly any files open. */
+bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error);
+/* Tries the directory's unreadable files again after a look. */
+void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
+
+/* ---- copy.c: files that begin like others ---- */
+
+/* The state that a copy takes over. */
+struct ps_tail_origin {
+    const struct ps_tail_identity *identity;
+    const struct ps_tail_marks *marks;
+    struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE];
+    int64_t delivered_offset;
+};
+struct ps_tail_origin ps_tail_origin_of(const struct ps_tail_log *log);
+struct ps_tail_origin ps_tail_origin_earlier(const struct ps_tail_log *log);
+/* Continues the log from the mark with the state of its original, and queues it. Lines of the original that are not
+ * delivered are read again after a crash. */
+void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
+                          const struct ps_tail_origin *origin, const struct ps_tail_mark *mark);
+/* Notes that the log is a copy of the original up to the mark. It waits until the original is truncated, is deleted, or lives on. */
+void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_log *original,
+                       const struct ps_tail_mark *mark);
+/* Lets a copy that is shorter than its deleted original wait, because it may grow. Returns false when it has not grown
+ * since the last comparison, or has waited long enough. */
+bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
+/* Ends the waiting of a copy. */
+void ps_tail_copy_end(struct ps_tail_log *log);
+/* Lets the copies of this file, which was truncated or is gone, go on where reading of this file ended. */
+void ps_tail_copy_takes_over(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Returns whether a file waits that may be a copy of this one. */
+bool ps_tail_copy_is_there(const struct ps_tail_log *original);
+/* Notes that a waiting file changed: it is compared again soon. */
+void ps_tail_copy_changed(struct ps_tail_log *log);
+/* Releases copies that have waited long enough; they are read as files of their own. Returns when the next one is due. */
+uint64_t ps_tail_copies_tick(struct ps_tailer *tailer);
+
+/* ---- compressed.c: compressed files that are not read ---- */
+
+/* The beginning and the length of a compressed file's text. */
+struct ps_tail_start {
+    const char *format; /* name of the compression format; NULL: not compressed */
+    char text[PS_TAIL_HEAD_BYTES];
+    size_t text_length; /* 0: the text is not known */
+    int64_t text_bytes; /* length of the whole text; of gzip modulo 2^32; 0: not given in the file */
+    bool is_certain;    /* text_bytes is exactly the length */
+};
+
+/* Returns whether a file with this beginning is compressed in a known format. */
+bool ps_tail_is_compressed(const char *head, size_t length);
+/* Decompresses the beginning of a compressed file. Returns false with errno if the file cannot be read. Call it on the source's thread. */
+bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size);
+/* Does the same with the first bytes of the file. */
+void ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length);
+/* Returns the identity of the text. `file`: the identity of the compressed file. */
+struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start,
+                                               const struct ps_tail_identity *file);
+/* Marks the log as compressed: it is not read until its inode belongs to another file. Logs what is not read. */
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
+                              const struct ps_tail_start *start);
+
+/* ---- text.c: compressed files that are read ---- */
+
+/* Makes the log a compressed file whose text is read: its identity becomes that of the text. The text is surveyed in its turn. */
+void ps_tail_text_found(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
+                        const struct ps_tail_identity *identity);
+/* Continues a compressed file from its position in the position file. `text`: that member of the position. */
+void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
+                             const struct ps_tail_stamp *stamp, int64_t text);
+/* Asks for the file to be opened in its turn, because it changed. */
+void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Handles a file whose text differs from the bytes that were read. */
+void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log);
+
+/* Logs that the text is not read on from this offset, because penstock.decompress was changed. */
+void ps_tail_text_left(const struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t offset);
+
+struct ps_tail_text_opening {
+    int fd;
+    /* `was_open`: it was open before; `begins`: its text begins as before, or its former beginning is not known. */
+    bool was_open, begins;
+    enum ps_compression kind; /* NONE: the file is not compressed any more */
+    struct ps_tail_stamp stamp;
+    struct ps_tail_identity identity; /* of the text */
+    const struct ps_tail_start *start;
+};
+/* Takes a file that was opened. Returns false when it is not compressed any more. Sets *keeps if it keeps the descriptor. */
+bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
+                         const struct ps_tail_text_opening *opening, bool *keeps);
+/* Closes a text that was read as far as possible, if that is its end. */
+void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Returns whether compressed files wait to be identified. Files that they may have been compressed from stay known until then. */
+bool ps_tail_texts_wait(const struct ps_tailer *tailer);
+/* Opens the next compressed file. Returns when to call it again. */
+uint64_t ps_tail_texts_tick(struct ps_tailer *tailer);
+
+/* ---- match.c: finding the original of a copy ---- */
+
+struct ps_tail_match;
+
+enum ps_tail_matched {
+    PS_TAIL_MATCH_NONE,    /* it is a file of its own */
+    PS_TAIL_MATCH_COPY,    /* it waits for its original */
+    PS_TAIL_MATCH_GOES_ON, /* it is read from the position of its original */
+    PS_TAIL_MATCH_AGAIN,   /* compare again: the candidates have changed meanwhile */
+};
+
+/* Returns the files that the log may be a copy of, or NULL if no file begins as it does. `size`: size of the log. */
+struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tail_log *log, const char *head,
+                                         size_t length, int64_t size);
+/* Compares the candidates with the new file. Call it on the source's thread. */
+void ps_tail_match_run(struct ps_tail_match *match, int fd);
+/* Compares them with a piece of a compressed file's text: the `length` bytes at `offset`. `before` bytes of the text precede them at
+ * `bytes`, at least PS_TAIL_MARK_BYTES if the text has that many. */
+void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
+                        int64_t offset);
+/* Finishes the comparison at the end of the text. */
+void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, const struct ps_tail_mark *end);
+/* Returns errno if a file could not be read and the comparison has to be repeated, 0 if the result is there. A candidate that cannot
+ * be read for PS_TAIL_GRACE_NS counts as deleted. */
+int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                        const struct ps_tail_match *match);
+enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                        struct ps_tail_match *match);
+void ps_tail_match_free(struct ps_tail_match *match);
+
+/* ---- look.c: directories ---- */
+
+enum ps_status ps_tail_places_open(struct ps_tailer *tailer, struct ps_err *err);
+void ps_tail_places_close(struct ps_tailer *tailer);
+/* Stops inotify events from waking the worker, because nothing is read any more. */
+void ps_tail_places_leave(struct ps_tailer *tailer);
+/* Reads inotify's events and starts the looks that are due. Returns when the next one is due. */
+uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
+
+/* ---- read.c ---- */
+
+enum ps_tail_step {
+    PS_TAIL_STEP_MOVED, /* read something: there may be more */
+    PS_TAIL_STEP_END,   /* nothing more to read now */
+    PS_TAIL_STEP_WAIT,  /* the thread reads it */
+    PS_TAIL_STEP_FULL,  /* the batch is full, or there is no memory */
+    PS_TAIL_STEP_FLUSH, /* the batch has the headers of another file */
+};
+/* Reads at most a block. If log->rest is set, a last line without a newline counts as a line. */
+enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch);
+
+/* ---- line.c: lines longer than a block ---- */
+
+struct ps_tail_line {
+    struct ps_tail_job job;
+    uint32_t number;
+    int fd;
+    struct ps_tail_text *text; /* held; NULL: the file itself is read */
+    int64_t offset, scanned;   /* where the line begins; where the search for its end goes on */
+    uint32_t max_bytes;
+    bool rest; /* the end of the file ends the line */
+    struct ps_tail_identity identity;
+    char last[PS_TAIL_LAST_BYTES]; /* the bytes before `offset` */
+    uint32_t last_length;
+    /* Results: */
+    bool done, orphan;
+    int error;       /* errno of a read that failed: the other results are not set then; 0: none */
+    bool found, cut; /* cut: the line is longer than max_bytes */
+    bool same;       /* the file begins as before, and has the same bytes before the line */
+    char *bytes;
+    uint32_t length, consumed;
+};
+
+/* Asks the thread for the line at the position. */
+enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Return whether the log has asked the thread for bytes or for a line, and whether they have arrived. */
+bool ps_tail_log_asked(const struct ps_tail_log *log);
+bool ps_tail_log_answered(const struct ps_tail_log *log);
+/* Drops a long line that was looked for, because the file is read from another position, or not at all. */
+void ps_tail_line_forget(struct ps_tail_log *log);
+#define PS_TAIL_NO_KEY UINT64_MAX
+
+/* ---- save.c ---- */
+
+void ps_tail_load(struct ps_tailer *tailer);
+/* Makes some of the positions that were read known to the tailer. Returns whether all are known. */
+bool ps_tail_load_go_on(struct ps_tailer *tailer);
+/* Notes some of the changed positions, a limited number in each call. Returns false when many are left. */
+bool ps_tail_save_prepare(struct ps_tailer *tailer);
+/* Asks the thread to write the positions, unless a save is under way. */
+void ps_tail_save(struct ps_tailer *tailer);
+/* Notes that the position of the log changed or was removed. */
+void ps_tail_log_changed(struct ps_tailer *tailer, const struct ps_tail_log *log);
+/* Notes that a file has taken over this position of the position file, or that no file can. */
+void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
+/* Gives up positions whose files were not found. Returns when to call it again. */
+uint64_t ps_tail_remembered_tick(struct ps_tailer *tailer);

@@ -1,0 +1,452 @@
+/* Reads a file into the batch and splits it into lines there. Each read begins with the last bytes before the position. If
+ * they have changed, the file was truncated or overwritten, and the bytes of the read are discarded. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define READ_MIN_BYTES (16U * 1024U)
+#define OFFSET_DIGITS 20U
+
+/* ---- what the batch has of a file ---- */
+
+static uint64_t key_of(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    if (settings->file_header != NULL)
+        return 1 + (uint64_t)log->number;
+    return settings->groups[log->group].header_count > 0 ? UINT64_C(1) << 40 | (uint64_t)log->group : 0;
+}
+
+static bool headers_set(const struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    const struct ps_tail_group *group = &settings->groups[log->group];
+    for (size_t i = 0; i < group->header_count; i++) {
+        if (!ps_batch_shared_set(batch, group->header_names[i], group->header_values[i],
+                                 (uint32_t)strlen(group->header_values[i]), true))
+            return false;
+    }
+    return settings->file_header == NULL ||
+           ps_batch_shared_set(batch, settings->file_header, log->path, (uint32_t)strlen(log->path), true);
+}
+
+static void headers_remove(const struct ps_tail_settings *settings, struct ps_batch *batch)
+{
+    for (size_t i = 0; i < settings->group_count; i++) {
+        for (size_t k = 0; k < settings->groups[i].header_count; k++)
+            ps_batch_shared_remove(batch, settings->groups[i].header_names[k]);
+    }
+}
+
+static bool batch_has(const struct ps_batch *batch, const struct ps_tail_log *log)
+{
+    for (uint32_t i = batch->span_count; i-- > 0;) {
+        if (batch->spans[i].stream == log->number && batch->spans[i].generation == log->generation)
+            return true;
+    }
+    return false;
+}
+
+/* Prepares the batch for lines of this file, so that nothing fails once they are in it. */
+static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                       struct ps_batch *batch)
+{
+    uint64_t key = key_of(tailer, log);
+    if (batch->count == 0 && batch->span_count == 0) {
+        if (batch->shared != NULL) /* headers that were left when there was no memory */
+            headers_remove(tailer->settings, batch);
+        if (!headers_set(tailer, log, batch))
+            return PS_TAIL_STEP_FULL;
+        tailer->batch_key = key;
+    } else if (tailer->batch_key != key) {
+        return PS_TAIL_STEP_FLUSH;
+    }
+    if (!batch_has(batch, log)) /* the former batch with lines of this file, if any, ended here */
+        ps_tail_marks_end_batch(&log->marks, log->read_offset);
+    return ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL) ? PS_TAIL_STEP_MOVED
+                                                                                      : PS_TAIL_STEP_FULL;
+}
+
+static bool offset_set(const struct ps_tailer *tailer, struct ps_batch *batch, struct ps_event *event,
+                       int64_t offset)
+{
+    char digits[OFFSET_DIGITS + 1];
+    uint32_t length = (uint32_t)snprintf(digits, sizeof digits, "%lld", (long long)offset);
+    char *value = ps_batch_alloc(batch, length);
+    if (value == NULL)
+        return false;
+    memcpy(value, digits, length);
+    return ps_batch_header_add(batch, event, tailer->settings->byte_offset, value, length);
+}
+
+/* Adds a line. Returns false when the batch has no room. If there is no memory for the header, the event is removed again. */
+static bool line_add(const struct ps_tailer *tailer, struct ps_batch *batch, char *text, uint32_t length,
+                     int64_t offset)
+{
+    struct ps_event *event = ps_batch_add(batch, text, length);
+    if (PS_UNLIKELY(event == NULL))
+        return false;
+    if (tailer->settings->byte_offset != NULL && !offset_set(tailer, batch, event, offset)) {
+        batch->count--;
+        batch->body_bytes -= length;
+        return false;
+    }
+    return true;
+}
+
+/* Returns the length of a piece of a line that is too long, so that the piece does not end inside a UTF-8 character. */
+static uint32_t cut_length(const char *text, uint32_t length)
+{
+    uint32_t shorter = length;
+    while (shorter > 1 && length - shorter < 3 && ((unsigned char)text[shorter] & 0xC0) == 0x80)
+        shorter--;
+    return ((unsigned char)text[shorter] & 0xC0) == 0x80 ? length : shorter;
+}
+
+/* Keeps the last bytes before the new position. */
+static void last_keep(struct ps_tail_log *log, const char *text, size_t length)
+{
+    if (length >= PS_TAIL_LAST_BYTES) {
+        memcpy(log->last, text + length - PS_TAIL_LAST_BYTES, PS_TAIL_LAST_BYTES);
+        log->last_length = PS_TAIL_LAST_BYTES;
+        return;
+    }
+    size_t kept =
+        log->last_length + length > PS_TAIL_LAST_BYTES ? PS_TAIL_LAST_BYTES - length : log->last_length;
+    memmove(log->last, log->last + log->last_length - kept, kept);
+    memcpy(log->last + kept, text, length);
+    log->last_length = (uint32_t)(kept + length);
+}
+
+/* Keeps the mark of the new position. Of a long piece also marks inside it, denser towards its end. */
+static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
+{
+    for (size_t before = 64 * 1024; before >= 1024; before /= 4) {
+        const char *newline = length > before ? memrchr(text, '\n', length - before) : NULL;
+        /* At a line's beginning, because reading of a copy may start there. */
+        size_t at = newline != NULL ? (size_t)(newline - text) + 1 : 0;
+        if (at < PS_TAIL_MARK_BYTES)
+            continue;
+        struct ps_tail_mark mark = ps_tail_mark_of(log->read_offset + (int64_t)at,
+                                                   text + at - PS_TAIL_MARK_BYTES, PS_TAIL_MARK_BYTES);
+        ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+    }
+    last_keep(log, text, length);
+    struct ps_tail_mark mark =
+        ps_tail_mark_of(log->read_offset + (int64_t)length, log->last, log->last_length);
+    ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+}
+
+/* Moves the position behind these bytes, which are in the batch. */
+static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
+                    const char *text, size_t length, uint32_t lines)
+{
+    bool begins = log->identity.head_length < PS_TAIL_HEAD_BYTES;
+    marks_keep(log, text, length);
+    ps_tail_identity_extend(&log->identity, text, length, log->read_offset);
+    if (begins)
+        ps_tail_log_index(tailer, log);
+    ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
+    /* Batch_prepare added the span. */
+    bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
+    PS_ASSERT(noted);
+    if (log->size < log->read_offset && log->text == PS_COMPRESSION_NONE)
+        log->size = log->read_offset;
+    log->turn_lines += lines;
+    ps_tail_log_active(tailer, log);
+    log->unreadable = false;
+    log->need_bytes = 0;
+    ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);
+    ps_count(tailer->port->counters, PS_COUNTER_bytes, length);
+}
+
+/* ---- splitting ---- */
+
+struct split {
+    char *at, *end;
+    uint32_t lines;
+    bool full; /* the batch is full */
+};
+
+/* Adds lines from split->at on, until no whole line is left or the batch is full. */
+static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
+                      struct split *split)
+{
+    const struct ps_tail_settings *settings = tailer->settings;
+    const char *start = split->at;
+    while (split->at < split->end) {
+        char *text = split->at;
+        size_t limit = (size_t)(split->end - text);
+        char *newline = memchr(text, '\n', limit);
+        size_t length = newline != NULL ? (size_t)(newline - text) : limit;
+        bool cut = length > settings->line_max_bytes;
+        if (newline == NULL && !cut)
+            return;
+        if (PS_UNLIKELY(cut))
+            length = cut_length(text, settings->line_max_bytes);
+        size_t body = length;
+        if (!cut && body > 0 && text[body - 1] == '\r')
+            body--;
+        if (batch->count >= settings->batch_events_max ||
+            !line_add(tailer, batch, text, (uint32_t)body, log->read_offset + (text - start))) {
+            split->full = true;
+            return;
+        }
+        ps_count(tailer->port->counters, PS_COUNTER_malformed, cut);
+        split->at = text + length + (cut ? 0 : 1);
+        split->lines++;
+    }
+}
+
+/* Adds the last line of an idle file, which has no newline. */
+static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
+                     struct split *split, const char *start)
+{
+    if (!log->rest || split->full || split->at == split->end)
+        return;
+    if (batch->count >= tailer->settings->batch_events_max ||
+        !line_add(tailer, batch, split->at, (uint32_t)(split->end - split->at),
+                  log->read_offset + (split->at - start))) {
+        split->full = true;
+        return;
+    }
+    split->at = split->end;
+    split->lines++;
+}
+
+/* ---- reading ---- */
+
+/* Handles the errno of a failed read. The turn ends; the next try reads from the same position. */
+static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (errno == EAGAIN)
+        return PS_TAIL_STEP_WAIT;
+    if (errno == ESTALE && log->text != PS_COMPRESSION_NONE) { /* the file changed: it is surveyed again */
+        ps_tail_log_close(tailer, log);
+        ps_tail_text_ask(tailer, log);
+        return PS_TAIL_STEP_END;
+    }
+    ps_tail_log_unreadable(tailer, log, errno);
+    return PS_TAIL_STEP_END;
+}
+
+/* Takes a line that the thread has read. */
+static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    struct ps_tail_line *line = log->line;
+    if (!line->done)
+        return PS_TAIL_STEP_WAIT;
+    if (line->error != 0) {
+        errno = line->error;
+        ps_tail_line_forget(log);
+        return read_failed(tailer, log);
+    }
+    if (!line->same) {
+        ps_tail_line_forget(log);
+        ps_tail_log_open(tailer, log);
+        return PS_TAIL_STEP_END;
+    }
+    log->line_scanned = line->scanned;
+    log->partial = !line->found;
+    if (!line->found) {
+        log->unreadable = false;
+        ps_tail_line_forget(log);
+        return PS_TAIL_STEP_END;
+    }
+    enum ps_tail_step step = batch_prepare(tailer, log, batch);
+    if (step != PS_TAIL_STEP_MOVED)
+        return step;
+    if (batch->count >= tailer->settings->batch_events_max) {
+        batch->full = true;
+        return PS_TAIL_STEP_FULL;
+    }
+    uint32_t length = line->cut ? cut_length(line->bytes, line->length - 3) : line->length;
+    uint32_t consumed = line->cut ? length : line->consumed;
+    uint32_t body = length > 0 && !line->cut && line->bytes[length - 1] == '\r' ? length - 1 : length;
+    struct ps_event *event = ps_batch_add_copy(batch, line->bytes, body);
+    if (event == NULL)
+        return PS_TAIL_STEP_FULL;
+    if (tailer->settings->byte_offset != NULL)
+        (void)offset_set(tailer, batch, event, log->read_offset);
+    ps_count(tailer->port->counters, PS_COUNTER_malformed, line->cut);
+    if (consumed > length)
+        line->bytes[length] = '\n';
+    advance(tailer, log, batch, line->bytes, consumed, 1);
+    log->line_scanned = 0;
+    ps_tail_line_forget(log);
+    return PS_TAIL_STEP_MOVED;
+}
+
+/* Checks whether the file has bytes behind those that were read. */
+static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t end)
+{
+    char byte;
+    ssize_t length = log->file.ended ? 0 : ps_tail_read(&tailer->reader, &log->file, &byte, 1, (uint64_t)end);
+    if (length < 0)
+        return read_failed(tailer, log);
+    if (length > 0)
+        return PS_TAIL_STEP_MOVED;
+    log->unreadable = false; /* it was read to its end */
+    return PS_TAIL_STEP_END;
+}
+
+/* Handles a read without a whole line. */
+static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *log, size_t length,
+                                 bool room_is_full, uint32_t room)
+{
+    log->partial = length > 0;
+    if (!room_is_full)
+        return look_behind(tailer, log, log->read_offset + (int64_t)length);
+    if (room >= PS_BLOCK_BYTES)
+        return ps_tail_line_begin(tailer, log);
+    log->need_bytes = PS_BLOCK_BYTES;
+    return PS_TAIL_STEP_MOVED;
+}
+
+/* Gives up bytes that are left in the block, of this or another file: they are read again. */
+static void left_drop(struct ps_tailer *tailer, struct ps_batch *batch)
+{
+    if (ps_batch_left(batch) > 0)
+        ps_batch_commit(batch, 0);
+    tailer->left = NULL;
+}
+
+/* Takes the whole lines of the bytes at `bytes`. The first `skip` bytes were read before, and are not taken again. */
+static enum ps_tail_step lines_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
+                                    char *bytes, size_t length, size_t skip, bool is_end)
+{
+    bool was_left = tailer->left == log;
+    char *start = bytes + skip;
+    struct split split = {.at = start, .end = bytes + length};
+    enum ps_tail_step step = batch_prepare(tailer, log, batch);
+    if (step != PS_TAIL_STEP_MOVED)
+        return step;
+    lines_add(tailer, log, batch, &split);
+    if (is_end)
+        rest_add(tailer, log, batch, &split, start);
+    if (split.at > start)
+        advance(tailer, log, batch, start, (size_t)(split.at - start), split.lines);
+    ps_batch_commit(batch, split.at > start ? (uint32_t)(split.at - bytes) : 0);
+    log->partial = split.at < split.end;
+    tailer->left = NULL;
+    if (!split.full)
+        return is_end ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+    if (split.at > start || was_left) {
+        ps_batch_leave(batch, (uint32_t)(split.end - split.at));
+        tailer->left = log;
+    }
+    batch->full |= batch->count >= tailer->settings->batch_events_max;
+    return PS_TAIL_STEP_FULL;
+}
+
+/* Takes lines that an earlier batch had no room for. */
+static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    uint32_t left = ps_batch_left(batch), room;
+    char *bytes = ps_batch_reserve(batch, left, &room);
+    if (bytes == NULL)
+        return PS_TAIL_STEP_FULL;
+    if (memchr(bytes, '\n', left) != NULL || left > tailer->settings->line_max_bytes)
+        return lines_take(tailer, log, batch, bytes, left, 0, false);
+    left_drop(tailer, batch);
+    return PS_TAIL_STEP_MOVED;
+}
+
+/* Returns whether these bytes, read from before the position on, continue what was read of the file. The bytes before the
+ * position are often the same in every line, so the beginning of the file is compared as well. */
+static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t length,
+                    const struct ps_tail_beginning *beginning)
+{
+    const struct ps_tail_identity *identity = &log->identity;
+    return length >= log->last_length && memcmp(bytes, log->last, log->last_length) == 0 &&
+           (identity->head_length == 0 ||
+            (identity->head_length <= beginning->length &&
+             ps_tail_head(beginning->bytes, identity->head_length) == identity->head));
+}
+
+/* Returns whether the file may begin with a hole, because it was truncated and its writer does not append. */
+static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssize_t length)
+{
+    return log->read_offset == 0 && length > 0 && bytes[0] == '\0' && !log->hole_checked;
+}
+
+/* Handles a file that was empty when it was opened, and is compressed. */
+static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                          const char *bytes, size_t length)
+{
+    log->partial = false;
+    if (tailer->settings->decompress && ps_compression_of(bytes, length) != PS_COMPRESSION_NONE) {
+        ps_tail_log_close(tailer, log);
+        log->resolved = false;
+        log->identity.head_length = 0;
+        ps_tail_log_index(tailer, log);
+        ps_tail_slots_put(&tailer->unresolved, log->number);
+        ps_tail_log_open(tailer, log);
+        return PS_TAIL_STEP_END;
+    }
+    ps_tail_identity_extend(&log->identity, bytes, length, 0);
+    struct ps_tail_start start;
+    ps_tail_start_of(&start, bytes, length);
+    ps_tail_compressed_found(tailer, log, &start);
+    ps_tail_log_close(tailer, log);
+    return PS_TAIL_STEP_END;
+}
+
+/* Reads the bytes before the position of a text that was opened just now. */
+static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
+    size_t want = log->read_offset < (int64_t)sizeof log->last ? (size_t)log->read_offset : sizeof log->last;
+    ssize_t length = ps_tail_read(&tailer->reader, &log->file, log->last, want,
+                                  (uint64_t)(log->read_offset - (int64_t)want));
+    if (length < 0)
+        return read_failed(tailer, log);
+    if (length != (ssize_t)want ||
+        (mark.length > 0 && !ps_tail_mark_is_before(log->last + want, want, &mark))) {
+        log->text_bytes = -1; /* it is not the text that was surveyed */
+        errno = ESTALE;
+        return read_failed(tailer, log);
+    }
+    log->last_length = (uint32_t)want;
+    return PS_TAIL_STEP_MOVED;
+}
+
+enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+{
+    if (tailer->left == log && log->line == NULL && ps_batch_left(batch) > 0)
+        return left_take(tailer, log, batch);
+    left_drop(tailer, batch);
+    if (log->line != NULL)
+        return line_take(tailer, log, batch);
+    if (log->text != PS_COMPRESSION_NONE && log->last_length == 0 && log->read_offset > 0)
+        return text_last_read(tailer, log);
+    uint32_t room, skip = log->last_length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
+    char *bytes = ps_batch_reserve(batch, need, &room);
+    if (bytes == NULL)
+        return PS_TAIL_STEP_FULL;
+    struct ps_tail_beginning beginning;
+    beginning.want = log->identity.head_length;
+    ssize_t length = ps_tail_read_and_begin(&tailer->reader, &log->file, bytes, room,
+                                            (uint64_t)(log->read_offset - skip), &beginning);
+    if (length < 0)
+        return read_failed(tailer, log);
+    if (!goes_on(log, bytes, (size_t)length, &beginning) || may_have_hole(log, bytes, length)) {
+        ps_tail_file_forget(&tailer->reader, &log->file);
+        ps_tail_log_open(tailer, log); /* checks whether it was truncated or replaced */
+        return PS_TAIL_STEP_END;
+    }
+    if (log->read_offset == 0 && log->text == PS_COMPRESSION_NONE &&
+        ps_tail_is_compressed(bytes, (size_t)length))
+        return compressed_found(tailer, log, bytes, (size_t)length);
+    log->checked_ns = tailer->now_ns;
+    size_t fresh = (size_t)length - skip;
+    bool is_end = log->file.ended;
+    if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&
+        !(log->rest && is_end && fresh > 0))
+        return no_line(tailer, log, fresh, length == (ssize_t)room, room);
+    return lines_take(tailer, log, batch, bytes, (size_t)length, skip, is_end);
+}

@@ -1,0 +1,144 @@
+/* Idle files. Open files are in a list sorted by their last news, so the first ones have been idle longest. Files that need a look in
+ * every step are in tailer->loose. One tick handles a limited number of each. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#define RESTS_MAX 1024U /* of one tick */
+#define TEXTS_WAIT_NS                                                                                        \
+    (3600 * PS_NS_PER_S) /* how long a file without a name is kept for its compressed copy */
+
+static bool is_listed(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    return log->older != NULL || tailer->oldest == log;
+}
+
+void ps_tail_log_inactive(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (!is_listed(tailer, log))
+        return;
+    *(log->older != NULL ? &log->older->newer : &tailer->oldest) = log->newer;
+    *(log->newer != NULL ? &log->newer->older : &tailer->newest) = log->older;
+    log->older = log->newer = NULL;
+}
+
+void ps_tail_log_active(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->active_ns = tailer->now_ns;
+    if (tailer->newest == log)
+        return;
+    ps_tail_log_inactive(tailer, log);
+    log->older = tailer->newest;
+    *(tailer->newest != NULL ? &tailer->newest->newer : &tailer->oldest) = log;
+    tailer->newest = log;
+}
+
+/* Handles an idle file: first its last line counts without a newline; then it is closed, and forgotten if it has no name that matches. */
+static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
+        return; /* it may have unread bytes: it is tried again */
+    if (log->state == PS_TAIL_LOG_OPEN && log->partial && !log->rest) {
+        log->rest = true;
+        ps_tail_log_queue(tailer, log);
+        return;
+    }
+    log->rest = false;
+    if (log->state == PS_TAIL_LOG_OPEN) {
+        ps_tail_log_close(tailer, log);
+        ps_tail_slots_put(&tailer->changed, log->number); /* fewer marks are saved */
+    }
+    struct ps_tail_place *place = &tailer->places[log->directory];
+    if ((log->named && log->matches) || log->read_offset != log->delivered_offset || place->looking ||
+        log->state != PS_TAIL_LOG_CLOSED || log->cut_waits || log->deferred ||
+        (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
+        return;
+    if (ps_tail_texts_wait(tailer) && tailer->now_ns - log->active_ns < TEXTS_WAIT_NS)
+        return; /* one of them may be this file, compressed */
+    if (log->resolved && log->text == PS_COMPRESSION_NONE && log->size > log->read_offset) {
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is not followed any more: its last %lld bytes were not read", log->path,
+               (long long)(log->size - log->read_offset));
+        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes,
+                 (uint64_t)(log->size - log->read_offset));
+    }
+    if (log->named)
+        ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);
+    ps_tail_log_remove(tailer, log);
+}
+
+void ps_tail_log_of_no_group(struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t unread_bytes)
+{
+    if (unread_bytes <= 0) {
+        ps_log(PS_LOG_INFO, tailer->port->component, "%s is of no file group any more: it is not read",
+               log->path);
+        return;
+    }
+    ps_log(
+        PS_LOG_WARN, tailer->port->component,
+        "%s is of no file group any more: its last %lld bytes are not read; give a group an expression that "
+        "matches it to read them",
+        log->path, (long long)unread_bytes);
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)unread_bytes);
+}
+
+static bool is_busy(const struct ps_tail_log *log)
+{
+    return log->queued || log->waits || log->state == PS_TAIL_LOG_OPENING;
+}
+
+/* Handles open files that have been idle long enough; those that stay open are looked at again in the next step.
+ * Returns whether there are more. */
+static bool oldest_rest(struct ps_tailer *tailer)
+{
+    uint32_t left = RESTS_MAX;
+    while (tailer->oldest != NULL &&
+           tailer->now_ns - tailer->oldest->active_ns >= tailer->settings->idle_ns) {
+        struct ps_tail_log *log = tailer->oldest;
+        uint32_t number = log->number;
+        if (left-- == 0)
+            return true;
+        ps_tail_log_inactive(tailer, log);
+        if (!is_busy(log))
+            rested(tailer, log);
+        if (tailer->logs[number] == log && log->state != PS_TAIL_LOG_CLOSED)
+            ps_tail_slots_put(&tailer->loose, number);
+    }
+    return false;
+}
+
+static void loose_rest(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    uint32_t number = log->number;
+    if (is_busy(log)) {
+    } else if (tailer->now_ns - log->active_ns >= tailer->settings->idle_ns) {
+        rested(tailer, log);
+    } else if (!log->named && log->state == PS_TAIL_LOG_OPEN) { /* no event reports writes to it */
+        ps_tail_log_queue(tailer, log);
+    }
+    if (tailer->logs[number] != log)
+        return;
+    bool open = log->state == PS_TAIL_LOG_OPEN || log->state == PS_TAIL_LOG_OPENING;
+    if (!log->named || !log->matches || (open && !is_listed(tailer, log)))
+        ps_tail_slots_put(&tailer->loose, number);
+}
+
+uint64_t ps_tail_rests_tick(struct ps_tailer *tailer)
+{
+    uint64_t idle_ns = tailer->settings->idle_ns;
+    uint64_t step_ns = idle_ns / 4 < PS_NS_PER_S ? idle_ns / 4 + PS_NS_PER_MS : PS_NS_PER_S;
+    if (tailer->loose_left == 0) {
+        if (tailer->now_ns < tailer->idle_look_ns)
+            return tailer->idle_look_ns;
+        if (oldest_rest(tailer))
+            return tailer->now_ns;
+        tailer->idle_look_ns = tailer->now_ns + step_ns;
+        tailer->loose_left = tailer->loose.count;
+    }
+    for (uint32_t left = RESTS_MAX; left > 0 && tailer->loose_left > 0; left--, tailer->loose_left--) {
+        struct ps_tail_log *log = tailer->logs[ps_tail_slots_take(&tailer->loose)];
+        if (log != NULL)
+            loose_rest(tailer, log);
+    }
+    if (tailer->loose_left > 0)
+        return tailer->now_ns;
+    return tailer->log_count > 0 ? tailer->idle_look_ns : PS_NEVER;
+}

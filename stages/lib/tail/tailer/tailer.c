@@ -1,0 +1,280 @@
+/* The functions of the source that its worker calls in each cycle. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define WORK_STEPS_MAX 16U
+#define WORK_BYTES_MAX (512 * 1024)
+#define CLOSE_PATIENCE_MS 5000U
+#define STOP_PATIENCE_MS 2000U
+#define OPEN_MAX 100000U
+#define ANSWERS_MAX 32U   /* answers of the thread in one tick: each may start a comparison of files */
+#define SAVE_TRIES_MAX 5U /* after the first save at the end; the wait doubles after each */
+#define SAVE_AGAIN_NS (50 * PS_NS_PER_MS)
+
+/* ---- open and close ---- */
+
+/* Returns half of the process's limit of descriptors. */
+static uint32_t open_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY ||
+        files.rlim_cur / 2 > OPEN_MAX)
+        return OPEN_MAX;
+    return (uint32_t)files.rlim_cur / 2 + 1;
+}
+
+static void tailer_free(struct ps_tailer *tailer)
+{
+    ps_tail_logs_free(tailer);
+    if (tailer->thread.helper != NULL)
+        ps_tail_thread_stop(&tailer->thread, STOP_PATIENCE_MS);
+    ps_tail_places_close(tailer);
+    ps_tail_positions_free(&tailer->remembered);
+    ps_tail_heads_free(&tailer->heads);
+    free(tailer->remembered_heads);
+    free(tailer->remembered_kept);
+    ps_tail_notes_free(&tailer->notes);
+    ps_tail_ledger_drop(tailer->ledger);
+    free(tailer);
+}
+
+struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings, struct ps_port *port,
+                                 struct ps_err *err)
+{
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a source of files");
+    tailer->settings = settings;
+    tailer->port = port;
+    tailer->notify_fd = -1;
+    tailer->batch_key = PS_TAIL_NO_KEY;
+    tailer->open_max = open_max();
+    ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    tailer->ledger = ps_tail_ledger_create();
+    if (ps_tail_thread_start(&tailer->thread, "tail", port->wake_fd, tailer, err) != PS_OK ||
+        ps_tail_places_open(tailer, err) != PS_OK) {
+        tailer_free(tailer);
+        return NULL;
+    }
+    ps_tail_load(tailer);
+    return tailer;
+}
+
+/* Waits until no file is being opened and no position is being written: by then copies have been matched with their originals. */
+static void settle(struct ps_tailer *tailer)
+{
+    uint64_t until_ns = ps_clock_now().mono_ns + CLOSE_PATIENCE_MS * PS_NS_PER_MS;
+    while ((tailer->saving || tailer->opening_count > 0 || !tailer->loaded) && !tailer->load_failed &&
+           ps_clock_now().mono_ns < until_ns) {
+        if (!tailer->was_read || ps_tail_load_go_on(tailer))
+            (void)ps_tail_thread_wait(&tailer->thread, 100);
+    }
+}
+
+/* Returns whether the last save, which failed, is tried again: without it, a passing failure would deliver lines twice. */
+static bool saves_again(const struct ps_tailer *tailer)
+{
+    return tailer->dirty && !tailer->saving && tailer->save_tries <= SAVE_TRIES_MAX;
+}
+
+static void save_at_the_end(struct ps_tailer *tailer)
+{
+    tailer->save_again_ns = tailer->now_ns + (SAVE_AGAIN_NS << tailer->save_tries++);
+    ps_tail_save(tailer);
+}
+
+void ps_tailer_close(struct ps_tailer *tailer)
+{
+    tailer->draining = true;
+    settle(tailer);
+    while (tailer->loaded && saves_again(tailer)) {
+        if (tailer->save_failed)
+            (void)ps_tail_thread_wait(&tailer->thread,
+                                      (uint32_t)((SAVE_AGAIN_NS << tailer->save_tries) / PS_NS_PER_MS));
+        save_at_the_end(tailer);
+        settle(tailer);
+    }
+    if (tailer->saving || tailer->save_failed || (tailer->loaded && tailer->dirty))
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "the last positions could not be written: some lines will be read again");
+    tailer_free(tailer);
+}
+
+/* ---- reading ---- */
+
+/* Moves a file that waits for the thread out of the queue. */
+static void wait_for_thread(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_log_unqueue_first(tailer);
+    log->waits = true;
+    ps_tail_slots_put(ps_tail_log_asked(log) ? &tailer->waiting : &tailer->turned_away, log->number);
+}
+
+static void wait_no_more(struct ps_tailer *tailer, uint32_t number)
+{
+    struct ps_tail_log *log = tailer->logs[number];
+    if (log == NULL || !log->waits)
+        return;
+    log->waits = false;
+    ps_tail_log_queue(tailer, log);
+}
+
+/* Queues the files that waited for an answer of the thread. */
+static void waiting_queue(struct ps_tailer *tailer)
+{
+    for (uint32_t left = tailer->waiting.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->waiting);
+        const struct ps_tail_log *log = tailer->logs[number];
+        if (log != NULL && log->waits && ps_tail_log_asked(log) && !ps_tail_log_answered(log))
+            ps_tail_slots_put(&tailer->waiting, number);
+        else
+            wait_no_more(tailer, number);
+    }
+}
+
+/* Queues as many of the files that waited for a fetch as there are free fetches. */
+static void turned_away_queue(struct ps_tailer *tailer)
+{
+    for (unsigned busy = tailer->reader.fetch_count;
+         busy < PS_TAIL_FETCHES_MAX && tailer->turned_away.count > 0; busy++)
+        wait_no_more(tailer, ps_tail_slots_take(&tailer->turned_away));
+}
+
+/* Ends the turn of the first file in the queue if it has had all of its lines and other files wait. Returns false when other
+ * files are still being opened: nothing is read until they are in the queue (the answer wakes the worker). */
+static bool turn_check(struct ps_tailer *tailer)
+{
+    struct ps_tail_log *log = tailer->queue_first;
+    if (log->turn_lines < tailer->settings->turn_lines)
+        return true;
+    if (tailer->opening_count > 0)
+        return false;
+    if (log->next != NULL) {
+        ps_tail_log_unqueue_first(tailer);
+        ps_tail_log_queue(tailer, log);
+    }
+    return true;
+}
+
+static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    ps_tail_log_unqueue_first(tailer);
+    ps_tail_log_grow(tailer, log);
+    if (log->text != PS_COMPRESSION_NONE)
+        ps_tail_text_read_to_end(tailer, log);
+    if (log->again && log->state == PS_TAIL_LOG_OPEN) {
+        /* The bytes may have been read before the reported change. */
+        log->again = false;
+        ps_tail_log_queue(tailer, log);
+    }
+    if (tailer->crowded && tailer->deferred.count > 0 && ps_tail_log_may_close(log))
+        ps_tail_log_close(tailer, log);
+}
+
+enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, const struct ps_now *now)
+{
+    bool moved = false, opening = false;
+    uint64_t before = batch->body_bytes;
+    tailer->now_ns = now->mono_ns;
+    for (unsigned steps = 0; steps < WORK_STEPS_MAX && tailer->queue_first != NULL && !tailer->draining;
+         steps++) {
+        if (!turn_check(tailer)) {
+            opening = true;
+            break;
+        }
+        struct ps_tail_log *log = tailer->queue_first;
+        enum ps_tail_step step = ps_tail_log_read(tailer, log, batch);
+        moved |= step == PS_TAIL_STEP_MOVED;
+        if (step == PS_TAIL_STEP_FLUSH)
+            batch->flush = true;
+        if (step == PS_TAIL_STEP_FULL || step == PS_TAIL_STEP_FLUSH) {
+            moved |= batch->full || batch->flush;
+            break;
+        }
+        if (step == PS_TAIL_STEP_WAIT)
+            wait_for_thread(tailer, log);
+        else if (step == PS_TAIL_STEP_END)
+            read_to_end(tailer, log);
+        if (batch->body_bytes - before >= WORK_BYTES_MAX)
+            break;
+    }
+    if (tailer->turned_away.count > 0)
+        turned_away_queue(tailer);
+    if (batch->body_bytes > before || batch->full)
+        moved = true;
+    if (moved && before == 0 && batch->count > 0)
+        ps_count(tailer->port->counters, PS_COUNTER_AppendBatchReceivedCount, 1);
+    return moved || (tailer->queue_first != NULL && !tailer->draining && !opening) ? PS_DONE : PS_IDLE;
+}
+
+void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->span_count; i++)
+        ps_tail_log_delivered(tailer, &batch->spans[i]);
+}
+
+/* ---- timers ---- */
+
+static uint64_t save_tick(struct ps_tailer *tailer)
+{
+    if (!tailer->dirty || tailer->saving)
+        return PS_NEVER;
+    if (tailer->draining && tailer->outstanding == 0)
+        return saves_again(tailer) ? tailer->save_again_ns : PS_NEVER; /* ps_tailer_drain does it */
+    if (tailer->save_ns == 0)
+        tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
+    if (tailer->now_ns < tailer->save_ns)
+        return tailer->save_ns;
+    if (tailer->opening_count > 0 && tailer->now_ns < tailer->save_ns + PS_NS_PER_S)
+        return PS_NEVER; /* files begin anew, or are matched with their originals: the answer wakes the worker */
+    if (!ps_tail_save_prepare(tailer))
+        return tailer->now_ns;
+    tailer->save_ns = tailer->now_ns + tailer->settings->save_ns;
+    ps_tail_save(tailer);
+    return PS_NEVER;
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
+{
+    tailer->now_ns = now->mono_ns;
+    unsigned answers = ps_tail_thread_some_answers(&tailer->thread, ANSWERS_MAX);
+    if (answers > 0)
+        waiting_queue(tailer);
+    turned_away_queue(tailer);
+    if (!ps_tail_load_go_on(tailer))
+        return tailer->was_read ? tailer->now_ns : PS_NEVER;
+    uint64_t next_ns = save_tick(tailer);
+    if (answers == ANSWERS_MAX)
+        next_ns = tailer->now_ns;
+    if (tailer->draining)
+        return next_ns;
+    next_ns = earlier(next_ns, ps_tail_places_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_texts_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_remembered_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));
+    ps_tail_deferred_tick(tailer);
+    return next_ns;
+}
+
+bool ps_tailer_drain(struct ps_tailer *tailer, const struct ps_now *now)
+{
+    if (!tailer->draining)
+        ps_tail_places_leave(tailer);
+    tailer->draining = true;
+    if (tailer->outstanding > 0)
+        return false;
+    tailer->now_ns = now->mono_ns;
+    if (!saves_again(tailer))
+        return !tailer->saving;
+    if (!tailer->save_failed || tailer->now_ns >= tailer->save_again_ns)
+        save_at_the_end(tailer);
+    return false;
+}

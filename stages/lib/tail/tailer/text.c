@@ -1,0 +1,489 @@
+/* Compressed files that are read (penstock.decompress, decision 80). One is open at a time. First its whole text is surveyed, to find out
+ * whether it is complete and which file it was compressed from. Then the unread part is read, by positions of the text. An unchanged file
+ * is surveyed once by each process, and not at all when the position file has its end. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PURPOSE "a compressed file"
+#define PIECE_BYTES (64U * 1024U)
+#define SURVEY_BYTES (8U * 1024U * 1024U) /* bytes of text in one job */
+#define AGAIN_NS (200 * PS_NS_PER_MS)     /* shortest wait before a file that changed is surveyed again */
+/* The wait is at least this many times the duration of the survey. */
+#define AGAIN_TIMES 4U
+/* Interval between two checks of the file that is read, while others wait. */
+#define NEXT_LOOK_NS (20 * PS_NS_PER_MS)
+/* Surveys that are repeated because the candidates began anew meanwhile. */
+#define TRIES_MAX 8U
+
+struct survey {
+    struct ps_tail_job job;
+    uint32_t number; /* of the log, which exists until the answer: its state is OPENING */
+    struct ps_tail_text *text;
+    struct ps_tail_match *match; /* NULL: no file begins like it, or its original is known */
+    struct ps_tail_mark own;     /* the mark before its position, if it is known */
+    uint64_t begun_ns;
+    /* Results: */
+    bool ended, own_seen;
+    int error; /* errno; 0: none */
+    int64_t at;
+    size_t before; /* number of bytes of the former piece at the beginning of `bytes` */
+    char bytes[PS_TAIL_MARK_BYTES + PIECE_BYTES];
+};
+
+static void survey_discard(struct ps_tail_job *job)
+{
+    struct survey *survey = (struct survey *)(void *)job;
+    ps_tail_match_free(survey->match);
+    ps_tail_text_drop(survey->text);
+    free(survey);
+}
+
+static void survey_piece(struct survey *survey, size_t length)
+{
+    const char *piece = survey->bytes + survey->before;
+    const struct ps_tail_mark *own = &survey->own;
+    if (survey->match != NULL)
+        ps_tail_match_text(survey->match, piece, survey->before, length, survey->at);
+    if (own->offset > survey->at && own->offset <= survey->at + (int64_t)length) {
+        size_t at = (size_t)(own->offset - survey->at);
+        survey->own_seen = ps_tail_mark_is_before(piece + at, survey->before + at, own);
+    }
+    survey->at += (int64_t)length;
+    size_t known = survey->before + length;
+    size_t kept = known < PS_TAIL_MARK_BYTES ? known : PS_TAIL_MARK_BYTES;
+    memmove(survey->bytes, survey->bytes + known - kept, kept);
+    survey->before = kept;
+}
+
+static struct ps_tail_mark survey_end_mark(const struct survey *survey)
+{
+    return ps_tail_mark_of(survey->at, survey->bytes, survey->before);
+}
+
+static void survey_run(struct ps_tail_job *job)
+{
+    struct survey *survey = (struct survey *)(void *)job;
+    for (int64_t end = survey->at + SURVEY_BYTES; survey->at < end;) {
+        ssize_t length =
+            ps_tail_text_read(survey->text, survey->bytes + survey->before, PIECE_BYTES, survey->at);
+        if (length < 0 && errno == EAGAIN)
+            return;
+        if (length < 0) {
+            survey->error = errno;
+            return;
+        }
+        if (length == 0) {
+            struct ps_tail_mark mark = survey_end_mark(survey);
+            survey->ended = true;
+            if (survey->match != NULL)
+                ps_tail_match_text_end(survey->match, survey->at, &mark);
+            return;
+        }
+        survey_piece(survey, (size_t)length);
+    }
+}
+
+/* ---- the result of a survey ---- */
+
+static void unresolved(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->resolved = false;
+    ps_tail_slots_put(&tailer->unresolved, log->number);
+}
+
+static void done(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->text_done = true;
+    log->text_tries = 0;
+    ps_tail_log_changed(tailer, log);
+}
+
+void ps_tail_text_other(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->resolved)
+        ps_log(PS_LOG_INFO, tailer->port->component,
+               "%s was cut or written over: it is read from its beginning", log->path);
+    ps_tail_log_restart(tailer, log);
+    unresolved(tailer, log);
+    log->text_bytes = -1;
+    log->text_done = log->rest = false;
+}
+
+/* Returns whether the survey found all of the text that there will be, unless the file changes. */
+static bool is_final(const struct ps_tail_log *log)
+{
+    return log->text_bytes >= 0 && (log->text_end == PS_TAIL_TEXT_WHOLE ||
+                                    (log->text_end == PS_TAIL_TEXT_DAMAGED && log->text_settled));
+}
+
+/* Returns whether the text has an unread part that can be read now. */
+static bool has_rest(const struct ps_tail_log *log)
+{
+    return is_final(log) && log->resolved && log->state == PS_TAIL_LOG_CLOSED && !log->text_done &&
+           log->read_offset < log->text_bytes;
+}
+
+/* Returns whether the text has been read completely. */
+static bool has_none(const struct ps_tail_log *log)
+{
+    return is_final(log) && log->resolved && log->state == PS_TAIL_LOG_CLOSED && !log->text_done &&
+           log->read_offset >= log->text_bytes;
+}
+
+/* Returns whether the text has the bytes before its position that were read. */
+static bool is_known(const struct ps_tail_log *log, const struct survey *survey)
+{
+    if (log->text_end != PS_TAIL_TEXT_WHOLE && survey->at < log->read_offset)
+        return true; /* its text ends before the position, so it cannot be compared: nothing is read */
+    return survey->at >= log->read_offset && (survey->own.length == 0 || survey->own_seen);
+}
+
+/* Handles a file that was compressed from no known file. skipToEnd skips its text only if the file has not grown since it was found,
+ * because the place in the text where the new part begins is not known. */
+static void own_file(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
+{
+    bool skips =
+        tailer->settings->skip_to_end && log->found_at_start && log->text_stamp.size == log->start_bytes;
+    const struct ps_tail_mark mark = survey_end_mark(survey);
+    ps_tail_marks_free(&log->marks);
+    if (skips)
+        ps_tail_marks_add(&log->marks, &mark, survey->at);
+    log->resolved = true;
+    ps_tail_log_move(tailer, log, skips ? survey->at : 0, skips ? survey->at : 0);
+    ps_tail_log_index(tailer, log);
+    ps_tail_log_changed(tailer, log);
+}
+
+static void compared(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
+{
+    enum ps_tail_matched matched = PS_TAIL_MATCH_NONE;
+    int error = survey->match != NULL ? ps_tail_match_error(tailer, log, survey->match) : 0;
+    if (error != 0) {
+        ps_tail_log_unreadable(tailer, log, error);
+        return;
+    }
+    if (survey->match != NULL)
+        matched = ps_tail_match_take(tailer, log, survey->match);
+    if (matched == PS_TAIL_MATCH_AGAIN && log->text_tries++ < TRIES_MAX) {
+        ps_tail_text_ask(tailer, log);
+        return;
+    }
+    log->text_tries = 0;
+    log->unreadable = false;
+    if (matched == PS_TAIL_MATCH_COPY)
+        log->resolved = true;
+    else if (matched != PS_TAIL_MATCH_GOES_ON)
+        own_file(tailer, log, survey);
+}
+
+/* Logs that the file is not read as it is, or not to its end, so that somebody can repair it. */
+static void name(struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    static const char *const formats[] = {"", "gzip", "zstd"};
+    if (log->text_end == PS_TAIL_TEXT_EARLY)
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s is compressed with %s, and ends early, behind byte %lld of its text: it is not read until "
+               "it is "
+               "whole. If nobody completes it, decompress it to a file of the group",
+               log->path, formats[log->text], (long long)log->text_bytes);
+    else
+        ps_log(
+            PS_LOG_WARN, tailer->port->component,
+            "%s is compressed with %s, and damaged behind byte %lld of its text: the whole lines before are "
+            "read, and nothing behind them. If another copy of it is whole, replace it by that: it is read "
+            "on",
+            log->path, formats[log->text], (long long)log->text_bytes);
+}
+
+static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const struct survey *survey)
+{
+    log->text_bytes = survey->at;
+    log->text_end = ps_tail_text_end(survey->text);
+    if (!is_final(log)) {
+        log->unreadable = false;
+        ps_tail_slots_put(&tailer->texts, log->number); /* it grows, or is idle */
+    } else if (!log->resolved) {
+        compared(tailer, log, survey);
+    } else if (is_known(log, survey)) {
+        log->unreadable = false;
+    } else {
+        ps_tail_text_other(tailer, log);
+        ps_tail_text_ask(tailer, log);
+    }
+}
+
+/* ---- reading ---- */
+
+static void file_take(struct ps_tailer *tailer, struct ps_tail_log *log, int fd)
+{
+    ps_tail_file_set(&log->file, fd, PS_TAIL_THREAD);
+    tailer->open_count++;
+    tailer->open_failing = false;
+    ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_open_files, tailer->open_count);
+}
+
+/* Starts reading. A last line without a newline counts at once, because nobody writes on. The last line of a damaged file is incomplete,
+ * and does not count. */
+static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_text *text)
+{
+    ps_tail_text_limit(text, log->text_bytes);
+    ps_tail_text_hold(text);
+    log->file.text = text;
+    log->state = PS_TAIL_LOG_OPEN;
+    log->rest = log->text_end == PS_TAIL_TEXT_WHOLE;
+    log->hole_checked = true;
+    log->last_length = 0;
+    ps_tail_log_active(tailer, log);
+    ps_tail_log_queue(tailer, log);
+}
+
+void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    bool whole = log->read_offset >= log->text_bytes || log->text_end == PS_TAIL_TEXT_DAMAGED;
+    if (log->state != PS_TAIL_LOG_OPEN || log->unreadable)
+        return;
+    log->partial = log->rest = false; /* the inode may be used by another file next */
+    ps_tail_log_close(tailer, log);
+    if (whole)
+        done(tailer, log);
+    else
+        log->text_bytes = -1;      /* it is not the text that was surveyed */
+    ps_tail_text_ask(tailer, log); /* the file may have changed meanwhile */
+}
+
+static void survey_answer(void *owner, struct ps_tail_job *job)
+{
+    struct ps_tailer *tailer = owner;
+    struct survey *survey = (struct survey *)(void *)job;
+    struct ps_tail_log *log = tailer->logs[survey->number];
+    if (!survey->ended && survey->error == 0 && !tailer->draining) {
+        ps_tail_thread_ask(&tailer->thread, &survey->job);
+        return;
+    }
+    bool again = log->again;
+    log->again = false;
+    log->state = PS_TAIL_LOG_CLOSED;
+    log->text_again_ns = tailer->now_ns + AGAIN_NS + AGAIN_TIMES * (tailer->now_ns - survey->begun_ns);
+    if (survey->ended && !tailer->draining)
+        surveyed(tailer, log, survey);
+    else if (survey->error == ESTALE)
+        ps_tail_text_ask(tailer, log);
+    else if (survey->error != 0)
+        ps_tail_log_unreadable(tailer, log, survey->error);
+    if (survey->ended && !tailer->draining && has_rest(log)) {
+        read_begin(tailer, log, survey->text);
+    } else {
+        enum ps_tail_log_state state = log->state;
+        if (survey->ended && has_none(log))
+            done(tailer, log);
+        ps_tail_log_close(tailer, log);
+        log->state = state;
+    }
+    if (again)
+        ps_tail_log_queue(tailer, log);
+    survey_discard(job);
+}
+
+static void survey_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
+                         const struct ps_tail_text_opening *opening)
+{
+    struct survey *survey = ps_must_alloc(1, sizeof *survey, PURPOSE);
+    int64_t size = opening->start->text_bytes > 0 ? opening->start->text_bytes : opening->stamp.size;
+    survey->job = (struct ps_tail_job){.run = survey_run, .answer = survey_answer, .discard = survey_discard};
+    survey->number = log->number;
+    survey->begun_ns = tailer->now_ns;
+    survey->text = ps_tail_text_create(opening->fd, log->text, &opening->stamp);
+    if (log->resolved)
+        survey->own = ps_tail_marks_at(&log->marks, log->read_offset);
+    else
+        survey->match =
+            ps_tail_match_make(tailer, log, opening->start->text, opening->start->text_length, size);
+    file_take(tailer, log, opening->fd);
+    log->state = PS_TAIL_LOG_OPENING;
+    ps_tail_thread_ask(&tailer->thread, &survey->job);
+}
+
+/* ---- opening ---- */
+
+void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->text_news = true;
+    ps_tail_slots_put(&tailer->texts, log->number);
+}
+
+void ps_tail_text_found(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
+                        const struct ps_tail_identity *identity)
+{
+    log->text = kind;
+    log->text_bytes = -1;
+    log->text_done = false;
+    log->identity = *identity;
+    unresolved(tailer, log);
+    ps_tail_text_ask(tailer, log);
+}
+
+void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
+                             const struct ps_tail_stamp *stamp, int64_t text)
+{
+    ps_tail_log_index(tailer, log);
+    ps_tail_log_changed(tailer, log);
+    log->text = kind;
+    log->text_bytes = -1;
+    log->text_done = text > 0 && text == stamp->size;
+    if (!log->text_done) {
+        ps_tail_text_ask(tailer, log);
+        return;
+    }
+    log->text_stamp = *stamp;
+    log->text_bytes = log->read_offset;
+    log->text_end = PS_TAIL_TEXT_WHOLE;
+}
+
+/* Returns whether a file that has not changed since its last opening has to be surveyed again. */
+static bool is_due(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->text_end == PS_TAIL_TEXT_WHOLE)
+        return !log->resolved;
+    if (log->text_settled)
+        return log->text_end == PS_TAIL_TEXT_DAMAGED && !log->resolved;
+    if (tailer->now_ns - log->text_since_ns < PS_TAIL_GRACE_NS) {
+        ps_tail_slots_put(&tailer->texts, log->number);
+        return false;
+    }
+    log->text_settled = true;
+    name(tailer, log);
+    return log->text_end == PS_TAIL_TEXT_DAMAGED;
+}
+
+/* Starts a survey or a read. Returns whether it keeps the descriptor. */
+static bool turn_begin(struct ps_tailer *tailer, struct ps_tail_log *log,
+                       const struct ps_tail_text_opening *opening)
+{
+    bool same = log->text_bytes >= 0 && ps_tail_stamp_is(&log->text_stamp, &opening->stamp);
+    log->size = opening->stamp.size;
+    if (tailer->unpacking != log) { /* another file has its turn */
+        ps_tail_text_ask(tailer, log);
+        return false;
+    }
+    if (!same) {
+        if (log->text_done)
+            ps_tail_log_changed(tailer, log); /* else a restart would find it marked as read to its end */
+        log->text_bytes = -1;
+        log->text_settled = log->text_done = false;
+        log->text_stamp = opening->stamp;
+        log->text_since_ns = tailer->now_ns;
+    }
+    if (!log->resolved)
+        log->identity = opening->identity;
+    if (!same || is_due(tailer, log)) {
+        survey_begin(tailer, log, opening);
+        return true;
+    }
+    if (has_none(log))
+        done(tailer, log);
+    if (!has_rest(log))
+        return false;
+    struct ps_tail_text *text = ps_tail_text_create(opening->fd, log->text, &opening->stamp);
+    file_take(tailer, log, opening->fd);
+    read_begin(tailer, log, text);
+    ps_tail_text_drop(text);
+    return true;
+}
+
+bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
+                         const struct ps_tail_text_opening *opening, bool *keeps)
+{
+    bool same = opening->kind != PS_COMPRESSION_NONE && (!log->resolved || opening->begins);
+    if (!same && !log->matches && !opening->was_open) { /* its inode belongs to another file now */
+        ps_tail_log_remove(tailer, log);
+        return true;
+    }
+    if (opening->was_open) { /* it changed while it was read */
+        ps_tail_log_close(tailer, log);
+        ps_tail_text_ask(tailer, log);
+        return true;
+    }
+    if (!same)
+        ps_tail_text_other(tailer, log);
+    log->text = opening->kind;
+    if (opening->kind == PS_COMPRESSION_NONE)
+        return false;
+    *keeps = turn_begin(tailer, log, opening);
+    return true;
+}
+
+void ps_tail_text_left(const struct ps_tailer *tailer, const struct ps_tail_log *log, int64_t offset)
+{
+    ps_log(PS_LOG_WARN, tailer->port->component,
+           "%s is compressed, and was read to byte %lld of its text: the rest is not read, because "
+           "penstock.decompress is never; set it to auto to read on",
+           log->path, (long long)offset);
+}
+
+/* ---- turns ---- */
+
+bool ps_tail_texts_wait(const struct ps_tailer *tailer)
+{
+    return tailer->texts.count > 0 || tailer->unpacking != NULL;
+}
+
+/* Returns whether the turn of this file is over. */
+static bool is_over(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    if (log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits)
+        ps_tail_log_close(tailer, log); /* it is tried again after the other files' turns */
+    return log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
+           log->text == PS_COMPRESSION_NONE; /* its inode belongs to another file */
+}
+
+/* Returns whether the originals of compressed files are known: all readable directories were looked at, and no file is being opened. */
+static bool is_settled(const struct ps_tailer *tailer)
+{
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        if (!tailer->places[i].looked && (tailer->places[i].looking || tailer->places[i].error == 0))
+            return false;
+    }
+    return tailer->opening_count == 0;
+}
+
+/* Returns the time when the file may be opened: a changed file after its wait, an incomplete one after it has been idle.
+ * PS_NEVER: it is not opened. */
+static uint64_t due_ns(const struct ps_tail_log *log)
+{
+    if (log->state != PS_TAIL_LOG_CLOSED || log->text == PS_COMPRESSION_NONE)
+        return PS_NEVER;
+    if (log->text_news)
+        return log->text_again_ns;
+    return log->text_end != PS_TAIL_TEXT_WHOLE && !log->text_settled && log->text_bytes >= 0
+               ? log->text_since_ns + PS_TAIL_GRACE_NS
+               : PS_NEVER;
+}
+
+uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
+{
+    uint64_t next_ns = PS_NEVER;
+    if (tailer->unpacking != NULL && is_over(tailer, tailer->unpacking))
+        tailer->unpacking = NULL;
+    if (tailer->texts.count == 0)
+        return PS_NEVER;
+    if (tailer->unpacking != NULL || !is_settled(tailer))
+        return tailer->now_ns + NEXT_LOOK_NS;
+    for (uint32_t left = tailer->texts.count; left > 0 && tailer->unpacking == NULL; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->texts);
+        struct ps_tail_log *log = tailer->logs[number];
+        uint64_t log_ns = log != NULL ? due_ns(log) : PS_NEVER;
+        if (log_ns > tailer->now_ns) {
+            if (log_ns != PS_NEVER)
+                ps_tail_slots_put(&tailer->texts, number);
+            next_ns = log_ns < next_ns ? log_ns : next_ns;
+            continue;
+        }
+        log->text_news = false;
+        tailer->unpacking = log;
+        ps_tail_log_open(tailer, log);
+    }
+    return tailer->unpacking != NULL ? tailer->now_ns + NEXT_LOOK_NS : next_ns;
+}

@@ -1,0 +1,78 @@
+/* Files that cannot be read now: an error of the disk or of memory, or a missing permission. A failed read tells nothing about the
+ * file: it keeps its position and is tried again. */
+#include "stages/lib/tail/tailer/parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Wait until the first try. Each further wait is twice as long, up to RETRY_MAX_NS. */
+#define RETRY_MIN_NS (100 * PS_NS_PER_MS)
+#define RETRY_MAX_NS (5 * PS_NS_PER_S)
+#define OPEN_MIN 16U /* the limit of open files is not lowered below this */
+
+void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
+{
+    struct ps_tail_place *place = &tailer->places[log->directory];
+    bool again = log->unreadable;
+    if (!again) {
+        ps_log(PS_LOG_WARN, tailer->port->component, "%s cannot be read: %s; it is tried again", log->path,
+               strerror(error));
+        ps_count(tailer->port->counters, PS_COUNTER_EventReadFail, 1);
+        log->unreadable_ns = tailer->now_ns;
+    }
+    log->unreadable = true;
+    if (!place->unreadable)
+        place->retry_ns = place->retry_ns == 0 ? RETRY_MIN_NS : 2 * place->retry_ns;
+    if (place->retry_ns > RETRY_MAX_NS)
+        place->retry_ns = RETRY_MAX_NS;
+    place->unreadable = true;
+    if (place->look_ns > tailer->now_ns + place->retry_ns)
+        place->look_ns = tailer->now_ns + place->retry_ns;
+    if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
+        log->checked_ns = tailer->now_ns; /* counts as checked, so that its copies wait no longer */
+    log->reopens = again;
+    ps_tail_slots_put(&tailer->unreadable, log->number);
+}
+
+void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
+{
+    if (!tailer->places[place].unreadable) {
+        tailer->places[place].retry_ns = 0;
+        return;
+    }
+    tailer->places[place].unreadable = false;
+    for (uint32_t left = tailer->unreadable.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->unreadable);
+        struct ps_tail_log *log = tailer->logs[number];
+        if (log == NULL || !log->unreadable)
+            continue;
+        ps_tail_slots_put(&tailer->unreadable, number);
+        if (log->directory != place)
+            continue;
+        /* Opens it again by its name, because its file system may be mounted again under the same path. A file
+         * without a name stays open: it could not be found again. */
+        if (log->reopens && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits)
+            ps_tail_log_close(tailer, log);
+        ps_tail_log_queue(tailer, log);
+    }
+}
+
+/* Lowers the limit once for all openings that were under way. If all of them fail, the last one lowers it again. */
+bool ps_tail_fewer_open(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
+{
+    uint32_t most = tailer->open_lowered ? tailer->open_max : tailer->open_count;
+    uint32_t fewer = most - most / 8;
+    if ((error != EMFILE && error != ENFILE) || log->state == PS_TAIL_LOG_OPEN || fewer < OPEN_MIN)
+        return false;
+    if (!tailer->open_failing || tailer->opening_count == 0) {
+        tailer->open_max = fewer;
+        ps_log(PS_LOG_WARN, tailer->port->component,
+               "%s cannot be opened: %s; at most %u files stay open from now on: raise LimitNOFILE, or "
+               "'ulimit -n'",
+               log->path, strerror(error), fewer);
+    }
+    tailer->open_failing = tailer->open_lowered = true;
+    log->deferred = true;
+    ps_tail_slots_put(&tailer->deferred, log->number);
+    return true;
+}

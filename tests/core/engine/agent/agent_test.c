@@ -1,0 +1,414 @@
+/* A running agent: what metrics see of a reload whose components take long to open. */
+#include "tests/support/flow.h"
+
+#include "core/engine/agent/parts.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
+
+static const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
+
+/* ---- a sink that does not open until it may ---- */
+
+static sem_t opening, may_open;
+static unsigned waits_ended; /* opens that waited in vain; atomic */
+
+static enum ps_status slow_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(PATIENCE_NS / PS_NS_PER_S);
+    sem_post(&opening);
+    if (sem_timedwait(&may_open, &until) != 0)
+        __atomic_store_n(&waits_ended, 1, __ATOMIC_RELAXED);
+    return flow_sink_stage.open(plan, state, port, err);
+}
+
+/* ---- what metrics see ---- */
+
+struct sight {
+    enum ps_metrics_state sink, source;
+    unsigned sources, sinks;
+    uint64_t failed_count;
+};
+
+static void see_process(void *argument, const struct ps_metrics_process *process)
+{
+    ((struct sight *)argument)->failed_count = process->reload_failed_count;
+}
+
+static void see_component(void *argument, const struct ps_metrics_component *component)
+{
+    struct sight *sight = argument;
+    if (component->kind == PS_KIND_SOURCE && strcmp(component->name, "r0") == 0) {
+        sight->source = component->state;
+        sight->sources++;
+    } else if (component->kind == PS_KIND_SINK) {
+        sight->sink = component->state;
+        sight->sinks++;
+    }
+}
+
+static void see_worker(void *argument, const struct ps_metrics_worker *worker)
+{
+    (void)argument;
+    (void)worker;
+}
+
+static struct sight look(struct ps_agent *agent)
+{
+    struct sight sight = {0};
+    struct ps_metrics_source source = ps_agent_metrics(agent);
+    source.visit(source.argument, &(struct ps_metrics_visitor){.argument = &sight,
+                                                               .process = see_process,
+                                                               .component = see_component,
+                                                               .worker = see_worker});
+    return sight;
+}
+
+static struct sight wait_for(struct ps_agent *agent, enum ps_metrics_state sink)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    struct sight sight;
+    while ((sight = look(agent)).sink != sink) {
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("the sink's state stays %d", (int)sight.sink);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return sight;
+}
+
+/* ---- a reload on a thread of its own, as control's ---- */
+
+struct reload {
+    struct ps_agent *agent;
+    struct ps_agent_spec *spec;
+    enum ps_status status;
+    struct ps_err err;
+};
+
+static void *reload_main(void *argument)
+{
+    struct reload *reload = argument;
+    reload->status = ps_agent_reload(reload->agent, reload->spec, &machine, &reload->err);
+    return NULL;
+}
+
+/* A sink blocks in `open` in the middle of a reload. Metrics answer meanwhile, from the new plan: that sink is not
+ * open yet, the source that stayed open is. */
+static void test_metrics_answer_while_components_open(void **state)
+{
+    struct ps_stage_ops slow = flow_sink_stage;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    pthread_t thread;
+    (void)state;
+    slow.open = slow_open;
+    slow.name = "slow";
+    flow.options.workers = 2;
+    flow_init(&flow);
+    sem_init(&opening, 0, 0);
+    sem_init(&may_open, 0, 0);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    wait_for(agent, PS_METRICS_OPEN);
+    struct reload reload = {.agent = agent, .spec = flow_spec(&flow)};
+    reload.spec->sinks[0].stage.ops = &slow;
+    assert_int_equal(pthread_create(&thread, NULL, reload_main, &reload), 0);
+    assert_int_equal(sem_wait(&opening), 0);
+    struct sight sight = wait_for(agent, PS_METRICS_OPENING);
+    assert_int_equal(sight.source, PS_METRICS_OPEN);
+    assert_int_equal(sight.sources, 1);
+    assert_int_equal(sight.sinks, 1);
+    assert_int_equal(__atomic_load_n(&waits_ended, __ATOMIC_RELAXED),
+                     0); /* it answered before the open was over */
+    sem_post(&may_open);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(reload.status, PS_OK);
+    assert_int_equal(wait_for(agent, PS_METRICS_OPEN).failed_count, 0);
+    struct ps_agent_account account;
+    ps_agent_stop(agent, 20000, NULL, NULL, &account);
+    assert_int_equal(account.undelivered, 0);
+    flow_fini(&flow);
+}
+
+/* ---- accounts and time limits of a reload ---- */
+
+static unsigned accepted_of(struct ps_agent *agent)
+{
+    struct ps_agent_account account;
+    ps_agent_stop(agent, 20000, NULL, NULL, &account);
+    return (unsigned)account.accepted;
+}
+
+static void await_made(struct flow *flow)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    while (!flow_is_made(flow)) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static void await_source(struct ps_agent *agent, enum ps_metrics_state wanted)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    while (look(agent).source != wanted) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+/* Starts an agent of the flow whose source is `stage`. */
+static struct ps_agent *start_with_source(struct flow *flow, const struct ps_stage_ops *stage)
+{
+    struct ps_err err = {0};
+    struct ps_agent_spec *spec = flow_spec(flow);
+    spec->sources[0].stage.ops = stage;
+    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    return agent;
+}
+
+static bool source_fails, source_halts; /* atomic */
+
+static struct ps_port *failing_port;
+
+static enum ps_status failing_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
+{
+    failing_port = port;
+    return flow_source_stream.open(plan, state, port, err);
+}
+
+static enum ps_result failing_work(const void *plan, void *state, struct ps_batch *batch,
+                                   const struct ps_now *now)
+{
+    if (__atomic_exchange_n(&source_fails, false, __ATOMIC_RELAXED)) {
+        struct ps_err err = {0};
+        ps_err_set(&err, "no far end");
+        ps_port_failed(failing_port, &err);
+        return PS_IDLE;
+    }
+    if (__atomic_exchange_n(&source_halts, false, __ATOMIC_RELAXED))
+        ps_port_halted(failing_port, "a file has changed");
+    return flow_source_stream.source->work(plan, state, batch, now);
+}
+
+/* A source that is closed for a while after a failure, and that the next plan takes over, is counted once. */
+static void test_account_of_a_failed_source(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    struct ps_source_ops source = *flow_source_stream.source;
+    struct ps_stage_ops stage = flow_source_stream;
+    source.work = failing_work;
+    stage.source = &source;
+    stage.open = failing_open;
+    flow.options.workers = 1;
+    flow_init(&flow);
+    struct ps_agent *agent = start_with_source(&flow, &stage);
+    await_made(&flow);
+    __atomic_store_n(&source_fails, true, __ATOMIC_RELAXED);
+    await_source(agent, PS_METRICS_OPENING);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    assert_int_equal(accepted_of(agent), 100);
+    flow_fini(&flow);
+}
+
+/* It stays open, and is shown as halted until it is opened again. */
+static void test_source_that_halts(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    struct ps_source_ops source = *flow_source_stream.source;
+    struct ps_stage_ops stage = flow_source_stream;
+    source.work = failing_work;
+    stage.source = &source;
+    stage.open = failing_open;
+    flow.options.workers = 1;
+    flow_init(&flow);
+    __atomic_store_n(&source_halts, true, __ATOMIC_RELAXED);
+    struct ps_agent *agent = start_with_source(&flow, &stage);
+    await_source(agent, PS_METRICS_HALTED);
+    await_made(&flow);
+    struct ps_agent_spec *spec = flow_spec(&flow);
+    spec->sources[0].stage.ops = &stage;
+    spec->sources[0].stage.fingerprint = "another";
+    assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    await_source(agent, PS_METRICS_OPEN);
+    assert_int_equal(accepted_of(agent), 100);
+    flow_fini(&flow);
+}
+
+/* Every channel stays: what its sink does not deliver stays with it, so that the reload need not wait as long as a
+ * stop would. */
+static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    flow.options =
+        (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 3600000, .reload_timeout_ms = 10};
+    flow_init(&flow);
+    __atomic_store_n(&flow.sinks[0].dead, true, __ATOMIC_RELAXED);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_made(&flow);
+    assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
+    __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
+    assert_int_equal(accepted_of(agent), 100);
+    flow_verify(&flow, FLOW_EXACTLY_ONCE);
+    flow_fini(&flow);
+}
+
+/* ---- a source in the middle of its turn when the orders come ---- */
+
+static sem_t inside, may_put;
+static bool gate; /* the next call of `work` waits; atomic */
+
+static enum ps_result gated_work(const void *plan, void *state, struct ps_batch *batch,
+                                 const struct ps_now *now)
+{
+    if (!__atomic_load_n(&gate, __ATOMIC_RELAXED))
+        return PS_IDLE;
+    static bool waited; /* there is one instance */
+    if (!waited) {
+        waited = true;
+        sem_post(&inside);
+        sem_wait(&may_put);
+    }
+    return flow_source_stream.source->work(plan, state, batch, now);
+}
+
+/* Waits until a worker has carried out the orders that follow the first. */
+static void await_pause(struct ps_agent *agent)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    bool done = false;
+    while (!done) {
+        for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++)
+            done |= ps_worker_done_number(ps_engine_worker(agent->engine, i)) > 1;
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("no worker pauses");
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+/* The worker of the sink has found the channel empty, and pauses; then the source on the other worker, which was in its turn,
+ * puts an event. The channel is not empty: a reload that removes it is refused. */
+static void test_put_after_the_sink_paused(void **state)
+{
+    (void)state;
+    struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
+    struct ps_source_ops source = *flow_source_stream.source;
+    struct ps_stage_ops stage = flow_source_stream;
+    pthread_t thread;
+    source.work = gated_work;
+    stage.source = &source;
+    flow.options = (struct ps_agent_options){.workers = 2, .drain_timeout_ms = 1, .reload_timeout_ms = 1000};
+    flow_init(&flow);
+    sem_init(&inside, 0, 0);
+    sem_init(&may_put, 0, 0);
+    __atomic_store_n(&flow.sinks[0].dead, true, __ATOMIC_RELAXED);
+    struct ps_agent *agent = start_with_source(&flow, &stage);
+    __atomic_store_n(&gate, true, __ATOMIC_RELAXED);
+    assert_int_equal(sem_wait(&inside), 0);
+    flow.names[0]++;
+    struct reload reload = {.agent = agent, .spec = flow_spec(&flow)};
+    reload.spec->sources[0].stage.ops = &stage;
+    assert_int_equal(pthread_create(&thread, NULL, reload_main, &reload), 0);
+    await_pause(agent);
+    sem_post(&may_put);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(reload.status, PS_FAIL);
+    flow.names[0]--;
+    __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
+    assert_int_equal(accepted_of(agent), 1);
+    flow_verify(&flow, FLOW_EXACTLY_ONCE);
+    flow_fini(&flow);
+}
+
+/* A channel that no sink empties goes only when it is empty: it is not waited for. */
+static void test_reload_removes_a_channel_without_a_sink(void **state)
+{
+    (void)state;
+    struct ps_err err = {0};
+    struct flow flow = {.total = 20, .source_count = 1, .channel_count = 2, .sink_count = 1};
+    flow.options = (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 1, .reload_timeout_ms = 1000};
+    flow_init(&flow);
+    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
+    if (agent == NULL)
+        fail_msg("%s", err.text);
+    await_made(&flow);
+    flow.names[1]++;
+    assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_FAIL);
+    assert_non_null(
+        strstr(err.text, "channel c1 goes or changes its type, and 20 events in it are not delivered"));
+    flow.names[1]--;
+    struct ps_agent_account account;
+    ps_agent_stop(agent, 1, NULL, NULL, &account);
+    assert_int_equal(account.accepted, 20);
+    assert_int_equal(account.undelivered, 20);
+    flow_fini(&flow);
+}
+
+static bool never_drains(const void *plan, void *state, const struct ps_now *now)
+{
+    (void)plan, (void)state, (void)now;
+    return false;
+}
+
+/* One source has not answered all its clients when the time of a stop is over, and nothing is lost: the stop was not clean,
+ * whichever of the sources it is. */
+static void test_stop_with_one_source_that_waits(void **state)
+{
+    (void)state;
+    for (unsigned waiting = 0; waiting < 3; waiting++) { /* 2: none */
+        struct ps_err err = {0};
+        struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};
+        struct ps_source_ops source = *flow_source_stream.source;
+        struct ps_stage_ops stage = flow_source_stream;
+        source.drain = never_drains;
+        stage.source = &source;
+        flow.options.workers = 1;
+        flow_init(&flow);
+        struct ps_agent_spec *spec = flow_spec(&flow);
+        if (waiting < 2)
+            spec->sources[waiting].stage.ops = &stage;
+        struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
+        if (agent == NULL)
+            fail_msg("%s", err.text);
+        await_made(&flow);
+        struct ps_agent_account account;
+        ps_agent_stop(agent, waiting < 2 ? 100 : 60000, NULL, NULL, &account);
+        assert_true(account.drained == (waiting == 2));
+        flow_fini(&flow);
+    }
+}
+
+int main(void)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_metrics_answer_while_components_open),
+        cmocka_unit_test(test_account_of_a_failed_source),
+        cmocka_unit_test(test_source_that_halts),
+        cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
+        cmocka_unit_test(test_put_after_the_sink_paused),
+        cmocka_unit_test(test_reload_removes_a_channel_without_a_sink),
+        cmocka_unit_test(test_stop_with_one_source_that_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+/* Codecs of Avro container files: what is packed comes back; little room, too little memory, limits, damage. */
+#include "stages/lib/avro/codec/codec.h"
+
+#include "tests/support/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool no_memory;
+static unsigned grown;
+
+static bool grow(struct ps_avro_plain *plain, size_t room)
+{
+    assert_true(room > plain->room && room <= plain->length_max);
+    if (no_memory)
+        return false;
+    char *data = malloc(room); /* exactly as long, so that ASan detects an overrun */
+    assert_non_null(data);
+    if (plain->length > 0)
+        memcpy(data, plain->data, plain->length);
+    free(plain->data);
+    plain->data = data;
+    plain->room = room;
+    grown++;
+    return true;
+}
+
+static struct ps_avro_plain buffer(size_t length_max)
+{
+    return (struct ps_avro_plain){.length_max = length_max, .grow = grow};
+}
+
+/* Bytes that compress well, or not at all. */
+static char *make_bytes(size_t length, bool random)
+{
+    char *bytes = malloc(length + 1);
+    uint64_t seed = 1;
+    assert_non_null(bytes);
+    for (size_t i = 0; i < length; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1;
+        bytes[i] = random ? (char)(seed >> 56) : "a line of a log\n"[i % 16];
+    }
+    return bytes;
+}
+
+static struct ps_avro_plain packed_of(enum ps_avro_codec codec, const char *bytes, size_t length)
+{
+    struct ps_avro_plain packed = buffer(SIZE_MAX);
+    struct ps_avro_packer *packer = ps_avro_packer_open(codec);
+    assert_non_null(packer);
+    assert_true(ps_avro_pack(packer, bytes, length, &packed));
+    if (length == 16) /* the same packer again */
+        assert_true(ps_avro_pack(packer, bytes, length, &packed));
+    ps_avro_packer_close(packer);
+    return packed;
+}
+
+static void test_names(void **unused)
+{
+    enum ps_avro_codec codec;
+    (void)unused;
+    for (unsigned i = 0; i < PS_AVRO_CODECS; i++) {
+        assert_true(ps_avro_codec_find(ps_avro_codec_names[i], strlen(ps_avro_codec_names[i]), &codec));
+        assert_int_equal(codec, i);
+    }
+    assert_false(ps_avro_codec_find("XZ", 2, &codec));
+    assert_false(ps_avro_codec_find("xzz", 3, &codec));
+    assert_false(ps_avro_codec_find("", 0, &codec));
+}
+
+static void test_there_and_back(void **unused)
+{
+    static const size_t lengths[] = {0, 1, 16, 5000, 100000};
+    struct ps_avro_unpacker unpacker = {.deflate = NULL};
+    (void)unused;
+    for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
+        for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) {
+            size_t length = lengths[i / 2];
+            char *bytes = make_bytes(length, i & 1);
+            struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 20);
+            assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
+                             PS_AVRO_UNPACKED);
+            assert_int_equal(plain.length, length);
+            if (length > 0)
+                assert_memory_equal(plain.data, bytes, length);
+            free(bytes);
+            free(packed.data);
+            free(plain.data);
+        }
+    }
+    ps_avro_unpacker_close(&unpacker);
+}
+
+/* A block that becomes long is refused, and memory for it is not asked for. */
+static void test_limits(void **unused)
+{
+    struct ps_avro_unpacker unpacker = {.deflate = NULL};
+    size_t length = 600000;
+    char *bytes = make_bytes(length, false);
+    (void)unused;
+    for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
+        struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 17);
+        assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
+                         PS_AVRO_UNPACK_LONG);
+        no_memory = true;
+        free(plain.data);
+        plain = buffer(64 << 20);
+        assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
+                         PS_AVRO_UNPACK_LATER);
+        no_memory = false;
+        assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
+                         PS_AVRO_UNPACKED);
+        assert_int_equal(plain.length, length);
+        free(plain.data);
+        free(packed.data);
+    }
+    free(bytes);
+    ps_avro_unpacker_close(&unpacker);
+}
+
+/* Cut off anywhere, or with any byte changed: refused, or what it was. Deflate has no checksum. */
+static void test_damage(void **unused)
+{
+    struct ps_avro_unpacker unpacker = {.deflate = NULL};
+    char *bytes = make_bytes(2000, false);
+    (void)unused;
+    for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
+        struct ps_avro_plain packed = packed_of(codec, bytes, 2000), plain = buffer(1 << 20);
+        uint8_t *copy = malloc(packed.length);
+        assert_non_null(copy);
+        for (size_t i = 0; i < packed.length; i += codec == PS_AVRO_CODEC_BZIP2 ? 7 : 1) { /* which is slow */
+            memcpy(copy, packed.data, packed.length);
+            assert_true(ps_avro_unpack(&unpacker, codec, copy, i, &plain) >= PS_AVRO_UNPACK_LONG);
+            copy[i] ^= 0x5A;
+            enum ps_avro_unpacked result = ps_avro_unpack(&unpacker, codec, copy, packed.length, &plain);
+            bool checked = codec != PS_AVRO_CODEC_DEFLATE && codec != PS_AVRO_CODEC_ZSTANDARD;
+            if (result == PS_AVRO_UNPACKED && checked) {
+                assert_int_equal(plain.length, 2000);
+                assert_memory_equal(plain.data, bytes, 2000);
+            }
+        }
+        free(copy);
+        free(packed.data);
+        free(plain.data);
+    }
+    free(bytes);
+    ps_avro_unpacker_close(&unpacker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

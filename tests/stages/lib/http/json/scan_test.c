@@ -1,0 +1,170 @@
+/* The JSON of source http at the boundaries: comments, escapes and texts that end with the text, or a byte before or behind it.
+ * Each text is scanned in memory of its own size: a sanitizer sees who reads behind it. */
+#include "stages/lib/http/json/scan.h"
+
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct ps_json_scan scan;
+
+/* Scans a copy. The bytes of `behind` follow it in memory. */
+static void run(const char *text, size_t length, const char *behind)
+{
+    size_t more = strlen(behind);
+    char *copy = malloc(length + more + (length + more == 0));
+    assert_non_null(copy);
+    memcpy(copy, text, length);
+    memcpy(copy + length, behind, more);
+    (void)ps_json_scan(&scan, copy, (uint32_t)length, 0);
+    free(copy);
+}
+
+static void test_comments(void **unused)
+{
+    (void)unused;
+    static const char unterminated[] = "unterminated comment", early[] = "the text ends too early";
+    static const struct {
+        const char *text;
+        unsigned status, events;
+        const char *reason;
+        const char *behind;
+    } cases[] = {
+        {"[{}/**/]", 200, 1, NULL, ""},
+        {"[/***/{}/* * / **/]", 200, 1, NULL, ""},
+        {"/**/[{}]", 200, 1, NULL, ""},
+        {"[//x\n{}#y\r]", 200, 1, NULL, ""},
+        {"[{}/*/]", 400, 1, unterminated, ""},
+        {"[{}/*", 400, 1, unterminated, ""},
+        {"[{}/**", 400, 1, unterminated, ""},
+        {"[{}/**", 400, 1, unterminated, "/]"}, /* what would end it is not of the text */
+        {"[{}/* *", 400, 1, unterminated, "/]"},
+        {"[{}/**/", 400, 1, early, "]"},
+        {"[{}//", 400, 1, early, "\n]"},
+        {"[{}#", 400, 1, early, "\n]"},
+        {"[{}/", 400, 1, "unterminated array", "*/]"},
+        {"/**/", 500, 0, "the body is empty", "[]"},
+        {"/*", 400, 0, unterminated, ""},
+        {"[{}]/**/", 400, 1, "something follows the array", ""},
+        {"[{}] \t\r\n", 200, 1, NULL, "x"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        run(cases[i].text, strlen(cases[i].text), cases[i].behind);
+        if (scan.status != cases[i].status || scan.event_count != cases[i].events ||
+            (cases[i].reason == NULL ? scan.reason != NULL : strcmp(scan.reason, cases[i].reason) != 0))
+            fail_msg("%s: %u, %u events: %s", cases[i].text, scan.status, scan.event_count,
+                     scan.reason != NULL ? scan.reason : "");
+    }
+}
+
+/* Quotes and escapes at every place of the 16 bytes that are searched at once; every cut is a mistake. */
+static void test_texts_of_every_length(void **unused)
+{
+    (void)unused;
+    static const char *const escapes[] = {"", "\\n", "\\\"", "\\\\", "\\u00e9"};
+    char text[256];
+    for (unsigned before = 0; before <= 34; before++) {
+        for (size_t i = 0; i < PS_COUNT_OF(escapes); i++) {
+            for (unsigned behind = 0; behind <= 17; behind++) {
+                int length = snprintf(text, sizeof text, "[{\"body\":\"%.*s%s%.*s\"}]", (int)before,
+                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", escapes[i], (int)behind,
+                                      "bbbbbbbbbbbbbbbbbbbbbbbb");
+                run(text, (size_t)length, "\"");
+                assert_int_equal(scan.status, 200);
+                assert_int_equal(scan.event_count, 1);
+                assert_int_equal(scan.events[0].body.at, 10);
+                assert_int_equal(scan.events[0].body.length, before + strlen(escapes[i]) + behind);
+                assert_int_equal(scan.events[0].body.kind, i == 0 ? PS_JSON_PLAIN : PS_JSON_ESCAPED);
+                for (int cut = 10; cut < length && behind == 1; cut++) {
+                    run(text, (size_t)cut, "\"}]");
+                    assert_int_equal(scan.status, 400);
+                }
+            }
+        }
+    }
+}
+
+static void test_escapes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *escape;
+        unsigned status;
+    } cases[] = {
+        {"\\uabcd", 200}, {"\\uABCD", 200}, {"\\u0919", 200}, {"\\ufFf", 500},  {"\\ug000", 500},
+        {"\\u000g", 500}, {"\\u00/0", 500}, {"\\u00:0", 500}, {"\\u00@0", 500}, {"\\u00`0", 500},
+        {"\\u00G0", 500}, {"\\t", 200},     {"\\b", 200},     {"\\'", 200},     {"\\/", 200},
+        {"\\x", 400},     {"\\U0041", 400}, {"\\0", 400},     {"\\", 400},
+    };
+    char text[64];
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        int length = snprintf(text, sizeof text, "[{\"body\":\"%s\"}]", cases[i].escape);
+        run(text, (size_t)length, "");
+        if (scan.status != cases[i].status)
+            fail_msg("%s: %u", cases[i].escape, scan.status);
+    }
+    run("[{\"body\":\"\\\0\"}]", 15, "");
+    assert_int_equal(scan.status, 400);
+}
+
+/* Arrays around the number of events that a scan keeps: it keeps the first ones, and names where the rest begins. */
+static void test_rests(void **unused)
+{
+    (void)unused;
+    for (unsigned count = 3; count <= 5; count++) {
+        char text[64] = "[";
+        for (unsigned i = 0; i < count; i++)
+            strcat(text, i > 0 ? ",{a:1}" : "{a:1}");
+        strcat(text, "]");
+        scan.events_max = 4;
+        run(text, strlen(text), "");
+        assert_int_equal(scan.total, count);
+        assert_int_equal(scan.event_count, count < 4 ? count : 4);
+        assert_int_equal(scan.rest_at, count > 4 ? 1 + 4 * 5 + 3 : 0);
+        if (count <= 4)
+            continue;
+        assert_true(ps_json_scan(&scan, text, (uint32_t)strlen(text), scan.rest_at));
+        assert_int_equal(scan.event_count, 1);
+        assert_int_equal(scan.rest_at, 0);
+    }
+    scan.events_max = PS_JSON_EVENTS_MAX;
+}
+
+/* The members of an event that mean nothing may lie in each other as deep as the limit, and no deeper. */
+static void test_depth(void **unused)
+{
+    (void)unused;
+    for (unsigned depth = PS_JSON_DEPTH_MAX - 1; depth <= PS_JSON_DEPTH_MAX + 1; depth++) {
+        char text[2 * PS_JSON_DEPTH_MAX + 64] = "[{x:";
+        memset(text + 4, '[', depth);
+        memset(text + 4 + depth, ']', depth);
+        strcpy(text + 4 + 2 * (size_t)depth, "}]");
+        run(text, strlen(text), "");
+        assert_int_equal(scan.status, depth <= PS_JSON_DEPTH_MAX ? 200 : 400);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return ps_json_scan_init(&scan) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ps_json_scan_fini(&scan);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_comments), cmocka_unit_test(test_texts_of_every_length),
+        cmocka_unit_test(test_escapes),  cmocka_unit_test(test_rests),
+        cmocka_unit_test(test_depth),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,68 @@
+/* Shared by the tests of Kafka properties: translating pairs, their notes, and whether librdkafka accepts
+ * them. */
+#pragma once
+
+#include "tests/support/keystore.h"
+#include "tests/support/support.h"
+
+#include "stages/lib/kafka/properties/table.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+
+#define P PS_KAFKA_PRODUCER
+#define C PS_KAFKA_CONSUMER
+
+static char notes_text[16384];
+static enum ps_log_level worst;
+
+static inline void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
+{
+    (void)argument;
+    size_t length = strlen(notes_text);
+    snprintf(notes_text + length, sizeof notes_text - length, "%s: %s\n", key, message);
+    worst = severity > worst ? severity : worst;
+}
+
+static const struct ps_notes notes = {.report = note};
+
+/* Translates pairs; notes go to notes_text, their worst severity to `worst`. */
+static inline enum ps_status translate_all(enum ps_kafka_client client, const struct ps_pair *pairs,
+                                           size_t count, const struct ps_tls_globals *globals,
+                                           struct ps_kafka_settings *settings, struct ps_err *err)
+{
+    struct ps_pairs list = {.count = count, .items = pairs};
+    struct ps_kafka_properties properties = {
+        .client = client, .pairs = &list, .tls = globals, .notes = &notes};
+    notes_text[0] = '\0';
+    worst = PS_LOG_TRACE;
+    *err = (struct ps_err){.length = 0};
+    *settings = (struct ps_kafka_settings){0};
+    return ps_kafka_properties_translate(&properties, settings, err);
+}
+
+static inline const char *get(const struct ps_kafka_settings *settings, const char *name)
+{
+    const char *value = ps_kafka_settings_get(settings, name);
+    return value != NULL ? value : "(none)";
+}
+
+/* Makes a librdkafka client with these settings. Returns its error; NULL: it accepts them. */
+static inline const char *try_client(enum ps_kafka_client client, const struct ps_kafka_settings *settings)
+{
+    static char reason[512];
+    struct ps_err err = {.length = 0};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
+    if (client == PS_KAFKA_PRODUCER) /* the sink's default */
+        rd_kafka_conf_set(conf, "message.timeout.ms", "0", NULL, 0);
+    assert_int_equal(ps_kafka_settings_apply(settings, conf, &err), PS_OK);
+    rd_kafka_t *kafka = rd_kafka_new(client == PS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
+                                     conf, reason, sizeof reason);
+    if (kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return reason;
+    }
+    rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}

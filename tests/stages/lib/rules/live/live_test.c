@@ -1,0 +1,482 @@
+/* Rules that change while they are used: every way of changing files, files that are bad, half there, gone,
+ * and what a worker sees meanwhile. Through the interceptor `rules`; what only compiling in another process
+ * shows is in compile_test.c. */
+#include "tests/support/folder.h"
+#include "tests/support/rules/files.h"
+
+#include "core/engine/swap.h"
+#include "rings/tsan.h"
+#include "stages/lib/rules/live/live.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+
+#define QUIET_MS 100
+
+static struct ps_test_stage stage;
+
+static void start_with(const char *path, const char *watch)
+{
+    static char file[4096]; /* the plan's for as long as it is there */
+    snprintf(file, sizeof file, "%s", path);
+    ps_test_stage_start(
+        &stage, &ps_interceptor_rules,
+        PS_KEYS("rules.file", file, "rules.cache", "none", "rules.settle", "0", "rules.watch", watch));
+}
+
+/* Rules that write 1. */
+static void start(const char *name)
+{
+    start_with(ps_test_rules_write(name, PS_TEST_RULES_GENERATION, 1), "true");
+}
+
+/* What the rules at work write. As a worker: rules may be swapped meanwhile. */
+static unsigned written(void)
+{
+    urcu_qsbr_thread_online();
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("x"));
+    assert_int_equal(ps_test_interceptor_work(&stage, lease), PS_DONE);
+    struct ps_test_event event = ps_test_lease_event(&stage, lease, 0);
+    const char *value = ps_test_event_header(&event, "generation");
+    unsigned number = value != NULL ? (unsigned)strtoul(value, NULL, 10) : 0;
+    ps_test_stage_recycle(&stage);
+    PS_TSAN_RELEASE(&ps_swap_grace);
+    urcu_qsbr_thread_offline();
+    return number;
+}
+
+/* The rules that write `number` are the ones at work, soon. */
+static void becomes(unsigned number)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (written() != number) {
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("rules %u are at work, not %u", written(), number);
+        usleep(1000);
+    }
+}
+
+static void stays(unsigned number)
+{
+    usleep(QUIET_MS * 1000);
+    assert_int_equal(written(), number);
+}
+
+static double series(const char *name)
+{
+    return ps_test_series(&stage, name, NULL);
+}
+
+static void append_whole(const char *name, const char *text)
+{
+    ps_test_folder_append(name, text, strlen(text));
+}
+
+static void rename_file(const char *from, const char *to)
+{
+    assert_int_equal(rename(ps_test_folder_path(from), ps_test_folder_path(to)), 0);
+}
+
+static void unlink_file(const char *name)
+{
+    assert_int_equal(unlink(ps_test_folder_path(name)), 0);
+}
+
+static void link_file(const char *target, const char *name)
+{
+    assert_int_equal(symlink(target, ps_test_folder_path(name)), 0);
+}
+
+/* ---- ways of changing a file ---- */
+
+static void test_ways(void **state)
+{
+    (void)state;
+    start("a.rules");
+    assert_int_equal(written(), 1);
+    ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2); /* cp */
+    becomes(2);
+    ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 3); /* sed -i, most tools */
+    becomes(3);
+    rename_file("a.rules", "a.rules~"); /* vi */
+    ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 4);
+    becomes(4);
+    unlink_file("a.rules~");
+    unlink_file("a.rules");
+    ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 5);
+    becomes(5);
+    append_whole("a.rules", "rule more { when body ~ /y/ drop }\n"); /* echo >> */
+    ps_test_series_wait(&stage, "rules", 2);
+    becomes(5);
+    ps_test_stage_fini(&stage);
+}
+
+/* The same size and time as before: an event, or the bytes, still tell. */
+static void test_same_size_and_time(void **state)
+{
+    struct stat status;
+    (void)state;
+    start("a.rules");
+    assert_int_equal(stat(ps_test_folder_path("a.rules"), &status), 0);
+    for (unsigned number = 2; number < 6; number++) {
+        ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, number);
+        const struct timespec times[2] = {status.st_atim, status.st_mtim};
+        assert_int_equal(utimensat(AT_FDCWD, ps_test_folder_path("a.rules"), times, 0), 0);
+        becomes(number);
+    }
+    ps_test_stage_fini(&stage);
+}
+
+/* Writes what a file has over it, so that nobody ever finds half of it. */
+static void write_over(const char *name)
+{
+    char text[1024];
+    int fd = open(ps_test_folder_path(name), O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    ssize_t length = pread(fd, text, sizeof text, 0);
+    assert_true(length > 0 && length < (ssize_t)sizeof text);
+    assert_int_equal(pwrite(fd, text, (size_t)length, 0), length);
+    close(fd);
+}
+
+/* Touched, or written again as it was: nothing is compiled. */
+static void test_same_text(void **state)
+{
+    (void)state;
+    start("a.rules");
+    for (int i = 0; i < 5; i++) {
+        write_over("a.rules");
+        ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 1);
+        usleep(20000);
+    }
+    ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 2);
+    becomes(2);
+    ps_test_series_wait(&stage, "rules_generation", 2); /* counted after workers see them */
+    ps_test_series_wait(&stage, "rules_reloads", 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* The file is not read while a process has it open for writing. */
+static void test_half_written(void **state)
+{
+    static const char half[] = "rule all { when true set header.gener";
+    static const char rest[] = "ation = \"2\" }\n";
+    (void)state;
+    start("a.rules");
+    stays(1); /* the thread has begun, and looked */
+    int fd = open(ps_test_folder_path("a.rules"), O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, half, sizeof half - 1), sizeof half - 1);
+    stays(1);
+    assert_int_equal(write(fd, rest, sizeof rest - 1), sizeof rest - 1);
+    stays(1);
+    assert_int_equal(close(fd), 0);
+    becomes(2);
+    assert_true(series("rules_reload_failures") == 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* Closed in the middle, as by a writer that died: refused, and whole later. */
+static void test_cut_off(void **state)
+{
+    (void)state;
+    start("a.rules");
+    ps_test_rules_write("a.rules", "rule all { when true set header.gener");
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    stays(1);
+    assert_true(series("rules_last_reload_successful") == 0);
+    append_whole("a.rules", "ation = \"2\" }\n");
+    becomes(2);
+    ps_test_series_wait(&stage, "rules_last_reload_successful", 1);
+    ps_test_rules_write("a.rules", "%s", ""); /* not even a beginning */
+    ps_test_series_wait(&stage, "rules_reload_failures", 2);
+    stays(2);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- files that are not there ---- */
+
+static void test_vanishes(void **state)
+{
+    (void)state;
+    start("a.rules");
+    unlink_file("a.rules");
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    stays(1);
+    ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION,
+                          2); /* half of it would be a failure that counts */
+    becomes(2);
+    assert_int_equal(mkdir(ps_test_folder_path("away"), 0755), 0);
+    rename_file("a.rules", "away/a.rules");
+    ps_test_series_wait(&stage, "rules_reload_failures", 2);
+    stays(2);
+    ps_test_rules_write("away/a.rules", PS_TEST_RULES_GENERATION, 3);
+    rename_file("away/a.rules", "a.rules");
+    becomes(3);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_folder_vanishes(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(ps_test_folder_path("rules"), 0755), 0);
+    start("rules/a.rules");
+    rename_file("rules", "other");
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    stays(1);
+    assert_int_equal(mkdir(ps_test_folder_path("rules"), 0755), 0);
+    ps_test_rules_write("rules/a.rules", PS_TEST_RULES_GENERATION, 2);
+    becomes(2);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_includes(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(ps_test_folder_path("sub"), 0755), 0);
+    ps_test_rules_write("sub/b.rules", PS_TEST_RULES_GENERATION, 1);
+    start_with(ps_test_rules_write("a.rules", "include \"sub/b.rules\"\n"), "true");
+    assert_int_equal(written(), 1);
+    ps_test_rules_write("sub/b.rules", PS_TEST_RULES_GENERATION, 2);
+    becomes(2);
+    ps_test_rules_replace("sub/b.rules", PS_TEST_RULES_GENERATION, 3);
+    becomes(3);
+    ps_test_rules_replace("a.rules", "include \"new/c.rules\"\n"); /* not there yet, nor its folder */
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    stays(3);
+    assert_int_equal(mkdir(ps_test_folder_path("new"), 0755), 0);
+    ps_test_rules_write("new/c.rules", PS_TEST_RULES_GENERATION, 4);
+    becomes(4);
+    ps_test_series_wait(&stage, "rules_generation", 4);
+    double generation = series("rules_generation");
+    ps_test_rules_write("sub/b.rules", PS_TEST_RULES_GENERATION, 5); /* no longer included */
+    stays(4);
+    assert_true(series("rules_generation") == generation);
+    ps_test_stage_fini(&stage);
+}
+
+/* Kubernetes: all files change in one moment, by a link. */
+static void test_config_map(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(ps_test_folder_path("..1"), 0755), 0);
+    assert_int_equal(mkdir(ps_test_folder_path("..2"), 0755), 0);
+    ps_test_rules_write("..1/a.rules", "include \"b.rules\"\n");
+    ps_test_rules_write("..1/b.rules", PS_TEST_RULES_GENERATION, 1);
+    ps_test_rules_write("..2/a.rules", "include \"b.rules\"\n");
+    ps_test_rules_write("..2/b.rules", PS_TEST_RULES_GENERATION, 2);
+    link_file("..1", "..data");
+    link_file("..data/a.rules", "a.rules");
+    link_file("..data/b.rules", "b.rules");
+    start_with(ps_test_folder_path("a.rules"), "true");
+    assert_int_equal(written(), 1);
+    link_file("..2", "..next");
+    rename_file("..next", "..data");
+    becomes(2);
+    assert_true(series("rules_reload_failures") == 0);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- refused ---- */
+
+static void test_bad(void **state)
+{
+    static const char *const bad[] = {
+        "rule all { when body ~ /(/ drop }\n",
+        "rule all { when true dorp }\n",
+        "rule all { when true drop }\nrule all { when true drop }\n",
+        "rule all { when true route c1 }\n",
+        "include \"a.rules\"\n",
+        "\xff\xfe rule",
+    };
+    (void)state;
+    start("a.rules");
+    for (unsigned i = 0; i < PS_COUNT_OF(bad); i++) {
+        ps_test_rules_replace("a.rules", "%s", bad[i]);
+        ps_test_series_wait(&stage, "rules_reload_failures", i + 1);
+        stays(1);
+    }
+    assert_true(series("rules_generation") == 1);
+    ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2);
+    becomes(2);
+    ps_test_series_wait(&stage, "rules_last_reload_successful", 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- told to ---- */
+
+static void test_reread(void **state)
+{
+    (void)state;
+    start_with(ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 1), "false");
+    ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2);
+    stays(1);
+    stage.ops->reread(stage.plan);
+    becomes(2);
+    for (int i = 0; i < 10; i++)
+        stage.ops->reread(stage.plan); /* nothing changed */
+    stays(2);
+    ps_test_rules_replace("a.rules", "bad");
+    stage.ops->reread(stage.plan);
+    ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    stage.ops->reread(stage.plan); /* what failed is tried again */
+    ps_test_series_wait(&stage, "rules_reload_failures", 2);
+    ps_test_rules_replace("a.rules", PS_TEST_RULES_GENERATION, 3);
+    stage.ops->reread(stage.plan);
+    becomes(3);
+    ps_test_series_wait(&stage, "rules_generation", 3);
+    ps_test_stage_fini(&stage);
+}
+
+/* Changed between build and open: nobody watched. */
+static void test_changed_before_open(void **state)
+{
+    (void)state;
+    char file[4096];
+    snprintf(file, sizeof file, "%s", ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 1));
+    ps_test_stage_init(&stage, &ps_interceptor_rules);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("rules.file", file, "rules.cache", "none")), PS_OK);
+    assert_int_equal(ps_test_stage_build(&stage), PS_OK);
+    ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    becomes(2);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- counts go on ---- */
+
+static void test_counts_outlive_sets(void **state)
+{
+    (void)state;
+    start("a.rules");
+    for (unsigned number = 1; number <= 5; number++) {
+        ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION "rule x%u { when body ~ /x/ drop }\n", number,
+                            number);
+        becomes(number);
+        (void)written();
+        assert_true(ps_test_series(&stage, "rule_hits", "all") >= number);
+    }
+    double hits = ps_test_series(&stage, "rule_hits", "all");
+    (void)written();
+    assert_true(ps_test_series(&stage, "rule_hits", "all") == hits + 1);
+    ps_test_stage_fini(&stage);
+}
+
+/* ---- a lease that is half done ---- */
+
+static struct ps_rules_live *live_create(const char *path)
+{
+    static char file[4096];
+    struct ps_err err = {.length = 0};
+    snprintf(file, sizeof file, "%s", path);
+    const struct ps_rules_live_options options = {
+        .file = file, .watch = true, .component = "test", .set = {.instances = 2}};
+    struct ps_rules_live *live = ps_rules_live_create(&options, &err);
+    if (live == NULL)
+        fail_msg("%s", err.text);
+    assert_int_equal(ps_rules_live_open(live, 0, &err), PS_OK);
+    assert_int_equal(ps_rules_live_open(live, 1, &err), PS_OK);
+    return live;
+}
+
+static void wait_generation(struct ps_rules_live *live, uint64_t generation)
+{
+    struct ps_rules_live_state now;
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    for (ps_rules_live_look(live, &now); now.generation != generation; ps_rules_live_look(live, &now)) {
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("generation %llu, not %llu", (unsigned long long)now.generation,
+                     (unsigned long long)generation);
+        usleep(1000);
+    }
+}
+
+/* One call of `work` that finds `rule` to be the first one, and is done with its lease or not. */
+static const void *used(struct ps_rules_live *live, unsigned instance, const char *rule, bool finished)
+{
+    struct ps_rules_scratch *scratch;
+    urcu_qsbr_thread_online();
+    const struct ps_rules_set *set = ps_rules_live_acquire(live, instance, &scratch);
+    assert_string_equal(ps_rules_set_rules(set)->rules[0].name, rule);
+    assert_false(ps_rules_scratch_is_busy(scratch));
+    ps_rules_live_release(live, instance, finished);
+    PS_TSAN_RELEASE(&ps_swap_grace);
+    urcu_qsbr_thread_offline();
+    return set;
+}
+
+static void test_half_done_lease_keeps_its_set(void **state)
+{
+    (void)state;
+    struct ps_rules_live *live =
+        live_create(ps_test_rules_write("a.rules", "rule one { when body ~ /a/ drop }\n"));
+    const void *set = used(live, 0, "one", false);
+    ps_test_rules_write("a.rules", "rule two { when body ~ /b/ drop }\n");
+    wait_generation(live, 2);
+    usleep(QUIET_MS * 1000); /* time enough to free what it must not free */
+    assert_ptr_equal(used(live, 0, "one", false), set);
+    (void)used(live, 1, "two", true);
+    assert_ptr_equal(used(live, 0, "one", false), set); /* still not done */
+    assert_ptr_equal(used(live, 0, "one", true), set);
+    (void)used(live, 0, "two", true);
+    ps_test_rules_write("a.rules", "rule three { when body ~ /c/ drop }\n");
+    wait_generation(live, 3);
+    (void)used(live, 1, "three", false);
+    ps_test_rules_write("a.rules", "rule four { when body ~ /d/ drop }\n");
+    wait_generation(live, 4);
+    (void)used(live, 0, "four", true);
+    ps_rules_live_destroy(live); /* held for ever: a source that was closed in the middle */
+}
+
+/* Why the last reload failed can be read, with the place. */
+static void test_state(void **state)
+{
+    struct ps_rules_live_state now;
+    (void)state;
+    struct ps_rules_live *live =
+        live_create(ps_test_rules_write("a.rules", "rule one { when body ~ /ab/ drop }\n"));
+    ps_rules_live_look(live, &now);
+    assert_int_equal(now.rules, 1);
+    assert_int_equal(now.patterns, 1);
+    assert_int_equal(now.reloads, 0);
+    assert_true(now.loaded_ms > 0 && now.database_bytes > 0 && now.scratch_bytes > 0 && !now.cached);
+    assert_string_equal(now.error, "");
+    ps_test_rules_replace("a.rules", "rule one {\n  when body ~ /a(b/\n  drop\n}\n");
+    while (ps_rules_live_look(live, &now), now.reloads_failed == 0)
+        usleep(1000);
+    assert_non_null(strstr(now.error, "a.rules:2:"));
+    assert_int_equal(now.generation, 1);
+    ps_rules_live_destroy(live);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ps_test_folder_setup, ps_test_folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ways),
+        TEST(test_same_size_and_time),
+        TEST(test_same_text),
+        TEST(test_half_written),
+        TEST(test_cut_off),
+        TEST(test_vanishes),
+        TEST(test_folder_vanishes),
+        TEST(test_includes),
+        TEST(test_config_map),
+        TEST(test_bad),
+        TEST(test_reread),
+        TEST(test_changed_before_open),
+        TEST(test_counts_outlive_sets),
+        TEST(test_half_done_lease_keeps_its_set),
+        TEST(test_state),
+    };
+    ps_test_rules_own_session();
+    ps_log_set_level(getenv("PENSTOCK_LOG") != NULL ? PS_LOG_DEBUG : PS_LOG_OFF);
+    urcu_qsbr_register_thread();
+    urcu_qsbr_thread_offline();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

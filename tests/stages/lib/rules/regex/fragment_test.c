@@ -1,0 +1,215 @@
+/* The fragment of an expression: what is expected of it by hand, and that it is found wherever the expression
+ * is, for expressions made of a grammar and texts made to match them. */
+#include "stages/lib/rules/regex/fragment.h"
+
+#include "tests/support/support.h"
+
+#include <stdio.h>
+
+static void test_by_hand(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *pattern, *fragment;
+    } cases[] = {
+        {"method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)", " status\\=5"},
+        {"^(\\S+ \\S+) (\\w+) \\[(.*?)\\]", NULL}, /* nothing of any length */
+        {"(?<who>user)name=(?:[a-z]+)-x*end", "username\\="},
+        {"i+d=\\d{3}(?=x)abcd\\d*", "id\\=\\d\\d\\dabcd"},
+        {".+ab{2,}cdef.*", "bbcdef"},
+        {"a+bcd", "abcd"},
+        {"x.*abc?defg.*z", "defg"},
+        {"x.*abc*+defg.*z", "defg"},
+        {"a(b(c)d)e.*z", "abcde"},
+        {"(abcd)+x.*y", NULL},
+        {"(abcd)?x+wxyz.*", "xwxyz"},
+        {"a+(a\\.|b)wxyz", "wxyz"},
+        {"x+y status=(?:200|404) .*z", "xy status\\=(?:200|404) "},
+        {"x+ab(?:|cdefghi)y", "xab(?:|cdefghi)y"},
+        {"x+ab(?:|cdefghi)", NULL}, /* one of them is nothing */
+        {"\\bstatus=\\d+\\b.", "status\\="},
+        {"caf\xC3\xA9+ au lait", " au lait"},
+        {"[^a]status[ab]+x", "status"},
+        {"a\\.b\\.c\\.d.*e", "a\\.b\\.c\\.d"},
+        {"a.{3,}bcde", "bcde"},
+        {"a.{3,100}bcde", "bcde"},
+        {"a.{3,10}bcde", NULL}, /* Hyperscan can count to ten */
+        {"status", NULL},       /* as cheap as it is */
+        {".*status=(200|404).*", NULL},
+        {"user=(\\w+)", NULL},
+        {"a?b.status=\\d", NULL},
+        {"abcd|efgh.*i", NULL},  /* nothing that all have */
+        {"ab.*cd", NULL},        /* too short */
+        {"(?i)abcdef.*x", NULL}, /* another meaning of letters */
+        {"a(?i:b)+cdefgh.*x", NULL},
+        {"x+\\Qabcdef\\E.*x", NULL},
+        {"(abcdef).*\\1", NULL},
+        {"x+\\x41bcdef", NULL},
+        {"\\p{L}+abcdef", NULL},
+        {"[a&&[b]]+abcdef", "abcdef"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        char *fragment = ps_regex_fragment(cases[i].pattern);
+        if ((fragment == NULL) != (cases[i].fragment == NULL) ||
+            (fragment != NULL && strcmp(fragment, cases[i].fragment) != 0))
+            fail_msg("%s: %s, not %s", cases[i].pattern, fragment != NULL ? fragment : "none",
+                     cases[i].fragment != NULL ? cases[i].fragment : "none");
+        free(fragment);
+    }
+}
+
+struct maker {
+    uint64_t *random;
+    char pattern[512], text[2048];
+    size_t pattern_length, text_length;
+    bool full; /* one draw in a million has no room: it is not used */
+};
+
+static uint64_t pick(struct maker *maker, uint64_t below)
+{
+    return ps_test_random(maker->random) % below;
+}
+
+/* Appends to a buffer of this size, all or nothing. */
+static void put(struct maker *maker, char *buffer, size_t size, size_t *length, const char *text)
+{
+    size_t more = strlen(text);
+    if (*length + more >= size) {
+        maker->full = true;
+        return;
+    }
+    memcpy(buffer + *length, text, more + 1);
+    *length += more;
+}
+
+static void put_pattern(struct maker *maker, const char *text)
+{
+    put(maker, maker->pattern, sizeof maker->pattern, &maker->pattern_length, text);
+}
+
+static void put_text(struct maker *maker, const char *text)
+{
+    put(maker, maker->text, sizeof maker->text, &maker->text_length, text);
+}
+
+static void make_sequence(struct maker *maker, unsigned depth);
+
+/* One atom, and a text that matches it (most of the time: assertions may disagree). */
+static void make_atom(struct maker *maker, unsigned depth)
+{
+    static const struct {
+        const char *pattern, *text;
+    } atoms[] = {
+        {"a", "a"},
+        {"bc", "bc"},
+        {"key=", "key="},
+        {"\\d", "7"},
+        {"\\w", "_"},
+        {".", "q"},
+        {"\\.", "."},
+        {"[a-c]", "b"},
+        {"[^x]", "y"},
+        {"\\s", " "},
+        {"\xC3\xA9", "\xC3\xA9"},
+        {"\\b", ""},
+        {"^", ""},
+        {"$", ""},
+        {"(?=a)", ""},
+        {"(?<!z)", ""},
+        {"-", "-"},
+        {"[\\d_]", "3"},
+        {"(?:x|yz)", "yz"},
+        {" ", " "},
+        {"\\t", "\t"},
+        {"[a&&[^b]]", "a"},
+        {"/", "/"},
+    };
+    static const char *const repeats[] = {"",    "",     "",      "",       "+",  "*", "?",
+                                          "{2}", "{2,}", "{0,3}", "{1,2}?", "++", "*?"};
+    size_t before = maker->text_length;
+    const char *repeat = repeats[pick(maker, PS_COUNT_OF(repeats))];
+    if (depth < 3 && pick(maker, 5) == 0) {
+        static const char *const openings[] = {"(", "(?:", "(?>", "(?<n%u>"};
+        char opening[32];
+        snprintf(opening, sizeof opening, openings[pick(maker, 4)], (unsigned)maker->pattern_length);
+        put_pattern(maker, opening);
+        make_sequence(maker, depth + 1);
+        put_pattern(maker, ")");
+    } else {
+        size_t i = (size_t)pick(maker, PS_COUNT_OF(atoms));
+        put_pattern(maker, atoms[i].pattern);
+        put_text(maker, atoms[i].text);
+        if (atoms[i].text[0] == '\0')
+            return;
+        if (strlen(atoms[i].pattern) > 1 && strchr("[(\\", atoms[i].pattern[0]) == NULL)
+            repeat = ""; /* of its last character only */
+    }
+    char once[256];
+    size_t length = maker->text_length - before;
+    if (length >= sizeof once)
+        repeat = "";
+    else
+        memcpy(once, maker->text + before, length);
+    put_pattern(maker, repeat);
+    if (repeat[0] == '{' && repeat[1] == '2') {
+        once[length] = '\0';
+        put_text(maker, once);
+    } else if ((repeat[0] == '*' || repeat[0] == '?') && pick(maker, 2) == 0) {
+        maker->text_length = before;
+    }
+}
+
+static void make_sequence(struct maker *maker, unsigned depth)
+{
+    for (uint64_t atoms = 1 + pick(maker, 6); atoms > 0; atoms--)
+        make_atom(maker, depth);
+    if (pick(maker, 12) == 0) {
+        put_pattern(maker, "|other");
+    }
+}
+
+static void test_found_wherever_it_is(void **unused)
+{
+    (void)unused;
+    uint64_t seed = ps_test_seed() | 1;
+    struct ps_regex_scratch *scratch = ps_regex_scratch_create();
+    unsigned fragments = 0, found = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        struct maker maker = {.random = &seed};
+        put_text(&maker, pick(&maker, 2) == 0 ? "" : "before ");
+        make_sequence(&maker, 0);
+        put_text(&maker, pick(&maker, 2) == 0 ? "" : " after");
+        if (maker.full)
+            continue;
+        char *text = ps_regex_fragment(maker.pattern);
+        if (text == NULL)
+            continue;
+        struct ps_regex *regex = ps_regex_create(maker.pattern, 0, PS_REGEX_FIND, NULL);
+        if (regex != NULL) { /* it promises nothing for what is no expression */
+            struct ps_regex *fragment = ps_regex_create(text, 0, PS_REGEX_FIND, NULL);
+            fragments++;
+            if (fragment == NULL)
+                fail_msg("%s: the fragment %s does not compile", maker.pattern, text);
+            if (ps_regex_find(regex, scratch, maker.text, maker.text_length, 0, NULL, 0)) {
+                found++;
+                if (!ps_regex_find(fragment, scratch, maker.text, maker.text_length, 0, NULL, 0))
+                    fail_msg("%s is in \"%s\", %s is not", maker.pattern, maker.text, text);
+            }
+            ps_regex_destroy(fragment);
+            ps_regex_destroy(regex);
+        }
+        free(text);
+    }
+    ps_regex_scratch_destroy(scratch);
+    if (fragments < 100 || found < 100)
+        fail_msg("%u fragments, %u found: this tests too little", fragments, found);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_found_wherever_it_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
