@@ -1,4 +1,4 @@
-/* All targets: each has one file bench/load/target_<scheme>.c, one line here and one in targets.c. */
+/* All targets: each has one file bench/load/target/<scheme>.c, one line here and one in targets.c. */
 #pragma once
 
 #include "bench/load/target/target.h"

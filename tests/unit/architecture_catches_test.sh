@@ -19,7 +19,7 @@ expect() { # REGEX...: whole lines of the test's output
 # ---- includes ----
 
 echo '#include "core/engine/agent/agent.h"' >>core/flow/batch.c
-expect 'core/flow/batch\.c: includes "core/engine/agent\.h"; it may include .*' \
+expect 'core/flow/batch\.c: includes "core/engine/agent/agent\.h"; it may include .*' \
     '[^ ]+: its includes come back to it: .*\bcore/flow\b.*'
 echo '#include "commands/agent/agent.h"' >>conf/agent.c
 expect 'conf/agent\.c: includes "commands/agent/agent\.h"' 'conf/agent\.c: includes "commands/agent/agent\.h"; it may include .*'

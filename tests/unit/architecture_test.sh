@@ -13,7 +13,7 @@ mapfile -t c_files < <(find commands core rings regex conf stages bench tests -n
 # ---- which folder includes which ----
 
 # Prints "from to count" for each pair of folders, counted from the files' includes. core/stage.h (with core/stage.c) lies above core/flow
-# and is a node of its own; the folders of commands/ are one, but for its client library.
+# and is a node of its own; the folders of commands/ are one, but for its client library, and so is a folder of a prefix with its parent.
 folder_arrows() {
     grep -oE '^# *include "[^"]+/[^"]+"' "${c_files[@]}" | sed -E 's/:# *include "([^"]+)"/ \1/' | awk '
         function node(path) {
@@ -22,6 +22,11 @@ folder_arrows() {
             if (path ~ /^core\/stage\.[ch]$/)
                 return "core/stage.h"
             sub(/\/[^\/]*$/, "", path)
+            depth = path ~ /^stages\/lib\/(hadoop|hive|queue)\// ? 4 : path ~ /^stages\/lib\// ? 3 : path ~ /^(conf|rings)(\/|$)/ ? 1 : 2
+            count_of_parts = split(path, part, "/")
+            path = part[1]
+            for (i = 2; i <= depth && i <= count_of_parts; i++)
+                path = path "/" part[i]
             return path
         }
         { from = node($1); to = node($2) }
@@ -46,7 +51,7 @@ wrong() { # FILE WHAT
 # ---- include directions ----
 
 # An arrow: files that match the first pattern may include "..." that matches one of the others. The first line that matches counts;
-# what a folder includes of itself need not be written. FLAT stands for the files of a folder itself, L for stages/lib, LIB for all of it, ENGINE for what
+# what a folder includes of itself, and a folder of a prefix (stages/lib/tail/tailer) of its parent, need not be written. FLAT stands for the files of a folder itself, L for stages/lib, LIB for all of it, ENGINE for what
 # every library may include.
 arrows='
 commands/client/*       core/* conf/* stages/* version.h
@@ -136,7 +141,9 @@ while read -r from may; do
     [[ $from ]] || continue
     froms+=("${from/FLAT/+([!/])}")
     read -ra patterns <<<"$may"
-    mays+=("$(expand "${patterns[@]}" "${from%/*}/+([!/])")")
+    own=${from%/*}/+([!/])
+    [[ $from != *'/*' ]] || own=$from
+    mays+=("$(expand "${patterns[@]}" "$own")")
 done < <(set -f; echo "$arrows")
 
 matches() { # TEXT PATTERN...
