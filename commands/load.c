@@ -1,6 +1,6 @@
 /* penstock load: the options of the open-loop load generator (bench/load). */
 #include "bench/load/load.h"
-#include "bench/load/shape/parts.h"
+#include "bench/load/shape/internal.h"
 #include "bench/load/summary.h"
 #include "core/nearest.h"
 #include "core/quantity.h"

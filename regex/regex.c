@@ -11,7 +11,7 @@
 
 #include "core/utf8.h"
 #include "regex/budget.h"
-#include "regex/regex_parts.h"
+#include "regex/regex_internal.h"
 
 /* Bounds on one find. PCRE2 restarts its step count at each position where a match may begin, and its JIT
  * does not count the steps of simple repeats, so the cost of a find can grow with the square of the text or

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/regex_parts.h"
+#include "regex/regex_internal.h"
 
 /* Literal text, followed by a group's text; `group` is -1 if there is none. */
 struct piece {

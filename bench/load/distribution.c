@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "bench/load/distribution_parts.h"
+#include "bench/load/distribution_internal.h"
 
 /* ---- alias tables (Walker's method, built as Vose does) ---- */
 

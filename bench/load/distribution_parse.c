@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/load/distribution_parts.h"
+#include "bench/load/distribution_internal.h"
 #include "core/nearest.h"
 
 #define CHOICES_MAX 4096U

@@ -1,5 +1,5 @@
 #include "bench/load/load.h"
-#include "bench/load/load_parts.h"
+#include "bench/load/load_internal.h"
 #include "bench/load/summary.h"
 #include "bench/support/output.h"
 #include "bench/support/measure.h"

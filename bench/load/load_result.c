@@ -1,6 +1,6 @@
 /* Computes the result of a run. */
 #include "bench/load/lane.h"
-#include "bench/load/load_parts.h"
+#include "bench/load/load_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Chooses the next trial. There are three levels: short single trials find the range, longer ones narrow it,
  * and repeated full-length ones confirm both ends. */
-#include "bench/plan/search_parts.h"
+#include "bench/plan/search_internal.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Evaluates the trials: verdicts, bounds and confidence. */
 #include "bench/plan/belief.h"
-#include "bench/plan/search_parts.h"
+#include "bench/plan/search_internal.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The top of the report: what was measured, the answers in large type, what limits the subject, and the
  * command to repeat the measurement. */
 #include "bench/report/figure.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 #include <math.h>
 #include <stdio.h>

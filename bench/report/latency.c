@@ -1,7 +1,7 @@
 /* Latency over offered rate, one point per trial: where the subject keeps up, where latency begins to grow,
  * where it fails. A percentile's line goes through the median of the trials at the same rate; the shape of a
  * point is the trial's verdict. */
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 #include "bench/report/svg.h"
 
 #include <math.h>

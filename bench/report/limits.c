@@ -1,6 +1,6 @@
 /* What limits the subject: how busy each part was at the answer, in the order in which the parts saturate. */
 #include "bench/report/figure.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 #include <math.h>
 #include <stdlib.h>

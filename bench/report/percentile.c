@@ -1,6 +1,6 @@
 /* Latency by percentile as in HdrHistogram's plots: x is 1/(1 - percentile) on a logarithmic axis, so 90 %,
  * 99 %, 99.9 % are equally far apart and the tail is visible. For a few trials around the answer. */
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 #include "bench/report/svg.h"
 
 #include <math.h>

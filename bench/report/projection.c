@@ -1,7 +1,7 @@
 /* The number of machines, as the plan computed it from its measurement. The section is marked as a projection
  * and lists all assumptions. */
 #include "bench/report/figure.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 #include <math.h>
 

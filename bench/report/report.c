@@ -1,6 +1,6 @@
 /* Writes the whole page: the sections in order. See report.h. */
 #include "bench/report/report.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 #include "bench/report/svg.h"
 #include "bench/support/output.h"
 

@@ -2,7 +2,7 @@
  * "A General Theory of Computational Scalability", 2008):
  *
  *   X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)) */
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 #include "bench/report/svg.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The style of the report. Colours are distinguishable with red-green colour blindness (after Okabe and Ito)
  * and differ in lightness and line style too, so a grey print is readable. Dark mode follows the reader's
  * setting, never on paper. Pictures use class names only. */
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 const char ps_report_style[] =
     ":root {\n"

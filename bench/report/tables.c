@@ -1,6 +1,6 @@
 /* Tables: the trials one by one, the machine and the versions. */
 #include "bench/report/figure.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* What was required and what changed since an older result: the verdicts that `plan --require` and `plan --compare` put
  * into the document. The section is left out when neither was asked for. */
 #include "bench/report/figure.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 #include <string.h>
 

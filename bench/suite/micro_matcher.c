@@ -5,7 +5,7 @@
 
 #include "bench/suite/micro.h"
 #include "bench/suite/rule_traffic.h"
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #define EVENTS 4096U
 #define BATCH 256U

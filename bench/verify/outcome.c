@@ -1,6 +1,6 @@
 /* The report for people. */
 #include "core/quantity.h"
-#include "bench/verify/outcome_parts.h"
+#include "bench/verify/outcome_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

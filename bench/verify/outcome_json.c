@@ -1,5 +1,5 @@
 /* The report for programs. */
-#include "bench/verify/outcome_parts.h"
+#include "bench/verify/outcome_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

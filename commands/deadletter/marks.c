@@ -4,7 +4,7 @@
  *
  * A line is only believed when the letter at that offset has this CRC32C. The hash finds a body that came again as another
  * letter, so that it is not replayed for ever. */
-#include "commands/deadletter/parts.h"
+#include "commands/deadletter/internal.h"
 #include "core/crc32c.h"
 
 #include <dirent.h>

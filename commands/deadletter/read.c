@@ -1,6 +1,6 @@
 /* `penstock deadletter`: reads the letters of a directory. */
 #include "commands/deadletter/deadletter.h"
-#include "commands/deadletter/parts.h"
+#include "commands/deadletter/internal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* penstock deadletter replay: each letter that is open once, to a netcat source or to standard output. A letter is marked
  * when the source has answered, or the output took it: after a crash in between it is replayed again. */
 #include "commands/deadletter/deadletter.h"
-#include "commands/deadletter/parts.h"
+#include "commands/deadletter/internal.h"
 #include "core/quantity.h"
 #include "core/utf8.h"
 

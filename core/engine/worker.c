@@ -1,6 +1,6 @@
 #include "core/engine/worker.h"
 #include "core/engine/swap.h"
-#include "core/engine/worker_parts.h"
+#include "core/engine/worker_internal.h"
 
 #include <errno.h>
 #include <pthread.h>

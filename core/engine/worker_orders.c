@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/engine/sink/group.h"
-#include "core/engine/worker_parts.h"
+#include "core/engine/worker_internal.h"
 
 /* Returns whether this source stays open: all do in PAUSE; later those that the next plan adopts. */
 bool ps_worker_adopts(const struct ps_worker *worker, const struct ps_source_runner *runner)

@@ -1,6 +1,6 @@
 /* Batches: filled, taken and given back. Their memory comes from core/flow/carver.c; headers are in
  * core/flow/header.c, leases in core/flow/lease.c. */
-#include "core/flow/batch_parts.h"
+#include "core/flow/batch_internal.h"
 #include "core/flow/carver.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Headers of events, and headers shared by all events of a batch. Thread: the home worker writes them while
  * the batch is filled and in its chain; every owner of a lease reads them. */
-#include "core/flow/batch_parts.h"
+#include "core/flow/batch_internal.h"
 
 #include <string.h>
 

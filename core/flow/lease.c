@@ -1,5 +1,5 @@
 /* Leases. A lease is the part of a batch that one reader gets. */
-#include "core/flow/batch_parts.h"
+#include "core/flow/batch_internal.h"
 
 #include <string.h>
 

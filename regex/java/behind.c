@@ -2,7 +2,7 @@
  * each. So the content is expanded: a(b|cd)e? becomes abe|ab|acde|acd. A repeat at its left end needs only
  * its minimum number of rounds, because only whether there is a beginning counts. Called while translating;
  * pure. */
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 #define ALTERNATIVES_MAX 512U
 #define TOO_MANY "the look-behind has too many lengths to be expanded"

@@ -2,7 +2,7 @@
  * translating; pure. */
 #include <ctype.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 static const struct block {
     struct ps_java_range range;

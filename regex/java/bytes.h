@@ -3,7 +3,7 @@
  * are cut off lose nothing. Thread: the one that translates. */
 #pragma once
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 enum ps_bytes_kind {
     PS_BYTES_EMPTY, /* with a loss: stands for a part that is not tested; never cut off */

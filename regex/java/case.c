@@ -3,7 +3,7 @@
  * translating; pure. */
 #include <stdlib.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 /* Every `stride`-th code point from `first` to `last` becomes itself plus `delta`. */
 struct row {

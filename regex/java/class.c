@@ -2,7 +2,7 @@
  * Java's behaviour in unusual cases. Called while translating; pure. */
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 /* The content of a class so far. Java keeps single Latin-1 characters separate ("bits") and adds them to the
  * rest at the end or at &&, which affects what && applies to. Plain ranges are collected and sorted once. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 #define UNKNOWN_ESCAPE "Illegal/unsupported escape sequence"
 

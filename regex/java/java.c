@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 /* Returns the fewest bytes of a match, also in malformed UTF-8: U+FFFD may be one byte. */
 static uint64_t length_min(const struct ps_java_node *node)

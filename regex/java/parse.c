@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 struct ps_java_node *ps_java_node_make(struct ps_arena *arena, enum ps_java_kind kind, size_t at)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 void ps_java_text_put(struct ps_java_text *text, const char *format, ...)
 {

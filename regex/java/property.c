@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 #define RANGES_MAX 10
 

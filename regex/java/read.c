@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/utf8.h"
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 #include "core/quantity.h"
 
 uint32_t ps_java_at(const struct ps_java_parser *parser, size_t index)

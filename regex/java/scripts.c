@@ -2,7 +2,7 @@
  * finds them. Called while translating; pure. */
 #include <strings.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 static const struct script {
     const char *name, *letters;

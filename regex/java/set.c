@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 static int compare(const void *a, const void *b)
 {

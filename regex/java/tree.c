@@ -1,5 +1,5 @@
 /* Queries on an expression's tree that both printers use. Called while translating; pure. */
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 bool ps_java_nullable(const struct ps_java_node *node)
 {

@@ -1,6 +1,6 @@
 /* Finds where a \b certainly has an ASCII word character next to it. Only there is Hyperscan's \b usable, and
  * PCRE2's needs to test one side only. Called while translating; pure. */
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 
 enum edge { EDGE_NONE, EDGE_WORD, EDGE_OTHER }; /* EDGE_NONE: zero-width, look further */
 

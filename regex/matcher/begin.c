@@ -1,7 +1,7 @@
 /* Tests whether a match of a translated expression may begin with a newline. This matters for sets where the
  * matcher puts newlines before subjects: a report may then be about such a newline, and PCRE2 must confirm
  * it. Reads the text of the expression; in doubt the answer is yes. Pure. */
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

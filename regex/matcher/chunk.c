@@ -1,7 +1,7 @@
 /* The unit of one scan call: a run of adjacent subjects in place, copies of subjects, or one subject alone.
  * Called by workers. Allocates only for a subject that must be copied and is longer than any before;
  * without memory for it PCRE2 decides, as after a scan that failed. */
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Counters of a scratch: one thread writes, any thread may read. */
 #pragma once
 
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 static inline void ps_matcher_count_add(uint64_t *count, uint64_t more)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 #include "core/quantity.h"
 
 /* For the database of one expression; a larger one evicts others from the CPU caches. */

@@ -1,5 +1,5 @@
 /* Creates matchers and scratches. Called by the control thread, or by a helper while events flow. */
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Decides which patterns of a set go to Hyperscan, and what its reports on them mean. Called while a matcher
  * is created. */
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

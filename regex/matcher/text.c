@@ -1,6 +1,6 @@
 /* Bytes of subjects: tests for plain text and 0xFF, and copying without 0xFF. Called by workers, for every
  * event that is copied or reported. */
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 #define SAMPLE_MAX UINT64_C(1000000000000)
 #define RATE_MAX 1e12

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 static bool take_string(struct rules_parser *parser, const char *what, struct ps_slice *text)
 {

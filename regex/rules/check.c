@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 /* ---- one rule ---- */
 

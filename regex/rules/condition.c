@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 static struct ps_condition *condition_new(struct rules_parser *parser, enum ps_condition_kind kind,
                                           struct ps_rules_place place)

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 #define PRIORITY_MAX 1000000
 #define ERRORS_MAX 10000U /* after this many errors, the rest of the file is not parsed */

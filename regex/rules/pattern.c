@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 /* ps_regex_create's message begins with the expression itself, which the reported place already shows.
  * Returns the rest of the message. `*offset` is the offset that it names, or -1. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/printable.h"
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 /* Returns the slot for one more problem: the next free one, or that of the last problem that is not an
  * error. */

@@ -1,7 +1,7 @@
 /* Templates: strings in which ${group}, ${header.x}, ${body}, ${rule} and $$ are replaced. */
 #include <string.h>
 
-#include "regex/rules/parts.h"
+#include "regex/rules/internal.h"
 
 static bool is_group_name(const char *text, size_t length)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 #include "tests/regex/java/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* The JKS reader on arbitrary bytes: without a password (no integrity check, so that the entries of
  * altered stores are read), with one, and as a trust store. */
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

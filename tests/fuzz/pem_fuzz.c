@@ -1,5 +1,5 @@
 /* The PEM reader on arbitrary bytes, as a key store and as a trust store. */
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* The PKCS12 reader on arbitrary bytes: without a password, so that altered stores are read in spite of
  * their MAC, and with one. */
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

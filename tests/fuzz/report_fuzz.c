@@ -1,6 +1,6 @@
 /* Any result document becomes a page: without memory errors, with none of its text as markup, and without
  * numbers that a browser cannot draw. */
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

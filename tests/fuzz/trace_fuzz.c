@@ -1,6 +1,6 @@
 /* Any text as a line of a recorded trace: it is an arrival or refused, and the time of an accepted one can be
  * written and read again. */
-#include "bench/load/shape/parts.h"
+#include "bench/load/shape/internal.h"
 
 #include <stdio.h>
 #include <string.h>

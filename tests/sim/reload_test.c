@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "core/engine/agent/parts.h"
+#include "core/engine/agent/internal.h"
 
 #define SEEDS 40           /* in each build: of fewer, too few may find something in a channel that goes */
 #define STEPS_MAX 1000000U /* of one phase */

@@ -2,7 +2,7 @@
  * reloads under load; a stop with sinks that no longer answer. Every event is numbered and accounted for. */
 #include "tests/support/flow.h"
 
-#include "core/engine/agent/parts.h"
+#include "core/engine/agent/internal.h"
 #include "rings/tsan.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * the old one again, which is freed at once (AddressSanitizer reports a read). */
 #include "tests/support/flow.h"
 
-#include "core/engine/agent/parts.h"
+#include "core/engine/agent/internal.h"
 #include "rings/tsan.h"
 
 #include <time.h>

@@ -2,7 +2,7 @@
  * at a time. Thread: the test's. */
 #pragma once
 
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "tests/support/fake_filesystem.h"
 #include "tests/support/stage.h"

@@ -2,7 +2,7 @@
  * server does. */
 #pragma once
 
-#include "stages/lib/sasl/digest_md5/parts.h"
+#include "stages/lib/sasl/digest_md5/internal.h"
 
 struct ps_digest_server {
     const char *secret;

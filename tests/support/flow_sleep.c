@@ -2,7 +2,7 @@
 #include "tests/support/flow_channel.h"
 
 #include "core/engine/sink/group.h"
-#include "core/engine/worker_parts.h"
+#include "core/engine/worker_internal.h"
 
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
 #define LETTERS_LOOK_NS (10 * PS_NS_PER_MS)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "stages/lib/hadoop/hdfs/hdfs.h"
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 #include "tests/support/fake_namenode.h"
 #include "tests/support/support.h"
 

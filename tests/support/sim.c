@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/engine/worker_parts.h"
+#include "core/engine/worker_internal.h"
 
 uint64_t sim_all_slept, sim_all_kept, sim_chains_exchanged;
 

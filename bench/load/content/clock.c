@@ -2,7 +2,7 @@
  * event what changes within the second. */
 #include <time.h>
 
-#include "bench/load/content/parts.h"
+#include "bench/load/content/internal.h"
 #include "bench/load/digits.h"
 #include "core/clock.h"
 #include "stages/lib/text/time_zone.h"

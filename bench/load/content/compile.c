@@ -2,7 +2,7 @@
  * second or the source. */
 #include <string.h>
 
-#include "bench/load/content/parts.h"
+#include "bench/load/content/internal.h"
 
 struct maker {
     struct ps_content *content;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/load/content/parts.h"
+#include "bench/load/content/internal.h"
 #include "core/nearest.h"
 #include "core/clock.h"
 #include "core/quantity.h"

@@ -2,7 +2,7 @@
  * parts before they become ops. */
 #include <string.h>
 
-#include "bench/load/content/parts.h"
+#include "bench/load/content/internal.h"
 
 static enum ps_status part_insert(struct ps_template *template, uint32_t at, struct ps_template_part part,
                                   struct ps_err *err)

@@ -5,7 +5,7 @@
  * end of the buffer: an event that may not fit is rendered into the writer's scratch first. */
 #include <math.h>
 
-#include "bench/load/content/parts.h"
+#include "bench/load/content/internal.h"
 #include "bench/load/digits.h"
 #include "bench/support/stamp.h"
 #include "core/clock.h"

@@ -2,7 +2,7 @@
  * possible. */
 #include <math.h>
 
-#include "bench/load/content/parts.h"
+#include "bench/load/content/internal.h"
 #include "bench/load/digits.h"
 #include "bench/support/stamp.h"
 #include "core/quantity.h"

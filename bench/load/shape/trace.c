@@ -1,5 +1,5 @@
 /* Reads recorded arrivals: one per line, an offset or a time. */
-#include "bench/load/shape/parts.h"
+#include "bench/load/shape/internal.h"
 
 #include <errno.h>
 #include <math.h>

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/engine/agent/parts.h"
+#include "core/engine/agent/internal.h"
 #include "core/quantity.h"
 
 #define RECALL_MS 10000U

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine/agent/parts.h"
+#include "core/engine/agent/internal.h"
 
 #define OUTDATED_BYTES 1024
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "regex/compile/cache/parts.h"
+#include "regex/compile/cache/internal.h"
 
 static bool refuse(char *note, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,5 @@
 /* Keeps the cache's directory small. Called after a file was written; blocks on the disk. */
-#include "regex/compile/cache/parts.h"
+#include "regex/compile/cache/internal.h"
 
 #include <dirent.h>
 #include <fcntl.h>

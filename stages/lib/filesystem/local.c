@@ -1,6 +1,6 @@
 #include "stages/lib/filesystem/local.h"
 
-#include "stages/lib/filesystem/local_parts.h"
+#include "stages/lib/filesystem/local_internal.h"
 #include "stages/lib/make_directory.h"
 
 #include <errno.h>

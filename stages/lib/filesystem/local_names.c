@@ -1,5 +1,5 @@
 /* The operations of the local file system that are not of a stream. */
-#include "stages/lib/filesystem/local_parts.h"
+#include "stages/lib/filesystem/local_internal.h"
 #include "stages/lib/make_directory.h"
 
 #include <dirent.h>

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stages/lib/hadoop/configuration_parts.h"
+#include "stages/lib/hadoop/configuration_internal.h"
 #include "stages/lib/hadoop/user.h"
 
 #define SUBSTITUTIONS_MAX 20U /* Configuration.MAX_SUBST */

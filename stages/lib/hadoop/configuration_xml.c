@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/hadoop/configuration_parts.h"
+#include "stages/lib/hadoop/configuration_internal.h"
 
 #define FILE_BYTES_MAX (16U << 20)
 #define TOKEN_BYTES_MAX (1U << 20)

@@ -1,7 +1,7 @@
 #include "stages/lib/hive/json.h"
 
 #include "stages/lib/hive/field.h"
-#include "stages/lib/hive/json_parts.h"
+#include "stages/lib/hive/json_internal.h"
 #include "stages/lib/hive/map_items.h"
 #include "stages/lib/random.h"
 

@@ -13,7 +13,7 @@
  *
  * Control thread only. Every length is checked against the remaining input before it is used, also for
  * allocations. */
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>

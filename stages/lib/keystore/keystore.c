@@ -2,7 +2,7 @@
  * only. See keystore.h; the readers are jks.c, pkcs12.c and pem.c. */
 #include "stages/lib/keystore/keystore.h"
 
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

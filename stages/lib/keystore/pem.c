@@ -4,7 +4,7 @@
  * OpenSSL's does not, so every block is written again in OpenSSL's layout. All certificates of a store with a
  * private key, before or after the key, are its chain; without a private key, all are trust anchors.
  * Control thread only. */
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 #include <ctype.h>
 #include <openssl/bio.h>

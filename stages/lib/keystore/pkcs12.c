@@ -7,7 +7,7 @@
  *
  * Old stores are encrypted with RC2-40. OpenSSL's legacy provider decrypts them; it is loaded into a separate
  * context, so the rest of the process does not use weak algorithms. Control thread only. */
-#include "stages/lib/keystore/parts.h"
+#include "stages/lib/keystore/internal.h"
 
 #include <openssl/asn1t.h>
 #include <openssl/err.h>

@@ -1,7 +1,7 @@
 /* The end of a file: the stripes' statistics, the footer, the PostScript and its length. */
 #include "stages/lib/orc/message.h"
 #include "stages/lib/orc/proto/orc.pb-c.h"
-#include "stages/lib/orc/writer_parts.h"
+#include "stages/lib/orc/writer_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

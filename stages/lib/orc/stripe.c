@@ -1,7 +1,7 @@
 /* A stripe: row indexes and bloom filters, then the data, then a footer that says what is where. */
 #include "stages/lib/orc/message.h"
 #include "stages/lib/orc/proto/orc.pb-c.h"
-#include "stages/lib/orc/writer_parts.h"
+#include "stages/lib/orc/writer_internal.h"
 
 #include <stdlib.h>
 

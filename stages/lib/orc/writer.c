@@ -1,4 +1,4 @@
-#include "stages/lib/orc/writer_parts.h"
+#include "stages/lib/orc/writer_internal.h"
 #include "stages/lib/random.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The consumers' side, on their workers: each reads frames into batches of its own pool. */
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 #include "core/quantity.h"
 

@@ -1,5 +1,5 @@
 /* Creates, starts and strips a keeper, and keeps its accounts. */
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

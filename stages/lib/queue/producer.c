@@ -1,5 +1,5 @@
 /* The producers' side, on their workers. */
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 /* With fewer leases waiting for the thread, an open batch is put before it is full. */
 #define HUNGRY_LEASES 2U

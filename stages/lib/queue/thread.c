@@ -1,5 +1,5 @@
 /* The keeper's thread: writes leases, syncs once for all that arrived, feeds consumers, and records deliveries. */
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 #include <poll.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 /* The steps of a rule: begin (count, trace), take the groups, then run the actions. */
 #define STEP_BEGIN 0U

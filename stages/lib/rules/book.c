@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/name.h"
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 #define CHUNK_ENTRIES 1024U
 #define CHUNKS_MAX 512U

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 enum node_kind { NODE_AND, NODE_OR, NODE_LEAF };
 

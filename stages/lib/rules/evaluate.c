@@ -5,7 +5,7 @@
  * Nothing here changes an event, so it can be repeated. Thread: the worker. Allocates nothing. */
 #include <string.h>
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 #define NO_SUBJECT UINT16_MAX
 #define SORT_SIMPLY_MAX 24U

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 #define NO_BUCKET UINT32_MAX
 

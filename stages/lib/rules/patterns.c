@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "regex/cost.h"
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 const struct ps_name *ps_rules_name(struct rules_build *build, const char *text, struct ps_rules_place place)
 {

@@ -1,7 +1,7 @@
 /* A fast path for most sets: the first matching rule acts, rules only match bodies and only route. Nothing
  * can fail, wait or change an event there, so the callbacks of the scan do all the work, without lists of
  * hits and without a second pass. Thread: the worker. */
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 #define WAYS_MAX 512U
 

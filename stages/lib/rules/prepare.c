@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/nearest.h"
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 #define KEYS_MAX 4096U      /* keys of one limit on one worker */
 #define KEYS_MIN 64U        /* the same, when there are many limits */

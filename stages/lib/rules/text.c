@@ -3,7 +3,7 @@
  * points into a set, because a reload may free it. Thread: the worker. */
 #include <string.h>
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 #define VALUE_BYTES_MAX (UINT64_C(64) << 20) /* of one header; a longer value is not made */
 

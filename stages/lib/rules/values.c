@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 static uint32_t number_hash(double number)
 {

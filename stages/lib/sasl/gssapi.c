@@ -1,4 +1,4 @@
-#include "stages/lib/sasl/gssapi_parts.h"
+#include "stages/lib/sasl/gssapi_internal.h"
 
 #include "core/printable.h"
 #include "stages/lib/local_host.h"

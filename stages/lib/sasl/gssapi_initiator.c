@@ -1,5 +1,5 @@
 /* The client's side: tickets from a KDC, on a helper thread. */
-#include "stages/lib/sasl/gssapi_parts.h"
+#include "stages/lib/sasl/gssapi_internal.h"
 
 #include "core/clock.h"
 #include "core/helper/helper.h"

@@ -2,7 +2,7 @@
  * positions file in the tracker directory, so that a restart tries the file again but does not give out its events again. The
  * position counts only for a file that has not changed at all since it was opened: one that was put right is read from its
  * beginning. Thread: the source's. */
-#include "stages/lib/spool/spool_parts.h"
+#include "stages/lib/spool/spool_internal.h"
 
 #include "core/log.h"
 

@@ -1,6 +1,6 @@
 /* Which files a spooling directory has to read, in order (ReliableSpoolingFileEventReader.getCandidateFiles, getNextFile).
  * Thread: the source's. */
-#include "stages/lib/spool/spool_parts.h"
+#include "stages/lib/spool/spool_internal.h"
 
 #include "core/log.h"
 #include "stages/lib/tail/notify.h"

@@ -1,6 +1,6 @@
 /* What is done with a file all of which is delivered (ReliableSpoolingFileEventReader.retireCurrentFile). Messages are
  * Flume's. Thread: the source's. */
-#include "stages/lib/spool/spool_parts.h"
+#include "stages/lib/spool/spool_internal.h"
 
 #include "core/log.h"
 #include "stages/lib/make_directory.h"

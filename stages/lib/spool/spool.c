@@ -1,5 +1,5 @@
 /* See spool.h. */
-#include "stages/lib/spool/spool_parts.h"
+#include "stages/lib/spool/spool_internal.h"
 
 #include "core/clock.h"
 #include "core/log.h"

@@ -1,5 +1,5 @@
 /* Listening sockets of the TCP sources: binding, accepting, lack of descriptors. Thread: the worker's. */
-#include "stages/lib/stream/parts.h"
+#include "stages/lib/stream/internal.h"
 #include "core/quantity.h"
 
 #include <errno.h>

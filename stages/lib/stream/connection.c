@@ -1,5 +1,5 @@
 /* Life of a TCP connection: slots, epoll events, replies, closing. Thread: the worker's. */
-#include "stages/lib/stream/parts.h"
+#include "stages/lib/stream/internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>

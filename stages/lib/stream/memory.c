@@ -3,7 +3,7 @@
  *
  * A message that is cut here is handled as its connection's end: the connection is closed after its outstanding
  * replies. That needs no memory; an event made of the message would. */
-#include "stages/lib/stream/parts.h"
+#include "stages/lib/stream/internal.h"
 #include "core/quantity.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * A message may take options.message_ns, and a second more for each MIN_RATE_BYTES of it that have come: a slow line is no
  * reason to close, no progress is. Apache's mod_reqtimeout has the same rule (timeout, and MinRate). Time in which the source
  * itself does not read (its channel is full, memory is short, the client does not take its answers) does not count. */
-#include "stages/lib/stream/parts.h"
+#include "stages/lib/stream/internal.h"
 #include "core/quantity.h"
 
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "stages/lib/stream/parts.h"
+#include "stages/lib/stream/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

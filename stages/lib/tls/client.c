@@ -1,7 +1,7 @@
 /* Implements client.h. */
 #include "stages/lib/tls/client.h"
 
-#include "stages/lib/tls/parts.h"
+#include "stages/lib/tls/internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * and never logs. */
 #include "stages/lib/tls/tls.h"
 
-#include "stages/lib/tls/parts.h"
+#include "stages/lib/tls/internal.h"
 
 #include <errno.h>
 #include <openssl/err.h>

@@ -1,5 +1,5 @@
 /* TLS over something else than a socket: OpenSSL's BIO over a struct ps_tls_pipe. Thread: the connection's owner. */
-#include "stages/lib/tls/parts.h"
+#include "stages/lib/tls/internal.h"
 
 static int result_of(BIO *bio, enum ps_tls_result result, size_t length)
 {

@@ -8,7 +8,7 @@
 #include "stages/lib/tls/tls.h"
 
 #include "stages/lib/keystore/keystore.h"
-#include "stages/lib/tls/parts.h"
+#include "stages/lib/tls/internal.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

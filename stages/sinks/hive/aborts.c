@@ -1,5 +1,5 @@
 /* Aborts transactions in Hive. One call is in flight; aborts that are requested meanwhile are in the next one. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
 

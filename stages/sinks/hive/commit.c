@@ -1,6 +1,6 @@
 /* The lock and the commit of a transaction. */
 #include "core/printable.h"
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <inttypes.h>
 #include <stddef.h>

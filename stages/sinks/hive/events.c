@@ -1,5 +1,5 @@
 /* Takes leases, and finds the partition of each event. Handles events that are not rows, or have no partition. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <string.h>
 

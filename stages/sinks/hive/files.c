@@ -5,7 +5,7 @@
  * is created before its first file. Events are settled when they are acknowledged in an incomplete file: the next agent completes and
  * renames the files of a killed one (orphans.c). Names of files begin with agent, sink and host, so that no other agent mistakes them for
  * orphans. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Checks that a transaction's table and partition are still the same. Dropping or altering them needs an exclusive lock, so after the
  * transaction has its own lock they cannot change until its commit. It is committed after a look that began when it had the lock. One look
  * serves the transactions of all partitions, and those that follow them without a gap between the locks (commit.c). */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Partitions: where they are, which transactions are open for them, and which transaction takes events. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include "stages/lib/hadoop/bucket_writer/place.h"
 

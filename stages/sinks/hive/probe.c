@@ -1,4 +1,4 @@
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include "stages/lib/hadoop/hdfs/probe.h"
 

@@ -2,7 +2,7 @@
 
 #include "stages/lib/hadoop/bucket_writer/place.h"
 #include "stages/lib/hive/json.h"
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * truncates the partition removes the files of transactions whose locks wait behind its own. Until the lock is there the files' bytes are
  * kept in memory, so that events need not wait. */
 #include "stages/lib/hadoop/bucket_writer/place.h"
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * tests/e2e/report_test.sh tests its appearance. */
 #include "bench/report/report.h"
 #include "bench/report/figure.h"
-#include "bench/report/parts.h"
+#include "bench/report/internal.h"
 #include "bench/report/svg.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/support.h"

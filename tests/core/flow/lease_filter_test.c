@@ -1,7 +1,7 @@
 /* Filtering a chain's lease by bits gives the same rows, counts and bytes as a decision for each event,
  * also for leases that were filtered before, and changes nothing when there is no memory. */
 #include "core/flow/carver.h"
-#include "core/flow/batch_parts.h"
+#include "core/flow/batch_internal.h"
 
 #include "tests/support/support.h"
 

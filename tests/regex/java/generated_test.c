@@ -1,6 +1,6 @@
 #include "tests/support/support.h"
 
-#include "regex/java/parts.h"
+#include "regex/java/internal.h"
 #include "tests/regex/java/check.h"
 
 /* Random expressions over random subjects: Hyperscan reports at least what PCRE2 finds, and no more where the

@@ -4,7 +4,7 @@
 #include "tests/regex/matcher/support.h"
 
 #include "regex/cost.h"
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #define RUINOUS "x[yw]{1,30000}u[yw]{1,30000}u[yw]{1,30000}u[ab]{1,30000}z"
 

@@ -2,7 +2,7 @@
  * asking one expression after the other (regex/regex.h), whichever way it scans. */
 #include "tests/regex/matcher/support.h"
 
-#include "regex/matcher/parts.h"
+#include "regex/matcher/internal.h"
 
 #define SUBJECTS_MAX 300U
 #define MEMORY_BYTES (3U << 20)

@@ -1,4 +1,4 @@
-#include "core/flow/batch_parts.h"
+#include "core/flow/batch_internal.h"
 #include "tests/support/stage.h"
 
 /* The bodies that are left, as "a,b,..". */

@@ -1,4 +1,4 @@
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

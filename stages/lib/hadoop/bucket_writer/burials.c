@@ -1,5 +1,5 @@
 /* Makes events that no file can take dead letters (penstock.deadletter). */
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 void ps_hdfs_refuse_next(struct ps_hdfs_sink *sink, struct ps_hdfs_events *waiting, const char *reason)
 {

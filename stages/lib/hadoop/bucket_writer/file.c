@@ -1,6 +1,6 @@
 /* A file whose stream is open. */
 #include "core/quantity.h"
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

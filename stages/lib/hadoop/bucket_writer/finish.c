@@ -1,7 +1,7 @@
 /* Operations on files whose streams are gone. A file that its writer could not complete is completed; then the file is
  * renamed, or removed if none of its events was acknowledged. */
 #include "core/quantity.h"
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

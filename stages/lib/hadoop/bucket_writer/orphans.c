@@ -2,7 +2,7 @@
  * without escapes, the most recently modified first; later it looks once into the directory of each bucket. A file is taken only if its
  * writer is gone: the file system tells that (ps_file_recover), or the file was not written to for a while. */
 #include "core/quantity.h"
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 
 #include "core/quantity.h"
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

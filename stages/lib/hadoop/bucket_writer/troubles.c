@@ -1,7 +1,7 @@
 /* Logs one line for each cause of failures, not for each directory or file that meets it: while a server is down, hundreds of files
  * are tried again every few seconds. */
 #include "core/quantity.h"
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Limits the events of a file in flight, because the events that are in flight when the agent is killed are delivered twice. The
  * window is just large enough to keep the datanodes busy: twice the events that they acknowledge in the time of the fastest answer.
  * More events would only wait in the queue of a slow datanode. */
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 /* Lower limit: with fewer events a flush costs more than the events. */
 #define LEAST_EVENTS (PS_HDFS_FLUSHES_MAX * PS_BATCH_EVENTS_MAX)

@@ -1,6 +1,6 @@
 /* Avro schemas in a file system. See writer.h. */
 #include "stages/lib/avro/share.h"
-#include "stages/lib/hadoop/file/writer_parts.h"
+#include "stages/lib/hadoop/file/writer_internal.h"
 
 #include <string.h>
 

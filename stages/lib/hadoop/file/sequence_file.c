@@ -10,7 +10,7 @@
  * marker in the file has -1 before it, where a length would stand. NONE and RECORD have one every 100 KiB, as Hadoop 3 (Hadoop 2: every
  * 2,000 bytes), and at every flush, as Flume's HDFSSequenceFile.sync: readers find the next record from any place by it. */
 #include "core/name.h"
-#include "stages/lib/hadoop/file/writer_parts.h"
+#include "stages/lib/hadoop/file/writer_internal.h"
 #include "stages/lib/text/java/long.h"
 
 #include <string.h>

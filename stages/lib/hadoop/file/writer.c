@@ -1,6 +1,6 @@
 /* Writers of streams, and what all writers share. See writer.h. */
 #include "core/name.h"
-#include "stages/lib/hadoop/file/writer_parts.h"
+#include "stages/lib/hadoop/file/writer_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

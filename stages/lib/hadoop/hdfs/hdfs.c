@@ -3,7 +3,7 @@
 
 #include "stages/lib/hadoop/rpc/error.h"
 #include "stages/lib/hadoop/hdfs/holder.h"
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *
  * A file that is being written is checked once in LOOK_NS by getFileInfo, which costs the namenode little. If the path has no file or
  * another one, an fsync of the file's id tells whether this client still writes it: a renamed file goes on. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* Reads a small file (DFSInputStream.java, BlockReaderRemote.java). Asks the namenode for its blocks, and reads each block with
  * OP_READ_BLOCK from the nearest datanode that answers. Verifies the checksum of each chunk; if it is wrong, reads from another
  * datanode. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include "core/log.h"
 

@@ -2,7 +2,7 @@
  * which the block's bytes are copied first. The namenode gives the block a new generation stamp, which marks replicas that were left
  * behind as old. Then the pipeline is set up again, the namenode is informed, and unacknowledged packets are sent again. An append to a
  * block sets up its pipeline in the same way. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include "core/log.h"
 

@@ -8,7 +8,7 @@
  * same with datanodes with which no pipeline could be set up (DFSClient, DataStreamer.excludedNodes).
  *
  * Each datanode has one inquiry, even if several streams suspect it. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include "core/log.h"
 #include "core/quantity.h"

@@ -1,5 +1,5 @@
 /* Measures the free space of the file system for check --probe. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 static void measured(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
 {

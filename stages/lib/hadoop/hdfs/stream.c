@@ -1,6 +1,6 @@
 /* An output stream of HDFS (DFSOutputStream.java and the outer part of DataStreamer.java). Bytes become packets, packets go through
  * the pipeline of a block, and one block follows another. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>

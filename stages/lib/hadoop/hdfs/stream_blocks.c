@@ -1,6 +1,6 @@
 /* The blocks of an output stream (the inner part of DataStreamer.java): asks the namenode for a block, sets up its pipeline,
  * takes acknowledgements, ends the block, and completes the file. Also has the turn of a stream. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 
 #include "core/log.h"
 

@@ -1,5 +1,5 @@
 /* Calls of WebHDFS: a request to a namenode, its redirect to a datanode, and further tries at other servers. */
-#include "stages/lib/hadoop/webhdfs/parts.h"
+#include "stages/lib/hadoop/webhdfs/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  *
  * Source: org.apache.hadoop.security.authentication.client.KerberosAuthenticator. */
 #include "stages/lib/sasl/gssapi.h"
-#include "stages/lib/hadoop/webhdfs/parts.h"
+#include "stages/lib/hadoop/webhdfs/internal.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>

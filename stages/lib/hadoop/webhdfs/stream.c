@@ -1,7 +1,7 @@
 /* Streams of WebHDFS. Written bytes are gathered, and sent as one APPEND when a caller waits for them. A stream has at most
  * one request in flight. If the answer to an APPEND is lost, the length of the file tells how much of it was written. */
 #include "stages/lib/byte_buffer.h"
-#include "stages/lib/hadoop/webhdfs/parts.h"
+#include "stages/lib/hadoop/webhdfs/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The operations of WebHDFS; each is one call or a few. See webhdfs.h. */
 #include "stages/lib/sasl/gssapi.h"
 #include "stages/lib/keystore/keystore.h"
-#include "stages/lib/hadoop/webhdfs/parts.h"
+#include "stages/lib/hadoop/webhdfs/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

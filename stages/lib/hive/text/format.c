@@ -1,5 +1,5 @@
 /* Reads the text format of a table from its properties. */
-#include "stages/lib/hive/text/parts.h"
+#include "stages/lib/hive/text/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Writes each row as a line with a JSON object. */
-#include "stages/lib/hive/text/parts.h"
+#include "stages/lib/hive/text/internal.h"
 
 #include "core/utf8.h"
 #include "stages/lib/text/json_text.h"

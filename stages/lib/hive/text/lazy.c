@@ -1,5 +1,5 @@
 /* Writes lines of delimited text for LazySimpleSerDe. */
-#include "stages/lib/hive/text/parts.h"
+#include "stages/lib/hive/text/internal.h"
 
 /* A line that is being written. */
 struct lazy {

@@ -5,7 +5,7 @@
  *           equal ones make the row unreadable
  *   types   it cannot read decimals, binaries, or a null in a map, and it pads char; days and times depend on
  *           how it was built */
-#include "stages/lib/hive/text/parts.h"
+#include "stages/lib/hive/text/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "stages/lib/hive/text/parts.h"
+#include "stages/lib/hive/text/internal.h"
 
 #include "stages/lib/orc/decimal.h"
 

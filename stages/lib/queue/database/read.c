@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "stages/lib/queue/database/store_parts.h"
+#include "stages/lib/queue/database/store_internal.h"
 
 #define LIMIT_MIN 16
 /* A buffer that long events made larger than this is freed after the read. */

@@ -9,7 +9,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "stages/lib/queue/database/store_parts.h"
+#include "stages/lib/queue/database/store_internal.h"
 #include "stages/lib/queue/segment/lock.h"
 
 #define FEED_FRAMES 8U /* read-ahead: frames whose payloads are in memory */

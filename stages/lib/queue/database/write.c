@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/utf8.h"
-#include "stages/lib/queue/database/store_parts.h"
+#include "stages/lib/queue/database/store_internal.h"
 
 /* Returns the length of the part of a text that fits into its column: PS_TABLES_HEADER_CHARS of Java's chars, without splitting a character. */
 static size_t spill_at(const char *text, size_t length)

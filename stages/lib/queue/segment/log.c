@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/quantity.h"
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 #define STATE_EVERY_BYTES ((uint64_t)16 << 20) /* limits the tail that recovery reads */
 #define NEWS_MAX 4096U                         /* ranges in one frame */

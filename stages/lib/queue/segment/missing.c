@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing)
 {

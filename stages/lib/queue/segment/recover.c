@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 /* The state of listing one directory. */
 struct listing {

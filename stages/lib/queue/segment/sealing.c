@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 /* ---- segments ---- */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 static void state_path(const struct ps_segment_log *log, char to[PS_SEGMENT_PATH_BYTES])
 {

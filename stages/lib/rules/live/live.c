@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "stages/lib/rules/live/parts.h"
+#include "stages/lib/rules/live/internal.h"
 #include "core/quantity.h"
 #include "core/thread.h"
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stages/lib/rules/live/parts.h"
+#include "stages/lib/rules/live/internal.h"
 #include "core/quantity.h"
 
 #define SAY_AFTER_NS (2 * PS_NS_PER_S)

@@ -1,5 +1,5 @@
 /* The metrics of a live rule set. Thread: any; takes the set's lock, which workers never take. */
-#include "stages/lib/rules/live/parts.h"
+#include "stages/lib/rules/live/internal.h"
 
 void ps_rules_live_look(struct ps_rules_live *live, struct ps_rules_live_state *state)
 {

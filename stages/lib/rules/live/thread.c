@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/helper/helper.h"
-#include "stages/lib/rules/live/parts.h"
+#include "stages/lib/rules/live/internal.h"
 
 #define LOOK_NS (10 * PS_NS_PER_S)      /* interval for checking files without an event: NFS sends none */
 #define LOOK_ALONE_NS (2 * PS_NS_PER_S) /* the same when inotify is not available */

@@ -1,5 +1,5 @@
 /* The challenge of a DIGEST-MD5 server: name=value, name="value", separated by commas (RFC 2831, 2.1.1). */
-#include "stages/lib/sasl/digest_md5/parts.h"
+#include "stages/lib/sasl/digest_md5/internal.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "stages/lib/sasl/digest_md5/parts.h"
+#include "stages/lib/sasl/digest_md5/internal.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>

@@ -1,6 +1,6 @@
 /* What protects messages after DIGEST-MD5 (RFC 2831, 2.3 and 2.4): text, padding, ten bytes of an HMAC, the number 1, and the
  * message's sequence number; with a cipher, the text to the HMAC enciphered as one stream over all messages. */
-#include "stages/lib/sasl/digest_md5/parts.h"
+#include "stages/lib/sasl/digest_md5/internal.h"
 
 #include <endian.h>
 #include <openssl/core_names.h>

@@ -1,5 +1,5 @@
 /* The table of the files that are followed, by number, by name and by inode, and the queue of those that have something to read. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Compressed files whose names match, such as those that logrotate makes, are not read, because their bytes are not lines. The
  * beginning of each text is compared with the files that were read, and the log tells what is not read, and how to read it. */
 #include "stages/lib/decompressor.h"
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Copies of files that are followed. logrotate's "copytruncate" copies a log and then truncates it; editors, and moves
  * between file systems, write a copy and remove the original. Bytes of the original that were read are not read again, and
  * the rest is read from the copy. A copy whose original stays unchanged is a file of its own. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Lines that are longer than a block: the source's thread looks for their end and reads them. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Looks at directories for new, renamed and deleted files. inotify tells when to look. Each directory is also looked at
  * at intervals, because some changes have no event. A look is a job of the source's thread. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include "core/quantity.h"
 #include "regex/regex.h"

@@ -1,7 +1,7 @@
 /* Types that match.c and compare.c share: the files that a new file may be a copy of, and the result of the comparison. */
 #pragma once
 
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #define PS_TAIL_CANDIDATES_MAX 16U
 

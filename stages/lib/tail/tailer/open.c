@@ -1,5 +1,5 @@
 /* Opens a file and identifies it on the source's thread; then the worker decides where reading begins. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Reads a file into the batch and splits it into lines there. Each read begins with the last bytes before the position. If
  * they have changed, the file was truncated or overwritten, and the bytes of the read are discarded. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

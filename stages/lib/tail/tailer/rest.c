@@ -1,6 +1,6 @@
 /* Idle files. Open files are in a list sorted by their last news, so the first ones have been idle longest. Files that need a look in
  * every step are in tailer->loose. One tick handles a limited number of each. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #define RESTS_MAX 1024U /* of one tick */
 #define TEXTS_WAIT_NS                                                                                        \

@@ -1,5 +1,5 @@
 /* Limits the number of open files: files that have nothing to read are closed for others, which wait until there is room. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #define OPENING_MAX 1024U /* at the same time; each opening keeps the first bytes of its file in memory */
 

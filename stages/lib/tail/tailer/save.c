@@ -1,5 +1,5 @@
 /* Reads the positions at the start, and writes them at intervals. The jobs run on the source's thread. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 #include "stages/lib/tail/trouble.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The functions of the source that its worker calls in each cycle. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

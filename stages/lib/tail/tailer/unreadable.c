@@ -1,6 +1,6 @@
 /* Files that cannot be read now: an error of the disk or of memory, or a missing permission. A failed read tells nothing about the
  * file: it keeps its position and is tried again. */
-#include "stages/lib/tail/tailer/parts.h"
+#include "stages/lib/tail/tailer/internal.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "tests/support/support.h"
 
 #include "bench/load/schedule.h"
-#include "bench/load/shape/parts.h"
+#include "bench/load/shape/internal.h"
 
 #include <math.h>
 #include <stdio.h>

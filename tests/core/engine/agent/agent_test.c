@@ -1,7 +1,7 @@
 /* A running agent: what metrics see of a reload whose components take long to open. */
 #include "tests/support/flow.h"
 
-#include "core/engine/agent/parts.h"
+#include "core/engine/agent/internal.h"
 
 #include <pthread.h>
 #include <semaphore.h>

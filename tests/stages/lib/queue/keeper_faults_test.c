@@ -2,7 +2,7 @@
  * the log, by the keeper's thread, and of payloads, by the consumer); or there is no memory for the consumer's next batch. The source sends again what
  * was refused. Every event is delivered once while the keeper lives, in order; after a stop only what could not be recorded comes again;
  * and the accounts are zero at the end. */
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 #include "tests/stages/lib/queue/lossy_keeper.h"
 

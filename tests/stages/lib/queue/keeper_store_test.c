@@ -1,7 +1,7 @@
 /* The keeper over a store in memory. Each call of the store fails once, and once more after a success; a failed sync leaves none, some or
  * all of its frames durable. Every promised event is delivered once, in the order of its source; it comes again only after a stop that
  * could not record its delivery. Every other event is promised later, or comes back. At the end all accounts are zero. */
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 #include "tests/stages/lib/queue/shelf.h"
 #include "tests/support/stage.h"

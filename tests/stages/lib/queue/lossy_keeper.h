@@ -1,7 +1,7 @@
 /* A keeper with a log on a disk in memory (tests/support/lossy_files.h), of which calls fail or the power goes. */
 #pragma once
 
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 #include "core/flow/window.h"
 #include "tests/support/folder.h"

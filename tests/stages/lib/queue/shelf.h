@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "stages/lib/queue/keeper_parts.h"
+#include "stages/lib/queue/keeper_internal.h"
 
 enum call { OPEN, APPEND, SYNC, FEED, LOAD, RENEW, CALLS };
 

@@ -2,7 +2,7 @@
  * bounds of what is remembered. */
 #include "tests/support/rules/set.h"
 
-#include "stages/lib/rules/set_parts.h"
+#include "stages/lib/rules/set_internal.h"
 
 static void one(struct ps_test_rules *rules, struct ps_test_event event)
 {

@@ -1,7 +1,7 @@
 /* Drawn histories of the sink hive on a transactional table: calls that are refused or cut, locks that wait, transactions that Hive
  * aborts, calls of the local disk that fail, recalls, closes. After each history every row is in the table once,
  * no transaction is open unless a call of the metastore was lost, and the sink holds nothing. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 #include "tests/support/system_calls.h"
 

@@ -1,5 +1,5 @@
 /* Sink hive: events that are no rows, or have no partition. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hive_stage.h"
 

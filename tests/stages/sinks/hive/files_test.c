@@ -1,5 +1,5 @@
 /* Sink hive, tables that are not transactional: files of text and JSON, on the local disk. With the real Hive: tests/real/hive_sink_test.sh. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hadoop_file.h"
 #include "tests/support/hive_stage.h"

@@ -1,6 +1,6 @@
 /* What each outcome of each call of the metastore means for the sink hive: whether the transaction fails, whether Hive is told to abort
  * it, whether it is asked again. Each twice, with a success between: the second time is as the first. Nothing is left at the close. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
 #include <stdio.h>

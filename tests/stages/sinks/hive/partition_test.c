@@ -1,5 +1,5 @@
 /* Sink hive: what happens between a transaction's lock and its commit: partitions that are dropped, moved and made again. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
 #include <ftw.h>

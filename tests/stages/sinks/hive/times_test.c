@@ -1,6 +1,6 @@
 /* The sink hive asks the metastore at certain times: looks at a lock that waits, rests after failures, heartbeats. It gives transactions back by the
  * thousand. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/hive_stage.h"
 
 #include <stdlib.h>

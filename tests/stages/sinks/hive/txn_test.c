@@ -1,5 +1,5 @@
 /* Sink hive, transactions: what fails, waits, and is stopped half-way; on the local disk. */
-#include "stages/sinks/hive/parts.h"
+#include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hive_stage.h"
 

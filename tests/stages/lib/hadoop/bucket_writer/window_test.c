@@ -1,5 +1,5 @@
 /* How much of a file is under way: what a kill of the agent can double. */
-#include "stages/lib/hadoop/bucket_writer/parts.h"
+#include "stages/lib/hadoop/bucket_writer/internal.h"
 
 #include "tests/support/bucket_files.h"
 

@@ -1,5 +1,5 @@
 /* recovery.c: when a datanode is replaced. What a recovery sends is in stream_test.c. */
-#include "stages/lib/hadoop/hdfs/parts.h"
+#include "stages/lib/hadoop/hdfs/internal.h"
 #include "tests/support/support.h"
 
 static void a_replacement_is_wanted_by_hadoops_rules(void **state)

@@ -1,7 +1,7 @@
 /* A log at the sizes that its headers name, exactly there and a step before and behind: a frame that fills its segment, the end of a chunk
  * and of a block, the ranges that a state has room for, the frames that are remembered, the window of a search. Everything comes out once,
  * in order and unchanged, from memory and after a restart. */
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A log on disk compared with a model: what was promised and not delivered comes out again, in order and unchanged, after a
  * crash of the process, after a power cut at every call that changes something, and after damage, of which each is
  * reported. */
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

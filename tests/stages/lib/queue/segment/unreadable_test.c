@@ -2,7 +2,7 @@
  * or does not feed, and goes on from the same place when the disk works again. A block that is given up (zeros take its place, as with
  * `penstock channel repair --give-up-unreadable`) costs only the frames in it. */
 #include "stages/lib/queue/segment/give_up.h"
-#include "stages/lib/queue/segment/log_parts.h"
+#include "stages/lib/queue/segment/log_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
