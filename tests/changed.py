@@ -84,7 +84,7 @@ def include_lines(pattern, *where):
 
 def headers_of(path):
     """The headers through which other folders use a file: its own, or, for a part without one (connection.c), those of its folder
-    that it includes (parts.h) and that these include (stream.h); and those of the files of its folder that use these, and so on."""
+    that it includes (internal.h) and that these include (stream.h); and those of the files of its folder that use these, and so on."""
     folder, name = os.path.split(path)
     inside = [(file, header) for file, header in include_lines(f'^#include "{folder}/[^/]*"', f"{folder}/*.[ch]") if os.path.dirname(file) == folder]
     own = path.rsplit(".", 1)[0] + ".h"
