@@ -43,13 +43,13 @@ enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_l
 
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns)
 {
-    char tries[PS_REPEATED_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now_ns = ps_clock_now().mono_ns;
-    bool says = ps_repeated_says_outage(&port->outage, reason->text, now_ns, OUTAGE_NS + 2 * rest_ns);
+    bool says = ps_log_backoff_says_outage(&port->outage, reason->text, now_ns, OUTAGE_NS + 2 * rest_ns);
     ps_log(says ? ps_port_outage_level(port, PS_LOG_WARN) : PS_LOG_DEBUG, port->component,
            "%s; tries again %s%s%s", reason->text, rest_ns > 0 ? "in " : "at once",
            rest_ns > 0 ? ps_quantity_print_ns(rest_ns).text : "",
-           ps_repeated_text(&port->outage, now_ns, tries));
+           ps_log_backoff_text(&port->outage, now_ns, tries));
     ps_port_troubled(port, reason);
 }
 

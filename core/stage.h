@@ -40,7 +40,7 @@
 #include "core/log.h"
 #include "core/option.h"
 #include "core/probe.h"
-#include "core/repeated.h"
+#include "core/log_backoff.h"
 #include "core/serializer.h"
 #include "core/status.h"
 
@@ -197,8 +197,8 @@ struct ps_port {
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
-    bool hands_over;           /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
-    struct ps_repeated outage; /* of ps_port_tries_again */
+    bool hands_over; /* sinks: others of its group get what it cannot deliver (ps_port_troubled) */
+    struct ps_log_backoff outage; /* of ps_port_tries_again */
 };
 
 /* Reports that the open stage cannot go on, and that only opening it again can help (a client library reported a fatal

@@ -164,7 +164,7 @@ static void renew(struct ps_kafka_flow *flow)
     if (flow->maker == NULL) {
         struct affinity mine = unpin();
         const struct ps_kafka_making making = ps_kafka_making_producers(flow->plan->engine);
-        flow->maker = ps_kafka_maker_create(&making, flow->wake_fd, &err);
+        flow->maker = ps_kafka_client_factory_create(&making, flow->wake_fd, &err);
         pin_again(&mine);
     }
     if (flow->maker == NULL) { /* no thread could be created: try again later */
@@ -172,7 +172,7 @@ static void renew(struct ps_kafka_flow *flow)
         note_down(flow, err.text);
         return;
     }
-    ps_kafka_maker_ask(flow->maker, &flow->config, flow->producer);
+    ps_kafka_client_factory_ask(flow->maker, &flow->config, flow->producer);
     flow->producer = NULL;
     flow->phase = PS_KAFKA_FLOW_RENEWING;
 }
@@ -181,7 +181,7 @@ static void take_renewed(struct ps_kafka_flow *flow)
 {
     struct ps_err err = {0};
     void *made;
-    if (!ps_kafka_maker_reply(flow->maker, &made, &err))
+    if (!ps_kafka_client_factory_reply(flow->maker, &made, &err))
         return;
     flow->producer = made;
     if (flow->producer == NULL) {
@@ -535,7 +535,7 @@ void ps_kafka_flow_close(struct ps_kafka_flow *flow)
 {
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = flow};
     if (flow->maker != NULL)
-        ps_kafka_maker_destroy(flow->maker, NULL);
+        ps_kafka_client_factory_destroy(flow->maker, NULL);
     if (flow->producer != NULL) {
         flow->phase = PS_KAFKA_FLOW_COLLECTING;
         if (flow->in_flight > 0)

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "bench/load/target/target.h"
-#include "stages/lib/kafka/maker.h"
+#include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/settings.h"
 
 #define PS_KAFKA_FLOW_BLOCKS_MAX 256U
@@ -60,7 +60,7 @@ struct ps_kafka_flow {
     struct ps_lane *lane;
     struct ps_kafka_producer_config config;
     struct ps_kafka_producer *producer;
-    struct ps_kafka_maker *maker; /* created when first needed */
+    struct ps_kafka_client_factory *maker; /* created when first needed */
     char component[32];
     int wake_fd;
     int32_t partition;

@@ -287,13 +287,13 @@ void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
     ps_lane_descriptor_changed(lane);
     reason_note(sender, reason);
     if (lane->up)
-        ps_statistics_add(&sender->statistics.lanes_up, UINT64_MAX); /* minus one */
+        ps_statistics_add(&sender->statistics.memory_up, UINT64_MAX); /* minus one */
     lane->up = false;
     if (lane->down || (ps_lane_given(lane) && lane->outstanding == 0))
         return;
     lane->down = true;
     ps_statistics_add(&sender->statistics.downs, 1);
-    ps_statistics_add(&sender->statistics.lanes_down, 1);
+    ps_statistics_add(&sender->statistics.memory_down, 1);
     if (sender->down_count++ == 0 && sender->start_ns != 0)
         outage_begin(sender, now_ns, reason);
 }
@@ -303,12 +303,12 @@ void ps_lane_up(struct ps_lane *lane, uint64_t now_ns)
     struct ps_sender *sender = lane->sender;
     ps_lane_descriptor_changed(lane);
     if (!lane->up)
-        ps_statistics_add(&sender->statistics.lanes_up, 1);
+        ps_statistics_add(&sender->statistics.memory_up, 1);
     lane->up = lane->seen_up = true;
     if (!lane->down)
         return;
     lane->down = false;
-    ps_statistics_add(&sender->statistics.lanes_down, UINT64_MAX);
+    ps_statistics_add(&sender->statistics.memory_down, UINT64_MAX);
     if (--sender->down_count > 0 || sender->down_since_ns == 0)
         return;
     sender->down_since_ns = 0;

@@ -232,7 +232,7 @@ static enum ps_status not_connected(struct ps_load *load, struct ps_err *err)
     char reason[PS_SENDER_REASON_BYTES] = "";
     uint64_t up = 0;
     for (uint32_t i = 0; i < load->thread_count; i++) {
-        up += ps_statistics_read(&load->senders[i]->statistics.lanes_up);
+        up += ps_statistics_read(&load->senders[i]->statistics.memory_up);
         if (reason[0] == '\0')
             ps_sender_last_reason(load->senders[i], reason, sizeof reason);
     }
@@ -271,7 +271,7 @@ static enum ps_status connect_wait(struct ps_load *load, struct ps_live *live, s
             if (phase == PS_SENDER_FAILED)
                 return failed(load, i, err);
             ready += phase == PS_SENDER_READY;
-            up += ps_statistics_read(&load->senders[i]->statistics.lanes_up);
+            up += ps_statistics_read(&load->senders[i]->statistics.memory_up);
         }
         if (ready == load->thread_count)
             return PS_OK;

@@ -79,7 +79,7 @@ static void show(struct ps_load_watch *watch, uint64_t now_ns, uint64_t due, uin
     char reason[PS_SENDER_REASON_BYTES] = "";
     struct ps_statistics *total = &watch->total;
     double between_s = (double)(now_ns - watch->shown_ns) / 1e9;
-    bool outage = total->lanes_down > 0 || total->downs > watch->downs_before;
+    bool outage = total->memory_down > 0 || total->downs > watch->downs_before;
     for (uint32_t i = 0; i < watch->sender_count && reason[0] == '\0'; i++) {
         if (outage || total->reasons > watch->reasons_before)
             ps_sender_last_reason(watch->senders[i], reason, sizeof reason);
@@ -98,7 +98,7 @@ static void show(struct ps_load_watch *watch, uint64_t now_ns, uint64_t due, uin
         .failed = total->failed,
         .backlog = backlog,
         .bytes = total->bytes,
-        .lanes_up = total->lanes_up,
+        .memory_up = total->memory_up,
         .lanes = watch->config->connections,
         .latency_ns = &watch->latency_between,
         .outage = outage,

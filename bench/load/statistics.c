@@ -8,8 +8,8 @@ void ps_statistics_count(struct ps_statistics *total, const struct ps_statistics
     total->completed += ps_statistics_read(&part->completed);
     total->failed += ps_statistics_read(&part->failed);
     total->bytes += ps_statistics_read(&part->bytes);
-    total->lanes_up += ps_statistics_read(&part->lanes_up);
-    total->lanes_down += ps_statistics_read(&part->lanes_down);
+    total->memory_up += ps_statistics_read(&part->memory_up);
+    total->memory_down += ps_statistics_read(&part->memory_down);
     total->downs += ps_statistics_read(&part->downs);
     total->reasons += ps_statistics_read(&part->reasons);
 }

@@ -5,12 +5,12 @@
 #include "core/watch/histogram.h"
 
 struct ps_statistics {
-    uint64_t sent;                  /* events handed to targets */
-    uint64_t completed, failed;     /* events */
-    uint64_t bytes;                 /* of completed events, framing included */
-    uint64_t lanes_up, lanes_down;  /* down: lost, with reconnection attempts going on */
-    uint64_t downs, reasons;        /* connections lost; errors of any kind */
-    struct ps_histogram latency_ns; /* completed minus due */
+    uint64_t sent;                   /* events handed to targets */
+    uint64_t completed, failed;      /* events */
+    uint64_t bytes;                  /* of completed events, framing included */
+    uint64_t memory_up, memory_down; /* down: lost, with reconnection attempts going on */
+    uint64_t downs, reasons;         /* connections lost; errors of any kind */
+    struct ps_histogram latency_ns;  /* completed minus due */
     /* Handed to the target minus due, where the target did not block. */
     struct ps_histogram schedule_error_ns;
     struct ps_histogram schedule_error_net_ns; /* without the gaps that the pacer detected */

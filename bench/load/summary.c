@@ -28,7 +28,7 @@ static void progress_object(struct ps_live *live, const struct ps_load_progress 
         "asked", progress->asked_rate < 0 ? 0 : progress->asked_rate, "due", integer(progress->due), "sent",
         integer(progress->sent), "completed", integer(progress->completed), "failed",
         integer(progress->failed), "backlog", integer(progress->backlog), "rate", progress->rate, "bytes",
-        integer(progress->bytes), "connections_up", integer(progress->lanes_up), "latency_ns",
+        integer(progress->bytes), "connections_up", integer(progress->memory_up), "latency_ns",
         ps_live_percentiles(progress->latency_ns, percentiles, 2), "outage", progress->outage);
     if (progress->error != NULL)
         json_object_set_new(object, "error", json_string(progress->error));

@@ -7,7 +7,7 @@
 /* One second of a run. */
 struct ps_load_progress {
     double t, asked_rate, rate; /* rate: completed in this second; asked < 0: closed loop */
-    uint64_t due, sent, completed, failed, backlog, bytes, lanes_up, lanes;
+    uint64_t due, sent, completed, failed, backlog, bytes, memory_up, lanes;
     const struct ps_histogram *latency_ns; /* of this second */
     bool outage;
     const char *error; /* NULL: none */

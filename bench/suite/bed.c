@@ -27,7 +27,7 @@ void ps_bed_init(struct ps_bed *bed, uint64_t bytes)
     PS_ASSERT(bed->depot != NULL);
     bed->pool = ps_pool_create(bed->depot, 0);
     PS_ASSERT(bed->pool != NULL);
-    ps_carver_init(&bed->carver, bed->pool);
+    ps_bump_init(&bed->bump, bed->pool);
     bed->now = ps_clock_now();
     bed->port = (struct ps_port){.component = "bench",
                                  .name = "b1",
@@ -49,7 +49,7 @@ void ps_bed_fini(struct ps_bed *bed)
         bed->chain_built.destroy(bed->chain_built.value);
     if (bed->ops != NULL && bed->ops->teardown != NULL)
         bed->ops->teardown(bed->plan);
-    ps_carver_fini(&bed->carver);
+    ps_bump_fini(&bed->bump);
     ps_pool_destroy(bed->pool);
     ps_depot_destroy(bed->depot);
     ps_problems_fini(&bed->problems);
@@ -139,7 +139,7 @@ static uint32_t add_in_place(struct ps_batch *batch, const char *lines, uint32_t
 struct ps_batch *ps_bed_batch(struct ps_bed *bed, const char *lines, uint32_t length, uint32_t count,
                               bool in_place, uint32_t *taken)
 {
-    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
     PS_ASSERT(batch != NULL);
     *taken = 0;
     if (in_place)
@@ -155,7 +155,7 @@ struct ps_batch *ps_bed_batch(struct ps_bed *bed, const char *lines, uint32_t le
 struct ps_batch *ps_bed_batch_over(struct ps_bed *bed, char *lines, uint32_t length, uint32_t count,
                                    uint32_t *taken)
 {
-    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
     PS_ASSERT(batch != NULL);
     *taken = 0;
     while (*taken < count && ps_batch_add(batch, lines + (size_t)*taken * (length + 1), length) != NULL)

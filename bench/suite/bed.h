@@ -6,7 +6,7 @@
 
 #include "conf/bind.h"
 #include "core/flow/batch.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/stage.h"
 
 struct ps_bed {
@@ -14,7 +14,7 @@ struct ps_bed {
     struct ps_problems problems;
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_counters counters;
     struct ps_port port;
     struct ps_chain_share chain_built, chain_open;

@@ -9,7 +9,7 @@
 #include "bench/suite/duel.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/stage.h"
 #include "stages/lib/kafka/mock.h"
 
@@ -278,11 +278,11 @@ static double run_sink(void *argument)
 
 /* ---- both ---- */
 
-static void fill_ring(struct ps_carver *carver)
+static void fill_ring(struct ps_bump *bump)
 {
     char body[BODY_BYTES];
     for (size_t i = 0; i < BATCHES; i++) {
-        ring[i] = ps_batch_take(carver, ps_clock_now());
+        ring[i] = ps_batch_take(bump, ps_clock_now());
         PS_ASSERT(ring[i] != NULL);
         memset(body, 'a' + (int)(i % 26), sizeof body);
         while (ps_batch_add_copy(ring[i], body, sizeof body) != NULL)
@@ -303,9 +303,9 @@ int main(int argc, char **argv)
     struct ps_err err = {0};
     struct ps_depot *depot = ps_depot_create(UINT64_C(256) << 20, &err);
     struct ps_pool *pool = ps_pool_create(depot, 0);
-    struct ps_carver carver;
-    ps_carver_init(&carver, pool);
-    fill_ring(&carver);
+    struct ps_bump bump;
+    ps_bump_init(&bump, pool);
+    fill_ring(&bump);
 
     struct job job = {.bootstrap = bootstrap, .events = options.events};
     const struct ps_duel duel = {.bench = "kafka_produce",

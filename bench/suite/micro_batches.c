@@ -3,7 +3,7 @@
 
 #include "bench/suite/micro.h"
 #include "core/flow/batch.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 
 #define EVENTS 250 /* per batch: blocks always have room for this many */
 #define BODY_BYTES 120
@@ -11,7 +11,7 @@
 struct bed {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_now now;
 };
 
@@ -21,20 +21,20 @@ static void bed_make(struct bed *bed)
     PS_ASSERT(bed->depot != NULL);
     bed->pool = ps_pool_create(bed->depot, 0);
     PS_ASSERT(bed->pool != NULL);
-    ps_carver_init(&bed->carver, bed->pool);
+    ps_bump_init(&bed->bump, bed->pool);
     bed->now = ps_clock_now();
 }
 
 static void bed_free(struct bed *bed)
 {
-    ps_carver_fini(&bed->carver);
+    ps_bump_fini(&bed->bump);
     ps_pool_destroy(bed->pool);
     ps_depot_destroy(bed->depot);
 }
 
 static struct ps_batch *batch_filled(struct bed *bed, const char *body)
 {
-    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
     PS_ASSERT(batch != NULL);
     for (unsigned i = 0; i < EVENTS; i++)
         PS_ASSERT(ps_batch_add_copy(batch, body, BODY_BYTES) != NULL);
@@ -58,7 +58,7 @@ static void bench_add_run(struct ps_micro *micro)
     struct bed bed;
     bed_make(&bed);
     while (ps_micro_batch(micro, EVENTS)) {
-        struct ps_batch *batch = ps_batch_take(&bed.carver, bed.now);
+        struct ps_batch *batch = ps_batch_take(&bed.bump, bed.now);
         uint32_t room;
         char *bodies = ps_batch_reserve(batch, EVENTS * BODY_BYTES, &room);
         PS_ASSERT(ps_batch_add_run(batch, bodies, BODY_BYTES, EVENTS) == EVENTS);

@@ -22,7 +22,7 @@ static struct ps_batch *batch_make(struct ps_bed *bed, bool headers)
 {
     static const char body[BODY_BYTES] = "body";
     static const char *const values[] = {"alpha", "beta", "gamma", "delta"};
-    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
     PS_ASSERT(batch != NULL);
     for (unsigned i = 0; i < EVENTS; i++) {
         struct ps_event *event = ps_batch_add_copy(batch, body, BODY_BYTES);
@@ -88,7 +88,7 @@ static struct ps_batch *lines_make(struct ps_bed *bed)
             line[LINE_BYTES] = '\n';
         }
     }
-    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
     PS_ASSERT(batch != NULL);
     uint32_t room;
     char *bytes = ps_batch_reserve(batch, sizeof lines, &room);

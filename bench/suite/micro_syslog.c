@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "bench/suite/micro.h"
 #include "stages/lib/syslog/multi.h"
 #include "stages/lib/syslog/single.h"
@@ -18,7 +18,7 @@ struct bed {
     struct ps_arena *arena;
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_syslog_single_rules single;
     struct ps_syslog_multi_rules multi;
     char text[MESSAGES * MESSAGE_BYTES];
@@ -32,7 +32,7 @@ static void bed_make(struct bed *bed, unsigned format, bool multi)
     bed->depot = ps_depot_create(UINT64_C(64) << 20, NULL);
     bed->pool = ps_pool_create(bed->depot, 0);
     PS_ASSERT(bed->pool != NULL);
-    ps_carver_init(&bed->carver, bed->pool);
+    ps_bump_init(&bed->bump, bed->pool);
     const struct ps_time_zone *zone = ps_time_zone_load(bed->arena, "UTC", &known);
     if (multi) {
         ps_syslog_names_init(&bed->multi.names, true);
@@ -53,7 +53,7 @@ static void bed_make(struct bed *bed, unsigned format, bool multi)
 
 static void bed_free(struct bed *bed)
 {
-    ps_carver_fini(&bed->carver);
+    ps_bump_fini(&bed->bump);
     ps_pool_destroy(bed->pool);
     ps_depot_destroy(bed->depot);
     ps_arena_destroy(bed->arena);
@@ -63,7 +63,7 @@ static void bed_free(struct bed *bed)
 static struct ps_batch *batch_read(struct bed *bed, char **bytes)
 {
     uint32_t room;
-    struct ps_batch *batch = ps_batch_take(&bed->carver, (struct ps_now){0, 0});
+    struct ps_batch *batch = ps_batch_take(&bed->bump, (struct ps_now){0, 0});
     PS_ASSERT(batch != NULL);
     *bytes = ps_batch_reserve(batch, sizeof bed->text, &room);
     PS_ASSERT(*bytes != NULL);

@@ -11,7 +11,7 @@
 
 #include "bench/suite/agent.h"
 #include "bench/suite/duel.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/flow/window.h"
 #include "rings/inbox.h"
 #include "rings/spsc.h"
@@ -81,13 +81,13 @@ static double run_hop(void *options)
     struct ps_spsc *there = ps_spsc_create(64);
     static struct ps_inbox home;
     struct ps_window *window = ps_window_create(false, nobody, NULL);
-    struct ps_carver carver;
+    struct ps_bump bump;
     uint64_t events = 0;
-    ps_carver_init(&carver, pool);
+    ps_bump_init(&bump, pool);
     struct ps_usage before = ps_usage_self(), after;
     do {
         for (int round = 0; round < 1000; round++) {
-            struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+            struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0, 0});
             batch->count = PS_BATCH_EVENTS_MAX; /* nothing reads the rows */
             ps_batch_close(batch);
             ps_window_enter(window, batch);
@@ -100,7 +100,7 @@ static double run_hop(void *options)
         }
         after = ps_usage_self();
     } while (after.cpu_s - before.cpu_s < seconds);
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_window_detach(window);
     ps_spsc_destroy(there);
     ps_pool_destroy(pool);

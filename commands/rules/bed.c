@@ -103,7 +103,7 @@ static enum ps_status rooms_make(struct ps_rules_bed *bed, struct ps_err *err)
     if (bed->depot == NULL)
         return PS_FAIL;
     bed->pool = ps_pool_create(bed->depot, 0);
-    ps_carver_init(&bed->carver, bed->pool);
+    ps_bump_init(&bed->bump, bed->pool);
     if (bed->routes)
         bed->route = ps_route_create(bed->channels.count);
     return PS_OK;
@@ -152,7 +152,7 @@ void ps_rules_bed_close(struct ps_rules_bed *bed)
 {
     ps_route_destroy(bed->route);
     if (bed->pool != NULL) {
-        ps_carver_fini(&bed->carver);
+        ps_bump_fini(&bed->bump);
         ps_pool_destroy(bed->pool);
     }
     if (bed->depot != NULL)
@@ -194,7 +194,7 @@ struct ps_batch *ps_rules_bed_events(struct ps_rules_bed *bed, const struct ps_s
                                      size_t *taken)
 {
     bed->now = ps_clock_now();
-    struct ps_batch *batch = ps_batch_take(&bed->carver, bed->now);
+    struct ps_batch *batch = ps_batch_take(&bed->bump, bed->now);
     bool good = true;
     *taken = 0;
     if (batch == NULL)

@@ -2,7 +2,7 @@
  * it on one thread, without an engine. Used by commands/rules only. Thread: main. */
 #pragma once
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/arena.h"
 #include "stages/lib/rules/set.h"
 
@@ -73,7 +73,7 @@ struct ps_rules_bed {
     bool routes; /* the rules route events; else they keep or drop them (an interceptor's file) */
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_route *route;
     struct ps_now now;
     struct ps_rules_progress progress;

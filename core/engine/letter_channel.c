@@ -22,7 +22,7 @@ struct ps_letter_channel {
     struct ps_letter_copy *first, **last; /* letters that are not put yet */
     uint32_t batched;                     /* how many of them, the oldest, are in `batch` */
     uint64_t waiting_bytes;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_window *window; /* NULL: closed */
     struct ps_batch *batch;   /* closed, and not put yet */
     struct ps_lease *pending; /* of that batch, once there was memory for it */
@@ -123,7 +123,7 @@ static bool batch_make(struct ps_letter_channel *letters, const struct ps_now *n
         return true;
     if (letters->first == NULL)
         return false;
-    struct ps_batch *batch = ps_batch_take(&letters->carver, *now);
+    struct ps_batch *batch = ps_batch_take(&letters->bump, *now);
     if (batch == NULL)
         return false;
     for (const struct ps_letter_copy *copy = letters->first;
@@ -281,7 +281,7 @@ struct ps_letter_channel *ps_letter_channel_create(struct ps_runner *runner, str
     letters->runner = runner;
     letters->last = &letters->first;
     set_target(letters, plan, target);
-    ps_carver_init(&letters->carver, ps_worker_pool(runner->worker));
+    ps_bump_init(&letters->bump, ps_worker_pool(runner->worker));
     letters->window = ps_window_create(false, report, letters);
     return letters;
 }
@@ -344,7 +344,7 @@ void ps_letter_channel_close(struct ps_letter_channel *letters, const struct ps_
         ps_letter_channel_withdraw(letters);
     ps_window_detach(letters->window);
     letters->window = NULL;
-    ps_carver_fini(&letters->carver);
+    ps_bump_fini(&letters->bump);
 }
 
 void ps_letter_channel_destroy(struct ps_letter_channel *letters)

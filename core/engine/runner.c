@@ -105,14 +105,14 @@ static void runner_set_status(struct ps_runner *runner, enum ps_runner_state sta
 #define OUTAGE_NS (20 * PS_NS_PER_S) /* a failure this long after the one before is another outage */
 
 /* Logs one line for an outage: other tries with the same reason are logged at DEBUG, except those of
- * ps_repeated_says. */
+ * ps_log_backoff_says. */
 static void log_failure(struct ps_runner *runner, const char *component, const char *reason, const char *text)
 {
-    char tries[PS_REPEATED_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now_ns = ps_worker_now(runner->worker)->mono_ns;
-    bool says = ps_repeated_says_outage(&runner->failure, reason, now_ns, OUTAGE_NS);
+    bool says = ps_log_backoff_says_outage(&runner->failure, reason, now_ns, OUTAGE_NS);
     ps_log(says ? ps_port_outage_level(&runner->port, PS_LOG_ERROR) : PS_LOG_DEBUG, component,
-           "%s; retrying every 3 s%s", text, ps_repeated_text(&runner->failure, now_ns, tries));
+           "%s; retrying every 3 s%s", text, ps_log_backoff_text(&runner->failure, now_ns, tries));
 }
 
 /* `component`: the stage itself, or a link of its chain. */

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "core/engine/burial.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/watch/histogram.h"
 #include "core/engine/letter_channel.h"
 #include "core/engine/plan.h"
@@ -46,9 +46,9 @@ struct ps_runner {
     uint32_t halted;      /* OPEN: it reads nothing more (ps_port_halted); relaxed reads from any thread */
     bool watched;         /* its epoll wakes the worker */
     int64_t start_ms, stop_ms;
-    pthread_mutex_t lock;       /* guards error; taken when opening or halting, never in ordinary work */
-    char error[256];            /* why it failed or halted, until it is open again; why a sink has trouble */
-    struct ps_repeated failure; /* the failures that are logged as one outage */
+    pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
+    char error[256];      /* why it failed or halted, until it is open again; why a sink has trouble */
+    struct ps_log_backoff failure; /* the failures that are logged as one outage */
     struct ps_runner_look look;
     struct ps_tap *tap;
     /* The agent and directory of its dead letters; NULL: it has none, or they go to a channel. */
@@ -90,7 +90,7 @@ struct ps_source_runner {
      * first. Else NULL. */
     struct ps_links *old_links;
     struct ps_route *route;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_window *window;
     struct ps_batch *batch; /* the open one, which the source fills */
     struct ps_lease *chain; /* of the closed batch that is in the chain or waits for a channel; or NULL */

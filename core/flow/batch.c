@@ -1,11 +1,11 @@
-/* Batches: filled, taken and given back. Their memory comes from core/flow/carver.c; headers are in
+/* Batches: filled, taken and given back. Their memory comes from core/flow/bump.c; headers are in
  * core/flow/header.c, leases in core/flow/lease.c. */
 #include "core/flow/batch_internal.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 
 #include <string.h>
 
-/* The carver takes a new block when the old one has less than this left: room for a few rows with their headers, or
+/* The bump allocator takes a new block when the old one has less than this left: room for a few rows with their headers, or
  * for one read. */
 #define META_LEFT_MIN (PS_BLOCK_BYTES / 4)
 #define BYTES_LEFT_MIN (PS_BLOCK_BYTES / 16)
@@ -33,7 +33,7 @@ static bool home_hold(struct ps_batch_home *home, struct ps_block *block)
     if (home->block_count == PS_BATCH_BLOCKS_MAX)
         return false;
     ps_block_hold(block);
-    *(block == home->carver->meta ? &home->meta_bytes : &home->bytes_bytes) += block->size;
+    *(block == home->bump->meta ? &home->meta_bytes : &home->bytes_bytes) += block->size;
     home->blocks[home->block_count++] = block;
     return true;
 }
@@ -64,9 +64,9 @@ bool ps_batch_refer(struct ps_batch *batch, struct ps_block *block, bool counts)
 char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alignment)
 {
     struct ps_batch_home *home = ps_batch_home(batch);
-    struct ps_carver *carver = home->carver;
+    struct ps_bump *bump = home->bump;
     if (length > PS_BLOCK_BYTES / 2) { /* too long to be carved: a block of its own */
-        struct ps_block_cache *cache = ps_pool_cache(carver->pool);
+        struct ps_block_cache *cache = ps_pool_cache(bump->pool);
         if (home->block_count == PS_BATCH_BLOCKS_MAX)
             return NULL;
         struct ps_block *block =
@@ -77,16 +77,16 @@ char *ps_batch_meta_alloc(struct ps_batch *batch, uint32_t length, uint32_t alig
         return block->base;
     }
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (carver->meta != NULL) {
-            uint32_t down = carver->meta_down;
-            if (down >= length && ((down - length) & ~(alignment - 1)) >= carver->meta_up) {
-                if (!home_hold(home, carver->meta))
+        if (bump->meta != NULL) {
+            uint32_t down = bump->meta_down;
+            if (down >= length && ((down - length) & ~(alignment - 1)) >= bump->meta_up) {
+                if (!home_hold(home, bump->meta))
                     return NULL;
-                carver->meta_down = (down - length) & ~(alignment - 1);
-                return carver->meta->base + carver->meta_down;
+                bump->meta_down = (down - length) & ~(alignment - 1);
+                return bump->meta->base + bump->meta_down;
             }
         }
-        if (!ps_carver_new_meta(carver))
+        if (!ps_bump_new_meta(bump))
             return NULL;
     }
     return NULL;
@@ -110,10 +110,10 @@ uint64_t ps_batch_budget_bytes(const struct ps_batch *batch)
 bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length)
 {
     const struct ps_batch_home *home = ps_batch_home(batch);
-    const struct ps_carver *carver = home->carver;
+    const struct ps_bump *bump = home->bump;
     if (home->block_count + BLOCKS_SPARE >= PS_BATCH_BLOCKS_MAX)
         return false;
-    if (carver->meta != NULL && carver->meta_down - carver->meta_up >= length + ROOM_SPARE)
+    if (bump->meta != NULL && bump->meta_down - bump->meta_up >= length + ROOM_SPARE)
         return true;
     uint64_t held = length > PS_BLOCK_BYTES ? length : PS_BLOCK_BYTES;
     for (uint32_t i = 0; i < home->block_count; i++)
@@ -126,14 +126,14 @@ bool ps_batch_has_room(const struct ps_batch *batch, uint64_t length)
 struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t length)
 {
     struct ps_batch_home *home = ps_batch_home(batch);
-    struct ps_carver *carver = home->carver;
-    uint32_t end = carver->meta_up + (uint32_t)sizeof(struct ps_event);
-    if (PS_UNLIKELY(batch->count == batch->capacity || carver->meta_down < end + ROWS_HEADROOM ||
-                    home->blocks[0] != carver->meta)) {
+    struct ps_bump *bump = home->bump;
+    uint32_t end = bump->meta_up + (uint32_t)sizeof(struct ps_event);
+    if (PS_UNLIKELY(batch->count == batch->capacity || bump->meta_down < end + ROWS_HEADROOM ||
+                    home->blocks[0] != bump->meta)) {
         batch->full = true;
         return NULL;
     }
-    carver->meta_up = end;
+    bump->meta_up = end;
     struct ps_event *event = &batch->events[batch->count++];
     *event = (struct ps_event){.body = body, .body_length = length};
     batch->body_bytes += length;
@@ -143,16 +143,16 @@ struct ps_event *ps_batch_add(struct ps_batch *batch, char *body, uint32_t lengt
 uint32_t ps_batch_rows_room(const struct ps_batch *batch)
 {
     const struct ps_batch_home *home = ps_batch_home(batch);
-    const struct ps_carver *carver = home->carver;
+    const struct ps_bump *bump = home->bump;
     uint32_t room = 0;
-    if (home->blocks[0] == carver->meta && carver->meta_down > carver->meta_up + ROWS_HEADROOM)
-        room = (carver->meta_down - carver->meta_up - ROWS_HEADROOM) / (uint32_t)sizeof(struct ps_event);
+    if (home->blocks[0] == bump->meta && bump->meta_down > bump->meta_up + ROWS_HEADROOM)
+        room = (bump->meta_down - bump->meta_up - ROWS_HEADROOM) / (uint32_t)sizeof(struct ps_event);
     return room < batch->capacity - batch->count ? room : batch->capacity - batch->count;
 }
 
 uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length, uint32_t count)
 {
-    struct ps_carver *carver = ps_batch_home(batch)->carver;
+    struct ps_bump *bump = ps_batch_home(batch)->bump;
     uint32_t room = ps_batch_rows_room(batch);
     if (count > room) {
         count = room;
@@ -162,7 +162,7 @@ uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length,
     for (uint32_t i = 0; i < count; i++)
         event[i] = (struct ps_event){.body = bodies + (size_t)i * length, .body_length = length};
     batch->count += count;
-    carver->meta_up += count * (uint32_t)sizeof(struct ps_event);
+    bump->meta_up += count * (uint32_t)sizeof(struct ps_event);
     batch->body_bytes += (uint64_t)count * length;
     return count;
 }
@@ -170,44 +170,44 @@ uint32_t ps_batch_add_run(struct ps_batch *batch, char *bodies, uint32_t length,
 char *ps_batch_reserve(struct ps_batch *batch, uint32_t minimum, uint32_t *room)
 {
     struct ps_batch_home *home = ps_batch_home(batch);
-    struct ps_carver *carver = home->carver;
-    if (minimum < carver->left)
-        minimum = carver->left;
+    struct ps_bump *bump = home->bump;
+    if (minimum < bump->left)
+        minimum = bump->left;
     PS_ASSERT(minimum <= PS_BLOCK_BYTES);
-    if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < minimum) {
+    if (bump->bytes == NULL || bump->bytes->size - bump->bytes_used < minimum) {
         if (home->block_count >= PS_BATCH_FILL_BLOCKS_MAX) {
             batch->full = true;
             return NULL;
         }
-        if (!ps_carver_new_bytes(carver))
+        if (!ps_bump_new_bytes(bump))
             return NULL;
     }
-    if (!home_hold(home, carver->bytes)) {
+    if (!home_hold(home, bump->bytes)) {
         batch->full = true;
         return NULL;
     }
-    *room = carver->bytes->size - carver->bytes_used;
-    return carver->bytes->base + carver->bytes_used;
+    *room = bump->bytes->size - bump->bytes_used;
+    return bump->bytes->base + bump->bytes_used;
 }
 
 void ps_batch_commit(struct ps_batch *batch, uint32_t used)
 {
-    struct ps_carver *carver = ps_batch_home(batch)->carver;
-    PS_ASSERT(used <= carver->bytes->size - carver->bytes_used);
-    carver->bytes_used += used;
-    carver->left = 0;
+    struct ps_bump *bump = ps_batch_home(batch)->bump;
+    PS_ASSERT(used <= bump->bytes->size - bump->bytes_used);
+    bump->bytes_used += used;
+    bump->left = 0;
 }
 
 void ps_batch_leave(struct ps_batch *batch, uint32_t length)
 {
-    struct ps_carver *carver = ps_batch_home(batch)->carver;
-    PS_ASSERT(length <= carver->bytes->size - carver->bytes_used);
-    carver->left = length;
+    struct ps_bump *bump = ps_batch_home(batch)->bump;
+    PS_ASSERT(length <= bump->bytes->size - bump->bytes_used);
+    bump->left = length;
 }
 
 uint32_t ps_batch_left(const struct ps_batch *batch)
 {
-    return ps_batch_home(batch)->carver->left;
+    return ps_batch_home(batch)->bump->left;
 }
 
 static struct ps_event *add_oversize(struct ps_batch *batch, const char *body, uint32_t length)
@@ -329,15 +329,15 @@ bool ps_batch_ticket(struct ps_batch *batch, uint64_t origin, uint32_t events)
 struct ps_batch_point ps_batch_point(const struct ps_batch *batch)
 {
     const struct ps_batch_home *home = ps_batch_home(batch);
-    const struct ps_carver *carver = home->carver;
+    const struct ps_bump *bump = home->bump;
     const struct ps_ticket *last = batch->last_ticket;
     return (struct ps_batch_point){
         .count = batch->count,
         .span_count = batch->span_count,
         .block_count = home->block_count,
-        .meta_up = carver->meta_up,
-        .meta_down = carver->meta_down,
-        .meta = carver->meta,
+        .meta_up = bump->meta_up,
+        .meta_down = bump->meta_down,
+        .meta = bump->meta,
         .shared = batch->shared,
         .spans = batch->spans,
         .last_ticket = batch->last_ticket,
@@ -349,31 +349,31 @@ struct ps_batch_point ps_batch_point(const struct ps_batch *batch)
         .meta_bytes = home->meta_bytes,
         .bytes_bytes = home->bytes_bytes,
         .own_bytes = home->own_bytes,
-        .meta_taken = carver->taken.meta,
+        .meta_taken = bump->taken.meta,
     };
 }
 
-/* Lets the carver cut from the point's meta block again. When the batch no longer references that block it is gone:
- * then the carver keeps its current one. */
-static void rewind_carver(struct ps_batch_home *home, const struct ps_batch_point *point)
+/* Lets the bump allocator cut from the point's meta block again. When the batch no longer references that block it is gone:
+ * then the bump allocator keeps its current one. */
+static void rewind_bump(struct ps_batch_home *home, const struct ps_batch_point *point)
 {
-    struct ps_carver *carver = home->carver;
-    if (carver->meta != point->meta) {
+    struct ps_bump *bump = home->bump;
+    if (bump->meta != point->meta) {
         if (!home_holds(home, point->meta))
             return;
         ps_block_hold(point->meta);
-        ps_block_drop(ps_pool_cache(carver->pool), carver->meta);
-        carver->meta = point->meta;
-        carver->taken.meta = point->meta_taken;
+        ps_block_drop(ps_pool_cache(bump->pool), bump->meta);
+        bump->meta = point->meta;
+        bump->taken.meta = point->meta_taken;
     }
-    carver->meta_up = point->meta_up;
-    carver->meta_down = point->meta_down;
+    bump->meta_up = point->meta_up;
+    bump->meta_down = point->meta_down;
 }
 
 void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point)
 {
     struct ps_batch_home *home = ps_batch_home(batch);
-    rewind_carver(home, point);
+    rewind_bump(home, point);
     while (home->block_count > point->block_count)
         ps_block_drop(ps_pool_cache(home->pool), home->blocks[--home->block_count]);
     home->meta_bytes = point->meta_bytes;
@@ -398,22 +398,22 @@ void ps_batch_rewind(struct ps_batch *batch, const struct ps_batch_point *point)
 
 /* ---- taking and giving ---- */
 
-struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
+struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
 {
-    if (carver->meta == NULL || carver->meta_down - carver->meta_up < META_LEFT_MIN) {
-        if (!ps_carver_new_meta(carver))
+    if (bump->meta == NULL || bump->meta_down - bump->meta_up < META_LEFT_MIN) {
+        if (!ps_bump_new_meta(bump))
             return NULL;
     }
-    if (carver->bytes == NULL || carver->bytes->size - carver->bytes_used < BYTES_LEFT_MIN + carver->left) {
-        if (!ps_carver_new_bytes(carver))
+    if (bump->bytes == NULL || bump->bytes->size - bump->bytes_used < BYTES_LEFT_MIN + bump->left) {
+        if (!ps_bump_new_bytes(bump))
             return NULL;
     }
-    carver->meta_down = (carver->meta_down - (uint32_t)sizeof(struct ps_batch_home)) & ~(PS_CACHE_GAP - 1U);
-    struct ps_batch_home *home = (struct ps_batch_home *)(void *)(carver->meta->base + carver->meta_down);
+    bump->meta_down = (bump->meta_down - (uint32_t)sizeof(struct ps_batch_home)) & ~(PS_CACHE_GAP - 1U);
+    struct ps_batch_home *home = (struct ps_batch_home *)(void *)(bump->meta->base + bump->meta_down);
     struct ps_batch *batch = &home->batch;
-    carver->meta_up = (carver->meta_up + 15) & ~15U;
-    ps_pool_count(carver->pool, 1);
-    batch->events = (struct ps_event *)(void *)(carver->meta->base + carver->meta_up);
+    bump->meta_up = (bump->meta_up + 15) & ~15U;
+    ps_pool_count(bump->pool, 1);
+    batch->events = (struct ps_event *)(void *)(bump->meta->base + bump->meta_up);
     batch->count = 0;
     batch->capacity = PS_BATCH_EVENTS_MAX;
     batch->shared = NULL;
@@ -425,8 +425,8 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     batch->tickets = batch->last_ticket = NULL;
     batch->body_bytes = 0;
     batch->sequence = 0;
-    home->carver = carver;
-    home->pool = carver->pool;
+    home->bump = bump;
+    home->pool = bump->pool;
     home->window = NULL;
     home->holders = home->promises = 0;
     home->complete = home->lost = home->in_window = home->refused = home->unreported = false;
@@ -434,7 +434,7 @@ struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now)
     home->meta_bytes = home->bytes_bytes = home->own_bytes = 0;
     home->next = NULL;
     ps_lease_init(&home->chain, batch);
-    PS_ASSERT(home_hold(home, carver->meta)); /* becomes blocks[0], where the rows stand */
+    PS_ASSERT(home_hold(home, bump->meta)); /* becomes blocks[0], where the rows stand */
     return batch;
 }
 
@@ -453,19 +453,19 @@ static uint64_t at_most(uint64_t bytes, uint64_t limit)
 void ps_batch_charge(struct ps_lease *lease, const struct ps_carved *mark)
 {
     const struct ps_batch_home *home = ps_batch_home(lease->batch);
-    struct ps_carved now = ps_carver_carved(home->carver);
+    struct ps_carved now = ps_bump_taken(home->bump);
     uint64_t bytes = at_most(now.meta - mark->meta, home->meta_bytes + mark->meta_left) + home->own_bytes;
     if (home->bytes_bytes > 0)
         bytes += at_most(now.bytes - mark->bytes, home->bytes_bytes + mark->bytes_left);
     lease->memory_bytes = (uint32_t)at_most(bytes, UINT32_MAX);
 }
 
-/* A batch without bodies in the carver's blocks leaves the mark of the bytes blocks alone: the next lease is charged
+/* A batch without bodies in the bump allocator's blocks leaves the mark of the bytes blocks alone: the next lease is charged
  * with them. */
 void ps_batch_mark(const struct ps_lease *lease, struct ps_carved *mark)
 {
     const struct ps_batch_home *home = ps_batch_home(lease->batch);
-    struct ps_carved now = ps_carver_carved(home->carver);
+    struct ps_carved now = ps_bump_taken(home->bump);
     if (home->bytes_bytes == 0) {
         now.bytes = mark->bytes;
         now.bytes_left = mark->bytes_left;

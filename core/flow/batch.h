@@ -12,7 +12,7 @@
  * engine's part, which no stage includes (docs/CONTRACT.md).
  *
  * Memory: rows and headers are cut from a meta block; bodies lie in any block that the batch references. A block
- * that is not full is shared with the next batch (core/flow/carver.h). */
+ * that is not full is shared with the next batch (core/flow/bump.h). */
 #pragma once
 
 #include "core/flow/block.h"

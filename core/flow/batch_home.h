@@ -7,14 +7,14 @@
 
 #include "core/flow/channel.h"
 
-struct ps_carver; /* core/flow/carver.h */
+struct ps_bump;   /* core/flow/bump.h */
 struct ps_window; /* core/flow/window.h */
 
 /* Every batch is one of these. */
 struct ps_batch_home {
     struct ps_batch batch;
     struct ps_pool *pool;
-    struct ps_carver *carver;
+    struct ps_bump *bump;
     struct ps_window *window;
     uint16_t holders;  /* leases that are not home yet: they keep the memory */
     uint16_t promises; /* owed leases among the holders: acknowledgement waits for them */
@@ -23,10 +23,10 @@ struct ps_batch_home {
     bool unreported; /* the replayable source was closed before the batch was reported to it as delivered */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
-    uint64_t meta_bytes, bytes_bytes;             /* of the carver's blocks that it references, by kind */
-    uint64_t own_bytes;                           /* bytes of the blocks that it shares with no other batch */
-    struct ps_batch_home *next;                   /* in the window */
-    struct ps_lease chain;                        /* the chain's lease: all rows */
+    uint64_t meta_bytes, bytes_bytes; /* of the bump allocator's blocks that it references, by kind */
+    uint64_t own_bytes;               /* bytes of the blocks that it shares with no other batch */
+    struct ps_batch_home *next;       /* in the window */
+    struct ps_lease chain;            /* the chain's lease: all rows */
 };
 
 /* In ps_lease.home. */
@@ -65,7 +65,7 @@ static inline struct ps_lease *ps_batch_chain(const struct ps_batch *batch)
  * the chain's own list. Returns NULL when there is no memory. */
 struct ps_lease *ps_lease_split(struct ps_lease *chain, const uint16_t *index, uint32_t count);
 
-/* The progress of a source's carver: the bytes that it carved, or left unused, in blocks of each kind; and the bytes
+/* The progress of a source's bump: the bytes that it carved, or left unused, in blocks of each kind; and the bytes
  * left in the blocks that it fills. */
 struct ps_carved {
     uint64_t meta, bytes;
@@ -94,7 +94,7 @@ void ps_pool_count(struct ps_pool *pool, int32_t change);
 
 /* Returns an empty batch with its chain lease, or NULL when the budget is used up. Its descriptor is carved
  * from the blocks, as its rows are: the budget alone limits how many batches there are. */
-struct ps_batch *ps_batch_take(struct ps_carver *carver, struct ps_now now);
+struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now);
 
 /* Ends filling: the next batch goes on in the unused part of its blocks. */
 void ps_batch_close(struct ps_batch *batch);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/flow/window.h"
 
 /* ---- whose a lease is ---- */
@@ -20,7 +20,7 @@ bool ps_batch_will_be_replayed(const struct ps_batch *batch)
 /* ---- batches that a channel reads back ---- */
 
 struct ps_readback {
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_carved mark;    /* of the last lease made */
     struct ps_window *window; /* outlives this, until its last batch is home */
     enum ps_readback_order order;
@@ -31,7 +31,7 @@ struct ps_readback *ps_readback_open(struct ps_pool *pool, enum ps_readback_orde
                                      void *argument)
 {
     struct ps_readback *readback = ps_must_alloc(1, sizeof *readback, "what a channel reads back");
-    ps_carver_init(&readback->carver, pool);
+    ps_bump_init(&readback->bump, pool);
     readback->order = order;
     readback->window = order == PS_READBACK_ANY_ORDER ? ps_window_create_unordered(delivered, argument)
                                                       : ps_window_create(true, delivered, argument);
@@ -43,13 +43,13 @@ void ps_readback_close(struct ps_readback *readback)
     if (readback == NULL)
         return;
     ps_window_detach(readback->window);
-    ps_carver_fini(&readback->carver);
+    ps_bump_fini(&readback->bump);
     free(readback);
 }
 
 struct ps_batch *ps_readback_batch(struct ps_readback *readback, struct ps_now now)
 {
-    return ps_batch_take(&readback->carver, now);
+    return ps_batch_take(&readback->bump, now);
 }
 
 void ps_readback_drop(struct ps_batch *batch)

@@ -4,13 +4,13 @@
 #include "stages/lib/queue/plan.h"
 
 struct file_plan {
-    struct ps_keeper_plan log;
+    struct ps_queue_plan log;
     int64_t capacity, keep_alive_s;
-    struct ps_keeper *keeper;
+    struct ps_queue *queue;
 };
 
 static const struct ps_option options[] = {
-    PS_KEEPER_OPTION_ROWS(struct file_plan, log),
+    PS_QUEUE_OPTION_ROWS(struct file_plan, log),
     {.key = "capacity",
      .flags = PS_OPTION_LENIENT,
      .type = PS_OPTION_INT,
@@ -37,27 +37,27 @@ static const struct ps_option options[] = {
 static enum ps_status file_check(const void *plan_, const struct ps_context *context)
 {
     const struct file_plan *plan = plan_;
-    return ps_keeper_plan_check(&plan->log, context, "capacity", plan->capacity);
+    return ps_queue_plan_check(&plan->log, context, "capacity", plan->capacity);
 }
 
 static enum ps_status file_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct file_plan *plan = plan_;
-    struct ps_keeper_settings settings;
-    if (ps_keeper_plan_settings(&plan->log, context, &settings, err) != PS_OK)
+    struct ps_queue_settings settings;
+    if (ps_queue_plan_settings(&plan->log, context, &settings, err) != PS_OK)
         return PS_FAIL;
     settings.capacity = (uint64_t)plan->capacity;
     settings.keep_alive_ms = (uint64_t)plan->keep_alive_s * 1000;
     settings.quota_bytes = context->channel_quota_bytes;
-    plan->keeper = ps_keeper_create(&settings);
+    plan->queue = ps_queue_create(&settings);
     return PS_OK;
 }
 
 static void file_teardown(void *plan)
 {
     struct file_plan *file = plan;
-    ps_keeper_destroy(file->keeper);
-    file->keeper = NULL;
+    ps_queue_destroy(file->queue);
+    file->queue = NULL;
 }
 
 static void file_outline(const void *plan_, const struct ps_context *context, FILE *out)
@@ -65,7 +65,7 @@ static void file_outline(const void *plan_, const struct ps_context *context, FI
     const struct file_plan *plan = plan_;
     (void)context;
     fputs("in ", out);
-    ps_keeper_plan_outline(&plan->log, out);
+    ps_queue_plan_outline(&plan->log, out);
     fprintf(out, "; events are promised when they are %s: %s", plan->log.sync_each ? "synced" : "written",
             plan->log.sync_each ? "they survive a crash and a power cut"
                                 : "they survive a crash of the process");
@@ -73,86 +73,86 @@ static void file_outline(const void *plan_, const struct ps_context *context, FI
 
 static void file_files(const void *plan, void (*add)(void *argument, const char *path), void *argument)
 {
-    ps_keeper_plan_files(&((const struct file_plan *)plan)->log, add, argument);
+    ps_queue_plan_files(&((const struct file_plan *)plan)->log, add, argument);
 }
 
 static void file_claims(const void *plan, const struct ps_context *context,
                         void (*add)(void *argument, const struct ps_claim *claim), void *argument)
 {
-    ps_keeper_plan_claims(&((const struct file_plan *)plan)->log, context, add, argument);
+    ps_queue_plan_claims(&((const struct file_plan *)plan)->log, context, add, argument);
 }
 
 static void file_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
-    ps_keeper_plan_probe(&((const struct file_plan *)plan)->log, context, probe);
+    ps_queue_plan_probe(&((const struct file_plan *)plan)->log, context, probe);
 }
 
-static struct ps_keeper *keeper_of(const void *plan)
+static struct ps_queue *queue_of(const void *plan)
 {
-    return ((const struct file_plan *)plan)->keeper;
+    return ((const struct file_plan *)plan)->queue;
 }
 
 static void file_start(void *plan)
 {
-    ps_keeper_start(keeper_of(plan));
+    ps_queue_start(queue_of(plan));
 }
 
 static enum ps_put file_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
 {
     (void)now;
-    return ps_keeper_put(keeper_of(plan), producer, lease);
+    return ps_queue_put(queue_of(plan), producer, lease);
 }
 
 static uint64_t file_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
 {
     (void)now;
-    return ps_keeper_tick(keeper_of(plan), producer, port);
+    return ps_queue_tick(queue_of(plan), producer, port);
 }
 
 static uint64_t file_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
                                    const struct ps_now *now)
 {
-    return ps_keeper_consumer_tick(keeper_of(plan), consumer, port, now);
+    return ps_queue_consumer_tick(queue_of(plan), consumer, port, now);
 }
 
 static struct ps_lease *file_take(void *plan, unsigned consumer, struct ps_port *port,
                                   const struct ps_now *now)
 {
-    return ps_keeper_take(keeper_of(plan), consumer, port, now);
+    return ps_queue_take(queue_of(plan), consumer, port, now);
 }
 
 static void file_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
 {
-    ps_keeper_done(keeper_of(plan), consumer, lease, port);
+    ps_queue_done(queue_of(plan), consumer, lease, port);
 }
 
 static void file_untake(void *plan, unsigned consumer, struct ps_lease **lease)
 {
-    ps_keeper_untake(keeper_of(plan), consumer, lease);
+    ps_queue_untake(queue_of(plan), consumer, lease);
 }
 
 static void file_leave(void *plan, unsigned consumer, struct ps_port *port)
 {
-    ps_keeper_leave(keeper_of(plan), consumer, port);
+    ps_queue_leave(queue_of(plan), consumer, port);
 }
 
 static bool file_hungry(const void *plan, unsigned producer)
 {
-    return ps_keeper_hungry(keeper_of(plan), producer);
+    return ps_queue_hungry(queue_of(plan), producer);
 }
 
 /* Also called before `build`: the engine's plan needs the capacity. */
 static void file_fill(const void *plan, struct ps_fill *fill)
 {
-    if (keeper_of(plan) != NULL)
-        ps_keeper_fill(keeper_of(plan), fill);
+    if (queue_of(plan) != NULL)
+        ps_queue_fill(queue_of(plan), fill);
     else
         *fill = (struct ps_fill){.capacity = (uint64_t)((const struct file_plan *)plan)->capacity};
 }
 
 static void file_ring(const void *plan, unsigned producer, struct ps_fill *fill)
 {
-    ps_keeper_ring(keeper_of(plan), producer, fill);
+    ps_queue_ring(queue_of(plan), producer, fill);
 }
 
 static uint64_t file_keep_alive_ms(const void *plan)
@@ -162,22 +162,22 @@ static uint64_t file_keep_alive_ms(const void *plan)
 
 static struct ps_lease *file_strip(void *plan)
 {
-    return ps_keeper_strip(keeper_of(plan));
+    return ps_queue_strip(queue_of(plan));
 }
 
 static void file_restore(void *plan, struct ps_lease *list)
 {
-    ps_keeper_restore(keeper_of(plan), list);
+    ps_queue_restore(queue_of(plan), list);
 }
 
 static void file_set_quota(void *plan, uint64_t channel_quota_bytes)
 {
-    ps_keeper_set_quota(keeper_of(plan), channel_quota_bytes);
+    ps_queue_set_quota(queue_of(plan), channel_quota_bytes);
 }
 
 static bool file_trouble(const void *plan, char *text, size_t room)
 {
-    return ps_keeper_trouble(keeper_of(plan), text, room);
+    return ps_queue_trouble(queue_of(plan), text, room);
 }
 
 const struct ps_stage_ops ps_channel_file = {

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "stages/lib/queue/database/plan.h"
-#include "stages/lib/queue/keeper.h"
+#include "stages/lib/queue/queue.h"
 
 /* Flume refuses at once. Here a source that can refuse its clients waits, so that a short reconnect refuses none of them. */
 #define KEEP_ALIVE_MS UINT64_C(5000)
@@ -16,7 +16,7 @@
 struct jdbc_plan {
     struct ps_database_plan database;
     int64_t capacity, connections;
-    struct ps_keeper *keeper;
+    struct ps_queue *queue;
 };
 
 static const struct ps_option options[] = {
@@ -123,7 +123,7 @@ static enum ps_status jdbc_build(void *plan_, struct ps_context *context, struct
     struct jdbc_plan *plan = plan_;
     if (ps_database_plan_build(&plan->database, context, err) != PS_OK)
         return PS_FAIL;
-    const struct ps_keeper_settings settings = {
+    const struct ps_queue_settings settings = {
         .component = context->component,
         .store = &ps_database_store,
         .store_settings = &plan->database.store,
@@ -134,15 +134,15 @@ static enum ps_status jdbc_build(void *plan_, struct ps_context *context, struct
         .producers = context->producers,
         .consumers = context->consumers,
     };
-    plan->keeper = ps_keeper_create(&settings);
+    plan->queue = ps_queue_create(&settings);
     return PS_OK;
 }
 
 static void jdbc_teardown(void *plan)
 {
     struct jdbc_plan *jdbc = plan;
-    ps_keeper_destroy(jdbc->keeper);
-    jdbc->keeper = NULL;
+    ps_queue_destroy(jdbc->queue);
+    jdbc->queue = NULL;
 }
 
 static void jdbc_outline(const void *plan, const struct ps_context *context, FILE *out)
@@ -156,72 +156,72 @@ static void jdbc_probe(const void *plan, struct ps_context *context, const struc
     ps_database_plan_probe(&((const struct jdbc_plan *)plan)->database, context, probe);
 }
 
-static struct ps_keeper *keeper_of(const void *plan)
+static struct ps_queue *queue_of(const void *plan)
 {
-    return ((const struct jdbc_plan *)plan)->keeper;
+    return ((const struct jdbc_plan *)plan)->queue;
 }
 
 static void jdbc_start(void *plan)
 {
-    ps_keeper_start(keeper_of(plan));
+    ps_queue_start(queue_of(plan));
 }
 
 static enum ps_put jdbc_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
 {
     (void)now;
-    return ps_keeper_put(keeper_of(plan), producer, lease);
+    return ps_queue_put(queue_of(plan), producer, lease);
 }
 
 static uint64_t jdbc_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
 {
     (void)now;
-    return ps_keeper_tick(keeper_of(plan), producer, port);
+    return ps_queue_tick(queue_of(plan), producer, port);
 }
 
 static uint64_t jdbc_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
                                    const struct ps_now *now)
 {
-    return ps_keeper_consumer_tick(keeper_of(plan), consumer, port, now);
+    return ps_queue_consumer_tick(queue_of(plan), consumer, port, now);
 }
 
 static struct ps_lease *jdbc_take(void *plan, unsigned consumer, struct ps_port *port,
                                   const struct ps_now *now)
 {
-    return ps_keeper_take(keeper_of(plan), consumer, port, now);
+    return ps_queue_take(queue_of(plan), consumer, port, now);
 }
 
 static void jdbc_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
 {
-    ps_keeper_done(keeper_of(plan), consumer, lease, port);
+    ps_queue_done(queue_of(plan), consumer, lease, port);
 }
 
 static void jdbc_untake(void *plan, unsigned consumer, struct ps_lease **lease)
 {
-    ps_keeper_untake(keeper_of(plan), consumer, lease);
+    ps_queue_untake(queue_of(plan), consumer, lease);
 }
 
 static void jdbc_leave(void *plan, unsigned consumer, struct ps_port *port)
 {
-    ps_keeper_leave(keeper_of(plan), consumer, port);
+    ps_queue_leave(queue_of(plan), consumer, port);
 }
 
 static bool jdbc_hungry(const void *plan, unsigned producer)
 {
-    return ps_keeper_hungry(keeper_of(plan), producer);
+    return ps_queue_hungry(queue_of(plan), producer);
 }
 
 /* Also called before `build`: the engine's plan needs the capacity, which limits batches. */
 static void jdbc_fill(const void *plan, struct ps_fill *fill)
 {
-    if (keeper_of(plan) != NULL)
-        ps_keeper_fill(keeper_of(plan), fill);
+    if (queue_of(plan) != NULL)
+        ps_queue_fill(queue_of(plan), fill);
     else
         *fill = (struct ps_fill){.capacity = capacity_of(plan)};
 }
 
 static void jdbc_ring(const void *plan, unsigned producer, struct ps_fill *fill)
 {
-    ps_keeper_ring(keeper_of(plan), producer, fill);
+    ps_queue_ring(queue_of(plan), producer, fill);
 }
 
 static uint64_t jdbc_keep_alive_ms(const void *plan)
@@ -232,22 +232,22 @@ static uint64_t jdbc_keep_alive_ms(const void *plan)
 
 static struct ps_lease *jdbc_strip(void *plan)
 {
-    return ps_keeper_strip(keeper_of(plan));
+    return ps_queue_strip(queue_of(plan));
 }
 
 static void jdbc_restore(void *plan, struct ps_lease *list)
 {
-    ps_keeper_restore(keeper_of(plan), list);
+    ps_queue_restore(queue_of(plan), list);
 }
 
 static void jdbc_set_quota(void *plan, uint64_t channel_quota_bytes)
 {
-    ps_keeper_set_quota(keeper_of(plan), channel_quota_bytes);
+    ps_queue_set_quota(queue_of(plan), channel_quota_bytes);
 }
 
 static bool jdbc_trouble(const void *plan, char *text, size_t room)
 {
-    return ps_keeper_trouble(keeper_of(plan), text, room);
+    return ps_queue_trouble(queue_of(plan), text, room);
 }
 
 const struct ps_stage_ops ps_channel_jdbc = {

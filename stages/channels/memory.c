@@ -1,10 +1,10 @@
-/* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): lanes of leases between workers (stages/lib/lanes). It
+/* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): memory of leases between workers (stages/lib/queue). It
  * never blocks, and never copies an event. */
-#include "stages/lib/lanes/lanes.h"
+#include "stages/lib/queue/memory.h"
 
 struct memory {
     int64_t capacity, transaction_capacity, keep_alive_s, byte_capacity, byte_buffer_percent;
-    struct ps_lanes *lanes; /* NULL until `build` */
+    struct ps_memory_queue *memory; /* NULL until `build` */
 };
 
 static const struct ps_option options[] = {
@@ -74,18 +74,18 @@ static enum ps_status memory_check(const void *plan, const struct ps_context *co
 static void memory_teardown(void *plan)
 {
     struct memory *memory = plan;
-    ps_lanes_destroy(memory->lanes);
-    memory->lanes = NULL;
+    ps_memory_queue_destroy(memory->memory);
+    memory->memory = NULL;
 }
 
 static enum ps_status memory_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     struct memory *memory = plan;
     (void)err;
-    memory->lanes = ps_lanes_create(&(struct ps_lanes_settings){
+    memory->memory = ps_memory_queue_create(&(struct ps_memory_queue_settings){
         .capacity = (uint64_t)memory->capacity,
-        .bytes_max = ps_lanes_bytes_max(memory->byte_capacity, memory->byte_buffer_percent,
-                                        context->memory_budget_bytes),
+        .bytes_max = ps_memory_queue_bytes_max(memory->byte_capacity, memory->byte_buffer_percent,
+                                               context->memory_budget_bytes),
         .quota_bytes = context->channel_quota_bytes,
         .producers = context->producers,
         .consumers = context->consumers,
@@ -93,16 +93,16 @@ static enum ps_status memory_build(void *plan, struct ps_context *context, struc
     return PS_OK;
 }
 
-static struct ps_lanes *lanes_of(const void *plan)
+static struct ps_memory_queue *memory_of(const void *plan)
 {
-    return ((const struct memory *)plan)->lanes;
+    return ((const struct memory *)plan)->memory;
 }
 
 /* Also called before `build`: the engine's plan needs the capacity. */
 static void memory_fill(const void *plan, struct ps_fill *fill)
 {
-    if (lanes_of(plan) != NULL)
-        ps_lanes_fill(lanes_of(plan), fill);
+    if (memory_of(plan) != NULL)
+        ps_memory_queue_fill(memory_of(plan), fill);
     else
         *fill = (struct ps_fill){.capacity = (uint64_t)((const struct memory *)plan)->capacity};
 }
@@ -111,7 +111,7 @@ static enum ps_put memory_put(void *plan, unsigned producer, struct ps_lease **l
                               const struct ps_now *now)
 {
     (void)now;
-    return ps_lanes_put(lanes_of(plan), producer, lease);
+    return ps_memory_queue_put(memory_of(plan), producer, lease);
 }
 
 static struct ps_lease *memory_take(void *plan, unsigned consumer, struct ps_port *port,
@@ -119,8 +119,8 @@ static struct ps_lease *memory_take(void *plan, unsigned consumer, struct ps_por
 {
     (void)port;
     (void)now;
-    struct ps_lease *lease = ps_lanes_take_back(lanes_of(plan), consumer);
-    return lease != NULL ? lease : ps_lanes_take(lanes_of(plan), consumer);
+    struct ps_lease *lease = ps_memory_queue_take_back(memory_of(plan), consumer);
+    return lease != NULL ? lease : ps_memory_queue_take(memory_of(plan), consumer);
 }
 
 static void memory_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
@@ -132,17 +132,17 @@ static void memory_done(void *plan, unsigned consumer, struct ps_lease **lease, 
 
 static void memory_untake(void *plan, unsigned consumer, struct ps_lease **lease)
 {
-    ps_lanes_untake(lanes_of(plan), consumer, lease);
+    ps_memory_queue_untake(memory_of(plan), consumer, lease);
 }
 
 static bool memory_hungry(const void *plan, unsigned producer)
 {
-    return ps_lanes_hungry(lanes_of(plan), producer);
+    return ps_memory_queue_hungry(memory_of(plan), producer);
 }
 
 static void memory_ring(const void *plan, unsigned producer, struct ps_fill *fill)
 {
-    ps_lanes_ring(lanes_of(plan), producer, fill);
+    ps_memory_queue_ring(memory_of(plan), producer, fill);
 }
 
 static uint64_t memory_keep_alive_ms(const void *plan)
@@ -152,22 +152,22 @@ static uint64_t memory_keep_alive_ms(const void *plan)
 
 static struct ps_lease *memory_strip(void *plan)
 {
-    return ps_lanes_strip(lanes_of(plan));
+    return ps_memory_queue_strip(memory_of(plan));
 }
 
 static void memory_restore(void *plan, struct ps_lease *list)
 {
-    ps_lanes_restore(lanes_of(plan), list);
+    ps_memory_queue_restore(memory_of(plan), list);
 }
 
 static void memory_set_quota(void *plan, uint64_t channel_quota_bytes)
 {
-    ps_lanes_set_quota(lanes_of(plan), channel_quota_bytes);
+    ps_memory_queue_set_quota(memory_of(plan), channel_quota_bytes);
 }
 
 static struct ps_lease *memory_withdraw(void *plan, bool (*is_wanted)(const struct ps_lease *lease))
 {
-    return ps_lanes_withdraw(lanes_of(plan), is_wanted);
+    return ps_memory_queue_withdraw(memory_of(plan), is_wanted);
 }
 
 const struct ps_stage_ops ps_channel_memory = {

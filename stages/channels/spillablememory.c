@@ -1,11 +1,11 @@
-/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): lanes of leases between workers
- * (stages/lib/lanes), and a log on disk (stages/lib/queue) for events that do not fit into memory.
+/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): memory of leases between workers
+ * (stages/lib/queue), and a log on disk (stages/lib/queue) for events that do not fit into memory.
  *
  * The events of each producer stay in order across both, without a queue that all threads share:
  *
  *   put    to memory only if everything that went to disk was delivered, so memory never has anything newer
  *          than the disk; else to disk
- *   take   from memory first. A frame is claimed from the disk only when the lanes were empty, and taken only if
+ *   take   from memory first. A frame is claimed from the disk only when the memory queue were empty, and taken only if
  *          they are still empty after that: at that moment everything that its producer put into memory
  *          before it is visible
  *
@@ -15,7 +15,7 @@
 #include "core/flow/channel.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/plan.h"
-#include "stages/lib/lanes/lanes.h"
+#include "stages/lib/queue/memory.h"
 
 #define OVERFLOW_EVENTS_DEFAULT "100000000"
 /* Wait of a source that can refuse its clients for a slow disk, after overflowTimeout. */
@@ -25,7 +25,7 @@
 #define PAUSE_NS (50 * PS_NS_PER_MS)
 #define PAUSE_EVERY_NS PS_NS_PER_S
 #define PAUSE_LOOK_NS PS_NS_PER_MS
-#define KEEPER_QUOTA_DIVISOR 4 /* the keeper's part of the channel's share of the memory budget */
+#define KEEPER_QUOTA_DIVISOR 4 /* the durable queue's part of the channel's share of the memory budget */
 
 /* State of one producer, used by its worker. */
 struct spill_producer {
@@ -35,14 +35,14 @@ struct spill_producer {
 } PS_ALIGNED_GAP;
 
 struct spill {
-    struct ps_keeper_plan log;
+    struct ps_queue_plan log;
     int64_t memory_capacity, overflow_capacity, overflow_timeout_s, deactivation_percent;
     int64_t byte_capacity, byte_buffer_percent, average_event_bytes, capacity, keep_alive_s;
     unsigned producer_count;
     struct spill_producer *producers;
-    struct ps_lanes *lanes;                 /* NULL until `build` */
-    struct ps_keeper *keeper;               /* NULL: no overflow */
-    struct ps_lease *unsaved;               /* leases that `save` took out of the lanes */
+    struct ps_memory_queue *memory;         /* NULL until `build` */
+    struct ps_queue *queue;                 /* NULL: no overflow */
+    struct ps_lease *unsaved;               /* leases that `save` took out of the memory queue */
     uint64_t pause_until_ns, next_pause_ns; /* atomic */
 };
 
@@ -121,7 +121,7 @@ static const struct ps_option options[] = {
      .unit = "s",
      .flags = PS_OPTION_NO_EFFECT,
      .help = "overflowTimeout counts, as in Flume"},
-    PS_KEEPER_OPTION_ROWS(struct spill, log),
+    PS_QUEUE_OPTION_ROWS(struct spill, log),
     PS_OPTION_END,
 };
 
@@ -146,7 +146,7 @@ static enum ps_status spill_check(const void *plan, const struct ps_context *con
             ", as in Flume; set one of them");
     if (overflow_events(spill) == 0)
         return PS_OK;
-    return ps_keeper_plan_check(&spill->log, context, "overflowCapacity", overflow_events(spill));
+    return ps_queue_plan_check(&spill->log, context, "overflowCapacity", overflow_events(spill));
 }
 
 /* ---- build ---- */
@@ -160,18 +160,18 @@ static uint64_t spill_keep_alive_ms(const void *plan)
 static enum ps_status build_overflow(struct spill *spill, struct ps_context *context, uint64_t quota_bytes,
                                      struct ps_err *err)
 {
-    struct ps_keeper_settings settings;
-    if (ps_keeper_plan_settings(&spill->log, context, &settings, err) != PS_OK)
+    struct ps_queue_settings settings;
+    if (ps_queue_plan_settings(&spill->log, context, &settings, err) != PS_OK)
         return PS_FAIL;
     settings.capacity = (uint64_t)overflow_events(spill);
     settings.keep_alive_ms = spill_keep_alive_ms(spill);
     settings.quota_bytes = quota_bytes;
-    spill->keeper = ps_keeper_create(&settings);
+    spill->queue = ps_queue_create(&settings);
     return PS_OK;
 }
 
-/* Returns the keeper's part of the channel's share of the memory budget. */
-static uint64_t quota_of_keeper(const struct spill *spill, uint64_t quota_bytes)
+/* Returns the durable queue's part of the channel's share of the memory budget. */
+static uint64_t quota_of_queue(const struct spill *spill, uint64_t quota_bytes)
 {
     if (overflow_events(spill) == 0)
         return 0;
@@ -181,19 +181,19 @@ static uint64_t quota_of_keeper(const struct spill *spill, uint64_t quota_bytes)
 static enum ps_status spill_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     struct spill *spill = plan;
-    uint64_t quota = context->channel_quota_bytes, of_keeper = quota_of_keeper(spill, quota);
+    uint64_t quota = context->channel_quota_bytes, of_queue = quota_of_queue(spill, quota);
     if (overflow_events(spill) == 0)
-        ps_keeper_plan_warn_of_rest(&spill->log, context, "overflowCapacity", "0");
-    else if (build_overflow(spill, context, of_keeper, err) != PS_OK)
+        ps_queue_plan_warn_of_rest(&spill->log, context, "overflowCapacity", "0");
+    else if (build_overflow(spill, context, of_queue, err) != PS_OK)
         return PS_FAIL;
     spill->producer_count = context->producers;
     spill->producers =
         ps_must_alloc_aligned((context->producers + 1) * sizeof *spill->producers, "a channel");
-    spill->lanes = ps_lanes_create(&(struct ps_lanes_settings){
+    spill->memory = ps_memory_queue_create(&(struct ps_memory_queue_settings){
         .capacity = (uint64_t)spill->memory_capacity,
-        .bytes_max = ps_lanes_bytes_max(spill->byte_capacity, spill->byte_buffer_percent,
-                                        context->memory_budget_bytes),
-        .quota_bytes = quota - of_keeper,
+        .bytes_max = ps_memory_queue_bytes_max(spill->byte_capacity, spill->byte_buffer_percent,
+                                               context->memory_budget_bytes),
+        .quota_bytes = quota - of_queue,
         .producers = context->producers,
         .consumers = context->consumers,
     });
@@ -203,11 +203,11 @@ static enum ps_status spill_build(void *plan, struct ps_context *context, struct
 static void spill_teardown(void *plan)
 {
     struct spill *spill = plan;
-    ps_lanes_destroy(spill->lanes);
-    ps_keeper_destroy(spill->keeper);
+    ps_memory_queue_destroy(spill->memory);
+    ps_queue_destroy(spill->queue);
     free(spill->producers);
-    spill->lanes = NULL;
-    spill->keeper = NULL;
+    spill->memory = NULL;
+    spill->queue = NULL;
     spill->producers = NULL;
 }
 
@@ -221,17 +221,17 @@ static void spill_outline(const void *plan, const struct ps_context *context, FI
     }
     /* The text before it is the capacity of the memory until `build`, afterwards that of both. */
     struct ps_quantity_text disk = ps_quantity_print_count((uint64_t)overflow_events(spill));
-    if (spill->lanes == NULL)
+    if (spill->memory == NULL)
         fprintf(out, "in memory, which are lost when the process dies, and up to %s on disk in ", disk.text);
     else
         fprintf(out, "(%s in memory, which are lost when the process dies, and %s on disk) in ",
                 ps_quantity_print_count((uint64_t)spill->memory_capacity).text, disk.text);
-    ps_keeper_plan_outline(&spill->log, out);
+    ps_queue_plan_outline(&spill->log, out);
 }
 
 static void spill_files(const void *plan, void (*add)(void *argument, const char *path), void *argument)
 {
-    ps_keeper_plan_files(&((const struct spill *)plan)->log, add, argument);
+    ps_queue_plan_files(&((const struct spill *)plan)->log, add, argument);
 }
 
 static void spill_claims(const void *plan, const struct ps_context *context,
@@ -239,21 +239,21 @@ static void spill_claims(const void *plan, const struct ps_context *context,
 {
     const struct spill *spill = plan;
     if (overflow_events(spill) > 0)
-        ps_keeper_plan_claims(&spill->log, context, add, argument);
+        ps_queue_plan_claims(&spill->log, context, add, argument);
 }
 
 static void spill_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
 {
     const struct spill *spill = plan;
     if (overflow_events(spill) > 0)
-        ps_keeper_plan_probe(&spill->log, context, probe);
+        ps_queue_plan_probe(&spill->log, context, probe);
 }
 
 static void spill_start(void *plan)
 {
     struct spill *spill = plan;
-    if (spill->keeper != NULL)
-        ps_keeper_start(spill->keeper);
+    if (spill->queue != NULL)
+        ps_queue_start(spill->queue);
 }
 
 /* ---- put ---- */
@@ -261,7 +261,7 @@ static void spill_start(void *plan)
 static enum ps_put put_on_disk(struct spill *spill, unsigned producer, struct ps_lease **lease)
 {
     struct spill_producer *mine = &spill->producers[producer];
-    if (ps_keeper_put(spill->keeper, producer, lease) != PS_PUT_OK)
+    if (ps_queue_put(spill->queue, producer, lease) != PS_PUT_OK)
         return PS_PUT_FULL;
     mine->full_since_ns = 0;
     mine->spilled = mine->active = true;
@@ -293,15 +293,15 @@ static enum ps_put put_in_memory(struct spill *spill, unsigned producer, struct 
     struct spill_producer *mine = &spill->producers[producer];
     struct ps_fill fill;
     if (mine->active) {
-        ps_lanes_fill(spill->lanes, &fill);
+        ps_memory_queue_fill(spill->memory, &fill);
         mine->active = !enough_is_free(spill, fill.size);
     }
-    if (ps_lanes_put(spill->lanes, producer, lease) == PS_PUT_OK) {
+    if (ps_memory_queue_put(spill->memory, producer, lease) == PS_PUT_OK) {
         mine->full_since_ns = 0;
         mine->spilled = false;
         return PS_PUT_OK;
     }
-    if (spill->keeper == NULL || must_wait(spill, mine, *lease, now))
+    if (spill->queue == NULL || must_wait(spill, mine, *lease, now))
         return PS_PUT_FULL;
     return put_on_disk(spill, producer, lease);
 }
@@ -316,8 +316,8 @@ static bool pauses(struct spill *spill, const struct ps_lease *lease, const stru
         return true;
     if (now->mono_ns < __atomic_load_n(&spill->next_pause_ns, __ATOMIC_RELAXED))
         return false;
-    uint64_t left_events = ps_keeper_undelivered(spill->keeper);
-    ps_lanes_fill(spill->lanes, &fill);
+    uint64_t left_events = ps_queue_undelivered(spill->queue);
+    ps_memory_queue_fill(spill->memory, &fill);
     if (left_events == 0 || fill.size > 0 || !enough_is_free(spill, left_events))
         return false;
     __atomic_store_n(&spill->next_pause_ns, now->mono_ns + PAUSE_EVERY_NS, __ATOMIC_RELAXED);
@@ -328,9 +328,9 @@ static bool pauses(struct spill *spill, const struct ps_lease *lease, const stru
 static enum ps_put spill_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
 {
     struct spill *spill = plan;
-    if (spill->keeper != NULL && !ps_keeper_is_open(spill->keeper))
+    if (spill->queue != NULL && !ps_queue_is_open(spill->queue))
         return PS_PUT_FULL; /* the log's contents are unknown until then, and is_clear must be read after it opened */
-    if (spill->keeper == NULL || ps_keeper_is_clear(spill->keeper))
+    if (spill->queue == NULL || ps_queue_is_clear(spill->queue))
         return put_in_memory(spill, producer, lease, now);
     if (pauses(spill, *lease, now))
         return PS_PUT_FULL;
@@ -342,9 +342,9 @@ static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, 
     struct spill *spill = plan;
     const struct spill_producer *mine = &spill->producers[producer];
     uint64_t due_ns = PS_NEVER;
-    if (spill->keeper == NULL)
+    if (spill->queue == NULL)
         return PS_NEVER;
-    (void)ps_keeper_tick(spill->keeper, producer, port);
+    (void)ps_queue_tick(spill->queue, producer, port);
     uint64_t wait_ends_ns = mine->full_since_ns + (uint64_t)spill->overflow_timeout_s * PS_NS_PER_S;
     if (mine->full_since_ns > 0 && now->mono_ns < wait_ends_ns)
         due_ns = wait_ends_ns;
@@ -356,8 +356,8 @@ static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, 
 static bool spill_hungry(const void *plan, unsigned producer)
 {
     const struct spill *spill = plan;
-    return spill->producers[producer].spilled ? ps_keeper_hungry(spill->keeper, producer)
-                                              : ps_lanes_hungry(spill->lanes, producer);
+    return spill->producers[producer].spilled ? ps_queue_hungry(spill->queue, producer)
+                                              : ps_memory_queue_hungry(spill->memory, producer);
 }
 
 /* ---- take ---- */
@@ -365,22 +365,22 @@ static bool spill_hungry(const void *plan, unsigned producer)
 static struct ps_lease *take_from_disk(struct spill *spill, unsigned consumer, struct ps_port *port,
                                        const struct ps_now *now)
 {
-    if (!ps_keeper_claim(spill->keeper, consumer, port))
+    if (!ps_queue_claim(spill->queue, consumer, port))
         return NULL;
-    struct ps_lease *older = ps_lanes_take(spill->lanes, consumer);
-    return older != NULL ? older : ps_keeper_take(spill->keeper, consumer, port, now);
+    struct ps_lease *older = ps_memory_queue_take(spill->memory, consumer);
+    return older != NULL ? older : ps_queue_take(spill->queue, consumer, port, now);
 }
 
 static struct ps_lease *spill_take(void *plan, unsigned consumer, struct ps_port *port,
                                    const struct ps_now *now)
 {
     struct spill *spill = plan;
-    struct ps_lease *lease = ps_lanes_take_back(spill->lanes, consumer);
-    if (lease == NULL && spill->keeper != NULL && ps_keeper_has_back(spill->keeper, consumer))
-        lease = ps_keeper_take(spill->keeper, consumer, port, now);
+    struct ps_lease *lease = ps_memory_queue_take_back(spill->memory, consumer);
+    if (lease == NULL && spill->queue != NULL && ps_queue_has_back(spill->queue, consumer))
+        lease = ps_queue_take(spill->queue, consumer, port, now);
     if (lease == NULL)
-        lease = ps_lanes_take(spill->lanes, consumer);
-    if (lease == NULL && spill->keeper != NULL)
+        lease = ps_memory_queue_take(spill->memory, consumer);
+    if (lease == NULL && spill->queue != NULL)
         lease = take_from_disk(spill, consumer, port, now);
     return lease;
 }
@@ -395,17 +395,17 @@ static void spill_done(void *plan, unsigned consumer, struct ps_lease **lease, s
 static void spill_untake(void *plan, unsigned consumer, struct ps_lease **lease)
 {
     struct spill *spill = plan;
-    if (spill->keeper != NULL && ps_keeper_made(spill->keeper, consumer, *lease))
-        ps_keeper_untake(spill->keeper, consumer, lease);
+    if (spill->queue != NULL && ps_queue_made(spill->queue, consumer, *lease))
+        ps_queue_untake(spill->queue, consumer, lease);
     else
-        ps_lanes_untake(spill->lanes, consumer, lease);
+        ps_memory_queue_untake(spill->memory, consumer, lease);
 }
 
 static void spill_leave(void *plan, unsigned consumer, struct ps_port *port)
 {
     struct spill *spill = plan;
-    if (spill->keeper != NULL)
-        ps_keeper_leave(spill->keeper, consumer, port);
+    if (spill->queue != NULL)
+        ps_queue_leave(spill->queue, consumer, port);
 }
 
 /* ---- content ---- */
@@ -415,15 +415,15 @@ static void spill_fill(const void *plan, struct ps_fill *fill)
 {
     const struct spill *spill = plan;
     struct ps_fill disk = {0};
-    if (spill->lanes == NULL) {
+    if (spill->memory == NULL) {
         int64_t capacity = spill->memory_capacity > 0 ? spill->memory_capacity : overflow_events(spill);
         *fill = (struct ps_fill){.capacity = (uint64_t)capacity};
         return;
     }
-    ps_lanes_fill(spill->lanes, fill);
-    if (spill->keeper == NULL)
+    ps_memory_queue_fill(spill->memory, fill);
+    if (spill->queue == NULL)
         return;
-    ps_keeper_fill(spill->keeper, &disk);
+    ps_queue_fill(spill->queue, &disk);
     fill->size += disk.size;
     fill->capacity += disk.capacity;
     fill->bytes += disk.bytes;
@@ -432,20 +432,20 @@ static void spill_fill(const void *plan, struct ps_fill *fill)
 
 static void spill_ring(const void *plan, unsigned producer, struct ps_fill *fill)
 {
-    ps_lanes_ring(((const struct spill *)plan)->lanes, producer, fill);
+    ps_memory_queue_ring(((const struct spill *)plan)->memory, producer, fill);
 }
 
 static uint64_t spill_at_risk(const void *plan)
 {
     struct ps_fill fill;
-    ps_lanes_fill(((const struct spill *)plan)->lanes, &fill);
+    ps_memory_queue_fill(((const struct spill *)plan)->memory, &fill);
     return fill.size;
 }
 
 static void spill_save(void *plan)
 {
     struct spill *spill = plan;
-    struct ps_lease *list = ps_lanes_strip(spill->lanes), *saved = NULL;
+    struct ps_lease *list = ps_memory_queue_strip(spill->memory), *saved = NULL;
     struct ps_lease **end = &saved, **rest_end = &spill->unsaved;
     for (struct ps_lease *next; list != NULL; list = next) {
         struct ps_lease ***to = ps_batch_will_be_replayed(list->batch) ? &rest_end : &end;
@@ -454,7 +454,7 @@ static void spill_save(void *plan)
         **to = list;
         *to = &list->next;
     }
-    if (saved != NULL && (spill->keeper == NULL || !ps_keeper_add_last(spill->keeper, saved)))
+    if (saved != NULL && (spill->queue == NULL || !ps_queue_add_last(spill->queue, saved)))
         *rest_end = saved;
 }
 
@@ -465,38 +465,38 @@ static struct ps_lease *spill_strip(void *plan)
     spill->unsaved = NULL;
     while (*end != NULL)
         end = &(*end)->next;
-    *end = ps_lanes_strip(spill->lanes);
+    *end = ps_memory_queue_strip(spill->memory);
     while (*end != NULL)
         end = &(*end)->next;
-    if (spill->keeper != NULL)
-        *end = ps_keeper_strip(spill->keeper);
+    if (spill->queue != NULL)
+        *end = ps_queue_strip(spill->queue);
     return list;
 }
 
 static void spill_restore(void *plan, struct ps_lease *list)
 {
-    ps_lanes_restore(((struct spill *)plan)->lanes, list);
+    ps_memory_queue_restore(((struct spill *)plan)->memory, list);
 }
 
 static void spill_set_quota(void *plan, uint64_t channel_quota_bytes)
 {
     struct spill *spill = plan;
-    uint64_t of_keeper = quota_of_keeper(spill, channel_quota_bytes);
-    ps_lanes_set_quota(spill->lanes, channel_quota_bytes - of_keeper);
-    if (spill->keeper != NULL)
-        ps_keeper_set_quota(spill->keeper, of_keeper);
+    uint64_t of_queue = quota_of_queue(spill, channel_quota_bytes);
+    ps_memory_queue_set_quota(spill->memory, channel_quota_bytes - of_queue);
+    if (spill->queue != NULL)
+        ps_queue_set_quota(spill->queue, of_queue);
 }
 
 /* Withdraws leases from memory only; the others are being written to disk. */
 static struct ps_lease *spill_withdraw(void *plan, bool (*is_wanted)(const struct ps_lease *lease))
 {
-    return ps_lanes_withdraw(((struct spill *)plan)->lanes, is_wanted);
+    return ps_memory_queue_withdraw(((struct spill *)plan)->memory, is_wanted);
 }
 
 static bool spill_trouble(const void *plan, char *text, size_t room)
 {
     const struct spill *spill = plan;
-    return spill->keeper != NULL && ps_keeper_trouble(spill->keeper, text, room);
+    return spill->queue != NULL && ps_queue_trouble(spill->queue, text, room);
 }
 
 static bool spill_has_place(const void *plan)

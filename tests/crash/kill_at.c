@@ -40,7 +40,7 @@ static __attribute__((constructor)) void read_environment(void)
                                                               : AFTER;
 }
 
-static bool is_keeper(void)
+static bool is_queue(void)
 {
     char name[16] = "";
     prctl(PR_GET_NAME, name);
@@ -52,7 +52,7 @@ static bool is_chosen(const char *call)
 {
     int error = errno;
     bool counts = chosen.call != NULL && (strcmp(chosen.call, "any") == 0 || strcmp(chosen.call, call) == 0);
-    bool is = counts && is_keeper() && __atomic_add_fetch(&calls_so_far, 1, __ATOMIC_RELAXED) == chosen.count;
+    bool is = counts && is_queue() && __atomic_add_fetch(&calls_so_far, 1, __ATOMIC_RELAXED) == chosen.count;
     errno = error;
     return is;
 }

@@ -1,7 +1,7 @@
 /* Any pattern, any header values: ps_escape_compile and ps_escape_expand stay within their buffers, and
  * give the same result from the cache as without it. Input: one byte of options, pattern, NUL, timestamp,
  * NUL, header. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "stages/lib/text/escape.h"
 
 #include <stdlib.h>
@@ -23,10 +23,10 @@ static void tame_names(char *pattern)
     }
 }
 
-static struct ps_batch *batch_make(struct ps_carver *carver, const char *timestamp, const char *header,
+static struct ps_batch *batch_make(struct ps_bump *bump, const char *timestamp, const char *header,
                                    size_t length)
 {
-    struct ps_batch *batch = ps_batch_take(carver, (struct ps_now){.wall_ms = 1700000000000});
+    struct ps_batch *batch = ps_batch_take(bump, (struct ps_now){.wall_ms = 1700000000000});
     PS_ASSERT(batch != NULL);
     char body[] = "body";
     struct ps_event *event = ps_batch_add_copy(batch, body, 4);
@@ -66,9 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     const struct ps_escape *escape = ps_escape_compile(arena, text, &options, &err);
     if (escape != NULL) {
-        struct ps_carver carver;
-        ps_carver_init(&carver, pool);
-        struct ps_batch *batch = batch_make(&carver, timestamp, header, (size_t)(text + size - 1 - header));
+        struct ps_bump bump;
+        ps_bump_init(&bump, pool);
+        struct ps_batch *batch = batch_make(&bump, timestamp, header, (size_t)(text + size - 1 - header));
         struct ps_escape_cache cache = {.valid = false};
         char out[2][256];
         uint32_t lengths[2] = {0, 0};
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PS_ASSERT(results[0] == results[1] && lengths[0] == lengths[1]);
         PS_ASSERT(memcmp(out[0], out[1], lengths[0]) == 0);
         ps_batch_give(batch);
-        ps_carver_fini(&carver);
+        ps_bump_fini(&bump);
     }
     ps_arena_destroy(arena);
     return 0;

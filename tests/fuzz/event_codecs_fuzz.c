@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "core/deadletter/letter.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "stages/lib/avro/blocks_stage.h"
 #include "stages/lib/avro/event.h"
 #include "stages/lib/queue/database/store.h"
@@ -34,7 +34,7 @@ extern const struct ps_stage_ops ps_serializer_avro_event;
 
 static struct ps_depot *depot;
 static struct ps_pool *pool;
-static struct ps_carver carver, reading;
+static struct ps_bump bump, reading;
 static struct ps_event_headers headers;
 static char *text; /* what bodies, values and names are parts of */
 
@@ -133,7 +133,7 @@ static bool add_event(struct program *program, struct ps_batch *batch)
 
 static struct ps_batch *make_batch(struct program *program)
 {
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){.mono_ns = 1});
     static char name_text[PS_BLOCK_BYTES * 4];
     PS_ASSERT(batch != NULL);
     ps_event_headers_begin(&headers);
@@ -489,8 +489,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pool == NULL) {
         depot = ps_depot_create(UINT64_C(512) << 20, &err);
         pool = ps_pool_create(depot, 0);
-        ps_carver_init(&carver, pool);
-        ps_carver_init(&reading, pool);
+        ps_bump_init(&bump, pool);
+        ps_bump_init(&reading, pool);
         text = malloc(TEXT_BYTES);
         PS_ASSERT(text != NULL);
         for (uint32_t i = 0; i < TEXT_BYTES; i++)

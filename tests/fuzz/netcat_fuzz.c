@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "conf/bind.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "stages/lib/stream/stream.h"
 #include "stages/table.h"
 
@@ -24,7 +24,7 @@ static struct ps_pool *pool;
 
 struct agent {
     struct ps_arena *arena;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_counters counters;
     struct ps_port port;
     struct ps_now now;
@@ -56,7 +56,7 @@ static void agent_start(struct agent *agent, const uint8_t *data)
                                    .blocks = ps_pool_cache(pool)};
     struct ps_bind bind = {.arena = agent->arena, .problems = &problems, .prefix = "a.sources.r1."};
     struct ps_err err = {.length = 0};
-    ps_carver_init(&agent->carver, pool);
+    ps_bump_init(&agent->bump, pool);
     PS_ASSERT(ps_bind_options(&bind, ps_source_netcat.options, NULL, &pairs, agent->plan) == PS_OK);
     PS_ASSERT(ps_source_netcat.build(agent->plan, &context, &err) == PS_OK);
     PS_ASSERT(ps_source_netcat.open(agent->plan, agent->state, &agent->port, &err) == PS_OK);
@@ -66,7 +66,7 @@ static void agent_start(struct agent *agent, const uint8_t *data)
 static void agent_stop(struct agent *agent)
 {
     ps_source_netcat.close(agent->plan, agent->state);
-    ps_carver_fini(&agent->carver);
+    ps_bump_fini(&agent->bump);
     close(agent->port.epoll_fd);
     ps_arena_destroy(agent->arena);
 }
@@ -74,7 +74,7 @@ static void agent_stop(struct agent *agent)
 /* Reads one batch and accepts it. */
 static uint32_t cycle(struct agent *agent)
 {
-    struct ps_batch *batch = ps_batch_take(&agent->carver, agent->now);
+    struct ps_batch *batch = ps_batch_take(&agent->bump, agent->now);
     PS_ASSERT(batch != NULL);
     ps_source_netcat.source->work(agent->plan, agent->state, batch, &agent->now);
     ps_batch_close(batch);

@@ -12,14 +12,14 @@
 #include <string.h>
 
 #include "core/crc32c.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "stages/lib/queue/segment/events.h"
 #include "stages/lib/queue/segment/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct ps_pool *pool;
-static struct ps_carver carver;
+static struct ps_bump bump;
 static volatile unsigned sum;
 static struct ps_sealer sealer;
 
@@ -59,7 +59,7 @@ static int64_t walk(const char *payload, size_t length)
 /* A payload as a batch has it: in a block, of its own if it is longer than one. */
 static struct ps_batch *decode(const uint8_t *data, size_t size, enum ps_events_result *result)
 {
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){.mono_ns = 1});
     uint32_t room;
     bool own = size > PS_BLOCK_BYTES;
     char *payload =
@@ -400,7 +400,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ps_err err = {0};
     if (pool == NULL) {
         pool = ps_pool_create(ps_depot_create(UINT64_C(64) << 20, &err), 0);
-        ps_carver_init(&carver, pool);
+        ps_bump_init(&bump, pool);
     }
     if (size == 0)
         return 0;

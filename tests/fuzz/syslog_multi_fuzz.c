@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "stages/lib/syslog/multi.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,14 +72,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t length = (uint32_t)size - 2, at = 0;
     uint64_t failed = 0;
     struct ps_syslog_multi parser;
-    struct ps_carver carver;
+    struct ps_bump bump;
     char *copy = malloc(length + 1U);
     PS_ASSERT(copy != NULL);
     memcpy(copy, data + 2, length);
     ps_syslog_multi_init(&parser, &rules);
     ps_syslog_time_now(&parser.time, 1700000000000);
-    ps_carver_init(&carver, made.pool);
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+    ps_bump_init(&bump, made.pool);
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0, 0});
     for (;;) {
         uint32_t used = 0;
         enum ps_parsed parsed =
@@ -95,12 +95,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PS_ASSERT(batch->count > 0 && used == 0);
         look(batch);
         ps_batch_give(batch);
-        batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+        batch = ps_batch_take(&bump, (struct ps_now){0, 0});
     }
     PS_ASSERT(length - at < rules.size_max);
     look(batch);
     ps_batch_give(batch);
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     free(copy);
     return 0;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "stages/lib/syslog/single.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,14 +64,14 @@ static struct result run(const struct ps_syslog_single_rules *rules, const char 
 {
     struct result result = {.hash = 1};
     struct ps_syslog_single parser;
-    struct ps_carver carver;
+    struct ps_bump bump;
     uint32_t at = 0, end = cut;
     char *copy = malloc(length + 1U);
     PS_ASSERT(copy != NULL && ps_syslog_single_init(&parser, rules));
     memcpy(copy, bytes, length);
     ps_syslog_time_now(&parser.time, 1700000000000);
-    ps_carver_init(&carver, made.pool);
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+    ps_bump_init(&bump, made.pool);
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0, 0});
     for (;;) {
         uint32_t used = 0;
         enum ps_parsed parsed = ps_syslog_single_next(&parser, batch, copy + at, end - at, NULL, &used);
@@ -84,7 +84,7 @@ static struct result run(const struct ps_syslog_single_rules *rules, const char 
                 result.hash = mix_event(result.hash, &batch->events[i]);
             result.events += batch->count;
             ps_batch_give(batch);
-            batch = ps_batch_take(&carver, (struct ps_now){0, 0});
+            batch = ps_batch_take(&bump, (struct ps_now){0, 0});
             continue;
         }
         if (parsed == PS_PARSED_PARTIAL && end < length) {
@@ -100,7 +100,7 @@ static struct result run(const struct ps_syslog_single_rules *rules, const char 
     result.left = end - at;
     PS_ASSERT(rules->datagrams || result.left < rules->size_max);
     ps_batch_give(batch);
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_syslog_single_fini(&parser);
     free(copy);
     return result;

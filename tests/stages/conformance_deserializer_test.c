@@ -124,7 +124,7 @@ static struct event expected[EVENTS_MAX];
 
 static struct ps_batch *batch_take(struct ps_test_stage *stage, uint32_t capacity)
 {
-    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
     assert_non_null(batch);
     if (capacity < batch->capacity)
         batch->capacity = capacity;
@@ -355,7 +355,7 @@ static void short_round(struct ps_test_stage *stage, unsigned events)
         if (result != PS_DESERIALIZED_FULL)
             continue;
         ps_batch_give(batch);
-        while ((batch = ps_batch_take(&stage->carver, stage->now)) == NULL) {
+        while ((batch = ps_batch_take(&stage->bump, stage->now)) == NULL) {
             assert_true(count > 0);
             ps_block_drop(&hoard, taken[--count]);
         }

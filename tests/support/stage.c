@@ -151,7 +151,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
     assert_non_null(stage->depot);
     stage->pool = ps_pool_create(stage->depot, 0);
     assert_non_null(stage->pool);
-    ps_carver_init(&stage->carver, stage->pool);
+    ps_bump_init(&stage->bump, stage->pool);
     stage->now = (struct ps_now){.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
     stage->context = (struct ps_context){
         .agent = "a1",
@@ -312,7 +312,7 @@ void ps_test_channel_deliver(struct ps_test_stage *stage, struct ps_lease *lease
 void ps_test_stage_recycle(struct ps_test_stage *stage)
 {
     give_batches(stage);
-    ps_carver_fini(&stage->carver); /* the next batches begin where these began */
+    ps_bump_fini(&stage->bump); /* the next batches begin where these began */
     ps_test_source_clear(stage);
 }
 
@@ -321,7 +321,7 @@ void ps_test_stage_fini(struct ps_test_stage *stage)
     if (stage->opened)
         ps_test_stage_close(stage);
     give_batches(stage);
-    ps_carver_fini(&stage->carver);
+    ps_bump_fini(&stage->bump);
     assert_int_equal(ps_pool_out_count(stage->pool), 0);
     end_share(&stage->chain_built);
     if (stage->built && stage->ops->teardown != NULL)

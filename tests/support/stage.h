@@ -2,7 +2,7 @@
  * leases, and records its output. The clock is the test's own. One thread; failures are cmocka assertions. */
 #pragma once
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/stage.h"
 #include "tests/support/support.h"
 
@@ -41,7 +41,7 @@ struct ps_test_stage {
     struct ps_arena *arena;
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_port port;
     struct ps_counters counters;
     struct ps_now now; /* the fake clock, passed to every call */
@@ -117,7 +117,7 @@ static inline uint64_t ps_test_stage_counter(const struct ps_test_stage *stage, 
 struct ps_test_event ps_test_event_copy(struct ps_test_stage *stage, const struct ps_batch *batch,
                                         const struct ps_event *event);
 
-/* A batch of the stage's carver, given back by ps_test_stage_fini; NULL: the memory budget is used up. */
+/* A batch of the stage's bump, given back by ps_test_stage_fini; NULL: the memory budget is used up. */
 struct ps_batch *ps_test_stage_take_batch(struct ps_test_stage *stage);
 
 /* ---- sources ---- */

@@ -6,7 +6,7 @@
 
 struct ps_batch *ps_test_stage_take_batch(struct ps_test_stage *stage)
 {
-    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
     if (batch != NULL)
         stage->batches[stage->batch_count++] = batch;
     return batch;

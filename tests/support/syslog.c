@@ -70,7 +70,7 @@ static void run(const struct ps_test_syslog *how, const struct ps_pairs *format,
     assert_int_equal(ps_transcoder_open(&transcoder, &charset, &err), PS_OK);
     ps_syslog_time_now(&parser.time, how->now_ms);
     ps_syslog_time_now(&other.time, how->now_ms);
-    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
     for (uint32_t at = 0; at < length || (at == 0 && length == 0);) {
         uint32_t used = 0, rows = batch->count;
         uint64_t failed = 0;

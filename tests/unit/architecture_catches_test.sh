@@ -30,8 +30,8 @@ expect 'bench/suite/duel\.c: includes "tests/support/stage\.h", which nothing bu
 echo '#include <hs.h>' >>conf/agent.c
 expect 'conf/agent\.c: includes <hs\.h>; only regex/\* may'
 
-echo '#include "core/flow/carver.h"' >>stages/sinks/null.c
-expect 'stages/sinks/null\.c: includes "core/flow/carver\.h", and so the engine.s part of batches \(core/flow/batch_home\.h\)'
+echo '#include "core/flow/bump.h"' >>stages/sinks/null.c
+expect 'stages/sinks/null\.c: includes "core/flow/bump\.h", and so the engine.s part of batches \(core/flow/batch_home\.h\)'
 echo '#include "core/flow/batch_home.h"' >>conf/agent.c
 expect 'conf/agent\.c: includes "core/flow/batch_home\.h", and so the engine.s part of batches'
 
@@ -74,7 +74,7 @@ enum ps_result {
     PS_MEMBER,
 };
 
-struct ps_batch *ps_batch_take(struct ps_carver *carver,
+struct ps_batch *ps_batch_take(struct ps_bump *carver,
                                struct ps_now now)
 {
     return 0;

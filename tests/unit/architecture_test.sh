@@ -99,7 +99,6 @@ stages/lib/tail/*       ENGINE L/text/*
 stages/lib/spool/*      ENGINE L/tail/* L/avro/* L/text/*
 stages/lib/encryption/* ENGINE
 stages/lib/flume_log/*  ENGINE L/encryption/*
-stages/lib/lanes/*      ENGINE rings/*
 stages/lib/queue/FLAT   ENGINE rings/* L/encryption/* L/flume_log/* L/queue/segment/*
 stages/lib/queue/segment/* ENGINE L/encryption/*
 stages/lib/queue/database/* ENGINE L/queue/store.h L/queue/segment/*

@@ -37,7 +37,7 @@ struct ps_source_runner *ps_source_runner_create(struct ps_worker *worker, struc
         ps_must_alloc(2 * spec->channel_count, sizeof(struct ps_lease *), spec->stage.component);
     runner->marks = ps_must_alloc(spec->channel_count, sizeof *runner->marks, spec->stage.component);
     runner->links = ps_links_create(runner, source_plan->chain_stages);
-    ps_carver_init(&runner->carver, ps_worker_pool(worker));
+    ps_bump_init(&runner->bump, ps_worker_pool(worker));
     ps_source_runner_open_window(runner);
     return runner;
 }
@@ -115,7 +115,7 @@ static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now
 {
     if (runner->batch != NULL)
         return true;
-    runner->batch = ps_batch_take(&runner->carver, *now);
+    runner->batch = ps_batch_take(&runner->bump, *now);
     if (runner->batch == NULL) {
         if (!runner->waiting)
             ps_worker_count_memory_wait(runner->base.worker);
@@ -516,5 +516,5 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     ps_window_detach(runner->window);
     runner->window = NULL;
     ps_runner_note(&runner->base, &(struct ps_runner_look){.held = 0});
-    ps_carver_fini(&runner->carver);
+    ps_bump_fini(&runner->bump);
 }

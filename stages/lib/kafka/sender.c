@@ -121,7 +121,7 @@ static void purge_submitted(struct ps_kafka_sender *sender)
 static void ask_for_producer(struct ps_kafka_sender *sender)
 {
     sender->held = false;
-    ps_kafka_maker_ask(sender->maker, &sender->config, sender->producer);
+    ps_kafka_client_factory_ask(sender->maker, &sender->config, sender->producer);
     sender->producer = NULL;
     sender->phase = PS_KAFKA_RENEWING;
     ps_kafka_statistics_renew(&sender->statistics);
@@ -132,7 +132,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     struct ps_err err = {0};
     if (sender->producer == NULL) {
         void *made;
-        if (!ps_kafka_maker_reply(sender->maker, &made, &err))
+        if (!ps_kafka_client_factory_reply(sender->maker, &made, &err))
             return;
         sender->producer = made;
         if (sender->producer == NULL) {
@@ -241,7 +241,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
         .copy_values = plan->mapping.event_format,
         .wake_fd = port->wake_fd,
     };
-    sender->maker = ps_kafka_maker_create(&making, port->wake_fd, err);
+    sender->maker = ps_kafka_client_factory_create(&making, port->wake_fd, err);
     return sender->maker != NULL ? PS_OK : PS_FAIL;
 }
 
@@ -261,7 +261,7 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
         return PS_FAIL;
     sender->producer = plan->engine->create(&sender->config, err);
     if (sender->producer == NULL) {
-        ps_kafka_maker_destroy(sender->maker, NULL);
+        ps_kafka_client_factory_destroy(sender->maker, NULL);
         sender->maker = NULL;
         return ps_err_append(err, "there is no Kafka producer");
     }
@@ -273,7 +273,7 @@ enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct
 void ps_kafka_sender_close(struct ps_kafka_sender *sender)
 {
     PS_ASSERT(sender->window.head == NULL);
-    ps_kafka_maker_destroy(sender->maker, sender->producer);
+    ps_kafka_client_factory_destroy(sender->maker, sender->producer);
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     free(sender->datums);
     sender->maker = NULL;

@@ -12,7 +12,7 @@
 
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/letters.h"
-#include "stages/lib/kafka/maker.h"
+#include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/mapping.h"
 #include "stages/lib/kafka/statistics.h"
 #include "stages/lib/kafka/window.h"
@@ -57,7 +57,7 @@ struct ps_kafka_cause {
 struct ps_kafka_sender {
     const struct ps_kafka_sender_plan *plan;
     struct ps_port *port;
-    struct ps_kafka_maker *maker;
+    struct ps_kafka_client_factory *maker;
     struct ps_kafka_producer *producer; /* NULL while a new one is being made */
     struct ps_kafka_producer_config config;
     struct ps_kafka_window window;

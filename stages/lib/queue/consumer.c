@@ -1,32 +1,32 @@
 /* The consumers' side, on their workers: each reads frames into batches of its own pool. */
-#include "stages/lib/queue/keeper_internal.h"
+#include "stages/lib/queue/queue_internal.h"
 
 #include "core/quantity.h"
 
 /* Part of the memory budget. Sources accept events up to a sixteenth of the budget: a longer event was accepted when the budget was larger. */
 #define LONG_PART 8U
 
-static void give_ticket(struct ps_keeper *keeper, struct ps_keeper_ticket *ticket)
+static void give_ticket(struct ps_queue *queue, struct ps_queue_ticket *ticket)
 {
-    ps_inbox_put(&keeper->delivered, &ticket->node);
-    ps_park_wake(&keeper->park);
+    ps_inbox_put(&queue->delivered, &ticket->node);
+    ps_park_wake(&queue->park);
 }
 
 /* Reports a delivered batch to the thread. Deliveries are recorded one by one, in any order. */
 static void batch_delivered(void *argument, struct ps_batch *batch)
 {
-    struct ps_keeper_consumer *consumer = argument;
-    give_ticket(consumer->keeper, (struct ps_keeper_ticket *)(uintptr_t)batch->tickets->origin);
+    struct ps_queue_consumer *consumer = argument;
+    give_ticket(consumer->queue, (struct ps_queue_ticket *)(uintptr_t)batch->tickets->origin);
 }
 
 /* Frees the payload's memory, because it is not read again. */
-static void release(const struct ps_keeper *keeper, struct ps_keeper_ticket *ticket,
+static void release(const struct ps_queue *queue, struct ps_queue_ticket *ticket,
                     struct ps_block_cache *blocks)
 {
-    if (keeper->settings.store->release == NULL)
+    if (queue->settings.store->release == NULL)
         return;
     ticket->frame.blocks = blocks;
-    keeper->settings.store->release(&ticket->frame);
+    queue->settings.store->release(&ticket->frame);
 }
 
 enum loaded {
@@ -41,7 +41,7 @@ static enum loaded decoded(enum ps_events_result result)
     return result == PS_EVENTS_OK ? LOADED : result == PS_EVENTS_DAMAGED ? LOADED_DAMAGED : LOADED_NO_MEMORY;
 }
 
-static enum loaded load_payload(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
+static enum loaded load_payload(const struct ps_queue_settings *settings, const struct ps_store_frame *frame,
                                 char *payload, struct ps_err *err)
 {
     switch (settings->store->load(settings->store_settings, frame, payload, err)) {
@@ -55,7 +55,7 @@ static enum loaded load_payload(const struct ps_keeper_settings *settings, const
     return LOADED_DAMAGED;
 }
 
-static enum loaded load(const struct ps_keeper_settings *settings, const struct ps_store_frame *frame,
+static enum loaded load(const struct ps_queue_settings *settings, const struct ps_store_frame *frame,
                         struct ps_batch *batch, struct ps_err *err)
 {
     uint32_t room;
@@ -72,8 +72,8 @@ static enum loaded load(const struct ps_keeper_settings *settings, const struct 
     return decoded(ps_events_decode(batch, payload, frame->length));
 }
 
-bool ps_keeper_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
-                           struct ps_err *err)
+bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
+                          struct ps_err *err)
 {
     uint64_t budget_bytes = ps_depot_budget_bytes(depot);
     if (frame->length <= budget_bytes / LONG_PART)
@@ -88,20 +88,20 @@ bool ps_keeper_is_too_long(const struct ps_store_frame *frame, const struct ps_d
 
 /* Reads the ticket's frame into a batch. Returns NULL if there is no memory, if the store cannot read the frame now (it is
  * read again at consumer->retry_ns), or with ticket->damaged set. */
-static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct ps_keeper_ticket *ticket,
+static struct ps_lease *read_frame(struct ps_queue_consumer *consumer, struct ps_queue_ticket *ticket,
                                    struct ps_block_cache *blocks, const struct ps_now *now)
 {
-    const struct ps_keeper_settings *settings = &consumer->keeper->settings;
+    const struct ps_queue_settings *settings = &consumer->queue->settings;
     struct ps_batch *batch = ps_readback_batch(consumer->readback, *now);
     if (batch == NULL)
         return NULL;
     struct ps_err err = {.length = 0};
     enum loaded result = load(settings, &ticket->frame, batch, &err);
     bool failed = result == LOADED_UNREADABLE ||
-                  (result == LOADED_NO_MEMORY && ps_keeper_is_too_long(&ticket->frame, blocks->depot, &err));
+                  (result == LOADED_NO_MEMORY && ps_queue_is_too_long(&ticket->frame, blocks->depot, &err));
     consumer->retry_ns = failed ? now->mono_ns + settings->store->retry_ns : 0;
     if (failed || consumer->unreadable[0] != '\0')
-        ps_keeper_note_unreadable(consumer->keeper, consumer->unreadable, failed ? ps_err_join(&err) : NULL);
+        ps_queue_note_unreadable(consumer->queue, consumer->unreadable, failed ? ps_err_join(&err) : NULL);
     if (result == LOADED && !ps_batch_ticket(batch, (uint64_t)(uintptr_t)ticket, batch->count))
         result = LOADED_NO_MEMORY;
     if (result != LOADED) {
@@ -109,38 +109,38 @@ static struct ps_lease *read_frame(struct ps_keeper_consumer *consumer, struct p
         ps_readback_drop(batch);
         return NULL;
     }
-    release(consumer->keeper, ticket, blocks);
+    release(consumer->queue, ticket, blocks);
     return ps_readback_lease(consumer->readback, batch);
 }
 
 /* Returns the next ticket. Returns NULL if there is none: the thread will wake this worker when there is one. */
-static struct ps_keeper_ticket *next_ticket(struct ps_keeper_consumer *consumer, const struct ps_port *port)
+static struct ps_queue_ticket *next_ticket(struct ps_queue_consumer *consumer, const struct ps_port *port)
 {
-    struct ps_keeper_ticket *ticket = consumer->stuck;
+    struct ps_queue_ticket *ticket = consumer->stuck;
     consumer->stuck = NULL;
     if (ticket == NULL)
-        ticket = ps_spmc_pop(consumer->keeper->feed);
+        ticket = ps_spmc_pop(consumer->queue->feed);
     if (ticket == NULL) {
         ps_alarm_set(&consumer->alarm, port->wake_fd);
-        ticket = ps_spmc_pop(consumer->keeper->feed); /* it may have been pushed before the alarm was set */
+        ticket = ps_spmc_pop(consumer->queue->feed); /* it may have been pushed before the alarm was set */
     }
     /* The thread may be sleeping. It feeds more even if this consumer delivers nothing, because the ring has room for other consumers. */
-    if (ps_keeper_wants_feed(consumer->keeper))
-        ps_park_wake(&consumer->keeper->park);
+    if (ps_queue_wants_feed(consumer->queue))
+        ps_park_wake(&consumer->queue->park);
     return ticket;
 }
 
-struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
-                                const struct ps_now *now)
+struct ps_lease *ps_queue_take(struct ps_queue *queue, unsigned consumer, struct ps_port *port,
+                               const struct ps_now *now)
 {
-    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
-    struct ps_keeper_ticket *ticket;
+    struct ps_queue_consumer *mine = &queue->consumers[consumer];
+    struct ps_queue_ticket *ticket;
     struct ps_lease *lease = mine->given_back;
     if (mine->readback == NULL)
         mine->readback = ps_readback_open(port->pool, PS_READBACK_ANY_ORDER, batch_delivered, mine);
-    if (PS_UNLIKELY(__atomic_load_n(&keeper->depot, __ATOMIC_RELAXED) == NULL)) {
-        __atomic_store_n(&keeper->depot, port->blocks->depot, __ATOMIC_RELAXED);
-        ps_park_wake(&keeper->park); /* the thread may read ahead now */
+    if (PS_UNLIKELY(__atomic_load_n(&queue->depot, __ATOMIC_RELAXED) == NULL)) {
+        __atomic_store_n(&queue->depot, port->blocks->depot, __ATOMIC_RELAXED);
+        ps_park_wake(&queue->park); /* the thread may read ahead now */
     }
     if (lease != NULL) {
         mine->given_back = lease->next;
@@ -157,62 +157,61 @@ struct ps_lease *ps_keeper_take(struct ps_keeper *keeper, unsigned consumer, str
             mine->stuck = ticket;
             return NULL;
         }
-        ps_keeper_count(&mine->taken, events, bytes);
-        release(keeper, ticket, port->blocks);
-        give_ticket(keeper, ticket);
+        ps_queue_count(&mine->taken, events, bytes);
+        release(queue, ticket, port->blocks);
+        give_ticket(queue, ticket);
     }
     if (lease != NULL)
-        ps_keeper_count(&mine->taken, lease->count, lease->bytes);
+        ps_queue_count(&mine->taken, lease->count, lease->bytes);
     return lease;
 }
 
-bool ps_keeper_has_back(const struct ps_keeper *keeper, unsigned consumer)
+bool ps_queue_has_back(const struct ps_queue *queue, unsigned consumer)
 {
-    return keeper->consumers[consumer].given_back != NULL;
+    return queue->consumers[consumer].given_back != NULL;
 }
 
-bool ps_keeper_made(const struct ps_keeper *keeper, unsigned consumer, const struct ps_lease *lease)
+bool ps_queue_made(const struct ps_queue *queue, unsigned consumer, const struct ps_lease *lease)
 {
-    return ps_readback_made(keeper->consumers[consumer].readback, lease);
+    return ps_readback_made(queue->consumers[consumer].readback, lease);
 }
 
-bool ps_keeper_claim(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
+bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *port)
 {
-    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
+    struct ps_queue_consumer *mine = &queue->consumers[consumer];
     mine->stuck = next_ticket(mine, port);
     return mine->stuck != NULL;
 }
 
-void ps_keeper_done(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease,
-                    struct ps_port *port)
+void ps_queue_done(struct ps_queue *queue, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)keeper;
+    (void)queue;
     (void)consumer;
     ps_port_home(port, lease);
 }
 
-void ps_keeper_untake(struct ps_keeper *keeper, unsigned consumer, struct ps_lease **lease)
+void ps_queue_untake(struct ps_queue *queue, unsigned consumer, struct ps_lease **lease)
 {
-    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
-    ps_keeper_count(&mine->taken, -(uint64_t)(*lease)->count, -(*lease)->bytes);
+    struct ps_queue_consumer *mine = &queue->consumers[consumer];
+    ps_queue_count(&mine->taken, -(uint64_t)(*lease)->count, -(*lease)->bytes);
     (*lease)->next = mine->given_back;
     mine->given_back = *lease;
     *lease = NULL;
 }
 
-/* Undelivered events stay in the store: the next keeper that opens it reads them again. */
-void ps_keeper_leave(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port)
+/* Undelivered events stay in the store: the next queue that opens it reads them again. */
+void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *port)
 {
-    struct ps_keeper_consumer *mine = &keeper->consumers[consumer];
+    struct ps_queue_consumer *mine = &queue->consumers[consumer];
     ps_readback_close(mine->readback);
     mine->readback = NULL;
     mine->retry_ns = 0;
-    pthread_mutex_lock(&keeper->lock); /* a lock is acceptable here: it is not on the path of an event */
+    pthread_mutex_lock(&queue->lock); /* a lock is acceptable here: it is not on the path of an event */
     mine->unreadable[0] = '\0';
-    pthread_mutex_unlock(&keeper->lock);
-    if (mine->stuck != NULL && keeper->settings.store->release != NULL) {
+    pthread_mutex_unlock(&queue->lock);
+    if (mine->stuck != NULL && queue->settings.store->release != NULL) {
         /* Its frame stays in the store, like leases that were given back. */
-        release(keeper, mine->stuck, port->blocks);
+        release(queue, mine->stuck, port->blocks);
         mine->stuck = NULL;
     }
     while (mine->given_back != NULL) {

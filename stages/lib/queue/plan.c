@@ -15,7 +15,7 @@
 #define LEAST_FREE_MIN_BYTES (INT64_C(1) << 20) /* Flume's limit */
 
 /* Returns whether new events are to be in plain text beside encrypted ones. */
-static bool ends_encryption(const struct ps_keeper_plan *plan)
+static bool ends_encryption(const struct ps_queue_plan *plan)
 {
     return plan->active_key != NULL && strcmp(plan->active_key, "NONE") == 0;
 }
@@ -29,7 +29,7 @@ static bool is_named(const struct ps_texts *names, const char *name)
 }
 
 /* Checks the keys of encryption. A mistake drops the channel, because events must not be written in plain text then. */
-static enum ps_status check_encryption(const struct ps_keeper_plan *plan, const struct ps_context *context)
+static enum ps_status check_encryption(const struct ps_queue_plan *plan, const struct ps_context *context)
 {
     struct ps_err err = {0};
     const char *cipher = plan->cipher_provider;
@@ -56,8 +56,8 @@ static enum ps_status check_encryption(const struct ps_keeper_plan *plan, const 
     return PS_FAIL;
 }
 
-enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const struct ps_context *context,
-                                    const char *capacity_key, int64_t capacity)
+enum ps_status ps_queue_plan_check(const struct ps_queue_plan *plan, const struct ps_context *context,
+                                   const char *capacity_key, int64_t capacity)
 {
     if (plan->transaction_capacity > capacity) {
         ps_report(context, PS_LOG_ERROR, "transactionCapacity",
@@ -88,7 +88,7 @@ static const char *directory_of(struct ps_context *context, const char *path)
     return ps_arena_format(context->arena, "%s/%s", home, path + 2);
 }
 
-static void set_directories(struct ps_keeper_plan *plan, struct ps_context *context)
+static void set_directories(struct ps_queue_plan *plan, struct ps_context *context)
 {
     size_t count = plan->data_directories.count;
     const char **items = ps_arena_alloc(context->arena, (count + 1) * sizeof *items);
@@ -118,13 +118,13 @@ static enum ps_status refuse_flume(const char *directory, struct ps_err *err)
         directory);
 }
 
-static uint64_t least_free_bytes(const struct ps_keeper_plan *plan)
+static uint64_t least_free_bytes(const struct ps_queue_plan *plan)
 {
     return (uint64_t)between(plan->least_free_bytes, LEAST_FREE_MIN_BYTES, INT64_MAX);
 }
 
-enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_context *context,
-                                       struct ps_keeper_settings *settings, struct ps_err *err)
+enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_context *context,
+                                      struct ps_queue_settings *settings, struct ps_err *err)
 {
     set_directories(plan, context);
     if (refuse_flume(plan->checkpoint_directory, err) != PS_OK)
@@ -144,7 +144,7 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
         .active_key = ends_encryption(plan) ? NULL : plan->active_key,
         .plain = ends_encryption(plan),
     };
-    *settings = (struct ps_keeper_settings){
+    *settings = (struct ps_queue_settings){
         .component = context->component,
         .store = &ps_log_store,
         .store_settings = &plan->store,
@@ -156,7 +156,7 @@ enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_co
     return PS_OK;
 }
 
-void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out)
+void ps_queue_plan_outline(const struct ps_queue_plan *plan, FILE *out)
 {
     for (size_t i = 0; i < plan->data_directories.count; i++)
         fprintf(out, "%s%s", i > 0 ? ", " : "", plan->data_directories.items[i]);
@@ -166,17 +166,17 @@ void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out)
         fprintf(out, ", encrypted with key %s", plan->active_key);
 }
 
-void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
-                          void *argument)
+void ps_queue_plan_files(const struct ps_queue_plan *plan, void (*add)(void *argument, const char *path),
+                         void *argument)
 {
     if (plan->keys.provider != NULL)
         ps_key_source_files(&plan->keys, add, argument);
 }
 
-void ps_keeper_plan_claims(const struct ps_keeper_plan *plan_, const struct ps_context *context_,
-                           void (*add)(void *argument, const struct ps_claim *claim), void *argument)
+void ps_queue_plan_claims(const struct ps_queue_plan *plan_, const struct ps_context *context_,
+                          void (*add)(void *argument, const struct ps_claim *claim), void *argument)
 {
-    struct ps_keeper_plan plan = *plan_;
+    struct ps_queue_plan plan = *plan_;
     struct ps_context context = *context_;
     struct ps_claim claim = {.key = "checkpointDir",
                              .path = NULL,
@@ -192,7 +192,7 @@ void ps_keeper_plan_claims(const struct ps_keeper_plan *plan_, const struct ps_c
     }
 }
 
-static struct ps_key_ring *probe_keys(const struct ps_keeper_plan *plan, const struct ps_probe *probe)
+static struct ps_key_ring *probe_keys(const struct ps_queue_plan *plan, const struct ps_probe *probe)
 {
     struct ps_err err = {0};
     struct ps_key_ring *keys = ps_key_source_load(&plan->keys, &err);
@@ -217,7 +217,7 @@ static bool probe_place(const struct ps_probe *probe, const char *key, const cha
 }
 
 /* Opens the log that is there; changes nothing. */
-static struct ps_segment_log *open_to_read(const struct ps_keeper_plan *plan, const struct ps_key_ring *keys,
+static struct ps_segment_log *open_to_read(const struct ps_queue_plan *plan, const struct ps_key_ring *keys,
                                            struct ps_err *err)
 {
     const struct ps_segment_options options = {.directories = plan->data_directories,
@@ -229,7 +229,7 @@ static struct ps_segment_log *open_to_read(const struct ps_keeper_plan *plan, co
 }
 
 /* Checks whether the existing log can be opened; changes nothing. */
-static void probe_log(const struct ps_keeper_plan *plan, const struct ps_key_ring *keys,
+static void probe_log(const struct ps_queue_plan *plan, const struct ps_key_ring *keys,
                       const struct ps_probe *probe)
 {
     struct ps_segment_locks locks;
@@ -249,10 +249,10 @@ static void probe_log(const struct ps_keeper_plan *plan, const struct ps_key_rin
     ps_segment_unlock_log(&locks);
 }
 
-void ps_keeper_plan_probe(const struct ps_keeper_plan *plan_, struct ps_context *context,
-                          const struct ps_probe *probe)
+void ps_queue_plan_probe(const struct ps_queue_plan *plan_, struct ps_context *context,
+                         const struct ps_probe *probe)
 {
-    struct ps_keeper_plan plan = *plan_;
+    struct ps_queue_plan plan = *plan_;
     set_directories(&plan, context);
     struct ps_key_ring *keys = NULL;
     bool good = plan.keys.provider == NULL || (keys = probe_keys(&plan, probe)) != NULL;
@@ -268,10 +268,10 @@ void ps_keeper_plan_probe(const struct ps_keeper_plan *plan_, struct ps_context 
     ps_key_ring_destroy(keys);
 }
 
-void ps_keeper_plan_warn_of_rest(const struct ps_keeper_plan *plan_, struct ps_context *context,
-                                 const char *key, const char *value)
+void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan_, struct ps_context *context,
+                                const char *key, const char *value)
 {
-    struct ps_keeper_plan plan = *plan_;
+    struct ps_queue_plan plan = *plan_;
     struct ps_segment_locks locks = {.state = -1};
     struct ps_segment_fill fill = {.events = 0};
     struct ps_err ignored = {.length = 0};

@@ -1,20 +1,20 @@
-/* The keys of a channel that keeps its events with a keeper, and the functions that use them:
+/* The keys of a channel that keeps its events with a durable queue, and the functions that use them:
  *
- *   options     embed `struct ps_keeper_plan log;` in the plan and write PS_KEEPER_OPTION_ROWS(struct my_plan, log)
+ *   options     embed `struct ps_queue_plan log;` in the plan and write PS_QUEUE_OPTION_ROWS(struct my_plan, log)
  *               among the rows
- *   check       ps_keeper_plan_check
- *   build       ps_keeper_plan_settings, then ps_keeper_create
- *   outline     ps_keeper_plan_outline
- *   files       ps_keeper_plan_files
- *   claims      ps_keeper_plan_claims
- *   probe       ps_keeper_plan_probe
+ *   check       ps_queue_plan_check
+ *   build       ps_queue_plan_settings, then ps_queue_create
+ *   outline     ps_queue_plan_outline
+ *   files       ps_queue_plan_files
+ *   claims      ps_queue_plan_claims
+ *   probe       ps_queue_plan_probe
  *
  * Thread: control. */
 #pragma once
 
-#include "stages/lib/queue/keeper.h"
+#include "stages/lib/queue/queue.h"
 
-struct ps_keeper_plan {
+struct ps_queue_plan {
     const char *checkpoint_directory;
     struct ps_texts data_directories;
     int64_t transaction_capacity, max_file_bytes, least_free_bytes, sync_interval_s;
@@ -24,10 +24,10 @@ struct ps_keeper_plan {
     int64_t checkpoint_interval_ms;
     const char *active_key, *cipher_provider;
     struct ps_key_source keys;
-    struct ps_log_store_settings store; /* set by ps_keeper_plan_settings */
+    struct ps_log_store_settings store; /* set by ps_queue_plan_settings */
 };
 
-#define PS_KEEPER_OPTION_ROWS(plan_type, member)                                                             \
+#define PS_QUEUE_OPTION_ROWS(plan_type, member)                                                              \
     {.key = "checkpointDir",                                                                                 \
      .type = PS_OPTION_TEXT,                                                                                 \
      .offset = offsetof(plan_type, member.checkpoint_directory),                                             \
@@ -168,23 +168,23 @@ struct ps_keeper_plan {
     }
 
 /* Reports errors in the keys. `capacity` is the log's, set by the key `capacity_key`. Returns PS_FAIL if the component is dropped. */
-enum ps_status ps_keeper_plan_check(const struct ps_keeper_plan *plan, const struct ps_context *context,
-                                    const char *capacity_key, int64_t capacity);
+enum ps_status ps_queue_plan_check(const struct ps_queue_plan *plan, const struct ps_context *context,
+                                   const char *capacity_key, int64_t capacity);
 /* Sets the default directories in the plan, and all settings that follow from these keys and the context. The caller sets
  * capacity, keep_alive_ms and quota_bytes. Returns PS_FAIL if a directory has the files of a Flume file channel. */
-enum ps_status ps_keeper_plan_settings(struct ps_keeper_plan *plan, struct ps_context *context,
-                                       struct ps_keeper_settings *settings, struct ps_err *err);
+enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_context *context,
+                                      struct ps_queue_settings *settings, struct ps_err *err);
 /* Writes the data directories, separated by commas. */
-void ps_keeper_plan_outline(const struct ps_keeper_plan *plan, FILE *out);
+void ps_queue_plan_outline(const struct ps_queue_plan *plan, FILE *out);
 /* Adds the key files (ps_stage_ops.files). */
-void ps_keeper_plan_files(const struct ps_keeper_plan *plan, void (*add)(void *argument, const char *path),
-                          void *argument);
+void ps_queue_plan_files(const struct ps_queue_plan *plan, void (*add)(void *argument, const char *path),
+                         void *argument);
 /* Adds the channel's directories (ps_stage_ops.claims): if another channel uses one of them, the log can never be opened. */
-void ps_keeper_plan_claims(const struct ps_keeper_plan *plan, const struct ps_context *context,
-                           void (*add)(void *argument, const struct ps_claim *claim), void *argument);
-void ps_keeper_plan_probe(const struct ps_keeper_plan *plan, struct ps_context *context,
-                          const struct ps_probe *probe);
+void ps_queue_plan_claims(const struct ps_queue_plan *plan, const struct ps_context *context,
+                          void (*add)(void *argument, const struct ps_claim *claim), void *argument);
+void ps_queue_plan_probe(const struct ps_queue_plan *plan, struct ps_context *context,
+                         const struct ps_probe *probe);
 /* Of a channel that leaves its log alone because this key has this value: warns of events in it that are not delivered. Changes
  * nothing; says nothing where the log is in use, or cannot be read. */
-void ps_keeper_plan_warn_of_rest(const struct ps_keeper_plan *plan, struct ps_context *context,
-                                 const char *key, const char *value);
+void ps_queue_plan_warn_of_rest(const struct ps_queue_plan *plan, struct ps_context *context, const char *key,
+                                const char *value);

@@ -1,5 +1,5 @@
 /* The producers' side, on their workers. */
-#include "stages/lib/queue/keeper_internal.h"
+#include "stages/lib/queue/queue_internal.h"
 
 /* With fewer leases waiting for the thread, an open batch is put before it is full. */
 #define HUNGRY_LEASES 2U
@@ -7,36 +7,36 @@
 /* Limit for all producers of bytes that wait to be written: what a few syncs can write. More would only wait longer. */
 #define WAITING_BYTES (UINT64_C(16) << 20)
 
-static bool has_room(const struct ps_keeper *keeper, const struct ps_keeper_producer *producer,
+static bool has_room(const struct ps_queue *queue, const struct ps_queue_producer *producer,
                      const struct ps_lease *lease)
 {
-    const struct ps_keeper_settings *settings = &keeper->settings;
+    const struct ps_queue_settings *settings = &queue->settings;
     struct ps_fill fill;
     bool limited = settings->quota_bytes > 0 && settings->quota_bytes < WAITING_BYTES;
     uint64_t share = (limited ? settings->quota_bytes : WAITING_BYTES) /
                      (settings->producers > 0 ? settings->producers : 1);
-    if (!__atomic_load_n(&keeper->writable, __ATOMIC_RELAXED))
+    if (!__atomic_load_n(&queue->writable, __ATOMIC_RELAXED))
         return false;
     if (producer->memory_bytes > 0 && producer->memory_bytes + lease->memory_bytes > share)
         return false;
-    ps_keeper_fill(keeper, &fill);
+    ps_queue_fill(queue, &fill);
     return fill.capacity == 0 || fill.size < fill.capacity;
 }
 
-enum ps_put ps_keeper_put(struct ps_keeper *keeper, unsigned producer, struct ps_lease **lease)
+enum ps_put ps_queue_put(struct ps_queue *queue, unsigned producer, struct ps_lease **lease)
 {
-    struct ps_keeper_producer *mine = &keeper->producers[producer];
+    struct ps_queue_producer *mine = &queue->producers[producer];
     uint64_t events = (*lease)->count, bytes = (*lease)->bytes, memory_bytes = (*lease)->memory_bytes;
-    if (!has_room(keeper, mine, *lease))
+    if (!has_room(queue, mine, *lease))
         return PS_PUT_FULL;
-    ps_keeper_count(&mine->put, events, bytes); /* before another thread can count the delivery */
+    ps_queue_count(&mine->put, events, bytes); /* before another thread can count the delivery */
     if (!ps_spsc_push(mine->ring, *lease)) {
-        ps_keeper_count(&mine->put, -events, -bytes);
+        ps_queue_count(&mine->put, -events, -bytes);
         return PS_PUT_FULL;
     }
     *lease = NULL;
     mine->memory_bytes += memory_bytes;
-    ps_park_wake(&keeper->park);
+    ps_park_wake(&queue->park);
     return PS_PUT_OK;
 }
 
@@ -53,9 +53,9 @@ static struct ps_lease *oldest_first(struct ps_inbox_node *node)
     return list;
 }
 
-uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_port *port)
+uint64_t ps_queue_tick(struct ps_queue *queue, unsigned producer, struct ps_port *port)
 {
-    struct ps_keeper_producer *mine = &keeper->producers[producer];
+    struct ps_queue_producer *mine = &queue->producers[producer];
     ps_alarm_set(&mine->alarm, port->wake_fd);
     struct ps_lease *list = oldest_first(ps_inbox_take(&mine->promised));
     while (list != NULL) {
@@ -64,23 +64,23 @@ uint64_t ps_keeper_tick(struct ps_keeper *keeper, unsigned producer, struct ps_p
         lease->next = NULL;
         mine->memory_bytes -= lease->memory_bytes;
         if (lease->failed)
-            ps_keeper_count(&mine->put, -(uint64_t)lease->count, -lease->bytes);
+            ps_queue_count(&mine->put, -(uint64_t)lease->count, -lease->bytes);
         ps_port_home(port, &lease);
     }
     return PS_NEVER;
 }
 
 /* Also serves as the producer after a reload has removed the last source, so that the leases it restored go home. */
-uint64_t ps_keeper_consumer_tick(struct ps_keeper *keeper, unsigned consumer, struct ps_port *port,
-                                 const struct ps_now *now)
+uint64_t ps_queue_consumer_tick(struct ps_queue *queue, unsigned consumer, struct ps_port *port,
+                                const struct ps_now *now)
 {
-    uint64_t retry_ns = keeper->consumers[consumer].retry_ns;
-    if (PS_UNLIKELY(keeper->orphaned) && consumer == 0)
-        (void)ps_keeper_tick(keeper, 0, port);
+    uint64_t retry_ns = queue->consumers[consumer].retry_ns;
+    if (PS_UNLIKELY(queue->orphaned) && consumer == 0)
+        (void)ps_queue_tick(queue, 0, port);
     return PS_LIKELY(retry_ns <= now->mono_ns) ? PS_NEVER : retry_ns;
 }
 
-bool ps_keeper_hungry(const struct ps_keeper *keeper, unsigned producer)
+bool ps_queue_hungry(const struct ps_queue *queue, unsigned producer)
 {
-    return ps_spsc_count(keeper->producers[producer].ring) < HUNGRY_LEASES;
+    return ps_spsc_count(queue->producers[producer].ring) < HUNGRY_LEASES;
 }

@@ -1,4 +1,4 @@
-/* The store in which a keeper keeps its frames of events: a log on disk (ps_log_store) or the tables of a database
+/* The store in which a durable queue keeps its frames of events: a log on disk (ps_log_store) or the tables of a database
  * (stages/lib/queue/database).
  *
  *   append .. append sync     the frames are promised
@@ -8,7 +8,7 @@
  *
  * The payload is described in stages/lib/queue/segment/events.h.
  *
- * Thread: the keeper's; `load`, `release` and `crowded` say otherwise. */
+ * Thread: the durable queue's; `load`, `release` and `crowded` say otherwise. */
 #pragma once
 
 #include "stages/lib/encryption/key/source.h"
@@ -54,7 +54,7 @@ struct ps_store_ops {
     uint64_t round_bytes;
     /* Longest delay of recording deliveries while nothing is put. */
     uint64_t news_ns;
-    /* Opens or creates the store, for one keeper only. `settings` are the store's own. Returns NULL on failure. */
+    /* Opens or creates the store, for one durable queue only. `settings` are the store's own. Returns NULL on failure. */
     void *(*open)(const void *settings, const char *component, struct ps_err *err);
     void (*close)(void *store);
     /* Returns where the payload of the next frame, of at most `room` bytes, can be built, so that `append` need not copy

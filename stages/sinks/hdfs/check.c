@@ -278,13 +278,14 @@ static void check_parents(struct checking *checking)
 static void check_path(struct checking *checking)
 {
     struct ps_hdfs_plan plan = *checking->plan;
-    struct ps_hdfs_place place;
+    struct ps_bucket_path place;
     struct ps_err err = {.length = 0};
     ps_escape_check(checking->context, "hdfs.path", plan.path);
     ps_escape_check(checking->context, "hdfs.filePrefix", plan.file_prefix);
     plan.round = plan.round && !rounding_is_wrong(checking); /* otherwise it would be reported twice */
     ps_escape_check_zone(checking->context, "hdfs.timeZone", plan.time_zone);
-    if (ps_hdfs_plan_place(&plan, checking->configuration, checking->context->arena, &place, &err) != PS_OK) {
+    if (ps_hdfs_plan_bucket_path(&plan, checking->configuration, checking->context->arena, &place, &err) !=
+        PS_OK) {
         refuse_place(checking, ps_err_join(&err));
         return;
     }

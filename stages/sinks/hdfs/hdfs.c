@@ -281,7 +281,7 @@ static enum ps_status hdfs_build(void *plan_, struct ps_context *context, struct
     if (ps_hdfs_plan_serializer(plan, context, &settings->format, err) != PS_OK ||
         ps_hdfs_plan_configuration(plan, &plan->configuration, err) != PS_OK)
         return PS_FAIL;
-    if (ps_hdfs_plan_place(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
+    if (ps_hdfs_plan_bucket_path(plan, plan->configuration, context->arena, &settings->place, err) == PS_OK)
         return PS_OK;
     ps_hadoop_configuration_free(plan->configuration);
     return PS_FAIL;

@@ -25,31 +25,32 @@ enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
 /* Finds the directory where a relative path begins: FileSystem.getWorkingDirectory. */
 static enum ps_status find_home(const struct ps_hdfs_plan *plan,
                                 const struct ps_hadoop_configuration *configuration,
-                                char home[PS_HDFS_PLACE_BYTES], struct ps_err *err)
+                                char home[PS_BUCKET_PATH_BYTES], struct ps_err *err)
 {
     char user[PS_HADOOP_USER_BYTES];
     const char *url = ps_hadoop_url(configuration, ps_hdfs_plan_is_local(plan) ? plan->path : "");
     if (!ps_hadoop_url_is_local(url)) {
-        snprintf(home, PS_HDFS_PLACE_BYTES, "/user/%s",
+        snprintf(home, PS_BUCKET_PATH_BYTES, "/user/%s",
                  plan->proxy_user != NULL ? plan->proxy_user : ps_hadoop_user(user));
         return PS_OK;
     }
-    return getcwd(home, PS_HDFS_PLACE_BYTES) != NULL
+    return getcwd(home, PS_BUCKET_PATH_BYTES) != NULL
                ? PS_OK
                : ps_err_set(err, "hdfs.path: the working directory is not known");
 }
 
-enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
-                                  const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,
-                                  struct ps_hdfs_place *place, struct ps_err *err)
+enum ps_status ps_hdfs_plan_bucket_path(const struct ps_hdfs_plan *plan,
+                                        const struct ps_hadoop_configuration *configuration,
+                                        struct ps_arena *arena, struct ps_bucket_path *place,
+                                        struct ps_err *err)
 {
-    char home[PS_HDFS_PLACE_BYTES] = "";
+    char home[PS_BUCKET_PATH_BYTES] = "";
     struct ps_escape_options escapes = {
         .value = plan->round_value, .time_zone = plan->time_zone, .local_time = plan->local_time};
     escapes.round = plan->round && ps_escape_find_unit(plan->round_unit, &escapes.unit);
     if (find_home(plan, configuration, home, err) != PS_OK)
         return PS_FAIL;
-    if (ps_hdfs_place_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err) != PS_OK)
+    if (ps_bucket_path_build(place, arena, plan->path, plan->file_prefix, home, &escapes, err) != PS_OK)
         return PS_FAIL;
     place->refuses_colons = !ps_hadoop_url_is_local(ps_hadoop_url(configuration, place->url));
     return PS_OK;

@@ -27,9 +27,10 @@ enum ps_status ps_hdfs_plan_configuration(const struct ps_hdfs_plan *plan,
                                           struct ps_hadoop_configuration **configuration, struct ps_err *err);
 
 /* Builds the place from hdfs.path and hdfs.filePrefix. */
-enum ps_status ps_hdfs_plan_place(const struct ps_hdfs_plan *plan,
-                                  const struct ps_hadoop_configuration *configuration, struct ps_arena *arena,
-                                  struct ps_hdfs_place *place, struct ps_err *err);
+enum ps_status ps_hdfs_plan_bucket_path(const struct ps_hdfs_plan *plan,
+                                        const struct ps_hadoop_configuration *configuration,
+                                        struct ps_arena *arena, struct ps_bucket_path *place,
+                                        struct ps_err *err);
 
 struct ps_hdfs_format_names ps_hdfs_plan_format(const struct ps_hdfs_plan *plan);
 

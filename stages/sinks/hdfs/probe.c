@@ -39,11 +39,11 @@ static void probe_place(const struct ps_hdfs_plan *plan, const struct ps_hadoop_
                         struct ps_context *context, const struct ps_probe *probe)
 {
     struct ps_hdfs_plan constant = *plan;
-    struct ps_hdfs_place place;
+    struct ps_bucket_path place;
     struct ps_err err = {.length = 0};
     constant.path = constant_path(plan, context->arena);
     constant.file_prefix = "x";
-    if (ps_hdfs_plan_place(&constant, configuration, context->arena, &place, &err) != PS_OK) {
+    if (ps_hdfs_plan_bucket_path(&constant, configuration, context->arena, &place, &err) != PS_OK) {
         ps_probe_key_failed(probe, "hdfs.path", plan->path, ps_err_join(&err), NULL);
         return;
     }

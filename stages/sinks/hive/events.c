@@ -65,14 +65,14 @@ static bool is_same(const struct ps_hive_partition *partition, const char *key, 
 
 static void refuse(struct ps_hive_sink *sink, const char *reason)
 {
-    char tries[PS_REPEATED_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-    if (ps_repeated_says(&sink->flawed_batch, reason, sink->now.mono_ns))
+    if (ps_log_backoff_says(&sink->flawed_batch, reason, sink->now.mono_ns))
         ps_log(PS_LOG_ERROR, sink->port->component,
                "an event cannot be written: %s. Its batch, and all behind it, wait%s; with "
                "penstock.deadletter only "
                "such events are taken out",
-               reason, ps_repeated_text(&sink->flawed_batch, sink->now.mono_ns, tries));
+               reason, ps_log_backoff_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 
 /* Finds the partitions of all events. Returns PS_TAKEN if all events have a partition or become dead letters. */
@@ -131,7 +131,7 @@ enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **le
     enum ps_result result = find_partitions(sink, *lease);
     if (result != PS_TAKEN)
         return result;
-    sink->flawed_batch = (struct ps_repeated){.tries = 0};
+    sink->flawed_batch = (struct ps_log_backoff){.tries = 0};
     uint16_t slot = ps_hdfs_slots_take(&sink->held, *lease);
     *lease = NULL;
     place_events(sink, sink->held.leases[slot], slot);

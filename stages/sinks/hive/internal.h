@@ -11,7 +11,7 @@
 #include "stages/lib/orc/acid.h"
 #include "stages/lib/byte_buffer.h"
 #include "stages/lib/least.h"
-#include "core/repeated.h"
+#include "core/log_backoff.h"
 
 #include <sys/queue.h>
 
@@ -88,7 +88,7 @@ struct ps_hive_partition {
     bool is_closing;   /* it is freed when its transactions have ended */
     bool is_opening;   /* the call that opens transactions is in flight */
     uint32_t failures; /* number of failures in a row */
-    struct ps_repeated trouble;
+    struct ps_log_backoff trouble;
     uint64_t rest_ns, used_ns;
     struct ps_hdfs_events waiting;
     struct ps_hive_txns txns;
@@ -122,7 +122,7 @@ struct ps_hive_sink {
     enum ps_hive_table_state table_state;
     uint64_t table_rest_ns, table_asked_ns;
     uint32_t table_failures;
-    struct ps_repeated table_trouble, flawed_batch; /* `flawed_batch`: a batch that cannot be written */
+    struct ps_log_backoff table_trouble, flawed_batch; /* `flawed_batch`: a batch that cannot be written */
     struct ps_hive_target table;
     struct ps_filesystem *filesystem; /* of the table's location; NULL: not known yet, or owned by `files` */
     /* Of a plain table; NULL: not known yet, or the table is transactional. */

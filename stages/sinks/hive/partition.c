@@ -1,7 +1,7 @@
 /* Partitions: where they are, which transactions are open for them, and which transaction takes events. */
 #include "stages/sinks/hive/internal.h"
 
-#include "stages/lib/hadoop/bucket_writer/place.h"
+#include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -174,18 +174,18 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
 {
     struct ps_hive_sink *sink = partition->sink;
     struct ps_err err = {.length = 0};
-    char tries[PS_REPEATED_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES];
     ps_hive_partition_drop_ids(partition);
     partition->rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++partition->failures);
     attend(partition);
     if (partition->state != PS_HIVE_PARTITION_ASKED)
         partition->state = PS_HIVE_PARTITION_RESTS;
     ps_err_set(&err, "%s%s%s", what, reason[0] != '\0' ? ": " : "", reason);
-    if (ps_repeated_says(&partition->trouble, err.text, sink->now.mono_ns))
+    if (ps_log_backoff_says(&partition->trouble, err.text, sink->now.mono_ns))
         ps_log(ps_port_outage_level(sink->port, PS_LOG_ERROR), sink->port->component,
                "%s.%s, %s: %s; its events wait%s", sink->settings->database, sink->settings->table,
                label_of(partition), err.text,
-               ps_repeated_text(&partition->trouble, sink->now.mono_ns, tries));
+               ps_log_backoff_text(&partition->trouble, sink->now.mono_ns, tries));
     ps_port_troubled(sink->port, &err);
 }
 
@@ -295,7 +295,7 @@ static void become_found(struct ps_hive_partition *partition)
     }
     partition->state = PS_HIVE_PARTITION_EMPTY;
     partition->failures = 0;
-    partition->trouble = (struct ps_repeated){.tries = 0};
+    partition->trouble = (struct ps_log_backoff){.tries = 0};
 }
 
 static void found(void *partition_, const struct ps_hive_answer *answer)

@@ -1,6 +1,6 @@
 #include "stages/sinks/hive/sink.h"
 
-#include "stages/lib/hadoop/bucket_writer/place.h"
+#include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 #include "stages/lib/hive/json.h"
 #include "stages/sinks/hive/internal.h"
 
@@ -148,16 +148,16 @@ enum ps_status ps_hive_take_table(struct ps_hive_sink *sink, const struct ps_hiv
 static void table_failed(struct ps_hive_sink *sink, const char *reason)
 {
     struct ps_err err = {.length = 0};
-    char tries[PS_REPEATED_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES];
     ps_hive_rows_close(sink->rows);
     sink->rows = NULL;
     ps_hive_target_free(&sink->table);
     sink->table_state = PS_HIVE_TABLE_UNKNOWN;
     sink->table_rest_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->table_failures);
-    if (ps_repeated_says(&sink->table_trouble, reason, sink->now.mono_ns))
+    if (ps_log_backoff_says(&sink->table_trouble, reason, sink->now.mono_ns))
         ps_log(ps_port_outage_level(sink->port, PS_LOG_ERROR), sink->port->component,
                "cannot write to the table %s.%s: %s%s", sink->settings->database, sink->settings->table,
-               reason, ps_repeated_text(&sink->table_trouble, sink->now.mono_ns, tries));
+               reason, ps_log_backoff_text(&sink->table_trouble, sink->now.mono_ns, tries));
     ps_err_set(&err, "%s", reason);
     ps_port_troubled(sink->port, &err);
 }
@@ -175,7 +175,7 @@ static void table_answered(void *sink_, const struct ps_hive_answer *answer)
         sink->table_state = PS_HIVE_TABLE_KNOWN;
         sink->look_began_ns = sink->table_asked_ns;
         sink->table_failures = 0;
-        sink->table_trouble = (struct ps_repeated){.tries = 0};
+        sink->table_trouble = (struct ps_log_backoff){.tries = 0};
         sink->goes_on = true;
         ps_log(PS_LOG_INFO, sink->port->component, "writes to the table %s.%s in %s",
                sink->settings->database, sink->settings->table, sink->table.location);

@@ -5,7 +5,7 @@
  * nothing and forgets it; its write id then counts as committed, and rows in its directory would be read. Second, a statement that drops or
  * truncates the partition removes the files of transactions whose locks wait behind its own. Until the lock is there the files' bytes are
  * kept in memory, so that events need not wait. */
-#include "stages/lib/hadoop/bucket_writer/place.h"
+#include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 #include "stages/sinks/hive/internal.h"
 
 #include <stddef.h>

@@ -299,8 +299,8 @@ static void an_outage_is_on_the_timeline(void **state)
     assert_int_equal(sender->outages[0].to_ns, at(1.5));
     assert_string_equal(sender->outages[0].reason, "the fake went away");
     assert_in_range(sender->statistics.latency_ns.max, S / 2, S / 2 + S / 100);
-    assert_int_equal(sender->statistics.lanes_up, 2);
-    assert_int_equal(sender->statistics.lanes_down, 0);
+    assert_int_equal(sender->statistics.memory_up, 2);
+    assert_int_equal(sender->statistics.memory_down, 0);
 }
 
 /* A connection lost between connecting and the start: an outage from the start to when it is up again. */

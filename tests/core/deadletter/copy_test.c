@@ -1,13 +1,13 @@
 /* A dead letter becomes an event: its bytes, its headers, and why. */
 #include "core/deadletter/copy.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
 
 static struct ps_depot *depot;
 static struct ps_pool *pool;
-static struct ps_carver carver;
+static struct ps_bump bump;
 
 static int setup(void **state)
 {
@@ -16,14 +16,14 @@ static int setup(void **state)
     depot = ps_depot_create(16 << 20, &err);
     assert_non_null(depot);
     pool = ps_pool_create(depot, 0);
-    ps_carver_init(&carver, pool);
+    ps_bump_init(&bump, pool);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     ps_depot_destroy(depot);
     return 0;
@@ -31,7 +31,7 @@ static int teardown(void **state)
 
 static struct ps_batch *take(void)
 {
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     assert_non_null(batch);
     return batch;
 }
@@ -174,7 +174,7 @@ static void test_no_memory_for_a_header(void **state)
     assert_true(ps_batch_header_add(from, event, ps_name_intern("large"), value, sizeof value));
     const struct ps_letter letter = letter_of(from, event);
     struct ps_letter_copy *copy = ps_letter_copy_make(&letter, 1000);
-    while ((batches[count] = ps_batch_take(&carver, (struct ps_now){0})) != NULL) {
+    while ((batches[count] = ps_batch_take(&bump, (struct ps_now){0})) != NULL) {
         const struct ps_batch *batch = batches[count++];
         uint32_t events = 0;
         assert_true(count < PS_COUNT_OF(batches));

@@ -161,7 +161,7 @@ static void test_no_memory(void **unused)
     struct ps_block_cache *cache = ps_pool_cache(stage.pool);
     while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
         count++;
-    ps_batch_home(batch)->carver->meta_down = ps_batch_home(batch)->carver->meta_up;
+    ps_batch_home(batch)->bump->meta_down = ps_batch_home(batch)->bump->meta_up;
     for (int i = 0; i < 3; i++) {
         assert_false(ps_chain_run(&runner, &stage.now));
         assert_int_equal(asked, 2);                         /* the selector is not called again */
@@ -230,8 +230,8 @@ static void test_given_up_without_memory(void **unused)
     runner.base.port.blocks = ps_pool_cache(stage.pool);
     const struct ps_engine_settings settings = {.simulated = true};
     runner.base.worker = ps_worker_create(NULL, 0, stage.pool, &settings, &stage.err);
-    ps_carver_init(&runner.carver, stage.pool);
-    struct ps_batch *batch = ps_batch_take(&runner.carver, stage.now);
+    ps_bump_init(&runner.bump, stage.pool);
+    struct ps_batch *batch = ps_batch_take(&runner.bump, stage.now);
     assert_non_null(ps_batch_add_copy(batch, "a", 1));
     ps_batch_close(batch);
     runner.window = ps_window_create(true, ignore_delivered, NULL);
@@ -244,8 +244,7 @@ static void test_given_up_without_memory(void **unused)
     while (count < PS_COUNT_OF(blocks) && (blocks[count] = ps_block_take(cache)) != NULL)
         count++;
     uint32_t lease_bytes = ((uint32_t)sizeof(struct ps_lease) + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U);
-    runner.carver.meta_down =
-        ((runner.carver.meta_up + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U)) + lease_bytes;
+    runner.bump.meta_down = ((runner.bump.meta_up + PS_CACHE_GAP - 1) & ~(PS_CACHE_GAP - 1U)) + lease_bytes;
     assert_false(ps_chain_run(&runner, &stage.now));
     assert_non_null(pending[0]);
     assert_null(pending[2]);
@@ -259,7 +258,7 @@ static void test_given_up_without_memory(void **unused)
     while (count > 0)
         ps_block_drop(cache, blocks[--count]);
     ps_window_detach(runner.window);
-    ps_carver_fini(&runner.carver);
+    ps_bump_fini(&runner.bump);
     ps_worker_destroy(runner.base.worker);
     ps_route_destroy(runner.route);
     ps_test_stage_fini(&stage);

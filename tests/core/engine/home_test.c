@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "core/engine/engine.h"
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/flow/window.h"
 #include "tests/support/support.h"
 
@@ -20,11 +20,11 @@ static struct ps_engine *make_engine(unsigned workers)
     return engine;
 }
 
-static void take_batches(struct ps_carver *carver, struct ps_window *window, struct ps_lease **leases,
+static void take_batches(struct ps_bump *bump, struct ps_window *window, struct ps_lease **leases,
                          unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct ps_batch *batch = ps_batch_take(carver, (struct ps_now){0});
+        struct ps_batch *batch = ps_batch_take(bump, (struct ps_now){0});
         assert_non_null(batch);
         assert_non_null(ps_batch_add_copy(batch, "x", 1));
         ps_batch_close(batch);
@@ -52,11 +52,11 @@ static void test_arrivals(void **state)
     struct ps_worker *home = ps_engine_worker(engine, 0);
     struct ps_pool *pool = ps_worker_pool(home);
     struct ps_window *window = ps_window_create(false, nobody, NULL);
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_now now = {.mono_ns = PS_NS_PER_S};
     (void)state;
-    ps_carver_init(&carver, pool);
-    take_batches(&carver, window, leases, LEASES);
+    ps_bump_init(&bump, pool);
+    take_batches(&bump, window, leases, LEASES);
     unsigned sent = 0;
     struct ps_batch *first = leases[0]->batch;
     for (; sent < LEASES / 2; sent++)
@@ -78,12 +78,12 @@ static void test_arrivals(void **state)
     assert_int_equal(ps_pool_out_count(pool), 0);
     assert_int_equal(ps_worker_stats(home)->home_leases, LEASES);
     /* Those of its own worker come home in the next cycle. */
-    take_batches(&carver, window, leases, 2);
+    take_batches(&bump, window, leases, 2);
     ps_worker_send_home(home, &leases[0]);
     ps_worker_send_home(ps_engine_worker(engine, 2), &leases[1]);
     assert_true(ps_worker_cycle(home, &now));
     assert_int_equal(ps_pool_out_count(pool), 0);
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_window_detach(window);
     ps_engine_destroy(engine);
 }

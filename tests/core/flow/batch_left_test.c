@@ -1,11 +1,11 @@
 /* What is left: the rest of a read, which are bytes at the end of what was reserved that belong to the next event
  * (ps_batch_leave); room for the last rows. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "tests/support/support.h"
 
 static struct ps_depot *depot;
 static struct ps_pool *pool;
-static struct ps_carver carver;
+static struct ps_bump bump;
 
 static int setup(void **state)
 {
@@ -13,14 +13,14 @@ static int setup(void **state)
     (void)state;
     depot = ps_depot_create(64 * (uint64_t)PS_BLOCK_BYTES, &err);
     pool = ps_pool_create(depot, 0);
-    ps_carver_init(&carver, pool);
+    ps_bump_init(&bump, pool);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     assert_int_equal(ps_depot_used_bytes(depot), 0);
     ps_depot_destroy(depot);
@@ -32,7 +32,7 @@ static void test_left(void **state)
 {
     uint32_t room;
     (void)state;
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     char *bytes = ps_batch_reserve(batch, 100, &room);
     assert_non_null(bytes);
     memcpy(bytes, "one\ntw", 6);
@@ -40,7 +40,7 @@ static void test_left(void **state)
     ps_batch_leave(batch, 2);
     assert_int_equal(ps_batch_left(batch), 2);
     ps_batch_give(batch);
-    batch = ps_batch_take(&carver, (struct ps_now){0});
+    batch = ps_batch_take(&bump, (struct ps_now){0});
     assert_int_equal(ps_batch_left(batch), 2);
     bytes = ps_batch_reserve(batch, 1, &room);
     assert_memory_equal(bytes, "tw", 2);
@@ -56,7 +56,7 @@ static void test_left_moves(void **state)
 {
     uint32_t room;
     (void)state;
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     char *bytes = ps_batch_reserve(batch, 1, &room);
     ps_batch_commit(batch, room - 10);
     memcpy(bytes + room - 10, "begun", 5);
@@ -73,11 +73,11 @@ static void test_run_of_the_last_rows(void **state)
 {
     char bodies[7] = "abcdefg";
     (void)state;
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     batch->capacity = 10; /* as the engine sets it */
     assert_int_equal(ps_batch_add_run(batch, bodies, 1, 7), 7);
     assert_false(batch->full);
-    carver.meta_down = carver.meta_up + 1024 + 8 * (uint32_t)sizeof(struct ps_event); /* room for 8 */
+    bump.meta_down = bump.meta_up + 1024 + 8 * (uint32_t)sizeof(struct ps_event); /* room for 8 */
     assert_int_equal(ps_batch_add_run(batch, bodies, 1, 4), 3);
     assert_true(batch->full && batch->count == 10);
     ps_batch_give(batch);

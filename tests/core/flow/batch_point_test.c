@@ -1,10 +1,10 @@
 /* A batch that is filled goes back to a point: nothing of what was added since uses it. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "tests/support/support.h"
 
 static struct ps_depot *depot;
 static struct ps_pool *pool;
-static struct ps_carver carver;
+static struct ps_bump bump;
 
 static int setup(void **state)
 {
@@ -12,14 +12,14 @@ static int setup(void **state)
     (void)state;
     depot = ps_depot_create(200 * (uint64_t)PS_BLOCK_BYTES, &err);
     pool = ps_pool_create(depot, 0);
-    ps_carver_init(&carver, pool);
+    ps_bump_init(&bump, pool);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     assert_int_equal(ps_depot_used_bytes(depot), 0);
     ps_depot_destroy(depot);
@@ -58,19 +58,19 @@ static void test_as_before(void **state)
     (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         for (uint32_t before = 0; before < 2; before++) {
-            struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){0});
+            struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
             if (before > 0)
                 add_things(batch, 7, 0, 0);
             uint64_t used = ps_depot_used_bytes(depot);
-            uint32_t blocks = ps_batch_block_count(batch), up = carver.meta_up, down = carver.meta_down;
-            struct ps_carved carved = ps_carver_carved(&carver);
-            struct ps_block *meta = carver.meta;
+            uint32_t blocks = ps_batch_block_count(batch), up = bump.meta_up, down = bump.meta_down;
+            struct ps_carved carved = ps_bump_taken(&bump);
+            struct ps_block *meta = bump.meta;
             const struct ps_batch_point point = ps_batch_point(batch);
             for (int round = 0; round < 3; round++) {
                 add_things(batch, 7 + (uint64_t)round % 2, cases[i].pieces, cases[i].piece_bytes);
                 ps_batch_rewind(batch, &point);
-                assert_true(carver.meta == meta && carver.meta_up == up && carver.meta_down == down);
-                assert_int_equal(ps_carver_carved(&carver).meta, carved.meta);
+                assert_true(bump.meta == meta && bump.meta_up == up && bump.meta_down == down);
+                assert_int_equal(ps_bump_taken(&bump).meta, carved.meta);
                 assert_int_equal(ps_batch_block_count(batch), blocks);
                 assert_int_equal(batch->count, before);
                 assert_int_equal(batch->body_bytes, 4 * before);

@@ -1,7 +1,7 @@
-/* Batches compared with a naive model: many batches from one carver, random bodies, headers, spans and
+/* Batches compared with a naive model: many batches from one bump allocator, random bodies, headers, spans and
  * tickets, with enough memory and with too little at every point. Data once added does not change, and all
  * memory is returned. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 
 #include "core/arena.h"
 #include "tests/support/support.h"
@@ -36,7 +36,7 @@ struct model {
 struct bench {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_block_cache hoard; /* blocks withheld from the code under test */
     struct ps_block *hoarded[4096];
     unsigned hoarded_count;
@@ -60,7 +60,7 @@ static void bench_init(struct bench *bench, uint32_t blocks, uint32_t left, uint
     bench->pool = ps_pool_create(bench->depot, 3);
     assert_non_null(bench->pool);
     assert_int_equal(ps_pool_worker(bench->pool), 3);
-    ps_carver_init(&bench->carver, bench->pool);
+    ps_bump_init(&bench->bump, bench->pool);
     ps_block_cache_init(&bench->hoard, bench->depot);
     while (bench->hoarded_count + left < blocks)
         assert_non_null(bench->hoarded[bench->hoarded_count++] = ps_block_take(&bench->hoard));
@@ -76,7 +76,7 @@ static void bench_fini(struct bench *bench)
     while (bench->hoarded_count > 0)
         ps_block_drop(&bench->hoard, bench->hoarded[--bench->hoarded_count]);
     ps_block_cache_fini(&bench->hoard);
-    ps_carver_fini(&bench->carver);
+    ps_bump_fini(&bench->bump);
     assert_int_equal(ps_pool_out_count(bench->pool), 0);
     ps_pool_destroy(bench->pool);
     assert_int_equal(ps_depot_used_bytes(bench->depot), 0);
@@ -436,7 +436,7 @@ static void turn(struct bench *bench, struct model *model)
 
 static struct model *open_batch(struct bench *bench)
 {
-    struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){.mono_ns = 5});
+    struct ps_batch *batch = ps_batch_take(&bench->bump, (struct ps_now){.mono_ns = 5});
     if (batch == NULL)
         return NULL;
     struct model *model = calloc(1, sizeof *model);
@@ -514,7 +514,7 @@ static void test_descriptors_are_in_the_budget(void **state)
     struct ps_batch *batch;
     uint64_t count = 0;
     bench_init(&bench, 64, 64, 1);
-    while ((batch = ps_batch_take(&bench.carver, (struct ps_now){0})) != NULL) {
+    while ((batch = ps_batch_take(&bench.bump, (struct ps_now){0})) != NULL) {
         assert_non_null(ps_lease_split(ps_batch_chain(batch), NULL, 0));
         ps_batch_home(batch)->next = last;
         last = ps_batch_home(batch);
@@ -528,7 +528,7 @@ static void test_descriptors_are_in_the_budget(void **state)
         last = last->next;
         ps_batch_give(batch);
     }
-    assert_non_null(batch = ps_batch_take(&bench.carver, (struct ps_now){0}));
+    assert_non_null(batch = ps_batch_take(&bench.bump, (struct ps_now){0}));
     ps_batch_give(batch);
     bench_fini(&bench);
 }
@@ -540,7 +540,7 @@ static void test_full_batch_takes_interceptors(void **state)
     (void)state;
     static struct bench bench;
     bench_init(&bench, 64, 64, 1);
-    struct ps_batch *batch = ps_batch_take(&bench.carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bench.bump, (struct ps_now){0});
     static char body[200000];
     while (ps_batch_add_copy(batch, body, sizeof body) != NULL) {
     }
@@ -564,7 +564,7 @@ static void test_tickets(void **state)
     (void)state;
     static struct bench bench;
     bench_init(&bench, 64, 64, 1);
-    struct ps_batch *batch = ps_batch_take(&bench.carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bench.bump, (struct ps_now){0});
     ps_batch_add_copy(batch, "a", 1);
     assert_true(ps_batch_ticket(batch, 7, 1));
     ps_batch_add_copy(batch, "b", 1);

@@ -1,6 +1,6 @@
 /* What a lease is charged with: leases of one source that stay in one channel never keep more blocks in use than
  * their charges add up to, however few of the source's batches they are. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 
 #include "tests/support/support.h"
 
@@ -9,7 +9,7 @@
 struct bench {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     uint64_t random;
     struct ps_batch *kept[KEPT_MAX]; /* those of one channel, oldest first */
     unsigned kept_from, kept_end;
@@ -29,7 +29,7 @@ static void bench_init(struct bench *bench, uint64_t seed)
     bench->depot = ps_depot_create(UINT64_C(64) << 20, &err);
     assert_non_null(bench->depot);
     bench->pool = ps_pool_create(bench->depot, 0);
-    ps_carver_init(&bench->carver, bench->pool);
+    ps_bump_init(&bench->bump, bench->pool);
 }
 
 static void give_oldest(struct bench *bench)
@@ -43,18 +43,18 @@ static void bench_fini(struct bench *bench)
 {
     while (bench->kept_from < bench->kept_end)
         give_oldest(bench);
-    ps_carver_fini(&bench->carver);
+    ps_bump_fini(&bench->bump);
     ps_pool_destroy(bench->pool);
     assert_int_equal(ps_depot_used_bytes(bench->depot), 0);
     ps_depot_destroy(bench->depot);
 }
 
-/* Blocks in batches, without those that the carver fills. */
+/* Blocks in batches, without those that the bump allocator fills. */
 static uint64_t kept_bytes(const struct bench *bench)
 {
     uint64_t used = ps_depot_used_bytes(bench->depot) -
                     ps_pool_cache(bench->pool)->free_count * UINT64_C(1) * PS_BLOCK_BYTES;
-    const struct ps_block *filled[] = {bench->carver.meta, bench->carver.bytes};
+    const struct ps_block *filled[] = {bench->bump.meta, bench->bump.bytes};
     for (unsigned i = 0; i < PS_COUNT_OF(filled); i++)
         used -= filled[i] != NULL ? filled[i]->size : 0;
     return used;
@@ -63,7 +63,7 @@ static uint64_t kept_bytes(const struct bench *bench)
 static struct ps_batch *make_batch(struct bench *bench, uint32_t events_max, uint32_t body_max)
 {
     static char body[2 * PS_BLOCK_BYTES];
-    struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bench->bump, (struct ps_now){0});
     if (batch == NULL)
         return NULL;
     uint64_t events = 1 + pick(bench, events_max);

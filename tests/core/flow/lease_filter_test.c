@@ -1,6 +1,6 @@
 /* Filtering a chain's lease by bits gives the same rows, counts and bytes as a decision for each event,
  * also for leases that were filtered before, and changes nothing when there is no memory. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/flow/batch_internal.h"
 
 #include "tests/support/support.h"
@@ -10,7 +10,7 @@
 struct bed {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     uint64_t random;
 };
 
@@ -22,12 +22,12 @@ static void bed_init(struct bed *bed)
     assert_non_null(bed->depot);
     bed->pool = ps_pool_create(bed->depot, 0);
     assert_non_null(bed->pool);
-    ps_carver_init(&bed->carver, bed->pool);
+    ps_bump_init(&bed->bump, bed->pool);
 }
 
 static void bed_fini(struct bed *bed)
 {
-    ps_carver_fini(&bed->carver);
+    ps_bump_fini(&bed->bump);
     ps_pool_destroy(bed->pool);
     ps_depot_destroy(bed->depot);
 }
@@ -41,7 +41,7 @@ static uint64_t pick(struct bed *bed, uint64_t below)
 static struct ps_batch *batch_make(struct bed *bed, uint32_t count)
 {
     static const char text[200] = "";
-    struct ps_batch *batch = ps_batch_take(&bed->carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bed->bump, (struct ps_now){0});
     assert_non_null(batch);
     for (uint32_t i = 0; i < count; i++)
         assert_non_null(ps_batch_add_copy(batch, text, (uint32_t)pick(bed, sizeof text)));

@@ -1,7 +1,7 @@
 /* The acknowledgement window compared with a model: leases come home in any order, batches complete out of
  * order, and deliveries are reported to the source in order, exactly up to the first batch that is not
  * complete. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/flow/window.h"
 
 #include "tests/support/support.h"
@@ -12,7 +12,7 @@
 struct bench {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_window *window;
     uint64_t delivered; /* sequence of the last batch reported */
 };
@@ -32,13 +32,13 @@ static void bench_init(struct bench *bench, bool replayable)
     bench->depot = ps_depot_create(16 << 20, &err);
     bench->pool = ps_pool_create(bench->depot, 0);
     assert_true(bench->depot != NULL && bench->pool != NULL);
-    ps_carver_init(&bench->carver, bench->pool);
+    ps_bump_init(&bench->bump, bench->pool);
     bench->window = ps_window_create(replayable, deliver, bench);
 }
 
 static void bench_fini(struct bench *bench)
 {
-    ps_carver_fini(&bench->carver);
+    ps_bump_fini(&bench->bump);
     assert_int_equal(ps_pool_out_count(bench->pool), 0);
     ps_pool_destroy(bench->pool);
     assert_int_equal(ps_depot_used_bytes(bench->depot), 0);
@@ -48,7 +48,7 @@ static void bench_fini(struct bench *bench)
 /* Puts a closed batch into the window with so many leases out, besides the chain's; they are linked to it. */
 static struct ps_lease *enter(struct bench *bench, unsigned required, unsigned optional)
 {
-    struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bench->bump, (struct ps_now){0});
     if (batch == NULL)
         return NULL;
     assert_non_null(ps_batch_add_copy(batch, "x", 1));

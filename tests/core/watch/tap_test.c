@@ -1,5 +1,5 @@
 /* The tap: which events its reader sees of those that a worker passes, and that the worker never waits. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/watch/tap.h"
 #include "tests/support/support.h"
 
@@ -11,7 +11,7 @@
 struct fixture {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_tap *tap;
     struct ps_page page;
 };
@@ -24,7 +24,7 @@ static int setup(void **state)
     fixture.pool = ps_pool_create(fixture.depot, 0);
     if (fixture.pool == NULL)
         return -1;
-    ps_carver_init(&fixture.carver, fixture.pool);
+    ps_bump_init(&fixture.bump, fixture.pool);
     fixture.tap = ps_tap_create();
     *state = &fixture;
     return fixture.tap == NULL;
@@ -35,7 +35,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
     ps_page_fini(&fixture->page);
     ps_tap_destroy(fixture->tap);
-    ps_carver_fini(&fixture->carver);
+    ps_bump_fini(&fixture->bump);
     ps_pool_destroy(fixture->pool);
     ps_depot_destroy(fixture->depot);
     return 0;
@@ -49,7 +49,7 @@ static void batch_end(struct ps_batch *batch)
 
 static struct ps_batch *numbers(struct fixture *fixture, unsigned count)
 {
-    struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
     assert_non_null(batch);
     for (unsigned i = 0; i < count; i++) {
         char text[32];
@@ -98,7 +98,7 @@ static void test_events(void **state)
 static void test_cut(void **state)
 {
     struct fixture *fixture = *state;
-    struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
     char *giant = malloc(100000);
     memset(giant, 'x', 100000);
     struct ps_event *event = ps_batch_add_copy(batch, giant, 100000);

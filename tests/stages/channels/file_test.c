@@ -1,5 +1,5 @@
 /* The keys of the file channel: what is refused, and where its files are. What it does with events is asked by
- * tests/stages/conformance_channel_test.c and tests/stages/lib/queue/keeper_test.c. */
+ * tests/stages/conformance_channel_test.c and tests/stages/lib/queue/queue_test.c. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 

@@ -1,6 +1,6 @@
 /* The memory channel by hand: capacities, order, rollback, carrying over, and several consumers under
  * threads. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/arena.h"
 #include "core/stage.h"
 
@@ -21,7 +21,7 @@ struct bench {
     struct ps_context context;
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_carved mark;
     void *plan;
     struct ps_now now;
@@ -67,7 +67,7 @@ static void bench_init(struct bench *bench, unsigned producers, unsigned consume
     bench->depot = ps_depot_create(64 << 20, &err);
     bench->pool = ps_pool_create(bench->depot, 0);
     assert_true(bench->depot != NULL && bench->pool != NULL);
-    ps_carver_init(&bench->carver, bench->pool);
+    ps_bump_init(&bench->bump, bench->pool);
     bench->port.home = go_home;
     bench->context = (struct ps_context){.agent = "a1",
                                          .component = "channel c1",
@@ -97,7 +97,7 @@ static void bench_fini(struct bench *bench)
 {
     if (bench->plan != NULL)
         ps_channel_memory.teardown(bench->plan);
-    ps_carver_fini(&bench->carver);
+    ps_bump_fini(&bench->bump);
     assert_int_equal(ps_pool_out_count(bench->pool), 0);
     ps_pool_destroy(bench->pool);
     ps_depot_destroy(bench->depot);
@@ -108,7 +108,7 @@ static void bench_fini(struct bench *bench)
 static struct ps_lease *make_lease(struct bench *bench, uint32_t events, uint32_t bytes, uint64_t number)
 {
     static char body[1000];
-    struct ps_batch *batch = ps_batch_take(&bench->carver, bench->now);
+    struct ps_batch *batch = ps_batch_take(&bench->bump, bench->now);
     assert_non_null(batch);
     for (uint32_t i = 0; i < events; i++)
         assert_non_null(ps_batch_add_copy(batch, body, bytes));

@@ -55,7 +55,7 @@ static inline void start(struct ps_test_stage *stage, const struct setting *sett
     OPS->start(stage->plan);
 }
 
-/* Sends its own batches home; they are the keeper's, on the consumer's worker. */
+/* Sends its own batches home; they are the durable queue's, on the consumer's worker. */
 static inline void leave(struct ps_test_stage *stage, unsigned consumer, void *plan)
 {
     size_t home = stage->home_count;

@@ -94,7 +94,7 @@ static enum ps_deserialized run(const char *const *keys, uint64_t *position, cha
     struct ps_input input = {.read = give, .size = length, .position = *position};
     const struct ps_deserializer_ops *ops = stage.ops->deserializer;
     ops->begin(stage.plan, stage.state, &input);
-    struct ps_batch *batch = ps_batch_take(&stage.carver, stage.now);
+    struct ps_batch *batch = ps_batch_take(&stage.bump, stage.now);
     enum ps_deserialized result;
     do
         result = ops->work(stage.plan, stage.state, &input, batch, err);

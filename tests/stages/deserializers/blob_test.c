@@ -22,7 +22,7 @@ static void check(const char *limit, uint64_t size, const uint32_t *lengths, uin
     struct ps_input input = {.read = give, .size = size};
     const struct ps_deserializer_ops *ops = stage.ops->deserializer;
     ops->begin(stage.plan, stage.state, &input);
-    struct ps_batch *batch = ps_batch_take(&stage.carver, stage.now);
+    struct ps_batch *batch = ps_batch_take(&stage.bump, stage.now);
     enum ps_deserialized result;
     do
         result = ops->work(stage.plan, stage.state, &input, batch, &err);

@@ -54,16 +54,15 @@ static void test_refusals_leave_nothing(void **unused)
                                  : PS_KEYS(LOCAL, "handler", "BLOB", "handler.mandatoryParameters", "a,b"));
         int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
         ps_test_source_read(&stage);
-        uint32_t up = stage.carver.meta_up, down = stage.carver.meta_down;
-        const struct ps_block *meta = stage.carver.meta;
+        uint32_t up = stage.bump.meta_up, down = stage.bump.meta_down;
+        const struct ps_block *meta = stage.bump.meta;
         for (uint32_t k = 0; k < REFUSALS; k++) {
             unsigned status = ps_test_http_post(&stage, fd, cases[i].target, cases[i].fields, cases[i].body,
                                                 strlen(cases[i].body));
             if (status != cases[i].status)
                 fail_msg("%.40s: %u", cases[i].body, status);
         }
-        assert_true(stage.carver.meta == meta && stage.carver.meta_up == up &&
-                    stage.carver.meta_down == down);
+        assert_true(stage.bump.meta == meta && stage.bump.meta_up == up && stage.bump.meta_down == down);
         if (json) {
             size_t length;
             char *array = make_array(&length);

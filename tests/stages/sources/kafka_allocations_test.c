@@ -28,7 +28,7 @@ static void test_no_allocations(void **state)
     while (count < RECORDS && ps_test_patient_ns() < until) {
         ps_test_stage_real_clock(stage);
         stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits now and then */
-        struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+        struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
         assert_non_null(batch);
         uint64_t before = ps_test_allocation_count;
         stage->ops->source->work(stage->plan, stage->state, batch, &stage->now);
@@ -66,7 +66,7 @@ static void test_no_memory_to_keep(void **state)
     struct ps_test_stage *stage = &member->stage;
     assert_int_equal(ps_test_members_run(&member, 1, 1, PS_TEST_PATIENCE_MS), 1);
 
-    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
     assert_non_null(batch);
     struct ps_block_cache *cache = ps_pool_cache(stage->pool);
     size_t count = 0;

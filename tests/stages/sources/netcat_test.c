@@ -292,7 +292,7 @@ static void test_answers_wait_for_the_channel(void **unused)
 /* One call of work whose events are accepted and dropped. */
 static void cycle(struct ps_test_stage *stage)
 {
-    struct ps_batch *batch = ps_batch_take(&stage->carver, stage->now);
+    struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
     assert_non_null(batch);
     ps_source_netcat.source->work(stage->plan, stage->state, batch, &stage->now);
     ps_batch_close(batch);

@@ -518,7 +518,7 @@ static inline void fake_cycle(void)
     struct ps_test_stage *stage = &source.stage;
     fake_tick();
     if (stage->batch == NULL) {
-        stage->batch = ps_batch_take(&stage->carver, stage->now);
+        stage->batch = ps_batch_take(&stage->bump, stage->now);
         assert_non_null(stage->batch);
         stage->batches[stage->batch_count++] = stage->batch;
     }

@@ -6,7 +6,7 @@
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "stages/lib/hadoop/bucket_writer/slots.h"
 #include "stages/lib/least.h"
-#include "core/repeated.h"
+#include "core/log_backoff.h"
 
 #include <sys/queue.h>
 
@@ -53,7 +53,7 @@ void ps_hdfs_window_answered(struct ps_hdfs_window *window, uint64_t took_ns, ui
 
 /* A cause of failed tries. Reasons that differ only in numbers and paths have the same cause. */
 struct ps_hdfs_trouble {
-    struct ps_repeated repeated;
+    struct ps_log_backoff repeated;
     const char *verb; /* "create"; a string constant */
     /* Buckets, and files without a bucket, whose last try failed for this cause; 0: unused. */
     uint32_t holders;
@@ -185,7 +185,7 @@ struct ps_hdfs_sink {
     struct ps_hadoop_writers *writers;
     struct ps_port *port;
     struct ps_now now;
-    struct ps_hdfs_place_cache places;
+    struct ps_bucket_path_cache places;
     struct ps_hdfs_slots held;
     bool refused; /* a lease waits outside: the last call of work returned PS_LATER */
     struct ps_hdfs_pool pool;
@@ -228,7 +228,7 @@ struct ps_hdfs_sink {
     uint32_t
         under_replicated; /* rolls for missing replicas in a row, of all buckets; used without hdfs.minBlockReplicas */
     bool asked_replicas;
-    struct ps_repeated flawed_batch; /* a batch that cannot be written */
+    struct ps_log_backoff flawed_batch; /* a batch that cannot be written */
     struct ps_hdfs_trouble troubles[PS_HDFS_TROUBLES_MAX];
     uint64_t recall_ns; /* when the recall stops waiting for acknowledgements; 0: no recall */
 };

@@ -308,7 +308,7 @@ static struct ps_hdfs_look *next_look(struct ps_hdfs_sink *sink)
 
 static void begin_scan(struct ps_hdfs_sink *sink)
 {
-    const struct ps_hdfs_place *place = &sink->settings->place;
+    const struct ps_bucket_path *place = &sink->settings->place;
     struct ps_hdfs_look *look;
     sink->scan.state = PS_HDFS_SCAN_BEGUN;
     if (place->root == NULL || !has_names_in_use(sink->settings) ||

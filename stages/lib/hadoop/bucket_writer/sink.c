@@ -91,8 +91,8 @@ enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct p
     const struct ps_hdfs_settings *settings = sink->settings;
     if (settings->placer != NULL)
         return settings->placer->place(settings->placer, lease, position, &sink->now, name, flaw);
-    enum ps_hdfs_flaw kind = ps_hdfs_place_of(&settings->place, &sink->places, lease->batch,
-                                              ps_lease_event(lease, position), &sink->now, name);
+    enum ps_hdfs_flaw kind = ps_bucket_path_of(&settings->place, &sink->places, lease->batch,
+                                               ps_lease_event(lease, position), &sink->now, name);
     *flaw = ps_hdfs_flaw_text(kind);
     return kind == PS_HDFS_FLAW_NONE ? PS_HDFS_PLACED : PS_HDFS_UNPLACEABLE;
 }
@@ -196,15 +196,15 @@ static void pump_ready(struct ps_hdfs_sink *sink)
 /* Reports a batch that cannot be written. It is tried again every few seconds without end. */
 static void report_flaw(struct ps_hdfs_sink *sink, const struct ps_lease *lease, const char *flaw)
 {
-    char tries[PS_REPEATED_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-    if (!ps_repeated_says(&sink->flawed_batch, flaw, sink->now.mono_ns))
+    if (!ps_log_backoff_says(&sink->flawed_batch, flaw, sink->now.mono_ns))
         return;
     ps_log(PS_LOG_ERROR, sink->port->component,
            "an event cannot be written: %s. Its batch of %s events, and all behind it, wait%s; "
            "with penstock.deadletter only such events are taken out",
            flaw, ps_quantity_print_count(lease->count).text,
-           ps_repeated_text(&sink->flawed_batch, sink->now.mono_ns, tries));
+           ps_log_backoff_text(&sink->flawed_batch, sink->now.mono_ns, tries));
 }
 
 static void begin_call(struct ps_hdfs_sink *sink, const struct ps_now *now)
@@ -231,7 +231,7 @@ enum ps_result ps_hdfs_sink_work(struct ps_hdfs_sink *sink, struct ps_lease **le
     case FOUND:
         break;
     }
-    sink->flawed_batch = (struct ps_repeated){.tries = 0};
+    sink->flawed_batch = (struct ps_log_backoff){.tries = 0};
     uint16_t slot = ps_hdfs_slots_take(&sink->held, *lease);
     place_events(sink, *lease, slot);
     *lease = NULL;

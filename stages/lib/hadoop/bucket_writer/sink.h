@@ -18,7 +18,7 @@
 #include "core/stage.h"
 #include "stages/lib/filesystem/filesystem.h"
 #include "stages/lib/hadoop/file/writer.h"
-#include "stages/lib/hadoop/bucket_writer/place.h"
+#include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 
 #define PS_HDFS_TRIES_ENDLESS UINT32_MAX
 
@@ -43,7 +43,7 @@ struct ps_hdfs_placer {
 
 /* Shared by all workers and constant. */
 struct ps_hdfs_settings {
-    struct ps_hdfs_place place;    /* with a placer only its url, and what orphans.c needs */
+    struct ps_bucket_path place;   /* with a placer only its url, and what orphans.c needs */
     struct ps_hdfs_placer *placer; /* NULL: none */
     const char *in_use_prefix, *in_use_suffix, *file_suffix; /* "": none */
     uint64_t roll_interval_ns, roll_bytes, roll_events;      /* limits of a file; 0: none */

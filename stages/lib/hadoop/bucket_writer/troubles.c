@@ -52,7 +52,7 @@ static struct ps_hdfs_trouble *find(struct ps_hdfs_sink *sink, const char *cause
 bool ps_hdfs_trouble_met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held, const char *verb,
                          const char *reason, char behind[PS_HDFS_TROUBLE_BYTES])
 {
-    char cause[CAUSE_BYTES], tries[PS_REPEATED_BYTES];
+    char cause[CAUSE_BYTES], tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now_ns = sink->now.mono_ns;
     behind[0] = '\0';
     write_cause(cause, verb, reason);
@@ -66,14 +66,14 @@ bool ps_hdfs_trouble_met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **hel
     if (trouble == NULL)
         return true;
     trouble->verb = verb;
-    if (!ps_repeated_says(&trouble->repeated, cause, now_ns))
+    if (!ps_log_backoff_says(&trouble->repeated, cause, now_ns))
         return false;
     int length = 0;
     if (trouble->holders > 1)
         length = snprintf(behind, PS_HDFS_TROUBLE_BYTES, "; so it is with %s files",
                           ps_quantity_print_count(trouble->holders).text);
     snprintf(behind + length, PS_HDFS_TROUBLE_BYTES - (size_t)length, "%s",
-             ps_repeated_text(&trouble->repeated, now_ns, tries));
+             ps_log_backoff_text(&trouble->repeated, now_ns, tries));
     return true;
 }
 

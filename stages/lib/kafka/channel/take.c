@@ -91,7 +91,7 @@ static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, cons
         return;
     take->config.wake_fd = port->wake_fd;
     if (take->maker == NULL)
-        take->maker = ps_kafka_maker_create(&making, port->wake_fd, &err);
+        take->maker = ps_kafka_client_factory_create(&making, port->wake_fd, &err);
     if (take->maker == NULL) {
         ps_err_append(&err, "there is no Kafka consumer");
         failed(take, &err, now);
@@ -99,7 +99,7 @@ static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, cons
     }
     if (take->readback == NULL)
         begin_group(take, port);
-    ps_kafka_maker_ask(take->maker, &take->config, take->old);
+    ps_kafka_client_factory_ask(take->maker, &take->config, take->old);
     take->old = NULL;
     take->phase = PS_KAFKA_CHANNEL_MAKING;
 }
@@ -108,7 +108,7 @@ static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     struct ps_err err = {0};
     void *made;
-    if (!ps_kafka_maker_reply(take->maker, &made, &err))
+    if (!ps_kafka_client_factory_reply(take->maker, &made, &err))
         return;
     if (made == NULL) {
         ps_err_append(&err, "there is no Kafka consumer");
@@ -295,7 +295,7 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
         take->phase = PS_KAFKA_CHANNEL_NEW;
     }
     if (take->maker != NULL)
-        ps_kafka_maker_destroy(take->maker, take->old); /* with the consumer that it may be making */
+        ps_kafka_client_factory_destroy(take->maker, take->old); /* with the consumer that it may be making */
     take->maker = NULL;
     take->old = NULL;
     ps_kafka_group_fini(&take->group);

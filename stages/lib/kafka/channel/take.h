@@ -7,7 +7,7 @@
 
 #include "core/flow/channel.h"
 #include "core/stage.h"
-#include "stages/lib/kafka/maker.h"
+#include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/rebalance.h"
 #include "stages/lib/kafka/record.h"
 
@@ -33,7 +33,7 @@ struct ps_kafka_channel_take {
     const struct ps_kafka_channel_take_plan *plan;
     struct ps_counters *counters; /* of this consumer of the channel */
     struct ps_kafka_consumer_config config;
-    struct ps_kafka_maker *maker;
+    struct ps_kafka_client_factory *maker;
     struct ps_kafka_consumer *old; /* failed for good: destroyed when the next one is made */
     enum ps_kafka_channel_phase phase;
     struct ps_kafka_group group;

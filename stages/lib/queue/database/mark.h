@@ -4,7 +4,7 @@
  * events that were not synced. It is synced once a second: after a power cut it may be older than the database, and a loss of the
  * newest events is then not noticed.
  *
- * Thread: the keeper's. */
+ * Thread: the durable queue's. */
 #pragma once
 
 #include "core/status.h"

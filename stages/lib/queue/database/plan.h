@@ -1,7 +1,7 @@
 /* The keys of a channel that keeps its events in a database, and the functions that use them.
  *
  *   check     ps_database_plan_check
- *   build     ps_database_plan_build, then a keeper with ps_database_store and plan->store
+ *   build     ps_database_plan_build, then a durable queue with ps_database_store and plan->store
  *   outline   ps_database_plan_outline
  *   probe     ps_database_plan_probe
  *

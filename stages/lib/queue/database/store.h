@@ -1,4 +1,4 @@
-/* The keeper's store for a database: the tables of Flume's JDBC channel. One transaction inserts all frames that were
+/* The durable queue's store for a database: the tables of Flume's JDBC channel. One transaction inserts all frames that were
  * appended since the last transaction, and removes the events that were delivered since then. */
 #pragma once
 

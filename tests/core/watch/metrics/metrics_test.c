@@ -1,6 +1,6 @@
 /* The metrics pages of a provider with known numbers, fetched over HTTP. The expected field names and
  * value forms of the JSON are those of answers of Flume 1.11. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "core/watch/metrics/server.h"
 #include "tests/support/support.h"
 
@@ -479,9 +479,9 @@ static void test_tail(void **state)
     struct ps_err err;
     struct ps_depot *depot = ps_depot_create(UINT64_C(32) << 20, &err);
     struct ps_pool *pool = ps_pool_create(depot, 0);
-    struct ps_carver carver;
-    ps_carver_init(&carver, pool);
-    struct ps_batch *batch = ps_batch_take(&carver, (struct ps_now){.mono_ns = 1});
+    struct ps_bump bump;
+    ps_bump_init(&bump, pool);
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){.mono_ns = 1});
     assert_non_null(ps_batch_add_copy(batch, "hello", 5));
     ps_batch_chain(batch)->count = 1;
     pthread_t thread;
@@ -506,7 +506,7 @@ static void test_tail(void **state)
     assert_int_equal(reply.status, 400);
     ps_batch_close(batch);
     ps_batch_give(batch);
-    ps_carver_fini(&carver);
+    ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     ps_depot_destroy(depot);
 }

@@ -84,7 +84,7 @@ static void run(uint64_t *random, struct text *text, struct line *lines)
             fds[1] = -1;
         }
         if (batch == NULL) {
-            batch = ps_batch_take(&stage.carver, stage.now);
+            batch = ps_batch_take(&stage.bump, stage.now);
             assert_non_null(batch);
         }
         if (!over)
@@ -144,7 +144,7 @@ static void test_next_pipe(void **unused)
     struct ps_pipe_lines reader;
     ps_test_stage_init(&stage, &ps_sink_null);
     ps_pipe_lines_init(&reader, &stage.port, PS_PIPE_CHARSET_UTF8, 1000);
-    struct ps_batch *batch = ps_batch_take(&stage.carver, stage.now);
+    struct ps_batch *batch = ps_batch_take(&stage.bump, stage.now);
     read_text(&reader, batch, "a\r");
     read_text(&reader, batch, "\nb\r\n");
     read_text(&reader, batch, "\nc");

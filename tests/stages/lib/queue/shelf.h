@@ -1,10 +1,10 @@
-/* A store of the keeper in memory: its calls fail as a plan says, and it notes what the keeper may not do. Durable frames outlive a
+/* A store of the durable queue in memory: its calls fail as a plan says, and it notes what the durable queue may not do. Durable frames outlive a
  * close. */
 #pragma once
 
 #include <stdlib.h>
 
-#include "stages/lib/queue/keeper_internal.h"
+#include "stages/lib/queue/queue_internal.h"
 
 enum call { OPEN, APPEND, SYNC, FEED, LOAD, RENEW, CALLS };
 
@@ -21,15 +21,16 @@ static struct {
     pthread_mutex_t lock; /* consumers load */
     struct frame frames[FRAMES_MAX + 1];
     uint64_t appended, promised, fed;
-    uint64_t durable; /* frames that there are after a failure. The keeper hears of them when it renews */
+    uint64_t
+        durable; /* frames that there are after a failure. The durable queue hears of them when it renews */
     uint64_t missed_after; /* frames: when they are taken, the store finds that `missed` events are lost */
     uint64_t missed, lost;
     bool open, failed;
     char lent[PS_EVENTS_PAYLOAD_BYTES];
     unsigned calls[CALLS];
     bool crowded;          /* there is too little room. Atomic */
-    unsigned turns;        /* of the keeper's thread: each asks what is promised. Atomic */
-    const char *complaint; /* what the keeper may not do */
+    unsigned turns;        /* of the durable queue's thread: each asks what is promised. Atomic */
+    const char *complaint; /* what the durable queue may not do */
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The calls that fail, and how. */
@@ -289,19 +290,19 @@ static struct ps_store_ops shelf_ops(void)
                                  .crowded = shelf_crowded};
 }
 
-/* Sets `ops` to the shelf's, which the keeper uses as long as it lives. */
-static struct ps_keeper_settings shelf_settings(struct ps_store_ops *ops, unsigned producers)
+/* Sets `ops` to the shelf's, which the durable queue uses as long as it lives. */
+static struct ps_queue_settings shelf_settings(struct ps_store_ops *ops, unsigned producers)
 {
     *ops = shelf_ops();
-    return (struct ps_keeper_settings){.component = "channel c1",
-                                       .store = ops,
-                                       .capacity = 100000,
-                                       .sync_each = plan.sync_each,
-                                       .sync_every_ms = 1,
-                                       .keep_alive_ms = plan.keep_alive_ms > 0 ? plan.keep_alive_ms : 600000,
-                                       .quota_bytes = 32 << 20,
-                                       .producers = producers,
-                                       .consumers = 1};
+    return (struct ps_queue_settings){.component = "channel c1",
+                                      .store = ops,
+                                      .capacity = 100000,
+                                      .sync_each = plan.sync_each,
+                                      .sync_every_ms = 1,
+                                      .keep_alive_ms = plan.keep_alive_ms > 0 ? plan.keep_alive_ms : 600000,
+                                      .quota_bytes = 32 << 20,
+                                      .producers = producers,
+                                      .consumers = 1};
 }
 
 static void shelf_clear(void)

@@ -1,7 +1,7 @@
 /* Random rules (tests/support/rules/random.h) over random events, against a naive evaluator
  * (tests/support/rules/model.h). Leases have index lists, memory runs out in the middle, headers are shared
  * or not. */
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "tests/support/rules/model.h"
 #include "tests/support/rules/random.h"
 #include "tests/support/rules/set.h"
@@ -85,10 +85,10 @@ static size_t memory_take(struct ps_test_rules *rules, struct ps_batch *batch, s
             break;
         blocks[count++] = block;
     }
-    struct ps_carver *carver = ps_batch_home(batch)->carver;
-    uint32_t free_bytes = carver->meta_down - carver->meta_up;
+    struct ps_bump *bump = ps_batch_home(batch)->bump;
+    uint32_t free_bytes = bump->meta_down - bump->meta_up;
     if (free_bytes > left)
-        carver->meta_down -= free_bytes - left;
+        bump->meta_down -= free_bytes - left;
     return count;
 }
 

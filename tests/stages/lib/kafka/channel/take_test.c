@@ -137,7 +137,7 @@ static void test_no_memory(void **state)
     assert_true(count > 0 && count < PS_COUNT_OF(blocks));
     static char large[PS_BLOCK_BYTES / 3 * 2];
     memset(large, 'x', sizeof large);
-    for (unsigned i = 0; i < 4; i++) /* more than is left of the carver's block */
+    for (unsigned i = 0; i < 4; i++) /* more than is left of the bump allocator's block */
         ps_test_kafka_send_value(ps_test_cluster.bootstrap, "memory", 0, large, sizeof large);
     struct ps_lease *leases[8];
     size_t taken = 0, events = 0;

@@ -1,5 +1,5 @@
 /* Each call of the table of a database fails once, in every way that the table allows, and once more after a success, while the store is
- * opened, written, fed, emptied and opened again; the keeper's part is played here: after a failure the store is renewed, or closed and
+ * opened, written, fed, emptied and opened again; the durable queue's part is played here: after a failure the store is renewed, or closed and
  * opened. An event that was promised comes, one whose delivery was recorded does not come again, one that was never promised comes at
  * most once, and at the end all accounts, tables and connections are empty. */
 #include <fcntl.h>

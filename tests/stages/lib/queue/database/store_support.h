@@ -1,4 +1,4 @@
-/* A store of the keeper that is a database of SQLite's, with events that are numbers. */
+/* A store of the durable queue that is a database of SQLite's, with events that are numbers. */
 #pragma once
 
 #include "stages/lib/queue/database/store.h"

@@ -2,7 +2,7 @@
  * the payload. */
 #include "stages/lib/queue/segment/events.h"
 
-#include "core/flow/carver.h"
+#include "core/flow/bump.h"
 #include "tests/support/stage.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 struct fixture {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     uint64_t random;
 };
 
@@ -23,7 +23,7 @@ static int set_up(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->depot = ps_depot_create(UINT64_C(64) << 20, &err);
     fixture->pool = ps_pool_create(fixture->depot, 0);
-    ps_carver_init(&fixture->carver, fixture->pool);
+    ps_bump_init(&fixture->bump, fixture->pool);
     fixture->random = ps_test_seed();
     *state = fixture;
     return 0;
@@ -33,7 +33,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     assert_int_equal(ps_pool_out_count(fixture->pool), 0);
-    ps_carver_fini(&fixture->carver);
+    ps_bump_fini(&fixture->bump);
     ps_pool_destroy(fixture->pool);
     ps_depot_destroy(fixture->depot);
     free(fixture);
@@ -64,7 +64,7 @@ static const struct ps_name *random_name(struct fixture *fixture, struct ps_batc
 static struct ps_batch *make_batch(struct fixture *fixture, uint32_t count, uint32_t body_max, unsigned names)
 {
     static char body[2 * PS_BLOCK_BYTES];
-    struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
     assert_non_null(batch);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t length = (uint32_t)pick(fixture, body_max + 1);
@@ -127,7 +127,7 @@ static unsigned round_trip(struct fixture *fixture, const struct ps_lease *lease
         const char *payload = ps_events_encode(&encoder, lease, &position);
         assert_int_equal(position - from, encoder.count);
         assert_true(encoder.count == 1 || encoder.length <= PS_EVENTS_PAYLOAD_BYTES);
-        struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+        struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
         uint32_t room;
         bool own = encoder.length > PS_BLOCK_BYTES;
         char *bytes = own ? ps_batch_alloc(batch, (uint32_t)encoder.length)
@@ -166,7 +166,7 @@ static void test_an_event_longer_than_a_block_has_its_own_frame(void **state)
 {
     struct fixture *fixture = *state;
     static char body[PS_BLOCK_BYTES + 100];
-    struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
     assert_non_null(ps_batch_add_copy(batch, "a", 1));
     assert_non_null(ps_batch_add_copy(batch, body, sizeof body));
     assert_non_null(ps_batch_add_copy(batch, "b", 1));
@@ -218,7 +218,7 @@ static void test_what_no_frame_holds_is_cut(void **state)
     struct fixture *fixture = *state;
     struct ps_events_encoder encoder = {.event_bytes_max = 1000};
     static const char text[2000] = "text";
-    struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
     assert_non_null(ps_batch_add_copy(batch, text, 1000));
     assert_non_null(ps_batch_add_copy(batch, text, 100));
     assert_non_null(ps_batch_add_copy(batch, text, 7));
@@ -266,7 +266,7 @@ static void test_damage_stays_inside(void **state)
         memcpy(copy, payload, length);
         if (i >= encoder.length)
             copy[i % encoder.length] ^= (char)(1 << (i / encoder.length * 2));
-        struct ps_batch *batch = ps_batch_take(&fixture->carver, (struct ps_now){.mono_ns = 1});
+        struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
         enum ps_events_result result = ps_events_decode(batch, copy, length);
         assert_true(i >= encoder.length || result == PS_EVENTS_DAMAGED);
         assert_true(batch->count <= length / 8);

@@ -1,4 +1,4 @@
-/* The channels with a keeper, without a source: a reload removed the last one while leases of it were not promised. They are
+/* The channels with a durable queue, without a source: a reload removed the last one while leases of it were not promised. They are
  * restored, written, delivered, and go home by themselves. */
 #include "core/flow/window.h"
 #include "tests/support/folder.h"

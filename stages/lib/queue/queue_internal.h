@@ -1,4 +1,4 @@
-/* Types and functions that only the files of the keeper use. */
+/* Types and functions that only the files of the durable queue use. */
 #pragma once
 
 #include <pthread.h>
@@ -10,30 +10,30 @@
 #include "rings/park.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
-#include "stages/lib/queue/keeper.h"
+#include "stages/lib/queue/queue.h"
 #include "stages/lib/queue/segment/events.h"
 
 /* Leases of one producer that wait to be written. More of them would only use memory. */
-#define PS_KEEPER_RING_LEASES 1024U
+#define PS_QUEUE_RING_LEASES 1024U
 /* Frames that wait for consumers; the store may set a lower limit. */
-#define PS_KEEPER_FEED_FRAMES 128U
+#define PS_QUEUE_FEED_FRAMES 128U
 
 /* A frame in the consumers' ring or with a consumer. */
-struct ps_keeper_ticket {
+struct ps_queue_ticket {
     struct ps_store_frame frame;
     struct ps_inbox_node node; /* for its way back to the thread */
     bool damaged;              /* the consumer could not decode it */
-    struct ps_keeper_ticket *next_free, *next_made;
+    struct ps_queue_ticket *next_free, *next_made;
 };
 
 /* Numbers that one thread updates and any thread reads. */
-struct ps_keeper_tally {
+struct ps_queue_tally {
     uint64_t events, bytes;
 };
 
-struct ps_keeper_producer {
+struct ps_queue_producer {
     struct ps_spsc *ring; /* leases from the worker to the thread */
-    struct ps_keeper_tally put;
+    struct ps_queue_tally put;
     uint64_t memory_bytes;    /* of the leases that are not home yet; only the worker uses it */
     struct ps_inbox promised; /* leases from the thread to the worker */
     struct ps_alarm alarm;    /* wakes the worker */
@@ -42,19 +42,19 @@ struct ps_keeper_producer {
     bool waits;
 } PS_ALIGNED_GAP;
 
-struct ps_keeper_consumer {
-    struct ps_keeper_tally taken;
-    struct ps_lease *given_back;    /* a list; the first one is taken next */
-    struct ps_keeper_ticket *stuck; /* a ticket whose frame could not be read, or had no memory */
-    uint64_t retry_ns;              /* time at which `stuck` is read again; 0: at once */
-    char unreadable[512]; /* why `stuck` cannot be read; empty: it can. Guarded by the keeper's lock */
+struct ps_queue_consumer {
+    struct ps_queue_tally taken;
+    struct ps_lease *given_back;   /* a list; the first one is taken next */
+    struct ps_queue_ticket *stuck; /* a ticket whose frame could not be read, or had no memory */
+    uint64_t retry_ns;             /* time at which `stuck` is read again; 0: at once */
+    char unreadable[512]; /* why `stuck` cannot be read; empty: it can. Guarded by the durable queue's lock */
     struct ps_readback *readback; /* NULL: the consumer has not taken anything yet */
-    struct ps_keeper *keeper;
+    struct ps_queue *queue;
     struct ps_alarm alarm; /* wakes the worker; set when it found no frame */
 } PS_ALIGNED_GAP;
 
 /* A lease that the thread writes. The entries are in writing order. */
-struct ps_keeper_entry {
+struct ps_queue_entry {
     struct ps_lease *lease;
     unsigned producer;
     bool written;         /* all its frames were appended */
@@ -62,15 +62,15 @@ struct ps_keeper_entry {
     uint64_t since_ns;
 };
 
-struct ps_keeper {
-    struct ps_keeper_settings settings;
-    struct ps_keeper_producer *producers;
-    struct ps_keeper_consumer *consumers;
+struct ps_queue {
+    struct ps_queue_settings settings;
+    struct ps_queue_producer *producers;
+    struct ps_queue_consumer *consumers;
     struct ps_spmc *feed;      /* tickets to the consumers */
     struct ps_inbox delivered; /* tickets from the consumers */
     /* Events in the store when it was opened, less those that were lost. Counted by the thread. */
-    struct ps_keeper_tally found;
-    struct ps_keeper_tally kept; /* promised events in the store when it was closed */
+    struct ps_queue_tally found;
+    struct ps_queue_tally kept; /* promised events in the store when it was closed */
     struct ps_park park;
     pthread_t thread;
     bool started;
@@ -86,15 +86,15 @@ struct ps_keeper {
     char trouble[512];     /* why the store cannot be written; empty: it can */
     char held[512];        /* which part of the store has no key; empty: none */
     char unreadable[512];  /* why the next frame cannot be found; empty: it can */
-    struct ps_lease *last; /* leases of ps_keeper_add_last until the thread takes them */
+    struct ps_lease *last; /* leases of ps_queue_add_last until the thread takes them */
 
     /* Used only by the thread: */
     void *store;                  /* NULL: not opened yet */
     struct ps_block_cache blocks; /* of the depot, once that is set */
     struct ps_events_encoder encoder;
-    struct ps_keeper_entry *entries; /* a ring of `entry_room` entries; the first is at entry_first */
+    struct ps_queue_entry *entries; /* a ring of `entry_room` entries; the first is at entry_first */
     size_t entry_first, entry_count, entry_room;
-    struct ps_keeper_ticket *free_tickets, *made_tickets;
+    struct ps_queue_ticket *free_tickets, *made_tickets;
     struct ps_lease *restored;
     bool broken;             /* the last write or sync failed */
     bool crowded;            /* the store has too little free space */
@@ -109,30 +109,29 @@ struct ps_keeper {
     bool has_news; /* deliveries were not written yet */
 };
 
-void *ps_keeper_main(void *argument);
+void *ps_queue_main(void *argument);
 
-/* Notes in `text`, of this keeper or one of its consumers, why frames cannot be read now, and logs a new reason. `reason` NULL:
+/* Notes in `text`, of this queue or one of its consumers, why frames cannot be read now, and logs a new reason. `reason` NULL:
  * they can be read. Thread: the one that owns `text`. */
-void ps_keeper_note_unreadable(struct ps_keeper *keeper, char text[512], const char *reason);
+void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason);
 
 /* Returns whether the frame, which had no memory, has an event so long that there may never be enough memory; sets `err` then. */
-bool ps_keeper_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
-                           struct ps_err *err);
+bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
+                          struct ps_err *err);
 
-static inline void ps_keeper_count(struct ps_keeper_tally *tally, uint64_t events, uint64_t bytes)
+static inline void ps_queue_count(struct ps_queue_tally *tally, uint64_t events, uint64_t bytes)
 {
     __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
 }
 
 /* Returns whether consumers have taken enough frames that the thread should feed more. Thread: any. */
-static inline bool ps_keeper_wants_feed(const struct ps_keeper *keeper)
+static inline bool ps_queue_wants_feed(const struct ps_queue *queue)
 {
-    return ps_flag_get(&keeper->has_more) &&
-           ps_spmc_count(keeper->feed) <= keeper->settings.store->feed_frames / 2;
+    return ps_flag_get(&queue->has_more) &&
+           ps_spmc_count(queue->feed) <= queue->settings.store->feed_frames / 2;
 }
 
-struct ps_keeper_entry *ps_keeper_entry_at(struct ps_keeper *keeper, size_t position);
-void ps_keeper_entry_add(struct ps_keeper *keeper, struct ps_lease *lease, unsigned producer,
-                         uint64_t now_ns);
-void ps_keeper_entry_pop(struct ps_keeper *keeper);
+struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position);
+void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns);
+void ps_queue_entry_pop(struct ps_queue *queue);

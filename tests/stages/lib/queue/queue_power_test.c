@@ -1,26 +1,26 @@
-/* The power goes while a keeper works, at each call that changes the disk: what it promised and nobody took comes after the
+/* The power goes while a durable queue works, at each call that changes the disk: what it promised and nobody took comes after the
  * restart, in order; what was taken may come again; nothing else comes. The unsynced writes that are left are drawn. */
-#include "tests/stages/lib/queue/lossy_keeper.h"
+#include "tests/stages/lib/queue/lossy_queue.h"
 
 #define EVENTS 14U
 
 struct fixture {
-    struct lossy_keeper keeper;
+    struct lossy_queue queue;
     bool promised[EVENTS], taken[EVENTS];
 };
 
 /* Works until the power goes. Returns whether it did. */
 static bool work(struct fixture *fixture)
 {
-    lossy_keeper_start(&fixture->keeper);
+    lossy_queue_start(&fixture->queue);
     bool works = true;
     for (unsigned number = 0; works && number < EVENTS; number++) {
-        works = fixture->promised[number] = lossy_keeper_put(&fixture->keeper, number);
-        unsigned taken = number % 3 != 0 ? lossy_keeper_deliver(&fixture->keeper) : EVENTS;
+        works = fixture->promised[number] = lossy_queue_put(&fixture->queue, number);
+        unsigned taken = number % 3 != 0 ? lossy_queue_deliver(&fixture->queue) : EVENTS;
         if (taken < EVENTS)
             fixture->taken[taken] = true;
     }
-    (void)lossy_keeper_stop(&fixture->keeper);
+    (void)lossy_queue_stop(&fixture->queue);
     return disk.power_until > 0 && disk.changes >= disk.power_until;
 }
 
@@ -29,9 +29,9 @@ static void expect_rest(struct fixture *fixture)
 {
     unsigned next = 0, idle = 0;
     bool came[EVENTS] = {false};
-    lossy_keeper_start(&fixture->keeper);
+    lossy_queue_start(&fixture->queue);
     for (bool all = false; !all || idle < 20;) {
-        unsigned number = lossy_keeper_deliver(&fixture->keeper);
+        unsigned number = lossy_queue_deliver(&fixture->queue);
         if (number < EVENTS) {
             assert_true(number >= next);
             next = number + 1;
@@ -43,26 +43,26 @@ static void expect_rest(struct fixture *fixture)
         for (unsigned i = 0; i < EVENTS; i++)
             all &= came[i] || !fixture->promised[i] || fixture->taken[i];
         if (number == LOSSY_KEEPER_NONE)
-            lossy_keeper_rest();
+            lossy_queue_rest();
     }
-    (void)lossy_keeper_stop(&fixture->keeper);
+    (void)lossy_queue_stop(&fixture->queue);
 }
 
 static void test_power_cuts(void **state)
 {
-    static struct fixture fixture; /* a keeper of a test that fails goes on */
+    static struct fixture fixture; /* a durable queue of a test that fails goes on */
     uint64_t seed = ps_test_seed();
     (void)state;
     bool gone = true;
     for (uint64_t cut = 1; gone; cut++) {
         uint64_t random = seed * 1000 + cut;
         fixture = (struct fixture){.promised = {false}};
-        lossy_keeper_init(&fixture.keeper);
+        lossy_queue_init(&fixture.queue);
         disk.power_until = cut;
         gone = work(&fixture);
         lossy_restart(&disk, &random);
         expect_rest(&fixture);
-        lossy_keeper_fini(&fixture.keeper);
+        lossy_queue_fini(&fixture.queue);
         assert_true(cut < 500);
     }
 }
@@ -70,7 +70,7 @@ static void test_power_cuts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_power_cuts, lossy_keeper_setup, lossy_keeper_teardown),
+        cmocka_unit_test_setup_teardown(test_power_cuts, lossy_queue_setup, lossy_queue_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
-/* A keeper with a log on a disk of which one call fails, and another one after a success: each call that changes the disk, each read (of
- * the log, by the keeper's thread, and of payloads, by the consumer); or there is no memory for the consumer's next batch. The source sends again what
- * was refused. Every event is delivered once while the keeper lives, in order; after a stop only what could not be recorded comes again;
+/* A durable queue with a log on a disk of which one call fails, and another one after a success: each call that changes the disk, each read (of
+ * the log, by the durable queue's thread, and of payloads, by the consumer); or there is no memory for the consumer's next batch. The source sends again what
+ * was refused. Every event is delivered once while the durable queue lives, in order; after a stop only what could not be recorded comes again;
  * and the accounts are zero at the end. */
-#include "stages/lib/queue/keeper_internal.h"
+#include "stages/lib/queue/queue_internal.h"
 
-#include "tests/stages/lib/queue/lossy_keeper.h"
+#include "tests/stages/lib/queue/lossy_queue.h"
 
 #define EVENTS 14U
 #define FIRST_LIFE 10U
@@ -14,7 +14,7 @@
 
 enum what { CHANGE, READ, MEMORY };
 
-static struct lossy_keeper fixture; /* a keeper of a test that fails goes on */
+static struct lossy_queue fixture; /* a durable queue of a test that fails goes on */
 static enum what what;
 static uint64_t nth, again; /* the call that fails; so many calls later another one; 0: none */
 static uint64_t deliveries;
@@ -35,13 +35,13 @@ static bool recorded[EVENTS];
 static void start(void)
 {
     memset(came, 0, sizeof came);
-    lossy_keeper_start(&fixture);
+    lossy_queue_start(&fixture);
 }
 
 /* Nothing is refused at last. */
 static void put(unsigned number)
 {
-    for (unsigned tries = 0; !lossy_keeper_put(&fixture, number); tries++)
+    for (unsigned tries = 0; !lossy_queue_put(&fixture, number); tries++)
         if (tries == REFUSALS_MAX)
             FAIL("event %u is refused again and again", number);
 }
@@ -70,7 +70,7 @@ static bool deliver(void)
 {
     struct ps_block *taken[BLOCKS_MAX];
     size_t count = is_starved() ? take_memory(taken, starved++ % STARVED_TRIES) : 0;
-    unsigned number = lossy_keeper_deliver(&fixture);
+    unsigned number = lossy_queue_deliver(&fixture);
     while (count > 0)
         ps_block_drop(fixture.stage.port.blocks, taken[--count]);
     if (number == LOSSY_KEEPER_NONE)
@@ -90,25 +90,25 @@ static bool deliver(void)
 static uint64_t fill(void)
 {
     struct ps_fill fill;
-    ps_keeper_fill(fixture.keeper, &fill);
+    ps_queue_fill(fixture.queue, &fill);
     return fill.size;
 }
 
 static void deliver_all(void)
 {
-    for (unsigned idle = 0; !ps_keeper_is_open(fixture.keeper) || fill() > 0; idle++) {
+    for (unsigned idle = 0; !ps_queue_is_open(fixture.queue) || fill() > 0; idle++) {
         if (idle == PS_TEST_PATIENCE_MS)
             FAIL("%llu events do not come", (unsigned long long)fill());
         if (deliver())
             idle = 0;
         else
-            lossy_keeper_rest();
+            lossy_queue_rest();
     }
 }
 
 static void stop(void)
 {
-    bool broken = lossy_keeper_stop(&fixture);
+    bool broken = lossy_queue_stop(&fixture);
     for (unsigned number = 0; number < EVENTS; number++)
         recorded[number] |= came[number] > 0 && !broken;
 }
@@ -157,18 +157,18 @@ static void arm_again(void)
 static bool run(void)
 {
     static const int errors[] = {EIO, ENOSPC, EIO, EDQUOT};
-    lossy_keeper_init(&fixture);
+    lossy_queue_init(&fixture);
     fixture.long_number = 4;
     memset(recorded, 0, sizeof recorded);
     disk.fail_errno = errors[nth % PS_COUNT_OF(errors)];
     disk.fail_at = what == CHANGE ? nth : 0;
     disk.read_fail_at = what == READ ? nth : 0;
     deliveries = starved = 0;
-    lossy_keeper_after_call = arm_again;
+    lossy_queue_after_call = arm_again;
     live();
     bool reached = what == CHANGE ? disk.changes >= nth : what == READ ? disk.reads >= nth : starved > 0;
-    lossy_keeper_after_call = NULL;
-    lossy_keeper_fini(&fixture);
+    lossy_queue_after_call = NULL;
+    lossy_queue_fini(&fixture);
     return reached;
 }
 
@@ -206,9 +206,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_changes, lossy_keeper_setup, lossy_keeper_teardown),
-        cmocka_unit_test_setup_teardown(test_reads, lossy_keeper_setup, lossy_keeper_teardown),
-        cmocka_unit_test_setup_teardown(test_memory, lossy_keeper_setup, lossy_keeper_teardown),
+        cmocka_unit_test_setup_teardown(test_changes, lossy_queue_setup, lossy_queue_teardown),
+        cmocka_unit_test_setup_teardown(test_reads, lossy_queue_setup, lossy_queue_teardown),
+        cmocka_unit_test_setup_teardown(test_memory, lossy_queue_setup, lossy_queue_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

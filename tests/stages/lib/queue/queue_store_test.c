@@ -1,7 +1,7 @@
-/* The keeper over a store in memory. Each call of the store fails once, and once more after a success; a failed sync leaves none, some or
+/* The durable queue over a store in memory. Each call of the store fails once, and once more after a success; a failed sync leaves none, some or
  * all of its frames durable. Every promised event is delivered once, in the order of its source; it comes again only after a stop that
  * could not record its delivery. Every other event is promised later, or comes back. At the end all accounts are zero. */
-#include "stages/lib/queue/keeper_internal.h"
+#include "stages/lib/queue/queue_internal.h"
 
 #include "tests/stages/lib/queue/shelf.h"
 #include "tests/support/stage.h"
@@ -21,7 +21,7 @@ extern const struct ps_stage_ops ps_channel_file;
 enum outcome { PENDING, PROMISED, REFUSED };
 
 static struct ps_test_stage stage;
-static struct ps_keeper *keeper;
+static struct ps_queue *queue;
 static struct ps_store_ops ops;
 static unsigned put_count[PRODUCERS]; /* events; their numbers go on */
 static enum outcome outcomes[PRODUCERS][NUMBERS];
@@ -35,12 +35,12 @@ static void rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
-static void start_keeper(struct ps_lease *restored)
+static void start_queue(struct ps_lease *restored)
 {
-    const struct ps_keeper_settings settings = shelf_settings(&ops, PRODUCERS);
-    keeper = ps_keeper_create(&settings);
-    ps_keeper_restore(keeper, restored);
-    ps_keeper_start(keeper);
+    const struct ps_queue_settings settings = shelf_settings(&ops, PRODUCERS);
+    queue = ps_queue_create(&settings);
+    ps_queue_restore(queue, restored);
+    ps_queue_start(queue);
 }
 
 static void read_number(struct ps_test_event event, unsigned *producer, unsigned *number)
@@ -78,7 +78,7 @@ static struct ps_lease *made(unsigned producer, unsigned count)
 static void look_home(void)
 {
     for (unsigned producer = 0; producer < PRODUCERS; producer++)
-        ps_keeper_tick(keeper, producer, &stage.port);
+        ps_queue_tick(queue, producer, &stage.port);
     for (; homes < stage.home_count; homes++)
         settle(stage.home[homes], stage.home[homes]->failed ? REFUSED : PROMISED);
 }
@@ -87,7 +87,7 @@ static void put(unsigned producer, unsigned count)
 {
     struct ps_lease *lease = made(producer, count);
     lease->refusable = producer == 1;
-    for (unsigned i = 0; ps_keeper_put(keeper, producer, &lease) != PS_PUT_OK; i++) {
+    for (unsigned i = 0; ps_queue_put(queue, producer, &lease) != PS_PUT_OK; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         look_home();
         rest();
@@ -117,15 +117,15 @@ static void await_promises(void)
 static struct ps_lease *take(void)
 {
     stage.now = ps_clock_now();
-    return ps_keeper_take(keeper, 0, &stage.port, &stage.now);
+    return ps_queue_take(queue, 0, &stage.port, &stage.now);
 }
 
-/* Waits until the keeper says what is wrong. That it is being opened is not wrong. */
+/* Waits until the durable queue says what is wrong. That it is being opened is not wrong. */
 static void await_trouble(char text[512], bool takes)
 {
-    for (unsigned i = 0; !ps_keeper_trouble(keeper, text, 512) || strstr(text, "being opened"); i++) {
+    for (unsigned i = 0; !ps_queue_trouble(queue, text, 512) || strstr(text, "being opened"); i++) {
         assert_true(i < PS_TEST_PATIENCE_MS && (!takes || take() == NULL));
-        (void)ps_park_wake(&keeper->park);
+        (void)ps_park_wake(&queue->park);
         rest();
     }
 }
@@ -140,7 +140,7 @@ static void deliver(struct ps_lease *lease)
         delivered[producer][number]++;
     }
     look_home();
-    ps_keeper_done(keeper, 0, &lease, &stage.port);
+    ps_queue_done(queue, 0, &lease, &stage.port);
     ps_test_stage_release_home(&stage, homes);
     assert_int_equal(stage.home_count, homes);
 }
@@ -157,15 +157,15 @@ static bool is_delivered(void)
 }
 
 /* The agent stops, or reloads. Returns what the channel gives back. */
-static struct ps_lease *stop_keeper(void)
+static struct ps_lease *stop_queue(void)
 {
     struct ps_lease *back = NULL, **end = &back;
     struct ps_fill fill;
     struct ps_segment_fill kept;
     look_home();
-    ps_keeper_leave(keeper, 0, &stage.port);
+    ps_queue_leave(queue, 0, &stage.port);
     ps_test_stage_release_home(&stage, homes);
-    for (struct ps_lease *lease = ps_keeper_strip(keeper), *next; lease != NULL; lease = next) {
+    for (struct ps_lease *lease = ps_queue_strip(queue), *next; lease != NULL; lease = next) {
         next = lease->next;
         lease->next = NULL;
         if (lease->failed || lease->settled == lease->count) {
@@ -176,17 +176,17 @@ static struct ps_lease *stop_keeper(void)
         *end = lease;
         end = &lease->next;
     }
-    may_repeat |= keeper->broken;
-    ps_keeper_fill(keeper, &fill);
-    if (!keeper->broken) {
+    may_repeat |= queue->broken;
+    ps_queue_fill(queue, &fill);
+    if (!queue->broken) {
         shelf_fill(&store, &kept);
         assert_int_equal(fill.size, kept.events);
         assert_int_equal(fill.bytes, kept.bytes);
-        assert_int_equal(keeper->retry_after_ns, 0); /* a next failure waits as the first one */
+        assert_int_equal(queue->retry_after_ns, 0); /* a next failure waits as the first one */
         assert_null(back);
     }
     assert_false(store.open);
-    ps_keeper_destroy(keeper);
+    ps_queue_destroy(queue);
     return back;
 }
 
@@ -208,7 +208,7 @@ static void run(void)
     struct ps_lease *lease;
     forget();
     ps_test_stage_init_sized(&stage, &ps_channel_file, UINT64_C(64) << 20);
-    start_keeper(NULL);
+    start_queue(NULL);
     put(0, 1);
     put(1, 1);
     put(0, MANY);
@@ -223,7 +223,7 @@ static void run(void)
     }
     put(1, 1);
     put(0, MANY);
-    start_keeper(stop_keeper());
+    start_queue(stop_queue());
     put(0, 1);
     put(1, 1);
     for (unsigned i = 0; !is_delivered(); i++) {
@@ -235,8 +235,8 @@ static void run(void)
         look_home();
     }
     await_promises();
-    start_keeper(stop_keeper());
-    for (unsigned i = 0; !ps_keeper_is_clear(keeper); i++) {
+    start_queue(stop_queue());
+    for (unsigned i = 0; !ps_queue_is_clear(queue); i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         if ((lease = take()) != NULL) {
             assert_true(may_repeat);
@@ -245,10 +245,10 @@ static void run(void)
             rest();
     }
     struct ps_fill fill;
-    ps_keeper_fill(keeper, &fill);
+    ps_queue_fill(queue, &fill);
     assert_int_equal(fill.size, 0);
     assert_int_equal(fill.bytes, 0);
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     for (unsigned producer = 0; producer < PRODUCERS; producer++) {
         for (unsigned number = 0; number < put_count[producer]; number++) {
             assert_int_equal(outcomes[producer][number], PROMISED);
@@ -315,7 +315,7 @@ static void expect_fill(uint64_t events)
     struct ps_fill fill = {.size = UINT64_MAX};
     for (unsigned i = 0; fill.size != events; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
-        ps_keeper_fill(keeper, &fill);
+        ps_queue_fill(queue, &fill);
         rest();
     }
 }
@@ -336,15 +336,15 @@ static void test_events_that_are_missed(void **state)
 {
     (void)state;
     begin();
-    start_keeper(NULL);
+    start_queue(NULL);
     for (unsigned round = 1; round < 3; round++) {
         for (unsigned i = 0; i < 4; i++)
             put(0, 1);
         await_promises();
-        assert_null(stop_keeper());
+        assert_null(stop_queue());
         store.missed = 7 * round;
         store.missed_after = 4;
-        start_keeper(NULL);
+        start_queue(NULL);
         expect_fill(4 + 7 * round);
         for (unsigned i = 3; i > 0; i--) {
             deliver_next();
@@ -352,12 +352,12 @@ static void test_events_that_are_missed(void **state)
         }
         deliver_next();
         expect_fill(0);
-        for (unsigned i = 0; !ps_keeper_is_clear(keeper); i++) {
+        for (unsigned i = 0; !ps_queue_is_clear(queue); i++) {
             assert_true(i < PS_TEST_PATIENCE_MS);
             rest();
         }
     }
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     assert_null(store.complaint);
     ps_test_stage_fini(&stage);
 }
@@ -369,18 +369,18 @@ static void test_an_open_that_fails_waits(void **state)
     begin();
     plan.nth = 1;
     plan.retry_ns = 600 * PS_NS_PER_S;
-    start_keeper(NULL);
+    start_queue(NULL);
     char text[512];
     await_trouble(text, false);
     assert_string_equal(text, "cannot be opened; trying again every 10 min");
     assert_null(take());
     for (unsigned i = 0; i < 20; i++) {
-        (void)ps_park_wake(&keeper->park);
+        (void)ps_park_wake(&queue->park);
         rest();
     }
-    ps_keeper_leave(keeper, 0, &stage.port);
-    assert_null(ps_keeper_strip(keeper));
-    ps_keeper_destroy(keeper);
+    ps_queue_leave(queue, 0, &stage.port);
+    assert_null(ps_queue_strip(queue));
+    ps_queue_destroy(queue);
     assert_int_equal(store.calls[OPEN], 1);
     ps_test_stage_fini(&stage);
 }
@@ -394,7 +394,7 @@ static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
     plan.nth = 1;
     plan.fed = PS_STORE_UNREADABLE;
     plan.retry_ns = 600 * PS_NS_PER_S;
-    start_keeper(NULL);
+    start_queue(NULL);
     char text[512];
     await_trouble(text, false);
     assert_string_equal(text, "cannot be read; trying again every 10 min");
@@ -402,7 +402,7 @@ static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
     for (unsigned i = 0; i < 1000; i++)
         rest();
     assert_true(__atomic_load_n(&store.turns, __ATOMIC_RELAXED) - turns < 3);
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     ps_test_stage_fini(&stage);
 }
 
@@ -412,12 +412,12 @@ static void test_refused_events_are_not_counted(void **state)
     (void)state;
     begin();
     plan.keep_alive_ms = 1;
-    start_keeper(NULL);
+    start_queue(NULL);
     for (unsigned round = 1; round < 3; round++) {
         put(0, 1);
         await_promises();
         expect_fill(1);
-        assert_null(stop_keeper());
+        assert_null(stop_queue());
         store.missed = 5;
         store.missed_after = 1;
         memset(store.calls, 0, sizeof store.calls);
@@ -425,7 +425,7 @@ static void test_refused_events_are_not_counted(void **state)
         plan.nth = 1;
         plan.again = 0;
         plan.renews = 20;
-        start_keeper(NULL);
+        start_queue(NULL);
         expect_fill(6);
         put(1, 1);
         await_promises();
@@ -439,7 +439,7 @@ static void test_refused_events_are_not_counted(void **state)
         deliver_next();
         expect_fill(0);
     }
-    (void)stop_keeper();
+    (void)stop_queue();
     assert_null(store.complaint);
     ps_test_stage_fini(&stage);
 }
@@ -458,14 +458,14 @@ static void test_a_connection_that_is_lost(void **state)
         plan.feeds_nothing = true;
         plan.retry_ns = 300 * PS_NS_PER_MS; /* more than the time between two looks at leases that wait */
         plan.renews = 1;
-        start_keeper(NULL);
+        start_queue(NULL);
         for (unsigned event = 0; event < 3; event++) {
             put(0, 1);
             await_promises();
             deliver_next();
         }
         assert_true(store.calls[RENEW] >= 2);
-        assert_null(stop_keeper());
+        assert_null(stop_queue());
         assert_null(store.complaint);
         ps_test_stage_fini(&stage);
     }
@@ -482,12 +482,12 @@ static void test_a_renew_that_fails_in_part(void **state)
     plan.durable = FRAMES_MAX;
     plan.renews = 4;
     plan.renews_in_part = true;
-    start_keeper(NULL);
+    start_queue(NULL);
     put(1, 1);
     await_promises();
     assert_int_equal(outcomes[1][0], PROMISED);
     deliver_next();
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     assert_null(store.complaint);
     ps_test_stage_fini(&stage);
 }
@@ -497,7 +497,7 @@ static void test_a_crowded_store(void **state)
 {
     (void)state;
     begin();
-    start_keeper(NULL);
+    start_queue(NULL);
     for (unsigned round = 0; round < 2; round++) {
         char text[512] = "";
         put(0, 1);
@@ -506,18 +506,18 @@ static void test_a_crowded_store(void **state)
         await_trouble(text, false);
         assert_string_equal(text, "the shelf is full");
         struct ps_lease *lease = made(0, 1);
-        assert_int_equal(ps_keeper_put(keeper, 0, &lease), PS_PUT_FULL);
+        assert_int_equal(ps_queue_put(queue, 0, &lease), PS_PUT_FULL);
         deliver_next();
         __atomic_store_n(&store.crowded, false, __ATOMIC_RELAXED);
-        for (unsigned i = 0; ps_keeper_put(keeper, 0, &lease) != PS_PUT_OK; i++) {
+        for (unsigned i = 0; ps_queue_put(queue, 0, &lease) != PS_PUT_OK; i++) {
             assert_true(i < PS_TEST_PATIENCE_MS);
             rest();
         }
         await_promises();
-        assert_false(ps_keeper_trouble(keeper, text, sizeof text));
+        assert_false(ps_queue_trouble(queue, text, sizeof text));
         deliver_next();
     }
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     assert_null(store.complaint);
     ps_test_stage_fini(&stage);
 }
@@ -528,7 +528,7 @@ static void event_beyond_the_memory(bool reads_ahead)
     enum { LONG = 12 << 20 };
     begin();
     plan.reads_ahead = reads_ahead;
-    start_keeper(NULL);
+    start_queue(NULL);
     char *body = malloc(LONG + 1);
     memset(body, ' ', LONG);
     body[LONG] = '\0';
@@ -536,30 +536,30 @@ static void event_beyond_the_memory(bool reads_ahead)
     put_count[0] = 1;
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(body));
     free(body);
-    for (unsigned i = 0; ps_keeper_put(keeper, 0, &lease) != PS_PUT_OK; i++) {
+    for (unsigned i = 0; ps_queue_put(queue, 0, &lease) != PS_PUT_OK; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     await_promises();
     for (unsigned round = 0; round < 2; round++) {
         char text[512];
-        assert_null(stop_keeper());
+        assert_null(stop_queue());
         ps_test_stage_fini(&stage);
         ps_test_stage_init_sized(&stage, &ps_channel_file, UINT64_C(8) << 20);
         homes = 0;
-        start_keeper(NULL);
+        start_queue(NULL);
         await_trouble(text, true);
         assert_non_null(strstr(text, "raise penstock.memory.budget, which is 8 MiB, to 16 times its size"));
         expect_fill(1);
     }
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     ps_test_stage_fini(&stage);
     ps_test_stage_init_sized(&stage, &ps_channel_file, UINT64_C(256) << 20);
     homes = 0;
-    start_keeper(NULL);
+    start_queue(NULL);
     deliver_next();
     expect_fill(0);
-    assert_null(stop_keeper());
+    assert_null(stop_queue());
     assert_null(store.complaint);
     ps_test_stage_fini(&stage);
 }

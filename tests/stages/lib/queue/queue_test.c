@@ -1,6 +1,6 @@
-/* The keeper on a disk that fails: nothing is promised that is not synced, nothing that was taken is lost, refusable leases
+/* The durable queue on a disk that fails: nothing is promised that is not synced, nothing that was taken is lost, refusable leases
  * are given up in time, and all of it goes on when the disk works again. */
-#include "stages/lib/queue/keeper.h"
+#include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -18,7 +18,7 @@ struct failing {
     int sync_errno, write_errno; /* 0: they work */
     bool sync_is_held;           /* its call does not come back before this is false */
     unsigned failed;
-    unsigned segments, segments_max; /* on the disk; 0: any number. The keeper's thread */
+    unsigned segments, segments_max; /* on the disk; 0: any number. The durable queue's thread */
 };
 
 static ssize_t failing_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
@@ -71,13 +71,13 @@ static int failing_remove(void *argument, const char *path)
 struct fixture {
     struct ps_test_stage stage; /* for leases, port, pool */
     struct failing failing;
-    struct ps_keeper *keeper;
+    struct ps_queue *queue;
     unsigned producers;
     struct ps_log_store_settings store;
     const char *directories[2];
 };
 
-static struct ps_keeper *make_with(struct fixture *fixture, unsigned producers, unsigned consumers)
+static struct ps_queue *make_with(struct fixture *fixture, unsigned producers, unsigned consumers)
 {
     fixture->store = (struct ps_log_store_settings){
         .data_directories = {2, fixture->directories},
@@ -85,7 +85,7 @@ static struct ps_keeper *make_with(struct fixture *fixture, unsigned producers, 
         .segment_bytes = 1 << 20,
         .files = &fixture->failing.files,
     };
-    struct ps_keeper_settings settings = {
+    struct ps_queue_settings settings = {
         .component = "channel c1",
         .store = &ps_log_store,
         .store_settings = &fixture->store,
@@ -97,12 +97,12 @@ static struct ps_keeper *make_with(struct fixture *fixture, unsigned producers, 
         .consumers = consumers,
     };
     fixture->producers = producers;
-    fixture->keeper = ps_keeper_create(&settings);
-    ps_keeper_start(fixture->keeper);
-    return fixture->keeper;
+    fixture->queue = ps_queue_create(&settings);
+    ps_queue_start(fixture->queue);
+    return fixture->queue;
 }
 
-static struct ps_keeper *make(struct fixture *fixture)
+static struct ps_queue *make(struct fixture *fixture)
 {
     return make_with(fixture, 1, 1);
 }
@@ -129,21 +129,21 @@ static int set_up(void **state)
     return 0;
 }
 
-static void close_keeper(struct fixture *fixture)
+static void close_queue(struct fixture *fixture)
 {
     struct ps_test_stage *stage = &fixture->stage;
     size_t home = stage->home_count;
-    ps_keeper_leave(fixture->keeper, 0, &stage->port);
+    ps_queue_leave(fixture->queue, 0, &stage->port);
     ps_test_stage_release_home(stage, home);
-    for (struct ps_lease *lease = ps_keeper_strip(fixture->keeper); lease != NULL; lease = lease->next)
+    for (struct ps_lease *lease = ps_queue_strip(fixture->queue); lease != NULL; lease = lease->next)
         assert_int_equal(lease->settled, lease->count); /* promised */
-    ps_keeper_destroy(fixture->keeper);
+    ps_queue_destroy(fixture->queue);
 }
 
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    close_keeper(fixture);
+    close_queue(fixture);
     ps_test_stage_fini(&fixture->stage);
     return ps_test_folder_teardown(NULL);
 }
@@ -159,7 +159,7 @@ static void put_as(struct fixture *fixture, unsigned producer, unsigned number, 
     snprintf(body, sizeof body, "%u", number);
     struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_EVENT(body, "number", "x"));
     lease->refusable = refusable;
-    for (unsigned i = 0; ps_keeper_put(fixture->keeper, producer, &lease) != PS_PUT_OK; i++) {
+    for (unsigned i = 0; ps_queue_put(fixture->queue, producer, &lease) != PS_PUT_OK; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
@@ -174,7 +174,7 @@ static void await_home(struct fixture *fixture, size_t count)
 {
     for (unsigned i = 0; fixture->stage.home_count < count && i < PS_TEST_PATIENCE_MS; i++) {
         for (unsigned producer = 0; producer < fixture->producers; producer++)
-            ps_keeper_tick(fixture->keeper, producer, &fixture->stage.port);
+            ps_queue_tick(fixture->queue, producer, &fixture->stage.port);
         rest();
     }
     assert_int_equal(fixture->stage.home_count, count);
@@ -186,8 +186,7 @@ static struct ps_lease *take(struct fixture *fixture, unsigned number)
     struct ps_test_stage *stage = &fixture->stage;
     struct ps_lease *lease;
     char body[16];
-    for (unsigned i = 0; (lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now)) == NULL;
-         i++) {
+    for (unsigned i = 0; (lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now)) == NULL; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
@@ -203,7 +202,7 @@ static struct ps_lease *take(struct fixture *fixture, unsigned number)
 static void deliver(struct fixture *fixture, struct ps_lease *lease)
 {
     size_t home = fixture->stage.home_count;
-    ps_keeper_done(fixture->keeper, 0, &lease, &fixture->stage.port);
+    ps_queue_done(fixture->queue, 0, &lease, &fixture->stage.port);
     ps_test_stage_release_home(&fixture->stage, home);
 }
 
@@ -226,7 +225,7 @@ static void await_failure(struct fixture *fixture, unsigned count)
 static void assert_trouble(struct fixture *fixture, const char *part)
 {
     char text[512] = "";
-    for (unsigned i = 0; !ps_keeper_trouble(fixture->keeper, text, sizeof text); i++) {
+    for (unsigned i = 0; !ps_queue_trouble(fixture->queue, text, sizeof text); i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
@@ -245,14 +244,14 @@ static void test_failed_syncs_promise_nothing(void **state)
     __atomic_store_n(&fixture->failing.sync_is_held, false, __ATOMIC_SEQ_CST);
     await_failure(fixture, 1);
     assert_trouble(fixture, "Input/output error");
-    ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
+    ps_queue_tick(fixture->queue, 0, &fixture->stage.port);
     assert_int_equal(fixture->stage.home_count, 1);
     struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_BODY("later"));
-    assert_int_equal(ps_keeper_put(fixture->keeper, 0, &lease), PS_PUT_FULL);
+    assert_int_equal(ps_queue_put(fixture->queue, 0, &lease), PS_PUT_FULL);
     assert_delivers(fixture, 1, 1);
     __atomic_store_n(&fixture->failing.sync_errno, 0, __ATOMIC_SEQ_CST);
     await_home(fixture, 3);
-    assert_false(ps_keeper_trouble(fixture->keeper, (char[8]){0}, 8));
+    assert_false(ps_queue_trouble(fixture->queue, (char[8]){0}, 8));
     put(fixture, 4, false);
     await_home(fixture, 4);
     assert_delivers(fixture, 2, 4);
@@ -267,12 +266,12 @@ static void test_memory_of_what_is_promised_is_free_again(void **state)
     for (unsigned number = 1; number <= 3; number++) {
         struct ps_lease *lease = PS_LEASE(&fixture->stage, PS_BODY("large"));
         lease->memory_bytes = 12 << 20;
-        assert_int_equal(ps_keeper_put(fixture->keeper, 0, &lease), PS_PUT_OK);
+        assert_int_equal(ps_queue_put(fixture->queue, 0, &lease), PS_PUT_OK);
         struct ps_lease *next = PS_LEASE(&fixture->stage, PS_BODY("no room"));
         next->memory_bytes = (4 << 20) + 1;
-        assert_int_equal(ps_keeper_put(fixture->keeper, 0, &next), PS_PUT_FULL);
+        assert_int_equal(ps_queue_put(fixture->queue, 0, &next), PS_PUT_FULL);
         next->memory_bytes = 4 << 20;
-        assert_int_equal(ps_keeper_put(fixture->keeper, 0, &next), PS_PUT_OK);
+        assert_int_equal(ps_queue_put(fixture->queue, 0, &next), PS_PUT_OK);
         await_home(fixture, 1 + 2 * (size_t)number);
     }
 }
@@ -288,13 +287,13 @@ static void test_removed_directories_promise_nothing(void **state)
     assert_int_equal(system(command), 0);
     put(fixture, 2, false);
     assert_trouble(fixture, "removed or replaced");
-    ps_keeper_tick(fixture->keeper, 0, &fixture->stage.port);
+    ps_queue_tick(fixture->queue, 0, &fixture->stage.port);
     assert_int_equal(fixture->stage.home_count, 1);
     assert_int_equal(mkdir(fixture->directories[0], 0750), 0);
     assert_int_equal(mkdir(fixture->directories[1], 0750), 0);
     await_home(fixture, 2);
-    assert_false(ps_keeper_trouble(fixture->keeper, (char[8]){0}, 8));
-    close_keeper(fixture);
+    assert_false(ps_queue_trouble(fixture->queue, (char[8]){0}, 8));
+    close_queue(fixture);
     make(fixture);
     assert_delivers(fixture, 2, 2);
 }
@@ -312,7 +311,7 @@ static void test_refusable_leases_are_given_up(void **state)
     assert_true(fixture->stage.home[1]->failed);
     assert_trouble(fixture, "No space left");
     struct ps_fill fill;
-    ps_keeper_fill(fixture->keeper, &fill);
+    ps_queue_fill(fixture->queue, &fill);
     assert_int_equal(fill.size, 1);
     __atomic_store_n(&fixture->failing.write_errno, 0, __ATOMIC_SEQ_CST);
     put(fixture, 3, true);
@@ -328,7 +327,7 @@ static void test_one_source_does_not_hold_back_refusals_of_another(void **state)
 {
     struct fixture *fixture = *state;
     struct ps_test_stage *stage = &fixture->stage;
-    close_keeper(fixture);
+    close_queue(fixture);
     make_with(fixture, 2, 1);
     put_as(fixture, 0, 1, false);
     await_home(fixture, 1);
@@ -360,17 +359,17 @@ static void test_a_sink_that_hangs_leaves_the_rest_to_the_other(void **state)
     enum { EVENTS = 3 * 128 };
     static struct ps_lease *hung[EVENTS];
     unsigned hung_count = 0, taken = 0;
-    close_keeper(fixture);
+    close_queue(fixture);
     make_with(fixture, 1, 2);
     for (unsigned i = 0; i < EVENTS; i++)
         put(fixture, i, false);
     await_home(fixture, EVENTS);
     while (hung_count < 128) { /* as many as are read ahead */
-        hung[hung_count] = ps_keeper_take(fixture->keeper, 1, &stage->port, &stage->now);
+        hung[hung_count] = ps_queue_take(fixture->queue, 1, &stage->port, &stage->now);
         hung_count += hung[hung_count] != NULL;
     }
     for (unsigned i = 0; taken < EVENTS - 128; i++) {
-        struct ps_lease *lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now);
+        struct ps_lease *lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now);
         if (lease == NULL) {
             assert_true(i < PS_TEST_PATIENCE_MS);
             rest();
@@ -381,7 +380,7 @@ static void test_a_sink_that_hangs_leaves_the_rest_to_the_other(void **state)
     }
     while (hung_count > 0)
         deliver(fixture, hung[--hung_count]);
-    ps_keeper_leave(fixture->keeper, 1, &stage->port);
+    ps_queue_leave(fixture->queue, 1, &stage->port);
 }
 
 /* The disk is full; then sinks deliver what it has: its room is used again. */
@@ -394,7 +393,7 @@ static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
         struct ps_test_event event = {.body = body, .length = sizeof body};
         struct ps_lease *lease = ps_test_lease(&fixture->stage, &event, 1);
         lease->refusable = true;
-        while (ps_keeper_put(fixture->keeper, 0, &lease) != PS_PUT_OK)
+        while (ps_queue_put(fixture->queue, 0, &lease) != PS_PUT_OK)
             rest();
         await_home(fixture, i + 1);
         if (fixture->stage.home[i]->failed)
@@ -405,11 +404,11 @@ static void test_delivered_room_of_a_full_disk_is_used_again(void **state)
     for (size_t left = fixture->stage.home_count - 1; left > 0; left--) {
         struct ps_test_stage *stage = &fixture->stage;
         struct ps_lease *lease;
-        while ((lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now)) == NULL)
+        while ((lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now)) == NULL)
             rest();
         size_t home = stage->home_count;
         struct ps_lease *going = lease;
-        ps_keeper_done(fixture->keeper, 0, &going, &stage->port);
+        ps_queue_done(fixture->queue, 0, &going, &stage->port);
         ps_test_stage_release_home(stage, home);
     }
     size_t home = fixture->stage.home_count;
@@ -427,17 +426,17 @@ static void stop_of_a_broken_disk(struct fixture *fixture, unsigned failures)
     __atomic_store_n(&fixture->failing.write_errno, ENOSPC, __ATOMIC_SEQ_CST);
     put(fixture, 2, false);
     await_failure(fixture, failures);
-    struct ps_lease *left = ps_keeper_strip(fixture->keeper);
+    struct ps_lease *left = ps_queue_strip(fixture->queue);
     assert_non_null(left);
     assert_null(left->next);
     assert_int_equal(left->settled, 0);
     struct ps_fill fill;
-    ps_keeper_fill(fixture->keeper, &fill);
+    ps_queue_fill(fixture->queue, &fill);
     assert_int_equal(fill.size, 1); /* what stays on disk */
-    ps_keeper_destroy(fixture->keeper);
+    ps_queue_destroy(fixture->queue);
     __atomic_store_n(&fixture->failing.write_errno, 0, __ATOMIC_SEQ_CST);
-    struct ps_keeper *keeper = make(fixture);
-    (void)keeper;
+    struct ps_queue *queue = make(fixture);
+    (void)queue;
     assert_delivers(fixture, 1, 1);
 }
 
@@ -460,7 +459,7 @@ static void test_a_damaged_frame_is_left_out(void **state)
         put(fixture, i, false);
         await_home(fixture, i);
     }
-    close_keeper(fixture);
+    close_queue(fixture);
     char path[600];
     snprintf(path, sizeof path, "%s/two/000000000001.segment",
              ps_test_folder()); /* segment 1 of 2 directories */
@@ -479,7 +478,7 @@ static void test_a_damaged_frame_is_left_out(void **state)
     for (unsigned i = 0; fill.size > 0; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
-        ps_keeper_fill(fixture->keeper, &fill);
+        ps_queue_fill(fixture->queue, &fill);
     }
 }
 
@@ -512,13 +511,13 @@ static void test_what_is_delivered_behind_another_is_recorded(void **state)
             memmove(left + drawn, left + drawn + 1, (some - drawn - 1) * sizeof left[0]);
         }
         count = stuck;
-        for (unsigned i = 0; ps_keeper_undelivered(fixture->keeper) != count; i++) {
+        for (unsigned i = 0; ps_queue_undelivered(fixture->queue) != count; i++) {
             assert_true(i < PS_TEST_PATIENCE_MS);
             rest();
         }
         while (stuck > 0) /* newest first */
-            ps_keeper_untake(fixture->keeper, 0, &leases[--stuck]);
-        close_keeper(fixture);
+            ps_queue_untake(fixture->queue, 0, &leases[--stuck]);
+        close_queue(fixture);
         make(fixture);
     }
     put(fixture, SCATTERED, false);

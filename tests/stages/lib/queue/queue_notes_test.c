@@ -1,5 +1,5 @@
-/* When the keeper writes what was delivered: a kill in between delivers it again. */
-#include "stages/lib/queue/keeper.h"
+/* When the durable queue writes what was delivered: a kill in between delivers it again. */
+#include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -9,7 +9,7 @@
 
 extern const struct ps_stage_ops ps_channel_file;
 
-/* The log on disk, and how often the keeper looked for more to feed while what was delivered was not written. The keeper's thread
+/* The log on disk, and how often the durable queue looked for more to feed while what was delivered was not written. The durable queue's thread
  * writes it. */
 static struct ps_store_ops ops;
 static bool unwritten;
@@ -48,7 +48,7 @@ static enum ps_store_fed noted_feed(void *store, struct ps_store_frame *frame, s
 
 struct fixture {
     struct ps_test_stage stage;
-    struct ps_keeper *keeper;
+    struct ps_queue *queue;
     struct ps_log_store_settings store;
     const char *directory;
 };
@@ -71,15 +71,15 @@ static int set_up(void **state)
                                                    .state_directory = ps_test_folder(),
                                                    .segment_bytes = 1 << 20,
                                                    .files = &ps_segment_disk};
-    const struct ps_keeper_settings settings = {.component = "channel c1",
-                                                .store = &ops,
-                                                .store_settings = &fixture.store,
-                                                .capacity = 100000,
-                                                .sync_each = true,
-                                                .producers = 1,
-                                                .consumers = 1};
-    fixture.keeper = ps_keeper_create(&settings);
-    ps_keeper_start(fixture.keeper);
+    const struct ps_queue_settings settings = {.component = "channel c1",
+                                               .store = &ops,
+                                               .store_settings = &fixture.store,
+                                               .capacity = 100000,
+                                               .sync_each = true,
+                                               .producers = 1,
+                                               .consumers = 1};
+    fixture.queue = ps_queue_create(&settings);
+    ps_queue_start(fixture.queue);
     *state = &fixture;
     return 0;
 }
@@ -88,10 +88,10 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     size_t home = fixture->stage.home_count;
-    ps_keeper_leave(fixture->keeper, 0, &fixture->stage.port);
+    ps_queue_leave(fixture->queue, 0, &fixture->stage.port);
     ps_test_stage_release_home(&fixture->stage, home);
-    (void)ps_keeper_strip(fixture->keeper);
-    ps_keeper_destroy(fixture->keeper);
+    (void)ps_queue_strip(fixture->queue);
+    ps_queue_destroy(fixture->queue);
     ps_test_stage_fini(&fixture->stage);
     return ps_test_folder_teardown(NULL);
 }
@@ -102,7 +102,7 @@ static void rest(unsigned *tries)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-/* What was delivered is written by the keeper's next call that writes, before it does anything else with the store: nothing is put, and
+/* What was delivered is written by the durable queue's next call that writes, before it does anything else with the store: nothing is put, and
  * no time passes. */
 static void test_delivered_is_written_at_once(void **state)
 {
@@ -111,12 +111,12 @@ static void test_delivered_is_written_at_once(void **state)
     for (unsigned number = 1; number <= 20; number++) {
         struct ps_lease *lease = PS_LEASE(stage, PS_BODY("x"), PS_BODY("y"));
         unsigned tries = 0;
-        while (ps_keeper_put(fixture->keeper, 0, &lease) != PS_PUT_OK)
+        while (ps_queue_put(fixture->queue, 0, &lease) != PS_PUT_OK)
             rest(&tries);
-        while ((lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now)) == NULL)
+        while ((lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now)) == NULL)
             rest(&tries);
         size_t home = stage->home_count;
-        ps_keeper_done(fixture->keeper, 0, &lease, &stage->port);
+        ps_queue_done(fixture->queue, 0, &lease, &stage->port);
         ps_test_stage_release_home(stage, home);
         while (atomic_load(&written) < 2 * number)
             rest(&tries);

@@ -12,9 +12,9 @@
 
 #include "core/stage.h"
 
-struct ps_lanes;
+struct ps_memory_queue;
 
-struct ps_lanes_settings {
+struct ps_memory_queue_settings {
     uint64_t capacity;    /* events; 0: no lease is accepted */
     uint64_t bytes_max;   /* of bodies; 0: unlimited */
     uint64_t quota_bytes; /* of memory, rows and headers included; 0: unlimited */
@@ -22,28 +22,30 @@ struct ps_lanes_settings {
 };
 
 /* The settings are copied. Never NULL. All leases must have left it before it is destroyed. */
-struct ps_lanes *ps_lanes_create(const struct ps_lanes_settings *settings);
-void ps_lanes_destroy(struct ps_lanes *lanes);
+struct ps_memory_queue *ps_memory_queue_create(const struct ps_memory_queue_settings *settings);
+void ps_memory_queue_destroy(struct ps_memory_queue *memory);
 
 /* Returns what the keys byteCapacity (-1: 40 % of the memory budget) and byteCapacityBufferPercentage allow for bodies;
  * 0: unlimited. */
-uint64_t ps_lanes_bytes_max(int64_t byte_capacity, int64_t buffer_percent, uint64_t memory_budget_bytes);
+uint64_t ps_memory_queue_bytes_max(int64_t byte_capacity, int64_t buffer_percent,
+                                   uint64_t memory_budget_bytes);
 
-/* put, untake, fill, ring and hungry: as in struct ps_channel_ops. A lease that was put, or given back, is the lanes' own, and *lease is
+/* put, untake, fill, ring and hungry: as in struct ps_channel_ops. A lease that was put, or given back, is the memory queue' own, and *lease is
  * NULL. */
-void ps_lanes_fill(const struct ps_lanes *lanes, struct ps_fill *fill);
-enum ps_put ps_lanes_put(struct ps_lanes *lanes, unsigned producer, struct ps_lease **lease);
+void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *fill);
+enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease);
 /* The next one of those that this consumer gave back; NULL: there is none. */
-struct ps_lease *ps_lanes_take_back(struct ps_lanes *lanes, unsigned consumer);
+struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer);
 /* The next one of those carried over, then of the rings in turn; NULL: there is none. */
-struct ps_lease *ps_lanes_take(struct ps_lanes *lanes, unsigned consumer);
-void ps_lanes_untake(struct ps_lanes *lanes, unsigned consumer, struct ps_lease **lease);
-bool ps_lanes_hungry(const struct ps_lanes *lanes, unsigned producer);
-void ps_lanes_ring(const struct ps_lanes *lanes, unsigned producer, struct ps_fill *fill);
+struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer);
+void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease);
+bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer);
+void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill);
 /* Takes all leases out, oldest first: those given back are older than those in the rings. */
-struct ps_lease *ps_lanes_strip(struct ps_lanes *lanes);
+struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory);
 /* Puts the leases where all consumers can take them, because the destination of a single one may be down. */
-void ps_lanes_restore(struct ps_lanes *lanes, struct ps_lease *list);
+void ps_memory_queue_restore(struct ps_memory_queue *memory, struct ps_lease *list);
 /* See set_quota and withdraw of struct ps_channel_ops. */
-void ps_lanes_set_quota(struct ps_lanes *lanes, uint64_t quota_bytes);
-struct ps_lease *ps_lanes_withdraw(struct ps_lanes *lanes, bool (*is_wanted)(const struct ps_lease *lease));
+void ps_memory_queue_set_quota(struct ps_memory_queue *memory, uint64_t quota_bytes);
+struct ps_lease *ps_memory_queue_withdraw(struct ps_memory_queue *memory,
+                                          bool (*is_wanted)(const struct ps_lease *lease));

@@ -1,21 +1,21 @@
 /* Where events go: paths as org.apache.hadoop.fs.Path makes them of what a header holds. */
-#include "stages/lib/hadoop/bucket_writer/place.h"
+#include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
 
 struct test {
     struct ps_test_stage stage;
-    struct ps_hdfs_place place;
-    struct ps_hdfs_place_cache cache;
+    struct ps_bucket_path place;
+    struct ps_bucket_path_cache cache;
 };
 
 static void set_up(struct test *test, const char *path, const char *prefix)
 {
     memset(test, 0, sizeof *test);
     ps_test_stage_init(&test->stage, &ps_sink_null);
-    if (ps_hdfs_place_build(&test->place, test->stage.arena, path, prefix, "/user/u", NULL,
-                            &test->stage.err) != PS_OK)
+    if (ps_bucket_path_build(&test->place, test->stage.arena, path, prefix, "/user/u", NULL,
+                             &test->stage.err) != PS_OK)
         fail_msg("%s: %s", path, test->stage.err.text);
 }
 
@@ -29,8 +29,8 @@ static void expect(struct test *test, const char *value, enum ps_hdfs_flaw flaw,
 {
     struct ps_hdfs_bucket_name name;
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", value));
-    assert_int_equal(ps_hdfs_place_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
-                                      &test->stage.now, &name),
+    assert_int_equal(ps_bucket_path_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
+                                       &test->stage.now, &name),
                      flaw);
     if (flaw != PS_HDFS_FLAW_NONE)
         return;
@@ -47,8 +47,8 @@ static void expect_nul(struct test *test)
     struct ps_lease *lease = PS_LEASE(&test->stage, PS_EVENT("x", "h", "a?b"));
     struct ps_header *header = ps_lease_event(lease, 0)->headers;
     *strchr((char *)(uintptr_t)header->value, '?') = '\0';
-    assert_int_equal(ps_hdfs_place_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
-                                      &test->stage.now, &name),
+    assert_int_equal(ps_bucket_path_of(&test->place, &test->cache, lease->batch, ps_lease_event(lease, 0),
+                                       &test->stage.now, &name),
                      PS_HDFS_FLAW_NUL);
 }
 
@@ -153,8 +153,8 @@ static void test_mistakes(void **state)
     ps_test_stage_init(&test.stage, &ps_sink_null);
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_err err = {.length = 0};
-        assert_int_equal(ps_hdfs_place_build(&test.place, test.stage.arena, rows[i].path, rows[i].prefix,
-                                             "/user/u", NULL, &err),
+        assert_int_equal(ps_bucket_path_build(&test.place, test.stage.arena, rows[i].path, rows[i].prefix,
+                                              "/user/u", NULL, &err),
                          PS_FAIL);
         if (strstr(err.text, rows[i].wanted) == NULL)
             fail_msg("%s: %s", rows[i].path, err.text);

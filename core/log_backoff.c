@@ -1,4 +1,4 @@
-#include "core/repeated.h"
+#include "core/log_backoff.h"
 
 #include "core/clock.h"
 #include "core/name.h"
@@ -10,11 +10,11 @@
 #define FIRST_NS (60 * PS_NS_PER_S)
 #define LONGEST_NS (3600 * PS_NS_PER_S)
 
-bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t now_ns)
+bool ps_log_backoff_says(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns)
 {
     uint32_t hash = ps_name_hash(text, strlen(text));
     if (repeated->tries == 0 || repeated->hash != hash)
-        *repeated = (struct ps_repeated){.began_ns = now_ns, .due_ns = now_ns, .hash = hash};
+        *repeated = (struct ps_log_backoff){.began_ns = now_ns, .due_ns = now_ns, .hash = hash};
     repeated->tries++;
     repeated->last_ns = now_ns;
     if (now_ns < repeated->due_ns)
@@ -26,19 +26,20 @@ bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t n
     return true;
 }
 
-bool ps_repeated_says_outage(struct ps_repeated *repeated, const char *text, uint64_t now_ns, uint64_t gap_ns)
+bool ps_log_backoff_says_outage(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns,
+                                uint64_t gap_ns)
 {
     if (now_ns - repeated->last_ns > gap_ns)
         repeated->tries = 0;
-    return ps_repeated_says(repeated, text, now_ns);
+    return ps_log_backoff_says(repeated, text, now_ns);
 }
 
-const char *ps_repeated_text(const struct ps_repeated *repeated, uint64_t now_ns,
-                             char text[PS_REPEATED_BYTES])
+const char *ps_log_backoff_text(const struct ps_log_backoff *repeated, uint64_t now_ns,
+                                char text[PS_LOG_BACKOFF_BYTES])
 {
     text[0] = '\0';
     if (repeated->tries > 1)
-        snprintf(text, PS_REPEATED_BYTES, "; tries so far: %s, for %s",
+        snprintf(text, PS_LOG_BACKOFF_BYTES, "; tries so far: %s, for %s",
                  ps_quantity_print_count(repeated->tries).text,
                  ps_quantity_print_ns(now_ns - repeated->began_ns).text);
     return text;

@@ -1,4 +1,4 @@
-#include "stages/lib/hadoop/bucket_writer/place.h"
+#include "stages/lib/hadoop/bucket_writer/bucket_path.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -79,7 +79,7 @@ static enum ps_status resolve_parents(char *pattern, struct ps_err *err)
 }
 
 /* Sets the place's constant if neither part depends on the event. */
-static void find_constant(struct ps_hdfs_place *place, struct ps_arena *arena)
+static void find_constant(struct ps_bucket_path *place, struct ps_arena *arena)
 {
     const char *path = ps_escape_constant(place->path), *prefix = ps_escape_constant(place->prefix);
     if (path == NULL || prefix == NULL)
@@ -110,7 +110,7 @@ static uint32_t depth_of(const char *rest)
 }
 
 /* Finds what all directories and names have in common. A prefix with a slash is not the beginning of a name. */
-static void find_root(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
+static void find_root(struct ps_bucket_path *place, struct ps_arena *arena, const char *path,
                       const char *prefix)
 {
     size_t length = strcspn(path, "%"), named = strcspn(prefix, "%");
@@ -131,12 +131,12 @@ static enum ps_status fail_of(struct ps_err *err, const char *key)
     return ps_err_set(err, "%s: %s", key, ps_err_join(&cause));
 }
 
-enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
-                                   const char *prefix, const char *home,
-                                   const struct ps_escape_options *options, struct ps_err *err)
+enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_arena *arena, const char *path,
+                                    const char *prefix, const char *home,
+                                    const struct ps_escape_options *options, struct ps_err *err)
 {
     size_t url_length = ps_hdfs_url_length(path);
-    *place = (struct ps_hdfs_place){.url = ps_arena_copy(arena, path, url_length)};
+    *place = (struct ps_bucket_path){.url = ps_arena_copy(arena, path, url_length)};
     if (strchr(place->url, '%') != NULL)
         return ps_err_set(
             err, "hdfs.path: %s has an escape; a sink writes to one file system: use a sink for each",
@@ -151,7 +151,7 @@ enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena 
     if (ps_hdfs_path_has_parent(ps_arena_format(arena, "/%s", prefix), (uint32_t)strlen(prefix) + 1))
         return ps_err_set(err,
                           "hdfs.filePrefix: it has a component \"..\": write the directory in hdfs.path");
-    if (strlen(path) + strlen(prefix) > PS_HDFS_PLACE_BYTES - 512)
+    if (strlen(path) + strlen(prefix) > PS_BUCKET_PATH_BYTES - 512)
         return ps_err_set(err, "hdfs.path: it is too long");
     place->path = ps_escape_compile(arena, path, options, err);
     if (place->path == NULL)
@@ -179,9 +179,9 @@ static enum ps_hdfs_flaw flaw_of(enum ps_escape_result result)
     return PS_HDFS_FLAW_NONE;
 }
 
-enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_hdfs_place_cache *cache,
-                                   const struct ps_batch *batch, const struct ps_event *event,
-                                   const struct ps_now *now, struct ps_hdfs_bucket_name *name)
+enum ps_hdfs_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
+                                    const struct ps_batch *batch, const struct ps_event *event,
+                                    const struct ps_now *now, struct ps_hdfs_bucket_name *name)
 {
     if (place->constant != NULL) {
         *name = (struct ps_hdfs_bucket_name){.text = place->constant,
@@ -191,7 +191,7 @@ enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_
     }
     uint32_t length, prefix_length;
     enum ps_escape_result result = ps_escape_expand(place->path, &cache->path, batch, event, now, cache->text,
-                                                    PS_HDFS_PLACE_BYTES - 1, &length);
+                                                    PS_BUCKET_PATH_BYTES - 1, &length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
     length = ps_hdfs_path_normalize(cache->text, length);
@@ -199,7 +199,7 @@ enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_
         length = 0;
     cache->text[length] = '/';
     result = ps_escape_expand(place->prefix, &cache->prefix, batch, event, now, cache->text + length + 1,
-                              PS_HDFS_PLACE_BYTES - length - 1, &prefix_length);
+                              PS_BUCKET_PATH_BYTES - length - 1, &prefix_length);
     if (result != PS_ESCAPE_OK)
         return flaw_of(result);
     uint32_t end = drop_empty_components(cache->text, length + 1, length + 1 + prefix_length);

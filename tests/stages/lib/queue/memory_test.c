@@ -1,15 +1,15 @@
 /* Lanes over a reload that leaves them as they are: some leases are taken out, and their share of the memory changes. */
 #include "core/flow/batch_home.h"
-#include "core/flow/carver.h"
-#include "stages/lib/lanes/lanes.h"
+#include "core/flow/bump.h"
+#include "stages/lib/queue/memory.h"
 #include "tests/support/support.h"
 
 struct bench {
     struct ps_depot *depot;
     struct ps_pool *pool;
-    struct ps_carver carver;
+    struct ps_bump bump;
     struct ps_carved mark;
-    struct ps_lanes *lanes;
+    struct ps_memory_queue *memory;
 };
 
 static void bench_init(struct bench *bench, unsigned consumers)
@@ -17,15 +17,15 @@ static void bench_init(struct bench *bench, unsigned consumers)
     struct ps_err err = {0};
     *bench = (struct bench){.depot = ps_depot_create(64 << 20, &err)};
     bench->pool = ps_pool_create(bench->depot, 0);
-    ps_carver_init(&bench->carver, bench->pool);
-    bench->lanes = ps_lanes_create(&(struct ps_lanes_settings){
+    ps_bump_init(&bench->bump, bench->pool);
+    bench->memory = ps_memory_queue_create(&(struct ps_memory_queue_settings){
         .capacity = 100, .quota_bytes = 32 << 20, .producers = 1, .consumers = consumers});
 }
 
 static void bench_fini(struct bench *bench)
 {
-    ps_lanes_destroy(bench->lanes);
-    ps_carver_fini(&bench->carver);
+    ps_memory_queue_destroy(bench->memory);
+    ps_bump_fini(&bench->bump);
     assert_int_equal(ps_pool_out_count(bench->pool), 0);
     ps_pool_destroy(bench->pool);
     ps_depot_destroy(bench->depot);
@@ -34,7 +34,7 @@ static void bench_fini(struct bench *bench)
 /* A lease of one event. */
 static struct ps_lease *make_lease(struct bench *bench, uint64_t number)
 {
-    struct ps_batch *batch = ps_batch_take(&bench->carver, (struct ps_now){0});
+    struct ps_batch *batch = ps_batch_take(&bench->bump, (struct ps_now){0});
     assert_non_null(batch);
     assert_non_null(ps_batch_add_copy(batch, "body", 4));
     batch->sequence = number;
@@ -46,7 +46,7 @@ static struct ps_lease *make_lease(struct bench *bench, uint64_t number)
 
 static bool put(struct bench *bench, struct ps_lease *lease)
 {
-    return ps_lanes_put(bench->lanes, 0, &lease) == PS_PUT_OK;
+    return ps_memory_queue_put(bench->memory, 0, &lease) == PS_PUT_OK;
 }
 
 static void expect(struct ps_lease *lease, uint64_t number)
@@ -69,32 +69,32 @@ static void test_withdraw(void **state)
         struct bench bench;
         struct ps_fill fill;
         bench_init(&bench, consumers);
-        assert_null(ps_lanes_withdraw(bench.lanes, is_even));
+        assert_null(ps_memory_queue_withdraw(bench.memory, is_even));
         for (uint64_t i = 1; i <= 6; i++)
             assert_true(put(&bench, make_lease(&bench, i)));
-        struct ps_lease *first = ps_lanes_take(bench.lanes, 0);
-        ps_lanes_untake(bench.lanes, 0, &first);
-        struct ps_lease *list = ps_lanes_withdraw(bench.lanes, is_even);
+        struct ps_lease *first = ps_memory_queue_take(bench.memory, 0);
+        ps_memory_queue_untake(bench.memory, 0, &first);
+        struct ps_lease *list = ps_memory_queue_withdraw(bench.memory, is_even);
         for (uint64_t i = 2; i <= 6; i += 2) {
             struct ps_lease *next = list->next;
             expect(list, i);
             list = next;
         }
         assert_null(list);
-        ps_lanes_fill(bench.lanes, &fill);
+        ps_memory_queue_fill(bench.memory, &fill);
         assert_int_equal(fill.size, 3);
         assert_true(put(&bench, make_lease(&bench, 7)));
-        assert_null(ps_lanes_withdraw(bench.lanes, is_even));
+        assert_null(ps_memory_queue_withdraw(bench.memory, is_even));
         for (uint64_t i = 1; i <= 7; i += 2)
-            expect(ps_lanes_take(bench.lanes, 0), i);
-        assert_null(ps_lanes_take(bench.lanes, 0));
-        ps_lanes_fill(bench.lanes, &fill);
+            expect(ps_memory_queue_take(bench.memory, 0), i);
+        assert_null(ps_memory_queue_take(bench.memory, 0));
+        ps_memory_queue_fill(bench.memory, &fill);
         assert_int_equal(fill.size, 0);
         bench_fini(&bench);
     }
 }
 
-/* What is there stays; empty lanes take any lease. */
+/* What is there stays; empty memory take any lease. */
 static void test_set_quota(void **state)
 {
     struct bench bench;
@@ -102,12 +102,12 @@ static void test_set_quota(void **state)
     bench_init(&bench, 1);
     assert_true(put(&bench, make_lease(&bench, 1)));
     struct ps_lease *next = make_lease(&bench, 2);
-    ps_lanes_set_quota(bench.lanes, 1);
+    ps_memory_queue_set_quota(bench.memory, 1);
     assert_false(put(&bench, next));
-    ps_lanes_set_quota(bench.lanes, 32 << 20);
+    ps_memory_queue_set_quota(bench.memory, 32 << 20);
     assert_true(put(&bench, next));
-    expect(ps_lanes_take(bench.lanes, 0), 1);
-    expect(ps_lanes_take(bench.lanes, 0), 2);
+    expect(ps_memory_queue_take(bench.memory, 0), 1);
+    expect(ps_memory_queue_take(bench.memory, 0), 2);
     bench_fini(&bench);
 }
 

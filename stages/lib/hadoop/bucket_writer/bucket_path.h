@@ -5,9 +5,9 @@
 
 #include "stages/lib/text/escape.h"
 
-#define PS_HDFS_PLACE_BYTES 4096U
+#define PS_BUCKET_PATH_BYTES 4096U
 
-struct ps_hdfs_place {
+struct ps_bucket_path {
     const char *url;              /* scheme and authority of hdfs.path: "hdfs://nn:8020"; "": none */
     const struct ps_escape *path; /* the rest of hdfs.path */
     const struct ps_escape *prefix;
@@ -24,9 +24,9 @@ struct ps_hdfs_place {
 };
 
 /* Buffers of one worker. The owner zeroes them. */
-struct ps_hdfs_place_cache {
+struct ps_bucket_path_cache {
     struct ps_escape_cache path, prefix;
-    char text[PS_HDFS_PLACE_BYTES];
+    char text[PS_BUCKET_PATH_BYTES];
 };
 
 /* The name of a bucket: "/logs/web/FlumeData". Not terminated; valid until the next expansion. */
@@ -48,9 +48,9 @@ enum ps_hdfs_flaw {
 
 /* Compiles both patterns. A relative path begins at `home`; ".." is resolved as Path does. Returns PS_FAIL with an error that
  * names the key. Thread: control. */
-enum ps_status ps_hdfs_place_build(struct ps_hdfs_place *place, struct ps_arena *arena, const char *path,
-                                   const char *prefix, const char *home,
-                                   const struct ps_escape_options *options, struct ps_err *err);
+enum ps_status ps_bucket_path_build(struct ps_bucket_path *place, struct ps_arena *arena, const char *path,
+                                    const char *prefix, const char *home,
+                                    const struct ps_escape_options *options, struct ps_err *err);
 
 /* Returns the length of "scheme://authority" or "scheme:" at the beginning of a path, as org.apache.hadoop.fs.Path
  * splits it; 0 if there is none. Thread: any. */
@@ -64,9 +64,9 @@ bool ps_hdfs_path_has_parent(const char *path, uint32_t length);
 
 /* Expands the bucket's name for an event. Normalizes the directory as Path does: removes repeated slashes, a slash at the end, and
  * components ".". The prefix is the beginning of a file name. Thread: the worker that owns `cache`. */
-enum ps_hdfs_flaw ps_hdfs_place_of(const struct ps_hdfs_place *place, struct ps_hdfs_place_cache *cache,
-                                   const struct ps_batch *batch, const struct ps_event *event,
-                                   const struct ps_now *now, struct ps_hdfs_bucket_name *name);
+enum ps_hdfs_flaw ps_bucket_path_of(const struct ps_bucket_path *place, struct ps_bucket_path_cache *cache,
+                                    const struct ps_batch *batch, const struct ps_event *event,
+                                    const struct ps_now *now, struct ps_hdfs_bucket_name *name);
 
 /* Returns a text with what is wrong with the event, and the cure. */
 const char *ps_hdfs_flaw_text(enum ps_hdfs_flaw flaw);

@@ -1,6 +1,6 @@
-/* The keeper on a disk that does not give what is on it: nothing is passed over, lost or removed, the trouble is said, what is put
+/* The durable queue on a disk that does not give what is on it: nothing is passed over, lost or removed, the trouble is said, what is put
  * goes on, and everything comes in order when the disk works again; the second time as the first. */
-#include "stages/lib/queue/keeper.h"
+#include "stages/lib/queue/queue.h"
 
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
@@ -23,7 +23,7 @@ static struct ps_segment_files files;
 static struct ps_store_ops quick; /* tries again sooner */
 static struct ps_log_store_settings store;
 static struct ps_test_stage stage;
-static struct ps_keeper *keeper;
+static struct ps_queue *queue;
 
 static int noting_open(void *argument, const char *path, bool create)
 {
@@ -51,7 +51,7 @@ static void fail_from_now(enum what what)
     __atomic_store_n(&fails, what, __ATOMIC_SEQ_CST);
 }
 
-static void start_keeper(void)
+static void start_queue(void)
 {
     static const char *directory;
     directory = ps_test_folder();
@@ -64,26 +64,26 @@ static void start_keeper(void)
                                            .files = &files};
     quick = ps_log_store;
     quick.retry_ns = 5 * PS_NS_PER_MS;
-    struct ps_keeper_settings settings = {.component = "channel c1",
-                                          .store = &quick,
-                                          .store_settings = &store,
-                                          .capacity = 100000,
-                                          .sync_each = true,
-                                          .keep_alive_ms = 50,
-                                          .quota_bytes = 32 << 20,
-                                          .producers = 1,
-                                          .consumers = 1};
-    keeper = ps_keeper_create(&settings);
-    ps_keeper_start(keeper);
+    struct ps_queue_settings settings = {.component = "channel c1",
+                                         .store = &quick,
+                                         .store_settings = &store,
+                                         .capacity = 100000,
+                                         .sync_each = true,
+                                         .keep_alive_ms = 50,
+                                         .quota_bytes = 32 << 20,
+                                         .producers = 1,
+                                         .consumers = 1};
+    queue = ps_queue_create(&settings);
+    ps_queue_start(queue);
 }
 
-static void stop_keeper(void)
+static void stop_queue(void)
 {
     size_t home = stage.home_count;
-    ps_keeper_leave(keeper, 0, &stage.port);
+    ps_queue_leave(queue, 0, &stage.port);
     ps_test_stage_release_home(&stage, home);
-    assert_null(ps_keeper_strip(keeper));
-    ps_keeper_destroy(keeper);
+    assert_null(ps_queue_strip(queue));
+    ps_queue_destroy(queue);
 }
 
 static void rest(void)
@@ -97,13 +97,13 @@ static void put(unsigned number)
     snprintf(body, sizeof body, "%u", number);
     struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT(body, "number", "x"));
     size_t home = stage.home_count;
-    for (unsigned i = 0; ps_keeper_put(keeper, 0, &lease) != PS_PUT_OK; i++) {
+    for (unsigned i = 0; ps_queue_put(queue, 0, &lease) != PS_PUT_OK; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
     for (unsigned i = 0; stage.home_count == home; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
-        ps_keeper_tick(keeper, 0, &stage.port);
+        ps_queue_tick(queue, 0, &stage.port);
         rest();
     }
     stage.home_count = home;
@@ -113,7 +113,7 @@ static void put(unsigned number)
 static struct ps_lease *take(void)
 {
     stage.now = ps_clock_now();
-    return ps_keeper_take(keeper, 0, &stage.port, &stage.now);
+    return ps_queue_take(queue, 0, &stage.port, &stage.now);
 }
 
 static void deliver(struct ps_lease *lease, unsigned number)
@@ -124,7 +124,7 @@ static void deliver(struct ps_lease *lease, unsigned number)
     assert_int_equal(event.length, strlen(body));
     assert_memory_equal(event.body, body, event.length);
     size_t home = stage.home_count;
-    ps_keeper_done(keeper, 0, &lease, &stage.port);
+    ps_queue_done(queue, 0, &lease, &stage.port);
     ps_test_stage_release_home(&stage, home);
 }
 
@@ -170,7 +170,7 @@ static void expect_nothing(unsigned count)
 static void expect_trouble(bool any)
 {
     char text[512] = "";
-    for (unsigned i = 0; ps_keeper_trouble(keeper, text, sizeof text) != any; i++) {
+    for (unsigned i = 0; ps_queue_trouble(queue, text, sizeof text) != any; i++) {
         assert_true(i < PS_TEST_PATIENCE_MS);
         rest();
     }
@@ -182,20 +182,20 @@ static void fails_twice(enum what what)
 {
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     ps_test_stage_init(&stage, &ps_channel_file);
-    start_keeper();
+    start_queue();
     for (unsigned number = 0; number < EVENTS; number++)
         put(number);
     unsigned next = 0;
     for (unsigned round = 0; round < 2; round++) {
-        stop_keeper(); /* nothing is in memory */
-        start_keeper();
+        stop_queue(); /* nothing is in memory */
+        start_queue();
         for (unsigned end = next + (what == PAYLOADS ? 7 : 0); next < end; next++)
             expect(next);
         if (what != PAYLOADS)
-            stop_keeper();
+            stop_queue();
         fail_from_now(what);
         if (what != PAYLOADS)
-            start_keeper();
+            start_queue();
         next = deliver_until_failure(next);
         assert_true(next < EVENTS);
         expect_nothing(3);
@@ -209,9 +209,9 @@ static void fails_twice(enum what what)
     for (; next < EVENTS + 2; next++)
         expect(next);
     struct ps_fill fill;
-    ps_keeper_fill(keeper, &fill);
+    ps_queue_fill(queue, &fill);
     assert_int_equal(fill.size, 0);
-    stop_keeper();
+    stop_queue();
     ps_test_stage_fini(&stage);
     assert_int_equal(ps_test_folder_teardown(NULL), 0);
 }

@@ -1,4 +1,4 @@
-/* The carver: cuts the batches of one source from blocks.
+/* The bump allocator: cuts the batches of one source from blocks.
  *
  * It holds the two blocks that are being filled. A batch takes the bytes that it needs, and the next batch goes on
  * behind them, so a small batch costs only the bytes that it uses:
@@ -6,15 +6,15 @@
  *   meta block    rows grow up from its start; headers, values and lists grow down from its end
  *   bytes block   bodies, as they were read
  *
- * One carver for each source runner, because sources on one worker have open batches at the same time. Thread: the
+ * One bump allocator for each source runner, because sources on one worker have open batches at the same time. Thread: the
  * home worker. */
 #pragma once
 
 #include "core/flow/batch_home.h"
 
-struct ps_carver {
+struct ps_bump {
     struct ps_pool *pool;
-    struct ps_block *meta, *bytes; /* each with one reference of the carver's own, or NULL */
+    struct ps_block *meta, *bytes; /* each with one reference of the bump allocator's own, or NULL */
     uint32_t meta_up, meta_down;   /* rows end here; headers and values begin here */
     uint32_t bytes_used;
     struct ps_carved taken; /* of all blocks that it has taken so far */
@@ -22,18 +22,18 @@ struct ps_carver {
 };
 
 /* Begins without blocks: it takes the first ones for its first batch. */
-void ps_carver_init(struct ps_carver *carver, struct ps_pool *pool);
+void ps_bump_init(struct ps_bump *bump, struct ps_pool *pool);
 
 /* Gives its blocks back; batches cut from them keep them alive. */
-void ps_carver_fini(struct ps_carver *carver);
+void ps_bump_fini(struct ps_bump *bump);
 
-/* Returns the carver's position. Between its values at take and at close lies a batch, except blocks of its own. */
-struct ps_carved ps_carver_carved(const struct ps_carver *carver);
+/* Returns the bump allocator's position. Between its values at take and at close lies a batch, except blocks of its own. */
+struct ps_carved ps_bump_taken(const struct ps_bump *bump);
 
 /* Takes a new meta block; batches cut from the old one keep that alive. Returns false and changes nothing when the
  * budget is used up. For core/flow/batch.c. */
-bool ps_carver_new_meta(struct ps_carver *carver);
+bool ps_bump_new_meta(struct ps_bump *bump);
 
 /* Takes a new bytes block; the bytes that ps_batch_leave left move to its start. Returns false and changes nothing
  * when the budget is used up. For core/flow/batch.c. */
-bool ps_carver_new_bytes(struct ps_carver *carver);
+bool ps_bump_new_bytes(struct ps_bump *bump);

@@ -1,4 +1,4 @@
-#include "stages/lib/kafka/maker.h"
+#include "stages/lib/kafka/client_factory.h"
 
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ struct ask {
 };
 
 /* The thread frees it. */
-struct ps_kafka_maker {
+struct ps_kafka_client_factory {
     struct ps_kafka_making making;
     struct ps_helper *helper;
     bool asked; /* the worker asked and has not read the reply yet */
@@ -29,7 +29,7 @@ struct ps_kafka_maker {
 
 /* ---- the thread ---- */
 
-static void destroy(const struct ps_kafka_maker *maker, void **made)
+static void destroy(const struct ps_kafka_client_factory *maker, void **made)
 {
     if (*made != NULL)
         maker->making.destroy(maker->making.argument, *made);
@@ -38,7 +38,7 @@ static void destroy(const struct ps_kafka_maker *maker, void **made)
 
 static void run(void *maker_, void *job_)
 {
-    const struct ps_kafka_maker *maker = maker_;
+    const struct ps_kafka_client_factory *maker = maker_;
     struct job *job = job_;
     if (job->config != NULL)
         job->made = maker->making.make(maker->making.argument, job->config, &job->err);
@@ -70,10 +70,10 @@ struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *e
 
 /* ---- the worker ---- */
 
-struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *making, int wake_fd,
-                                             struct ps_err *err)
+struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
+                                                               int wake_fd, struct ps_err *err)
 {
-    struct ps_kafka_maker *maker = calloc(1, sizeof *maker);
+    struct ps_kafka_client_factory *maker = calloc(1, sizeof *maker);
     if (maker == NULL) {
         ps_err_set(err, "no memory");
         return NULL;
@@ -94,13 +94,13 @@ struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *makin
     return maker;
 }
 
-static void ask(struct ps_kafka_maker *maker, struct job *job)
+static void ask(struct ps_kafka_client_factory *maker, struct job *job)
 {
     bool has_room = ps_helper_ask(maker->helper, job);
     PS_ASSERT(has_room);
 }
 
-void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const void *config, void *old)
+void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *maker, const void *config, void *old)
 {
     struct ask *this = &maker->asks[maker->next++ % ASKS];
     PS_ASSERT(!maker->asked);
@@ -113,7 +113,7 @@ void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const void *config, void *
     ask(maker, &this->destroy);
 }
 
-bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, void **made, struct ps_err *err)
+bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void **made, struct ps_err *err)
 {
     const struct job *job;
     while ((job = ps_helper_answer(maker->helper)) != NULL && job->config == NULL) {
@@ -127,7 +127,7 @@ bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, void **made, struct ps_e
     return true;
 }
 
-void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, void *old)
+void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old)
 {
     struct ps_helper *helper = maker->helper; /* the thread frees the maker */
     if (maker->asked) { /* it still reads the caller's config: wait for the reply (milliseconds) */

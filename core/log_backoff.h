@@ -4,7 +4,7 @@
 
 #include "core/base.h"
 
-struct ps_repeated {
+struct ps_log_backoff {
     uint64_t began_ns, due_ns, interval_ns; /* of this text */
     uint64_t last_ns;                       /* of the last try */
     uint64_t tries;                         /* that met it; 0: no error so far */
@@ -12,15 +12,15 @@ struct ps_repeated {
 };
 
 /* Counts one more try that met the error. Returns whether to log it now. `now_ns`: mono_ns. */
-bool ps_repeated_says(struct ps_repeated *repeated, const char *text, uint64_t now_ns);
+bool ps_log_backoff_says(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns);
 
 /* The same for errors whose end nobody reports: a try later than `gap_ns` after the one before begins another
  * outage. */
-bool ps_repeated_says_outage(struct ps_repeated *repeated, const char *text, uint64_t now_ns,
-                             uint64_t gap_ns);
+bool ps_log_backoff_says_outage(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns,
+                                uint64_t gap_ns);
 
-#define PS_REPEATED_BYTES 128U
+#define PS_LOG_BACKOFF_BYTES 128U
 
 /* Returns the text that the caller appends to the line: "; tries so far: 17, for 2 min", or "" for the first try. */
-const char *ps_repeated_text(const struct ps_repeated *repeated, uint64_t now_ns,
-                             char text[PS_REPEATED_BYTES]);
+const char *ps_log_backoff_text(const struct ps_log_backoff *repeated, uint64_t now_ns,
+                                char text[PS_LOG_BACKOFF_BYTES]);

@@ -1,7 +1,7 @@
-/* A keeper with a log on a disk in memory (tests/support/lossy_files.h), of which calls fail or the power goes. */
+/* A durable queue with a log on a disk in memory (tests/support/lossy_files.h), of which calls fail or the power goes. */
 #pragma once
 
-#include "stages/lib/queue/keeper_internal.h"
+#include "stages/lib/queue/queue_internal.h"
 
 #include "core/flow/window.h"
 #include "tests/support/folder.h"
@@ -17,18 +17,18 @@ extern const struct ps_stage_ops ps_channel_file;
 
 #define LOSSY_KEEPER_NONE UINT32_MAX
 
-/* The keeper's thread writes while the test reads: one call at a time. */
+/* The durable queue's thread writes while the test reads: one call at a time. */
 static struct lossy_disk disk;
 static struct ps_segment_files bare;
 static pthread_mutex_t lock;
-static void (*lossy_keeper_after_call)(void); /* called behind each call, under the lock; NULL: nothing is */
+static void (*lossy_queue_after_call)(void); /* called behind each call, under the lock; NULL: nothing is */
 
 #define ONE_AT_A_TIME(type, expression)                                                                      \
     pthread_mutex_lock(&lock);                                                                               \
     type result = expression;                                                                                \
     int error = errno;                                                                                       \
-    if (lossy_keeper_after_call != NULL)                                                                     \
-        lossy_keeper_after_call();                                                                           \
+    if (lossy_queue_after_call != NULL)                                                                      \
+        lossy_queue_after_call();                                                                            \
     errno = error;                                                                                           \
     pthread_mutex_unlock(&lock);                                                                             \
     return result
@@ -70,10 +70,10 @@ static inline struct ps_segment_files locked_files(void)
     return files;
 }
 
-struct lossy_keeper {
+struct lossy_queue {
     struct ps_test_stage stage;
     struct ps_segment_files files;
-    struct ps_keeper *keeper;
+    struct ps_queue *queue;
     struct ps_log_store_settings store;
     unsigned long_number;    /* of an event that gets a block of its own; 0: none */
     struct ps_store_ops ops; /* tries again sooner */
@@ -81,7 +81,7 @@ struct lossy_keeper {
     const char *directories[2];
 };
 
-static inline void lossy_keeper_start(struct lossy_keeper *fixture)
+static inline void lossy_queue_start(struct lossy_queue *fixture)
 {
     fixture->ops = ps_log_store;
     fixture->ops.retry_ns = fixture->ops.retry_max_ns = PS_NS_PER_MS;
@@ -91,7 +91,7 @@ static inline void lossy_keeper_start(struct lossy_keeper *fixture)
         .segment_bytes = 1024,
         .files = &fixture->files,
     };
-    struct ps_keeper_settings settings = {
+    struct ps_queue_settings settings = {
         .component = "channel c1",
         .store = &fixture->ops,
         .store_settings = &fixture->store,
@@ -102,29 +102,29 @@ static inline void lossy_keeper_start(struct lossy_keeper *fixture)
         .producers = 1,
         .consumers = 1,
     };
-    fixture->keeper = ps_keeper_create(&settings);
-    ps_keeper_start(fixture->keeper);
+    fixture->queue = ps_queue_create(&settings);
+    ps_queue_start(fixture->queue);
 }
 
 /* Returns whether it could not be written at the end. */
-static inline bool lossy_keeper_stop(struct lossy_keeper *fixture)
+static inline bool lossy_queue_stop(struct lossy_queue *fixture)
 {
     struct ps_test_stage *stage = &fixture->stage;
-    ps_keeper_leave(fixture->keeper, 0, &stage->port);
-    struct ps_lease *left = ps_keeper_strip(fixture->keeper);
+    ps_queue_leave(fixture->queue, 0, &stage->port);
+    struct ps_lease *left = ps_queue_strip(fixture->queue);
     assert_true(left == NULL || left->failed || left->settled == left->count);
-    bool broken = fixture->keeper->broken;
-    ps_keeper_destroy(fixture->keeper);
+    bool broken = fixture->queue->broken;
+    ps_queue_destroy(fixture->queue);
     return broken;
 }
 
-static inline void lossy_keeper_rest(void)
+static inline void lossy_queue_rest(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
 /* Puts an event and waits until it comes home. Returns whether it was promised. */
-static inline bool lossy_keeper_put(struct lossy_keeper *fixture, unsigned number)
+static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
 {
     struct ps_test_stage *stage = &fixture->stage;
     static char body[PS_BLOCK_BYTES + 2];
@@ -134,17 +134,17 @@ static inline bool lossy_keeper_put(struct lossy_keeper *fixture, unsigned numbe
     lease->refusable = true;
     enum ps_put put = PS_PUT_FULL;
     for (unsigned i = 0;
-         i < 5 * PS_TEST_PATIENCE_MS && (put = ps_keeper_put(fixture->keeper, 0, &lease)) != PS_PUT_OK; i++) {
+         i < 5 * PS_TEST_PATIENCE_MS && (put = ps_queue_put(fixture->queue, 0, &lease)) != PS_PUT_OK; i++) {
         if (disk.power_until > 0 && disk.changes >= disk.power_until)
             return false;
-        lossy_keeper_rest();
+        lossy_queue_rest();
     }
     assert_int_equal(put, PS_PUT_OK);
     stage->home_count = 0;
     for (unsigned i = 0; stage->home_count == 0; i++) {
         assert_true(i < 50000);
-        ps_keeper_tick(fixture->keeper, 0, &stage->port);
-        lossy_keeper_rest();
+        ps_queue_tick(fixture->queue, 0, &stage->port);
+        lossy_queue_rest();
     }
     bool promised = !stage->home[0]->failed;
     stage->home_count = 0;
@@ -152,25 +152,25 @@ static inline bool lossy_keeper_put(struct lossy_keeper *fixture, unsigned numbe
 }
 
 /* Takes and delivers the next event. Returns its number, or LOSSY_KEEPER_NONE. */
-static inline unsigned lossy_keeper_deliver(struct lossy_keeper *fixture)
+static inline unsigned lossy_queue_deliver(struct lossy_queue *fixture)
 {
     struct ps_test_stage *stage = &fixture->stage;
     stage->now = ps_clock_now();
-    struct ps_lease *lease = ps_keeper_take(fixture->keeper, 0, &stage->port, &stage->now);
+    struct ps_lease *lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now);
     if (lease == NULL)
         return LOSSY_KEEPER_NONE;
     assert_int_equal(lease->count, 1);
     unsigned number = (unsigned)strtoul(ps_test_lease_event(stage, lease, 0).body, NULL, 10);
     struct ps_lease *going = lease;
-    ps_keeper_done(fixture->keeper, 0, &going, &stage->port);
+    ps_queue_done(fixture->queue, 0, &going, &stage->port);
     stage->home_count = 0;
     ps_window_release(lease);
     return number;
 }
 
-static inline void lossy_keeper_init(struct lossy_keeper *fixture)
+static inline void lossy_queue_init(struct lossy_queue *fixture)
 {
-    *fixture = (struct lossy_keeper){.keeper = NULL};
+    *fixture = (struct lossy_queue){.queue = NULL};
     snprintf(fixture->one, sizeof fixture->one, "%s/one", ps_test_folder());
     snprintf(fixture->two, sizeof fixture->two, "%s/two", ps_test_folder());
     fixture->directories[0] = fixture->one;
@@ -180,13 +180,13 @@ static inline void lossy_keeper_init(struct lossy_keeper *fixture)
     ps_test_stage_init(&fixture->stage, &ps_channel_file);
 }
 
-static inline void lossy_keeper_fini(struct lossy_keeper *fixture)
+static inline void lossy_queue_fini(struct lossy_queue *fixture)
 {
     ps_test_stage_fini(&fixture->stage);
     lossy_fini(&disk);
 }
 
-static inline int lossy_keeper_setup(void **state)
+static inline int lossy_queue_setup(void **state)
 {
     pthread_mutexattr_t kind;
     (void)state;
@@ -197,7 +197,7 @@ static inline int lossy_keeper_setup(void **state)
     return ps_test_folder_setup(NULL);
 }
 
-static inline int lossy_keeper_teardown(void **state)
+static inline int lossy_queue_teardown(void **state)
 {
     (void)state;
     pthread_mutex_destroy(&lock);

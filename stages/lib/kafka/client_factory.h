@@ -5,7 +5,7 @@
 
 #include "stages/lib/kafka/seam.h"
 
-struct ps_kafka_maker;
+struct ps_kafka_client_factory;
 
 /* What it makes. Thread of both functions: the maker's. */
 struct ps_kafka_making {
@@ -19,16 +19,16 @@ struct ps_kafka_making {
 struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine);
 
 /* `wake_fd` is written when a reply is there (-1: none). Returns NULL: no thread, memory or descriptor. */
-struct ps_kafka_maker *ps_kafka_maker_create(const struct ps_kafka_making *making, int wake_fd,
-                                             struct ps_err *err);
+struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
+                                                               int wake_fd, struct ps_err *err);
 
 /* Has `old` destroyed (NULL: none) and ends the thread. Waits for it at most a second; if the client takes
  * longer (a name server that does not answer), the thread finishes alone. */
-void ps_kafka_maker_destroy(struct ps_kafka_maker *maker, void *old);
+void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *maker, void *old);
 
 /* Asks for a client; `old` (or NULL) is destroyed once the new one is made. `config` must stay valid and
  * unchanged until the reply. */
-void ps_kafka_maker_ask(struct ps_kafka_maker *maker, const void *config, void *old);
+void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *maker, const void *config, void *old);
 
 /* Returns true when the reply is there: *made, or NULL and the reason in `err`. Does not wait. */
-bool ps_kafka_maker_reply(struct ps_kafka_maker *maker, void **made, struct ps_err *err);
+bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *maker, void **made, struct ps_err *err);

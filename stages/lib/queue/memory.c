@@ -1,0 +1,269 @@
+/* Rings of leases, and their accounts. */
+#include "stages/lib/queue/memory.h"
+
+#include <stdlib.h>
+
+#include "rings/spmc.h"
+#include "rings/spsc.h"
+
+/* Per producer; a full ring means full memory, at any capacity. The share of the memory budget ends sooner: a lease uses
+ * more than LEASE_BYTES_MIN of it. */
+#define RING_LEASES_MAX (1U << 20)
+#define LEASE_BYTES_MIN 1024U
+#define HUNGRY_LEASES 2
+/* Flume's default is 80 % of the JVM's heap. Here it is a share of the memory budget that lets two
+ * channels whose sinks are down fit into it. */
+#define BYTE_CAPACITY_PERCENT 40
+
+/* The counts of one thread. Single writer; any thread reads. */
+struct lane_tally {
+    uint64_t events, bytes;
+    uint64_t memory; /* bytes with rows and headers */
+} PS_ALIGNED_GAP;
+
+struct lane_consumer {
+    struct lane_tally taken;
+    struct ps_lease *given_back; /* first = next to take */
+    unsigned next_lane;
+} PS_ALIGNED_GAP;
+
+struct lane {
+    struct lane_tally put;
+    struct ps_spsc *single; /* one of the two, by the number of consumers */
+    struct ps_spmc *shared;
+} PS_ALIGNED_GAP;
+
+struct ps_memory_queue {
+    struct ps_memory_queue_settings settings;
+    unsigned taker_count; /* of `consumers`: at least 1, which a reload uses when there is no sink */
+    struct lane *memory;
+    struct lane_consumer *consumers;
+    struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
+};
+
+static uint64_t ring_leases(const struct ps_memory_queue_settings *settings)
+{
+    uint64_t leases = settings->capacity > 0 ? settings->capacity : 1;
+    if (settings->quota_bytes > 0 && leases > settings->quota_bytes / LEASE_BYTES_MIN)
+        leases = settings->quota_bytes / LEASE_BYTES_MIN + 1;
+    return leases < RING_LEASES_MAX ? leases : RING_LEASES_MAX;
+}
+
+struct ps_memory_queue *ps_memory_queue_create(const struct ps_memory_queue_settings *settings)
+{
+    struct ps_memory_queue *memory = ps_must_alloc(1, sizeof *memory, "a channel");
+    memory->settings = *settings;
+    memory->taker_count = settings->consumers > 0 ? settings->consumers : 1;
+    memory->memory = ps_must_alloc_aligned((settings->producers + 1) * sizeof *memory->memory, "a channel");
+    memory->consumers = ps_must_alloc_aligned(memory->taker_count * sizeof *memory->consumers, "a channel");
+    for (unsigned i = 0; i < settings->producers; i++) {
+        if (settings->consumers <= 1)
+            memory->memory[i].single = ps_spsc_create(ring_leases(settings));
+        else
+            memory->memory[i].shared = ps_spmc_create(ring_leases(settings));
+    }
+    return memory;
+}
+
+void ps_memory_queue_destroy(struct ps_memory_queue *memory)
+{
+    if (memory == NULL)
+        return;
+    for (unsigned i = 0; i < memory->settings.producers; i++) {
+        ps_spsc_destroy(memory->memory[i].single);
+        ps_spmc_destroy(memory->memory[i].shared);
+    }
+    ps_spmc_destroy(memory->restored);
+    free(memory->memory);
+    free(memory->consumers);
+    free(memory);
+}
+
+uint64_t ps_memory_queue_bytes_max(int64_t byte_capacity, int64_t buffer_percent,
+                                   uint64_t memory_budget_bytes)
+{
+    uint64_t bytes =
+        byte_capacity >= 0 ? (uint64_t)byte_capacity : memory_budget_bytes / 100 * BYTE_CAPACITY_PERCENT;
+    uint64_t percent = (uint64_t)(100 - buffer_percent);
+    uint64_t most = bytes / 100 * percent + bytes % 100 * percent / 100;
+    return bytes > 0 && most == 0 ? 1 : most;
+}
+
+static void tally_add(struct lane_tally *tally, uint64_t events, uint64_t bytes, uint64_t memory)
+{
+    __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
+    __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&tally->memory, tally->memory + memory, __ATOMIC_RELAXED);
+}
+
+static void tally_take_back(struct lane_tally *tally, const struct ps_lease *lease)
+{
+    tally_add(tally, -(uint64_t)lease->count, -lease->bytes, -(uint64_t)lease->memory_bytes);
+}
+
+/* Returns how many bytes of the memory budget these memory use. */
+static uint64_t quota_used(const struct ps_memory_queue *memory)
+{
+    uint64_t used = 0;
+    for (unsigned i = 0; i < memory->settings.producers; i++)
+        used += __atomic_load_n(&memory->memory[i].put.memory, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < memory->taker_count; i++)
+        used -= __atomic_load_n(&memory->consumers[i].taken.memory, __ATOMIC_RELAXED);
+    return (int64_t)used > 0 ? used : 0;
+}
+
+/* The share is not exceeded: several channels that are full must leave the others theirs. Empty memory take any lease. */
+static bool quota_allows(const struct ps_memory_queue *memory, uint64_t size)
+{
+    if (memory->settings.quota_bytes == 0)
+        return true;
+    uint64_t used = quota_used(memory);
+    return used == 0 || used + size <= memory->settings.quota_bytes;
+}
+
+/* Put minus taken. Read in this order the difference may be a moment too low, never below what later is true
+ * of the caller's own puts; a read that overtakes a put and sees its take would be negative, and counts as
+ * empty. */
+void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *fill)
+{
+    uint64_t events = 0, bytes = 0;
+    for (unsigned i = 0; i < memory->settings.producers; i++) {
+        events += __atomic_load_n(&memory->memory[i].put.events, __ATOMIC_RELAXED);
+        bytes += __atomic_load_n(&memory->memory[i].put.bytes, __ATOMIC_RELAXED);
+    }
+    for (unsigned i = 0; i < memory->taker_count; i++) {
+        events -= __atomic_load_n(&memory->consumers[i].taken.events, __ATOMIC_RELAXED);
+        bytes -= __atomic_load_n(&memory->consumers[i].taken.bytes, __ATOMIC_RELAXED);
+    }
+    *fill = (struct ps_fill){.size = (int64_t)events > 0 ? events : 0,
+                             .capacity = memory->settings.capacity,
+                             .bytes = (int64_t)bytes > 0 ? bytes : 0,
+                             .bytes_capacity = memory->settings.bytes_max};
+}
+
+enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease)
+{
+    struct lane *mine = &memory->memory[producer];
+    uint64_t events = (*lease)->count, bytes = (*lease)->bytes, size = (*lease)->memory_bytes;
+    struct ps_fill fill;
+    ps_memory_queue_fill(memory, &fill);
+    if (fill.size >= fill.capacity || (fill.bytes_capacity > 0 && fill.bytes >= fill.bytes_capacity) ||
+        !quota_allows(memory, size))
+        return PS_PUT_FULL;
+    bool pushed =
+        mine->single != NULL ? ps_spsc_push(mine->single, *lease) : ps_spmc_push(mine->shared, *lease);
+    if (!pushed)
+        return PS_PUT_FULL;
+    *lease = NULL;
+    tally_add(&mine->put, events, bytes, size);
+    return PS_PUT_OK;
+}
+
+static void count_taken(struct lane_consumer *consumer, const struct ps_lease *lease)
+{
+    tally_add(&consumer->taken, lease->count, lease->bytes, lease->memory_bytes);
+}
+
+struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer)
+{
+    struct lane_consumer *mine = &memory->consumers[consumer];
+    struct ps_lease *lease = mine->given_back;
+    if (lease == NULL)
+        return NULL;
+    mine->given_back = lease->next;
+    lease->next = NULL;
+    count_taken(mine, lease);
+    return lease;
+}
+
+struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer)
+{
+    struct lane_consumer *mine = &memory->consumers[consumer];
+    struct ps_lease *lease = memory->restored != NULL ? ps_spmc_pop(memory->restored) : NULL;
+    for (unsigned i = 0; lease == NULL && i < memory->settings.producers; i++) {
+        struct lane *lane = &memory->memory[mine->next_lane];
+        mine->next_lane = mine->next_lane + 1 == memory->settings.producers ? 0 : mine->next_lane + 1;
+        lease = lane->single != NULL ? ps_spsc_pop(lane->single) : ps_spmc_pop(lane->shared);
+    }
+    if (lease != NULL)
+        count_taken(mine, lease);
+    return lease;
+}
+
+void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease)
+{
+    struct lane_consumer *mine = &memory->consumers[consumer];
+    tally_take_back(&mine->taken, *lease);
+    (*lease)->next = mine->given_back;
+    mine->given_back = *lease;
+    *lease = NULL;
+}
+
+bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer)
+{
+    const struct lane *mine = &memory->memory[producer];
+    size_t count = mine->single != NULL ? ps_spsc_count(mine->single) : ps_spmc_count(mine->shared);
+    if (memory->restored != NULL)
+        count += ps_spmc_count(memory->restored);
+    return count < HUNGRY_LEASES;
+}
+
+void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill)
+{
+    const struct lane *lane = &memory->memory[producer];
+    *fill = (struct ps_fill){
+        .size = lane->single != NULL ? ps_spsc_count(lane->single) : ps_spmc_count(lane->shared),
+        .capacity = lane->single != NULL ? ps_spsc_capacity(lane->single) : ps_spmc_capacity(lane->shared)};
+}
+
+struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory)
+{
+    struct ps_lease *first = NULL, **end = &first;
+    for (unsigned i = 0; i < memory->taker_count; i++) {
+        while ((*end = ps_memory_queue_take_back(memory, i)) != NULL)
+            end = &(*end)->next;
+    }
+    while ((*end = ps_memory_queue_take(memory, 0)) != NULL) /* consumer 0 exists even without a sink */
+        end = &(*end)->next;
+    return first;
+}
+
+void ps_memory_queue_restore(struct ps_memory_queue *memory, struct ps_lease *list)
+{
+    size_t count = 0;
+    PS_ASSERT(memory->restored == NULL);
+    for (struct ps_lease *lease = list; lease != NULL; lease = lease->next)
+        count++;
+    memory->restored = ps_spmc_create(count);
+    while (list != NULL) {
+        struct ps_lease *lease = list;
+        list = lease->next;
+        lease->next = NULL;
+        tally_take_back(&memory->consumers[0].taken, lease);
+        bool pushed = ps_spmc_push(memory->restored, lease);
+        PS_ASSERT(pushed);
+    }
+}
+
+void ps_memory_queue_set_quota(struct ps_memory_queue *memory, uint64_t quota_bytes)
+{
+    memory->settings.quota_bytes = quota_bytes;
+}
+
+struct ps_lease *ps_memory_queue_withdraw(struct ps_memory_queue *memory,
+                                          bool (*is_wanted)(const struct ps_lease *lease))
+{
+    struct ps_lease *wanted = NULL, **wanted_end = &wanted, *rest = NULL, **rest_end = &rest;
+    for (struct ps_lease *lease = ps_memory_queue_strip(memory), *next; lease != NULL; lease = next) {
+        struct ps_lease ***end = is_wanted(lease) ? &wanted_end : &rest_end;
+        next = lease->next;
+        lease->next = NULL;
+        **end = lease;
+        *end = &lease->next;
+    }
+    ps_spmc_destroy(memory->restored);
+    memory->restored = NULL;
+    if (rest != NULL)
+        ps_memory_queue_restore(memory, rest);
+    return wanted;
+}

@@ -1,0 +1,288 @@
+/* Creates, starts and strips a durable queue, and keeps its accounts. */
+#include "stages/lib/queue/queue_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/quantity.h"
+#include "core/thread.h"
+
+struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings)
+{
+    struct ps_queue *queue = ps_must_alloc_aligned(sizeof *queue, settings->component);
+    queue->settings = *settings;
+    queue->orphaned = settings->producers == 0;
+    if (queue->orphaned)
+        queue->settings.producers = 1;
+    settings = &queue->settings;
+    queue->producers =
+        ps_must_alloc_aligned((settings->producers + 1) * sizeof *queue->producers, settings->component);
+    queue->consumers =
+        ps_must_alloc_aligned((settings->consumers + 1) * sizeof *queue->consumers, settings->component);
+    for (unsigned i = 0; i < settings->producers; i++) {
+        queue->producers[i].ring = ps_spsc_create(PS_QUEUE_RING_LEASES);
+        queue->producers[i].alarm = PS_ALARM_INIT;
+    }
+    for (unsigned i = 0; i < settings->consumers; i++) {
+        queue->consumers[i].queue = queue;
+        queue->consumers[i].alarm = PS_ALARM_INIT;
+    }
+    queue->feed = ps_spmc_create(PS_QUEUE_FEED_FRAMES);
+    pthread_mutex_init(&queue->lock, NULL);
+    return queue;
+}
+
+void ps_queue_destroy(struct ps_queue *queue)
+{
+    if (queue == NULL)
+        return;
+    PS_ASSERT(!queue->started);
+    for (unsigned i = 0; i < queue->settings.producers; i++)
+        ps_spsc_destroy(queue->producers[i].ring);
+    while (queue->made_tickets != NULL) {
+        struct ps_queue_ticket *ticket = queue->made_tickets;
+        queue->made_tickets = ticket->next_made;
+        free(ticket);
+    }
+    ps_spmc_destroy(queue->feed);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue->entries);
+    free(queue->producers);
+    free(queue->consumers);
+    free(queue);
+}
+
+void ps_queue_start(struct ps_queue *queue)
+{
+    int error = EAGAIN;
+    if (ps_park_init(&queue->park))
+        error = ps_thread_start(&queue->thread, "keeper", ps_queue_main, queue);
+    queue->started = error == 0;
+    if (queue->started)
+        return;
+    ps_park_fini(&queue->park);
+    snprintf(queue->trouble, sizeof queue->trouble, "cannot start its thread: %s", strerror(error));
+    ps_log(PS_LOG_ERROR, queue->settings.component,
+           "%s; raise the limits of processes and open files (TasksMax, LimitNOFILE) and restart",
+           queue->trouble);
+}
+
+void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason)
+{
+    char fresh[512] = "";
+    if (reason != NULL)
+        snprintf(fresh, sizeof fresh, "%.420s; trying again every %s", reason,
+                 ps_quantity_print_ns(queue->settings.store->retry_ns).text);
+    if (strcmp(text, fresh) == 0) /* only this thread writes `text` */
+        return;
+    pthread_mutex_lock(&queue->lock);
+    memcpy(text, fresh, sizeof fresh);
+    pthread_mutex_unlock(&queue->lock);
+    ps_log(reason != NULL ? PS_LOG_ERROR : PS_LOG_INFO, queue->settings.component, "%s",
+           reason != NULL ? fresh : queue->settings.store->reads_again);
+}
+
+/* Called with the lock held. */
+static const char *trouble_of(const struct ps_queue *queue)
+{
+    if (queue->trouble[0] != '\0')
+        return queue->trouble;
+    for (unsigned i = 0; i < queue->settings.consumers; i++) {
+        if (queue->consumers[i].unreadable[0] != '\0')
+            return queue->consumers[i].unreadable;
+    }
+    if (queue->unreadable[0] != '\0')
+        return queue->unreadable;
+    return ps_queue_is_open(queue) ? queue->held : "it is being opened: it reads what it holds first";
+}
+
+bool ps_queue_trouble(struct ps_queue *queue, char *text, size_t room)
+{
+    pthread_mutex_lock(&queue->lock);
+    const char *trouble = trouble_of(queue);
+    bool any = trouble[0] != '\0';
+    if (any)
+        snprintf(text, room, "%s", trouble);
+    pthread_mutex_unlock(&queue->lock);
+    return any;
+}
+
+/* ---- what the thread has ---- */
+
+struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position)
+{
+    return &queue->entries[(queue->entry_first + position) % queue->entry_room];
+}
+
+static void entries_grow(struct ps_queue *queue)
+{
+    size_t room = queue->entry_room > 0 ? 2 * queue->entry_room : 256;
+    struct ps_queue_entry *entries = ps_must_alloc(room, sizeof *entries, queue->settings.component);
+    for (size_t i = 0; i < queue->entry_count; i++)
+        entries[i] = *ps_queue_entry_at(queue, i);
+    free(queue->entries);
+    queue->entries = entries;
+    queue->entry_room = room;
+    queue->entry_first = 0;
+}
+
+void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns)
+{
+    if (queue->entry_count == queue->entry_room)
+        entries_grow(queue);
+    queue->entry_count++;
+    *ps_queue_entry_at(queue, queue->entry_count - 1) =
+        (struct ps_queue_entry){.lease = lease, .producer = producer, .since_ns = now_ns};
+}
+
+void ps_queue_entry_pop(struct ps_queue *queue)
+{
+    queue->entry_first = (queue->entry_first + 1) % queue->entry_room;
+    queue->entry_count--;
+}
+
+/* ---- accounts ---- */
+
+void ps_queue_fill(const struct ps_queue *queue, struct ps_fill *fill)
+{
+    uint64_t events = __atomic_load_n(&queue->found.events, __ATOMIC_RELAXED);
+    uint64_t bytes = __atomic_load_n(&queue->found.bytes, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < queue->settings.producers; i++) {
+        events += __atomic_load_n(&queue->producers[i].put.events, __ATOMIC_RELAXED);
+        bytes += __atomic_load_n(&queue->producers[i].put.bytes, __ATOMIC_RELAXED);
+    }
+    for (unsigned i = 0; i < queue->settings.consumers; i++) {
+        events -= __atomic_load_n(&queue->consumers[i].taken.events, __ATOMIC_RELAXED);
+        bytes -= __atomic_load_n(&queue->consumers[i].taken.bytes, __ATOMIC_RELAXED);
+    }
+    *fill = (struct ps_fill){.size = (int64_t)events > 0 ? events : 0,
+                             .capacity = queue->settings.capacity,
+                             .bytes = (int64_t)bytes > 0 ? bytes : 0};
+}
+
+/* Reads the counters in the opposite order of a put: first the delivered events, then those that were put. The result
+ * therefore includes all undelivered events of the caller itself. */
+uint64_t ps_queue_undelivered(const struct ps_queue *queue)
+{
+    uint64_t delivered = ps_mark_read(&queue->delivered_events);
+    uint64_t events = __atomic_load_n(&queue->found.events, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < queue->settings.producers; i++)
+        events += __atomic_load_n(&queue->producers[i].put.events, __ATOMIC_RELAXED);
+    return (int64_t)(events - delivered) > 0 ? events - delivered : 0;
+}
+
+bool ps_queue_is_open(const struct ps_queue *queue)
+{
+    return ps_mark_read(&queue->opened) != 0;
+}
+
+bool ps_queue_is_clear(const struct ps_queue *queue)
+{
+    return ps_queue_is_open(queue) && ps_queue_undelivered(queue) == 0;
+}
+
+void ps_queue_ring(const struct ps_queue *queue, unsigned producer, struct ps_fill *fill)
+{
+    const struct ps_spsc *ring = queue->producers[producer].ring;
+    *fill = (struct ps_fill){.size = ps_spsc_count(ring), .capacity = ps_spsc_capacity(ring)};
+}
+
+/* ---- emptying ---- */
+
+struct lease_list {
+    struct ps_lease *first, **end;
+};
+
+static void list_add(struct lease_list *list, struct ps_lease *lease)
+{
+    lease->next = NULL;
+    *list->end = lease;
+    list->end = &lease->next;
+}
+
+/* Sets the accounts to what stays in the store. No thread updates them any more. */
+static void count_kept(struct ps_queue *queue)
+{
+    queue->found = queue->kept;
+    for (unsigned i = 0; i < queue->settings.producers; i++)
+        queue->producers[i].put = (struct ps_queue_tally){0};
+    for (unsigned i = 0; i < queue->settings.consumers; i++)
+        queue->consumers[i].taken = (struct ps_queue_tally){0};
+}
+
+/* Adds the leases that are on their way home to the list, settled unless they were given up. */
+static void strip_promised(struct ps_queue_producer *producer, struct lease_list *list)
+{
+    struct ps_inbox_node *node = ps_inbox_take(&producer->promised);
+    while (node != NULL) {
+        struct ps_lease *lease = ps_lease_homeward(node);
+        node = node->next;
+        if (!lease->failed)
+            ps_lease_settle_all(lease);
+        list_add(list, lease);
+    }
+}
+
+struct ps_lease *ps_queue_strip(struct ps_queue *queue)
+{
+    struct lease_list list = {.first = NULL};
+    struct ps_lease *lease;
+    list.end = &list.first;
+    if (queue->started) {
+        /* The lock orders this thread behind consumers that have read what the thread is about to close. */
+        pthread_mutex_lock(&queue->lock);
+        ps_flag_set(&queue->stop, true);
+        pthread_mutex_unlock(&queue->lock);
+        ps_park_wake(&queue->park);
+        (void)ps_thread_join(queue->thread, PS_THREAD_PATIENT);
+        ps_park_fini(&queue->park);
+        queue->started = false;
+    }
+    for (unsigned i = 0; i < queue->settings.producers; i++)
+        strip_promised(&queue->producers[i], &list);
+    for (; queue->entry_count > 0; ps_queue_entry_pop(queue))
+        list_add(&list, ps_queue_entry_at(queue, 0)->lease);
+    while ((lease = queue->restored) != NULL) {
+        queue->restored = lease->next;
+        list_add(&list, lease);
+    }
+    for (unsigned i = 0; i < queue->settings.producers; i++) {
+        while ((lease = ps_spsc_pop(queue->producers[i].ring)) != NULL)
+            list_add(&list, lease);
+    }
+    while ((lease = queue->last) != NULL) { /* the store was not open */
+        queue->last = lease->next;
+        list_add(&list, lease);
+    }
+    count_kept(queue);
+    return list.first;
+}
+
+bool ps_queue_add_last(struct ps_queue *queue, struct ps_lease *list)
+{
+    if (!queue->started || queue->settings.producers == 0 ||
+        !__atomic_load_n(&queue->writable, __ATOMIC_RELAXED))
+        return false;
+    pthread_mutex_lock(&queue->lock);
+    PS_ASSERT(queue->last == NULL);
+    queue->last = list;
+    pthread_mutex_unlock(&queue->lock);
+    return true;
+}
+
+void ps_queue_restore(struct ps_queue *queue, struct ps_lease *list)
+{
+    PS_ASSERT(!queue->started && queue->restored == NULL);
+    queue->restored = list;
+    for (struct ps_lease *lease = list; lease != NULL; lease = lease->next) {
+        ps_queue_count(&queue->producers[0].put, lease->count, lease->bytes);
+        queue->producers[0].memory_bytes += lease->memory_bytes;
+    }
+}
+
+/* Only producers read the quota. */
+void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes)
+{
+    queue->settings.quota_bytes = quota_bytes;
+}
