@@ -1,11 +1,11 @@
-/* Alarm: how a thread that sleeps on an eventfd (a worker) is woken by one that has something for it, without a system call
+/* Alarm: lets a thread that has something for a worker wake it from its sleep on an eventfd, without a system call
  * for each thing and without missing one.
  *
- *   sleeper   ps_alarm_set, look for what there is, go to sleep
+ *   sleeper   ps_alarm_set, check for work, go to sleep
  *   waker     publish, ps_alarm_ring
  *
- * Both have a full fence in between. The alarm rings once for each time it was set. Unlike rings/park.h the eventfd belongs to
- * somebody else, and one sleeper may have many alarms. */
+ * Both have a full fence in between. The alarm rings once for each time it was set. Unlike rings/park.h the eventfd
+ * belongs to somebody else, and one sleeper may have many alarms. */
 #pragma once
 
 #include "core/base.h"

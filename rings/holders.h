@@ -1,5 +1,5 @@
-/* How many hold something that several threads share; whoever drops it last frees it. That thread sees what the others wrote before they
- * dropped it. */
+/* Counts the holders of something that several threads share; the last one to drop it frees it. That thread sees
+ * what the others wrote before they dropped it. */
 #pragma once
 
 #include "core/base.h"
@@ -8,13 +8,13 @@ struct ps_holders {
     uint32_t count;
 };
 
-/* Whoever made it is the first holder; before another thread knows of it. */
+/* The caller is the first holder. Call it before another thread knows of the object. */
 static inline void ps_holders_init(struct ps_holders *holders)
 {
     holders->count = 1;
 }
 
-/* Thread: any that holds it. */
+/* Adds a holder. Thread: any that holds it. */
 static inline void ps_holders_add(struct ps_holders *holders)
 {
     __atomic_fetch_add(&holders->count, 1, __ATOMIC_RELAXED);

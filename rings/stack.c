@@ -1,6 +1,7 @@
 #include "rings/stack.h"
 
-/* Popping the last node computes a place behind a null pointer and does not use it: clang's UBSan objects. */
+/* ck_stack computes a place behind a null pointer when it pops the last node, and does not use it: clang's UBSan
+ * objects. */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #endif

@@ -10,7 +10,7 @@
 #define NUMBER_BYTES 24U
 #define OWN_HEADERS_MAX 8U
 
-/* A header that says why. */
+/* A header with the reason. */
 struct own_header {
     const char *name;
     const char *value;
@@ -27,7 +27,8 @@ static bool is_own_name(const struct ps_name *name)
     return name->length >= PREFIX_LENGTH && memcmp(name->text, PREFIX, PREFIX_LENGTH) == 0;
 }
 
-/* How often the event became a letter before: the header of the last time says so, if the event came back. */
+/* Returns how often the event became a letter before: the last letter's header has the number, if the event came
+ * back. */
 static unsigned times_before(const struct ps_letter *letter)
 {
     static const char name[] = PREFIX "count";
@@ -54,7 +55,7 @@ static void own_add(struct own_headers *own, const char *name, const char *value
     own->items[own->count++] = (struct own_header){name, value};
 }
 
-/* Headers in which every letter tells its story. */
+/* Makes the headers that every letter adds. */
 static void own_make(struct own_headers *own, const struct ps_letter *letter, size_t length, bool cut)
 {
     ps_letter_print_time(own->time, letter->time_ms);

@@ -1,11 +1,11 @@
-/* A dead letter that waits to become an event of a channel: the body and the headers of what was given up, and headers that
- * say why (docs/DEADLETTERS.md). It is a copy outside the memory budget, because the event that it was made of may be gone
- * before there is a block for it. Thread: any, one at a time. */
+/* A dead letter that waits to become an event of a channel: the body and the headers of the event that was given up,
+ * and headers with the reason (docs/DEADLETTERS.md). It is a copy outside the memory budget, because the original
+ * event may be gone before there is a block for it. Thread: any, one at a time. */
 #pragma once
 
 #include "core/deadletter/letter.h"
 
-/* Every header that a letter adds begins so; an event's own header of that name is replaced. */
+/* Prefix of every header that a letter adds; an event's own header of that name is replaced. */
 #define PS_LETTER_HEADER_PREFIX "penstock.deadletter."
 
 struct ps_letter_copy {

@@ -20,7 +20,7 @@ static enum ps_status fail(struct ps_err *err, const char *what, const char *pat
     return ps_err_set(err, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* Makes the names in a directory last over a power cut. */
+/* Syncs a directory, so that its names outlast a power cut. */
 static enum ps_status directory_sync(const char *path, struct ps_err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -42,7 +42,7 @@ static enum ps_status directory_make(const char *path, struct ps_err *err)
     enum ps_status status = directory_sync(parent, err);
     free(parent);
     if (status != PS_OK)
-        rmdir(path); /* the next try makes it, and syncs its name, again */
+        rmdir(path); /* the next try makes the directory, and syncs its name, again */
     return status;
 }
 
@@ -68,7 +68,7 @@ static void file_close(struct ps_letter_file *file)
         return;
     close(file->fd);
     file->fd = -1;
-    if (file->bytes == 0) /* nothing was ever written: no file either */
+    if (file->bytes == 0) /* nothing was ever written: it leaves no file */
         unlink(file->path);
 }
 
@@ -108,7 +108,7 @@ static enum ps_status file_begin(struct ps_letter_file *file, struct ps_now now,
     return PS_FAIL;
 }
 
-/* Whether somebody deleted it: what is written into it would be gone. */
+/* Returns whether somebody deleted the file: further lines would be lost. */
 static bool file_is_gone(const struct ps_letter_file *file)
 {
     struct stat found;
@@ -121,7 +121,7 @@ static bool file_is_over(const struct ps_letter_file *file, struct ps_now now)
            file_is_gone(file);
 }
 
-/* Writes all parts; true: all. errno is set otherwise. */
+/* Writes all parts. Returns false with errno set when that failed. */
 static bool write_parts(int fd, struct iovec *parts, size_t count)
 {
     while (count > 0) {
@@ -157,7 +157,7 @@ enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *
             file_close(file);
         return PS_FAIL;
     }
-    if (fdatasync(file->fd) != 0) { /* what the kernel has of it now is not known */
+    if (fdatasync(file->fd) != 0) { /* the state of the data in the kernel is unknown now */
         fail(err, "sync", file->path);
         (void)!ftruncate(file->fd, (off_t)file->bytes);
         file_close(file);

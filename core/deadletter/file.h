@@ -1,6 +1,6 @@
-/* The files of one directory of dead letters: the one that is written now, named by time, agent and process, so that
- * several agents can use one directory. A new one begins with each hour and at PS_LETTER_FILE_BYTES_MAX.
- * Thread: the writer's (core/deadletter/writer.h). */
+/* The files of one directory of dead letters: the current one is named by time, agent and process, so that several
+ * agents can use one directory. A new one begins with each hour and at PS_LETTER_FILE_BYTES_MAX. Thread: the
+ * writer's (core/deadletter/writer.h). */
 #pragma once
 
 #include <sys/uio.h>
@@ -14,18 +14,19 @@ struct ps_letter_file {
     char *directory, *agent; /* owned */
     char path[4096];         /* of the file that is open, or was open last */
     int fd;                  /* -1: none is open */
-    uint64_t bytes;          /* of it that are synced */
-    int64_t hour;            /* since the epoch: in which it was begun */
+    uint64_t bytes;          /* synced bytes of the file */
+    int64_t hour;            /* since the epoch: the hour in which it was begun */
     unsigned number;         /* of files that this process began here */
 };
 
-/* Makes the directory when it is missing (not its parents), and tries whether it can be written. */
+/* Makes the directory when it is missing (not its parents), and checks that it can be written. */
 enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *directory, const char *agent,
                                    struct ps_err *err);
 void ps_letter_file_fini(struct ps_letter_file *file);
 
-/* Appends whole lines and syncs them. On failure nothing of them counts as written: the file is cut back to what was
- * synced and, after a failed sync, is not used any more; a file without a synced line is removed, so that a disk which cannot sync gets no file with
- * each try. Lines that are in two files nevertheless are there twice. `parts` is changed. */
+/* Appends whole lines and syncs them. On failure none of them counts as written: the file is cut back to its synced
+ * length and, after a failed sync, is not used any more; a file without a synced line is removed, so that a disk
+ * which cannot sync does not get a file with each try. A line may nevertheless be in two files; it is there twice
+ * then. `parts` is changed. */
 enum ps_status ps_letter_file_append(struct ps_letter_file *file, struct iovec *parts, size_t count,
                                      struct ps_now now, struct ps_err *err);

@@ -84,7 +84,7 @@ static void add_base64(struct text *text, const char *bytes, size_t length)
     text->length = (size_t)(to - text->bytes);
 }
 
-/* Whether every JSON reader takes it as a string: many refuse a zero. */
+/* Returns whether every JSON reader takes the bytes as a string: many refuse a zero byte. */
 static bool is_plain(const char *bytes, size_t length)
 {
     return length == 0 || (memchr(bytes, 0, length) == NULL && ps_utf8_valid_length(bytes, length) == length);

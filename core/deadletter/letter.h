@@ -4,7 +4,7 @@
 
 #include "core/flow/batch.h"
 
-/* Why. Both texts must live only during the call that passes them. */
+/* The reason. Both texts must live only during the call that passes them. */
 struct ps_letter_reason {
     const char *code;  /* one word that programs compare: "record-too-large" */
     const char *text;  /* one sentence for people */

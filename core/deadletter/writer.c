@@ -14,21 +14,21 @@
 #define SAY_NS (60 * PS_NS_PER_S)
 #define GROUP_MAX 1024U /* letters of one write and sync */
 
-/* A letter in the queue: this head, and behind it its line. */
+/* A letter in the queue: this head, followed by its line. */
 struct entry {
     struct entry *next;
     struct directory_box *box;
     size_t length;
 };
 
-/* One directory. The list and what boxes have of it are guarded by the mutex; the file is the thread's. */
+/* One directory. The mutex guards the list and the boxes' data in it; only the thread uses the file. */
 struct target {
     struct target *next;
     struct ps_letter_file file;
     struct entry *first, **last;
     /* The thread's: */
     uint64_t retry_ns; /* not before */
-    uint64_t said_ns;  /* when the log had the last line about it */
+    uint64_t said_ns;  /* when the last line about it was logged */
     bool broken;       /* the last try failed */
 };
 
@@ -39,12 +39,12 @@ struct ps_letters {
     pthread_t thread;
     bool started, ending;
     struct target *targets; /* only grows */
-    uint64_t bytes;         /* of all lines that wait */
+    uint64_t bytes;         /* of all waiting lines */
     size_t boxes;           /* open ones */
 };
 
 struct directory_box {
-    struct ps_letterbox box; /* `sent` is guarded by the mutex, too */
+    struct ps_letterbox box; /* the mutex guards `sent` as well */
     struct ps_letters *letters;
     struct target *target;
     char *agent;
@@ -74,7 +74,7 @@ static size_t target_take(struct target *target, struct entry **group)
     return count;
 }
 
-/* Puts them back, in order, before all others. The mutex is held. */
+/* Puts the letters back, in order, before all others. The mutex is held. */
 static void target_put_back(struct target *target, struct entry **group, size_t count)
 {
     for (size_t i = count; i-- > 0;) {
@@ -141,8 +141,8 @@ static bool target_serve(struct ps_letters *letters, struct target *target, stru
     return true;
 }
 
-/* One round over the directories. Returns when one of them is to be tried again; 0: something was written. The mutex is
- * held when it is called and when it returns. */
+/* Runs one round over the directories. Returns when one of them is to be tried again; 0: something was written. The
+ * mutex is held when it is called and when it returns. */
 static uint64_t letters_serve(struct ps_letters *letters)
 {
     uint64_t due_ns = PS_NEVER;
@@ -178,7 +178,7 @@ static void *letters_run(void *argument)
         uint64_t due_ns = letters_serve(letters);
         if (due_ns == 0)
             continue;
-        if (letters->ending) /* all is written, or cannot be */
+        if (letters->ending) /* everything is written, or cannot be */
             break;
         letters_wait(letters, due_ns);
     }
@@ -257,7 +257,7 @@ static enum ps_status thread_start(struct ps_letters *letters, struct ps_err *er
     return PS_OK;
 }
 
-/* Two directories may be opened at the same time, by two workers: the second one of one name is thrown away. */
+/* Two workers may open the same directory at the same time: the second target of one name is thrown away. */
 static struct target *target_open(struct ps_letters *letters, const char *directory, const char *agent,
                                   struct ps_err *err)
 {
@@ -281,7 +281,7 @@ static struct target *target_open(struct ps_letters *letters, const char *direct
     return target;
 }
 
-/* The box as its stage sees it is its first member. */
+/* The box's public part is its first member. */
 static struct directory_box *box_of(const struct ps_letterbox *box)
 {
     return (struct directory_box *)(uintptr_t)box;

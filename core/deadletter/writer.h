@@ -1,11 +1,11 @@
-/* Writes the dead letters of an agent: one helper thread, however many stages have them, and one file at a time for
- * each directory. What waits is written and synced together, so that a thousand letters cost one sync.
+/* Writes the dead letters of an agent: one helper thread for all stages, and one file at a time for each directory.
+ * Waiting letters are written and synced together, so that a thousand letters cost one sync.
  *
  *   box      one open stage's side (core/deadletter/letterbox.h)
  *   written  synced. The stage is woken by its worker's descriptor
  *
- * A directory that cannot be written is tried again every second, for ever; its letters wait, and the stage waits for
- * room. Nothing is dropped: letters that are left when the agent ends were never called written.
+ * A directory that cannot be written is tried again every second, for ever; its letters wait, and the stage waits
+ * for room. Nothing is dropped: letters that are left when the agent ends were never counted as written.
  *
  * The mutex is held for a few list operations only, never while a file is written. */
 #pragma once
@@ -16,16 +16,16 @@
 
 struct ps_letters;
 
-/* `synchronous`: no thread; a put writes and syncs before it returns, and ps_letterbox_written tries
- * again what failed (tests, the simulator). Ends the process when there
- * is no memory. Thread: control. */
+/* `synchronous`: no thread; a put writes and syncs before it returns, and ps_letterbox_written tries failed letters
+ * again (tests, the simulator). Ends the process when there is no memory. Thread: control. */
 struct ps_letters *ps_letters_create(bool synchronous);
-/* Writes what waits, with one try for each directory, and ends the thread. All boxes must be closed. Thread: control. */
+/* Writes the waiting letters, with one try for each directory, and ends the thread. All boxes must be closed.
+ * Thread: control. */
 void ps_letters_destroy(struct ps_letters *letters);
 
-/* Makes the directory if it is missing. `wake_fd`: written when letters of this box were written; -1: nothing is.
- * Returns NULL on failure. May take long: for `open` only. Thread: any. */
+/* Opens a box, and makes the directory if it is missing. `wake_fd` is written when letters of this box were written;
+ * -1: none. Returns NULL on failure. May take long: for `open` only. Thread: any. */
 struct ps_letterbox *ps_letterbox_open(struct ps_letters *letters, const char *directory, const char *agent,
                                        int wake_fd, struct ps_err *err);
-/* Of all boxes of directories: with more, they have no room. */
+/* Limit of the waiting bytes of all boxes of directories: beyond it they have no room. */
 #define PS_LETTERS_BYTES_MAX (UINT64_C(4) << 20)

@@ -156,7 +156,7 @@ static void sink_words(const struct ps_metrics_component *component, struct ps_p
     letters_words(component, page);
 }
 
-/* "; its own: slow_writes 3, write_longest_us 312,000": those that are not 0. */
+/* "; its own: slow_writes 3, write_longest_us 312,000": the counters that are not 0. */
 static void own_words(const struct ps_metrics_component *component, struct ps_page *page)
 {
     const char *before = "; its own: ";
@@ -192,7 +192,7 @@ static void component_line(const struct ps_metrics *metrics, const struct ps_met
 {
     if (component->kind != PS_KIND_SOURCE && component->kind != PS_KIND_CHANNEL &&
         component->kind != PS_KIND_SINK)
-        return; /* a link of a chain that has numbers of its own; workers say where they are */
+        return; /* a link of a chain with numbers of its own: the lines of the workers show where they are */
     component_head(component, page);
     if (component->kind == PS_KIND_CHANNEL) {
         channel_words(metrics, component, page);

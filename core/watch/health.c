@@ -63,7 +63,7 @@ static void component_problem(const struct ps_metrics_component *component, stru
     ps_page_text(page, "\n");
 }
 
-/* Whether another sink of its group can deliver what this one cannot. */
+/* Returns whether another sink of its group can deliver the events that this one cannot. */
 static bool group_delivers(const struct ps_metrics *metrics, const struct ps_metrics_component *component)
 {
     for (size_t i = 0; i < metrics->component_count && component->group != NULL; i++) {
@@ -75,8 +75,8 @@ static bool group_delivers(const struct ps_metrics *metrics, const struct ps_met
     return false;
 }
 
-/* Says so when it is left out. It is open while it is tried again, which alone does not make a group ready of which no sink has
- * delivered since it failed. Returns whether its group delivers. */
+/* Appends a line when the sink is left out. A sink is open while it is tried again; that alone does not make a group
+ * ready when no sink of the group has delivered since it failed. Returns whether its group delivers. */
 static bool member_note(const struct ps_metrics *metrics, const struct ps_metrics_component *component,
                         struct ps_page *page)
 {

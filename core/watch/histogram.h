@@ -14,8 +14,7 @@ struct ps_histogram {
     uint64_t counts[PS_HISTOGRAM_BUCKETS];
 };
 
-/* ps_histogram_bucket returns the bucket of a value, ps_histogram_bucket_max the largest value of a
- * bucket. */
+/* Returns the bucket of a value. ps_histogram_bucket_max returns the largest value of a bucket. */
 static inline uint32_t ps_histogram_bucket(uint64_t value)
 {
     if (value >> PS_HISTOGRAM_BITS == 0)

@@ -13,7 +13,7 @@ static bool send_text(const char *text, size_t length)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    /* A path, or '@' and a name in the abstract namespace. */
+    /* Accepts a path, or '@' and a name in the abstract namespace. */
     if (path == NULL || (path[0] != '/' && path[0] != '@') || path[1] == '\0')
         return false;
     size_t path_length = strlen(path);

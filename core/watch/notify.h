@@ -8,13 +8,13 @@
  * under systemd, or when it was not sent. */
 bool ps_notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Serving; reloading; stopping. `status` is what `systemctl status` shows. */
+/* Report that the agent serves, reloads, or stops. `systemctl status` shows `status`. */
 bool ps_notify_ready(const char *status);
 bool ps_notify_reloading(void);
 bool ps_notify_stopping(const char *status);
 
-/* How often ps_notify_watchdog must be called, in milliseconds: half of systemd's limit; 0: no watchdog.
- * Call ps_notify_watchdog only while every worker makes progress: then a stuck worker gets the service
- * restarted. */
+/* Returns how often ps_notify_watchdog must be called, in milliseconds: half of systemd's limit; 0: no watchdog.
+ * Call ps_notify_watchdog only while every worker makes progress: then systemd restarts the service when a worker is
+ * stuck. */
 uint64_t ps_notify_watchdog_ms(void);
 bool ps_notify_watchdog(void);

@@ -53,7 +53,8 @@ void ps_page_format(struct ps_page *page, const char *format, ...)
     va_end(again);
 }
 
-/* Length of the UTF-8 sequence at `text` (RFC 3629: no overlong forms, no surrogates), 0 when it is none. */
+/* Returns the length of the UTF-8 sequence at `text` (RFC 3629: no overlong forms, no surrogates), 0 when it is
+ * malformed. */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
     unsigned char first = text[0], low = 0x80, high = 0xbf;
@@ -123,7 +124,7 @@ void ps_page_java_double(struct ps_page *page, double value)
         ps_page_text(page, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
         return;
     }
-    /* The shortest digits that read back as the same number: d.dddde+xx. */
+    /* Finds the shortest digits that read back as the same number: d.dddde+xx. */
     char digits[40];
     for (int precision = 0; precision <= 16; precision++) {
         snprintf(digits, sizeof digits, "%.*e", precision, value);

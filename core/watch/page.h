@@ -15,12 +15,12 @@ void ps_page_append(struct ps_page *page, const char *text, size_t length);
 void ps_page_text(struct ps_page *page, const char *text);
 void ps_page_format(struct ps_page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A JSON string with its quotes (RFC 8259); bytes that are not UTF-8 become U+FFFD. */
+/* Appends a JSON string with its quotes (RFC 8259); bytes that are not UTF-8 become U+FFFD. */
 void ps_page_json(struct ps_page *page, const char *text, size_t length);
 
-/* A Prometheus label value with its quotes (text exposition format 0.0.4); bytes that are not UTF-8 become
+/* Appends a Prometheus label value with its quotes (text exposition format 0.0.4); bytes that are not UTF-8 become
  * U+FFFD. */
 void ps_page_label(struct ps_page *page, const char *text);
 
-/* A double as Java's Double.toString writes it: "0.0", "66.66666666666667", "1.0E-5", "NaN". */
+/* Appends a double as Java's Double.toString writes it: "0.0", "66.66666666666667", "1.0E-5", "NaN". */
 void ps_page_java_double(struct ps_page *page, double value);

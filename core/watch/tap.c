@@ -16,7 +16,7 @@ struct pair {
     uint32_t name_length, value_length;
 };
 
-/* Nothing in it may exceed this, headers and body together. */
+/* Limit of a record, headers and body together. */
 #define RECORD_MAX ((uint32_t)sizeof(struct record) + PS_TAP_EVENT_BYTES)
 
 struct ps_tap *ps_tap_create(void)

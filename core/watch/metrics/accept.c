@@ -19,9 +19,10 @@
 #define TICK_MS 200            /* while there are connections: how often their times are compared */
 #define STARVED_MS 100         /* no descriptor left: pause before the next accept */
 #define STARVED_REQUEST_MS 500 /* no descriptor left: time for a request while another client waits */
-#define CLOSING_MS 20          /* too many connections that were ended and are not closed yet: the same */
-/* For ps_acceptor_opened after `add`. It comes at once, but a busy machine may not run the server's thread for a while, and who does
- * not wait for it admits more than there is room for. It does not come when the server cannot make a thread. */
+#define CLOSING_MS 20 /* too many ended connections are not closed yet: pause before the next accept */
+/* Limit for ps_acceptor_opened after `add`. The call comes at once, but a busy machine may not run the server's
+ * thread for a while, and an acceptor that does not wait admits more connections than there is room for. The call
+ * does not come when the server cannot make a thread. */
 #define OPENED_WAIT_S 2
 
 struct connection {
@@ -43,7 +44,7 @@ struct ps_acceptor {
     pthread_t thread;
     bool started, starved;
     uint64_t retry_ns, hold_ns; /* not before: the next try to listen, the next accept */
-    pthread_mutex_t lock;       /* guards what follows */
+    pthread_mutex_t lock;       /* guards the members below */
     pthread_cond_t opened;
     uint64_t opened_count;
     struct connection connections[PS_ACCEPT_CONNECTIONS_MAX];
@@ -105,7 +106,7 @@ void ps_acceptor_closed(struct ps_acceptor *acceptor, int fd)
     pthread_mutex_unlock(&acceptor->lock);
 }
 
-/* The server's thread of this connection notices, and closes it. */
+/* Ends a connection. The server's thread of this connection notices, and closes it. */
 static void end(struct connection *connection)
 {
     connection->ended = true;
@@ -132,7 +133,7 @@ static bool may_end(const struct connection *connection, enum ps_accept_state st
     return connection->fd >= 0 && !connection->ended && connection->state == state;
 }
 
-/* The oldest connection in `state` of the peer that has most of them, or NULL. */
+/* Returns the oldest connection in `state` of the peer that has most of them, or NULL. */
 static struct connection *victim_of(struct ps_acceptor *acceptor, enum ps_accept_state state)
 {
     struct connection *victim = NULL;
@@ -199,7 +200,8 @@ static int accept_from(struct ps_acceptor *acceptor, struct sockaddr_storage *pe
     return accept4(acceptor->fd, (struct sockaddr *)peer, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* Without a descriptor the next client gets that of a connection which has not sent its request for a while. */
+/* Without a descriptor the next client gets the descriptor of a connection that has not sent its request for a
+ * while. */
 static void end_for_descriptor(struct ps_acceptor *acceptor, uint64_t now_ns)
 {
     pthread_mutex_lock(&acceptor->lock);
@@ -273,7 +275,7 @@ static void listen_again(struct ps_acceptor *acceptor, uint64_t now_ns)
         listens(acceptor);
 }
 
-/* How long the thread may sleep; -1: until a client connects or the acceptor stops. */
+/* Returns how long the thread may sleep; -1: until a client connects or the acceptor stops. */
 static int sleep_ms(struct ps_acceptor *acceptor, uint64_t now_ns)
 {
     pthread_mutex_lock(&acceptor->lock);

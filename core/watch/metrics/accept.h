@@ -1,20 +1,19 @@
 /* Accepts the metrics server's connections and keeps slow or silent clients from shutting others out.
  *
- * libmicrohttpd could accept by itself, but it polls without a pause while accept fails for want of
- * descriptors, refuses every client while its connections are all taken, and its timeout counts from the last
- * byte. Here a thread of its own accepts:
+ * libmicrohttpd could accept by itself, but it polls without a pause while accept fails because no descriptors are
+ * left, refuses every client while its connections are all taken, and its timeout counts from the last byte. Here a
+ * thread of its own accepts:
  *
  *   - A port that cannot be bound is tried again every `retry_ms`.
- *   - One descriptor is kept in reserve, so that a client is served when the process has no other left; when
- *     that is used too, the thread waits 100 ms before it accepts again, and a request must arrive within
- *     500 ms.
- *   - A request must arrive within PS_ACCEPT_REQUEST_MS, and a response must be taken within
- *     PS_ACCEPT_RESPONSE_MS, in total.
- *   - When PS_ACCEPT_CONNECTIONS are open, a new connection replaces another one: the oldest that waits for a
- *     request, of the peer that has most of them; if none waits for a request, one that takes its response.
+ *   - One descriptor is kept in reserve, so that a client is served when the process has no other left; when that one is
+ *     in use as well, the thread waits 100 ms before it accepts again, and a request must arrive within 500 ms.
+ *   - A request must arrive within PS_ACCEPT_REQUEST_MS, and a response must be taken within PS_ACCEPT_RESPONSE_MS, in
+ *     total.
+ *   - When PS_ACCEPT_CONNECTIONS are open, a new connection replaces another one: the oldest that waits for a request,
+ *     of the peer that has most of them; if none waits for a request, one that takes its response.
  *
- * A connection is ended by shutdown(2); the server then closes it. Thread: create, start, stop and destroy:
- * control; the states: the server's threads. */
+ * A connection is ended by shutdown(2); the server then closes it. Thread: create, start, stop and destroy: control;
+ * the states: the server's threads. */
 #pragma once
 
 #include "core/status.h"
@@ -22,7 +21,7 @@
 #include <sys/socket.h>
 
 #define PS_ACCEPT_CONNECTIONS 32U
-#define PS_ACCEPT_CONNECTIONS_MAX 64U /* with those that were ended and are not closed yet */
+#define PS_ACCEPT_CONNECTIONS_MAX 64U /* including connections that were ended and are not closed yet */
 #define PS_ACCEPT_REQUEST_MS 10000U
 #define PS_ACCEPT_RESPONSE_MS 30000U
 
@@ -36,7 +35,7 @@ struct ps_accept_settings {
     void *argument;
     /* Owns: takes `fd` over, also when it returns false. Calls ps_acceptor_opened, later, from any thread. */
     bool (*add)(void *argument, int fd, const struct sockaddr *peer, socklen_t peer_size);
-    /* Called once it listens; `address` is "0.0.0.0:41414" or "[::]:41414". Thread: control, or the
+    /* Called once the acceptor listens; `address` is "0.0.0.0:41414" or "[::]:41414". Thread: control, or the
      * acceptor's. */
     void (*listens)(void *argument, const char *address);
 };
@@ -51,10 +50,10 @@ void ps_acceptor_stop(struct ps_acceptor *acceptor);
 /* Call it after ps_acceptor_stop, and after the last ps_acceptor_closed. */
 void ps_acceptor_destroy(struct ps_acceptor *acceptor);
 
-/* 0 while it does not listen. Thread: any. */
+/* Returns the port, or 0 while it does not listen. Thread: any. */
 uint16_t ps_acceptor_port(struct ps_acceptor *acceptor);
 
-/* What a connection does; it has one request. Only while it is ASKING or TAKING it may be ended. */
+/* The state of a connection, which has one request. It may be ended only while it is ASKING or TAKING. */
 enum ps_accept_state {
     PS_ACCEPT_ASKING,    /* its request is not complete */
     PS_ACCEPT_ANSWERING, /* the server makes the response */

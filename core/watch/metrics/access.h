@@ -1,10 +1,9 @@
-/* Who may read what of the metrics server.
+/* Decides which clients may read which pages of the metrics server.
  *
- * Metrics and health are for every client that reaches the port, as in Flume. /tail shows bodies of events: it
- * is for clients that present the token if there is one, else for clients of this machine's loopback
- * addresses. A browser on this machine is such a client, and a foreign page can make it send requests under
- * the page's own host name (DNS rebinding); therefore /tail without a token also compares the Host header.
- * Thread: any. */
+ * Metrics and health are for every client that reaches the port, as in Flume. /tail shows bodies of events: it is
+ * for clients that present the token if there is one, else for clients of this machine's loopback addresses. A
+ * browser on this machine is such a client, and a foreign page can make it send requests under the page's own host
+ * name (DNS rebinding); therefore /tail without a token also compares the Host header. Thread: any. */
 #pragma once
 
 #include "core/status.h"
@@ -25,12 +24,12 @@ struct ps_metrics_access {
 enum ps_status ps_metrics_token_read(const char *path, char token[static PS_ACCESS_TOKEN_BYTES],
                                      struct ps_err *err);
 
-/* 127.0.0.0/8, ::1, and the former as IPv4-mapped IPv6. */
+/* Returns whether the address is in 127.0.0.0/8, also as IPv4-mapped IPv6, or is ::1. */
 bool ps_metrics_peer_is_local(const struct sockaddr *peer);
 
-/* Whether a Host header ("name", "name:port", "[address]:port") names this machine: an IP address, localhost,
- * the host name (uname), or one of `hosts`. NULL, no header: true, because browsers always send one. */
+/* Returns whether a Host header ("name", "name:port", "[address]:port") names this machine: an IP address,
+ * localhost, the host name (uname), or one of `hosts`. NULL, no header: true, because browsers always send one. */
 bool ps_metrics_host_is_own(const char *header, const char *hosts);
 
-/* Whether "Bearer TOKEN" (RFC 6750) has this token; compares in constant time. */
+/* Returns whether "Bearer TOKEN" (RFC 6750) has this token; compares in constant time. */
 bool ps_metrics_token_matches(const char *header, const char *token);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A short one is full after a burst, and the next client's SYN is repeated only after a second. */
+/* A shorter backlog is full after a burst, and the next client repeats its SYN only after a second. */
 #define BACKLOG 128
 
 static int listen_at(const struct addrinfo *address)

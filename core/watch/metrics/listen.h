@@ -9,5 +9,5 @@
  * IPv6. Returns the socket (not blocking, closed on exec), or -1. Owns: the caller closes it. */
 int ps_metrics_listen(const char *host, uint16_t port, struct ps_err *err);
 
-/* The port that the socket listens on; writes "127.0.0.1:41414" or "[::]:41414" to `text`. */
+/* Returns the port on which the socket listens; writes "127.0.0.1:41414" or "[::]:41414" to `text`. */
 uint16_t ps_metrics_listen_address(int fd, char *text, size_t size);

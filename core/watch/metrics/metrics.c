@@ -167,8 +167,8 @@ static void json_counters(struct ps_page *page, const struct ps_metrics_componen
         json_number(page, ps_counter_name(*counters), component->counters[*counters]);
 }
 
-/* The failure counters of Flume's general classes (SourceCounter, SinkCounter), or those that its class for
- * this component has in their place. */
+/* Writes the failure counters of Flume's general classes (SourceCounter, SinkCounter), or those of Flume's class for
+ * this component. */
 static void json_failures(struct ps_page *page, const struct ps_metrics_component *component,
                           const enum ps_counter *general)
 {

@@ -1,8 +1,8 @@
 /* Metrics: numbers about the running engine, and the pages made of them.
  *
- * The engine visits its components, rings and workers under the lock that keeps its plan alive, and passes
- * plain numbers. A snapshot copies them, so writing and sending a page touches nothing of the plan. Threads:
- * the metrics server's, several at a time; never a worker's. */
+ * The engine visits its components, rings and workers under the lock that keeps its plan alive, and passes plain
+ * numbers. A snapshot copies them, so writing and sending a page does not touch the plan. Threads: the metrics
+ * server's, several at a time; never a worker's. */
 #pragma once
 
 #include "core/counters.h"
@@ -13,12 +13,12 @@
 
 enum ps_metrics_state {
     PS_METRICS_OPEN,    /* works */
-    PS_METRICS_OPENING, /* not yet, or not again: open failed and is tried again; `error` says why */
+    PS_METRICS_OPENING, /* not open yet, or open failed and is tried again; `error` has the reason */
     PS_METRICS_CLOSED,  /* stopped */
-    PS_METRICS_HALTED, /* a source that reads nothing more, by its own rule (ps_port_halted); `error` says why */
+    PS_METRICS_HALTED, /* a source that reads nothing more, by its own rule (ps_port_halted); `error` has the reason */
 };
 
-/* What a sink is in its sink group. */
+/* The role of a sink in its sink group. */
 enum ps_metrics_member {
     PS_METRICS_MEMBER_NOT,       /* it is in none */
     PS_METRICS_MEMBER_ACTIVE,    /* it gets leases */
@@ -26,7 +26,7 @@ enum ps_metrics_member {
     PS_METRICS_MEMBER_PENALISED, /* it failed, and is left out */
 };
 
-/* What a source waits for, other than input. */
+/* The reason for which a source waits, other than for input. */
 enum ps_metrics_wait {
     PS_METRICS_WAITS_NOT,
     PS_METRICS_WAITS_FOR_CHANNEL, /* it is full */
@@ -42,18 +42,17 @@ struct ps_metrics_component {
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
-    const char *error;      /* the last one, while it is not PS_METRICS_OPEN, or has trouble; or NULL */
+    const char *error;      /* the last one, while it is not PS_METRICS_OPEN, or fails; or NULL */
     uint32_t trouble_count; /* sinks: failures in a row since it delivered something */
     const char
         *outdated; /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
-    const char *const *extra_help;         /* ps_stage_ops.counter_helps, or NULL */
-    const enum ps_counter *json_counters;  /* ps_stage_ops.json_counters, or NULL */
-    struct ps_fill fill;                   /* channels */
-    const struct ps_histogram *latency_ns; /* sinks: from when an event was read to when it was done, or NULL.
-                                              Copied during the visit */
+    const char *const *extra_help;           /* ps_stage_ops.counter_helps, or NULL */
+    const enum ps_counter *json_counters;    /* ps_stage_ops.json_counters, or NULL */
+    struct ps_fill fill;                     /* channels */
+    const struct ps_histogram *latency_ns;   /* sinks: from reading an event to settling it; copied */
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
     const struct ps_series *series;          /* numbers with a label; copied during the visit */
     size_t series_count;
@@ -61,11 +60,11 @@ struct ps_metrics_component {
     uint64_t workers;     /* sources, sinks: bit for each worker that runs it */
     uint64_t held;        /* sources: batches that are not home; sinks: leases */
     uint64_t open_events; /* sources: in open batches */
-    uint64_t rest_ns;     /* back-off: how long it rests still, of the instance that rests longest */
+    uint64_t rest_ns;     /* back-off: the remaining rest of the instance that rests longest */
     const char *group;    /* sinks: its sink group, or NULL */
     enum ps_metrics_member member;
-    uint64_t penalty_ns;            /* penalised: how long still; 0: until it is its turn */
-    enum ps_metrics_wait waits_for; /* of the instance that waits longest, and for how long */
+    uint64_t penalty_ns;            /* penalised: the remaining time; 0: until its turn */
+    enum ps_metrics_wait waits_for; /* of the instance that waits longest, and how long */
     uint64_t wait_ns;
 };
 
@@ -83,7 +82,7 @@ struct ps_metrics_ring {
 
 #define PS_SLOW_CYCLE_NS UINT64_C(1000000)
 #define PS_SLOW_CYCLES_KEPT 64U
-/* A duty cycle that took longer than that. Written by the worker, read by any thread. */
+/* A duty cycle of unusual length. Written by the worker, read by any thread. */
 struct ps_slow_cycle {
     uint64_t start_ns, took_ns; /* monotonic */
 };
@@ -92,11 +91,11 @@ struct ps_metrics_worker {
     unsigned id;
     int cpu; /* pinned to, or -1 */
     uint64_t cycles;
-    uint64_t busy_ns, idle_ns;        /* idle: spinning, yielding and parked */
-    uint64_t cycle_max_ns;            /* the longest cycle since start, without idling */
-    uint64_t slow_cycles;             /* above PS_SLOW_CYCLE_NS */
-    const struct ps_slow_cycle *slow; /* the last of them: number n (from 0) at n % PS_SLOW_CYCLES_KEPT; the
-                                         worker's own, while the agent lives */
+    uint64_t busy_ns, idle_ns; /* idle: spinning, yielding and parked */
+    uint64_t cycle_max_ns;     /* the longest cycle since start, without idling */
+    uint64_t slow_cycles;      /* above PS_SLOW_CYCLE_NS */
+    const struct ps_slow_cycle
+        *slow; /* the worker's: the last ones, number n (from 0) at n % PS_SLOW_CYCLES_KEPT */
     uint64_t parked_count, wake_count;
     uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
     bool parked;
@@ -115,8 +114,9 @@ struct ps_metrics_process {
     const char *reload_failure; /* why the last reload failed; NULL: it did not, or there was none */
     uint64_t stall_limit_ns;    /* penstock.ready.stall; 0: no limit */
     bool stopping;
-    const char *orders; /* what control told the workers last: "run", "drain" */
-    /* Workers replace the sources and sinks of one plan by the next: they cannot be visited (ps_agent_look). */
+    const char *orders; /* control's last order to the workers: "run", "drain" */
+    /* Workers replace the sources and sinks of one plan by those of the next: they cannot be visited
+     * (ps_agent_look). */
     bool exchanging;
 };
 
@@ -129,13 +129,12 @@ struct ps_metrics_visitor {
     void (*worker)(void *argument, const struct ps_metrics_worker *worker);
 };
 
-/* What the engine implements. Keeps the plan alive during the call, which must be short. Thread: any. */
+/* The functions that the engine implements. Keeps the plan alive during the call, which must be short. Thread: any. */
 struct ps_metrics_source {
     void *argument;
     void (*visit)(void *argument, const struct ps_metrics_visitor *visitor);
-    /* Calls `look` for the tap of each instance of every channel or sink of that name, or, when there is none, of a source ("r1") or
-     * interceptor ("r1.i1", before it "r1.i1.before"); returns how many.
-     * NULL: no taps. */
+    /* Calls `look` for the tap of each instance of every channel or sink of that name, or, when there is none, of a
+     * source ("r1") or interceptor ("r1.i1", before it "r1.i1.before"); returns how many. NULL: no taps. */
     unsigned (*taps)(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                      void *look_argument);
 };
@@ -154,37 +153,38 @@ struct ps_metrics {
 void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source);
 void ps_metrics_fini(struct ps_metrics *metrics);
 
-/* "source", "sink", ... */
+/* Returns "source", "sink", ... */
 const char *ps_metrics_kind(enum ps_kind kind);
 
-/* Flume's HTTP metrics (org.apache.flume.instrumentation.http.HTTPMetricsServer): one JSON object, keys
+/* Writes Flume's HTTP metrics (org.apache.flume.instrumentation.http.HTTPMetricsServer): one JSON object, keys
  * "SOURCE.r1", all values strings. Sources, channels and sinks only. */
 void ps_metrics_json(const struct ps_metrics *metrics, struct ps_page *page);
 
-/* Prometheus' text exposition format 0.0.4. */
+/* Writes Prometheus' text exposition format 0.0.4. */
 void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *page);
 
-/* /livez: whether all workers make progress. If not, restart the process. Appends a line for each problem.
- * `mono_ns` is now. */
+/* For /livez: returns whether all workers make progress; if not, the process needs a restart. Appends a line for
+ * each problem. `mono_ns` is now. */
 bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
-/* /readyz and /healthz: whether the agent does all that its configuration asks for. It does not when
+/* For /readyz and /healthz: returns whether the agent does everything that its configuration asks for. It does not
+ * when
  *
  *   - it is stopping,
  *   - the last reload failed,
  *   - a component is not open, unless it is a sink of a group that has another one that can deliver,
- *   - a stage runs on with what it had, because its current file is not usable, or cannot be written,
+ *   - a stage runs on with earlier data, because its current file is not usable, or cannot be written,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,
  *   - a worker is stuck (ps_metrics_live).
  *
  * Appends a line for each problem, with the component and the reason. */
 bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
-/* Whether a component is open and, a sink, delivers: penstock_component_up. */
+/* Returns whether a component is open and, if it is a sink, delivers: penstock_component_up. */
 bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
                                 const struct ps_metrics_component *component);
 
-/* The dump: what every worker and component does, a line each, without anything of events or of configured
+/* Writes the dump: the activity of every worker and component, a line each, without data of events or configured
  * values. `mono_ns` is now. (core/watch/dump.c) */
 void ps_metrics_dump(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 

@@ -172,7 +172,7 @@ static struct extra extra_named(enum ps_kind kind, const char *text)
     return extra;
 }
 
-/* What the first component that has a sentence for the counter says of it. */
+/* Returns the sentence for the counter of the first component that has one. */
 static const char *extra_help(const struct ps_metrics *metrics, enum ps_kind kind, const char *text,
                               bool gauge)
 {

@@ -161,7 +161,7 @@ static void look_take(void *argument, struct ps_tap *tap)
         look->left -= ps_tap_take(tap, look->looker, look->left, &look->page);
 }
 
-/* Calls `step` for the taps of that name, alone; returns how many there are. */
+/* Calls `step` for the taps of that name while no other thread uses them; returns how many there are. */
 static unsigned look_step(struct ps_metrics_server *server, const char *name, struct look *look,
                           void (*step)(void *argument, struct ps_tap *tap))
 {
@@ -207,7 +207,7 @@ static int socket_of(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-/* Whether the client closed the connection, or its sending half. */
+/* Returns whether the client closed the connection, or its sending half. */
 static bool client_is_gone(int fd)
 {
     char byte;
@@ -331,7 +331,7 @@ static enum MHD_Result serve_tail_if_allowed(struct ps_metrics_server *server,
 
 static const struct route {
     const char *path;
-    bool any_case;       /* Flume compares /metrics so */
+    bool any_case;       /* Flume compares /metrics without regard to case */
     const char *methods; /* for the header Allow */
     enum MHD_Result (*serve)(struct ps_metrics_server *server, struct MHD_Connection *connection);
 } routes[] = {
@@ -353,7 +353,7 @@ static const struct route *route_of(const char *url)
     return NULL;
 }
 
-/* Whether "GET, HEAD, POST" has this method. */
+/* Returns whether "GET, HEAD, POST" has this method. */
 static bool method_is_in(const char *method, const char *methods)
 {
     size_t length = strlen(method);
@@ -384,8 +384,8 @@ static enum MHD_Result route(struct ps_metrics_server *server, struct MHD_Connec
                        to->methods);
 }
 
-/* Answers without reading a body, therefore the library closes the connection after the response: a connection
- * has one request. Thread: the connection's. */
+/* Answers without reading a body, so the library closes the connection after the response: a connection has one
+ * request. Thread: the connection's. */
 static enum MHD_Result serve(void *argument, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload, size_t *upload_size,
                              void **request)

@@ -28,17 +28,17 @@ struct ps_metrics_server_settings {
     uint16_t port;    /* 0: any free one */
     bool prometheus;  /* /metrics is Prometheus' text */
     struct ps_metrics_access access;
-    unsigned retry_ms;   /* a port that is in use is tried again so often; 0: start fails */
+    unsigned retry_ms;   /* interval at which a port in use is tried again; 0: start fails */
     unsigned request_ms; /* time for a request to arrive; 0: PS_ACCEPT_REQUEST_MS */
 };
 
-/* Logs the address once it listens. Copies the settings; `source` must stay valid until stop. Returns NULL on
- * error: without retry_ms also port in use, no such address. */
+/* Starts the server, which logs the address once it listens. Copies the settings; `source` must stay valid until
+ * stop. Returns NULL on error; without retry_ms this includes a port in use, and an address that does not exist. */
 struct ps_metrics_server *ps_metrics_server_start(const struct ps_metrics_server_settings *settings,
                                                   const struct ps_metrics_source *source, struct ps_err *err);
 
 /* Waits for responses that are being written; ends a /tail at once. */
 void ps_metrics_server_stop(struct ps_metrics_server *server);
 
-/* 0 while it does not listen yet. */
+/* Returns the port, or 0 while it does not listen yet. */
 uint16_t ps_metrics_server_port(const struct ps_metrics_server *server);
