@@ -85,8 +85,8 @@ static uint64_t unit_ns(const char *unit)
     return strcmp(unit, "ms") == 0 ? 1000000 : strcmp(unit, "s") == 0 ? 1000000000 : 0;
 }
 
-/* A number of a key that Flume does not know: "5s" and "1m30s" where the key is a time, "10k" where it counts. False if the text has no unit
- * that fits, or is no whole number of the key's own unit. */
+/* Parses a number of a key that Flume does not know: "5s" and "1m30s" where the key is a time, "10k" where it
+ * counts. Returns false if the text has no unit that fits, or is not a whole number of the key's own unit. */
 static bool parse_int_with_unit(const struct ps_option *option, const char *text, int64_t *value)
 {
     struct ps_err unused;
@@ -268,8 +268,8 @@ static struct ps_pairs map_collect(const struct ps_bind *bind, const struct ps_o
     return found;
 }
 
-/* Flume resolves against the working directory, so this comes first. The directory of the agent file makes a pair of
- * files work wherever it was copied to. */
+/* Flume resolves against the working directory, so this comes first. The agent file's directory comes second: a pair
+ * of files then works wherever it was copied to. */
 static enum ps_status file_write(const struct ps_bind *bind, const struct ps_pair *pair, const char **to)
 {
     *to = pair->value;
@@ -346,7 +346,7 @@ static const struct ps_pair *row_pair(const struct ps_option *option, const stru
     return pair;
 }
 
-/* An unsupported key is harmless when its value asks for what happens anyway. */
+/* Returns whether an unsupported key is harmless: its value asks for behaviour that penstock has anyway. */
 static bool is_harmless(const struct ps_option *option, const char *value)
 {
     if (option->fallback != NULL && strcasecmp(option->fallback, value) == 0)
@@ -391,7 +391,7 @@ static enum ps_status fallback_write(const struct ps_bind *bind, const struct ps
     return status;
 }
 
-/* Puts something valid in place of a bad value, so that the stage's check can look for further problems. */
+/* Writes a valid value in place of a bad one, so that the stage's check can look for further problems. */
 static void substitute_write(const struct ps_bind *bind, const struct ps_option *option, void *to)
 {
     bool is_int = option->type == PS_OPTION_INT || option->type == PS_OPTION_SIZE;
@@ -471,7 +471,7 @@ static const char *without_prefix(const char *key)
     return dot != NULL && dot[1] != '\0' ? dot + 1 : NULL;
 }
 
-/* A key of the rows whose prefix was left out: "rollSize", or "rolSize", for "hdfs.rollSize". NULL: none. */
+/* Returns a key of the rows whose prefix was left out: "rollSize", or "rolSize", for "hdfs.rollSize". NULL: none. */
 static const char *with_prefix(const struct ps_option *options, const char *key)
 {
     struct ps_nearest nearest;
@@ -488,7 +488,8 @@ static const char *with_prefix(const struct ps_option *options, const char *key)
     return found;
 }
 
-/* A key of the rows that was given a prefix: "autoCreatePartitions" for "hive.autoCreatePartitions". NULL: none. */
+/* Returns a key of the rows that was given a prefix: "autoCreatePartitions" for "hive.autoCreatePartitions". NULL:
+ * none. */
 static const char *without_its_prefix(const struct ps_option *options, const char *key)
 {
     struct ps_nearest nearest;

@@ -15,17 +15,17 @@ struct ps_bind {
     bool allow_unsupported; /* penstock.allow.unsupported: unsupported keys are ignored with a warning */
     const char *file;       /* place of the component, for messages about missing keys */
     int line;
-    /* a bad value is an error and does not just drop the component: for keys that Flume does not have */
+    /* a bad value is an error and does not only drop the component: for keys that Flume does not have */
     bool refuse;
-    bool quiet_unknown; /* unknown keys are not reported: a sub-stage gets its parent's keys, too */
+    bool quiet_unknown; /* unknown keys are not reported: a sub-stage also gets its parent's keys */
     /* NULL, or set to true when a field of the plan has no usable value: a required key is missing, or a file is */
     bool *incomplete;
 };
 
-/* Writes every row's value, or its default, to `plan`. `common` lists further sets of rows, ending with NULL:
- * their keys count as known, because other code binds them. It may be NULL. Returns PS_FAIL when the
- * component must be dropped for a bad value or a missing key, which was reported. In place of a bad value the plan has
- * the row's default; without one the least value if the key is required, and otherwise what an absent key leaves. */
+/* Writes every row's value, or its default, to `plan`. `common` lists further sets of rows, ending with NULL: their
+ * keys count as known, because other code binds them. It may be NULL. Returns PS_FAIL when the component must be
+ * dropped for a bad value or a missing key, which was reported. A field with a bad value gets the row's default;
+ * without a default it gets the least value if the key is required, and otherwise the value for an absent key. */
 enum ps_status ps_bind_options(const struct ps_bind *bind, const struct ps_option *options,
                                const struct ps_option *const *common, const struct ps_pairs *pairs,
                                void *plan);

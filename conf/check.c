@@ -64,7 +64,7 @@ static const struct timed_sink {
     const char *local;       /* "true": the header is not needed */
 } timed_sinks[] = {{"hdfs", {"hdfs.path", "hdfs.filePrefix", NULL}, "hdfs.useLocalTimeStamp"}};
 
-/* The first escape of a pattern that needs a time ("%Y"), or NULL (BucketPath: every %x, known or not). */
+/* Returns the first escape of a pattern that needs a time ("%Y"), or NULL (BucketPath: every %x, known or not). */
 static const char *time_escape(const char *pattern)
 {
     for (const char *at = strchr(pattern, '%'); at != NULL; at = strchr(at + 1, '%')) {
@@ -74,7 +74,7 @@ static const char *time_escape(const char *pattern)
     return NULL;
 }
 
-/* Returns whether one of the keys may have to do with a header `timestamp`. */
+/* Returns whether one of the keys may concern a header `timestamp`. */
 static bool names_timestamp(const struct ps_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->count; i++) {

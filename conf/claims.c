@@ -16,13 +16,14 @@ struct owner {
 
 struct owners {
     struct ps_conf *conf;
-    struct owner adding; /* whose claims are being added */
+    struct owner adding; /* the component whose claims are being added */
     struct owner *items; /* malloc'ed */
     size_t count, room;
     bool reported; /* this one */
 };
 
-/* Resolves the links of what exists of a path; what does not exist follows without repeated or last slashes. */
+/* Resolves the symbolic links of the part of a path that exists; the rest follows without repeated or trailing
+ * slashes. */
 static const char *resolve(struct ps_arena *arena, const char *path)
 {
     char *rest = ps_arena_text(arena, path), real[PATH_MAX];
@@ -45,7 +46,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* One part that names a path twice for one purpose, perhaps by a link. */
+/* Returns whether one part of the component names a path twice for one purpose, perhaps by a link. */
 static bool is_twice(const struct owner *a, const struct owner *b)
 {
     return a->part == b->part && strcmp(a->claim.key, b->claim.key) == 0 &&
@@ -60,7 +61,7 @@ static bool conflict(const struct owner *a, const struct owner *b)
            strcmp(a->claim.path, b->claim.path) == 0 && same_text(a->claim.part, b->claim.part);
 }
 
-/* It locks, or writes, what it has already: `check` refuses it. */
+/* Reports a component that would lock, or write, its own path: `check` refuses it. */
 static void report_twice(struct ps_conf *conf, const struct owner *owner)
 {
     const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};

@@ -1,9 +1,9 @@
-/* Checks that no two sources of one type, and no two channels, have one file or directory that each needs for itself. Thread: control. */
+/* Checks that no two sources of one type, and no two channels, claim the same file or directory. Thread: control. */
 #pragma once
 
 #include "conf/conf.h"
 
-/* Warns once of each source or channel that has a path of an earlier one (core/claim.h), and names both: a start goes on as Flume
- * does, a reload is refused (conf/mistake.h). Paths are compared after symbolic links, where they exist; nothing is
- * written. Call it after validation. */
+/* Warns once for each source or channel with a path of an earlier one (core/claim.h), and names both: a start goes
+ * on as Flume does, a reload is refused (conf/mistake.h). Paths are compared after symbolic links, where they exist;
+ * nothing is written. Call it after validation. */
 void ps_check_claims(struct ps_conf *conf);

@@ -43,8 +43,7 @@ struct option_row {
     enum option_id id;
     const char *shorts, *longs; /* without dashes */
     bool argument;
-    const char
-        *commands; /* those that have a use for it, between blanks; NULL: accepted because Flume has it */
+    const char *commands; /* commands that use it, separated by blanks; NULL: accepted because Flume has it */
 };
 
 #define EVERY " agent node check graph "

@@ -45,8 +45,8 @@ struct ps_command_option {
     const char *shorts, *longs; /* without dashes; NULL: none */
     bool argument;
 };
-/* Returns in `option` number `index` of the options that `command` ("agent", "check", "graph") has a use for; false after
- * the last. Options that are accepted only because Flume has them are not among them. */
+/* Writes to `option` number `index` of the options that `command` ("agent", "check", "graph") uses; returns false
+ * after the last. Options that are accepted only because Flume has them are left out. */
 bool ps_command_option(const char *command, size_t index, struct ps_command_option *option);
 
 /* Returns the seconds between checks of the files, with defaults applied. */

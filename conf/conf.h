@@ -47,10 +47,10 @@ struct ps_conf_sink {
 
 struct ps_conf_group {
     const char *name;
-    struct ps_texts sinks; /* the valid ones, in the order in which Flume's processor has them */
+    struct ps_texts sinks; /* the valid ones, in the order of Flume's processor */
     const char *processor; /* its type, as written */
     struct ps_pairs pairs; /* processor.*, prefix stripped */
-    bool runs;             /* it has a processor that decides; false: default, of one sink */
+    bool runs;             /* it has a processor that chooses; false: default, of one sink */
     struct ps_processor_settings settings;
     const char *file;
     int line;
@@ -85,7 +85,7 @@ struct ps_conf_log {
     enum ps_log_level level;
     const char *path;       /* NULL = stderr */
     bool json;              /* lines are objects */
-    struct ps_place layout; /* of the file's PatternLayout, which is not used; no file: there is none */
+    struct ps_place layout; /* of the file's PatternLayout, which is not used; no file: it has none */
 };
 
 /* The metrics server, from the system properties. Texts are NULL when not given. */
@@ -121,10 +121,12 @@ struct ps_conf {
     size_t backup_bytes;
 };
 
-/* The names of all agents in the files (not the URIs) of the command, as "a1, web", in its arena; NULL: none. */
+/* Returns the names of all agents in the files (not the URIs) of the command, as "a1, web", in its arena; NULL:
+ * none. */
 const char *ps_conf_agents(const struct ps_command *command);
 
-/* The name of the agent in these files, in the arena, when there is one alone; else NULL: -n has to name it. */
+/* Returns the name of the agent in these files, in the arena, if they have exactly one; else NULL: -n has to name
+ * it. */
 const char *ps_conf_only_agent(struct ps_arena *arena, const struct ps_texts *files);
 
 /* Reads, merges, substitutes, validates, binds and checks. `stages` ends with NULL. Always creates `*out`,
@@ -138,8 +140,8 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
 enum ps_status ps_conf_load_text(const struct ps_command *command, const struct ps_stage_ops *const *stages,
                                  const char *file, const char *text, size_t length, struct ps_conf **out);
 
-/* Writes the configuration to the backup directory (-b), where a start finds it that can read no other. Call it when
- * the configuration runs. Without -b it does nothing. On failure the old backup stays. */
+/* Writes the configuration to the backup directory (-b), which a later start reads when it can read no other. Call
+ * it when the configuration runs. Without -b it does nothing. On failure the old backup stays. */
 enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *command, struct ps_err *err);
 
 /* Returns the agent for the engine (core/engine/plan.h), for ps_plan_create. Owns: from now on the caller
@@ -147,9 +149,10 @@ enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *com
  * after PS_OK. */
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 
-/* Returns the place of a component's key: its line, or that of the component's type when it is not written or NULL. No
- * file: there is no such source, channel or sink. `component` is its label ("sink k1"). After ps_conf_take_spec: as
- * long as the spec lives. Thread: control, or the helper thread of a reload. */
+/* Returns the place of a component's key: its line, or that of the component's type when the key is not written or
+ * NULL. No file in the result: there is no such source, channel or sink. `component` is its label ("sink k1"). May
+ * be called as long as the spec lives, also after ps_conf_take_spec. Thread: control, or the helper thread of a
+ * reload. */
 struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key);
 
 void ps_conf_destroy(struct ps_conf *conf);
@@ -158,7 +161,7 @@ void ps_conf_destroy(struct ps_conf *conf);
  * ps_context.system_property. */
 const char *ps_conf_system_property(const void *argument, const char *name);
 
-/* Returns the name of the first file that is not there any more, or NULL. */
+/* Returns the name of the first file that no longer exists, or NULL. */
 const char *ps_conf_missing(const struct ps_conf *conf);
 
 /* Returns true when a file or URI has changed since it was read. For http(s) it sends If-Modified-Since; a

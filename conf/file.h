@@ -22,8 +22,8 @@ bool ps_file_add(struct ps_file *file, size_t *room, const char *bytes, size_t l
 enum ps_status ps_file_fetch(const char *uri, const char *user, const char *password, int64_t since_s,
                              size_t bytes_max, struct ps_file *file, struct ps_err *err);
 
-/* Returns the URI for a message: its password, or a user name without a password (a token), as `***`. Returns
- * `room` (cut to `size`), or `uri` itself if there is nothing to hide. */
+/* Returns the URI for a message, with `***` for its password, or for a user name without a password (a token).
+ * Returns `room` (cut to `size`), or `uri` itself if it has nothing to hide. */
 const char *ps_file_uri_masked(const char *uri, char *room, size_t size);
 
 void ps_file_free(struct ps_file *file);

@@ -37,7 +37,7 @@ static bool type_is(const char *type, const char *alias, const char *class)
     return strcasecmp(type, alias) == 0 || strcasecmp(type, class) == 0;
 }
 
-/* Creates one filter, or reports why it cannot. */
+/* Creates one filter, or reports the reason for which it cannot. */
 static void filter_make(struct filters *filters, const char *name, const struct ps_entry *entry,
                         struct ps_place place)
 {

@@ -12,7 +12,8 @@ typedef enum ps_status ps_filter_secret_reader(const struct ps_pairs *settings, 
                                                const char *alias, char secret[PS_FILTER_SECRET_BYTES_MAX + 1],
                                                struct ps_err *err);
 
-/* Filters `hadoop` have no values without it: conf/ reads no key stores. Call it before anything is loaded. */
+/* Sets the reader of key stores, because conf/ has none. Without it, filters `hadoop` have no values. Call it before
+ * anything is loaded. */
 void ps_filters_read_secrets_with(ps_filter_secret_reader *reader);
 
 /* `folder`: the configuration directory (-c), or NULL. */

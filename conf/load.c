@@ -35,7 +35,7 @@ const char *ps_conf_system_property(const void *argument, const char *name)
     return NULL;
 }
 
-/* A stage that was made for another contract cannot run, and what it says of itself cannot be read. */
+/* Reports stages that were made for another contract: they cannot run, and their descriptions cannot be read. */
 static void check_stages(struct ps_conf *conf)
 {
     for (const struct ps_stage_ops *const *stage = conf->stages; *stage != NULL; stage++) {
@@ -167,7 +167,7 @@ static void report_no_agent(struct ps_conf *conf, const struct ps_command *comma
                    "no configuration for the agent %s", command->agent);
 }
 
-/* host1 and host2 are two agents, not a misspelt name. */
+/* Returns whether the names differ by a number: host1 and host2 are two agents, not a misspelt name. */
 static bool numbered_alike(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
@@ -253,8 +253,8 @@ enum ps_status ps_conf_load_text(const struct ps_command *command, const struct 
     return status;
 }
 
-/* Reports a configuration directory that is not there: its log4j files, flume-env.sh and classpath: files are
- * not found either. The agent starts all the same, as with flume-ng. */
+/* Reports a missing configuration directory: its log4j files, flume-env.sh and classpath: files are missing as well.
+ * The agent starts all the same, as with flume-ng. */
 static void report_conf_dir(struct ps_conf *conf, const char *path)
 {
     struct stat status;
@@ -266,7 +266,7 @@ static void report_conf_dir(struct ps_conf *conf, const char *path)
                        found ? "it is not a directory" : strerror(errno));
 }
 
-/* Returns the joined names when there is one, or when `several` may be. */
+/* Returns the joined names when there is one, or when `several` allows more. */
 static const char *agents_in(const struct ps_command *command, bool several)
 {
     static const struct ps_stage_ops *const no_stages[] = {NULL};

@@ -14,11 +14,11 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
 bool ps_conf_backup_read(struct ps_conf *conf, const struct ps_command *command,
                          struct ps_properties *properties);
 
-/* In conf/backup.c: renders what was read, after substitution, for ps_conf_backup. With -b only. */
+/* In conf/backup.c: renders the configuration after substitution, for ps_conf_backup. With -b only. */
 void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
                          const struct ps_properties *properties);
 
-/* Everything after reading: substitution, grouping, filters, validation. `file` is used in the message when
+/* Runs every step after reading: substitution, grouping, filters, validation. `file` is used in the message when
  * there is no such agent. */
 enum ps_status ps_conf_finish(struct ps_conf *conf, const struct ps_command *command,
                               struct ps_properties *properties, const char *file);

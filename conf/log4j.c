@@ -1,4 +1,4 @@
-/* log4j.properties, and which file to read; log4j2.xml is in log4j2.c. */
+/* Reads log4j.properties, and chooses the file to read; log4j2.xml is in log4j2.c. */
 #include "conf/log4j.h"
 
 #include "conf/file.h"

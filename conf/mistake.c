@@ -10,7 +10,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Lines move, so they are not compared. */
+/* Returns whether `conf` has this problem. Lines move, so they are not compared. */
 static bool has_problem(const struct ps_conf *conf, const struct ps_problem *problem)
 {
     for (size_t i = 0; i < conf->problems.count; i++) {
@@ -22,7 +22,7 @@ static bool has_problem(const struct ps_conf *conf, const struct ps_problem *pro
     return false;
 }
 
-/* What puts into it: sources, and whoever has its dead letters there. */
+/* Counts the producers of a channel: sources, and components whose dead letters go there. */
 static size_t channel_sources(const struct ps_agent_spec *spec, unsigned channel)
 {
     size_t count = 0;
@@ -44,7 +44,7 @@ static size_t channel_sinks(const struct ps_agent_spec *spec, unsigned channel)
     return count;
 }
 
-/* Returns the index of this channel in the spec that runs, or its number of channels. */
+/* Returns the index of this channel in the running spec, or its number of channels. */
 static unsigned channel_before(const struct ps_agent_spec *old, const char *name)
 {
     unsigned i = 0;
@@ -53,7 +53,7 @@ static unsigned channel_before(const struct ps_agent_spec *old, const char *name
     return i;
 }
 
-/* Whether this channel has lost its last source or sink, or is new and never had one. */
+/* Returns whether this channel has lost its last source or sink, or is new and never had one. */
 static bool channel_is_cut(const struct ps_agent_spec *old, const struct ps_conf_channel *channel)
 {
     if (channel->source_count > 0 && channel->sink_count > 0)
@@ -96,8 +96,8 @@ static struct ps_place key_place(struct ps_conf *fresh, const struct ps_conf_par
                          key);
 }
 
-/* The last sinks of this channel take from other channels now, and its sources stay: what they put into it would never
- * be delivered. Sinks that are not listed any more were removed on purpose. */
+/* The last sinks of this channel take from other channels now, and its sources stay: their events would never be
+ * delivered. Sinks that are not listed any more were removed on purpose. */
 static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *old, const char *channel,
                             unsigned before)
 {
@@ -148,7 +148,7 @@ static void add_moved(struct ps_conf *fresh, const struct ps_agent_spec *old)
 
 /* ---- the decision ---- */
 
-/* What to say first: a cause that `running` does not have, then other causes, then consequences. */
+/* Ranks a problem for the message: a cause that `running` does not have, then other causes, then consequences. */
 static int importance(const struct ps_conf *running, const struct ps_problem *problem)
 {
     if (problem->mistake == PS_MISTAKE_CONSEQUENCE)

@@ -65,7 +65,7 @@ static void read_port(struct ps_conf *conf)
     conf->monitoring.on = false;
 }
 
-/* The text of a property; an empty one counts as none, after a warning. */
+/* Returns the text of a property; an empty one counts as absent, after a warning. */
 static const char *read_text(struct ps_conf *conf, const char *key)
 {
     const char *text = ps_conf_system_property(conf, key);
@@ -91,8 +91,9 @@ const char *const ps_conf_property_names[] = {"flume.monitoring.type",
                                               PS_CONF_LOG_FORMAT,
                                               NULL};
 
-/* Warns about unknown names of penstock's own properties, and about those of Flume's that are nearly one that the user guide or flume-ng has.
- * Custom reporters of Flume have names of their own, and so may what the file substitutes. */
+/* Warns about unknown names of penstock's own properties, and about misspelt names of Flume's (those of the user
+ * guide and of flume-ng). Custom reporters of Flume have names of their own, and so have properties that the file
+ * substitutes. */
 static void warn_names(struct ps_conf *conf)
 {
     size_t count = PS_COUNT_OF(ps_conf_property_names) - 1;

@@ -4,9 +4,8 @@
 
 #include "conf/conf.h"
 
-/* Reads the properties into conf->monitoring. Adds a warning for each one that is misspelt or has a bad value;
- * then there are no metrics, but the agent runs, as in Flume (org.apache.flume.node.Application,
- * loadMonitoring). */
+/* Reads the properties into conf->monitoring. Adds a warning for each one that is misspelt or has a bad value; then
+ * the agent runs without metrics, as Flume does (org.apache.flume.node.Application, loadMonitoring). */
 void ps_conf_monitoring(struct ps_conf *conf);
 
 /* The system properties (-D) that the agent reads, without -D; the last is NULL. Flume's "flume.log.*" are used by

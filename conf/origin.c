@@ -1,4 +1,4 @@
-/* The origins of the configuration: files and URIs, in order, later ones win; and change detection. */
+/* The origins of the configuration: files and URIs, in order, later ones win; and the detection of changes. */
 #include "conf/load.h"
 
 #include "conf/file.h"
@@ -98,7 +98,7 @@ static bool file_changed(const struct ps_conf_origin *origin)
 {
     struct stat status;
     if (stat(origin->path, &status) != 0)
-        return false; /* being replaced, or deleted: like Flume, keep what runs */
+        return false; /* being replaced, or deleted: like Flume, keep the running configuration */
     int64_t modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
     return modified_ns != origin->modified_ns || status.st_size != origin->size_bytes;
 }

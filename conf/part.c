@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* A type of Flume's that penstock does not have. */
+/* Reports a type that Flume has and penstock does not. */
 static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
                                const char *flume, struct ps_place place)
 {

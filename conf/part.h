@@ -23,13 +23,13 @@ const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum 
 enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *prefix,
                             const struct ps_option *const *common);
 
-/* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call it also
- * when ps_part_bind failed: the hook then finds further problems, so that all are reported at once. It is left out where
- * the plan is not fit for it (part->unchecked).
- * `template` has instances, producers, consumers and channels; the rest is filled in here. */
+/* Runs the stage's check hook. Returns PS_FAIL if the component must be dropped, after adding a problem. Call it
+ * also when ps_part_bind failed: the hook then finds further problems, so that all are reported at once. It is not
+ * run when the plan lacks values that it needs (part->unchecked). `template` has instances, producers, consumers and
+ * channels; this function fills in the rest. */
 enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_conf_part *part,
                              const char *prefix, const struct ps_context *template);
 
-/* Returns the place of a key, or the component's place if the key is not there. */
+/* Returns the place of a key, or the component's place if the key is missing. */
 struct ps_place ps_part_place(const struct ps_part_maker *maker, const struct ps_conf_part *part,
                               const char *prefix, const char *key);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What a host stands for. */
+/* The meaning of a host. */
 enum host_form { HOST_NAME, HOST_ADDRESS, HOST_EVERY };
 
 struct use {
@@ -22,7 +22,7 @@ struct use {
 };
 
 struct uses {
-    const struct ps_conf_source *source; /* of the uses that are being added */
+    const struct ps_conf_source *source; /* the source whose uses are being added */
     struct use *items;                   /* malloc'ed */
     size_t count, room;
 };
@@ -64,7 +64,8 @@ static enum host_form host_form(const char *host, struct in6_addr *six)
     return every ? HOST_EVERY : HOST_ADDRESS;
 }
 
-/* Whether the hosts have an address in common. A name and an address: not known, so false. */
+/* Returns whether the hosts have an address in common. For a name and an address this is not known, so it returns
+ * false. */
 static bool hosts_overlap(const struct use *a, const struct use *b)
 {
     if (a->form == HOST_EVERY || b->form == HOST_EVERY)

@@ -30,7 +30,7 @@ static void problem_count(struct ps_problems *problems, enum ps_severity severit
         problems->warnings++;
 }
 
-/* Whoever refuses a value of a key does not say, too, that it has no effect. */
+/* Removes the note that a key has no effect when its value is refused. */
 static void forget_notes(struct ps_problems *problems, struct ps_place place)
 {
     size_t kept = 0;
@@ -97,7 +97,7 @@ static bool is_below(const char *key, const char *section)
     return key != NULL && strncmp(key, section, length) == 0 && (key[length] == '.' || key[length] == '\0');
 }
 
-/* A warning that is a cause explains it only where nothing was dropped: a list that is missing. */
+/* A warning that is a cause explains the failure only where nothing was dropped: a missing list. */
 bool ps_problems_decide(struct ps_problems *problems, const char *section)
 {
     bool any = false;
@@ -141,8 +141,8 @@ static int ranked_compare(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* Problems without a line come last: a whole agent without a valid channel is the consequence of the lines
- * that say why each channel was dropped. */
+/* Problems without a line come last: "no valid channel" for a whole agent follows from the lines about each dropped
+ * channel. */
 void ps_problems_sort(struct ps_problems *problems)
 {
     if (problems->count < 2)

@@ -14,13 +14,13 @@ enum ps_severity {
     PS_SEVERITY_NOTE,
 };
 
-/* A mistake: the agent would run with less than the file asks for, because a component, a connection or a
- * value is left out, or because a source waits for a port that another one has. A reload with a mistake that the running configuration does not have is refused
- * (conf/mistake.h). */
+/* A mistake: the agent would run with less than the file asks for, because a component, a connection or a value is
+ * left out, or because a source waits for a port that another one has. A reload with a mistake that the running
+ * configuration does not have is refused (conf/mistake.h). */
 enum ps_mistake {
     PS_MISTAKE_NONE,
     PS_MISTAKE_CAUSE,
-    PS_MISTAKE_CONSEQUENCE, /* of another mistake, which is the one to say first */
+    PS_MISTAKE_CONSEQUENCE, /* of another mistake, which is reported first */
 };
 
 struct ps_problem {
@@ -31,7 +31,7 @@ struct ps_problem {
     const char *what; /* what is wrong */
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
-    bool follows; /* from another problem, and is shown after it */
+    bool follows; /* follows from another problem, and is shown after it */
     bool decides; /* the agent does not start because of it, though alone it would only leave something out */
 };
 
@@ -55,19 +55,19 @@ struct ps_place {
     const char *key;
 };
 
-/* Adds a record. `cure` is plain text or NULL. Copies `cure` and `place`. An error, or what is dropped, takes away the note that the
- * same key of the same line has no effect. */
+/* Adds a record. `cure` is plain text or NULL. Copies `cure` and `place`. An error, or a dropped component or line,
+ * removes the note that the same key of the same line has no effect. */
 void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, struct ps_place place,
                     const char *cure, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Says what mistake the problem added last is. Those of severity DROPPED are causes unless this is called. */
+/* Sets the kind of mistake of the problem added last. Those of severity DROPPED are causes unless this is called. */
 void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake);
 
-/* The problem added last follows from another one. */
+/* Marks the problem added last as one that follows from another. */
 void ps_problem_follows(struct ps_problems *problems);
 
 /* Marks every error and every cause whose key is `section` or below it ("a1.channels"; NULL: any key) as one that
- * decides. Returns whether there is any. Call it before the error is added that follows from them. */
+ * decides. Returns whether it marked any. Call it before adding the error that follows from them. */
 bool ps_problems_decide(struct ps_problems *problems, const char *section);
 
 /* Sorts for display, stable: files in the order first seen, then causes before consequences, then by line, then in

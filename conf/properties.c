@@ -269,7 +269,7 @@ static const char *text_unescape(struct ps_arena *arena, const unsigned char *te
 
 /* ---- key, separator, value ---- */
 
-/* Finds where the key ends and where the value begins. */
+/* Finds the end of the key and the beginning of the value. */
 static void line_split(const unsigned char *text, size_t length, size_t *key_length, size_t *value_start)
 {
     bool backslash = false, separator = false;
@@ -383,15 +383,15 @@ static void warn_duplicate(const struct ps_properties *properties, const struct 
                    "written twice with different values: line %d is replaced by this one", before->line);
 }
 
-/* Returns whether a user who writes a backslash before it means the two characters, as in expressions and commands. Others (\:, \=, \#, \")
- * are escaped out of caution, and mean the same without the backslash. */
+/* Returns whether a user who writes a backslash before the character means both, as in expressions and commands. A
+ * backslash before others (\:, \=, \#, \") is a precaution, and does not change the meaning. */
 static bool is_lost_escape(unsigned char c)
 {
     return c < 0x80 && isalnum(c) ? strchr("tnrfu", c) == NULL
                                   : c != '\0' && strchr(".*+?()[]{}|^$&-/<>", c) != NULL;
 }
 
-/* Warns of backslashes that Java takes away from a value: the commonest mistake with expressions. */
+/* Warns of backslashes that Java removes from a value: the most common mistake with expressions. */
 static void warn_backslashes(const unsigned char *text, size_t length, struct ps_place place,
                              struct ps_problems *problems)
 {

@@ -39,14 +39,14 @@ void ps_properties_fini(struct ps_properties *properties);
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
                                   size_t length, struct ps_problems *problems);
 
-/* Reads bytes in memory into pairs that live in the arena. `name`: of the bytes, in the error, which
- * names line and reason. */
+/* Reads bytes in memory into pairs that live in the arena. `name` names the bytes in the error, which has line and
+ * reason. */
 enum ps_status ps_properties_parse(struct ps_arena *arena, const char *name, const char *bytes, size_t length,
                                    struct ps_pairs *pairs, struct ps_err *err);
 /* The same for a file. */
 enum ps_status ps_properties_read(struct ps_arena *arena, const char *path, struct ps_pairs *pairs,
                                   struct ps_err *err);
 
-/* Returns NULL when there is no such key. Keys are compared as read, including blanks. */
+/* Returns the property, or NULL when the key does not exist. Keys are compared as read, including blanks. */
 const struct ps_property *ps_properties_find(const struct ps_properties *properties, const char *key);
 void ps_properties_put(struct ps_properties *properties, struct ps_property property);

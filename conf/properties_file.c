@@ -1,4 +1,4 @@
-/* Java properties that are no agent's: a file that a component names (ps_context.read_properties), a client's. */
+/* Java properties that belong to no agent: a file that a component names (ps_context.read_properties), a client's. */
 #include "conf/file.h"
 #include "conf/properties.h"
 

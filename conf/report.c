@@ -40,7 +40,7 @@ void ps_report_problems(FILE *file, const struct ps_conf *conf, bool colour)
 
 /* ---- outlines ---- */
 
-/* Returns what the component's stage says of itself, or NULL. */
+/* Returns the outline of the component's stage, or NULL. */
 static const char *outline_of(const struct ps_conf *conf, const struct ps_conf_part *part)
 {
     struct ps_context context = {.agent = conf->agent.name,

@@ -71,7 +71,7 @@ static bool belongs_elsewhere(const struct ps_conf_part *part, const char *key)
            (strncmp(key, "selector.", 9) == 0 || strncmp(key, "interceptors", 12) == 0);
 }
 
-/* Which file stands there, and which version of it. */
+/* Writes which file the path names, and which version of it. */
 static void print_file(void *out, const char *path)
 {
     struct stat file;
@@ -82,7 +82,7 @@ static void print_file(void *out, const char *path)
                 (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
 }
 
-/* Keys in order, each with the length of its value, which may have line breaks; then its files. */
+/* Returns the keys in order, each with the length of its value, which may have line breaks; then its files. */
 static const char *fingerprint(struct ps_arena *arena, const struct ps_conf_part *part)
 {
     struct ps_pair *pairs = ps_must_alloc(part->pairs.count + 1, sizeof *pairs, "properties of a component");
@@ -155,7 +155,7 @@ static struct ps_source_spec source_spec(struct ps_arena *arena, const struct ps
     return spec;
 }
 
-/* The names of the sinks belong to it, too: their numbers follow from them. */
+/* Includes the names of the sinks: their numbers follow from them. */
 static const char *group_fingerprint(struct ps_arena *arena, const struct ps_conf_group *group)
 {
     const char *text = group->processor;

@@ -29,7 +29,7 @@ struct work {
     bool failed;
 };
 
-/* The names being replaced, innermost first, to detect a name that leads to itself. */
+/* The names that are being replaced, innermost first, to detect a name that leads to itself. */
 struct names {
     const char *name;
     const struct names *outer;
@@ -246,9 +246,9 @@ static bool buffer_add(struct work *work, struct buffer *buffer, const char *tex
     return true;
 }
 
-/* Returns the offset of the '}' of a variable whose content begins at `at`, or `length` if it is never
- * closed. Every scan counts towards PS_SUBSTITUTE_SCAN_BYTES_MAX: one value can make a scan of its whole rest
- * begin at every second byte. */
+/* Returns the offset of the '}' of a variable whose content begins at `at`, or `length` if it is never closed. Every
+ * scan counts towards PS_SUBSTITUTE_SCAN_BYTES_MAX: one value can make every second byte begin a scan of its whole
+ * rest. */
 static size_t closing_brace(struct work *work, const char *text, size_t at, size_t length)
 {
     size_t nested = 0;
@@ -321,7 +321,7 @@ out:
 static void expand(struct work *work, const char *text, size_t length, struct buffer *out,
                    const struct names *outer, int depth)
 {
-    size_t begin = out->length; /* start of this text's own result: an escape before it belongs to another */
+    size_t begin = out->length; /* where this text's result starts: an earlier escape is another's */
     buffer_add(work, out, NULL, 0);
     for (size_t at = 0; at < length && !work->failed;) {
         if (text[at] != '$' || at + 1 == length || text[at + 1] != '{') {
@@ -334,7 +334,7 @@ static void expand(struct work *work, const char *text, size_t length, struct bu
         }
         size_t end = closing_brace(work, text, at + 2, length);
         if (end == length) {
-            /* It is never closed: the rest stays unchanged, including escapes. */
+            /* The variable is never closed: the rest stays unchanged, including escapes. */
             buffer_add(work, out, text + at, length - at);
             return;
         }

@@ -1,5 +1,5 @@
-/* Maps the value of a `type` key to a stage: one of ours, one that only Flume has, or none. Thread: any
- * (const tables). */
+/* Maps the value of a `type` key to a stage: one of penstock's, one that only Flume has, or none. Thread: any (const
+ * tables). */
 #pragma once
 
 #include "core/stage.h"
@@ -13,13 +13,13 @@ const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stage
  * `kind` may also be PS_KIND_COUNT for a sink processor. */
 const char *ps_type_flume_name(enum ps_kind kind, const char *type);
 
-/* Why a type of Flume's will not come, and what to use instead. */
+/* The reason for which a type of Flume's is not planned, and its replacement. */
 struct ps_type_advice {
     const char *why, *instead;
 };
 
-/* Also for a class of the same name in another package, such as com.cloudera.flume.source.TwitterSource. NULL: there is
- * none. */
+/* Returns the advice for a type, also for a class of the same name in another package, such as
+ * com.cloudera.flume.source.TwitterSource. NULL: there is none. */
 const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type);
 
 /* Returns the word nearest to `type` among our names and Flume's; NULL if none is near. A class of a foreign

@@ -43,14 +43,14 @@ struct ps_place ps_validation_place(struct ps_validation *validation, const stru
 bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
                               const char *prefix, const struct ps_conf_channel *channel);
 
-/* Whether this value of penstock.deadletter names a channel: it has no slash. NULL: no. */
+/* Returns whether this value of penstock.deadletter names a channel: it has no slash. False for NULL. */
 bool ps_letters_go_to_channel(const char *deadletter);
-/* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is good. */
+/* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is valid. */
 bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
                            const char *prefix, const char *deadletter);
 
 void ps_validate_sources(struct ps_validation *validation);
 void ps_validate_sinks(struct ps_validation *validation);
 void ps_validate_groups(struct ps_validation *validation);
-/* After all components: counts those whose dead letters go into a channel, and refuses loops. */
+/* Called after all components: counts those whose dead letters go into a channel, and refuses loops. */
 void ps_validate_letters(struct ps_validation *validation);

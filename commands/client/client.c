@@ -19,7 +19,7 @@
 #define MESSAGE_BYTES 1280
 
 struct host_links {
-    struct ps_rpc_link *free; /* the one that was used last comes first */
+    struct ps_rpc_link *free; /* most recently used first */
     unsigned count;           /* of all, in use or not */
 };
 
@@ -33,7 +33,7 @@ struct penstock_client {
     /* Under the lock: */
     pthread_cond_t freed;     /* a connection was given back */
     struct host_links *links; /* of each host */
-    size_t current;           /* failover: the host that is used */
+    size_t current;           /* failover: the current host */
     struct ps_order *order;   /* load balancing */
     bool active;
 };
@@ -136,7 +136,7 @@ static struct ps_rpc_reading reading_of(const struct penstock_client *client)
                                    .argument = client->options.argument};
 }
 
-/* The target was read with this status. Returns the client, or NULL. */
+/* Makes a client of a target that was read with this status. Returns the client, or NULL. */
 static struct penstock_client *client_open(struct penstock_client *client, enum ps_status status,
                                            struct ps_err *err, struct penstock_client_error *error)
 {
@@ -221,7 +221,7 @@ void penstock_client_close(struct penstock_client *client)
 
 /* ---- connections ---- */
 
-/* Waits for a connection that is given back, for a while and at most until `deadline_ns`, under the lock. */
+/* Waits until a connection is given back, for a while and at most until `deadline_ns`, under the lock. */
 static int wait_freed(struct penstock_client *client, uint64_t deadline_ns)
 {
     const struct ps_rpc_patience *patience = &client->patience;
@@ -241,7 +241,7 @@ static int wait_freed(struct penstock_client *client, uint64_t deadline_ns)
     return interrupted ? PENSTOCK_CLIENT_INTERRUPTED : PENSTOCK_CLIENT_OK;
 }
 
-/* A connection is closed, or was not made after all. */
+/* Forgets a connection that was closed, or could not be made. */
 static void link_forget(struct penstock_client *client, struct host_links *links)
 {
     pthread_mutex_lock(&client->lock);
@@ -250,7 +250,7 @@ static void link_forget(struct penstock_client *client, struct host_links *links
     pthread_mutex_unlock(&client->lock);
 }
 
-/* Takes a connection to the host, which may not be connected yet. NULL: `*status` and `err`. */
+/* Takes a connection to the host, which may not be connected yet. Returns NULL with `*status` and `err`. */
 static struct ps_rpc_link *link_take(struct penstock_client *client, size_t number, int *status,
                                      struct ps_err *err)
 {
@@ -281,7 +281,7 @@ static struct ps_rpc_link *link_take(struct penstock_client *client, size_t numb
     return link;
 }
 
-/* Gives it back. `keep` false: it is closed. */
+/* Gives the connection back. `keep` false: closes it. */
 static void link_give(struct penstock_client *client, size_t number, struct ps_rpc_link *link, bool keep)
 {
     struct host_links *links = &client->links[number];
@@ -297,7 +297,7 @@ static void link_give(struct penstock_client *client, size_t number, struct ps_r
     pthread_mutex_unlock(&client->lock);
 }
 
-/* Takes a connection that is connected. NULL: `*status` and `err`. */
+/* Takes a connection that is connected. Returns NULL with `*status` and `err`. */
 static struct ps_rpc_link *link_connected(struct penstock_client *client, size_t number, int *status,
                                           struct ps_err *err)
 {
@@ -321,14 +321,14 @@ struct call {
     bool uncertain; /* it may have arrived already */
 };
 
-/* Whether another host cannot help. */
+/* Returns whether another host could not help. */
 static bool is_final(int status)
 {
     return status == PENSTOCK_CLIENT_OK || status == PENSTOCK_CLIENT_INTERRUPTED ||
            status == PENSTOCK_CLIENT_MEMORY;
 }
 
-/* Sends it over a connection, which is given back. */
+/* Sends the call over a connection, and gives that back. */
 static int send_over(struct penstock_client *client, size_t number, struct ps_rpc_link *link,
                      struct call *call)
 {
@@ -348,7 +348,7 @@ static int send_to(struct penstock_client *client, size_t number, struct call *c
     return link != NULL ? send_over(client, number, link, call) : status;
 }
 
-/* The host failed: the next calls go to the one after it, unless another thread has seen to that. */
+/* The host failed: the next calls go to the one after it, unless another thread has moved on already. */
 static void move_on(struct penstock_client *client, size_t number)
 {
     pthread_mutex_lock(&client->lock);
@@ -365,7 +365,7 @@ static size_t current_host(struct penstock_client *client)
     return current;
 }
 
-/* FailoverRpcClient.getNextClient: a connection to the first host, from the current one on, that takes one. */
+/* FailoverRpcClient.getNextClient: takes a connection to the first host, from the current one on, that accepts one. */
 static struct ps_rpc_link *failover_connected(struct penstock_client *client, size_t *number, int *status,
                                               struct ps_err *err)
 {
@@ -457,7 +457,7 @@ int penstock_client_connect(struct penstock_client *client, struct penstock_clie
     return status == PENSTOCK_CLIENT_OK ? status : tell(error, status, &call.err);
 }
 
-/* As many of the events as one call takes. */
+/* Fills the call with as many of the events as one call takes. */
 static bool call_fill(const struct penstock_client *client, struct call *call,
                       const struct penstock_client_event *events, size_t left)
 {

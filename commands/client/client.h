@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-/* Grows when something is added. The name of the shared library changes when something is taken away or changed. */
+/* Grows with each addition. The name of the shared library changes when something is removed or changed. */
 #define PENSTOCK_CLIENT_API_VERSION 1
 
 #define PENSTOCK_CLIENT_ERROR_BYTES 1024
@@ -39,10 +39,10 @@ enum penstock_client_status {
     PENSTOCK_CLIENT_OK = 0,
     /* A property or an argument is wrong, or a file cannot be read: nothing was sent. */
     PENSTOCK_CLIENT_INVALID,
-    /* No host takes a connection: there is none, TLS fails, none in time, or all are left out after failures. The events did
-     * not arrive. */
+    /* No host accepts a connection: none exists, TLS fails, none in time, or all are left out after failures. The
+     * events did not arrive. */
     PENSTOCK_CLIENT_UNREACHABLE,
-    /* The source says that it has not taken the events: mostly its channel is full. Later the same call may succeed. */
+    /* The source has refused the events: mostly its channel is full. Later the same call may succeed. */
     PENSTOCK_CLIENT_REFUSED,
     /* No answer in time, or the connection was lost after the call was sent: the events may have arrived or not. Sent again,
      * they may arrive twice. */
@@ -55,7 +55,7 @@ enum penstock_client_status {
     PENSTOCK_CLIENT_MEMORY
 };
 
-/* What a failed call says. Not touched by a call that succeeds. */
+/* The reason of a failed call. A call that succeeds does not touch it. */
 struct penstock_client_error {
     int status;                             /* enum penstock_client_status */
     char text[PENSTOCK_CLIENT_ERROR_BYTES]; /* one line, without a newline */
@@ -73,19 +73,21 @@ struct penstock_client_event {
     size_t body_length;
 };
 
-/* Further settings of a client. Set all to 0, then `size`, then what is needed; what it points to lives as long as the
- * client. */
+/* Further settings of a client. Set all to 0, then `size`, then the members needed; pointers must stay valid as long
+ * as the client. */
 struct penstock_client_options {
     size_t size; /* sizeof(struct penstock_client_options) */
     void *argument;
-    /* Is told what is no error of a call: a property that is not known, a host that failed while there is another one. One
-     * line. Called by the thread of the call, by several at once if they use the client at once. NULL: nobody is told. */
+    /* Called for events that do not fail a call: an unknown property, a failed host while another one works. One
+     * line. The calling thread calls it, and several threads at once if they use the client at once. NULL: not
+     * called. */
     void (*message)(void *argument, const char *text);
-    /* Asked every 0.2 s while a call waits; other than 0: the call gives up. NULL: nobody is asked. */
+    /* Called every 0.2 s while a call waits; a result other than 0: the call gives up. NULL: not called. */
     int (*interrupted)(void *argument);
-    /* The value of a property of Java, as javax.net.ssl.trustStore; NULL: it is not set. Asked while the client is opened. */
+    /* Returns the value of a property of Java, such as javax.net.ssl.trustStore; NULL: not set. Called while the
+     * client is opened. */
     const char *(*system_property)(void *argument, const char *name);
-    /* Events of one call; 0: 100, as in Flume. Only for penstock_client_open; properties have batch-size. */
+    /* Most events of one call; 0: 100, as in Flume. Only for penstock_client_open; properties have batch-size. */
     size_t batch_events_max;
 };
 
@@ -104,18 +106,19 @@ struct penstock_client;
 PENSTOCK_CLIENT_PUBLIC struct penstock_client *
 penstock_client_open(const char *host, unsigned port, const struct penstock_client_options *options,
                      struct penstock_client_error *error);
-/* Flume's RPC client properties, in a file in the syntax of java.util.Properties; penstock-client(3) lists them. */
+/* Opens a client by Flume's RPC client properties, in a file in the syntax of java.util.Properties;
+ * penstock-client(3) lists them. */
 PENSTOCK_CLIENT_PUBLIC struct penstock_client *
 penstock_client_open_file(const char *path, const struct penstock_client_options *options,
                           struct penstock_client_error *error);
-/* The same in memory: "hosts = h1\nhosts.h1 = collector:4141\n". */
+/* The same with the properties in memory: "hosts = h1\nhosts.h1 = collector:4141\n". */
 PENSTOCK_CLIENT_PUBLIC struct penstock_client *
 penstock_client_open_properties(const char *text, size_t length,
                                 const struct penstock_client_options *options,
                                 struct penstock_client_error *error);
 
-/* Connects to a host unless there is a connection that is free: to know at once whether the source is there. Returns an
- * enum penstock_client_status, as the next two do. */
+/* Connects to a host unless a connection is free: tells at once whether the source is there. Returns an enum
+ * penstock_client_status, as the next two do. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_connect(struct penstock_client *client,
                                                    struct penstock_client_error *error);
 
@@ -132,17 +135,17 @@ PENSTOCK_CLIENT_PUBLIC int penstock_client_append_batch(struct penstock_client *
                                                         size_t count, size_t *acknowledged,
                                                         struct penstock_client_error *error);
 
-/* Whether the client is of use: with failover and load balancing always; else whether its last call, or
- * penstock_client_connect, succeeded. A client that was only opened is. */
+/* Returns whether the client is usable: with failover and load balancing always; else whether its last call, or
+ * penstock_client_connect, succeeded. True for a client that was only opened. */
 PENSTOCK_CLIENT_PUBLIC int penstock_client_is_active(struct penstock_client *client);
 
-/* Events of one call. */
+/* Returns the most events of one call. */
 PENSTOCK_CLIENT_PUBLIC size_t penstock_client_batch_events_max(const struct penstock_client *client);
 
 /* Closes its connections and frees the client. No other thread may be in a call, or call it later. NULL is allowed. */
 PENSTOCK_CLIENT_PUBLIC void penstock_client_close(struct penstock_client *client);
 
-/* The version of penstock that the library is of. */
+/* Returns the version of penstock to which the library belongs. */
 PENSTOCK_CLIENT_PUBLIC const char *penstock_client_version(void);
 
 #ifdef __cplusplus

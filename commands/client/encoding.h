@@ -14,8 +14,8 @@ struct ps_rpc_encoding {
     size_t (*put_event)(uint8_t *to, const struct penstock_client_event *event);
 };
 
-/* Calls of an avro source, and of a thrift source with its two encodings. */
+/* Encodings for an avro source, and for a thrift source with its two protocols. */
 extern const struct ps_rpc_encoding ps_rpc_avro, ps_rpc_thrift_compact, ps_rpc_thrift_binary;
 
-/* How many bytes an event takes at most in each of them; 0: it is none, and `err` says why. */
+/* Returns the most bytes that an event takes in any of them; 0: it is invalid, and `err` has the reason. */
 size_t ps_rpc_event_bound(const struct penstock_client_event *event, struct ps_err *err);

@@ -54,7 +54,7 @@ static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
     link->status = status;
 }
 
-/* Returns false with link->client.reason. */
+/* Runs the connection's pending work. Returns false with link->client.reason. */
 static bool work(struct ps_rpc_link *link)
 {
     const struct ps_rpc_client_answers answers = {.answered = answered, .owner = link};
@@ -79,7 +79,7 @@ static int cycle(struct ps_rpc_link *link, const struct ps_rpc_patience *patienc
 
 /* ---- connecting ---- */
 
-/* Asks a name server, on a thread, because it may never answer. */
+/* Asks a name server, on a thread, because the answer may never come. */
 static int ask_name(struct ps_rpc_link *link, const struct ps_rpc_patience *patience,
                     struct ps_address *address, struct ps_err *err)
 {
@@ -131,7 +131,7 @@ static int find_address(struct ps_rpc_link *link, const struct ps_rpc_patience *
 
 int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, struct ps_err *err)
 {
-    /* The other side may have closed it while nothing was sent. */
+    /* The other side may have closed the connection while nothing was sent. */
     if (ps_rpc_client_is_open(&link->client) && work(link))
         return PENSTOCK_CLIENT_OK;
     ps_rpc_client_close(&link->client);

@@ -9,12 +9,12 @@
 
 /* Ends waiting. */
 struct ps_rpc_patience {
-    int (*interrupted)(void *argument); /* NULL: nobody asks */
+    int (*interrupted)(void *argument); /* NULL: not interrupted */
     void *argument;
 };
 
 struct ps_rpc_link {
-    struct ps_rpc_link *next; /* of the client's list of those that are free */
+    struct ps_rpc_link *next; /* in the client's list of free ones */
     const struct ps_rpc_host *host;
     struct ps_client_plan to;
     struct ps_rpc_client client;
@@ -27,8 +27,8 @@ struct ps_rpc_link *ps_rpc_link_create(const struct ps_rpc_host *host);
 /* Closes the connection. */
 void ps_rpc_link_destroy(struct ps_rpc_link *link);
 
-/* Connects unless there is a connection that the other side has not closed. The functions return enum penstock_client_status;
- * when it is not OK, `err` is the reason and the connection is closed, except after REFUSED. */
+/* Connects unless a connection exists that the other side has not closed. The functions return enum
+ * penstock_client_status; when it is not OK, `err` is the reason and the connection is closed, except after REFUSED. */
 int ps_rpc_link_connect(struct ps_rpc_link *link, const struct ps_rpc_patience *patience, struct ps_err *err);
 
 /* Sends `count` events in one call over the connection, and waits for its answer. `bytes`: the sum of their bounds. */

@@ -91,7 +91,7 @@ static const struct ps_option options[] = {
 
 /* ---- problems ---- */
 
-/* What stands before a problem with the key, as in those of an agent file: "FILE:LINE: error: ". */
+/* Returns the prefix of a problem with the key, as for an agent file: "FILE:LINE: error: ". */
 static const char *place(const struct ps_rpc_reading *reading, const char *key, enum ps_severity severity)
 {
     const char *word = ps_severity_word(severity);
@@ -144,7 +144,7 @@ static const struct kind *kind_find(const struct ps_rpc_reading *reading, const 
 
 /* ---- hosts ---- */
 
-/* HOST:PORT; an IPv6 address may be in brackets. */
+/* Parses HOST:PORT; an IPv6 address may be in brackets. */
 static enum ps_status host_parse(struct ps_rpc_host *host, const struct ps_rpc_reading *reading,
                                  const char *name, const char *address, struct ps_err *err)
 {
@@ -223,7 +223,7 @@ static enum ps_status host_build(struct ps_rpc_host *host, const struct ps_rpc_t
     return PS_OK;
 }
 
-/* How calls are encoded, and with which compression. */
+/* Sets the encoding of calls, and their compression. */
 static enum ps_status encoding_make(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                     struct ps_err *err)
 {
@@ -306,13 +306,13 @@ enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct 
     return target_make(target, reading, err);
 }
 
-/* Tells warnings; the first other problem is the error. */
+/* Reports the warnings; the first other problem becomes the error. */
 static enum ps_status problems_tell(const struct ps_rpc_reading *reading, const struct ps_problems *problems,
                                     struct ps_err *err)
 {
     for (size_t i = 0; i < problems->count; i++) {
         struct ps_problem problem = problems->items[i];
-        if (problem.severity == PS_SEVERITY_DROPPED) /* what drops a component: there is no client then */
+        if (problem.severity == PS_SEVERITY_DROPPED) /* here it leaves no client */
             problem.severity = PS_SEVERITY_ERROR;
         const char *text = ps_problem_text(reading->arena, &problem);
         if (problem.severity == PS_SEVERITY_ERROR)

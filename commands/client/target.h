@@ -1,5 +1,6 @@
-/* Where a client's events go: Flume's RPC client properties (org.apache.flume.api.RpcClientConfigurationConstants), or one
- * host and port. Const once it is made. Thread: that of whoever opens the client. */
+/* The destination of a client's events: Flume's RPC client properties
+ * (org.apache.flume.api.RpcClientConfigurationConstants), or one host and port. Const once it is made. Thread: that
+ * of the caller who opens the client. */
 #pragma once
 
 #include "core/arena.h"
@@ -44,7 +45,7 @@ struct ps_rpc_target {
     uint64_t attempts_max; /* failover: of one call */
 };
 
-/* What reading properties needs beside them. */
+/* The functions and data for reading properties. */
 struct ps_rpc_reading {
     struct ps_arena *arena; /* lives as long as the target */
     /* Each may be NULL. */
@@ -56,13 +57,13 @@ struct ps_rpc_reading {
     const struct ps_pairs *pairs;
 };
 
-/* One host, with the defaults of all else. */
+/* Makes a target of one host, with defaults for the rest. */
 enum ps_status ps_rpc_target_of_host(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                      const char *host, unsigned port, struct ps_err *err);
-/* The properties in a file; in memory. An error says where the mistake is, and what to do. */
+/* Read the properties in a file, or in memory. An error names the place of the mistake, and the cure. */
 enum ps_status ps_rpc_target_read(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                   const char *path, struct ps_err *err);
 enum ps_status ps_rpc_target_parse(struct ps_rpc_target *target, const struct ps_rpc_reading *reading,
                                    const char *text, size_t length, struct ps_err *err);
-/* Also after one of them failed; the target was set to 0 before. */
+/* Frees the target, also after one of the functions failed; the target was set to 0 before. */
 void ps_rpc_target_fini(struct ps_rpc_target *target);

@@ -77,7 +77,7 @@ static struct ps_place place_of_key(const struct grouping *grouping, const char 
 
 /* ---- what penstock does not have ---- */
 
-/* `what`: "the class x.Y is ..". */
+/* `what` is a text like "the class x.Y is ..". */
 static bool report_unsupported(const struct grouping *grouping, const char *key, const char *cure,
                                const char *what)
 {
@@ -122,7 +122,7 @@ static bool report_unknown_processor(const struct grouping *grouping)
 
 /* ---- the processors ---- */
 
-/* Integer.parseInt: no blanks. */
+/* Parses like Integer.parseInt: without blanks. */
 static bool priority_of(const struct grouping *grouping, const char *sink, int32_t *priority)
 {
     const char *text = ps_pairs_get(&grouping->options.priorities, sink);

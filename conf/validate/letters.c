@@ -1,5 +1,6 @@
-/* Where dead letters go (penstock.deadletter): a directory, or a channel of the agent. Letters never make letters of
- * letters in a channel, so no event can go round for ever inside an agent. */
+/* Checks the destination of dead letters (penstock.deadletter): a directory, or a channel of the agent. A sink that
+ * takes dead letters from a channel must not send its own to a channel, so no event can circulate for ever inside an
+ * agent. */
 #include "conf/validation.h"
 
 #include <string.h>
@@ -78,7 +79,7 @@ static const char *writer_of(const struct ps_conf_agent *agent, const char *chan
     return NULL;
 }
 
-/* Why the letters of this sink must not go to its channel; NULL: they may. */
+/* Returns the reason for which the letters of this sink must not go to its channel; NULL: they may. */
 static const char *objection(struct ps_validation *validation, const struct ps_conf_sink *sink)
 {
     const struct ps_conf_agent *agent = &validation->conf->agent;

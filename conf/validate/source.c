@@ -248,7 +248,7 @@ void ps_validate_sources(struct ps_validation *validation)
     }
 }
 
-/* A limit of attempts is of use only with a place for what is given up. */
+/* Checks that a limit of attempts comes with a destination for events that are given up. */
 static bool sink_retries(struct ps_validation *validation, struct ps_conf_sink *sink, const char *prefix)
 {
     if (sink->common.retry_max == 0 || sink->common.deadletter != NULL)

@@ -76,7 +76,7 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
         ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
                         entry->name, validation->text->name, ps_section_word(section)),
         "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
-    /* Left out of its list it was removed on purpose; a list that is missing was probably misspelt. */
+    /* A component left out of its list was removed on purpose; a missing list was probably misspelt. */
     ps_problem_mistake(validation->problems, list ? PS_MISTAKE_NONE : PS_MISTAKE_CAUSE);
 }
 
@@ -149,7 +149,7 @@ static bool part_int(const struct ps_conf_part *part, const char *const *keys, i
     return false;
 }
 
-/* Flume's guide writes kafka.flumeBatchSize, its Kafka sink reads flumeBatchSize. */
+/* Returns whether Flume ignores the key: its guide writes kafka.flumeBatchSize, its Kafka sink reads flumeBatchSize. */
 static bool is_unread_by_flume(const char *key)
 {
     static const char spelling[] = ".kafka.flumeBatchSize";
@@ -204,7 +204,8 @@ static unsigned count_letters(const struct ps_validation *validation, enum ps_se
     return users;
 }
 
-/* Returns how many components put into the channel (sources) or take from it (sinks); its check hook gets this number. */
+/* Returns how many components put into the channel (sources) or take from it (sinks); the channel's check hook gets
+ * this number. */
 static unsigned count_users(const struct ps_validation *validation, enum ps_section section,
                             const char *channel)
 {
@@ -301,7 +302,7 @@ static void validate_connections(struct ps_validation *validation)
             }
             continue;
         }
-        bool shared = channel->part.ops->shared; /* others put into it, or take from it */
+        bool shared = channel->part.ops->shared; /* other programs put into it, or take from it */
         if (channel->sink_count == 0 && starts && !(shared && sinks == 0)) {
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place,
                            sinks > 0 ? NULL : "connect a sink to it",
@@ -336,7 +337,7 @@ static void bind_engine(struct ps_validation *validation)
     validation->maker.allow_unsupported = agent->options.allow_unsupported;
 }
 
-/* Returns whether the file lists components of this section, whatever became of them. */
+/* Returns whether the file lists components of this section, even if all were dropped. */
 static bool lists_any(const struct ps_agent_text *text, enum ps_section section)
 {
     const struct ps_pair *list = text->sections[section].list;
