@@ -51,8 +51,7 @@ struct ps_event {
 /* Describes a stream of positions to a sink that commits them in the source's place, on another worker, perhaps
  * after the source was closed. It lies in the batch's blocks, texts included, and nobody writes it. */
 struct ps_stream_name {
-    const char *
-        system; /* the system of the stream, as its source names it; it defines the meaning of the texts. Static */
+    const char *system;    /* names the system, which defines the texts; static */
     struct ps_slice group; /* the consumer group whose position it is; empty: the source's own */
     struct ps_slice name;  /* the topic, the path */
     int64_t part;          /* of `name`: the partition; -1: it has none */

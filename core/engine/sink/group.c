@@ -186,8 +186,7 @@ void ps_sink_group_failed(struct ps_sink_runner *runner, const struct ps_now *no
         ps_sink_group_closed(runner, now);
     uint64_t until_ms = ps_processor_penalised_until_ms(group->processor, member, ms_of(now));
     uint64_t left_ms = until_ms > ms_of(now) ? until_ms - ms_of(now) : 0;
-    const char *reason = is_dead(runner) ? runner->base.error
-                                         : ""; /* empty after a rollback: the sink has logged the reason */
+    const char *reason = is_dead(runner) ? runner->base.error : ""; /* the sink has logged a rollback */
     if (left_ms > 0)
         ps_log(before == 0 ? PS_LOG_WARN : PS_LOG_DEBUG, group->spec->component,
                "%s failed, %u in a row: it is left out for %s%s%s", runner->base.spec->component,

@@ -412,8 +412,7 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
     if (runner->draining && !runner->drained)
         source_drain(runner, now);
     if (runner->base.status == PS_RUNNER_FAILED && !runner->draining)
-        runner->base.deadline_ns =
-            runner->base.retry_ns; /* the channels' times of the last cycle are no longer valid */
+        runner->base.deadline_ns = runner->base.retry_ns; /* the channels' times are outdated */
     ps_source_runner_tick_channels(runner, now);
     moved |= ps_letter_channel_cycle(runner->base.letters, true, &runner->base.deadline_ns, now);
     if (PS_UNLIKELY(runner->draining)) {
