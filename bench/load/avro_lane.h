@@ -1,13 +1,12 @@
-/* One lane's calls of appendBatch over one connection: sends batches of events, with a few calls unanswered
- * at a time; answers complete them in order.
+/* One lane's calls of appendBatch over one connection: sends batches of events, with a few calls unanswered at a
+ * time; answers complete them in order.
  *
  * OK completes a batch. After FAILED and UNKNOWN (the source's channel is full) the batch is sent again with
- * back-off, after all other calls in flight were answered and before anything new. The connection is given up
- * after an error, an invalid answer, no answer in time, and when it breaks; what was not answered is then
- * sent again over a new one, and may arrive twice.
+ * back-off, after all other calls in flight were answered and before anything new. The lane gives the connection up
+ * after an error, an invalid answer, no answer in time, and when it breaks; it then sends the unanswered events
+ * again over a new one, and they may arrive twice.
  *
- * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch; after that only TLS
- * allocates. */
+ * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch; after that only TLS allocates. */
 #pragma once
 
 #include "bench/load/block_queue.h"
@@ -59,7 +58,7 @@ struct ps_avro_lane {
     bool full;              /* the socket accepts no more now */
     /* Something must be sent again: nothing new is sent until all calls are answered. */
     bool rewinding;
-    bool refused; /* the lane was told about this outage */
+    bool refused; /* the lane knows of this outage */
     struct ps_refusals refusals;
     uint64_t resume_ns; /* nothing is sent earlier */
 

@@ -1,5 +1,5 @@
-/* A lane's connection over a byte stream: connects with back-off and reports up and down to the lane. What is
- * written and read over it is its user's (stream.h, avro_lane.h).
+/* A lane's connection over a byte stream: connects with back-off and reports up and down to the lane. Its user reads
+ * and writes the protocol (stream.h, avro_lane.h).
  *
  * Thread: the lane's sender. Never blocks. */
 #pragma once

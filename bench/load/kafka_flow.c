@@ -489,7 +489,7 @@ static void wake_take(struct ps_kafka_flow *flow)
     (void)!read(flow->wake_fd, &count, sizeof count);
 }
 
-/* Whether a broker has answered. Until then errors are shown as the reason why the run does not begin. */
+/* Returns whether a broker has answered. Until then errors are shown as the reason why the run does not begin. */
 static bool begin(struct ps_kafka_flow *flow)
 {
     const struct ps_kafka_flow_plan *plan = flow->plan;

@@ -32,7 +32,7 @@ struct ps_load_config {
     uint64_t settle_ns;
     uint64_t every_ns; /* interval between progress reports */
     double tolerance;  /* share of the asked rate that may be missing */
-    /* How long the target may refuse connections at the start; PS_NEVER: for ever. */
+    /* Time for which the target may refuse connections at the start; PS_NEVER: for ever. */
     uint64_t connect_ns;
     const volatile sig_atomic_t *interrupts; /* 1: end in order, 2: end at once */
 };

@@ -1,5 +1,5 @@
-/* How long to wait when the receiver answers "later" (HTTP 503, Avro's FAILED), and when that is an outage: a
- * full channel is transient back-pressure, a second of refusals is not. Thread: the lane's sender. */
+/* Decides how long to wait when the receiver answers "later" (HTTP 503, Avro's FAILED), and when that is an outage:
+ * a full channel is transient back-pressure, a second of refusals is not. Thread: the lane's sender. */
 #pragma once
 
 #include "core/clock.h"

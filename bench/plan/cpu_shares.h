@@ -1,5 +1,5 @@
-/* Who uses this machine's CPUs: the programs of a measurement (this process and its descendants, the subject
- * and its descendants), or other programs. Reads the process table under /proc; the time of a hypervisor
+/* Splits the use of this machine's CPUs: the programs of a measurement (this process and its descendants, the
+ * subject and its descendants), or other programs. Reads the process table under /proc; the time of a hypervisor
  * (steal) counts as other programs'.
  *
  * Thread: any; no state. */
@@ -17,7 +17,7 @@ struct ps_cpu_reading {
     double own_s;         /* of the programs of the measurement, with their children that have ended */
 };
 
-/* What happened between two readings, as shares of all CPUs, 0 to 1. */
+/* The use between two readings, as shares of all CPUs, 0 to 1. */
 struct ps_cpu_shares {
     double own, foreign;
 };

@@ -6,7 +6,7 @@
 #define ALLOWED_SHARE 0.002 /* of the trial */
 #define WINDOW_SHARE 0.125  /* length of a window, of the trial, but at least WINDOW_S */
 #define WINDOW_S 0.4        /* if that is at most a quarter of it */
-#define DECISIVE 2.0        /* growth of so many times what is allowed needs no second trial */
+#define DECISIVE 2.0        /* growth by this factor of the allowed growth needs no second trial */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0
 #define SLOW_S 1.0       /* p99 counts from here on */

@@ -16,7 +16,7 @@
 
 #define PS_FLOW_ROWS_MAX 64U
 
-/* What was observed of one trial. */
+/* The observations of one trial. */
 struct ps_flow {
     double rate, seconds; /* events/s and length of the schedule */
     unsigned connections; /* of the load: connection k of n sends the events k, k + n, k + 2 n ... */
@@ -52,8 +52,8 @@ struct ps_flow_result {
     double goodput_worst; /* the rate at which the worst connection would not have fallen behind */
 };
 
-/* How much the delay may grow in a trial of this length before it counts: stalls of a machine and the sampling
- * take some tens of milliseconds, whatever the length, and longer on a busy machine. */
+/* Returns how much the delay may grow in a trial of this length before it counts: stalls of a machine and the
+ * sampling take some tens of milliseconds, whatever the length, and longer on a busy machine. */
 double ps_flow_allowed_s(double seconds, double stall_s);
 
 void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result);

@@ -1,11 +1,12 @@
-/* Finds what limits an agent: how busy each of its parts was in each trial, which one saturates first and
- * which next.
+/* Finds the limits of an agent: how busy each of its parts was in each trial, which one saturates first and which
+ * next.
  *
- * There are two kinds of parts. Parts with a time or a size of their own (a worker's cycle time, the CPUs,
- * memory) can be extrapolated over the rate. Queues (channels, rings) are not limits themselves: a queue that
- * fills shows that its consumer is slower than its producer.
+ * Parts are of two kinds. Parts with a time or a size of their own (a worker's cycle time, the CPUs, memory) can be
+ * extrapolated over the rate. Queues (channels, rings) are not limits themselves: a queue that fills shows that its
+ * consumer is slower than its producer.
  *
- * A part limits the rate only when it grew with it: what other programs do on the machine does not.
+ * A part limits the rate only when its use grew with the rate: the CPU time of other programs on the machine does
+ * not.
  *
  * Thread: any; no state. */
 #pragma once

@@ -23,7 +23,7 @@ struct ps_outline_part {
 struct ps_outline {
     struct ps_outline_part sources[PS_OUTLINE_PARTS_MAX], sinks[PS_OUTLINE_PARTS_MAX];
     unsigned source_count, sink_count;
-    /* What the agent would leave out, and why; empty when nothing is dropped. */
+    /* The components that the agent would leave out, with the reasons; empty when nothing is dropped. */
     struct ps_err dropped;
     void *own;
 };

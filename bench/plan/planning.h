@@ -11,7 +11,7 @@
 #include "bench/plan/subject.h"
 #include "bench/plan/trial/trial.h"
 
-/* From this share of the machine's CPUs on, what other programs use is told. */
+/* From this share of the machine's CPUs on, the use by other programs is reported. */
 #define PS_PLANNING_FOREIGN_SHARE 0.1
 
 struct ps_planning;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The rate that was asked for and the one that was tried may differ in their last bits. */
+/* The required rate and the rate of a trial may differ in their last bits. */
 #define RATE_ROUNDING 1e-9
 
 const char *ps_requirement_verdict_text(enum ps_requirement_verdict verdict)

@@ -51,9 +51,9 @@ static double round_rate(const struct ps_search *search, double rate)
     return fmin(fmax(rate, search->config.rate_min), search->config.rate_max);
 }
 
-/* Chooses a rate between two ends: next to the hint if there is one, first just below, then just above;
- * otherwise in the middle. What all connections received together is too high a hint when one connection has
- * a limit of its own: when that hint was followed in vain, what the worst connection would hold is tried. */
+/* Chooses a rate between two ends: next to the hint if there is one, first just below, then just above; otherwise in
+ * the middle. The rate that all connections received together is too high a hint when one connection has a limit of
+ * its own: after following that hint in vain, the search tries the rate that the worst connection would hold. */
 static double inside(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
                      double width)
 {

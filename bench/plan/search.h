@@ -48,7 +48,7 @@ struct ps_search_ask {
 struct ps_search_answer {
     double sent, lost; /* events */
     double bunched;    /* events that the generator sent late, together with others */
-    /* What was due and not received grew (bench/plan/flow.h): a queue fills, the rate is not held. */
+    /* The number of events due and not received grew (bench/plan/flow.h): a queue fills, the rate is not held. */
     bool behind;
     bool decisive; /* behind by so much that no second trial is needed */
     /* events/s that arrived, and at which no connection would have fallen behind; 0: unknown. Only used to

@@ -287,7 +287,7 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
         return;
     struct ps_belief belief = believe(search, goal, bounds.lower, bounds.upper);
     figure->confidence = belief.confidence;
-    /* What stops the generator stops the subject, too: an error that all trials have in common. */
+    /* A stall of the generator also stalls the subject: an error that all trials have in common. */
     figure->low95 = belief.low95 / (1 + figure->bunched);
     figure->high95 = belief.high95 * (1 + figure->bunched);
     if (!bounds.generator)

@@ -1,4 +1,5 @@
-/* What limits the subject: how busy each part was at the answer, in the order in which the parts saturate. */
+/* The section about the subject's limits: how busy each part was at the answer, in the order in which the parts
+ * saturate. */
 #include "bench/report/figure.h"
 #include "bench/report/internal.h"
 

@@ -1,5 +1,5 @@
-/* What was required and what changed since an older result: the verdicts that `plan --require` and `plan --compare` put
- * into the document. The section is left out when neither was asked for. */
+/* The requirements, and the changes since an older result: the verdicts that `plan --require` and `plan --compare`
+ * put into the document. Without both options the section is left out. */
 #include "bench/report/figure.h"
 #include "bench/report/internal.h"
 

@@ -1,5 +1,5 @@
-/* A process with clients of a source that answers "OK" for every line (netcat with ack-every-event): each has so many lines
- * under way at most. It measures how long an answer takes. Thread: the bench's main one. */
+/* A process with clients of a source that answers "OK" for every line (netcat with ack-every-event). Each client has
+ * a limited number of lines in flight. It measures how long an answer takes. Thread: the bench's main one. */
 #pragma once
 
 #include "core/base.h"

@@ -21,7 +21,7 @@ struct ps_disk_syncs {
 
 /* Begins to count anew. */
 void ps_disk_syncs_begin(void);
-/* What was synced since. Long runs: of the latest million. */
+/* Returns the syncs since the begin. Long runs: of the latest million. */
 struct ps_disk_syncs ps_disk_syncs_end(void);
 
 /* Writes `bytes` and syncs, repeatedly, for so many seconds, into files of 128 MiB for which room was taken before, as

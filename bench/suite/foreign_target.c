@@ -67,7 +67,7 @@ static struct {
     unsigned input_count, accepted, turn;
     double now_s, filled_s, tokens;
     double pause_from_s, busy_from_s, busy_s, batch_s, window_from_s, window_used;
-    /* Lines on their way: those that may leave are before `released`. A ring would save the memmove. */
+    /* Lines in transit: those before `released` may leave. A ring would save the memmove. */
     char *spool;
     size_t spool_begin, spool_released, spool_end;
     uint64_t queued, taken, dropped; /* lines */
@@ -268,7 +268,7 @@ static double inputs_take(double most, bool unfair)
     return most - left;
 }
 
-/* Takes up to `most` lines and drops the others. What arrives meanwhile is not dropped while there is room. */
+/* Takes up to `most` lines and drops the others. Lines that arrive meanwhile are kept while there is room. */
 static double take_or_drop(double most)
 {
     double taken = inputs_take(most, false);

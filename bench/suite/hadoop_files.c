@@ -1,10 +1,12 @@
-/* Measures the writers of the sink hdfs and the compression library alone in turn: the same log lines of 256 bytes, the same level,
- * 1,024 events between two flushes. Prints a record for each kind of file: plain bytes per CPU-second of both, and their ratio.
+/* Measures the writers of the sink hdfs and the compression library alone in turn: the same log lines of 256 bytes,
+ * the same level, 1,024 events between two flushes. Prints a record for each kind of file: plain bytes per
+ * CPU-second of both, and their ratio.
  *
  *   bench_hadoop_files [--seconds 0.3] [--rounds 5] [--only VARIANT]
  *
- * The library compresses as much as the writer gives it: the lines with their newlines (CompressedStream); in a SequenceFile also the
- * lengths of the keys, the keys, and the lengths of the values, each by itself, as the format demands. What is written goes nowhere. */
+ * The library compresses the same bytes as the writer: the lines with their newlines (CompressedStream); in a
+ * SequenceFile also the lengths of the keys, the keys, and the lengths of the values, each by itself, as the format
+ * demands. The output is discarded. */
 #include "bench/suite/bed.h"
 #include "bench/suite/duel.h"
 #include "stages/lib/hadoop/file/writer.h"

@@ -16,7 +16,7 @@ _Noreturn void ps_kafka_loop_fatal(const char *what);
 
 /* Idempotent, acks=all, linger 5 ms. A report destroys the message that _private of the record names, if any. */
 rd_kafka_t *ps_kafka_loop_producer(const char *brokers);
-/* A member of a new group that reads the topic from its beginning; it commits only when told to. */
+/* Makes a member of a new group that reads the topic from its beginning; it commits only on the bench's call. */
 rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
 
 /* Makes a topic, if it is not there. */

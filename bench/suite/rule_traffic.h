@@ -45,8 +45,7 @@ unsigned ps_rule_traffic_pattern(const struct ps_rule_traffic *traffic, uint32_t
 /* Writes what group 1 of the rule matches: its word; dense: its service. */
 unsigned ps_rule_traffic_word(const struct ps_rule_traffic *traffic, uint32_t rule,
                               char word[PS_RULE_TRAFFIC_PATTERN_BYTES]);
-/* Returns the channel that the rule routes to: one of PS_RULE_TRAFFIC_SHAPES names. Events that no rule hits
- * go to "rest". */
+/* Returns the rule's channel: one of PS_RULE_TRAFFIC_SHAPES names. Events that no rule hits go to "rest". */
 const char *ps_rule_traffic_channel(const struct ps_rule_traffic *traffic, uint32_t rule);
 
 /* Writes the next event of the log. Returns the first rule that hits it, or PS_RULE_TRAFFIC_NONE. */

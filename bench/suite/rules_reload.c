@@ -40,7 +40,7 @@
 #define WARM_S 3.0
 #define PROBE_RATE 10000.0
 
-/* What load reported about a tenth of a second. */
+/* A tenth of a second, as load reported it. */
 struct look {
     uint64_t end_ns;
     double p99_ns, rate;

@@ -172,7 +172,7 @@ static void set_free(struct set *set)
 /* ---- one pass over all events ----
  *
  * Each batch is written again just before it is measured, as by a source that reads it, so it is in a near
- * cache. There are so many events that branch predictors cannot learn them. */
+ * cache. The events are too many for branch predictors to learn them. */
 
 /* Returns the nanoseconds it took. */
 static double stage_batch(struct set *set, struct ps_batch *batch, const char *lines)

@@ -1,12 +1,12 @@
-/* Measures taildir with 10,000 files, of which one in a hundred is written to: a line a second each. Prints two records:
+/* Measures taildir with 10,000 files. One in a hundred of them gets a line each second. Prints two records:
  *
  *   at rest   CPU time of the agent, in percent of a core
  *   latency   p99 from the write of a line to its delivery by the sink
  *
  *   bench_tail_files [--seconds 10] [--rounds 3]
  *
- * The lines are written by this program's main thread, whose own CPU time is not counted. It asks for the sink's counter every
- * 0.2 ms, so latencies are late by so much. The directory is below TMPDIR, else /var/tmp. */
+ * The program's main thread writes the lines; its own CPU time is not counted. It reads the sink's counter every 0.2
+ * ms, so latencies are up to 0.2 ms too long. The directory is below TMPDIR, else /var/tmp. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

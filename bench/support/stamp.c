@@ -8,8 +8,7 @@
 #define HEAD_BYTES 28U  /* before H */
 #define CHECK_BYTES 32U /* before C */
 #define DIGIT 0x80U     /* marks a digit among bytes */
-/* With at most this many bytes that are not digits it still counts as a damaged stamp; with more it is no
- * stamp. */
+/* Most bytes that are not digits in a stamp that counts as damaged; with more the text is not a stamp at all. */
 #define BAD_DIGITS_MAX 2U
 
 /* Every pair of base64url digits, in the order of their 12-bit value. */

@@ -20,7 +20,7 @@ struct ps_url {
         bool used;                /* a getter asked for it */
     } keys[PS_URL_KEYS_MAX];
     unsigned asked_count;
-    const char *asked[PS_URL_KEYS_MAX]; /* names and prefixes that the getters asked for; not copied */
+    const char *asked[PS_URL_KEYS_MAX]; /* names and prefixes used by the getters; not copied */
     char *storage;
 };
 
@@ -32,8 +32,8 @@ void ps_url_fini(struct ps_url *url);
 const char *ps_url_get(struct ps_url *url, const char *name, const char *otherwise);
 /* Finds the next key that begins with `prefix` (e.g. "kafka."): for (unsigned at = 0; ps_url_next(...);) */
 bool ps_url_next(struct ps_url *url, const char *prefix, unsigned *at, const char **name, const char **value);
-/* Call after all keys were asked for. Fails when the URL has a key that was not asked for; the error names
- * the nearest key that was. */
+/* Call it after all getters. Fails when the URL has a key that no getter used; the error names the nearest key that
+ * one used. */
 enum ps_status ps_url_check(const struct ps_url *url, struct ps_err *err);
 /* Resolves host:port to an address for connect or bind. A missing port is an error when `default_port` is 0.
  * Resolves names (blocks). */

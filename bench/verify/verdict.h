@@ -13,7 +13,7 @@
 
 #define PS_VERDICT_MANIFESTS_MAX 16U
 
-/* What was sent, according to the user and load. */
+/* The events that were sent, according to the user and load. */
 struct ps_expected {
     bool events_known;
     uint64_t events;                           /* in total */

@@ -269,7 +269,7 @@ static void written(struct file_target *file, struct ps_load_block *block, uint3
         ps_block_queue_advance(&file->queue, event - first);
 }
 
-/* Completes the written events, after syncing them if fsync was asked for. */
+/* Completes the written events, after syncing them if fsync is set. */
 static bool settle(struct file_target *file, uint64_t now_ns)
 {
     if (file->queue.in_flight == 0)

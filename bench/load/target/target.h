@@ -56,7 +56,7 @@ struct ps_target_ops {
     /* Begins to connect. Returns PS_FAIL only for errors that waiting cannot cure. `*state` belongs to the
      * lane. */
     enum ps_status (*open)(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err);
-    /* Takes a block and keeps it until its last event is completed or failed. Never called while blocks_max
+    /* Takes a block and keeps it until its last event is completed or failed. It is never called while blocks_max
      * blocks are outstanding. */
     void (*give)(void *state, struct ps_load_block *block);
     /* Connects, writes, reads answers. Returns when it must be called again even if its descriptor is not

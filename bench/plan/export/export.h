@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-/* One row for each trial (RFC 4180, with a header). What was not measured is empty. */
+/* Writes one row for each trial (RFC 4180, with a header). Figures that were not measured are empty. */
 enum ps_status ps_export_csv(const json_t *document, const char *path, struct ps_err *err);
 
 /* The latencies at the first goal's result, in ms: the table that HdrHistogram's outputPercentileDistribution prints

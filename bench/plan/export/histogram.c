@@ -119,8 +119,7 @@ static void moments_write(FILE *file, const struct ps_histogram *histogram)
             2U << PS_HISTOGRAM_BITS);
 }
 
-/* Reads the latencies at the first goal's result: of the longest trial that held, at the highest rate up to the one
- * that was held. */
+/* Reads the latencies at the first goal's result: the longest trial that held, at the highest rate up to the result. */
 static bool result_histogram(const json_t *document, struct ps_histogram *histogram)
 {
     struct ps_result_goal goal;
@@ -203,7 +202,7 @@ static uint8_t *encode(const struct ps_histogram *histogram, size_t *length)
     big_endian(plain + 4, at - HEADER_BYTES, 4);
     big_endian(plain + 8, 0, 4); /* the index is not shifted */
     big_endian(plain + 12, SIGNIFICANT_DIGITS, 4);
-    big_endian(plain + 16, 1, 8); /* the smallest value that is told from 0 */
+    big_endian(plain + 16, 1, 8); /* the smallest value that differs from 0 */
     big_endian(plain + 24, HIGHEST_NS, 8);
     big_endian(plain + 32, ratio_bits, 8);
     uLongf deflated = compressBound(at);

@@ -107,7 +107,7 @@ bool ps_trial_take_load(struct ps_trial *trial, const json_t *summary)
     if (trial->sent > failed)
         trial->event_bytes = number(summary, "bytes") / (trial->sent - failed);
     trial->goodput = trial->achieved_rate;
-    /* Events that were due and not accepted in time are a queue, too, inside the generator. */
+    /* Events that were due and not accepted in time also form a queue, inside the generator. */
     trial->shortfall = trial->rate > 0 ? 1 - trial->achieved_rate / trial->rate : 0;
     trial->bunched = number(summary, "schedule_late");
     trial->start_unix_ns = number(summary, "start_unix_ns");

@@ -100,7 +100,7 @@ static double due_at(const struct ps_trial *trial, double t)
     return before;
 }
 
-/* How long the machine stopped the generator: it was late for a short time, in between it was not. */
+/* Returns how long the machine stopped the generator: it was late for a short time, and on time in between. */
 static double stall_of(const struct ps_trial *trial)
 {
     bool now_and_then = trial->schedule_error_p90_ns < trial->schedule_error_p99_ns / NOW_AND_THEN;

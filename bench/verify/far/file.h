@@ -46,8 +46,7 @@ size_t ps_far_file_fetch(struct ps_far_file *file, struct ps_far_notes *notes);
 /* Hands over the records of the piece. */
 void ps_far_file_take(struct ps_far_file *file, size_t length, struct ps_far_hand *hand,
                       struct ps_far_notes *notes);
-/* Returns true when the bytes before the position are still those that were read there: the file only
- * grew. */
+/* Returns true when the bytes before the position have not changed since they were read: the file only grew. */
 bool ps_far_file_same(const struct ps_far_file *file);
 /* Begins at offset 0 again; first hands over an incomplete last record. */
 void ps_far_file_restart(struct ps_far_file *file, struct ps_far_hand *hand, struct ps_far_notes *notes);

@@ -373,9 +373,9 @@ static bool sort_unread(struct ps_far_series *series)
     return !sorted;
 }
 
-/* Examines the last files first: what is found in a file was then written before what is found in the files
- * before it, and reading up to the limits in order keeps the order of writing. Files after an unclear one
- * have to wait, and so do files too far after the first ones that are not open yet. */
+/* Examines the last files first: records found in a file were then written before those found in the files before
+ * it, and reading up to the limits in order keeps the order of writing. Files after an unclear one have to wait, and
+ * so do files too far after the first ones that are not open yet. */
 static void look(struct ps_far_series *series, struct ps_far_hand *hand)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
