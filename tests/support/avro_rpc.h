@@ -14,8 +14,8 @@ struct ps_test_avro_call {
 void ps_test_avro_call_bytes(struct ps_test_avro_call *call, const void *bytes, size_t length);
 void ps_test_avro_call_long(struct ps_test_avro_call *call, int64_t number);
 void ps_test_avro_call_text(struct ps_test_avro_call *call, const char *text);
-/* HandshakeRequest with this hash (16 bytes); `text`: of the protocol, or NULL; `server`: what the client takes for the
- * server's hash. */
+/* Appends a HandshakeRequest with this hash (16 bytes); `text`: of the protocol, or NULL; `server`: the server's
+ * hash as the client knows it. */
 void ps_test_avro_call_handshake(struct ps_test_avro_call *call, const uint8_t *md5, const char *text,
                                  const uint8_t *server);
 /* Metadata and name. */
@@ -27,6 +27,6 @@ void ps_test_avro_call_event(struct ps_test_avro_call *call, const char *body, s
 void ps_test_avro_call_clear(struct ps_test_avro_call *call);
 void ps_test_avro_call_free(struct ps_test_avro_call *call);
 
-/* The whole message, in pieces of at most `piece` bytes; free it. */
+/* Returns the whole message, in pieces of at most `piece` bytes; the caller frees it. */
 uint8_t *ps_test_avro_message(const struct ps_test_avro_call *call, uint32_t serial, size_t piece,
                               size_t *length);

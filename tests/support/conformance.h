@@ -3,8 +3,8 @@
 
 #include "tests/support/stage.h"
 
-/* Takes every block of the depot into `hoard`, and what is left of the blocks of the lease's batch, so that the stage
- * finds no memory. Returns how many blocks are in `taken`. */
+/* Takes every block of the depot into `hoard`, and the free rest of the lease's batch, so that the stage finds no
+ * memory. Returns the number of blocks in `taken`. */
 unsigned ps_test_stage_hoard(struct ps_test_stage *stage, struct ps_block_cache *hoard,
                              struct ps_block **taken, struct ps_lease *lease);
 

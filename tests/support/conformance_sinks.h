@@ -1,5 +1,5 @@
-/* How the conformance suite of sinks (tests/stages/conformance_sink_test.c) sets up every sink and sees what arrived at its far end. A new sink
- * gets a line in ps_test_sink_adapters. */
+/* The conformance suite's adapters for sinks (tests/stages/conformance_sink_test.c): they set up every sink, and
+ * read what arrived at its far end. A new sink gets a line in ps_test_sink_adapters. */
 #pragma once
 
 #include "tests/support/echo.h"
@@ -13,7 +13,7 @@ struct ps_test_sink_adapter {
     const char *(*arrived)(void);
     /* Sinks with leases in flight; NULL: `work` settles every lease. */
     void (*far_end)(enum ps_test_far_end state);
-    /* The far end refuses some requests, which may be repeated; `refused` says whether it has. */
+    /* Makes the far end refuse some requests, which may be repeated; `refused` returns whether it has. */
     void (*refuse)(void);
     bool (*refused)(void);
     /* Allocations of the client library for each event, in this thread. */

@@ -1,10 +1,10 @@
-/* How the conformance suite of sources (tests/stages/conformance_source_test.c) sets up every source and its far end. A new source gets a
- * line in ps_test_source_adapters. */
+/* The conformance suite's adapters for sources (tests/stages/conformance_source_test.c): they set up every source
+ * and its far end. A new source gets a line in ps_test_source_adapters. */
 #pragma once
 
 #include "tests/support/stage.h"
 
-/* How many events every source has. */
+/* Number of events of every source. */
 #define PS_TEST_SOURCE_EVENTS 3000U
 
 struct ps_test_source_adapter {
@@ -16,22 +16,23 @@ struct ps_test_source_adapter {
     bool joins;
     void (*prepare)(void); /* called before the keys are bound */
     void (*begin)(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage);
-    /* Sends one event more; NULL: it comes by itself. */
+    /* Sends one more event; NULL: the events come by themselves. */
     void (*send)(unsigned number);
     void (*end)(void);
-    /* What the body of an event must be. */
+    /* Checks the body of an event. */
     void (*expect)(const struct ps_test_event *event, unsigned number);
-    /* How many events the far end knows as delivered; NULL: it does not know. */
+    /* Returns how many events the far end knows as delivered; NULL: it does not know. */
     unsigned (*position)(void);
 };
 
 extern const struct ps_test_source_adapter ps_test_source_adapters[];
 extern const size_t ps_test_source_adapter_count;
 
-/* How many events the running test has seen delivered: far ends that learn it later wait for so many. */
+/* Number of events that the running test has seen delivered: far ends that learn it later wait for this number. */
 extern unsigned ps_test_source_delivered;
 
-/* Moves what the source answered its client into `to`, without waiting. Returns how many bytes; 0 also for a source without a client. */
+/* Moves the source's answers to its client into `to`, without waiting. Returns their bytes; 0 also for a source
+ * without a client. */
 size_t ps_test_source_answer(char *to, size_t room);
 
 /* Set-up and tear-down of the group of tests: the far ends. */

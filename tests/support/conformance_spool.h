@@ -1,5 +1,5 @@
-/* The far end of the source spooldir in the conformance suite of sources: a directory of files of ten lines each. Those that are
- * renamed, and the position in the next one, are what was delivered. */
+/* The far end of the source spooldir in the conformance suite of sources: a directory of files of ten lines each.
+ * The renamed files, and the position in the next one, show what was delivered. */
 #pragma once
 
 #include "tests/support/conformance_sources.h"
@@ -10,5 +10,5 @@ extern char ps_test_spool_directory[64];
 void ps_test_spool_prepare(void);
 void ps_test_spool_send(unsigned number);
 void ps_test_spool_end(void);
-/* Waits until at least ps_test_source_delivered events are done with: the source's thread renames a little later. */
+/* Waits until at least ps_test_source_delivered events are done: the source's thread renames a little later. */
 unsigned ps_test_spool_position(void);

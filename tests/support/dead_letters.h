@@ -13,5 +13,5 @@ void ps_test_dead_letters_close(struct ps_test_stage *stage);
  * without characters that JSON escapes. Valid until the next call. */
 const char *ps_test_dead_letters_bodies(const char *reason);
 
-/* How many letters have this text somewhere in their lines. */
+/* Returns how many letters have this text somewhere in their lines. */
 unsigned ps_test_dead_letters_with(const char *text);

@@ -1,5 +1,5 @@
-/* A DIGEST-MD5 server for tests of what carries the mechanism: it takes part in one exchange, and then protects messages as the
- * server does. */
+/* A DIGEST-MD5 server for tests of protocols that carry the mechanism: it takes part in one exchange, and then
+ * protects messages as the server does. */
 #pragma once
 
 #include "stages/lib/sasl/digest_md5/internal.h"
@@ -11,7 +11,7 @@ struct ps_digest_server {
     struct ps_digest_layer out, in;
 };
 
-/* The challenge that it sends: levels and ciphers as lists ("auth,auth-conf", "3des,rc4"; the server itself has rc4 alone). */
+/* Returns its challenge: levels and ciphers as lists ("auth,auth-conf", "3des,rc4"; the server itself has only rc4). */
 const char *ps_digest_server_challenge(const char *levels, const char *ciphers);
 /* Takes the reply; fails the test unless it is right. Writes the last challenge to `last` (64 bytes). */
 void ps_digest_server_take(struct ps_digest_server *server, const void *reply, size_t length, char *last);

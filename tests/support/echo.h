@@ -1,8 +1,8 @@
-/* A sink with sockets of its own, as plain as one can be, and its far end: a server that sends every line back. The sink
- * is the pattern for sinks that speak a protocol; the conformance suite of sinks checks it.
+/* A simple sink with sockets of its own, and its far end: a server that sends every line back. The sink is the
+ * pattern for sinks that speak a protocol; the conformance suite of sinks checks it.
  *
- * The sink sends each event as a line over one connection, several leases at a time, and settles it when the line comes
- * back. When the connection is lost, it sends again what was not answered. */
+ * The sink sends each event as a line over one connection, several leases at a time, and settles it when the line
+ * comes back. When the connection is lost, it sends the unanswered lines again. */
 #pragma once
 
 #include "core/stage.h"
@@ -23,12 +23,12 @@ void ps_test_echo_start(void);
 void ps_test_echo_stop(void);
 uint16_t ps_test_avro_port(void);
 uint16_t ps_test_thrift_port(void);
-uint16_t ps_test_irc_port(void); /* of IRC, for the sink irc: what is said in #logs is its lines */
-/* In DOWN nothing is answered any more when this returns. */
+uint16_t ps_test_irc_port(void); /* of IRC, for the sink irc: messages in #logs are its lines */
+/* Sets the mode. When it returns from a change to DOWN, the server answers nothing any more. */
 void ps_test_echo_set(enum ps_test_far_end mode);
-/* It closes the connection, once, instead of answering what comes next. */
+/* Makes it close the connection, once, instead of answering the next line. */
 void ps_test_echo_cut(void);
 bool ps_test_echo_was_cut(void);
-/* Forgets what was answered; returns it, as text that lives until the next call. */
+/* Forgets its answers; returns them, as text that lives until the next call. */
 void ps_test_echo_clear(void);
 const char *ps_test_echo_text(void);

@@ -1,4 +1,4 @@
-/* What the sink of echo.h and its server share. */
+/* Shared by the sink of echo.h and its server. */
 #pragma once
 
 #include <stdint.h>

@@ -79,7 +79,7 @@ static void record(const char *bytes, size_t length)
     peer.length += length;
 }
 
-/* Whether the connection is to be closed instead of an answer. */
+/* Returns whether to close the connection instead of answering. */
 static bool is_cut(void)
 {
     bool cut = peer.cut;
@@ -174,7 +174,7 @@ static bool reply(const struct link *link, const char *format, const char *text)
     return send(link->fd, line, (size_t)length, MSG_NOSIGNAL) == length;
 }
 
-/* A server of IRC: it welcomes everybody, and hears what is said when it is asked to confirm it. */
+/* A server of IRC: it welcomes every client, and counts messages when the client sends a request to confirm them. */
 static bool answer_chat(struct link *link)
 {
     static const char said[] = "PRIVMSG #logs :";

@@ -60,7 +60,7 @@ static void echo_close(const void *plan, void *state_)
     hang_up(state);
 }
 
-/* What was not answered is sent again over the next connection. */
+/* Loses the connection: sends the unanswered lines again over the next one. */
 static void lose(struct state *state, const struct ps_now *now)
 {
     struct ps_err reason = {0};

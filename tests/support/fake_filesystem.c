@@ -13,7 +13,7 @@ struct file {
 
 struct stream {
     struct ps_file_stream base;
-    struct stream *next; /* in the list of those that are open */
+    struct stream *next; /* in the list of open streams */
     struct file *file;
     char *path;
     char *pending; /* written, and not acknowledged */

@@ -1,5 +1,5 @@
-/* A file system in memory, whose operations fail or are not answered when a test says so. One at a
- * time. Thread: the test's. */
+/* A file system in memory. A test makes its operations fail or withholds their answers. One at a time. Thread: the
+ * test's. */
 #pragma once
 
 #include "stages/lib/filesystem/filesystem.h"
@@ -14,11 +14,11 @@ enum ps_test_file_operation {
     PS_TEST_STAT,
     PS_TEST_RECOVER,
     PS_TEST_LIST,
-    PS_TEST_WRITE, /* of bytes: for want of memory; the stream lives, and what was written before is flushed */
+    PS_TEST_WRITE, /* of bytes: fails for lack of memory; the stream lives, and bytes written before are flushed */
     PS_TEST_OPERATIONS
 };
 
-/* Forgets files, faults and what is held. Before each test. */
+/* Forgets files, faults and held operations. Call it before each test. */
 int ps_test_files_setup(void **state);
 
 struct ps_filesystem *ps_test_files(void);
@@ -32,22 +32,22 @@ unsigned ps_test_files_faults(enum ps_test_file_operation operation);
 void ps_test_files_hold(enum ps_test_file_operation operation, const char *part);
 /* Answers the oldest `count` operations of this kind that are held. */
 void ps_test_files_release(enum ps_test_file_operation operation, unsigned count);
-/* What ps_file_replicas says of every stream, and ps_file_stat of every file. */
+/* Sets the result of ps_file_replicas for every stream, and of ps_file_stat for every file. */
 void ps_test_files_replicas(unsigned current, unsigned configured);
 
-/* What it has room for; until then it cannot be measured. */
+/* Sets the free space; until then it cannot be measured. */
 void ps_test_files_space(const struct ps_file_space *space);
 
-/* What was acknowledged of a file; NULL: it is not there. */
+/* Returns the acknowledged bytes of a file; NULL: it does not exist. */
 const char *ps_test_files_content(const char *path);
-/* Fails the test unless the file is there with this content. */
+/* Fails the test unless the file exists with this content. */
 void ps_test_files_expect(const char *path, const char *content);
 /* Fails the test unless all files are these, names in any order; NULL-terminated. */
 void ps_test_files_expect_names(const char *const *names);
 /* Calls `handle` for each file. */
 void ps_test_files_each(void (*handle)(void *argument, const char *path, const char *content),
                         void *argument);
-/* How many operations of this kind were begun. */
+/* Returns how many operations of this kind were begun. */
 unsigned ps_test_files_count(enum ps_test_file_operation operation);
 /* Streams that are open, by its own count. */
 unsigned ps_test_files_open(void);

@@ -43,7 +43,7 @@ void ps_test_lane_refused(const struct ps_target_ops *ops, const char *url, cons
 /* Closes the target, drops the blocks that are still outstanding, frees everything. */
 void ps_test_lane_close(struct ps_lane *lane);
 
-/* Whether the target takes another block. */
+/* Returns whether the target takes another block. */
 bool ps_test_lane_has_room(const struct ps_lane *lane);
 /* Gives a block of `count` events. */
 void ps_test_lane_give(struct ps_lane *lane, uint32_t count, struct ps_test_event_size size);

@@ -1,5 +1,5 @@
-/* A namenode for tests of Hadoop's RPC: a listening socket of 127.0.0.1 whose requests and responses are the test's script. It
- * runs on the test's thread, in turns with the client's loop, under a clock that only the test moves. */
+/* A namenode for tests of Hadoop's RPC: a listening socket of 127.0.0.1 whose requests and responses are the test's
+ * script. It runs on the test's thread, in turns with the client's loop, under a clock that only the test moves. */
 #pragma once
 
 #include "stages/lib/hadoop/loop.h"
@@ -11,17 +11,17 @@ struct ps_test_hdfs {
     struct ps_port port;
     struct ps_hadoop_loop *loop;
     struct ps_now now;
-    uint64_t due_ns; /* what the last turn said */
+    uint64_t due_ns; /* result of the last turn */
 };
 
 /* The client's side: a port with an epoll, and a loop. */
 void ps_test_hdfs_init(struct ps_test_hdfs *hdfs);
 void ps_test_hdfs_fini(struct ps_test_hdfs *hdfs);
-/* One turn of the loop at the time that it is. */
+/* Runs one turn of the loop at the present time of the clock. */
 void ps_test_hdfs_turn(struct ps_test_hdfs *hdfs);
-/* Moves the clock, and turns. */
+/* Moves the clock, and runs a turn. */
 void ps_test_hdfs_pass(struct ps_test_hdfs *hdfs, uint64_t ms);
-/* Turns until it is true. */
+/* Runs turns until the condition is true. */
 void ps_test_hdfs_await(struct ps_test_hdfs *hdfs, const bool *condition);
 
 struct ps_test_namenode {
@@ -47,8 +47,8 @@ void ps_test_namenode_fini(struct ps_test_namenode *namenode);
 void ps_test_namenode_stop_listening(struct ps_test_namenode *namenode);
 void ps_test_namenode_listen(struct ps_test_namenode *namenode);
 
-/* Waits for the next request of a call, which must be of this method; accepts a connection if there is none. Pings and the
- * connection's beginning are looked at in passing. */
+/* Waits for the next request of a call, which must be of this method; accepts a connection if there is none. Checks
+ * pings and the connection's beginning on the way. */
 void ps_test_namenode_expect(struct ps_test_namenode *namenode, const char *method);
 /* Waits for a ping. */
 void ps_test_namenode_expect_ping(struct ps_test_namenode *namenode);

@@ -25,7 +25,7 @@ struct ps_test_far {
 void ps_test_far_open(struct ps_test_far *far, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Expects that opening fails with an error that contains `part`. */
 void ps_test_far_refused(const char *url, const char *part);
-/* The same, for a far end that is waited for no longer than that. */
+/* The same, for a far end with this limit on waiting. */
 void ps_test_far_refused_within(const char *url, uint64_t wait_ns, const char *part);
 /* Reads until there are `count` records in total, or until the end. Fails the test after 10 s, or when the
  * count differs. */

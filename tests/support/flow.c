@@ -506,8 +506,8 @@ uint64_t flow_dropped(const struct flow *flow)
     return dropped;
 }
 
-/* Of a run with crashes: what its source was told, and what a durable channel has promised, was seen; in memory
- * channels only what was delivered. */
+/* For a run with crashes: returns whether the events that the source got answers for, or that a durable channel has
+ * promised, were seen; in memory channels only delivered events must be. */
 static bool survived(const struct flow *flow, unsigned source, unsigned origin, uint64_t number)
 {
     unsigned route =

@@ -98,8 +98,8 @@ struct flow {
     /* Changed by a test between two specs: another name of the channel, and durable channels that the spec has as memory
      * channels. `retyped`: all that may become memory channels. */
     unsigned names[FLOW_CHANNELS_MAX], as_memory, retyped;
-    /* 1 + number of the channel that dead letters go to: those of sinks, and what interceptors drop. No source has it among
-     * its channels, and its sinks have no letters. 0: there is none. */
+    /* 1 + number of the channel for dead letters: those of sinks, and events that interceptors drop. No source has
+     * it among its channels, and its sinks have no letters. 0: there is none. */
     unsigned letters;
     bool multiplex; /* route by number; else each event to all channels of its source */
     uint64_t total; /* numbers of each origin: 0 .. total-1 */
@@ -115,11 +115,11 @@ struct flow {
     uint8_t *kept[FLOW_CHANNELS_MAX]
                  [FLOW_ORIGINS_MAX]; /* by number: a durable channel promised it at least once */
     uint8_t *died[FLOW_ORIGINS_MAX]; /* by number: how often a sink settled it as dead */
-    uint8_t *told[FLOW_ORIGINS_MAX]; /* by number: its source was told that it was accepted or delivered */
+    uint8_t *told[FLOW_ORIGINS_MAX]; /* by number: its source got `accepted` or `delivered` for it */
     uint64_t alarms; /* workers that a channel's thread has woken, as bits; the simulator clears it */
     /* The process was killed: nothing that happens from now on counts, it only frees memory. */
     bool crashed;
-    bool crashes;      /* the run has crashes: only what was told, and what is durable, survives them */
+    bool crashes;      /* the run has crashes: only answered and durable events survive them */
     uint64_t given_up; /* STREAM events that closing sources reported as given up: so many may be missing */
     uint64_t failed;   /* calls of ps_port_failed; atomic */
     uint64_t bad;      /* events whose body or headers differ from what was made; atomic */
@@ -133,33 +133,34 @@ void flow_fini(struct flow *flow);
  * are at most `max_ms`. Before flow_init. */
 void flow_draw_groups(struct flow *flow, uint64_t *random, uint64_t max_ms);
 
-/* Returns a new spec of this agent. Sinks and channels differ from those of the previous spec unless they are to stay,
- * sources if their `changes` is 1. */
+/* Returns a new spec of this agent. Sinks and channels differ from the previous spec unless they are to stay;
+ * sources differ if their `changes` is 1. */
 struct ps_agent_spec *flow_spec(struct flow *flow);
 
 /* Draws what the next spec changes. */
 void flow_draw_changes(struct flow *flow, uint64_t *random);
 
-/* The last spec was refused: the next one follows the one before it. */
+/* Notes that the last spec was refused: the next one follows the one before it. */
 void flow_take_back(struct flow *flow);
 
-/* Whether a reload from one spec to the next, which was drawn so, leaves the sink open. */
+/* Returns whether a reload between two specs, which were drawn so, leaves the sink open. */
 bool flow_sink_stays(const struct flow *flow, unsigned sink);
 
 /* Returns whether every source has made all its events (POSITION: and they were delivered). Any thread. */
 bool flow_is_made(const struct flow *flow);
 
-/* Returns whether the interceptor drops this number; returns the mask of channels that it is routed to. */
+/* Returns whether the interceptor drops this number. flow_route returns the mask of its channels. */
 bool flow_drops(const struct flow *flow, unsigned origin, uint64_t number);
 /* Returns whether sinks give this number up. */
 bool flow_dies(const struct flow *flow, unsigned origin, uint64_t number);
 unsigned flow_route(const struct flow *flow, unsigned origin, uint64_t number);
 /* The same for a selector whose source has these channels. */
 unsigned flow_choose(const struct flow *flow, unsigned channels, uint64_t number);
-/* For tests that change the channels of sources between two specs: from now on the ledger expects an event where the
- * selector sent it last. After flow_init. */
+/* For tests that change the channels of sources between two specs: from now on the ledger expects an event in the
+ * channels to which the selector last sent it. Call it after flow_init. */
 void flow_keep_routes(struct flow *flow);
-/* The mask of channels in which the event may be: it may have been read again when its source had other channels. */
+/* Returns the mask of channels in which the event may be: it may have been read again when its source had other
+ * channels. */
 unsigned flow_routes_ever(const struct flow *flow, unsigned origin, uint64_t number);
 
 enum flow_doubles {
@@ -175,12 +176,12 @@ void flow_verify_letters(const struct flow *flow, enum flow_doubles doubles);
  * that it was routed to, in order if one sink, or one failover group, serves the channel. */
 void flow_verify(const struct flow *flow, enum flow_doubles doubles);
 
-/* Events that interceptors of STREAM sources dropped. The rest of the engine's counter was given up. */
+/* Returns the events that interceptors of STREAM sources dropped. The rest of the engine's counter was given up. */
 uint64_t flow_dropped(const struct flow *flow);
 
-/* Events in the ledger of required channels, each counted as often as it was seen. */
+/* Returns the events in the ledger of required channels, each counted as often as it was seen. */
 uint64_t flow_seen(const struct flow *flow);
-/* The value that flow_seen should have: events made and not dropped, once for each required channel. */
+/* Returns the value that flow_seen should have: events made and not dropped, once for each required channel. */
 uint64_t flow_expected(const struct flow *flow);
 
 static inline unsigned flow_origin_number(unsigned source, unsigned instance)
@@ -208,8 +209,8 @@ struct flow_body {
 /* Reads an event. Returns false, and counts it as bad, if it is not as it was made or does not belong in this channel. */
 bool flow_body_of(struct flow *flow, unsigned channel, const struct ps_lease *lease, uint32_t position,
                   struct flow_body *body);
-/* Its source is told of an event: fails the test unless every required durable channel has promised it, and with
- * `delivered` a sink of every other required one has seen it. */
+/* Called when the source gets an event's answer: fails the test unless every required durable channel has promised
+ * the event, and with `delivered` a sink of every other required one has seen it. */
 void flow_told(struct flow *flow, unsigned origin, uint64_t number, bool delivered);
 /* Records in the ledger that a sink settled this event. */
 void flow_saw(struct flow *flow, unsigned sink, const struct ps_lease *lease, uint32_t position);
@@ -218,6 +219,6 @@ void flow_buried(struct flow *flow, unsigned sink, const struct ps_lease *lease,
 /* For the selector, which chooses among these channels of its source. */
 void flow_remember_routes(const struct flow *flow, unsigned channels, const struct ps_lease *lease);
 bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
-/* Whether one sink, or one failover group, serves the channel: then flow_verify looks at the order. */
+/* Returns whether one sink, or one failover group, serves the channel: then flow_verify checks the order. */
 bool flow_order_counts(const struct flow *flow, unsigned channel);
 bool flow_chance(uint64_t *random, unsigned of_1000);

@@ -64,7 +64,7 @@ static void queue(struct flow_channel *channel, unsigned producer, struct ps_lea
     channel->queued += lease->count;
 }
 
-/* What is in the store is fed again, in the same order: sinks see it once more. */
+/* Feeds the events in the store again, in the same order: sinks see them once more. */
 static void channel_start(void *plan)
 {
     struct flow_channel *channel = plan;

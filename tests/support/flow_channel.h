@@ -1,12 +1,13 @@
-/* A channel of the simulator on a disk of the test (core/stage.h: promises PS_LEVEL_DURABLE). The store is what the disk
- * has: it outlives plans and the agent. What is put waits in a queue until the disk has synced it, which takes a drawn
- * time, and is promised then; while the disk is broken nothing is, puts are refused, and what a source can refuse is given
- * up after keep-alive. Consumers read frames of the store into batches of their own; a frame leaves the store when its
- * batch was delivered. An agent that starts feeds again what is in the store.
+/* A channel of the simulator on a disk of the test (core/stage.h: promises PS_LEVEL_DURABLE). The store is the
+ * content of the disk: it outlives plans and the agent. A lease that was put waits in a queue until the disk has
+ * synced it, which takes a drawn time, and is promised then. While the disk is broken nothing is promised, puts are
+ * refused, and leases that a source can refuse are given up after keep-alive. Consumers read frames of the store
+ * into batches of their own; a frame leaves the store when its batch was delivered. An agent that starts feeds the
+ * store's events again.
  *
  * Thread: the simulator has one. Channels of two kinds are drawn: in one the disk is a thread of its own
- * (flow_store_run), which wakes workers as an eventfd does (flow.alarms); in the other `tick` names the time of the next
- * sync. */
+ * (flow_store_run), which wakes workers as an eventfd does (flow.alarms); in the other `tick` returns the time of
+ * the next sync. */
 #pragma once
 
 #include "core/engine/worker.h"
@@ -23,14 +24,14 @@ void flow_store_destroy(struct flow_store *store);
 void flow_store_run(struct flow_store *store, const struct ps_now *now);
 /* No faults from here on. */
 void flow_store_calm(struct flow_store *store);
-/* Whether nothing is there that was not delivered, and nothing that is not synced. */
+/* Returns whether everything in it was delivered, and nothing waits for a sync. */
 bool flow_store_is_empty(const struct flow_store *store);
 bool flow_store_is_broken(const struct flow_store *store);
-/* Whether a consumer that asks gets something. */
+/* Returns whether the next take of a consumer gets a frame. */
 bool flow_store_has_frames(const struct flow_store *store);
-/* Whether this consumer found no memory for the next frame. */
+/* Returns whether this consumer found no memory for the next frame. */
 bool flow_store_is_short(const struct flow_store *store, unsigned consumer);
-/* Whether a promise for a producer on this worker is not home, although the worker could send it home. */
+/* Returns whether a promise for a producer on this worker is not home, although the worker could send it home. */
 bool flow_store_has_news(const struct flow_store *store, unsigned worker, uint64_t now_ns);
 /* How many leases it has given up so far. */
 uint64_t flow_store_given_up(const struct flow_store *store);

@@ -26,7 +26,7 @@ struct flow_store {
     uint64_t now_ns, broken_until_ns, given_up;
     uint64_t random;
     bool timed, calm;
-    struct flow_channel *channel; /* the one that has it; or NULL */
+    struct flow_channel *channel; /* the channel that has it; or NULL */
 };
 
 /* A lease that is not synced. */
@@ -64,7 +64,7 @@ struct flow_channel {
 
 struct flow_frame *flow_frame_create(uint32_t room);
 void flow_store_remove(struct flow_store *store, struct flow_frame *frame);
-/* What stands behind the first `count` events becomes a frame of its own. */
+/* Makes a frame of its own of the events behind the first `count`. */
 void flow_frame_split(struct flow_frame *frame, uint32_t count);
 /* For a channel without a thread, and flow_store_run. */
 void flow_store_turn(struct flow_store *store, const struct ps_now *now);

@@ -4,7 +4,7 @@
 #include "core/engine/runner.h"
 #include "tests/support/flow_answers.h"
 
-/* A sink that cannot deliver what it holds, and goes on trying, says so. Without a group nothing comes of it. */
+/* A sink that cannot deliver its leases, and goes on trying, reports that. Without a group the report has no effect. */
 static void may_be_troubled(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
 {
     struct ps_err reason = {0};
@@ -91,8 +91,8 @@ static bool bury(const struct flow_plan *plan, struct sink_state *state, struct 
     return true;
 }
 
-/* Settles at most so many of the oldest lease; stops at an event whose letter is not written. Returns whether all of it is
- * settled. */
+/* Settles at most `most` events of the oldest lease; stops at an event whose letter is not written. Returns whether
+ * all of it is settled. */
 static bool settle(const struct flow_plan *plan, struct sink_state *state, struct ps_lease *lease,
                    uint32_t most)
 {
@@ -209,8 +209,8 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     return state->kept_count > 0 ? flow_answers_await(&state->answers, state->kept[0].due_ns) : PS_NEVER;
 }
 
-/* Settles leases behind the oldest one, which is not settled. They are given back with it: the engine must know. Only where
- * the order does not count. */
+/* Settles leases behind the oldest one, which is not settled. They are given back with it: the engine must notice.
+ * Used only where the order does not count. */
 static void settle_behind(const struct flow_plan *plan, struct sink_state *state)
 {
     bool may = !is_dead(state) && !flow_order_counts(plan->flow, state->sink->channel);
@@ -229,7 +229,7 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
     (void)now;
     if (flow_chance(&state->random, plan->flow->chances.recall_later))
         return false;
-    /* What is not written is withdrawn, or comes twice. */
+    /* A letter that is not written is withdrawn, or comes twice. */
     if (state->kept_count > 0 && state->letter > 0 && bury(plan, state, state->kept[0].lease, false) &&
         state->kept[0].lease->cursor == state->kept[0].lease->count) {
         struct ps_lease *lease = state->kept[0].lease;

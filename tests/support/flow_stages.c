@@ -26,7 +26,7 @@ static uint32_t check_of(const struct flow_body *body)
     return (uint32_t)(x ^ (x >> 32));
 }
 
-/* The stage may say that it fails. Once it did, `failed` says so: the engine must not call its `work` any more. */
+/* Makes the stage report a failure, by chance. `failed` is set then: the engine must not call its `work` any more. */
 void flow_may_fail(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
 {
     struct ps_err reason = {0};
@@ -141,8 +141,8 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
-/* How long a client waits at most before it repeats a call that was refused. Clients that repeat at once fill a channel
- * with copies of their calls, while another one is full, and none of them gets on. */
+/* Most time that a client waits before it repeats a refused call. Clients that repeat at once fill a channel with
+ * copies of their calls, while another one is full, and none of them makes progress. */
 #define CALL_RETRY_MAX_NS (20 * PS_NS_PER_S)
 
 /* Makes one call, alone in its batch, so that it is accepted or refused as a whole. */
@@ -313,7 +313,7 @@ static void chain_close(const void *plan, void *state_)
     assert_int_equal(state->origin->chains--, 1);
 }
 
-/* What is dropped becomes a dead letter first. Returns false while there is no room for that. */
+/* Makes dead letters of the dropped events. Returns false while there is no room for them. */
 static bool bury_dropped(const struct flow *flow, struct chain_state *state, const struct ps_lease *lease)
 {
     for (; ps_port_has_deadletter(state->port) && state->buried < lease->count; state->buried++) {

@@ -7,7 +7,7 @@
 #define PS_TEST_MEMBERS_MAX 3U
 #define PS_TEST_MEMBER_KEPT_MAX 64U
 
-/* What a sink shall do, and what it recorded. */
+/* The behaviour of a sink, and its records. */
 struct ps_test_group_member {
     bool opens_not, rolls_back, keeps, has_no_room, fails, is_troubled, dies_when_offered;
     uint32_t partly; /* events that it settles before it rolls back */

@@ -288,7 +288,7 @@ void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method
     ps_test_stream_answer(bench, &response.base);
 }
 
-/* Opens a file; what is written before is kept. */
+/* Opens a file, and keeps the bytes written to it before. */
 void ps_test_stream_create(struct ps_test_stream *bench)
 {
     struct ps_file_creation creation = {0};

@@ -9,7 +9,7 @@
 
 #define PS_TEST_BLOCK_BYTES 1024U
 
-/* What a callback was told. */
+/* The arguments of a callback. */
 struct ps_test_outcome {
     unsigned calls;
     enum ps_file_error error;
@@ -39,7 +39,7 @@ struct ps_test_stream {
     size_t block_length;
 };
 
-/* Of cmocka: *state is a struct ps_test_stream, with a file system of call time-out 30 s. */
+/* For cmocka: *state is a struct ps_test_stream, with a file system of call time-out 30 s. */
 int ps_test_stream_set_up(void **state);
 int ps_test_stream_tear_down(void **state);
 
@@ -64,7 +64,7 @@ void ps_test_stream_answer_block(struct ps_test_stream *bench, const char *metho
                                  uint64_t generation, unsigned nodes);
 void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method);
 
-/* Opens a file; what is written before is kept. */
+/* Opens a file, and keeps the bytes written to it before. */
 void ps_test_stream_create(struct ps_test_stream *bench);
 void ps_test_stream_write_and_flush(struct ps_test_stream *bench, const char *bytes, size_t length);
 /* A file with `text` flushed into a block of so many datanodes. */

@@ -9,7 +9,7 @@ struct ps_test_letter_script {
     unsigned accepted;
 };
 
-/* What the source does and has seen. A test sets it to 0 before it starts its agent. */
+/* The source's behaviour and records. A test sets it to 0 before it starts its agent. */
 extern struct ps_test_letter_script ps_test_letters;
 
 extern const struct ps_stage_ops ps_test_letter_source, ps_test_letter_chain;

@@ -92,7 +92,7 @@ static int lossy_close(void *argument, int fd)
     return 0;
 }
 
-/* As the disk: what is behind the end of the file is not read. */
+/* Returns whether this read must fail: its number is due, or it meets the unreadable range of the file. */
 static bool is_unreadable(const struct lossy_disk *disk, const struct lossy_file *file, size_t length,
                           uint64_t offset)
 {

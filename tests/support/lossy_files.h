@@ -45,7 +45,7 @@ void lossy_fini(struct lossy_disk *disk);
 /* Makes `to` a disk with the same files; everything on `from` was written, as after lossy_restart. */
 void lossy_copy(struct lossy_disk *to, const struct lossy_disk *from);
 struct ps_segment_files lossy_files(struct lossy_disk *disk);
-/* The machine starts again. What was not synced is drawn from *random; 0: everything was written, as when only the process
- * died. */
+/* Starts the machine again. The fate of unsynced bytes is drawn from *random; 0: everything was written, as when
+ * only the process died. */
 void lossy_restart(struct lossy_disk *disk, uint64_t *random);
 struct lossy_file *lossy_find(struct lossy_disk *disk, const char *path);

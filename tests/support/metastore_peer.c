@@ -58,7 +58,7 @@ static struct {
     struct trouble refusal, cut;
 } peer = {.lock = PTHREAD_MUTEX_INITIALIZER, .held = PS_HIVE_CALLS};
 
-/* What a call has in it, in its order. */
+/* The arguments of a call, in its order. */
 struct arguments {
     struct ps_slice texts[64];
     size_t text_count;
@@ -186,7 +186,7 @@ static void answer_lock(struct ps_thrift_writer *out, int64_t txn)
     put_lock_answer(out, txn, waits ? PS_HIVE_LOCK_WAITING : PS_HIVE_LOCK_ACQUIRED);
 }
 
-/* Of the transactions between two numbers: those that are aborted. */
+/* Answers with the aborted ones of the transactions between two numbers. */
 static void answer_heartbeat(struct ps_thrift_writer *out, const struct arguments *arguments)
 {
     uint32_t count = 0;

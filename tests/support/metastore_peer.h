@@ -20,12 +20,14 @@ void ps_test_metastore_start(void);
 void ps_test_metastore_stop(void);
 const char *ps_test_metastore_url(void);
 
-/* The table default.t, and nothing else: what was before is forgotten. The texts live as long as it is asked. */
+/* Sets the table default.t, and nothing else: earlier state is forgotten. The texts must live as long as the server
+ * answers. */
 void ps_test_metastore_set_table(const struct ps_test_metastore_table *table);
 
 /* The table is altered, or another one of its name; NULL: it is dropped, and its partitions with it. */
 void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table);
-/* All partitions are dropped. Those that are made later are in `folder`; NULL: in the table's. The text lives as long as it is asked. */
+/* Drops all partitions. New ones are in `folder`; NULL: in the table's. The text must live as long as the server
+ * answers. */
 void ps_test_metastore_drop_partitions(const char *folder);
 
 /* DOWN: connections are closed. SLOW: each answer comes 20 ms later. */
@@ -43,7 +45,7 @@ void ps_test_metastore_hold_locks(int64_t from, unsigned looks);
 
 /* Calls of this name are not read, nor what comes behind them, until it is NULL. */
 void ps_test_metastore_hold(const char *call);
-/* Whether such a call has come. */
+/* Returns whether such a call has come. */
 bool ps_test_metastore_is_holding(void);
 
 /* Calls that have come since set_table. */

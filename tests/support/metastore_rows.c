@@ -1,4 +1,4 @@
-/* What is in the files of committed transactions (metastore_peer.h). */
+/* Reads the rows in the files of committed transactions (metastore_peer.h). */
 #include "tests/support/metastore_peer.h"
 #include "tests/support/orc_file.h"
 #include "tests/support/orc_run.h"

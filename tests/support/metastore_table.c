@@ -112,7 +112,7 @@ static void put_lock(struct ps_thrift_writer *out, int32_t state, int32_t type, 
     ps_thrift_put_stop(out);
 }
 
-/* A statement waits for an agent that was killed; what waits itself is no holder. */
+/* Lists the locks: a statement waits for an agent that was killed. A waiting statement holds no lock itself. */
 void ps_test_metastore_put_locks(struct ps_thrift_writer *out)
 {
     ps_thrift_put_field(out, PS_THRIFT_STRUCT, 0, 0);

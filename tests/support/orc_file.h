@@ -11,7 +11,7 @@ struct orc_file {
     struct ps_output output; /* the first member */
     uint8_t *data;
     size_t length, room;
-    size_t fail_at; /* the output fails at so many bytes; 0: never */
+    size_t fail_at; /* the output fails at this number of bytes; 0: never */
 };
 
 static inline bool orc_file_write(struct ps_output *output, const void *bytes, size_t length)

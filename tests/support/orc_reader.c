@@ -228,7 +228,7 @@ struct orc_message orc_group_statistics(const struct orc_document *document, con
     return orc_field_at(entry_of(document, stripe, column, group), 2, 0);
 }
 
-/* The stream from where the positions say: the chunk that begins there, and so many bytes in it. */
+/* Returns the stream from the positions on: the chunk that begins there, and the number of bytes into it. */
 static struct orc_bytes seek(const struct orc_document *document, struct orc_message stream,
                              struct positions *positions)
 {
@@ -352,7 +352,8 @@ static void read_texts(const struct orc_document *document, const struct orc_str
     cut_texts(&bytes, numbers, cells, count);
 }
 
-/* Seconds count from 2015. What is before 1970 has its seconds rounded towards 0, unless its nanoseconds are below a millisecond. */
+/* Seconds count from 2015. Times before 1970 have their seconds rounded towards 0, unless the nanoseconds are below
+ * a millisecond. */
 static void read_times(const struct orc_document *document, const struct orc_message *streams,
                        struct positions *positions, int64_t *numbers, struct orc_cell *cells, size_t count)
 {
@@ -391,7 +392,7 @@ static void read_decimals(const struct orc_document *document, const struct orc_
         cells[i].integer = numbers[i];
 }
 
-/* Of those that are not null. */
+/* Reads the values that are not null. */
 static void read_values(const struct orc_document *document, const struct orc_stripe *stripe, uint32_t column,
                         enum orc_form form, struct positions *positions, struct orc_cell *cells, size_t count)
 {

@@ -20,10 +20,10 @@ void ps_test_rpc_pair_turn(struct ps_test_rpc_pair *pair);
 /* Gives the sink a lease that it has to take. */
 void ps_test_rpc_pair_offer(struct ps_test_rpc_pair *pair, struct ps_lease *lease);
 
-/* Turns until the sink has settled so many leases since its start. */
+/* Turns until the sink has settled `leases` leases since its start. */
 void ps_test_rpc_pair_await(struct ps_test_rpc_pair *pair, size_t leases);
 
-/* Turns until the source has so many events in a batch, and refuses the batch as a full channel does. */
+/* Turns until the source has `events` events in a batch, and refuses the batch as a full channel does. */
 void ps_test_rpc_pair_refuse(struct ps_test_rpc_pair *pair, uint32_t events);
 
 /* A lease for the sink, of at most 1024 events "event <first>", "event <first + 1>", ... */

@@ -68,7 +68,7 @@ static void go_to_sleep(struct sim *sim, unsigned id)
         ps_worker_unpark(worker);
 }
 
-/* Whether all sleep, and none is ordered to do anything but run. */
+/* Returns whether the order to run is carried out, and all workers sleep. */
 static bool all_sleep(struct sim *sim)
 {
     if (sim->run_number == 0 || !ps_engine_reached(sim->engine, sim->run_number))
@@ -187,7 +187,7 @@ void sim_exchange(struct sim *sim, struct ps_plan *next, uint64_t drain_steps)
     assert_int_equal(sim_exchange_losing(sim, next, drain_steps), 0); /* the channels are carried over */
 }
 
-/* What did not change is taken over, all of it, and is neither opened nor started until the next call. */
+/* Expects that unchanged components are taken over, all of them, and neither opened nor started until the next call. */
 static void expect_kept(struct sim *sim, const struct ps_plan *next)
 {
     struct flow *flow = &sim->flow;

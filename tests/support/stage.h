@@ -129,7 +129,7 @@ enum ps_result ps_test_source_work(struct ps_test_stage *stage);
 /* One call of `work`, without `tick`, into the open batch (taken when there is none), which stays open. */
 void ps_test_source_read(struct ps_test_stage *stage);
 
-/* Reads until the open batch, which stays open, has at least so many events. */
+/* Reads until the open batch, which stays open, has at least `events` events. */
 void ps_test_source_fill(struct ps_test_stage *stage, uint32_t events);
 
 /* ps_test_source_work with a channel that is never full: an open batch with events is closed, and all batches are given back. */

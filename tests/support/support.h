@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-/* How long a test waits for what comes at once on an idle machine, by ps_test_patient_ns(). Only a test that fails waits so long. */
+/* How long a test waits, by ps_test_patient_ns(), for something that comes at once on an idle machine. Only a
+ * failing test waits that long. */
 #define PS_TEST_PATIENCE_MS 60000U
 
 /* Returns a clock for waits that end when nothing happens any more: it counts the time in which the machine was idle, and an eighth of the rest. As
@@ -34,9 +35,9 @@ void ps_test_yield(void);
         skip();                                                                                              \
     } while (0)
 
-/* Returns the seed of a property test: PENSTOCK_SEED if it is set; else one from PENSTOCK_SEED_BASE, which ./test.sh takes from
- * the tree under test, so that equal trees are asked the same; else one from the clock. Prints it, so that a failure can be
- * replayed. */
+/* Returns the seed of a property test: PENSTOCK_SEED if it is set; else one from PENSTOCK_SEED_BASE, which ./test.sh
+ * derives from the tree under test, so that equal trees run the same cases; else one from the clock. Prints it, so
+ * that a failure can be replayed. */
 uint64_t ps_test_seed(void);
 
 /* Returns the next number of the xorshift64* generator in *state, which must not be 0. */

@@ -35,7 +35,7 @@ static PS_TEST_CALL_SHARED(const char *) ps_test_call_broken __attribute__((unus
 /* The function that failed last. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_failed __attribute__((unused));
 
-/* Whether the countdown of ps_test_call_fails ends with this call. */
+/* Returns whether the countdown of ps_test_call_fails ends with this call. */
 static inline bool ps_test_call_is_it(void)
 {
     uint64_t left = ps_test_call_fails;

@@ -11,12 +11,12 @@ struct ps_test_thrift_call {
     bool compact;
 };
 
-/* What the next appends go through: a writer with room for `more` bytes at the end of the call. */
+/* Returns the writer for the next appends, with room for `more` bytes at the end of the call. */
 struct ps_thrift_writer ps_test_thrift_writer(struct ps_test_thrift_call *call, size_t more);
 /* Takes what was written. */
 void ps_test_thrift_wrote(struct ps_test_thrift_call *call, const struct ps_thrift_writer *out);
 
-/* Begins a call of append (`count` < 0) or appendBatch with so many events; `round` 0: none. */
+/* Begins a call of append (`count` < 0) or appendBatch with `count` events; `round` 0: none. */
 void ps_test_thrift_begin(struct ps_test_thrift_call *call, bool compact, uint32_t number, int64_t count,
                           uint8_t round);
 /* An event with the headers name, value, .., NULL; `headers` NULL: none. */

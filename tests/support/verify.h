@@ -27,7 +27,7 @@ struct ps_test_verify {
     int pid, output; /* its standard output */
     char *text;      /* its output so far */
     size_t length;
-    unsigned port; /* the port that it listens on; 0: none */
+    unsigned port; /* its listening port; 0: none */
 };
 
 /* Returns false if there is no program at $PENSTOCK. */

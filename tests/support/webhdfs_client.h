@@ -14,7 +14,7 @@ struct ps_test_webhdfs_client {
     int epoll_fd;
 };
 
-/* What a callback was given. */
+/* The arguments of a callback. */
 struct ps_test_file_result {
     unsigned calls;
     enum ps_file_error error;

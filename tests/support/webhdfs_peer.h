@@ -9,9 +9,9 @@
 
 struct ps_test_webhdfs {
     struct ps_test_peer peer; /* must be first */
-    /* What it answers, NULL-terminated: "200 BODY", "403 BODY", ..; "307": a redirect to `datanode`; "cut": closes the connection
-     * without an answer; "cut 200": in the middle of its body; "hold": never answers. NULL: it is a server without a fault, see
-     * ps_test_webhdfs_start. */
+    /* Its answers, NULL-terminated: "200 BODY", "403 BODY", ..; "307": a redirect to `datanode`; "cut": closes the
+     * connection without an answer; "cut 200": in the middle of its body; "hold": never answers. NULL: it is a
+     * server without a fault, see ps_test_webhdfs_start. */
     const char *const *script;
     size_t at; /* the next one */
     const struct ps_test_webhdfs *datanode;

@@ -1,6 +1,7 @@
-/* librdkafka's consumer as source kafka calls it, in the hands of a test: group events and records come when the test
- * says so, and what the source asks of the library is recorded. One file of a program includes it: it defines functions
- * of the library, and the program uses these instead. Configurations and lists of partitions are the library's own.
+/* librdkafka's consumer as source kafka calls it, under the control of a test: the test sends group events and
+ * records, and the source's calls of the library are recorded. One file of a program includes it: it defines
+ * functions of the library, and the program uses these instead. Configurations and lists of partitions are the
+ * library's own.
  *
  * Also runs the source under the fake clock, and holds its batches back until the test delivers them. One thread. */
 #pragma once
@@ -437,7 +438,7 @@ static inline void fake_records(const char *topic, int32_t partition, int64_t fi
     fake_records_with(topic, partition, first, count, 0, NULL);
 }
 
-/* Asserts what the library was asked for since the last call. */
+/* Asserts the calls of the library since the last assertion. */
 static inline void fake_assert_calls(const char *expected)
 {
     assert_string_equal(fake.calls, expected);
