@@ -43,7 +43,7 @@ static size_t file_read(const char *name, char *text, size_t room)
     return length;
 }
 
-/* What is behind "message": of the last line. */
+/* Returns the text behind "message": of the last line. */
 static const char *message_of(char *text)
 {
     const char *at = strstr(text, "\"message\":");
@@ -270,7 +270,7 @@ static void test_limit_owed(void **state)
     assert_null(ps_log_limit_owing(&limit, now, true));
 }
 
-/* What was held back says when: with the next line, and at the end. */
+/* The count of lines held back has their time: with the next line, and at the end. */
 static void test_held_back(void **state)
 {
     (void)state;

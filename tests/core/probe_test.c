@@ -1,4 +1,4 @@
-/* What a reload tries, beside what `penstock check --probe` does: directories, and the time that is left. */
+/* The probes of a reload and of `penstock check --probe`: directories, and the remaining time. */
 #include "tests/support/support.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ static void test_directories(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-/* A reload of what runs on a full disk is no mistake. */
+/* A reload on a full disk is not a mistake of the configuration. */
 static void test_room(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Which stages an engine takes: those that were made for its contract, or for one that only goes on behind it. */
+/* The stages that an engine accepts: those made for its contract, or for a later one that only adds members at the
+ * end. */
 #include "core/stage.h"
 
 #include <string.h>
@@ -50,7 +51,7 @@ static void test_a_smaller_stage(void **state)
     assert_refused(&other, "earlier");
 }
 
-/* What is compiled for a later contract of the same version has more functions, which this engine does not call. */
+/* A stage compiled for a later contract of the same version has more functions, which this engine does not call. */
 static void test_a_larger_stage(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What a thread has from its start, and how long somebody waits for its end. */
+/* The properties of a thread from its start, and the time that a caller waits for its end. */
 #include "core/thread.h"
 
 #include "core/clock.h"

@@ -173,7 +173,7 @@ static json_t *verify(int *code)
     return root;
 }
 
-/* Whether a damaged record of this file has the byte. */
+/* Returns whether a damaged record of this file has the byte. */
 static bool names(const json_t *root, const struct file *file, size_t at)
 {
     size_t i;
@@ -231,8 +231,9 @@ static void link_to_unreadable(const char *name)
 
 static uint64_t fed(void);
 
-/* Files whose first byte gives an input/output error, as the memory of a process at address 0 does: repair leaves them alone until it
- * is told to give them up. Of the state what was delivered is known, so that without it that comes again. */
+/* Files whose first byte gives an input/output error, as the memory of a process at address 0 does: repair leaves
+ * them alone until an option gives them up. The state file records what was delivered, so without it those events
+ * come again. */
 static void unreadable_files(void **state)
 {
     static const char *const names[] = {"data/000000000077.segment", "checkpoint/state"};
@@ -357,7 +358,7 @@ static void write_bytes(const char *name, const char *bytes, size_t length)
     save(&file);
 }
 
-/* Puts something into the data directory that is no segment of the log. */
+/* Puts a stray into the data directory, which does not belong to the log. */
 static void draw_stray(uint64_t *random)
 {
     static const char *const names[] = {"data/1.segment",
@@ -492,7 +493,7 @@ static void strays_and_damage(void **state)
     }
 }
 
-/* Each stray is named by each command, and is no damage. */
+/* Each command names each stray, and does not count it as damage. */
 static void strays_are_named(void **state)
 {
     static const char *const commands[] = {"inspect", "verify"};

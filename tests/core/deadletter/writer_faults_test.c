@@ -120,7 +120,7 @@ static void test_each_call_fails(void **unused)
     }
 }
 
-/* Fails those of a letter: the engine ends the process when there is none while a stage is opened. */
+/* Fails the allocations of a letter: without memory while a stage is opened the engine ends the process. */
 static void test_each_allocation_fails(void **unused)
 {
     (void)unused;

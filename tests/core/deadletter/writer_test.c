@@ -1,5 +1,5 @@
-/* The writer of dead letters with threads: what is called written is in a file, in the order of each box; a directory that
- * fails holds up its own letters only, and loses none. */
+/* The writer of dead letters with threads: letters that count as written are in a file, in the order of each box; a
+ * directory that fails holds up only its own letters, and loses none. */
 #include "core/deadletter/writer.h"
 #include "core/log.h"
 #include "tests/support/folder.h"
@@ -149,7 +149,7 @@ static void test_directory_fails(void **state)
     ps_letters_destroy(letters);
 }
 
-/* The limit counts what waits, and is asked, not enforced. */
+/* The limit counts the waiting bytes. The box reports it, and does not enforce it. */
 static void test_room(void **state)
 {
     struct ps_err err = {0};
@@ -179,7 +179,7 @@ static void test_room(void **state)
     ps_letters_destroy(letters);
 }
 
-/* What cannot be written at the end is not called written, and does not hold up the end. */
+/* A letter that cannot be written at the end does not count as written, and does not hold up the end. */
 static void test_ends_without_directory(void **state)
 {
     struct ps_err err = {0};

@@ -1,4 +1,4 @@
-/* Who tears the stages of plans down that follow each other, and when their memory goes. */
+/* Plans that follow each other: which one tears the stages down, and when their memory is freed. */
 #include "tests/support/flow.h"
 
 static const struct ps_machine machine = {.cores = 9, .memory_bytes = UINT64_C(1) << 30};
@@ -48,8 +48,8 @@ static void stay(struct flow *flow, unsigned sinks)
         flow->sinks[i].stays = sinks >> i & 1;
 }
 
-/* What is adopted is not built again. What is not is torn down at once, once; a plan is kept as long as something is in
- * its memory. */
+/* An adopted stage is not built again. Others are torn down at once, and once; a plan is kept as long as something
+ * is in its memory. */
 static void test_who_tears_down(void **state)
 {
     struct ps_stage_ops sink = flow_sink_stage;

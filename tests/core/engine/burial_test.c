@@ -1,4 +1,5 @@
-/* Burying events of a lease: settled when written, in order, those that are settled already left alone; stopped in the middle. */
+/* Burying events of a lease: settled when written, in order; events settled before are left alone; stopped in the
+ * middle. */
 #include "core/engine/burial.h"
 
 #include "tests/support/dead_letters.h"

@@ -1,5 +1,5 @@
-/* What a channel is asked at every cycle of its consumer's sink, whatever state that sink is in; and that the worker wakes
- * when the channel said so. */
+/* A channel's consumer_tick is called at every cycle of its consumer's sink, in every state of that sink, and the
+ * worker wakes at the time that it returned. */
 #include "tests/support/small_agent.h"
 #include "tests/support/small_stages.h"
 
@@ -202,8 +202,8 @@ static void test_resting(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* A channel that reads batches back has no memory for one: it is asked again soon, although nobody wakes its worker when
- * other workers free blocks. */
+/* A channel that reads batches back has no memory for one: the worker calls it again soon, although nobody wakes
+ * that worker when other workers free blocks. */
 static void test_without_memory(void **state)
 {
     (void)state;

@@ -119,7 +119,7 @@ static void test_source(void **state)
     finish(engine, &now);
 }
 
-/* What the epoll waits for cannot be changed: the source is closed, and opened again after 3 s. */
+/* Changing the epoll's events fails: the source is closed, and opened again after 3 s. */
 static void test_watch_fails(void **state)
 {
     struct ps_err err = {0};
@@ -278,7 +278,7 @@ static void test_watch(void **state)
     close(ends[1]);
 }
 
-/* Nor does it while the channel is full: a client that goes on sending costs no cycles until there is room. */
+/* A full channel: a client that goes on sending costs no cycles until there is room. */
 static void test_watch_of_a_full_channel(void **state)
 {
     struct ps_err err = {0};

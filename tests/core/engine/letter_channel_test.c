@@ -134,7 +134,7 @@ static void test_each_lease_is_tried(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* The channel of the letters has room for one: what is given up waits, and what comes after it. */
+/* The channel of the letters has room for one: further letters wait. */
 static void test_full_channel(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* What the process may use, read below a made-up root: /proc/self/cgroup, the quotas of CPU time and the limits
- * of memory of cgroup v1 and v2. The test narrows or keeps only its own affinity mask. */
+/* Limits of the process, read below a made-up root: /proc/self/cgroup, the quotas of CPU time and the limits of
+ * memory of cgroup v1 and v2. The test narrows or keeps only its own affinity mask. */
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>

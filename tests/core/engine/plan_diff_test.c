@@ -339,7 +339,7 @@ static bool are_same_names(const char *names, const char *others)
     return true;
 }
 
-/* What stays goes on with the stage, the counters and the waiters that it has. */
+/* A component that stays keeps its stage, its counters and its waiters. */
 static void assert_same_stages(const struct ps_plan *next)
 {
     for (size_t i = 0; i < next->spec->channel_count; i++) {
@@ -362,7 +362,7 @@ static void assert_same_stages(const struct ps_plan *next)
 #define ALL "c1 c2 c3 k1 k2 k3"
 #define LISTS "a1.sources = r1 r2\na1.channels = c1 c2 c3\na1.sinks = k1 k2 k3\n"
 
-/* Each change leaves as they are exactly those that it does not concern. */
+/* Each change leaves all other components as they are. */
 static void test_what_stays(void **state)
 {
     static const struct {
@@ -527,7 +527,7 @@ static void test_groups(void **state)
     }
 }
 
-/* Only stages that are new or changed are tried; an unchanged one also when its source is opened again. */
+/* A reload probes only new or changed stages; an unchanged one is not probed even when its source is opened again. */
 static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                      const char *cause, const char *cure)
 {

@@ -459,7 +459,7 @@ static void remove_source(struct ps_agent_spec *spec, size_t number)
         spec->sources[i] = spec->sources[i + 1];
 }
 
-/* What runs stays where it is, whatever is added before it or removed; so sources keep their connections. */
+/* Running units keep their workers when others are added before them or removed; so sources keep their connections. */
 static void test_places_are_kept(void **state)
 {
     struct ps_err err = {0};

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the stages shall do, and what they recorded. The body of an event is one letter; the interceptor drops `d`. */
+/* The script of the stages, and their records. The body of an event is one letter; the interceptor drops `d`. */
 static struct {
     const char *make;    /* the letters of the events that the next call of the source's `work` makes */
     bool alone;          /* that call notes a position without events, */
     bool without;        /* or events without a position */
     bool holds;          /* the sink takes nothing */
     int64_t made;        /* the last position */
-    int64_t delivered;   /* the position that the source was told */
+    int64_t delivered;   /* the position of the last `delivered` */
     int64_t seen[16];    /* of each lease that the sink got, */
     uint32_t events[16]; /* and its events */
     unsigned count;
@@ -158,7 +158,7 @@ static void test_a_sink_that_commits_sees_every_position(void **state)
     }
 }
 
-/* The source is told of a position only when the sink has settled its lease, be it without events. */
+/* The source gets a position only when the sink has settled its lease, even a lease without events. */
 static void test_nothing_overtakes(void **state)
 {
     (void)state;

@@ -7,7 +7,7 @@
 
 #define HELD_MAX 16U
 
-/* What the stages shall do, and what they recorded. */
+/* The script of the stages, and their records. */
 static struct {
     uint32_t make; /* batches of one event that the next calls of the source's `work` make */
     bool full;     /* the channel takes nothing */
@@ -172,7 +172,7 @@ static void channel_fill(const void *p, struct ps_fill *fill)
     *fill = (struct ps_fill){.capacity = 1000};
 }
 
-/* What is not promised yet is nobody's but the source's. */
+/* A lease that is not promised yet still belongs to the source. */
 static struct ps_lease *channel_strip(void *p)
 {
     struct ps_lease *first = NULL;
@@ -359,8 +359,8 @@ static void test_who_may_be_refused(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* The source fails: it is closed when everything that it has read is promised, so that no answer meets the state of the
- * one that is opened next. */
+/* The source fails: it is closed when everything that it has read is promised, so that no answer reaches the state
+ * of the source that is opened next. */
 static void test_failed_source_waits(void **state)
 {
     (void)state;
@@ -380,7 +380,7 @@ static void test_failed_source_waits(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* Stopping waits for promises, and without them gives the leases back; nobody is told that they are accepted. */
+/* A stop waits for promises, and without them gives the leases back; no sender gets an acknowledgement. */
 static void test_stop(void **state)
 {
     (void)state;

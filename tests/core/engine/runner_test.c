@@ -6,7 +6,7 @@
 
 #define KEPT_MAX 16U
 
-/* What the stages shall do, and what they recorded. */
+/* The script of the stages, and their records. */
 static struct {
     uint32_t make; /* rows that the next call of the source's `work` makes */
     bool source_fails, delivered_fails, chain_fails, drain_fails;
@@ -400,7 +400,7 @@ static void test_waits_add_up(void **state)
     ps_test_small_agent_stop(&agent, true);
 }
 
-/* What is not put is given up, and nothing that was under way moves the position: it is read again. */
+/* Events not put are given up, and batches in flight do not move the position: the source reads them again. */
 static void test_replayable_source_reads_again(void **state)
 {
     (void)state;

@@ -340,7 +340,7 @@ static void test_put_after_the_sink_paused(void **state)
     flow_fini(&flow);
 }
 
-/* A channel that no sink empties goes only when it is empty: it is not waited for. */
+/* A channel that no sink empties is removed only when it is empty: the reload does not wait for it. */
 static void test_reload_removes_a_channel_without_a_sink(void **state)
 {
     (void)state;

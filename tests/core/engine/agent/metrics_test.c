@@ -1,5 +1,5 @@
-/* What the dump sees of a running agent: a worker that is stuck, where, and what waits for it; also while control
- * waits for that worker. */
+/* The dump of a running agent: a stuck worker, its component, and the components that wait for it; also while
+ * control waits for that worker. */
 #include "tests/support/flow.h"
 
 #include "core/engine/agent/agent.h"
@@ -156,7 +156,7 @@ static void test_stuck_interceptor(void **state)
     stop(&flow);
 }
 
-/* How many workers are parked, and whether one of them is said to be in `component`, too. */
+/* Returns how many workers are parked, and whether the dump puts one of them into `component` as well. */
 static unsigned parked(const char *component, bool *is_in)
 {
     unsigned count = 0;

@@ -75,7 +75,7 @@ static void test_rollback_in_the_middle_of_a_batch(void **state)
     ps_test_group_stop();
 }
 
-/* What it had taken before is older than what it rolled back, and goes first. */
+/* Leases that it took before are older than the one that it rolled back, and go first. */
 static void test_rollback_with_leases_under_way(void **state)
 {
     (void)state;
@@ -119,7 +119,7 @@ static void test_sink_that_dies(void **state)
     ps_test_group_stop();
 }
 
-/* A sink that goes on trying by itself says so: with another one in the group that is a failure. */
+/* A sink that goes on trying by itself reports that: with another one in the group this is a failure. */
 static void test_sink_in_trouble(void **state)
 {
     (void)state;
@@ -187,7 +187,7 @@ static void test_one_lease_after_a_penalty(void **state)
     ps_test_group_stop();
 }
 
-/* Nor does it get what is behind leases that the other one still has. */
+/* It does not get later leases while the other one still has leases. */
 static void test_waits_for_what_the_other_one_holds(void **state)
 {
     (void)state;
@@ -280,7 +280,7 @@ static void test_full_sink_is_passed_over(void **state)
     ps_test_group_stop();
 }
 
-/* What a dead sink had comes before what nobody had yet. */
+/* The leases of a dead sink come before leases that no sink had yet. */
 static void test_leases_of_a_dead_sink_come_first(void **state)
 {
     (void)state;

@@ -200,7 +200,7 @@ static void stop(void)
     flow_fini(&flow);
 }
 
-/* Whether the worker would wake now. */
+/* Returns whether the worker would wake now. */
 static bool wakes(void)
 {
     struct epoll_event seen;
