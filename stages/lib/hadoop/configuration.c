@@ -18,7 +18,7 @@
 
 /* ---- entries ---- */
 
-/* Keys of older versions (Configuration.DeprecationDelta, HdfsConfiguration). */
+/* Renamed keys of older versions (Configuration.DeprecationDelta, HdfsConfiguration). */
 static const char *const renamed[][2] = {
     {"fs.default.name", "fs.defaultFS"},
     {"dfs.block.size", "dfs.blocksize"},
@@ -93,8 +93,8 @@ void ps_hadoop_configuration_free(struct ps_hadoop_configuration *configuration)
 
 /* ---- variables ---- */
 
-/* The environment's: "NAME", "NAME-default" (not set), "NAME:-default" (not set or empty). The result may point into `name`,
- * which is cut. */
+/* Returns a value of the environment: "NAME", "NAME-default" (if not set), "NAME:-default" (if not set or empty). May
+ * shorten `name`, and return a pointer into it. */
 static const char *environment_value(char *name)
 {
     char *colon = strstr(name, ":-"), *dash = strchr(name, '-'), *fallback = NULL;
@@ -110,7 +110,7 @@ static const char *environment_value(char *name)
     return value == NULL || (also_empty && value[0] == '\0') ? fallback : value;
 }
 
-/* What a variable stands for; NULL: unknown. `name` may be cut; `user` has room for a user's name. */
+/* Returns the value of a variable; NULL if it is unknown. May shorten `name`; `user` has room for a user's name. */
 static const char *variable(const struct ps_hadoop_configuration *configuration, char *name,
                             char user[PS_HADOOP_USER_BYTES])
 {
@@ -126,7 +126,7 @@ static const char *variable(const struct ps_hadoop_configuration *configuration,
     return entry != NULL ? entry->written : NULL;
 }
 
-/* The first ${..} whose name has no blank, '$' or '}' (Configuration.findSubVariable). Returns false: there is none. */
+/* Finds the first ${..} whose name has no blank, '$' or '}' (Configuration.findSubVariable). Returns false if there is none. */
 static bool find_variable(const char *text, size_t *start, size_t *end)
 {
     for (const char *at = text; (at = strstr(at, "${")) != NULL; at += 2) {
@@ -154,7 +154,7 @@ static enum ps_status expand(const struct ps_hadoop_configuration *configuration
         const char *value = variable(configuration, name, user);
         if (value == NULL) {
             free(name);
-            break; /* stays as it is, with all behind it */
+            break; /* the rest stays as it is */
         }
         size_t length = strlen(text) + strlen(value) + 1;
         if (++count > SUBSTITUTIONS_MAX || length > VALUE_BYTES_MAX) {
@@ -220,7 +220,7 @@ static const struct unit byte_units[] = {
 static const struct unit time_units[] = {{"", 1}, TIME_UNITS};
 static const struct unit second_units[] = {{"", 1000}, TIME_UNITS};
 
-/* A number with a unit; less than 0 is 0. Smaller units than a millisecond round down. */
+/* Parses a number with a unit. Negative numbers become 0; parts of a millisecond are dropped. */
 static bool parse_number(const char *text, const struct unit *units, size_t unit_count, uint64_t *number)
 {
     char *end;
@@ -287,7 +287,8 @@ uint64_t ps_hadoop_configuration_seconds_ms(const struct ps_hadoop_configuration
 #define UMASK_KEY "fs.permissions.umask-mode"
 #define UMASK_DEFAULT 022U
 
-/* One of "u=rwx", "go-w", "a+r": changes what is left. Returns what follows, or NULL: it is none of these. */
+/* Parses a clause such as "u=rwx", "go-w" or "a+r", and changes the permissions that are left. Returns the end of the
+ * clause, or NULL if it is invalid. */
 static const char *take_clause(const char *at, unsigned *left)
 {
     unsigned who = 0, bits = 0;
@@ -327,7 +328,7 @@ unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *con
     return text != NULL && parse_umask(text, &umask) ? umask : UMASK_DEFAULT;
 }
 
-/* ---- what the keys that this program reads must be ---- */
+/* ---- allowed values of the keys that this program reads ---- */
 
 #define CHUNK_KEY "dfs.bytes-per-checksum"
 #define PACKET_KEY "dfs.client-write-packet-size"
@@ -413,7 +414,7 @@ static bool is_one_of(const char *text, const char *const *words, size_t count)
     return false;
 }
 
-/* DataChecksum.Type. A namenode does not start with another one; a client takes CRC32C instead, and only logs it. */
+/* Checks DataChecksum.Type. With another value a namenode does not start, and a client uses CRC32C and only logs that. */
 static enum ps_status check_checksum(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
     static const char key[] = "dfs.checksum.type";
@@ -427,7 +428,7 @@ static enum ps_status check_checksum(const struct ps_hadoop_configuration *confi
                       ps_hadoop_configuration_place(configuration, key), key, text);
 }
 
-/* DFSOutputStream and ReplaceDatanodeOnFailure.getPolicy refuse these when a file is written. */
+/* Checks settings that DFSOutputStream and ReplaceDatanodeOnFailure.getPolicy refuse when a file is written. */
 static enum ps_status check_writing(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
     static const char *const policies[] = {"DEFAULT", "NEVER", "ALWAYS"};

@@ -1,12 +1,12 @@
-/* What the files of the configuration share: its entries. */
+/* The entries of a configuration, for its files only. */
 #pragma once
 
 #include "stages/lib/hadoop/configuration.h"
 
 struct ps_hadoop_entry {
     char *key;
-    char *written; /* as it stands in the file, trimmed */
-    char *value;   /* with variables replaced; NULL before that was done */
+    char *written; /* as in the file, trimmed */
+    char *value;   /* with variables replaced; NULL before that */
     char *place;   /* file:line */
     bool final;
 };
@@ -16,13 +16,13 @@ struct ps_hadoop_configuration {
     size_t count, room;
 };
 
-/* The entry of a key, by its old name or its new one; NULL. */
+/* Returns the entry of a key, by its old or new name; NULL if there is none. */
 struct ps_hadoop_entry *ps_hadoop_configuration_entry(const struct ps_hadoop_configuration *configuration,
                                                       const char *key);
-/* Sets a key, unless it is final. `place` and texts are copied. */
+/* Sets a key, unless it is final. Copies `place` and the texts. */
 void ps_hadoop_configuration_set(struct ps_hadoop_configuration *configuration, const char *key,
                                  const char *value, const char *place, bool final);
 
-/* Reads a file, and what it includes (configuration_xml.c). `text` NULL: reads the file `path`. */
+/* Reads a file and the files that it includes (configuration_xml.c). `text` NULL: reads the file `path`. */
 enum ps_status ps_hadoop_configuration_read(struct ps_hadoop_configuration *configuration, const char *path,
                                             const char *text, size_t length, struct ps_err *err);

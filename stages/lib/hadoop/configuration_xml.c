@@ -1,4 +1,4 @@
-/* The XML of Hadoop's configuration: what Configuration.Parser reads. */
+/* Parses the XML of Hadoop's configuration, as Configuration.Parser does. */
 #include <errno.h>
 #include <expat.h>
 #include <limits.h>
@@ -13,23 +13,24 @@
 #define INCLUDES_MAX 16U
 #define DEPTH_MAX 64U
 
-/* One file that is being read. */
+/* A file that is being read. */
 struct file {
     struct ps_hadoop_configuration *configuration;
     XML_Parser parser;
     const char *path;
-    unsigned includes; /* how deep */
-    unsigned depth;    /* elements */
+    unsigned includes; /* nesting of included files */
+    unsigned depth;    /* nesting of elements */
     struct ps_err *err;
     bool failed;
     char *name, *value; /* of the property */
     bool final;
     unsigned long line; /* of the property */
-    bool collects;      /* text of an element */
+    bool collects;      /* the text of the present element is collected */
     char *token;
     size_t token_length, token_room;
-    bool missing, fallback;  /* an include's file is not there; its <fallback> was met */
-    unsigned fallback_depth; /* 0: not in one */
+    /* `missing`: the include's file does not exist; `fallback`: it has a <fallback>. */
+    bool missing, fallback;
+    unsigned fallback_depth; /* depth of the <fallback>; 0: not in one */
 };
 
 static enum ps_status read_file(struct ps_hadoop_configuration *configuration, const char *path,
@@ -62,7 +63,7 @@ static void set_text(char **to, char *text)
     *to = text;
 }
 
-/* Without the namespace, which expat puts before it with a blank. */
+/* Returns the name without the namespace, which expat puts before it, with a blank between them. */
 static const char *local_name(const char *name)
 {
     const char *blank = strrchr(name, ' ');
@@ -93,12 +94,12 @@ static void end_property(struct file *file)
     char place[PATH_MAX + 32];
     snprintf(place, sizeof place, "%s:%lu", file->path, file->line);
     if (file->fallback_depth > 0 && !file->missing)
-        return; /* the file that it stands in for is there */
+        return; /* the included file exists, so its fallback is not used */
     if (file->name != NULL && file->name[0] != '\0' && file->value != NULL)
         ps_hadoop_configuration_set(file->configuration, file->name, file->value, place, file->final);
 }
 
-/* A relative name is one beside the file. */
+/* Includes a file. A relative name is relative to the present file's directory. */
 static void include(struct file *file, const XML_Char **attributes)
 {
     const char *href = attribute(attributes, "href"), *slash = strrchr(file->path, '/');
@@ -122,7 +123,7 @@ static void include(struct file *file, const XML_Char **attributes)
         snprintf(path, sizeof path, "%.*s/%s", (int)(slash - file->path), file->path, href);
     FILE *there = fopen(path, "re");
     if (there == NULL) {
-        file->missing = true; /* allowed, if there is a <fallback> */
+        file->missing = true; /* allowed if there is a <fallback> */
         return;
     }
     fclose(there);
@@ -156,7 +157,7 @@ static void XMLCALL begin_element(void *file_, const XML_Char *name, const XML_C
     file->token_length = 0;
 }
 
-/* Doubles it: expat gives the text of an entity in pieces of a few bytes. */
+/* Doubles the buffer, because expat passes the text of an entity in pieces of a few bytes. */
 static void token_reserve(struct file *file, size_t room)
 {
     if (room <= file->token_room)

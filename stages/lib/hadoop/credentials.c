@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #define PURPOSE "Hadoop's tokens"
-#define HEAD_BYTES 5 /* "HDTS", and the version */
+#define HEAD_BYTES 5 /* "HDTS" and the version */
 #define PART_BYTES_MAX 65536U
 
 struct ps_hadoop_credentials {
@@ -25,7 +25,7 @@ struct bytes {
     size_t length;
 };
 
-/* The parts of a token, where they are. */
+/* The parts of a token, as places in the file. */
 struct parts {
     struct bytes identifier, password, kind, service;
 };
@@ -56,7 +56,7 @@ static bool read_number(struct bytes *in, int64_t *value)
     return true;
 }
 
-/* Bytes, or a Text, with the length before them. */
+/* Reads bytes, or a Text, after their length. */
 static bool read_bytes(struct bytes *in, struct bytes *out)
 {
     int64_t length;
@@ -98,7 +98,7 @@ static char *in_base64(const uint8_t *bytes, size_t length)
     return text;
 }
 
-/* Token.encodeToUrlString: its Writable form in base64 for URLs. */
+/* Returns the token like Token.encodeToUrlString: its Writable form in base64 for URLs. */
 static char *url_of(const struct parts *parts)
 {
     const struct bytes *const all[] = {&parts->identifier, &parts->password, &parts->kind, &parts->service};
@@ -119,7 +119,7 @@ static char *url_of(const struct parts *parts)
     return url;
 }
 
-/* AbstractDelegationTokenIdentifier.write: version 0, owner, renewer, real user, when it was made, when it ends. */
+/* Reads the format of AbstractDelegationTokenIdentifier.write: version 0, owner, renewer, real user, time of issue, latest time of expiry. */
 static void read_identifier(struct ps_hadoop_token *token, const struct bytes *identifier)
 {
     struct bytes in = *identifier, owner = {.length = 0}, unused;
@@ -153,7 +153,7 @@ static void add_token(struct ps_hadoop_credentials *credentials, const struct pa
 
 /* ---- the two forms ---- */
 
-/* Secret keys follow the tokens; nothing here needs them. */
+/* Reads the tokens; the secret keys behind them are not needed. */
 static bool parse_writable(struct ps_hadoop_credentials *credentials, struct bytes in)
 {
     int64_t count;

@@ -1,10 +1,10 @@
-/* Delegation tokens of a file (org.apache.hadoop.security.Credentials, as `hdfs fetchdt` and YARN write it): who has them is taken for
+/* Delegation tokens of a file (org.apache.hadoop.security.Credentials, as written by `hdfs fetchdt` and YARN). They authenticate as
  * their owner, without Kerberos, until they expire.
  *
  *   "HDTS", version 0   Writable: tokens, then secret keys
- *           version 1   protocol buffers: the message Credentials of credentials.proto, with its length before it
+ *           version 1   protocol buffers: the message Credentials of credentials.proto, after its length
  *
- * Thread: any. What is made is const. */
+ * Thread: any. Loaded credentials are constant. */
 #pragma once
 
 #include "core/status.h"
@@ -20,31 +20,31 @@ struct ps_hadoop_credentials;
 struct ps_hadoop_token {
     const char *kind;          /* PS_HADOOP_TOKEN_HDFS, .. */
     const char *service;       /* "10.0.0.1:8020", "ha-hdfs:nameservice" */
-    const char *name, *secret; /* identifier and password in base64: what DIGEST-MD5 takes */
-    const char *url;           /* all of it as Token.encodeToUrlString has it: what WebHDFS takes */
-    /* What the identifier says (AbstractDelegationTokenIdentifier): "" and 0 if it cannot be read. */
+    const char *name, *secret; /* identifier and password in base64, for DIGEST-MD5 */
+    const char *url;           /* the whole token in the form of Token.encodeToUrlString, for WebHDFS */
+    /* From the identifier (AbstractDelegationTokenIdentifier); "" and 0 if it cannot be read. */
     const char *owner;
-    int64_t expires_ms; /* since 1970: nobody can renew it for longer */
+    int64_t expires_ms; /* since 1970: the latest time to which it can be renewed */
 };
 
-/* HADOOP_TOKEN_FILE_LOCATION of the environment; NULL: it is not set. */
+/* Returns HADOOP_TOKEN_FILE_LOCATION of the environment; NULL if it is not set. */
 const char *ps_hadoop_credentials_path(void);
 
-/* Reads a file. `err` names it. Owns: the caller frees it. Blocks (a file). */
+/* Reads a file; `err` names it. The caller frees the credentials. Waits for the file. */
 enum ps_status ps_hadoop_credentials_load(struct ps_hadoop_credentials **credentials, const char *path,
                                           struct ps_err *err);
 enum ps_status ps_hadoop_credentials_parse(struct ps_hadoop_credentials **credentials, const uint8_t *bytes,
                                            size_t length, struct ps_err *err);
-/* NULL is allowed. The secrets are overwritten. */
+/* Overwrites the secrets. NULL is allowed. */
 void ps_hadoop_credentials_free(struct ps_hadoop_credentials *credentials);
 
 size_t ps_hadoop_credentials_count(const struct ps_hadoop_credentials *credentials);
 const struct ps_hadoop_token *ps_hadoop_credentials_at(const struct ps_hadoop_credentials *credentials,
                                                        size_t number);
-/* The token of the kind that ends first, of those whose end is known; NULL: there is none. */
+/* Returns the token of the kind that expires first, among those with a known time; NULL if there is none. */
 const struct ps_hadoop_token *
 ps_hadoop_credentials_first_to_end(const struct ps_hadoop_credentials *credentials, const char *kind);
-/* The first token of the kind for the service, in any case; NULL for `service`: the only one of the kind. NULL: there is none, or
- * there are several. NULL is allowed for credentials. */
+/* Returns the first token of the kind for the service, case-insensitive; with `service` NULL the only one of the kind. Returns
+ * NULL if there is none, or several. `credentials` may be NULL. */
 const struct ps_hadoop_token *ps_hadoop_credentials_find(const struct ps_hadoop_credentials *credentials,
                                                          const char *kind, const char *service);

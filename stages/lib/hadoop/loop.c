@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #define READY_MAX 64
-#define NAMES_MAX 16      /* questions to the resolver at the same time */
-#define FIRED_MAX 100000U /* timers in one turn: those that set themselves to now do not stop the worker */
+#define NAMES_MAX 16 /* names that the resolver looks up at the same time */
+/* Timers in one turn, so that timers that set themselves to now do not block the worker. */
+#define FIRED_MAX 100000U
 
 struct ps_hadoop_loop {
     const struct ps_port *port;
@@ -19,10 +20,10 @@ struct ps_hadoop_loop {
     struct ps_now now;
     struct epoll_event ready[READY_MAX];
     int ready_at, ready_count;
-    struct ps_hadoop_timer *first; /* the root of the heap */
-    struct ps_resolver *resolver;  /* NULL: no name was asked for yet */
+    struct ps_hadoop_timer *first; /* root of the heap */
+    struct ps_resolver *resolver;  /* NULL: no name was looked up yet */
     struct ps_hadoop_lookup *lookups;
-    unsigned asked; /* questions that are with the resolver */
+    unsigned asked; /* number of questions at the resolver */
 };
 
 enum ps_status ps_hadoop_loop_open(struct ps_hadoop_loop **loop_, const struct ps_port *port,
@@ -70,7 +71,7 @@ void ps_hadoop_loop_watch(struct ps_hadoop_loop *loop, struct ps_hadoop_watch *w
     struct epoll_event wanted = {.events = events, .data.ptr = watch};
     int result = epoll_ctl(loop->epoll_fd, watch->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &wanted);
     PS_ASSERT(result == 0 || errno == ENOMEM || errno == ENOSPC);
-    if (result == 0) { /* else the deadline of who waits ends it */
+    if (result == 0) { /* on failure the caller's time-out ends the operation */
         watch->fd = fd;
         watch->events = events;
     }
@@ -100,7 +101,7 @@ static void call_ready(struct ps_hadoop_loop *loop)
                 watch->ready(watch, event->events);
         }
         if (loop->ready_count < READY_MAX)
-            break; /* the others had their turn */
+            break; /* all ready descriptors were handled */
     }
     loop->ready_at = loop->ready_count = 0;
 }
@@ -239,12 +240,12 @@ static bool is_asked(const struct ps_hadoop_loop *loop, const char *host)
     return false;
 }
 
-/* Gives the name to the resolver, or answers at once. Returns whether it was answered: then the list is another one. */
+/* Gives the name to the resolver, or answers at once. Returns whether it was answered; the list may have changed then. */
 static bool ask(struct ps_hadoop_loop *loop, struct ps_hadoop_lookup *lookup)
 {
     struct ps_address address = {0};
     if (ps_address_is_literal(lookup->host)) {
-        int error = ps_resolve(lookup->host, &address); /* asks nobody */
+        int error = ps_resolve(lookup->host, &address); /* a numeric address needs no name server */
         answer(loop, lookup, address, error);
         return true;
     }
@@ -300,6 +301,6 @@ uint64_t ps_hadoop_loop_turn(struct ps_hadoop_loop *loop, const struct ps_now *n
     look_up(loop);
     call_ready(loop);
     fire_due(loop);
-    look_up(loop); /* for what the others asked */
+    look_up(loop); /* for names that callbacks have asked for */
     return loop->first != NULL ? loop->first->due_ns : PS_NEVER;
 }

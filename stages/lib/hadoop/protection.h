@@ -4,6 +4,7 @@
 #include "stages/lib/hadoop/configuration.h"
 #include "stages/lib/sasl/sasl.h"
 
-/* "authentication, privacy" to PS_SASL_PREFER; `missing`: what it is when the key is not set. PS_FAIL: an unknown level, with its place. */
+/* Reads a key such as "authentication, privacy" as PS_SASL_PREFER; `missing`: the result if the key is not set. Returns PS_FAIL with the
+ * place if a level is unknown. */
 enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *configuration, const char *key,
                                          unsigned missing, unsigned *protection, struct ps_err *err);

@@ -6,8 +6,9 @@
 #include <sys/socket.h>
 
 #define LENGTH_BYTES 4U
-#define IN_BYTES 4096U        /* of a buffer that is kept: more is freed when it is empty */
-#define TEXT_BYTES_MAX 65536U /* of the caller's bytes in one message: as Hadoop's own streams */
+/* Buffers up to this size are kept; longer ones are freed when they are empty. */
+#define IN_BYTES 4096U
+#define TEXT_BYTES_MAX 65536U /* caller's bytes in one message, as in Hadoop's own streams */
 
 void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason)
 {
@@ -62,7 +63,7 @@ bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t lengt
     return true;
 }
 
-/* A connection that has nothing to send has no buffer for it: there may be thousands. */
+/* Frees the buffer when everything is sent, because there may be thousands of connections. */
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason)
 {
     while (pipe->out_at < pipe->out_length) {
@@ -144,13 +145,13 @@ static bool is_protected(const struct ps_sasl_pipe *pipe)
     return pipe->sasl->protection != PS_SASL_AUTHENTICATION;
 }
 
-/* No frames. */
+/* Returns whether bytes are sent without frames. */
 static bool is_plain(const struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing)
 {
     return pipe->sasl == NULL || (!is_protected(pipe) && !framing->frames_plain);
 }
 
-/* Collects bytes where the message is to be made. */
+/* Collects the caller's bytes in the place of the message. */
 static size_t gather(uint8_t *to, size_t room, const struct iovec *parts, int count)
 {
     size_t length = 0;
@@ -206,7 +207,7 @@ ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_frami
     return taken;
 }
 
-/* Hands over bytes at in_at. */
+/* Copies bytes at in_at to the caller. */
 static ssize_t hand_over(struct ps_sasl_pipe *pipe, size_t have, char *to, size_t room)
 {
     size_t length = have < room ? have : room;
@@ -219,7 +220,7 @@ static ssize_t read_plain(struct ps_sasl_pipe *pipe, char *to, size_t room, shor
 {
     size_t had = 0;
     skip_frame(pipe);
-    if (pipe->in_at < pipe->in_length) { /* came with the end of the exchange */
+    if (pipe->in_at < pipe->in_length) { /* bytes that came with the end of the exchange */
         had = (size_t)hand_over(pipe, pipe->in_length - pipe->in_at, to, room);
         tidy(pipe);
         if (had == room)
@@ -229,7 +230,7 @@ static ssize_t read_plain(struct ps_sasl_pipe *pipe, char *to, size_t room, shor
     return had == 0 || got > 0 ? (ssize_t)had + got : (ssize_t)had;
 }
 
-/* Takes the next message off its frame, so that its text is at in_at. */
+/* Unwraps the next message, so that its text is at in_at. */
 static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, short *wants,
                      char *reason)
 {
@@ -260,7 +261,7 @@ ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framin
     while (got < room) {
         if (pipe->text_left == 0) {
             int done = unprotect(pipe, framing, wants, reason);
-            if (done < 0 && got > 0) { /* what came before is good */
+            if (done < 0 && got > 0) { /* the bytes before the error are valid */
                 snprintf(pipe->reason, sizeof pipe->reason, "%.255s", reason);
                 pipe->broken = true;
                 break;

@@ -3,7 +3,7 @@
  *
  *   RPC            length, RpcResponseHeader or RpcRequestHeader of call id -33, RpcSasl of state WRAP with the message
  *   data transfer  length, message
- *   metastore      length, message; unprotected bytes, too
+ *   metastore      length, message; also for unprotected bytes
  *
  * Results as of stages/lib/tls/transport.h. Thread: the connection's owner. Never waits. */
 #pragma once
@@ -12,55 +12,56 @@
 #include "stages/lib/tls/transport.h"
 
 #define PS_SASL_FRAME_BYTES_MAX (64U << 20)
-#define PS_SASL_HEAD_BYTES 64U /* what stands before a message at most */
+#define PS_SASL_HEAD_BYTES 64U /* limit of the head of a message */
 
 struct ps_sasl_framing {
-    /* Writes what stands before a message of `length` bytes, so that it ends at `end`. Returns its length. */
+    /* Writes the head of a message of `length` bytes, so that the head ends at `end`. Returns its length. */
     size_t (*put_head)(uint8_t *end, size_t length);
-    /* Finds the message in what follows a frame's length. Returns false with `reason`. */
+    /* Finds the message in the bytes behind a frame's length. Returns false with `reason`. */
     bool (*find)(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *reason);
-    bool frames_plain; /* frames stand around unprotected bytes, too */
+    bool frames_plain; /* unprotected bytes are also in frames */
 };
 
 struct ps_sasl_pipe {
     int fd;
-    struct ps_sasl *sasl; /* owned; set by the transport; NULL: nothing is protected */
+    struct ps_sasl *sasl; /* owned; set by the transport; NULL: not protected */
     uint8_t *in, *out;
-    size_t in_at, in_length, in_room; /* read from the socket and not taken: from in_at up to in_length */
+    /* Bytes that were read from the socket and not taken are from in_at up to in_length. */
+    size_t in_at, in_length, in_room;
     size_t out_at, out_length, out_room;
-    size_t taken; /* of the caller's bytes: wrapped in `out`, not reported as written */
+    size_t taken; /* caller's bytes that are wrapped in `out`, and not reported as written */
     size_t
-        text_left; /* unwrapped bytes at in_at that were not read; behind them: `frame_left` that are to be skipped */
+        text_left; /* unwrapped bytes at in_at that were not read; `frame_left` bytes behind them are skipped */
     size_t frame_left;
-    bool broken; /* reading ends with `reason` */
+    bool broken; /* further reads fail with `reason` */
     char reason[PS_TRANSPORT_REASON_BYTES];
 };
 
-/* ---- the session of a transport, whose first member is its pipe: as of struct ps_transport ---- */
+/* ---- the session of a transport, whose first member is its pipe: see struct ps_transport ---- */
 
-/* Allocates a session of so many bytes, all 0 but the pipe's descriptor. Returns NULL with `reason`: no memory. */
+/* Allocates a session of `session_bytes`, all 0 except the pipe's descriptor. Returns NULL with `reason` if there is no memory. */
 void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason);
 void ps_sasl_pipe_end(void *session);
-/* Frees the session and what its pipe owns. */
+/* Frees the session and everything that its pipe owns. */
 void ps_sasl_pipe_close(void *session);
 
 /* ---- the exchange ---- */
 
-/* Puts bytes behind those that wait to be sent. Returns false: no memory. */
+/* Appends bytes to those that wait to be sent. Returns false if there is no memory. */
 bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t length);
 /* Sends them. */
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason);
-/* Reads until at least so many bytes are in `in`. */
+/* Reads until `in` has at least `length` bytes. */
 int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, char *reason);
-/* Reads a frame: a length in four bytes, and so many bytes; `*frame` is valid until the next call, which goes on behind it. */
+/* Reads a frame: a length in four bytes, and that number of bytes. `*frame` is valid until the next call, which reads behind it. */
 int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants,
                        char *reason);
 
 /* ---- afterwards ---- */
 
-/* As of struct ps_transport; no `sasl`: the socket's own bytes, and so with a level of PS_SASL_AUTHENTICATION, unless these are framed. A
- * read that does not fill its
- * room has left nothing here: the next one may wait for the socket. */
+/* Write and read as in struct ps_transport. Without `sasl`, or with the level PS_SASL_AUTHENTICATION, they transfer the socket's own
+ * bytes, unless unprotected bytes are framed. A read that does not fill its room has left no bytes in the pipe, so the next one may wait
+ * for the socket. */
 ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
                            const struct iovec *parts, int count, short *wants, char *reason);
 ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,
