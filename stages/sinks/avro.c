@@ -1,5 +1,4 @@
-/* Sink avro (Flume's AvroSink): events by Avro RPC to the avro source of Flume or of another penstock. Thread: its
- * worker. */
+/* Sink avro (Flume's AvroSink): sends events by Avro RPC to the avro source of Flume or of another penstock. Thread: its worker. */
 #include "core/stage.h"
 
 #include "stages/lib/avro/options.h"

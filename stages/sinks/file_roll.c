@@ -20,9 +20,9 @@
 #define PATH_BYTES 4096
 #define RETRY_NS (3 * PS_NS_PER_S)
 #define TAKEN_NAMES_MAX 1000
-#define SLOW_WRITE_NS (100 * PS_NS_PER_MS) /* ordinary ones take 0.1 ms a megabyte */
+#define SLOW_WRITE_NS (100 * PS_NS_PER_MS) /* usual writes take 0.1 ms per MB */
 
-/* Its own counters. */
+/* The sink's own counters. */
 enum { SLOW_WRITES = PS_COUNTER_extra, WRITE_LONGEST_US };
 static const char *const counter_names[] = {"slow_writes", "write_longest_us_now", NULL};
 
@@ -39,9 +39,9 @@ struct file_roll_plan {
 
 struct file_roll_state {
     struct ps_port *port;
-    void *serializer; /* its state */
+    void *serializer; /* state of the serializer */
     struct ps_path_manager names;
-    bool began; /* the first file was begun, or could not be */
+    bool began; /* the first file was begun, or that has failed */
     int fd;     /* -1: no file is open */
     struct ps_file_output output;
     struct ps_compressed_output compressed; /* above `output` */
@@ -124,7 +124,7 @@ static enum ps_status file_roll_check(const void *plan_, const struct ps_context
     return PS_OK;
 }
 
-/* With .gz or .zst at its end, unless the user's has it already. */
+/* Returns the extension, with .gz or .zst added unless it ends with that already. */
 static const char *extension_of(const struct file_roll_plan *plan, struct ps_arena *arena)
 {
     const char *extension = plan->extension != NULL ? plan->extension : "";
@@ -132,7 +132,7 @@ static const char *extension_of(const struct file_roll_plan *plan, struct ps_are
     if (suffix[0] == '\0')
         return extension;
     if (extension[0] == '\0')
-        return suffix + 1; /* the name has the dot */
+        return suffix + 1; /* the dot is added by the name */
     size_t length = strlen(extension), suffix_length = strlen(suffix);
     if (strcmp(extension, suffix + 1) == 0 ||
         (length > suffix_length && strcmp(extension + length - suffix_length, suffix) == 0))
@@ -264,7 +264,7 @@ static void file_end(const struct file_roll_plan *plan, struct file_roll_state *
     state->fd = -1;
 }
 
-/* If somebody deleted the open file, what is written to it would be lost: begins a new one. */
+/* Begins a new file if somebody deleted the open one, because what is written to that would be lost. */
 static void look_at_file(const struct file_roll_plan *plan, struct file_roll_state *state,
                          const struct ps_now *now)
 {
@@ -332,8 +332,7 @@ static void file_roll_close(const void *plan_, void *state_)
     outputs_fini(state);
 }
 
-/* Begins the first file: in the first call of `work` or `tick`, because `open` does not know the time that is part
- * of the file names. */
+/* Begins the first file in the first call of `work` or `tick`: `open` does not know the time, which is part of the file names. */
 static void ensure_began(const struct file_roll_plan *plan, struct file_roll_state *state,
                          const struct ps_now *now)
 {
@@ -347,7 +346,7 @@ static void ensure_began(const struct file_roll_plan *plan, struct file_roll_sta
     (void)file_begin(plan, state, now);
 }
 
-/* A write takes the worker's time: what else runs on it waits, too. */
+/* Reports slow writes, because they delay everything else on the worker. */
 static void report_slow_write(struct file_roll_state *state)
 {
     struct ps_counters *counters = state->port->counters;
@@ -388,7 +387,7 @@ static uint64_t file_roll_tick(const void *plan, void *state, const struct ps_no
     return due_ns;
 }
 
-/* Writes events of the lease from `*position` on, up to one that is not ready. Returns false: the output failed. */
+/* Writes events of the lease from `*position` on, up to one that is not ready. Returns false if the output failed. */
 static bool write_events(const struct file_roll_plan *plan, struct file_roll_state *state,
                          struct ps_lease *lease, uint32_t *position, enum ps_serializer_answer *answer,
                          struct ps_err *reason)
@@ -415,7 +414,7 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
     fail(state, now, "write", state->output.error);
-    /* What the serializer still holds of this lease must not be written before the lease is written again. */
+    /* The serializer may hold bytes of this lease, which must not be written before the lease is written again. */
     struct ps_output nowhere = ps_file_output_discard();
     if (ops->flush != NULL)
         (void)ops->flush(plan->serializer_plan, state->serializer, &nowhere);
@@ -428,7 +427,7 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
     return PS_RETRY;
 }
 
-/* Flume's sink rolls back for ever, too. */
+/* Reports an event that the serializer refuses. The lease is tried again without end, as in Flume's sink. */
 static enum ps_result write_refused(struct file_roll_state *state, struct ps_err *reason)
 {
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
@@ -464,7 +463,7 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
             return PS_LATER;
         if (answer == PS_SERIALIZER_REFUSED)
             return write_refused(state, &reason);
-        file_end(plan, state); /* PS_SERIALIZER_NEW_FILE */
+        file_end(plan, state); /* answer is PS_SERIALIZER_NEW_FILE */
         (void)file_begin(plan, state, now);
     }
 }

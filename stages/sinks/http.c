@@ -1,6 +1,6 @@
-/* Sink http (Flume's HttpSink): each event is the body of a POST; rules by status code say whether it is delivered, and
- * whether the sink rests. Requests go out in the order of the events, one at a time unless penstock.requests allows more.
- * Thread: its worker; libcurl works on the sink's epoll. */
+/* Sink http (Flume's HttpSink): sends each event as the body of a POST. Rules by status code decide whether it is
+ * delivered, and whether the sink rests. Requests are sent in the order of the events, one at a time unless
+ * penstock.requests allows more. Thread: its worker; libcurl uses the sink's epoll. */
 #include "core/stage.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #define REQUESTS_MAX 64
 #define LEASES_MAX 8U
 #define REASON_BYTES 320U
-#define RECALL_NS (2 * PS_NS_PER_S) /* for answers, when it is recalled */
+#define RECALL_NS (2 * PS_NS_PER_S) /* wait of a recall for answers */
 
 enum { COUNTER_COUNTED };
 
@@ -34,15 +34,15 @@ struct http_plan {
     char *shown; /* the endpoint without user and password */
 };
 
-/* A request with the event that it sends until that is delivered or given up. */
+/* A request, with the event that it sends until that is delivered or given up. */
 struct slot {
-    struct ps_http_request request; /* must be first: the client knows only this */
-    struct ps_lease *lease;         /* NULL: free */
+    struct ps_http_request request; /* must be first: the HTTP client only knows this member */
+    struct ps_lease *lease;         /* NULL: unused */
     uint32_t position;
-    uint32_t attempts; /* of this event, that reached the server */
-    bool refused;      /* this event is counted as such */
+    uint32_t attempts; /* attempts with this event that reached the server */
+    bool refused;      /* this event was counted as refused */
     struct ps_burial burial;
-    const char *letter; /* why it is buried: the code and the text of its letter */
+    const char *letter; /* code and text of the dead letter */
     char reason[REASON_BYTES];
 };
 
@@ -54,9 +54,9 @@ struct http_state {
     unsigned slot_count;
     struct ps_lease *kept[LEASES_MAX]; /* oldest first */
     unsigned kept_count;
-    unsigned next_lease; /* the next event to send */
-    uint64_t failures;   /* back-offs in a row */
-    uint64_t rest_ns;    /* nothing is sent before */
+    unsigned next_lease; /* index of the lease with the next event to send */
+    uint64_t failures;   /* number of back-offs in a row */
+    uint64_t rest_ns;    /* nothing is sent before this time */
     uint64_t recall_ns;
 };
 
@@ -211,7 +211,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     struct curl_slist *no_expect = NULL;
     if (add_field(plan, "Content-Type", plan->content_type) && add_field(plan, "Accept", plan->accept) &&
         add_field(plan, "User-Agent", "penstock"))
-        no_expect = curl_slist_append(plan->settings.headers, "Expect:"); /* libcurl waits with long bodies */
+        no_expect = curl_slist_append(plan->settings.headers, "Expect:"); /* else long bodies wait */
     if (no_expect != NULL)
         return PS_OK;
     teardown(plan);
@@ -252,8 +252,8 @@ static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port 
 
 /* ---- sending ---- */
 
-/* The next event that is not settled, of the leases from next_lease on, in order. Those without a body are settled, as
- * Flume does. Returns false: there is none. */
+/* Finds the next unsettled event of the leases from next_lease on, in order. Settles events without a body, as Flume
+ * does. Returns false if there is none. */
 static bool next_event(struct http_state *state, struct ps_lease **lease, uint32_t *position)
 {
     for (; state->next_lease < state->kept_count; state->next_lease++) {
@@ -279,13 +279,13 @@ static void send_event(struct http_state *state, struct slot *slot, const struct
     ps_http_request_send(&slot->request, &state->client, event->body, event->body_length, now->mono_ns);
 }
 
-/* Whether its event is to be sent again. */
+/* Returns whether the slot's event has to be sent again. */
 static bool is_unsent(const struct slot *slot)
 {
     return slot->lease != NULL && !slot->request.busy && !ps_burial_has_begun(&slot->burial);
 }
 
-/* Sends what may be sent now: first what failed before. */
+/* Sends what may be sent now, first the events that failed before. */
 static void send_some(struct http_state *state, const struct ps_now *now)
 {
     if (now->mono_ns < state->rest_ns)
@@ -331,7 +331,7 @@ static void settle(struct slot *slot)
     slot->lease = NULL;
 }
 
-/* The answer is none of 2XX, and its rule does not roll back: the server has refused the event for good. */
+/* Handles an answer other than 2XX whose rule does not roll back: the server has finally refused the event. */
 static void give_up(struct http_state *state, struct slot *slot)
 {
     if (ps_port_has_deadletter(state->port)) {
@@ -343,7 +343,7 @@ static void give_up(struct http_state *state, struct slot *slot)
     settle(slot);
 }
 
-/* The event is to be sent again, unless its attempts are used up. */
+/* Schedules the event again, unless no attempts are left. */
 static void roll_back(struct http_state *state, struct slot *slot, bool backs_off, const struct ps_now *now)
 {
     struct ps_port *port = state->port;
@@ -396,7 +396,7 @@ static void take_answer(struct http_state *state, struct slot *slot, const struc
         give_up(state, slot);
 }
 
-/* When its answer must be there; libcurl's limit is that of connecting and answering together. */
+/* Returns the time limit of the answer; libcurl's own limit is for connecting and answering together. */
 static uint64_t due_ns(const struct http_state *state, const struct ps_http_request *request)
 {
     return request->busy && request->begun_ns > 0 ? request->begun_ns + state->plan->request_ns : PS_NEVER;
@@ -413,7 +413,7 @@ static void end_late(struct http_state *state, const struct ps_now *now)
     }
 }
 
-/* Frees the slots of events whose letters are written. */
+/* Frees the slots of events whose dead letters are written. */
 static void go_on_burying(struct http_state *state)
 {
     for (unsigned i = 0; i < state->slot_count; i++) {
@@ -426,7 +426,7 @@ static void go_on_burying(struct http_state *state)
     }
 }
 
-/* Gives up leases whose events are all settled, in order. */
+/* Finishes leases whose events are all settled, in order. */
 static void finish(struct http_state *state)
 {
     while (state->kept_count > 0 && state->kept[0]->settled == state->kept[0]->count) {
@@ -448,7 +448,7 @@ static void serve(struct http_state *state, bool sends, const struct ps_now *now
     go_on_burying(state);
     if (sends) {
         send_some(state, now);
-        if (state->client.timer_ns <= now->mono_ns) /* libcurl begins a new request so */
+        if (state->client.timer_ns <= now->mono_ns) /* a new request is due */
             ps_http_client_work(&state->client, now->mono_ns);
     }
     finish(state);
@@ -504,7 +504,7 @@ static bool is_busy(const struct http_state *state)
     return false;
 }
 
-/* Waits for the answers to what it sent, so that it does not arrive twice; then gives everything back. */
+/* Waits for the answers to requests in flight, so that their events do not arrive twice; then gives all leases back. */
 static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     struct http_state *state = state_;

@@ -1,4 +1,4 @@
-/* Sink irc (Flume's IRCSink): says events in a channel of an IRC server. Thread: its worker. */
+/* Sink irc (Flume's IRCSink): sends events to a channel of an IRC server. Thread: its worker. */
 #include "core/stage.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #define NAME_BYTES_MAX PS_IRC_NICK_BYTES
 #define CHANNEL_BYTES_MAX 200U
-#define HOST_BYTES 63U /* of a client's address, as the server hands it to others */
+#define HOST_BYTES 63U /* of a client's address, as the server passes it on */
 
 struct irc_plan {
     const char *host, *nick, *password, *user, *name, *channel, *separator;
@@ -82,7 +82,7 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* Whether a text stands in a message as one word. */
+/* Returns whether a message can contain the text as one word. */
 static bool is_word(const char *text, size_t most)
 {
     for (const char *at = text; *at != '\0'; at++) {
@@ -135,8 +135,8 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     return good ? PS_OK : PS_FAIL;
 }
 
-/* What a line may have, so that what the server hands on, ":nick!user@host PRIVMSG #channel :line", is no longer than a
- * message. A server may put a ~ before the user name. */
+/* Returns the limit of a line, so that the message that the server passes on, ":nick!user@host PRIVMSG #channel :line",
+ * is not too long. A server may put a ~ before the user name. */
 static uint32_t line_bytes_max(const struct ps_irc_plan *session)
 {
     size_t head = strlen(":!~@ PRIVMSG # :\r\n") + strlen(session->nick) + 4 + strlen(session->user) +

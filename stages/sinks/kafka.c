@@ -256,7 +256,7 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
           out);
 }
 
-/* A topic that depends on the event is not known yet. */
+/* Returns the topic of the probe; a topic that depends on the event is not known yet. */
 static const char *topic_known(const struct kafka_plan *plan, struct ps_context *context)
 {
     struct ps_err err = {.length = 0};
@@ -330,7 +330,7 @@ static const struct ps_sink_ops sink = {
     .drain = kafka_drain,
 };
 
-/* org.apache.flume.instrumentation.kafka.KafkaSinkCounter. */
+/* Counters of org.apache.flume.instrumentation.kafka.KafkaSinkCounter. */
 static const enum ps_counter json_counters[] = {PS_COUNTER_KafkaEventSendTimer, PS_COUNTER_RollbackCount,
                                                 PS_COUNTER_COUNT};
 

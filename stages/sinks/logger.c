@@ -33,8 +33,7 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-/* Parses like Java's Integer.parseInt; also false for a negative number, with which Flume fails on each
- * event. */
+/* Parses like Java's Integer.parseInt. Also returns false for a negative number, with which Flume fails on each event. */
 static bool bytes_parse(const char *text, uint32_t *bytes)
 {
     char *end;

@@ -1,5 +1,4 @@
-/* Sink thrift (Flume's ThriftSink): events by Thrift RPC to the thrift source of Flume or of another penstock. Thread: its
- * worker. */
+/* Sink thrift (Flume's ThriftSink): sends events by Thrift RPC to the thrift source of Flume or of another penstock. Thread: its worker. */
 #include "core/stage.h"
 
 #include <strings.h>
@@ -10,7 +9,7 @@
 #include "stages/lib/thrift/sasl_session.h"
 #include "stages/lib/tls/stage.h"
 
-#define KERBEROS_WAIT_MS 1000U /* for the first tickets, when the sink is built */
+#define KERBEROS_WAIT_MS 1000U /* wait for the first tickets when the sink is built */
 
 struct thrift_plan {
     struct ps_rpc_sink sink; /* must be first (stages/lib/rpc/sink.h) */
@@ -82,7 +81,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     return ps_tls_client_stage_check(&plan->tls, plan->sink.host, context);
 }
 
-/* What the socket is wrapped in. */
+/* Builds the transport: plain, TLS or Kerberos. */
 static enum ps_status build_transport(struct thrift_plan *plan, const struct ps_context *context,
                                       struct ps_rpc_sink_settings *settings, struct ps_err *err)
 {

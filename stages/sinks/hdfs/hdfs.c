@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times are never */
+#define LONGEST_S (10 * INT64_C(365) * 86400) /* longer times count as never */
 
 struct hdfs_state {
     struct ps_hdfs_sink *sink; /* must be first (ps_hdfs_sink_ops) */
 };
 
-enum { REPORT, RECOVER }; /* the words of penstock.orphans */
+enum { REPORT, RECOVER }; /* values of penstock.orphans */
 
 #define FIELD(name) offsetof(struct ps_hdfs_plan, name)
 
@@ -193,7 +193,7 @@ static const struct ps_option options[] = {
      .fallback = "false",
      .flags = PS_OPTION_NO_EFFECT,
      .help = "write no .crc file beside a file of the local disk; here none is written"},
-    /* These two are no keys of Flume's, but many a file has them. */
+    /* Flume does not have these two keys, but many agent files do. */
     {.key = "hdfs.replication",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(replication),
@@ -325,7 +325,7 @@ static void hdfs_close(const void *plan, void *state_)
     ps_hdfs_sink_close(state->sink);
 }
 
-/* ---- what an operator sees ---- */
+/* ---- files and outline ---- */
 
 static void hdfs_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
@@ -344,7 +344,7 @@ static void hdfs_files(const void *plan_, void (*add)(void *argument, const char
         add(argument, ps_hadoop_credentials_path());
 }
 
-/* With the file system that it stands for. */
+/* Writes the path with the file system's URL. */
 static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
 {
     struct ps_hadoop_configuration *configuration = NULL;

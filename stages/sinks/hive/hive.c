@@ -9,14 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LONGEST_MS (10 * INT64_C(365) * 86400 * 1000) /* longer times are never */
+#define LONGEST_MS (10 * INT64_C(365) * 86400 * 1000) /* longer times count as never */
 #define LONGEST_S (LONGEST_MS / 1000)
 
 struct hive_state {
     struct ps_hive_sink *sink; /* must be first (ps_hive_sink_ops) */
 };
 
-enum { REPORT, RECOVER }; /* the words of penstock.orphans */
+enum { REPORT, RECOVER }; /* values of penstock.orphans */
 
 #define FIELD(name) offsetof(struct ps_hive_plan, name)
 
@@ -216,13 +216,13 @@ static const struct ps_option options[] = {
 
 /* ---- build ---- */
 
-/* Flume takes the default for a number below 0. */
+/* Returns the default for a number below 0, as Flume does. */
 static int64_t or_default(int64_t number, const char *fallback)
 {
     return number >= 0 ? number : strtoll(fallback, NULL, 10);
 }
 
-/* 0: never, or no limit. */
+/* Returns 0 for never, or no limit. */
 static uint64_t ms_ns(int64_t ms)
 {
     return ms <= 0 ? 0 : (uint64_t)(ms < LONGEST_MS ? ms : LONGEST_MS) * PS_NS_PER_MS;
@@ -314,7 +314,7 @@ static void hive_close(const void *plan, void *state_)
     ps_hive_sink_close(state->sink);
 }
 
-/* ---- what an operator sees ---- */
+/* ---- files and outline ---- */
 
 static void hive_files(const void *plan_, void (*add)(void *argument, const char *path), void *argument)
 {
@@ -353,7 +353,7 @@ static void hive_outline(const void *plan_, const struct ps_context *context, FI
         fprintf(out, " or %s", ps_quantity_print_s((double)plan->commit_ms / 1000).text);
 }
 
-/* Files have no transactions; Flume does not know such tables. */
+/* Returns 0 for plain tables, because files have no transactions. Flume does not support such tables. */
 static int64_t hive_batch_events(const void *plan_)
 {
     const struct ps_hive_plan *plan = plan_;
