@@ -8,9 +8,9 @@
 
 #include "core/quantity.h"
 
-#define READ_BYTES 16384U            /* room for one read */
+#define READ_BYTES 16384U            /* minimal room for one read */
 #define KEPT_BYTES (256U * 1024)     /* a larger buffer is freed when it is empty */
-#define HELPER_NS (2 * PS_NS_PER_MS) /* a handshake that waits for a thread is asked so often */
+#define HELPER_NS (2 * PS_NS_PER_MS) /* interval of calls of a handshake that waits for a helper thread */
 
 static struct ps_hadoop_rpc_connection *of_watch(struct ps_hadoop_watch *watch)
 {
@@ -54,7 +54,7 @@ static void lose(struct ps_hadoop_rpc_connection *connection, const char *what)
 
 /* ---- time ---- */
 
-/* When the connection has to be looked at again. */
+/* Sets the timer to the next time at which the connection needs work. */
 static void set_timer(struct ps_hadoop_rpc_connection *connection)
 {
     const struct ps_hadoop_rpc_limits *limits = connection->limits;
@@ -77,7 +77,7 @@ static void set_timer(struct ps_hadoop_rpc_connection *connection)
 
 static bool receive(struct ps_hadoop_rpc_connection *connection);
 
-/* Nothing can be sent any more: the server may have said why before it closed. */
+/* Reads what the server may have sent before it closed, because nothing can be sent any more. */
 static bool receive_last(struct ps_hadoop_rpc_connection *connection, const char *reason)
 {
     if (receive(connection))
@@ -85,7 +85,7 @@ static bool receive_last(struct ps_hadoop_rpc_connection *connection, const char
     return false;
 }
 
-/* Sends what it can, and watches for what it waits for. Returns false: the connection is lost, and `lost` was called. */
+/* Sends what is possible, and watches for further events. Returns false if the connection is lost; `lost` was called then. */
 static bool flush(struct ps_hadoop_rpc_connection *connection)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
@@ -116,9 +116,9 @@ bool ps_hadoop_rpc_connection_send(struct ps_hadoop_rpc_connection *connection, 
                                    length))
         return false;
     if (connection->in_flight == 0)
-        connection->heard_ns = now_ns(connection); /* nobody had to say anything before */
+        connection->heard_ns = now_ns(connection); /* the server did not have to send anything before */
     connection->active_ns = now_ns(connection);
-    /* Sent by the timer, in this turn: an error must not come to who sends, and what is sent together goes in one write. */
+    /* The timer sends in this turn: the caller must not get an error, and requests of one turn are sent in one write. */
     ps_hadoop_loop_set(connection->loop, &connection->timer, now_ns(connection));
     return true;
 }
@@ -135,7 +135,7 @@ static bool ping(struct ps_hadoop_rpc_connection *connection)
 
 /* ---- connecting ---- */
 
-/* The handshake is over: says who calls. */
+/* Sends the connection context after the handshake. */
 static bool introduce(struct ps_hadoop_rpc_connection *connection)
 {
     const char *user = connection->user, *real_user = connection->real_user;
@@ -169,7 +169,7 @@ static void go_on_connecting(struct ps_hadoop_rpc_connection *connection)
         set_timer(connection);
         if (events != 0) {
             ps_hadoop_loop_watch(connection->loop, &connection->watch, fd, (uint32_t)events);
-        } else { /* a helper thread is asked */
+        } else { /* a helper thread is working */
             ps_hadoop_loop_unwatch(connection->loop, &connection->watch);
             ps_hadoop_loop_set(connection->loop, &connection->timer, now_ns(connection) + HELPER_NS);
         }
@@ -182,7 +182,7 @@ static void go_on_connecting(struct ps_hadoop_rpc_connection *connection)
     }
     connection->phase = PS_HADOOP_RPC_UP;
     connection->ops->up(connection);
-    /* `up` may have closed it; else the timer sends the context with the first requests. */
+    /* `up` may have closed it; otherwise the timer sends the context with the first requests. */
     if (connection->phase == PS_HADOOP_RPC_UP)
         ps_hadoop_loop_set(connection->loop, &connection->timer, now_ns(connection));
 }
@@ -225,7 +225,7 @@ void ps_hadoop_rpc_connection_open(struct ps_hadoop_rpc_connection *connection)
 
 /* ---- receiving ---- */
 
-/* Hands over the whole responses at the beginning of the buffer. Returns false: the connection is gone. */
+/* Delivers the complete responses at the beginning of the buffer. Returns false if the connection is closed. */
 static bool take_responses(struct ps_hadoop_rpc_connection *connection, size_t *wanted)
 {
     struct ps_byte_buffer *in = &connection->in;
@@ -260,13 +260,13 @@ static bool take_responses(struct ps_hadoop_rpc_connection *connection, size_t *
     return true;
 }
 
-/* Returns false: the connection is gone. */
+/* Reads and handles responses. Returns false if the connection is closed. */
 static bool receive(struct ps_hadoop_rpc_connection *connection)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
     size_t wanted = 0;
     for (;;) {
-        /* At most twice of what has come, so that a length alone takes no memory. */
+        /* At most twice the received bytes, so that a length alone does not allocate memory. */
         size_t room =
             wanted < READ_BYTES + connection->in.length ? wanted : READ_BYTES + connection->in.length;
         if (room < READ_BYTES)

@@ -1,6 +1,6 @@
-/* One connection of Hadoop's RPC to one server: looks its name up, connects, authenticates (auth.h), sends the connection
- * context, then requests, and reads responses (message.h). It pings a server that is silent while calls are in flight, and
- * closes itself when nothing was in flight for long, as Hadoop's Client does.
+/* One connection of Hadoop's RPC to one server: resolves its name, connects, authenticates (auth.h), sends the connection
+ * context and requests, and reads responses (message.h). Pings a server that is silent while calls are in flight, and
+ * closes itself after a long time without calls, like Hadoop's Client.
  *
  * Source: org.apache.hadoop.ipc.Client of Hadoop 3.4. Thread: the worker of the file system. */
 #pragma once
@@ -16,22 +16,21 @@ struct ps_hadoop_rpc_limits {
     uint64_t connect_ns; /* ipc.client.connect.timeout: 20 s */
     uint64_t idle_ns;    /* ipc.client.connection.maxidletime: 10 s */
     uint64_t ping_ns;    /* ipc.ping.interval: 60 s */
-    uint64_t
-        silence_ns; /* ipc.client.rpc-timeout.ms: nothing is heard for so long with calls in flight; 0: for ever */
+    uint64_t silence_ns; /* ipc.client.rpc-timeout.ms: limit of silence with calls in flight; 0: none */
     uint64_t response_bytes_max; /* ipc.maximum.response.length: 128 MiB */
-    bool nagle;                  /* not ipc.client.tcpnodelay */
+    bool nagle;                  /* true if ipc.client.tcpnodelay is false */
 };
 
 struct ps_hadoop_rpc_connection;
 
-/* Called from a turn. */
+/* Callbacks, called from a turn. */
 struct ps_hadoop_rpc_connection_ops {
-    /* Requests may be sent. */
+    /* The connection is established: requests may be sent. */
     void (*up)(struct ps_hadoop_rpc_connection *connection);
     void (*response)(struct ps_hadoop_rpc_connection *connection,
                      const struct ps_hadoop_rpc_response *response);
-    /* The connection is closed; `reason` has the server's address. `exception`: the server refused it (a fatal response); NULL:
-     * it was lost. */
+    /* The connection is closed; `reason` has the server's address. `exception`: the server refused it with a fatal response;
+     * NULL: it was lost. */
     void (*lost)(struct ps_hadoop_rpc_connection *connection, const char *reason,
                  const struct ps_hadoop_rpc_response *exception);
 };
@@ -39,11 +38,11 @@ struct ps_hadoop_rpc_connection_ops {
 enum ps_hadoop_rpc_phase {
     PS_HADOOP_RPC_CLOSED,
     PS_HADOOP_RPC_LOOKING_UP,
-    PS_HADOOP_RPC_CONNECTING, /* and authenticating */
+    PS_HADOOP_RPC_CONNECTING, /* also while authenticating */
     PS_HADOOP_RPC_UP,
 };
 
-/* Set by the owner before `init`; texts are the owner's. */
+/* The owner sets the first members before `init`, and owns their texts. */
 struct ps_hadoop_rpc_connection {
     const struct ps_hadoop_rpc_connection_ops *ops;
     struct ps_hadoop_loop *loop;
@@ -53,9 +52,9 @@ struct ps_hadoop_rpc_connection {
     unsigned port;
     const char *protocol, *user, *real_user;
     uint8_t client_id[PS_HADOOP_RPC_CLIENT_ID_BYTES];
-    unsigned in_flight; /* the owner's count of requests that wait for a response */
+    unsigned in_flight; /* number of requests that wait for a response; counted by the owner */
 
-    /* The rest is connection.c's. */
+    /* Used by connection.c: */
     enum ps_hadoop_rpc_phase phase;
     void *auth_server;
     struct ps_client_plan plan;
@@ -72,10 +71,10 @@ struct ps_hadoop_rpc_connection {
 
 void ps_hadoop_rpc_connection_init(struct ps_hadoop_rpc_connection *connection);
 void ps_hadoop_rpc_connection_fini(struct ps_hadoop_rpc_connection *connection);
-/* Begins to connect; `up` or `lost` is called later. Allowed when it is closed. */
+/* Begins to connect; `up` or `lost` is called later. Call it only when the connection is closed. */
 void ps_hadoop_rpc_connection_open(struct ps_hadoop_rpc_connection *connection);
-/* Closes it without a word. */
+/* Closes it without calling `lost`. */
 void ps_hadoop_rpc_connection_close(struct ps_hadoop_rpc_connection *connection);
-/* Adds a request; allowed when it is up. Returns false: no memory. */
+/* Adds a request; call it only when the connection is up. Returns false if there is no memory. */
 bool ps_hadoop_rpc_connection_send(struct ps_hadoop_rpc_connection *connection, int32_t call_id,
                                    int32_t retry_count, const uint8_t *request, size_t length);

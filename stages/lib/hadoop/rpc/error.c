@@ -39,16 +39,17 @@ static const struct {
     {"UnresolvedPathException", {PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL}},
 };
 
-/* Of any other class: a part of the message. */
+/* Parts of messages, for all other classes. */
 static const struct {
     const char *part;
     struct ps_hadoop_rpc_judgement judgement;
 } messages[] = {
     {"could only be ",
      {PS_FILE_UNAVAILABLE,
-      PS_HADOOP_RPC_FAIL}}, /* replicated to 0 nodes: there are no datanodes, or they are full */
+      PS_HADOOP_RPC_FAIL}}, /* "replicated to 0 nodes": there are no datanodes, or they are full */
     {"maximum path component name limit", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}}, /* WebHDFS: RemoteException */
-    {"Pathname too long", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}}, /* 8,000 characters, 1,000 levels */
+    /* Limits of 8,000 characters and 1,000 levels. */
+    {"Pathname too long", {PS_FILE_NAME, PS_HADOOP_RPC_FAIL}},
     {"still not started", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT}},
     {"is in safe mode", {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_REPEAT}},
 };

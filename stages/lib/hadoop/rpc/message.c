@@ -11,7 +11,7 @@
 
 const uint8_t ps_hadoop_rpc_greeting[PS_HADOOP_RPC_GREETING_BYTES] = {'h', 'r', 'p', 'c', 9, 0, 0};
 
-/* ---- making ---- */
+/* ---- encoding ---- */
 
 static void put_length(uint8_t *to, size_t length)
 {
@@ -31,7 +31,7 @@ bool ps_hadoop_rpc_put_message(struct ps_byte_buffer *buffer, const ProtobufCMes
     return true;
 }
 
-/* `rest` NULL and not 0 bytes: the caller appends them. */
+/* Writes the head of a request. The caller appends the `rest_length` bytes behind it. */
 static bool put_request_head(struct ps_byte_buffer *buffer, int32_t call_id, int32_t retry_count,
                              const uint8_t *client_id, size_t rest_length)
 {
@@ -41,7 +41,7 @@ static bool put_request_head(struct ps_byte_buffer *buffer, int32_t call_id, int
     header.call_id = call_id;
     header.retry_count = retry_count;
     header.client_id.len = client_id != NULL ? PS_HADOOP_RPC_CLIENT_ID_BYTES : 0;
-    header.client_id.data = (uint8_t *)client_id; /* which is only read */
+    header.client_id.data = (uint8_t *)client_id; /* only read */
     size_t length = buffer->length, start = length + LENGTH_BYTES;
     if (!ps_byte_buffer_reserve(buffer, LENGTH_BYTES))
         return false;
@@ -72,7 +72,7 @@ bool ps_hadoop_rpc_put_context(struct ps_byte_buffer *buffer, const uint8_t *cli
     PsHadoop__RpcUser names = PS_HADOOP__RPC_USER__INIT;
     PsHadoop__RpcConnectionContext context = PS_HADOOP__RPC_CONNECTION_CONTEXT__INIT;
     struct ps_byte_buffer message = {0};
-    names.effective_user = (char *)user; /* which are only read */
+    names.effective_user = (char *)user; /* only read */
     names.real_user = (char *)real_user;
     context.user = &names;
     context.protocol = (char *)protocol;
@@ -83,13 +83,13 @@ bool ps_hadoop_rpc_put_context(struct ps_byte_buffer *buffer, const uint8_t *cli
     return good;
 }
 
-/* ---- taking apart ---- */
+/* ---- decoding ---- */
 
 struct reader {
     const uint8_t *at, *end;
 };
 
-/* A length before a message; false: there is none, or less than it says. */
+/* Takes a message after its length. Returns false if it is not complete. */
 static bool take_message(struct reader *reader, const uint8_t **message, size_t *length)
 {
     size_t head, taken = ps_varint_get_delimited(reader->at, (size_t)(reader->end - reader->at), &head);
@@ -99,7 +99,7 @@ static bool take_message(struct reader *reader, const uint8_t **message, size_t 
     return taken > 0;
 }
 
-/* The first line: a Java stack trace may follow. */
+/* Copies the first line; a Java stack trace may follow it. */
 static void copy_line(char *to, size_t room, const char *from)
 {
     (void)ps_printable_copy(to, room, from, from != NULL ? strcspn(from, "\r\n") : 0);

@@ -6,7 +6,7 @@
 
 #define KEY_BYTES 512
 
-/* The next of the parts that commas and blanks separate. */
+/* Takes the next part of a list that is separated by commas and blanks. */
 static bool next_part(const char **list, char *part, size_t room)
 {
     const char *at = *list + strspn(*list, ", \t\r\n");
@@ -63,7 +63,7 @@ static enum ps_status add(struct ps_name_service *service, const char *address, 
     return PS_OK;
 }
 
-/* A name service without HA has dfs.namenode.rpc-address.NAME. */
+/* Adds the address of a key. A name service without HA has dfs.namenode.rpc-address.NAME. */
 static enum ps_status add_key(const struct ps_hadoop_configuration *configuration, const char *key,
                               struct ps_name_service *service, struct ps_err *err)
 {
@@ -113,7 +113,7 @@ enum ps_status ps_name_service_find(const struct ps_hadoop_configuration *config
                                     const char *authority, struct ps_name_service *service,
                                     struct ps_err *err)
 {
-    const char *user_end = strrchr(authority, '@'); /* HDFS has no use for the user */
+    const char *user_end = strrchr(authority, '@'); /* HDFS ignores the user */
     *service = (struct ps_name_service){0};
     if (user_end != NULL)
         authority = user_end + 1;

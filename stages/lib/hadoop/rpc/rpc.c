@@ -9,7 +9,7 @@
 #include "stages/lib/hadoop/rpc/error.h"
 #include "stages/lib/random.h"
 
-#define SOON_NS (5 * PS_NS_PER_MS) /* first rest of PS_HADOOP_RPC_REPEAT_SOON; doubles */
+#define SOON_NS (5 * PS_NS_PER_MS) /* first wait of PS_HADOOP_RPC_REPEAT_SOON; doubles */
 #define SOON_MAX_NS (400 * PS_NS_PER_MS)
 
 #define SENT_CHAINS 64U
@@ -20,20 +20,20 @@ struct ps_hadoop_rpc {
     struct ps_hadoop_rpc_settings settings;
     struct ps_hadoop_rpc_connection connection;
     struct ps_random random;
-    unsigned server; /* the one that is active, as far as is known */
-    bool answered;   /* there was an answer, from `last_server` */
+    unsigned server; /* index of the server that is active, as far as is known */
+    bool answered;   /* `last_server` has answered */
     unsigned last_server;
-    unsigned failures;                 /* connections that were lost or refused, since the last answer */
-    uint64_t open_ns;                  /* not before this time */
-    struct ps_hadoop_timer timer;      /* looks at `waiting` */
-    struct ps_hadoop_rpc_list waiting; /* for a connection */
-    struct ps_hadoop_rpc_list sent;    /* for a response */
+    unsigned failures;                 /* connections that were lost or refused since the last answer */
+    uint64_t open_ns;                  /* no connection is opened before this time */
+    struct ps_hadoop_timer timer;      /* handles `waiting` */
+    struct ps_hadoop_rpc_list waiting; /* calls that wait for a connection */
+    struct ps_hadoop_rpc_list sent;    /* calls that wait for a response */
     struct ps_hadoop_rpc_call *sent_by_id[SENT_CHAINS];
     struct ps_hadoop_rpc_list resting;
     int32_t next_id;
-    uint8_t *ending;  /* the request of the call whose `done` runs; ps_hadoop_rpc_repeat takes it */
-    bool complained;  /* that there is no connection: once, until there is one */
-    uint64_t told_ns; /* before that it is not said again that the server asks for patience */
+    uint8_t *ending;  /* request of the call whose `done` runs; ps_hadoop_rpc_repeat takes it */
+    bool complained;  /* the missing connection was logged; reset by the next connection */
+    uint64_t told_ns; /* when it may next be logged that the server asks to wait */
 };
 
 static uint64_t now_ns(const struct ps_hadoop_rpc *rpc)
@@ -88,7 +88,7 @@ static void enter_list(struct ps_hadoop_rpc_list *list, struct ps_hadoop_rpc_cal
         enter_sent(call);
 }
 
-/* NULL: it was cancelled, or had its deadline. */
+/* Returns NULL if the call was cancelled or has timed out. */
 static struct ps_hadoop_rpc_call *find_sent(struct ps_hadoop_rpc *rpc, int32_t id)
 {
     struct ps_hadoop_rpc_call *call = *sent_chain(rpc, id);
@@ -112,7 +112,7 @@ static void finish(struct ps_hadoop_rpc_call *call, const struct ps_hadoop_rpc_o
     forget(rpc, call);
     rpc->ending = call->request;
     call->request = NULL;
-    call->done(call, outcome); /* which may free the call */
+    call->done(call, outcome); /* `done` may free the call */
     free(rpc->ending);
     rpc->ending = NULL;
 }
@@ -152,7 +152,7 @@ static void open_connection(struct ps_hadoop_rpc *rpc)
     const struct ps_hadoop_rpc_server *server = &rpc->settings.servers[rpc->server];
     struct ps_hadoop_rpc_connection *connection = &rpc->connection;
     if (connection->host != server->host || connection->port != server->port) {
-        ps_hadoop_rpc_connection_fini(connection); /* of the server before */
+        ps_hadoop_rpc_connection_fini(connection); /* to the former server */
         connection->host = server->host;
         connection->port = server->port;
         ps_hadoop_rpc_connection_init(connection);
@@ -160,7 +160,7 @@ static void open_connection(struct ps_hadoop_rpc *rpc)
     ps_hadoop_rpc_connection_open(connection);
 }
 
-/* Gives the call what it gets in its first turn. */
+/* Prepares a call in its first turn. */
 static void pick_up(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call)
 {
     if (call->deadline_ns == 0)
@@ -207,8 +207,8 @@ static void up(struct ps_hadoop_rpc_connection *connection)
 
 /* ---- again ---- */
 
-/* None the first time, then doubled each time; half to one and a half of it, so that clients do not come all at once
- * (RetryPolicies.calculateExponentialTime). */
+/* Returns the rest before the next try: doubles each time, randomly between a half and one and a half of it, so that
+ * clients do not come at the same time (RetryPolicies.calculateExponentialTime). */
 static uint64_t rest_of(struct ps_hadoop_rpc *rpc, uint64_t base_ns, uint64_t max_ns, unsigned times)
 {
     uint64_t rest_ns = times > 20 || base_ns << times > max_ns ? max_ns : base_ns << times;
@@ -223,7 +223,7 @@ static void rest(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uin
                        until_ns < call->deadline_ns ? until_ns : call->deadline_ns);
 }
 
-/* What was sent goes back before what waits, in order. */
+/* Moves sent calls before the waiting ones, in order. */
 static void take_back_sent(struct ps_hadoop_rpc *rpc, const char *reason)
 {
     struct ps_hadoop_rpc_list later = rpc->waiting;
@@ -249,13 +249,14 @@ static enum ps_log_level outage_level(const struct ps_hadoop_rpc_settings *setti
     return settings->hands_over ? PS_LOG_DEBUG : PS_LOG_WARN;
 }
 
-/* The connection is closed, or is of no use: the next server, or the same one later. */
+/* Tries the next server, or the same one later, after the connection was closed or is unusable. */
 static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
 {
     const struct ps_hadoop_rpc_settings *settings = &rpc->settings;
     ps_hadoop_rpc_connection_close(&rpc->connection);
     take_back_sent(rpc, reason);
-    unsigned rounds = rpc->failures++ / settings->server_count; /* the others are tried without a rest */
+    /* The other servers are tried without a rest. */
+    unsigned rounds = rpc->failures++ / settings->server_count;
     rpc->open_ns = now_ns(rpc);
     if (rounds > 0)
         rpc->open_ns += rest_of(rpc, settings->rest_ns, settings->rest_max_ns, rounds - 1);
@@ -270,7 +271,7 @@ static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
 
 /* ---- responses ---- */
 
-/* A refusal for all calls: of this connection, or of who made it. */
+/* Fails all calls, because the server refused the connection or the user. */
 static void fail_all(struct ps_hadoop_rpc *rpc, enum ps_file_error error, const char *exception,
                      const char *reason)
 {
@@ -283,7 +284,7 @@ static void fail_all(struct ps_hadoop_rpc *rpc, enum ps_file_error error, const 
         fail(call, error, exception);
 }
 
-/* Nobody but an operator can mend it, on none of the servers: the calls need not wait for that. */
+/* Returns whether only an operator can correct the failure, for all servers: calls need not wait then. */
 static bool is_refused(const struct ps_hadoop_rpc *rpc)
 {
     const struct ps_hadoop_rpc_connection *connection = &rpc->connection;
@@ -299,7 +300,7 @@ static void lost(struct ps_hadoop_rpc_connection *connection, const char *reason
         (struct ps_hadoop_rpc *)((char *)connection - offsetof(struct ps_hadoop_rpc, connection));
     struct ps_hadoop_rpc_judgement judgement = {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER};
     if (rpc->sent.first == NULL && rpc->waiting.first == NULL)
-        return; /* nobody misses it: an idle server closes connections */
+        return; /* no call needs it: an idle server closes connections */
     if (exception != NULL)
         judgement = ps_hadoop_rpc_judge(exception->exception, exception->message, exception->detail);
     else if (is_refused(rpc))
@@ -318,7 +319,7 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
     struct ps_hadoop_rpc_judgement judgement =
         ps_hadoop_rpc_judge(response->exception, response->message, response->detail);
     const struct ps_hadoop_rpc_server *server = &settings->servers[rpc->server];
-    bool uncertain = call->uncertain; /* an earlier attempt may have been carried out; this one was not */
+    bool uncertain = call->uncertain; /* an earlier try may have been carried out, but this one was not */
     call->error = judgement.error;
     snprintf(call->reason, sizeof call->reason, "%s:%u: %s: %.250s", server->host, server->port,
              ps_hadoop_rpc_simple_class(response->exception), response->message);
@@ -350,7 +351,7 @@ static void refused(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call,
     }
 }
 
-/* Says which server is the active one when that was in doubt. */
+/* Logs which server is the active one after failures. */
 static void answers_again(struct ps_hadoop_rpc *rpc)
 {
     const struct ps_hadoop_rpc_settings *settings = &rpc->settings;
@@ -391,7 +392,7 @@ static void expire(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call)
     char reason[PS_FILE_REASON_BYTES];
     snprintf(reason, sizeof reason, "%s", call->reason);
     if (sent && rpc->connection.heard_ns <= call->sent_ns) {
-        /* The server says nothing to anybody: another connection, or server, may. */
+        /* The server has not sent anything to any call: tries another connection or server. */
         const struct ps_hadoop_rpc_server *server = &rpc->settings.servers[rpc->server];
         snprintf(reason, sizeof reason, "%s:%u: nothing was heard", server->host, server->port);
         try_next(rpc, reason);
@@ -438,11 +439,11 @@ void ps_hadoop_rpc_begin(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *c
     PsHadoop__RpcMethod name = PS_HADOOP__RPC_METHOD__INIT;
     struct ps_byte_buffer request = {0};
     PS_ASSERT(call->rpc == NULL);
-    name.name = (char *)method; /* which are only read */
+    name.name = (char *)method; /* only read */
     name.protocol = (char *)rpc->settings.protocol;
     name.protocol_version = rpc->settings.protocol_version;
     if (!ps_hadoop_rpc_put_message(&request, &name.base) || !ps_hadoop_rpc_put_message(&request, message))
-        ps_byte_buffer_clear(&request, 0); /* send_waiting says so */
+        ps_byte_buffer_clear(&request, 0); /* send_waiting reports the failure */
     *call = (struct ps_hadoop_rpc_call){.done = call->done,
                                         .rpc = rpc,
                                         .timer = {.fire = call_timer},

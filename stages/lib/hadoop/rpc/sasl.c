@@ -19,11 +19,11 @@
 enum { SUCCESS = 0, NEGOTIATE = 1, INITIATE = 2, CHALLENGE = 3, RESPONSE = 4, WRAP = 5 };
 
 enum state {
-    ASKED,     /* the server says what it knows */
-    TICKET,    /* the helper thread makes a Kerberos token */
-    EXCHANGE,  /* challenges */
-    LAST_SENT, /* the mechanism has all, the server has to say SUCCESS */
-    PARTING,   /* what was sent last is all there is: the server has no security */
+    ASKED,     /* the server lists its methods */
+    TICKET,    /* the helper thread is making a Kerberos token */
+    EXCHANGE,  /* tokens are exchanged */
+    LAST_SENT, /* the mechanism is complete; the server must send SUCCESS */
+    PARTING,   /* the last message is being sent: the server has no security */
     OPEN,
 };
 
@@ -33,7 +33,7 @@ struct session {
     enum state state;
     enum ps_hadoop_rpc_method method;
     const char *token_name, *token_secret; /* NULL: none */
-    char server[PS_GSS_NAME_BYTES];        /* its principal, as it says, without the realm */
+    char server[PS_GSS_NAME_BYTES];        /* the server's principal, from its offer, without the realm */
 };
 
 enum ps_hadoop_rpc_method ps_hadoop_rpc_sasl_method(const void *opened)
@@ -44,7 +44,7 @@ enum ps_hadoop_rpc_method ps_hadoop_rpc_sasl_method(const void *opened)
 
 /* ---- messages ---- */
 
-/* RpcRequestHeader with its length: kind 2, operation 0, call id -33, no client id, retry count -1. */
+/* RpcRequestHeader after its length: kind 2, operation 0, call id -33, no client id, retry count -1. */
 static const uint8_t request_header[] = {10, 0x08, 2, 0x10, 0, 0x18, 65, 0x22, 0, 0x28, 1};
 
 static bool put_sasl(struct session *session, uint32_t state, const struct ps_sasl_token *token,
@@ -79,7 +79,7 @@ static bool put_sasl(struct session *session, uint32_t state, const struct ps_sa
     return put;
 }
 
-/* A message with its length before it; returns what follows it, NULL: it is not whole. */
+/* Takes a message after its length. Returns what follows it; NULL if it is not complete. */
 static uint8_t *take_delimited(uint8_t *at, const uint8_t *end, uint8_t **message, size_t *length)
 {
     size_t head, taken = ps_varint_get_delimited(at, (size_t)(end - at), &head);
@@ -88,7 +88,7 @@ static uint8_t *take_delimited(uint8_t *at, const uint8_t *end, uint8_t **messag
     return taken > 0 ? at + taken : NULL;
 }
 
-/* What the server says instead of going on. */
+/* Sets the reason from the server's refusal. */
 static int explain_refusal(const PsHadoop__RpcResponseHeader *header, char *reason)
 {
     const char *class = header->exception_class != NULL ? header->exception_class : "";
@@ -193,7 +193,7 @@ static int begin_token(struct session *session, const PsHadoop__RpcSaslAuth *aut
                                       : ps_transport_lose(reason, "no memory");
 }
 
-/* Takes a Kerberos token of the helper thread, or waits for it. */
+/* Takes a Kerberos token from the helper thread, or waits for it. */
 static int begin_kerberos(struct session *session, char *reason)
 {
     char why[PS_GSS_REASON_BYTES], host[PS_GSS_NAME_BYTES];
@@ -227,7 +227,7 @@ static int begin_kerberos(struct session *session, char *reason)
     return initiate(session, &auth, true, reason);
 }
 
-/* Takes the first method of the server's that can be had here (SaslRpcClient.selectSaslClient). */
+/* Uses the first of the server's methods that is possible here (SaslRpcClient.selectSaslClient). */
 static int choose(struct session *session, const PsHadoop__RpcSasl *offer, char *reason)
 {
     for (size_t i = 0; i < offer->n_auths; i++) {
@@ -264,7 +264,7 @@ static int answer(struct session *session, const PsHadoop__RpcSasl *message, cha
     return put ? 1 : ps_transport_lose(reason, "no memory");
 }
 
-/* The server must not end the exchange before the mechanism does. */
+/* Ends the exchange. It is an error if the server ends it before the mechanism does. */
 static int finish(struct session *session, const PsHadoop__RpcSasl *message, char *reason)
 {
     if (session->state == EXCHANGE && message->has_token) {
@@ -327,7 +327,7 @@ static int shake(void *opened, short *wants, char *reason)
 
 /* ---- protected messages ---- */
 
-/* Length, RpcRequestHeader, and of RpcSasl all that stands before its token. */
+/* Writes the length, RpcRequestHeader, and the part of RpcSasl before its token. */
 static size_t put_head(uint8_t *end, size_t length)
 {
     uint8_t before[2 + 1 + PS_VARINT_BYTES_MAX] = {0x10, WRAP, 0x1a}, prefix[PS_VARINT_BYTES_MAX];
@@ -343,7 +343,7 @@ static size_t put_head(uint8_t *end, size_t length)
     return head;
 }
 
-/* RpcSasl's fields, read where they are: the token is unwrapped there. */
+/* Finds the token among RpcSasl's fields, in place, because it is unwrapped there. */
 static bool find_token(uint8_t *at, const uint8_t *end, uint8_t **token, size_t *length)
 {
     uint64_t tag, number, state = 0;
@@ -401,7 +401,7 @@ static ssize_t read_session(void *opened, char *to, size_t room, short *wants, c
 
 /* ---- the session ---- */
 
-/* Services of tokens are addresses (hadoop.security.token.service.use_ip), which only the connection knows. */
+/* Chooses the token by the server's address (hadoop.security.token.service.use_ip), which only the connection knows. */
 static void choose_token(struct session *session, int fd)
 {
     const struct ps_hadoop_rpc_sasl *settings = session->settings;
