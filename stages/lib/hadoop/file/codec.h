@@ -1,4 +1,4 @@
-/* The compression codecs of Hadoop (org.apache.hadoop.io.compress), with the settings that it has by default:
+/* The compression codecs of Hadoop (org.apache.hadoop.io.compress), with its default settings:
  *
  *   DefaultCodec, DeflateCodec   zlib streams (RFC 1950), level 6
  *   GzipCodec                    gzip members (RFC 1952), level 6
@@ -6,9 +6,9 @@
  *   ZStandardCodec               zstd frames, level 3
  *   Lz4Codec, SnappyCodec        BlockCompressorStream's framing of raw LZ4 and Snappy blocks, see ps_hadoop_pack
  *
- * Of each, several one behind the other are one file for Hadoop's readers.
+ * Hadoop's readers accept a sequence of several streams as one file.
  *
- * Thread: any; a compressor is its owner's. */
+ * Thread: any; a compressor belongs to its owner. */
 #pragma once
 
 #include "stages/lib/byte_buffer.h"
@@ -29,7 +29,7 @@ struct ps_hadoop_codec_facts {
     const char
         *class_name; /* "org.apache.hadoop.io.compress.GzipCodec", as in the header of a SequenceFile */
     const char *
-        extension; /* ".gz": getDefaultExtension(); Flume's sink ends names with it if hdfs.fileSuffix is not set */
+        extension; /* ".gz": getDefaultExtension(); Flume's sink adds it to names if hdfs.fileSuffix is not set */
 };
 
 extern const struct ps_hadoop_codec_facts ps_hadoop_codecs[PS_HADOOP_CODECS];
@@ -37,24 +37,25 @@ extern const struct ps_hadoop_codec_facts ps_hadoop_codecs[PS_HADOOP_CODECS];
 enum ps_hadoop_codec_found {
     PS_HADOOP_CODEC_FOUND,
     PS_HADOOP_CODEC_NONE, /* "None" in any case: Flume's name for no codec */
-    PS_HADOOP_CODEC_LZO, /* LzoCodec, LzopCodec of a GPL library, which Flume finds through io.compression.codecs */
+    /* LzoCodec and LzopCodec of a GPL library, which Flume finds through io.compression.codecs. */
+    PS_HADOOP_CODEC_LZO,
     PS_HADOOP_CODEC_UNKNOWN,
 };
 
-/* Finds the codec as HDFSEventSink.codecMatches does: by the class's whole name, or, in any case of letters, by its simple name with
- * or without "Codec": org.apache.hadoop.io.compress.GzipCodec, GzipCodec, gzip. Also "zstd" and "bz2". */
+/* Finds the codec like HDFSEventSink.codecMatches: by the full name of its class, or, case-insensitive, by its simple name with or
+ * without "Codec": org.apache.hadoop.io.compress.GzipCodec, GzipCodec, gzip. Also accepts "zstd" and "bz2". */
 enum ps_hadoop_codec_found ps_hadoop_codec_find(const char *name, enum ps_hadoop_codec *codec);
 
 struct ps_hadoop_compressor;
 
-/* NULL: no memory. */
+/* Returns NULL if there is no memory. */
 struct ps_hadoop_compressor *ps_hadoop_compressor_open(enum ps_hadoop_codec codec);
 /* NULL is allowed. */
 void ps_hadoop_compressor_close(struct ps_hadoop_compressor *compressor);
 
-/* Appends all of these bytes, compressed, as one whole stream (member, frame) that a reader can end at, or, for LZ4 and Snappy, as
- * blocks: plain length (4 bytes, big endian), compressed length (the same), compressed bytes; a block has at most 261,100 (LZ4) and 218,421
- * (Snappy) plain bytes, as much as fits Hadoop's buffers of 256 KiB when it does not shrink. No bytes: an empty
- * stream, or the length 0, at which Hadoop's readers end. Returns false: no memory. */
+/* Appends all of these bytes, compressed, as one complete stream (member, frame) at whose end a reader can stop. LZ4 and Snappy: as blocks
+ * of plain length (4 bytes, big endian), compressed length (the same), compressed bytes. A block has at most 261,100 (LZ4) or 218,421
+ * (Snappy) plain bytes, which fit into Hadoop's buffers of 256 KiB even if they do not shrink. For no bytes appends an empty stream, or the
+ * length 0, at which Hadoop's readers end. Returns false if there is no memory. */
 bool ps_hadoop_pack(struct ps_hadoop_compressor *compressor, const void *data, size_t length,
                     struct ps_byte_buffer *packed);

@@ -12,8 +12,8 @@
 #define ZLIB_WINDOW_BITS 15
 #define ZLIB_MEMORY_LEVEL 8
 
-/* Hadoop's buffers of 256 KiB (io.compression.codec.lz4.buffersize, ..snappy.buffersize) less what it reckons that a block which does
- * not shrink grows by: Lz4Codec, SnappyCodec. */
+/* Size of Hadoop's buffers of 256 KiB (io.compression.codec.lz4.buffersize, ..snappy.buffersize). The limits of plain bytes allow for
+ * the growth of a block that does not shrink, as Lz4Codec and SnappyCodec compute it. */
 #define BUFFER_BYTES 262144U
 #define LZ4_PLAIN_MAX (BUFFER_BYTES - (BUFFER_BYTES / 255 + 16))
 #define SNAPPY_PLAIN_MAX (BUFFER_BYTES - (BUFFER_BYTES / 6 + 32))
@@ -82,7 +82,7 @@ static bool pack_zlib(z_stream *stream, const void *data, size_t length, struct 
     return true;
 }
 
-/* Avro's packer writes at the beginning of its room: that is the end of ours. */
+/* Makes room at the end of the buffer, where Avro's packer then writes. */
 static bool avro_grow(struct ps_avro_plain *plain, size_t room)
 {
     struct ps_byte_buffer *packed = plain->owner;

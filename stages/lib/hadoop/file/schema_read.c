@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The path that a URL names in the sink's file system. NULL: it is in another one. */
+/* Returns the path of a URL in the sink's file system; NULL if the URL is in another one. */
 static const char *path_of(const struct ps_hadoop_writers *writers, const char *url)
 {
     const char *rest = strstr(url, ":/");
@@ -13,7 +13,7 @@ static const char *path_of(const struct ps_hadoop_writers *writers, const char *
         return NULL;
     if (length > 0 && strncmp(url, writers->schema_url, length) == 0 && url[length] == '/')
         return url + length;
-    if (strncmp(rest, "://", 3) != 0) /* hdfs:/path */
+    if (strncmp(rest, "://", 3) != 0) /* a URL such as hdfs:/path */
         return rest + 1;
     const char *path = strchr(rest + 3, '/');
     return length == 0 || path == rest + 3 ? path : NULL;

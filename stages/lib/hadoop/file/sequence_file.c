@@ -1,14 +1,14 @@
 /* SequenceFiles of version 6, as org.apache.hadoop.io.SequenceFile.Writer writes them. See writer.h.
  *
- *   header   "SEQ" 6, names of the classes of keys and values, whether values are compressed, whether in blocks, if compressed the codec's
- *            class, metadata (none), the sync marker: 16 random bytes
+ *   header   "SEQ" 6, class names of keys and values, whether values are compressed, whether in blocks, the class
+ *            of the codec if compressed, metadata (none), the sync marker: 16 random bytes
  *   record   length, length of its key, key, value                                            (NONE, RECORD)
  *   block    sync marker, number of records, then four times a length and compressed bytes:
  *            lengths of the keys, keys, lengths of the values, values                         (BLOCK)
  *
- * Lengths of records are 4 bytes, big endian; the others are Hadoop's variable-length integers (WritableUtils.writeVLong). A sync
- * marker in the file has -1 before it, where a length would stand. NONE and RECORD have one every 100 KiB, as Hadoop 3 (Hadoop 2: every
- * 2,000 bytes), and at every flush, as Flume's HDFSSequenceFile.sync: readers find the next record from any place by it. */
+ * Lengths of records are 4 bytes, big endian; the others are Hadoop's variable-length integers (WritableUtils.writeVLong). A sync marker
+ * in the file follows -1 in the place of a length. NONE and RECORD have one every 100 KiB, as in Hadoop 3 (Hadoop 2: every 2,000 bytes),
+ * and at every flush, like Flume's HDFSSequenceFile.sync. With it readers find the next record from any place. */
 #include "core/name.h"
 #include "stages/lib/hadoop/file/writer_internal.h"
 #include "stages/lib/text/java/long.h"
@@ -19,7 +19,7 @@
 #define VINT_BYTES_MAX 9U
 #define SYNC_INTERVAL_BYTES 102400U /* SequenceFile.SYNC_INTERVAL */
 #define BLOCK_BYTES 1000000U        /* io.seqfile.compress.blocksize */
-#define KEPT_BYTES_MAX 4096U        /* of keys and lengths, over a flush */
+#define KEPT_BYTES_MAX 4096U        /* buffers of keys and lengths up to this size are kept after a flush */
 #define PACKED_KEPT_BYTES_MAX (2U * 1024U * 1024U)
 
 /* ---- encoding ---- */
@@ -30,7 +30,7 @@ static void put_int(char *to, uint32_t number)
     memcpy(to, &number, sizeof number);
 }
 
-/* WritableUtils.writeVLong of a number that is not negative: up to 127 the number itself, else -112 less the count of its bytes,
+/* Writes a non-negative number like WritableUtils.writeVLong: up to 127 as one byte, else -112 minus the number of its bytes,
  * then these, big endian. */
 static size_t put_vint(char *to, uint64_t number)
 {
@@ -53,7 +53,7 @@ static bool append(struct ps_hadoop_writer *writer, const void *data, size_t len
 
 /* ---- header and sync markers ---- */
 
-/* Appends a string with its length. */
+/* Appends a string after its length. */
 static char *put_text(char *to, const char *text)
 {
     size_t length = strlen(text);
@@ -97,7 +97,7 @@ static bool append_sync(struct ps_hadoop_writer *writer)
 
 /* ---- records: NONE, RECORD ---- */
 
-/* What stands before a body in its value: 4 bytes (BytesWritable), or a variable-length integer (Text). */
+/* Writes the length before a body in its value: 4 bytes (BytesWritable), or a variable-length integer (Text). */
 static size_t put_value_head(char *to, bool text, uint32_t body_length)
 {
     if (text)
@@ -120,7 +120,7 @@ static bool append_record(struct ps_hadoop_writer *writer, const char *key, cons
     return append(writer, head, 8 + KEY_BYTES + head_length) && append(writer, value, value_length);
 }
 
-/* A value that is compressed by itself. */
+/* Appends a record whose value is compressed by itself. */
 static bool append_packed_record(struct ps_hadoop_writer *writer, const char *key, const char *value_head,
                                  size_t head_length, const char *body, size_t body_length)
 {
@@ -153,7 +153,7 @@ static bool append_section(struct ps_hadoop_writer *writer, const char *data, si
     return good;
 }
 
-/* The lengths of the keys: all are the same. */
+/* Writes the lengths of the keys, which are all the same. */
 static bool append_key_lengths(struct ps_hadoop_writer *writer)
 {
     struct ps_byte_buffer *lengths = &writer->writers->key_lengths;

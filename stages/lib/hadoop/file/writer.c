@@ -1,4 +1,4 @@
-/* Writers of streams, and what all writers share. See writer.h. */
+/* Writers of streams, and the common part of all writers. See writer.h. */
 #include "core/name.h"
 #include "stages/lib/hadoop/file/writer_internal.h"
 
@@ -7,7 +7,8 @@
 #include <strings.h>
 
 #define PLAIN_MAX                                                                                            \
-    (1024U * 1024U) /* CompressedStream: a stream (member, frame) ends then, if no flush comes before */
+    (1024U *                                                                                                 \
+     1024U) /* CompressedStream: a stream (member, frame) ends at this size if no flush comes before */
 
 /* ---- names ---- */
 
@@ -33,7 +34,7 @@ bool ps_hadoop_write_format_find(const char *name, bool *text)
     return false;
 }
 
-/* ---- what all files of a sink share ---- */
+/* ---- shared by all files of a sink ---- */
 
 static bool is_compressed(const struct ps_hadoop_format *format)
 {
@@ -48,7 +49,7 @@ struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *
     if (writers != NULL) {
         writers->format = format;
         writers->port = port;
-        /* Its serializers share what they read, as the stages of a source's chain do. */
+        /* The serializers share what they read, like the stages of a source's chain. */
         writers->serializer_port = *port;
         writers->serializer_port.chain = &writers->share;
         ps_random_init(&writers->random);
@@ -101,8 +102,8 @@ void ps_hadoop_plain_clear(struct ps_hadoop_writer *writer)
 
 /* ---- compressed streams ---- */
 
-/* Appends bytes as one compressed stream: Flume's HDFSCompressedDataStream.sync finishes the compressor, and goes on with
- * another stream behind it. */
+/* Appends bytes as one compressed stream. Flume's HDFSCompressedDataStream.sync also finishes the compressor, and
+ * continues with another stream. */
 static bool append_packed(struct ps_hadoop_writer *writer, const char *data, size_t length)
 {
     struct ps_byte_buffer *packed = &writer->writers->packed;
@@ -122,7 +123,7 @@ static bool plain_flush(struct ps_hadoop_writer *writer)
     return good;
 }
 
-/* The serializer's output: gathers its bytes. */
+/* Collects the serializer's output. */
 static bool plain_write(struct ps_output *output, const void *data, size_t length)
 {
     struct ps_hadoop_writer *writer = (struct ps_hadoop_writer *)(void *)output;
@@ -276,7 +277,7 @@ bool ps_hadoop_writer_end(struct ps_hadoop_writer *writer, struct ps_output *out
     const struct ps_serializer_ops *ops = format->serializer->serializer;
     if (ops->end != NULL && !ops->end(format->serializer_plan, writer->serializer, serializer_output(writer)))
         return false;
-    /* No bytes at all are no file of the codec: an empty stream is. */
+    /* An empty file is not valid for the codec; an empty stream is. */
     return plain_flush(writer) &&
            (format->type != PS_HADOOP_COMPRESSED_STREAM || writer->has_bytes || append_packed(writer, "", 0));
 }

@@ -1,6 +1,5 @@
-/* Turns events into the bytes of a file, as the writers of Flume's sink hdfs do: HDFSDataStream, HDFSCompressedDataStream and
- * HDFSSequenceFile. It knows nothing of file systems: bytes are appended to a struct ps_output, to whose far end they belong in that
- * order.
+/* Encodes events as the bytes of a file, like the writers of Flume's sink hdfs: HDFSDataStream, HDFSCompressedDataStream and
+ * HDFSSequenceFile. It is independent of file systems: it appends bytes to a struct ps_output in the order of the file.
  *
  *   ps_hadoop_writers   of one open sink: the compressor and the buffers that all its files share
  *   ps_hadoop_writer    of one open file
@@ -9,20 +8,20 @@
  *   begin                                     the header
  *   { event.., flush }..                      flush: at the end of every transaction, before an hflush
  *   end                                       before the file is closed
- *   begin, ..                                 the next file, also when the one before was not ended
+ *   begin, ..                                 the next file, also if the former one was not ended
  *   ps_hadoop_writer_close(writer)
  *
- * An event's bytes may stay in the writer until `flush`; after it nothing of an event is in the writer, and all that was appended
- * can be read by Hadoop if nothing more comes: every compressor was finished, every block ended. So a file that is cut after a
- * flush loses nothing that was flushed.
+ * An event's bytes may stay in the writer until `flush`. After that the writer has no bytes of events, and Hadoop can read everything
+ * that was appended even if nothing follows: every compressor was finished, and every block ended. So a file that is cut after a flush
+ * has everything that was flushed.
  *
- * What it takes, each open file: 300 bytes and the serializer's state; between two flushes also the plain bytes of its events
- * (CompressedStream, SequenceFile with BLOCK), at most 1 MiB. The events of one transaction are in memory anyway, so a thousand
- * files that share a transaction take no more than it has. Compressors are never held by a file: 0.3 MB (gzip, deflate), 1.3 MB (zstd),
- * 7.6 MB (bzip2), 16 kB (lz4, snappy) once for each open sink.
+ * Memory of each open file: 300 bytes and the serializer's state; between two flushes also the plain bytes of its events
+ * (CompressedStream, SequenceFile with BLOCK), at most 1 MiB. The events of one transaction are in memory anyway, so a thousand files
+ * that share a transaction need no more than its size. Files have no compressors of their own: each open sink has one, of 0.3 MB (gzip,
+ * deflate), 1.3 MB (zstd), 7.6 MB (bzip2) or 16 kB (lz4, snappy).
  *
- * After false or PS_HADOOP_FAILED the file is lost for this writer: abandon the stream; its events since the last flush must be
- * written again, to another file.
+ * After false or PS_HADOOP_FAILED the file cannot be continued: the caller abandons the stream, and writes its events since the last
+ * flush to another file.
  *
  * Thread: the sink's worker. Never waits. */
 #pragma once
@@ -33,82 +32,82 @@
 
 enum ps_hadoop_file_type {
     PS_HADOOP_SEQUENCE_FILE, /* hdfs.fileType = SequenceFile: keys are timestamps in ms (LongWritable), values are bodies */
-    PS_HADOOP_DATA_STREAM,       /* DataStream: what the serializer writes */
-    PS_HADOOP_COMPRESSED_STREAM, /* CompressedStream: the same, compressed */
+    PS_HADOOP_DATA_STREAM,       /* DataStream: the bytes of the serializer */
+    PS_HADOOP_COMPRESSED_STREAM, /* CompressedStream: the same bytes, compressed */
 };
 
-/* org.apache.hadoop.io.SequenceFile.CompressionType. Flume's sink has NONE without hdfs.codeC, BLOCK with it. */
+/* org.apache.hadoop.io.SequenceFile.CompressionType. Flume's sink uses NONE without hdfs.codeC, and BLOCK with it. */
 enum ps_hadoop_compression {
     PS_HADOOP_COMPRESSION_NONE,
-    PS_HADOOP_COMPRESSION_RECORD, /* each value by itself */
+    PS_HADOOP_COMPRESSION_RECORD, /* each value separately */
     PS_HADOOP_COMPRESSION_BLOCK, /* 1,000,000 bytes of keys and values (io.seqfile.compress.blocksize), and at every flush */
 };
 
-/* What the configuration says of the files; const, shared by all workers. */
+/* Format of the files, from the configuration. Constant, shared by all workers. */
 struct ps_hadoop_format {
     enum ps_hadoop_file_type type;
     enum ps_hadoop_codec codec;             /* CompressedStream; SequenceFile with RECORD or BLOCK */
     enum ps_hadoop_compression compression; /* SequenceFile */
     bool text; /* SequenceFile: values are Text (hdfs.writeFormat = Text), else BytesWritable (Writable) */
-    /* DataStream, CompressedStream: the bound sub-stage; SequenceFile has none, as in Flume. */
+    /* DataStream, CompressedStream: the bound serializer; SequenceFile has none, as in Flume. */
     const struct ps_stage_ops *serializer;
     void *serializer_plan;
 };
 
-/* Case does not matter, as in Flume. Returns false: there is no such type. */
+/* Finds a file type, case-insensitive as in Flume. Returns false if there is no such type. */
 bool ps_hadoop_file_type_find(const char *name, enum ps_hadoop_file_type *type);
 
-/* hdfs.writeFormat: "Writable", "Text", or Flume's class of one of them (HDFSWritableSerializer$Builder, HDFSTextSerializer$Builder).
- * Returns false: it is another class. */
+/* Reads hdfs.writeFormat: "Writable", "Text", or Flume's class for one of them (HDFSWritableSerializer$Builder,
+ * HDFSTextSerializer$Builder). Returns false for another class. */
 bool ps_hadoop_write_format_find(const char *name, bool *text);
 
 struct ps_hadoop_writers;
 
-/* `format` and `port` must live as long. Returns NULL and the reason: no memory. */
+/* Opens the common part. `format` and `port` must outlive it. Returns NULL with the reason if there is no memory. */
 struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
                                                  struct ps_err *err);
-/* Schemas at URLs of file systems (hdfs:, webhdfs:) are read through this one, which is the sink's: the sink turns it, and closes it
- * before the writers. `url`: of the file system, as in struct ps_hadoop_settings; "": of any server, as the default file system. */
+/* Makes schemas at URLs of file systems (hdfs:, webhdfs:) be read through the sink's file system, which the sink turns, and closes
+ * before the writers. `url`: of the file system, as in struct ps_hadoop_settings; "": URLs with any server, as for the default file
+ * system. */
 void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps_filesystem *filesystem,
                                     const char *url);
-/* All its writers are closed before. NULL is allowed. */
+/* Call it after all its writers were closed. NULL is allowed. */
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers);
 
-/* Memory of all its writers and of what they share, without the blocks of Avro serializers. */
+/* Returns the memory of all its writers and of their common part, without the blocks of Avro serializers. */
 size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers);
 
 struct ps_hadoop_writer;
 
-/* For a new file. Returns NULL and the reason: no memory, or what the serializer says. */
+/* Opens a writer for a new file. Returns NULL with the reason if there is no memory, or the serializer fails. */
 struct ps_hadoop_writer *ps_hadoop_writer_open(struct ps_hadoop_writers *writers, struct ps_err *err);
-/* Discards what was not flushed. NULL is allowed. */
+/* Discards bytes that were not flushed. NULL is allowed. */
 void ps_hadoop_writer_close(struct ps_hadoop_writer *writer);
 
-/* Begins a file; forgets what is left of the one before. Returns false: `output` refused bytes, or there is no memory. The same
- * for flush and end. */
+/* Begins a file, and forgets the former one. Returns false if `output` refused bytes or there is no memory, like flush and end. */
 bool ps_hadoop_writer_begin(struct ps_hadoop_writer *writer, struct ps_output *output);
 
 enum ps_hadoop_answer {
     PS_HADOOP_WRITTEN,
-    /* The serializer needs something that is being read (an Avro schema). Nothing was written; call again with this event
-     * in a later cycle: the port's wake_fd or epoll_fd wakes the worker. */
+    /* The serializer waits for something that is being read (an Avro schema). Nothing was written; call again with this
+     * event in a later cycle: the port's wake_fd or epoll_fd wakes the worker. */
     PS_HADOOP_LATER,
-    /* It cannot stand behind what is in the file (its Avro schema is another one). Nothing was written: flush, end, and
-     * write it to a new file. Not for the first event of a file. */
+    /* The event cannot be in the same file as the former ones (its Avro schema is another one). Nothing was written:
+     * flush, end, and write it to a new file. Not returned for the first event of a file. */
     PS_HADOOP_NEW_FILE,
-    /* It can be in no file (a timestamp that is no number; no schema). Nothing was written; `err` says why. Flume's sink rolls
-     * back, and tries it again for ever. */
+    /* The event cannot be in any file (an invalid timestamp; no schema). Nothing was written; `err` has the reason. Flume's
+     * sink rolls back, and tries again without end. */
     PS_HADOOP_REFUSED,
     PS_HADOOP_FAILED, /* `output` refused bytes, or there is no memory */
 };
 
-/* `wall_ms`: the key of an event without the header `timestamp` (SequenceFile). */
+/* Writes an event. `wall_ms`: the key of an event without the header `timestamp` (SequenceFile). */
 enum ps_hadoop_answer ps_hadoop_writer_event(struct ps_hadoop_writer *writer, const struct ps_batch *batch,
                                              const struct ps_event *event, int64_t wall_ms,
                                              struct ps_output *output, struct ps_err *err);
 
-/* Appends what is still in the writer. Without an event since the last flush nothing is appended. */
+/* Appends the bytes that are still in the writer. Appends nothing if there was no event since the last flush. */
 bool ps_hadoop_writer_flush(struct ps_hadoop_writer *writer, struct ps_output *output);
 
-/* Flushes, and appends what ends the file, if its format has anything. */
+/* Flushes, and appends the end of the file if its format has one. */
 bool ps_hadoop_writer_end(struct ps_hadoop_writer *writer, struct ps_output *output);

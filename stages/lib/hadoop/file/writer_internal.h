@@ -1,4 +1,4 @@
-/* What the parts of a writer share: writer.c (streams), sequence_file.c. See writer.h. */
+/* Types and functions that only writer.c (streams) and sequence_file.c share. See writer.h. */
 #pragma once
 
 #include "stages/lib/hadoop/file/writer.h"
@@ -9,40 +9,40 @@
 struct ps_hadoop_writers {
     const struct ps_hadoop_format *format;
     struct ps_port *port;
-    struct ps_hadoop_compressor *compressor; /* NULL: nothing is compressed */
+    struct ps_hadoop_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer packed;            /* empty between calls */
-    struct ps_byte_buffer spare;             /* a long buffer that a file gave back */
+    struct ps_byte_buffer spare;             /* a long buffer that a file has returned */
     struct ps_byte_buffer key_lengths;       /* of a block */
     struct ps_random random;
     const struct ps_name *timestamp;
-    struct ps_chain_share share; /* of its serializers */
+    struct ps_chain_share share; /* shared by its serializers */
     struct ps_port serializer_port;
-    struct ps_filesystem *schema_filesystem; /* NULL: there is none */
+    struct ps_filesystem *schema_filesystem; /* NULL: none */
     const char *schema_url;
     size_t held_bytes; /* of the files: see ps_hadoop_writers_bytes */
 };
 
 struct ps_hadoop_writer {
-    struct ps_output
-        plain_output; /* CompressedStream: what its serializer writes to; must be the first member */
+    struct ps_output plain_output; /* CompressedStream: output of its serializer; must be the first member */
     struct ps_hadoop_writers *writers;
-    struct ps_output *below; /* during a call: where the file's bytes go */
-    void *serializer;        /* its state; NULL: SequenceFile */
-    bool has_bytes;          /* CompressedStream: something was appended */
-    /* CompressedStream: not compressed yet. SequenceFile with BLOCK: the values of the block that is not full. */
+    struct ps_output *below; /* during a call: output for the file's bytes */
+    void *serializer;        /* state of the serializer; NULL: SequenceFile */
+    bool has_bytes;          /* CompressedStream: bytes were appended */
+    /* CompressedStream: bytes that are not compressed yet. SequenceFile with BLOCK: the values of the incomplete block. */
     struct ps_byte_buffer plain;
 
-    /* SequenceFile. */
-    struct ps_byte_buffer keys, lengths; /* BLOCK: of the same records; lengths of the values */
-    uint32_t records;                    /* BLOCK: in the block; else: since the last flush */
+    /* Only for SequenceFile: */
+    struct ps_byte_buffer keys, lengths; /* BLOCK: keys of these records; lengths of the values */
+    /* BLOCK: number of records in the block; else: since the last flush. */
+    uint32_t records;
     uint64_t position,
-        synced_position; /* bytes that were appended: all, and up to the end of the last sync marker */
+        synced_position; /* number of appended bytes; number up to the end of the last sync marker */
     uint8_t sync[PS_HADOOP_SYNC_BYTES];
 };
 
-/* Makes room for `more` plain bytes, in the spare buffer when they are many. */
+/* Makes room for `more` plain bytes; uses the spare buffer for many bytes. */
 bool ps_hadoop_plain_reserve(struct ps_hadoop_writer *writer, size_t more);
-/* Empties the plain bytes; a long buffer goes to the spare. */
+/* Empties the plain bytes; a long buffer becomes the spare one. */
 void ps_hadoop_plain_clear(struct ps_hadoop_writer *writer);
 
 bool ps_hadoop_sequence_begin(struct ps_hadoop_writer *writer);
