@@ -1,5 +1,5 @@
-/* Deserializer avro (Flume's AvroEventDeserializer): a record of an Avro container file is an event. Its body is the datum as it
- * stands in the file; a header names the schema, by its fingerprint or as a whole.
+/* Deserializer avro (Flume's AvroEventDeserializer): each record of an Avro container file is an event. Its body is the datum as it
+ * is in the file; a header has the schema, or its fingerprint.
  *
  * A file can only be read again from a sync marker, so the position moves when all records of a block are in batches: to the marker
  * before the next block, where Flume's looks for it. Blocks are collected in a buffer, decompressed into another, and cut by walking
@@ -15,8 +15,8 @@
 
 #define READ_BYTES (256U * 1024U)
 #define OUT_BYTES (256U * 1024U)   /* of events in one call of `work` */
-#define HEAD_BYTES 4096U           /* what is read of a header at first */
-#define WINDOW_BYTES (64U * 1024U) /* in which a marker is looked for */
+#define HEAD_BYTES 4096U           /* bytes that are read first for a header */
+#define WINDOW_BYTES (64U * 1024U) /* size of the pieces that are searched for a marker */
 
 struct avro_plan {
     int literal;
@@ -27,20 +27,20 @@ enum phase { PHASE_HEAD, PHASE_SEEK, PHASE_BLOCK, PHASE_RECORDS };
 
 struct avro_state {
     struct ps_slab slab;
-    struct ps_buffer head, raw, plain; /* the file's header; a block as it stands in the file; decompressed */
+    struct ps_buffer head, raw, plain; /* the file's header; a block as in the file; the decompressed block */
     struct ps_avro_container container; /* points into `head` */
-    struct ps_avro_schema *schema;      /* of the last file: most have the same */
+    struct ps_avro_schema *schema;      /* of the last file, because most files have the same */
     char *schema_text;
     size_t schema_length;
     char fingerprint[17];
     enum ps_avro_codec codec;
     struct ps_avro_unpacker unpacker;
     enum phase phase;
-    uint64_t block_at; /* where the block in `raw` begins, or where a marker is looked for */
+    uint64_t block_at; /* where the block in `raw` begins, or the search for a marker continues */
     struct ps_avro_block block;
     const uint8_t *record, *records_end;
     int64_t records_left;
-    uint64_t bytes_max; /* of a block */
+    uint64_t bytes_max; /* limit of a block */
 };
 
 static const struct ps_option options[] = {
@@ -101,7 +101,7 @@ static void avro_begin(const void *plan, void *state_, struct ps_input *input)
 
 /* ---- reading ---- */
 
-/* Appends up to `room` bytes of the file that stand at `offset` to a buffer. SOME: there are more bytes, or it is the end (*end). */
+/* Appends up to `room` bytes of the file from `offset` on to a buffer. SOME: bytes were added, or the file ends (*end). */
 static enum ps_deserialized append(struct avro_state *state, struct ps_input *input, struct ps_buffer *buffer,
                                    uint64_t offset, uint32_t room, bool *end, struct ps_err *err)
 {
@@ -136,7 +136,7 @@ static bool codec_take(struct avro_state *state, struct ps_err *err)
     return false;
 }
 
-/* Nothing is parsed, nor allocated, for a file with the schema of the last one. */
+/* Takes the schema. Parses and allocates nothing if the file has the schema of the last one. */
 static bool schema_take(struct avro_state *state, struct ps_err *err)
 {
     struct ps_slice text;
@@ -155,7 +155,7 @@ static bool schema_take(struct avro_state *state, struct ps_err *err)
     memcpy(state->schema_text, text.data, text.length);
     state->schema_length = text.length;
     uint64_t print = ps_avro_schema_fingerprint(state->schema);
-    for (int i = 0; i < 8; i++) /* as Java's bytes: the lowest first */
+    for (int i = 0; i < 8; i++) /* lowest byte first, as in Java */
         snprintf(state->fingerprint + 2 * i, 3, "%02x", (unsigned)(print >> 8 * i & 0xff));
     return true;
 }
@@ -184,7 +184,7 @@ static enum ps_deserialized head_work(struct avro_state *state, struct ps_input 
     return PS_DESERIALIZED_SOME;
 }
 
-/* Looks for the first marker from the position on, as Java's DataFileReader.sync does. */
+/* Looks for the first marker behind the position, like Java's DataFileReader.sync. */
 static enum ps_deserialized seek_work(struct avro_state *state, struct ps_input *input, struct ps_err *err)
 {
     bool end;
@@ -289,7 +289,7 @@ static enum ps_deserialized block_work(struct avro_state *state, struct ps_input
 
 /* ---- records ---- */
 
-/* All events of a batch have the same schema. False: no memory, or `full`. */
+/* Sets the header, which all events of a batch share. Returns false if there is no memory, or the batch has another schema and is `full`. */
 static bool header_ready(const struct avro_plan *plan, const struct avro_state *state, struct ps_batch *batch)
 {
     const char *value = plan->literal ? state->schema_text : state->fingerprint;
@@ -303,7 +303,7 @@ static bool header_ready(const struct avro_plan *plan, const struct avro_state *
     return false;
 }
 
-/* What is behind the block was read with it, mostly: it is kept. */
+/* Keeps the bytes behind the block, which were mostly read with it. */
 static void block_close(struct avro_state *state, struct ps_input *input)
 {
     struct ps_buffer *raw = &state->raw;

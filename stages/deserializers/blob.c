@@ -1,5 +1,5 @@
-/* Deserializer blob (Flume's org.apache.flume.sink.solr.morphline.BlobDeserializer): a file is an event, or several of
- * maxBlobLength bytes. The contents are collected in a buffer and copied into the batch when they are whole. Thread: the source's
+/* Deserializer blob (Flume's org.apache.flume.sink.solr.morphline.BlobDeserializer): a file is one event, or several of
+ * maxBlobLength bytes. The content is collected in a buffer, and copied into the batch when it is complete. Thread: the source's
  * worker. */
 #include "core/stage.h"
 #include "stages/lib/slab.h"
@@ -14,7 +14,7 @@ struct blob_state {
     struct ps_slab slab;
     struct ps_buffer buffer;
     uint64_t bytes_max; /* maxBlobLength, at most a quarter of the memory budget */
-    bool whole;         /* an event, or all that is left of the file */
+    bool whole;         /* the buffer has an event, or the rest of the file */
 };
 
 static const struct ps_option options[] = {
@@ -61,7 +61,7 @@ static void blob_begin(const void *plan, void *state_, struct ps_input *input)
     state->whole = false;
 }
 
-/* Reads a piece. Returns false with *result set when it cannot now, or when the file has ended before it. */
+/* Reads a piece. Returns false with *result set if that is not possible now, or the file ends there. */
 static bool read_piece(struct blob_state *state, struct ps_input *input, struct ps_err *err,
                        enum ps_deserialized *result)
 {

@@ -1,12 +1,12 @@
-/* Deserializer line (Flume's LineDeserializer): a line of a file is an event.
+/* Deserializer line (Flume's LineDeserializer): each line of a file is an event.
  *
- * A line ends with \n and nothing else: a \r before it stays. A line of maxLineLength of Java's chars ends there, and the rest
- * is the next line; so a line of exactly that length is followed by an empty event, as in Flume. A character beyond the basic
- * plane is not cut in two (Flume cuts it, and both halves become "?").
+ * A line ends only with \n: a \r before it stays. A line of maxLineLength Java chars ends there, and the rest is the next
+ * line; so a line of exactly that length is followed by an empty event, as in Flume. A character beyond the basic plane is not
+ * split (Flume splits it, and both halves become "?").
  *
- * The file is read into the batch's block, and bodies are slices of it: nothing is copied where the file's charset and
- * outputCharset are the same and every byte belongs to it. What is left of the last line is read again with the next piece.
- * A line longer than a block is read into a buffer of its own. Thread: the source's worker. */
+ * The file is read into the batch's block, and bodies are slices of it: nothing is copied if the file's charset and
+ * outputCharset are the same and all bytes are valid. The beginning of an incomplete last line is read again with the next
+ * piece. A line longer than a block is read into a buffer of its own. Thread: the source's worker. */
 #include "core/stage.h"
 #include "core/utf8.h"
 #include "stages/lib/slab.h"
@@ -21,15 +21,15 @@
 struct line_plan {
     int64_t chars_max;
     const char *charset_name;
-    struct ps_charset charset; /* outputCharset; made by build */
+    struct ps_charset charset; /* outputCharset; set by build */
 };
 
 struct line_state {
     struct ps_line_text text;
     struct ps_slab slab;
-    struct ps_buffer large; /* a line that a block has no room for, from input->position on */
-    uint32_t need;          /* room that the next line needs at least, as far as is known */
-    uint32_t line_bytes;    /* of lines lately, on average */
+    struct ps_buffer large; /* a line that does not fit into a block, from input->position on */
+    uint32_t need;          /* minimal room for the next line, as far as is known */
+    uint32_t line_bytes;    /* average length of recent lines */
     uint64_t bytes_max;     /* of one line: a quarter of the memory budget */
     bool fresh;             /* a file begins */
 };
@@ -103,7 +103,7 @@ static void line_begin(const void *plan_, void *state_, struct ps_input *input)
 
 /* ---- reading ---- */
 
-/* As much as gives the rows that the batch has room for. */
+/* Returns how much to read: about the bytes of the rows for which the batch has room. */
 static uint32_t wanted_bytes(const struct line_state *state, const struct ps_batch *batch, uint32_t room)
 {
     uint64_t rows = batch->capacity - batch->count, bytes = rows * (state->line_bytes + 1) + 1024;
@@ -122,7 +122,7 @@ static enum ps_deserialized read_failed(const struct ps_input *input, int64_t go
     return PS_DESERIALIZED_FAILED;
 }
 
-/* Takes the lines of `length` bytes at `bytes`, which stand at input->position. */
+/* Takes the lines of the `length` bytes at `bytes`, which begin at input->position. */
 static enum ps_deserialized take(struct line_state *state, struct ps_input *input, struct ps_batch *batch,
                                  struct ps_line_bytes *lines, struct ps_err *err)
 {
@@ -145,8 +145,8 @@ static enum ps_deserialized take(struct line_state *state, struct ps_input *inpu
     return PS_DESERIALIZED_SOME;
 }
 
-/* The first line does not end in a whole block: reads on into a buffer, until it ends, is as long as a line may be, or the
- * file ends. */
+/* Handles a first line that does not end within a block: reads into a buffer until the line ends, reaches its maximal
+ * length, or the file ends. */
 static enum ps_deserialized large_work(struct line_state *state, struct ps_input *input,
                                        struct ps_batch *batch, struct ps_err *err)
 {
@@ -179,7 +179,7 @@ static enum ps_deserialized large_work(struct line_state *state, struct ps_input
     return result;
 }
 
-/* Nothing of these bytes is a whole line: is it the last one, or is there more? */
+/* Handles bytes without a complete line: finds out whether they are the last line, or more follows. */
 static enum ps_deserialized partial(struct line_state *state, struct ps_input *input, struct ps_batch *batch,
                                     struct ps_line_bytes *lines, uint32_t room, struct ps_err *err)
 {
@@ -187,7 +187,7 @@ static enum ps_deserialized partial(struct line_state *state, struct ps_input *i
         int64_t got = input->read(input, input->position + lines->length, lines->bytes + lines->length,
                                   room - lines->length);
         if (got == PS_INPUT_NOT_NOW)
-            ps_batch_leave(batch, lines->length); /* the next call goes on behind them */
+            ps_batch_leave(batch, lines->length); /* the next call reads behind them */
         if (got < 0)
             return read_failed(input, got, err);
         lines->length += (uint32_t)got;
@@ -202,7 +202,7 @@ static enum ps_deserialized partial(struct line_state *state, struct ps_input *i
     return PS_DESERIALIZED_SOME;
 }
 
-/* What an earlier call left belongs to a file that is not read any more. */
+/* Drops bytes that an earlier call left, if they belong to a former file. */
 static void left_drop(struct line_state *state, struct ps_batch *batch)
 {
     uint32_t room;
