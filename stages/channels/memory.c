@@ -1,4 +1,4 @@
-/* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): memory of leases between workers (stages/lib/queue). It
+/* The memory channel (Flume: org.apache.flume.channel.MemoryChannel): a queue of leases between workers (stages/lib/queue/memory.h). It
  * never blocks, and never copies an event. */
 #include "stages/lib/queue/memory.h"
 

@@ -1,12 +1,12 @@
-/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): memory of leases between workers
- * (stages/lib/queue), and a log on disk (stages/lib/queue) for events that do not fit into memory.
+/* The spillable memory channel (Flume: org.apache.flume.channel.SpillableMemoryChannel): a queue of leases in memory between workers
+ * (stages/lib/queue/memory.h), and a log on disk (stages/lib/queue/queue.h) for events that do not fit into memory.
  *
  * The events of each producer stay in order across both, without a queue that all threads share:
  *
  *   put    to memory only if everything that went to disk was delivered, so memory never has anything newer
  *          than the disk; else to disk
- *   take   from memory first. A frame is claimed from the disk only when the memory queue were empty, and taken only if
- *          they are still empty after that: at that moment everything that its producer put into memory
+ *   take   from memory first. A frame is claimed from the disk only when the memory queue was empty, and taken only if
+ *          it is still empty after that: at that moment everything that its producer put into memory
  *          before it is visible
  *
  * A put into memory is the promise; a put to disk is promised when it is synced, as in the file channel. */
@@ -25,7 +25,7 @@
 #define PAUSE_NS (50 * PS_NS_PER_MS)
 #define PAUSE_EVERY_NS PS_NS_PER_S
 #define PAUSE_LOOK_NS PS_NS_PER_MS
-#define KEEPER_QUOTA_DIVISOR 4 /* the durable queue's part of the channel's share of the memory budget */
+#define QUEUE_QUOTA_DIVISOR 4 /* the durable queue's part of the channel's share of the memory budget */
 
 /* State of one producer, used by its worker. */
 struct spill_producer {
@@ -175,7 +175,7 @@ static uint64_t quota_of_queue(const struct spill *spill, uint64_t quota_bytes)
 {
     if (overflow_events(spill) == 0)
         return 0;
-    return spill->memory_capacity > 0 ? quota_bytes / KEEPER_QUOTA_DIVISOR : quota_bytes;
+    return spill->memory_capacity > 0 ? quota_bytes / QUEUE_QUOTA_DIVISOR : quota_bytes;
 }
 
 static enum ps_status spill_build(void *plan, struct ps_context *context, struct ps_err *err)

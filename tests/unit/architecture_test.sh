@@ -140,7 +140,7 @@ while read -r from may; do
     [[ $from ]] || continue
     froms+=("${from/FLAT/+([!/])}")
     read -ra patterns <<<"$may"
-    own=${from%/*}/+([!/])
+    own="${from%/*}/+([!/])"
     [[ $from != *'/*' ]] || own=$from
     mays+=("$(expand "${patterns[@]}" "$own")")
 done < <(set -f; echo "$arrows")

@@ -6,7 +6,7 @@
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 
-/* Per producer; a full ring means full memory, at any capacity. The share of the memory budget ends sooner: a lease uses
+/* Per producer; a full ring means a full queue, at any capacity. The share of the memory budget ends sooner: a lease uses
  * more than LEASE_BYTES_MIN of it. */
 #define RING_LEASES_MAX (1U << 20)
 #define LEASE_BYTES_MIN 1024U
@@ -36,7 +36,7 @@ struct lane {
 struct ps_memory_queue {
     struct ps_memory_queue_settings settings;
     unsigned taker_count; /* of `consumers`: at least 1, which a reload uses when there is no sink */
-    struct lane *memory;
+    struct lane *lanes;
     struct lane_consumer *consumers;
     struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
 };
@@ -54,13 +54,13 @@ struct ps_memory_queue *ps_memory_queue_create(const struct ps_memory_queue_sett
     struct ps_memory_queue *memory = ps_must_alloc(1, sizeof *memory, "a channel");
     memory->settings = *settings;
     memory->taker_count = settings->consumers > 0 ? settings->consumers : 1;
-    memory->memory = ps_must_alloc_aligned((settings->producers + 1) * sizeof *memory->memory, "a channel");
+    memory->lanes = ps_must_alloc_aligned((settings->producers + 1) * sizeof *memory->lanes, "a channel");
     memory->consumers = ps_must_alloc_aligned(memory->taker_count * sizeof *memory->consumers, "a channel");
     for (unsigned i = 0; i < settings->producers; i++) {
         if (settings->consumers <= 1)
-            memory->memory[i].single = ps_spsc_create(ring_leases(settings));
+            memory->lanes[i].single = ps_spsc_create(ring_leases(settings));
         else
-            memory->memory[i].shared = ps_spmc_create(ring_leases(settings));
+            memory->lanes[i].shared = ps_spmc_create(ring_leases(settings));
     }
     return memory;
 }
@@ -70,11 +70,11 @@ void ps_memory_queue_destroy(struct ps_memory_queue *memory)
     if (memory == NULL)
         return;
     for (unsigned i = 0; i < memory->settings.producers; i++) {
-        ps_spsc_destroy(memory->memory[i].single);
-        ps_spmc_destroy(memory->memory[i].shared);
+        ps_spsc_destroy(memory->lanes[i].single);
+        ps_spmc_destroy(memory->lanes[i].shared);
     }
     ps_spmc_destroy(memory->restored);
-    free(memory->memory);
+    free(memory->lanes);
     free(memory->consumers);
     free(memory);
 }
@@ -101,18 +101,18 @@ static void tally_take_back(struct lane_tally *tally, const struct ps_lease *lea
     tally_add(tally, -(uint64_t)lease->count, -lease->bytes, -(uint64_t)lease->memory_bytes);
 }
 
-/* Returns how many bytes of the memory budget these memory use. */
+/* Returns how many bytes of the memory budget this queue uses. */
 static uint64_t quota_used(const struct ps_memory_queue *memory)
 {
     uint64_t used = 0;
     for (unsigned i = 0; i < memory->settings.producers; i++)
-        used += __atomic_load_n(&memory->memory[i].put.memory, __ATOMIC_RELAXED);
+        used += __atomic_load_n(&memory->lanes[i].put.memory, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < memory->taker_count; i++)
         used -= __atomic_load_n(&memory->consumers[i].taken.memory, __ATOMIC_RELAXED);
     return (int64_t)used > 0 ? used : 0;
 }
 
-/* The share is not exceeded: several channels that are full must leave the others theirs. Empty memory take any lease. */
+/* The share is not exceeded: several channels that are full must leave the others theirs. An empty queue takes any lease. */
 static bool quota_allows(const struct ps_memory_queue *memory, uint64_t size)
 {
     if (memory->settings.quota_bytes == 0)
@@ -128,8 +128,8 @@ void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *
 {
     uint64_t events = 0, bytes = 0;
     for (unsigned i = 0; i < memory->settings.producers; i++) {
-        events += __atomic_load_n(&memory->memory[i].put.events, __ATOMIC_RELAXED);
-        bytes += __atomic_load_n(&memory->memory[i].put.bytes, __ATOMIC_RELAXED);
+        events += __atomic_load_n(&memory->lanes[i].put.events, __ATOMIC_RELAXED);
+        bytes += __atomic_load_n(&memory->lanes[i].put.bytes, __ATOMIC_RELAXED);
     }
     for (unsigned i = 0; i < memory->taker_count; i++) {
         events -= __atomic_load_n(&memory->consumers[i].taken.events, __ATOMIC_RELAXED);
@@ -143,7 +143,7 @@ void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *
 
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease)
 {
-    struct lane *mine = &memory->memory[producer];
+    struct lane *mine = &memory->lanes[producer];
     uint64_t events = (*lease)->count, bytes = (*lease)->bytes, size = (*lease)->memory_bytes;
     struct ps_fill fill;
     ps_memory_queue_fill(memory, &fill);
@@ -181,7 +181,7 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
     struct lane_consumer *mine = &memory->consumers[consumer];
     struct ps_lease *lease = memory->restored != NULL ? ps_spmc_pop(memory->restored) : NULL;
     for (unsigned i = 0; lease == NULL && i < memory->settings.producers; i++) {
-        struct lane *lane = &memory->memory[mine->next_lane];
+        struct lane *lane = &memory->lanes[mine->next_lane];
         mine->next_lane = mine->next_lane + 1 == memory->settings.producers ? 0 : mine->next_lane + 1;
         lease = lane->single != NULL ? ps_spsc_pop(lane->single) : ps_spmc_pop(lane->shared);
     }
@@ -201,7 +201,7 @@ void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, s
 
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer)
 {
-    const struct lane *mine = &memory->memory[producer];
+    const struct lane *mine = &memory->lanes[producer];
     size_t count = mine->single != NULL ? ps_spsc_count(mine->single) : ps_spmc_count(mine->shared);
     if (memory->restored != NULL)
         count += ps_spmc_count(memory->restored);
@@ -210,7 +210,7 @@ bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned produ
 
 void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill)
 {
-    const struct lane *lane = &memory->memory[producer];
+    const struct lane *lane = &memory->lanes[producer];
     *fill = (struct ps_fill){
         .size = lane->single != NULL ? ps_spsc_count(lane->single) : ps_spmc_count(lane->shared),
         .capacity = lane->single != NULL ? ps_spsc_capacity(lane->single) : ps_spmc_capacity(lane->shared)};

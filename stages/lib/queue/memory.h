@@ -30,7 +30,7 @@ void ps_memory_queue_destroy(struct ps_memory_queue *memory);
 uint64_t ps_memory_queue_bytes_max(int64_t byte_capacity, int64_t buffer_percent,
                                    uint64_t memory_budget_bytes);
 
-/* put, untake, fill, ring and hungry: as in struct ps_channel_ops. A lease that was put, or given back, is the memory queue' own, and *lease is
+/* put, untake, fill, ring and hungry: as in struct ps_channel_ops. A lease that was put, or given back, is the memory queue's own, and *lease is
  * NULL. */
 void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *fill);
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease);
