@@ -249,8 +249,12 @@ static void count_left(struct ps_left *left, const struct ps_lease *lease)
     left->batches++;
 }
 
-static void count_lost(struct ps_left *lost, const struct ps_lease *lease)
+/* Dead letters that a durable channel has not promised are no loss of their own: the sink that wrote them gave their events back to its channel,
+ * where they are counted if that does not keep them. */
+static void count_lost(struct ps_left *lost, struct ps_lease *lease)
 {
+    if (ps_batch_home(lease->batch)->is_copy && ps_lease_home(lease)->owed)
+        return;
     uint64_t before = lost->events;
     count_left(lost, lease);
     if (!ps_batch_will_be_replayed(lease->batch))

@@ -134,6 +134,7 @@ static bool batch_make(struct ps_letter_channel *letters, const struct ps_now *n
         return false;
     }
     ps_batch_close(batch);
+    ps_batch_home(batch)->is_copy = letters->runner->spec->ops->kind == PS_KIND_SINK;
     ps_window_enter(letters->window, batch);
     letters->batch = batch;
     letters->batched = batch->count;
@@ -246,6 +247,11 @@ bool ps_letter_channel_is_home(const struct ps_letter_channel *letters)
 {
     return PS_LIKELY(letters == NULL) || letters->window == NULL ||
            (letters->first == NULL && ps_window_outstanding(letters->window) == 0);
+}
+
+bool ps_letter_channel_may_leave(const struct ps_letter_channel *letters)
+{
+    return PS_LIKELY(letters == NULL) || ps_channel_is_durable(ops_of(letters));
 }
 
 bool ps_letter_channel_is_drained(const struct ps_letter_channel *letters, const struct ps_plan *next)

@@ -272,9 +272,11 @@ static bool all_drained(const struct ps_worker *worker)
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))
             continue;
         bool is_free = ps_sink_runner_need_not_wait(worker->sinks[i], &worker->now);
-        /* A channel that keeps the events also keeps the events of letters that are not promised. */
-        if (!is_free && (!sink_is_drained(worker, worker->sinks[i]) ||
-                         !ps_letter_channel_is_drained(worker->sinks[i]->base.letters, worker->next)))
+        const struct ps_letter_channel *letters = worker->sinks[i]->base.letters;
+        if (!is_free && !sink_is_drained(worker, worker->sinks[i]))
+            return false;
+        if (!(is_free && ps_letter_channel_may_leave(letters)) &&
+            !ps_letter_channel_is_drained(letters, worker->next))
             return false;
         stays |= is_free || ps_sink_runner_may_leave(worker->sinks[i]);
     }

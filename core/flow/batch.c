@@ -429,7 +429,7 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
     home->pool = bump->pool;
     home->window = NULL;
     home->holders = home->promises = 0;
-    home->complete = home->lost = home->in_window = home->refused = home->unreported = false;
+    home->complete = home->lost = home->in_window = home->refused = home->unreported = home->is_copy = false;
     home->block_count = 0;
     home->meta_bytes = home->bytes_bytes = home->own_bytes = 0;
     home->next = NULL;

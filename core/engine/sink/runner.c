@@ -371,7 +371,9 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
         ps_letter_channel_cycle(runner->base.letters, ps_worker_sink_may_bury(runner->base.worker, runner),
                                 &runner->base.deadline_ns, now);
     /* A sink that is not waited for takes its letters back: the sink of their channel need not wait for them either. */
-    ps_letter_channel_hold_back(runner->base.letters, draining && !ps_sink_runner_need_not_wait(runner, now));
+    bool may_leave =
+        ps_sink_runner_need_not_wait(runner, now) && ps_letter_channel_may_leave(runner->base.letters);
+    ps_letter_channel_hold_back(runner->base.letters, draining && !may_leave);
     if (PS_UNLIKELY(draining))
         sink_note_stop(runner, now);
     if (wanted && !runner->wants)
