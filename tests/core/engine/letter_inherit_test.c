@@ -72,7 +72,8 @@ static void test_inherited(void **state)
     struct ps_agent_spec spec = {.name = "a1", .channel_count = 1};
     spec.options.batch_events = 1024;
     struct ps_plan plan = {.spec = &spec, .channels = channels};
-    const struct ps_stage_spec source = {.component = "source r1"};
+    const struct ps_stage_ops source_ops = {.kind = PS_KIND_SOURCE, .name = "source"};
+    const struct ps_stage_spec source = {.component = "source r1", .ops = &source_ops};
     const struct ps_letter_target target = {.is_channel = true};
     const struct ps_engine_settings settings = {.simulated = true};
     struct ps_runner runner = {.spec = &source, .counters = &stage.counters};
