@@ -31,7 +31,6 @@ static enum ps_status parse(const char *option, const char *value)
 
 static void test_workers(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         unsigned first, last; /* 0: refused */
@@ -51,7 +50,6 @@ static void test_workers(void **state)
 
 static void test_precision(void **state)
 {
-    (void)state;
     assert_int_equal(parse("--precision", "0.1%"), PS_OK);
     assert_int_equal(parse("--precision", "50%"), PS_OK);
     assert_int_equal(parse("--precision", "0.09%"), PS_FAIL);
@@ -60,7 +58,6 @@ static void test_precision(void **state)
 
 static void test_times(void **state)
 {
-    (void)state;
     assert_int_equal(parse("--within", "90s"), PS_OK);
     assert_true(wish.within_s > 89.9 && wish.within_s < 90.1);
     assert_int_equal(parse("--within", "0s"), PS_FAIL);
@@ -71,7 +68,6 @@ static void test_times(void **state)
 /* The goal of a requirement is measured, once, and instead of the default. */
 static void test_requirements(void **state)
 {
-    (void)state;
     const struct ps_search_config *search = &wish.config.search;
     assert_int_equal(PARSE("--quiet"), PS_OK);
     assert_int_equal(search->goal_count, 1);
@@ -93,7 +89,6 @@ static void test_requirements(void **state)
 
 static void test_too_many_requirements(void **state)
 {
-    (void)state;
     assert_int_equal(PARSE("--goal", "p1<1s", "--goal", "p2<1s", "--goal", "p3<1s", "--goal", "p4<1s",
                            "--goal", "p5<1s", "--goal", "p6<1s", "--goal", "p7<1s", "--require", "p8<1s>=1"),
                      PS_OK);
@@ -112,7 +107,6 @@ static void test_too_many_requirements(void **state)
 
 static void test_files_and_cost(void **state)
 {
-    (void)state;
     assert_int_equal(PARSE("--compare", "a", "--report", "b", "--result", "c", "--csv", "d", "--hgrm", "e",
                            "--hlog", "f", "--render", "g"),
                      PS_OK);

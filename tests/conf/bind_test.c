@@ -196,7 +196,6 @@ static void maps_take_the_longest_prefix(void **state)
 
 static void sizes_and_numbers(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         int64_t value; /* -1: refused */
@@ -242,7 +241,6 @@ static const char *nearest(const char *written, const char *const *words)
 
 static void nearest_words(void **state)
 {
-    (void)state;
     const char *const *keys =
         WORDS("batchSize", "channels", "channel", "type", "capacity", "transactionCapacity");
     assert_string_equal(nearest("bachSize", keys), "batchSize");
@@ -260,7 +258,6 @@ static void nearest_words(void **state)
 
 static void flume_types(void **state)
 {
-    (void)state;
     assert_string_equal(ps_type_flume_name(PS_KIND_SOURCE, "TailDir"), "taildir");
     assert_string_equal(ps_type_flume_name(PS_KIND_SOURCE, "org.apache.flume.source.kafka.KafkaSource"),
                         "org.apache.flume.source.kafka.KafkaSource");

@@ -25,7 +25,6 @@ static enum ps_status parse(struct ps_command *command, struct ps_err *err, cons
 
 static void every_way_to_write_an_option(void **state)
 {
-    (void)state;
     const char *const *const ways[] = {
         WORDS("-n", "a1", "-f", "x.properties"),
         WORDS("--name", "a1", "--conf-file", "x.properties"),
@@ -49,7 +48,6 @@ static void every_way_to_write_an_option(void **state)
 
 static void everything_at_once(void **state)
 {
-    (void)state;
     struct ps_command command;
     struct ps_err err;
     setenv("FLUME_JAVA_OPTS", "-Dfrom=environment -Dboth=1 -XX:+UseG1GC", 1);
@@ -80,7 +78,6 @@ static void everything_at_once(void **state)
 
 static void errors_give_advice(void **state)
 {
-    (void)state;
     const struct {
         const char *const *words;
         const char *part;
@@ -110,7 +107,6 @@ static void errors_give_advice(void **state)
 
 static void heap_sizes(void **state)
 {
-    (void)state;
     assert_int_equal(ps_command_heap_bytes("512m"), INT64_C(512) << 20);
     assert_int_equal(ps_command_heap_bytes("4G"), INT64_C(4) << 30);
     assert_int_equal(ps_command_heap_bytes("1048576"), 1048576);

@@ -89,7 +89,6 @@ static bool expected_matches(const char *name)
 
 static void every_file_gives_the_expected_output(void **state)
 {
-    (void)state;
     const char *source = getenv("PENSTOCK_SOURCE");
     assert_non_null(source);
     char directory[1024];

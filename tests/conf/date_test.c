@@ -34,7 +34,6 @@ static void zone(const char *name)
 
 static void test_letters(void **state)
 {
-    (void)state;
     static const struct expected midnight[] = {
         {"yyyy-MM-dd HH:mm:ss.SSS", "2023-11-14 00:05:06.007"},
         {"H k K h", "0 24 0 12"},
@@ -65,7 +64,6 @@ static void test_letters(void **state)
 
 static void test_zones(void **state)
 {
-    (void)state;
     static const struct expected india[] = {{"HH:mm Z X XX XXX", "05:35 +0530 +05 +0530 +05:30"}};
     static const struct expected newfoundland[] = {{"HH:mm Z X XX XXX", "20:35 -0330 -03 -0330 -03:30"}};
     zone("IST-5:30");

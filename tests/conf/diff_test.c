@@ -29,7 +29,6 @@ static struct ps_agent_options with_cpus(struct ps_texts cpus)
 
 static void test_cpus(void **state)
 {
-    (void)state;
     struct ps_agent_options options = with_cpus((struct ps_texts){2, PS_WORDS("0", "1")});
     struct ps_agent_options same = with_cpus((struct ps_texts){2, PS_WORDS("0", "1")});
     struct ps_agent_options other = with_cpus((struct ps_texts){2, PS_WORDS("0", "2")});
@@ -42,7 +41,6 @@ static void test_cpus(void **state)
 
 static void test_each_key(void **state)
 {
-    (void)state;
     static const char *const keys[] = {
         "workers",        "idle",        "memory.budget",     "batch.events", "drain.timeout",
         "reload.timeout", "ready.stall", "allow.unsupported", "cpus"};

@@ -22,7 +22,6 @@ static void expect(const char *written, const char *expected)
 
 static void test_orders(void **state)
 {
-    (void)state;
     expect("k2 k1 k3", "k1 k2 k3");
     expect("near far", "far near");
     expect("avroSink2 avroSink1", "avroSink1 avroSink2");

@@ -74,7 +74,6 @@ static struct ps_agent_spec *spec_of(const char *more, const char *from, const c
 
 static void the_engine_gets_what_was_written(void **state)
 {
-    (void)state;
     struct ps_agent_spec *spec = spec_of("", NULL, NULL);
     assert_string_equal(spec->name, "a1");
     assert_int_equal(spec->options.workers, 2);
@@ -99,7 +98,6 @@ static void the_engine_gets_what_was_written(void **state)
 
 static void sub_stages_are_bound_at_build(void **state)
 {
-    (void)state;
     struct ps_agent_spec *spec = spec_of("a1.sinks.k2.sink.serializer.appendNewline = false\n", NULL, NULL);
     const struct fake_plan *sink = spec->sinks[1].stage.plan;
     struct ps_context context = {.arena = spec->arena, .argument = spec->argument};
@@ -118,7 +116,6 @@ static void sub_stages_are_bound_at_build(void **state)
 
 static void a_reload_knows_what_changed(void **state)
 {
-    (void)state;
     static const struct {
         const char *more, *from, *to, *expected;
     } cases[] = {
@@ -178,7 +175,6 @@ static void write_text(const char *path, const char *text)
 
 static void changed_files_are_seen_and_a_backup_helps(void **state)
 {
-    (void)state;
     char directory[] = "/tmp/penstock-load-XXXXXX", path[64], backup[64], clean[64], kept[96];
     struct stat facts;
     assert_non_null(mkdtemp(directory));
@@ -259,7 +255,6 @@ static void *server_run(void *argument)
         ssize_t sent = write(client, answers[i], strlen(answers[i]));
         if (i == 0 && sent > 0)
             sent = write(client, agent, strlen(agent));
-        (void)sent;
         close(client);
         server->count++;
     }
@@ -268,7 +263,6 @@ static void *server_run(void *argument)
 
 static void a_configuration_comes_over_http(void **state)
 {
-    (void)state;
     struct server server = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
@@ -308,7 +302,6 @@ static void a_configuration_comes_over_http(void **state)
 
 static void commands_give_their_first_line(void **state)
 {
-    (void)state;
     static const struct {
         const char *words, *argument, *line, *expected;
     } cases[] = {
@@ -345,7 +338,6 @@ static long memory_kb(void)
 
 static void passwords_of_uris_are_masked(void **state)
 {
-    (void)state;
     static const char *const cases[][2] = {
         {"http://u:secret@h/x", "http://u:***@h/x"},
         {"https://secret@h:80/x", "https://***@h:80/x"},
@@ -378,7 +370,6 @@ static void passwords_of_uris_are_masked(void **state)
 /* 120 KB of references that are never closed stay unchanged; copies per reference would take 3.8 GB. */
 static void unclosed_references_cost_little(void **state)
 {
-    (void)state;
     enum { COUNT = 60000 };
     char *text = calloc(COUNT, 2 + 1);
     assert_non_null(text);
@@ -398,7 +389,6 @@ static void unclosed_references_cost_little(void **state)
 /* Nothing of the file is looked at with a stage that cannot be read. */
 static void stages_of_another_contract_are_refused(void **state)
 {
-    (void)state;
     struct ps_stage_ops other = *fake_table()[0];
     const struct ps_stage_ops *const stages[] = {fake_table()[1], &other, NULL};
     struct ps_command command;

@@ -65,7 +65,6 @@ static void expect(const char *before, const char *from, const char *to, const c
 
 static void mistakes_refuse(void **state)
 {
-    (void)state;
     expect(good, "r2.type = seq", "r2.type = sek", "Flume has no source `sek`");
     expect(good, "r1.channels = c1 c2", "r1.channels = c1 c3", "channel \"c3\" is not declared");
     expect(good, "capacity = 500", "capacity = 5OO", "\"5OO\" is not a whole number");
@@ -78,7 +77,6 @@ static void mistakes_refuse(void **state)
 /* A component that is still listed leaves a channel without its last sink or source. */
 static void components_that_move_refuse(void **state)
 {
-    (void)state;
     expect(good, "k1.channel = c1", "k1.channel = c2",
            "channel c1 has sources, and loses its last sink: sink k1 took from it and now takes from c2");
     expect(good, "r1.channels = c1 c2", "r1.channels = c2",
@@ -87,7 +85,6 @@ static void components_that_move_refuse(void **state)
 
 static void moves_that_cut_no_channel_do_not(void **state)
 {
-    (void)state;
     expect(good, "r2.channels = c2", "r2.channels = c1", NULL); /* r1 puts into c2 */
     expect(good, "c1\na1.sinks.k2.type = null\na1.sinks.k2.channel = c2",
            "c2\na1.sinks.k2.type = null\na1.sinks.k2.channel = c1", NULL); /* exchanged */
@@ -105,7 +102,6 @@ static void moves_that_cut_no_channel_do_not(void **state)
 
 static void changes_on_purpose_do_not(void **state)
 {
-    (void)state;
     expect(good, "capacity = 500", "capacity = 600", NULL);
     expect(good, "a1.sources = r1 r2", "a1.sources = r1", NULL);
     expect(good, "a1.sinks = k1 k2", "a1.sinks = k1", NULL); /* c2 keeps what is in it */
@@ -115,7 +111,6 @@ static void changes_on_purpose_do_not(void **state)
 /* The agent was started with k9 missing. */
 static void mistakes_of_the_start_stay(void **state)
 {
-    (void)state;
     char text[1024];
     snprintf(text, sizeof text, "%sa1.sinks.k9.type = nul\na1.sinks.k9.channel = c2\n", good);
     char *list = strstr(text, "k1 k2");
@@ -155,7 +150,6 @@ static void expect_refusal(const char *before, const char *from, const char *to,
 
 static void a_refusal_says_its_cause(void **state)
 {
-    (void)state;
     expect_refusal(small, "capacity = 500", "capacity = 5",
                    "x:8: dropped: a1.channels.c1.transactionCapacity: is above capacity", 1);
     expect_refusal(small, "capacity = 500", "transactionCapacity = 5OO",
@@ -174,7 +168,6 @@ static void a_refusal_says_its_cause(void **state)
 
 static void nothing_left_has_a_cause_or_a_cure(void **state)
 {
-    (void)state;
     expect_refusal(small, "seq\na1.sources.r1.channels = c1\na1.sinks.k1.type = null",
                    "sek\na1.sources.r1.channels = c1\na1.sinks.k1.type = nul",
                    "x:4: dropped: a1.sources.r1.type: Flume has no source `sek`", 2);
@@ -192,7 +185,6 @@ static void nothing_left_has_a_cause_or_a_cure(void **state)
 /* More warnings than a configuration keeps, and then the error. */
 static void an_error_is_kept_behind_many_warnings(void **state)
 {
-    (void)state;
     struct ps_arena *arena = ps_arena_create();
     struct ps_problems problems;
     ps_problems_init(&problems, arena);

@@ -10,7 +10,6 @@ static void test_lengths(void **state)
 {
     static const char first[] = "a = 1\n";
     char *lines = malloc(PS_PROPERTIES_BYTES_MAX + 1);
-    (void)state;
     assert_non_null(lines);
     memset(lines, '\n', PS_PROPERTIES_BYTES_MAX + 1);
     memcpy(lines, first, sizeof first - 1);
@@ -43,7 +42,6 @@ static void test_no_file(void **state)
     struct ps_arena *arena = ps_arena_create();
     struct ps_pairs pairs;
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(ps_properties_read(arena, ps_test_folder_path("none"), &pairs, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "No such file or directory"));
     ps_arena_destroy(arena);

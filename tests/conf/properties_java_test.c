@@ -99,7 +99,6 @@ static void dump_file(FILE *ours, FILE *names, const char *path)
 
 static void java_reads_the_same(void **state)
 {
-    (void)state;
     const char *source = getenv("PENSTOCK_SOURCE");
     assert_non_null(source);
     char directory[] = "/tmp/penstock-properties-XXXXXX", command[2048], path[256], text[BYTES_MAX + 16];

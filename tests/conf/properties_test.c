@@ -44,7 +44,6 @@ static void expect(const char *text, size_t length, const char *pairs)
 
 static void separators(void **state)
 {
-    (void)state;
     EXPECT("a=1", "a=1;");
     EXPECT("a:1", "a=1;");
     EXPECT("a 1", "a=1;");
@@ -61,7 +60,6 @@ static void separators(void **state)
 
 static void comments_and_blank_lines(void **state)
 {
-    (void)state;
     EXPECT("#a=1\n!b=2\n \t# c\n\n\r\n \f\na=1", "a=1;");
     EXPECT("a=1 # not one", "a=1 # not one;");
     EXPECT("# no continuation \\\na=1", "a=1;");
@@ -71,14 +69,12 @@ static void comments_and_blank_lines(void **state)
 
 static void line_ends(void **state)
 {
-    (void)state;
     EXPECT("a=1\nb=2\rc=3\r\nd=4", "a=1;b=2;c=3;d=4;");
     EXPECT("a=1\\\r\n  2\\\r  3\\\n  4", "a=1234;");
 }
 
 static void continuations(void **state)
 {
-    (void)state;
     EXPECT("a=1\\\n   2", "a=12;");
     EXPECT("a=1\\\\\nb=2", "a=1\\;b=2;");
     EXPECT("a=1\\\\\\\nb=2", "a=1\\b=2;");
@@ -92,7 +88,6 @@ static void continuations(void **state)
 
 static void escapes(void **state)
 {
-    (void)state;
     EXPECT("a=\\t\\n\\r\\f|\\b\\q\\\"\\'\\\\d+", "a=\t\n\r\f|bq\"'\\d+;");
     EXPECT("a=\\u0041\\u00e9\\u20AC", "a=A\303\251\342\202\254;");
     EXPECT("a=\\ud83d\\ude00", "a=\360\237\230\200;");
@@ -103,14 +98,12 @@ static void escapes(void **state)
 
 static void latin1_becomes_utf8(void **state)
 {
-    (void)state;
     EXPECT("a=\xe9\xff", "a=\303\251\303\277;");
     EXPECT("a=\xc3\xa9", "a=\303\203\302\251;");
 }
 
 static void malformed_unicode_ends_the_load(void **state)
 {
-    (void)state;
     static const char *const bad[] = {"a=\\u004", "a=\\u00g1", "\\u=1", "a=\\uuuu", "a=1\nb=C:\\users"};
     for (size_t i = 0; i < PS_COUNT_OF(bad); i++) {
         struct fixture fixture;
@@ -126,7 +119,6 @@ static void malformed_unicode_ends_the_load(void **state)
 
 static void places_and_duplicates(void **state)
 {
-    (void)state;
     static const char text[] = "# one\r\na.x=1\r\n\r\nb=2\\\r\n  3\r\na.x=4\r\nb=23\r\n";
     struct fixture fixture;
     fixture_init(&fixture);
@@ -146,7 +138,6 @@ static void places_and_duplicates(void **state)
 
 static void a_later_file_wins_silently(void **state)
 {
-    (void)state;
     struct fixture fixture;
     fixture_init(&fixture);
     ps_properties_load(&fixture.properties, "one", "a=1\nb=2", 7, &fixture.problems);
@@ -160,7 +151,6 @@ static void a_later_file_wins_silently(void **state)
 
 static void many_keys_are_found_again(void **state)
 {
-    (void)state;
     struct fixture fixture;
     fixture_init(&fixture);
     uint64_t seed = ps_test_seed();
@@ -177,7 +167,6 @@ static void many_keys_are_found_again(void **state)
 
 static void limits_are_enforced(void **state)
 {
-    (void)state;
     struct fixture fixture;
     fixture_init(&fixture);
     char *big = calloc(1, PS_PROPERTIES_BYTES_MAX + 1);

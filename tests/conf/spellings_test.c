@@ -26,7 +26,6 @@ static const struct {
 
 static void both_spellings_lead_to_one_row(void **state)
 {
-    (void)state;
     size_t looked_at = 0;
     for (size_t i = 0; i < PS_COUNT_OF(spellings); i++) {
         const struct ps_stage_ops *ops = ps_stage_find(ps_stages, spellings[i].kind, spellings[i].type);
@@ -46,7 +45,6 @@ static void both_spellings_lead_to_one_row(void **state)
 /* A row's default must pass the row's own checks, and every name must be unique. */
 static void every_row_of_every_stage_is_sound(void **state)
 {
-    (void)state;
     for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++) {
         struct ps_arena *arena = ps_arena_create();
         struct ps_problems problems;

@@ -241,7 +241,6 @@ static void custom_lookups(void **state)
 
 static void filter_references(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         size_t length;

@@ -11,7 +11,6 @@ static void test_alloc(void **state)
         uint8_t *memory;
         size_t bytes;
     } parts[600];
-    (void)state;
     for (unsigned i = 0; i < 600; i++) {
         parts[i].bytes = ps_test_random(&random) % (i % 50 == 0 ? 100000 : 500);
         parts[i].memory = ps_arena_alloc(arena, parts[i].bytes);
@@ -31,7 +30,6 @@ static void test_alloc(void **state)
 static void test_text(void **state)
 {
     struct ps_arena *arena = ps_arena_create();
-    (void)state;
     assert_string_equal(ps_arena_text(arena, "text"), "text");
     assert_string_equal(ps_arena_text(arena, ""), "");
     assert_string_equal(ps_arena_copy(arena, "text and more", 4), "text");

@@ -11,7 +11,6 @@
 
 static void test_alloc(void **state)
 {
-    (void)state;
     uint64_t *numbers = ps_must_alloc(1000, sizeof *numbers, "a test");
     for (unsigned i = 0; i < 1000; i++)
         assert_int_equal(numbers[i], 0);
@@ -89,7 +88,6 @@ static void assert_ends(void (*end)(void), const char *printed)
 
 static void test_no_memory(void **state)
 {
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     assert_ends(without_memory, "penstock: out of memory: no 21 bytes for three weeks\n");
@@ -99,7 +97,6 @@ static void test_no_memory(void **state)
 
 static void test_assert(void **state)
 {
-    (void)state;
     assert_ends(assertion, ": errno == 12345\n");
 }
 

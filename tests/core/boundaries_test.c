@@ -34,7 +34,6 @@ static const char *refusal_of(uint32_t count, uint64_t names_bytes, uint64_t val
 
 static void test_headers_of_an_event(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed() | 1;
     static const struct {
         uint32_t count;
@@ -79,7 +78,6 @@ static bool admit(const char *format, uint64_t mono_ns)
 /* The line with this number in a window is the last one that is written; a window ends exactly after its time. */
 static void test_lines_of_a_window(void **state)
 {
-    (void)state;
     static const char format[] = "f";
     memset(&limit, 0, sizeof limit);
     uint64_t begin = 1000;
@@ -101,7 +99,6 @@ static void test_lines_of_a_window(void **state)
 /* A search for counts that are owed: once in a window, and of windows that are exactly over. */
 static void test_windows_that_are_over(void **state)
 {
-    (void)state;
     static const char format[] = "f";
     memset(&limit, 0, sizeof limit);
     const uint64_t begin = 5;
@@ -123,7 +120,6 @@ static void test_windows_that_are_over(void **state)
 /* The text that is kept is cut to what has room with its end. */
 static void test_text_of_a_line(void **state)
 {
-    (void)state;
     static struct ps_log_limit_entry one;
     char text[PS_LOG_LIMIT_TEXT + 2];
     for (unsigned length = PS_LOG_LIMIT_TEXT - 2; length <= PS_LOG_LIMIT_TEXT + 1; length++) {
@@ -137,7 +133,6 @@ static void test_text_of_a_line(void **state)
 /* With more keys than there is room for, as many are kept as there are entries at most, and none of them gives its count to another. */
 static void test_more_keys_than_entries(void **state)
 {
-    (void)state;
     static char formats[2 * PS_LOG_LIMIT_ENTRIES];
     memset(&limit, 0, sizeof limit);
     uint64_t counted = 0, lines = 0;
@@ -167,7 +162,6 @@ static void test_more_keys_than_entries(void **state)
 
 static void test_buckets(void **state)
 {
-    (void)state;
     const uint64_t linear = UINT64_C(1) << PS_HISTOGRAM_BITS, last = UINT64_C(1) << PS_HISTOGRAM_BITS_MAX;
     const struct {
         uint64_t value;
@@ -201,7 +195,6 @@ static void test_buckets(void **state)
 
 static void test_token(void **state)
 {
-    (void)state;
     char token[PS_ACCESS_TOKEN_BYTES], name[32], text[PS_ACCESS_TOKEN_BYTES + 1];
     for (unsigned length = PS_ACCESS_TOKEN_BYTES - 2; length <= PS_ACCESS_TOKEN_BYTES + 1; length++) {
         struct ps_err err = {.length = 0};
@@ -229,7 +222,6 @@ static enum ps_status append_letter(struct ps_letter_file *file, int64_t wall_ms
 /* A file of dead letters ends at its size, and with its hour. */
 static void test_file_of_letters(void **state)
 {
-    (void)state;
     const int64_t hour_ms = 3600000, begin_ms = 490000 * hour_ms;
     static const struct {
         uint64_t bytes; /* that the file has */

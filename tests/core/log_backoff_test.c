@@ -16,7 +16,6 @@ static void test_intervals_grow(void **unused)
 {
     struct ps_log_backoff repeated = {0};
     char text[PS_LOG_BACKOFF_BYTES];
-    (void)unused;
     assert_true(ps_log_backoff_says(&repeated, "down", 0));
     assert_string_equal(ps_log_backoff_text(&repeated, 0, text), "");
     assert_int_equal(say(&repeated, "down", 1, 60), 0);
@@ -31,7 +30,6 @@ static void test_intervals_grow(void **unused)
 static void test_another_text_is_said_at_once(void **unused)
 {
     struct ps_log_backoff repeated = {0};
-    (void)unused;
     assert_int_equal(say(&repeated, "down", 0, 100), 2);
     assert_true(ps_log_backoff_says(&repeated, "denied", 100 * PS_NS_PER_S));
     assert_int_equal(repeated.tries, 1);
@@ -45,7 +43,6 @@ static void test_outages(void **unused)
 {
     struct ps_log_backoff repeated = {0};
     char text[PS_LOG_BACKOFF_BYTES];
-    (void)unused;
     uint64_t at_ns = 100 * PS_NS_PER_S, gap_ns = 20 * PS_NS_PER_S;
     for (unsigned outage = 0; outage < 2; outage++) {
         assert_true(ps_log_backoff_says_outage(&repeated, "down", at_ns, gap_ns));

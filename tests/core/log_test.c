@@ -14,7 +14,6 @@ static char path[96];
 
 static int setup(void **state)
 {
-    (void)state;
     snprintf(directory, sizeof directory, "/tmp/ps_log_test_XXXXXX");
     if (mkdtemp(directory) == NULL)
         return -1;
@@ -24,7 +23,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     char other[128];
     ps_log_open(NULL, NULL);
     snprintf(other, sizeof other, "%s.1", path);
@@ -54,7 +52,6 @@ static const char *message_of(char *text)
 
 static void test_json(void **state)
 {
-    (void)state;
     static char text[40000], longest[20001];
     struct ps_err err;
     memset(longest, '"', sizeof longest - 1);
@@ -83,7 +80,6 @@ static void test_json(void **state)
 
 static void test_line(void **state)
 {
-    (void)state;
     char text[8192];
     struct ps_err err;
     assert_int_equal(ps_log_open(path, &err), PS_OK);
@@ -106,7 +102,6 @@ static void test_line(void **state)
 
 static void test_escapes_and_bound(void **state)
 {
-    (void)state;
     char text[16384], giant[9000];
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
     ps_log(PS_LOG_ERROR, "sink k1", "%s", "a\nb\tc\x01\x1b[31m\xc3\xa4");
@@ -125,7 +120,6 @@ static void test_escapes_and_bound(void **state)
 
 static void test_level_words(void **state)
 {
-    (void)state;
     enum ps_log_level level;
     assert_int_equal(ps_log_level_parse("INFO", &level), PS_OK);
     assert_int_equal(level, PS_LOG_INFO);
@@ -138,7 +132,6 @@ static void test_level_words(void **state)
 
 static void test_open_error(void **state)
 {
-    (void)state;
     struct ps_err err;
     assert_int_equal(ps_log_open("/nonexistent/agent.log", &err), PS_FAIL);
     assert_string_equal(err.text, "cannot open log file /nonexistent/agent.log: No such file or directory");
@@ -172,7 +165,6 @@ static void stderr_of_child(const char *journal_stream_of, char *text, size_t ro
 
 static void test_journal(void **state)
 {
-    (void)state;
     char text[256];
     stderr_of_child("stderr", text, sizeof text);
     assert_string_equal(text, "<3>agent: text\n");
@@ -182,7 +174,6 @@ static void test_journal(void **state)
 
 static void test_stuck_reader(void **state)
 {
-    (void)state;
     int pipes[2], status;
     assert_int_equal(pipe(pipes), 0);
     pid_t child = fork();
@@ -203,7 +194,6 @@ static void test_stuck_reader(void **state)
 
 static void test_rotation(void **state)
 {
-    (void)state;
     char text[4096], rotated[128];
     snprintf(rotated, sizeof rotated, "%s.1", path);
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
@@ -224,7 +214,6 @@ static void test_rotation(void **state)
 
 static void test_limit(void **state)
 {
-    (void)state;
     static struct ps_log_limit limit;
     struct ps_log_limit_entry *entry, evicted;
     const char *format = "cannot connect", *other = "refused";
@@ -249,7 +238,6 @@ static void test_limit(void **state)
 
 static void test_limit_owed(void **state)
 {
-    (void)state;
     static struct ps_log_limit limit;
     struct ps_log_limit_entry *entry, evicted;
     uint64_t now = UINT64_C(1000000000000), held = 0;
@@ -273,7 +261,6 @@ static void test_limit_owed(void **state)
 /* The count of lines held back has their time: with the next line, and at the end. */
 static void test_held_back(void **state)
 {
-    (void)state;
     char text[16384];
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
     for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++)
@@ -291,7 +278,6 @@ static void test_held_back(void **state)
 /* For any keys, each line is written, suppressed, or counted by the line that replaced its entry. */
 static void test_limit_accounts(void **state)
 {
-    (void)state;
     static struct ps_log_limit limit;
     static const char formats[2000];
     uint64_t seed = ps_test_seed(), now = UINT64_C(1000000000000), written = 0, told = 0, asked = 200000;

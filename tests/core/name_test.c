@@ -9,7 +9,6 @@ static void test_intern(void **state)
 {
     const struct ps_name *names[2000];
     char text[32];
-    (void)state;
     for (unsigned i = 0; i < 2000; i++) {
         snprintf(text, sizeof text, "intern %u", i);
         names[i] = ps_name_intern(text);
@@ -31,7 +30,6 @@ static void test_intern(void **state)
 /* Names of any bytes: the empty name, and a name that contains a zero byte. */
 static void test_bytes(void **state)
 {
-    (void)state;
     const struct ps_name *empty = ps_name_intern(""), *zero = ps_name_intern_bytes("a\0b", 3);
     assert_int_equal(empty->length, 0);
     assert_ptr_equal(ps_name_intern_bytes("xyz", 0), empty);
@@ -54,7 +52,6 @@ static void test_hash(void **state)
 /* Runs last: it leaves the table full. */
 static void test_full(void **state)
 {
-    (void)state;
     char text[32];
     const struct ps_name *first = NULL, *name = NULL;
     for (unsigned i = 0; i < 70000; i++) {

@@ -8,7 +8,6 @@ static void test_pairs(void **state)
 {
     const struct ps_pair items[] = {{.key = "a", .value = "1"}, {.key = "b", .value = ""}};
     const struct ps_pairs pairs = {PS_COUNT_OF(items), items}, none = {0, NULL};
-    (void)state;
     assert_string_equal(ps_pairs_get(&pairs, "a"), "1");
     assert_string_equal(ps_pairs_get(&pairs, "b"), "");
     assert_null(ps_pairs_get(&pairs, "c"));
@@ -44,7 +43,6 @@ static void check_rows(const struct ps_option *rows, size_t bytes)
 
 static void test_engine_rows(void **state)
 {
-    (void)state;
     check_rows(ps_agent_option_rows, sizeof(struct ps_agent_options));
     check_rows(ps_source_common_rows, sizeof(struct ps_source_common));
 }

@@ -23,7 +23,6 @@ static void assert_next(struct ps_order *order, int64_t now_ms, unsigned count, 
 static void each_begins_in_turn(void **state)
 {
     struct ps_order *order = make(false, false, PS_ORDER_BACKOFF_MS);
-    (void)state;
     for (unsigned i = 0; i < 7; i++) {
         ps_order_failed(order, 1, 0); /* counts for nothing without back-off */
         assert_next(order, 0, 3, (unsigned[]){i % 3, (i + 1) % 3, (i + 2) % 3});
@@ -36,7 +35,6 @@ static void a_random_order_has_each_once(void **state)
 {
     struct ps_order *order = make(true, false, PS_ORDER_BACKOFF_MS);
     unsigned first[COUNT] = {0};
-    (void)state;
     for (unsigned i = 0; i < 300; i++) {
         unsigned members[COUNT], seen = 0;
         assert_int_equal(ps_order_next(order, members, 0), COUNT);
@@ -55,7 +53,6 @@ static void who_failed_is_left_out_longer_each_time(void **state)
     struct ps_order *order = make(false, true, 5000);
     static const int64_t left_out_ms[] = {2000, 4000, 5000, 5000};
     int64_t now_ms = 1000000;
-    (void)state;
     for (unsigned i = 0; i < PS_COUNT_OF(left_out_ms); i++) {
         ps_order_failed(order, 0, now_ms);
         assert_int_equal(ps_order_failures(order, 0), i + 1);

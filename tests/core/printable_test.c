@@ -4,7 +4,6 @@
 
 static void test_bytes(void **state)
 {
-    (void)state;
     static const struct {
         unsigned char byte;
         const char *form;
@@ -32,7 +31,6 @@ static void written_is(const char *text, size_t length, const char *wanted)
 
 static void test_written_text(void **state)
 {
-    (void)state;
     written_is("a\0b\n\x1b[2J", 8, "a\\x00b\\n\\x1b[2J");
     written_is("\xc3\xa9\xc2\x9b\xc2\xa0", 6,
                "\xc3\xa9\\xc2\\x9b\xc2\xa0"); /* U+009B is a control, U+00A0 is not */
@@ -42,7 +40,6 @@ static void test_written_text(void **state)
 
 static void test_lines(void **state)
 {
-    (void)state;
     struct ps_arena *arena = ps_arena_create();
     assert_string_equal(ps_printable_line(arena, "a\nb\x1b[2J\x7f\xc2\x9b\xc2\xa0"), "a; b?[2J??\xc2\xa0");
     assert_string_equal(ps_printable_line(arena, "\n\n"), "; ; ");
@@ -53,7 +50,6 @@ static void test_lines(void **state)
 
 static void test_copies(void **state)
 {
-    (void)state;
     char to[8], whole[] = "a\n\x1b[2J\x7f";
     assert_int_equal(ps_printable_copy(to, sizeof to, "a\0\r\xc2\x9b\xc2\xa0", 7), 6);
     assert_string_equal(to, "a   \xc2\xa0");

@@ -39,7 +39,6 @@ static struct outcome directory_tried(const char *path, bool local)
 
 static void test_directories(void **state)
 {
-    (void)state;
     char folder[] = "/tmp/probe_test.XXXXXX", path[64], expected[256];
     assert_non_null(mkdtemp(folder));
     for (int local = 0; local < 2; local++) {
@@ -69,7 +68,6 @@ static void test_directories(void **state)
 /* A reload on a full disk is not a mistake of the configuration. */
 static void test_room(void **state)
 {
-    (void)state;
     static const char full[] = "/proc"; /* has no blocks at all */
     struct statvfs system;
     if (faccessat(AT_FDCWD, full, W_OK, AT_EACCESS) != 0 || statvfs(full, &system) != 0 ||
@@ -84,7 +82,6 @@ static void test_room(void **state)
 /* The room that a component must leave counts for `check` with and without --probe. */
 static void test_room_that_must_be_left(void **state)
 {
-    (void)state;
     static const struct {
         bool local, files_only;
     } looks[] = {{.local = false}, {.local = true, .files_only = true}, {.local = true}};
@@ -106,7 +103,6 @@ static void test_room_that_must_be_left(void **state)
 
 static void test_file_systems_of_the_kernel(void **state)
 {
-    (void)state;
     if (access("/proc/self", F_OK) != 0)
         ps_test_skip("no /proc");
     struct outcome outcome = {.text = ""};
@@ -118,7 +114,6 @@ static void test_file_systems_of_the_kernel(void **state)
 
 static void test_files_to_read(void **state)
 {
-    (void)state;
     char path[] = "/tmp/probe_test.XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -135,7 +130,6 @@ static void test_files_to_read(void **state)
 
 static void test_time_left(void **state)
 {
-    (void)state;
     uint64_t now_ns = ps_clock_now().mono_ns;
     struct ps_probe probe = {.timeout_ms = 5000};
     assert_int_equal(ps_probe_left_ms(&probe), 5000);

@@ -5,7 +5,6 @@
 
 static void rates(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         double rate; /* 0: refused */
@@ -30,7 +29,6 @@ static void rates(void **state)
 
 static void counts(void **state)
 {
-    (void)state;
     uint64_t count;
     struct ps_err err = {0};
     assert_int_equal(ps_quantity_count("--events", "1.5k", 1, 1000000, &count, &err), PS_OK);
@@ -44,7 +42,6 @@ static void counts(void **state)
 
 static void durations(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         uint64_t ns;
@@ -69,7 +66,6 @@ static void durations(void **state)
 
 static void sizes_and_shares(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     uint64_t bytes;
     double share;
@@ -87,7 +83,6 @@ static void sizes_and_shares(void **state)
 
 static void ports(void **state)
 {
-    (void)state;
     static const char *const good[] = {"1", "80", "09092", "65535"};
     static const char *const bad[] = {"", "0", "65536", "99999", "-1", "+1", "8o", "080800", " 80"};
     for (size_t i = 0; i < PS_COUNT_OF(good); i++)
@@ -99,7 +94,6 @@ static void ports(void **state)
 
 static void counts_and_rates_for_people(void **state)
 {
-    (void)state;
     assert_string_equal(ps_quantity_print_count(0).text, "0");
     assert_string_equal(ps_quantity_print_count(999).text, "999");
     assert_string_equal(ps_quantity_print_count(1234567).text, "1,234,567");
@@ -122,7 +116,6 @@ static void counts_and_rates_for_people(void **state)
 
 static void durations_and_sizes_for_people(void **state)
 {
-    (void)state;
     static const struct {
         uint64_t ns;
         const char *text;

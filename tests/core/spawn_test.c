@@ -36,7 +36,6 @@ static int run(const char *line, bool ends_with_caller, char *out, size_t room)
 
 static void test_set_up(void **state)
 {
-    (void)state;
     char out[256], wanted[64];
     sigset_t blocked, before;
     sigemptyset(&blocked);
@@ -67,7 +66,6 @@ static void test_set_up(void **state)
 
 static void test_what_cannot_be_executed(void **state)
 {
-    (void)state;
     const char *argv[] = {"no-such-program-anywhere", NULL};
     pid_t pid;
     struct ps_spawn spawn = {
@@ -82,7 +80,6 @@ static void test_what_cannot_be_executed(void **state)
 
 static void test_polling(void **state)
 {
-    (void)state;
     const char *argv[] = {"sleep", "100", NULL};
     pid_t pid;
     int status = 0;
@@ -104,7 +101,6 @@ static void test_polling(void **state)
 /* A process starts another one and is killed: the other one ends, too. */
 static void test_ends_with_the_caller(void **state)
 {
-    (void)state;
     const char *argv[] = {"sh", "-c", "echo up; exec sleep 100", NULL};
     int ends[2];
     char byte;

@@ -20,7 +20,6 @@ static void assert_refused(const struct ps_stage_ops *ops, const char *text)
 
 static void test_own_stages_fit(void **state)
 {
-    (void)state;
     size_t count = 0;
     struct ps_err err = {.length = 0};
     for (const struct ps_stage_ops *const *stage = ps_stages; *stage != NULL; stage++, count++) {
@@ -32,7 +31,6 @@ static void test_own_stages_fit(void **state)
 
 static void test_another_version(void **state)
 {
-    (void)state;
     struct ps_stage_ops other = sink;
     other.contract.version++;
     assert_refused(&other, "version 4");
@@ -42,7 +40,6 @@ static void test_another_version(void **state)
 
 static void test_a_smaller_stage(void **state)
 {
-    (void)state;
     struct ps_stage_ops other = sink;
     other.contract.bytes -= (uint32_t)sizeof(void *);
     assert_refused(&other, "earlier");
@@ -54,7 +51,6 @@ static void test_a_smaller_stage(void **state)
 /* A stage compiled for a later contract of the same version has more functions, which this engine does not call. */
 static void test_a_larger_stage(void **state)
 {
-    (void)state;
     struct ps_err err = {.length = 0};
     struct ps_stage_ops other = sink;
     other.contract.bytes += 64;
@@ -65,7 +61,6 @@ static void test_a_larger_stage(void **state)
 /* Each kind has the bytes of its own functions. */
 static void test_kinds(void **state)
 {
-    (void)state;
     struct ps_err err = {.length = 0};
     const struct ps_stage_ops kinds[] = {{PS_STAGE(PS_KIND_SOURCE), .name = "example"},
                                          {PS_STAGE(PS_KIND_INTERCEPTOR), .name = "example"},

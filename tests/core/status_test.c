@@ -5,7 +5,6 @@
 
 static void lines_are_joined_for_a_log(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     assert_string_equal(ps_err_join(&err), "");
     ps_err_set(&err, "the port is in use");
@@ -18,7 +17,6 @@ static void lines_are_joined_for_a_log(void **state)
 
 static void a_full_stack_is_not_overrun(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     for (int i = 0; i < PS_ERR_BYTES; i++)
         ps_err_append(&err, "x");

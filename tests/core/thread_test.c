@@ -20,7 +20,6 @@ static sem_t named, go_on;
 
 static void *look(void *unused)
 {
-    (void)unused;
     while (sem_wait(&named) != 0) {
     }
     pthread_getname_np(pthread_self(), seen.name, sizeof seen.name);
@@ -33,7 +32,6 @@ static void *start_one_pinned(void *unused)
 {
     pthread_t thread;
     cpu_set_t cpus, one;
-    (void)unused;
     sched_getaffinity(0, sizeof cpus, &cpus);
     CPU_ZERO(&one);
     for (unsigned i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++) {
@@ -52,7 +50,6 @@ static void test_start(void **unused)
     pthread_t pinned;
     cpu_set_t cpus;
     sigset_t before, after;
-    (void)unused;
     sched_getaffinity(0, sizeof cpus, &cpus);
     pthread_sigmask(SIG_SETMASK, NULL, &before);
     assert_int_equal(pthread_create(&pinned, NULL, start_one_pinned, NULL), 0);
@@ -66,7 +63,6 @@ static void test_start(void **unused)
 
 static void *wait_a_while(void *unused)
 {
-    (void)unused;
     while (sem_wait(&go_on) != 0) {
     }
     return NULL;
@@ -75,7 +71,6 @@ static void *wait_a_while(void *unused)
 static void test_patience(void **unused)
 {
     pthread_t thread;
-    (void)unused;
     assert_int_equal(ps_thread_start(&thread, "patience", wait_a_while, NULL), 0);
     uint64_t before_ns = ps_clock_now().mono_ns;
     assert_false(ps_thread_join(thread, 30));
@@ -112,7 +107,6 @@ static int end_process(bool leave_alone)
 
 static void test_exit(void **unused)
 {
-    (void)unused;
     assert_int_equal(end_process(false), 9);
     assert_int_equal(end_process(true), 3);
 }

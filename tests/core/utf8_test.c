@@ -8,7 +8,6 @@
 /* Malformed bytes are replaced as `new String(bytes, UTF_8)` of JDK 17 replaces them. */
 static void test_repair(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *text, *repaired;
     } cases[] = {
@@ -42,7 +41,6 @@ static void test_repair(void **unused)
 /* Any bytes: repaired text is well-formed, and repairing it again changes nothing. */
 static void test_repair_any(void **unused)
 {
-    (void)unused;
     uint64_t seed = ps_test_seed();
     static const char pool[] =
         "a\n\x80\xBF\xC0\xC2\xC3\xE0\xE2\x82\xAC\xED\xA0\xEF\xF0\x9F\x98\xF4\x90\xF8\xFF";
@@ -63,7 +61,6 @@ static void test_repair_any(void **unused)
 /* One bad byte anywhere in a long text, at any alignment. */
 static void test_long(void **unused)
 {
-    (void)unused;
     char text[300];
     for (size_t start = 0; start < 8; start++) {
         for (size_t bad = start; bad < sizeof text; bad++) {
@@ -82,7 +79,6 @@ static void test_long(void **unused)
 
 static void test_counts(void **unused)
 {
-    (void)unused;
     assert_int_equal(ps_utf8_char_count("aé€😀", 10), 5);
     assert_int_equal(ps_utf8_char_count("", 0), 0);
     assert_true(ps_utf8_has_terminator("x\xC2\x85", 3));
@@ -94,7 +90,6 @@ static void test_counts(void **unused)
 
 static void test_plain(void **unused)
 {
-    (void)unused;
     char text[64];
     memset(text, 'x', sizeof text);
     for (size_t at = 0; at < sizeof text; at++) {
@@ -109,7 +104,6 @@ static void test_plain(void **unused)
 
 static void test_nothing(void **unused)
 {
-    (void)unused;
     assert_int_equal(ps_utf8_valid_length(NULL, 0), 0);
     assert_int_equal(ps_utf8_repair(NULL, 0, NULL), 0);
 }

@@ -65,21 +65,18 @@ static void run_position(int position, int times)
 
 static void test_first_request(void **state)
 {
-    (void)state;
     run_position(0, 1);
     run_position(0, PERSISTENT);
 }
 
 static void test_middle_request(void **state)
 {
-    (void)state;
     run_position(2, 1);
     run_position(2, PERSISTENT);
 }
 
 static void test_last_request(void **state)
 {
-    (void)state;
     run_position(3, 1);
     run_position(3, PERSISTENT);
 }

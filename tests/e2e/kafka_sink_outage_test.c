@@ -6,7 +6,6 @@
 
 static void test_broker_down_and_back(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "outage", 2,
                              PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
@@ -33,7 +32,6 @@ static void test_broker_down_and_back(void **state)
 
 static void test_no_broker_at_start(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "late", 1, PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
@@ -53,7 +51,6 @@ static void test_no_broker_at_start(void **state)
 
 static void test_leader_moves(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(
         &kafka, 3, "moving", 2,
@@ -72,7 +69,6 @@ static void test_leader_moves(void **state)
 
 static void test_slow_broker_and_full_queue(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "slow", 1,
                              PS_KEYS("kafka.producer.queue.buffering.max.messages", "200",
@@ -102,7 +98,6 @@ static void test_slow_broker_and_full_queue(void **state)
 
 static void test_delivery_timeout(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "timeout", 1,
                              PS_KEYS("kafka.producer.delivery.timeout.ms", "1000", "kafka.producer.linger.ms",
@@ -124,7 +119,6 @@ static void test_delivery_timeout(void **state)
 
 static void test_long_silence_is_said(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "silent", 1, NULL);
     uint64_t warnings = ps_log_count(PS_LOG_WARN);

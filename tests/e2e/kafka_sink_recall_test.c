@@ -34,7 +34,6 @@ static void assert_prefix(const struct ps_test_kafka_sink *kafka, uint64_t least
  * after it is sent meanwhile. */
 static void test_refused_event_holds_the_rest(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     rd_kafka_resp_err_t answers[64];
     ps_test_kafka_sink_start(&kafka, 1, "poison", 1, PS_KEYS("kafka.producer.linger.ms", "20"));
@@ -75,7 +74,6 @@ static struct ps_lease *recall(struct ps_test_kafka_sink *kafka)
 
 static void test_recall_with_dead_broker(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "recall", 1,
                              PS_KEYS("kafka.producer.reconnect.backoff.max.ms", "200"));
@@ -112,7 +110,6 @@ static void test_recall_with_dead_broker(void **state)
 
 static void test_recall_under_load_duplicates_nothing(void **state)
 {
-    (void)state;
     struct ps_test_kafka_sink kafka;
     ps_test_kafka_sink_start(&kafka, 1, "recalls", 2, PS_KEYS("kafka.producer.linger.ms", "5"));
     kafka.haste = 1;
@@ -155,14 +152,12 @@ static void run_topic_error(rd_kafka_resp_err_t error)
 
 static void test_topic_refused(void **state)
 {
-    (void)state;
     run_topic_error(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     run_topic_error(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 }
 
 static void test_weak_acks(void **state)
 {
-    (void)state;
     static const char *const acks[] = {"0", "1"};
     for (size_t i = 0; i < PS_COUNT_OF(acks); i++) {
         struct ps_test_kafka_sink kafka;
@@ -185,7 +180,6 @@ static void test_weak_acks(void **state)
 /* Stopping in any state: every lease comes back or is done, and nothing is left. */
 static void test_recall_and_close_at_any_time(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     static const rd_kafka_resp_err_t errors[] = {
         RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,

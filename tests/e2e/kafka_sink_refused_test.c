@@ -50,7 +50,6 @@ static void test_account(void **state)
         RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_RECORD};
     struct ps_agent_account account;
     char text[1024];
-    (void)state;
     ps_test_topic("refused", 1);
     rd_kafka_mock_push_request_errors_array(ps_test_cluster.handle, 0 /* ApiKey of ProduceRequest */,
                                             PS_COUNT_OF(answers), answers);

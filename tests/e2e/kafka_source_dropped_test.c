@@ -60,7 +60,6 @@ static int64_t committed(const char *bootstrap)
 
 static void test_dropped_events_are_committed(void **state)
 {
-    (void)state;
     const char *program = getenv("PENSTOCK");
     if (program == NULL || access(program, X_OK) != 0)
         ps_test_skip("there is no program at $PENSTOCK");

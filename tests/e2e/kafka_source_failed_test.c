@@ -34,7 +34,6 @@ static void fill(const struct ps_test_cluster *cluster, uint32_t first)
 /* The stage without the engine: what it says, and that it can be closed and opened again. */
 static void test_says_that_it_failed(void **state)
 {
-    (void)state;
     struct ps_test_cluster cluster;
     ps_test_cluster_start(&cluster, 1);
     ps_test_cluster_topic(&cluster, "fenced", 1);
@@ -147,7 +146,6 @@ static void await_answer(unsigned port, const char *path, const char *text)
 
 static void test_agent_opens_it_again(void **state)
 {
-    (void)state;
     const char *program = getenv("PENSTOCK");
     if (program == NULL || access(program, X_OK) != 0)
         ps_test_skip("there is no program at $PENSTOCK");

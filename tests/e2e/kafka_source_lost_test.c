@@ -25,7 +25,6 @@ static void fill(const char *topic)
  * first must not move the commit back. */
 static void test_lost(void **state)
 {
-    (void)state;
     fill("lost");
     struct ps_test_member *first = member_of("lost", "g-lost");
     assert_int_equal(ps_test_members_run(&first, 1, 1000, PS_TEST_PATIENCE_MS), 1000);
@@ -51,7 +50,6 @@ static void test_lost(void **state)
 /* The first member's sink hangs: its partition goes to the second after the deadline, uncommitted. */
 static void test_revocation_out_of_time(void **state)
 {
-    (void)state;
     fill("stuck");
     struct ps_test_member *members[2];
     members[0] = member_of("stuck", "g-stuck");

@@ -24,7 +24,6 @@ static void send_more(uint32_t first, uint32_t count)
 
 static void test_pause_for_long(void **state)
 {
-    (void)state;
     ps_test_topic("pause", 2);
     send_more(0, 10000);
     struct ps_test_member *member =

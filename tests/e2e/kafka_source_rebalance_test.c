@@ -23,7 +23,6 @@ static struct load {
 
 static void *send_load(void *unused)
 {
-    (void)unused;
     while (!load.enough && load.sent < RECORDS_MAX) {
         ps_test_kafka_send(ps_test_cluster.bootstrap, &(struct ps_test_sent){.topic = load.topic,
                                                                              .first = load.sent,
@@ -158,13 +157,11 @@ static void run(const char *topic, const char *group, const char *strategy)
 
 static void test_eager(void **state)
 {
-    (void)state;
     run("eager", "g-eager", "org.apache.kafka.clients.consumer.RangeAssignor");
 }
 
 static void test_cooperative(void **state)
 {
-    (void)state;
     run("cooperative", "g-cooperative", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
 }
 

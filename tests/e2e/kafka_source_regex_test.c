@@ -15,7 +15,6 @@ static void fill(const char *topic, uint32_t first, uint32_t count)
 
 static void test_regex(void **state)
 {
-    (void)state;
     fill("logs.web-1", 0, 10);
     fill("xlogs.web-1", 1000, 10);
     fill("logs.web-1x", 2000, 10);
@@ -36,7 +35,6 @@ static void test_regex(void **state)
 /* A pattern matches no internal topics unless the file says so; a topic that is named is read, as Java's client does. */
 static void test_internal_topics(void **state)
 {
-    (void)state;
     static const struct {
         const char *key, *value, *more_key, *more_value;
         size_t count;

@@ -56,7 +56,6 @@ static _Noreturn void exec_agent(const char *program, const char *socket_name, i
 
 static int setup(void **state)
 {
-    (void)state;
     const char *program = getenv("PENSTOCK");
     if (program == NULL || access(program, X_OK) != 0) {
         puts("SKIP: no program to run");
@@ -87,7 +86,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     if (service.agent > 0) {
         kill(service.agent, SIGKILL);
         waitpid(service.agent, NULL, 0);
@@ -118,7 +116,6 @@ static void expect(const char *begin, const char *never)
 
 static void test_life(void **state)
 {
-    (void)state;
     expect("READY=1", "WATCHDOG=1");
     expect("WATCHDOG=1", NULL);
     expect("WATCHDOG=1", NULL);
@@ -184,7 +181,6 @@ static unsigned count_until(const char *begin, const char *end)
 /* The watchdog's limit is 1 s: a reload of 4 s must not starve it. */
 static void test_long_reload(void **state)
 {
-    (void)state;
     expect("READY=1", NULL);
     config_write("2000", SLOW(4));
     kill(service.agent, SIGHUP);
@@ -196,7 +192,6 @@ static void test_long_reload(void **state)
 /* SIGTERM during a reload abandons it: the agent stops long before the reload would end. */
 static void test_stop_during_reload(void **state)
 {
-    (void)state;
     expect("READY=1", NULL);
     config_write("2000", SLOW(9));
     kill(service.agent, SIGHUP);

@@ -8,7 +8,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *property(const void *argument, const char *name)
 {
-    (void)argument;
     return name[0] == 'a' ? "a value" : NULL;
 }
 

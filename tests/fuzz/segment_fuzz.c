@@ -205,7 +205,6 @@ static struct memory_file {
 
 static int memory_open(void *argument, const char *path, bool create)
 {
-    (void)argument;
     for (unsigned i = 0; i < FILES_MAX && !create; i++)
         if (files[i].there && strcmp(files[i].name, path) == 0)
             return (int)i;
@@ -222,14 +221,11 @@ static int memory_open(void *argument, const char *path, bool create)
 
 static int memory_close(void *argument, int fd)
 {
-    (void)argument;
-    (void)fd;
     return 0;
 }
 
 static ssize_t memory_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
-    (void)argument;
     uint64_t left = offset < files[fd].length ? files[fd].length - offset : 0;
     size_t part = length < left ? length : (size_t)left;
     memcpy(to, files[fd].data + (part > 0 ? offset : 0), part);
@@ -238,7 +234,6 @@ static ssize_t memory_read(void *argument, int fd, void *to, size_t length, uint
 
 static ssize_t memory_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
 {
-    (void)argument;
     PS_ASSERT(offset + length <= files[fd].length);
     memcpy(files[fd].data + offset, from, length);
     return (ssize_t)length;
@@ -246,7 +241,6 @@ static ssize_t memory_write(void *argument, int fd, const void *from, size_t len
 
 static int memory_allocate(void *argument, int fd, uint64_t length)
 {
-    (void)argument;
     PS_ASSERT(length <= sizeof files[fd].data);
     files[fd].length = length;
     return 0;
@@ -254,21 +248,16 @@ static int memory_allocate(void *argument, int fd, uint64_t length)
 
 static int64_t memory_size(void *argument, int fd)
 {
-    (void)argument;
     return (int64_t)files[fd].length;
 }
 
 static int memory_sync(void *argument, int fd)
 {
-    (void)argument;
-    (void)fd;
     return 0;
 }
 
 static int memory_sync_directory(void *argument, const char *path)
 {
-    (void)argument;
-    (void)path;
     return 0;
 }
 
@@ -282,7 +271,6 @@ static int memory_remove(void *argument, const char *path)
 
 static int memory_list(void *argument, const char *path, void (*name)(void *to, const char *name), void *to)
 {
-    (void)argument;
     for (unsigned i = 0; i < FILES_MAX; i++)
         if (files[i].there && strncmp(files[i].name, path, strlen(path)) == 0)
             name(to, strrchr(files[i].name, '/') + 1);

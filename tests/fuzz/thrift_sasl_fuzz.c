@@ -24,8 +24,6 @@ static enum ps_tls_result read_input(void *argument, void *buffer, size_t room, 
 
 static enum ps_tls_result write_output(void *argument, const void *data, size_t length, size_t *written)
 {
-    (void)argument;
-    (void)data;
     *written = length;
     return PS_TLS_OK;
 }

@@ -38,7 +38,6 @@ static bool find(const struct ps_regex *regex, struct ps_regex_scratch *scratch,
  * a twentieth of the CPU time that its matches would take without the limit. */
 static void test_costly_batch(void **unused)
 {
-    (void)unused;
     static struct ps_regex_budget budget;
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
     struct ps_regex *costly[COSTLY], *ordinary = make("x{3}n=(\\d+)$");
@@ -81,7 +80,6 @@ static void test_costly_batch(void **unused)
 /* Matches that stay below the limit of steps at each position, so that only their time tells. */
 static void test_slow_below_the_limit_of_steps(void **unused)
 {
-    (void)unused;
     static struct ps_regex_budget budget;
     static char text[4001];
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
@@ -110,7 +108,6 @@ static void test_ordinary(void **unused)
     static const char *const patterns[] = {"status=(\\d+)", "^(\\S+ \\S+) (\\w+) \\[(.*?)\\]",
                                            "(?<=user=)abc", "(?i)SERVICE",
                                            ".*took.*ms",    "(\\w+\\.)+Service"};
-    (void)unused;
     static struct ps_regex_budget budget;
     static char text[30001];
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
@@ -139,7 +136,6 @@ static void test_ordinary(void **unused)
 /* Texts between 4 and 64 KiB are searched in slices: found wherever it is, also across their borders. */
 static void test_slices(void **unused)
 {
-    (void)unused;
     static char text[60000];
     struct ps_slice groups[2];
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
@@ -163,7 +159,6 @@ static void test_slices(void **unused)
 /* More expressions than have an account of their own: the last ones share one. */
 static void test_many_charged(void **unused)
 {
-    (void)unused;
     static struct ps_regex_budget budget;
     struct ps_regex *regexes[PS_REGEX_CHARGED_MAX + 2];
     ps_regex_budget_init(&budget, NULL);

@@ -7,7 +7,6 @@
 
 static void counts_states(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         uint64_t states;
@@ -49,7 +48,6 @@ static void counts_states(void **state)
 
 static void deep_nesting_ends(void **state)
 {
-    (void)state;
     static char text[60001];
     memset(text, '(', 30000);
     memset(text + 30000, ')', 30000);
@@ -58,7 +56,6 @@ static void deep_nesting_ends(void **state)
 
 static void finds_the_largest_repeat(void **state)
 {
-    (void)state;
     struct ps_cost_repeat repeat;
     assert_true(ps_cost_largest_repeat("a{3}b{10,200}c{5}", &repeat));
     assert_int_equal(repeat.at, 5);
@@ -69,7 +66,6 @@ static void finds_the_largest_repeat(void **state)
 
 static void loosens(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *loose;
     } cases[] = {
@@ -100,7 +96,6 @@ static void loosens(void **state)
 /* None of these may take long or need much memory. PCRE2 refuses most of them. */
 static void expensive_expressions(void **state)
 {
-    (void)state;
     static const char *const patterns[] = {
         "(a{1,30000}){1,30000}",
         "x{1,65535}(?:y{1,60000}){1,3}z",
@@ -164,7 +159,6 @@ static void grade_is(const char *pattern, int grade, const char *why)
 
 static void grades(void **state)
 {
-    (void)state;
     grade_is("status=404", PS_COST_FINE, "");
     grade_is("^\\S+ \\S+ \\[[^]]*\\] \"GET", PS_COST_FINE, "");
     grade_is("foo(?:ab{1,2000}c){5}bar", PS_COST_HIGH, "the repeat {1,2000} at");

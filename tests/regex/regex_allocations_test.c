@@ -18,7 +18,6 @@ static struct ps_regex *make(const char *pattern)
 
 static void test_find(void **state)
 {
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("a sanitizer has its own allocator");
     struct ps_regex *regex = make("a.b");
@@ -35,7 +34,6 @@ static void test_find(void **state)
 
 static void test_replace(void **state)
 {
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("a sanitizer has its own allocator");
     struct ps_err err;

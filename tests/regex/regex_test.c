@@ -15,7 +15,6 @@ static struct ps_regex *make(const char *pattern, enum ps_regex_how how)
 
 static void test_match(void **unused)
 {
-    (void)unused;
     struct ps_slice groups[5];
     struct ps_regex *whole = make("<(\\d+)>(x)?(.*)", PS_REGEX_WHOLE);
     struct ps_regex *find = make("\xC3\xA9(.)", PS_REGEX_FIND);
@@ -40,7 +39,6 @@ static void test_match(void **unused)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     struct ps_regex *regex = make("(a)(?<one>b)(?<Two2>c)", PS_REGEX_FIND);
     assert_int_equal(ps_regex_group_number(regex, "one"), 2);
     assert_int_equal(ps_regex_group_number(regex, "Two2"), 3);
@@ -55,7 +53,6 @@ static void test_names(void **unused)
 /* Classes whose complement begins or ends at the ends of Unicode. */
 static void test_ends_of_unicode(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *text;
         bool matches;
@@ -80,7 +77,6 @@ static void test_ends_of_unicode(void **unused)
 /* Malformed bytes count as U+FFFD; groups point into the repaired copy. */
 static void test_malformed(void **unused)
 {
-    (void)unused;
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
     struct ps_regex *regex = make("(\\uFFFD+)(\\w)", PS_REGEX_FIND), *two = make("^..$", PS_REGEX_FIND);
     struct ps_slice groups[3];
@@ -108,7 +104,6 @@ static void test_malformed(void **unused)
  * expression. */
 static void test_many_groups(void **unused)
 {
-    (void)unused;
     char pattern[2048], text[256];
     size_t used = 0;
     for (unsigned i = 0; i < 150; i++) {
@@ -131,7 +126,6 @@ static void test_many_groups(void **unused)
 /* An expression that would run forever is given up and counted; one that only needs much stack is not. */
 static void test_bounded(void **unused)
 {
-    (void)unused;
     struct ps_slice groups[1];
     struct ps_regex *slow = make("(a|aa|aaa)+b", PS_REGEX_WHOLE), *deep = make("(?:a|b)*c", PS_REGEX_FIND);
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
@@ -154,7 +148,6 @@ static void test_bounded(void **unused)
 /* A search that grows with the square of the text, or worse, is given up in a long text; others succeed. */
 static void test_long(void **unused)
 {
-    (void)unused;
     static char text[200000];
     struct ps_slice groups[3];
     struct ps_regex *square = make(".*[0-9]", PS_REGEX_FIND), *cube = make("a.*b.*[cd]", PS_REGEX_FIND);
@@ -182,7 +175,6 @@ static void test_long(void **unused)
 
 static void test_refused(void **unused)
 {
-    (void)unused;
     struct ps_err err = {.length = 0};
     assert_null(ps_regex_create("(", 0, PS_REGEX_FIND, &err));
     assert_non_null(strstr(err.text, "at offset 1"));
@@ -194,7 +186,6 @@ static void test_refused(void **unused)
 /* PCRE2 alone gives the opposite results (regex/java/pcre2.c, regex/regex.c). */
 static void test_bugs_of_pcre2(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *text;
         bool found;

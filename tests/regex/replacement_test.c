@@ -5,7 +5,6 @@
 /* Compares with java.util.regex.Matcher.replaceAll; the results come from Java 17. */
 static void test_replace(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *replacement, *text, *result; /* NULL: the replacement is refused */
         uint32_t count;
@@ -74,7 +73,6 @@ static void test_replace(void **unused)
 /* Malformed UTF-8 becomes U+FFFD in the output, also outside of matches, as in Java. */
 static void test_malformed(void **unused)
 {
-    (void)unused;
     struct ps_err err = {.length = 0};
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
     struct ps_regex *regex = ps_regex_create("a\\uFFFD?", 0, PS_REGEX_FIND, &err);

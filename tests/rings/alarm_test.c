@@ -12,7 +12,6 @@
 
 static void test_rings_once(void **state)
 {
-    (void)state;
     struct ps_alarm alarm = PS_ALARM_INIT;
     int fd = eventfd(0, EFD_NONBLOCK);
     uint64_t count = 0;
@@ -50,7 +49,6 @@ static void *publish(void *argument)
 
 static void test_nothing_is_slept_through(void **state)
 {
-    (void)state;
     struct pair pair = {.alarm = PS_ALARM_INIT, .fd = eventfd(0, EFD_NONBLOCK)};
     pthread_t thread;
     uint64_t count;

@@ -18,7 +18,6 @@ static unsigned last_count;
 
 static void test_counts(void **unused)
 {
-    (void)unused;
     struct ps_holders holders;
     ps_holders_init(&holders);
     ps_holders_add(&holders);
@@ -48,7 +47,6 @@ static void *drop_all(void *number_)
 
 static void test_threads(void **unused)
 {
-    (void)unused;
     pthread_t threads[THREADS];
     unsigned numbers[THREADS];
     for (unsigned i = 0; i < ROUNDS; i++) {

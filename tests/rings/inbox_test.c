@@ -16,7 +16,6 @@ static void test_inbox(void **state)
 {
     struct ps_inbox inbox = {0};
     struct ps_inbox_node nodes[10];
-    (void)state;
     assert_null(ps_inbox_take(&inbox));
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned count = 0; count <= 10; count++) {
@@ -36,7 +35,6 @@ static void test_taken_list_is_private(void **state)
 {
     struct ps_inbox inbox = {0};
     struct ps_inbox_node nodes[4];
-    (void)state;
     ps_inbox_put(&inbox, &nodes[0]);
     ps_inbox_put(&inbox, &nodes[1]);
     const struct ps_inbox_node *taken = ps_inbox_take(&inbox);
@@ -50,7 +48,6 @@ static void test_taken_list_is_private(void **state)
 /* Its head has cache lines of its own, in an array, too. */
 static void test_lines(void **state)
 {
-    (void)state;
     assert_int_equal(sizeof(struct ps_inbox), PS_CACHE_GAP);
     assert_int_equal(_Alignof(struct ps_inbox), PS_CACHE_GAP);
 }

@@ -16,7 +16,6 @@ static bool readable(const struct ps_park *park)
 static void test_park(void **state)
 {
     struct ps_park park;
-    (void)state;
     assert_true(ps_park_init(&park));
     assert_false(ps_park_wake(&park)); /* no thread sleeps */
     assert_false(readable(&park));

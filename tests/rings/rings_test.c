@@ -41,7 +41,6 @@ static void test_stack(void **state)
 {
     struct ps_stack stack;
     struct ps_stack_node nodes[10];
-    (void)state;
     ps_stack_init(&stack);
     assert_null(ps_stack_pop(&stack));
     for (unsigned i = 0; i < 10; i++)

@@ -7,7 +7,6 @@
 static void test_join_and_leave(void **state)
 {
     struct ps_waiters waiters = {0};
-    (void)state;
     for (unsigned worker = 0; worker < PS_WAITERS_MAX; worker++) {
         assert_false(ps_waiters_leave(&waiters, worker));
         assert_true(ps_waiters_join(&waiters, worker));
@@ -26,7 +25,6 @@ static void test_take_one(void **state)
 {
     struct ps_waiters waiters = {0};
     uint64_t left = 0;
-    (void)state;
     assert_true(ps_waiters_take_one(&waiters) == 0);
     for (unsigned worker = 0; worker < PS_WAITERS_MAX; worker += 9) {
         assert_true(ps_waiters_join(&waiters, worker));

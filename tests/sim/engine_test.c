@@ -162,7 +162,6 @@ static void run_removed_seed(uint64_t seed)
 
 static void test_random_faults(void **state)
 {
-    (void)state;
     sim_all_kept = sim_chains_exchanged = 0;
     for (unsigned i = 0; i < 4 && (i == 0 || sim_all_kept <= SIM_SEEDS || sim_chains_exchanged == 0); i++)
         sim_for_seeds(run_seed,
@@ -173,19 +172,16 @@ static void test_random_faults(void **state)
 
 static void test_optional_channels(void **state)
 {
-    (void)state;
     sim_for_seeds(run_optional_seed, SIM_SEEDS / 10 + 3);
 }
 
 static void test_removed_channel(void **state)
 {
-    (void)state;
     sim_for_seeds(run_removed_seed, SIM_SEEDS / 10 + 3);
 }
 
 static void test_crash(void **state)
 {
-    (void)state;
     sim_for_seeds(run_crash_seed, SIM_SEEDS / 2);
 }
 

@@ -75,8 +75,6 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
     const struct pipeline *pipeline = *(struct pipeline *const *)p;
     uint32_t events = is_dead(pipeline) ? world.shape->events : 1;
     uint32_t bytes = is_dead(pipeline) ? world.shape->body_bytes : 100;
-    (void)state;
-    (void)at;
     while (batch->count < events && !batch->full) {
         if (ps_batch_add_copy(batch, body, bytes) == NULL)
             break;
@@ -88,8 +86,6 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 static enum ps_result grow_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
     struct pipeline *pipeline = *(struct pipeline *const *)p;
-    (void)state;
-    (void)at;
     if (!is_dead(pipeline) || world.shape->grow_bytes == 0 || pipeline->batches < world.shape->grow_after)
         return PS_DONE;
     for (uint32_t done = 0; pipeline->grown < lease->count; pipeline->grown++) {
@@ -109,9 +105,6 @@ static enum ps_result select_work(const void *p, void *state, const struct ps_le
                                   struct ps_route *route, const struct ps_now *at)
 {
     struct pipeline *pipeline = *(struct pipeline *const *)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     uint32_t one_of = is_dead(pipeline) ? world.shape->sparse : 1;
     pipeline->batches++;
     ps_route_all(route, one_of > 0 && pipeline->batches % one_of == 0 ? 0 : 1, true);
@@ -121,8 +114,6 @@ static enum ps_result select_work(const void *p, void *state, const struct ps_le
 static enum ps_result dead_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
     struct pipeline *pipeline = *(struct pipeline *const *)p;
-    (void)state;
-    (void)at;
     if (!is_dead(pipeline)) {
         ps_lease_settle_all(*lease);
         world.delivered++;
@@ -141,17 +132,12 @@ static enum ps_result dead_work(const void *p, void *state, struct ps_lease **le
 static bool dead_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
     struct pipeline *pipeline = *(struct pipeline *const *)p;
-    (void)state;
-    (void)at;
     *back = pipeline->held;
     return true;
 }
 
 static enum ps_result live_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     ps_lease_settle_all(*lease);
     return PS_DONE;
 }
@@ -287,7 +273,6 @@ static void stop(void)
 static void test_others_go_on(void **state)
 {
     unsigned failed = 0;
-    (void)state;
     ps_log_set_level(PS_LOG_OFF);
     for (size_t i = 0; i < PS_COUNT_OF(shapes); i++) {
         start(&shapes[i]);

@@ -392,7 +392,6 @@ static void run_seed(uint64_t seed)
 
 static void test_reloads(void **state)
 {
-    (void)state;
     gone_with_events = refused = finished = 0;
     sim_for_seeds(run_seed, SEEDS);
     if (getenv("PENSTOCK_SEED") != NULL)

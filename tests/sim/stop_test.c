@@ -47,7 +47,6 @@ static void run_stop_seed(uint64_t seed)
  * written: the stop counted it as lost. */
 static void test_letters_of_source_that_rereads(void **state)
 {
-    (void)state;
     ps_log_set_level(PS_LOG_OFF);
     run_stop_seed(UINT64_C(2207560035786269069));
 }
@@ -56,7 +55,6 @@ static void test_letters_of_source_that_rereads(void **state)
  * lost, though the sink's channel kept the events. */
 static void test_letters_whose_events_are_kept(void **state)
 {
-    (void)state;
     ps_log_set_level(PS_LOG_OFF);
     run_stop_seed(UINT64_C(7492636673792023242));
     run_stop_seed(UINT64_C(7940875123962235379));
@@ -66,7 +64,6 @@ static void test_letters_whose_events_are_kept(void **state)
  * events are settled, and nothing else has them. */
 static void test_letters_in_memory(void **state)
 {
-    (void)state;
     ps_log_set_level(PS_LOG_OFF);
     run_stop_seed(UINT64_C(10588759839389745663));
     run_stop_seed(UINT64_C(1819174760171246158));
@@ -74,7 +71,6 @@ static void test_letters_in_memory(void **state)
 
 static void test_stop(void **state)
 {
-    (void)state;
     sim_for_seeds(run_stop_seed, SIM_SEEDS / 2);
     print_message("%u of %u stops took longer than a sink is waited for\n", may_give_back, stops);
 }

@@ -38,9 +38,6 @@ static void note(uint64_t *calls, unsigned *count, uint64_t mono_ns)
 
 static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)port;
     note(script.source_opens, &script.source_open_count, agent.now.mono_ns);
     return script.source_open_count > script.source_opens_after ? PS_OK : ps_err_set(err, "not yet");
 }
@@ -48,8 +45,6 @@ static enum ps_status source_open(const void *p, void *state, struct ps_port *po
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
     static char body[PS_BLOCK_BYTES];
-    (void)p;
-    (void)state;
     note(script.source_calls, &script.source_call_count, at->mono_ns);
     if (script.ticket_only) {
         script.ticket_only = false;
@@ -72,8 +67,6 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 
 static uint64_t source_tick(const void *p, void *state, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
     if (script.tick_every_ns == 0)
         return PS_NEVER;
     if (script.tick_count == 0 || at->mono_ns >= script.ticks[script.tick_count - 1] + script.tick_every_ns)
@@ -83,9 +76,6 @@ static uint64_t source_tick(const void *p, void *state, const struct ps_now *at)
 
 static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)batch;
     script.accepted++;
     script.accepted_ns = at->mono_ns;
 }
@@ -93,9 +83,6 @@ static void source_accepted(const void *p, void *state, const struct ps_batch *b
 static void source_refused(const void *p, void *state, const struct ps_batch *batch, const char *reason,
                            const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)batch;
     assert_string_equal(reason, "channel c1 is full");
     script.refused++;
     script.refused_ns = at->mono_ns;
@@ -103,9 +90,6 @@ static void source_refused(const void *p, void *state, const struct ps_batch *ba
 
 static void source_paused(const void *p, void *state, bool paused, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_int_equal(script.paused - script.resumed, paused ? 0 : 1); /* the calls alternate */
     (*(paused ? &script.paused : &script.resumed))++;
 }
@@ -126,10 +110,6 @@ static const struct ps_stage_ops together = {
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     return script.chain_answer;
 }
 
@@ -139,8 +119,6 @@ static const struct ps_stage_ops chain = {
 
 static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
     script.sink_port = port;
     note(script.sink_opens, &script.sink_open_count, agent.now.mono_ns);
     return script.sink_open_count > script.sink_opens_after ? PS_OK : ps_err_set(err, "not yet");
@@ -148,8 +126,6 @@ static enum ps_status sink_open(const void *p, void *state, struct ps_port *port
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
     note(script.sink_calls, &script.sink_call_count, at->mono_ns);
     if (script.sink_answer == PS_TAKEN) {
         assert_true(script.kept_count < KEPT_MAX);
@@ -165,10 +141,6 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
 /* Completes all leases at once, as a client library may report them. */
 static bool sink_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)back;
-    (void)at;
     for (unsigned i = 0; i < script.kept_count; i++) {
         ps_lease_settle_all(script.kept[i]);
         ps_port_done(script.sink_port, &script.kept[i]);
@@ -189,7 +161,6 @@ static void start_agent(const struct ps_stage_ops *source, unsigned workers, con
 
 static int fresh(void **state)
 {
-    (void)state;
     ps_log_set_level(PS_LOG_OFF);
     memset(&script, 0, sizeof script);
     script.source_answer = PS_IDLE;
@@ -243,7 +214,6 @@ static const struct ps_source_runner *source_runner(void)
 /* Back-off as in Flume's PollableSourceRunner: 1, 2, .. 5 s, and 1 s again after an event. */
 static void test_source_back_off(void **state)
 {
-    (void)state;
     script.source_answer = PS_BACKOFF;
     start_agent(&waiting, 1, "100");
     run_for(26 * PS_NS_PER_S);
@@ -262,7 +232,6 @@ static void test_source_back_off(void **state)
  * when one was delivered in between. */
 static void test_sink_roll_back(void **state)
 {
-    (void)state;
     script.sink_answer = PS_RETRY;
     script.make = 3;
     script.flush = true;
@@ -293,7 +262,6 @@ static void test_sink_roll_back(void **state)
 /* A sink without room and without a time of its own is offered the lease again every 10 ms. */
 static void test_sink_without_room(void **state)
 {
-    (void)state;
     script.sink_answer = PS_LATER;
     script.make = 1;
     script.flush = true;
@@ -311,7 +279,6 @@ static void test_sink_without_room(void **state)
 /* As Flume's LifecycleSupervisor: `open` is tried every 3 s, and the other stages run meanwhile. */
 static void test_open_again(void **state)
 {
-    (void)state;
     script.sink_opens_after = 3;
     script.source_opens_after = 1;
     script.make = 1;
@@ -336,7 +303,6 @@ static void make_one(uint32_t rows)
  * the limit when it makes little. */
 static void test_batches_grow(void **state)
 {
-    (void)state;
     start_agent(&waiting, 1, "100000");
     settle();
     assert_int_equal(ps_chain_rows_max(source_runner()), 64);
@@ -351,7 +317,6 @@ static void test_batches_grow(void **state)
 /* keep-alive is 3 s by default: the batch is refused exactly then, and `work` is not called before. */
 static void test_refuse_after_keep_alive(void **state)
 {
-    (void)state;
     script.sink_answer = PS_LATER;
     make_one(1);
     start_agent(&refusing, 1, "1");
@@ -405,7 +370,6 @@ static void make_three(const struct ps_stage_ops *source)
 /* Each batch waits for keep-alive: a sender that does not listen is slowed down by that. */
 static void test_refuse_one_by_one(void **state)
 {
-    (void)state;
     make_three(&refusing);
     for (unsigned i = 1; i <= 3; i++) {
         run_for(2 * PS_NS_PER_S);
@@ -419,7 +383,6 @@ static void test_refuse_one_by_one(void **state)
 /* What came while a batch waited has waited, too, and is refused with it. What comes later waits again. */
 static void test_refuse_together(void **state)
 {
-    (void)state;
     make_three(&together);
     run_for(2 * PS_NS_PER_S);
     assert_int_equal(script.refused, 3);
@@ -440,7 +403,6 @@ static void test_refuse_together(void **state)
 /* Room that appears in the last nanosecond of keep-alive is used. */
 static void test_room_in_time(void **state)
 {
-    (void)state;
     script.sink_answer = PS_LATER;
     make_one(1);
     start_agent(&refusing, 1, "1");
@@ -459,7 +421,6 @@ static void test_room_in_time(void **state)
 
 static void test_tick(void **state)
 {
-    (void)state;
     script.tick_every_ns = 7 * PS_NS_PER_MS + 1;
     start_agent(&waiting, 1, "100");
     run_for(PS_NS_PER_S / 10);
@@ -472,7 +433,6 @@ static void test_tick(void **state)
 /* A request that makes no event (an empty Avro batch) must be answered, too. */
 static void test_ticket_without_events(void **state)
 {
-    (void)state;
     script.ticket_only = true;
     start_agent(&refusing, 1, "100");
     settle();
@@ -484,7 +444,6 @@ static void test_ticket_without_events(void **state)
  * reached. */
 static void test_close_takes_everything_home(void **state)
 {
-    (void)state;
     struct ps_left carried, lost;
     script.sink_answer = PS_TAKEN;
     start_agent(&waiting, 2, "2000");
@@ -510,7 +469,6 @@ static void test_close_takes_everything_home(void **state)
 /* Another user takes the whole budget and returns it without a notification: the source tries again soon. */
 static void test_memory_comes_back(void **state)
 {
-    (void)state;
     script.sink_opens_after = 1000;
     start_agent(&waiting, 2, "100000");
     run_for(PS_NS_PER_S);
@@ -542,7 +500,6 @@ static void test_memory_comes_back(void **state)
 /* An interceptor is not done when the time is up: its events are counted as dropped. */
 static void test_chain_given_up(void **state)
 {
-    (void)state;
     script.chain_answer = PS_LATER;
     make_one(5);
     start_agent(&waiting, 1, "100");
@@ -561,7 +518,6 @@ static void test_chain_given_up(void **state)
  * not. */
 static void test_drained_source_is_quiet(void **state)
 {
-    (void)state;
     for (unsigned opens_after = 0; opens_after <= 1000; opens_after += 1000) {
         fresh(NULL);
         script.source_opens_after = opens_after;

@@ -51,7 +51,6 @@ static const struct adapter adapters[] = {
 
 static void test_all_are_here(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_CHANNEL || ps_stages[i] == &ps_channel_kafka;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
@@ -287,7 +286,6 @@ static struct picture full_round(struct ps_test_stage *stage, const struct adapt
 
 static void test_full_and_emptied_in_turns(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         struct picture pictures[ROUNDS];
@@ -355,7 +353,6 @@ static struct picture short_round(struct ps_test_stage *stage)
 /* The consumer finds no memory for a batch: it takes nothing, loses nothing, and takes it when there is some. */
 static void test_no_memory_in_turns(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         struct picture pictures[ROUNDS];
@@ -470,7 +467,6 @@ static void await_fds(unsigned wanted)
 
 static void test_ends(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         for (enum end end = IDLE; end < ENDS; end++) {
             assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -484,7 +480,6 @@ static void test_ends(void **unused)
 
 static int note_fds(void **unused)
 {
-    (void)unused;
     fds_at_start = ps_test_open_fds();
     return 0;
 }

@@ -153,7 +153,6 @@ static void promises_and_restarts(const struct adapter *adapter)
 
 static void test_kafka(void **unused)
 {
-    (void)unused;
     struct ps_test_cluster cluster;
     ps_test_cluster_start(&cluster, 1);
     ps_test_cluster_topic(&cluster, "channel", 1);

@@ -71,7 +71,6 @@ static struct ps_fill fill(const struct ps_test_stage *stage)
 
 static void test_accepts_refuses_and_empties(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i], 1, 1);
@@ -114,7 +113,6 @@ static void test_accepts_refuses_and_empties(void **unused)
 /* Given back newest first, they come again oldest first, before what was put later. */
 static void test_rollback(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         for (unsigned consumers = 1; consumers <= CONSUMERS_MAX; consumers++) {
             struct ps_test_stage stage;
@@ -139,7 +137,6 @@ static void test_rollback(void **unused)
 /* Over a reload: out of one, into another. */
 static void test_strip_and_restore(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage from, to;
         start(&from, &adapters[i], 1, 1);
@@ -321,7 +318,6 @@ static void run_model(const struct adapter *adapter, unsigned producers, unsigne
 
 static void test_against_a_model(void **unused)
 {
-    (void)unused;
     uint64_t random = ps_test_seed();
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         for (unsigned producers = 1; producers <= PRODUCERS_MAX; producers++) {
@@ -333,7 +329,6 @@ static void test_against_a_model(void **unused)
 
 static void test_bytes_are_limited(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     struct adapter adapter = {
         .ops = &ps_channel_memory,
@@ -450,7 +445,6 @@ static void leave(struct ps_test_stage *stage)
  * what was does not. */
 static void test_durable_promises_and_restarts(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
         struct ps_test_stage stage;
         assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -492,7 +486,6 @@ static void test_durable_promises_and_restarts(void **unused)
 /* What was put before it could be written, and what was promised and is not home: the engine gets both at the end. */
 static void test_durable_strip_and_restore(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
         struct ps_test_stage stage;
         assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -512,7 +505,6 @@ static void test_durable_strip_and_restore(void **unused)
 
 static void test_durable_is_full(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
         struct ps_test_stage stage;
         unsigned count = 0;

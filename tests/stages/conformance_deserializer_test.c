@@ -71,7 +71,6 @@ static const struct adapter adapters[] = {
 
 static void test_all_are_here(void **state)
 {
-    (void)state;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         unsigned times = 0;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
@@ -204,7 +203,6 @@ static void start(struct ps_test_stage *stage, const struct adapter *adapter)
 static void test_pieces(void **state)
 {
     static const uint32_t pieces[] = {UINT32_MAX, 100000, 777, 61};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
@@ -223,7 +221,6 @@ static void test_pieces(void **state)
 /* Begins at each position that the first life had. */
 static void test_positions(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
@@ -301,7 +298,6 @@ static void assert_fails_in_turns(struct ps_test_stage *stage, const struct adap
 /* A file that cannot be read, or is damaged, and a good one, in turns: each failure has come as far as the first one, and says the same. */
 static void test_fails_in_turns(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
@@ -371,7 +367,6 @@ static void short_round(struct ps_test_stage *stage, unsigned events)
 /* No memory for a batch's bytes, and then there is some, in turns: nothing is lost, nothing comes twice, and no more is in use at the end. */
 static void test_no_memory_in_turns(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         uint64_t first_bytes = 0;
@@ -389,7 +384,6 @@ static void test_no_memory_in_turns(void **state)
 
 static void test_allocates_nothing(void **state)
 {
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {

@@ -44,7 +44,6 @@ static const struct adapter adapters[] = {
 
 static void test_all_are_here(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_INTERCEPTOR;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
@@ -107,7 +106,6 @@ static char *lease_text(const struct ps_lease *lease, bool values)
 
 static void test_order_and_sums(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
@@ -158,7 +156,6 @@ static unsigned short_round(struct ps_test_stage *stage, const struct adapter *a
 /* Memory is short, then it is not, in turns: each round takes the calls and leaves the memory of the first one. */
 static void test_short_of_memory(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         unsigned first_calls = 0;
@@ -185,7 +182,6 @@ static void test_short_of_memory(void **unused)
 
 static void test_allocates_nothing(void **unused)
 {
-    (void)unused;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
@@ -206,7 +202,6 @@ static void test_allocates_nothing(void **unused)
 
 static void test_opens_again(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);

@@ -37,26 +37,21 @@ static char rules_path[4096];
 
 static const char *ways_to_all(char kind, uint32_t position)
 {
-    (void)kind;
-    (void)position;
     return "rro";
 }
 
 static const char *ways_by_kind(char kind, uint32_t position)
 {
-    (void)position;
     return kind == 'a' ? "r-o" : kind == 'b' ? "-rr" : "---";
 }
 
 static const char *ways_by_kind_or_default(char kind, uint32_t position)
 {
-    (void)position;
     return kind == 'a' ? "r--" : kind == 'b' ? "-ro" : "--r";
 }
 
 static const char *ways_in_turn(char kind, uint32_t position)
 {
-    (void)kind;
     static const char *const ways[CHANNELS] = {"r--", "-r-", "--r"};
     return ways[position % CHANNELS];
 }
@@ -79,7 +74,6 @@ static const struct adapter adapters[] = {
 
 static void test_all_are_here(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_SELECTOR;
         for (size_t k = 0; k < PS_COUNT_OF(adapters); k++)
@@ -197,7 +191,6 @@ static uint32_t count_kind(const struct ps_lease *lease, char kind)
 
 static void test_routes(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         struct ps_test_stage stage;
         start(&stage, &adapters[i]);
@@ -250,7 +243,6 @@ static unsigned work_short_of_memory(struct ps_test_stage *stage, struct ps_leas
 
 static void test_short_of_memory(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         const struct adapter *adapter = &adapters[i];
         struct ps_test_stage stage;
@@ -286,7 +278,6 @@ static void test_short_of_memory(void **unused)
 /* Memory is short, then it is not, in turns: each round takes the calls, leaves the memory and has the routes of the first one. */
 static void test_short_in_turns(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {
         const struct adapter *adapter = &adapters[i];
         struct ps_test_stage stage;
@@ -319,7 +310,6 @@ static void test_short_in_turns(void **unused)
 
 static void test_allocates_nothing(void **unused)
 {
-    (void)unused;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     for (size_t i = 0; i < PS_COUNT_OF(adapters); i++) {

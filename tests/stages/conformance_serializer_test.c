@@ -37,7 +37,6 @@ static bool write_output(struct ps_output *base, const void *data, size_t length
 
 static void test_all_are_here(void **state)
 {
-    (void)state;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         unsigned times = 0;
         for (size_t k = 0; k < PS_COUNT_OF(serializers); k++)
@@ -95,7 +94,6 @@ static void assert_bodies(const struct ps_test_stage *stage, const struct output
 static void test_life(void **state)
 {
     static struct output output;
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, serializers[i], NULL);
@@ -116,7 +114,6 @@ static void test_life(void **state)
 static void test_failing_output(void **state)
 {
     static struct output output;
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, serializers[i], NULL);
@@ -140,7 +137,6 @@ static void test_failing_output(void **state)
 static void test_fails_in_turns(void **state)
 {
     static struct output output;
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, serializers[i], NULL);
@@ -177,7 +173,6 @@ static void test_fails_in_turns(void **state)
 static void test_refuses_in_turns(void **state)
 {
     static struct output output;
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {
         const struct ps_serializer_ops *ops = serializers[i]->serializer;
         struct ps_test_stage stage;
@@ -208,7 +203,6 @@ static void test_refuses_in_turns(void **state)
 static void test_allocates_nothing(void **state)
 {
     static struct output output;
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     for (size_t i = 0; i < PS_COUNT_OF(serializers); i++) {

@@ -11,7 +11,6 @@
 
 static void test_all_are_here(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_SINK;
         for (size_t k = 0; k < ps_test_sink_adapter_count; k++)
@@ -143,7 +142,6 @@ static void drain(struct ps_test_stage *stage)
 
 static void test_life(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         print_message("%s\n", adapter->ops->name);
@@ -175,7 +173,6 @@ static void test_life(void **unused)
 /* A lease that comes back after a rollback: its first half is settled. */
 static void test_half_settled(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
@@ -194,7 +191,6 @@ static void test_half_settled(void **unused)
 
 static void test_open_without_memory(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; PS_TEST_ALLOCATIONS && i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
@@ -355,7 +351,6 @@ static void check_recall(const struct ps_test_sink_adapter *adapter, enum ps_tes
 
 static void test_recall(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         check_recall(&ps_test_sink_adapters[i], PS_TEST_FAR_END_DOWN, RUNNING);
         check_recall(&ps_test_sink_adapters[i], PS_TEST_FAR_END_DOWN, DRAINING);
@@ -369,7 +364,6 @@ static void test_recall(void **unused)
  * are delivered: only the first one comes back. */
 static void test_settled_behind(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
@@ -401,7 +395,6 @@ static void test_settled_behind(void **unused)
 /* Draining with leases in flight: they are done in order, and there. */
 static void test_drain(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;
@@ -424,7 +417,6 @@ static void test_drain(void **unused)
 /* Refused requests are repeated: nothing is lost, nothing comes twice, nothing overtakes. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         if (adapter->refuse == NULL)
@@ -452,8 +444,6 @@ static unsigned trouble_count;
 
 static void note_trouble(struct ps_port *port, const struct ps_err *reason)
 {
-    (void)port;
-    (void)reason;
     trouble_count++;
 }
 
@@ -490,7 +480,6 @@ static unsigned refused_round(const struct ps_test_sink_adapter *adapter, struct
 /* The second failure after a success is as the first one: as many attempts, the same rests, and nothing is left. */
 static void test_fails_again(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_sink_adapter_count; i++) {
         const struct ps_test_sink_adapter *adapter = &ps_test_sink_adapters[i];
         struct ps_test_stage stage;

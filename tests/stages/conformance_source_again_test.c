@@ -111,7 +111,6 @@ static void take_one(const struct ps_test_source_adapter *adapter, struct ps_tes
 /* A batch is refused and the next one is taken, in turns: each refusal has the answer of the first one, and so has each acceptance. */
 static void test_refused_and_taken_in_turns(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         if (adapter->ops->source->refused == NULL || adapter->send == NULL || adapter->joins)

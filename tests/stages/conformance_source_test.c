@@ -14,7 +14,6 @@
 
 static void test_all_are_here(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_SOURCE;
         for (size_t k = 0; k < ps_test_source_adapter_count; k++)
@@ -127,7 +126,6 @@ static void drain(const struct ps_test_source_adapter *adapter, struct ps_test_s
 
 static void test_life(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         print_message("%s\n", adapter->ops->name);
@@ -173,7 +171,6 @@ static void fill_batch(struct ps_test_stage *stage, unsigned count)
 /* Draining with nothing begun. */
 static void test_drain(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         struct ps_test_stage stage;
@@ -189,7 +186,6 @@ static void test_drain(void **unused)
  * end keeps a position it is behind what came out, and the rest comes when the source is opened again. */
 static void test_drain_under_way(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         const struct ps_source_ops *ops = adapter->ops->source;
@@ -268,7 +264,6 @@ static void pass_paused(struct ps_test_stage *stage, unsigned ms)
 /* Channels are full for ten seconds while there is more to read: `tick` does not keep the worker awake. */
 static void test_sleeps_while_paused(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_source_ops *ops = ps_test_source_adapters[i].ops->source;
         struct ps_test_stage stage;
@@ -297,7 +292,6 @@ static void test_sleeps_while_paused(void **unused)
  * draining waits for the delivery; opened again the source continues there. */
 static void test_positions(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         const struct ps_source_ops *ops = adapter->ops->source;
@@ -339,7 +333,6 @@ static void test_positions(void **unused)
  * opened again it works, and a source with positions reads what was not delivered again. */
 static void test_closed_as_after_a_failure(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         bool replays = adapter->ops->source->needs >= PS_LEVEL_DURABLE;
@@ -373,7 +366,6 @@ static void test_closed_as_after_a_failure(void **unused)
 /* Every allocation of `open` fails once: an error, no descriptor left, and it opens afterwards. */
 static void test_open_without_memory(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; PS_TEST_ALLOCATIONS && i < ps_test_source_adapter_count; i++) {
         const struct ps_test_source_adapter *adapter = &ps_test_source_adapters[i];
         if (adapter->asserts_memory)

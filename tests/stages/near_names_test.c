@@ -42,7 +42,6 @@ static void assert_left_alone(const struct ps_stage_ops *ops, const char *const 
 
 static void test_interceptors(void **unused)
 {
-    (void)unused;
     assert_left_alone(&ps_interceptor_static, PS_KEYS("key", "state", "value", "new"), true);
     assert_left_alone(&ps_interceptor_static,
                       PS_KEYS("key", "state", "value", "new", "preserveExisting", "false"), true);
@@ -61,7 +60,6 @@ static void test_interceptors(void **unused)
 /* An event without the header, and with values that are nearly mapped, goes to the default; channels c, c1 and c10 are three. */
 static void test_selector(void **unused)
 {
-    (void)unused;
     static const char *const values[] = {"CZ", "C", "CZE", "cz", " CZ", "CZ ", "", "CZ1"};
     struct ps_test_stage stage;
     start(&stage, &ps_selector_multiplexing,

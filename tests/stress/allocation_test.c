@@ -204,7 +204,6 @@ static void measure(struct agent *agent)
 
 static void test_counts(void **state)
 {
-    (void)state;
     uint64_t before = asked;
     free(ps_arena_create()); /* the functions above see the library's calls */
     assert_true(asked > before);
@@ -212,7 +211,6 @@ static void test_counts(void **state)
 
 static void test_stress_to_null(void **state)
 {
-    (void)state;
     for (int64_t workers = 1; workers <= 2; workers++) {
         struct agent agent;
         agent_init(&agent, workers);
@@ -226,7 +224,6 @@ static void test_stress_to_null(void **state)
 
 static void test_chain(void **state)
 {
-    (void)state;
     for (int64_t workers = 1; workers <= 3; workers++) {
         struct agent agent;
         agent_init(&agent, workers);

@@ -133,7 +133,6 @@ static void run(struct flow *flow, bool reloads, uint64_t *random)
 
 static void test_everything_arrives(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct flow flow = {0};
@@ -144,7 +143,6 @@ static void test_everything_arrives(void **state)
 
 static void test_reloads_under_load(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct flow flow = {0};
@@ -157,7 +155,6 @@ static void test_reloads_under_load(void **state)
 /* With streams only, no number of reloads doubles an event: channels are carried over. */
 static void test_reloads_double_nothing(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     struct flow flow = {0};
     draw(&flow, &random);
@@ -182,7 +179,6 @@ static void test_reloads_double_nothing(void **state)
 /* Sources, interceptors and sinks fail while they are open, without and with reloads; each rests 3 s. */
 static void test_stages_fail(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 2; round++) {
         struct flow flow = {0};
@@ -220,7 +216,6 @@ static void test_stages_fail(void **state)
 /* One worker runs all stages on one thread. */
 static void test_one_worker(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 2; round++) {
         struct flow flow = {0};
@@ -237,7 +232,6 @@ static void test_one_worker(void **state)
  * and its account adds up to the number of events made. */
 static void test_stop_with_dead_sinks(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct flow flow = {0};
@@ -275,7 +269,6 @@ static void test_stop_with_dead_sinks(void **state)
  * both, and nothing is lost or doubled. */
 static void test_channels_change_type(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     struct ps_stage_ops other = ps_channel_memory;
     for (unsigned round = 0; round < ROUNDS; round++) {

@@ -137,14 +137,12 @@ static void run(unsigned workers, unsigned items)
 
 static void test_two(void **state)
 {
-    (void)state;
     run(2, 1);
     run(2, ITEMS);
 }
 
 static void test_many(void **state)
 {
-    (void)state;
     run(3, 2);
     run(WORKERS_MAX, ITEMS);
 }

@@ -182,14 +182,12 @@ static void lose_none(struct litmus *litmus, const char *what)
 static void test_no_wake_up_is_lost(void **state)
 {
     static struct litmus litmus;
-    (void)state;
     lose_none(&litmus, "a word");
 }
 
 static void test_no_inbox_is_missed(void **state)
 {
     static struct litmus litmus;
-    (void)state;
     litmus.by_inbox = true;
     lose_none(&litmus, "an inbox");
 }
@@ -197,7 +195,6 @@ static void test_no_inbox_is_missed(void **state)
 static void test_release_and_acquire_alone(void **state)
 {
     static struct litmus litmus;
-    (void)state;
     run(&litmus);
     printf("release and acquire alone: %llu of %llu rounds lost\n", (unsigned long long)litmus.lost,
            (unsigned long long)litmus.rounds);
@@ -206,7 +203,6 @@ static void test_release_and_acquire_alone(void **state)
 static void test_no_waiter_is_missed(void **state)
 {
     static struct litmus litmus;
-    (void)state;
     litmus.by_waiters = true;
     lose_none(&litmus, "a word and waiters");
 }
@@ -274,7 +270,6 @@ static void wake_sleepers(struct litmus *litmus)
 static void test_sleepers_wake(void **state)
 {
     static struct litmus word, inbox, waiters;
-    (void)state;
     wake_sleepers(&word);
     inbox.by_inbox = true;
     wake_sleepers(&inbox);
@@ -285,7 +280,6 @@ static void test_sleepers_wake(void **state)
 static void give_up(int number)
 {
     static const char text[] = "FAILED: a thread waits for ever, or the machine is too slow for the test\n";
-    (void)number;
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     _exit(written > 0 ? 1 : 2);
 }

@@ -27,7 +27,6 @@ static uint64_t parked(struct ps_agent *agent)
 static void test_parked_workers_follow(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     uint64_t random = ps_test_seed();
     struct flow flow = {.seed = random,
                         .total = 10,

@@ -169,7 +169,6 @@ static int exit_code_of(const char *which)
 
 static void test_broken_rings_are_caught(void **state)
 {
-    (void)state;
     assert_int_equal(exit_code_of("good"), 0);
     assert_int_equal(exit_code_of("unannounced"), TSAN_EXIT_CODE);
     assert_int_equal(exit_code_of("relaxed"), TSAN_EXIT_CODE);

@@ -134,7 +134,6 @@ static void run(struct test *test)
 
 static void test_spsc(void **state)
 {
-    (void)state;
     for (size_t capacity = 1; capacity <= 1000; capacity *= 31) {
         struct ps_spsc *ring = ps_spsc_create(capacity);
         struct test test = {
@@ -146,7 +145,6 @@ static void test_spsc(void **state)
 
 static void test_spmc(void **state)
 {
-    (void)state;
     for (size_t capacity = 1; capacity <= 1000; capacity *= 31) {
         struct ps_spmc *ring = ps_spmc_create(capacity);
         struct test test = {
@@ -158,7 +156,6 @@ static void test_spmc(void **state)
 
 static void test_mpmc(void **state)
 {
-    (void)state;
     /* Few capacities, none of them tiny: a producer that is descheduled within a push stalls the others
      * for a time slice (rings/mpmc.h), and there may be fewer CPUs than threads here. */
     for (size_t capacity = 100; capacity <= 10000; capacity *= 100) {

@@ -115,7 +115,6 @@ static uint64_t hits_now(void)
 static void *read_counts(void *unused)
 {
     uint64_t before = 0;
-    (void)unused;
     while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
         uint64_t now = hits_now();
         assert_true(now >= before);
@@ -126,7 +125,6 @@ static void *read_counts(void *unused)
 
 static void test_shared_book(void **unused)
 {
-    (void)unused;
     struct worker workers[WORKERS] = {{.instance = 0}, {.instance = 1}};
     pthread_t threads[WORKERS + 1];
     book = ps_rules_book_create(WORKERS);

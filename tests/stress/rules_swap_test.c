@@ -166,7 +166,6 @@ static void test_swaps(void **state)
 {
     static struct worker workers[WORKERS];
     size_t before = 0;
-    (void)state;
     uint64_t random = ps_test_seed();
     generation_name = ps_name_intern("generation");
     static char file[4096]; /* the plan uses it for as long as it exists */

@@ -122,7 +122,6 @@ static void run(struct flow *flow, uint64_t *parks, uint64_t *wakes)
 static void test_no_wake_up_is_lost(void **state)
 {
     uint64_t random = ps_test_seed(), parks = 0, wakes = 0;
-    (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct flow flow = {0};
         draw(&flow, &random, round);

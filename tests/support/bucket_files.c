@@ -10,7 +10,6 @@ struct state {
 static enum ps_status build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     static const struct ps_pairs none;
-    (void)plan;
     ps_test_bucket_settings.format.type = PS_HADOOP_DATA_STREAM;
     ps_test_bucket_settings.format.serializer = context->sub_stage(
         context, PS_KIND_SERIALIZER, "text", &none, &ps_test_bucket_settings.format.serializer_plan, err);
@@ -21,7 +20,6 @@ static enum ps_status build(void *plan, struct ps_context *context, struct ps_er
 static enum ps_status open_sink(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
 {
     struct state *state = state_;
-    (void)plan;
     state->sink = ps_hdfs_sink_open(&ps_test_bucket_settings, ps_test_files(), port, err);
     return state->sink != NULL ? PS_OK : PS_FAIL;
 }
@@ -29,28 +27,24 @@ static enum ps_status open_sink(const void *plan, void *state_, struct ps_port *
 static void close_sink(const void *plan, void *state_)
 {
     struct state *state = state_;
-    (void)plan;
     ps_hdfs_sink_close(state->sink);
 }
 
 static enum ps_result work(const void *plan, void *state_, struct ps_lease **lease, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
     return ps_hdfs_sink_work(state->sink, lease, now);
 }
 
 static uint64_t tick(const void *plan, void *state_, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
     return ps_hdfs_sink_tick(state->sink, now);
 }
 
 static bool recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
     return ps_hdfs_sink_recall(state->sink, back, now);
 }
 

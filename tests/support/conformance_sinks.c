@@ -83,7 +83,6 @@ static size_t each_hdfs_file(void (*handle)(const char *path, size_t *length))
 
 static void remove_hdfs_file(const char *path, size_t *length)
 {
-    (void)length;
     unlink(path);
 }
 
@@ -138,9 +137,6 @@ static bool commit_refused(void)
 
 static int remove_entry(const char *path, const struct stat *unused, int type, struct FTW *place)
 {
-    (void)unused;
-    (void)type;
-    (void)place;
     return remove(path);
 }
 

@@ -20,13 +20,11 @@ static int client = -1;
 
 static void connect_tcp(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
-    (void)adapter;
     client = ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
 }
 
 static void connect_udp(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
-    (void)adapter;
     client = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(stage));
 }
 
@@ -150,7 +148,6 @@ static void expect_number(const struct ps_test_event *event, unsigned number)
 
 static void expect_stress(const struct ps_test_event *event, unsigned number)
 {
-    (void)number;
     assert_int_equal(event->length, 10);
     assert_memory_equal(event->body, "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 10);
 }
@@ -169,8 +166,6 @@ static void prepare_topic(void)
 
 static void open_producer(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
-    (void)adapter;
-    (void)stage;
     char reason[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, reason, sizeof reason), 0);
@@ -223,8 +218,6 @@ static void prepare_tail(void)
 
 static void open_log(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
-    (void)adapter;
-    (void)stage;
     client = open(tail_log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     assert_true(client >= 0);
 }

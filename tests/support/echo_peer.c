@@ -260,7 +260,6 @@ static void accept_links(int protocol)
 
 static void *serve(void *unused)
 {
-    (void)unused;
     pthread_mutex_lock(&peer.lock);
     while (!peer.stop) {
         struct pollfd polled[LINKS_MAX + PROTOCOLS + 1];

@@ -33,8 +33,6 @@ struct state {
 static enum ps_status echo_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
 {
     struct state *state = state_;
-    (void)plan;
-    (void)err;
     state->port = port;
     state->fd = -1;
     return PS_OK;
@@ -55,7 +53,6 @@ static void hang_up(struct state *state)
 static void echo_close(const void *plan, void *state_)
 {
     struct state *state = state_;
-    (void)plan;
     assert_int_equal(state->kept_count, 0);
     hang_up(state);
 }
@@ -192,7 +189,6 @@ static enum ps_result echo_work(const void *plan, void *state_, struct ps_lease 
                                 const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
     if (state->kept_count == KEPT_MAX)
         return PS_LATER;
     state->recall_ns = 0;
@@ -206,7 +202,6 @@ static enum ps_result echo_work(const void *plan, void *state_, struct ps_lease 
 static uint64_t echo_tick(const void *plan, void *state_, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
     serve(state, false, now);
     return state->fd < 0 && state->kept_count > 0 ? state->retry_ns : PS_NEVER;
 }
@@ -215,7 +210,6 @@ static uint64_t echo_tick(const void *plan, void *state_, const struct ps_now *n
 static bool echo_recall(const void *plan, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
     if (state->recall_ns == 0)
         state->recall_ns = now->mono_ns + RECALL_NS;
     serve(state, true, now);
@@ -239,8 +233,6 @@ static bool echo_recall(const void *plan, void *state_, struct ps_lease **back, 
 static bool echo_drain(const void *plan, void *state_, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)plan;
-    (void)now;
     return state->kept_count == 0;
 }
 

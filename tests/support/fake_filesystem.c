@@ -67,7 +67,6 @@ static void stream_free(struct stream *stream)
 
 int ps_test_files_setup(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < fake.file_count; i++) {
         free(fake.files[i].path);
         free(fake.files[i].content);
@@ -120,7 +119,6 @@ void ps_test_files_space(const struct ps_file_space *space)
 
 static void fake_measure(struct ps_filesystem *filesystem, ps_file_done *done, void *argument)
 {
-    (void)filesystem;
     struct ps_file_answer answer = {.reason = "", .space = &fake.space};
     if (fake.space.capacity_bytes == 0)
         answer = (struct ps_file_answer){.error = PS_FILE_UNSUPPORTED, .reason = "it has no such call"};
@@ -298,7 +296,6 @@ static void fake_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_f
                        void *argument)
 {
     struct stream *stream = stream_of(base);
-    (void)how;
     assert_false(stream->gone);
     begin(PS_TEST_FLUSH, stream, stream->path, done, argument)->flushes = base->written_bytes;
 }
@@ -326,42 +323,35 @@ static void fake_abandon(struct ps_file_stream *base)
 
 static unsigned fake_replicas(const struct ps_file_stream *stream)
 {
-    (void)stream;
     return fake.replicas;
 }
 
 static void fake_rename(struct ps_filesystem *filesystem, const char *from, const char *to,
                         ps_file_done *done, void *argument)
 {
-    (void)filesystem;
     begin(PS_TEST_RENAME, NULL, from, done, argument)->to = strdup(to);
 }
 
 static void fake_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,
                         ps_file_done *done, void *argument)
 {
-    (void)filesystem;
     assert_false(recursive);
     begin(PS_TEST_REMOVE, NULL, path, done, argument);
 }
 
 static void fake_stat(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
 {
-    (void)filesystem;
     begin(PS_TEST_STAT, NULL, path, done, argument);
 }
 
 static void fake_list(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
 {
-    (void)filesystem;
     begin(PS_TEST_LIST, NULL, path, done, argument);
 }
 
 static void fake_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
                          ps_file_done *done, void *argument)
 {
-    (void)filesystem;
-    (void)recovery;
     begin(PS_TEST_RECOVER, NULL, path, done, argument);
 }
 
@@ -498,7 +488,6 @@ static bool is_held(const struct outcome *outcome)
 static uint64_t fake_turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 {
     bool delivered = false;
-    (void)filesystem;
     for (struct outcome **place = &fake.outcomes; *place != NULL;) {
         struct outcome *outcome = *place;
         if (is_held(outcome)) {
@@ -520,7 +509,6 @@ static uint64_t fake_turn(struct ps_filesystem *filesystem, const struct ps_now 
 
 static void fake_close(struct ps_filesystem *filesystem)
 {
-    (void)filesystem;
     while (fake.streams != NULL)
         ps_file_abandon(&fake.streams->base);
     while (fake.outcomes != NULL) {

@@ -41,7 +41,6 @@ static void settle(struct ps_lane *lane, struct ps_load_block *block, uint32_t c
 
 void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, uint32_t count, uint64_t now_ns)
 {
-    (void)now_ns;
     lane->completed += count;
     settle(lane, block, count);
 }
@@ -57,7 +56,6 @@ void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t 
 
 void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
 {
-    (void)now_ns;
     lane->downs++;
     lane->down = true;
     lane->up = false;
@@ -66,7 +64,6 @@ void ps_lane_down(struct ps_lane *lane, uint64_t now_ns, const char *reason)
 
 void ps_lane_up(struct ps_lane *lane, uint64_t now_ns)
 {
-    (void)now_ns;
     lane->ups++;
     lane->up = true;
     lane->down = false;
@@ -86,13 +83,11 @@ uint32_t ps_lane_number(const struct ps_lane *lane)
 
 uint64_t ps_lane_now(const struct ps_lane *lane)
 {
-    (void)lane;
     return ps_clock_now().mono_ns;
 }
 
 void ps_lane_descriptor_changed(struct ps_lane *lane)
 {
-    (void)lane;
 }
 
 /* ---- the sender ---- */

@@ -21,7 +21,6 @@ void *flow_channel_plan(struct flow *flow, struct ps_arena *arena, unsigned numb
 static enum ps_status channel_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
     struct flow_channel *channel = plan;
-    (void)err;
     channel->producer_count = context->producers;
     channel->consumer_count = context->consumers;
     channel->quota_bytes = context->channel_quota_bytes;
@@ -258,8 +257,6 @@ static struct ps_lease *channel_take(void *plan, unsigned number, struct ps_port
 
 static void channel_done(void *plan, unsigned number, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)plan;
-    (void)number;
     ps_port_home(port, lease);
 }
 

@@ -52,7 +52,6 @@ static enum ps_status sink_open(const void *plan_, void *state_, struct ps_port 
 static void sink_close(const void *plan, void *state_)
 {
     struct sink_state *state = state_;
-    (void)plan;
     assert_int_equal(state->kept_count, 0);
     assert_null(state->late);
     assert_true(!state->sink->kept_open || state->failed || state->port->runner->status == PS_RUNNER_ENDING);
@@ -226,7 +225,6 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
 {
     const struct flow_plan *plan = plan_;
     struct sink_state *state = state_;
-    (void)now;
     if (flow_chance(&state->random, plan->flow->chances.recall_later))
         return false;
     /* A letter that is not written is withdrawn, or comes twice. */
@@ -267,8 +265,6 @@ static bool sink_recall(const void *plan_, void *state_, struct ps_lease **back,
 
 static bool sink_drain(const void *plan, void *state_, const struct ps_now *now)
 {
-    (void)plan;
-    (void)now;
     return ((struct sink_state *)state_)->kept_count == 0;
 }
 

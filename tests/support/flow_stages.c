@@ -116,7 +116,6 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     const struct flow_plan *plan = plan_;
     const struct flow *flow = plan->flow;
     struct source_state *state = state_;
-    (void)now;
     assert_false(state->failed);
     flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
     if (state->next >= flow->total || flow_chance(&state->random, flow->chances.source_back_off))
@@ -180,7 +179,6 @@ static void stream_accepted(const void *plan_, void *state_, const struct ps_bat
 {
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
-    (void)now;
     tell(plan->flow, batch);
     flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
 }
@@ -190,7 +188,6 @@ static void calls_accepted(const void *plan_, void *state_, const struct ps_batc
 {
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
-    (void)now;
     assert_non_null(batch->tickets);
     assert_int_equal(batch->tickets->origin, state->next - state->call + 1);
     assert_int_equal(batch->tickets->events, state->call);
@@ -230,8 +227,6 @@ static void calls_refused(const void *plan_, void *state_, const struct ps_batch
 static bool calls_drain(const void *plan, void *state_, const struct ps_now *now)
 {
     struct source_state *state = state_;
-    (void)plan;
-    (void)now;
     return state->call == 0;
 }
 
@@ -242,7 +237,6 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
 {
     const struct flow_plan *plan = plan_;
     struct source_state *state = state_;
-    (void)now;
     if (plan->flow->crashed)
         return;
     assert_false(state->failed);
@@ -309,7 +303,6 @@ static enum ps_status chain_open(const void *plan_, void *state_, struct ps_port
 static void chain_close(const void *plan, void *state_)
 {
     struct chain_state *state = state_;
-    (void)plan;
     assert_int_equal(state->origin->chains--, 1);
 }
 
@@ -335,7 +328,6 @@ static enum ps_result interceptor_work(const void *plan_, void *state_, struct p
     const struct ps_name *number = ps_name_intern("number");
     char chain[16];
     uint32_t chain_length = (uint32_t)snprintf(chain, sizeof chain, "%u", plan->version);
-    (void)now;
     flow_may_fail(plan->flow, state->port, &state->random,
                   &state->failed); /* the batch goes on, if it must not be lost */
     if (flow_chance(&state->random, plan->flow->chances.chain_later))
@@ -411,7 +403,6 @@ static void expect_one_chain(const struct flow_plan *plan, const struct ps_lease
 static enum ps_status second_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
 {
     struct second_state *state = state_;
-    (void)err;
     state->random = flow_seed_of(plan, port, 17);
     return PS_OK;
 }
@@ -421,7 +412,6 @@ static enum ps_result second_work(const void *plan_, void *state_, struct ps_lea
 {
     const struct flow_plan *plan = plan_;
     struct second_state *state = state_;
-    (void)now;
     expect_one_chain(plan, lease);
     return flow_chance(&state->random, plan->flow->chances.chain_later) ? PS_LATER : PS_DONE;
 }
@@ -445,8 +435,6 @@ static enum ps_result selector_work(const void *plan_, void *state, const struct
     const struct flow_plan *plan = plan_;
     const struct flow *flow = plan->flow;
     unsigned mine = plan->channels;
-    (void)state;
-    (void)now;
     expect_one_chain(plan, lease);
     flow_remember_routes(flow, mine, lease);
     for (unsigned c = 0, nth = 0; c < FLOW_CHANNELS_MAX; c++) {

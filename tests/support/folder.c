@@ -13,7 +13,6 @@ static char folder[256];
 
 int ps_test_folder_setup(void **state)
 {
-    (void)state;
     const char *temporary = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%s/penstock-test-XXXXXX", temporary != NULL ? temporary : "/tmp");
     return mkdtemp(folder) != NULL ? 0 : -1;
@@ -21,13 +20,11 @@ int ps_test_folder_setup(void **state)
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
 {
-    (void)info, (void)kind, (void)where;
     return remove(path);
 }
 
 int ps_test_folder_teardown(void **state)
 {
-    (void)state;
     int code = folder[0] == '\0' ? 0 : nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     folder[0] = '\0';
     return code;

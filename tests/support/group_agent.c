@@ -9,9 +9,6 @@ struct ps_test_group ps_test_group;
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
     uint32_t count = 0;
-    (void)p;
-    (void)state;
-    (void)at;
     for (; count < ps_test_group.to_make; count++, ps_test_group.made++) {
         char body = (char)('a' + ps_test_group.made % 26);
         assert_non_null(ps_batch_add_copy(batch, &body, 1));
@@ -23,8 +20,6 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 
 static uint64_t source_tick(const void *p, void *state, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
     return at->mono_ns + ps_test_group.look_ns;
 }
 
@@ -34,10 +29,6 @@ static const struct ps_stage_ops source = {.kind = PS_KIND_SOURCE, .name = "sour
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     return PS_DONE;
 }
 
@@ -52,7 +43,6 @@ struct member_state {
 static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
     struct ps_test_group_member *member = &ps_test_group.members[port->name[1] - '1'];
-    (void)p;
     member->open_calls++;
     if (member->opens_not)
         return ps_err_set(err, "the port is closed");
@@ -65,7 +55,6 @@ static enum ps_status sink_open(const void *p, void *state, struct ps_port *port
 static void sink_close(const void *p, void *state)
 {
     struct ps_test_group_member *member = ((struct member_state *)state)->member;
-    (void)p;
     assert_int_equal(member->kept_count, 0);
     member->closes++;
 }
@@ -97,8 +86,6 @@ static void say(struct ps_test_group_member *member, bool *flag,
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
     struct ps_test_group_member *member = ((struct member_state *)state)->member;
-    (void)p;
-    (void)at;
     member->offers++;
     if (member->dies_when_offered) {
         bool dies = true;
@@ -123,8 +110,6 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
 static uint64_t sink_tick(const void *p, void *state, const struct ps_now *at)
 {
     struct ps_test_group_member *member = ((struct member_state *)state)->member;
-    (void)p;
-    (void)at;
     say(member, &member->fails, ps_port_failed);
     say(member, &member->is_troubled, ps_port_troubled);
     return PS_NEVER;
@@ -135,8 +120,6 @@ static bool sink_recall(const void *p, void *state, struct ps_lease **back, cons
 {
     struct ps_test_group_member *member = ((struct member_state *)state)->member;
     struct ps_lease **end = back;
-    (void)p;
-    (void)at;
     if (member->recall_calls_left > 0) {
         member->recall_calls_left--;
         return false;

@@ -4,14 +4,12 @@
 
 int ps_test_hive_group_setup(void **unused)
 {
-    (void)unused;
     ps_test_metastore_start();
     return 0;
 }
 
 int ps_test_hive_group_teardown(void **unused)
 {
-    (void)unused;
     ps_test_metastore_stop();
     return 0;
 }

@@ -58,8 +58,6 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
                               void **state)
 {
     struct body *body = *state;
-    (void)unused;
-    (void)version;
     if (body == NULL) {
         *state = calloc(1, sizeof *body);
         return *state != NULL ? MHD_YES : MHD_NO;
@@ -86,9 +84,6 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
 static void completed(void *unused, struct MHD_Connection *connection, void **state,
                       enum MHD_RequestTerminationCode how)
 {
-    (void)unused;
-    (void)connection;
-    (void)how;
     free(*state);
     *state = NULL;
 }

@@ -4,9 +4,6 @@ struct ps_test_letter_script ps_test_letters;
 
 static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)err;
     ps_test_letters.port = port;
     return PS_OK;
 }
@@ -14,9 +11,6 @@ static enum ps_status source_open(const void *p, void *state, struct ps_port *po
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
     static const struct ps_letter_reason reason = {"malformed", "a test", 0};
-    (void)p;
-    (void)state;
-    (void)at;
     if (ps_test_letters.make == NULL)
         return PS_IDLE;
     for (const char *c = ps_test_letters.make; *c != '\0'; c++) {
@@ -32,9 +26,6 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 
 static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     ps_test_letters.accepted += batch->count;
 }
 
@@ -45,10 +36,6 @@ const struct ps_stage_ops ps_test_letter_source = {
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     return PS_DONE;
 }
 

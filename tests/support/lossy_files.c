@@ -87,8 +87,6 @@ static int lossy_open_direct(void *argument, const char *path)
 
 static int lossy_close(void *argument, int fd)
 {
-    (void)argument;
-    (void)fd;
     return 0;
 }
 

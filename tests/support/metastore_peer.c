@@ -379,7 +379,6 @@ static void accept_links(void)
 
 static void *serve(void *unused)
 {
-    (void)unused;
     pthread_mutex_lock(&peer.lock);
     while (!peer.stop) {
         struct pollfd polled[LINKS_MAX + 2];

@@ -189,7 +189,6 @@ void orc_document_open(struct orc_document *document, const uint8_t *bytes, size
 
 void orc_document_close(struct orc_document *document)
 {
-    (void)document;
     orc_unpacked_free(0);
 }
 

@@ -50,7 +50,6 @@ static size_t read_thrift(uint8_t *bytes, size_t length, bool first, struct ps_t
 {
     struct ps_thrift_request request;
     uint32_t message_length;
-    (void)first;
     enum ps_thrift_framing framing = ps_thrift_frame_measure(bytes, length, CALL_BYTES_MAX, &message_length);
     assert_int_not_equal(framing, PS_THRIFT_GARBAGE);
     if (framing == PS_THRIFT_PARTIAL)
@@ -71,7 +70,6 @@ static size_t write_thrift(uint8_t *to, bool first, bool penstock, const struct 
                            enum ps_test_rpc_status status)
 {
     static const int32_t statuses[] = {0, 1, 3}; /* Flume's Status: OK, FAILED, UNKNOWN */
-    (void)first;
     return ps_thrift_put_result(to, call->compact, &append_batch, call->serial, statuses[status],
                                 penstock ? call->round : 0);
 }
@@ -82,7 +80,6 @@ static size_t write_thrift_error(uint8_t *to, bool first, const struct ps_test_r
                                               .compact = call->compact,
                                               .error = PS_THRIFT_PROTOCOL_ERROR,
                                               .reason = "no such thing"};
-    (void)first;
     return ps_thrift_put_error(to, &request);
 }
 

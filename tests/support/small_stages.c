@@ -6,9 +6,6 @@ unsigned ps_test_small_source_batches;
 
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (ps_test_small_source_batches == 0)
         return PS_IDLE;
     ps_test_small_source_batches--;
@@ -23,10 +20,6 @@ const struct ps_stage_ops ps_test_small_source = {
 
 static enum ps_result pass(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     return PS_DONE;
 }
 static const struct ps_interceptor_ops pass_ops = {.work = pass};

@@ -120,13 +120,11 @@ static void end(void)
 
 static bool lane_is_up(void *argument)
 {
-    (void)argument;
     return lane.up;
 }
 
 static bool lane_is_down(void *argument)
 {
-    (void)argument;
     return lane.downs > 0 && !lane.up;
 }
 
@@ -134,7 +132,6 @@ static bool lane_is_down(void *argument)
 
 static void test_brings_every_event_in_order(void **state)
 {
-    (void)state;
     uint64_t count = kind->datagrams ? 3000 : 20000; /* datagrams: what fits into a receive buffer */
     begin(NULL);
     open_lane();
@@ -151,7 +148,6 @@ static void test_brings_every_event_in_order(void **state)
 
 static void test_single_events_go_out_at_once(void **state)
 {
-    (void)state;
     begin(NULL);
     open_lane();
     for (unsigned i = 0; i < 20; i++)
@@ -163,7 +159,6 @@ static void test_single_events_go_out_at_once(void **state)
 
 static void test_a_stalled_peer_loses_nothing(void **state)
 {
-    (void)state;
     if (kind->datagrams)
         ps_test_skip("UDP has no back-pressure: the kernel drops what a stalled peer does not read");
     begin(NULL);
@@ -192,7 +187,6 @@ static void test_a_stalled_peer_loses_nothing(void **state)
 
 static void test_nobody_there_at_first(void **state)
 {
-    (void)state;
     begin(NULL);
     ps_test_peer_vanish(&peer);
     open_lane();
@@ -217,7 +211,6 @@ static void test_nobody_there_at_first(void **state)
  * receiver confirmed it; the rest is sent again, from the first event on. */
 static void test_the_peer_vanishes_and_comes_back(void **state)
 {
-    (void)state;
     begin(NULL);
     open_lane();
     assert_true(ps_test_lane_send(&lane, 1000, 100, kind->size, PS_TEST_PATIENCE_MS));
@@ -262,7 +255,6 @@ static void test_the_peer_vanishes_and_comes_back(void **state)
 
 static void test_closing_with_events_outstanding(void **state)
 {
-    (void)state;
     begin(NULL);
     peer.stalled = true;
     open_lane();
@@ -281,14 +273,11 @@ static void test_closing_with_events_outstanding(void **state)
 
 static int first_and_last_of_ten(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)from;
-    (void)count;
     return sequence % 10 == 0 || sequence % 10 == 9;
 }
 
 static void test_netcat_failed_answers(void **state)
 {
-    (void)state;
     kind = &kinds[1];
     begin(first_and_last_of_ten);
     open_lane();
@@ -305,7 +294,6 @@ static void test_netcat_failed_answers(void **state)
 
 static void test_udp_too_large_is_refused_for_good(void **state)
 {
-    (void)state;
     static const struct kind udp = {.ops = &ps_target_udp,
                                     .url = "udp://127.0.0.1:%u",
                                     .size = {60000, 70000}, /* the maximum is 65,507 */
@@ -347,7 +335,6 @@ static void tls_reason(const char *keys, const char *part)
 
 static void test_tls_says_what_is_wrong_with_a_certificate(void **state)
 {
-    (void)state;
     char keys[256];
     tls_reason("verify=true", "ca=FILE");
     tls_reason("verify=false", NULL);
@@ -362,7 +349,6 @@ static void test_tls_says_what_is_wrong_with_a_certificate(void **state)
 
 static void test_tls_meets_a_server_without_it(void **state)
 {
-    (void)state;
     static const struct kind plain = {.ops = &ps_target_tls,
                                       .url = "tls://127.0.0.1:%u?verify=false",
                                       .protocol = ps_test_protocol_netcat,
@@ -380,7 +366,6 @@ static void test_tls_meets_a_server_without_it(void **state)
 
 static void test_urls_that_cannot_be(void **state)
 {
-    (void)state;
     ps_test_lane_refused(&ps_target_udp, "udp://127.0.0.1:99?segmnt=true", "segment");
     ps_test_lane_refused(&ps_target_udp, "udp://127.0.0.1:99?segment=maybe", "true");
     ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1:99?ack=perhaps", "true");

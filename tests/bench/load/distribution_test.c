@@ -60,7 +60,6 @@ static void chi_square_check(const char *what, const uint64_t *seen, const doubl
 
 static void test_uniform(void **state)
 {
-    (void)state;
     struct drawing drawing = drawing_make("{int:uniform:-50..49}");
     uint64_t seen[100] = {0};
     double expected[100];
@@ -77,7 +76,6 @@ static void test_uniform(void **state)
 
 static void test_uniform_all(void **state)
 {
-    (void)state;
     struct drawing drawing = drawing_make("{int:-9223372036854775808..9223372036854775807}");
     uint64_t negative = 0;
     for (uint64_t i = 0; i < DRAWS; i++)
@@ -135,7 +133,6 @@ static void zipf_check(uint64_t ranks, double s, uint64_t seed)
 
 static void test_zipf(void **state)
 {
-    (void)state;
     static const struct {
         uint64_t ranks;
         double s;
@@ -148,7 +145,6 @@ static void test_zipf(void **state)
 /* The mean rank of a range too long to add up: by the integral. */
 static void test_zipf_wide(void **state)
 {
-    (void)state;
     struct drawing drawing = drawing_make("{int:zipf:1..281474976710656,s=0.5}");
     const double ranks = 0x1p48;
     double sum = 0;
@@ -166,7 +162,6 @@ static double normal_below(double z)
 
 static void test_normal(void **state)
 {
-    (void)state;
     enum { CLASSES = 62 };
     struct drawing drawing = drawing_make("{float:normal:mean=120,sd=30,digits=9}");
     uint64_t seen[CLASSES] = {0};
@@ -193,7 +188,6 @@ static void test_normal(void **state)
 /* Beyond the ziggurat's last layer, where the tail has its own algorithm. */
 static void test_normal_tail(void **state)
 {
-    (void)state;
     struct drawing drawing = drawing_make("{float:normal:mean=0,sd=1,digits=9}");
     uint64_t beyond = 0, further = 0;
     const uint64_t draws = 8 * DRAWS;
@@ -210,7 +204,6 @@ static void test_normal_tail(void **state)
 
 static void test_normal_whole(void **state)
 {
-    (void)state;
     struct drawing drawing = drawing_make("{int:normal:mean=5,sd=4,min=0,max=9}");
     uint64_t seen[10] = {0};
     double expected[10];
@@ -228,7 +221,6 @@ static void test_normal_whole(void **state)
 
 static void test_choice(void **state)
 {
-    (void)state;
     struct drawing drawing = drawing_make("{int:choice:200=90,404=8,-500=2,7=0.5}");
     static const int64_t values[] = {200, 404, -500, 7};
     static const double weights[] = {90, 8, 2, 0.5};
@@ -250,7 +242,6 @@ static void test_choice(void **state)
 
 static void test_alias_of_many(void **state)
 {
-    (void)state;
     enum { COUNT = 400 };
     struct ps_arena *arena = ps_arena_create();
     struct ps_alias alias;
@@ -272,7 +263,6 @@ static void test_alias_of_many(void **state)
 
 static void test_constant(void **state)
 {
-    (void)state;
     struct drawing whole = drawing_make("{int:42}"), real = drawing_make("{float:2.5}"),
                    narrow = drawing_make("{float:normal:mean=3,sd=0}");
     for (uint64_t i = 0; i < 1000; i++) {

@@ -37,13 +37,11 @@ static struct world {
 
 static uint64_t fake_clock(void *argument)
 {
-    (void)argument;
     return world.now_ns;
 }
 
 static enum ps_status fake_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
 {
-    (void)err;
     assert_ptr_equal(plan, &world);
     struct fake_lane *fake = &world.lanes[ps_lane_number(lane)];
     fake->lane = lane;
@@ -118,7 +116,6 @@ static uint64_t fake_work(void *state, uint64_t now_ns)
 
 static int fake_descriptor(void *state, short *events)
 {
-    (void)state;
     *events = 0;
     return -1;
 }
@@ -126,7 +123,6 @@ static int fake_descriptor(void *state, short *events)
 static bool fake_finish(void *state, uint64_t now_ns)
 {
     const struct fake_lane *fake = state;
-    (void)now_ns;
     if (world.finished_late) {
         world.finished_late = false;
         return false;
@@ -220,7 +216,6 @@ static void world_run(uint64_t cut_ns)
 
 static int world_end(void **state)
 {
-    (void)state;
     ps_sender_destroy(world.sender);
     ps_content_destroy(world.content);
     ps_shape_destroy(world.shape);
@@ -237,7 +232,6 @@ static uint64_t slower_than(const struct ps_histogram *histogram, uint64_t ns)
 
 static void what_is_due_is_sent(void **state)
 {
-    (void)state;
     world_begin((struct plan){"constant", 1000, 10 * S, 0, 1, 0});
     world_run(0);
     const struct ps_statistics *statistics = &world.sender->statistics;
@@ -254,7 +248,6 @@ static void what_is_due_is_sent(void **state)
  * of them by at least half a second. */
 static void a_stall_is_seen_by_every_event_due_then(void **state)
 {
-    (void)state;
     world.stall_from_ns = at(2);
     world.stall_to_ns = at(3);
     world_begin((struct plan){"constant", 10000, 5 * S, 0, 1, 0});
@@ -273,7 +266,6 @@ static void a_stall_is_seen_by_every_event_due_then(void **state)
 /* A closed loop hides the same stall: only two blocks see it. That is why it is labelled. */
 static void a_closed_loop_hides_a_stall(void **state)
 {
-    (void)state;
     world.stall_from_ns = at(0.002);
     world.stall_to_ns = at(1.002);
     world.answer_ns = PS_NS_PER_MS / 4;
@@ -287,7 +279,6 @@ static void a_closed_loop_hides_a_stall(void **state)
 
 static void an_outage_is_on_the_timeline(void **state)
 {
-    (void)state;
     world.down_from_ns = at(1);
     world.down_to_ns = at(1.5);
     world_begin((struct plan){"constant", 1000, 3 * S, 0, 2, 0});
@@ -306,7 +297,6 @@ static void an_outage_is_on_the_timeline(void **state)
 /* A connection lost between connecting and the start: an outage from the start to when it is up again. */
 static void an_outage_at_the_start_ends(void **state)
 {
-    (void)state;
     world_begin((struct plan){"constant", 1000, S, 0, 1, 0});
     ps_lane_down(world.lanes[0].lane, world.now_ns, "the fake went away");
     world_run(0);
@@ -320,7 +310,6 @@ static void an_outage_at_the_start_ends(void **state)
 /* One outage more than there is room for: the last one that is kept has its end. */
 static void the_timeline_is_bounded(void **state)
 {
-    (void)state;
     world_begin((struct plan){"constant", 1000, 3 * S, 0, 1, 0});
     struct ps_sender *sender = world.sender;
     ps_sender_cycle(sender, world.now_ns);
@@ -340,7 +329,6 @@ static void the_timeline_is_bounded(void **state)
 
 static void refused_events_are_counted_by_reason(void **state)
 {
-    (void)state;
     world.refuse_every = 10;
     world_begin((struct plan){"constant", 1000, 0, 1000, 3, 0});
     world_run(0);
@@ -359,7 +347,6 @@ static void refused_events_are_counted_by_reason(void **state)
  * of its block is complete. */
 static void parts_of_a_block_have_their_own_latency(void **state)
 {
-    (void)state;
     world.stall_from_ns = at(0);
     world.stall_to_ns = at(100);
     world_begin((struct plan){"constant", 1000, 0, 100, 1, 0});
@@ -406,7 +393,6 @@ static void parts_of_a_block_have_their_own_latency(void **state)
  * duplicated or moved, as the checks of every event show. */
 static void small_blocks_wind_the_schedule_back(void **state)
 {
-    (void)state;
     world.stall_from_ns = at(0.1);
     world.stall_to_ns = at(0.3);
     world_begin((struct plan){"poisson", 5000, S, 0, 2, 64 * 7});
@@ -426,7 +412,6 @@ static void small_blocks_wind_the_schedule_back(void **state)
 
 static void an_interrupt_ends_it_without_a_mark(void **state)
 {
-    (void)state;
     world.finished_late = true;
     world_begin((struct plan){"constant", 1000, 100 * S, 0, 4, 0});
     world_run(at(0.5));
@@ -438,7 +423,6 @@ static void an_interrupt_ends_it_without_a_mark(void **state)
 
 static void retries_back_off_with_jitter(void **state)
 {
-    (void)state;
     world_begin((struct plan){"constant", 1, S, 0, 1, 0});
     struct ps_lane *lane = &world.sender->lanes[0];
     uint64_t wait_ms = 100;
@@ -453,7 +437,6 @@ static void retries_back_off_with_jitter(void **state)
 
 static void lanes_with_nothing_to_send_are_done(void **state)
 {
-    (void)state;
     world_begin((struct plan){"constant", 100, 0, 3, 8, 0});
     world_run(0);
     assert_int_equal(world.sender->statistics.completed, 3);

@@ -252,7 +252,6 @@ static uint64_t slower_than(uint64_t ns)
 
 static void everything_arrives_once_and_in_order(void **state)
 {
-    (void)state;
     struct sink *sink = sink_start((struct sink){0});
     struct ps_load_config config = config_for(sink, "");
     config.connections = 5;
@@ -283,7 +282,6 @@ static void everything_arrives_once_and_in_order(void **state)
  * too. */
 static void a_stalled_sink_shows_in_the_tail(void **state)
 {
-    (void)state;
     struct sink *sink = sink_start((struct sink){.small = true, .stall_ms = 1000});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
     config.shape.duration_ns = 3 * S;
@@ -301,7 +299,6 @@ static void a_stalled_sink_shows_in_the_tail(void **state)
 
 static void a_sink_that_goes_away_is_an_outage(void **state)
 {
-    (void)state;
     struct sink *sink = sink_start((struct sink){.leave_bytes = 20000});
     struct ps_load_config config = config_for(sink, "");
     config.shape.duration_ns = 2 * S;
@@ -322,7 +319,6 @@ static void a_sink_that_goes_away_is_an_outage(void **state)
 /* 4 KiB in at least 5 ms are at most 800 KiB/s; the load asks for 1.28 MB/s. */
 static void a_slow_sink_does_not_hold_the_rate(void **state)
 {
-    (void)state;
     struct sink *sink = sink_start((struct sink){.small = true, .slow_ms = 5});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
     run_good(&config);
@@ -338,7 +334,6 @@ static void a_slow_sink_does_not_hold_the_rate(void **state)
 
 static void what_was_not_delivered_is_said(void **state)
 {
-    (void)state;
     struct sink *sink = sink_start((struct sink){.small = true, .stall_ms = 3000});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
     config.settle_ns = 100 * PS_NS_PER_MS;
@@ -353,7 +348,6 @@ static void what_was_not_delivered_is_said(void **state)
 
 static void octets_are_counted(void **state)
 {
-    (void)state;
     struct sink *sink = sink_start((struct sink){.octet_counted = true});
     struct ps_load_config config = config_for(sink, "?framing=octet-counted");
     config.event_max = 5000;
@@ -382,7 +376,6 @@ static void *interrupt_soon(void *argument)
 
 static void an_interrupted_run_ends_well(void **state)
 {
-    (void)state;
     char manifest[] = "/tmp/ps-manifest-XXXXXX";
     pthread_t thread;
     int fd = mkstemp(manifest);
@@ -437,7 +430,6 @@ static void expect_failure(const struct ps_load_config *config, const char *want
 
 static void a_target_that_refuses_is_said(void **state)
 {
-    (void)state;
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "");
     config.connect_ns = 300 * PS_NS_PER_MS;
@@ -455,7 +447,6 @@ static void a_target_that_refuses_is_said(void **state)
 /* Also with targets that send nothing before the first event. */
 static void a_target_that_does_not_answer_is_said(void **state)
 {
-    (void)state;
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "");
     config.connect_ns = 300 * PS_NS_PER_MS;
@@ -467,7 +458,6 @@ static void a_target_that_does_not_answer_is_said(void **state)
 
 static void unreachable_brokers_are_named(void **state)
 {
-    (void)state;
 #ifdef __SANITIZE_THREAD__
     ps_test_skip("ThreadSanitizer sees races inside librdkafka, which is not built for it");
 #else
@@ -482,7 +472,6 @@ static void unreachable_brokers_are_named(void **state)
 
 static void bad_configurations_are_named(void **state)
 {
-    (void)state;
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "?frameing=newline");
     expect_failure(&config, "did you mean `framing`?");

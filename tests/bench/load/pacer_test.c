@@ -27,7 +27,6 @@ static uint64_t overlap(const struct ps_pacer *pacer, uint64_t from_ns, uint64_t
 
 static void gaps_between_readings_are_noted(void **state)
 {
-    (void)state;
     struct ps_pacer pacer = pacer_make(-1, true);
     uint64_t base = pacer.seen_ns;
     for (uint64_t i = 1; i <= 100; i++)
@@ -48,7 +47,6 @@ static void gaps_between_readings_are_noted(void **state)
 
 static void old_gaps_are_forgotten(void **state)
 {
-    (void)state;
     struct ps_pacer pacer = pacer_make(-1, true);
     uint64_t base = pacer.seen_ns;
     for (uint64_t i = 1; i <= 1000; i++)
@@ -60,7 +58,6 @@ static void old_gaps_are_forgotten(void **state)
 /* Moments in ascending order, compared with adding the gaps up one by one. */
 static void overlaps_are_what_adding_up_gives(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 200; round++) {
         struct ps_pacer pacer = pacer_make(-1, true);
@@ -85,7 +82,6 @@ static void overlaps_are_what_adding_up_gives(void **state)
 /* Time in which the thread slept instead of working is a gap; time in which it computed is not. */
 static void being_away_at_work_is_noted(void **state)
 {
-    (void)state;
     struct ps_pacer pacer = pacer_make(-1, true);
     usleep(20000);
     ps_pacer_worked(&pacer, ps_pacer_now());
@@ -96,7 +92,6 @@ static void being_away_at_work_is_noted(void **state)
 /* A gap is never longer than the time since the last reading, although the CPU time is known since earlier. */
 static void a_gap_ends_at_the_last_reading(void **state)
 {
-    (void)state;
     struct ps_pacer pacer = pacer_make(-1, true);
     pacer.mark_ns -= 50 * PS_NS_PER_MS; /* away for 50 ms, most of it before the last reading */
     uint64_t now_ns = pacer.seen_ns + 2 * PS_NS_PER_MS;
@@ -108,7 +103,6 @@ static void a_gap_ends_at_the_last_reading(void **state)
 
 static void it_waits_until_the_time(void **state)
 {
-    (void)state;
     for (int spin = 0; spin <= 1; spin++) {
         struct ps_pacer pacer = pacer_make(-1, spin);
         static const uint64_t waits_ns[] = {0, 1000, 100000, 5000000, 15000000};
@@ -130,7 +124,6 @@ static void it_waits_until_the_time(void **state)
 
 static void descriptors_are_seen(void **state)
 {
-    (void)state;
     int epoll = epoll_create1(EPOLL_CLOEXEC), fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     assert_true(epoll >= 0 && fd >= 0);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = 77};

@@ -29,7 +29,6 @@ static void parsed_free(struct parsed *parsed)
 /* Text outside of fields. */
 static void test_text(void **state)
 {
-    (void)state;
     static const struct {
         const char *template, *text;
     } cases[] = {
@@ -59,7 +58,6 @@ static void test_text(void **state)
 
 static void test_parts(void **state)
 {
-    (void)state;
     struct parsed parsed;
     parse(&parsed,
           "a{seq:width=7}b{int:zipf:3..9,s=2,width=4}{float:1..2,digits=3}{choice:a\\=b=2,c\\,d,e\\}f=0.5,}"
@@ -99,7 +97,6 @@ static void test_parts(void **state)
 
 static void test_defaults(void **state)
 {
-    (void)state;
     struct parsed parsed;
     parse(&parsed, "{hex}{ip}{words}{time}");
     const struct ps_template_part *parts = parsed.template->parts;
@@ -115,7 +112,6 @@ static void test_defaults(void **state)
 
 static void test_errors(void **state)
 {
-    (void)state;
     static const struct {
         const char *template, *message;
     } cases[] = {
@@ -187,7 +183,6 @@ static void test_errors(void **state)
 
 static void test_limits(void **state)
 {
-    (void)state;
     struct parsed parsed;
     char *text = malloc(PS_TEMPLATE_BYTES_MAX + 2);
     assert_non_null(text);
@@ -213,7 +208,6 @@ static void test_limits(void **state)
 /* Each field of the table works as shown there, with and without its optional arguments. */
 static void test_table(void **state)
 {
-    (void)state;
     static const char *const examples[] = {
         "{int:1..5}", "{float:1..5}", "{choice:a,b}", "{seq}",   "{source}", "{host}", "{time}",
         "{uuid}",     "{hex}",        "{ip}",         "{words}", "{stamp}",  "{pad}",  "{size:50}"};

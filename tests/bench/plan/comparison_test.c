@@ -15,7 +15,6 @@ static enum ps_comparison_verdict compared(struct ps_compared before, struct ps_
 
 static void test_rates(void **state)
 {
-    (void)state;
     /* Each half of an interval is 3 %: together 4.2 %. */
     const struct ps_compared before = {100, 97, 103};
     assert_int_equal(compared(before, before), PS_COMPARED_NONE);
@@ -31,7 +30,6 @@ static void test_rates(void **state)
 
 static void test_at_least_and_unknown(void **state)
 {
-    (void)state;
     const struct ps_compared before = {100, 97, 103}, at_least = {120, 118, INFINITY}, none = {0, 0, 0};
     assert_int_equal(compared(before, at_least), PS_COMPARED_BETTER);
     assert_int_equal(compared(at_least, before), PS_COMPARED_WORSE);
@@ -75,7 +73,6 @@ static bool differs(const json_t *document, const char *text)
 
 static void test_documents(void **state)
 {
-    (void)state;
     json_t *old = document_of(
         "{\"penstock\":\"0.1\",\"started\":\"2026-01-02T03:04:05Z\",\"goals\":[" NDR
         "\"status\":\"found\",\"rate\":100000,\"low95\":97000,\"high95\":103000}," P99
@@ -116,7 +113,6 @@ static void test_documents(void **state)
 /* A figure that is not held even at the lowest rate is worse, though it has no rate of its own. */
 static void test_below_range(void **state)
 {
-    (void)state;
     json_t *old =
         document_of("{\"goals\":[" NDR "\"status\":\"found\",\"rate\":100,\"low95\":97,\"high95\":103}]}");
     json_t *now = document_of("{\"goals\":[" NDR "\"status\":\"below-range\",\"rate\":null,\"upper\":10}]}");
@@ -135,7 +131,6 @@ static void test_below_range(void **state)
 /* What comes from elsewhere may have any type. */
 static void test_foreign(void **state)
 {
-    (void)state;
     json_t *old = document_of("{\"goals\":[3,{\"goal\":[],\"rate\":\"x\"}],\"scaling\":7,\"machine\":[1]}");
     json_t *now =
         document_of("{\"goals\":[" NDR "\"status\":\"found\",\"rate\":9,\"low95\":8,\"high95\":10}]}");

@@ -7,7 +7,6 @@
 
 static void test_written(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *currency;
         double per_hour;
@@ -28,7 +27,6 @@ static void test_written(void **state)
 
 static void test_mistakes(void **state)
 {
-    (void)state;
     static const char *const texts[] = {"",
                                         "/h",
                                         "EUR/h",
@@ -56,7 +54,6 @@ static void test_mistakes(void **state)
 
 static void test_printed(void **state)
 {
-    (void)state;
     char text[48];
     assert_string_equal(ps_cost_print(1.02, "EUR", text, sizeof text), "1.02 EUR");
     assert_string_equal(ps_cost_print(744.6, "", text, sizeof text), "744.60");
@@ -66,7 +63,6 @@ static void test_printed(void **state)
 
 static void test_projected(void **state)
 {
-    (void)state;
     struct ps_projection_wish wish = {.rate = 100000, .size_bytes = 200, .headroom = 0.3, .spare = 1};
     const struct ps_projection_measured measured = {.rate = 50000, .size_bytes = 200, .workers = 1};
     struct ps_projection projection;

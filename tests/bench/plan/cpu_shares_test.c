@@ -47,13 +47,11 @@ static void write_table(const struct entry *entries, size_t count, unsigned busy
 
 static int make_proc(void **state)
 {
-    (void)state;
     return mkdtemp(proc) == NULL;
 }
 
 static int remove_proc(void **state)
 {
-    (void)state;
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", proc);
     return system(command) != 0;
@@ -73,7 +71,6 @@ static const struct entry after[] = {{1, 0, "init", 100, 5000},    {10, 1, "pens
 
 static void test_shares(void **state)
 {
-    (void)state;
     static const pid_t roots[] = {10, 20, 0};
     struct ps_cpu_reading first, second;
     struct ps_cpu_shares shares;
@@ -100,7 +97,6 @@ static void test_shares(void **state)
 /* The real table: nothing in it is asserted but that it can be read. */
 static void test_this_machine(void **state)
 {
-    (void)state;
     double foreign = -1;
     char busiest[PS_CPU_NAME_BYTES];
     const pid_t self = getpid();
@@ -110,7 +106,6 @@ static void test_this_machine(void **state)
 
 static void test_listener(void **state)
 {
-    (void)state;
     static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
     for (size_t i = 0; i < PS_COUNT_OF(types); i++) {
         struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -59,7 +59,6 @@ static double stalls_once(const struct ps_flow *flow, unsigned row, double t)
 
 static void test_level(void **state)
 {
-    (void)state;
     static subject *const subjects[] = {all_at_once, batches, pauses, stalls_once};
     static const unsigned connections[] = {1, 3, 64};
     for (size_t i = 0; i < PS_COUNT_OF(subjects); i++)
@@ -86,7 +85,6 @@ static double unfair(const struct ps_flow *flow, unsigned row, double t)
 
 static void test_behind(void **state)
 {
-    (void)state;
     static subject *const subjects[] = {even, unfair};
     for (size_t i = 0; i < PS_COUNT_OF(subjects); i++)
         for (unsigned connections = 1; connections <= 16; connections *= 4) {
@@ -109,7 +107,6 @@ static double one_slow(const struct ps_flow *flow, unsigned row, double t)
 
 static void test_starved(void **state)
 {
-    (void)state;
     struct ps_flow flow = {.rate = 64000, .seconds = 10, .connections = 64};
     struct ps_flow_result result = judge_with(flow, one_slow);
     assert_int_equal(result.verdict, PS_FLOW_STARVED);
@@ -121,13 +118,11 @@ static void test_starved(void **state)
 /* Fast for 10 s, then 4,000 events/s: what counts is the end. */
 static double sags(const struct ps_flow *flow, unsigned row, double t)
 {
-    (void)row;
     return floor(t < 10 ? flow->rate * t : flow->rate * 10 + 4000 * (t - 10));
 }
 
 static void test_sags(void **state)
 {
-    (void)state;
     struct ps_flow flow = {.rate = 5000, .seconds = 16, .connections = 1};
     struct ps_flow_result result = judge_with(flow, sags);
     assert_int_equal(result.verdict, PS_FLOW_BEHIND);
@@ -139,7 +134,6 @@ static void test_sags(void **state)
 /* Lost events do not wait anywhere; a percentile of a large part of the trial is no queue that was level. */
 static void test_lost_and_slow(void **state)
 {
-    (void)state;
     struct ps_flow flow = {.rate = 8000, .seconds = 4, .connections = 2, .lost = 0.05 * 8000 * 4};
     assert_int_equal(judge_with(flow, even).verdict, PS_FLOW_LEVEL);
     flow = (struct ps_flow){.rate = 8000, .seconds = 4, .connections = 2, .latency_p99_s = 36};
@@ -153,9 +147,6 @@ static void test_lost_and_slow(void **state)
 
 static double nothing(const struct ps_flow *flow, unsigned row, double t)
 {
-    (void)flow;
-    (void)row;
-    (void)t;
     return 0;
 }
 
@@ -169,7 +160,6 @@ static double halves(const struct ps_flow *flow, unsigned row, double t)
 
 static void test_edges(void **state)
 {
-    (void)state;
     struct ps_flow flow = {.rate = 100, .seconds = 4, .connections = 2};
     assert_int_equal(judge_with(flow, nothing).verdict, PS_FLOW_BEHIND);
     struct ps_flow_result result;

@@ -4,7 +4,6 @@
 
 static void test_good(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         double loss_max, percentile;
@@ -35,7 +34,6 @@ static void test_good(void **state)
 /* A bare number would mean seconds, a thousand times what most people expect. */
 static void test_unit_is_required(void **state)
 {
-    (void)state;
     struct ps_goal goal;
     struct ps_err err = {0};
     assert_int_equal(ps_goal_parse(&goal, "--goal", "p99<20", &err), PS_FAIL);
@@ -47,7 +45,6 @@ static void test_unit_is_required(void **state)
 
 static void test_bad(void **state)
 {
-    (void)state;
     static const char *const texts[] = {"",
                                         "ndrx",
                                         "NDR",

@@ -13,7 +13,6 @@ static void parse(struct ps_scrape *scrape, const char *text)
 
 static void test_scrape(void **state)
 {
-    (void)state;
     struct ps_scrape scrape;
     char value[64];
     parse(&scrape, "# HELP a help\n# TYPE a counter\na 1\na{x=\"1\"} 2\nb{x=\"q\\\"}\",y=\"z\"} 3.5 1234\n"
@@ -37,7 +36,6 @@ static void test_scrape(void **state)
 
 static void test_measure(void **state)
 {
-    (void)state;
     struct ps_scrape before, after;
     struct ps_parts *parts = calloc(2, sizeof *parts), *during = parts + 1;
     parse(&before, "penstock_worker_busy_seconds_total{worker=\"0\",cpu=\"-1\"} 10\n"
@@ -99,7 +97,6 @@ static void add_trial(struct ps_limits_trial *trial, double rate, bool held)
 /* Parts that grow in straight lines are found to saturate where they do. */
 static void test_ranking(void **state)
 {
-    (void)state;
     struct ps_limits_trial *trials = calloc(5, sizeof *trials);
     struct ps_limits *limits = calloc(1, sizeof *limits);
     static const double rates[] = {100000, 400000, 800000, 900000, 1600000};
@@ -139,7 +136,6 @@ static void test_ranking(void **state)
 /* A full channel is reported with its meaning. */
 static void test_full_queue(void **state)
 {
-    (void)state;
     struct ps_limits_trial *trial = calloc(1, sizeof *trial);
     struct ps_limits *limits = calloc(1, sizeof *limits);
     trial->rate = 1000;
@@ -181,7 +177,6 @@ static struct ps_limits_trial *token_bucket_trials(bool with_machine)
 /* A part that was busy at every rate, or that is far from its end, does not limit a token bucket. */
 static void test_bystander(void **state)
 {
-    (void)state;
     struct ps_limits *limits = calloc(1, sizeof *limits);
     for (unsigned with_machine = 0; with_machine < 2; with_machine++) {
         struct ps_limits_trial *trials = token_bucket_trials(with_machine);
@@ -212,7 +207,6 @@ static void test_bystander(void **state)
 /* A part at its end that did not grow is not first, however busy it is. */
 static void test_busy_but_level(void **state)
 {
-    (void)state;
     struct ps_limits *limits = calloc(1, sizeof *limits);
     struct ps_limits_trial *trials = calloc(3, sizeof *trials);
     for (unsigned i = 0; i < 3; i++) {
@@ -231,7 +225,6 @@ static void test_busy_but_level(void **state)
 /* A channel that filled is named, not the machine: its consumer is too slow, and no machine part is near. */
 static void test_evidence(void **state)
 {
-    (void)state;
     struct ps_limits *limits = calloc(1, sizeof *limits);
     struct ps_limits_trial *trials = token_bucket_trials(false);
     for (size_t i = 0; i < PS_COUNT_OF(token_bucket); i++)

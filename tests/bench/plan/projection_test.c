@@ -15,7 +15,6 @@ static bool assumes(const struct ps_projection *projection, const char *text)
 
 static void test_worked_example(void **state)
 {
-    (void)state;
     /* 800,000 events/s of 200 B; a machine holds 250,000; 30 % free; one may be down; a week, three
      * copies. */
     const struct ps_projection_wish wish = {.rate = 800000,
@@ -44,7 +43,6 @@ static void test_worked_example(void **state)
 
 static void test_sizes(void **state)
 {
-    (void)state;
     struct ps_projection_wish wish = {.rate = 1000, .size_bytes = 400};
     const struct ps_projection_measured measured = {
         .rate = 1000, .size_bytes = 100, .workers = 1, .shared = true, .at_least = true};
@@ -69,7 +67,6 @@ static void test_sizes(void **state)
 
 static void test_impossible(void **state)
 {
-    (void)state;
     const struct ps_projection_wish wish = {.rate = 1e12, .size_bytes = 100};
     struct ps_projection_measured measured = {.size_bytes = 100};
     struct ps_projection projection;

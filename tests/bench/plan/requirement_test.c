@@ -4,7 +4,6 @@
 
 static void test_written(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         double loss_max, percentile;
@@ -32,7 +31,6 @@ static void test_written(void **state)
 
 static void test_mistakes(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *says;
     } cases[] = {
@@ -77,7 +75,6 @@ static json_t *document_of(const char *status, double lower, double upper, doubl
 
 static void test_verdicts(void **state)
 {
-    (void)state;
     static const struct {
         const char *status;
         double lower, upper, low95, high95;
@@ -122,7 +119,6 @@ static void test_verdicts(void **state)
 
 static void test_document(void **state)
 {
-    (void)state;
     struct ps_requirement requirements[2];
     json_t *document = document_of("found", 50000, 51000, 49000, 52000);
     assert_int_equal(ps_requirement_parse(&requirements[0], "ndr>=50k", NULL), PS_OK);

@@ -24,7 +24,6 @@ static void assert_near(double found, double expected, double within)
 
 static void test_known_parameters(void **state)
 {
-    (void)state;
     static const double sigmas[] = {0, 0.01, 0.05, 0.3}, kappas[] = {0, 0.0001, 0.005, 0.02};
     uint64_t random = 1;
     for (size_t s = 0; s < PS_COUNT_OF(sigmas); s++) {
@@ -46,7 +45,6 @@ static void test_known_parameters(void **state)
 /* No coefficient is negative, whatever the noise; the error is about as large as the noise. */
 static void test_noise(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned i = 0; i < 1000; i++) {
         struct ps_scaling law = {.lambda = 1000, .sigma = 0.03 * (i % 3), .kappa = 0.001 * (i % 5)}, found;
@@ -61,7 +59,6 @@ static void test_noise(void **state)
 
 static void test_few_points(void **state)
 {
-    (void)state;
     struct ps_scaling found;
     const struct ps_scaling_point one[] = {{2, 1000}};
     assert_true(ps_scaling_fit(one, 1, &found));
@@ -89,7 +86,6 @@ static void test_few_points(void **state)
 /* A lower limit is no measurement: a fit through it would have an error of 0 and mean nothing. */
 static void test_lower_limits_are_not_fitted(void **state)
 {
-    (void)state;
     struct ps_scaling found;
     struct ps_scaling_point points[] = {{1, 1000, false}, {2, 1900, false}, {3, 2000, true}};
     assert_true(ps_scaling_fit(points, 2, &found));

@@ -7,7 +7,6 @@
 
 static void test_parse(void **state)
 {
-    (void)state;
     static const char page[] = "# HELP a_total Things\n"
                                "# TYPE a_total counter\n"
                                "a_total{component=\"r\\\"}1\"} 5\n"
@@ -32,7 +31,6 @@ static void test_parse(void **state)
 /* 10,000 rules have three samples each, and the channels' come after them. */
 static void test_many_samples(void **state)
 {
-    (void)state;
     char *page = NULL;
     size_t length = 0;
     FILE *memory = ps_must_open_text(&page, &length, "a page");
@@ -51,7 +49,6 @@ static void test_many_samples(void **state)
 /* The limit holds: what is beyond it is left out. */
 static void test_limit(void **state)
 {
-    (void)state;
     size_t length = (size_t)4 * (PS_SCRAPE_SAMPLES_MAX + 10);
     char *page = ps_must_alloc(length, 1, "a page");
     for (size_t at = 0; at < length; at += 4)

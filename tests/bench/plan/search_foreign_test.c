@@ -498,7 +498,6 @@ static void show(const struct ps_search *search, const struct target *target, un
 
 static void test_family(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed(), random = seed;
     const char *text = getenv("PENSTOCK_CASES");
     unsigned cases = text != NULL ? (unsigned)strtoul(text, NULL, 10) : CASES;

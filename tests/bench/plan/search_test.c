@@ -116,7 +116,6 @@ static void assert_found(const struct ps_search_figure *figure, double capacity)
 /* A token bucket whose queue holds 20 ms of events: ten successes in ten searches. */
 static void test_token_bucket(void **state)
 {
-    (void)state;
     for (unsigned i = 0; i < 10; i++) {
         struct target target = {.capacity = 87654, .queue = 1753, .overhead_s = 1.5, .random = i + 1};
         struct ps_search_config config = config_for(100, 10e6);
@@ -128,7 +127,6 @@ static void test_token_bucket(void **state)
 
 static void test_back_pressure(void **state)
 {
-    (void)state;
     struct target target = {.capacity = 412345, .back_pressure = true, .overhead_s = 1.5, .random = 1};
     struct ps_search_config config = config_for(100, 10e6);
     struct ps_search_figure figure = figure_of(&target, &config);
@@ -140,7 +138,6 @@ static void test_back_pressure(void **state)
 /* Random capacities, queues, overheads, noise and unlucky trials. */
 static void test_any_target(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed(), random = seed;
     unsigned quiet_misses = 0, noisy_misses = 0;
     for (unsigned i = 0; i < 1000; i++) {
@@ -173,7 +170,6 @@ static void test_any_target(void **state)
 /* The confidence is right: with noise, the threshold is in the interval about as often as stated. */
 static void test_confidence(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     double promised = 0, kept = 0, kept95 = 0;
     for (unsigned i = 0; i < 300; i++) {
@@ -193,7 +189,6 @@ static void test_confidence(void **state)
 
 static void test_outside_range(void **state)
 {
-    (void)state;
     struct target target = {.capacity = 500, .overhead_s = 1, .random = 7};
     struct ps_search_config config = config_for(1000, 10000);
     struct ps_search_figure figure = figure_of(&target, &config);
@@ -208,7 +203,6 @@ static void test_outside_range(void **state)
 
 static void test_generator_limited(void **state)
 {
-    (void)state;
     struct target target = {.capacity = 5e6, .generator_max = 400000, .overhead_s = 1, .random = 7};
     struct ps_search_config config = config_for(100, 10e6);
     struct ps_search_figure figure = figure_of(&target, &config);
@@ -227,7 +221,6 @@ static void test_generator_limited(void **state)
 
 static void test_broken(void **state)
 {
-    (void)state;
     struct target target = {.capacity = 1e6, .broken_from = 1, .overhead_s = 1, .random = 7};
     struct ps_search_config config = config_for(100, 10e6);
     struct ps_search_figure figure = figure_of(&target, &config);
@@ -244,7 +237,6 @@ static void test_broken(void **state)
 /* A band of rates that lose lies below rates that are held: the lower rate counts, once it has been seen. */
 static void test_loss_inversion(void **state)
 {
-    (void)state;
     struct target target = {
         .capacity = 100000, .bad_from = 39000, .bad_to = 41000, .overhead_s = 1, .random = 3};
     struct ps_search_config config = config_for(10000, 1e6); /* 10,000, 40,000, ... */
@@ -271,7 +263,6 @@ static void test_loss_inversion(void **state)
 
 static void test_latency_goal(void **state)
 {
-    (void)state;
     for (unsigned i = 1; i <= 10; i++) {
         struct target target = {.capacity = 1000.0 * i * i, .noise = 0.002, .overhead_s = 1, .random = i};
         struct ps_search_config config = config_for(10, 1e6);
@@ -284,7 +275,6 @@ static void test_latency_goal(void **state)
 /* Three goals share their trials: far fewer than three searches. */
 static void test_many_goals(void **state)
 {
-    (void)state;
     struct target target = {.capacity = 20000, .queue = 100, .overhead_s = 1.5, .random = 3};
     struct ps_search_config config = config_for(100, 1e7);
     config.goals[1] = (struct ps_goal){"pdr=10%", 0.1, 0, 0};
@@ -310,7 +300,6 @@ static void test_many_goals(void **state)
 /* A budget for only a few trials: the interval shows it. */
 static void test_out_of_time(void **state)
 {
-    (void)state;
     for (double budget_s = 3; budget_s < 40; budget_s += 1) {
         struct target target = {.capacity = 54321, .overhead_s = 2, .random = 3};
         struct ps_search_config config = config_for(100, 1e7);
@@ -325,7 +314,6 @@ static void test_out_of_time(void **state)
 /* A trial that could not be run, and verdicts by name. */
 static void test_verdicts(void **state)
 {
-    (void)state;
     struct ps_search_config config = config_for(100, 1e7);
     config.goals[0].loss_max = 0.01;
     config.goals[0].percentile = 99;

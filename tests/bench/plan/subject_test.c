@@ -11,7 +11,6 @@ static char file[128], derived[128], out[128];
 
 static int make_directory(void **state)
 {
-    (void)state;
     assert_non_null(mkdtemp(directory));
     snprintf(file, sizeof file, "%s/agent.properties", directory);
     snprintf(derived, sizeof derived, "%s/plan.properties", directory);
@@ -21,7 +20,6 @@ static int make_directory(void **state)
 
 static int remove_directory(void **state)
 {
-    (void)state;
     unlink(file);
     unlink(derived);
     return rmdir(out) != 0 || rmdir(directory) != 0;
@@ -75,7 +73,6 @@ static void assert_has(const char *text, const char *part)
 
 static void test_kafka_sink(void **state)
 {
-    (void)state;
     struct derived it;
     derive(&it,
            HEAD "a1.sources.r1.type = syslogtcp\na1.sources.r1.host = 0.0.0.0\na1.sources.r1.port = 514\n"
@@ -98,7 +95,6 @@ static void test_kafka_sink(void **state)
 
 static void test_workers(void **state)
 {
-    (void)state;
     struct derived it;
     const struct ps_subject_config wish = {.workers = 3};
     derive(&it,
@@ -118,7 +114,6 @@ static void test_workers(void **state)
 
 static void test_file_roll(void **state)
 {
-    (void)state;
     struct derived it;
     char properties[1024];
     snprintf(properties, sizeof properties,
@@ -136,7 +131,6 @@ static void test_file_roll(void **state)
 
 static void test_two_channels(void **state)
 {
-    (void)state;
     static const char flow[] =
         "a1.sources = r1 r2\na1.channels = c1 c2\na1.sinks = k1 k2\na1.sources.r1.channels = c1 c2\n"
         "a1.sources.r1.type = syslogtcp\na1.sources.r1.host = x\na1.sources.r1.port = 1\na1.sources.r2.type "
@@ -170,7 +164,6 @@ static void test_two_channels(void **state)
 /* Addresses given on the command line are used unchanged. */
 static void test_named(void **state)
 {
-    (void)state;
     struct derived it;
     const struct ps_subject_config wish = {
         .target = "file:///tmp/x", .from = {"tcp://127.0.0.1:7"}, .from_count = 1};
@@ -186,7 +179,6 @@ static void test_named(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
     static const struct {
         const char *properties, *says;
     } cases[] = {

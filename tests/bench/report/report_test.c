@@ -20,7 +20,6 @@ static char folder[] = "/tmp/penstock-report-XXXXXX";
 
 static void figures_are_for_people(void **state)
 {
-    (void)state;
     assert_string_equal(ps_figure_count(0).text, "0");
     assert_string_equal(ps_figure_count(999).text, "999");
     assert_string_equal(ps_figure_count(812345).text, "812,345");
@@ -76,7 +75,6 @@ static void check_axis(const struct ps_axis *axis, double low, double high, unsi
 
 static void axes_cover_what_they_show(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 20000; round++) {
         double one = random_value(&seed), other = round % 5 ? random_value(&seed) : one;
@@ -93,7 +91,6 @@ static void axes_cover_what_they_show(void **state)
 
 static void ticks_are_round(void **state)
 {
-    (void)state;
     struct ps_axis axis = ps_axis_linear(0, 870000, 9, 0, 100);
     assert_int_equal(axis.tick_count, 6);
     assert_true(axis.ticks[1] == 200000 && axis.ticks[5] == 1000000);
@@ -114,7 +111,6 @@ static void ticks_are_round(void **state)
 
 static void labels_keep_their_distance(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 20000; round++) {
         double wanted[PS_SVG_LABELS_MAX], places[PS_SVG_LABELS_MAX];
@@ -140,7 +136,6 @@ static void labels_keep_their_distance(void **state)
 
 static void text_keeps_clear(void **state)
 {
-    (void)state;
     struct ps_html html = {0};
     struct ps_svg svg = {.html = &html, .width = 300, .height = 100};
     const struct ps_svg_place places[] = {
@@ -163,7 +158,6 @@ static void text_keeps_clear(void **state)
 
 static void long_text_is_cut_between_characters(void **state)
 {
-    (void)state;
     char cut[64];
     assert_string_equal(ps_svg_text_cut("short", 100, cut, sizeof(cut)), "short");
     ps_svg_text_cut("日本語のチャンネル名", 60, cut, sizeof(cut));
@@ -191,7 +185,6 @@ static void assert_text(const char *text, const char *expected)
 
 static void text_is_never_markup(void **state)
 {
-    (void)state;
     assert_text("<b>&\"'", "&lt;b&gt;&amp;&quot;&#39;");
     assert_text("plain äöü 日本 😀", "plain äöü 日本 😀");
     assert_text("a\u202e"
@@ -237,7 +230,6 @@ static void assert_page(const json_t *result, const char *there, const char *not
 
 static void what_is_missing_is_said(void **state)
 {
-    (void)state;
     assert_page(NULL, "No goal was measured", "<figure");
     json_t *result = json_object();
     assert_page(result, "Not measured: no trial has a latency", "<figure");
@@ -254,7 +246,6 @@ static void what_is_missing_is_said(void **state)
 
 static void goals_are_put_into_words(void **state)
 {
-    (void)state;
     char words[96];
     struct ps_report_goal goal = {.loss_max = 0, .percentile = (double)NAN, .latency_limit_ns = (double)NAN};
     assert_string_equal(ps_report_goal_words(&goal, words, sizeof(words)), "no event lost");
@@ -270,7 +261,6 @@ static void goals_are_put_into_words(void **state)
 /* Latency of an M/M/1 queue: the knee is near its capacity; a flat curve has none. */
 static void the_knee_is_found(void **state)
 {
-    (void)state;
     json_t *result = json_object(), *trials = json_array();
     for (unsigned step = 1; step <= 9; step++)
         json_array_append_new(trials,
@@ -288,7 +278,6 @@ static void the_knee_is_found(void **state)
 
 static void commands_can_be_pasted(void **state)
 {
-    (void)state;
     json_t *result = json_pack("{s:[s,s,s,s,s]}", "command", "penstock", "plan", "p99<20ms", "it's", "");
     assert_page(
         result,
@@ -312,7 +301,6 @@ static unsigned count_files(void)
 
 static void the_page_appears_whole(void **state)
 {
-    (void)state;
     json_t *result = sample();
     struct ps_err err = {0};
     char path[128];

@@ -44,7 +44,6 @@ static void shows(int fd, const char *expected)
 
 static void text_has_no_status_line_without_a_terminal(void **state)
 {
-    (void)state;
     struct ps_live live;
     FILE *file = tmpfile();
     assert_non_null(file);
@@ -62,7 +61,6 @@ static void text_has_no_status_line_without_a_terminal(void **state)
 
 static void objects_are_lines_when_asked_for(void **state)
 {
-    (void)state;
     struct ps_live live;
     FILE *file = tmpfile();
     assert_non_null(file);
@@ -83,7 +81,6 @@ static void objects_are_lines_when_asked_for(void **state)
 
 static void quiet_says_the_end_only(void **state)
 {
-    (void)state;
     struct ps_live live;
     FILE *file = tmpfile();
     assert_non_null(file);
@@ -98,7 +95,6 @@ static void quiet_says_the_end_only(void **state)
 
 static void a_terminal_gets_one_line_rewritten(void **state)
 {
-    (void)state;
     struct ps_live live;
     int other;
     FILE *stream = terminal(20, &other);
@@ -123,7 +119,6 @@ static void a_terminal_gets_one_line_rewritten(void **state)
 
 static void colour_can_be_refused(void **state)
 {
-    (void)state;
     struct ps_live live;
     int other;
     FILE *stream = terminal(80, &other);
@@ -145,7 +140,6 @@ static void colour_can_be_refused(void **state)
 
 static void percentiles_are_named(void **state)
 {
-    (void)state;
     static struct ps_histogram histogram;
     static const double percentiles[] = {50, 99.9};
     ps_histogram_record(&histogram, 100, 999);

@@ -30,7 +30,6 @@ static unsigned files_in_folder(void)
 
 static void test_written_whole(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     char text[64];
     const char *path = ps_test_folder_path("result");
@@ -47,7 +46,6 @@ static void test_written_whole(void **state)
 
 static void test_cannot_be_written(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     char path[512], says[600];
     snprintf(path, sizeof path, "%s/no/such/file", ps_test_folder());
@@ -65,7 +63,6 @@ static void test_cannot_be_written(void **state)
 
 static void test_pipe(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     const char *path = ps_test_folder_path("pipe");
     char got[8] = "";

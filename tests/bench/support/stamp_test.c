@@ -63,7 +63,6 @@ static enum ps_stamp_state find(const char *data, size_t length, struct ps_stamp
 
 static void test_written(void **state)
 {
-    (void)state;
     char got[PS_STAMP_BYTES + 400], wanted[sizeof got];
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 20000; round++) {
@@ -84,7 +83,6 @@ static void test_written(void **state)
 
 static void test_largest_cover(void **state)
 {
-    (void)state;
     struct ps_stamp stamp = {
         .run = 1, .source = 2, .sequence = 3, .due_us = 4, .covered = PS_STAMP_COVERED_MAX};
     struct ps_stamp found;
@@ -103,7 +101,6 @@ static void test_largest_cover(void **state)
 /* Text without '~' before it, any bytes after it. */
 static void test_found_anywhere(void **state)
 {
-    (void)state;
     char text[800];
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 20000; round++) {
@@ -136,7 +133,6 @@ static struct ps_stamp event_make(char *text)
 /* Any byte changed to any value: what is accepted is correct. */
 static void test_one_byte_flipped(void **state)
 {
-    (void)state;
     char text[EVENT_BYTES];
     struct ps_stamp stamp = event_make(text), found;
     for (size_t i = 0; i < EVENT_BYTES; i++) {
@@ -159,7 +155,6 @@ static void test_one_byte_flipped(void **state)
 
 static void test_cut(void **state)
 {
-    (void)state;
     char text[EVENT_BYTES];
     struct ps_stamp stamp = event_make(text), found;
     for (size_t length = 0; length <= EVENT_BYTES; length++) {
@@ -181,7 +176,6 @@ static void test_cut(void **state)
 
 static void test_several_tildes(void **state)
 {
-    (void)state;
     static const char *const before[] = {
         "~",
         "~~~",
@@ -222,7 +216,6 @@ static void test_several_tildes(void **state)
 
 static void test_no_stamp(void **state)
 {
-    (void)state;
     static const char *const texts[] = {
         "",
         "~",
@@ -243,7 +236,6 @@ struct wrapped {
 /* An event whose covered text was escaped in a JSON string. */
 static void test_json_escapes(void **state)
 {
-    (void)state;
     static const struct wrapped cases[] = {
         {"say \"hello\" \\ and / go", "say \\\"hello\\\" \\\\ and \\/ go"},
         {"\b\f\n\r\t", "\\b\\f\\n\\r\\t"},
@@ -271,7 +263,6 @@ static void test_json_escapes(void **state)
 /* Long covered text with many escapes: longer than the buffer it is unescaped in. */
 static void test_json_escapes_long(void **state)
 {
-    (void)state;
     char text[PS_STAMP_BYTES + 3000], shown[PS_STAMP_BYTES + 3000 * 6];
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 300; round++) {

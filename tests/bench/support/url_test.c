@@ -6,7 +6,6 @@
 
 static void parts(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *scheme, *hosts, *host, *port, *path;
     } cases[] = {
@@ -37,7 +36,6 @@ static void parts(void **state)
 
 static void refused(void **state)
 {
-    (void)state;
     static const char *const bad[] = {"tcp://::1:5140",   "tcp://[::1",      "tcp://h:port", "tcp://h:70000",
                                       "http://h/%4",      "http://h/?%zz=1", "http://h/?=1", "tcp://[::1]x:4",
                                       "http://h/?a=%00b", "tcp://h:123456"};
@@ -52,7 +50,6 @@ static void refused(void **state)
 
 static void keys(void **state)
 {
-    (void)state;
     struct ps_url url;
     struct ps_err err = {0};
     assert_int_equal(
@@ -77,7 +74,6 @@ static void keys(void **state)
 
 static void unknown_key_lists_what_there_is(void **state)
 {
-    (void)state;
     struct ps_url url;
     struct ps_err err = {0};
     assert_int_equal(ps_url_parse(&url, "x:?zebra=1", &err), PS_OK);
@@ -92,7 +88,6 @@ static void unknown_key_lists_what_there_is(void **state)
 
 static void addresses(void **state)
 {
-    (void)state;
     struct ps_url url;
     struct ps_err err = {0};
     struct sockaddr_storage address;

@@ -14,7 +14,6 @@ static json_int_t count_of(const json_t *object, size_t group, size_t step)
 
 static void test_steps(void **state)
 {
-    (void)state;
     struct ps_arrivals arrivals;
     ps_arrivals_init(&arrivals, STEP_NS, 5000);
     ps_arrivals_add(&arrivals, 0, 5250);
@@ -38,7 +37,6 @@ static void test_steps(void **state)
 /* No arrivals; one before the start; one beyond the limit, which is not counted. */
 static void test_edges(void **state)
 {
-    (void)state;
     struct ps_arrivals arrivals;
     ps_arrivals_init(&arrivals, STEP_NS, 5000);
     json_t *object = ps_arrivals_json(&arrivals, 0);
@@ -59,7 +57,6 @@ static void test_edges(void **state)
 /* New memory is not zero: steps in which nothing came are. */
 static void test_steps_without_arrivals(void **state)
 {
-    (void)state;
     struct ps_arrivals arrivals;
     ps_arrivals_init(&arrivals, STEP_NS, 5000);
     mallopt(M_MMAP_THRESHOLD, 256 << 20);

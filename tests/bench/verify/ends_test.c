@@ -40,7 +40,6 @@ static void run(uint64_t idle_s, uint64_t duration_s, const struct step *steps, 
 
 static void test_idle(void **state)
 {
-    (void)state;
     static const struct step steps[] = {
         {.now_s = 29}, /* nothing yet: 30 s */
         {.now_s = 31, .active_s = 29},
@@ -57,7 +56,6 @@ static void test_idle(void **state)
 
 static void test_duration(void **state)
 {
-    (void)state;
     static const struct step nothing[] = {{.now_s = 59}, {.now_s = 60, .end = PS_END_DURATION}};
     static const struct step busy[] = {{.now_s = 59, .active_s = 59},
                                        {.now_s = 60, .active_s = 60, .end = PS_END_DURATION}};
@@ -70,7 +68,6 @@ static void test_duration(void **state)
 
 static void test_all_there(void **state)
 {
-    (void)state;
     static const struct step steps[] = {
         {.now_s = 3, .active_s = 3, .sent = 10, .received = 9},
         {.now_s = 4, .active_s = 4, .sent = 10, .received = 10}, /* a second for late duplicates */
@@ -96,7 +93,6 @@ static void test_all_there(void **state)
 
 static void test_manifest_is_waited_for(void **state)
 {
-    (void)state;
     static const struct step comes[] = {
         {.now_s = 3, .active_s = 3, .manifest_missing = true},
         {.now_s = 20, .active_s = 3, .manifest_missing = true},
@@ -112,7 +108,6 @@ static void test_manifest_is_waited_for(void **state)
 
 static void test_others(void **state)
 {
-    (void)state;
     static const struct step signal[] = {{.now_s = 1, .interrupted = true, .end = PS_END_SIGNAL}};
     static const struct step over[] = {{.now_s = 1, .active_s = 1, .far_over = true, .end = PS_END_FAR}};
     static const struct step failed[] = {
@@ -128,7 +123,6 @@ static char folder[] = "/tmp/ends_test.XXXXXX", paths[2][64], spare[64];
 
 static int setup(void **state)
 {
-    (void)state;
     if (mkdtemp(folder) == NULL)
         return -1;
     for (unsigned i = 0; i < 2; i++)
@@ -139,7 +133,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     unlink(paths[0]);
     unlink(paths[1]);
     return rmdir(folder);
@@ -157,7 +150,6 @@ static void write_manifest(unsigned which, const char *text)
 
 static void test_manifest_appears(void **state)
 {
-    (void)state;
     struct ps_manifest_file files[2] = {0};
     struct ps_expected expected = {0};
     struct ps_err err = {.length = 0};
@@ -193,7 +185,6 @@ static void test_manifest_appears(void **state)
 
 static void test_manifest_makes_no_sense(void **state)
 {
-    (void)state;
     static const char *const texts[][2] = {
         {"", "is not valid JSON"},
         {"[]", "no \"run\""},

@@ -8,14 +8,12 @@ static uint8_t *seen; /* NUMBERS bytes */
 
 static int setup(void **state)
 {
-    (void)state;
     seen = calloc(NUMBERS, 1);
     return seen == NULL;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
     free(seen);
     return 0;
 }
@@ -61,7 +59,6 @@ static void add(struct ps_sequences *set, uint64_t number)
 /* Ascending with holes and repeats, shuffled within a window, anywhere; with compaction at any time. */
 static void test_against_bytes(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 12; round++) {
         struct ps_memory memory = {.limit_bytes = UINT64_C(1) << 30};
@@ -99,7 +96,6 @@ static void test_against_bytes(void **state)
 /* A hole of a whole chunk, filled from its middle in steps: more and more holes, then fewer. */
 static void test_holes_split(void **state)
 {
-    (void)state;
     struct ps_memory memory = {.limit_bytes = UINT64_C(1) << 30};
     struct ps_sequences set;
     ps_sequences_init(&set, &memory);
@@ -121,7 +117,6 @@ static void test_holes_split(void **state)
 /* Whole chunks lost: at the start, in the middle, next to holes, several together, at the end. */
 static void test_lost_chunks(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned lost = 0; lost < 64; lost++) { /* a bit for each chunk */
         struct ps_memory memory = {.limit_bytes = UINT64_C(1) << 30};
@@ -161,7 +156,6 @@ static bool far_check(void *argument, uint64_t first, uint64_t last)
 
 static void test_far_numbers(void **state)
 {
-    (void)state;
     struct ps_memory memory = {.limit_bytes = 1 << 20};
     struct ps_sequences set;
     ps_sequences_init(&set, &memory);
@@ -179,7 +173,6 @@ static void test_far_numbers(void **state)
 /* Out of memory: never a wrong answer, only UNKNOWN. */
 static void test_forgets(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed(), unknown = 0, counted = 0, forgotten = 0;
     struct ps_memory memory = {.limit_bytes = 40000};
     struct ps_sequences set;
@@ -214,7 +207,6 @@ static void test_forgets(void **state)
 
 static void test_range_in_forgotten_is_not_told(void **state)
 {
-    (void)state;
     struct ps_memory memory = {.limit_bytes = 1 << 20};
     struct ps_sequences set;
     struct range_check check = {0};
@@ -238,7 +230,6 @@ static void test_range_in_forgotten_is_not_told(void **state)
  * one. */
 static void test_memory_of_many(void **state)
 {
-    (void)state;
     const uint64_t many = 100000000, some = 20000000;
     uint64_t random = ps_test_seed(), dropped = 0, next = ps_test_random(&random) % 20000;
     struct ps_memory memory = {.limit_bytes = UINT64_C(64) << 20};

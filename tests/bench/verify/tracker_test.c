@@ -135,7 +135,6 @@ static void compare(const struct ps_tracker *tracker)
 
 static void test_random_faults(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 40; round++) {
         struct ps_tracker *tracker = ps_tracker_create(UINT64_C(64) << 20);
@@ -158,7 +157,6 @@ static void test_random_faults(void **state)
 /* One fault at a time, at every place: the counts are exactly one. */
 static void test_one_fault(void **state)
 {
-    (void)state;
     enum { COUNT = 50 };
     for (unsigned fault = 0; fault < 3; fault++) {
         for (uint32_t at = 0; at + 1 < COUNT; at++) {
@@ -188,7 +186,6 @@ static void test_one_fault(void **state)
  * unknown. */
 static void test_little_memory(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed(), refused = 0, fed = 0;
     struct ps_tracker *tracker = ps_tracker_create(1 << 20);
     struct ps_run *run = ps_tracker_run(tracker, 5);
@@ -216,7 +213,6 @@ static void test_little_memory(void **state)
 /* More streams than fit: nothing counts as in order without a check. */
 static void test_many_streams(void **state)
 {
-    (void)state;
     struct ps_tracker *tracker = ps_tracker_create(1 << 20);
     struct ps_tracker_facts facts;
     for (uint32_t i = 0; i < 100000; i++)
@@ -236,7 +232,6 @@ static void test_many_streams(void **state)
  * duplicates. */
 static void test_forgets_the_oldest(void **state)
 {
-    (void)state;
     struct ps_tracker *tracker = ps_tracker_create(1 << 20);
     struct arrival arrival = {0, 0, 0};
     struct ps_tracker_facts facts;
@@ -257,7 +252,6 @@ static void test_forgets_the_oldest(void **state)
 
 static void test_runs_are_bounded(void **state)
 {
-    (void)state;
     struct ps_tracker *tracker = ps_tracker_create(UINT64_C(64) << 20);
     for (uint32_t i = 0; i < PS_TRACKER_RUNS_MAX; i++)
         assert_non_null(ps_tracker_run(tracker, i * 3));

@@ -14,7 +14,6 @@ static struct ps_manifest_source entries[8];
 
 static int setup(void **state)
 {
-    (void)state;
     memset(&expected, 0, sizeof expected);
     memset(&verdict, 0, sizeof verdict);
     account = ps_account_create(UINT64_C(64) << 20, false, 0);
@@ -23,7 +22,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_account_destroy(account);
     return 0;
 }
@@ -95,13 +93,11 @@ static void unknown(uint64_t at_least, int exit_code, const char *why)
 
 static void test_nothing_came(void **state)
 {
-    (void)state;
     unknown(0, 2, "nothing with a stamp came");
 }
 
 static void test_no_marks(void **state)
 {
-    (void)state;
     several(0, 10);
     unknown(0, 2, "the last event of source 0");
     one(0, 12);
@@ -110,7 +106,6 @@ static void test_no_marks(void **state)
 
 static void test_marks(void **state)
 {
-    (void)state;
     several(0, 10);
     last(0, 10);
     unknown(0, 2, "a source of which nothing came");
@@ -127,7 +122,6 @@ static void test_marks(void **state)
 
 static void test_marks_contradict(void **state)
 {
-    (void)state;
     several(0, 5);
     last(0, 5);
     one(0, 6);
@@ -141,7 +135,6 @@ static void test_marks_contradict(void **state)
 /* Where there was no memory to watch the order, "in order" is not known either. */
 static void test_order_not_watched(void **state)
 {
-    (void)state;
     ps_account_destroy(account);
     account = ps_account_create(UINT64_C(1) << 20, false, 0);
     assert_non_null(account);
@@ -164,7 +157,6 @@ static void test_order_not_watched(void **state)
 
 static void test_sources_between_are_missing(void **state)
 {
-    (void)state;
     last(0, 0);
     last(3, 0);
     unknown(0, 2, "sources 1 to 2");
@@ -172,7 +164,6 @@ static void test_sources_between_are_missing(void **state)
 
 static void test_sources_said(void **state)
 {
-    (void)state;
     last(0, 0);
     last(1, 0);
     expected.sources = 2;
@@ -183,7 +174,6 @@ static void test_sources_said(void **state)
 
 static void test_events(void **state)
 {
-    (void)state;
     expected.events_known = true;
     expected.events = 11;
     several(0, 10);
@@ -196,7 +186,6 @@ static void test_events(void **state)
 
 static void test_events_and_holes(void **state)
 {
-    (void)state;
     expected.events_known = true;
     expected.events = 12;
     several(0, 10);
@@ -210,7 +199,6 @@ static void test_events_and_holes(void **state)
 
 static void test_events_of_two_runs(void **state)
 {
-    (void)state;
     expected.events_known = true;
     expected.events = 2;
     one(0, 0);
@@ -220,7 +208,6 @@ static void test_events_of_two_runs(void **state)
 
 static void test_manifest(void **state)
 {
-    (void)state;
     manifest(RUN, 2, (const uint64_t[]){10, 5});
     known(15, 1); /* nothing came */
     several(0, 10);
@@ -235,7 +222,6 @@ static void test_manifest(void **state)
 
 static void test_manifest_knows_less(void **state)
 {
-    (void)state;
     manifest(RUN, 2, (const uint64_t[]){10, 5});
     several(0, 10);
     several(1, 6);
@@ -244,7 +230,6 @@ static void test_manifest_knows_less(void **state)
 
 static void test_manifest_knows_not_the_source(void **state)
 {
-    (void)state;
     manifest(RUN, 1, (const uint64_t[]){10});
     several(0, 10);
     several(1, 1);
@@ -253,7 +238,6 @@ static void test_manifest_knows_not_the_source(void **state)
 
 static void test_manifest_not_written(void **state)
 {
-    (void)state;
     expected.manifest_missing = 1;
     several(0, 9);
     last(0, 9);
@@ -262,7 +246,6 @@ static void test_manifest_not_written(void **state)
 
 static void test_manifest_of_another_run(void **state)
 {
-    (void)state;
     manifest(OTHER_RUN, 1, (const uint64_t[]){10});
     several(0, 9);
     last(0, 9);
@@ -274,7 +257,6 @@ static void test_manifest_of_another_run(void **state)
 
 static void test_manifest_of_nothing(void **state)
 {
-    (void)state;
     manifest(RUN, 1, (const uint64_t[]){0});
     known(0, 0);
     one(0, 0);
@@ -283,7 +265,6 @@ static void test_manifest_of_nothing(void **state)
 
 static void test_far_end_loses(void **state)
 {
-    (void)state;
     manifest(RUN, 1, (const uint64_t[]){10});
     several(0, 9);
     judge(true);
@@ -295,7 +276,6 @@ static void test_far_end_loses(void **state)
 
 static void test_damaged(void **state)
 {
-    (void)state;
     manifest(RUN, 1, (const uint64_t[]){3});
     several(0, 2);
     record(RUN, 0, 2, false, PS_STAMP_BYTES + 9);
@@ -308,7 +288,6 @@ static void test_damaged(void **state)
 
 static void test_broken_is_lost(void **state)
 {
-    (void)state;
     manifest(RUN, 1, (const uint64_t[]){3});
     several(0, 2);
     record(RUN, 0, 2, false, PS_STAMP_BYTES - 1);
@@ -317,7 +296,6 @@ static void test_broken_is_lost(void **state)
 
 static void test_foreign(void **state)
 {
-    (void)state;
     struct ps_far_record far = {.data = "nothing of ours", .length = 15};
     manifest(RUN, 1, (const uint64_t[]){3});
     several(0, 3);
@@ -330,7 +308,6 @@ static void test_foreign(void **state)
 
 static void test_too_many_runs(void **state)
 {
-    (void)state;
     for (uint32_t i = 0; i <= PS_TRACKER_RUNS_MAX; i++)
         record(i, 0, 0, true, PS_STAMP_BYTES + 10);
     expected.sources = 1;
@@ -339,7 +316,6 @@ static void test_too_many_runs(void **state)
 
 static void test_one_run_wanted(void **state)
 {
-    (void)state;
     ps_account_destroy(account);
     account = ps_account_create(1 << 20, true, RUN);
     unknown(0, 2, "nothing with a stamp");
@@ -353,7 +329,6 @@ static void test_one_run_wanted(void **state)
 
 static void test_forgotten(void **state)
 {
-    (void)state;
     ps_account_destroy(account);
     account = ps_account_create(1 << 20, false, 0);
     const uint64_t events = 30000000;
@@ -370,7 +345,6 @@ static void test_forgotten(void **state)
 
 static void test_progress(void **state)
 {
-    (void)state;
     struct ps_tracker_counts tally;
     uint64_t sent;
     several(0, 4);
@@ -388,7 +362,6 @@ static void test_progress(void **state)
 /* Latency uses the anchored clock; an early event has latency 0 and is counted. */
 static void test_latency(void **state)
 {
-    (void)state;
     char text[PS_STAMP_BYTES];
     static const int64_t late_us[] = {0, 1000, 250000, -5000};
     for (unsigned i = 0; i < PS_COUNT_OF(late_us); i++) {
@@ -414,7 +387,6 @@ static void test_latency(void **state)
  * latencies do not change. */
 static void test_clock_is_set(void **state)
 {
-    (void)state;
     assert_in_range(ps_account_clock(account) + 1000000000, 0, 2000000000);
     account->start_wall_ns += UINT64_C(3600000000000); /* as if the clock were set back by an hour */
     int64_t step = ps_account_clock(account);

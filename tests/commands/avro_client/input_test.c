@@ -35,7 +35,6 @@ static void say(int fd, const char *text)
 
 static void test_pieces(void **state)
 {
-    (void)state;
     int pipes[2];
     char path[64];
     struct ps_err err = {.length = 0};
@@ -65,7 +64,6 @@ static void test_pieces(void **state)
 
 static void test_interrupt(void **state)
 {
-    (void)state;
     int pipes[2];
     char path[64];
     struct ps_slice line;
@@ -86,7 +84,6 @@ static void test_interrupt(void **state)
 /* A line that is longer than a read, and the file's last one without a newline. */
 static void test_long(void **state)
 {
-    (void)state;
     static char text[300001];
     struct ps_slice line;
     struct ps_err err = {.length = 0};
@@ -103,7 +100,6 @@ static void test_long(void **state)
 /* 2,048 units of UTF-16 are one event; a line of exactly so many is followed by an empty event, as in Flume. */
 static void test_directory(void **state)
 {
-    (void)state;
     char directory[512];
     static char text[8192], expected[8192];
     struct ps_err err = {.length = 0};

@@ -30,8 +30,6 @@ static size_t file_count;
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
-    (void)text;
 }
 
 static struct ps_segment_log *open_log(void)
@@ -92,7 +90,6 @@ static int make_channel(void **state)
 {
     struct ps_segment_place place;
     char name[64];
-    (void)state;
     /* Thousands of times all files are written and looked at: it is about their bytes, not about a disk. */
     if (access("/dev/shm", W_OK) == 0)
         setenv("TMPDIR", "/dev/shm", 1);
@@ -193,7 +190,6 @@ static bool names(const json_t *root, const struct file *file, size_t at)
 
 static void whole_channel(void **state)
 {
-    (void)state;
     int code;
     json_t *root = verify(&code);
     assert_int_equal(code, 0);
@@ -239,7 +235,6 @@ static void unreadable_files(void **state)
     static const char *const names[] = {"data/000000000077.segment", "checkpoint/state"};
     struct stat about;
     int code;
-    (void)state;
     uint64_t all = ((UINT64_C(1) << (FRAMES + 1)) - 2);
     for (unsigned i = 0; i < 2; i++) {
         link_to_unreadable(names[i]);
@@ -338,7 +333,6 @@ static void flip(struct file *file, size_t at)
 
 static void every_byte(void **state)
 {
-    (void)state;
 #ifdef __SANITIZE_ADDRESS__
     const size_t step = 13, state_step = 4999;
 #else
@@ -468,7 +462,6 @@ static void make_anew(void)
 /* Whatever lies in the directories and whatever is damaged: the tools show what the agent delivers, and repair changes none of it. */
 static void strays_and_damage(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (unsigned round = 0; round < 120; round++) {
         uint64_t random = seed + round + 1;
@@ -498,7 +491,6 @@ static void strays_are_named(void **state)
 {
     static const char *const commands[] = {"inspect", "verify"};
     int code;
-    (void)state;
     write_bytes("data/1.segment", files[1].bytes, files[1].length);
     assert_int_equal(mkfifo(ps_test_folder_path("data/000000000005.segment"), 0640), 0);
     for (unsigned i = 0; i < PS_COUNT_OF(commands); i++) {

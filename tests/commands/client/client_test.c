@@ -16,7 +16,6 @@ static char messages[4096]; /* of the client, in the thread of the test */
 
 static int setup(void **state)
 {
-    (void)state;
     servers = calloc(SERVERS, sizeof *servers);
     for (unsigned i = 0; i < SERVERS; i++)
         ps_test_rpc_start(&servers[i]);
@@ -26,7 +25,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     for (unsigned i = 0; i < SERVERS; i++) {
         if (!atomic_load(&servers[i].stop))
             ps_test_rpc_stop(&servers[i]);
@@ -39,7 +37,6 @@ static int teardown(void **state)
 static void remember(void *argument, const char *text)
 {
     size_t length = strlen(messages);
-    (void)argument;
     snprintf(messages + length, sizeof messages - length, "%s\n", text);
 }
 
@@ -92,7 +89,6 @@ static void expect_ok(struct penstock_client *client, size_t count)
 static void test_batches(void **state)
 {
     struct penstock_client *client = open_client(1, "batch-size = 3", NULL);
-    (void)state;
     assert_int_equal(penstock_client_batch_events_max(client), 3);
     assert_int_equal(atomic_load(&servers[0].connections), 0);
     assert_true(penstock_client_is_active(client));
@@ -115,7 +111,6 @@ static void test_large_events_are_cut_into_calls(void **state)
     struct penstock_client_event events[4];
     size_t length = 3U << 19, done;
     char *body = calloc(1, length);
-    (void)state;
     for (size_t i = 0; i < 4; i++)
         events[i] = (struct penstock_client_event){NULL, 0, body, length};
     assert_int_equal(penstock_client_append_batch(client, events, 4, &done, NULL), PENSTOCK_CLIENT_OK);
@@ -134,7 +129,6 @@ static void test_what_is_no_event(void **state)
                                                    {NULL, 0, "x", (size_t)2 << 30},
                                                    {&no_name, 1, "x", 1},
                                                    {&no_value, 1, "x", 1}};
-    (void)state;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         struct penstock_client_error error = {.status = 0};
         assert_int_equal(penstock_client_append(client, &events[i], &error), PENSTOCK_CLIENT_INVALID);
@@ -148,7 +142,6 @@ static void test_what_is_no_event(void **state)
 static void test_refused(void **state)
 {
     struct penstock_client *client = open_client(1, "batch-size = 3", NULL);
-    (void)state;
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_FAILED);
     atomic_store(&servers[0].calls_good, 2);
     expect(client, 10, PENSTOCK_CLIENT_REFUSED, 6, "answers FAILED");
@@ -175,7 +168,6 @@ static void test_no_good_answer(void **state)
         {PS_TEST_RPC_NONSENSE, "is no answer of"},
     };
     struct penstock_client *client = open_client(1, "", NULL);
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         atomic_store(&servers[0].behaviour, cases[i].behaviour);
         expect(client, 2, PENSTOCK_CLIENT_UNCERTAIN, 0, cases[i].words);
@@ -189,7 +181,6 @@ static void test_no_good_answer(void **state)
 static void test_no_answer(void **state)
 {
     struct penstock_client *client = open_client(1, "request-timeout = 1000", NULL);
-    (void)state;
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_SILENT);
     expect(client, 2, PENSTOCK_CLIENT_UNCERTAIN, 0, "no answer in time");
     assert_false(penstock_client_is_active(client));
@@ -199,7 +190,6 @@ static void test_no_answer(void **state)
 static void test_closed_between_calls(void **state)
 {
     struct penstock_client *client = open_client(1, "", NULL);
-    (void)state;
     for (unsigned i = 1; i <= 3; i++) {
         expect_ok(client, 2);
         assert_int_equal(atomic_load(&servers[0].connections), i);
@@ -212,7 +202,6 @@ static void test_gone_and_back(void **state)
 {
     struct penstock_client *client = open_client(1, "", NULL);
     struct penstock_client_error error;
-    (void)state;
     expect_ok(client, 1);
     ps_test_rpc_stop(&servers[0]);
     expect(client, 1, PENSTOCK_CLIENT_UNREACHABLE, 0, "Connection refused");
@@ -228,14 +217,12 @@ static void test_gone_and_back(void **state)
 static int at_the_second_time(void *argument)
 {
     static unsigned asked;
-    (void)argument;
     return ++asked % 2 == 0;
 }
 
 static void test_interrupted(void **state)
 {
     struct penstock_client *client = open_client(1, "", at_the_second_time);
-    (void)state;
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_SILENT);
     for (unsigned i = 0; i < 3; i++)
         expect(client, 1, PENSTOCK_CLIENT_INTERRUPTED, 0, "interrupted");
@@ -246,7 +233,6 @@ static void test_a_name_that_is_none(void **state)
 {
     struct penstock_client_error error;
     struct penstock_client *client = penstock_client_open("no-such-host.invalid", 4141, NULL, &error);
-    (void)state;
     assert_non_null(client);
     expect(client, 1, PENSTOCK_CLIENT_UNREACHABLE, 0, "no-such-host.invalid:4141: ");
     penstock_client_close(client);
@@ -259,7 +245,6 @@ static void test_a_name_that_is_none(void **state)
 static void test_failover(void **state)
 {
     struct penstock_client *client = open_client(SERVERS, FAILOVER "\nbatch-size = 4", NULL);
-    (void)state;
     expect_ok(client, 4);
     assert_int_equal(atomic_load(&servers[0].calls), 1);
     ps_test_rpc_stop(&servers[0]);
@@ -288,7 +273,6 @@ static void test_failover(void **state)
 static void test_failover_gives_up(void **state)
 {
     struct penstock_client *client = open_client(SERVERS, FAILOVER "\nmax-attempts = 2", NULL);
-    (void)state;
     for (unsigned i = 0; i < SERVERS; i++)
         atomic_store(&servers[i].behaviour, PS_TEST_RPC_FAILED);
     expect(client, 1, PENSTOCK_CLIENT_REFUSED, 0, "FAILED");
@@ -312,7 +296,6 @@ static void test_failover_gives_up(void **state)
 static void test_balance(void **state)
 {
     struct penstock_client *client = open_client(SERVERS, BALANCE, NULL);
-    (void)state;
     for (unsigned i = 0; i < 30; i++)
         expect_ok(client, 1);
     for (unsigned i = 0; i < SERVERS; i++)
@@ -348,7 +331,6 @@ static void test_balance_backs_off(void **state)
     struct penstock_client *client =
         open_client(SERVERS, BALANCE "\nbackoff = true\nhost-selector = RANDOM", NULL);
     uint64_t began_ns = ps_clock_now().mono_ns;
-    (void)state;
     atomic_store(&servers[1].behaviour, PS_TEST_RPC_CLOSES);
     while (atomic_load(&servers[1].calls) == 0)
         expect_ok(client, 1);
@@ -407,7 +389,6 @@ static size_t run_threads(struct penstock_client *client)
 static void test_threads_share(void **state)
 {
     struct penstock_client *client = open_client(1, "maxConnections = 7", NULL);
-    (void)state;
     assert_int_equal(run_threads(client), THREADS * CALLS);
     assert_int_equal(atomic_load(&servers[0].acknowledged), THREADS * CALLS);
     assert_in_range(atomic_load(&servers[0].connections), 1, 7);
@@ -425,7 +406,6 @@ static void test_threads_share(void **state)
 static void test_threads_fail_over(void **state)
 {
     struct penstock_client *client = open_client(SERVERS, "client.type = default_failover", NULL);
-    (void)state;
     atomic_store(&servers[0].calls_good, 100);
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_CLOSES);
     size_t good = run_threads(client);
@@ -447,7 +427,6 @@ static void test_all_connections_are_in_use(void **state)
 {
     struct penstock_client *client = open_client(1, "maxConnections = 1\nrequest-timeout = 1000", NULL);
     pthread_t threads[4];
-    (void)state;
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_SILENT);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, send_one, client), 0);

@@ -37,7 +37,6 @@ static void expect_body(struct ps_slice text, const struct penstock_client_event
 
 static void test_avro(void **state)
 {
-    (void)state;
     fill();
     for (size_t i = 0; i < PS_COUNT_OF(events); i++) {
         const struct penstock_client_event *event = &events[i];
@@ -110,7 +109,6 @@ static void expect_thrift(const struct ps_rpc_encoding *encoding)
 
 static void test_thrift(void **state)
 {
-    (void)state;
     fill();
     expect_thrift(&ps_rpc_thrift_compact);
     expect_thrift(&ps_rpc_thrift_binary);

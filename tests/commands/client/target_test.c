@@ -11,7 +11,6 @@ static char warnings[4096];
 static void remember(void *argument, const char *text)
 {
     size_t length = strlen(warnings);
-    (void)argument;
     snprintf(warnings + length, sizeof warnings - length, "%s\n", text);
 }
 
@@ -45,7 +44,6 @@ static void assert_good(struct fixture *fixture, const char *text)
 static void test_defaults(void **state)
 {
     struct fixture fixture;
-    (void)state;
     assert_good(&fixture, "hosts = a b\nhosts.a = one:4141\nhosts.b = [::1]:2\nclient.type =");
     assert_int_equal(fixture.target.kind, PS_RPC_DEFAULT);
     assert_int_equal(fixture.target.host_count, 1);
@@ -63,7 +61,6 @@ static void test_defaults(void **state)
 static void test_every_key(void **state)
 {
     struct fixture fixture;
-    (void)state;
     assert_good(&fixture, "client.type = org.apache.flume.api.LoadBalancingRpcClient\n"
                           "hosts = a b\nhosts.a = one:1\nhosts.b = [::1]:2\nbatch-size = 7\n"
                           "connect-timeout = 1500\nrequest-timeout = 999\ncompression-type = DEFLATE\n"
@@ -94,7 +91,6 @@ static void test_failover(void **state)
         const char *attempts;
         uint64_t wanted;
     } cases[] = {{"", 3}, {"max-attempts = 9", 9}, {"max-attempts = 0", 1}, {"max-attempts = some", 3}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char text[256];
         snprintf(
@@ -128,7 +124,6 @@ static void test_thrift(void **state)
         {"client.type = thrift\ncompression-type = deflate", &ps_rpc_thrift_compact, "nothing is compressed"},
         {"protocol = binary", &ps_rpc_avro, NULL},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct fixture fixture;
         char text[256];
@@ -148,7 +143,6 @@ static void test_thrift(void **state)
 static void test_warnings(void **state)
 {
     struct fixture fixture;
-    (void)state;
     assert_good(&fixture, "hosts = a\nhosts.a = x:1\nbatchsize = 3\ncompression-type = lzo");
     assert_non_null(strstr(warnings, "batchsize"));
     assert_non_null(strstr(warnings, "lzo counts as none"));
@@ -180,7 +174,6 @@ static void test_refusals(void **state)
         {HOST "ssl = true\ntruststore = nowhere.jks", "the properties:3: error: "},
         {HOST "bad = \\u12g4", "\\u"},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct fixture fixture;
         assert_int_equal(parse(&fixture, cases[i].text), PS_FAIL);
@@ -209,7 +202,6 @@ static void test_open(void **state)
                                                     .argument = (char[]){"mine"},
                                                     .system_property = property_find,
                                                     .batch_events_max = 8};
-    (void)state;
     assert_null(penstock_client_open(NULL, 1, NULL, &error));
     assert_int_equal(error.status, PENSTOCK_CLIENT_INVALID);
     assert_null(penstock_client_open("", 1, NULL, &error));

@@ -142,7 +142,6 @@ static void expect_said(int status)
 
 static void test_replay(void **state)
 {
-    (void)state;
     for (uint64_t nth = 1, all = 1; nth <= all; nth++) {
         unsigned times[LETTERS] = {0};
         assert_int_equal(ps_test_folder_setup(NULL), 0);
@@ -173,7 +172,6 @@ static void test_replay(void **state)
 static void test_list(void **state)
 {
     char right[4096], text[4096];
-    (void)state;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     write_letters();
     assert_int_equal(run(0, PS_WORDS("deadletter", "replay", directory, "--limit", "2")), 0);

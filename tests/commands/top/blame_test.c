@@ -19,7 +19,6 @@ static void expect(const struct top_view *view, const char *expected)
 /* Of the channels of a source that waits the fullest is to blame, not the largest. */
 static void test_fullest_channel(void **state)
 {
-    (void)state;
     struct top_source source = {.name = "r1", .waits = 0.5};
     struct top_channel channels[] = {{.name = "c1", .size = 1000, .capacity = 10000},
                                      {.name = "c2", .size = 100, .capacity = 100},
@@ -49,7 +48,6 @@ static void test_fullest_channel(void **state)
 
 static void test_limits(void **state)
 {
-    (void)state;
     struct top_source source = {.name = "r1", .waits = 0.04};
     struct top_channel channel = {.name = "c1", .size = 50, .capacity = 100, .put_s = 15, .taken_s = 10};
     struct top_view view = {.sources = &source, .source_count = 1, .channels = &channel, .channel_count = 1};

@@ -26,7 +26,6 @@ static char *line_of(const char *name)
 
 static void test_names(void **state)
 {
-    (void)state;
     static const struct {
         const char *name, *shown;
     } cases[] = {

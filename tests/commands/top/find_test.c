@@ -34,7 +34,6 @@ static void expect(const char *url)
 
 static void test_find(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     expect("http://127.0.0.1:41414"); /* nobody runs: the default */
     process("10", "/usr/bin/penstock check -n a1 -Dflume.monitoring.type=http -Dflume.monitoring.port=1");
@@ -62,7 +61,6 @@ static void test_find(void **state)
 
 static void test_url(void **state)
 {
-    (void)state;
     assert_string_equal(ps_top_url(arena, "http://h:1/x"), "http://h:1/x");
     assert_string_equal(ps_top_url(arena, "5"), "http://127.0.0.1:5");
     assert_string_equal(ps_top_url(arena, "h:5"), "http://h:5");

@@ -37,7 +37,6 @@ static void assert_near(double value, double expected)
 /* Within a bucket the events are spread evenly, from its lower limit on; only those since the scrape before count. */
 static void test_percentiles(void **state)
 {
-    (void)state;
     struct top_view view = view_of("process_start_time_seconds 1\n" BUCKET("0.01", "1000")
                                        BUCKET("0.1", "1000") BUCKET("1", "1000") BUCKET("+Inf", "1000"),
                                    "process_start_time_seconds 1\n" SINK BUCKET("0.01", "1010")
@@ -60,7 +59,6 @@ static void test_percentiles(void **state)
 /* Rates are over the time between the scrapes; an agent that was started in between has none yet. */
 static void test_rates(void **state)
 {
-    (void)state;
     struct top_view view = view_of("process_start_time_seconds 1\n" COUNTS("100", "1"),
                                    "process_start_time_seconds 1\n" SOURCE COUNTS("300", "3"));
     assert_int_equal(view.source_count, 1);
@@ -76,14 +74,12 @@ static void test_rates(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
     arena = ps_arena_create();
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_arena_destroy(arena);
     return 0;
 }

@@ -12,7 +12,6 @@ static struct ps_bump bump;
 static int setup(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     depot = ps_depot_create(16 << 20, &err);
     assert_non_null(depot);
     pool = ps_pool_create(depot, 0);
@@ -22,7 +21,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     ps_depot_destroy(depot);
@@ -67,7 +65,6 @@ static struct ps_letter letter_of(const struct ps_batch *batch, const struct ps_
 
 static void test_event(void **state)
 {
-    (void)state;
     struct ps_batch *from = take();
     struct ps_event *event = ps_batch_add_copy(from, "body\0\377", 6);
     assert_true(ps_batch_header_add(from, event, ps_name_intern("own"), "1", 1));
@@ -105,7 +102,6 @@ static void test_event(void **state)
 /* Headers of an earlier letter are replaced, and its count goes on. */
 static void test_again(void **state)
 {
-    (void)state;
     struct ps_batch *from = take();
     struct ps_event *event = ps_batch_add_copy(from, "x", 1);
     assert_true(ps_batch_header_add(from, event, ps_name_intern("penstock.deadletter.count"), "41", 2));
@@ -125,7 +121,6 @@ static void test_again(void **state)
 /* Bytes that never were an event; cut when they are too long. */
 static void test_bytes(void **state)
 {
-    (void)state;
     struct ps_letter letter = letter_of(NULL, NULL);
     letter.bytes = "0123456789";
     letter.length = 10;
@@ -142,7 +137,6 @@ static void test_bytes(void **state)
 /* A batch without room stays as it was, and the next one takes the letter. */
 static void test_no_room(void **state)
 {
-    (void)state;
     static char body[PS_BLOCK_BYTES];
     struct ps_letter letter = letter_of(NULL, NULL);
     letter.bytes = body;
@@ -165,7 +159,6 @@ static void test_no_room(void **state)
 /* The body has room and there is no memory for a header: nothing of the event stays. */
 static void test_no_memory_for_a_header(void **state)
 {
-    (void)state;
     static char value[PS_BLOCK_BYTES / 3];
     struct ps_batch *batches[1024], *from = take();
     unsigned count = 0;

@@ -60,7 +60,6 @@ static unsigned count_files(void)
 static void test_hours(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(append("one\n", &err), PS_OK);
     char first[sizeof file.path];
     snprintf(first, sizeof first, "%s", file.path);
@@ -78,7 +77,6 @@ static void test_hours(void **state)
 static void test_deleted(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(append("one\n", &err), PS_OK);
     assert_int_equal(unlink(file.path), 0);
     assert_int_equal(append("two\n", &err), PS_OK);
@@ -95,7 +93,6 @@ static void test_no_room(void **state)
 {
     struct ps_err err = {0};
     struct rlimit limit, before;
-    (void)state;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(append("whole line\n", &err), PS_OK);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -115,7 +112,6 @@ static void test_no_directory(void **state)
 {
     struct ps_letter_file other;
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(ps_letter_file_init(&other, ps_test_folder_path("no/parent"), "a", &err), PS_FAIL);
     assert_non_null(strstr(err.text, "No such file or directory"));
     ps_test_folder_append("plain", "", 0);

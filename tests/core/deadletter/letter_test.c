@@ -62,7 +62,6 @@ static void check_body(const char *bytes, size_t length, bool plain)
 
 static void test_bodies(void **state)
 {
-    (void)state;
     CHECK_TEXT("", true);
     CHECK_TEXT("plain", true);
     CHECK_TEXT("\"quotes\" \\ and \t\r\n\x01\x1f controls", true);
@@ -86,7 +85,6 @@ static void test_event(void **state)
     struct ps_test_stage stage;
     const struct ps_test_event events[] = {
         {"body", 4, PS_WORDS("host", "h1", "na\"me", "va\\lue", "binary", "\xfe\xff", "empty", "")}};
-    (void)state;
     ps_test_stage_init(&stage, &ps_sink_null);
     struct ps_lease *lease = ps_test_lease(&stage, events, 1);
     const struct ps_letter letter = {.agent = "a1",
@@ -124,7 +122,6 @@ static void test_event(void **state)
 /* Escapes make a body six times longer than its room was. */
 static void test_growth(void **state)
 {
-    (void)state;
     static char bytes[100000];
     memset(bytes, 1, sizeof bytes);
     check_body(bytes, sizeof bytes, true);

@@ -110,7 +110,6 @@ static bool run(uint64_t call, uint64_t allocation, int error, bool opened_befor
 
 static void test_each_call_fails(void **unused)
 {
-    (void)unused;
     static const int errors[] = {EIO, ENOSPC, EACCES};
     for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
         uint64_t nth = 1;
@@ -123,7 +122,6 @@ static void test_each_call_fails(void **unused)
 /* Fails the allocations of a letter: without memory while a stage is opened the engine ends the process. */
 static void test_each_allocation_fails(void **unused)
 {
-    (void)unused;
     uint64_t nth = 1;
     for (; PS_TEST_ALLOCATIONS && run(0, nth, ENOMEM, true); nth++)
         ;
@@ -144,7 +142,6 @@ static size_t count_files(void)
  * costs as many calls and files as the first one. */
 static void test_fails_recovers_and_fails_again(void **unused)
 {
-    (void)unused;
     unsigned times[LETTERS];
     struct ps_err err = {0};
     char directory[256];
@@ -181,7 +178,6 @@ static void test_fails_recovers_and_fails_again(void **unused)
 /* A directory whose name could not be synced is made again by the next try. */
 static void test_directory_whose_name_is_not_synced(void **unused)
 {
-    (void)unused;
     struct ps_err err = {0};
     char directory[256];
     snprintf(directory, sizeof directory, "%s/dead", ps_test_folder());

@@ -102,7 +102,6 @@ static void test_threads(void **state)
     struct producer producers[6];
     pthread_t threads[6];
     struct ps_letters *letters = ps_letters_create(false);
-    (void)state;
     for (unsigned i = 0; i < PS_COUNT_OF(producers); i++) {
         struct producer *producer = &producers[i];
         *producer = (struct producer){.letters = letters, .count = 3000};
@@ -122,7 +121,6 @@ static void test_directory_fails(void **state)
 {
     struct ps_err err = {0};
     char bad[256], good[256], away[256];
-    (void)state;
     snprintf(bad, sizeof bad, "%s", ps_test_folder_path("bad"));
     snprintf(good, sizeof good, "%s", ps_test_folder_path("good"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
@@ -155,7 +153,6 @@ static void test_room(void **state)
     struct ps_err err = {0};
     char path[256], away[256];
     static char large[1 << 20];
-    (void)state;
     snprintf(path, sizeof path, "%s", ps_test_folder_path("room"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("room-away"));
     memset(large, 'x', sizeof large);
@@ -184,7 +181,6 @@ static void test_ends_without_directory(void **state)
 {
     struct ps_err err = {0};
     char path[256], away[256];
-    (void)state;
     snprintf(path, sizeof path, "%s", ps_test_folder_path("end"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("end-away"));
     struct ps_letters *letters = ps_letters_create(false);
@@ -203,7 +199,6 @@ static void test_ends_without_directory(void **state)
 static void test_synchronous(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     struct ps_letters *letters = ps_letters_create(true);
     struct ps_letterbox *box = ps_letterbox_open(letters, ps_test_folder_path("sync"), "a", -1, &err);
     assert_non_null(box);

@@ -6,14 +6,12 @@ static unsigned built; /* sinks, or interceptors */
 
 static enum ps_status count_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
-    (void)plan, (void)context, (void)err;
     built++;
     return PS_OK;
 }
 
 static void count_teardown(void *plan)
 {
-    (void)plan;
     assert_true(built > 0);
     built--;
 }
@@ -58,7 +56,6 @@ static void test_who_tears_down(void **state)
                         .channel_count = 2,
                         .sink_count = 3,
                         .sinks = {{.channel = 0}, {.channel = 1}, {.channel = 1}}};
-    (void)state;
     sink.build = count_build;
     sink.teardown = count_teardown;
     flow_init(&flow);
@@ -107,7 +104,6 @@ static void test_a_chain_alone(void **state)
 {
     struct ps_stage_ops interceptor = flow_interceptor;
     struct flow flow = {.total = 1, .source_count = 2, .channel_count = 1, .sink_count = 1};
-    (void)state;
     interceptor.build = count_build;
     interceptor.teardown = count_teardown;
     flow_init(&flow);

@@ -76,7 +76,6 @@ static int run(struct ps_texts cpus)
 static void test_not_told(void **state)
 {
     cpu_set_t mine;
-    (void)state;
     assert_int_equal(sched_getaffinity(0, sizeof mine, &mine), 0);
     assert_int_equal(run((struct ps_texts){0}), -1);
     assert_true(CPU_EQUAL(&mine, &opened_with));
@@ -88,7 +87,6 @@ static void test_mask_stays(void **state)
     cpu_set_t before, one;
     unsigned cpu = 0;
     char text[16];
-    (void)state;
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     while (!CPU_ISSET(cpu, &before))
         cpu++;
@@ -107,7 +105,6 @@ static void test_opens_unpinned(void **state)
     cpu_set_t mine;
     unsigned cpu = 0;
     char text[16];
-    (void)state;
     assert_int_equal(sched_getaffinity(0, sizeof mine, &mine), 0);
     while (!CPU_ISSET(cpu, &mine))
         cpu++;

@@ -26,7 +26,6 @@ static void stop(void)
 
 static void test_some(void **unused)
 {
-    (void)unused;
     struct ps_burial burial = {.lease = NULL};
     struct ps_lease *lease = start();
     ps_lease_settle(lease, 2);
@@ -46,7 +45,6 @@ static void test_some(void **unused)
 /* While the folder cannot be written nothing is settled; after a stop the rest is forgotten. */
 static void test_not_written(void **unused)
 {
-    (void)unused;
     struct ps_burial burial = {.lease = NULL};
     char path[256], away[256];
     struct ps_lease *lease = start();

@@ -6,7 +6,6 @@
 
 static void test_positions(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_selector_replicating);
     struct ps_route *route = ps_route_create(2);
@@ -48,10 +47,6 @@ static enum ps_result select_backwards(const void *plan, void *state, const stru
                                        struct ps_route *route, const struct ps_now *now)
 {
     static const struct ps_way ways[] = {{.slot = 0, .row = 65}, {.slot = 2, .row = 1}};
-    (void)plan;
-    (void)state;
-    (void)lease;
-    (void)now;
     ps_route_ways(route, ways, PS_COUNT_OF(ways));
     return PS_DONE;
 }
@@ -59,7 +54,6 @@ static enum ps_result select_backwards(const void *plan, void *state, const stru
 /* Events without a way are dropped and counted, whatever the order of the ways. */
 static void test_dropped(void **unused)
 {
-    (void)unused;
     static const struct ps_selector_ops selector = {.work = select_backwards};
     static const struct ps_stage_ops ops = {.kind = PS_KIND_SELECTOR, .name = "back", .selector = &selector};
     struct ps_test_stage stage;
@@ -104,9 +98,6 @@ static unsigned asked;
 static enum ps_result select_in_turn(const void *plan, void *state, const struct ps_lease *lease,
                                      struct ps_route *route, const struct ps_now *now)
 {
-    (void)plan;
-    (void)state;
-    (void)now;
     if (++asked == 1)
         return PS_RETRY;
     for (uint32_t i = 0; i < lease->count; i++)
@@ -116,7 +107,6 @@ static enum ps_result select_in_turn(const void *plan, void *state, const struct
 
 static void test_no_memory(void **unused)
 {
-    (void)unused;
     static const struct ps_selector_ops selector = {.work = select_in_turn};
     static const struct ps_stage_ops ops = {.kind = PS_KIND_SELECTOR, .name = "turn", .selector = &selector};
     struct ps_test_stage stage;
@@ -191,15 +181,12 @@ static void test_no_memory(void **unused)
 
 static void ignore_delivered(void *argument, struct ps_batch *batch)
 {
-    (void)argument;
-    (void)batch;
 }
 
 /* A source that reads again what it gives up fails while there is memory for the lease of its first channel only:
  * that lease does not count at the window yet. */
 static void test_given_up_without_memory(void **unused)
 {
-    (void)unused;
     static const struct ps_source_ops source = {.needs = PS_LEVEL_DELIVERED};
     static const struct ps_stage_ops replayable = {
         .kind = PS_KIND_SOURCE, .name = "replayable", .source = &source};

@@ -25,9 +25,6 @@ static struct ps_test_small_agent agent;
 
 static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)producer;
-    (void)at;
     if (script.lease != NULL)
         return PS_PUT_FULL;
     script.lease = *lease;
@@ -50,8 +47,6 @@ static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port 
                                      const struct ps_now *at)
 {
     struct ps_lease *lease = script.lease;
-    (void)p;
-    (void)consumer;
     if (script.starves) {
         want_memory(port, at);
         return NULL;
@@ -62,15 +57,11 @@ static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port 
 
 static void channel_done(void *p, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)p;
-    (void)consumer;
     ps_port_home(port, lease);
 }
 
 static void channel_untake(void *p, unsigned consumer, struct ps_lease **lease)
 {
-    (void)p;
-    (void)consumer;
     script.lease = *lease;
     *lease = NULL;
 }
@@ -78,7 +69,6 @@ static void channel_untake(void *p, unsigned consumer, struct ps_lease **lease)
 static uint64_t channel_consumer_tick(void *p, unsigned consumer, struct ps_port *port,
                                       const struct ps_now *at)
 {
-    (void)p;
     assert_int_equal(consumer, 0);
     assert_non_null(port->pool);
     script.late += script.calls > 0 && at->mono_ns > script.due_ns;
@@ -89,14 +79,11 @@ static uint64_t channel_consumer_tick(void *p, unsigned consumer, struct ps_port
 
 static bool channel_hungry(const void *p, unsigned producer)
 {
-    (void)p;
-    (void)producer;
     return true;
 }
 
 static void channel_fill(const void *p, struct ps_fill *fill)
 {
-    (void)p;
     *fill = (struct ps_fill){.size = script.lease != NULL, .capacity = 1};
 }
 
@@ -119,18 +106,12 @@ static const struct ps_stage_ops channel = {
 
 static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)port;
     script.opens++;
     return script.sink_opens ? PS_OK : ps_err_set(err, "as told");
 }
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     script.works++;
     if (script.sink_retries)
         return PS_RETRY;
@@ -165,7 +146,6 @@ static void assert_in_time(void)
 
 static void test_idle(void **state)
 {
-    (void)state;
     memset(&script, 0, sizeof script);
     script.sink_opens = true;
     start();
@@ -176,7 +156,6 @@ static void test_idle(void **state)
 /* The sink cannot be opened, and then it can. */
 static void test_failed(void **state)
 {
-    (void)state;
     memset(&script, 0, sizeof script);
     start();
     assert_in_time();
@@ -189,7 +168,6 @@ static void test_failed(void **state)
 /* The sink rolls back and rests for seconds. */
 static void test_resting(void **state)
 {
-    (void)state;
     memset(&script, 0, sizeof script);
     script.sink_opens = script.sink_retries = true;
     ps_test_small_source_batches = 1;
@@ -206,7 +184,6 @@ static void test_resting(void **state)
  * that worker when other workers free blocks. */
 static void test_without_memory(void **state)
 {
-    (void)state;
     memset(&script, 0, sizeof script);
     script.sink_opens = script.starves = true;
     start();

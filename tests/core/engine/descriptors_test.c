@@ -40,7 +40,6 @@ static int setup(void **state)
 {
     const struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
     struct ps_err err = {0};
-    (void)state;
     ps_log_set_level(PS_LOG_OFF);
     flow = (struct flow){
         .total = 100000, .source_count = 1, .channel_count = 1, .sink_count = 1, .options = {.workers = 1}};
@@ -51,7 +50,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_plan_destroy(plan);
     flow_fini(&flow);
     return 0;
@@ -60,7 +58,6 @@ static int teardown(void **state)
 static void test_worker(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     add_fails = 1;
     assert_null(make_engine(&err));
     assert_non_null(
@@ -93,7 +90,6 @@ static void test_source(void **state)
     struct ps_err err = {0};
     struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
     size_t count;
-    (void)state;
     struct ps_engine *engine = make_engine(&err);
     assert_non_null(engine);
     struct ps_worker *worker = ps_engine_worker(engine, 0);
@@ -125,7 +121,6 @@ static void test_watch_fails(void **state)
     struct ps_err err = {0};
     struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
     size_t count;
-    (void)state;
     struct ps_engine *engine = make_engine(&err);
     assert_non_null(engine);
     struct ps_worker *worker = ps_engine_worker(engine, 0);
@@ -156,7 +151,6 @@ static void test_no_memory_and_readable(void **state)
     static struct ps_block *blocks[8192];
     struct ps_block_cache hoard;
     size_t count, taken = 0;
-    (void)state;
     struct ps_engine *engine = make_engine(&err);
     assert_non_null(engine);
     struct ps_worker *worker = ps_engine_worker(engine, 0);
@@ -199,8 +193,6 @@ static enum ps_status link_open(const void *link_plan, void *state, struct ps_po
 
 static void link_close(const void *link_plan, void *state)
 {
-    (void)link_plan;
-    (void)state;
     links_open--;
 }
 
@@ -223,7 +215,6 @@ static void test_chain(void **state)
     selector.close = link_close;
     plan->spec->sources[0].interceptors[0].ops = &interceptor;
     plan->spec->sources[0].selector.ops = &selector;
-    (void)state;
     for (unsigned i = 0; i < PS_COUNT_OF(errors); i++) {
         struct ps_err err = {0};
         struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
@@ -257,7 +248,6 @@ static void test_watch(void **state)
     struct epoll_event event = {.events = EPOLLIN}, seen;
     int ends[2];
     size_t count;
-    (void)state;
     struct ps_engine *engine = make_engine(&err);
     assert_non_null(engine);
     struct ps_worker *worker = ps_engine_worker(engine, 0);
@@ -286,7 +276,6 @@ static void test_watch_of_a_full_channel(void **state)
     struct epoll_event event = {.events = EPOLLIN}, seen;
     int ends[2];
     size_t count;
-    (void)state;
     struct ps_engine *engine = make_engine(&err);
     assert_non_null(engine);
     struct ps_worker *worker = ps_engine_worker(engine, 0);

@@ -18,9 +18,6 @@ static struct ps_test_small_agent agent;
 /* The channel has room for one event. It promises at its next tick, and makes batches of its own. */
 static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)producer;
-    (void)at;
     if (script.stored > 0 || script.put != NULL)
         return PS_PUT_FULL;
     script.stored++;
@@ -31,9 +28,6 @@ static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lea
 
 static uint64_t channel_tick(void *p, unsigned producer, struct ps_port *port, const struct ps_now *at)
 {
-    (void)p;
-    (void)producer;
-    (void)at;
     if (script.put != NULL)
         ps_port_home(port, &script.put);
     return PS_NEVER;
@@ -41,15 +35,11 @@ static uint64_t channel_tick(void *p, unsigned producer, struct ps_port *port, c
 
 static void delivered(void *argument, struct ps_batch *batch)
 {
-    (void)argument;
-    (void)batch;
 }
 
 static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port *port,
                                      const struct ps_now *at)
 {
-    (void)p;
-    (void)consumer;
     if (script.stored == 0)
         return NULL;
     if (script.readback == NULL)
@@ -63,24 +53,16 @@ static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port 
 
 static void channel_done(void *p, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)p;
-    (void)consumer;
     ps_port_home(port, lease);
 }
 
 static void channel_untake(void *p, unsigned consumer, struct ps_lease **lease)
 {
-    (void)p;
-    (void)consumer;
-    (void)lease;
     fail_msg("the sink gives something back");
 }
 
 static void channel_leave(void *p, unsigned consumer, struct ps_port *port)
 {
-    (void)p;
-    (void)consumer;
-    (void)port;
     if (script.readback != NULL)
         ps_readback_close(script.readback);
     script.readback = NULL;
@@ -88,20 +70,16 @@ static void channel_leave(void *p, unsigned consumer, struct ps_port *port)
 
 static bool channel_hungry(const void *p, unsigned producer)
 {
-    (void)p;
-    (void)producer;
     return true;
 }
 
 static void channel_fill(const void *p, struct ps_fill *fill)
 {
-    (void)p;
     *fill = (struct ps_fill){.size = script.stored, .capacity = 4};
 }
 
 static struct ps_lease *channel_strip(void *p)
 {
-    (void)p;
     assert_null(script.put);
     return NULL;
 }
@@ -121,9 +99,6 @@ static const struct ps_stage_ops channel = {
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (script.closed)
         return PS_LATER;
     ps_lease_settle_all(*lease);
@@ -152,7 +127,6 @@ static void start(unsigned workers, unsigned batches)
 
 static void test_room_is_made(void **state)
 {
-    (void)state;
     for (unsigned workers = 1; workers <= 2; workers++) {
         start(workers, 3);
         assert_true(ps_test_small_agent_source(&agent)->waiting);
@@ -168,7 +142,6 @@ static void test_room_is_made(void **state)
 
 static void test_nothing_is_taken_without_need(void **state)
 {
-    (void)state;
     for (unsigned workers = 1; workers <= 2; workers++) {
         start(workers, 2);
         assert_false(ps_test_small_agent_source(&agent)->waiting);

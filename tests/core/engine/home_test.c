@@ -39,8 +39,6 @@ static void take_batches(struct ps_bump *bump, struct ps_window *window, struct 
 /* The source that learns of the batches. */
 static void nobody(void *argument, struct ps_batch *batch)
 {
-    (void)argument;
-    (void)batch;
 }
 
 /* Leases go on coming while the home worker is behind: each cycle releases a bounded number, says that it moved
@@ -54,7 +52,6 @@ static void test_arrivals(void **state)
     struct ps_window *window = ps_window_create(false, nobody, NULL);
     struct ps_bump bump;
     struct ps_now now = {.mono_ns = PS_NS_PER_S};
-    (void)state;
     ps_bump_init(&bump, pool);
     take_batches(&bump, window, leases, LEASES);
     unsigned sent = 0;
@@ -111,7 +108,6 @@ static uint64_t bytes_of(unsigned workers)
 /* A worker costs the same beside 63 others as beside one. */
 static void test_memory(void **state)
 {
-    (void)state;
     (void)bytes_of(2); /* what libraries allocate once */
     uint64_t one = bytes_of(3) - bytes_of(2);
     uint64_t many = (bytes_of(PS_WORKERS_MAX) - bytes_of(2)) / (PS_WORKERS_MAX - 2);

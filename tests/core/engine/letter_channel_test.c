@@ -18,8 +18,6 @@ static struct ps_test_small_agent agent;
 /* Fails with a lease that has an 'x' in it. */
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
     for (uint32_t i = 0; i < (*lease)->count; i++) {
         if (ps_lease_event(*lease, i)->body[0] == 'x') {
             assert_in_range(script.attempts, 0, PS_COUNT_OF(script.tried_ns) - 1);
@@ -40,9 +38,6 @@ static enum ps_result letters_work(const void *p, void *state, struct ps_lease *
                                    const struct ps_now *at)
 {
     struct ps_slice value;
-    (void)p;
-    (void)state;
-    (void)at;
     if (script.closed)
         return PS_RETRY;
     for (uint32_t i = 0; i < (*lease)->count; i++) {
@@ -94,7 +89,6 @@ static void run(void)
 
 static void test_letters_arrive(void **state)
 {
-    (void)state;
     for (unsigned workers = 1; workers <= 3; workers++) {
         start(workers, "100");
         feed("ab");
@@ -120,7 +114,6 @@ static void test_letters_arrive(void **state)
 /* penstock.retry.max, .backoff and .backoff.max: each lease has all its attempts, and rests as long as the one before. */
 static void test_each_lease_is_tried(void **state)
 {
-    (void)state;
     start(1, "100");
     for (unsigned lease = 1; lease <= 3; lease++) {
         feed("x");
@@ -137,7 +130,6 @@ static void test_each_lease_is_tried(void **state)
 /* The channel of the letters has room for one: further letters wait. */
 static void test_full_channel(void **state)
 {
-    (void)state;
     start(2, "1");
     script.closed = true;
     feed("xxx");
@@ -160,7 +152,6 @@ static void test_full_channel(void **state)
 /* Nobody is answered before the channel has the letters. */
 static void test_source_waits(void **state)
 {
-    (void)state;
     start(1, "1");
     script.closed = true;
     feed("a!!!b");
@@ -179,7 +170,6 @@ static void test_source_waits(void **state)
  * source gave up and its channel did not take is counted with it. */
 static void test_stop_counts_once(void **state)
 {
-    (void)state;
     start(2, "1");
     script.closed = true;
     feed("xxxx");
@@ -198,7 +188,6 @@ static void test_stop_counts_once(void **state)
 /* A stop waits for the letters as for everything else. */
 static void test_stop_waits(void **state)
 {
-    (void)state;
     start(3, "100");
     feed("x!");
     ps_test_small_agent_stop(&agent, true);

@@ -17,7 +17,6 @@ static unsigned put_count, first_bodies[256];
 
 static enum ps_put put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
 {
-    (void)plan, (void)producer, (void)now;
     if (full)
         return PS_PUT_FULL;
     for (uint32_t i = 0; i < (*lease)->count; i++) {
@@ -32,7 +31,6 @@ static enum ps_put put(void *plan, unsigned producer, struct ps_lease **lease, c
 
 static void fill(const void *plan, struct ps_fill *to)
 {
-    (void)plan;
     *to = (struct ps_fill){.capacity = 1000};
 }
 
@@ -57,7 +55,6 @@ static unsigned fill_box(struct ps_letterbox *box, unsigned number, unsigned mos
 
 static void test_inherited(void **state)
 {
-    (void)state;
     struct ps_err err = {.length = 0};
     ps_test_stage_init(&stage, &ps_selector_replicating);
     const struct ps_channel_spec channel = {.stage = {.ops = &channel_stage, .component = "channel c1"}};

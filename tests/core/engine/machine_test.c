@@ -11,7 +11,6 @@ static char root[64];
 
 static int setup(void **state)
 {
-    (void)state;
     snprintf(root, sizeof root, "/tmp/penstock-machine-XXXXXX");
     return mkdtemp(root) != NULL ? 0 : -1;
 }
@@ -19,7 +18,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     char command[96];
-    (void)state;
     snprintf(command, sizeof command, "rm -r %s", root);
     return system(command);
 }
@@ -62,7 +60,6 @@ static void expect_cores(unsigned quota)
 
 static void test_no_limit(void **state)
 {
-    (void)state;
     assert_int_equal(machine().cores, allowed());
     put("/proc/self/cgroup", "0::/\n");
     put("/sys/fs/cgroup/cpu.max", "max 100000\n");
@@ -73,7 +70,6 @@ static void test_no_limit(void **state)
 
 static void test_v2(void **state)
 {
-    (void)state;
     put("/proc/self/cgroup", "0::/kubepods/pod1/c1\n");
     put("/sys/fs/cgroup/kubepods/pod1/c1/cpu.max", "100000 100000\n");
     put("/sys/fs/cgroup/kubepods/pod1/c1/memory.max", "1048576\n");
@@ -90,7 +86,6 @@ static void test_v2(void **state)
 /* The lowest limit of the group and of those above it counts. */
 static void test_v2_above(void **state)
 {
-    (void)state;
     put("/proc/self/cgroup", "0::/a/b\n");
     put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
     put("/sys/fs/cgroup/a/b/memory.max", "4194304\n");
@@ -103,7 +98,6 @@ static void test_v2_above(void **state)
 /* A container without a cgroup namespace sees the host's path, but its own group as the root. */
 static void test_v2_host_path(void **state)
 {
-    (void)state;
     put("/proc/self/cgroup", "0::/system.slice/docker-1.scope\n");
     put("/sys/fs/cgroup/cpu.max", "100000 100000\n");
     expect_cores(1);
@@ -111,7 +105,6 @@ static void test_v2_host_path(void **state)
 
 static void test_v1(void **state)
 {
-    (void)state;
     put("/proc/self/cgroup", "5:memory:/pod\n4:cpuset:/pod\n3:cpuacct,cpu:/pod\n");
     put("/sys/fs/cgroup/cpu/pod/cpu.cfs_quota_us", "-1\n");
     put("/sys/fs/cgroup/cpu/pod/cpu.cfs_period_us", "100000\n");
@@ -126,7 +119,6 @@ static void test_mask(void **state)
 {
     cpu_set_t before, one;
     unsigned cpu = 0;
-    (void)state;
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     while (!CPU_ISSET(cpu, &before))
         cpu++;

@@ -28,9 +28,6 @@ static struct ps_test_small_agent agent;
 
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (*script.make == '\0')
         return PS_IDLE;
     for (; *script.make != '\0'; script.make++) {
@@ -45,26 +42,17 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 
 static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     script.accepted += batch->count;
 }
 
 static void source_delivered(const void *p, void *state, const struct ps_batch *batch,
                              const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     script.delivered = batch->spans[0].position;
 }
 
 static void source_paused(const void *p, void *state, bool paused, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     script.paused += paused;
 }
 
@@ -87,9 +75,6 @@ static char letter(const struct ps_lease *lease, uint32_t position)
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0};
     for (uint32_t i = 0; i < lease->count; i++) {
         uint16_t row = ps_lease_row(lease, i);
@@ -101,9 +86,6 @@ static enum ps_result chain_work(const void *p, void *state, struct ps_lease *le
 static enum ps_result select_work(const void *p, void *state, const struct ps_lease *lease,
                                   struct ps_route *route, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     for (uint32_t i = 0; i < lease->count; i++) {
         if (letter(lease, i) == 'a' || letter(lease, i) == 'b')
             ps_route_row(route, 0, true, ps_lease_row(lease, i));
@@ -122,9 +104,6 @@ static void settle_lease(struct ps_lease *lease, char *settled)
 
 static enum ps_result first_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (script.first_answer == PS_DONE)
         settle_lease(*lease, script.first);
     return script.first_answer;
@@ -132,8 +111,6 @@ static enum ps_result first_work(const void *p, void *state, struct ps_lease **l
 
 static enum ps_status second_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
     script.second_port = port;
     if (script.second_open_failures == 0)
         return PS_OK;
@@ -144,9 +121,6 @@ static enum ps_status second_open(const void *p, void *state, struct ps_port *po
 static enum ps_result second_work(const void *p, void *state, struct ps_lease **lease,
                                   const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (script.second_answer == PS_DONE) {
         settle_lease(*lease, script.second);
     } else if (script.second_answer == PS_TAKEN) {
@@ -168,9 +142,6 @@ static void settle_kept(void)
 
 static bool second_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     struct ps_lease **end = back;
     for (unsigned i = 0; i < script.kept_count; i++) {
         *end = script.kept[i];
@@ -253,7 +224,6 @@ static void assert_source_goes_on(void)
  * there is room again, later events get in. */
 static void test_full(void **state)
 {
-    (void)state;
     for (unsigned variant = 0; variant < 4; variant++) {
         script.second_answer = PS_LATER;
         start(variant & 1, variant & 2 ? 3 : 1, "16"); /* batches of at most 4 events */
@@ -288,7 +258,6 @@ static void test_full(void **state)
 /* A batch that a sink of an optional channel holds does not hold back the position, nor a later one. */
 static void test_held(void **state)
 {
-    (void)state;
     script.second_answer = PS_TAKEN;
     start(false, 2, "100");
     make("b");
@@ -310,7 +279,6 @@ static void test_held(void **state)
 /* Its sink does not open for a while, then rolls back: nothing of c2 is lost but what it had no room for. */
 static void test_failing(void **state)
 {
-    (void)state;
     script.second_open_failures = 4;
     script.second_answer = PS_RETRY;
     start(true, 1, "2");
@@ -333,7 +301,6 @@ static void test_failing(void **state)
 /* The required channel is full: the source waits, and the optional one gets its share once and at once. */
 static void test_required_is_full(void **state)
 {
-    (void)state;
     for (unsigned is_accepting = 0; is_accepting < 2; is_accepting++) {
         script.second_answer = PS_DONE;
         start_with(is_accepting, 2, "8", "1000"); /* batches of at most 2 events */
@@ -367,7 +334,6 @@ static void test_required_is_full(void **state)
  * optional channel is full; a batch of nothing else is accepted. */
 static void test_dropped(void **state)
 {
-    (void)state;
     static const struct {
         const char *letters;
         unsigned dropped;

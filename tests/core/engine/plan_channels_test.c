@@ -5,14 +5,12 @@ static const struct ps_machine machine = {.cores = 3, .memory_bytes = UINT64_C(1
 
 static void small_fill(const void *plan, struct ps_fill *fill)
 {
-    (void)plan;
     *fill = (struct ps_fill){.capacity = 40};
 }
 
 /* The batches of a source fit into the smallest of its channels, whichever place that has. */
 static void test_the_smallest_channel_limits_batches(void **state)
 {
-    (void)state;
     for (unsigned smallest = 0; smallest < 3; smallest++) {
         struct ps_err err = {0};
         struct flow flow = {.total = 1,
@@ -38,7 +36,6 @@ static void test_the_smallest_channel_limits_batches(void **state)
 /* Sinks that commit hold what they took in a channel that forgets; one that is durable has it. */
 static void test_durable_channels_do_not_wait_for_commits(void **state)
 {
-    (void)state;
     for (int commits = 0; commits < 2; commits++) {
         struct ps_err err = {0};
         struct flow flow = {.total = 1,

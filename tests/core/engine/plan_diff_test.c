@@ -117,7 +117,6 @@ static struct ps_plan *plan_of(const char *text, const struct ps_plan *before)
 
 static void test_each_kind_of_line(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char text[4096];
         const char *from = cases[i].from, *found = from != NULL ? strstr(base, from) : base + sizeof base - 1;
@@ -156,7 +155,6 @@ static void test_each_kind_of_line(void **state)
 /* A value with a line break is not taken for two keys. */
 static void test_line_breaks(void **state)
 {
-    (void)state;
     char one[4096], two[4096];
     snprintf(one, sizeof one, "%sa1.sources.r1.interceptors.i1.label = a\\nlater=b\n", base);
     snprintf(two, sizeof two,
@@ -170,7 +168,6 @@ static void test_line_breaks(void **state)
 /* A source stays open only where it is: with another worker it would run on two. */
 static void test_other_places(void **state)
 {
-    (void)state;
     struct ps_plan *old = plan_of(base, NULL), *next = plan_of(base, old);
     next->sources[0].workers[0] = (old->sources[0].workers[0] + 1) % 3;
     ps_plan_adopt(next, old);
@@ -183,7 +180,6 @@ static void test_other_places(void **state)
 /* A channel has one ring for the dead letters of a sink, which the sink's worker writes: it does not stay when that is another one. */
 static void test_other_place_of_letters(void **state)
 {
-    (void)state;
     char text[4096];
     snprintf(text, sizeof text, "%sa1.sinks.k1.penstock.deadletter = c3\n", base);
     for (int moves = 0; moves < 2; moves++) {
@@ -241,7 +237,6 @@ static void test_where_events_are(void **state)
         {memory, spill, true, false},
         {memory, memory, true, false},
     };
-    (void)state;
     const char *found = strstr(base, "c1.type = memory");
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         char from[4096], to[4096];
@@ -279,7 +274,6 @@ static void test_what_is_read_again(void **state)
         "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.sources.r1.channels = c1\n"
         "a1.channels.c1.type = memory\na1.sinks.k1.type = null\na1.sinks.k1.channel = c1\n";
     char once[1024], again[1024];
-    (void)state;
     snprintf(once, sizeof once,
              "%sa1.sources.r1.type = netcat\na1.sources.r1.bind = 127.0.0.1\n"
              "a1.sources.r1.port = 4141\n",
@@ -401,7 +395,6 @@ static void test_what_stays(void **state)
         {NULL, "a1.penstock.drain.timeout = 10\n", ALL},
         {NULL, "a1.penstock.batch.events = 10\n", ""},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         char text[4096], stays[256];
         const char *from = rows[i].from, *at = from != NULL ? strstr(base, from) : base + sizeof base - 1;
@@ -430,7 +423,6 @@ static void test_what_stays(void **state)
 static void test_other_worker_of_a_sink(void **state)
 {
     char stays[256];
-    (void)state;
     struct ps_plan *old = plan_of(base, NULL), *next = plan_of(base, old);
     next->sinks[1].worker = (old->sinks[1].worker + 1) % 3;
     ps_plan_adopt(next, old);
@@ -453,7 +445,6 @@ static void test_client_shares(void **state)
     static const struct {
         const char *budget, *stays;
     } rows[] = {{"64m", "c1 c2"}, {"256m", "c1 c2 k1"}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         char one[4096], two[4096], stays[256];
         snprintf(one, sizeof one,
@@ -500,7 +491,6 @@ static void test_groups(void **state)
         GROUP_OF("k1 k2") FAILOVER "a1.sinkgroups.g1.processor.priority.k2 = 5\n",
         "a1.sinkgroups = g2\na1.sinkgroups.g2.sinks = k1 k2\na1.sinkgroups.g2.processor.type = failover\n",
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         for (size_t k = 0; k < PS_COUNT_OF(texts); k++) {
             struct ps_plan *old = grouped_plan(texts[i], NULL), *next = grouped_plan(texts[k], old);
@@ -532,7 +522,6 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
                      const char *cause, const char *cure)
 {
     char *tried = probe->argument;
-    (void)result, (void)key, (void)what, (void)cause, (void)cure;
     strcat(strcat(tried, tried[0] != '\0' ? ", " : ""), probe->component);
 }
 
@@ -547,7 +536,6 @@ static void test_what_a_reload_tries(void **state)
         {"k2.type = null", "k2.type = file_roll\na1.sinks.k2.sink.directory = /tmp", "sink k2"},
         {"c1.capacity = 1000", "c1.capacity = 2000", ""},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         char text[4096], tried[256] = "";
         const char *at = strstr(base, rows[i].from);

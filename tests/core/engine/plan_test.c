@@ -27,7 +27,6 @@ static struct flow small_flow(void)
 
 static void test_batch_limit(void **state)
 {
-    (void)state;
     assert_int_equal(ps_batch_events_limit(0, 1024), 1024);
     assert_int_equal(ps_batch_events_limit(1, 1024), 1);
     assert_int_equal(ps_batch_events_limit(100, 1024), 25);
@@ -37,7 +36,6 @@ static void test_batch_limit(void **state)
 /* Workers: min(units, cores - 1), at least 1, and not fewer than the source with the most instances needs. */
 static void test_worker_count(void **state)
 {
-    (void)state;
     const struct {
         unsigned cores, instances;
         int64_t asked;
@@ -64,7 +62,6 @@ static void test_places(void **state)
 {
     struct ps_err err = {0};
     struct flow flow = small_flow();
-    (void)state;
     flow.sources[0].instances = 3;
     flow.sources[1].channels = 2;
     struct ps_plan *plan = plan_of(&flow, &machine, 3, &err);
@@ -93,7 +90,6 @@ static void test_places(void **state)
 
 static void test_budget(void **state)
 {
-    (void)state;
     const struct {
         int64_t asked;
         uint64_t memory, hint, expected_mib; /* 0: refused */
@@ -131,7 +127,6 @@ static void test_budget(void **state)
 /* -Xmx below what the components need is not followed, and a warning says so; an explicit budget counts instead of it. */
 static void test_xmx_below_what_is_needed(void **state)
 {
-    (void)state;
     static const uint64_t needed = 16 << 20;
     const struct {
         uint64_t heap_bytes;
@@ -160,7 +155,6 @@ static void test_xmx_below_what_is_needed(void **state)
 /* A budget above three quarters of what the process may use is warned about, with both figures and the cure. */
 static void test_budget_and_limit(void **state)
 {
-    (void)state;
     const struct {
         int64_t asked_mib;
         const char *warned;
@@ -188,7 +182,6 @@ static void test_budget_and_limit(void **state)
 /* Channels share 70 % of what sources leave, sinks the rest, in equal parts: all of them full leave room for the sources. */
 static void test_budget_is_shared(void **state)
 {
-    (void)state;
     for (unsigned count = 1; count <= FLOW_CHANNELS_MAX; count++) {
         struct ps_err err = {0};
         struct flow flow = {.total = 1,
@@ -220,7 +213,6 @@ static void test_budget_of_many_sources(void **state)
     struct ps_machine small = {4, 32 << 20, 20 << 20};
     struct flow flow = {
         .total = 1, .source_count = 8, .channel_count = 1, .sink_count = 1, .options = {.workers = 4}};
-    (void)state;
     for (unsigned i = 0; i < 8; i++)
         flow.sources[i].instances = 4;
     flow_init(&flow);
@@ -241,7 +233,6 @@ static void test_budget_of_clients(void **state)
     struct ps_err err = {0};
     struct flow flow = small_flow();
     struct ps_machine on = {8, UINT64_C(4) << 30, 0};
-    (void)state;
     flow.sources[1].instances = 2;
     flow.options.memory_budget = 64 << 20;
     flow_init(&flow);
@@ -265,7 +256,6 @@ static void test_budget_after_a_reload(void **state)
     struct ps_err err = {0};
     struct flow flow = small_flow();
     struct ps_machine on = {8, UINT64_C(4) << 30, 0};
-    (void)state;
     flow.options.memory_budget = 64 << 20;
     flow_init(&flow);
     struct ps_agent_spec *spec = flow_spec(&flow);
@@ -316,7 +306,6 @@ static void count_destroy(void *value)
 
 static enum ps_status count_build(void *plan, struct ps_context *context, struct ps_err *err)
 {
-    (void)plan;
     assert_non_null(context->arena);
     if (built == build_limit)
         return ps_err_set(err, "no more");
@@ -326,7 +315,6 @@ static enum ps_status count_build(void *plan, struct ps_context *context, struct
 
 static void count_teardown(void *plan)
 {
-    (void)plan;
     assert_true(built > 0);
     built--;
 }
@@ -348,7 +336,6 @@ static enum ps_status share_build(void *plan, struct ps_context *context, struct
 static void test_chain_share(void **state)
 {
     struct ps_stage_ops interceptor = flow_interceptor;
-    (void)state;
     interceptor.build = share_build;
     interceptor.teardown = count_teardown;
     build_limit = UINT32_MAX;
@@ -389,7 +376,6 @@ static void test_build_failures(void **state)
     struct ps_stage_ops source = flow_source_stream, interceptor = flow_interceptor;
     struct ps_stage_ops selector = flow_selector, sink = flow_sink_stage;
     struct ps_stage_ops *const all[] = {&source, &interceptor, &selector, &sink};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(all); i++) {
         all[i]->build = count_build;
         all[i]->teardown = count_teardown;
@@ -429,7 +415,6 @@ static void test_adopt(void **state)
 {
     struct ps_err err = {0};
     struct flow flow = small_flow();
-    (void)state;
     struct ps_plan *a = plan_of(&flow, &machine, 2, &err);
     flow.sources[1].changes = 1;
     struct ps_plan *b = plan_of(&flow, &machine, 2, &err), *c = plan_of(&flow, &machine, 3, &err);
@@ -464,7 +449,6 @@ static void test_places_are_kept(void **state)
 {
     struct ps_err err = {0};
     struct flow flow = small_flow();
-    (void)state;
     flow.source_count = 3;
     flow.sources[2].instances = 2;
     struct ps_plan *a = plan_of(&flow, &machine, 7, &err); /* r0 r1 r2 r2 k0 k1 k2 */
@@ -499,7 +483,6 @@ static void test_places_are_kept(void **state)
 /* A reload that adds units adds workers by the rule of a start, but stops none. */
 static void test_added_units_get_workers(void **state)
 {
-    (void)state;
     const struct {
         unsigned cores, instances, sources;
         int64_t asked;
@@ -553,7 +536,6 @@ static void test_sinks_even_out(void **state)
 {
     struct ps_err err = {0};
     struct flow flow = small_flow();
-    (void)state;
     flow.source_count = 4;
     struct ps_plan *a = plan_of(&flow, &machine, 2, &err); /* r0 r2 k0 k2 on 0; r1 r3 k1 on 1 */
     struct ps_agent_spec *spec = flow_spec(&flow);

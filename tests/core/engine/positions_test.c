@@ -35,9 +35,6 @@ static void note_position(struct ps_batch *batch)
 
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (*script.make == '\0' && !script.alone)
         return PS_IDLE;
     for (; *script.make != '\0'; script.make++)
@@ -52,18 +49,12 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 static void source_delivered(const void *p, void *state, const struct ps_batch *batch,
                              const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (batch->span_count > 0)
         script.delivered = batch->spans[0].position;
 }
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0};
     for (uint32_t i = 0; i < lease->count; i++) {
         uint16_t row = ps_lease_row(lease, i);
@@ -91,9 +82,6 @@ static void assert_named(const struct ps_span *span)
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     const struct ps_batch *batch = (*lease)->batch;
     if (script.holds)
         return PS_LATER;
@@ -138,7 +126,6 @@ static void make(const char *letters)
 
 static void test_a_sink_that_commits_sees_every_position(void **state)
 {
-    (void)state;
     static const uint32_t events[] = {1, 0, 2, 0, 1};
     for (unsigned workers = 1; workers <= 2; workers++) {
         start(&commits, workers);
@@ -161,7 +148,6 @@ static void test_a_sink_that_commits_sees_every_position(void **state)
 /* The source gets a position only when the sink has settled its lease, even a lease without events. */
 static void test_nothing_overtakes(void **state)
 {
-    (void)state;
     start(&commits, 1);
     script.holds = true;
     make("dd");
@@ -176,7 +162,6 @@ static void test_nothing_overtakes(void **state)
 
 static void test_others_get_no_empty_lease(void **state)
 {
-    (void)state;
     start(&plain, 1);
     make("dd");
     make("");

@@ -16,7 +16,6 @@ static void make(const struct ps_processor_settings *settings)
 
 static int forget(void **state)
 {
-    (void)state;
     ps_processor_destroy(processor);
     processor = NULL;
     return 0;
@@ -47,7 +46,6 @@ static void make_balance(unsigned count, bool random, bool backoff, int64_t max_
 static void test_highest_priority_first(void **state)
 {
     static const int32_t priorities[] = {5, 10, -1};
-    (void)state;
     make_failover(priorities, 3, 30000);
     assert_int_equal(next(1000), 1);
     assert_true(ps_processor_is_active(processor, 1, 1000));
@@ -65,7 +63,6 @@ static void test_penalties_double(void **state)
 {
     static const int32_t priorities[] = {2, 1};
     static const uint64_t penalties_ms[] = {2000, 4000, 8000, 16000, 30000, 30000, 30000};
-    (void)state;
     make_failover(priorities, 2, 30000);
     uint64_t now_ms = 5000;
     for (unsigned i = 0; i < PS_COUNT_OF(penalties_ms); i++) {
@@ -85,7 +82,6 @@ static void test_penalties_double(void **state)
 static void test_max_penalty(void **state)
 {
     static const int32_t priorities[] = {2, 1};
-    (void)state;
     make_failover(priorities, 2, 1500);
     ps_processor_failed(processor, 0, 0);
     assert_int_equal(next(1500), 1);
@@ -100,7 +96,6 @@ static void test_max_penalty(void **state)
 static void test_failed_ones_are_tried_before_live_ones(void **state)
 {
     static const int32_t priorities[] = {1, 3, 2};
-    (void)state;
     make_failover(priorities, 3, 30000);
     ps_processor_failed(processor, 1, 100);
     ps_processor_failed(processor, 2, 50);
@@ -132,7 +127,6 @@ static void expect_in_turn(uint64_t now_ms, const char *members)
 
 static void test_in_turn(void **state)
 {
-    (void)state;
     make_balance(3, false, false, 0);
     expect_in_turn(1, "0120120");
     assert_int_equal(next(1), 1);
@@ -147,7 +141,6 @@ static void test_in_turn(void **state)
 
 static void test_all_failed_rests(void **state)
 {
-    (void)state;
     make_balance(2, false, false, 0);
     ps_processor_failed(processor, next(100), 100);
     ps_processor_failed(processor, next(100), 100);
@@ -160,7 +153,6 @@ static void test_all_failed_rests(void **state)
 /* Leases that were given out fail later, one after the other: as many as there are sinks, and none is delivered. */
 static void test_all_failed_later_rests(void **state)
 {
-    (void)state;
     make_balance(2, false, false, 0);
     expect_in_turn(100, "0101");
     ps_processor_failed(processor, 0, 100);
@@ -179,7 +171,6 @@ static void test_all_failed_later_rests(void **state)
 /* 1000 * 2^n, n at most 16, at most maxTimeOut; the end of the time itself is out still (restoreTime < now). */
 static void test_backoff_grows(void **state)
 {
-    (void)state;
     make_balance(2, false, true, INT64_C(1) << 40);
     uint64_t now_ms = 10;
     for (unsigned n = 1; n <= 20; n++) {
@@ -193,7 +184,6 @@ static void test_backoff_grows(void **state)
 
 static void test_backoff_has_a_limit(void **state)
 {
-    (void)state;
     make_balance(2, false, true, 0); /* 0: Flume keeps its default */
     for (unsigned i = 0; i < 5; i++)
         ps_processor_failed(processor, 0, 0);
@@ -203,7 +193,6 @@ static void test_backoff_has_a_limit(void **state)
 /* Counted on within an hour after the last back-off, begun anew after that; a success changes nothing. */
 static void test_backoff_is_forgotten_by_time(void **state)
 {
-    (void)state;
     make_balance(2, false, true, 30000);
     ps_processor_failed(processor, 0, 1000); /* 2 s */
     ps_processor_delivered(processor, 0);
@@ -218,7 +207,6 @@ static void test_backoff_is_forgotten_by_time(void **state)
 /* The head of round robin counts in the list of those that are not left out. */
 static void test_in_turn_with_backoff(void **state)
 {
-    (void)state;
     make_balance(3, false, true, 30000);
     expect_in_turn(1, "01");
     assert_int_equal(next(1), 2);
@@ -230,7 +218,6 @@ static void test_in_turn_with_backoff(void **state)
 
 static void test_all_left_out(void **state)
 {
-    (void)state;
     make_balance(2, false, true, 30000);
     ps_processor_failed(processor, next(1), 1);
     ps_processor_failed(processor, next(1), 1);
@@ -245,7 +232,6 @@ static void test_busy_members_are_passed_over(void **state)
 {
     static const bool busy[] = {false, true, true};
     static const bool all[] = {true, true, true};
-    (void)state;
     make_balance(3, false, false, 0);
     expect_in_turn(1, "0");
     assert_int_equal(ps_processor_next(processor, busy, 1), 0);
@@ -257,7 +243,6 @@ static void test_busy_members_are_passed_over(void **state)
 static void test_random(void **state)
 {
     unsigned counts[3] = {0};
-    (void)state;
     make_balance(3, true, false, 0);
     for (unsigned i = 0; i < 3000; i++) {
         unsigned first = next(1);

@@ -37,9 +37,6 @@ static void tell(char what, const struct ps_batch *batch)
 
 static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)err;
     script.source_port = port;
     script.opens++;
     return PS_OK;
@@ -47,16 +44,11 @@ static enum ps_status source_open(const void *p, void *state, struct ps_port *po
 
 static void source_close(const void *p, void *state)
 {
-    (void)p;
-    (void)state;
     script.closes++;
 }
 
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     if (script.make == 0)
         return PS_IDLE;
     script.make--;
@@ -75,18 +67,12 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 
 static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     tell('+', batch);
 }
 
 static void source_refused(const void *p, void *state, const struct ps_batch *batch, const char *reason,
                            const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_non_null(strstr(reason, "channel"));
     tell('-', batch);
 }
@@ -94,9 +80,6 @@ static void source_refused(const void *p, void *state, const struct ps_batch *ba
 static void source_delivered(const void *p, void *state, const struct ps_batch *batch,
                              const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     tell('=', batch);
 }
 
@@ -121,8 +104,6 @@ static const struct ps_stage_ops replayable = SOURCE_STAGE(&replayable_ops);
 
 static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)at;
     assert_int_equal(producer, 0);
     if (script.full)
         return PS_PUT_FULL;
@@ -136,8 +117,6 @@ static enum ps_put channel_put(void *p, unsigned producer, struct ps_lease **lea
 static uint64_t channel_tick(void *p, unsigned producer, struct ps_port *port, const struct ps_now *at)
 {
     unsigned gone = script.promise < script.held_count ? script.promise : script.held_count;
-    (void)p;
-    (void)at;
     assert_int_equal(producer, 0);
     for (unsigned i = 0; i < gone; i++) {
         script.held[i]->failed = script.give_up;
@@ -152,23 +131,16 @@ static uint64_t channel_tick(void *p, unsigned producer, struct ps_port *port, c
 static struct ps_lease *channel_take(void *p, unsigned consumer, struct ps_port *port,
                                      const struct ps_now *at)
 {
-    (void)p;
-    (void)consumer;
-    (void)port;
-    (void)at;
     return NULL;
 }
 
 static bool channel_hungry(const void *p, unsigned producer)
 {
-    (void)p;
-    (void)producer;
     return true;
 }
 
 static void channel_fill(const void *p, struct ps_fill *fill)
 {
-    (void)p;
     *fill = (struct ps_fill){.capacity = 1000};
 }
 
@@ -176,7 +148,6 @@ static void channel_fill(const void *p, struct ps_fill *fill)
 static struct ps_lease *channel_strip(void *p)
 {
     struct ps_lease *first = NULL;
-    (void)p;
     while (script.held_count > 0) {
         script.held[--script.held_count]->next = first;
         first = script.held[script.held_count];
@@ -208,10 +179,6 @@ static const struct ps_stage_ops mixed = {.kind = PS_KIND_CHANNEL, .name = "mixe
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     fail_msg("the channel gave the sink a lease");
     return PS_DONE;
 }
@@ -259,7 +226,6 @@ static uint64_t counted(enum ps_counter counter)
 static void test_promised_later(void **state)
 {
     static const struct ps_stage_ops *const sources[] = {&waiting, &refusing};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(sources); i++) {
         start(sources[i]);
         make(3);
@@ -280,7 +246,6 @@ static void test_promised_later(void **state)
 /* A channel that promises some leases by the put, and others later. */
 static void test_some_promised_later(void **state)
 {
-    (void)state;
     start_with(&refusing, &mixed);
     make(1);
     assert_string_equal(script.story, "+a");
@@ -303,7 +268,6 @@ static void test_some_promised_later(void **state)
 /* A replayable source hears of the put, and of the promise: its position moves with that. */
 static void test_positions(void **state)
 {
-    (void)state;
     start(&replayable);
     make(2);
     assert_string_equal(script.story, "+a+b");
@@ -317,7 +281,6 @@ static void test_positions(void **state)
 /* The channel gives up what it has taken: the clients are refused, each once, and what comes later is accepted. */
 static void test_given_up(void **state)
 {
-    (void)state;
     start(&refusing);
     make(2);
     assert_true(script.held[0]->refusable);
@@ -335,7 +298,6 @@ static void test_given_up(void **state)
 /* Refused before the put, while earlier batches wait for their promise: the source learns of that at once. */
 static void test_full(void **state)
 {
-    (void)state;
     start(&refusing);
     make(1);
     script.full = true;
@@ -351,7 +313,6 @@ static void test_full(void **state)
 /* A channel may only give up what its source can refuse. */
 static void test_who_may_be_refused(void **state)
 {
-    (void)state;
     start(&waiting);
     make(1);
     assert_false(script.held[0]->refusable);
@@ -363,7 +324,6 @@ static void test_who_may_be_refused(void **state)
  * of the source that is opened next. */
 static void test_failed_source_waits(void **state)
 {
-    (void)state;
     start(&refusing);
     make(1);
     script.source_fails = true;
@@ -383,7 +343,6 @@ static void test_failed_source_waits(void **state)
 /* A stop waits for promises, and without them gives the leases back; no sender gets an acknowledgement. */
 static void test_stop(void **state)
 {
-    (void)state;
     start(&refusing);
     make(2);
     uint64_t number = ps_engine_order(agent.engine, PS_PHASE_DRAIN, agent.plan, NULL);

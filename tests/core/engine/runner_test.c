@@ -44,9 +44,6 @@ static void fails(struct ps_port *port, bool *flag, const char *reason)
 
 static enum ps_status source_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)err;
     script.source_port = port;
     script.source_opens++;
     script.source_opened_ns = agent.now.mono_ns;
@@ -57,8 +54,6 @@ static enum ps_status source_open(const void *p, void *state, struct ps_port *po
 
 static void source_close(const void *p, void *state)
 {
-    (void)p;
-    (void)state;
     script.source_closes++;
     script.source_closed_ns = agent.now.mono_ns;
 }
@@ -73,9 +68,6 @@ static void source_may_fail(bool *flag)
 static enum ps_result source_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
     uint32_t made = 0;
-    (void)p;
-    (void)state;
-    (void)at;
     assert_false(script.source_has_failed);
     script.source_worked_ns = agent.now.mono_ns;
     if (script.source_backs_off)
@@ -94,28 +86,18 @@ static enum ps_result source_work(const void *p, void *state, struct ps_batch *b
 
 static uint64_t source_tick(const void *p, void *state, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_false(script.source_has_failed);
     return PS_NEVER;
 }
 
 static void source_accepted(const void *p, void *state, const struct ps_batch *batch, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)batch;
-    (void)at;
     script.accepted++;
 }
 
 static void source_delivered(const void *p, void *state, const struct ps_batch *batch,
                              const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_false(script.source_has_failed);
     assert_int_equal(batch->spans[0].generation, script.source_opens);
     script.delivered = batch->spans[0].position;
@@ -124,9 +106,6 @@ static void source_delivered(const void *p, void *state, const struct ps_batch *
 
 static bool source_drain(const void *p, void *state, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     bool stays = script.drain_fails;
     source_may_fail(&script.drain_fails);
     return !stays;
@@ -152,9 +131,6 @@ static const struct ps_stage_ops replayable = {.kind = PS_KIND_SOURCE,
 
 static enum ps_status chain_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)err;
     script.chain_port = port;
     script.chain_opens++;
     return PS_OK;
@@ -162,17 +138,11 @@ static enum ps_status chain_open(const void *p, void *state, struct ps_port *por
 
 static void chain_close(const void *p, void *state)
 {
-    (void)p;
-    (void)state;
     script.chain_closes++;
 }
 
 static enum ps_result chain_work(const void *p, void *state, struct ps_lease *lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)lease;
-    (void)at;
     script.source_has_failed |= script.chain_fails;
     fails(script.chain_port, &script.chain_fails, "no disk");
     return PS_DONE;
@@ -187,9 +157,6 @@ static const struct ps_stage_ops chain = {.kind = PS_KIND_INTERCEPTOR,
 
 static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
-    (void)p;
-    (void)state;
-    (void)err;
     script.sink_port = port;
     script.sink_opens++;
     script.sink_opened_ns = agent.now.mono_ns;
@@ -199,8 +166,6 @@ static enum ps_status sink_open(const void *p, void *state, struct ps_port *port
 
 static void sink_close(const void *p, void *state)
 {
-    (void)p;
-    (void)state;
     assert_int_equal(script.kept_count, 0);
     script.sink_closes++;
     script.sink_closed_ns = agent.now.mono_ns;
@@ -215,9 +180,6 @@ static void settle_lease(struct ps_lease *lease)
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_false(script.sink_has_failed);
     if (script.sink_has_no_room)
         return PS_LATER;
@@ -232,9 +194,6 @@ static enum ps_result sink_work(const void *p, void *state, struct ps_lease **le
 
 static uint64_t sink_tick(const void *p, void *state, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_false(script.sink_has_failed);
     script.sink_has_failed = script.sink_fails;
     fails(script.sink_port, &script.sink_fails, "the library gave up");
@@ -245,9 +204,6 @@ static uint64_t sink_tick(const void *p, void *state, const struct ps_now *at)
 static bool sink_recall(const void *p, void *state, struct ps_lease **back, const struct ps_now *at)
 {
     struct ps_lease **end = back;
-    (void)p;
-    (void)state;
-    (void)at;
     script.recall_calls++;
     if (script.recall_calls_left > 0) {
         script.recall_calls_left--;
@@ -271,9 +227,6 @@ static bool sink_recall(const void *p, void *state, struct ps_lease **back, cons
 
 static bool sink_drain(const void *p, void *state, const struct ps_now *at)
 {
-    (void)p;
-    (void)state;
-    (void)at;
     assert_false(script.sink_has_failed);
     return script.kept_count == 0;
 }
@@ -322,7 +275,6 @@ static uint64_t failures(const struct ps_runner *runner)
  * its chain, and nothing is called meanwhile. */
 static void test_accepting_source_puts_what_it_has(void **state)
 {
-    (void)state;
     start(&accepting, 1, "2");
     script.sink_has_no_room = true;
     make(1); /* the sink is offered this one */
@@ -356,7 +308,6 @@ static void test_accepting_source_puts_what_it_has(void **state)
 /* Opened again, it begins at once: it does not rest for what was before. */
 static void test_reopened_source_does_not_rest(void **state)
 {
-    (void)state;
     start(&accepting, 1, "100");
     script.source_backs_off = true;
     ps_test_small_agent_run(&agent, 20 * PS_NS_PER_S); /* it rests for 5 s each time */
@@ -381,7 +332,6 @@ static void test_reopened_source_does_not_rest(void **state)
 /* Each wait for a full channel counts from its own beginning. */
 static void test_waits_add_up(void **state)
 {
-    (void)state;
     start(&accepting, 1, "1");
     uint64_t began_ns = agent.now.mono_ns;
     for (unsigned i = 0; i < 3; i++) {
@@ -403,7 +353,6 @@ static void test_waits_add_up(void **state)
 /* Events not put are given up, and batches in flight do not move the position: the source reads them again. */
 static void test_replayable_source_reads_again(void **state)
 {
-    (void)state;
     start(&replayable, 2, "1");
     make(1);
     assert_int_equal(script.delivered, 0);
@@ -442,7 +391,6 @@ static void test_replayable_source_reads_again(void **state)
 /* A batch that comes home reports the failure: later ones are not reported to the closed source. */
 static void test_fails_while_delivered(void **state)
 {
-    (void)state;
     start(&replayable, 1, "100");
     script.sink_has_no_room = true;
     for (unsigned i = 0; i < 4; i++)
@@ -462,7 +410,6 @@ static void test_fails_while_delivered(void **state)
 /* A stage of the chain can say so, too: its name is in the reason. */
 static void test_interceptor_fails(void **state)
 {
-    (void)state;
     start(&accepting, 1, "100");
     script.chain_fails = true;
     make(2);
@@ -479,7 +426,6 @@ static void test_interceptor_fails(void **state)
 /* `recall` as long as it takes; then its leases wait in the channel, in order, for the reopened sink. */
 static void test_sink_gives_its_leases_back(void **state)
 {
-    (void)state;
     start(&accepting, 2, "100");
     script.sink_keeps = true;
     for (unsigned i = 0; i < 4; i++)
@@ -519,7 +465,6 @@ static void test_sink_gives_its_leases_back(void **state)
 /* The account of a stop: events that a lease which comes back had settled are delivered, the others lost. */
 static void test_partly_settled_lease_in_the_account(void **state)
 {
-    (void)state;
     start(&accepting, 1, "100");
     script.sink_keeps = true;
     make(1); /* delivered when it is recalled */
@@ -535,7 +480,6 @@ static void test_partly_settled_lease_in_the_account(void **state)
 /* A stop at any moment of it ends: what can be delivered is, and every stage is closed. */
 static void test_stop_while_failing(void **state)
 {
-    (void)state;
     for (unsigned variant = 0; variant < 4; variant++) {
         start(variant % 2 == 0 ? &accepting : &replayable, 1, "1");
         script.sink_keeps = true;

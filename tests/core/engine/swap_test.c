@@ -68,7 +68,6 @@ static void test_readers_never_see_what_is_gone(void **state)
 {
     static struct world world;
     pthread_t threads[READERS];
-    (void)state;
     assert_null(ps_swap_replace(&world.swap, value_create(0)));
     for (unsigned i = 0; i < READERS; i++) {
         world.readers[i] = (struct reader){.world = &world, .parks = 7 * i};
@@ -117,7 +116,6 @@ static void test_sleepers_are_not_waited_for(void **state)
     struct ps_swap swap = {NULL};
     pthread_t thread;
     int one = 1, two = 2;
-    (void)state;
     pthread_barrier_init(&sleeper.asleep, NULL, 2);
     pthread_barrier_init(&sleeper.awake, NULL, 2);
     assert_int_equal(pthread_create(&thread, NULL, sleeper_main, &sleeper), 0);

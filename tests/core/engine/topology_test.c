@@ -37,7 +37,6 @@ static void test_limits(void **state)
 {
     struct ps_err err = {0};
     struct made made;
-    (void)state;
     make(&made);
     assert_int_equal(ps_topology_check(&made.plan, &err), PS_OK);
     made.source_spec.channel_count = PS_CHANNELS_PER_SOURCE_MAX;
@@ -79,7 +78,6 @@ static void test_describe(void **state)
     struct ps_machine machine = {.cores = 4, .memory_bytes = UINT64_C(1) << 30};
     struct flow flow = {
         .total = 1, .source_count = 1, .channel_count = 1, .sink_count = 2, .sources = {{.instances = 2}}};
-    (void)state;
     flow.options.workers = 2;
     flow_init(&flow);
     struct ps_plan *plan = ps_plan_create(flow_spec(&flow), &machine, NULL, &err);

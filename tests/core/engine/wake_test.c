@@ -189,7 +189,6 @@ static uint64_t content(void)
 /* A put wakes one of seven; the next put another one; when all are awake, nobody. */
 static void test_put_wakes_one(void **state)
 {
-    (void)state;
     start(1, 7, "100000", true);
     park_all();
     assert_int_equal(parked(), 0xFF);
@@ -214,7 +213,6 @@ static void test_put_wakes_one(void **state)
 /* Of five workers with a source, the three that could not put are woken. */
 static void test_take_wakes_those_that_wait(void **state)
 {
-    (void)state;
     start(5, 1, "1", true);
     for (unsigned i = 0; i < 3; i++)
         put(i);
@@ -238,7 +236,6 @@ static void test_take_wakes_those_that_wait(void **state)
 /* A source that waits for nothing is not woken by progress. */
 static void test_idle_sources_sleep_on(void **state)
 {
-    (void)state;
     start(4, 2, "100000", true);
     park_all();
     put(0);
@@ -261,7 +258,6 @@ static void test_idle_sources_sleep_on(void **state)
  * worker, and they are put. */
 static void test_hunger_wakes(void **state)
 {
-    (void)state;
     start(1, 1, "100000", true);
     flow.chances.sink_keep = 1000; /* none goes home and wakes worker 0 for that */
     for (unsigned i = 0; i < 3; i++)
@@ -282,7 +278,6 @@ static void test_hunger_wakes(void **state)
 static void test_failed_sink_passes_on(void **state)
 {
     size_t count;
-    (void)state;
     start(1, 3, "100000", true);
     park_all();
     put(0);
@@ -317,7 +312,6 @@ static void sleep_and_put(void)
  * lease goes to the other one. */
 static void test_chosen_without_room(void **state)
 {
-    (void)state;
     start(1, 2, "100000", true);
     park(2);
     assert_false(ps_worker_cycle(worker(1), &now));
@@ -337,7 +331,6 @@ static void test_chosen_without_room(void **state)
 /* The same a moment later: the turn of the sink is over, and the worker runs another one (of the other channel). */
 static void test_chosen_later(void **state)
 {
-    (void)state;
     start_on(3, 1, 4, "100000", true); /* worker 0: source and third sink; worker 1: first and last sink */
     park(2);
     assert_false(ps_worker_cycle(worker(1), &now));
@@ -360,7 +353,6 @@ static void test_chosen_later(void **state)
 /* A sink that has no room is not chosen; it is asked again after 10 ms if it names no time. */
 static void test_sink_without_room(void **state)
 {
-    (void)state;
     start(1, 2, "100000", false);
     answers[0] = PS_LATER;
     park_all();

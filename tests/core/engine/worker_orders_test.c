@@ -28,7 +28,6 @@ static void reach(uint64_t number)
 /* The batches of the source that stays do not keep the drain from ending, whichever of the two it is. */
 static void test_drain_ends_beside_a_source_that_stays(void **state)
 {
-    (void)state;
     for (unsigned stays = 0; stays < 2; stays++) {
         struct ps_err err = {0};
         struct ps_left carried, lost;
@@ -73,7 +72,6 @@ static void test_drain_ends_beside_a_source_that_stays(void **state)
 /* A sink that finds events of before a reload has not stalled since the machine was started. */
 static void test_restored_events_are_not_old(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct ps_left carried, lost;
     size_t count;

@@ -10,7 +10,6 @@ static struct ps_bump bump;
 static int setup(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     depot = ps_depot_create(64 * (uint64_t)PS_BLOCK_BYTES, &err);
     pool = ps_pool_create(depot, 0);
     ps_bump_init(&bump, pool);
@@ -19,7 +18,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     assert_int_equal(ps_depot_used_bytes(depot), 0);
@@ -31,7 +29,6 @@ static int teardown(void **state)
 static void test_left(void **state)
 {
     uint32_t room;
-    (void)state;
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     char *bytes = ps_batch_reserve(batch, 100, &room);
     assert_non_null(bytes);
@@ -55,7 +52,6 @@ static void test_left(void **state)
 static void test_left_moves(void **state)
 {
     uint32_t room;
-    (void)state;
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     char *bytes = ps_batch_reserve(batch, 1, &room);
     ps_batch_commit(batch, room - 10);
@@ -72,7 +68,6 @@ static void test_left_moves(void **state)
 static void test_run_of_the_last_rows(void **state)
 {
     char bodies[7] = "abcdefg";
-    (void)state;
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     batch->capacity = 10; /* as the engine sets it */
     assert_int_equal(ps_batch_add_run(batch, bodies, 1, 7), 7);

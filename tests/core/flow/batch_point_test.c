@@ -9,7 +9,6 @@ static struct ps_bump bump;
 static int setup(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     depot = ps_depot_create(200 * (uint64_t)PS_BLOCK_BYTES, &err);
     pool = ps_pool_create(depot, 0);
     ps_bump_init(&bump, pool);
@@ -18,7 +17,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_bump_fini(&bump);
     ps_pool_destroy(pool);
     assert_int_equal(ps_depot_used_bytes(depot), 0);
@@ -55,7 +53,6 @@ static void test_as_before(void **state)
     static const struct {
         uint32_t pieces, piece_bytes;
     } cases[] = {{0, 0}, {1, 4096}, {20, 100000}, {3, PS_BLOCK_BYTES / 2 + 1}, {2, 3 * PS_BLOCK_BYTES}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         for (uint32_t before = 0; before < 2; before++) {
             struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});

@@ -482,7 +482,6 @@ static void run_batches(struct bench *bench, unsigned batches)
 
 static void test_against_model(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     static struct bench bench;
     for (unsigned round = 0; round < 40; round++) {
@@ -495,7 +494,6 @@ static void test_against_model(void **state)
 /* The number of available blocks is limited: every allocation of the script fails in some round. */
 static void test_out_of_memory(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     static struct bench bench;
     for (unsigned round = 0; round < 240; round++) {
@@ -508,7 +506,6 @@ static void test_out_of_memory(void **state)
 /* The budget alone limits how many batches there are, and their descriptors are part of it. */
 static void test_descriptors_are_in_the_budget(void **state)
 {
-    (void)state;
     static struct bench bench;
     struct ps_batch_home *last = NULL;
     struct ps_batch *batch;
@@ -537,7 +534,6 @@ static void test_descriptors_are_in_the_budget(void **state)
  * otherwise the chain would try again for ever. */
 static void test_full_batch_takes_interceptors(void **state)
 {
-    (void)state;
     static struct bench bench;
     bench_init(&bench, 64, 64, 1);
     struct ps_batch *batch = ps_batch_take(&bench.bump, (struct ps_now){0});
@@ -561,7 +557,6 @@ static void test_full_batch_takes_interceptors(void **state)
 
 static void test_tickets(void **state)
 {
-    (void)state;
     static struct bench bench;
     bench_init(&bench, 64, 64, 1);
     struct ps_batch *batch = ps_batch_take(&bench.bump, (struct ps_now){0});

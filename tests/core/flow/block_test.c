@@ -19,7 +19,6 @@ static struct ps_depot *make_depot(uint32_t blocks)
 static void test_budget_limits(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     assert_null(ps_depot_create(15 * PS_BLOCK_BYTES, &err));
     assert_non_null(strstr(err.text, "memory budget"));
     assert_null(ps_depot_create(UINT64_MAX, &err));
@@ -45,7 +44,6 @@ static void test_take_all(void **state)
     struct ps_depot *depot = make_depot(DEPOT_BLOCKS);
     struct ps_block *blocks[DEPOT_BLOCKS + 1];
     struct ps_block_cache cache;
-    (void)state;
     ps_block_cache_init(&cache, depot);
     for (unsigned round = 0; round < 3; round++) {
         assert_int_equal(take_all(&cache, blocks, DEPOT_BLOCKS + 1), DEPOT_BLOCKS);
@@ -69,7 +67,6 @@ static void test_references(void **state)
 {
     struct ps_depot *depot = make_depot(16);
     struct ps_block_cache cache;
-    (void)state;
     ps_block_cache_init(&cache, depot);
     struct ps_block *block = ps_block_take(&cache);
     ps_block_hold(block);
@@ -90,7 +87,6 @@ static void test_oversize(void **state)
 {
     struct ps_depot *depot = make_depot(16);
     struct ps_block_cache cache;
-    (void)state;
     ps_block_cache_init(&cache, depot);
     struct ps_block *giant = ps_block_take_oversize(&cache, 9 * PS_BLOCK_BYTES + 1);
     assert_non_null(giant);
@@ -114,7 +110,6 @@ static void test_oversize_takes_from_own_cache(void **state)
     struct ps_depot *depot = make_depot(4096);
     static struct ps_block *blocks[4096];
     struct ps_block_cache cache;
-    (void)state;
     ps_block_cache_init(&cache, depot);
     uint32_t count = take_all(&cache, blocks, 4096);
     assert_int_equal(count, 4096);
@@ -136,7 +131,6 @@ static void test_oversize_takes_from_own_cache(void **state)
 static void test_caches_do_not_starve_others(void **state)
 {
     static struct ps_block_cache caches[64];
-    (void)state;
     for (uint32_t size = 64; size <= 4096; size *= 4) {
         struct ps_depot *depot = make_depot(size);
         struct ps_block **blocks = calloc(size, sizeof(struct ps_block *));
@@ -211,7 +205,6 @@ static void test_depot_between_threads(void **state)
     struct worker workers[THREADS];
     pthread_t threads[THREADS];
     uint64_t seed = ps_test_seed();
-    (void)state;
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){.depot = depot, .random = ps_test_random(&seed) | 1};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);

@@ -121,7 +121,6 @@ static void test_bound(void **state)
     };
     static struct bench bench;
     uint64_t seed = ps_test_seed();
-    (void)state;
     for (unsigned i = 0; i < PS_COUNT_OF(shapes); i++) {
         bench_init(&bench, ps_test_random(&seed));
         run(&bench, shapes[i].one_of, shapes[i].events_max, shapes[i].body_max, UINT64_C(32) << 20);
@@ -133,7 +132,6 @@ static void test_bound(void **state)
 static void test_tight(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 1);
     while (bench.charged < UINT64_C(20) << 20) {
         struct ps_batch *batch = make_batch(&bench, 1000, 300);

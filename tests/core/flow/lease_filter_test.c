@@ -68,7 +68,6 @@ static void bits_make(struct bed *bed, uint64_t *bits)
 
 static void test_against_naive(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed);
     for (unsigned round = 0; round < 2000; round++) {
@@ -104,7 +103,6 @@ static void test_against_naive(void **unused)
 /* All events kept: no index list is made. No event kept: no index list is needed. */
 static void test_nothing_to_write(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed);
     struct ps_batch *batch = batch_make(&bed, 70);
@@ -122,7 +120,6 @@ static void test_nothing_to_write(void **unused)
 
 static void test_no_memory(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed);
     struct ps_batch *batch = batch_make(&bed, 100);
@@ -153,7 +150,6 @@ static void test_no_memory(void **unused)
 
 static void test_body_set(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed);
     struct ps_batch *batch = batch_make(&bed, 3);

@@ -77,7 +77,6 @@ static struct ps_lease *behind(struct ps_lease *chain, unsigned places)
 static void test_in_order(void **state)
 {
     struct bench bench;
-    (void)state;
     bench_init(&bench, true);
     struct ps_lease *a = enter(&bench, 1, 0), *b = enter(&bench, 2, 1), *c = enter(&bench, 0, 0);
     assert_int_equal(ps_window_outstanding(bench.window), 3);
@@ -117,7 +116,6 @@ static void count_delivered(void *argument, struct ps_batch *batch)
 static void test_unordered(void **state)
 {
     struct bench bench;
-    (void)state;
     bench_init(&bench, true);
     ps_window_detach(bench.window);
     bench.window = ps_window_create_unordered(count_delivered, &bench);
@@ -145,7 +143,6 @@ static void test_unordered(void **state)
 static void test_lost(void **state)
 {
     struct bench bench;
-    (void)state;
     bench_init(&bench, true);
     struct ps_lease *a = enter(&bench, 1, 1), *b = enter(&bench, 1, 0), *c = enter(&bench, 1, 0);
     ps_window_release(a);
@@ -169,7 +166,6 @@ static void test_lost(void **state)
 static void test_lost_to_one_of_two(void **state)
 {
     struct bench bench;
-    (void)state;
     for (unsigned failed = 1; failed <= 2; failed++) {
         bench_init(&bench, true);
         struct ps_lease *chain = enter(&bench, 2, 0);
@@ -189,7 +185,6 @@ static void test_lost_to_one_of_two(void **state)
 static void test_detach(void **state)
 {
     struct bench bench;
-    (void)state;
     for (unsigned replayable = 0; replayable < 2; replayable++) {
         bench_init(&bench, replayable == 1);
         struct ps_lease *a = enter(&bench, 1, 0), *b = enter(&bench, 1, 0);
@@ -213,7 +208,6 @@ static void test_model(void **state)
     struct ps_lease *out[BATCHES * (LEASES + 1)];
     uint64_t open[4096], entered, told;
     uint64_t random = ps_test_seed();
-    (void)state;
     for (unsigned round = 0; round < 40; round++) {
         bool replayable = round % 4 != 0;
         unsigned out_count = 0;

@@ -55,13 +55,11 @@ static void run(void *argument, void *job_)
 
 static void discard(void *argument, void *job)
 {
-    (void)argument;
     ((struct job *)job)->discarded++;
 }
 
 static void end(void *argument)
 {
-    (void)argument;
     ends++;
     sem_post(&ended);
 }
@@ -96,7 +94,6 @@ static void wait_for(sem_t *what)
 static void test_in_order(void **unused)
 {
     struct job jobs[] = {{1}, {2}, {3}, {4}};
-    (void)unused;
     start();
     assert_null(ps_helper_answer(helper));
     for (unsigned round = 0; round < 3; round++) {
@@ -126,7 +123,6 @@ static void test_wake_up(void **unused)
     struct ps_err err = {0};
     struct ps_helper_settings with_wake_up = settings;
     struct pollfd wake = {.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .events = POLLIN};
-    (void)unused;
     with_wake_up.wake_fd = wake.fd;
     helper = ps_helper_create(&with_wake_up, &err);
     assert_non_null(helper);
@@ -150,7 +146,6 @@ static void test_ends_alone(void **unused)
 {
     struct job jobs[] = {{.number = 1, .hangs = true}, {.number = 2}, {.number = 3}};
     unsigned fds = ps_test_open_fds();
-    (void)unused;
     start();
     for (unsigned i = 0; i < 3; i++)
         assert_true(ps_helper_ask(helper, &jobs[i]));
@@ -170,7 +165,6 @@ static void test_ends_alone(void **unused)
 static void test_not_taken(void **unused)
 {
     struct job jobs[] = {{1}, {2}};
-    (void)unused;
     start();
     assert_true(ps_helper_ask(helper, &jobs[0]));
     assert_ptr_equal(ps_helper_wait(helper, 60000), &jobs[0]);
@@ -185,7 +179,6 @@ static void test_not_taken(void **unused)
 static void test_cancel(void **unused)
 {
     struct job jobs[] = {{.number = 1, .looks = true}, {.number = 2}, {.number = 3}};
-    (void)unused;
     start();
     assert_true(ps_helper_ask(helper, &jobs[0]));
     assert_true(ps_helper_ask(helper, &jobs[1]));
@@ -206,7 +199,6 @@ static void test_no_thread(void **unused)
     struct ps_err err = {0};
     struct ps_helper_settings with_wake_up = settings;
     unsigned fds = ps_test_open_fds();
-    (void)unused;
     ends = 0;
     no_thread = true;
     assert_null(ps_helper_create(&settings, &err));
@@ -235,9 +227,7 @@ struct crew {
 
 static void crew_run(void *argument, void *job_)
 {
-    struct crew *crew = argument;
     struct job *job = job_;
-    (void)crew;
     job->was_run = true;
     if (job->number % 16 == 0)
         ps_test_yield();
@@ -252,7 +242,6 @@ static void test_stress(void **unused)
 {
     uint64_t random = ps_test_seed();
     static struct crew crews[ROUNDS];
-    (void)unused;
     for (unsigned round = 0; round < ROUNDS; round++) {
         struct crew *crew = &crews[round];
         struct ps_err err = {0};

@@ -16,7 +16,6 @@ static void expect(const struct ps_metrics *metrics, const char *text)
 
 static void test_everything(void **state)
 {
-    (void)state;
     struct ps_metrics_component components[] = {
         {.kind = PS_KIND_SOURCE,
          .name = "r1",
@@ -127,7 +126,6 @@ static void test_everything(void **state)
 
 static void test_nothing(void **state)
 {
-    (void)state;
     expect(&(struct ps_metrics){.process = {.agent = "a1", .orders = "run"}},
            "agent a1: 0 workers, last order: run\n"
            "memory: 0 B of the budget of 0 B are used\n"

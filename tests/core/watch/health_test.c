@@ -12,7 +12,6 @@ static struct ps_metrics metrics;
 
 static int setup(void **state)
 {
-    (void)state;
     components[0] = (struct ps_metrics_component){.kind = PS_KIND_SOURCE, .name = "r1", .type = "seq"};
     components[1] = (struct ps_metrics_component){.kind = PS_KIND_SINK, .name = "k1", .type = "kafka"};
     worker = (struct ps_metrics_worker){.heartbeat_ns = NOW_NS};
@@ -46,7 +45,6 @@ static void expect_sample(const char *line)
 
 static void test_all_is_well(void **state)
 {
-    (void)state;
     expect(ps_metrics_live, "");
     expect(ps_metrics_ready, "");
     expect_sample("\npenstock_configuration_reload_successful 1\n");
@@ -55,7 +53,6 @@ static void test_all_is_well(void **state)
 
 static void test_not_open(void **state)
 {
-    (void)state;
     components[0].state = PS_METRICS_OPENING;
     components[0].error = "port 514 is in use";
     components[1].state = PS_METRICS_CLOSED;
@@ -65,7 +62,6 @@ static void test_not_open(void **state)
 
 static void test_halted_source(void **state)
 {
-    (void)state;
     components[0].state = PS_METRICS_HALTED;
     components[0].error = "/spool/a has changed";
     expect(ps_metrics_live, "");
@@ -76,7 +72,6 @@ static void test_halted_source(void **state)
 /* A restart of the process would not bring the broker back. */
 static void test_stalled_sink(void **state)
 {
-    (void)state;
     components[1].stalled_ns = 60 * PS_NS_PER_S - 1;
     expect(ps_metrics_ready, "");
     components[1].stalled_ns = 61 * PS_NS_PER_S;
@@ -89,7 +84,6 @@ static void test_stalled_sink(void **state)
 
 static void test_failed_reload(void **state)
 {
-    (void)state;
     metrics.process.reload_failure = "a.properties:3: error: x";
     expect(ps_metrics_live, "");
     expect(ps_metrics_ready,
@@ -100,7 +94,6 @@ static void test_failed_reload(void **state)
 /* The component is up: it runs on with what it had. */
 static void test_outdated(void **state)
 {
-    (void)state;
     components[0].kind = PS_KIND_SELECTOR;
     components[0].outdated = "a.rules:2:1: error: no action `drip`; the rules before it stay active";
     expect(ps_metrics_live, "");
@@ -113,7 +106,6 @@ static void test_outdated(void **state)
 
 static void test_stopping(void **state)
 {
-    (void)state;
     metrics.process.stopping = true;
     expect(ps_metrics_live, "");
     expect(ps_metrics_ready, "the agent is stopping\n");
@@ -121,7 +113,6 @@ static void test_stopping(void **state)
 
 static void test_stuck_worker(void **state)
 {
-    (void)state;
     worker.heartbeat_ns = NOW_NS - PS_METRICS_STUCK_NS + 1;
     expect(ps_metrics_live, "");
     worker.heartbeat_ns = NOW_NS - 12 * PS_NS_PER_S;
@@ -136,7 +127,6 @@ static void test_stuck_worker(void **state)
 /* Both sinks of a group have failed. One is open while it is tried again: the agent is as little ready as before and after that. */
 static void test_group_that_is_tried(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(components); i++)
         components[i] = (struct ps_metrics_component){.kind = PS_KIND_SINK,
                                                       .name = i == 0 ? "k1" : "k2",

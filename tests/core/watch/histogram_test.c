@@ -11,7 +11,6 @@ static uint64_t values[VALUES];
 
 static int setup(void **state)
 {
-    (void)state;
     memset(&histogram, 0, sizeof histogram);
     memset(&total, 0, sizeof total);
     return 0;
@@ -25,7 +24,6 @@ static int by_value(const void *a, const void *b)
 
 static void test_buckets(void **state)
 {
-    (void)state;
     for (uint32_t bucket = 0; bucket < PS_HISTOGRAM_BUCKETS; bucket++) {
         uint64_t last = ps_histogram_bucket_max(bucket);
         assert_int_equal(ps_histogram_bucket(last), bucket);
@@ -38,7 +36,6 @@ static void test_buckets(void **state)
 
 static void test_empty(void **state)
 {
-    (void)state;
     assert_int_equal(ps_histogram_percentile(&histogram, 50), 0);
     assert_int_equal(ps_histogram_percentile(&histogram, 100), 0);
     assert_int_equal(ps_histogram_count_upto(&histogram, UINT64_MAX), 0);
@@ -47,7 +44,6 @@ static void test_empty(void **state)
 /* Each percentile is that of the sorted array, rounded up by less than 1/128 of it. */
 static void test_percentiles(void **state)
 {
-    (void)state;
     static const double percentiles[] = {0, 1, 25, 50, 90, 99, 99.9, 99.99, 99.999, 100};
     uint64_t seed = ps_test_seed();
     for (int spread = 4; spread <= 42; spread += 19) {
@@ -76,7 +72,6 @@ static void test_percentiles(void **state)
 
 static void test_times_and_huge(void **state)
 {
-    (void)state;
     ps_histogram_record(&histogram, 1000, 999);
     ps_histogram_record(&histogram, UINT64_MAX / 4, 1);
     assert_true(ps_histogram_percentile(&histogram, 99.9) <= 1007);
@@ -88,7 +83,6 @@ static void test_times_and_huge(void **state)
 /* The sum of two histograms equals the histogram of all values. */
 static void test_add(void **state)
 {
-    (void)state;
     static struct ps_histogram other, whole;
     uint64_t seed = ps_test_seed();
     for (int i = 0; i < 10000; i++) {

@@ -47,7 +47,6 @@ static void speak(int fd)
 
 static void test_path(void **state)
 {
-    (void)state;
     char path[64];
     snprintf(path, sizeof path, "/tmp/ps_notify_test_%d", (int)getpid());
     int fd = listen_at(path);
@@ -60,7 +59,6 @@ static void test_path(void **state)
 
 static void test_abstract(void **state)
 {
-    (void)state;
     char path[64];
     snprintf(path, sizeof path, "@ps_notify_test_%d", (int)getpid());
     int fd = listen_at(path);
@@ -71,7 +69,6 @@ static void test_abstract(void **state)
 
 static void test_not_under_systemd(void **state)
 {
-    (void)state;
     unsetenv("NOTIFY_SOCKET");
     assert_false(ps_notify_ready("up"));
     char longest[300] = "/";
@@ -84,7 +81,6 @@ static void test_not_under_systemd(void **state)
 
 static void test_watchdog_interval(void **state)
 {
-    (void)state;
     char pid[32];
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");

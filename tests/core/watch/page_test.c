@@ -17,7 +17,6 @@ static void expect_java(double value, const char *text)
 /* The right-hand sides were printed by a JVM 17. */
 static void test_java_double(void **state)
 {
-    (void)state;
     expect_java(0, "0.0");
     expect_java(100, "100.0");
     expect_java(2 / 300.0 * 100, "0.6666666666666667");
@@ -38,7 +37,6 @@ static void test_java_double(void **state)
 
 static void test_json(void **state)
 {
-    (void)state;
     struct ps_page page = {0};
     static const char bytes[] = "a\"b\\c\nd\te\x01\x7f\xc3\xa4\xf0\x9f\x98\x80"
                                 "\xff|\xc0\xaf|\xed\xa0\x80|\xe2\x82";
@@ -52,7 +50,6 @@ static void test_json(void **state)
 
 static void test_label(void **state)
 {
-    (void)state;
     struct ps_page page = {0};
     ps_page_label(&page, "r\"1\\\n\tx\xff");
     assert_string_equal(page.text, "\"r\\\"1\\\\\\n\tx\xef\xbf\xbd\"");
@@ -62,7 +59,6 @@ static void test_label(void **state)
 /* Any bytes make a JSON string that a parser accepts. */
 static void test_json_any(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (int round = 0; round < 2000; round++) {
         char bytes[200];
@@ -85,7 +81,6 @@ static void test_json_any(void **state)
 
 static void test_growth(void **state)
 {
-    (void)state;
     struct ps_page page = {0};
     for (int i = 0; i < 10000; i++)
         ps_page_format(&page, "%d,", i % 10);

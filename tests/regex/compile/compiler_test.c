@@ -17,7 +17,6 @@ static const struct ps_hyperscan_expression expressions[] = {
 
 static void requests_come_back(void **state)
 {
-    (void)state;
     struct ps_bytes key = {0}, bytes = {0};
     struct ps_compile_limits limits = {.memory_bytes = UINT64_C(5) << 33, .time_ms = 17, .idle = true};
     struct ps_compile_request request;
@@ -46,7 +45,6 @@ static void requests_come_back(void **state)
 
 static void answers_come_back(void **state)
 {
-    (void)state;
     struct ps_compile_answer answer = {.failed = 2, .error = "too large"}, read;
     struct ps_bytes bytes = {0};
     ps_compile_answer_write(&bytes, &answer, 3);
@@ -75,7 +73,6 @@ static void answers_come_back(void **state)
 /* Expressions become prefilters or are left out one after the other; the rest is compiled. */
 static void what_is_too_much_is_left_out(void **state)
 {
-    (void)state;
     const struct ps_hyperscan_expression some[] = {
         {.text = "foo", .id = 0},
         {.text = "x(?:[\\x00-\\x7F]|[\\x80-\\xFE]{1,4}){1000}y", .id = 1}, /* "Pattern is too large." */
@@ -112,7 +109,6 @@ static bool yes(void *argument)
 
 static void cancelled_before_it_began(void **state)
 {
-    (void)state;
     unsigned asked = 0;
     struct ps_compile_answer answer;
     struct ps_compile_how how = {.cancelled = yes, .argument = &asked};
@@ -133,7 +129,6 @@ static const char *program(void)
 
 static void a_process_compiles(void **state)
 {
-    (void)state;
     struct ps_compile_how how = {.program = program(), .limits = {UINT64_C(1) << 30, 60000, true}};
     struct ps_compile_answer here = {0}, there;
     struct ps_bytes key = {0};
@@ -190,14 +185,12 @@ static void fails_because(struct ps_compile_how *how, const char *because)
 
 static void time_is_limited(void **state)
 {
-    (void)state;
     struct ps_compile_how how = {.program = program(), .limits = {.time_ms = 200}};
     fails_because(&how, "compiling took more than 200 ms of CPU time");
 }
 
 static void memory_is_limited(void **state)
 {
-    (void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     ps_test_skip("a program with a sanitizer has no memory limit");
 #endif
@@ -207,7 +200,6 @@ static void memory_is_limited(void **state)
 
 static void cancelled_on_the_way(void **state)
 {
-    (void)state;
     unsigned asked = 0;
     struct ps_compile_how how = {.program = program(), .cancelled = yes, .argument = &asked};
     fails_because(&how, "compiling was cancelled");
@@ -215,7 +207,6 @@ static void cancelled_on_the_way(void **state)
 
 static void programs_that_cannot_answer(void **state)
 {
-    (void)state;
     struct ps_compile_how how = {.program = "/nonexistent/penstock"};
     fails_because(&how, "cannot start /nonexistent/penstock");
     how.program = "/bin/false";
@@ -227,7 +218,6 @@ static void programs_that_cannot_answer(void **state)
 /* Run by hand, the program only reports what it is for. */
 static void refuses_other_input(void **state)
 {
-    (void)state;
     char line[600];
     snprintf(line, sizeof line, "echo hello | %s rules compile >/dev/null 2>&1", program());
     int status = system(line);

@@ -57,7 +57,6 @@ static inline int check_report(unsigned id, unsigned long long from, unsigned lo
                                void *argument)
 {
     struct check_reports *reports = argument;
-    (void)id, (void)from, (void)flags;
     size_t subject = (size_t)to / (reports->length + reports->gap);
     if (subject < 3 && to - subject * (reports->length + reports->gap) <= reports->length)
         reports->reported[subject] = true;

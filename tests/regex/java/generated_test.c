@@ -119,7 +119,6 @@ static void ask(struct check *check, uint64_t started)
 
 static void test_promise(void **unused)
 {
-    (void)unused;
     uint64_t started = seed = ps_test_seed();
     unsigned of_each[5] = {0};
     for (size_t i = 0; i < EXPRESSIONS; i++) {

@@ -5,7 +5,6 @@
 /* What an expression becomes for Hyperscan. */
 static void test_hyperscan(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *hyperscan;
         enum ps_regex_exactness exactness;
@@ -80,7 +79,6 @@ static void test_hyperscan(void **unused)
 /* The facts that the matcher uses. */
 static void test_facts(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern;
         bool newline, anchored, repair;
@@ -109,7 +107,6 @@ static void test_facts(void **unused)
  * ones. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *reason;
         int offset;
@@ -167,7 +164,6 @@ static void test_refused(void **unused)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     struct ps_err err = {.length = 0};
     struct ps_java_regex regex;
     assert_int_equal(ps_java_regex_translate("(a)(?<one>b)(?:c)(?<Two2>d)", 0, &regex, &err), PS_OK);
@@ -181,7 +177,6 @@ static void test_names(void **unused)
 /* All limits are enforced. */
 static void test_bounds(void **unused)
 {
-    (void)unused;
     struct ps_err err = {.length = 0};
     struct ps_java_regex regex;
     char *text = malloc(PS_REGEX_PATTERN_BYTES_MAX + 2);

@@ -173,19 +173,16 @@ static void check_table(uint32_t patterns_max, size_t subjects_max)
 
 static void test_bits(void **state)
 {
-    (void)state;
     check_table(BITS_PATTERNS_MAX, SIZE_MAX);
 }
 
 static void test_each(void **state)
 {
-    (void)state;
     check_table(EACH_PATTERNS_MAX, 200);
 }
 
 static void test_alone(void **state)
 {
-    (void)state;
     check_table(1, SIZE_MAX);
 }
 

@@ -235,7 +235,6 @@ static void check_pattern(const struct table_pattern *pattern, struct ps_regex_s
 
 static void test_table(void **state)
 {
-    (void)state;
     struct table table;
     table_load(&table);
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();

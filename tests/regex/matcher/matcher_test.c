@@ -27,7 +27,6 @@ static const char log_text[] = "GET /index status=200\nGET /missing status=404\n
 
 static void in_place(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"status=404", "^ERROR$", "error", "end$", "^status", "", "^$", "a*"};
     struct set set;
     struct ps_slice subjects[32];
@@ -40,7 +39,6 @@ static void in_place(void **state)
 /* A match must not cross from one subject to the next, nor begin or end with the bytes between them. */
 static void borders(void **state)
 {
-    (void)state;
     static const char *const sets[][4] = {
         {"a[^b]*c", "\\sfoo", "foo\\s", "x\\W+y"},
         {"a[^b]*c", "^foo", "foo$", "\\sfoo"},
@@ -79,7 +77,6 @@ static void borders(void **state)
 /* After 4 billion subjects the marks of what was seen begin again, and nothing counts as seen already. */
 static void marks_that_wrap(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"status=404", "error", "x"};
     struct set set;
     struct ps_slice subjects[32];
@@ -96,7 +93,6 @@ static void marks_that_wrap(void **state)
 
 static void equal_expressions_are_one(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"foo", "bar", "foo", "foo.*", "(foo)", "bar"};
     struct set set;
     struct ps_slice subjects[2] = {slice("a foo"), slice("foobar")};
@@ -108,7 +104,6 @@ static void equal_expressions_are_one(void **state)
 
 static void loosened_or_pcre2_alone(void **state)
 {
-    (void)state;
     const char *const patterns[] = {RUINOUS, "\\B", "(a)\\1", "foo(?!bar)", "(?<=x)y+", "foo"};
     struct set set;
     struct ps_slice subjects[] = {slice("xyz"), slice("aa"),   slice("ab"),     slice("foobar"),
@@ -121,7 +116,6 @@ static void loosened_or_pcre2_alone(void **state)
 
 static void nothing_to_do(void **state)
 {
-    (void)state;
     struct set set;
     const char *const patterns[] = {".*"};
     struct ps_slice subjects[] = {slice("a"), slice("")};
@@ -137,7 +131,6 @@ static void nothing_to_do(void **state)
 /* Every subject matches many patterns: more hits than there is room for. */
 static void more_hits_than_room(void **state)
 {
-    (void)state;
     static struct ps_slice subjects[PS_MATCHER_SUBJECTS_MAX];
     struct set set = {0};
     for (unsigned i = 0; i < 100; i++) {
@@ -156,15 +149,12 @@ static void more_hits_than_room(void **state)
 
 static void count_pairs(void *pairs, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count)
 {
-    (void)subject;
-    (void)patterns;
     *(uint32_t *)pairs += pattern_count;
 }
 
 /* Without memory for the copy of a large subject PCRE2 decides: the result is the same. */
 static void no_memory_for_a_copy(void **state)
 {
-    (void)state;
     static char text[3000];
     const char *const patterns[] = {"needle$", "\\x{FFFD}needle", "absent"};
     struct ps_matcher_counts counts;
@@ -197,7 +187,6 @@ static void no_memory_for_a_copy(void **state)
 /* Large subjects are scanned alone; those with a 0xFF are copied first. */
 static void megabytes(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"needle$", "^hay", "a[^n]*needle", "\\x{FFFD}needle", "hay.needle"};
     const size_t length = (1U << 20) + 7;
     char *text = malloc(length);
@@ -223,7 +212,6 @@ static void megabytes(void **state)
  * counted. */
 static void scan_errors(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"status=404", "^ERROR$", "error", "end$", "^$", "(a)\\1", ".*", "\\s"};
     struct set set;
     struct ps_slice subjects[32];
@@ -241,7 +229,6 @@ static void scan_errors(void **state)
 
 static void counts(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"^foo$", "^fo+$"};
     struct set set;
     struct ps_matcher_counts counts;
@@ -262,14 +249,11 @@ static void counts(void **state)
 
 static void count_only(void *argument, uint32_t subject, const uint32_t *patterns, uint32_t count)
 {
-    (void)subject;
-    (void)patterns;
     *(uint32_t *)argument += count;
 }
 
 static void allocates_nothing(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"status=404", "^ERROR$", "error", "\\send", "^$", "[^b]a"};
     struct set set;
     struct ps_slice subjects[32];
@@ -288,7 +272,6 @@ static void allocates_nothing(void **state)
 
 static void plain(void **state)
 {
-    (void)state;
     char text[300], copy[300];
     for (unsigned length = 0; length < 200; length++) {
         memset(text, 'x', sizeof text);
@@ -313,7 +296,6 @@ static void plain(void **state)
 
 static void begins_with_newline(void **state)
 {
-    (void)state;
     static const char *const no[] = {
         "foo",    "f\\s",       "^\\s",    "[a-z]\\n",   "(?:a|b)\\n", "\\x41\\s", "\\bfoo",
         "\\d\\s", "[\\x20-~]x", "[^\\n]x", "(?:a|^)\\s", "a?b\\n",     "\\.\\n",   "[\\x0B-\\xFE]",
@@ -332,7 +314,6 @@ static void begins_with_newline(void **state)
 
 static void explains(void **state)
 {
-    (void)state;
     static const struct {
         const char *pattern;
         enum ps_matcher_engine engine;
@@ -354,7 +335,6 @@ static void explains(void **state)
 
 static void two_scratches_of_one(void **state)
 {
-    (void)state;
     const char *const patterns[] = {"a+b", "^b"};
     struct set set;
     struct ps_slice subjects[] = {slice("aab"), slice("b"), slice("c")};

@@ -256,7 +256,6 @@ static uint32_t lay_out(struct memory *memory, uint64_t *random, struct ps_slice
 
 static void agrees_with_one_by_one(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed() | 1;
     static struct ps_slice subjects[SUBJECTS_MAX];
     struct memory memory = {.bytes = malloc(MEMORY_BYTES)};

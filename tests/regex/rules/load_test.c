@@ -70,7 +70,6 @@ static void expect_bytes(const char *text, size_t length, const char *expected)
 
 static void test_bytes(void **state)
 {
-    (void)state;
     expect_bytes("", 0, "f: error: the file is empty");
     expect_bytes("\xef\xbb\xbf", 3, "f: error: the file is empty");
     expect_bytes("  \n\n", 4, "f: error: there is nothing in this file");
@@ -85,7 +84,6 @@ static void test_bytes(void **state)
 
 static void test_not_a_file(void **state)
 {
-    (void)state;
     struct fixture *fixture = load("/nonexistent/x.rules");
     expect_first(fixture, "/nonexistent/x.rules: error: cannot read /nonexistent/x.rules: No such file or "
                           "directory");
@@ -111,7 +109,6 @@ static void test_not_a_file(void **state)
 
 static void test_too_long(void **state)
 {
-    (void)state;
     const char *path = write_file("long.rules", "rule a { when true drop }\n");
     assert_int_equal(truncate(path, (off_t)PS_RULES_FILE_BYTES_MAX + 1), 0);
     struct fixture *fixture = load(path);
@@ -127,7 +124,6 @@ static void test_too_long(void **state)
 
 static void test_includes(void **state)
 {
-    (void)state;
     char folder[512];
     snprintf(folder, sizeof folder, "%s/d", ps_test_folder());
     assert_int_equal(mkdir(folder, 0700), 0);
@@ -160,7 +156,6 @@ static void test_includes(void **state)
 /* A missing include must be watched, too, although there are no rules. */
 static void test_missing_include(void **state)
 {
-    (void)state;
     char path[512];
     snprintf(path, sizeof path, "%s",
              write_file("m.rules", "rule a { when true tag a }\ninclude \"later.rules\"\n"));
@@ -181,7 +176,6 @@ static void test_missing_include(void **state)
 
 static void test_depth(void **state)
 {
-    (void)state;
     char name[64], text[64];
     for (int i = 0; i < 20; i++) {
         snprintf(name, sizeof name, "deep%d.rules", i);
@@ -205,7 +199,6 @@ static bool ends_with(const char *text, size_t length, const char *end)
 /* A file cut off after any byte is either refused, or was cut between two statements. */
 static void test_half_written(void **state)
 {
-    (void)state;
     static const char whole[] =
         "mode first\n"
         "default c1, c2\n"
@@ -238,7 +231,6 @@ static void test_half_written(void **state)
 
 static void test_many_problems(void **state)
 {
-    (void)state;
     char *text = NULL;
     size_t length = 0;
     FILE *to = open_memstream(&text, &length);
@@ -262,7 +254,6 @@ static void test_many_problems(void **state)
 
 static void test_too_many_rules(void **state)
 {
-    (void)state;
     char *text = NULL;
     size_t length = 0;
     FILE *to = open_memstream(&text, &length);
@@ -280,7 +271,6 @@ static void test_too_many_rules(void **state)
 /* Control characters of a hostile file must not reach the terminal. */
 static void test_clean_messages(void **state)
 {
-    (void)state;
     struct fixture *fixture = parse("a\x1b[31mb", "ru\x1b[31mle\n", 10);
     for (size_t i = 0; i < ps_rules_problems_kept(&fixture->problems); i++) {
         const char *line = ps_rules_problem_text(fixture->problems.arena, &fixture->problems.items[i]);
@@ -292,7 +282,6 @@ static void test_clean_messages(void **state)
 
 static void test_file_descriptors(void **state)
 {
-    (void)state;
     const char *path = write_file("fd.rules", "include \"none.rules\"\nrule a { when true tag a }\n");
     int before = dup(0);
     for (int i = 0; i < 50; i++)

@@ -168,7 +168,6 @@ static void expect_rule(const char *inside, const char *expected)
 
 static void test_conditions(void **state)
 {
-    (void)state;
     expect_rule("when true drop", "true; drop");
     expect_rule("when body ~ /a/ or body ~ /b/ and not body ~ /c/ drop",
                 "(BODY~0<a|0> or (BODY~1<b|0> and not BODY~2<c|0>)); drop");
@@ -198,7 +197,6 @@ static void test_conditions(void **state)
 
 static void test_expressions(void **state)
 {
-    (void)state;
     expect_rule("when body ~ /a\\/b/ drop", "BODY~0<a/b|0>; drop");
     expect_rule("when body ~ m|a/b\\|c| drop", "BODY~0<a/b\\|c|0>; drop");
     expect_rule("when body ~ m!a\\!b! drop", "BODY~0<a!b|0>; drop");
@@ -213,7 +211,6 @@ static void test_expressions(void **state)
 
 static void test_actions(void **state)
 {
-    (void)state;
     expect_rule("when true route a", "true; route a");
     expect_rule("when true route a, \"b c\"\n, d route optional e", "true; route a b c d; route optional e");
     expect_rule("when true set header.t = \"x-$${a}$$-${header.h i}-${body}-${rule}\"",
@@ -236,7 +233,6 @@ static void test_actions(void **state)
 
 static void test_file(void **state)
 {
-    (void)state;
     struct fixture *fixture =
         parse("\xef\xbb\xbf# a mark and line ends of Windows\r\nmode all\r\n"
               "default c1, \"c 2\"\r\n"
@@ -276,7 +272,6 @@ static void test_file(void **state)
 
 static void test_tests(void **state)
 {
-    (void)state;
     struct fixture *fixture =
         parse("rule a { when true drop }\nrule b { when true drop }\n"
               "test \"one\" {\n body \"x\\x00y\"\n header.h = \"1\"\n header.n=2\n"
@@ -312,7 +307,6 @@ static void test_tests(void **state)
 
 static void test_numbers(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         bool is;
@@ -349,7 +343,6 @@ static void test_numbers(void **state)
 
 static void test_always(void **state)
 {
-    (void)state;
     static const struct {
         const char *when;
         bool always;
@@ -384,7 +377,6 @@ static size_t depth_of(const struct ps_condition *condition)
 
 static void test_long_chain(void **state)
 {
-    (void)state;
     char *text = NULL;
     size_t length = 0;
     FILE *to = open_memstream(&text, &length);
@@ -402,7 +394,6 @@ static void test_long_chain(void **state)
 
 static void test_many_rules(void **state)
 {
-    (void)state;
     char *text = NULL;
     size_t length = 0;
     FILE *to = open_memstream(&text, &length);

@@ -75,7 +75,6 @@ static void expect_file(const char *path)
 
 static void test_corpus(void **state)
 {
-    (void)state;
     glob_t files;
     assert_int_equal(chdir(ps_test_source_path("tests/regex/data/rules")), 0);
     assert_int_equal(glob("*.rules", 0, NULL, &files), 0);

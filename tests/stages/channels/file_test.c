@@ -9,7 +9,6 @@
 static void test_bad_keys_are_refused(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     ps_test_stage_init(&stage, &ps_channel_file);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("capacity", "5", "transactionCapacity", "6")),
                      PS_FAIL);
@@ -49,7 +48,6 @@ static void test_mistakes_in_encryption_are_refused(void **state)
         PS_KEYS("encryption.activeKey", "NONE", KEYS),
     };
     struct ps_test_stage stage;
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(mistakes); i++) {
         ps_test_stage_init(&stage, &ps_channel_file);
         assert_int_equal(ps_test_stage_bind(&stage, mistakes[i].keys), PS_FAIL);
@@ -67,7 +65,6 @@ static void test_mistakes_in_encryption_are_refused(void **state)
 static void test_a_directory_of_flume_is_refused(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     ps_test_folder_append("log-1.meta", "x", 1);
     ps_test_stage_init(&stage, &ps_channel_file);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("dataDirs", ps_test_folder())), PS_OK);
@@ -81,7 +78,6 @@ static void test_default_directories_are_flumes(void **state)
     struct ps_test_stage stage;
     struct ps_fill fill;
     char path[512];
-    (void)state;
     setenv("HOME", ps_test_folder(), 1);
     ps_test_stage_init(&stage, &ps_channel_file);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("capacity", "7", "transactionCapacity", "7")), PS_OK);

@@ -10,7 +10,6 @@ static void test_what_is_read_ahead_is_of_the_budget(void **state)
     static struct ps_block *held[HELD_MAX];
     struct ps_lease *leases[EVENTS];
     unsigned taken = 0;
-    (void)state;
     start(&stage);
     char *body = text_of(BODY_BYTES, "x");
     for (unsigned i = 0; i < EVENTS; i++) {
@@ -55,7 +54,6 @@ static void test_little_is_read_ahead_in_little_memory(void **state)
     enum { EVENTS = 12, BODY_BYTES = 100000, HELD_MAX = 4096 };
     static struct ps_block *held[HELD_MAX];
     unsigned count = 0;
-    (void)state;
     start(&stage);
     char *body = text_of(BODY_BYTES, "x");
     for (unsigned i = 0; i < EVENTS; i++) {

@@ -55,7 +55,6 @@ static void test_databases_that_are_refused(void **state)
         {"jdbc:postgresql:", "write jdbc:postgresql://host:port/database"},
         {"postgresql://h/db", "is no JDBC URL"},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
         struct ps_test_stage stage;
         assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", urls[i][0])), PS_FAIL);
@@ -69,7 +68,6 @@ static void test_databases_that_are_refused(void **state)
 static void test_keys_that_contradict(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", url, "db.type", "MYSQL")), PS_FAIL);
     assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "does not fit driver.url"));
     ps_test_stage_fini(&stage);
@@ -92,7 +90,6 @@ static void test_keys_without_an_effect(void **state)
 {
     struct ps_test_stage stage;
     char derby[640];
-    (void)state;
     assert_int_equal(bind_channel(&stage, PS_KEYS("sysprop.user.home", ps_test_folder(), "driver.url", " \t ",
                                                   "db.type", "MYSQL", "driver.class", "x")),
                      PS_OK);
@@ -107,7 +104,6 @@ static void test_keys_without_an_effect(void **state)
 /* Names as long as FLE_CHANNEL has room for, in chars; one more is refused. */
 static void test_long_names_of_channels(void **state)
 {
-    (void)state;
     for (unsigned chars = PS_TABLES_CHANNEL_CHARS - 1; chars <= PS_TABLES_CHANNEL_CHARS + 1; chars++) {
         struct ps_test_stage stage;
         char name[2 * PS_TABLES_CHANNEL_CHARS + 3] = "";
@@ -127,7 +123,6 @@ static void test_the_default_database(void **state)
     struct ps_test_stage stage;
     const char *const *keys = PS_KEYS("sysprop.user.home", ps_test_folder());
     char path[640];
-    (void)state;
     snprintf(path, sizeof path, "%s/.flume", ps_test_folder());
     assert_int_equal(mkdir(path, 0700), 0);
     strcat(path, "/jdbc-channel");
@@ -165,7 +160,6 @@ static void test_what_is_long_spills(void **state)
         {.body = body, .length = 300000},
         PS_BODY(""),
     };
-    (void)state;
     start(&stage);
     put(&stage, ps_test_lease(&stage, events, PS_COUNT_OF(events)));
     ps_test_channel_await_home(&stage, 1);
@@ -201,7 +195,6 @@ static void test_tables_without_indexes_and_keys(void **state)
 {
     struct ps_test_stage stage;
     const char *file = ps_test_folder_path("db");
-    (void)state;
     start_named(&stage, "c1",
                 PS_KEYS("driver.url", url, "create.index", "false", "create.foreignkey", "false"));
     put(&stage, PS_LEASE(&stage, PS_EVENT("x", "n", "v")));
@@ -217,7 +210,6 @@ static void test_tables_without_indexes_and_keys(void **state)
 static void test_two_channels_in_one_database(void **state)
 {
     struct ps_test_stage one, two;
-    (void)state;
     start_named(&one, "one", PS_KEYS("driver.url", url));
     start_named(&two, "two", PS_KEYS("driver.url", url));
     for (unsigned i = 0; i < 20; i++) {
@@ -245,7 +237,6 @@ static void test_no_tables_and_none_may_be_made(void **state)
 {
     struct ps_test_stage stage;
     sqlite3 *database;
-    (void)state;
     assert_int_equal(sqlite3_open(ps_test_folder_path("db"), &database), SQLITE_OK);
     tell(database, "CREATE TABLE OTHER (ID INTEGER)");
     start_named(&stage, "c1", PS_KEYS("driver.url", url, "create.schema", "false"));
@@ -269,7 +260,6 @@ static void test_a_locked_database_is_waited_for(void **state)
 {
     struct ps_test_stage stage;
     sqlite3 *database;
-    (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     ps_test_channel_await_home(&stage, 1);
@@ -290,7 +280,6 @@ static void test_a_locked_database_is_waited_for(void **state)
 static void test_a_channel_has_one_user(void **state)
 {
     struct ps_test_stage stage, second;
-    (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     start(&second);
@@ -307,7 +296,6 @@ static void test_a_channel_has_one_user(void **state)
 static void test_a_removed_lock_lets_nobody_in(void **state)
 {
     struct ps_test_stage stage, second;
-    (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     ps_test_channel_await_home(&stage, 1);
@@ -326,7 +314,6 @@ static void test_a_removed_lock_lets_nobody_in(void **state)
 static void test_a_removed_database(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     ps_test_channel_await_home(&stage, 1);
@@ -352,7 +339,6 @@ static void test_a_replaced_database(void **state)
 {
     struct ps_test_stage stage;
     char aside[600], file[600];
-    (void)state;
     snprintf(file, sizeof file, "%s", ps_test_folder_path("db"));
     snprintf(aside, sizeof aside, "%s", ps_test_folder_path("aside"));
     start(&stage);
@@ -378,7 +364,6 @@ static void test_a_replaced_database(void **state)
 static void test_a_removed_write_ahead_log(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     ps_test_channel_await_home(&stage, 1);
@@ -395,7 +380,6 @@ static void test_a_full_disk(void **state)
 {
     struct ps_test_stage stage;
     struct rlimit before, small;
-    (void)state;
     signal(SIGXFSZ, SIG_IGN);
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
@@ -427,7 +411,6 @@ static void test_refusable_leases_are_given_up(void **state)
 {
     struct ps_test_stage stage;
     sqlite3 *database;
-    (void)state;
     start(&stage);
     put(&stage, PS_LEASE(&stage, PS_BODY("a")));
     ps_test_channel_await_home(&stage, 1);
@@ -450,7 +433,6 @@ static void test_refusable_leases_are_given_up(void **state)
 static void test_a_file_that_is_no_database(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     ps_test_folder_append(
         "db", "this is a text and no database, and nobody may overwrite it, whatever its name", 79);
     start(&stage);

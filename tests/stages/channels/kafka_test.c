@@ -161,7 +161,6 @@ static const char *header_of(struct ps_test_stage *stage, const struct ps_lease 
 /* The datum of Avro's specification: one block of one entry, its end, the body; lengths are zigzag numbers. */
 static void test_flume_events(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("events", 1);
     start(&stage, PS_KEYS("kafka.topic", "events", "kafka.consumer.group.id", "events"));
@@ -200,7 +199,6 @@ static void test_flume_events(void **unused)
 
 static void test_bodies(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("bodies", 1);
     start(&stage, PS_KEYS("topic", "bodies", "groupId", "bodies", "parseAsFlumeEvent", "false"));
@@ -224,7 +222,6 @@ static void test_bodies(void **unused)
 /* A header goes before the default; the key decides for the others. */
 static void test_partitions(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("parts", 4);
     start(&stage, PS_KEYS("kafka.topic", "parts", "kafka.consumer.group.id", "parts", "parseAsFlumeEvent",
@@ -249,7 +246,6 @@ static void test_partitions(void **unused)
 
 static void test_promised_when_acknowledged(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("slow", 1);
     ps_kafka_mock_round_trip(ps_test_cluster.mock,
@@ -274,7 +270,6 @@ static void test_promised_when_acknowledged(void **unused)
 /* An event that can never be a record: its source's clients hear of it; other sources' events wait for a cure. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("refused", 1);
     start(&stage,
@@ -304,7 +299,6 @@ static void test_refused(void **unused)
 /* No broker: what is put waits; a reload carries it over. */
 static void test_strip_and_restore(void **unused)
 {
-    (void)unused;
     struct ps_test_stage away, stage;
     ps_test_topic("carried", 1);
     build(&away, "127.0.0.1:1", 1, 0, PS_KEYS("kafka.topic", "carried", "parseAsFlumeEvent", "false"));
@@ -339,7 +333,6 @@ static void test_strip_and_restore(void **unused)
 /* The next plan has no source for the channel any more: the sink's worker sends what is left. */
 static void test_restore_without_producer(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("orphans", 1);
     build(&stage, ps_test_cluster.bootstrap, 0, 1,
@@ -357,7 +350,6 @@ static void test_restore_without_producer(void **unused)
 /* Nothing is acknowledged for delivery.timeout.ms: clients that wait are told; what has no client waits on. */
 static void test_outage(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char reason[128];
     build(&stage, "127.0.0.1:1", 1, 0,
@@ -391,7 +383,6 @@ static void test_outage(void **unused)
 /* /readyz names a channel whose brokers acknowledge nothing. */
 static void test_trouble(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char reason[128];
     build(&stage, "127.0.0.1:1", 1, 0, PS_KEYS("kafka.topic", "trouble"));
@@ -411,7 +402,6 @@ static void test_trouble(void **unused)
 /* What waits for the brokers stays within the channel's share of the memory budget. */
 static void test_full(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     build(&stage, "127.0.0.1:1", 1, 0, PS_KEYS("kafka.topic", "full"));
     unsigned count = 0;
@@ -444,7 +434,6 @@ static void await_committed(struct ps_test_stage *stage, const char *topic, int6
 /* Only what was delivered, and everything before it, is committed; the rest comes again. */
 static void test_committed_when_delivered(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     struct ps_lease *taken[3];
     ps_test_topic("commits", 1);
@@ -476,7 +465,6 @@ static void test_committed_when_delivered(void **unused)
 /* A record that is no Flume event is counted and passed over. */
 static void test_malformed(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_topic("malformed", 1);
     build(&stage, ps_test_cluster.bootstrap, 0, 1,
@@ -513,7 +501,6 @@ static unsigned take_round(struct ps_test_stage stages[2], const char *body, uns
 /* Two sinks are two members of the group: each event goes to one of them. */
 static void test_two_members(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stages[2];
     unsigned each[2] = {0};
     ps_test_topic("members", 4);
@@ -551,7 +538,6 @@ static bool accepts(const char *const *keys)
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     assert_true(accepts(PS_KEYS("kafka.bootstrap.servers", "b:1")));
     assert_true(accepts(PS_KEYS("brokerList", "b:1", "topic", "t", "groupId", "g", "readSmallestOffset",
                                 "false", "zookeeperConnect", "z:1", "migrateZookeeperOffsets", "false",

@@ -34,7 +34,6 @@ struct bench {
 static void report(const struct ps_context *context, enum ps_log_level severity, const char *key,
                    const char *message)
 {
-    (void)message;
     assert_int_equal(severity, PS_LOG_ERROR);
     assert_string_equal(key, "transactionCapacity");
     ((struct bench *)context->argument)->errors++;
@@ -156,7 +155,6 @@ static struct ps_fill fill_of(const struct bench *bench)
 static void test_check(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 1, 1);
     assert_null(bind_plan(&bench,
                           (const struct ps_pair[]){{.key = "capacity", .value = "10"},
@@ -171,7 +169,6 @@ static void test_check(void **state)
 static void test_capacity(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 1, 1);
     build(&bench, "10", "0", "20");
     assert_int_equal(fill_of(&bench).capacity, 10);
@@ -206,7 +203,6 @@ static void test_capacity(void **state)
 static void test_byte_capacity(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 1, 1);
     build(&bench, "1000", "1000", "20");
     assert_int_equal(fill_of(&bench).bytes_capacity, 800);
@@ -233,7 +229,6 @@ static void test_small_byte_capacity(void **state)
                  {"100", "20", 80},   {"101", "20", 80},       {"150", "20", 120},
                  {"1000", "0", 1000}, {"1000", "100", 1},      {"199", "50", 99},
                  {"0", "20", 0},      {"123456", "33", 82715}, {"-1", "0", (64U << 20) / 100 * 40}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         bench_init(&bench, 1, 1);
         build(&bench, "1000", cases[i].capacity, cases[i].buffer);
@@ -252,7 +247,6 @@ static void test_small_byte_capacity(void **state)
 static void test_quota(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 1, 1);
     bench.context.channel_quota_bytes = 1 << 20;
     build(&bench, "1000000", "0", "0");
@@ -282,7 +276,6 @@ static void test_untake_order(void **state)
 {
     static struct bench bench;
     struct ps_lease *leases[4];
-    (void)state;
     bench_init(&bench, 1, 1);
     build(&bench, "100", "0", "20");
     for (uint64_t i = 1; i <= 6; i++)
@@ -305,7 +298,6 @@ static void test_untake_order(void **state)
 static void test_hungry(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 2, 1);
     build(&bench, "100", "0", "20");
     assert_true(OPS->hungry(bench.plan, 0));
@@ -324,7 +316,6 @@ static void test_hungry(void **state)
 static void test_hungry_with_restored(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 1, 1);
     build(&bench, "100", "0", "20");
     OPS->restore(bench.plan, make_lease(&bench, 1, 1, 1));
@@ -341,7 +332,6 @@ static void test_hungry_with_restored(void **state)
 static void test_producers_in_turn(void **state)
 {
     static struct bench bench;
-    (void)state;
     bench_init(&bench, 3, 1);
     build(&bench, "100", "0", "20");
     for (uint64_t i = 0; i < 30; i++)
@@ -367,7 +357,6 @@ static struct ps_lease *strip(struct bench *bench)
 static void test_carry_over(void **state)
 {
     static struct bench bench;
-    (void)state;
     for (unsigned consumers = 1; consumers <= 3; consumers++) {
         bench_init(&bench, 1, consumers);
         build(&bench, "100", "0", "20");
@@ -426,7 +415,6 @@ static void test_model(void **state)
 {
     static struct bench bench;
     uint64_t random = ps_test_seed();
-    (void)state;
     for (unsigned round = 0; round < 50; round++) {
         uint64_t queue[512], head = 0, tail = 0, next = 1;
         struct ps_lease *held[32]; /* taken, oldest first */
@@ -540,7 +528,6 @@ static void test_threads(void **state)
     static struct threads threads;
     pthread_t ids[5];
     struct side sides[5];
-    (void)state;
     bench_init(&threads.bench, 2, 3);
     build(&threads.bench, "100", "0", "20");
     for (uint64_t i = 0; i < 2 * LEASES; i++)

@@ -160,7 +160,6 @@ static unsigned run_model(const struct setting *setting, uint64_t *random)
 
 static void test_order_against_a_model(void **unused)
 {
-    (void)unused;
     uint64_t random = ps_test_seed();
     unsigned spilled = 0;
     for (unsigned round = 0; round < 12; round++) {
@@ -234,7 +233,6 @@ static void *consume(void *argument)
 
 static void test_order_under_threads(void **unused)
 {
-    (void)unused;
     for (unsigned consumers = 1; consumers <= 2; consumers++) {
         static struct thread threads[4];
         static struct seen seen;

@@ -31,7 +31,6 @@ static void await_memory(struct ps_test_stage *stage, const char *body)
 
 static void test_waits_then_spills(void **unused)
 {
-    (void)unused;
     const struct setting setting = {4, 100, 3, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -68,7 +67,6 @@ static void test_waits_then_spills(void **unused)
 /* Memory was full, had room, and is full again much later: the second wait is as long as the first one. */
 static void test_waits_again(void **unused)
 {
-    (void)unused;
     const struct setting setting = {2, 100, 3, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -88,7 +86,6 @@ static void test_waits_again(void **unused)
 
 static void test_optional_does_not_wait(void **unused)
 {
-    (void)unused;
     const struct setting setting = {2, 100, 3, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -104,7 +101,6 @@ static void test_optional_does_not_wait(void **unused)
 /* A stop finds no disk to save to, by configuration or because it cannot be opened: `strip` has what is in memory, for the agent's account. */
 static void test_save_without_a_disk(void **unused)
 {
-    (void)unused;
     const struct setting setting = {4, 0, 0, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -124,7 +120,6 @@ static void test_save_without_a_disk(void **unused)
 /* What goes to disk is promised when it comes home, which is after the sync. */
 static void test_spilled_comes_home_synced(void **unused)
 {
-    (void)unused;
     const struct setting setting = {2, 2, 0, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -150,7 +145,6 @@ static void test_spilled_comes_home_synced(void **unused)
 /* Given back newest first, from memory and disk: they come again in order. */
 static void test_rollback_across(void **unused)
 {
-    (void)unused;
     const struct setting setting = {4, 100, 0, 1, 1};
     static const char *const bodies[] = {"a", "b", "c", "d", "e"};
     struct ps_test_stage stage;
@@ -175,7 +169,6 @@ static void test_rollback_across(void **unused)
 /* What the disk has comes first after a restart; what a stop saves comes behind it; nothing is lost or doubled. */
 static void test_stop_saves(void **unused)
 {
-    (void)unused;
     const struct setting setting = {4, 100, 0, 1, 1};
     static const char *const bodies[] = {"a", "b", "c", "d"};
     struct ps_test_stage stage;
@@ -199,7 +192,6 @@ static void test_stop_saves(void **unused)
 /* A replayable source reads again what was not delivered: saving it would double it. */
 static void test_save_leaves_what_is_read_again(void **unused)
 {
-    (void)unused;
     const struct setting setting = {4, 100, 0, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -226,7 +218,6 @@ static void test_save_leaves_what_is_read_again(void **unused)
 /* A reload: what was in memory is older than what is on disk, and stays before it. */
 static void test_restored_comes_first(void **unused)
 {
-    (void)unused;
     const struct setting setting = {4, 100, 0, 1, 1};
     static const char *const bodies[] = {"a", "b", "c", "d"};
     struct ps_test_stage from, to;
@@ -256,7 +247,6 @@ static void test_restored_comes_first(void **unused)
 /* Little is left on disk, and memory is empty: puts pause, 50 ms at most, once a second; optional ones do not. */
 static void test_pauses_until_the_disk_is_empty(void **unused)
 {
-    (void)unused;
     const struct setting setting = {20, 100, 0, 1, 1};
     static const char *const bodies[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
     struct ps_test_stage stage;
@@ -294,7 +284,6 @@ static void test_pauses_until_the_disk_is_empty(void **unused)
 
 static void test_without_any_capacity_the_default_counts(void **unused)
 {
-    (void)unused;
     const struct setting setting = {0, 0, 0, 1, 1};
     struct ps_test_stage stage;
     start(&stage, &setting);
@@ -331,7 +320,6 @@ static bool says_rest(const char *events)
 /* A start that leaves out the disk says what it leaves there, and changes nothing: the next one with a disk has it. */
 static void test_start_without_the_disk_of_before(void **unused)
 {
-    (void)unused;
     const struct setting setting = {0, 100, 0, 1, 1};
     struct ps_test_stage stage;
     assert_false(says_rest("0"));

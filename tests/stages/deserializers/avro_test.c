@@ -22,7 +22,6 @@ static const char canonical[] =
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
 {
-    (void)input;
     if (offset >= length)
         return PS_INPUT_END;
     uint64_t count = length - offset < room ? length - offset : room;
@@ -114,7 +113,6 @@ static enum ps_deserialized run(const char *const *keys, uint64_t *position, cha
 static void test_codecs(void **state)
 {
     static const char *const codecs[] = {"null", "deflate", "snappy", "bzip2", "xz", "zstandard"};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(codecs); i++) {
         char out[256], header[512], expected[512];
         struct ps_err err;
@@ -144,7 +142,6 @@ static void test_markers(void **state)
 {
     char out[256], header[512];
     struct ps_err err;
-    (void)state;
     begin_file("null");
     uint64_t first = length;
     add_block("null", PS_WORDS("one", "two"));
@@ -169,7 +166,6 @@ static void test_markers(void **state)
 static void test_damage(void **state)
 {
     char out[256], header[512];
-    (void)state;
     for (unsigned what = 0; what < 7; what++) {
         struct ps_err err = {.length = 0};
         uint64_t position = 0;
@@ -202,7 +198,6 @@ static void test_damage(void **state)
 /* The fingerprints are those of the specification. */
 static void test_fingerprints(void **state)
 {
-    (void)state;
     static const struct {
         const char *json;
         uint64_t print;

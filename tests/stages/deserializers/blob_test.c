@@ -42,7 +42,6 @@ static void check(const char *limit, uint64_t size, const uint32_t *lengths, uin
 
 static void test_lengths(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof contents; i++)
         contents[i] = (char)(i * 7 + i / 251);
     check(NULL, 0, NULL, 0);
@@ -55,7 +54,6 @@ static void test_lengths(void **state)
 
 static void test_keys(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_deserializer_blob);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("maxBlobLength", "0")), PS_FAIL);

@@ -11,7 +11,6 @@ static uint64_t cuts; /* of the last run */
 
 static int64_t give(struct ps_input *input, uint64_t offset, void *to, uint32_t room)
 {
-    (void)input;
     if (offset >= text_length)
         return PS_INPUT_END;
     uint64_t count = text_length - offset < room ? text_length - offset : room;
@@ -120,7 +119,6 @@ static uint64_t count_events(const char *out)
 
 static void test_rows(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const struct row *row = &rows[i];
         char out[1024];
@@ -144,7 +142,6 @@ static void test_rows(void **state)
 /* What stands before a malformed line is an event; its position stays before it. */
 static void test_before_a_malformed_line(void **state)
 {
-    (void)state;
     char out[64];
     static const char bytes[] = "one\ntwo\n\xFFthree\nfour\n";
     assert_int_equal(run(NULL, "UTF-8", PS_DECODE_FAIL, bytes, sizeof bytes - 1, out),
@@ -155,7 +152,6 @@ static void test_before_a_malformed_line(void **state)
 /* Lines longer than a block, with all ways to treat their bytes. */
 static void test_long_lines(void **state)
 {
-    (void)state;
     static char bytes[1200 * 1024];
     static char out[2 * sizeof bytes];
     const char *const *keys = PS_KEYS("maxLineLength", "400000");
@@ -178,7 +174,6 @@ static void test_long_lines(void **state)
 
 static void test_keys(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_deserializer_line);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("outputCharset", "no-such-charset")), PS_FAIL);

@@ -5,7 +5,6 @@
 
 static void test_address_and_name(void **unused)
 {
-    (void)unused;
     struct ps_local_host host;
     if (ps_local_host_find(&host, NULL) != PS_OK)
         ps_test_skip("this machine's own name does not resolve");
@@ -29,7 +28,6 @@ static void test_address_and_name(void **unused)
 
 static void test_preserves(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_host, PS_KEYS("preserveExisting", "true"));
     struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("b", "host", "old"));

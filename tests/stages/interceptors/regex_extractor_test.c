@@ -18,7 +18,6 @@ static const char *headers(struct ps_test_stage *stage, const struct ps_lease *l
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[16];
         const char *body, *headers;
@@ -85,7 +84,6 @@ static void test_keys(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[12];
         const char *says;
@@ -119,7 +117,6 @@ static void test_bad_keys(void **unused)
 
 static void test_warnings(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[12];
         const char *says;
@@ -149,7 +146,6 @@ static void test_warnings(void **unused)
 /* Headers that are there already: of the event, of the batch; and Java's null. */
 static void test_headers_before(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_regex_extractor,
                         PS_KEYS("regex", "(x)?(a)", "serializers", "s1 s2", "serializers.s1.name", "e",
@@ -172,7 +168,6 @@ static void test_headers_before(void **unused)
 /* Slices of the body, or copies of its repaired form. */
 static void test_bad_input(void **unused)
 {
-    (void)unused;
     enum { LONG = 1200000 };
     char *megabyte = malloc(LONG);
     assert_non_null(megabyte);
@@ -212,7 +207,6 @@ static void test_bad_input(void **unused)
 /* A whole batch, of which a part was dropped before: only those that are left get headers. */
 static void test_after_a_filter(void **unused)
 {
-    (void)unused;
     enum { EVENTS = 300 };
     struct ps_test_event events[EVENTS];
     static char bodies[EVENTS][8];
@@ -241,7 +235,6 @@ static void test_after_a_filter(void **unused)
 /* Memory runs out in the middle: called again, every event has its headers, each once. */
 static void test_no_memory(void **unused)
 {
-    (void)unused;
     enum { EVENTS = 200 };
     struct ps_test_stage stage;
     ps_test_stage_init_sized(&stage, &ps_interceptor_regex_extractor, UINT64_C(16) * PS_BLOCK_BYTES);
@@ -297,7 +290,6 @@ static void add(void *argument, const struct ps_series *series)
 /* What is no date is counted, and the other headers are set. */
 static void test_dates(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_regex_extractor,
                         PS_KEYS("regex", "(\\w+) ?(\\S+)? (\\w+)", "serializers", "a b c",

@@ -14,7 +14,6 @@ static const char *left(struct ps_test_stage *stage, const struct ps_lease *leas
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[6];
         const char *left;
@@ -48,7 +47,6 @@ static void test_keys(void **unused)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     bool flume = false;
     for (size_t i = 0; ps_interceptor_regex_filter.aliases[i] != NULL; i++)
         flume |= strcmp(ps_interceptor_regex_filter.aliases[i],
@@ -58,7 +56,6 @@ static void test_names(void **unused)
 
 static void test_bad_expressions(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *regex, *says;
     } cases[] = {
@@ -78,7 +75,6 @@ static void test_bad_expressions(void **unused)
 /* Any bytes, long ones, none. */
 static void test_bad_input(void **unused)
 {
-    (void)unused;
     enum { LONG = 1500000 };
     char *megabyte = malloc(LONG);
     assert_non_null(megabyte);
@@ -115,7 +111,6 @@ static void test_bad_input(void **unused)
 /* What was dropped before is neither asked about nor counted. */
 static void test_after_another_filter(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_regex_filter, PS_KEYS("regex", "b"));
     struct ps_lease *lease =
@@ -131,7 +126,6 @@ static void test_after_another_filter(void **unused)
 /* No memory for the list: the same lease again, later. */
 static void test_no_memory(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init_sized(&stage, &ps_interceptor_regex_filter, UINT64_C(16) * PS_BLOCK_BYTES);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("regex", "b")), PS_OK);
@@ -167,7 +161,6 @@ static void say(void *argument, const char *text)
 
 static void test_describe(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *regex, *says;
     } cases[] = {

@@ -21,7 +21,6 @@ static const char *left(struct ps_test_stage *stage, const char *const *keys)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[8];
         const char *left;
@@ -65,7 +64,6 @@ static void test_names(void **unused)
 /* String.split: a leading empty name stays, trailing ones go. */
 static void test_empty_names(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *list, *separator;
         bool removed;
@@ -90,7 +88,6 @@ static void test_empty_names(void **unused)
 /* More names than are remembered, long ones, ones that are no UTF-8; own ones and those of the batch. */
 static void test_matching_many(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_remove_header,
                         PS_KEYS("matching", "drop.*[02468]|.*\\x{FFFD}"));
@@ -128,7 +125,6 @@ static void test_matching_many(void **unused)
 
 static void test_what_is_refused(void **unused)
 {
-    (void)unused;
     static const char *const bad[] = {"(", "[a", "a{2", "*", "(?z)a"};
     for (size_t i = 0; i < PS_COUNT_OF(bad); i++) {
         for (int matching = 0; matching < 2; matching++) {

@@ -15,7 +15,6 @@ static const char *header(struct ps_test_stage *stage, const struct ps_lease *le
 static void test_acts(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     const char *file = ps_test_rules_write(
         "a.rules", "mode all\n"
                    "rule health { when body ~ /GET \\/healthz / drop stop }\n"
@@ -52,7 +51,6 @@ static void test_acts(void **state)
 static void test_drops_all(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     const char *file = ps_test_rules_write("a.rules", "rule all { when true drop }\n");
     ps_test_stage_start(&stage, &ps_interceptor_rules, PS_KEYS("rules.file", file, "rules.cache", "none"));
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_BODY(""));
@@ -77,7 +75,6 @@ static void refused(const char *text, const char *why)
 static void test_refused(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     refused("rule a {\n  when body ~ /(/\n  drop\n}\n", "2:");
     refused("rule a {\n  when true\n  route c1\n}\n", "3:"); /* an interceptor routes nothing */
     refused("default c1\nrule a { when true drop }\n", "1:");
@@ -101,7 +98,6 @@ static void test_refused(void **state)
 static void test_all_problems(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     const char *file = ps_test_rules_write("bad.rules", "rule a { when body ~ /[/ drop }\n"
                                                         "rule b { when true drop }\n"
                                                         "rule c { when body ~ /(?<x/ drop }\n");
@@ -115,7 +111,6 @@ static void test_all_problems(void **state)
 static void test_cost_is_told(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     const char *file =
         ps_test_rules_write("a.rules", "rule a {\n  when body ~ /a[bc]{1,20000}d/\n  drop\n}\n");
     ps_test_stage_init(&stage, &ps_interceptor_rules);
@@ -143,7 +138,6 @@ static void test_described(void **state)
 {
     struct ps_test_stage stage;
     static struct lines lines;
-    (void)state;
     char text[8192];
     size_t length = 0;
     for (int i = 0; i < 60; i++)
@@ -170,7 +164,6 @@ static void test_described(void **state)
 static void test_gone_before_build(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     const char *file = ps_test_rules_write("a.rules", "rule a { when true drop }\n");
     ps_test_stage_init(&stage, &ps_interceptor_rules);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("rules.file", file)), PS_OK);

@@ -4,7 +4,6 @@
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[8];
         const char *body, *after;
@@ -79,7 +78,6 @@ static void test_keys(void **unused)
 
 static void test_utf16(void **unused)
 {
-    (void)unused;
     static const struct ps_test_event events[] = {
         {.body = "\xFF\xFE"
                  "a\0b\0",
@@ -107,7 +105,6 @@ static void test_utf16(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[8];
         const char *says;
@@ -136,7 +133,6 @@ static void test_bad_keys(void **unused)
 /* NUL bytes, megabytes, and results many times as long as what they are made of. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     enum { LONG = 1100000 };
     char *megabyte = malloc(LONG);
     assert_non_null(megabyte);
@@ -178,7 +174,6 @@ static void add(void *argument, const struct ps_series *series)
 /* What would never fit the memory budget is left as it is, and counted. */
 static void test_too_long(void **unused)
 {
-    (void)unused;
     enum { LONG = 200000 };
     struct ps_test_stage stage;
     char *body = malloc(LONG), thousand[1001];
@@ -203,7 +198,6 @@ static void test_too_long(void **unused)
 /* The limit is that of one batch: what earlier ones made does not count. */
 static void test_limit_of_each_batch(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char body[501] = "", thousand[1001] = "";
     memset(body, 'a', 500);
@@ -227,7 +221,6 @@ static void test_limit_of_each_batch(void **unused)
 /* A full batch: new bodies go into its blocks piece by piece, a newline between. */
 static void test_many(void **unused)
 {
-    (void)unused;
     static char bodies[PS_BATCH_EVENTS_MAX][300];
     static struct ps_test_event events[PS_BATCH_EVENTS_MAX];
     for (unsigned i = 0; i < PS_BATCH_EVENTS_MAX; i++) {
@@ -260,7 +253,6 @@ static void test_many(void **unused)
 /* Memory runs out: called again, and no event is replaced twice. */
 static void test_no_memory(void **unused)
 {
-    (void)unused;
     enum { EVENTS = 200 };
     struct ps_test_stage stage;
     ps_test_stage_init_sized(&stage, &ps_interceptor_search_replace, UINT64_C(64) * PS_BLOCK_BYTES);
@@ -306,7 +298,6 @@ static void test_no_memory(void **unused)
 /* Dropped events are not touched. */
 static void test_after_a_filter(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_search_replace,
                         PS_KEYS("searchPattern", "a", "replaceString", "b"));

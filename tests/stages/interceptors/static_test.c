@@ -2,7 +2,6 @@
 
 static void test_default_preserves(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_static, NULL);
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_EVENT("b", "key", "mine"));
@@ -16,7 +15,6 @@ static void test_default_preserves(void **unused)
 
 static void test_replaces(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_static,
                         PS_KEYS("key", "datacenter", "value", "NEW_YORK", "preserveExisting", "false"));
@@ -31,7 +29,6 @@ static void test_replaces(void **unused)
 /* Two in a chain with the same key: the first one wins, unless the second replaces. */
 static void test_twice(void **unused)
 {
-    (void)unused;
     for (int replace = 0; replace < 2; replace++) {
         struct ps_test_stage first, second;
         ps_test_stage_start(&first, &ps_interceptor_static, PS_KEYS("value", "1"));
@@ -50,7 +47,6 @@ static void test_twice(void **unused)
 /* The batch outlives the plan. */
 static void test_copied(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage, other;
     ps_test_stage_init(&stage, &ps_sink_null);
     ps_test_stage_start(&other, &ps_interceptor_static, PS_KEYS("value", "gone"));

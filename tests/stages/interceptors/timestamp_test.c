@@ -2,7 +2,6 @@
 
 static void test_sets(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_timestamp, NULL);
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("a"), PS_EVENT("b", "timestamp", "1", "x", "y"));
@@ -17,7 +16,6 @@ static void test_sets(void **unused)
 
 static void test_preserves(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_timestamp,
                         PS_KEYS("preserveExisting", "TRUE", "headerName", "at"));
@@ -33,7 +31,6 @@ static void test_preserves(void **unused)
 
 static void test_odd_clocks(void **unused)
 {
-    (void)unused;
     static const struct {
         int64_t ms;
         const char *text;

@@ -21,7 +21,6 @@ static int compare(const void *a, const void *b)
 
 static void test_all_differ(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_interceptor_uuid, NULL);
     enum { BATCHES = 20, EVENTS = 500 };
@@ -46,7 +45,6 @@ static void test_all_differ(void **unused)
 
 static void test_prefix_and_existing(void **unused)
 {
-    (void)unused;
     static const char *const keys[][7] = {
         {"headerName", "u", "prefix", "p-", "preserveExisting", "false", NULL},
         {"headerName", "u", "prefix", "p-", "preserveExisting", "true", NULL},

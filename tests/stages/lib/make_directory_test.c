@@ -43,7 +43,6 @@ static bool is_directory(const char *name)
 /* Each in which a name is new, from above; none where all are there. */
 static void test_what_is_made_is_synced(void **unused)
 {
-    (void)unused;
     assert_int_equal(make("a/b//c/"), PS_OK);
     assert_true(is_directory("a/b/c"));
     assert_int_equal(sync_count, 3);
@@ -63,7 +62,6 @@ static void test_what_is_made_is_synced(void **unused)
 /* A file system without that (EINVAL) is none of our matter; a disk that fails is. */
 static void test_a_sync_that_fails(void **unused)
 {
-    (void)unused;
     fault = EINVAL;
     assert_int_equal(make("none"), PS_OK);
     fault = EIO;

@@ -31,7 +31,6 @@ static void end(struct slab_test *test)
 /* Every size class can have the whole budget, one after the other: empty blocks go back. */
 static void test_classes_share_the_budget(void **unused)
 {
-    (void)unused;
     static struct ps_buffer buffers[BLOCKS * 1024];
     struct slab_test test;
     begin(&test);
@@ -56,7 +55,6 @@ static void test_classes_share_the_budget(void **unused)
 /* Buffers given back in any order are used again before another block is taken. */
 static void test_holes_are_used(void **unused)
 {
-    (void)unused;
     struct ps_buffer buffers[32] = {0};
     struct slab_test test;
     begin(&test);
@@ -76,7 +74,6 @@ static void test_holes_are_used(void **unused)
 
 static void test_limit(void **unused)
 {
-    (void)unused;
     struct ps_buffer small = {0}, large = {0};
     struct slab_test test;
     begin(&test);

@@ -19,7 +19,6 @@ static void there_and_back(uint64_t value, const char *bytes, size_t length)
 
 static void test_numbers(void **state)
 {
-    (void)state;
     there_and_back(0, "\x00", 1);
     there_and_back(127, "\x7f", 1);
     there_and_back(128, "\x80\x01", 2);
@@ -29,7 +28,6 @@ static void test_numbers(void **state)
 
 static void test_endless(void **state)
 {
-    (void)state;
     uint8_t bytes[11];
     uint64_t got;
     memset(bytes, 0x80, sizeof bytes);
@@ -38,7 +36,6 @@ static void test_endless(void **state)
 
 static void test_delimited(void **state)
 {
-    (void)state;
     static const uint8_t bytes[] = {3, 'a', 'b', 'c', 'd'};
     size_t head;
     assert_int_equal(ps_varint_get_delimited(bytes, sizeof bytes, &head), 4);
@@ -49,7 +46,6 @@ static void test_delimited(void **state)
 
 static void test_zigzag(void **state)
 {
-    (void)state;
     static const int64_t numbers[] = {0, -1, 1, -2, 2, -64, 64, INT64_MAX, INT64_MIN};
     static const uint64_t bits[] = {0, 1, 2, 3, 4, 127, 128, UINT64_MAX - 1, UINT64_MAX};
     for (size_t i = 0; i < PS_COUNT_OF(numbers); i++) {

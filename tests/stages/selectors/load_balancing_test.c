@@ -14,7 +14,6 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
 /* In turn, from one batch to the next. */
 static void test_round_robin(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, NULL);
     unsigned expected = 0;
@@ -34,7 +33,6 @@ static void test_round_robin(void **unused)
 /* Every event to exactly one channel, every channel chosen at some time. */
 static void test_random(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("policy", "RANDOM"));
     unsigned chosen[3] = {0, 0, 0};
@@ -60,7 +58,6 @@ static void test_random(void **unused)
 
 static void test_unknown_policy(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_selector_load_balancing);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("policy", "fastest")), PS_FAIL);

@@ -21,7 +21,6 @@ static enum ps_status try_start(struct ps_test_stage *stage, const char *const *
 static void assert_ways(struct ps_test_stage *stage, struct ps_lease *lease, uint32_t position,
                         const struct ps_route *route, const char *ways)
 {
-    (void)stage;
     for (unsigned channel = 0; channel < CHANNELS; channel++) {
         enum ps_test_way way = ps_test_route_way(route, lease, position, channel);
         char letter = "-ro"[way];
@@ -32,7 +31,6 @@ static void assert_ways(struct ps_test_stage *stage, struct ps_lease *lease, uin
 
 static void test_rules(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     assert_int_equal(
         try_start(&stage, PS_KEYS("header", "state", "mapping.CZ", "c1", "mapping.US", "c2 c3", "default",
@@ -54,7 +52,6 @@ static void test_rules(void **unused)
 /* The header of the whole batch; and an event that has another of its own. */
 static void test_shared_header(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     assert_int_equal(
         try_start(&stage, PS_KEYS("header", "dc", "mapping.a", "c1", "mapping.b", "c2", "default", "c4")),
@@ -76,7 +73,6 @@ static void test_shared_header(void **unused)
 
 static void test_refused(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     assert_int_equal(try_start(&stage, PS_KEYS("mapping.a", "c1  c2")), PS_FAIL); /* Flume: an empty name */
     assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "two blanks"));
@@ -92,7 +88,6 @@ static void test_refused(void **unused)
 
 static void test_nothing_configured(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     assert_int_equal(try_start(&stage, NULL), PS_OK);
     assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "dropped"));
@@ -142,7 +137,6 @@ static uint32_t some_channels(uint64_t *random)
 
 static void test_against_a_model(void **unused)
 {
-    (void)unused;
     uint64_t random = ps_test_seed();
     for (int round = 0; round < 300; round++) {
         struct ps_test_stage stage, texts;

@@ -12,7 +12,6 @@ static void start(struct ps_test_stage *stage, const char *const *keys, const ch
 
 static void test_all_and_optional(void **unused)
 {
-    (void)unused;
     static const char *const channels[] = {"c1", "c2", "c3"};
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("optional", "c3  c1"), channels, 3);
@@ -29,7 +28,6 @@ static void test_all_and_optional(void **unused)
 
 static void test_unknown_optional(void **unused)
 {
-    (void)unused;
     static const char *const channels[] = {"c1"};
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("optional", "c9"), channels, 1);

@@ -38,7 +38,6 @@ static void assert_ways(struct ps_lease *lease, uint32_t position, const struct 
 static void test_routes(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     start(&stage, "default c3\n"
                   "rule errors { when body ~ /status=5\\d\\d/ route c1 route optional c2 set header.topic = "
                   "\"errors\" }\n"
@@ -62,7 +61,6 @@ static void test_routes(void **state)
 static void test_no_default(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     start(&stage, "rule one { when body ~ /^x/ route c2 }\n");
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("x"), PS_BODY("ax"));
     struct ps_route *route = ps_test_selector_work(&stage, lease);
@@ -75,7 +73,6 @@ static void test_no_default(void **state)
 static void test_unknown_channels(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     assert_int_equal(try_bind(&stage, "default c9\nrule a {\n  when true\n  route c1, c10\n}\n"
                                       "rule b { when true limit 5/s else route c11 }\n"),
                      PS_FAIL);
@@ -90,7 +87,6 @@ static void test_unknown_channels(void **state)
 static void test_unknown_channel_later(void **state)
 {
     struct ps_test_stage stage;
-    (void)state;
     start(&stage, "rule a { when true route c1 }\n");
     ps_test_rules_replace("a.rules", "rule a { when true route c4 }\n");
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
@@ -113,7 +109,6 @@ static void test_instances(void **state)
     struct ps_test_stage stage;
     struct ps_port ports[3];
     void *states[3];
-    (void)state;
     assert_int_equal(try_bind(&stage, "rule a { when body ~ /a/ route c1 }\n"
                                       "rule l { when body ~ /limited/ limit 6/h burst 6 route c2 }\n"),
                      PS_OK);

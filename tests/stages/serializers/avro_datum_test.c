@@ -106,7 +106,6 @@ static void assert_file(struct bed *bed, const char *schema, const char *codec, 
 
 static void test_literal(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed, NULL);
     struct ps_test_event one = PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA);
@@ -119,7 +118,6 @@ static void test_literal(void **unused)
 
 static void test_another_schema(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed, PS_KEYS("compressionCodec", "deflate"));
     assert_int_equal(add(&bed, PS_EVENT("\x06one", "flume.avro.schema.literal", TEXT_SCHEMA)),
@@ -138,7 +136,6 @@ static void test_another_schema(void **unused)
 
 static void test_refused(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed, NULL);
     assert_int_equal(add(&bed, PS_BODY("x")), PS_SERIALIZER_REFUSED);
@@ -171,7 +168,6 @@ static void await_ready(struct bed *bed, struct ps_test_event event)
 /* The URL of the key; that of the header comes first, and before the literal. A file is read once. */
 static void test_url(void **unused)
 {
-    (void)unused;
     struct bed bed;
     char folder[] = "/tmp/penstock-avro-datum-XXXXXX", by_key[128], by_header[128], url_key[160],
          url_header[160];
@@ -209,7 +205,6 @@ static void test_url(void **unused)
 /* What cannot be read is waited for: no such file, no schema, no such scheme. */
 static void test_url_unreadable(void **unused)
 {
-    (void)unused;
     static const char *const urls[] = {"file:///nonexistent/a.avsc", "file:///etc/hostname",
                                        "ftp://localhost/a", "hdfs://localhost/a.avsc", "no url"};
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
@@ -229,7 +224,6 @@ static void test_url_unreadable(void **unused)
 /* `check` looks at the file that is read: %XX of the URL are bytes of its name. */
 static void test_url_checked(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *form;
         bool warned;
@@ -256,7 +250,6 @@ static void test_url_checked(void **unused)
 /* Helpers are left alone when they are not idle. At the end of the process one that has not ended would seem to leak memory. */
 static int await_helpers(void **unused)
 {
-    (void)unused;
     size_t threads = 2;
     for (unsigned waited = 0; threads > 1 && waited < PS_TEST_PATIENCE_MS; waited++) {
         DIR *tasks = opendir("/proc/self/task");

@@ -150,7 +150,6 @@ static size_t assert_file(struct ps_test_stage *stage, const char *data, size_t 
 
 static void test_codecs(void **unused)
 {
-    (void)unused;
     static const char *const codecs[] = {"null", "deflate", "snappy", "bzip2", "xz", "zstandard"};
     for (size_t i = 0; i < PS_COUNT_OF(codecs); i++) {
         struct ps_test_stage stage;
@@ -171,7 +170,6 @@ static void test_codecs(void **unused)
 
 static void test_sync_interval(void **unused)
 {
-    (void)unused;
     static char body[1000];
     memset(body, 'b', sizeof body - 1);
     struct ps_test_stage stage;
@@ -190,7 +188,6 @@ static void test_sync_interval(void **unused)
 /* A megabyte is one block: Flume's default is 2,048,000 bytes. */
 static void test_default_sync_interval(void **unused)
 {
-    (void)unused;
     static char body[1000];
     memset(body, 'b', sizeof body - 1);
     static struct ps_test_event events[1000];
@@ -209,7 +206,6 @@ static void test_default_sync_interval(void **unused)
 /* As Avro's DataFileWriter: a block ends with the record that makes it as long as the interval. */
 static void test_sync_interval_to_the_byte(void **unused)
 {
-    (void)unused;
     enum { RECORD_BYTES = 1 + 2 + 999 }; /* no headers, the body's length, the body */
     static char body[1000];
     memset(body, 'b', sizeof body - 1);
@@ -249,7 +245,6 @@ static bool text_write(struct ps_output *output, const void *data, size_t length
 /* A sink that could not write gives its events back, and begins a file: they are not in it twice. */
 static void test_block_that_was_given_up(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_serializer_avro_event, NULL);
     const struct ps_serializer_ops *ops = stage.ops->serializer;
@@ -271,7 +266,6 @@ static void test_block_that_was_given_up(void **unused)
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_serializer_avro_event, PS_KEYS("compressionCodec", "brotli"));
     assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "brotli"));

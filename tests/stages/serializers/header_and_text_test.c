@@ -2,7 +2,6 @@
 
 static void test_form(void **unused)
 {
-    (void)unused;
     for (int newline = 0; newline < 2; newline++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, &ps_serializer_header_and_text,

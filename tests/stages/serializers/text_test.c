@@ -2,7 +2,6 @@
 
 static void test_newline(void **unused)
 {
-    (void)unused;
     for (int newline = 0; newline < 2; newline++) {
         struct ps_test_stage stage;
         ps_test_stage_start(&stage, &ps_serializer_text, newline ? NULL : PS_KEYS("appendNewline", "false"));

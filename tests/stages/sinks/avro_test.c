@@ -44,7 +44,6 @@ static void expect_large(void)
 /* Plain, compressed, over TLS, and both ways of both: events arrive with their headers, in order. */
 static void test_ways(void **unused)
 {
-    (void)unused;
     char store[512], trust[512];
     snprintf(store, sizeof store, "%s", ps_test_store_fixture("server.p12"));
     snprintf(trust, sizeof trust, "%s", ps_test_store_fixture("server.pem"));
@@ -84,7 +83,6 @@ static void test_ways(void **unused)
 /* Calls of batch-size events at most. */
 static void test_batch_size(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(&pair.sink, &ps_sink_avro,
                         PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "batch-size", "30"));
@@ -98,7 +96,6 @@ static void test_batch_size(void **unused)
 /* A refused call and all behind it are sent again, in order, and nothing comes twice. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(&pair.sink, &ps_sink_avro,
                         PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "batch-size", "100"));
@@ -118,7 +115,6 @@ static void test_refused(void **unused)
 /* The source goes and comes back at its port. */
 static void test_lost(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(&pair.sink, &ps_sink_avro, PS_KEYS("hostname", "127.0.0.1", "port", pair.port));
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
@@ -141,7 +137,6 @@ static void test_lost(void **unused)
 /* A source that does not answer: after request-timeout the call is sent again over a new connection. */
 static void test_no_answer(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(&pair.sink, &ps_sink_avro,
                         PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "request-timeout", "5000"));
@@ -160,7 +155,6 @@ static void test_no_answer(void **unused)
 
 static void test_reset(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(
         &pair.sink, &ps_sink_avro,
@@ -180,7 +174,6 @@ static void test_reset(void **unused)
 /* A certificate that no authority of the system has signed. */
 static void test_distrust(void **unused)
 {
-    (void)unused;
     char store[512];
     snprintf(store, sizeof store, "%s", ps_test_store_fixture("server.p12"));
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE, SOURCE_TLS));
@@ -200,7 +193,6 @@ static void test_distrust(void **unused)
 /* penstock.retry.max: the events of the call that was refused so often are given up, and no others. */
 static void test_attempts(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(
         &pair.sink, &ps_sink_avro,
@@ -229,7 +221,6 @@ static void test_attempts(void **unused)
 /* A source that takes calls and never answers uses attempts up; one that is not there does not. */
 static void test_attempts_without_answer(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
     ps_test_stage_start(&pair.sink, &ps_sink_avro,
                         PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "request-timeout", "5000"));
@@ -265,7 +256,6 @@ static void test_attempts_without_answer(void **unused)
 
 static void test_mistakes(void **unused)
 {
-    (void)unused;
     ps_test_stage_init(&pair.sink, &ps_sink_avro);
     assert_int_equal(ps_test_stage_bind(&pair.sink, PS_KEYS("hostname", "h", "port", "1", "ssl", "true",
                                                             "truststore", "/no/such/store")),

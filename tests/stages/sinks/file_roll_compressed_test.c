@@ -353,7 +353,6 @@ static void test_truncated_by_others(void **state)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     static const char *const cases[][3] = {
         {"log", "gzip", FIRST_NAME ".log.gz"},    {"gz", "gzip", FIRST_NAME ".gz"},
         {"log.gz", "gzip", FIRST_NAME ".log.gz"}, {"xgz", "gzip", FIRST_NAME ".xgz.gz"},
@@ -373,7 +372,6 @@ static void test_names(void **unused)
 
 static int room_setup(void **state)
 {
-    (void)state;
     file_bytes = malloc(FILE_BYTES_MAX);
     text.bytes = malloc(TEXT_BYTES_MAX);
     return file_bytes == NULL || text.bytes == NULL;
@@ -381,7 +379,6 @@ static int room_setup(void **state)
 
 static int room_teardown(void **state)
 {
-    (void)state;
     free(file_bytes);
     free(text.bytes);
     return 0;

@@ -33,7 +33,6 @@ static uint64_t own(const struct ps_test_stage *stage, unsigned number)
 
 static void test_slow_writes_are_counted(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_file_roll,
                         PS_KEYS("sink.directory", ps_test_folder(), "sink.rollInterval", "0"));

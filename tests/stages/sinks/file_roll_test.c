@@ -37,14 +37,12 @@ int close(int fd)
 
 static int make_folder(void **unused)
 {
-    (void)unused;
     snprintf(folder, sizeof folder, "/tmp/penstock-roll-XXXXXX");
     return mkdtemp(folder) == NULL;
 }
 
 static int remove_folder(void **unused)
 {
-    (void)unused;
     char command[128];
     chmod(folder, 0700);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
@@ -86,7 +84,6 @@ static void put(struct ps_test_stage *stage, const char *body)
 /* A deleted file is noticed before the next event is written; a truncated one continues at its new end. */
 static void test_deleted_and_truncated(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     struct stat facts;
     char path[256];
@@ -111,7 +108,6 @@ static void test_deleted_and_truncated(void **unused)
 
 static void test_rolls(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_file_roll,
                         PS_KEYS("sink.directory", folder, "sink.rollInterval", "2", "sink.pathManager.prefix",
@@ -148,7 +144,6 @@ static void test_rolls(void **unused)
 
 static void test_never_rolls(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_file_roll,
                         PS_KEYS("sink.directory", folder, "sink.rollInterval", "0", "sink.pathManager",
@@ -164,7 +159,6 @@ static void test_never_rolls(void **unused)
 /* Large bodies are written without a copy, among small ones. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     enum { COUNT = 700 };
     static char big[5000];
     memset(big, 'b', sizeof big);
@@ -248,13 +242,11 @@ static void fail_and_recover(const char *serializer, bool check_text)
 
 static void test_disk_full_text(void **unused)
 {
-    (void)unused;
     fail_and_recover("text", true);
 }
 
 static void test_disk_full_avro(void **unused)
 {
-    (void)unused;
     fail_and_recover("avro_event", false);
 }
 
@@ -270,7 +262,6 @@ static size_t descriptor_count(void)
  * more. The lease is written to the next file, once, which begins at once. */
 static void test_torn_end(void **unused)
 {
-    (void)unused;
     for (int failures = 0; failures <= 2; failures++) {
         struct ps_test_stage stage;
         char path[256], prefix[2] = {(char)('a' + failures), '\0'};
@@ -311,7 +302,6 @@ static void test_torn_end(void **unused)
 /* What could not be cut off is cut off before the next write to the same file. */
 static void test_torn_and_written_again(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_file_roll,
                         PS_KEYS("sink.directory", folder, "sink.rollInterval", "0"));
@@ -339,7 +329,6 @@ static void test_torn_and_written_again(void **unused)
  * begins. */
 static void test_close_fails(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_file_roll,
                         PS_KEYS("sink.directory", folder, "sink.rollInterval", "2"));
@@ -362,7 +351,6 @@ static void test_close_fails(void **unused)
 
 static void test_missing_directory(void **unused)
 {
-    (void)unused;
     char path[256];
     snprintf(path, sizeof path, "%s/not/there", folder);
     struct ps_test_stage stage;
@@ -389,7 +377,6 @@ static void test_missing_directory(void **unused)
 /* The directory is removed while the sink runs: events wait until it exists again. */
 static void test_directory_goes(void **unused)
 {
-    (void)unused;
     char path[256], away[256];
     snprintf(path, sizeof path, "%s/d", folder);
     snprintf(away, sizeof away, "%s/away", folder);
@@ -417,7 +404,6 @@ static void test_directory_goes(void **unused)
 /* Another sink's file is not overwritten; Flume would overwrite it. */
 static void test_taken_name(void **unused)
 {
-    (void)unused;
     struct ps_test_stage first, second;
     ps_test_stage_start(&first, &ps_sink_file_roll, PS_KEYS("sink.directory", folder));
     ps_test_stage_start(&second, &ps_sink_file_roll, PS_KEYS("sink.directory", folder));
@@ -433,7 +419,6 @@ static void test_taken_name(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[6];
         const char *message;

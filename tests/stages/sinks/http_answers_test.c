@@ -209,7 +209,6 @@ static void run_case(const char *requests)
 
 static void test_drawn_answers(void **unused)
 {
-    (void)unused;
     random_state = ps_test_seed() | 1;
     for (unsigned i = 0; i < CASES; i++)
         run_case(i % 2 == 0 ? "1" : "4");

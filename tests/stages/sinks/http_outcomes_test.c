@@ -196,7 +196,6 @@ static void expect(const struct row *row, const char *what, unsigned found, unsi
 /* The second event is always answered 200. */
 static void test_outcomes(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const struct row *row = &rows[i];
         start(listen_anywhere(16), "5000");
@@ -216,7 +215,6 @@ static void test_outcomes(void **unused)
 /* With one attempt, what is sent again becomes a dead letter instead: each request that a server got costs one. */
 static void test_attempts(void **unused)
 {
-    (void)unused;
     unsigned exhausted = 0, refused = 0; /* letters, of all rows */
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const struct row *row = &rows[i];
@@ -242,7 +240,6 @@ static void test_attempts(void **unused)
 /* The listener's queue is full, so that nothing answers who connects: a request that never had a connection costs no attempt. */
 static void test_time_out_at_connect(void **unused)
 {
-    (void)unused;
     static const struct row row = {.what = "no connection", .then = KEEP};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fillers[2];

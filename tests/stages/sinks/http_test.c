@@ -23,21 +23,18 @@ static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
 
 static int set_up(void **state)
 {
-    (void)state;
     ps_test_http_peer_start();
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_http_peer_stop();
     return 0;
 }
 
 static void test_posts(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("defaultRollback", "false", "defaultBackoff", "false", "contentTypeHeader",
                           "application/json", "acceptHeader", "*/*", "incrementMetrics.200", "true"));
@@ -65,7 +62,6 @@ static void tick_until(struct ps_test_stage *stage, unsigned requests)
 /* Flume's findOverrideValue: the exact status, then its hundred, then the default. */
 static void test_rules(void **unused)
 {
-    (void)unused;
     static const struct {
         unsigned status;
         bool again;
@@ -88,7 +84,6 @@ static void test_rules(void **unused)
 /* A back-off holds everything up for 1 s, then 2 s; order is kept. */
 static void test_back_off(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("backoff.2XX", "false", "rollback.2XX", "false"));
     ps_test_http_peer_answer(503, 2);
@@ -125,7 +120,6 @@ static void await_requests(struct ps_test_stage *stage, unsigned requests)
 /* After a success the rests begin anew. */
 static void test_fails_again(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("backoff.2XX", "false", "rollback.2XX", "false"));
     unsigned requests = 0, retried = 0;
@@ -153,7 +147,6 @@ static void test_fails_again(void **unused)
 /* Several requests at a time: everything arrives once, and leases are done in order. */
 static void test_requests_at_a_time(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("defaultRollback", "false", "defaultBackoff", "false", "penstock.requests", "4"));
     ps_test_http_peer_set(PS_TEST_FAR_END_SLOW);
@@ -180,7 +173,6 @@ static int tear_down_letters(void **state)
  * go on, in order. Without dead letters it is dropped. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     for (unsigned letters = 0; letters < 2; letters++) {
         struct ps_test_stage stage;
         start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.2XX", "false", "rollback.400", "false"));
@@ -208,7 +200,6 @@ static void test_refused(void **unused)
 /* penstock.retry.max: the event that was tried so often is given up, and no other. */
 static void test_attempts(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.2XX", "false"));
     ps_test_dead_letters_open(&stage);
@@ -228,7 +219,6 @@ static void test_attempts(void **unused)
 /* A server that cannot be reached uses no attempts up: it is not the event's fault. */
 static void test_no_server(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("rollback.2XX", "false"));
     ps_test_dead_letters_open(&stage);
@@ -257,7 +247,6 @@ static void test_no_server(void **unused)
 /* Nothing is settled before its letter is written; a recall gives the event back. */
 static void test_not_settled_before_written(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[256], away[256];
     start(&stage, PS_KEYS("defaultBackoff", "false", "rollback.2XX", "false", "rollback.400", "false"));
@@ -286,7 +275,6 @@ static void test_not_settled_before_written(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_http);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("connectTimeout", "5")), PS_FAIL);

@@ -143,7 +143,6 @@ static void finish(void)
 
 static void test_says(void **unused)
 {
-    (void)unused;
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "password", "secret"));
     offer(PS_LEASE(&sink, PS_EVENT("one", "a", "1"), PS_BODY("two\nQUIT\r\n"), PS_BODY("")));
     expect("PASS secret\r\n");
@@ -168,7 +167,6 @@ static void test_says(void **unused)
 
 static void test_lines(void **unused)
 {
-    (void)unused;
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "splitlines", "true"));
     offer(PS_LEASE(&sink, PS_BODY("one\n\ntwo\n"), PS_BODY("\n"), PS_BODY("three")));
     join();
@@ -183,7 +181,6 @@ static void test_lines(void **unused)
 /* No more than a window is not confirmed; an event may need several. */
 static void test_window(void **unused)
 {
-    (void)unused;
     char body[160], window[4096];
     unsigned confirmed = 0;
     for (unsigned i = 0; i < 80; i++)
@@ -215,7 +212,6 @@ static void test_window(void **unused)
 /* What was not confirmed is said again. */
 static void test_lost(void **unused)
 {
-    (void)unused;
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
     offer(PS_LEASE(&sink, PS_BODY("one")));
     offer(PS_LEASE(&sink, PS_BODY("two")));
@@ -279,7 +275,6 @@ static bool serve_window(unsigned most, unsigned *said)
  * lines comes to its end. */
 static void test_strict_server(void **unused)
 {
-    (void)unused;
     char body[1024];
     unsigned said[80] = {0}, connections = 0;
     size_t length = 0;
@@ -322,7 +317,6 @@ static bool recall(struct ps_lease **back, unsigned turns)
  * beginning when it is offered again. The same a second time. */
 static void test_recall(void **unused)
 {
-    (void)unused;
     char body[160], window[4096];
     size_t length = 0;
     for (unsigned i = 0; i < 80; i++)
@@ -379,7 +373,6 @@ static void test_recall(void **unused)
 
 static void test_refused(void **unused)
 {
-    (void)unused;
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
     expect(HELLO);
     tell(":srv 433 * flume :Nickname is already in use\r\n");
@@ -404,7 +397,6 @@ static void test_refused(void **unused)
 /* A server that does not confirm in time is left; recalled leases come back in order. */
 static void test_silent(void **unused)
 {
-    (void)unused;
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent"));
     offer(PS_LEASE(&sink, PS_BODY("one")));
     join();
@@ -421,7 +413,6 @@ static void test_silent(void **unused)
 
 static void test_interval(void **unused)
 {
-    (void)unused;
     begin(PS_KEYS(KEYS, "user", "agent", "name", "An agent", "penstock.line.interval", "600000"));
     offer(PS_LEASE(&sink, PS_BODY("one"), PS_BODY("two")));
     join();
@@ -448,7 +439,6 @@ static void expect_drop(const char *const *keys, const char *key)
 
 static void test_check(void **unused)
 {
-    (void)unused;
     expect_drop(PS_KEYS("hostname", "h", "nick", "two words", "chan", "logs"), "nick");
     expect_drop(PS_KEYS("hostname", "h", "nick", "n", "chan", "a,b"), "chan");
     expect_drop(PS_KEYS("hostname", "h", "nick", "n", "chan", "logs", "name", "a\r\nQUIT"), "name");

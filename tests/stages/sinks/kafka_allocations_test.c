@@ -8,7 +8,6 @@
 
 static void test_encode(void **state)
 {
-    (void)state;
     static char body[LARGE_BYTES];
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("a sanitizer has its own allocator");

@@ -87,7 +87,6 @@ static void recall(void)
 
 static void test_more_is_in_flight_over_a_long_line(void **state)
 {
-    (void)state;
     start(100, "64m");
     assert_true(press(60, UINT64_MAX) <= THREE_WAVES); /* not known yet */
     wait_for_statistics();
@@ -100,7 +99,6 @@ static void test_more_is_in_flight_over_a_long_line(void **state)
 
 static void test_an_operator_limits_it(void **state)
 {
-    (void)state;
     start(100, "3m");
     wait_for_statistics();
     assert_true(press(150, UINT64_MAX) <= THREE_WAVES);

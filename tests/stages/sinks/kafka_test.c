@@ -34,7 +34,6 @@ static void offer(struct ps_test_stage *stage, struct ps_lease *lease)
 
 static void test_bodies_arrive_in_order(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("order", 1);
     START(&stage, "order");
@@ -73,7 +72,6 @@ static struct ps_test_records deliver(struct ps_test_stage *stage, const char *t
 
 static void test_topic_header_and_escapes(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("t-web", 1);
     ps_test_topic("t-20231114", 1);
@@ -104,7 +102,6 @@ static void test_topic_header_and_escapes(void **state)
 
 static void test_no_override_takes_the_topic_literally(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("plain", 1);
     START(&stage, "plain", "allowTopicOverride", "false");
@@ -117,7 +114,6 @@ static void test_no_override_takes_the_topic_literally(void **state)
 /* Partitions are those of Utils.toPositive(Utils.murmur2(key)) % 8. */
 static void test_keys_go_where_java_sends_them(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("keyed", 8);
     START(&stage, "keyed");
@@ -144,7 +140,6 @@ static void test_keys_go_where_java_sends_them(void **state)
 
 static void test_partition_header_and_default(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("parted", 4);
     START(&stage, "parted", "defaultPartitionId", "1", "partitionIdHeader", "p");
@@ -163,7 +158,6 @@ static void test_partition_header_and_default(void **state)
 
 static void test_headers_and_timestamp(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("headers", 1);
     START(&stage, "headers", "header.host", "Host", "header.level", "lvl", "timestampHeader", "timestamp");
@@ -195,7 +189,6 @@ static void test_order_of_headers(void **state)
                 {12, "p=p,q=q,r=r,s=s,t=t,u=u,v=v,k=k,l=l,m=m,n=n,o=o,"},
                 {13, "k=k,l=l,m=m,n=n,o=o,p=p,q=q,r=r,s=s,t=t,u=u,v=v,w=w,"}};
     static const char *const names[] = {"k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w"};
-    (void)state;
     for (size_t row = 0; row < PS_COUNT_OF(rows); row++) {
         struct ps_test_stage stage;
         const char *keys[32] = {"kafka.bootstrap.servers", ps_test_cluster.bootstrap, "kafka.topic"};
@@ -221,7 +214,6 @@ static void test_order_of_headers(void **state)
 
 static void test_flume_event_format(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("avro", 1);
     START(&stage, "avro", "useFlumeEventFormat", "true");
@@ -245,7 +237,6 @@ static void test_flume_event_format(void **state)
 
 static void test_empty_body_is_no_tombstone(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("empty", 1);
     START(&stage, "empty");
@@ -258,7 +249,6 @@ static void test_empty_body_is_no_tombstone(void **state)
 
 static void test_records_without_key_spread(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("spread", 4);
     START(&stage, "spread");
@@ -320,7 +310,6 @@ static void check_held(const char *topic, const char *const *keys, const struct 
 
 static void test_bad_events_are_held(void **state)
 {
-    (void)state;
     const char *brokers = ps_test_cluster.bootstrap;
     static char large[2000];
     memset(large, 'x', sizeof large - 1);
@@ -349,7 +338,6 @@ static void test_bad_events_are_held(void **state)
 /* The producer's queue holds the largest record, however small its share of the memory budget is. */
 static void test_record_larger_than_the_share(void **state)
 {
-    (void)state;
     static char large[3 << 20];
     struct ps_test_stage stage;
     memset(large, 'x', sizeof large);
@@ -373,7 +361,6 @@ static void test_record_larger_than_the_share(void **state)
 /* A connected sink without events does not ask for a tick often: the wake descriptor announces what comes. */
 static void test_idle_is_quiet(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_topic("quiet", 1);
     START(&stage, "quiet");
@@ -396,7 +383,6 @@ static void test_idle_is_quiet(void **state)
 
 static void test_check(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_kafka);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("kafka.topic", "t")), PS_FAIL); /* no servers */

@@ -55,7 +55,6 @@ static void unescape(char *text)
 
 static void test_as_flume(void **unused)
 {
-    (void)unused;
     char line[16384];
     FILE *file = fopen(ps_test_source_path("tests/stages/data/dumps.txt"), "r");
     assert_non_null(file);
@@ -92,7 +91,6 @@ static void test_as_flume(void **unused)
 
 static void test_odd_values(void **unused)
 {
-    (void)unused;
     static const char *const values[] = {"many", "-1", "99999999999", "16x"};
     for (size_t i = 0; i < PS_COUNT_OF(values); i++) {
         struct ps_test_stage stage;
@@ -107,7 +105,6 @@ static void test_odd_values(void **unused)
 /* A header from outside cannot send terminal codes or fake a log line. */
 static void test_control_characters(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_logger, NULL);
     struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("x", "a\nb", "\x1b[31m\r\t\x7f"));
@@ -119,7 +116,6 @@ static void test_control_characters(void **unused)
 
 static void test_level(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_logger, NULL);
     assert_string_equal(logged(&stage, PS_LEASE(&stage, PS_BODY("x")), PS_LOG_WARN), "");
@@ -129,7 +125,6 @@ static void test_level(void **unused)
 /* The log is not read: the event waits, and comes once when the log is read again. */
 static void test_nobody_reads(void **unused)
 {
-    (void)unused;
     char path[64];
     snprintf(path, sizeof path, "/tmp/penstock-fifo-%d", (int)getpid());
     assert_int_equal(mkfifo(path, 0600), 0);

@@ -2,7 +2,6 @@
 
 static void test_settles_and_counts(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_null, PS_KEYS("logEveryNEvents", "3", "batchSize", "7"));
     uint64_t lines = ps_log_count(PS_LOG_INFO);
@@ -18,7 +17,6 @@ static void test_settles_and_counts(void **unused)
 /* Events that were settled before the sink got the lease are not counted. */
 static void test_counts_what_it_takes(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_sink_null, PS_KEYS("logEveryNEvents", "4"));
     uint64_t lines = ps_log_count(PS_LOG_INFO);
@@ -35,7 +33,6 @@ static void test_counts_what_it_takes(void **unused)
 
 static void test_bad_values(void **unused)
 {
-    (void)unused;
     static const char *const keys[] = {"batchSize", "logEveryNEvents"};
     static const char *const values[] = {"0", "-1", "x"};
     for (size_t i = 0; i < 6; i++) {

@@ -347,7 +347,6 @@ static void check_oldest(void)
 
 static void test_outcomes(void **unused)
 {
-    (void)unused;
     random_state = ps_test_seed() | 1;
     for (size_t i = 0; i < PS_COUNT_OF(ps_test_rpc_protocols); i++) {
         protocol = &ps_test_rpc_protocols[i];
@@ -359,13 +358,11 @@ static void test_outcomes(void **unused)
 
 static void test_avro(void **unused)
 {
-    (void)unused;
     run_protocol(&ps_test_rpc_protocols[0]);
 }
 
 static void test_thrift(void **unused)
 {
-    (void)unused;
     run_protocol(&ps_test_rpc_protocols[1]);
 }
 

@@ -537,14 +537,12 @@ TEST(connect_errors)
 
 static int set_up(void **state)
 {
-    (void)state;
     in = malloc(IN_BYTES);
     return in == NULL;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     free(in);
     return 0;
 }

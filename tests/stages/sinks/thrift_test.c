@@ -19,7 +19,6 @@ static struct ps_test_rpc_pair pair;
 
 static void test_ways(void **unused)
 {
-    (void)unused;
     char store[512], trust[512];
     snprintf(store, sizeof store, "%s", ps_test_store_fixture("server.p12"));
     snprintf(trust, sizeof trust, "%s", ps_test_store_fixture("server.pem"));
@@ -52,7 +51,6 @@ static void test_ways(void **unused)
 /* Several calls are under way to a penstock: of these the first is refused, and all behind it, and nothing is overtaken. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     ps_test_rpc_pair_listen(&pair, &ps_source_thrift, PS_KEYS(SOURCE));
     ps_test_stage_start(&pair.sink, &ps_sink_thrift, PS_KEYS("hostname", "127.0.0.1", "port", pair.port));
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
@@ -126,7 +124,6 @@ static int accept_sink(int listener)
 /* One call at a time; the first one asks who the server is, and the next ones, to a Flume, are as a Flume sends them. */
 static void test_stranger(void **unused)
 {
-    (void)unused;
     static uint8_t message[65536];
     int listener = listen_plainly();
     assert_int_equal(0, setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_usec = 1000},
@@ -156,7 +153,6 @@ static void test_stranger(void **unused)
 /* An exception, and what is no answer: the call is sent again over a new connection. */
 static void test_wrong_answers(void **unused)
 {
-    (void)unused;
     static uint8_t message[65536];
     int listener = listen_plainly();
     assert_int_equal(0, setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_usec = 1000},
@@ -188,7 +184,6 @@ static void test_wrong_answers(void **unused)
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     ps_test_stage_init(&pair.sink, &ps_sink_thrift);
     assert_int_equal(ps_test_stage_bind(&pair.sink, PS_KEYS("hostname", "h", "port", "1", "protocol", "json",
                                                             "connection-reset-interval", "60")),

@@ -106,7 +106,6 @@ static void expect_bodies(const struct ps_test_stage *stage, size_t first, uint3
 
 static void test_calls(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -137,7 +136,6 @@ static void test_calls(void **unused)
 /* A stranger is told the protocol, and tells its own; the next connection of its kind need not. */
 static void test_handshakes(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -168,7 +166,6 @@ static void test_handshakes(void **unused)
 
 static void test_wrong_calls(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -194,7 +191,6 @@ static void test_wrong_calls(void **unused)
 /* What is no message at all ends its own connection only. */
 static void test_garbage(void **unused)
 {
-    (void)unused;
     static const char *const texts[] = {
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1",
@@ -224,7 +220,6 @@ static void test_garbage(void **unused)
  * come in order. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     static const struct {
         unsigned count;
         size_t piece;
@@ -249,7 +244,6 @@ static void test_sizes(void **unused)
 
 static void test_large_bodies(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -280,7 +274,6 @@ static void test_large_bodies(void **unused)
 /* A full channel: FAILED, to those calls only that were in the batch; a closed client disturbs nobody. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage), gone = client(&stage);
@@ -306,7 +299,6 @@ static void test_refused(void **unused)
 /* A client that has closed its side gets its answer, then the source closes. */
 static void test_half_close(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
@@ -323,7 +315,6 @@ static void test_half_close(void **unused)
 
 static void test_compressed(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     struct ps_avro_zlib zlib;
     struct ps_err err;
@@ -367,7 +358,6 @@ static void test_compressed(void **unused)
  * second time as the first. */
 static void test_compressed_in_tls(void **unused)
 {
-    (void)unused;
     enum { EVENTS = 400 };
     static char body[2000];
     const char *store = ps_test_source_path("tests/stages/data/stores/server.p12");
@@ -431,7 +421,6 @@ static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
  * end, and keeps no call. */
 static void test_gone_within_a_call(void **unused)
 {
-    (void)unused;
     const struct linger at_once = {.l_onoff = 1};
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
@@ -464,7 +453,6 @@ static void test_gone_within_a_call(void **unused)
 
 static void test_filter(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "ipFilter", "true", "ipFilterRules", "deny:ip:127.*, allow:ip:*"));
@@ -485,7 +473,6 @@ static void test_filter(void **unused)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_avro_call_free(&call);
     return 0;
 }

@@ -41,7 +41,6 @@ static void expect_done(int fd)
 
 static void test_events(void **unused)
 {
-    (void)unused;
     uint8_t call[2048];
     int fd = start();
     for (unsigned pieces = 1; pieces <= 4; pieces++) {
@@ -55,7 +54,6 @@ static void test_events(void **unused)
 
 static void test_long(void **unused)
 {
-    (void)unused;
     enum { LENGTH = 1 << 20 };
     char *body = malloc(LENGTH);
     uint8_t *call = malloc(LENGTH + 1024);
@@ -82,7 +80,6 @@ static void test_long(void **unused)
 
 static void test_full_channel(void **unused)
 {
-    (void)unused;
     uint8_t call[1024];
     int fd = start();
     ps_test_send(fd, call, ps_test_legacy_avro(call, "one", 3, 1));
@@ -95,7 +92,6 @@ static void test_full_channel(void **unused)
 
 static void test_mistakes(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *body;
         size_t length;
@@ -117,7 +113,6 @@ static void test_mistakes(void **unused)
 /* A body that is cut anywhere is refused, and read twice it gives the same. */
 static void test_read(void **unused)
 {
-    (void)unused;
     uint8_t call[1024];
     char body[1024];
     struct ps_avro_legacy_request request;

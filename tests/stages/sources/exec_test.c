@@ -25,7 +25,6 @@ static void assert_bodies(struct ps_test_stage *stage, const char *const *bodies
 
 static void test_words(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "printf one\\ntwo\\n\\nfour"));
     assert_bodies(&stage, PS_WORDS("one", "two", "", "four"));
@@ -36,7 +35,6 @@ static void test_words(void **unused)
 /* Without a shell quotes have no meaning; with a shell the command is one word. */
 static void test_shell(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "echo 'a  b'"));
     assert_bodies(&stage, PS_WORDS("'a b'"));
@@ -49,7 +47,6 @@ static void test_shell(void **unused)
 /* Like BufferedReader.readLine: \n, \r and \r\n, also across two reads. */
 static void test_line_ends(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage,
           PS_KEYS("shell", "/bin/sh -c", "command",
@@ -61,7 +58,6 @@ static void test_line_ends(void **unused)
 
 static void test_charsets(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "printf a\\303\\251b\\ncut\\303\\n\\377x\\n"));
     assert_bodies(&stage, PS_WORDS("a\xc3\xa9"
@@ -87,7 +83,6 @@ static void test_charsets(void **unused)
 /* Every line of a large output, in order, through small and large batches. */
 static void test_many_lines(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "seq 1 200000"));
     size_t next = 1;
@@ -112,7 +107,6 @@ static void test_many_lines(void **unused)
 /* A line longer than a block, one that is cut, and what follows them. */
 static void test_long_lines(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     const char *command =
         "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo short; head -c 300000 /dev/zero | tr "
@@ -154,7 +148,6 @@ static void test_long_lines(void **unused)
 
 static void test_restart(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "echo again", "restart", "true", "restartThrottle", "30"));
     ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
@@ -169,7 +162,6 @@ static void test_restart(void **unused)
 
 static void test_no_such_command(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("command", "/no/such/command x", "restart", "true", "restartThrottle", "10"));
     ps_test_source_settle(&stage, 0, 100);
@@ -180,7 +172,6 @@ static void test_no_such_command(void **unused)
  * be started. */
 static void test_no_epoll(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS("shell", "/bin/sh -c", "command", "echo again; exec sleep 60", "restart", "true",
                           "restartThrottle", "10"));
@@ -214,7 +205,6 @@ static bool ends(pid_t pid)
  * session of their own, also when their parent or the command itself has ended. */
 static void test_descendants_are_killed(void **unused)
 {
-    (void)unused;
     static const char *const commands[] = {
         "trap '' TERM; sleep 1000 & echo $!; wait",
         "setsid /bin/sh -c 'echo $$; trap \"\" TERM; while :; do sleep 1; done'",
@@ -271,7 +261,6 @@ static void log_end(const char *path, int fd, char *text, size_t room)
  * say that it will be. */
 static void test_drain(void **unused)
 {
-    (void)unused;
     char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
     int fd = log_begin(path);
     struct ps_test_stage stage;
@@ -296,7 +285,6 @@ static void test_drain(void **unused)
 
 static void test_standard_error(void **unused)
 {
-    (void)unused;
     char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
     int fd = log_begin(path);
     struct ps_test_stage stage;
@@ -314,7 +302,6 @@ static void test_standard_error(void **unused)
 /* A line of standard error that is longer than the buffer is logged in pieces. */
 static void test_long_standard_error(void **unused)
 {
-    (void)unused;
     char path[] = "/tmp/penstock-exec-XXXXXX", text[16384];
     int fd = log_begin(path);
     struct ps_test_stage stage;
@@ -342,7 +329,6 @@ static void test_long_standard_error(void **unused)
  * SIGTERM at the end of the output came first. */
 static void test_arguments_are_not_logged(void **unused)
 {
-    (void)unused;
     char path[] = "/tmp/penstock-exec-XXXXXX", text[4096];
     int fd = log_begin(path);
     struct ps_test_stage stage;
@@ -357,7 +343,6 @@ static void test_arguments_are_not_logged(void **unused)
 
 static void test_tail(void **unused)
 {
-    (void)unused;
     char path[] = "/tmp/penstock-tail-XXXXXX", command[128];
     int fd = mkstemp(path);
     assert_true(fd >= 0);

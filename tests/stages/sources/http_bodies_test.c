@@ -79,7 +79,6 @@ static void expect_events(const struct ps_test_stage *stage, unsigned count)
 /* Of every size: in one batch and in several, plain and compressed, in lines and in an array. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     static const unsigned counts[] = {0, 1, 3, 40, 100, 1024, 1025, 3000, 9000};
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
@@ -137,7 +136,6 @@ static void expect_wide_events(const struct ps_test_stage *stage, unsigned count
  * that needs none, and one more. */
 static void test_decoded_once(void **unused)
 {
-    (void)unused;
     static const unsigned counts[] = {1, 40, 100, 1024, 1025, 3000, 9000};
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL));
@@ -190,7 +188,6 @@ static void test_decoded_once(void **unused)
  * one, with its escapes replaced once. */
 static void test_escapes_at_the_end_of_a_batch(void **unused)
 {
-    (void)unused;
     enum { REQUESTS = 80, VALUE = 9000 };
     static char requests[REQUESTS * (VALUE + 200)], value[VALUE + 8], body[VALUE + 100];
     struct ps_test_stage stage;
@@ -236,7 +233,6 @@ static void test_escapes_at_the_end_of_a_batch(void **unused)
 
 static void test_lines(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *fields, *body;
         unsigned status, events;
@@ -276,7 +272,6 @@ static void test_lines(void **unused)
 /* Every cut and every other damage is refused, also bytes behind the last member; so is more text than the limit, and any coding but gzip. */
 static void test_bad_codings(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL, "penstock.body.max", "1000"));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
@@ -332,7 +327,6 @@ static void test_bad_codings(void **unused)
 /* BLOBHandler keeps the bytes that came, as Flume's does. */
 static void test_blob_stays_packed(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_http, PS_KEYS(LOCAL, "handler", "BLOB"));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));

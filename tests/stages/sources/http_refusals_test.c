@@ -28,7 +28,6 @@ static char *make_array(size_t *length)
 /* Refused requests of each kind leave the open batch as it was, so that the largest transaction has room in it. */
 static void test_refusals_leave_nothing(void **unused)
 {
-    (void)unused;
     static char filler[1000];
     memset(filler, 'f', sizeof filler - 1);
     char not_utf8[1200], truncated[1200], parameters[1400];
@@ -99,7 +98,6 @@ static size_t unescape(char *text)
  * asks a Flume the same. */
 static void test_malformed_requests(void **unused)
 {
-    (void)unused;
     char line[512];
     unsigned count = 0;
     FILE *file = fopen(ps_test_source_path("tests/stages/data/http_requests.txt"), "r");
@@ -143,7 +141,6 @@ static void test_malformed_requests(void **unused)
 /* Keys of Jetty that are read by hand: the limits themselves, and what is just behind them or almost a number. */
 static void test_limits_of_keys(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *key, *value;
         bool good;

@@ -50,7 +50,6 @@ static unsigned receive_status(struct ps_test_stage *stage, int fd)
 /* The statuses and events of Flume 1.11 for the same bodies. */
 static void test_bodies(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *fields, *body;
         unsigned status;
@@ -98,7 +97,6 @@ static void test_bodies(void **unused)
 
 static void test_headers(void **unused)
 {
-    (void)unused;
     static const char body[] = "[{\"headers\":{\"a\":\"1\",\"b\":null,\"c\":2.50},\"body\":\"x\"},"
                                "{\"headers\":[[\"a\",\"2\"],[\"\\u0061b\",\"\\t\"]],\"body\":\"y\"},"
                                "{\"headers\":{\"a\":\"1\",\"b\":\"2\"},\"headers\":{\"t\":true,\"f\":false},"
@@ -122,7 +120,6 @@ static void test_headers(void **unused)
 
 static void test_wide_charsets(void **unused)
 {
-    (void)unused;
     static const char wide[] = "\0[\0{\0\"\0b\0o\0d\0y\0\"\0:\0\"\0h\0\xE9\0\"\0}\0]";
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
@@ -151,7 +148,6 @@ static void test_wide_charsets(void **unused)
 /* What is not POST, or not HTTP; the last column: whether the connection is closed. */
 static void test_requests(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *request;
         unsigned status;
@@ -203,7 +199,6 @@ static void test_requests(void **unused)
 /* A request may come in any pieces, in chunks, and behind others. */
 static void test_pieces(void **unused)
 {
-    (void)unused;
     static const char request[] =
         "POST /p?q HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
@@ -233,7 +228,6 @@ static void test_pieces(void **unused)
 /* No answer before the channels have accepted the events, and what is behind them waits, too. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
-    (void)unused;
     for (int i = 0; i < 2; i++) {
         bool refused = i == 1;
         struct ps_test_stage stage;
@@ -263,7 +257,6 @@ static void test_answers_wait_for_the_channel(void **unused)
 /* A client that has closed its side still gets its answer; one that is gone harms nobody. */
 static void test_half_closed(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
@@ -286,7 +279,6 @@ static void test_half_closed(void **unused)
 
 static void test_continue(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
@@ -303,7 +295,6 @@ static void test_continue(void **unused)
 /* More events than a batch takes, in a body that is longer than a block: all in order, one answer. */
 static void test_long_request(void **unused)
 {
-    (void)unused;
     static const char *const fields[] = {"", "Content-Type: application/json;charset=utf-16\r\n"};
     enum { EVENTS = 5000 };
     static char body[EVENTS * 100], wide[2 * sizeof body];
@@ -354,7 +345,6 @@ static void test_long_request(void **unused)
 /* A client that sends slowly is answered 408, one that sends nothing is closed; others go on. */
 static void test_slow_clients(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "penstock.request.timeout", "5", "penstock.idle.timeout", "20"));
@@ -392,7 +382,6 @@ static void test_slow_clients(void **unused)
 
 static void test_limits(void **unused)
 {
-    (void)unused;
     static char uri[600], field[600];
     struct ps_test_stage stage;
     bool closed;
@@ -420,7 +409,6 @@ static void test_limits(void **unused)
 
 static void test_blobs(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *target;
         unsigned status;
@@ -459,7 +447,6 @@ static void test_blobs(void **unused)
 /* Flume's user guide names it so: the parameters and Content-Type are headers, a body that is too long is cut. */
 static void test_morphline_blob(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *target, *field, *body;
         const char *headers[6];
@@ -495,7 +482,6 @@ static void test_morphline_blob(void **unused)
 /* Jetty's keys: those that are honoured, those that are named, those that are refused. */
 static void test_jetty_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "HttpConfiguration.sendServerVersion", "false",
@@ -525,7 +511,6 @@ static void test_jetty_keys(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_source_http);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "handler", "com.example.Handler")), PS_FAIL);

@@ -55,7 +55,6 @@ static void pass_seconds(struct ps_test_stage *stage, unsigned seconds)
 /* A request that is complete waits for its channel as long as that takes: what passes is not the client's time. */
 static void test_waits_for_the_channel(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     size_t length, sent = 0;
     char *request = make_request(3000, false, &length); /* longer than what is read at once */
@@ -92,7 +91,6 @@ static void send_read(struct ps_test_stage *stage, int fd, const char *bytes, si
 /* While the source does not read, a request that is not complete loses no time; when it reads, it is answered 408. */
 static void test_paused(void **unused)
 {
-    (void)unused;
     static const char head[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n";
     for (int pauses = 1; pauses >= 0; pauses--) {
         struct ps_test_stage stage;
@@ -128,7 +126,6 @@ static unsigned starve(struct ps_test_stage *stage, struct ps_block *blocks[BLOC
 /* A request for which there is no memory is taken when there is some: once, whatever needed it. */
 static void test_waits_for_memory(void **unused)
 {
-    (void)unused;
     static char long_name[14000], long_body[14000], wide[2 * 6000];
     static struct ps_block *blocks[BLOCKS_MAX];
     memset(long_name, 'n', sizeof long_name - 1);
@@ -179,7 +176,6 @@ static void test_waits_for_memory(void **unused)
 /* 100 Continue is an answer like others: it comes behind those of the requests before. */
 static void test_continue_waits_for_its_turn(void **unused)
 {
-    (void)unused;
 #define ONE "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n[{}]"
     static const char requests[] =
         ONE ONE "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
@@ -204,7 +200,6 @@ static void test_continue_waits_for_its_turn(void **unused)
 /* Nothing behind these requests is read: others on the way may take it as their bodies. */
 static void test_nothing_is_smuggled(void **unused)
 {
-    (void)unused;
 #define NEXT "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n[{}]"
     static const struct {
         const char *request;
@@ -244,7 +239,6 @@ static void test_nothing_is_smuggled(void **unused)
 /* A head of exactly the limit is taken, one of a byte more is not; whole, and byte by byte. */
 static void test_head_limit(void **unused)
 {
-    (void)unused;
     enum { LIMIT = 300 };
     for (int more = -1; more <= 1; more++) {
         for (int pieces = 0; pieces < 2; pieces++) {
@@ -275,7 +269,6 @@ static void test_head_limit(void **unused)
 /* The byte order mark of UTF-32 alone, cut, and where the character set is another one. */
 static void test_marks(void **unused)
 {
-    (void)unused;
 #define CHARSET(name) "Content-Type: application/json;charset=" name "\r\n"
     static const struct {
         const char *fields, *body;

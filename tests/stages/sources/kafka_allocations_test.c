@@ -9,7 +9,6 @@
 
 static void test_no_allocations(void **state)
 {
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     struct ps_test_cluster cluster;
@@ -52,7 +51,6 @@ static void test_no_allocations(void **state)
  * the record again when it is open again. */
 static void test_no_memory_to_keep(void **state)
 {
-    (void)state;
     if (!PS_TEST_ALLOCATIONS)
         ps_test_skip("the sanitizer counts allocations of its own");
     static struct ps_block *blocks[4096];

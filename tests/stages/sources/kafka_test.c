@@ -13,7 +13,6 @@ extern const struct ps_stage_ops ps_source_kafka;
  * there. */
 static void test_consumes_in_order_and_goes_on(void **state)
 {
-    (void)state;
     ps_test_topic("order", 4);
     ps_test_kafka_send(
         ps_test_cluster.bootstrap,
@@ -92,7 +91,6 @@ static void assert_body(const struct ps_event *event, const char *body)
 /* One record with everything, from one of two topics. */
 static void test_headers(void **state)
 {
-    (void)state;
     ps_test_topic("h1", 1);
     ps_test_topic("h2", 1);
     ps_test_kafka_send(ps_test_cluster.bootstrap,
@@ -133,7 +131,6 @@ static void test_headers(void **state)
 
 static void test_bodies_of_all_sizes(void **state)
 {
-    (void)state;
     ps_test_topic("sizes", 1);
     static char large[400000];
     memset(large, 'x', sizeof large);
@@ -172,7 +169,6 @@ static void cycle_for(struct ps_test_member *member, unsigned ms)
 
 static void test_flume_event_format(void **state)
 {
-    (void)state;
     ps_test_topic("avro", 1);
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, "\x01", 1);
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, datum, sizeof datum - 1);
@@ -226,7 +222,6 @@ static size_t put_many_headers(char *out, unsigned count)
 /* A datum that no batch should or can hold is skipped at once; those around it arrive. */
 static void test_poison(void **state)
 {
-    (void)state;
     static char many[4 << 20];
     ps_test_topic("poison", 1);
     size_t length = put_many_headers(many, 200000);
@@ -262,7 +257,6 @@ static void test_poison(void **state)
 /* Regardless of the time, nothing is committed that was not delivered. */
 static void test_commits_only_what_was_delivered(void **state)
 {
-    (void)state;
     ps_test_topic("hold", 1);
     ps_test_kafka_send(ps_test_cluster.bootstrap,
                        &(struct ps_test_sent){.topic = "hold", .count = 100, .partitions = 1});
@@ -294,7 +288,6 @@ static void test_commits_only_what_was_delivered(void **state)
 /* Closed without drain: the next member reads again what was not delivered. */
 static void test_reads_again_what_was_not_delivered(void **state)
 {
-    (void)state;
     ps_test_topic("again", 1);
     ps_test_kafka_send(ps_test_cluster.bootstrap,
                        &(struct ps_test_sent){.topic = "again", .count = 50, .partitions = 1});
@@ -314,7 +307,6 @@ static void test_reads_again_what_was_not_delivered(void **state)
 /* A broker that does not exist: the source opens, logs it once, and stops on request. */
 static void test_no_broker(void **state)
 {
-    (void)state;
     uint64_t before = ps_log_count(PS_LOG_ERROR);
     struct ps_test_member *member =
         ps_test_member_create("127.0.0.1:1", "g-none", PS_KEYS("kafka.topics", "none"));
@@ -344,7 +336,6 @@ static void assert_dropped(const char *const *keys, const char *problem)
 
 static void test_check(void **state)
 {
-    (void)state;
     assert_dropped(PS_KEYS("kafka.topics", "t"), "kafka.bootstrap.servers");
     assert_dropped(PS_KEYS("zookeeperConnect", "z:2181", "topic", "t"), "kafka.bootstrap.servers");
     assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1"), "kafka.topics");

@@ -151,7 +151,6 @@ static void check_netcat(const struct encoding *encoding, const char *text, bool
 
 static void test_netcat(void **unused)
 {
-    (void)unused;
     static const struct encoding encodings[] = {{"UTF-8", 1, "é", 2, 0},
                                                 {"ISO-8859-1", 1, "\xE9", 1, 0},
                                                 {"UTF-16BE", 2, "\0\xE9", 2, 0},
@@ -235,13 +234,11 @@ static void check_syslog(const struct ps_stage_ops *source, const char *port_key
 
 static void test_syslogtcp(void **unused)
 {
-    (void)unused;
     check_syslog(&ps_source_syslogtcp, "port");
 }
 
 static void test_multiport(void **unused)
 {
-    (void)unused;
     check_syslog(&ps_source_multiport_syslogtcp, "ports");
 }
 

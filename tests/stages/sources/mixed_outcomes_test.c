@@ -527,31 +527,26 @@ static void run_protocol(const struct protocol *one)
 
 static void test_avro(void **unused)
 {
-    (void)unused;
     run_protocol(&protocols[0]);
 }
 
 static void test_compressed(void **unused)
 {
-    (void)unused;
     run_protocol(&protocols[1]);
 }
 
 static void test_thrift(void **unused)
 {
-    (void)unused;
     run_protocol(&protocols[2]);
 }
 
 static void test_http(void **unused)
 {
-    (void)unused;
     run_protocol(&protocols[3]);
 }
 
 static void test_netcat(void **unused)
 {
-    (void)unused;
     run_protocol(&protocols[4]);
 }
 

@@ -11,7 +11,6 @@ extern const struct ps_stage_ops ps_source_multiport_syslogtcp;
 
 static void test_ports_and_charsets(void **unused)
 {
-    (void)unused;
     unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
     char ports[32], key[32], first[8], second[8];
     snprintf(ports, sizeof ports, "%u  %u", one, two);
@@ -47,7 +46,6 @@ static void test_ports_and_charsets(void **unused)
 /* An empty line is not an event, a NUL ends a line's text, a line of eventSize bytes is cut. */
 static void test_odd_lines(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_multiport_syslogtcp,
                         PS_KEYS("host", "127.0.0.1", "ports", "0", "eventSize", "40"));
@@ -70,7 +68,6 @@ static void test_odd_lines(void **unused)
 /* One port is in use: the other works, and the first is bound when it becomes free. */
 static void test_one_port_taken(void **unused)
 {
-    (void)unused;
     unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
     char ports[32];
     snprintf(ports, sizeof ports, "%u %u", one, two);
@@ -103,7 +100,6 @@ static void test_one_port_taken(void **unused)
 /* A port that is not bound yet is not bound any more while the source drains. */
 static void test_drain_binds_nothing(void **unused)
 {
-    (void)unused;
     unsigned one = ps_test_port(SOCK_STREAM), two = ps_test_port(SOCK_STREAM);
     char ports[32];
     snprintf(ports, sizeof ports, "%u %u", one, two);
@@ -127,7 +123,6 @@ static void test_drain_binds_nothing(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_source_multiport_syslogtcp);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("ports", "5140 x")), PS_FAIL);

@@ -39,7 +39,6 @@ static int client(const struct ps_test_stage *stage)
 /* The answers and events of Flume 1.11 for the same bytes, when the peer closes its side after them. */
 static void test_conversations(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *sent, *answer;
         const char *bodies[4];
@@ -81,7 +80,6 @@ static void test_conversations(void **unused)
 /* A client that does not close its side is disconnected after a long line, and can read the reason. */
 static void test_long_line_cuts_off(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "max-line-length", "20"));
@@ -101,7 +99,6 @@ static void test_long_line_cuts_off(void **unused)
 
 static void test_no_acks(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "ack-every-event", "false"));
@@ -138,7 +135,6 @@ static void reset(int fd)
 /* A client is gone before its line is answered, and another one got its slot: the answer is for nobody. */
 static void test_answer_to_a_client_that_is_gone(void **unused)
 {
-    (void)unused;
     for (int i = 0; i < 4; i++) {
         bool refused = i & 1, second_writes = i & 2, closed;
         struct ps_test_stage stage;
@@ -195,7 +191,6 @@ static void narrow(const char *wide, char *text)
  * why it is disconnected: after the lines before it have their outcome, and with one byte order mark. */
 static void test_farewell_without_acks(void **unused)
 {
-    (void)unused;
 #define REASON "FAILED: Event exceeds the maximum length (8 chars, including newline)\n"
     static const struct {
         const char *ack, *before, *sent; /* `before` has its outcome before `sent` is sent */
@@ -250,7 +245,6 @@ static void test_farewell_without_acks(void **unused)
 /* Without acknowledgements a client that closed its side is disconnected once its lines are accepted. */
 static void test_half_close_without_acks(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "ack-every-event", "false"));
@@ -268,7 +262,6 @@ static void test_half_close_without_acks(void **unused)
 /* No answer before the channels have accepted the events. */
 static void test_answers_wait_for_the_channel(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char byte;
     start(&stage, PS_KEYS(LOCAL));
@@ -304,7 +297,6 @@ static void cycle(struct ps_test_stage *stage)
  * time too. */
 static void test_client_that_does_not_read(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
@@ -348,7 +340,6 @@ static void test_client_that_does_not_read(void **unused)
 
 static void test_encodings(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *encoding, *sent;
         size_t length;
@@ -381,7 +372,6 @@ static void test_encodings(void **unused)
 
 static void test_bad_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_source_netcat);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS(LOCAL, "encoding", "no-such-set")), PS_FAIL);
@@ -393,7 +383,6 @@ static void test_bad_keys(void **unused)
 /* A connection whose epoll events cannot be changed is closed and counted; others are not touched. */
 static void test_unwatched_connection(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL, "max-line-length", "20"));
@@ -423,7 +412,6 @@ static void test_unwatched_connection(void **unused)
 /* Without file descriptors it pauses accepting for a second, also when the epoll does not take the change. */
 static void test_pause_of_accepting(void **unused)
 {
-    (void)unused;
     struct rlimit before, none;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     for (int i = 0; i < 3; i++) { /* changes fail: never; when it pauses; when it resumes */

@@ -19,7 +19,6 @@ static unsigned own_port(int fd)
 /* Like a real Flume 1.11: the first line, also of an empty datagram, bytes unchanged. */
 static void test_first_lines(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *sent;
         size_t length;
@@ -56,7 +55,6 @@ static void test_first_lines(void **unused)
  * read: each event has the address of its own sender. */
 static void test_several_senders(void **unused)
 {
-    (void)unused;
     enum { SENDERS = 5, ROUNDS = 40 };
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_netcatudp,
@@ -89,7 +87,6 @@ static void test_several_senders(void **unused)
 
 static void test_no_header(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_netcatudp, PS_KEYS("port", "0"));
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));

@@ -144,7 +144,6 @@ static enum answer read_thrift(int fd, bool greeted, uint32_t *serial)
 {
     struct ps_test_thrift_answer answer;
     bool closed;
-    (void)greeted;
     const uint8_t *head =
         (uint8_t *)ps_test_receive(&stage, fd, PS_THRIFT_FRAME_BYTES, PS_TEST_PATIENCE_MS, &closed);
     if (closed)
@@ -417,44 +416,37 @@ static void check_all(void (*check)(void))
 
 static void test_message_max(void **unused)
 {
-    (void)unused;
     check_all(check_message_max);
 }
 
 static void test_headers(void **unused)
 {
-    (void)unused;
     check_all(check_headers);
 }
 
 static void test_rooms(void **unused)
 {
-    (void)unused;
     check_all(check_rooms);
 }
 
 static void test_rounds(void **unused)
 {
-    (void)unused;
     check_all(check_rounds);
 }
 
 static void test_cuts(void **unused)
 {
-    (void)unused;
     check_all(check_cuts);
 }
 
 static void test_gone_within_a_call(void **unused)
 {
-    (void)unused;
     check_all(check_gone_within_a_call);
 }
 
 /* As many answers as may wait for their turn; the client of one more is disconnected. */
 static void test_kept_answers(void **unused)
 {
-    (void)unused;
     protocol = &protocols[1];
     for (uint32_t more = 0; more < 2; more++) {
         start(PS_KEYS(LOCAL));
@@ -485,7 +477,6 @@ static void test_kept_answers(void **unused)
 
 static int set_up(void **state)
 {
-    (void)state;
     body = malloc(2 * MESSAGE_MAX);
     assert_non_null(body);
     memset(body, 'b', 2 * MESSAGE_MAX);
@@ -494,7 +485,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     free(body);
     free(bytes);
     return 0;

@@ -84,7 +84,6 @@ static int start(struct ps_test_stage *stage, const char *const *keys)
 
 static void test_entries(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     int fd = start(&stage, PS_KEYS("port", "0"));
     begin(7, "Log", 4);
@@ -110,7 +109,6 @@ static void test_entries(void **unused)
 
 static void test_full_channel(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     int fd = start(&stage, PS_KEYS("port", "0"));
     begin(1, "Log", 1);
@@ -128,7 +126,6 @@ static void test_full_channel(void **unused)
 
 static void test_mistakes(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     int fd = start(&stage, PS_KEYS("port", "0", "maxReadBufferBytes", "2000"));
     begin(3, "getStatus", 0);
@@ -153,7 +150,6 @@ static void test_mistakes(void **unused)
 /* A frame of maxReadBufferBytes is taken, one of a byte more ends the connection; 0 stands for Flume's default. */
 static void test_frame_max(void **unused)
 {
-    (void)unused;
     static char body[400];
     memset(body, 'b', sizeof body - 1);
     for (uint32_t more = 0; more < 2; more++) {
@@ -189,7 +185,6 @@ static void test_frame_max(void **unused)
 
 static int end_of_group(void **unused)
 {
-    (void)unused;
     ps_test_thrift_free(&call);
     return 0;
 }

@@ -4,7 +4,6 @@
 
 static void test_counts(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_seq, PS_KEYS("totalEvents", "12345", "batchSize", "10"));
     while (ps_test_source_work(&stage) == PS_DONE)
@@ -24,7 +23,6 @@ static void test_counts(void **unused)
 
 static void test_nothing(void **unused)
 {
-    (void)unused;
     static const char *const totals[] = {"0", "-1"};
     for (size_t i = 0; i < PS_COUNT_OF(totals); i++) {
         struct ps_test_stage stage;

@@ -80,7 +80,6 @@ static const char *read_file(struct ps_test_stage *stage, const char *name, size
 
 static void test_which_files(void **state)
 {
-    (void)state;
     enum { GZIP, ZSTD, PLAIN };
     static const struct {
         const char *name;
@@ -126,7 +125,6 @@ static void test_which_files(void **state)
 /* No text is one empty event, as a file without bytes is. */
 static void test_empty(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     gzip("", 0);
     put("empty.gz", packed, packed_length);
@@ -138,7 +136,6 @@ static void test_empty(void **state)
 /* One byte a few thousand times: more text than a batch, from a file of some bytes; the blob's buffer grows with it. */
 static void test_much_from_little(void **state)
 {
-    (void)state;
     enum { BYTES = 3000000 };
     struct ps_test_stage stage;
     char *text = malloc(BYTES);
@@ -178,7 +175,6 @@ static void expect_lines(const struct ps_test_stage *stage, size_t first)
 /* Everything before the damage is delivered, once: also after a restart, which finds it again. The message says where. */
 static void test_damaged(void **state)
 {
-    (void)state;
     static char text[LINES * 24];
     size_t length = numbers(text);
     for (unsigned round = 0; round < 4; round++) {
@@ -228,7 +224,6 @@ static void test_damaged(void **state)
 /* The position that a life left in the text, in the file, or in another format. */
 static void test_positions(void **state)
 {
-    (void)state;
     static char text[LINES * 24];
     size_t length = numbers(text);
     uint64_t at = (uint64_t)(strstr(text, "line 2000 ") - text);
@@ -265,7 +260,6 @@ static void test_positions(void **state)
 /* A life ends in the middle, and the next one goes on in the text. */
 static void test_a_second_life(void **state)
 {
-    (void)state;
     static char text[LINES * 24];
     size_t length = numbers(text);
     struct ps_test_stage stage;

@@ -79,7 +79,6 @@ static bool position_is_written(void)
 
 static void test_written_when_possible(void **unused)
 {
-    (void)unused;
     start();
     for (unsigned round = 0; round < 3; round++) {
         uint64_t failures = ps_log_count(PS_LOG_ERROR);
@@ -97,7 +96,6 @@ static void test_written_when_possible(void **unused)
 
 static void test_stop(void **unused)
 {
-    (void)unused;
     start();
     deliver_batch();
     break_tracker(true);

@@ -13,7 +13,6 @@ static char directory[64];
 
 static int set_up(void **state)
 {
-    (void)state;
     snprintf(directory, sizeof directory, "/tmp/penstock-spooldir-XXXXXX");
     return mkdtemp(directory) != NULL ? 0 : -1;
 }
@@ -21,7 +20,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     char command[128];
-    (void)state;
     snprintf(command, sizeof command, "rm -rf %s", directory);
     return system(command);
 }
@@ -104,7 +102,6 @@ static const char *bodies(struct ps_test_stage *stage)
 
 static void test_orders(void **state)
 {
-    (void)state;
     static const struct {
         const char *order, *policy, *expected;
     } rows[] = {{"oldest", "immediate", "c a b d "}, {"YOUNGEST", "IMMEDIATE", "b d a c "}};
@@ -125,7 +122,6 @@ static void test_orders(void **state)
 
 static void test_names(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     put("one.log", "1\n", 1000);
     put("two.txt", "2\n", 1001);
@@ -157,7 +153,6 @@ static void test_names(void **state)
 /* New files are found; a file without bytes is one empty event. */
 static void test_files_come(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     START(&stage, "fileHeader", "false");
     put("empty", "", 1000);
@@ -172,7 +167,6 @@ static void test_files_come(void **state)
 
 static void test_markers(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     for (int life = 0; life < 2; life++) {
         if (life == 0) {
@@ -195,7 +189,6 @@ static void test_markers(void **state)
 /* A file is only renamed when all of it is delivered; a life that ends before begins again where delivery stood. */
 static void test_a_second_life(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     char contents[16384];
     size_t length = 0;
@@ -234,7 +227,6 @@ static void test_a_second_life(void **state)
 /* Closed without a delivery: nothing is renamed, and all comes again. */
 static void test_nothing_is_delivered(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     put("a", "1\n2\n", 1000);
     START(&stage, "fileHeader", "false");
@@ -253,7 +245,6 @@ static void test_nothing_is_delivered(void **state)
 /* A positions file that is damaged costs events that come again, and nothing else. */
 static void test_a_damaged_position(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     put("a", "1\n2\n", 1000);
     assert_int_equal(mkdir(path_of(".flumespool"), 0755), 0);
@@ -271,7 +262,6 @@ static void test_a_damaged_position(void **state)
  * the first, and then from where it says. */
 static void test_an_unreadable_position(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     struct ps_err err;
     struct stat status;
@@ -308,7 +298,6 @@ static void test_an_unreadable_position(void **state)
 /* A position that outlived its file goes. */
 static void test_a_position_that_is_left(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     struct ps_err err;
     char target[256];
@@ -331,7 +320,6 @@ static void test_positions_at_the_end(void **state)
         uint64_t position;
         const char *expected;
     } rows[] = {{0, "1 2 next "}, {2, "2 next "}, {4, "next "}, {5, "1 2 next "}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_test_stage stage;
         struct ps_err err;
@@ -360,7 +348,6 @@ static void test_the_directory_goes(void **state)
 {
     struct ps_test_stage stage;
     char away[80];
-    (void)state;
     snprintf(away, sizeof away, "%s-away", directory);
     put("a", "1\n", 1000);
     START(&stage, "fileHeader", "false");
@@ -379,7 +366,6 @@ static char halted[1024]; /* why; empty: it has not */
 
 static void record_halted(struct ps_port *port, const char *reason)
 {
-    (void)port;
     snprintf(halted, sizeof halted, "%s", reason);
 }
 
@@ -408,7 +394,6 @@ static void assert_went_on(struct ps_test_stage *stage)
 
 static void test_broken_assumptions(void **state)
 {
-    (void)state;
     static const char *const policies[] = {"stop", "skip"};
     for (size_t i = 0; i < PS_COUNT_OF(policies); i++) {
         for (unsigned what = 0; what < 3; what++) {
@@ -449,7 +434,6 @@ static unsigned aside_files(void)
  * its beginning. Its positions file goes with it, or at the start after it has gone. */
 static void test_left_alone_over_restarts(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     put("a", "1\n2\n\xFF\n3\n", 1000);
     for (unsigned life = 0; life < 3; life++) {
@@ -497,7 +481,6 @@ static void test_claims(void **state)
         const char *tracker, *path;
     } rows[] = {
         {NULL, "/spool/one/.flumespool"}, {"state", "/spool/one/state"}, {"/spool/two", "/spool/two"}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_test_stage stage;
         char path[256] = "";
@@ -515,7 +498,6 @@ static void test_claims(void **state)
 
 static void test_keys(void **state)
 {
-    (void)state;
     static const struct {
         const char *keys[5], *names;
     } rows[] = {
@@ -545,7 +527,6 @@ static void test_keys(void **state)
 
 static void test_old_line_length(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     put("a", "abcdef\n", 1000);
     START(&stage, "bufferMaxLineLength", "4", "deserializer.maxLineLength", "100");
@@ -558,7 +539,6 @@ static void test_old_line_length(void **state)
  * except at the end of the file. */
 static void test_cut_lines_are_counted(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     put("a", "abcdef\nabc\nabcd\nabcdefghi\n", 1000);
     START(&stage, "deserializer.maxLineLength", "4");

@@ -13,7 +13,6 @@ static size_t run(struct ps_test_stage *stage)
 
 static void test_bytes(void **unused)
 {
-    (void)unused;
     static const char *const sizes[] = {"0", "1", "500", "100000", "262144", "300000"};
     for (size_t i = 0; i < PS_COUNT_OF(sizes); i++) {
         struct ps_test_stage stage;
@@ -35,7 +34,6 @@ static void test_bytes(void **unused)
 /* The numbers of Flume's TestStressSource: the total is exact, successful ones come in whole batches. */
 static void test_totals(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[8];
         size_t events;
@@ -60,7 +58,6 @@ static void test_totals(void **unused)
 
 static void test_rate(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_stress, PS_KEYS("maxEventsPerSecond", "1000", "size", "1"));
     size_t sum = run(&stage);
@@ -85,7 +82,6 @@ static void test_rate(void **unused)
 /* The shares of three workers add up to the whole. */
 static void test_shares(void **unused)
 {
-    (void)unused;
     size_t sum = 0;
     for (unsigned instance = 0; instance < 3; instance++) {
         struct ps_test_stage stage;
@@ -106,7 +102,6 @@ static void test_shares(void **unused)
 /* A paced source whose channel is full asks for no tick. */
 static void test_paused(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_stress, PS_KEYS("maxEventsPerSecond", "1000"));
     assert_int_equal(ps_test_source_work(&stage), PS_DONE);

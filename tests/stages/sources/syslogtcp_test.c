@@ -22,7 +22,6 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
 
 static void test_one_event(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "clientIPHeader", "ip"));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
@@ -42,7 +41,6 @@ static void test_one_event(void **unused)
 /* The events do not depend on how the bytes are split. */
 static void test_any_cut(void **unused)
 {
-    (void)unused;
     uint64_t seed = ps_test_seed();
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
@@ -80,7 +78,6 @@ static void test_any_cut(void **unused)
 /* One batch of many: what was received after the last row comes first in the next batch. */
 static void test_full_batches(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
@@ -101,7 +98,6 @@ static void test_full_batches(void **unused)
 
 static void test_long_lines(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "eventSize", "20"));
     int fd = ps_test_connect("127.0.0.1", ps_test_tcp_port(&stage, 0));
@@ -122,7 +118,6 @@ static void test_long_lines(void **unused)
 /* Messages longer than what is split in the batch's block, longer than a block, and several of them. */
 static void test_giants(void **unused)
 {
-    (void)unused;
     static const size_t sizes[] = {17000, 70000, 140000, 300000, 1000000, 10, 200000};
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "eventSize", "1000100"));
@@ -152,7 +147,6 @@ static void test_giants(void **unused)
 /* Silent, partial, closing and resetting clients do not disturb others. */
 static void test_hostile_clients(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     unsigned port = ps_test_tcp_port(&stage, 0);
@@ -187,7 +181,6 @@ static void test_hostile_clients(void **unused)
 
 static void test_port_in_use(void **unused)
 {
-    (void)unused;
     struct ps_test_stage first, second;
     start(&first, PS_KEYS(LOCAL));
     char port[16];
@@ -205,7 +198,6 @@ static void test_port_in_use(void **unused)
 
 static void test_both_families(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     int probe = socket(AF_INET6, SOCK_STREAM, 0);
     if (probe < 0)
@@ -227,7 +219,6 @@ static void test_both_families(void **unused)
 
 static void test_drain_reads_what_is_there(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     unsigned port = ps_test_tcp_port(&stage, 0);
@@ -248,7 +239,6 @@ static void test_drain_reads_what_is_there(void **unused)
 /* The resolver's name of 127.0.0.1 is on every event, also on those sent before it was known. */
 static void test_host_name(void **unused)
 {
-    (void)unused;
     char expected[256];
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (getnameinfo((struct sockaddr *)&address, sizeof address, expected, sizeof expected, NULL, 0,
@@ -279,7 +269,6 @@ static void tls_step(struct ps_test_stage *stage, SSL *ssl, int result)
 
 static void test_tls(void **unused)
 {
-    (void)unused;
     const char *store = ps_test_source_path("tests/stages/data/stores/server.p12");
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "ssl", "true", "keystore", store, "keystore-password", "changeit",
@@ -327,7 +316,6 @@ static void test_tls(void **unused)
  * again. */
 static void test_out_of_descriptors(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     struct rlimit old, low;
     start(&stage, PS_KEYS(LOCAL));
@@ -356,7 +344,6 @@ static void test_out_of_descriptors(void **unused)
 /* The user's own format; the built-in formats still work. */
 static void test_format(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage,
           PS_KEYS(LOCAL, "format.regex", "<(\\d+)>(\\w*) ?\\[([^\\]]*)\\] (\\S+) (.*)", "format.search",
@@ -385,7 +372,6 @@ static void test_format(void **unused)
 /* Many idle connections are never read or checked again. */
 static void test_many_connections(void **unused)
 {
-    (void)unused;
     enum { COUNT = 1000 };
     static int fds[COUNT];
     struct ps_test_stage stage;

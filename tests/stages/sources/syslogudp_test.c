@@ -14,7 +14,6 @@ extern const struct ps_stage_ops ps_source_syslogudp;
  * error. */
 static void test_datagrams(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL, "clientIPHeader", "ip"));
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
@@ -43,7 +42,6 @@ static void test_datagrams(void **unused)
 /* No datagram is cut or lost, at any size, in more than one batch. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     static const size_t sizes[] = {5, 120, 2047, 2048, 2049, 9000, 30000, 65507};
     static char text[65507];
     struct ps_test_stage stage;
@@ -71,7 +69,6 @@ static void test_sizes(void **unused)
  * split again. */
 static void test_runs(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL));
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
@@ -109,7 +106,6 @@ static void test_runs(void **unused)
 /* Datagrams that overrun the kernel's buffer while nothing is read are counted. */
 static void test_kernel_drops(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL, "penstock.receive.buffer", "4096"));
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
@@ -130,7 +126,6 @@ static void test_kernel_drops(void **unused)
 /* Nothing is read, and no datagram follows: drops are counted once a second, and when the source closes. */
 static void test_kernel_drops_unread(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL, "penstock.receive.buffer", "4096"));
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
@@ -168,7 +163,6 @@ static void test_kernel_drops_unread(void **unused)
 /* Memory is used up within a batch: what is there goes on its way, because that frees memory; the rest waits. */
 static void test_no_memory(void **unused)
 {
-    (void)unused;
     enum { COUNT = 12, BYTES = 60000 };
     static char text[BYTES];
     struct ps_test_stage stage;
@@ -212,7 +206,6 @@ static void test_no_memory(void **unused)
 
 static void test_drain(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS("port", "0"));
     int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));

@@ -7,7 +7,6 @@
 
 static void test_compressed(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -24,7 +23,6 @@ static void test_compressed(void **unused)
 /* gzip makes an empty file first; its inode may be one that the position file has. */
 static void test_compressed_was_empty(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -46,7 +44,6 @@ static void test_compressed_was_empty(void **unused)
 /* The oldest compressed file is deleted, and the new log gets its inode. */
 static void test_inode_of_compressed_file(void **unused)
 {
-    (void)unused;
     static const char *const lines[] = {"short\n", "longer-than-what-was-compressed\n"};
     for (size_t i = 0; i < PS_COUNT_OF(lines); i++) {
         char gz[32], new[32], line[64];
@@ -71,7 +68,6 @@ static void test_inode_of_compressed_file(void **unused)
 /* And a copy that gets it is read from its beginning, or as far as its original was. */
 static void test_copy_on_inode_of_compressed_file(void **unused)
 {
-    (void)unused;
     ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
     append("app.log", "first-line-of-the-log\n");
     PS_START(NULL);
@@ -92,7 +88,6 @@ static void test_copy_on_inode_of_compressed_file(void **unused)
 
 static void test_compressed_is_renamed(void **unused)
 {
-    (void)unused;
     ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
     append("app.log", "one\n");
     PS_START(NULL);
@@ -107,7 +102,6 @@ static void test_compressed_is_renamed(void **unused)
 /* Renamed and compressed while the agent was stopped: what was not read before is not read, and told. */
 static void test_compressed_with_a_rest(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -125,7 +119,6 @@ static void test_compressed_with_a_rest(void **unused)
 /* The same, and gzip was killed: what the file ends with is no length. */
 static void test_compressed_in_part(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -154,7 +147,6 @@ static void test_compressed_in_part(void **unused)
 /* Formats of which gzip and zstd are compared with what was read; a text that begins like one is read. */
 static void test_formats(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *head;
         size_t length;
@@ -214,7 +206,6 @@ static void zstd(const char *name, const char *text, size_t length)
 /* The same as with gzip: zstd says the length of the text at the beginning. */
 static void test_zstd_with_a_rest(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -230,7 +221,6 @@ static void test_zstd_with_a_rest(void **unused)
  * than one block of zstd. */
 static void test_named_once(void **unused)
 {
-    (void)unused;
     enum { BYTES = 600000 };
     static char text[BYTES], packed[BYTES];
     uint64_t random = ps_test_seed();

@@ -78,7 +78,6 @@ static void copy_file(const char *from, const char *to, size_t less)
 /* Files that begin alike are read at once, all of their lines, also a new one that is shorter. */
 static void test_equal_heads(void **unused)
 {
-    (void)unused;
     char name[32], what[8];
     for (unsigned i = 0; i < 12; i++) {
         snprintf(name, sizeof name, "app.%u", i);
@@ -104,7 +103,6 @@ static void test_equal_heads(void **unused)
 /* A file is deleted and made anew with the same head while the agent is stopped. */
 static void test_equal_head_while_stopped(void **unused)
 {
-    (void)unused;
     append("app.log", banner);
     write_lines("app.log", "old", 0, LINES);
     PS_START(NULL);
@@ -123,7 +121,6 @@ static void test_equal_head_while_stopped(void **unused)
 /* sed -i without an effect, while the agent runs and while it does not; then lines that sed changed. */
 static void test_replaced_by_a_copy(void **unused)
 {
-    (void)unused;
     append("app.log", banner);
     write_lines("app.log", "line", 0, LINES);
     PS_START(NULL);
@@ -154,7 +151,6 @@ static void test_replaced_by_a_copy(void **unused)
 /* cp app.log aside; rm app.log; cp aside app.log */
 static void test_copied_back(void **unused)
 {
-    (void)unused;
     append("app.log", banner);
     write_lines("app.log", "line", 0, LINES);
     PS_START(NULL);
@@ -203,13 +199,11 @@ static void copytruncate(bool seen)
 
 static void test_copytruncate_seen(void **unused)
 {
-    (void)unused;
     copytruncate(true);
 }
 
 static void test_copytruncate_at_once(void **unused)
 {
-    (void)unused;
     copytruncate(false);
 }
 
@@ -260,21 +254,18 @@ static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, c
 
 static void test_cut_behind_the_reader(void **unused)
 {
-    (void)unused;
     cut_behind_the_reader(false, "5", "next");
 }
 
 /* The source has taken lines that both the copy and what was written since begin with. */
 static void test_cut_behind_the_reader_in_the_banner(void **unused)
 {
-    (void)unused;
     cut_behind_the_reader(true, "2", "next");
 }
 
 /* Another new file has a mark of the original, too: the banner. The copy comes behind it. */
 static void test_copy_behind_one_that_begins_alike(void **unused)
 {
-    (void)unused;
     static char wide[20002];
     memset(wide, 'w', 20000);
     wide[20000] = '\n';
@@ -312,7 +303,6 @@ static void work_undelivered(unsigned calls)
 /* A file that was cut waits for the delivery of what it had. It has new lines already, and is copied and cut again. */
 static void test_copied_before_it_was_read(void **unused)
 {
-    (void)unused;
     append("app.log", banner);
     write_lines("app.log", "line", 0, 100);
     PS_START(NULL);
@@ -395,7 +385,6 @@ static void write_pair(unsigned pair, unsigned stop)
  * after one call more each time, when some files were looked at. */
 static void test_stopped_behind_a_start(void **unused)
 {
-    (void)unused;
     unsigned seen[PAIRS] = {0};
     for (unsigned i = 0; i < PAIRS; i++)
         write_pair(i, 0);

@@ -108,7 +108,6 @@ static void wait_for_warnings(uint64_t count)
 /* A file that nobody has read, of both formats; one that is empty; one whose last line has no end; a text that is called so. */
 static void test_new_files(void **unused)
 {
-    (void)unused;
     compressed("app.1.gz", "one\ntwo\n");
     PS_START(AUTO);
     expect("one two");
@@ -127,7 +126,6 @@ static void test_new_files(void **unused)
 /* What was read of a log is not read again when it is compressed, while the agent runs, or while it is stopped. */
 static void test_read_before(void **unused)
 {
-    (void)unused;
     static const char *const names[] = {"app.log.1.gz", "app.log.1.zst"};
     for (unsigned i = 0; i < 4; i++) {
         const char *name = names[i % 2];
@@ -155,7 +153,6 @@ static void test_read_before(void **unused)
  * or a piece of the survey, ends. */
 static void test_rest(void **unused)
 {
-    (void)unused;
     enum { LINE_BYTES = 64, COUNT = 20000 };
     static const unsigned counts[] = {1, 15, 16, 17, 1023, 1024, 1025, 8192, COUNT - 1, COUNT};
     for (unsigned i = 0; i < PS_COUNT_OF(counts); i++) {
@@ -179,7 +176,6 @@ static void test_rest(void **unused)
 /* A stop in the middle: it goes on there. Long texts are decompressed again up to the position. */
 static void test_restart_in_the_middle(void **unused)
 {
-    (void)unused;
     enum { LINE_BYTES = 100, COUNT = 20000, PART = 512 };
     compressed_text("app.1.gz", text, lines_make(text, 0, COUNT, LINE_BYTES));
     PS_START(AUTO, "batchSize", "64");
@@ -200,7 +196,6 @@ static void test_restart_in_the_middle(void **unused)
 /* A file that only begins like one that was read is read. */
 static void test_begins_alike(void **unused)
 {
-    (void)unused;
     enum { LINE_BYTES = 64, COUNT = 64, ALIKE = 40 };
     size_t length = lines_make(text, 0, COUNT, LINE_BYTES);
     ps_test_folder_append("app.log", text, length);
@@ -229,7 +224,6 @@ static void test_begins_alike(void **unused)
 /* gzip -k: the original stays, and is written on. */
 static void test_original_stays(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo");
     PS_START(AUTO, "idleTimeout", "50");
     expect("one");
@@ -251,7 +245,6 @@ static void test_original_stays(void **unused)
 /* gzip writes it while the source looks; or was killed. It waits until it is whole. */
 static void test_ends_early(void **unused)
 {
-    (void)unused;
     enum { LINE_BYTES = 64, COUNT = 2000 };
     static const char *const names[] = {"app.1.gz", "app.1.zst"};
     for (unsigned i = 0; i < PS_COUNT_OF(names); i++) {
@@ -315,20 +308,17 @@ static void damaged(bool stopped)
 
 static void test_damaged(void **unused)
 {
-    (void)unused;
     damaged(false);
 }
 
 static void test_damaged_and_put_right_while_stopped(void **unused)
 {
-    (void)unused;
     damaged(true);
 }
 
 /* Several members or frames, with a line across two of them; one that is appended later. */
 static void test_members(void **unused)
 {
-    (void)unused;
     static const char *const names[] = {"app.1.gz", "app.1.zst"};
     for (unsigned i = 0; i < PS_COUNT_OF(names); i++) {
         size_t length = pack(names[i], "one\ntw", 6, packed, sizeof packed);
@@ -352,7 +342,6 @@ static void test_members(void **unused)
 /* Lines that are longer than a block, and than penstock.line.max. */
 static void test_long_lines(void **unused)
 {
-    (void)unused;
     enum { LONG = 700000, MAX = 500000 };
     memset(text, 'a', LONG);
     memcpy(text + LONG, "\nshort\n", 7);
@@ -373,7 +362,6 @@ static void test_long_lines(void **unused)
 /* Files that are there at the start are skipped. A member that comes later is read. */
 static void test_skip_to_end(void **unused)
 {
-    (void)unused;
     compressed("app.1.gz", "one\n");
     PS_START(AUTO, "skipToEnd", "true");
     work_until((enum ps_counter)PS_TAIL_COUNTER_files, 1); /* later files are not skipped */
@@ -389,7 +377,6 @@ static void test_skip_to_end(void **unused)
 /* Files that an agent without the key has named are not read, and those that this one has read stay so. */
 static void test_key_is_changed(void **unused)
 {
-    (void)unused;
     compressed("app.1.gz", "one\n");
     append("app.log", "two\n");
     PS_START(NULL);
@@ -412,7 +399,6 @@ static void test_key_is_changed(void **unused)
 /* The copy that copytruncate made is compressed before anybody has seen it. */
 static void test_copytruncate(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo\n");
     PS_START(AUTO);
     expect("one two");
@@ -430,7 +416,6 @@ static void test_copytruncate(void **unused)
 /* Its inode is another file's. */
 static void test_written_over(void **unused)
 {
-    (void)unused;
     compressed("app.1.gz", "one\ntwo\n");
     PS_START(AUTO);
     expect("one two");

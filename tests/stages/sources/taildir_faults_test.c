@@ -25,7 +25,6 @@ static void wait_for_failure(void)
 /* Nothing happens to the file after the read failed. */
 static void test_read_is_tried_again(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -47,7 +46,6 @@ static void test_read_is_tried_again(void **unused)
 /* Nobody finds it again by its name: it stays open until it was read. */
 static void test_deleted_file(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START("idleTimeout", "50");
     expect("one");
@@ -67,7 +65,6 @@ static void test_deleted_file(void **unused)
 /* The beginning cannot be read when the file is opened again: it goes on where it was. */
 static void test_beginning(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START("idleTimeout", "50");
     expect("one");
@@ -88,7 +85,6 @@ static void test_beginning(void **unused)
 /* The thread looks for the end of a long line: a read that fails is no end, and the line is whole. */
 static void test_long_line(void **unused)
 {
-    (void)unused;
     size_t length = 2 * PS_BLOCK_BYTES;
     char *line = malloc(length + 1);
     assert_non_null(line);
@@ -130,7 +126,6 @@ static void wait_for_trouble(const char *text)
 static void test_trouble_ends(void **unused)
 {
     char state_path[256], away[256];
-    (void)unused;
     append("app.log", "one\n");
     PS_START("writePosInterval", "20");
     expect("one");
@@ -158,7 +153,6 @@ static void test_trouble_ends(void **unused)
 static void test_skips_behind_a_failed_look(void **unused)
 {
     char path[512], link[256];
-    (void)unused;
     append("app.log", "old\n");
     snprintf(path, sizeof path, "%s/link/app.*", ps_test_folder());
     snprintf(link, sizeof link, "%s", ps_test_folder_path("link"));
@@ -176,16 +170,12 @@ static void test_skips_behind_a_failed_look(void **unused)
 
 static int match_all(void *argument, const char *name, size_t length)
 {
-    (void)argument;
-    (void)name;
-    (void)length;
     return 0;
 }
 
 /* What a name stands for cannot be told: the file is not gone. */
 static void test_look(void **unused)
 {
-    (void)unused;
     const struct ps_tail_filter filter = {.match = match_all};
     struct ps_tail_changes changes = {.count = 0};
     struct ps_tail_directory *directory = ps_tail_directory_create(ps_test_folder(), &filter, true);
@@ -378,7 +368,6 @@ static uint64_t play_with(uint64_t number, int error, const char *broken)
 /* Calls of a life are drawn; PENSTOCK_SCHEDULES=1000 draws more of them. */
 static void test_each_call(void **unused)
 {
-    (void)unused;
     static const int errors[] = {EIO, EACCES, ENOMEM};
     const char *more = getenv("PENSTOCK_SCHEDULES");
     unsigned draws = more != NULL ? (unsigned)strtoul(more, NULL, 10) : DRAWS;
@@ -393,7 +382,6 @@ static void test_each_call(void **unused)
 /* Each list of events is lost. */
 static void test_lost_events(void **unused)
 {
-    (void)unused;
     (void)play_with(0, EOVERFLOW, "read");
     assert_string_equal(ps_test_call_failed, "read");
 }

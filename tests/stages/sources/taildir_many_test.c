@@ -153,13 +153,11 @@ static void play(bool with_banner)
 
 static void test_many(void **unused)
 {
-    (void)unused;
     play(false);
 }
 
 static void test_many_that_begin_alike(void **unused)
 {
-    (void)unused;
     play(true);
 }
 

@@ -7,7 +7,6 @@
 /* Files come, are written and lose the name that matches, faster than the directory is looked at. */
 static void test_renamed_at_once(void **unused)
 {
-    (void)unused;
     PS_START(NULL);
     append("app.log", "first\n");
     expect("first"); /* from here on its directory is watched */
@@ -26,7 +25,6 @@ static void test_renamed_at_once(void **unused)
 
 static void test_rename(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -51,7 +49,6 @@ static void test_rename(void **unused)
 
 static void test_renamed_while_stopped(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo\n");
     append("app.same", "one\ntwo\n");
     PS_START(NULL);
@@ -90,21 +87,18 @@ static void cut_and_rename(time_t saved, const char *events)
 /* A file is copied, cut, written again and renamed to a name that no group has. It was there when the positions were saved. */
 static void test_cut_and_renamed_while_stopped(void **unused)
 {
-    (void)unused;
     cut_and_rename(time(NULL) + 3600, "three four five");
 }
 
 /* The same, but the file with the inode was made after the positions were saved: nothing says that it is the file. */
 static void test_inode_of_a_later_file(void **unused)
 {
-    (void)unused;
     cut_and_rename(time(NULL) - 3600, "five");
 }
 
 /* A file is renamed during a restart to a name that no group has, and the agent stops again before its rest is delivered. */
 static void test_renamed_while_stopped_and_stopped_again(void **unused)
 {
-    (void)unused;
     char second[512], path[512];
     const char *const keys[] = {
         "filegroups", "h g",        "filegroups.h", second,           "headers.h.kind",
@@ -137,7 +131,6 @@ static void test_renamed_while_stopped_and_stopped_again(void **unused)
 
 static void test_cut(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
@@ -162,7 +155,6 @@ static void test_cut(void **unused)
 /* The copy that logrotate's copytruncate makes is no new file; what was not read of the original is read from it. */
 static void test_copy_and_cut(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
@@ -181,7 +173,6 @@ static void test_copy_and_cut(void **unused)
 /* The copy is known as one also when the original was cut before it was read to its end. */
 static void test_copy_of_what_was_read_in_part(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START("batchSize", "1");
     expect("one");
@@ -198,7 +189,6 @@ static void test_copy_of_what_was_read_in_part(void **unused)
 /* A file that was cut and has grown longer than it was, whose lines all end alike: its beginning says that it is another. */
 static void test_cut_and_longer_again(void **unused)
 {
-    (void)unused;
     char line[128];
     for (int i = 0; i < 20; i++) {
         snprintf(line, sizeof line, "old %02d %064d\n", i, 0);
@@ -221,7 +211,6 @@ static void test_cut_and_longer_again(void **unused)
 /* A writer that does not append leaves a hole, which ends in the middle of a block. */
 static void test_hole(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -240,7 +229,6 @@ static void test_hole(void **unused)
 /* A file that is cut before anything of it was read is known by its new beginning. */
 static void test_cut_before_it_was_read(void **unused)
 {
-    (void)unused;
     append("app.log", "no line yet");
     PS_START(NULL);
     wait_for_open(1);
@@ -256,7 +244,6 @@ static void test_cut_before_it_was_read(void **unused)
 /* What was read of a file that was copied and cut, and not delivered, is read from the copy after a crash. */
 static void test_copy_of_what_is_not_delivered(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -294,7 +281,6 @@ static void drain(void)
  * new beginning of the original, or after it. The copy learns of it each time: a stop waits for nothing. */
 static void test_delivered_while_a_copy_is_found(void **unused)
 {
-    (void)unused;
     PS_START(NULL);
     for (unsigned round = 0; round < 12; round++) {
         char name[32], copy[40];
@@ -324,7 +310,6 @@ static void test_delivered_while_a_copy_is_found(void **unused)
 /* What is not delivered is read from a copy that turns up after its original began anew, too. */
 static void test_late_copy_of_what_is_not_delivered(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");
@@ -351,7 +336,6 @@ static void test_late_copy_of_what_is_not_delivered(void **unused)
 /* Whichever directory is looked at first, the file goes on where it was, also when it has rested meanwhile. */
 static void test_moved_between_directories(void **unused)
 {
-    (void)unused;
     char one[600], two[600];
     snprintf(one, sizeof one, "%s/one/app.*", ps_test_folder());
     snprintf(two, sizeof two, "%s/two/app.*", ps_test_folder());
@@ -376,7 +360,6 @@ static void test_moved_between_directories(void **unused)
 
 static void test_deleted_while_it_is_read(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START(NULL);
     expect("one");

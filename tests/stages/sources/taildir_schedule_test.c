@@ -417,7 +417,6 @@ static void op_delete(unsigned number)
 
 static void op_restart(unsigned number)
 {
-    (void)number;
     note(" restart", 0, 0);
     ps_test_source_close_batch(&stage); /* all of it is delivered */
     take();
@@ -453,7 +452,6 @@ static void copy_file(const char *from, const char *to)
 static void op_crash(unsigned number)
 {
     char identities[600], saved[600], saved_identities[700];
-    (void)number;
     snprintf(identities, sizeof identities, "%s.identities", positions);
     snprintf(saved, sizeof saved, "%s.saved", positions);
     snprintf(saved_identities, sizeof saved_identities, "%s.saved", identities);
@@ -541,7 +539,6 @@ static void play(void)
 
 static void test_schedules(void **unused)
 {
-    (void)unused;
     uint64_t seed = ps_test_seed();
     const char *more = getenv("PENSTOCK_SCHEDULES");
     unsigned count = more != NULL ? (unsigned)strtoul(more, NULL, 10) : SCHEDULES;

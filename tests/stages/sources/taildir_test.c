@@ -8,7 +8,6 @@
 
 static void test_lines(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo\r\n");
     PS_START(NULL);
     expect("one two");
@@ -29,7 +28,6 @@ static void test_lines(void **unused)
 
 static void test_headers(void **unused)
 {
-    (void)unused;
     char second[512], path[512];
     snprintf(second, sizeof second, "%s//second\\.\\d", ps_test_folder());
     append("app.log", "one\ntwo\n");
@@ -53,7 +51,6 @@ static void test_headers(void **unused)
 
 static void test_restart(void **unused)
 {
-    (void)unused;
     char expected[512];
     append("app.log", "one\ntwo\nhal");
     PS_START(NULL);
@@ -73,7 +70,6 @@ static void test_restart(void **unused)
 /* Lines that are not delivered are read again. */
 static void test_positions_follow_delivery(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
@@ -91,7 +87,6 @@ static void test_positions_follow_delivery(void **unused)
 /* Flume's position file, as its Gson writes it. */
 static void test_flumes_positions(void **unused)
 {
-    (void)unused;
     char text[1024];
     append("app.a=b", "one\ntwo\n");
     append("app.renamed", "three\nfour\n");
@@ -118,7 +113,6 @@ static void test_flumes_positions(void **unused)
 
 static void test_idle(void **unused)
 {
-    (void)unused;
     append("app.log", "one\ntw");
     PS_START("idleTimeout", "200");
     expect("one tw"); /* the rest of a file that rests */
@@ -130,7 +124,6 @@ static void test_idle(void **unused)
 
 static void test_skip_to_end(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     PS_START("skipToEnd", "true");
     wait_for_open(1);
@@ -146,7 +139,6 @@ static void test_skip_to_end(void **unused)
  * stopped, and of one that could not be opened before the stop. */
 static void test_skip_to_end_skips_nothing_new(void **unused)
 {
-    (void)unused;
     append("app.empty", "");
     append("app.old", "old\n");
     PS_START("skipToEnd", "true");
@@ -181,7 +173,6 @@ static void test_skip_to_end_skips_nothing_new(void **unused)
  * not skipped at the next start. A file that was skipped to the middle of a line goes on there after it was closed. */
 static void test_skip_to_end_of_what_was_empty(void **unused)
 {
-    (void)unused;
     char late_files[620], late[600];
     snprintf(late, sizeof late, "%s/late", ps_test_folder());
     snprintf(late_files, sizeof late_files, "%s/l.*", late);
@@ -208,7 +199,6 @@ static void test_skip_to_end_of_what_was_empty(void **unused)
 /* A copy that was there at the start waits for what becomes of its original, and is a file of its own then. */
 static void test_skip_to_end_of_a_copy(void **unused)
 {
-    (void)unused;
     append("app.log", "one\n");
     append("app.copy", "one\n");
     PS_START("skipToEnd", "true", "idleTimeout", "3600000");
@@ -222,7 +212,6 @@ static void test_skip_to_end_of_a_copy(void **unused)
 
 static void test_long_lines(void **unused)
 {
-    (void)unused;
     size_t length = 3 * PS_BLOCK_BYTES + 17;
     char *line = malloc(length + 2);
     assert_non_null(line);
@@ -260,7 +249,6 @@ static void test_long_lines(void **unused)
 /* A line of penstock.line.max bytes is whole: nothing follows it. */
 static void test_lines_of_the_longest_length(void **unused)
 {
-    (void)unused;
     append("app.log", "12345\n1234\r\n123456\n1234\n");
     PS_START("penstock.line.max", "5");
     ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
@@ -274,7 +262,6 @@ static void test_lines_of_the_longest_length(void **unused)
 
 static void test_batches_and_turns(void **unused)
 {
-    (void)unused;
     char line[32];
     for (int file = 0; file < 3; file++) {
         char name[32];
@@ -300,7 +287,6 @@ static void test_batches_and_turns(void **unused)
 /* A file that was followed, and that no group has any more, is not read on. */
 static void test_narrower_group(void **unused)
 {
-    (void)unused;
     char narrow[600];
     snprintf(narrow, sizeof narrow, "%s/app[.]log", ps_test_folder());
     append("app.log", "one\n");
@@ -322,7 +308,6 @@ static void test_narrower_group(void **unused)
 /* A file that could not be opened is tried again, also when nothing is written to it. */
 static void test_unreadable(void **unused)
 {
-    (void)unused;
     if (geteuid() == 0)
         ps_test_skip("root may read every file");
     append("app.log", "one\n");
@@ -337,7 +322,6 @@ static void test_unreadable(void **unused)
 /* More files than may be open at once: those that are read to their end make room. */
 static void test_more_files_than_descriptors(void **unused)
 {
-    (void)unused;
     struct rlimit before, few;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
@@ -365,7 +349,6 @@ static void test_more_files_than_descriptors(void **unused)
 /* The process runs out of them all the same: the source keeps fewer open, and says so once. */
 static void test_fewer_descriptors_than_at_the_start(void **unused)
 {
-    (void)unused;
     struct rlimit before, few;
     char name[32];
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -392,7 +375,6 @@ static void test_fewer_descriptors_than_at_the_start(void **unused)
 /* The files of positions are not read where they are among the others; one whose name only begins so is. */
 static void test_positions_among_the_files(void **unused)
 {
-    (void)unused;
     char own[512];
     snprintf(own, sizeof own, "%s/app.positions", ps_test_folder());
     append("app.positions.log", "one\n");
@@ -411,7 +393,6 @@ static void test_positions_among_the_files(void **unused)
 
 static void test_mistakes(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *keys[8], *problem;
     } cases[] = {
@@ -431,7 +412,6 @@ static void test_mistakes(void **unused)
 /* Another process has the lock of the position file. */
 static void test_two_agents(void **unused)
 {
-    (void)unused;
     char lock[600];
     append("app.log", "one\n");
     PS_START(NULL);
@@ -457,7 +437,6 @@ static void test_two_agents(void **unused)
 /* A source that waits for its deliveries reads no events: they do not wake the worker again and again. */
 static void test_events_while_draining(void **unused)
 {
-    (void)unused;
     struct epoll_event event;
     append("app.log", "one\n");
     PS_START(NULL);
@@ -488,7 +467,6 @@ static bool drain_for(unsigned ms)
 /* The positions cannot be written for a moment, while the agent stops: no line comes twice. */
 static void test_positions_fail_while_draining(void **unused)
 {
-    (void)unused;
     char blocker[600];
     append("app.log", "one\n");
     PS_START("writePosInterval", "3600000", NULL);
@@ -508,7 +486,6 @@ static void test_positions_fail_while_draining(void **unused)
 /* They cannot be written at all: the stop ends. */
 static void test_positions_fail_for_good(void **unused)
 {
-    (void)unused;
     char blocker[600];
     append("app.log", "one\n");
     PS_START("writePosInterval", "3600000", NULL);

@@ -91,7 +91,6 @@ static void expect_bodies(const struct ps_test_stage *stage, size_t first, uint3
 
 static void test_calls(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -140,7 +139,6 @@ static void send_name(int fd, uint32_t number, const char *name)
 
 static void test_wrong_calls(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -162,7 +160,6 @@ static void test_wrong_calls(void **unused)
 /* What is no frame or no message ends its own connection only. */
 static void test_garbage(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *bytes;
         size_t length;
@@ -197,7 +194,6 @@ static void test_garbage(void **unused)
 /* More events than a batch has rows; more bytes than a block: each call is answered once, and its events come in order. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     static const unsigned counts[] = {1024, 1025, 5000, 40000};
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
@@ -216,7 +212,6 @@ static void test_sizes(void **unused)
 
 static void test_large_bodies(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -245,7 +240,6 @@ static void test_large_bodies(void **unused)
 /* A full channel: FAILED, to those calls only that were in the batch; a closed client disturbs nobody. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage), gone = client(&stage);
@@ -267,7 +261,6 @@ static void test_refused(void **unused)
 /* Calls of one round that come behind a refused one are refused; the other round begins anew. */
 static void test_rounds(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -295,7 +288,6 @@ static void test_rounds(void **unused)
 /* What needs no channel is answered in its turn, behind the calls before it. */
 static void test_turns(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -325,7 +317,6 @@ static void test_turns(void **unused)
 /* Who sends without end and does not wait for answers is disconnected. */
 static void test_impatient(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL));
     int fd = client(&stage);
@@ -348,7 +339,6 @@ static void test_impatient(void **unused)
  * answered one after the other. */
 static void test_kept_answers(void **unused)
 {
-    (void)unused;
     enum { KEPT = 500, ROUNDS = 9 }; /* 4,500; 4,096 may wait */
     for (int goes = 0; goes < 2; goes++) {
         struct ps_test_stage stage;
@@ -392,7 +382,6 @@ static void test_kept_answers(void **unused)
 /* A client that has closed its side gets its answer, then the source closes. */
 static void test_half_close(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     bool closed;
     start(&stage, PS_KEYS(LOCAL));
@@ -417,7 +406,6 @@ static void expect_dropped(const char *const *keys, const char *problem)
 
 static void test_keys(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, PS_KEYS(LOCAL, "protocol", "BINARY", "threads", "many"));
     ps_test_stage_fini(&stage);
@@ -430,7 +418,6 @@ static void test_keys(void **unused)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_thrift_free(&call);
     return 0;
 }

@@ -27,7 +27,6 @@ static void finish(int fd)
 
 static void test_events(void **unused)
 {
-    (void)unused;
     uint8_t calls[4096];
     size_t length = 0;
     int fd = start();
@@ -51,7 +50,6 @@ static void test_events(void **unused)
 /* A long event goes through the connection's buffer. */
 static void test_long(void **unused)
 {
-    (void)unused;
     enum { LENGTH = 3 << 20 };
     char *body = malloc(LENGTH);
     uint8_t *call = malloc(LENGTH + 512);
@@ -88,7 +86,6 @@ static void expect_answer(int fd, enum ps_thrift_message_type type, const char *
 
 static void test_calls(void **unused)
 {
-    (void)unused;
     uint8_t call[256];
     bool closed;
     int fd = start();
@@ -130,7 +127,6 @@ static size_t call_with_fields(uint8_t *call, uint32_t fields)
 /* Headers that are made of no field count, too: host, timestamp, pri, nanos and FlumeOG. */
 static void test_the_most_fields(void **unused)
 {
-    (void)unused;
     enum { MOST_FIELDS = PS_EVENT_HEADERS_MAX - PS_LEGACY_OWN_HEADERS };
     static uint8_t call[(PS_EVENT_HEADERS_MAX + 8) * 16];
     bool closed;
@@ -148,7 +144,6 @@ static void test_the_most_fields(void **unused)
 
 static void test_garbage(void **unused)
 {
-    (void)unused;
     bool closed;
     int fd = start();
     ps_test_send(fd, "GET / HTTP/1.1\r\n", 16);
@@ -160,7 +155,6 @@ static void test_garbage(void **unused)
 /* Every beginning of a message is a part of it; lengths that lie are garbage, or wait, but never more than is there. */
 static void test_measure(void **unused)
 {
-    (void)unused;
     uint8_t call[512], copy[512];
     uint32_t found = 0;
     size_t length = ps_test_legacy_thrift(call, 1, "body", 4);

@@ -27,14 +27,12 @@ void ps_test_cluster_topic(const struct ps_test_cluster *cluster, const char *na
 
 int ps_test_cluster_setup(void **state)
 {
-    (void)state;
     ps_test_cluster_start(&ps_test_cluster, 1);
     return 0;
 }
 
 int ps_test_cluster_teardown(void **state)
 {
-    (void)state;
     ps_test_cluster_stop(&ps_test_cluster);
     return 0;
 }

@@ -73,9 +73,6 @@ static void fake_call(const char *what, const rd_kafka_topic_partition_list_t *l
 
 rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *reason, size_t size)
 {
-    (void)type;
-    (void)reason;
-    (void)size;
     size_t room = sizeof fake.instance_id;
     if (rd_kafka_conf_get(conf, "group.instance.id", fake.instance_id, &room) != RD_KAFKA_CONF_OK)
         fake.instance_id[0] = '\0';
@@ -85,47 +82,35 @@ rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *reas
 
 void rd_kafka_destroy_flags(rd_kafka_t *client, int flags)
 {
-    (void)client;
-    (void)flags;
 }
 
 rd_kafka_resp_err_t rd_kafka_set_log_queue(rd_kafka_t *client, rd_kafka_queue_t *queue)
 {
-    (void)client;
-    (void)queue;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 rd_kafka_resp_err_t rd_kafka_poll_set_consumer(rd_kafka_t *client)
 {
-    (void)client;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *list)
 {
-    (void)client;
-    (void)list;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *client)
 {
-    (void)client;
     return (rd_kafka_queue_t *)&fake.queues[0];
 }
 
 rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *client)
 {
-    (void)client;
     return (rd_kafka_queue_t *)&fake.queues[1];
 }
 
 rd_kafka_queue_t *rd_kafka_queue_get_partition(rd_kafka_t *client, const char *topic, int32_t partition)
 {
-    (void)client;
-    (void)topic;
-    (void)partition;
     return (rd_kafka_queue_t *)&fake.queues[2];
 }
 
@@ -137,26 +122,19 @@ void rd_kafka_queue_forward(rd_kafka_queue_t *from, rd_kafka_queue_t *to)
 
 void rd_kafka_queue_destroy(rd_kafka_queue_t *queue)
 {
-    (void)queue;
 }
 
 void rd_kafka_queue_io_event_enable(rd_kafka_queue_t *queue, int fd, const void *payload, size_t size)
 {
-    (void)queue;
-    (void)fd;
-    (void)payload;
-    (void)size;
 }
 
 size_t rd_kafka_queue_length(rd_kafka_queue_t *queue)
 {
-    (void)queue;
     return fake.record_count - fake.record_next;
 }
 
 rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *queue, int timeout_ms)
 {
-    (void)timeout_ms;
     const int *which = (const int *)(const void *)queue;
     assert_true(which == &fake.queues[0] ||
                 which == &fake.queues[1]); /* a client that closes: the same events */
@@ -204,7 +182,6 @@ int rd_kafka_consume_callback_queue(rd_kafka_queue_t *queue, int timeout_ms,
                                     void *argument)
 {
     int count = 0;
-    (void)timeout_ms;
     assert_ptr_equal(queue, &fake.queues[1]);
     for (fake.yielded = false; !fake.yielded && fake.record_next < fake.record_count; count++) {
         struct fake_record *next = fake.records[fake.record_next++];
@@ -219,13 +196,11 @@ int rd_kafka_consume_callback_queue(rd_kafka_queue_t *queue, int timeout_ms,
 
 void rd_kafka_yield(rd_kafka_t *client)
 {
-    (void)client;
     fake.yielded = true;
 }
 
 int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)
 {
-    (void)message;
     *type = RD_KAFKA_TIMESTAMP_CREATE_TIME;
     return 1000;
 }
@@ -255,11 +230,6 @@ const char *rd_kafka_topic_name(const rd_kafka_topic_t *topic)
 rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *client, int all, rd_kafka_topic_t *topic,
                                       const struct rd_kafka_metadata **metadata, int timeout_ms)
 {
-    (void)client;
-    (void)all;
-    (void)topic;
-    (void)metadata;
-    (void)timeout_ms;
     return RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
@@ -270,9 +240,6 @@ rd_kafka_resp_err_t rd_kafka_commit_queue(rd_kafka_t *client, const rd_kafka_top
                                                            void *argument),
                                           void *argument)
 {
-    (void)client;
-    (void)queue;
-    (void)argument;
     assert_null(callback);
     assert_null(fake.commit); /* one at a time */
     fake.commit = rd_kafka_topic_partition_list_copy(list);
@@ -282,19 +249,16 @@ rd_kafka_resp_err_t rd_kafka_commit_queue(rd_kafka_t *client, const rd_kafka_top
 
 const char *rd_kafka_rebalance_protocol(rd_kafka_t *client)
 {
-    (void)client;
     return fake.protocol;
 }
 
 int rd_kafka_assignment_lost(rd_kafka_t *client)
 {
-    (void)client;
     return fake.lost;
 }
 
 rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *list)
 {
-    (void)client;
     assert_string_equal(fake.protocol, "EAGER");
     fake_call(list != NULL ? "assign" : "unassign all", list);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -302,7 +266,6 @@ rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *client, const rd_kafka_topic_par
 
 rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *list)
 {
-    (void)client;
     assert_string_equal(fake.protocol, "COOPERATIVE");
     fake_call("add", list);
     return NULL;
@@ -311,7 +274,6 @@ rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *client, const rd_kafka
 rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *client,
                                                 const rd_kafka_topic_partition_list_t *list)
 {
-    (void)client;
     assert_string_equal(fake.protocol, "COOPERATIVE");
     fake_call("remove", list);
     return NULL;
@@ -319,8 +281,6 @@ rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *client,
 
 rd_kafka_error_t *rd_kafka_consumer_close_queue(rd_kafka_t *client, rd_kafka_queue_t *queue)
 {
-    (void)client;
-    (void)queue;
     fake_call("close", NULL);
     fake.closing = true;
     return NULL;
@@ -328,13 +288,11 @@ rd_kafka_error_t *rd_kafka_consumer_close_queue(rd_kafka_t *client, rd_kafka_que
 
 int rd_kafka_consumer_closed(rd_kafka_t *client)
 {
-    (void)client;
     return fake.closed || (fake.closing && fake.closes_at_once);
 }
 
 rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *client, char *text, size_t size)
 {
-    (void)client;
     if (size > 0)
         snprintf(text, size, "fatal");
     return fake.fatal;

@@ -56,7 +56,6 @@ static struct {
 static struct ps_kafka_producer *fake_create(const struct ps_kafka_producer_config *config,
                                              struct ps_err *err)
 {
-    (void)err;
     assert_int_equal(fake.count, 0); /* every record of the last one was reported */
     fake.fatal = fake.purged = fake.purge = fake.purge_sent = false;
     fake.request_bytes_max = config->request_bytes_max != 0 ? config->request_bytes_max : REQUEST_BYTES_MAX;
@@ -66,22 +65,17 @@ static struct ps_kafka_producer *fake_create(const struct ps_kafka_producer_conf
 
 static void fake_destroy(struct ps_kafka_producer *producer)
 {
-    (void)producer;
 }
 
 static struct ps_kafka_topic *fake_topic(struct ps_kafka_producer *producer, const char *name,
                                          uint32_t length)
 {
-    (void)name;
-    (void)length;
     return (struct ps_kafka_topic *)producer;
 }
 
 static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                             const struct ps_kafka_record *records, uint32_t count, int *error)
 {
-    (void)producer;
-    (void)topic;
     assert_false(fake.purged); /* an idempotent producer has a gap after that */
     *error = fake.fatal ? FATAL : 0;
     for (uint32_t i = 0; i < count && !fake.fatal; i++) {
@@ -186,8 +180,6 @@ static uint32_t answer(const struct ps_kafka_listener *listener)
 static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
                           uint32_t budget)
 {
-    (void)producer;
-    (void)budget;
     if (fake.breaks) {
         const struct ps_kafka_notice notice = {PS_KAFKA_NOTICE_ERROR, -195, "broken"};
         fake.breaks = false;
@@ -204,14 +196,12 @@ static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_ka
 
 static void fake_purge(struct ps_kafka_producer *producer, bool in_flight)
 {
-    (void)producer;
     fake.purge = fake.purged = true;
     fake.purge_sent = in_flight;
 }
 
 static void fake_hold(struct ps_kafka_producer *producer, bool hold)
 {
-    (void)producer;
     fake.hold_count += hold && !fake.held;
     fake.held = hold;
 }

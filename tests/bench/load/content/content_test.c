@@ -10,7 +10,6 @@
 
 static void test_fields(void **state)
 {
-    (void)state;
     static const struct {
         const char *template, *pattern;
     } cases[] = {
@@ -62,7 +61,6 @@ static void test_fields(void **state)
 /* The bound on an event's length is its length where all events are equally long. */
 static void test_exact_lengths(void **state)
 {
-    (void)state;
     static const struct {
         const char *template;
         uint32_t length;
@@ -91,7 +89,6 @@ static void test_exact_lengths(void **state)
 
 static void test_times(void **state)
 {
-    (void)state;
     static const struct {
         uint64_t due_ns;
         const char *template, *text;
@@ -124,7 +121,6 @@ static void test_times(void **state)
 /* Times of events that cross a second, forwards and backwards, and of sources in turn. */
 static void test_time_goes_on(void **state)
 {
-    (void)state;
     struct ps_content_config config = {.template = "{time:epoch_ns} {time:%S} {host} {source:width=3}"};
     struct ps_content *content = ps_test_content(&config);
     struct ps_content_writer *writer = ps_content_writer_create(content);
@@ -147,7 +143,6 @@ static void test_time_goes_on(void **state)
 /* The result of a seed must not change by accident: runs are repeated from it. */
 static void test_same_for_ever(void **state)
 {
-    (void)state;
     assert_string_equal(
         ps_test_event_of("{int:1..1000000} {int:zipf:1..1000000,s=1.1} {float:normal:mean=120,sd=30} {uuid} "
                          "{hex:8} {ip} {choice:a,b,c,d} {words:4}",
@@ -161,7 +156,6 @@ static void test_same_for_ever(void **state)
 
 static void test_digits(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned i = 0; i < 200000; i++) {
         char text[32], expected[32];
@@ -189,7 +183,6 @@ static void test_digits(void **state)
 
 static void test_errors(void **state)
 {
-    (void)state;
     static const struct {
         struct ps_content_config config;
         const char *message;
@@ -247,7 +240,6 @@ static void test_errors(void **state)
 
 static void test_stamp_places(void **state)
 {
-    (void)state;
     static const struct {
         const char *template;
         bool stamp;
@@ -277,7 +269,6 @@ static void test_stamp_places(void **state)
 
 static void test_lines(void **state)
 {
-    (void)state;
     char path[] = "/tmp/content_test_XXXXXX";
     int fd = mkstemp(path);
     static const char text[] = "first\n\nthe second line\nthird\r\n\nlast";
@@ -327,7 +318,6 @@ static void test_lines(void **state)
 /* Fields, sequences, sources and seeds are independent: pairs are spread evenly over 100 cells. */
 static void test_independence(void **state)
 {
-    (void)state;
     enum { PAIRS = 100000 };
     for (unsigned what = 0; what < 4; what++) {
         uint32_t cells[100] = {0};

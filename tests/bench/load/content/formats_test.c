@@ -110,13 +110,11 @@ static void syslog_all(const char *format, bool new)
 
 static void test_rfc3164(void **state)
 {
-    (void)state;
     syslog_all("rfc3164", false);
 }
 
 static void test_rfc5424(void **state)
 {
-    (void)state;
     syslog_all("rfc5424", true);
 }
 
@@ -138,7 +136,6 @@ static size_t event_matches(const struct sample *sample, uint32_t k, const regex
 /* RFC 5424 6: the header to the letter, and structured data of RFC 5424 6.3. */
 static void test_rfc5424_grammar(void **state)
 {
-    (void)state;
     regex_t regex;
     const char *pattern = "^<[0-9]{1,3}>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z "
                           "[!-~]{1,255} [!-~]{1,48} (-|[0-9]{1,128}) (-|ID[0-9]{2}) "
@@ -162,7 +159,6 @@ static void test_rfc5424_grammar(void **state)
 /* Apache's "combined": %h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i". */
 static void test_combined(void **state)
 {
-    (void)state;
     regex_t regex;
     regmatch_t groups[10];
     const char *pattern =
@@ -215,7 +211,6 @@ static void json_check(const struct sample *sample, uint32_t i)
 
 static void test_json(void **state)
 {
-    (void)state;
     unsigned checked = 0;
     for (unsigned i = 0; i < PS_COUNT_OF(sizes) * 2; i++) {
         struct sample sample;
@@ -234,7 +229,6 @@ static void test_json(void **state)
 /* Pairs separated by blanks; only the last is quoted. */
 static void test_keyvalue(void **state)
 {
-    (void)state;
     regex_t regex;
     unsigned checked = 0;
     assert_int_equal(
@@ -258,7 +252,6 @@ static void test_keyvalue(void **state)
 /* The table shows what --help prints. */
 static void test_table(void **state)
 {
-    (void)state;
     unsigned count = 0;
     for (; ps_content_formats[count].name != NULL; count++) {
         const struct ps_content_format *format = &ps_content_formats[count];

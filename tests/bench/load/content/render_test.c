@@ -11,7 +11,6 @@
 /* Every size from 64 bytes is met exactly; where octet counting cannot give it, one byte less. */
 static void test_sizes(void **state)
 {
-    (void)state;
     static const char *const formats[] = {"rfc3164", "fixed", "json", "combined", "keyvalue", "rfc5424"};
     static const uint32_t least[] = {63, 38, 52, 109, 40, 79}; /* without framing */
     for (uint32_t size = 36; size < 1100; size += size < 300 || (size >= 980 && size < 1020) ? 1 : 20) {
@@ -49,7 +48,6 @@ static void test_sizes(void **state)
 
 static void test_size_distribution(void **state)
 {
-    (void)state;
     for (unsigned i = 0; i < PS_COUNT_OF(ps_test_framings); i++) {
         struct ps_content_config config = {
             .template = "{size:normal:mean=300,sd=60,min=100,max=500}{seq:width=9} {stamp} {words:3..6}",
@@ -111,7 +109,6 @@ static void stamp_check(const struct ps_content_config *config)
 
 static void test_stamps(void **state)
 {
-    (void)state;
     static const char *const templates[] = {"{stamp}",
                                             "a {stamp} b {seq} {words}",
                                             "{\"m\":\"{stamp}{words} it\",\"n\":\"{int:1..1000}\"}",
@@ -140,7 +137,6 @@ static void test_stamps(void **state)
 /* The bytes a stamp covers are limited; the event is not. */
 static void test_stamp_of_giant(void **state)
 {
-    (void)state;
     struct ps_content_config config = {.format = "fixed", .size_bytes = 300000, .stamp = true, .run = 1};
     struct ps_content *content = ps_test_content(&config);
     struct ps_test_events rendered;
@@ -254,7 +250,6 @@ static void parts_check(const struct ps_content *content, const struct ps_test_e
 
 static void test_parts(void **state)
 {
-    (void)state;
     uint64_t random = ps_test_seed();
     char template[4096];
     unsigned rendered = 0;
@@ -307,7 +302,6 @@ static void *half_render(void *argument)
 
 static void test_threads(void **state)
 {
-    (void)state;
     for (unsigned i = 0; ps_content_formats[i].name != NULL; i++) {
         struct ps_content_config config = {
             .format = ps_content_formats[i].name, .stamp = true, .seed = 77, .framing = PS_FRAMING_NEWLINE};
@@ -337,7 +331,6 @@ static void test_threads(void **state)
 /* The room ends anywhere: what fits is rendered, nothing beyond. */
 static void test_room(void **state)
 {
-    (void)state;
     struct ps_content_config config = {.template = "{words:1..9} {int:1..1000000}",
                                        .framing = PS_FRAMING_NEWLINE};
     struct ps_content *content = ps_test_content(&config);

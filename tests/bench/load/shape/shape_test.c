@@ -37,7 +37,6 @@ static void assert_near(uint64_t is, double wanted, double within)
 
 static void constant_is_exact(void **state)
 {
-    (void)state;
     static const uint64_t rates[] = {1, 3, 7, 1000, 99999, 100000, 999983, 1000000, 30000000};
     for (size_t r = 0; r < PS_COUNT_OF(rates); r++) {
         struct ps_shape *shape = make("constant", (double)rates[r], 0);
@@ -58,7 +57,6 @@ static void constant_is_exact(void **state)
 
 static void burst_is_on_and_off(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make("burst:on=1s,off=4s", 1000, 0);
     for (uint64_t cycle = 0; cycle < 1000; cycle += 111) {
         assert_int_equal(due(shape, cycle * 1000), cycle * 5 * S);
@@ -79,7 +77,6 @@ static void burst_is_on_and_off(void **state)
 
 static void ramp_is_a_square_root(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make("ramp:from=0,to=2000,over=10s", 0, 0);
     for (uint64_t event = 0; event <= 10000; event += 13) /* area: 100 t^2 */
         assert_near(due(shape, event), sqrt((double)event / 100) * 1e9, 1);
@@ -98,7 +95,6 @@ static void ramp_is_a_square_root(void **state)
 
 static void steps_are_even(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make("step:from=100,to=500,steps=5,over=5s", 0, 0);
     static const uint64_t begins[] = {0, 100, 300, 600, 1000, 1500};
     for (size_t i = 0; i < PS_COUNT_OF(begins); i++)
@@ -112,7 +108,6 @@ static void steps_are_even(void **state)
 
 static void sine_is_a_sine(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make("sine:min=1000,max=9000,period=8s", 0, 0);
     for (uint64_t cycle = 0; cycle <= 1000; cycle += 250) /* 5000 on average, without drift */
         assert_int_equal(due(shape, cycle * 40000), cycle * 8 * S);
@@ -138,7 +133,6 @@ static const char *const texts[] = {
 
 static void due_times_rise_and_counts_invert_them(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         struct ps_shape *shape = make(texts[i], 70000 + (double)(ps_test_random(&seed) % 1000000) / 7, 0);
@@ -172,7 +166,6 @@ static void schedule_init(struct ps_schedule *schedule, const struct ps_shape *s
 /* Lanes that take turns at random produce the one global schedule, each event once. */
 static void any_number_of_lanes_gives_the_same_schedule(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         struct ps_shape *shape = make(texts[i], 50000, 0);
@@ -208,7 +201,6 @@ static void any_number_of_lanes_gives_the_same_schedule(void **state)
  * same seed gives the same arrivals. */
 static void poisson_is_poisson(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make("poisson", 1000, 0);
     struct ps_schedule schedules[4], again;
     double mean = 0, square = 0;
@@ -246,7 +238,6 @@ static void poisson_is_poisson(void **state)
 
 static void closed_is_always_due(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make(NULL, 0, 0);
     struct ps_schedule schedule;
     uint64_t times[1000];
@@ -265,7 +256,6 @@ static void closed_is_always_due(void **state)
 
 static void a_cut_ends_it(void **state)
 {
-    (void)state;
     struct ps_shape *shape = make("constant", 1000, 0);
     struct ps_schedule schedule;
     schedule_init(&schedule, shape, 0, 1, 0, PS_NEVER);
@@ -307,7 +297,6 @@ static void trace_expect(const char *keys, const char *text, const uint64_t *tim
 
 static void traces_are_replayed(void **state)
 {
-    (void)state;
     static const uint64_t times[] = {0, 250000000, 1000000000};
     static const uint64_t twice[] = {0, 125000000, 500000000};
     trace_expect("", "0.0\n0.25\n1.0\n", times, 3);
@@ -338,7 +327,6 @@ static void trace_refused(const char *text, const char *wanted)
 
 static void bad_traces_are_named(void **state)
 {
-    (void)state;
     trace_refused("0.1\n0.2\nsoon\n", "line 3 is not an arrival");
     trace_refused("0.1\n2026-11-20T11:38:17Z\n", "line 2 is a time and the lines before it are not");
     trace_refused("# nothing\n", "it contains no arrival");
@@ -351,7 +339,6 @@ static void bad_traces_are_named(void **state)
 
 static void bad_shapes_are_named(void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         double rate;

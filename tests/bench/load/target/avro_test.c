@@ -31,14 +31,11 @@ static void end(void)
 
 static int every_third_failed(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)sequence;
-    (void)count;
     return from->verdicts++ % 3 == 1;
 }
 
 static void test_failed_comes_again_in_order(void **state)
 {
-    (void)state;
     begin("batch=60", ps_test_protocol_avro, every_third_failed);
     assert_true(ps_test_lane_send(&lane, 2000, 77, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 2000);
@@ -50,7 +47,6 @@ static void test_failed_comes_again_in_order(void **state)
 
 static void test_failed_within_a_window(void **state)
 {
-    (void)state;
     static uint8_t seen[2000];
     memset(seen, 0, sizeof seen);
     begin("batch=20&window=8", ps_test_protocol_avro, every_third_failed);
@@ -66,20 +62,16 @@ static void test_failed_within_a_window(void **state)
 
 static int full_until_told(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)sequence;
-    (void)count;
     return from->verdicts == 0;
 }
 
 static bool lane_is_down(void *argument)
 {
-    (void)argument;
     return lane.downs > 0 && !lane.up;
 }
 
 static void test_failed_that_lasts_is_an_outage(void **state)
 {
-    (void)state;
     begin("", ps_test_protocol_avro, full_until_told);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
@@ -93,14 +85,11 @@ static void test_failed_that_lasts_is_an_outage(void **state)
 
 static int one_error(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)sequence;
-    (void)count;
     return from->verdicts++ == 3 ? -1 : 0;
 }
 
 static void test_an_error_gives_the_connection_up(void **state)
 {
-    (void)state;
     begin("batch=50", ps_test_protocol_avro, one_error);
     assert_true(ps_test_lane_send(&lane, 500, 50, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.downs, 1);
@@ -118,7 +107,6 @@ static size_t nonsense(struct ps_test_link *link)
 
 static void test_a_server_of_another_kind(void **state)
 {
-    (void)state;
     begin("", nonsense, NULL);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
@@ -144,7 +132,6 @@ static size_t half_an_answer(struct ps_test_link *link)
 
 static void test_half_an_answer_is_forgotten(void **state)
 {
-    (void)state;
     begin("batch=50", half_an_answer, NULL);
     assert_true(ps_test_lane_send(&lane, 500, 50, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.downs, 1);
@@ -155,13 +142,11 @@ static void test_half_an_answer_is_forgotten(void **state)
 
 static size_t hang_up(struct ps_test_link *link)
 {
-    (void)link;
     return SIZE_MAX;
 }
 
 static bool lane_failed_often(void *argument)
 {
-    (void)argument;
     return lane.downs > 5;
 }
 
@@ -169,7 +154,6 @@ static bool lane_failed_often(void *argument)
  * failures add up, although each time the connection was there. */
 static void test_short_connections_back_off(void **state)
 {
-    (void)state;
     begin("", hang_up, NULL);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_failed_often, NULL));
@@ -184,7 +168,6 @@ static size_t silence(struct ps_test_link *link)
 
 static void test_no_answer(void **state)
 {
-    (void)state;
     begin("timeout=100ms", silence, NULL);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
@@ -194,7 +177,6 @@ static void test_no_answer(void **state)
 
 static void test_urls_that_cannot_be(void **state)
 {
-    (void)state;
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1", "port");
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?batch=0", "batch");
     ps_test_lane_refused(&ps_target_avro, "avro://127.0.0.1:1?window=33", "window");

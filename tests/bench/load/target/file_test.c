@@ -17,7 +17,6 @@ static struct ps_lane lane;
 
 static int begin(void **state)
 {
-    (void)state;
     strcpy(folder, "/tmp/penstock-test-XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/log", folder);
@@ -27,7 +26,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    (void)state;
     char name[512];
     DIR *directory = opendir(folder);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
@@ -78,7 +76,6 @@ static bool exists(unsigned number)
 
 static void test_appends(void **state)
 {
-    (void)state;
     uint64_t bytes;
     open_lane("");
     ps_test_lane_turn(&lane, 0);
@@ -119,14 +116,12 @@ static void rotates(const char *keys, uint64_t limit)
 
 static void test_rotates_by_rename(void **state)
 {
-    (void)state;
     rotates("?rotate=rename&size=10KiB&keep=40", 10240);
     assert_true(exists(20));
 }
 
 static void test_rotates_by_copy(void **state)
 {
-    (void)state;
     int fd = open(path, O_CREAT | O_RDONLY, 0644);
     struct stat before, after;
     fstat(fd, &before);
@@ -139,7 +134,6 @@ static void test_rotates_by_copy(void **state)
 
 static void test_keeps_so_many(void **state)
 {
-    (void)state;
     open_lane("?rotate=rename&size=5KiB&keep=3&fsync=true");
     assert_true(ps_test_lane_send(&lane, 1000, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
@@ -150,7 +144,6 @@ static void test_keeps_so_many(void **state)
 /* A tailing reader that keeps its descriptor sees every line of the renamed file to its end. */
 static void test_a_reader_may_keep_the_renamed_file(void **state)
 {
-    (void)state;
     char text[65536];
     open_lane("?rotate=rename&size=20KiB");
     assert_true(ps_test_lane_send(&lane, 10, 10, size, PS_TEST_PATIENCE_MS));
@@ -165,7 +158,6 @@ static void test_a_reader_may_keep_the_renamed_file(void **state)
 
 static void test_an_event_larger_than_a_file(void **state)
 {
-    (void)state;
     uint64_t bytes, next = 0;
     open_lane("?rotate=rename&size=10&keep=100");
     assert_true(ps_test_lane_send(&lane, 50, 7, size, PS_TEST_PATIENCE_MS));
@@ -177,13 +169,11 @@ static void test_an_event_larger_than_a_file(void **state)
 
 static bool is_down(void *argument)
 {
-    (void)argument;
     return lane.downs > 0 && !lane.up;
 }
 
 static void test_a_full_disk_is_an_outage(void **state)
 {
-    (void)state;
     ps_test_lane_open(&lane, &ps_target_file, "file:///dev/full");
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_down, NULL));
@@ -196,7 +186,6 @@ static void test_a_full_disk_is_an_outage(void **state)
 /* Writing stops within a line and continues there when there is room again. */
 static void test_goes_on_within_a_line(void **state)
 {
-    (void)state;
     struct rlimit limit, small;
     uint64_t bytes;
     signal(SIGXFSZ, SIG_IGN);
@@ -221,7 +210,6 @@ static void test_goes_on_within_a_line(void **state)
 
 static void test_nowhere_to_write(void **state)
 {
-    (void)state;
     char name[256];
     snprintf(name, sizeof name, "file://%s/missing/log?rotate=rename", folder);
     ps_test_lane_open(&lane, &ps_target_file, name);
@@ -244,7 +232,6 @@ static void test_nowhere_to_write(void **state)
 /* A success ends the series of failures: the next one is waited for as the first was. */
 static void test_failures_in_a_row(void **state)
 {
-    (void)state;
     struct rlimit limit, small;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -268,7 +255,6 @@ static void test_failures_in_a_row(void **state)
 
 static void test_urls_that_cannot_be(void **state)
 {
-    (void)state;
     ps_test_lane_refused(&ps_target_file, "file://tmp/log", "three slashes");
     ps_test_lane_refused(&ps_target_file, "file://", "file:///PATH");
     ps_test_lane_refused(&ps_target_file, "file:///tmp/x?rotate=daily", "copytruncate");

@@ -30,14 +30,11 @@ static void end(void)
 static int every_other_later(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
     static const int codes[] = {503, 200, 429, 200, 408, 200, 500, 200};
-    (void)sequence;
-    (void)count;
     return codes[from->verdicts++ % PS_COUNT_OF(codes)];
 }
 
 static void test_what_is_refused_for_now_comes_again_in_order(void **state)
 {
-    (void)state;
     begin("http://127.0.0.1:%u/x?batch=50", every_other_later);
     assert_true(ps_test_lane_send(&lane, 1000, 60, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 1000);
@@ -49,20 +46,16 @@ static void test_what_is_refused_for_now_comes_again_in_order(void **state)
 
 static int always_full(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)sequence;
-    (void)count;
     return from->verdicts > 0 ? 200 : 503;
 }
 
 static bool lane_is_down(void *argument)
 {
-    (void)argument;
     return lane.downs > 0;
 }
 
 static void test_refusals_that_last_are_an_outage(void **state)
 {
-    (void)state;
     begin("http://127.0.0.1:%u/x", always_full);
     ps_test_lane_give(&lane, 10, size);
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, lane_is_down, NULL));
@@ -77,14 +70,11 @@ static void test_refusals_that_last_are_an_outage(void **state)
 
 static int every_fifth_bad(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)sequence;
-    (void)count;
     return from->verdicts++ % 5 == 4 ? 400 : 200;
 }
 
 static void test_what_is_refused_for_good_fails(void **state)
 {
-    (void)state;
     begin("http://127.0.0.1:%u/?body=plain", every_fifth_bad);
     assert_true(ps_test_lane_send(&lane, 1000, 60, size, PS_TEST_PATIENCE_MS));
     assert_int_equal(lane.completed, 800);
@@ -98,15 +88,12 @@ static void test_what_is_refused_for_good_fails(void **state)
 
 static int now_and_then_later(struct ps_test_peer *from, uint64_t sequence, uint32_t count)
 {
-    (void)sequence;
-    (void)count;
     return from->verdicts++ % 7 == 3 ? 503 : 200;
 }
 
 /* Several connections keep no order among each other; nothing is lost or duplicated. */
 static void test_several_requests_at_a_time(void **state)
 {
-    (void)state;
     static uint8_t seen[5000];
     memset(seen, 0, sizeof seen);
     begin("http://127.0.0.1:%u/x?requests=8&batch=20", now_and_then_later);
@@ -133,7 +120,6 @@ static size_t closes_eight(struct ps_test_link *link)
 static void test_one_failure_of_many_requests(void **state)
 {
     char text[256];
-    (void)state;
     peer = (struct ps_test_peer){.protocol = closes_eight, .size = size};
     ps_test_peer_start(&peer);
     lane = (struct ps_lane){0};
@@ -165,7 +151,6 @@ static size_t refuses_with_a_number(struct ps_test_link *link)
 static void test_each_answer_has_its_own_reason(void **state)
 {
     char text[256];
-    (void)state;
     peer = (struct ps_test_peer){.protocol = refuses_with_a_number, .size = size};
     ps_test_peer_start(&peer);
     lane = (struct ps_lane){0};
@@ -182,7 +167,6 @@ static void test_each_answer_has_its_own_reason(void **state)
 
 static void test_urls_that_cannot_be(void **state)
 {
-    (void)state;
     ps_test_lane_refused(&ps_target_http, "http:///path", "HOST:PORT");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?body=xml", "lines");
     ps_test_lane_refused(&ps_target_http, "http://127.0.0.1:1?batch=0", "batch");

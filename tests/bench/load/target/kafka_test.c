@@ -16,7 +16,6 @@ static char topic[32];
 
 static int begin(void **state)
 {
-    (void)state;
     lane = (struct ps_lane){.unordered = true};
     snprintf(topic, sizeof topic, "t%u", topic_number++);
     ps_test_topic(topic, 4);
@@ -72,13 +71,11 @@ static unsigned check_topic(uint64_t count, bool exactly)
 
 static bool is_up(void *argument)
 {
-    (void)argument;
     return lane.up;
 }
 
 static bool is_down(void *argument)
 {
-    (void)argument;
     return lane.downs > 0 && !lane.up;
 }
 
@@ -86,7 +83,6 @@ static bool is_down(void *argument)
 
 static void test_brings_every_event(void **state)
 {
-    (void)state;
     open_lane("");
     assert_true(ps_test_lane_run(&lane, PS_TEST_PATIENCE_MS, is_up, NULL));
     assert_true(ps_test_lane_send(&lane, 20000, 1000, size, PS_TEST_PATIENCE_MS));
@@ -99,7 +95,6 @@ static void test_brings_every_event(void **state)
 
 static void test_many_small_blocks(void **state)
 {
-    (void)state;
     open_lane("?kafka.linger.ms=1");
     assert_true(ps_test_lane_send(&lane, 3000, 1, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
@@ -108,7 +103,6 @@ static void test_many_small_blocks(void **state)
 
 static void test_without_idempotence(void **state)
 {
-    (void)state;
     open_lane("?kafka.acks=1&kafka.linger.ms=0&waves=0");
     assert_true(ps_test_lane_send(&lane, 5000, 100, size, PS_TEST_PATIENCE_MS));
     ps_test_lane_close(&lane);
@@ -117,7 +111,6 @@ static void test_without_idempotence(void **state)
 
 static void test_keys(void **state)
 {
-    (void)state;
     lane.number = 7;
     open_lane("?key=source");
     assert_true(ps_test_lane_send(&lane, 500, 100, size, PS_TEST_PATIENCE_MS));
@@ -155,7 +148,6 @@ static int32_t only_partition(const char *keys, uint32_t number)
 
 static void test_partitions(void **state)
 {
-    (void)state;
     assert_int_equal(only_partition("?partition=2", 0), 2);
     assert_int_equal(only_partition("?partition=source", 5), 1); /* of four */
     assert_int_equal(only_partition("?partition=source&key=sequence", 3), 3);
@@ -163,7 +155,6 @@ static void test_partitions(void **state)
 
 static void test_nobody_there_at_first(void **state)
 {
-    (void)state;
     rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
     open_lane("?kafka.reconnect.backoff.ms=20&kafka.reconnect.backoff.max.ms=50");
     ps_test_lane_give(&lane, 10, size);
@@ -180,7 +171,6 @@ static void test_nobody_there_at_first(void **state)
 
 static void test_the_broker_vanishes_and_comes_back(void **state)
 {
-    (void)state;
     open_lane("?kafka.reconnect.backoff.ms=20&kafka.reconnect.backoff.max.ms=50");
     assert_true(ps_test_lane_send(&lane, 1000, 100, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
@@ -206,7 +196,6 @@ static void test_the_broker_vanishes_and_comes_back(void **state)
 /* An error that the library retries by itself is no failure. */
 static void test_refused_for_a_while(void **state)
 {
-    (void)state;
     open_lane("?kafka.retry.backoff.ms=10");
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 3, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
                                       RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
@@ -220,7 +209,6 @@ static void test_refused_for_a_while(void **state)
 
 static void test_refused_for_good(void **state)
 {
-    (void)state;
     open_lane("?partition=0");
     assert_true(ps_test_lane_send(&lane, 100, 100, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
@@ -237,7 +225,6 @@ static void test_refused_for_good(void **state)
 /* A fatal error ends a producer: a new one sends what was not delivered. */
 static void test_a_fatal_error(void **state)
 {
-    (void)state;
     open_lane("?partition=0");
     assert_true(ps_test_lane_send(&lane, 100, 100, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1,
@@ -255,7 +242,6 @@ static void test_a_fatal_error(void **state)
 /* No permission to write: an outage with Kafka's reason, until the permission is given. */
 static void test_not_authorized_for_a_while(void **state)
 {
-    (void)state;
     open_lane("?partition=1");
     rd_kafka_mock_push_request_errors(ps_test_cluster.handle, 0, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
@@ -272,7 +258,6 @@ static void test_not_authorized_for_a_while(void **state)
 
 static void test_records_too_large(void **state)
 {
-    (void)state;
     open_lane("?kafka.message.max.bytes=1100");
     static const struct ps_test_event_size large = {900, 1300};
     assert_true(ps_test_lane_send(&lane, 400, 90, large, PS_TEST_PATIENCE_MS));
@@ -288,7 +273,6 @@ static void test_records_too_large(void **state)
 
 static void test_given_up_after_the_users_time(void **state)
 {
-    (void)state;
     open_lane("?kafka.message.timeout.ms=300");
     assert_true(ps_test_lane_send(&lane, 10, 10, size, PS_TEST_PATIENCE_MS));
     rd_kafka_mock_broker_set_down(ps_test_cluster.handle, 1);
@@ -302,7 +286,6 @@ static void test_given_up_after_the_users_time(void **state)
 
 static void test_closing_with_events_outstanding(void **state)
 {
-    (void)state;
     open_lane("?kafka.linger.ms=1000");
     ps_test_lane_turn(&lane, 1);
     for (unsigned i = 0; i < 5; i++)
@@ -323,7 +306,6 @@ static void test_closing_with_events_outstanding(void **state)
 
 static void test_urls_that_cannot_be(void **state)
 {
-    (void)state;
     char url[256];
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9", "TOPIC");
     ps_test_lane_refused(&ps_target_kafka, "kafka:///topic", "HOST:PORT");

@@ -22,7 +22,6 @@ static size_t half_an_answer(struct ps_test_link *link)
 static void test_half_an_answer_is_forgotten(void **state)
 {
     char text[64];
-    (void)state;
     peer = (struct ps_test_peer){.protocol = half_an_answer, .size = size, .framing = PS_FRAMING_NEWLINE};
     ps_test_peer_start(&peer);
     snprintf(text, sizeof text, "netcat://127.0.0.1:%u", peer.port);

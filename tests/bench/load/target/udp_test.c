@@ -64,7 +64,6 @@ static void run(int error, unsigned longest_segment, unsigned refusals_max)
 
 static void test_devices_that_do_not_segment(void **state)
 {
-    (void)state;
     run(EINVAL, 0, 4);
     run(EMSGSIZE, 0, 4);
     run(EIO, 0, 4);

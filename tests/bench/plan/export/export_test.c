@@ -48,7 +48,6 @@ static char *exported(enum ps_status (*export)(const json_t *, const char *, str
 
 static void test_csv(void **state)
 {
-    (void)state;
     json_t *document = document_of(
         "{\"number\":1,\"goal\":\"p99<20ms\",\"rate\":1000,\"seconds\":0.5,\"verdict\":\"held\",\"offered\":"
         "500,"
@@ -77,7 +76,6 @@ static void test_csv(void **state)
  * two digits, outputPercentileDistribution with 5 and 1e6), with a digit more. */
 static void test_percentiles(void **state)
 {
-    (void)state;
     struct ps_histogram *histogram = calloc(1, sizeof *histogram);
     assert_non_null(histogram);
     for (uint64_t i = 1; i <= 1000; i++)
@@ -126,7 +124,6 @@ static void test_percentiles(void **state)
 
 static void test_one_value(void **state)
 {
-    (void)state;
     json_t *document = document_of("{\"rate\":1000,\"verdict\":\"held\",\"histogram\":[[1507327,7]]}");
     char *text = exported(ps_export_hgrm, document);
     assert_non_null(strstr(text, "\n\n       1.507 0.000000000000          7           1.00\n"
@@ -210,7 +207,6 @@ static void decode(const char *line, uint64_t counts[PS_HISTOGRAM_BUCKETS])
 
 static void test_log(void **state)
 {
-    (void)state;
     json_t *document = document_of(
         "{\"number\":1,\"goal\":\"p99 < 2, 3\",\"rate\":1000,\"seconds\":0.5,\"verdict\":\"held\","
         "\"started_s\":2.125,\"histogram\":[[0,3],[127,1],[128,2],[300,5],[1507327,9000000000],["
@@ -252,7 +248,6 @@ static void test_log(void **state)
 
 static void test_nothing_to_export(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     json_t *document = document_of("{\"rate\":1000,\"verdict\":\"held\"}");
     assert_int_equal(ps_export_hgrm(document, "/nowhere/x", &err), PS_FAIL);

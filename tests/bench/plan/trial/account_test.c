@@ -29,7 +29,6 @@ static bool take_verify(struct ps_trial *trial, const char *text, const struct p
 
 static void test_held(void **state)
 {
-    (void)state;
     struct ps_trial trial = {.rate = 1000, .seconds = 4};
     const struct ps_goal goals[] = {{.name = "ndr"}, {"p90<1ms", 0, 90, 1000000}};
     struct ps_search_answer answer;
@@ -55,7 +54,6 @@ static void test_held(void **state)
 /* A far end that lost events; a target that refused; a far end that dropped records itself. */
 static void test_lost(void **state)
 {
-    (void)state;
     struct ps_trial trial = {.rate = 1000, .seconds = 1};
     assert_true(take_load(&trial, "{\"type\":\"summary\",\"seconds\":1,\"achieved_rate\":1000,\"due\":1000,"
                                   "\"completed\":990,\"failed\":10}"));
@@ -74,7 +72,6 @@ static void test_lost(void **state)
 /* A target that slows the generator down is the subject's doing; a late generator is not. */
 static void test_back_pressure(void **state)
 {
-    (void)state;
     struct ps_trial trial = {.rate = 1000, .seconds = 2};
     assert_true(take_load(&trial,
                           "{\"type\":\"summary\",\"seconds\":2,\"achieved_rate\":800,\"due\":2000,"
@@ -91,7 +88,6 @@ static void test_back_pressure(void **state)
 
 static void test_late_generator(void **state)
 {
-    (void)state;
     const struct ps_goal goals[] = {{"p99<20ms", 0, 99, 20000000}};
     struct ps_trial trial = {.generator_held = true, .latency_ns = {25e6}, .schedule_error_p99_ns = 15e6};
     struct ps_search_answer answer;
@@ -105,7 +101,6 @@ static void test_late_generator(void **state)
 /* What load, verify and the agent's counters recorded, as observations for the verdict. */
 static void test_flow(void **state)
 {
-    (void)state;
     /* Two connections of 500 events/s each; the second one's arrivals stop growing half way. */
     struct ps_trial trial = {
         .rate = 1000, .seconds = 4, .goodput = 1000, .connections = 2, .start_unix_ns = 5e9};
@@ -152,7 +147,6 @@ static void test_flow(void **state)
 /* Without arrivals only what the target accepted is known. */
 static void test_flow_unknown(void **state)
 {
-    (void)state;
     struct ps_trial trial = {.shortfall = 0.02, .goodput = 980};
     ps_trial_conclude(&trial);
     assert_true(trial.behind && trial.flow.verdict == PS_FLOW_UNKNOWN && trial.goodput_worst == 980);
@@ -167,7 +161,6 @@ static void test_flow_unknown(void **state)
 /* A generator that was late as long as the delay grew; one that was late and whose events came all the same. */
 static void test_flow_late_generator(void **state)
 {
-    (void)state;
     for (unsigned late = 0; late < 2; late++) {
         struct ps_trial trial = {.rate = 1000,
                                  .seconds = 4,
@@ -192,7 +185,6 @@ static void test_flow_late_generator(void **state)
 
 static void test_percentile(void **state)
 {
-    (void)state;
     json_t *histogram = read_json("[[10,1],[20,98],[30,1]]");
     assert_true(ps_trial_percentile(histogram, 1) == 10);
     assert_true(ps_trial_percentile(histogram, 1.1) == 20);
@@ -205,7 +197,6 @@ static void test_percentile(void **state)
 /* Other objects are not accepted as a summary. */
 static void test_nonsense(void **state)
 {
-    (void)state;
     static const char *const texts[] = {"{}", "{\"type\":7}", "{\"type\":\"progress\",\"due\":5}",
                                         "{\"type\":\"summary\"}",
                                         "{\"type\":\"summary\",\"due\":\"many\",\"seconds\":[]}"};

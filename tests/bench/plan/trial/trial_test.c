@@ -60,7 +60,6 @@ static const char script[] =
 
 static int make_program(void **state)
 {
-    (void)state;
     assert_non_null(mkdtemp(directory));
     snprintf(program, sizeof program, "%s/penstock", directory);
     snprintf(scratch, sizeof scratch, "%s/scratch", directory);
@@ -74,7 +73,6 @@ static int make_program(void **state)
 
 static int remove_program(void **state)
 {
-    (void)state;
     static const char *const names[] = {"load.log", "verify.log"};
     char path[256];
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
@@ -101,7 +99,6 @@ static void run_trial(struct ps_trial *trial, const char *target, const char *fr
 
 static void test_trials(void **state)
 {
-    (void)state;
     struct ps_trial trial;
     run_trial(&trial, "good:", "good:", 4000, NULL);
     assert_false(trial.failed);
@@ -116,7 +113,6 @@ static void test_trials(void **state)
 
 static void test_broken_trials(void **state)
 {
-    (void)state;
     static const struct {
         const char *target, *from, *says;
     } cases[] = {
@@ -138,13 +134,11 @@ static volatile sig_atomic_t stop_now;
 
 static void stop_soon(int number)
 {
-    (void)number;
     stop_now = 1;
 }
 
 static void test_interrupted(void **state)
 {
-    (void)state;
     struct ps_trial trial;
     signal(SIGALRM, stop_soon);
     ualarm(300000, 0);
@@ -195,7 +189,6 @@ static bool is_complete(const struct ps_planning *planning)
 
 static void test_plan(void **state)
 {
-    (void)state;
     static const char *const command[] = {"penstock", "plan", NULL};
     struct ps_planning_config config = plan_config("good:");
     struct ps_planning *planning = calloc(1, sizeof *planning);
@@ -239,7 +232,6 @@ static void test_plan(void **state)
 
 static void test_plan_text(void **state)
 {
-    (void)state;
     struct ps_planning_config config = plan_config("good:");
     struct ps_planning *planning = calloc(1, sizeof *planning);
     struct ps_err err = {0};
@@ -267,7 +259,6 @@ static void test_plan_text(void **state)
 /* Even the lowest rate is too high. */
 static void test_plan_below(void **state)
 {
-    (void)state;
     struct ps_planning_config config = plan_config("good:");
     struct ps_planning *planning = calloc(1, sizeof *planning);
     struct ps_search_figure figure;
@@ -286,7 +277,6 @@ static void test_plan_below(void **state)
 /* Nothing can be measured: the plan ends with the reason. */
 static void test_plan_broken(void **state)
 {
-    (void)state;
     struct ps_planning_config config = plan_config("refuse:");
     struct ps_planning *planning = calloc(1, sizeof *planning);
     struct ps_err err = {0};

@@ -52,7 +52,6 @@ static void expect_all(struct ps_test_far *far, const char *const *texts, size_t
 
 static void test_lines(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     write_text("lines", "one\n\ntwo \r\n\r\n three\nfour without newline", 0);
     ps_test_far_open(&far, "file://%s/lines", ps_test_folder());
@@ -72,7 +71,6 @@ static void test_lines(void **state)
 /* Many lines, more than one read takes. */
 static void test_many_lines(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char path[128];
     snprintf(path, sizeof path, "%s/many", ps_test_folder());
@@ -89,7 +87,6 @@ static void test_many_lines(void **state)
 
 static void test_long_line(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     size_t long_length = (3U << 20) + 77;
     char *text = malloc(long_length + 8);
@@ -108,7 +105,6 @@ static void test_long_line(void **state)
 /* file_roll's names; files of the same time sorted by their number. */
 static void test_directory(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     make_folder("roll");
     make_folder("roll/deeper");
@@ -148,7 +144,6 @@ static void test_directory(void **state)
 static void test_removed(void **state)
 {
     static const char *const names[] = {"gone/1", "gone/2", "gone/3", "gone/4"};
-    (void)state;
     struct ps_test_far far;
     make_folder("gone");
     for (size_t i = 0; i < PS_COUNT_OF(names); i++)
@@ -164,7 +159,6 @@ static void test_removed(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
     char url[256];
     snprintf(url, sizeof url, "file://%s/nothing", ps_test_folder());
     ps_test_far_refused(url, "there is no such file");
@@ -197,7 +191,6 @@ static size_t gzip(const char *text, unsigned char *out, size_t room)
 
 static void test_gzip(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     unsigned char data[4096] = {0};
     size_t length = gzip("one\ntw", data, 2000);
@@ -228,7 +221,6 @@ static void test_gzip(void **state)
 
 static void test_avro_codecs(void **state)
 {
-    (void)state;
     static const char *const codecs[] = {"null", "deflate", "snappy"};
     for (size_t i = 0; i < 3; i++) {
         struct ps_test_far far;
@@ -256,7 +248,6 @@ static void test_avro_codecs(void **state)
 /* Other schemas: fields of all types before the body; no body at all. */
 static void test_avro_schemas(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     struct ps_test_avro avro;
     ps_test_avro_begin(
@@ -336,7 +327,6 @@ static void test_avro_schemas(void **state)
 /* A damaged block is skipped and the next ones are read; a file that ends early is reported. */
 static void test_avro_damaged(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     struct ps_test_avro avro;
     size_t ends[3];

@@ -47,7 +47,6 @@ static void expect_numbers(struct ps_test_far *far, unsigned count)
 
 static void test_append(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_far_open(&far, "file://%s/append?follow=true", ps_test_folder());
     ps_test_far_expect_nothing(&far, 20);
@@ -67,7 +66,6 @@ static void test_append(void **state)
 /* The old file is still written to for a while after it was renamed. */
 static void test_rename(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     append_numbers("app.log.1", 7000, 10); /* from before the start: not read */
     ps_test_far_open(&far, "file://%s/app.log?follow=true", ps_test_folder());
@@ -85,7 +83,6 @@ static void test_rename(void **state)
 /* Several rotations between two scans: the files in between were never seen under the followed name. */
 static void test_rename_fast(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char from[32], to[32];
     ps_test_far_open(&far, "file://%s/fast.log?follow=true", ps_test_folder());
@@ -107,7 +104,6 @@ static void test_rename_fast(void **state)
 /* The copy contains what had not been read when the original was truncated. */
 static void test_copytruncate(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_far_open(&far, "file://%s/ct.log?follow=true", ps_test_folder());
     append_numbers("ct.log", 0, 1000);
@@ -138,7 +134,6 @@ static void test_copytruncate(void **state)
 
 static void test_truncated(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     append_numbers("cut.log", 0, 100);
     ps_test_far_open(&far, "file://%s/cut.log?follow=true", ps_test_folder());
@@ -154,7 +149,6 @@ static void test_truncated(void **state)
 /* A file whose content was written twice is not a copy before a truncation: it is read a moment later. */
 static void test_same_twice(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     assert_int_equal(mkdir(ps_test_folder_path("twice"), 0755), 0);
     ps_test_far_open(&far, "file://%s/twice?follow=true", ps_test_folder());
@@ -171,7 +165,6 @@ static void test_same_twice(void **state)
 /* As file_roll writes: each file continues where the previous one ended; more files than may stay open. */
 static void test_directory(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_far_open(&far, "file://%s/roll?follow=true", ps_test_folder()); /* does not exist yet */
     ps_test_far_expect_nothing(&far, 10);
@@ -197,7 +190,6 @@ static void test_directory(void **state)
 /* A compressed copy of a file that was read is not read again; one without an original is. */
 static void test_compressed(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     assert_int_equal(mkdir(ps_test_folder_path("gz"), 0755), 0);
     ps_test_far_open(&far, "file://%s/gz?follow=true", ps_test_folder());
@@ -217,7 +209,6 @@ static void test_compressed(void **state)
 /* An incomplete block is waited for. */
 static void test_avro(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     struct ps_test_avro avro;
     size_t written = 0;

@@ -73,7 +73,6 @@ static unsigned expect_numbers(const struct ps_test_far *far, unsigned first, un
 
 static void test_topics(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_topic("one", 3);
     ps_test_topic("two", 5);
@@ -91,7 +90,6 @@ static void test_topics(void **state)
 /* What is written after `open` is read, however long the first read takes. */
 static void test_latest(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_topic("latest", 4);
     send_numbers("latest", 4, 0, 1000, 0);
@@ -124,7 +122,6 @@ static unsigned read_until(struct ps_test_far *far, unsigned last)
 /* The mock cluster keeps 5 MB per partition: of 12 MB the beginning is deleted when reading begins .. */
 static void test_thrown_away_before(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char remark[80];
     ps_test_topic("before", 1);
@@ -140,7 +137,6 @@ static void test_thrown_away_before(void **state)
 /* .. or is deleted while the reader is too slow: the missing records are counted exactly. */
 static void test_thrown_away_meanwhile(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char remark[80];
     ps_test_topic("meanwhile", 1);
@@ -163,7 +159,6 @@ static void test_thrown_away_meanwhile(void **state)
 /* Markers of transactions leave gaps in the offsets: nothing is missing. */
 static void test_transactions(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char text[256];
     ps_test_topic("transactions", 1);
@@ -191,7 +186,6 @@ static void test_transactions(void **state)
 
 static void *make_later(void *nothing)
 {
-    (void)nothing;
     usleep(700000);
     rd_kafka_mock_topic_set_error(ps_test_cluster.handle, "later", RD_KAFKA_RESP_ERR_NO_ERROR);
     return NULL;
@@ -200,7 +194,6 @@ static void *make_later(void *nothing)
 /* Topics that do not exist yet are waited for. */
 static void test_late_topic(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     pthread_t thread;
     ps_test_topic("later", 2);
@@ -215,7 +208,6 @@ static void test_late_topic(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
     char url[256];
     rd_kafka_mock_topic_set_error(ps_test_cluster.handle, "denied",
                                   RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);

@@ -56,8 +56,6 @@ static void see_component(void *argument, const struct ps_metrics_component *com
 
 static void see_worker(void *argument, const struct ps_metrics_worker *worker)
 {
-    (void)argument;
-    (void)worker;
 }
 
 static struct sight look(struct ps_agent *agent)
@@ -107,7 +105,6 @@ static void test_metrics_answer_while_components_open(void **state)
     struct ps_err err = {0};
     struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
     pthread_t thread;
-    (void)state;
     slow.open = slow_open;
     slow.name = "slow";
     flow.options.workers = 2;
@@ -204,7 +201,6 @@ static enum ps_result failing_work(const void *plan, void *state, struct ps_batc
 /* A source that is closed for a while after a failure, and that the next plan takes over, is counted once. */
 static void test_account_of_a_failed_source(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
     struct ps_source_ops source = *flow_source_stream.source;
@@ -228,7 +224,6 @@ static void test_account_of_a_failed_source(void **state)
 /* It stays open, and is shown as halted until it is opened again. */
 static void test_source_that_halts(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
     struct ps_source_ops source = *flow_source_stream.source;
@@ -255,7 +250,6 @@ static void test_source_that_halts(void **state)
  * stop would. */
 static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
     flow.options =
@@ -310,7 +304,6 @@ static void await_pause(struct ps_agent *agent)
  * puts an event. The channel is not empty: a reload that removes it is refused. */
 static void test_put_after_the_sink_paused(void **state)
 {
-    (void)state;
     struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
     struct ps_source_ops source = *flow_source_stream.source;
     struct ps_stage_ops stage = flow_source_stream;
@@ -343,7 +336,6 @@ static void test_put_after_the_sink_paused(void **state)
 /* A channel that no sink empties is removed only when it is empty: the reload does not wait for it. */
 static void test_reload_removes_a_channel_without_a_sink(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct flow flow = {.total = 20, .source_count = 1, .channel_count = 2, .sink_count = 1};
     flow.options = (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 1, .reload_timeout_ms = 1000};
@@ -366,7 +358,6 @@ static void test_reload_removes_a_channel_without_a_sink(void **state)
 
 static bool never_drains(const void *plan, void *state, const struct ps_now *now)
 {
-    (void)plan, (void)state, (void)now;
     return false;
 }
 
@@ -374,7 +365,6 @@ static bool never_drains(const void *plan, void *state, const struct ps_now *now
  * whichever of the sources it is. */
 static void test_stop_with_one_source_that_waits(void **state)
 {
-    (void)state;
     for (unsigned waiting = 0; waiting < 3; waiting++) { /* 2: none */
         struct ps_err err = {0};
         struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};

@@ -75,7 +75,6 @@ static void expect(const char *text)
 static void start(struct flow *flow, struct ps_agent_spec *spec)
 {
     struct ps_err err = {0};
-    (void)flow;
     gate.agent = ps_agent_start(spec, &machine, &err);
     if (gate.agent == NULL)
         fail_msg("%s", err.text);
@@ -105,7 +104,6 @@ static struct flow made(void)
 
 static void test_stuck_sink(void **state)
 {
-    (void)state;
     struct flow flow = made();
     struct ps_stage_ops stage = flow_sink_stage;
     struct ps_sink_ops sink = *flow_sink_stage.sink;
@@ -133,7 +131,6 @@ static void test_stuck_sink(void **state)
 
 static void test_stuck_interceptor(void **state)
 {
-    (void)state;
     struct flow flow = made();
     struct ps_stage_ops stage = flow_interceptor;
     const struct ps_interceptor_ops interceptor = {.work = interceptor_work};
@@ -176,7 +173,6 @@ static unsigned parked(const char *component, bool *is_in)
 /* A worker parks while it has nothing to do; one that is stuck after that is not parked any more (/livez). */
 static void test_parked_worker(void **state)
 {
-    (void)state;
     struct flow flow = made();
     struct ps_stage_ops stage = flow_sink_stage;
     struct ps_sink_ops sink = *flow_sink_stage.sink;
@@ -206,7 +202,6 @@ static void test_parked_worker(void **state)
 /* Called while control waits for the sink to open: until every worker has the new plan, the dump has no components. */
 static bool look_and_open(void *argument)
 {
-    (void)argument;
     if (__atomic_load_n(&gate.reached, __ATOMIC_RELAXED) > 0 && gate.closed != 0) {
         dump();
         if (strstr(gate.text, "they are not in this dump") == NULL)
@@ -217,7 +212,6 @@ static bool look_and_open(void *argument)
 
 static void test_reload(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct flow flow = made();
     struct ps_stage_ops stage = flow_sink_stage;

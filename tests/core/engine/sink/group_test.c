@@ -18,7 +18,6 @@ static const struct ps_processor_settings in_turn_with_backoff = {
 /* All sinks of a group are on one worker, and are one consumer. */
 static void test_one_consumer(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover_of_three, 4);
     assert_int_equal(ps_test_group.agent.plan->worker_count, 4);
     assert_int_equal(ps_test_group.agent.plan->channels[0].consumer_count, 1);
@@ -37,7 +36,6 @@ static void test_one_consumer(void **state)
 /* A rollback: the same lease goes to the next sink at once; after 2 s the first is tried again, then after 4. */
 static void test_rollback(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].rolls_back = true;
     ps_test_group_make(1, 3);
@@ -65,7 +63,6 @@ static void test_rollback(void **state)
 /* Events that the first one settled are not given to the next one. */
 static void test_rollback_in_the_middle_of_a_batch(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].rolls_back = true;
     ps_test_group.members[0].partly = 3;
@@ -78,7 +75,6 @@ static void test_rollback_in_the_middle_of_a_batch(void **state)
 /* Leases that it took before are older than the one that it rolled back, and go first. */
 static void test_rollback_with_leases_under_way(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 2);
     ps_test_group.members[0].keeps = true;
     ps_test_group_make(1, 4);
@@ -98,7 +94,6 @@ static void test_rollback_with_leases_under_way(void **state)
 /* ps_port_failed with leases taken, offered and waiting. */
 static void test_sink_that_dies(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 2);
     ps_test_group.members[0].keeps = true;
     ps_test_group_make(2, 3);
@@ -122,7 +117,6 @@ static void test_sink_that_dies(void **state)
 /* A sink that goes on trying by itself reports that: with another one in the group this is a failure. */
 static void test_sink_in_trouble(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].keeps = true;
     ps_test_group_make(1, 5);
@@ -152,7 +146,6 @@ static void test_sink_in_trouble(void **state)
 /* A sink that does not open is a sink that fails, and one that opens later is tried. */
 static void test_sink_that_does_not_open(void **state)
 {
-    (void)state;
     ps_test_group_forget();
     ps_test_group.members[0].opens_not = true;
     ps_test_group_begin(&failover, 1);
@@ -168,7 +161,6 @@ static void test_sink_that_does_not_open(void **state)
 /* A sink that was down shows with one lease that it works; the others wait for it. */
 static void test_one_lease_after_a_penalty(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].rolls_back = true;
     ps_test_group_make(1, 1);
@@ -190,7 +182,6 @@ static void test_one_lease_after_a_penalty(void **state)
 /* It does not get later leases while the other one still has leases. */
 static void test_waits_for_what_the_other_one_holds(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].rolls_back = true;
     ps_test_group.members[1].keeps = true;
@@ -211,7 +202,6 @@ static void test_waits_for_what_the_other_one_holds(void **state)
 /* All fail: tried again when the first penalty ends, and nothing is lost. */
 static void test_all_fail(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover_of_three, 3);
     for (unsigned i = 0; i < 3; i++)
         ps_test_group.members[i].rolls_back = true;
@@ -235,7 +225,6 @@ static void test_all_fail(void **state)
 
 static void test_in_turn(void **state)
 {
-    (void)state;
     ps_test_group_start(&in_turn, 3);
     ps_test_group_make(1, 6);
     assert_string_equal(ps_test_group.members[0].settled, "ace");
@@ -252,7 +241,6 @@ static void test_in_turn(void **state)
 
 static void test_backoff(void **state)
 {
-    (void)state;
     ps_test_group_start(&in_turn_with_backoff, 1);
     ps_test_group.members[0].rolls_back = true;
     ps_test_group_make(1, 4);
@@ -269,7 +257,6 @@ static void test_backoff(void **state)
 /* A sink that is full is passed over; its lease waits for it, in its order. */
 static void test_full_sink_is_passed_over(void **state)
 {
-    (void)state;
     ps_test_group_start(&in_turn, 1);
     ps_test_group.members[0].has_no_room = true;
     ps_test_group_make(1, 5);
@@ -283,7 +270,6 @@ static void test_full_sink_is_passed_over(void **state)
 /* The leases of a dead sink come before leases that no sink had yet. */
 static void test_leases_of_a_dead_sink_come_first(void **state)
 {
-    (void)state;
     ps_test_group_start(&in_turn_with_backoff, 2);
     ps_test_group.members[0].keeps = true;
     ps_test_group_make(1, 8);
@@ -307,7 +293,6 @@ static void test_leases_of_a_dead_sink_come_first(void **state)
 /* A stop while ps_test_group.members hold, fail and rest delivers or counts everything. */
 static void test_stop_in_the_middle(void **state)
 {
-    (void)state;
     for (unsigned variant = 0; variant < 4; variant++) {
         ps_test_group_start(variant % 2 == 0 ? &failover : &in_turn, 1 + variant / 2);
         ps_test_group.members[0].keeps = true;

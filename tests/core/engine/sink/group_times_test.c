@@ -55,7 +55,6 @@ static void assert_failover_times(const uint64_t *times, unsigned count)
 static void test_times_of_one_that_dies(void **state)
 {
     uint64_t times[6];
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].dies_when_offered = true;
     unsigned count = tries_of(times, PS_COUNT_OF(times), offers_of_the_first);
@@ -69,7 +68,6 @@ static void test_times_of_one_that_dies(void **state)
 static void test_times_of_one_that_does_not_open(void **state)
 {
     uint64_t times[6];
-    (void)state;
     ps_test_group_forget();
     ps_test_group.members[0].opens_not = true;
     ps_test_group_begin(&failover, 1);
@@ -85,7 +83,6 @@ static void test_times_of_one_that_does_not_open(void **state)
 /* Its recall takes longer than its penalty: the penalty begins when all has come back, and it failed once. */
 static void test_time_of_a_long_recall(void **state)
 {
-    (void)state;
     ps_test_group_start(&failover, 1);
     ps_test_group.members[0].keeps = true;
     ps_test_group_make(1, 3);

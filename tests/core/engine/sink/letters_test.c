@@ -22,8 +22,6 @@ static struct ps_test_small_agent agent;
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
     bool bad = false;
-    (void)p;
-    (void)state;
     for (uint32_t i = 0; i < (*lease)->count; i++)
         bad |= ps_lease_event(*lease, i)->body[0] == 'x';
     bad &= script.fails;
@@ -102,7 +100,6 @@ static uint64_t counted(enum ps_counter counter)
 
 static void test_attempts(void **state)
 {
-    (void)state;
     script.fails = true;
     feed("ab");
     feed("cx");
@@ -125,7 +122,6 @@ static void test_attempts(void **state)
 /* What the sink settled before it failed is delivered, and no letter. */
 static void test_settled_events(void **state)
 {
-    (void)state;
     script.fails = script.settles_others = true;
     feed("axbx");
     ps_test_small_agent_run(&agent, 10 * PS_NS_PER_S);
@@ -137,7 +133,6 @@ static void test_settled_events(void **state)
 /* A sink that comes right before the last attempt loses nothing. */
 static void test_comes_right(void **state)
 {
-    (void)state;
     script.fails = true;
     feed("x");
     assert_int_equal(script.attempts, 2);
@@ -149,7 +144,6 @@ static void test_comes_right(void **state)
 
 static void test_without_limit(void **state)
 {
-    (void)state;
     agent.plan->spec->sinks[0].common = (struct ps_sink_common){directory(), 0, 0, 0};
     script.fails = true;
     feed("x");
@@ -165,7 +159,6 @@ static void test_without_limit(void **state)
 static void test_directory_fails(void **state)
 {
     char away[256], path[256];
-    (void)state;
     script.fails = true;
     feed("a");
     snprintf(path, sizeof path, "%s", directory());
@@ -189,7 +182,6 @@ static void test_directory_fails(void **state)
 static void test_source_waits(void **state)
 {
     char away[256], path[256];
-    (void)state;
     feed("ab");
     assert_int_equal(ps_test_letters.accepted, 2);
     assert_string_equal(script.delivered, "ab");

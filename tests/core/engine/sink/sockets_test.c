@@ -46,8 +46,6 @@ static enum ps_status script_open(const void *p, void *state_, struct ps_port *p
     struct state *state = state_;
     struct epoll_event event = {.events = EPOLLIN};
     int ends[2];
-    (void)p;
-    (void)err;
     assert_true(port->epoll_fd >= 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     *state = (struct state){.port = port, .fd = ends[0]};
@@ -58,7 +56,6 @@ static enum ps_status script_open(const void *p, void *state_, struct ps_port *p
 
 static void script_close(const void *p, void *state_)
 {
-    (void)p;
     close(((struct state *)state_)->fd);
     close(script.far_end);
 }
@@ -67,8 +64,6 @@ static enum ps_result script_work(const void *p, void *state_, struct ps_lease *
                                   const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)p;
-    (void)now;
     if (script.result == PS_DONE)
         ps_lease_settle_all(*lease);
     if (script.result == PS_TAKEN && state->kept != NULL)
@@ -86,8 +81,6 @@ static uint64_t script_tick(const void *p, void *state_, const struct ps_now *no
     struct epoll_event event;
     struct ps_err reason = {0};
     char byte;
-    (void)p;
-    (void)now;
     if (epoll_wait(state->port->epoll_fd, &event, 1, 0) != 1)
         return PS_NEVER;
     assert_int_equal(recv(state->fd, &byte, 1, 0), 1);
@@ -102,8 +95,6 @@ static uint64_t script_tick(const void *p, void *state_, const struct ps_now *no
 static bool script_recall(const void *p, void *state_, struct ps_lease **back, const struct ps_now *now)
 {
     struct state *state = state_;
-    (void)p;
-    (void)now;
     if (script.recalls_left > 0 && --script.recalls_left > 0)
         return false;
     *back = state->kept;
@@ -237,7 +228,6 @@ static unsigned fds_of_start(const struct ps_stage_ops *sink)
 /* A sink that does not ask for an epoll costs no descriptor. */
 static void test_none(void **state)
 {
-    (void)state;
     unsigned without = fds_of_start(&flow_sink_stage);
     assert_int_equal(sink_runner()->base.port.epoll_fd, -1);
     stop();
@@ -249,7 +239,6 @@ static void test_none(void **state)
 
 static void test_idle(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     check_served();
@@ -261,7 +250,6 @@ static void test_idle(void **state)
 /* Rolled back: it gets no lease for a second, and answers are read all the same. */
 static void test_resting(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     script.result = PS_RETRY;
@@ -281,7 +269,6 @@ static void test_resting(void **state)
 /* The far end is readable all the time, and the sink has no room: the lease waits, and answers are read. */
 static void test_later(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     script.result = PS_LATER;
@@ -298,7 +285,6 @@ static void test_later(void **state)
 
 static void test_draining(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     script.result = PS_LATER;
@@ -314,7 +300,6 @@ static void test_draining(void **state)
 /* Before a reload that does not keep its channel, when it was reported idle: it takes nothing more, and is served. */
 static void test_paused(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     struct ps_plan *next = make_plan(&script_stage, "c2");
@@ -343,7 +328,6 @@ static void test_paused(void **state)
 /* While it is recalled nobody reads its sockets: they must not keep the worker awake. */
 static void test_recall(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     order(PS_PHASE_DRAIN, plan, NULL, true);
@@ -358,7 +342,6 @@ static void test_recall(void **state)
 /* It fails while it is open: its sockets are not watched while it ends, and the next one's are. */
 static void test_failed(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     script.fails = true;
@@ -385,7 +368,6 @@ static void test_failed(void **state)
  * back, and nobody reads its sockets. */
 static void test_failed_at_rest(void **state)
 {
-    (void)state;
     start(&script_stage);
     cycle();
     script.result = PS_TAKEN;
@@ -417,7 +399,6 @@ static void test_failed_at_rest(void **state)
 
 static void test_no_descriptor(void **state)
 {
-    (void)state;
     start(&script_stage);
     add_fails = 1;
     cycle();
@@ -450,8 +431,6 @@ static size_t lines_of(const char *text)
 static enum ps_result lines_work(const void *p, void *state, struct ps_batch *batch, const struct ps_now *at)
 {
     uint64_t *next = state;
-    (void)p;
-    (void)at;
     for (unsigned i = 0; i < 7 && *next < EVENTS; i++, (*next)++) {
         char line[24];
         int length = snprintf(line, sizeof line, "event %llu", (unsigned long long)*next);
@@ -486,7 +465,6 @@ static void test_agent(void **state)
 {
     struct ps_err err = {0};
     struct ps_left carried, lost;
-    (void)state;
     ps_test_echo_start();
     flow = (struct flow){
         .source_count = 1, .channel_count = 1, .sink_count = 1, .capacity = "100", .options = {.workers = 2}};

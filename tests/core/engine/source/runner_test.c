@@ -5,7 +5,6 @@
 /* r1 puts into c1; r2 into c1, where it is the second producer, and into c2, where it is the first. */
 static void test_producer_numbers(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};
     static struct flow flow;
@@ -50,10 +49,6 @@ static const void *first_channel;
 
 static enum ps_put never_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
 {
-    (void)plan;
-    (void)producer;
-    (void)lease;
-    (void)now;
     return PS_PUT_FULL;
 }
 
@@ -65,7 +60,6 @@ static uint64_t keep_alive_ms(const void *plan)
 /* Two full channels: a source that refuses waits for the one with the longer keep-alive. */
 static void test_longest_keep_alive(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct ps_left carried, lost;
     const struct ps_machine machine = {.cores = 2, .memory_bytes = UINT64_C(1) << 30};

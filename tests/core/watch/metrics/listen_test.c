@@ -23,7 +23,6 @@ static unsigned count_descriptors(void)
 static void test_one_socket(void **state)
 {
     static const char *const hosts[] = {NULL, "127.0.0.1", "localhost"};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(hosts); i++) {
         struct ps_err err = {0};
         char text[128];
@@ -51,7 +50,6 @@ static void test_no_such_host(void **state)
 {
     struct ps_err err = {0};
     unsigned before = count_descriptors();
-    (void)state;
     assert_int_equal(ps_metrics_listen("1.2.3.4.5.invalid", 0, &err), -1);
     assert_non_null(strstr(err.text, "cannot resolve the address 1.2.3.4.5.invalid"));
     assert_int_equal(count_descriptors(), before);

@@ -27,7 +27,6 @@ static struct {
 
 static void visit(void *argument, const struct ps_metrics_visitor *visitor)
 {
-    (void)argument;
     static const char *const source_extra[] = {"rejectedClients", NULL};
     static const char *const sink_extra[] = {"queueSize_now", "rtt_us_now", "txBytes", NULL};
     static const char *const sink_help[] = {"Records that wait in the library", NULL};
@@ -107,7 +106,6 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
 static unsigned taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                      void *look_argument)
 {
-    (void)argument;
     if (strcmp(name, "c1") != 0)
         return 0;
     look(look_argument, engine.tap);
@@ -170,7 +168,6 @@ static void request(const char *method, const char *path)
 
 static int setup(void **state)
 {
-    (void)state;
     struct ps_err err;
     memset(&engine.state, 0, sizeof engine.state);
     engine.heartbeat_ns = ps_clock_now().mono_ns;
@@ -183,7 +180,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_metrics_server_stop(server);
     ps_tap_destroy(engine.tap);
     return 0;
@@ -215,7 +211,6 @@ static const char *field(json_t *root, const char *component, const char *name)
 
 static void test_json(void **state)
 {
-    (void)state;
     static const char *const source[] = {"AppendBatchAcceptedCount",
                                          "GenericProcessingFail",
                                          "EventAcceptedCount",
@@ -304,7 +299,6 @@ static void test_json(void **state)
 
 static void test_other_paths(void **state)
 {
-    (void)state;
     request("GET", "/");
     assert_int_equal(reply.status, 200);
     assert_string_equal(reply.type, "text/html;charset=utf-8");
@@ -365,7 +359,6 @@ static void expect_exposition(void)
 
 static void test_prometheus(void **state)
 {
-    (void)state;
     memset(&engine.latency, 0, sizeof engine.latency);
     ps_histogram_record(&engine.latency, 900000, 10);
     ps_histogram_record(&engine.latency, 90000000, 5);
@@ -417,7 +410,6 @@ static void test_prometheus(void **state)
 
 static void test_prometheus_at_metrics(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_metrics_server *second = ps_metrics_server_start(
         &(struct ps_metrics_server_settings){.host = "127.0.0.1", .prometheus = true}, &provider, &err);
@@ -431,7 +423,6 @@ static void test_prometheus_at_metrics(void **state)
 
 static void test_health(void **state)
 {
-    (void)state;
     request("GET", "/healthz");
     assert_int_equal(reply.status, 200);
     assert_string_equal(reply.body, "ok\n");
@@ -449,7 +440,6 @@ static void test_health(void **state)
 /* What they say is tested in tests/core/watch/health_test.c. */
 static void test_ready_and_live(void **state)
 {
-    (void)state;
     engine.state.sink = PS_METRICS_OPENING;
     request("GET", "/readyz");
     assert_int_equal(reply.status, 503);
@@ -475,7 +465,6 @@ static void *worker(void *argument)
 
 static void test_tail(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_depot *depot = ps_depot_create(UINT64_C(32) << 20, &err);
     struct ps_pool *pool = ps_pool_create(depot, 0);
@@ -532,7 +521,6 @@ static void *long_tail(void *argument)
 /* Stopping the server ends a /tail request in progress. */
 static void test_stop_during_tail(void **state)
 {
-    (void)state;
     pthread_t thread;
     pthread_create(&thread, NULL, long_tail, &engine);
     while (!ps_flag_get(&engine.tap->wanted))
@@ -549,7 +537,6 @@ static void test_stop_during_tail(void **state)
 
 static void test_port_in_use(void **state)
 {
-    (void)state;
     struct ps_err err;
     char want[128];
     uint16_t port = ps_metrics_server_port(server);
@@ -567,7 +554,6 @@ static void test_port_in_use(void **state)
 
 static void test_every_address(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_metrics_server *every =
         ps_metrics_server_start(&(struct ps_metrics_server_settings){0}, &provider, &err);

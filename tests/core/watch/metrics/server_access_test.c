@@ -21,7 +21,6 @@ static struct ps_mark looking; /* readers of the tap */
 
 static void visit(void *argument, const struct ps_metrics_visitor *visitor)
 {
-    (void)argument;
     visitor->process(visitor->argument, &(struct ps_metrics_process){.agent = "a1", .start_ms = 1});
 }
 
@@ -29,7 +28,6 @@ static void visit(void *argument, const struct ps_metrics_visitor *visitor)
 static unsigned taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                      void *look_argument)
 {
-    (void)argument;
     if (strcmp(name, "c1") != 0 && strcmp(name, "k1") != 0)
         return 0;
     look(look_argument, tap);
@@ -50,14 +48,12 @@ static struct ps_metrics_server *start(struct ps_metrics_server_settings setting
 
 static int setup(void **state)
 {
-    (void)state;
     tap = ps_tap_create();
     return tap == NULL;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_tap_destroy(tap);
     return 0;
 }
@@ -131,7 +127,6 @@ static struct sockaddr_storage peer(const char *text)
 
 static void test_local_peers(void **state)
 {
-    (void)state;
     static const char *const local[] = {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"};
     static const char *const foreign[] = {"10.0.0.1", "128.0.0.1",      "::",     "::2",
                                           "fe80::1",  "::ffff:1.2.3.4", "0.0.0.0"};
@@ -148,7 +143,6 @@ static void test_local_peers(void **state)
 
 static void test_host_names(void **state)
 {
-    (void)state;
     struct utsname machine;
     char own[sizeof machine.nodename + 8];
     assert_int_equal(uname(&machine), 0);
@@ -202,7 +196,6 @@ static void expect_token(const char *text, const char *want, const char *wrong)
 
 static void test_tokens(void **state)
 {
-    (void)state;
     char longest[PS_ACCESS_TOKEN_BYTES + 1];
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
@@ -246,7 +239,6 @@ static bool other_address(struct in_addr *address)
 /* A client that comes from an address of the network reads metrics and health, as in Flume, and no events. */
 static void test_foreign_client(void **state)
 {
-    (void)state;
     struct in_addr network = {0};
     if (!other_address(&network))
         ps_test_skip("this machine has no address beside loopback");
@@ -267,7 +259,6 @@ static void test_foreign_client(void **state)
 
 static void test_token(void **state)
 {
-    (void)state;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){.access.token = "s3cret"});
     assert_int_equal(request(server, "GET", LOOK, LOCAL), 401); /* also on this machine */
     assert_non_null(strcasestr(reply, "\r\nWWW-Authenticate: Bearer"));
@@ -290,7 +281,6 @@ static void test_token(void **state)
 
 static void test_host_header(void **state)
 {
-    (void)state;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
     assert_int_equal(request(server, "GET", LOOK, "Host: evil.example:41414\r\n"), 403);
     assert_non_null(strstr(reply, "penstock.monitoring.hosts"));
@@ -313,7 +303,6 @@ static void expect_not_allowed(struct ps_metrics_server *server, const char *met
 
 static void test_methods(void **state)
 {
-    (void)state;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
     assert_int_equal(request(server, "POST", "/metrics", LOCAL "Content-Length: 0\r\n"), 200); /* as Flume */
     assert_int_equal(request(server, "HEAD", "/metrics", LOCAL), 200);
@@ -343,7 +332,6 @@ static void wait_lookers(unsigned lookers)
  * makes room at once. */
 static void test_several_lookers(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_depot *depot = ps_depot_create(UINT64_C(32) << 20, &err);
     struct ps_pool *pool = ps_pool_create(depot, 0);

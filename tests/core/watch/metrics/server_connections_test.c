@@ -20,7 +20,6 @@
 
 static void visit(void *argument, const struct ps_metrics_visitor *visitor)
 {
-    (void)argument;
     visitor->process(visitor->argument, &(struct ps_metrics_process){.agent = "a1", .start_ms = 1});
 }
 
@@ -30,7 +29,6 @@ static struct ps_tap tap;
 static unsigned taps(void *argument, const char *name, void (*look)(void *argument, struct ps_tap *tap),
                      void *look_argument)
 {
-    (void)argument, (void)name;
     look(look_argument, &tap);
     return 1;
 }
@@ -110,7 +108,6 @@ static int health_of(uint16_t port)
  * their time is over, each time, and so is a client that holds a connection from another address. */
 static void test_dripping_clients(void **state)
 {
-    (void)state;
     enum { COUNT = 40 };
     int dripping[COUNT];
     struct ps_metrics_server *server =
@@ -140,7 +137,6 @@ static void test_dripping_clients(void **state)
 /* Clients that ask for a page and do not take it hold no connection that another one needs. */
 static void test_clients_that_do_not_read(void **state)
 {
-    (void)state;
     enum { COUNT = 40, ASKED = 2000 };
     int lazy[COUNT];
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
@@ -165,7 +161,6 @@ static void test_clients_that_do_not_read(void **state)
 /* A byte now and then does not extend the time of a request. */
 static void test_request_time(void **state)
 {
-    (void)state;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){.request_ms = 600});
     int fd = client_from(ps_metrics_server_port(server), 1);
     uint64_t before_ns = ps_clock_now().mono_ns;
@@ -216,7 +211,6 @@ static void await_open(unsigned count, unsigned nulls)
  * and that uses no CPU; a client that has sent part of a request holds the reserve for a moment only. */
 static void test_no_descriptors(void **state)
 {
-    (void)state;
     struct rlimit limit, before;
     unsigned nulls;
     struct ps_metrics_server *server = start((struct ps_metrics_server_settings){0});
@@ -279,7 +273,6 @@ static void test_no_descriptors(void **state)
 /* A port that is in use at the start is tried again; until then the server has no port. */
 static void test_port_is_tried_again(void **state)
 {
-    (void)state;
     int fd = socket_new();
     uint16_t port = (uint16_t)ps_test_port(SOCK_STREAM);
     struct sockaddr_in address = address_of(port);

@@ -70,7 +70,6 @@ static void refused(struct kept *kept, const char *because)
 
 static void keeps_and_finds(void **state)
 {
-    (void)state;
     struct kept kept;
     struct stat about;
     compile(&kept);
@@ -90,7 +89,6 @@ static void keeps_and_finds(void **state)
 /* Tests a change of every part of a file, and a cut at every offset. */
 static void damage_is_detected(void **state)
 {
-    (void)state;
     struct kept kept;
     struct ps_bytes bytes = {0};
     struct ps_compile_answer answer;
@@ -120,7 +118,6 @@ static void damage_is_detected(void **state)
 
 static void files_that_are_refused(void **state)
 {
-    (void)state;
     struct kept kept;
     compile(&kept);
     assert_true(store(&kept));
@@ -161,7 +158,6 @@ static void files_that_are_refused(void **state)
 
 static void directories_that_are_refused(void **state)
 {
-    (void)state;
     struct kept kept;
     compile(&kept);
     assert_true(store(&kept));
@@ -203,7 +199,6 @@ static bool is_there(const char *name)
 
 static void prunes(void **state)
 {
-    (void)state;
     assert_true(mkdir(ps_test_folder_path("cache"), 0700) == 0);
     int folder = open(ps_test_folder_path("cache"), O_RDONLY | O_DIRECTORY);
     file_of("0000000000000001.hsdb", 100, 500);
@@ -231,7 +226,6 @@ static void prunes(void **state)
  * report has the reason. */
 static void matchers_use_it(void **state)
 {
-    (void)state;
     struct ps_regex *regex = ps_regex_create("status=404", 0, PS_REGEX_FIND, NULL);
     const struct ps_regex *patterns[] = {regex};
     struct ps_matcher_options options = {.cache_directory = ps_test_folder_path("cache")};

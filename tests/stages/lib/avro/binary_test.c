@@ -4,7 +4,6 @@
 
 static void test_longs(void **state)
 {
-    (void)state;
     static const struct {
         int64_t number;
         const char *bytes;
@@ -36,7 +35,6 @@ static void test_longs(void **state)
 
 static void test_too_long(void **state)
 {
-    (void)state;
     uint8_t bytes[12];
     int64_t number;
     memset(bytes, 0x80, sizeof bytes);

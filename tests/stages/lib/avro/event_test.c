@@ -14,7 +14,6 @@ static size_t encode(struct ps_lease *lease, char *out)
 
 static void test_there_and_back(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     char datum[4096];
     ps_test_stage_init(&stage, &ps_sink_kafka);
@@ -62,7 +61,6 @@ static enum ps_avro_event_step read_all(const char *datum, size_t length)
 
 static void test_several_blocks(void **state)
 {
-    (void)state;
     /* a block of one, a block of one with its length in bytes, the end, the body */
     static const char datum[] = "\x02\x02"
                                 "a\x02"
@@ -74,7 +72,6 @@ static void test_several_blocks(void **state)
 
 static void test_no_datum(void **state)
 {
-    (void)state;
     static const char *const bad[] = {
         "",                                             /* nothing */
         "plain text",                                   /* a count of 56 headers, the first of 54 bytes */
@@ -92,7 +89,6 @@ static void test_no_datum(void **state)
 
 static void test_every_cut_is_bad(void **state)
 {
-    (void)state;
     struct ps_test_stage stage;
     char datum[4096];
     ps_test_stage_init(&stage, &ps_sink_kafka);

@@ -23,7 +23,6 @@ static void begin(const char *name)
 /* Every cut of a message into pieces gives the same payload, and every part of it is only partial. */
 static void test_framing(void **state)
 {
-    (void)state;
     begin("append");
     ps_test_avro_call_event(&call, "the body of an event", 20, PS_WORDS("a", "1"));
     for (size_t piece = 1; piece <= call.length; piece++) {
@@ -55,7 +54,6 @@ static void test_framing(void **state)
 
 static void test_hostile_framing(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t length;
@@ -75,7 +73,6 @@ static void test_hostile_framing(void **state)
 
 static void test_handshakes(void **state)
 {
-    (void)state;
     static const uint8_t other[16] = "another's md5 ..";
     static const struct {
         const uint8_t *md5;
@@ -105,7 +102,6 @@ static void test_handshakes(void **state)
 /* The server knows the eight protocols that it saw last, and its own. */
 static void test_known_protocols(void **state)
 {
-    (void)state;
     static struct ps_avro_clients known;
     uint8_t md5[16] = "a protocol of n";
     for (unsigned i = 0; i < 20; i++) {
@@ -126,7 +122,6 @@ static void test_known_protocols(void **state)
 /* Names that are nearly the calls'. */
 static void test_near_names(void **state)
 {
-    (void)state;
     static const char *const names[] = {"appen",       "appenD",       "append ", "appendBatc",
                                         "appendBatcH", "appendBatch2", "Append",  "appendbatch"};
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
@@ -141,7 +136,6 @@ static void test_near_names(void **state)
 
 static void test_calls(void **state)
 {
-    (void)state;
     struct ps_avro_request request;
     begin("append");
     ps_test_avro_call_event(&call, "x", 1, NULL);
@@ -177,7 +171,6 @@ static void test_calls(void **state)
 
 static void test_too_many_headers(void **state)
 {
-    (void)state;
     struct ps_avro_request request;
     begin("append");
     ps_test_avro_call_long(&call, 4097);
@@ -191,7 +184,6 @@ static void test_too_many_headers(void **state)
 /* The client's side (rpc.h) reads what the server's writes. */
 static void test_answers(void **state)
 {
-    (void)state;
     static uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
     uint8_t bytes[PS_AVRO_REPLY_BYTES_MAX];
     struct ps_avro_answer answer;
@@ -214,7 +206,6 @@ static void test_answers(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_avro_call_free(&call);
     return 0;
 }

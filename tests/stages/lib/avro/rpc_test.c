@@ -8,7 +8,6 @@
 
 static void test_the_protocols_name_is_its_md5(void **state)
 {
-    (void)state;
     uint8_t md5[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     assert_int_equal(EVP_Digest(ps_avro_protocol, strlen(ps_avro_protocol), md5, &length, EVP_md5(), NULL),
@@ -19,7 +18,6 @@ static void test_the_protocols_name_is_its_md5(void **state)
 
 static void test_bytes_of_a_call(void **state)
 {
-    (void)state;
     uint8_t bytes[PS_AVRO_HANDSHAKE_BYTES + 64];
     assert_int_equal(ps_avro_put_handshake(bytes), PS_AVRO_HANDSHAKE_BYTES);
     assert_memory_equal(bytes, ps_avro_protocol_md5, 16);
@@ -51,7 +49,6 @@ static void test_bytes_of_a_call(void **state)
 /* What Flume 1.11 answered (tests/fuzz/corpus/avro_answer has whole answers of it). */
 static void test_answers(void **state)
 {
-    (void)state;
     static const struct {
         const char *name, *bytes;
         size_t length;

@@ -28,7 +28,6 @@ static void test_types_within_types(void **state)
          "{\"name\":\"next\",\"type\":[\"null\",\"r\"]},{\"name\":\"f\",\"type\":\"f\"}]}",
          14, "abc\2abc\0defghi"},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_err err = {0};
         struct ps_avro_schema *schema = ps_avro_schema_create(rows[i].json, strlen(rows[i].json), &err);

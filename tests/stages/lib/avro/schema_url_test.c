@@ -30,7 +30,6 @@ static void expect_reason(const char *url, size_t length_max, const char *reason
 static void test_files(void **state)
 {
     char url[512];
-    (void)state;
     ps_test_folder_append("schema", "\"bytes\"", 7);
     snprintf(url, sizeof url, "file://%s", ps_test_folder_path("schema"));
     expect_text(url, 100, "\"bytes\"");
@@ -43,7 +42,6 @@ static void test_files(void **state)
 static void test_answers(void **state)
 {
     static const unsigned statuses[] = {400, 403, 404, 500, 503};
-    (void)state;
     ps_test_http_peer_start();
     expect_text(ps_test_http_peer_url(), 100, "");
     for (size_t i = 0; i < PS_COUNT_OF(statuses); i++) { /* their pages are no schemas */

@@ -40,7 +40,6 @@ static void there_and_back(const char *head, const char *body, size_t piece, siz
 
 static void test_round_trips(void **state)
 {
-    (void)state;
     for (int level = 0; level <= 9; level += 3) {
         init(level);
         for (int connection = 0; connection < 2; connection++) {
@@ -54,7 +53,6 @@ static void test_round_trips(void **state)
 
 static void test_bytes_that_are_not_compressed(void **state)
 {
-    (void)state;
     init(6);
     uint8_t data[] = "HTTP/1.1 400 Bad Request", to[64];
     struct ps_avro_zlib_input input = {data, sizeof data};

@@ -46,14 +46,12 @@ static void expect_failure(const char *providers, const char *file, const char *
 
 static int setup(void **state)
 {
-    (void)state;
     return unsetenv("HADOOP_CREDSTORE_PASSWORD");
 }
 
 /* Hadoop's own password "none" where nothing is set. */
 static void test_stores(void **state)
 {
-    (void)state;
     const char *plain = url_of("jceks", "hadoop.jceks");
     char both[4096];
     expect_secret(plain, NULL, NULL, "db.password", "s3crét pass");
@@ -84,7 +82,6 @@ static void test_stores(void **state)
 
 static void test_passwords(void **state)
 {
-    (void)state;
     char folder[] = "/tmp/penstock-credentials-XXXXXX", path[128];
     const char *url = url_of("jceks", "hadoop-password.jceks");
     assert_non_null(mkdtemp(folder));

@@ -26,7 +26,6 @@ static int load_store(const char *name)
 
 static int load(void **state)
 {
-    (void)state;
     return load_store("secret-keys.jceks");
 }
 
@@ -51,7 +50,6 @@ static const char *key_of(const char *password, const char *name, const char *ke
 
 static void test_keys(void **state)
 {
-    (void)state;
     assert_string_equal(key_of("storepass", "key-0", "keypasskey-0", ""), "43979b8f8f93e5674c5b8ef3d0163215");
     assert_string_equal(key_of("storepass", "Key-1", "keypassKey-1", ""),
                         "cf4c4ecb150ffffd8c9732d00af507b7757f29f63dbd091616194e4c166d6b08");
@@ -68,7 +66,6 @@ static void test_keys(void **state)
 /* Both halves of the salt are 1 2 2 1 (KnownSalt.java): Java reads this key from the store. */
 static void test_equal_halves_of_a_salt(void **state)
 {
-    (void)state;
     assert_int_equal(load_store("equal-halves.jceks"), 0);
     assert_string_equal(key_of("storepass", "halves", "keypasshalves", ""),
                         "00112233445566778899aabbccddeeff");
@@ -76,7 +73,6 @@ static void test_equal_halves_of_a_salt(void **state)
 
 static void test_flipped_bytes(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < length; i++) {
         bytes[i] ^= (uint8_t)(1U << i % 8);
         assert_null(key_of("storepass", "key-2", "keypasskey-2", ""));

@@ -38,7 +38,6 @@ static struct ps_sealed message(const void *from)
 static void test_known_answers(void **state)
 {
     struct ps_sealer sealer = {0};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
         uint8_t sealed[LENGTH + PS_SEAL_TAG_BYTES], opened[LENGTH];
         char text[2 * sizeof sealed + 1];
@@ -61,7 +60,6 @@ static void test_nothing_else_opens(void **state)
     struct ps_seal *seal = make_seal(32, 0), *other = make_seal(32, 1);
     struct ps_sealer sealer = {0};
     uint8_t sealed[LENGTH + PS_SEAL_TAG_BYTES], opened[LENGTH];
-    (void)state;
     struct ps_sealed plain = message(PLAIN);
     assert_true(ps_seal_close(&sealer, seal, &plain, sealed, sealed + LENGTH));
     for (unsigned change = 0; change < 5; change++) {

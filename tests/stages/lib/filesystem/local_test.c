@@ -94,7 +94,6 @@ static int finish(void **state)
 
 static void test_write(void **unused)
 {
-    (void)unused;
     struct ps_file_stream *stream = create("a/b/c", &fresh); /* its parents are made */
     assert_true(ps_file_write(stream, "one\n", 4));
     assert_int_equal(filesystem->held_bytes, 4);
@@ -118,7 +117,6 @@ static void test_write(void **unused)
 
 static void test_large_writes(void **unused)
 {
-    (void)unused;
     static char block[100000], all[2 * sizeof block + 2];
     memset(block, 'x', sizeof block);
     memset(all, 'x', sizeof all);
@@ -138,7 +136,6 @@ static void test_large_writes(void **unused)
 /* Many streams at a time; the buffers are used again. */
 static void test_many(void **unused)
 {
-    (void)unused;
     struct ps_file_stream *streams[100];
     struct outcome outcomes[100] = {0};
     char name[32];
@@ -164,7 +161,6 @@ static void test_many(void **unused)
 
 static void test_creation(void **unused)
 {
-    (void)unused;
     struct outcome outcome = {0};
     close_stream(create("file", &fresh), PS_FILE_OK);
     struct ps_file_stream *stream =
@@ -197,7 +193,6 @@ static void test_creation(void **unused)
 /* Somebody removes the file while it is written: nothing behind that is acknowledged. */
 static void test_removed_while_open(void **unused)
 {
-    (void)unused;
     struct ps_file_stream *stream = create("gone", &fresh);
     assert_true(ps_file_write(stream, "one", 3));
     flush(stream, PS_FILE_OK);
@@ -211,7 +206,6 @@ static void test_removed_while_open(void **unused)
 /* What a flush acknowledged stays; the callbacks of the others are not called. */
 static void test_abandon(void **unused)
 {
-    (void)unused;
     struct outcome outcome = {0}, other = {0};
     struct ps_file_stream *stream = create("abandoned", &fresh);
     assert_true(ps_file_write(stream, "kept", 4));
@@ -236,7 +230,6 @@ static void abandon(void *argument, const struct ps_file_answer *answer)
 
 static void test_abandon_in_callback(void **unused)
 {
-    (void)unused;
     struct outcome outcome = {0};
     struct ps_file_stream *stream = create("file2", &fresh);
     ps_file_flush(stream, PS_FILE_HFLUSH, abandon, stream);
@@ -248,7 +241,6 @@ static void test_abandon_in_callback(void **unused)
 /* A full disk, as a limit of the size of files makes one: the bytes behind the last flush are cut off. */
 static void test_no_room(void **unused)
 {
-    (void)unused;
     struct ps_file_stream *stream = create("full", &fresh);
     struct rlimit limit, small;
     assert_true(ps_file_write(stream, "kept", 4));
@@ -270,7 +262,6 @@ static void test_no_room(void **unused)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     struct outcome outcome;
     char from[512], to[512];
     close_stream(create("from", &fresh), PS_FILE_OK);
@@ -315,7 +306,6 @@ static void test_names(void **unused)
 
 static void test_list_and_read(void **unused)
 {
-    (void)unused;
     struct outcome outcome = {0};
     ps_file_list(filesystem, ps_test_folder_path("none"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
@@ -343,7 +333,6 @@ static void test_list_and_read(void **unused)
 /* With streams open and outcomes not delivered. */
 static void test_close(void **unused)
 {
-    (void)unused;
     struct outcome outcome = {0};
     struct ps_filesystem *other = ps_filesystem_local_open();
     struct ps_file_stream *open_one = ps_file_create(other, ps_test_folder_path("x"), &fresh, note, &outcome);
@@ -361,13 +350,11 @@ static void test_close(void **unused)
 /* An outcome of an operation that a callback began comes in the next turn. */
 static void begin_another(void *argument, const struct ps_file_answer *answer)
 {
-    (void)answer;
     ps_file_stat(filesystem, ps_test_folder(), note, argument);
 }
 
 static void test_turns(void **unused)
 {
-    (void)unused;
     struct outcome outcome = {0};
     ps_file_stat(filesystem, ps_test_folder(), begin_another, &outcome);
     assert_int_equal(ps_filesystem_turn(filesystem, &now), now.mono_ns);

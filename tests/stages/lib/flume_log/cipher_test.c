@@ -42,7 +42,6 @@ static void decrypts(const char *key_text, const char *cipher_text)
 
 static void examples(void **state)
 {
-    (void)state;
     decrypts("2b7e151628aed2a6abf7158809cf4f3c",
              "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
              "5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee");
@@ -57,7 +56,6 @@ static void examples(void **state)
 /* However the stream came to its length, it is the same. */
 static void long_records(void **state)
 {
-    (void)state;
     enum { BYTES = 400000 };
     static uint8_t at_once[BYTES], in_steps[BYTES], zeros[BYTES];
     struct ps_key key = {.length = 16};

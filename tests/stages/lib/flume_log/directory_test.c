@@ -14,7 +14,6 @@ static bool with(const char *name)
 
 static void names(void **state)
 {
-    (void)state;
     assert_false(ps_flume_log_is_directory(ps_test_folder()));
     assert_true(with("log-1.meta"));
     assert_true(with("log-4711.meta"));
@@ -37,7 +36,6 @@ static void names(void **state)
 
 static void numbers(void **state)
 {
-    (void)state;
     assert_int_equal(ps_flume_log_number("log-1"), 1);
     assert_int_equal(ps_flume_log_number("log-2147483647"), 2147483647);
     assert_int_equal(ps_flume_log_number("log-2147483648"), 0);

@@ -17,7 +17,6 @@ static unsigned report_count;
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     if (report_count < PS_COUNT_OF(reports))
         snprintf(reports[report_count], sizeof reports[0], "%s", text);
     report_count++;
@@ -38,7 +37,6 @@ static const uint8_t *key_bytes = ps_flume_writer_key; /* of the key that is the
 static const struct ps_key *find_key(void *argument, const char *name, struct ps_err *err)
 {
     static struct ps_key key;
-    (void)argument;
     if (key_bytes == NULL || strcmp(name, PS_FLUME_WRITER_KEY_NAME) != 0) {
         ps_err_set(err, "there is no key %s", name);
         return NULL;
@@ -84,7 +82,6 @@ static uint32_t put(struct ps_flume_writer *writer, uint64_t transaction, const 
 
 static void committed_and_not_taken(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
     uint32_t a = put(&one, 10, "a"), b = put(&one, 10, "b");
@@ -119,7 +116,6 @@ static void committed_and_not_taken(void **state)
 /* The records of two directories are merged by their order. */
 static void logs_are_merged(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
     char expected[512] = "", body[16];
@@ -140,7 +136,6 @@ static void logs_are_merged(void **state)
 
 static void headers_and_large_bodies(void **state)
 {
-    (void)state;
     static char large[3 << 20];
     struct ps_flume_writer one = {.log = 1};
     struct ps_err err = {0};
@@ -172,7 +167,6 @@ static void headers_and_large_bodies(void **state)
 
 static void damaged_body_is_left_out(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     put(&one, 1, "first");
@@ -193,7 +187,6 @@ static void damaged_body_is_left_out(void **state)
 /* Without its commit it cannot be known whether events were committed: they are of the channel, and counted. */
 static void damaged_commit_keeps_events(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     put(&one, 1, "a");
@@ -211,7 +204,6 @@ static void damaged_commit_keeps_events(void **state)
 
 static void integrity_tool_leaves_noops(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     put(&one, 1, "a");
@@ -261,14 +253,12 @@ static void flip_each(bool encrypted)
 
 static void flipped_bytes(void **state)
 {
-    (void)state;
     flip_each(false);
 }
 
 /* A log that is cut off anywhere is read up to there. */
 static void cut_logs(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     put(&one, 1, "a");
@@ -293,7 +283,6 @@ static void cut_logs(void **state)
 
 static void encrypted_logs_are_read(void **state)
 {
-    (void)state;
     static char large[300000]; /* longer than a window, and than the first piece of the cipher's stream */
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
@@ -339,14 +328,12 @@ static void encrypted_logs_are_read(void **state)
 
 static void flipped_encrypted_bytes(void **state)
 {
-    (void)state;
     flip_each(true);
 }
 
 /* A log whose first record was half written is no sign of a wrong key while another log can be read. */
 static void torn_encrypted_log(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1}, two = {.log = 2};
     struct ps_flume_log_found found;
     put(&one, 1, "a");
@@ -382,7 +369,6 @@ static void save_meta(uint32_t version, int encrypted)
 
 static void old_logs_are_refused(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     put(&one, 1, "a");
@@ -399,7 +385,6 @@ static void old_logs_are_refused(void **state)
 
 static void wrong_keys_are_refused(void **state)
 {
-    (void)state;
     static const uint8_t another[sizeof ps_flume_writer_key] = "another";
     struct ps_flume_writer one = {.log = 1};
     uint8_t meta[128];
@@ -422,7 +407,6 @@ static void wrong_keys_are_refused(void **state)
 
 static void other_directories_are_refused(void **state)
 {
-    (void)state;
     refuses("has no Flume file channel");
     ps_test_folder_append("checkpoint.meta", "", 0);
     refuses("has no log of a Flume file channel");
@@ -430,7 +414,6 @@ static void other_directories_are_refused(void **state)
 
 static void channel_in_use_is_refused(void **state)
 {
-    (void)state;
     struct ps_flume_writer one = {.log = 1};
     struct ps_flume_log_found found;
     int ready[2], status;

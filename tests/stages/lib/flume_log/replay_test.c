@@ -13,7 +13,6 @@ static uint64_t order;
 
 static int begin(void **state)
 {
-    (void)state;
     static uint64_t queue[] = {QUEUED};
     static struct ps_flume_inflight takes[] = {{HOLDER, IN_HAND}};
     const struct ps_flume_checkpoint checkpoint = {
@@ -26,7 +25,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    (void)state;
     ps_flume_replay_fini(&replay);
     return 0;
 }
@@ -50,27 +48,23 @@ static void expect(uint64_t first, uint64_t second)
 
 static void nothing_more_happened(void **state)
 {
-    (void)state;
     expect(IN_HAND, QUEUED);
 }
 
 static void given_back(void **state)
 {
-    (void)state;
     record(PS_FLUME_ROLLBACK, HOLDER);
     expect(IN_HAND, QUEUED);
 }
 
 static void delivered(void **state)
 {
-    (void)state;
     record(PS_FLUME_COMMIT, HOLDER);
     expect(QUEUED, 0);
 }
 
 static void given_back_and_delivered(void **state)
 {
-    (void)state;
     record(PS_FLUME_ROLLBACK, HOLDER);
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_COMMIT, OTHER);
@@ -79,7 +73,6 @@ static void given_back_and_delivered(void **state)
 
 static void delivered_before_the_rollback_is_numbered(void **state)
 {
-    (void)state;
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_COMMIT, OTHER);
     record(PS_FLUME_ROLLBACK, HOLDER);
@@ -88,7 +81,6 @@ static void delivered_before_the_rollback_is_numbered(void **state)
 
 static void delivered_and_the_rollback_is_not_written(void **state)
 {
-    (void)state;
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_COMMIT, OTHER);
     expect(QUEUED, 0);
@@ -96,7 +88,6 @@ static void delivered_and_the_rollback_is_not_written(void **state)
 
 static void taken_again_and_not_committed(void **state)
 {
-    (void)state;
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_ROLLBACK, HOLDER);
     expect(IN_HAND, QUEUED);
@@ -104,7 +95,6 @@ static void taken_again_and_not_committed(void **state)
 
 static void given_back_twice(void **state)
 {
-    (void)state;
     record(PS_FLUME_TAKE, OTHER);
     record(PS_FLUME_ROLLBACK, OTHER);
     record(PS_FLUME_ROLLBACK, HOLDER);

@@ -33,8 +33,6 @@ ssize_t __pread_chk(int fd, void *to, size_t length, off_t offset, size_t room)
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
-    (void)text;
     report_count++;
 }
 
@@ -61,8 +59,6 @@ static void make_logs(bool encrypted)
 static const struct ps_key *find_key(void *argument, const char *name, struct ps_err *err)
 {
     static struct ps_key key = {.length = sizeof ps_flume_writer_key};
-    (void)argument;
-    (void)err;
     snprintf(key.name, sizeof key.name, "%s", name);
     memcpy(key.bytes, ps_flume_writer_key, key.length);
     return &key;
@@ -116,13 +112,11 @@ static void each_read_fails(bool encrypted)
 
 static void test_plain(void **state)
 {
-    (void)state;
     each_read_fails(false);
 }
 
 static void test_encrypted(void **state)
 {
-    (void)state;
     each_read_fails(true);
 }
 

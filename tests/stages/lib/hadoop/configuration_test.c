@@ -29,7 +29,6 @@ static void expect_text(const struct ps_hadoop_configuration *configuration, con
 
 static void test_forms_of_properties(void **state)
 {
-    (void)state;
     struct ps_hadoop_configuration *configuration = parse(
         "<property><name> a </name><value>\n 1 2 \n</value><description>x <b>y</b></description></property>\n"
         "<property name=\"b\" value=\"two\"/>\n"
@@ -62,7 +61,6 @@ static void test_forms_of_properties(void **state)
 
 static void test_variables(void **state)
 {
-    (void)state;
     setenv("PS_TEST_SET", "value", 1);
     setenv("PS_TEST_EMPTY", "", 1);
     unsetenv("PS_TEST_UNSET");
@@ -92,7 +90,6 @@ static void test_variables(void **state)
 
 static void test_typed_values(void **state)
 {
-    (void)state;
     struct ps_hadoop_configuration *configuration =
         parse("<property><name>t</name><value> TRUE </value></property>"
               "<property><name>f</name><value>false</value></property>"
@@ -131,7 +128,6 @@ static void test_umask(void **state)
     } cases[] = {{"022", 022},           {"77", 077},  {"0027", 027}, {"u=rwx,g=rx,o=rx", 022},
                  {"u=rwx,g=rx,o=", 027}, {"a=rwx", 0}, {"=rx", 0222}, {"a=rwx, go-w", 022},
                  {"u=rwx,g+rx", 027}};
-    (void)state;
     assert_int_equal(ps_hadoop_configuration_umask(NULL), 022);
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char property[256];
@@ -204,7 +200,6 @@ static void test_broken_files(void **state)
          "<configuration><property><name>a</name><value>&h;</value></property></configuration>",
          "hdfs-site.xml:1: "},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_hadoop_configuration *configuration = NULL;
         assert_int_equal(ps_hadoop_configuration_parse(&configuration, "hdfs-site.xml", cases[i].xml,
@@ -220,7 +215,6 @@ static void test_nested_elements(void **state)
 {
     char xml[1024] = "<configuration>";
     struct ps_hadoop_configuration *configuration = NULL;
-    (void)state;
     for (int i = 0; i < 100; i++)
         strcat(xml, "<a>");
     assert_int_equal(ps_hadoop_configuration_parse(&configuration, "x.xml", xml, strlen(xml), &err), PS_FAIL);
@@ -241,7 +235,6 @@ static void test_directory(void **state)
 {
     struct ps_hadoop_configuration *configuration = NULL;
     const char *folder = ps_test_folder();
-    (void)state;
     assert_int_equal(ps_hadoop_configuration_load(&configuration, folder, &err), PS_OK); /* empty */
     ps_hadoop_configuration_free(configuration);
     write_xml("core-site.xml",
@@ -276,7 +269,6 @@ static void test_directory(void **state)
 static void test_where_it_is(void **state)
 {
     char directory[PS_HADOOP_DIRECTORY_BYTES];
-    (void)state;
     setenv("HADOOP_CONF_DIR", "/etc/a", 1);
     setenv("HADOOP_HOME", "/opt/hadoop", 1);
     assert_string_equal(ps_hadoop_configuration_find("/etc/mine", directory), "/etc/mine");

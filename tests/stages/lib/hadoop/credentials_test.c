@@ -69,7 +69,6 @@ static void expect_token(const struct ps_hadoop_token *token)
 
 static void test_writable(void **state)
 {
-    (void)state;
     begin(0);
     put("\2", 1);
     put_token("other", "10.0.0.1:8020");
@@ -92,7 +91,6 @@ static void test_writable(void **state)
 /* Which of two: only whoever names the service. */
 static void test_several(void **state)
 {
-    (void)state;
     begin(0);
     put("\2", 1);
     put_token(KIND, "ha-hdfs:NameService1");
@@ -113,7 +111,6 @@ static void put_field(char tag, const char *bytes, size_t count)
 static void test_message(void **state)
 {
     char token[256];
-    (void)state;
     length = 0;
     put_field(0x0a, TEXT(IDENTIFIER));
     put_field(0x12, TEXT(PASSWORD));
@@ -141,7 +138,6 @@ static void test_damage(void **state)
 {
     struct ps_hadoop_credentials *credentials;
     struct ps_err err;
-    (void)state;
     begin(0);
     put("\1", 1);
     put_token(KIND, SERVICE);
@@ -162,7 +158,6 @@ static void test_file(void **state)
 {
     struct ps_hadoop_credentials *credentials;
     struct ps_err err = {.length = 0};
-    (void)state;
     setenv("HADOOP_TOKEN_FILE_LOCATION", "", 1);
     assert_null(ps_hadoop_credentials_path());
     begin(0);

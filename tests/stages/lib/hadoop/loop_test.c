@@ -40,7 +40,6 @@ static uint64_t earliest(void)
 static void test_timers(void **state)
 {
     uint64_t random = ps_test_seed();
-    (void)state;
     ps_test_hdfs_init(&timers.hdfs);
     for (unsigned i = 0; i < TIMERS; i++)
         timers.all[i].fire = fire;
@@ -96,7 +95,6 @@ static void test_watches(void **state)
     struct ps_test_hdfs hdfs;
     struct pipe_end ends[2] = {0};
     struct epoll_event outer;
-    (void)state;
     ps_test_hdfs_init(&hdfs);
     for (unsigned i = 0; i < 2; i++) {
         ends[i].watch.ready = ready;
@@ -158,7 +156,6 @@ static void test_names(void **state)
     static const char *const hosts[] = {"localhost", "127.0.0.7", "::1", "localhost", "localhost"};
     struct ps_test_hdfs hdfs;
     struct name names[5] = {0};
-    (void)state;
     ps_test_hdfs_init(&hdfs);
     for (unsigned i = 0; i < 5; i++) {
         names[i].lookup.found = found;

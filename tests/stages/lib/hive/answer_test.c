@@ -31,7 +31,6 @@ static enum ps_hive_error read_answer(const uint8_t *bytes, size_t length)
 
 static void only_the_answer_to_this_call_is_one(void **state)
 {
-    (void)state;
     assert_int_equal(READ(HEAD(REPLY, NUMBER), 0), PS_HIVE_OK);
     assert_int_equal(READ(HEAD(REPLY, NUMBER - 1), 0), PS_HIVE_GARBAGE);
     assert_int_equal(READ(HEAD(REPLY, NUMBER + 1), 0), PS_HIVE_GARBAGE);
@@ -44,7 +43,6 @@ static void only_the_answer_to_this_call_is_one(void **state)
 /* TApplicationException: 1 is an unknown method. */
 static void exceptions_of_thrift(void **state)
 {
-    (void)state;
     assert_int_equal(READ(HEAD(EXCEPTION, NUMBER), TEXT, KIND(1), 0), PS_HIVE_NO_CALL);
     assert_string_equal(reason, "why");
     assert_int_equal(READ(HEAD(EXCEPTION, NUMBER), KIND(6), TEXT, 0), PS_HIVE_REFUSED);
@@ -77,7 +75,6 @@ static void exceptions_of_the_metastore(void **state)
         [PS_HIVE_APPEND_PARTITION] = "RERR",
         [PS_HIVE_GET_PARTITION] = "RMRR",
     };
-    (void)state;
     for (int call = 0; call < PS_HIVE_CALLS; call++) {
         for (uint8_t field = 1; field <= 4; field++) {
             const uint8_t bytes[] = {HEAD(REPLY, NUMBER), 12, 0, field, TEXT, 0, 0};
@@ -259,7 +256,6 @@ static void tables_have_all_their_fields(void **state)
                  {PS_HIVE_GET_TABLE_OLD, false, false},
                  {PS_HIVE_GET_PARTITION, false, true},
                  {PS_HIVE_APPEND_PARTITION, false, true}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         begin(PS_THRIFT_STRUCT);
         if (cases[i].is_wrapped)
@@ -309,7 +305,6 @@ static void lists_of_other_things(void **state)
     };
     static const enum ps_thrift_type types[] = {PS_THRIFT_I64, PS_THRIFT_STRUCT, PS_THRIFT_STRING,
                                                 PS_THRIFT_I32};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         for (size_t t = 0; t < PS_COUNT_OF(types) * PS_COUNT_OF(types); t++) {
             enum ps_thrift_type key = types[t % 4], value = types[t / 4];
@@ -347,7 +342,6 @@ static void lists_of_other_things(void **state)
 /* The answer to a heartbeat has two sets, of aborted and of unknown transactions. Their numbers are kept one behind the other. */
 static void numbers_of_several_lists(void **state)
 {
-    (void)state;
     for (unsigned first = 0; first < 5; first++) {
         for (unsigned second = 0; second < 5; second++) {
             begin(PS_THRIFT_STRUCT);
@@ -370,7 +364,6 @@ static void numbers_of_several_lists(void **state)
 
 static void pairs_of_write_ids(void **state)
 {
-    (void)state;
     for (unsigned count = 0; count < 5; count++) {
         begin(PS_THRIFT_STRUCT);
         put(PS_THRIFT_LIST, 1);
@@ -395,7 +388,6 @@ static void pairs_of_write_ids(void **state)
 static void the_locks_that_matter(void **state)
 {
     uint64_t random = ps_test_seed() | 1;
-    (void)state;
     for (unsigned round = 0; round < 500; round++) {
         unsigned count = (unsigned)(ps_test_random(&random) % 6), exclusive = 0, shared = 0;
         bool is_held[7] = {false};
@@ -443,7 +435,6 @@ static void the_locks_that_matter(void **state)
 static void locks_have_a_number_and_a_state(void **state)
 {
     static const enum ps_hive_call calls[] = {PS_HIVE_LOCK, PS_HIVE_CHECK_LOCK};
-    (void)state;
     for (unsigned i = 0; i < 2 * PS_COUNT_OF(calls); i++) {
         for (int32_t lock_state = 1; lock_state <= 4; lock_state++) {
             begin(PS_THRIFT_STRUCT);
@@ -466,7 +457,6 @@ static void locks_have_a_number_and_a_state(void **state)
 /* A call that returns something is answered by that or by an exception; others by nothing, too. */
 static void answers_with_nothing_in_them(void **state)
 {
-    (void)state;
     for (int call = 0; call < PS_HIVE_CALLS; call++) {
         bool returns_nothing = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_ABORT_TXNS ||
                                call == PS_HIVE_UNLOCK || call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;

@@ -186,7 +186,6 @@ static struct ps_orc_value value_of(const struct ps_orc_type *type, const char *
 
 static void test_hashes_are_those_of_hive(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
         struct ps_err err;
         struct ps_orc_type *type = ps_orc_type_parse(answers[i].type, &err);
@@ -206,7 +205,6 @@ static void test_texts_that_are_too_long(void **state)
     static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98"
                                "bc";
     static const uint32_t ends[] = {1, 3, 6, 10, 11, 12}; /* of its characters */
-    (void)state;
     for (unsigned most = 1; most <= PS_COUNT_OF(ends); most++) {
         for (unsigned characters = 1; characters <= PS_COUNT_OF(ends); characters++) {
             unsigned counts = characters < most ? characters : most;
@@ -231,7 +229,6 @@ static void test_texts_that_are_too_long(void **state)
 
 static void test_buckets_of_several_columns(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_type *type = ps_orc_type_parse("struct<a:int,b:timestamp,c:char(6)>", &err);
     const struct ps_orc_value values[] = {{.integer = 7}, {.null = true}, {.bytes = "ab    ", .length = 6}};
@@ -256,7 +253,6 @@ static void test_each_number_of_buckets(void **state)
     struct ps_err err;
     struct ps_orc_type *type = ps_orc_type_parse("struct<a:bigint,b:int,c:string>", &err);
     uint64_t random = ps_test_seed() | 1;
-    (void)state;
     for (unsigned round = 0; round < 2000; round++) {
         char text[9];
         snprintf(text, sizeof text, "%08x", (unsigned)ps_test_random(&random));

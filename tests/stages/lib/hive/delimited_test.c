@@ -59,7 +59,6 @@ static void assert_delimiter(const char *text, const char *expected, bool has_op
 /* What the expression stands for, by java.util.regex. */
 static void test_delimiters(void **unused)
 {
-    (void)unused;
     assert_delimiter(",", ",", false);
     assert_delimiter("\"\t\"", "\t", false);
     assert_delimiter("\"\\t\"", "\t", false);
@@ -81,7 +80,6 @@ static void test_delimiters(void **unused)
 
 static void test_fields_are_columns_by_name(void **unused)
 {
-    (void)unused;
     open_rows("struct<id:int,name:string,rest:string,left:int>", ",", " name ,, ID");
     read_row("Anna,passed over,17,more");
     assert_int_equal(row.items[0].integer, 17);
@@ -100,7 +98,6 @@ static void test_fields_are_columns_by_name(void **unused)
 
 static void test_long_delimiters(void **unused)
 {
-    (void)unused;
     open_rows("struct<a:string,b:string>", "::", "a,b");
     read_row("x:y::z");
     assert_text(0, "x:y");
@@ -123,7 +120,6 @@ static void assert_no_rows(const char *columns, const char *names, const char *r
 
 static void test_names_that_are_no_columns(void **unused)
 {
-    (void)unused;
     assert_no_rows("struct<id:int,name:string>", "id,nmae", "did you mean \"name\"?");
     assert_no_rows("struct<id:int>", "something", "no column \"something\"");
 }
@@ -132,7 +128,6 @@ static void test_names_that_are_no_columns(void **unused)
 static void test_the_longest_delimiter(void **unused)
 {
     char text[PS_HIVE_DELIMITER_BYTES + 8];
-    (void)unused;
     for (uint32_t length = 1; length < PS_HIVE_DELIMITER_BYTES + 3; length++) {
         memset(text, ',', length);
         text[length] = '\0';
@@ -153,7 +148,6 @@ static void test_drawn_rows(void **unused)
 {
     static const char *const orders[] = {"a,b,c", "c,a,b", "b", ",b,,a", "c,,", "a,,b", "b,a"};
     uint64_t random = ps_test_seed() | 1;
-    (void)unused;
     for (size_t o = 0; o < PS_COUNT_OF(orders); o++) {
         open_rows("struct<a:string,b:string,c:string>", ";", orders[o]);
         for (unsigned round = 0; round < 100; round++) {

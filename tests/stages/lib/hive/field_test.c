@@ -253,7 +253,6 @@ static void check(const struct ps_orc_type *type, const char *text, const char *
 
 static void test_values_are_those_of_hive(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
         struct ps_orc_type *type = hive_type_of(answers[i].type);
         check(type, answers[i].text, answers[i].value);
@@ -263,7 +262,6 @@ static void test_values_are_those_of_hive(void **state)
 
 static void test_strings(void **state)
 {
-    (void)state;
     struct ps_orc_type *type = hive_type_of("varchar(3)");
     const char *text = "abcdef";
     struct ps_orc_value value = ps_hive_field_read(type, text, 6);
@@ -276,7 +274,6 @@ static void test_strings(void **state)
 
 static void test_long_decimals(void **state)
 {
-    (void)state;
     struct ps_orc_type *type = hive_type_of("decimal(38,10)");
     check(type, "9999999999999999999999999999.9999999999", "9999999999999999999999999999.9999999999");
     check(type, "9999999999999999999999999999.99999999995", NULL);
@@ -297,7 +294,6 @@ static void test_the_longest_reals(void **state)
 {
     char text[1100];
     struct ps_orc_type *type = hive_type_of("double");
-    (void)state;
     memset(text, '0', sizeof text);
     for (unsigned length = 1020; length <= 1027; length++) {
         struct ps_orc_value value;
@@ -322,7 +318,6 @@ static void test_each_byte_around_a_value(void **state)
                  {"timestamp", "2020-12-11 10:10:10", 't', "-", ""},
                  {"decimal(9,2)", "1", 'b', "0123456789.+-", "0123456789."},
                  {"int", "1", 'n', "0123456789.+-", "0123456789."}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_orc_type *type = hive_type_of(cases[i].type);
         for (unsigned byte = 1; byte < 256; byte++) {
@@ -347,7 +342,6 @@ static void test_each_byte_around_a_value(void **state)
 
 static void test_types_without_texts(void **state)
 {
-    (void)state;
     static const char *const texts[] = {"binary", "array<int>", "map<int,int>", "struct<a:int>", "struct<>"};
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         struct ps_orc_type *type = hive_type_of(texts[i]);

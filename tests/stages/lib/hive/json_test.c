@@ -331,7 +331,6 @@ static void check(const struct ps_orc_type *type, const char *body, const char *
 
 static void test_rows_are_those_of_hive(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
         struct ps_orc_type *type = row_type(answers[i].columns);
         check(type, answers[i].body, answers[i].row);
@@ -353,7 +352,6 @@ static void expect_reason(const char *columns, const char *body, uint32_t length
 
 static void test_reasons(void **state)
 {
-    (void)state;
     expect_reason("id:int,b:string", "{\"b\":\"x\",\"id\":\"7\"}", 18,
                   "JSON, byte 17, column id: \"7\" is no int");
     expect_reason("a:string", "[1]", 3, "JSON, byte 0: the body is no object");
@@ -367,7 +365,6 @@ static void test_reasons(void **state)
 /* One row is gone with the next. */
 static void test_rows_share_memory(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_value row;
     struct ps_orc_type *type = row_type("a:array<string>,m:map<int,int>");
@@ -399,7 +396,6 @@ static void test_rows_share_memory(void **state)
 
 static void test_usual_rows_allocate_nothing(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_value row;
     static const char body[] = "{\"a\":[\"\\u0041 text that is copied\",\"b\"],\"m\":{\"1\":2,\"3\":4}}";
@@ -416,7 +412,6 @@ static void test_usual_rows_allocate_nothing(void **state)
 
 static void test_levels(void **state)
 {
-    (void)state;
     struct ps_orc_type *type = row_type("a:int");
     char body[2048] = "{\"b\":", *at = body + 5;
     at += sprintf(at, "%0512d%0512d}", 0, 0);
@@ -444,7 +439,6 @@ static void test_each_byte_in_a_string(void **state)
     struct ps_err err;
     struct ps_orc_type *type = row_type("a:string");
     struct ps_hive_rows *rows = ps_hive_json_open(type, &err);
-    (void)state;
     for (unsigned byte = 0; byte < 256; byte++) {
         char plain[] = "{\"a\":\"x?y\"}", escaped[] = "{\"a\":\"x\\?0041\"}",
              hexadecimal[] = "{\"a\":\"\\u0041\"}";
@@ -471,7 +465,6 @@ static void test_each_byte_in_a_string(void **state)
 /* Of the rows of the table above: a body that ends before its last bracket is refused, wherever it ends. */
 static void test_bodies_that_are_cut(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
         struct ps_err err;
         size_t length = strlen(answers[i].body);
@@ -501,7 +494,6 @@ static void test_fractions_at_the_ends_of_integers(void **state)
         double end; /* one more than the largest */
     } types[] = {{"a:tinyint", 0x1p7}, {"a:smallint", 0x1p15}, {"a:int", 0x1p31}};
     static const double steps[] = {-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(types); i++) {
         struct ps_orc_type *type = row_type(types[i].columns);
         for (size_t step = 0; step < 2 * PS_COUNT_OF(steps); step++) {
@@ -542,7 +534,6 @@ static void test_columns_by_their_place(void **state)
                  {"_col/", "[null, null, null]"},
                  {"_col:", "[null, null, null]"}};
     struct ps_orc_type *type = row_type("a:int,b:int,c:int");
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char body[64];
         snprintf(body, sizeof body, "{\"%s\":1}", cases[i].name);
@@ -553,7 +544,6 @@ static void test_columns_by_their_place(void **state)
 
 static void test_byte_order_mark(void **state)
 {
-    (void)state;
     struct ps_orc_type *type = row_type("a:int");
     check(type, "\xEF\xBB\xBF{\"a\":1}", "[1]");
     check(type, "\xEF\xBB{\"a\":1}", NULL);
@@ -562,7 +552,6 @@ static void test_byte_order_mark(void **state)
 
 static void test_keys_of_maps_are_plain(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_type *type = row_type("a:array<map<array<int>,int>>");
     assert_null(ps_hive_json_open(type, &err));

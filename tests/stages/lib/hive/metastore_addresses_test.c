@@ -40,7 +40,6 @@ static size_t call_length;
 
 static void done(void *argument, const struct ps_hive_answer *answer)
 {
-    (void)argument;
     done_count++;
     outcome = answer->error;
 }
@@ -74,7 +73,6 @@ static int set_up(void **state)
 {
     struct ps_err err;
     char addresses[200] = "";
-    (void)state;
     port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     port.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     for (unsigned i = 0; i < SERVERS; i++) {
@@ -95,7 +93,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_metastore_close(metastore);
     ps_hadoop_loop_close(loop);
     for (unsigned i = 0; i < SERVERS; i++) {
@@ -193,7 +190,6 @@ static void expect_rests(unsigned rests, uint64_t deadline_ns)
 static void test_drawn_outages(void **state)
 {
     uint64_t random = ps_test_seed() | 1;
-    (void)state;
     for (unsigned step = 0; step < STEPS; step++) {
         unsigned up = (unsigned)(ps_test_random(&random) % (1U << SERVERS)), rests = 0;
         size_t most = ps_test_random(&random) % 3 == 0 ? ps_test_random(&random) % 20 : SIZE_MAX;
@@ -230,7 +226,6 @@ static void test_drawn_outages(void **state)
 /* A call waits until its time is up while all addresses are down, and not a moment longer. The call behind it has a time of its own. */
 static void test_times_of_calls(void **state)
 {
-    (void)state;
     for (unsigned round = 0; round < 3; round++) {
         begin_call();
         static const struct ps_hive_request request = {.database = "d", .table = "t", .txn = 5};

@@ -48,7 +48,6 @@ static unsigned listen_anywhere(void)
 
 static int set_up(void **state)
 {
-    (void)state;
     struct ps_err err;
     char addresses[64];
     port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -67,7 +66,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_metastore_close(metastore);
     ps_hadoop_loop_close(loop);
     if (peer >= 0)
@@ -182,7 +180,6 @@ static void begin_call(enum ps_hive_call number)
 
 static void test_calls_are_answered_in_their_order(void **state)
 {
-    (void)state;
     begin_call(PS_HIVE_GET_TABLE);
     begin_call(PS_HIVE_OPEN_TXNS);
     begin_call(PS_HIVE_COMMIT_TXN);
@@ -214,7 +211,6 @@ static void test_calls_are_answered_in_their_order(void **state)
 
 static void test_an_answer_in_pieces(void **state)
 {
-    (void)state;
     begin_call(PS_HIVE_GET_TABLE);
     await_call("get_table_req");
     begin(PS_THRIFT_REPLY, 0);
@@ -234,7 +230,6 @@ static void test_an_answer_in_pieces(void **state)
 
 static void test_older_metastores(void **state)
 {
-    (void)state;
     static const int64_t txns[] = {7, 9};
     struct ps_hive_request request = usual;
     begin_call(PS_HIVE_GET_TABLE);
@@ -268,7 +263,6 @@ static void test_older_metastores(void **state)
 
 static void test_a_lost_connection(void **state)
 {
-    (void)state;
     begin_call(PS_HIVE_COMMIT_TXN);
     begin_call(PS_HIVE_OPEN_TXNS);
     await_call("commit_txn");
@@ -284,7 +278,6 @@ static void test_a_lost_connection(void **state)
 
 static void test_time_outs(void **state)
 {
-    (void)state;
     begin_call(PS_HIVE_COMMIT_TXN);
     await_call("commit_txn");
     later_ns = 1001 * PS_NS_PER_S;
@@ -305,7 +298,6 @@ static void test_time_outs(void **state)
 
 static void test_garbage(void **state)
 {
-    (void)state;
     begin_call(PS_HIVE_OPEN_TXNS);
     await_call("open_txns");
     assert_int_equal(send(peer, "HTTP/1.1 400 Bad Request\r\n", 26, MSG_NOSIGNAL), 26);
@@ -316,7 +308,6 @@ static void test_garbage(void **state)
 
 static void test_addresses(void **state)
 {
-    (void)state;
     static const char *const wrong[] = {"",
                                         "localhost:9083",
                                         "thrift://",
@@ -338,7 +329,6 @@ static void test_the_longest_name_of_a_host(void **state)
 {
     char address[sizeof("thrift://:9083") + PS_HOST_NAME_BYTES];
     struct ps_err err;
-    (void)state;
     for (int length = PS_HOST_NAME_BYTES - 1; length <= PS_HOST_NAME_BYTES; length++) {
         snprintf(address, sizeof(address), "thrift://%0*d:9083", length, 1);
         assert_int_equal(ps_metastore_check_addresses(address, &err),

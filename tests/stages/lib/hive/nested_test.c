@@ -139,7 +139,6 @@ static void check(struct ps_hive_nested *nested, const struct ps_orc_type *type,
 
 static void test_values_are_those_of_hive(void **state)
 {
-    (void)state;
     struct ps_hive_nested nested;
     ps_hive_nested_open(&nested, unset, unset);
     for (size_t i = 0; i < PS_COUNT_OF(answers); i++) {
@@ -165,7 +164,6 @@ static void check_separators(const char *collection, const char *map_key, const 
 /* LazyUtils.getByte */
 static void test_separators(void **state)
 {
-    (void)state;
     check_separators(",", ":", "a:1,b:2", "{<a>=1, <b>=2}");
     check_separators("44", "58", "a:1,b:2", "{<a>=1, <b>=2}");
     check_separators("", "=", "a=1\2b=2", "{<a>=1, <b>=2}");
@@ -187,7 +185,6 @@ static void test_numbers_of_separators(void **state)
                  {"-129", '-'},  {"-1", -1},  {"+127", 127}, {"+128", '+'}, {"0127", 127}, {"00127", '0'},
                  {"-0128", '-'}, {"1x", '1'}, {"x1", 'x'},   {"", 'u'},     {" ", ' '},    {" 7", ' '},
                  {"7 ", '7'},    {"-", '-'},  {"+", '+'},    {"\t1", '\t'}, {"12345", '1'}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         const struct ps_slice text = {cases[i].text, (uint32_t)strlen(cases[i].text)};
         if (ps_hive_separator(text, 'u') != (char)cases[i].separator)
@@ -207,7 +204,6 @@ static void expect_reason(const char *text, const char *reason)
 
 static void test_types_without_texts(void **state)
 {
-    (void)state;
     expect_reason("int", NULL);
     expect_reason("map<string,map<string,map<string,array<int>>>>", NULL);
     expect_reason("map<string,map<string,map<string,map<string,int>>>>",
@@ -221,7 +217,6 @@ static void test_types_without_texts(void **state)
 /* A row is gone with the next; a long one leaves nothing behind that the next one sees. */
 static void test_long_fields(void **state)
 {
-    (void)state;
     struct ps_hive_nested nested;
     struct ps_orc_type *type = hive_type_of("map<int,array<int>>");
     ps_hive_nested_open(&nested, (struct ps_slice){",", 1}, (struct ps_slice){":", 1});

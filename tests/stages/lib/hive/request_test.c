@@ -12,7 +12,6 @@ static void calls_fit_into_their_room(void **state)
     static char text[5000];
     static const char *const values[] = {text, text, "", text};
     static int64_t txns[1000];
-    (void)state;
     memset(text, 'x', sizeof text - 1);
     for (size_t i = 0; i < PS_COUNT_OF(txns); i++)
         txns[i] = INT64_MAX - (int64_t)i;
@@ -147,7 +146,6 @@ static void calls_say_what_the_metastore_expects(void **state)
     static const int64_t txns[] = {21, 22, INT64_MAX};
     bool is_known[PS_HIVE_CALLS] = {false};
     uint8_t bytes[4096];
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         const struct ps_hive_request request = {.database = "d",
                                                 .table = "t",

@@ -25,7 +25,6 @@ static void test_drawn_rows(void **unused)
     static struct taken taken[TAKEN_MAX];
     struct ps_hive_row_memory memory = {0};
     uint64_t random = ps_test_seed() | 1;
-    (void)unused;
     for (unsigned row = 0; row < 60; row++) {
         unsigned count = (unsigned)(ps_test_random(&random) % TAKEN_MAX);
         static const size_t most[] = {1, 17, 300, 9000};
@@ -45,7 +44,6 @@ static void test_a_chunk_that_is_full(void **unused)
 {
     struct ps_hive_row_memory memory = {0};
     struct taken taken;
-    (void)unused;
     take(&memory, &taken, 8192, 1);
     ps_hive_row_memory_clear(&memory);
     uint64_t before = ps_test_allocation_count;
@@ -62,7 +60,6 @@ static void test_a_chunk_that_is_full(void **unused)
 static void test_lists_in_lists(void **unused)
 {
     struct ps_hive_row_memory memory = {0};
-    (void)unused;
     for (unsigned row = 0; row < 3; row++) {
         ps_hive_row_memory_clear(&memory);
         size_t outer = ps_hive_row_items_begin(&memory);
@@ -88,7 +85,6 @@ static void test_lists_in_lists(void **unused)
 /* A row keeps memory for the next one up to the limit, and nothing beyond it. The test asks by whether the next row allocates. */
 static void test_what_is_kept(void **unused)
 {
-    (void)unused;
     for (unsigned is_list = 0; PS_TEST_ALLOCATIONS && is_list < 2; is_list++) {
         for (int beyond = 0; beyond < 2; beyond++) {
             struct ps_hive_row_memory memory = {0};
@@ -116,7 +112,6 @@ static void test_what_is_kept(void **unused)
 static void test_no_memory(void **unused)
 {
     struct ps_hive_row_memory memory = {0};
-    (void)unused;
     for (unsigned round = 0; PS_TEST_ALLOCATIONS && round < 6; round++) {
         ps_hive_row_memory_free(&memory);
         ps_test_allocation_fails = 1;

@@ -163,7 +163,6 @@ static void exchange_texts(struct wire *wire)
 
 static void test_frames_without_protection(void **state)
 {
-    (void)state;
     struct wire wire;
     establish(&wire, "auth", PS_SASL_AUTHENTICATION);
     exchange_texts(&wire);
@@ -172,7 +171,6 @@ static void test_frames_without_protection(void **state)
 
 static void test_frames_with_protection(void **state)
 {
-    (void)state;
     struct wire wire;
     establish(&wire, "auth,auth-int", PS_SASL_INTEGRITY);
     exchange_texts(&wire);
@@ -185,7 +183,6 @@ static void test_frames_with_protection(void **state)
 /* More than a frame and more than the socket takes: every byte arrives once, in order. */
 static void test_much_is_written(void **state)
 {
-    (void)state;
     static uint8_t text[BIG], got[2 * BIG];
     struct wire wire;
     size_t sent = 0, had = 0, arrived = 0, at = 0;
@@ -217,7 +214,6 @@ static void test_much_is_written(void **state)
 
 static void test_refusals(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t length;
@@ -245,7 +241,6 @@ static void test_refusals(void **state)
 
 static void test_a_wrong_proof(void **state)
 {
-    (void)state;
     struct wire wire;
     char last[64];
     open_wire(&wire);
@@ -266,7 +261,6 @@ static void test_messages_behind_the_challenge(void **state)
         int shakes;
     } cases[] = {{COMPLETE, true, 1}, {COMPLETE, false, -1}, {OK, true, 0}, {START, true, -1},
                  {BAD, true, -1},     {ERROR, true, -1},     {0, true, -1}, {6, true, -1}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct wire wire;
         char last[64], bytes[4096], read[64];
@@ -294,7 +288,6 @@ static void test_messages_behind_the_challenge(void **state)
 static void test_the_longest_message(void **state)
 {
     static char text[65536];
-    (void)state;
     memset(text, 'x', sizeof text);
     for (uint32_t length = 65535; length <= 65537; length++) {
         struct wire wire;
@@ -319,7 +312,6 @@ static void test_the_longest_message(void **state)
 /* A metastore without SASL takes the first message for a call, and hangs up. */
 static void test_a_server_that_hangs_up(void **state)
 {
-    (void)state;
     struct wire wire;
     open_wire(&wire);
     assert_int_equal(shake(&wire), 0);
@@ -331,7 +323,6 @@ static void test_a_server_that_hangs_up(void **state)
 
 static void test_damage(void **state)
 {
-    (void)state;
     struct wire wire;
     uint8_t frame[256];
     char read[64];

@@ -22,7 +22,6 @@ static enum ps_status open_by(const char *properties, const char *principal, con
 
 static void test_kerberos_is_asked_for(void **state)
 {
-    (void)state;
     static const char *const with[] = {
         ENABLED PRINCIPAL,
         PROPERTY("metastore.sasl.enabled", "true")
@@ -55,7 +54,6 @@ static void expect_reason(const char *properties, const char *principal, const c
 
 static void test_mistakes(void **state)
 {
-    (void)state;
     expect_reason(ENABLED, NULL, "hive-site.xml has to have hive.metastore.kerberos.principal");
     expect_reason(ENABLED PRINCIPAL, "flume@EXAMPLE.COM", "needed together");
     expect_reason(ENABLED PRINCIPAL PROPERTY("hadoop.rpc.protection", "secret"), NULL,

@@ -18,7 +18,6 @@ static void body_is(enum ps_http_format format, const char *const *events, const
 
 static void test_formats(void **state)
 {
-    (void)state;
     static const char *const none[] = {NULL}, *const one[] = {"a,", NULL}, *const two[] = {"a\"b", "", NULL};
     body_is(PS_HTTP_FLUME, none, "[]");
     body_is(PS_HTTP_FLUME, one, "[{\"headers\":{},\"body\":\"a,\"}]");
@@ -29,7 +28,6 @@ static void test_formats(void **state)
 
 static void test_a_buffer_grows(void **state)
 {
-    (void)state;
     struct ps_http_body body = {0};
     char event[1000];
     memset(event, '\x01', sizeof event); /* each byte becomes six */

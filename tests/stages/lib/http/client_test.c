@@ -18,7 +18,6 @@ static int set_up(void **state)
     static const struct ps_http_settings settings = {
         .url = "", .timeout_ns = PS_TEST_PATIENCE_MS * PS_NS_PER_MS, .verify = true};
     struct ps_err err = {.length = 0};
-    (void)state;
     server = (struct ps_test_webhdfs){.datanode = &server};
     ps_test_webhdfs_start(&server);
     assert_int_equal(ps_http_client_open(&client, 2, &err), PS_OK);
@@ -28,7 +27,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_http_request_close(&request, &client);
     ps_http_client_close(&client);
     ps_test_webhdfs_stop(&server);
@@ -60,7 +58,6 @@ static void order(const char *method, const char *target, const char *body, size
 
 static void test_methods(void **unused)
 {
-    (void)unused;
     ps_test_webhdfs_play(&server, PS_WORDS("200 one", "201", "204", "200 two", "404 none"));
     order("GET", "/a", NULL, 10);
     assert_int_equal(request.status, 200);
@@ -79,7 +76,6 @@ static void test_methods(void **unused)
 
 static void test_answers(void **unused)
 {
-    (void)unused;
     ps_test_webhdfs_play(&server, PS_WORDS("200 four", "200 four", "cut 200", "cut", "307"));
     order("GET", "/a", NULL, 4);
     assert_false(request.too_long);

@@ -47,7 +47,6 @@ static void expect(const struct ps_http_limits *within, const char *what, const 
 /* RFC 9112, 7.1: what is refused could end elsewhere for a server on the way. */
 static void test_chunk_lines(void **unused)
 {
-    (void)unused;
 #define TEXT(bytes) (HEAD bytes), sizeof(HEAD bytes) - 1
     static const struct {
         const char *what, *text;
@@ -111,7 +110,6 @@ static void test_chunk_lines(void **unused)
 /* Exactly the longest body, and one byte more, which is refused before it comes. */
 static void test_longest_body(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *what, *text;
         size_t length;
@@ -137,7 +135,6 @@ static void test_longest_body(void **unused)
 /* Exactly the longest head, and one byte more: of a field it is 431, of the target 414. */
 static void test_longest_head(void **unused)
 {
-    (void)unused;
     static const char field[] = "POST / HTTP/1.1\r\nHost: h\r\nA: bcd\r\n\r\n", target[] = "POST /aaaaaaaaa";
     struct ps_http_limits exact = {.head_bytes_max = sizeof field - 1, .body_bytes_max = BODY_MAX};
     expect(&exact, "a head", field, sizeof field - 1, 0, "");
@@ -151,7 +148,6 @@ static void test_longest_head(void **unused)
  * not read (RFC 9112, 6.1). */
 static void test_goes_on(void **unused)
 {
-    (void)unused;
 #define CHUNKS "Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
 #define KNOWN "Content-Length: 2\r\n\r\n[]"
     static const struct {

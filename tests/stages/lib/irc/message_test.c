@@ -17,7 +17,6 @@ static void expect(struct ps_slice slice, const char *text)
 
 static void test_messages(void **unused)
 {
-    (void)unused;
     assert_true(read_line(":irc.example.net 001 flume :Welcome to the network"));
     expect(message.nick, "irc.example.net");
     assert_int_equal(message.number, 1);
@@ -46,7 +45,6 @@ static void test_messages(void **unused)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     assert_true(ps_irc_same_name((struct ps_slice){"Flume[A]\\~", 10}, "flume{a}|^"));
     assert_false(ps_irc_same_name((struct ps_slice){"flume", 5}, "flume_"));
     assert_false(ps_irc_same_name((struct ps_slice){"flumf", 5}, "flume"));

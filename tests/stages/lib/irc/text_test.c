@@ -30,7 +30,6 @@ static void expect(const char *separator, uint32_t most, const char *body, size_
 
 static void test_lines(void **unused)
 {
-    (void)unused;
     EXPECT(NULL, 100, "a\nb\n", "a\nb\n");
     EXPECT("\n", 100, "a\nb", "a", "b");
     EXPECT("\n", 100, "\n\na\n\nb\n\n", "a", "b");
@@ -42,7 +41,6 @@ static void test_lines(void **unused)
 
 static void test_long_lines(void **unused)
 {
-    (void)unused;
     EXPECT("\n", 4, "abcdefghi\njk", "abcd", "efgh", "i", "jk");
     EXPECT(NULL, 4, "ab\xc3\xa9z", "ab\xc3\xa9", "z");
     EXPECT(NULL, 4, "abc\xc3\xa9z", "abc", "\xc3\xa9z");
@@ -52,13 +50,11 @@ static void test_long_lines(void **unused)
 
 static void test_not_utf8(void **unused)
 {
-    (void)unused;
     EXPECT("\n", 100, "a\xff\nb", "a\xff\nb");
 }
 
 static void test_put(void **unused)
 {
-    (void)unused;
     char to[16];
     assert_int_equal(ps_irc_text_put(to, (struct ps_slice){"a\r\nQUIT\0b", 9}), 9);
     assert_memory_equal(to, "a  QUIT b", 9);
@@ -66,14 +62,12 @@ static void test_put(void **unused)
 
 static int setup(void **unused)
 {
-    (void)unused;
     scratch = ps_regex_scratch_create();
     return 0;
 }
 
 static int clean(void **unused)
 {
-    (void)unused;
     ps_regex_scratch_destroy(scratch);
     return 0;
 }

@@ -30,7 +30,6 @@ static void keep_one(const char *protocol, const char *const *keys, size_t large
 
 static void test_kept_comes_first_and_once(void **state)
 {
-    (void)state;
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
     fake_cycle();
     fake_assert_received(LAST "-0 a-0-1 a-0-2 ");
@@ -47,7 +46,6 @@ static void test_kept_comes_first_and_once(void **state)
 /* The batch with the kept record ends with it. */
 static void test_kept_fills_a_batch(void **state)
 {
-    (void)state;
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 600000, NULL); /* enough for one call */
     fake_cycle();
     fake_assert_received(LAST "-0................................. ");
@@ -62,7 +60,6 @@ static void test_kept_bytes(void **state)
 {
     static char key[70000];
     struct ps_slice value;
-    (void)state;
     memset(key, 'k', sizeof key - 1);
     keep_one("EAGER", PS_KEYS("header.from", "h", "header.none", "missing"), 65000, key);
     fake_cycle();
@@ -84,7 +81,6 @@ static void test_kept_bytes(void **state)
 /* Cooperative: other partitions come and go meanwhile. */
 static void test_kept_across_changes_of_others(void **state)
 {
-    (void)state;
     keep_one("COOPERATIVE", PS_KEYS("batchSize", "1000"), 0, NULL);
     fake_assigned("b-0");
     fake_records("b", 0, 0, 1);
@@ -119,7 +115,6 @@ static void run_kept_revoked(const char *protocol, const char *revoked)
 
 static void test_kept_is_revoked(void **state)
 {
-    (void)state;
     run_kept_revoked("EAGER", LAST);
     run_kept_revoked("COOPERATIVE", "a-3 " LAST);
 }
@@ -127,7 +122,6 @@ static void test_kept_is_revoked(void **state)
 /* Its partition is assigned anew: the library reads it again from the last commit. */
 static void test_kept_is_assigned_again(void **state)
 {
-    (void)state;
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
     fake.record_next = fake.record_count;
     fake_assigned("a-7 " LAST);
@@ -140,7 +134,6 @@ static void test_kept_is_assigned_again(void **state)
 /* Stopping: it was not delivered and is not committed. */
 static void test_kept_is_not_drained(void **state)
 {
-    (void)state;
     keep_one("EAGER", PS_KEYS("batchSize", "1000"), 0, NULL);
     assert_false(fake_drain());
     fake_cycles(3);
@@ -159,7 +152,6 @@ static void test_kept_is_not_drained(void **state)
 /* Records that join an open batch count once. */
 static void test_counts(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "1000"));
     struct ps_test_stage *stage = &source.stage;
     struct ps_batch *batch = stage->batch = ps_test_stage_take_batch(stage);
@@ -183,7 +175,6 @@ static void test_texts_are_the_batchs_own(void **state)
     static const char *const names[] = {"timestamp", "partition", "topic"};
     static const char *const values[] = {"1000", "0", "a"};
     struct ps_slice first, second;
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "2"));
     fake_assigned("a-0");
     fake_records("a", 0, 0, 4);
@@ -223,7 +214,6 @@ static void test_texts_after_no_memory(void **state)
     static const char *const names[] = {"timestamp", "topic", "partition", "offset"};
     static const char *const values[] = {"1000", "a", "1", "7"};
     struct ps_slice value;
-    (void)state;
     memset(key, 'k', sizeof key - 1);
     for (unsigned events = 0; events < 2; events++) {
         fake_start("EAGER", PS_KEYS("batchSize", "1000", "kafka.topics", "a,b"));
@@ -261,7 +251,6 @@ static void test_texts_after_no_memory(void **state)
 /* An interval without records counts; one in which the channel is full does not. */
 static void test_empty_count(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchDurationMillis", "1000"));
     struct ps_test_stage *stage = &source.stage;
     fake_cycles(3100);
@@ -298,7 +287,6 @@ static void pass_s(unsigned seconds)
 
 static void test_errors_are_logged_once_in_a_while(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "10"));
     pass_s(100);
     assert_true(logs(RD_KAFKA_RESP_ERR__RESOLVE));
@@ -324,7 +312,6 @@ static void test_errors_are_logged_once_in_a_while(void **state)
 /* A consumer that cannot continue: the engine learns of it, with the cure. */
 static void test_fatal(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "10"));
     fake_tick();
     assert_false(source.stage.failed);
@@ -340,7 +327,6 @@ static void test_fatal(void **state)
 static void test_instance_ids(void **state)
 {
     static const char *const expected[] = {"me", "me-1", "me-2"};
-    (void)state;
     for (unsigned i = 0; i < PS_COUNT_OF(expected); i++) {
         fake_build("EAGER", PS_KEYS("kafka.consumer.group.instance.id", "me"));
         source.stage.port.instance = i;

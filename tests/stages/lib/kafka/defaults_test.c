@@ -66,7 +66,6 @@ static void compare(enum ps_kafka_client client, const struct ps_kafka_property 
 
 static void test_recorded_defaults(void **state)
 {
-    (void)state;
     char line[512], client_name[16], name[128], value[256];
     FILE *file = fopen(ps_test_source_path("tests/stages/data/kafka_defaults.txt"), "r");
     assert_non_null(file);
@@ -92,7 +91,6 @@ static void test_recorded_defaults(void **state)
 /* The list has no row about nothing. */
 static void test_differences(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ps_kafka_default_count; i++) {
         const struct ps_kafka_default *row = &ps_kafka_default_rows[i];
         assert_string_not_equal(row->flume, row->here);

@@ -51,7 +51,6 @@ static void print_page(FILE *out)
 
 static void test_page_is_the_table(void **state)
 {
-    (void)state;
     char path[1024], *page = NULL, *file;
     size_t length = 0;
     snprintf(path, sizeof path, "%s/docs/KAFKA_ERRORS.md", source_folder());
@@ -79,7 +78,6 @@ static void test_page_is_the_table(void **state)
 
 static void test_sorted_and_found(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ps_kafka_error_count; i++) {
         assert_true(i == 0 || ps_kafka_errors[i - 1].code < ps_kafka_errors[i].code);
         assert_ptr_equal(ps_kafka_error_find(ps_kafka_errors[i].code), &ps_kafka_errors[i]);
@@ -92,7 +90,6 @@ static void test_sorted_and_found(void **state)
 /* The names are librdkafka's, or Kafka's where librdkafka spells them in another way. */
 static void test_names_are_the_librarys(void **state)
 {
-    (void)state;
     static const struct {
         int code;
         const char *library;
@@ -114,7 +111,6 @@ static void test_names_are_the_librarys(void **state)
  * documentation of Kafka 3.9) has a row. */
 static void test_produce_answers_have_rows(void **state)
 {
-    (void)state;
     static const int codes[] = {-1, 0,  2,  3,  5,  6,  7,  8,  9,  10, 13, 17, 18, 19, 20,
                                 21, 29, 31, 32, 33, 34, 35, 41, 42, 43, 44, 45, 46, 47, 48,
                                 49, 53, 56, 58, 59, 72, 74, 75, 76, 77, 83, 87, 89, 90};

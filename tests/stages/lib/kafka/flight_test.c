@@ -66,7 +66,6 @@ static void measured(uint64_t ms)
 /* A line without a limit of its own: what is in flight grows until it may grow no more. */
 static void test_grows_on_a_long_line(void **state)
 {
-    (void)state;
     static const uint64_t round_trips_ms[] = {10, 50, 100, 200};
     for (size_t i = 0; i < PS_COUNT_OF(round_trips_ms); i++) {
         start(64 * MIB);
@@ -82,7 +81,6 @@ static void test_grows_on_a_long_line(void **state)
 /* A short line keeps three waves, whatever the broker's speed is: what they cost is measured and wanted. */
 static void test_short_line(void **state)
 {
-    (void)state;
     start(64 * MIB);
     measured(9);
     pass(&(struct line){9, 1000, 1000}, 60);
@@ -92,7 +90,6 @@ static void test_short_line(void **state)
 /* Small waves are let in by their number, large ones by their bytes. */
 static void test_short_line_counts_bytes(void **state)
 {
-    (void)state;
     start(64 * MIB);
     assert_true(ps_kafka_flight_allows(&flight, 2, 2 * MIB / 1024));
     assert_true(ps_kafka_flight_allows(&flight, 1, PS_KAFKA_SHORT_BYTES - 1));
@@ -107,7 +104,6 @@ static void test_short_line_counts_bytes(void **state)
 /* Where the line, the brokers or their partitions are the limit, more waves would only wait. */
 static void test_stops_where_it_is_no_faster(void **state)
 {
-    (void)state;
     for (uint32_t waves = 1; waves < 40; waves += 3) {
         const struct line line = {100, waves, 1000};
         start(64 * MIB);
@@ -125,7 +121,6 @@ static void test_stops_where_it_is_no_faster(void **state)
 /* It follows the line down as well: to another capacity, and to brokers near by. */
 static void test_goes_back(void **state)
 {
-    (void)state;
     start(64 * MIB);
     measured(100);
     pass(&(struct line){100, 1000, 1000}, 20);
@@ -140,7 +135,6 @@ static void test_goes_back(void **state)
 /* A source that is slower than the line does not make it grow. */
 static void test_slow_source(void **state)
 {
-    (void)state;
     start(64 * MIB);
     measured(100);
     pass(&(struct line){100, 1000, 3}, 60);
@@ -149,7 +143,6 @@ static void test_slow_source(void **state)
 
 static void test_limit_of_the_operator(void **state)
 {
-    (void)state;
     static const uint32_t most[] = {1, 2, 3, 5, 17};
     for (size_t i = 0; i < PS_COUNT_OF(most); i++) {
         start(most[i] * MIB + 5);

@@ -14,7 +14,6 @@
 
 static void test_good(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *module, *name, *value;
         size_t options;
@@ -56,7 +55,6 @@ static void test_good(void **state)
 
 static void test_bad(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *message;
     } cases[] = {
@@ -93,7 +91,6 @@ static void test_bad(void **state)
 /* Sizes at and above every limit, NUL bytes, and every prefix of a good text. */
 static void test_limits(void **state)
 {
-    (void)state;
     static char text[PS_JAAS_BYTES_MAX + 16];
     struct ps_jaas_entry entry;
     struct ps_err err = {.length = 0};
@@ -134,13 +131,11 @@ static void test_limits(void **state)
 
 static const char *property(const void *argument, const char *name)
 {
-    (void)argument;
     return strcmp(name, "etc") == 0 ? "/etc/kafka" : NULL;
 }
 
 static void test_file(void **state)
 {
-    (void)state;
     static const char text[] =
         "// brokers\nKafkaServer { " PLAIN " required user_a='b'; };\n"
         "KafkaClient {\n  " KRB5 " required useKeyTab=true keyTab=\"${etc}/flume.keytab\"\n"
@@ -192,14 +187,12 @@ static char notes_text[4096];
 
 static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
 {
-    (void)argument;
     size_t length = strlen(notes_text);
     snprintf(notes_text + length, sizeof notes_text - length, "%d %s: %s\n", (int)severity, key, message);
 }
 
 static void test_translate(void **state)
 {
-    (void)state;
     static const struct {
         const char *text, *mechanism;
         const char *expected; /* name=value lines in order; NULL: refused */
@@ -272,7 +265,6 @@ static void test_translate(void **state)
 
 static void test_settings(void **state)
 {
-    (void)state;
     struct ps_kafka_settings settings = {0};
     for (unsigned i = 0; i < 100; i++) {
         char name[32], value[32];

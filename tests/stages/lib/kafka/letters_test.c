@@ -96,7 +96,6 @@ static void test_too_large_here(void **state)
 {
     static unsigned dead[64];
     unsigned count = 0;
-    (void)state;
     start_with_letters(1);
     for (unsigned i = 0; i < 20; i++) {
         add_leases(1, 16, 32);
@@ -118,7 +117,6 @@ static void test_not_settled_before_written(void **state)
 {
     struct ps_lease *back = NULL;
     char path[256], away[256];
-    (void)state;
     start_with_letters(1);
     snprintf(path, sizeof path, "%s", ps_test_folder_path("dead"));
     snprintf(away, sizeof away, "%s", ps_test_folder_path("away"));
@@ -143,7 +141,6 @@ static void test_not_settled_before_written(void **state)
 static void test_attempts(void **state)
 {
     static unsigned dead[16];
-    (void)state;
     start_with_letters(1);
     stage.port.retry_max = 3;
     fake.code = 29; /* not authorized */
@@ -172,7 +169,6 @@ static void test_attempts(void **state)
 static void test_attempts_after_a_success(void **state)
 {
     static unsigned dead[1];
-    (void)state;
     start_with_letters(1);
     stage.port.retry_max = 3;
     fake.code = 29; /* not authorized */
@@ -203,7 +199,6 @@ static void test_attempts_after_a_success(void **state)
 /* Without a limit nothing is given up. */
 static void test_no_limit_of_attempts(void **state)
 {
-    (void)state;
     start_with_letters(1);
     fake.code = 29;
     fake.rest_code = 0;

@@ -53,7 +53,6 @@ static void passes(int from, int to)
 
 static void a_full_queue_holds_up_nobody_else(void **state)
 {
-    (void)state;
     uint16_t broker_port, port;
     struct ps_err err = {0};
     int broker = listen_anywhere(&broker_port);

@@ -7,7 +7,6 @@
 
 static void test_vectors(void **state)
 {
-    (void)state;
     static const struct {
         const char *key;
         uint32_t hash;
@@ -38,7 +37,6 @@ static void test_vectors(void **state)
 
 static void test_as_librdkafka(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     char key[64];
     for (int i = 0; i < 20000; i++) {

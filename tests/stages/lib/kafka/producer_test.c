@@ -24,7 +24,6 @@ static struct {
 
 static void on_report(void *argument, const struct ps_kafka_report *report)
 {
-    (void)argument;
     for (uint32_t i = 0; i < report->count; i++)
         assert_int_equal((uintptr_t)report->tokens[i], reported.next_token++);
     reported.count += report->count;
@@ -37,8 +36,6 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
 
 static void on_notice(void *argument, const struct ps_kafka_notice *notice)
 {
-    (void)argument;
-    (void)notice;
 }
 
 /* Polls until `count` records are reported, or for `patience_ms`. */
@@ -99,7 +96,6 @@ static struct ps_kafka_producer *connected(const char *topic)
 
 static void test_report(void **state)
 {
-    (void)state;
     ps_test_topic("report", 1);
     struct ps_kafka_producer *producer = connected("report");
     engine->hold(producer,
@@ -118,7 +114,6 @@ static void test_report(void **state)
 /* Nothing new is sent while a producer is held, to any of its topics. */
 static void test_hold(void **state)
 {
-    (void)state;
     ps_test_topic("hold1", 1);
     ps_test_topic("hold2", 1);
     struct ps_kafka_producer *producer = connected("hold1");
@@ -146,7 +141,6 @@ static void test_hold(void **state)
 /* What waits was not written; what was sent and not answered may have been. */
 static void test_purge(void **state)
 {
-    (void)state;
     ps_test_topic("purge", 1);
     struct ps_kafka_producer *producer = connected("purge");
     engine->hold(producer, true);

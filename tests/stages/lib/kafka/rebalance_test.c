@@ -31,7 +31,6 @@ static void pass_s(unsigned seconds)
 
 static void test_commits_what_was_delivered(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "2"));
     fake_assigned("a-0 a-64"); /* these two share a place in the cache of streams */
     fake_cycles(1);
@@ -68,7 +67,6 @@ static void test_commits_what_was_delivered(void **state)
 /* A commit that failed is sent again after half a second, with what was delivered meanwhile; what succeeded of it is not. */
 static void test_failed_commits(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "2"));
     fake_assigned("a-0 b-0");
     fake_records("a", 0, 0, 2);
@@ -99,7 +97,6 @@ static void test_failed_commits(void **state)
 static void test_no_commit_while_rejoining(void **state)
 {
     static const char *const states[] = {"wait-join", "wait-metadata", "wait-sync"};
-    (void)state;
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "2"));
     fake_assigned("a-0");
     for (int64_t i = 0; i < (int64_t)PS_COUNT_OF(states); i++) {
@@ -125,7 +122,6 @@ static void test_no_commit_while_rejoining(void **state)
  * was read is delivered, and that is committed. */
 static void test_slow_sink(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0 a-1 b-0");
     fake_records("a", 0, 0, 3);
@@ -158,7 +154,6 @@ static void test_slow_sink(void **state)
 /* The last partition of the list is clean, those before it are not. */
 static void test_one_of_many_is_dirty(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0 a-1");
     fake_records("a", 0, 0, 3);
@@ -200,7 +195,6 @@ static void run_out_of_time(const char *const *keys, unsigned limit_ms)
 
 static void test_out_of_time(void **state)
 {
-    (void)state;
     run_out_of_time(PS_KEYS("batchSize", "3"), 30000);
     run_out_of_time(PS_KEYS("batchSize", "3", "kafka.consumer.max.poll.interval.ms", "8000"), 6000);
 }
@@ -208,7 +202,6 @@ static void test_out_of_time(void **state)
 /* Brokers have given the partitions to others: nothing can be committed, and nothing is waited for. */
 static void test_lost(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0");
     fake_records("a", 0, 0, 3);
@@ -230,7 +223,6 @@ static void test_membership_lost_during_a_revocation(void **state)
     static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
                                                  RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
                                                  RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
         fake_start("EAGER", PS_KEYS("batchSize", "3"));
         fake_assigned("a-0");
@@ -268,7 +260,6 @@ static void refuse_commits(unsigned refusals)
 /* A broker that refuses commits holds a revocation up for four attempts; the next revocation has four of its own. */
 static void test_refused_commits(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     for (unsigned round = 0; round < 3; round++) {
         fake_assigned("a-0");
@@ -295,7 +286,6 @@ static void test_refused_commits(void **state)
  * position, not even behind what the new one has delivered. */
 static void test_same_partition_again(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0");
     fake_records("a", 0, 0, 9);
@@ -328,7 +318,6 @@ static void test_same_partition_again(void **state)
 /* A slot of the table that a partition leaves behind serves another one; an outcome of the old one does not count for it. */
 static void test_slot_of_another_partition(void **state)
 {
-    (void)state;
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0");
     fake_records("a", 0, 100, 3);
@@ -355,7 +344,6 @@ static void test_slot_of_another_partition(void **state)
  * remove the new partitions; what comes home of it is not committed. */
 static void test_assigned_during_a_revocation(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0 a-1");
     fake_records("a", 0, 0, 3);
@@ -381,7 +369,6 @@ static void test_assigned_during_a_revocation(void **state)
 /* Cooperative: the lists of revocations and assignments are separate. */
 static void test_assigned_during_a_cooperative_revocation(void **state)
 {
-    (void)state;
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0 a-1");
     fake_records("a", 0, 0, 3);
@@ -404,7 +391,6 @@ static void test_assigned_during_a_cooperative_revocation(void **state)
 /* Cooperative: partitions are revoked in two steps before the first was given up. The rest is read on. */
 static void test_two_revocations(void **state)
 {
-    (void)state;
     fake_start("COOPERATIVE", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0 a-1 b-0");
     fake_records("a", 0, 0, 3);
@@ -433,7 +419,6 @@ static void test_two_revocations(void **state)
 static void test_revoking_keeps_its_slot(void **state)
 {
     struct ps_kafka_streams streams = {0};
-    (void)state;
     uint32_t first = ps_kafka_streams_assign(&streams, "a", 0);
     uint32_t generation = streams.items[first].generation;
     streams.items[first].taken = 5;
@@ -454,7 +439,6 @@ static void test_revoking_keeps_its_slot(void **state)
 /* Reads nothing more, waits for deliveries and for the commit, then leaves. */
 static void test_drain(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake_assigned("a-0 a-1");
     fake_records("a", 0, 0, 3);
@@ -491,7 +475,6 @@ static void test_drain(void **state)
 /* Neither the commit nor leaving is answered: five seconds each. */
 static void test_drain_without_answers(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake.closes_at_once = false;
     fake_assigned("a-0");
@@ -518,7 +501,6 @@ static void test_drain_without_answers(void **state)
 /* The time is over while a rebalance waits for its answer: it is answered, once, because the client does not end without it. */
 static void test_ends_with_an_open_rebalance(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake.closes_at_once = false;
     fake_assigned("a-0");
@@ -539,7 +521,6 @@ static void test_ends_with_an_open_rebalance(void **state)
 /* The rebalance comes when the source no longer looks. */
 static void test_ends_with_a_late_rebalance(void **state)
 {
-    (void)state;
     fake_start("EAGER", PS_KEYS("batchSize", "3"));
     fake.closes_at_once = false;
     fake_assigned("a-0");

@@ -56,7 +56,6 @@ static void run_recall_with_refused(unsigned turns_after)
 
 static void test_recall_with_refused(void **state)
 {
-    (void)state;
     for (unsigned turns = 0; turns < 40; turns++)
         run_recall_with_refused(turns);
     run_recall_with_refused(1000);
@@ -93,7 +92,6 @@ static unsigned run_recall_before_the_letter(unsigned turns_after)
 static void test_recall_before_the_letter(void **state)
 {
     unsigned letters = 0, runs = 0;
-    (void)state;
     for (; runs < 20; runs++)
         letters += run_recall_before_the_letter(runs);
     assert_in_range(letters, 1, runs - 2); /* both were tried */
@@ -136,7 +134,6 @@ static void run_recall_of_unanswered(unsigned silent_before_ms, unsigned answere
 
 static void test_recall_of_unanswered(void **state)
 {
-    (void)state;
     run_recall_of_unanswered(0, 10);
     run_recall_of_unanswered(0, 500);
     run_recall_of_unanswered(0, 900);

@@ -68,7 +68,6 @@ static void test_poison_anywhere(void **state)
         {1, NUMBERS_MAX, NUMBERS_MAX, TOO_LARGE, -148, 8},
         {2, 8, 5, TOO_LARGE, 0, 12}, /* the bytes of a request in parts are not known */
     };
-    (void)state;
     for (size_t way = 0; way < PS_COUNT_OF(ways); way++) {
         for (size_t i = 0; i < PS_COUNT_OF(positions); i++)
             run_poison(&ways[way], positions[i], LEASES, EVENTS);
@@ -79,7 +78,6 @@ static void test_poison_anywhere(void **state)
 static void test_poison_in_a_large_request(void **state)
 {
     static const unsigned positions[] = {0, 399, 799};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(positions); i++)
         run_poison(&(struct refused){1, NUMBERS_MAX, 8, INVALID_RECORD, -148, 12}, positions[i], 1, 800);
 }
@@ -87,7 +85,6 @@ static void test_poison_in_a_large_request(void **state)
 /* It is larger than half of any request that it is in. */
 static void test_large_poison(void **state)
 {
-    (void)state;
     start(1);
     fake.code = TOO_LARGE;
     fake.poison = 10;
@@ -109,7 +106,6 @@ static void test_large_poison(void **state)
 /* Two records are refused, one of them by the sink itself; the one in front is found later. Each counts once. */
 static void test_two_refused(void **state)
 {
-    (void)state;
     start(1);
     fake.code = INVALID_RECORD;
     fake.poison = 3;
@@ -141,7 +137,6 @@ static void test_two_refused(void **state)
 /* The topic takes smaller requests than we send: after one search the next ones fit, and the queue is filled as before. */
 static void test_smaller_requests(void **state)
 {
-    (void)state;
     start(1);
     fake.code = TOO_LARGE;
     fake.bytes_limit = 40000;
@@ -167,7 +162,6 @@ static void test_smaller_requests(void **state)
  * learned in some steps. */
 static void test_smaller_requests_of_small_records(void **state)
 {
-    (void)state;
     start(1);
     fake.code = TOO_LARGE;
     fake.bytes_limit = 20000;
@@ -203,7 +197,6 @@ static void run_refused_topic(int code, unsigned after)
 static void test_topic_refused(void **state)
 {
     static const int codes[] = {29 /* WAIT */, -192 /* AGAIN */, 45 /* RENEW */};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(codes); i++) {
         for (unsigned after = 0; after < 4; after++)
             run_refused_topic(codes[i], after);
@@ -213,7 +206,6 @@ static void test_topic_refused(void **state)
 /* The broker knows the records already: that is delivered. */
 static void test_known_already(void **state)
 {
-    (void)state;
     start(1);
     fake.known_already = true;
     add_leases(4, 16, 32);

@@ -20,29 +20,22 @@ static struct {
 static struct ps_kafka_producer *fake_create(const struct ps_kafka_producer_config *config,
                                              struct ps_err *err)
 {
-    (void)config;
-    (void)err;
     return (struct ps_kafka_producer *)&fake;
 }
 
 static void fake_destroy(struct ps_kafka_producer *producer)
 {
-    (void)producer;
 }
 
 static struct ps_kafka_topic *fake_topic(struct ps_kafka_producer *producer, const char *name,
                                          uint32_t length)
 {
-    (void)name;
-    (void)length;
     return (struct ps_kafka_topic *)producer;
 }
 
 static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                             const struct ps_kafka_record *records, uint32_t count, int *error)
 {
-    (void)producer;
-    (void)topic;
     *error = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (fake.used + records[i].value_length > fake.room || fake.count == QUEUE_MAX) {
@@ -60,8 +53,6 @@ static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_ka
                           uint32_t budget)
 {
     uint32_t count = fake.count;
-    (void)producer;
-    (void)budget;
     if (count == 0 || !fake.answers)
         return 0;
     strncat(fake.delivered, fake.bodies, count);
@@ -75,20 +66,14 @@ static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_ka
 
 static void fake_purge(struct ps_kafka_producer *producer, bool in_flight)
 {
-    (void)producer;
-    (void)in_flight;
 }
 
 static void fake_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
 {
-    (void)producer;
-    (void)request_bytes;
 }
 
 static void fake_hold(struct ps_kafka_producer *producer, bool hold)
 {
-    (void)producer;
-    (void)hold;
 }
 
 static const struct ps_kafka_engine engine = {
@@ -116,7 +101,6 @@ static struct ps_kafka_sender *sender;
 static int start(void **state)
 {
     struct ps_err err = {0};
-    (void)state;
     memset(&fake, 0, sizeof fake);
     fake.room = 1000;
     fake.answers = true;
@@ -129,7 +113,6 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    (void)state;
     ps_kafka_sender_close(sender);
     free(sender);
     ps_test_stage_fini(&stage);
@@ -170,7 +153,6 @@ static uint64_t counted(enum ps_counter counter)
 /* A full queue is no error of any record: it goes on with the next report, in order. */
 static void test_full_queue_waits(void **state)
 {
-    (void)state;
     fake.answers = false;
     take(lease_of('a', (const uint32_t[]){600, 600, 600}, 3));
     tick(20, 1000);
@@ -188,7 +170,6 @@ static void test_full_queue_waits(void **state)
  * it is counted once and logged no more often than it is tried: 1, 2, .. 5 s. */
 static void test_record_larger_than_the_queue(void **state)
 {
-    (void)state;
     take(lease_of('a', (const uint32_t[]){10, 1001, 10}, 3));
     tick(3, 1);
     assert_string_equal(fake.delivered, "a");
@@ -214,7 +195,6 @@ static void test_record_larger_than_the_queue(void **state)
 /* The same for a record that was refused as too large for a request before it was submitted. */
 static void test_record_larger_than_a_request(void **state)
 {
-    (void)state;
     take(lease_of('a', (const uint32_t[]){10, RECORD_BYTES_MAX, 10}, 3));
     tick(30, 100);
     assert_string_equal(fake.delivered, "a");

@@ -45,7 +45,6 @@ static void end(void)
 /* Held after 5 s, for 4, 8, 16, 32, 32, .. s with 1.1 s between. */
 static void test_holds_double(void **state)
 {
-    (void)state;
     begin();
     (void)sleep_s(4);
     assert_int_equal(fake.hold_count, 0);
@@ -63,7 +62,6 @@ static void test_holds_double(void **state)
  * second. */
 static void test_broken_after_holds(void **state)
 {
-    (void)state;
     begin();
     assert_in_range(sleep_s(63), 4, 100);
     unsigned holds = fake.hold_count;
@@ -81,14 +79,12 @@ static char told[512]; /* the last reason that the sink gave */
 
 static void record_trouble(struct ps_port *port, const struct ps_err *reason)
 {
-    (void)port;
     snprintf(told, sizeof told, "%.500s", reason->text);
 }
 
 /* A silence has its own reason: the error of an outage that is over is none, however often there was one. */
 static void test_reasons(void **state)
 {
-    (void)state;
     begin();
     stage.port.troubled = record_trouble;
     for (unsigned round = 0; round < 6; round++) {

@@ -9,7 +9,6 @@ static uint64_t read_gauge(const struct ps_counters *counters, enum ps_kafka_gau
 
 static void test_read(void **state)
 {
-    (void)state;
     static struct ps_counters counters;
     struct ps_kafka_statistics statistics = {.counters = &counters};
     ps_kafka_statistics_read(

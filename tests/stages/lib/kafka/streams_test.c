@@ -57,7 +57,6 @@ static void test_find(void **state)
 {
     struct ps_kafka_streams streams = {0};
     uint64_t random = ps_test_seed();
-    (void)state;
     assert_int_equal(ps_kafka_streams_find(&streams, "topic.0", 0), PS_KAFKA_STREAM_NONE);
     for (unsigned round = 0; round < 30; round++) {
         for (unsigned i = 0; i < 100; i++)
@@ -77,7 +76,6 @@ static void test_find(void **state)
 static void test_bounded(void **state)
 {
     struct ps_kafka_streams streams = {0};
-    (void)state;
     for (int32_t i = 0; i < 100000; i++) {
         uint32_t stream = ps_kafka_streams_assign(&streams, "t", i);
         assert_int_equal(ps_kafka_streams_find(&streams, "t", i), stream);
@@ -92,7 +90,6 @@ static void test_bounded(void **state)
 static void test_moved(void **state)
 {
     struct ps_kafka_streams streams = {0};
-    (void)state;
     uint32_t stream = ps_kafka_streams_assign(&streams, "t", 0);
     for (int64_t offset = 0; offset < 30; offset += 10) {
         uint32_t generation = streams.items[stream].generation;

@@ -16,7 +16,6 @@ static const char *login_file(const void *argument, const char *name)
 
 static void test_login(void **state)
 {
-    (void)state;
     struct ps_pair pairs[] = {
         {.key = "sasl.jaas.config",
          .value = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" "
@@ -69,7 +68,6 @@ static void test_login(void **state)
 /* A token endpoint: the message is right with and without support in this librdkafka. */
 static void test_token_login(void **state)
 {
-    (void)state;
     const struct ps_pair pairs[] = {
         {.key = "security.protocol", .value = "SASL_PLAINTEXT"},
         {.key = "sasl.mechanism", .value = "OAUTHBEARER"},
@@ -96,7 +94,6 @@ static void test_token_login(void **state)
 
 static void test_stores(void **state)
 {
-    (void)state;
     struct ps_pair pairs[] = {
         {.key = "security.protocol", .value = "SSL"},
         {.key = "ssl.keystore.location", .value = ps_test_store_fixture("chain.jks")},
@@ -188,7 +185,6 @@ static void test_stores(void **state)
  * its client certificate comes with the intermediate, and the store trusts the broker's certificate. */
 static void test_client_certificate(void **state)
 {
-    (void)state;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

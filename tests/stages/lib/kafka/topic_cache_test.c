@@ -13,7 +13,6 @@ static struct ps_kafka_topic *get(struct ps_kafka_topic_cache *cache, unsigned n
 
 static void test_bounded(void **state)
 {
-    (void)state;
     char reason[128];
     static struct ps_kafka_topic_cache cache;
     rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, reason, sizeof reason);
@@ -45,7 +44,6 @@ static void test_bounded(void **state)
 
 static void test_names(void **state)
 {
-    (void)state;
     char name[260];
     memset(name, 'a', sizeof name);
     assert_true(ps_kafka_topic_name_is_legal("a.B_9-z", 7));

@@ -9,14 +9,12 @@ static struct ps_arena *arena;
 
 static int setup(void **state)
 {
-    (void)state;
     arena = ps_arena_create();
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_arena_destroy(arena);
     return 0;
 }
@@ -85,7 +83,6 @@ static const struct {
 
 static void test_cases(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         if (matches(cases[i].pattern, cases[i].topic) != cases[i].matches)
             fail_msg("\"%s\" and \"%s\"", cases[i].pattern, cases[i].topic);
@@ -94,7 +91,6 @@ static void test_cases(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
     static const char *const patterns[][2] = {
         {"a(?=b)", "look-around"}, {"(?i)a", "inline flags"},   {"(?<!a)b", "look-around"},
         {"a*+", "possessive"},     {"a{2}+", "possessive"},     {"(a)\\1", "\\1"},
@@ -114,7 +110,6 @@ static void test_refused(void **state)
 /* Every pattern gives an expression that compiles, or an error. */
 static void test_any_pattern(void **state)
 {
-    (void)state;
     static const char alphabet[] = "ab09.-_\\[]()?*+{}|^$:<>&,QEdwsDWS1,2";
     uint64_t seed = ps_test_seed();
     for (int round = 0; round < 20000; round++) {

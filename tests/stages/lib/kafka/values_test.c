@@ -114,7 +114,6 @@ static const struct expectation expectations[] = {
 
 static void test_values(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(expectations); i++) {
         const struct expectation *e = &expectations[i];
         const struct ps_pair pair = {.key = e->key, .value = e->value};
@@ -147,7 +146,6 @@ static void test_values(void **state)
 /* All bad values at once, each on a line. */
 static void test_several_bad(void **state)
 {
-    (void)state;
     const struct ps_pair pairs[] = {{.key = "linger.ms", .value = "x"},
                                     {.key = "acks", .value = "all"},
                                     {.key = "batch.size", .value = "y"}};

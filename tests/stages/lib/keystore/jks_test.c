@@ -63,7 +63,6 @@ static size_t root_der(uint8_t *der, size_t room)
  * that is not X.509. */
 static void test_hand_made(void **state)
 {
-    (void)state;
     uint8_t der[4096];
     size_t der_length = root_der(der, sizeof der);
     for (uint32_t version = 1; version <= 3; version++) {
@@ -100,7 +99,6 @@ static void test_hand_made(void **state)
 /* Counts and lengths larger than the input. */
 static void test_hostile_counts(void **state)
 {
-    (void)state;
     static const uint32_t counts[] = {2, 4096, 4097, 0x7fffffff, 0xffffffff};
     for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
         for (uint32_t tag = 0; tag <= 3; tag++) {
@@ -147,7 +145,6 @@ static void jks_certificate(struct jks *jks, const uint8_t *der, size_t length)
 /* Bytes after the last entry: the digest covers them, and still the store is not what it says. */
 static void test_trailing_bytes(void **state)
 {
-    (void)state;
     uint8_t der[4096];
     size_t der_length = root_der(der, sizeof der);
     for (size_t extra = 0; extra <= 20; extra++) {
@@ -224,7 +221,6 @@ static void write_key_store(const char *path, const char *algorithm, const uint8
  * another certificate. */
 static void test_key_entries(void **state)
 {
-    (void)state;
     static const char protector[] = "1.3.6.1.4.1.42.2.17.1.1";
     uint8_t root[4096], leaf[4096], plain[4096], octets[4096 + 40], *at = leaf;
     size_t root_length = root_der(root, sizeof root), length;
@@ -277,7 +273,6 @@ static void test_key_entries(void **state)
 /* The longest chain that a key may have, and one certificate more. */
 static void test_longest_chain(void **state)
 {
-    (void)state;
     uint8_t der[4096];
     size_t der_length = root_der(der, sizeof der);
     for (uint32_t count = 32; count <= 33; count++) {

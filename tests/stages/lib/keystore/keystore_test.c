@@ -15,7 +15,6 @@
 
 static void test_kinds(void **state)
 {
-    (void)state;
     struct ps_keystore *store =
         ps_test_store_expect(ps_test_store_fixture("chain.jks"), "JKS", PASSWORD, "keysecret", "JKS", 1, 1);
     assert_string_equal(store->keys[0].alias, "server");
@@ -64,7 +63,6 @@ static void test_kinds(void **state)
  * its password. */
 static void test_type_is_only_a_hint(void **state)
 {
-    (void)state;
     ps_keystore_close(
         ps_test_store_expect(ps_test_store_fixture("server.p12"), "JKS", PASSWORD, NULL, "PKCS12", 1, 1));
     ps_keystore_close(
@@ -77,7 +75,6 @@ static void test_type_is_only_a_hint(void **state)
 
 static void test_wrong_passwords(void **state)
 {
-    (void)state;
     static const char *const stores[] = {"chain.jks", "several.jks", "trust.jks", "server.p12",
                                          "java.p12",  "legacy.p12",  "trust.p12"};
     for (size_t i = 0; i < PS_COUNT_OF(stores); i++) {
@@ -112,7 +109,6 @@ static void test_wrong_passwords(void **state)
 
 static void test_unreadable_and_foreign(void **state)
 {
-    (void)state;
     ps_test_store_expect_fault("/nowhere/store.jks", "JKS", PASSWORD, NULL, PS_KEYSTORE_UNREADABLE,
                                "No such file");
     ps_test_store_expect_fault("/", "JKS", PASSWORD, NULL, PS_KEYSTORE_UNREADABLE, "not a regular file");
@@ -135,7 +131,6 @@ static void test_unreadable_and_foreign(void **state)
  * wrong password. */
 static void test_cut_off(void **state)
 {
-    (void)state;
     static uint8_t data[16384];
     static const char *const stores[] = {"several.jks", "server.p12", "trust.p12"};
     for (size_t s = 0; s < PS_COUNT_OF(stores); s++) {
@@ -154,7 +149,6 @@ static void test_cut_off(void **state)
 /* Flipped bytes never crash, and a JKS with a password is never accepted with one. */
 static void test_altered(void **state)
 {
-    (void)state;
     static uint8_t data[16384];
     uint64_t seed = ps_test_seed();
     size_t length = ps_test_store_read(ps_test_store_fixture("several.jks"), data, sizeof data);
@@ -190,7 +184,6 @@ static void write_slow(const char *path, PKCS12 *p12)
 /* A key whose password has the greatest length, and one byte more. */
 static void test_longest_password(void **state)
 {
-    (void)state;
     static char password[PS_KEYSTORE_PASSWORD_MAX + 2];
     memset(password, 'p', PS_KEYSTORE_PASSWORD_MAX);
     FILE *file = fopen(ps_test_store_fixture("server.pem"), "r");
@@ -223,7 +216,6 @@ static void test_longest_password(void **state)
 /* A store that asks for minutes of hashing is refused at once: by its MAC, its certificates, its key. */
 static void test_slow_pkcs12(void **state)
 {
-    (void)state;
     enum { SLOW = 0x010203, NONE = -1, FAST = 1 };
     static const struct {
         int key, certificate, iterations, mac;
@@ -254,7 +246,6 @@ static void test_slow_pkcs12(void **state)
 /* A PEM on one line with blanks for line ends, as in a .properties file. */
 static void test_inline_pem(void **state)
 {
-    (void)state;
     static char text[16384];
     size_t length = ps_test_store_read(ps_test_store_fixture("server.pem"), (uint8_t *)text, sizeof text - 1);
     text[length] = '\0';
@@ -289,7 +280,6 @@ static int shell(const char *format, const char *arguments)
 /* Stores of the keytool that is installed here. */
 static void test_keytool(void **state)
 {
-    (void)state;
     if (system("command -v keytool >/dev/null 2>&1") != 0)
         ps_test_skip("keytool is not installed");
     char arguments[1024];

@@ -20,7 +20,6 @@ static bool admits(const char *const *rules, const char *ip, const char *host, b
 /* The first example is the one of Flume's guide. */
 static void test_rules(void **state)
 {
-    (void)state;
     static const char *const guide[] = {"allow:ip:127.*", "allow:name:localhost", "deny:ip:*", NULL};
     static const char *const names[] = {"deny:name:*.bad.org", "allow:name:a?c.org", "deny:ip:10.*.3", NULL};
     assert_true(admits(guide, "127.0.0.1", "x", false));
@@ -35,7 +34,6 @@ static void test_rules(void **state)
 
 static void test_mistakes(void **state)
 {
-    (void)state;
     static const char *const bad[] = {
         "", "allow", "allow:ip", "permit:ip:*", "deny:host:*", "Allow:ip:127.*", "deny :ip:*", NULL};
     for (size_t i = 0; bad[i] != NULL; i++) {
@@ -48,14 +46,12 @@ static void test_mistakes(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
     arena = ps_arena_create();
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_arena_destroy(arena);
     return 0;
 }

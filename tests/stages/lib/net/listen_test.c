@@ -26,7 +26,6 @@ static const char *outline_of(const struct listening_plan *plan)
 static void test_outline(void **unused)
 {
     struct listening_plan plan = {.listen = {.host = "10.0.0.1", .port = 514}};
-    (void)unused;
     assert_string_equal(outline_of(&plan), "listens on 10.0.0.1:514 (TCP)");
     plan.listen.tls.enabled = true;
     assert_string_equal(outline_of(&plan), "listens on 10.0.0.1:514 (TCP, TLS)");
@@ -45,7 +44,6 @@ static void test_listens(void **unused)
 {
     struct listening_plan plan = {.listen = {.bind = "10.0.0.1", .port = 514}};
     struct ps_listens tcp = {.key = NULL}, udp = {.key = NULL};
-    (void)unused;
     ps_listen_source_listens(&plan, on_address, &tcp);
     assert_string_equal(tcp.key, "port");
     assert_string_equal(tcp.host, "10.0.0.1");
@@ -64,9 +62,6 @@ struct outcome {
 static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                      const char *cause, const char *cure)
 {
-    (void)what;
-    (void)cause;
-    (void)cure;
     *(struct outcome *)probe->argument = (struct outcome){.result = result, .key = key};
 }
 
@@ -83,7 +78,6 @@ static struct outcome tried(const struct ps_listen *listen)
 /* The failure names the key that is in the file. RFC 5737: nobody has this address. */
 static void test_probe_key(void **unused)
 {
-    (void)unused;
     struct outcome outcome = tried(&(struct ps_listen){.host = "192.0.2.1"});
     assert_int_equal(outcome.result, PS_PROBED_FAILED);
     assert_string_equal(outcome.key, "host");
@@ -99,7 +93,6 @@ static void test_address(void **unused)
     struct ps_listen tcp = {.bind = "127.0.0.1", .port = 514},
                      udp = {.port = 514, .receive_buffer_bytes = 8192};
     struct ps_err err = {.length = 0};
-    (void)unused;
     assert_int_equal(ps_listen_build(&tcp, &context, &err), PS_OK);
     struct ps_bind_options address = ps_listen_address(&tcp, 2);
     assert_string_equal(address.host, "127.0.0.1");
@@ -124,7 +117,6 @@ static void test_failure(void **unused)
     char name[400];
     struct ps_listen listen = {.bind = name};
     struct ps_err err = {.length = 0};
-    (void)unused;
     memset(name, 'a', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     assert_int_equal(ps_listen_build(&listen, &context, &err), PS_FAIL);

@@ -68,11 +68,6 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 int getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_length,
                 char *service, socklen_t service_length, int flags)
 {
-    (void)address;
-    (void)length;
-    (void)service;
-    (void)service_length;
-    (void)flags;
     serve();
     snprintf(host, host_length, "%s",
              __atomic_load_n(&fails, __ATOMIC_ACQUIRE) ? "stranger.example" : "host.test");
@@ -117,7 +112,6 @@ static enum ps_status wait_for_address(struct ps_lookup *lookup, enum ps_status 
 static void test_literals_ask_nobody(void **unused)
 {
     static const char *const hosts[] = {NULL, "0.0.0.0", "::", "127.0.0.1", "::1", "[::1]", "127.1"};
-    (void)unused;
     set_up();
     for (size_t i = 0; i < PS_COUNT_OF(hosts); i++) {
         struct ps_lookup *lookup = (struct ps_lookup *)&worker;
@@ -140,7 +134,6 @@ static void test_answers(void **unused)
     struct ps_lookup *lookup;
     struct ps_address address;
     struct ps_err err = {0};
-    (void)unused;
     set_up();
     assert_int_equal(ps_lookup_build(&lookup, "both.test", &err), PS_OK);
     assert_int_equal(ps_lookup_address(lookup, &address, &err), PS_OK);
@@ -160,7 +153,6 @@ static void test_a_hanging_server(void **unused)
     struct ps_lookup *lookup;
     struct ps_address address;
     struct ps_err err = {0};
-    (void)unused;
     set_up();
     set(&hangs, true);
     assert_int_equal(ps_lookup_build(&lookup, "host.test", &err), PS_OK);
@@ -179,7 +171,6 @@ static void test_a_hanging_server(void **unused)
 /* Its owner goes while the thread is in the middle of a question: the thread ends alone. */
 static void test_destroyed_while_asking(void **unused)
 {
-    (void)unused;
     set_up();
     set(&hangs, true);
     struct ps_err err = {0};
@@ -201,7 +192,6 @@ static void test_reverse_names(void **unused)
     struct ps_slice name;
     struct ps_address peer = {.length = sizeof(struct sockaddr_in)};
     ((struct sockaddr_in *)(void *)&peer.storage)->sin_family = AF_INET;
-    (void)unused;
     for (int round = 0; round < 2; round++) {
         set_up();
         set(&hangs, true);
@@ -230,7 +220,6 @@ static unsigned question_count(void)
 /* A name is asked for again after 5 minutes; what had no name already after one. */
 static void test_age_of_reverse_names(void **unused)
 {
-    (void)unused;
     struct ps_address peer = {.length = sizeof(struct sockaddr_in)};
     ((struct sockaddr_in *)(void *)&peer.storage)->sin_family = AF_INET;
     inet_pton(AF_INET, "127.0.0.1", &((struct sockaddr_in *)(void *)&peer.storage)->sin_addr);
@@ -262,7 +251,6 @@ static void test_age_of_reverse_names(void **unused)
 /* A connection that ends while its name is being asked for is not counted as waiting any more. */
 static void test_gone_while_asking(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     set_up();
     set(&hangs, true);
@@ -301,7 +289,6 @@ static void test_sources(void **unused)
         {&ps_source_syslogudp, {"host", "host.test", "port", "0", NULL}},
         {&ps_source_multiport_syslogtcp, {"host", "host.test", "ports", "0 0", NULL}},
     };
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(sources); i++) {
         struct ps_test_stage stage;
         set_up();
@@ -329,7 +316,6 @@ static void test_rebind(void **unused)
     struct ps_address bound;
     struct ps_test_stage stage;
     struct ps_err err = {0};
-    (void)unused;
     set_up();
     unsigned port = ps_test_port(SOCK_STREAM);
     int taken =
@@ -395,7 +381,6 @@ static void test_probe_addresses(void **unused)
 {
     struct ps_address bound;
     struct ps_err err = {0};
-    (void)unused;
     set_up();
     int taken = ps_address_bind(&(struct ps_bind_options){.host = "127.0.0.1"}, &bound, &err);
     assert_true(taken >= 0);
@@ -419,7 +404,6 @@ static void test_probe_addresses(void **unused)
 
 static void test_probe_names(void **unused)
 {
-    (void)unused;
     for (int local = 0; local < 2; local++) {
         set_up();
         assert_int_equal(tried("both.test", 0, local, false).result, PS_PROBED_OK);

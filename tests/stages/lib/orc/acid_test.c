@@ -5,7 +5,6 @@
 
 static void test_names(void **state)
 {
-    (void)state;
     char name[PS_ORC_ACID_NAME_BYTES];
     uint8_t entry[8];
     ps_orc_acid_delta_name(4, 13, -1, name);
@@ -50,7 +49,6 @@ static void expect_file(const struct orc_file *file, uint64_t rows, const char *
 
 static void test_a_file_of_three_transactions(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct orc_file file = {.output.write = orc_file_write};
     struct ps_orc_type *type = ps_orc_type_parse("struct<id:int,tags:array<string>>", &err);
@@ -89,7 +87,6 @@ static void test_the_types_of_a_table(void **state)
     struct ps_orc_type *type =
         ps_orc_type_parse("struct<id:int,tags:map<string,struct<x:tinyint,y:char(7)>>,d:decimal(9,2)>", &err);
     struct ps_orc_settings settings = ps_orc_settings_usual(type);
-    (void)state;
     settings.compression = PS_ORC_NONE;
     settings.bloom_filter_columns = "  id, nothing,  d,tags";
     struct ps_orc_acid *acid = ps_orc_acid_open(&settings, 4095, 4095, &file.output, &err);

@@ -18,7 +18,6 @@ static void expect(const uint8_t *bytes, size_t length)
 
 static void test_examples_of_the_specification(void **state)
 {
-    (void)state;
     struct ps_orc_byte_run run = {.stream = &stream};
     ps_orc_stream_open(&stream, &plain, &memory);
     for (int i = 0; i < 100; i++)
@@ -60,7 +59,6 @@ static void there_and_back(const uint8_t *values, size_t count)
 
 static void test_random_bytes(void **state)
 {
-    (void)state;
     static uint8_t values[2000];
     uint64_t random = ps_test_seed() | 1;
     for (unsigned round = 0; round < 300; round++) {

@@ -39,7 +39,6 @@ static void test_names(void **unused)
                  {"SNAPP", -1},
                  {"SNAPPYX", -1},
                  {" ZLIB", -1}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
         enum ps_orc_compression kind = PS_ORC_NONE;
         if (ps_orc_compression_find(names[i].name, &kind) != (names[i].kind >= 0))
@@ -86,7 +85,6 @@ static void test_drawn_chunks(void **unused)
     static uint8_t bytes[BYTES_MAX], back[BYTES_MAX];
     uint64_t random = ps_test_seed() | 1;
     unsigned shorter[PS_ORC_ZSTD + 1] = {0}, kept[PS_ORC_ZSTD + 1] = {0};
-    (void)unused;
     for (int number = PS_ORC_NONE; number <= PS_ORC_ZSTD; number++) {
         enum ps_orc_compression kind = (enum ps_orc_compression)number;
         struct ps_orc_compressor compressor;

@@ -4,7 +4,6 @@
 
 static void test_digits(void **state)
 {
-    (void)state;
     __int128 limit = 1;
     for (uint32_t digits = 1; digits <= 38; digits++) {
         limit *= 10;
@@ -26,7 +25,6 @@ static void test_text(void **state)
         {5, 3, "0.005"},  {-5, 1, "-0.5"},    {1000, 0, "1000"}, {1000, 2, "10"},
         {-1000, 3, "-1"}, {1001, 3, "1.001"}, {100, 3, "0.1"},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char text[PS_ORC_DECIMAL_TEXT_BYTES];
         assert_int_equal(ps_orc_decimal_text(cases[i].unscaled, cases[i].scale, text), strlen(cases[i].text));

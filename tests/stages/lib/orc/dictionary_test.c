@@ -18,7 +18,6 @@ static void test_order(void **unused)
     struct ps_orc_memory memory = {0};
     struct ps_orc_dictionary dictionary;
     uint32_t order[PS_COUNT_OF(sorted)];
-    (void)unused;
     ps_orc_dictionary_open(&dictionary, &memory, 1);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < PS_COUNT_OF(added); i++)
@@ -44,7 +43,6 @@ static void test_drawn_texts(void **unused)
     struct ps_orc_memory memory = {0};
     struct ps_orc_dictionary dictionary;
     uint64_t random = ps_test_seed() | 1;
-    (void)unused;
     ps_orc_dictionary_open(&dictionary, &memory, ps_test_random(&random));
     for (unsigned round = 0; round < 6; round++) {
         uint32_t count = 0,

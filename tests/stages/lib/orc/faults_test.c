@@ -11,7 +11,6 @@ static struct ps_orc_settings settings;
 static int set_up(void **state)
 {
     struct ps_err err;
-    (void)state;
     type = ps_orc_type_parse("struct<a:bigint,b:array<string>,c:char(9),d:decimal(20,2),e:map<int,double>,"
                              "f:boolean,g:tinyint,h:timestamp,i:binary>",
                              &err);
@@ -25,7 +24,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_orc_type_destroy(type);
     return 0;
 }
@@ -79,7 +77,6 @@ static void test_each_allocation_fails(void **state)
     struct orc_file file;
     bool ended = !PS_TEST_ALLOCATIONS;
     uint64_t number = 1;
-    (void)state;
     for (; !ended; number++) {
         ended = write_file(&file, number);
         if (ended)
@@ -94,7 +91,6 @@ static void test_each_allocation_of_the_opening_fails(void **state)
 {
     struct ps_orc_writer *writer = NULL;
     struct orc_file file = {.output.write = orc_file_write};
-    (void)state;
     for (int kind = PS_ORC_NONE; kind <= PS_ORC_ZSTD; kind++) {
         settings.compression = (enum ps_orc_compression)kind;
         for (uint64_t number = 1; PS_TEST_ALLOCATIONS && writer == NULL; number++) {

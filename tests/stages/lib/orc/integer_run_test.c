@@ -64,7 +64,6 @@ static void there_and_back(bool is_signed, const int64_t *values, size_t count)
 
 static void test_examples_of_the_specification(void **state)
 {
-    (void)state;
     const int64_t repeat[] = {10000, 10000, 10000, 10000, 10000};
     expect_bytes(false, repeat, 5, (const uint8_t[]){0x0a, 0x27, 0x10}, 3);
     const int64_t direct[] = {23713, 43806, 57005, 48879};
@@ -83,7 +82,6 @@ static void test_examples_of_the_specification(void **state)
 
 static void test_extreme_values(void **state)
 {
-    (void)state;
     const int64_t values[] = {INT64_MIN, INT64_MAX, 0,         INT64_MIN, INT64_MIN, INT64_MIN, -1, 1,
                               INT64_MAX, INT64_MIN, INT64_MAX, -1,        INT64_MIN, 0,         0,  0};
     for (size_t count = 1; count <= PS_COUNT_OF(values); count++)
@@ -92,7 +90,6 @@ static void test_extreme_values(void **state)
 
 static void test_patches_far_apart(void **state)
 {
-    (void)state;
     static int64_t values[512];
     for (size_t last = 500; last < 512; last++) {
         for (size_t i = 0; i < 512; i++)
@@ -123,7 +120,6 @@ static void test_each_width_of_patches(void **state)
                                     -128,
                                     -129};
     static int64_t values[1025];
-    (void)state;
     for (size_t c = 0; c < PS_COUNT_OF(counts); c++) {
         for (size_t b = 0; b < PS_COUNT_OF(bases); b++) {
             for (unsigned bits = 0; bits < 62; bits++) {
@@ -145,7 +141,6 @@ static void test_each_width_of_steps(void **state)
 {
     static const size_t counts[] = {2, 3, 4, 9, 10, 11, 511, 512, 513, 1025};
     static int64_t values[1025];
-    (void)state;
     for (size_t c = 0; c < PS_COUNT_OF(counts); c++) {
         for (unsigned bits = 0; bits < 54; bits++) {
             for (int direction = -1; direction <= 1; direction += 2) {
@@ -164,7 +159,6 @@ static void test_the_largest_step(void **state)
 {
     const int64_t values[] = {5, 0, INT64_MIN}, more[] = {1, 0, INT64_MIN, INT64_MIN};
     size_t length;
-    (void)state;
     there_and_back(true, values, PS_COUNT_OF(values));
     there_and_back(true, more, PS_COUNT_OF(more));
     begin(true);
@@ -199,7 +193,6 @@ static int64_t draw(struct ps_random *random, unsigned manner, int64_t last)
 
 static void test_random_values(void **state)
 {
-    (void)state;
     struct ps_random random;
     static int64_t values[3000];
     ps_random_init(&random);

@@ -410,7 +410,6 @@ static void test_drawn_files(void **unused)
     static const uint64_t varieties[] = {1, 2, 5, 16};
     struct ps_err err;
     struct ps_orc_type *type = ps_orc_type_parse(row_text, &err);
-    (void)unused;
     assert_non_null(type);
     random_state = ps_test_seed();
     for (unsigned i = 0; i < FILES; i++) {

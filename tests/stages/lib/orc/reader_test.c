@@ -346,7 +346,6 @@ static void expect_decimals(struct orc_message part, uint32_t from, uint32_t to)
 static void expect_counts(struct orc_message part, uint32_t count, uint32_t true_count)
 {
     struct orc_field field;
-    (void)count;
     assert_true(find(part, 1, &field));
     struct orc_message packed = field.bytes;
     uint64_t value = 0;
@@ -507,7 +506,6 @@ static void test_drawn_files(void **unused)
     static const uint64_t stripes[] = {20000, 100000, 67108864};
     static const double rates[] = {0.01, 0.3, 0.9, 0.999};
     struct ps_orc_type *type = make_type();
-    (void)unused;
     random_state = ps_test_seed();
     for (size_t i = 0; i < sizeof letters; i++)
         letters[i] = (char)('a' + draw(26));
@@ -542,7 +540,6 @@ static void test_bounds_that_are_cut(void **unused)
     struct ps_orc_type *type = make_type();
     struct ps_orc_settings settings = ps_orc_settings_usual(type);
     struct orc_file file;
-    (void)unused;
     settings.row_index_stride = 1;
     settings.bloom_filter_columns = filter_columns = "h,i";
     for (uint32_t i = 0; i < PS_COUNT_OF(texts); i++) {

@@ -87,7 +87,6 @@ static PsOrc__ColumnStatistics *statistics_of(size_t column)
 static void each_row_group_has_its_own_statistics(void **state)
 {
     size_t length;
-    (void)state;
     open_column("bigint");
     for (int64_t i = 0; i < 250; i++)
         add((struct ps_orc_value){.integer = i});
@@ -111,7 +110,6 @@ static void each_row_group_has_its_own_statistics(void **state)
 
 static void stripes_are_counted_once(void **state)
 {
-    (void)state;
     open_column("int");
     for (int64_t i = 1; i <= 3; i++) {
         add((struct ps_orc_value){.integer = i});
@@ -131,7 +129,6 @@ static void stripes_are_counted_once(void **state)
 static void lists_and_items_are_counted(void **state)
 {
     const struct ps_orc_value items[] = {{.integer = 1}, {.integer = 2}, {.integer = 3}};
-    (void)state;
     open_column("array<int>");
     add((struct ps_orc_value){.items = items, .item_count = 3});
     add((struct ps_orc_value){.null = true});
@@ -167,7 +164,6 @@ static void expect_text(const char *column, const char *text, const char *wanted
 /* Lengths of char and varchar are in characters; a char is filled with blanks. */
 static void texts_have_their_length_in_characters(void **state)
 {
-    (void)state;
     expect_text("char(4)", "ab", "ab  ");
     expect_text("char(4)", "\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac  ");
     expect_text("char(2)", "\xc3\xa9\xe2\x82\xacx", "\xc3\xa9\xe2\x82\xac");
@@ -179,7 +175,6 @@ static void texts_have_their_length_in_characters(void **state)
 /* A float's bounds are those of what is written, not of what was given. */
 static void floats_are_counted_as_they_are_written(void **state)
 {
-    (void)state;
     open_column("float");
     add((struct ps_orc_value){.real = 0.1});
     add((struct ps_orc_value){.real = 0.3});
@@ -197,7 +192,6 @@ static void the_second_stream_has_every_row(void **state)
     size_t length, rows = 0;
     unsigned kind;
     int64_t values[512];
-    (void)state;
     open_column("timestamp");
     for (uint32_t i = 0; i < 700; i++)
         add((struct ps_orc_value){.seconds = 1700000000 + i, .nanoseconds = i * i * 1001});
@@ -228,7 +222,6 @@ static size_t filter_of(double number, uint8_t *bits, size_t room)
 static void a_filter_knows_one_nan(void **state)
 {
     static uint8_t usual[4096], other[4096];
-    (void)state;
     size_t length = filter_of(NAN, usual, sizeof usual);
     assert_int_equal(filter_of(-NAN, other, sizeof other), length);
     assert_memory_equal(usual, other, length);

@@ -4,7 +4,6 @@
 
 static void test_nested_types(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_type *type = ps_orc_type_parse(
         "struct<a:int, b:map<string,array<decimal(12,3)>>,c:struct<d:varchar(9),e:Timestamp>,f:decimal>",
@@ -29,7 +28,6 @@ static void test_nested_types(void **state)
 
 static void test_what_is_refused(void **state)
 {
-    (void)state;
     static const char *const texts[] = {"",
                                         "in",
                                         "uniontype<int,string>",
@@ -88,7 +86,6 @@ static void test_the_ends_of_numbers(void **state)
         {"decimal(7,8)", false, 0, 0, 0},
         {"decimal(7,0)", true, 0, 7, 0},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_err err = {.length = 0};
         struct ps_orc_type *type = ps_orc_type_parse(cases[i].text, &err);
@@ -105,7 +102,6 @@ static void test_the_ends_of_numbers(void **state)
 
 static void test_blanks(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_type *type =
         ps_orc_type_parse(" struct < a: map < int , string > , b: decimal ( 12 , 3 ) > ", &err);
@@ -118,7 +114,6 @@ static void test_blanks(void **state)
 /* A name is a whole one, however it begins. */
 static void test_names_that_begin_alike(void **state)
 {
-    (void)state;
     struct ps_err err;
     struct ps_orc_type *type = ps_orc_type_parse("struct<identity:int,id:int,i:struct<x:int>>", &err);
     assert_non_null(type);
@@ -133,7 +128,6 @@ static void test_names_that_begin_alike(void **state)
 static void test_the_most_columns(void **state)
 {
     static char text[4096 * 10];
-    (void)state;
     for (unsigned count = 4095; count <= 4096; count++) {
         struct ps_err err = {.length = 0};
         size_t at = (size_t)snprintf(text, sizeof text, "struct<c0:int");

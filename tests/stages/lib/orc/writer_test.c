@@ -10,7 +10,6 @@ static struct orc_file file;
 static int set_up(void **state)
 {
     struct ps_err err;
-    (void)state;
     type = ps_orc_type_parse("struct<id:bigint,name:string,price:decimal(5,2)>", &err);
     settings = ps_orc_settings_usual(type);
     settings.compression = PS_ORC_NONE;
@@ -20,7 +19,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_orc_type_destroy(type);
     free(file.data);
     return 0;
@@ -55,7 +53,6 @@ static PsOrc__ColumnStatistics *statistics_of(size_t column)
 
 static void test_stripes_end_when_they_are_full(void **state)
 {
-    (void)state;
     settings.stripe_bytes = 20000;
     settings.row_index_stride = 100;
     struct ps_orc_writer *writer = open_writer();
@@ -77,7 +74,6 @@ static void test_stripes_end_when_they_are_full(void **state)
 
 static void test_each_end_makes_a_whole_file(void **state)
 {
-    (void)state;
     struct ps_orc_writer *writer = open_writer();
     assert_true(ps_orc_writer_end(writer));
     assert_int_equal(orc_file_check(&file), 0);
@@ -95,7 +91,6 @@ static void test_each_end_makes_a_whole_file(void **state)
 
 static void test_missing_fields_are_null(void **state)
 {
-    (void)state;
     struct ps_orc_writer *writer = open_writer();
     const struct ps_orc_value id = {.integer = 4};
     assert_true(ps_orc_writer_add(writer, &(struct ps_orc_value){.items = &id, .item_count = 1}));
@@ -109,7 +104,6 @@ static void test_missing_fields_are_null(void **state)
 
 static void test_statistics(void **state)
 {
-    (void)state;
     struct ps_orc_writer *writer = open_writer();
     assert_true(add(writer, 807, "b"));
     assert_true(add(writer, 5, "ab"));
@@ -136,7 +130,6 @@ static void test_statistics(void **state)
 
 static void test_a_sum_that_is_too_large_is_left_out(void **state)
 {
-    (void)state;
     struct ps_orc_writer *writer = open_writer();
     assert_true(add(writer, INT64_MAX, "b"));
     assert_true(add(writer, 1, "b"));
@@ -158,7 +151,6 @@ static void test_sums_of_large_decimals(void **state)
         {{9}, true},          {{5, 4}, true},         {{5, 5}, false},         {{5, 5, -1}, true},
         {{-5, -5}, false},    {{-9}, true},           {{9, 9, -9}, false},     {{9, 9, -9, -9}, false},
         {{-9, -9, 9}, false}, {{9, -9, 9, -9}, true}, {{-9, -9, 9, 9}, false}, {{8, 8, 1}, false}};
-    (void)state;
     for (unsigned i = 0; i < 3 * PS_COUNT_OF(cases); i++) {
         struct ps_err err;
         struct ps_orc_type *wide = ps_orc_type_parse("struct<d:decimal(38,0)>", &err);
@@ -200,7 +192,6 @@ static PsOrc__ColumnStatistics *bounds_of(const char *piece, size_t times)
 
 static void test_long_strings_have_bounds(void **state)
 {
-    (void)state;
     PsOrc__ColumnStatistics *statistics = bounds_of("a", 1024);
     assert_true(statistics->string_statistics->has_maximum);
     assert_int_equal(statistics->string_statistics->maximum.len, 1024);
@@ -220,7 +211,6 @@ static void test_long_strings_have_bounds(void **state)
 
 static void test_malformed_strings_have_bounds(void **state)
 {
-    (void)state;
     PsOrc__ColumnStatistics *statistics = bounds_of("ab\xff\xff", 1);
     PsOrc__StringStatistics *part = statistics->string_statistics;
     assert_false(part->has_minimum || part->has_maximum);
@@ -238,7 +228,6 @@ static void test_malformed_strings_have_bounds(void **state)
 
 static void test_settings_are_checked(void **state)
 {
-    (void)state;
     struct ps_err err;
     settings.chunk_bytes = 1U << 23;
     assert_null(ps_orc_writer_open(&settings, &file.output, &err));
@@ -270,7 +259,6 @@ static void test_settings_are_checked(void **state)
 
 static void test_an_output_that_fails(void **state)
 {
-    (void)state;
     settings.stripe_bytes = 5000;
     file.fail_at = 12000;
     struct ps_orc_writer *writer = open_writer();

@@ -30,7 +30,6 @@ static bool lives(pid_t pid)
 /* The kernel gave the id of a command that ended to another process, the leader of another group. */
 static void test_id_used_again(void **unused)
 {
-    (void)unused;
     static const struct ps_child_cpus any = {.known = false};
     struct ps_child child;
     struct ps_err err = {0};
@@ -52,7 +51,6 @@ static void test_id_used_again(void **unused)
 /* While it lives, or is not reaped, its group is its own. */
 static void test_group(void **unused)
 {
-    (void)unused;
     static const struct ps_child_cpus any = {.known = false};
     struct ps_child child;
     struct ps_err err = {0};
@@ -88,7 +86,6 @@ static pid_t start_marked(const char *mark, char last)
 /* Only the whole mark counts: that of another child may begin in the same way. */
 static void test_other_marks(void **unused)
 {
-    (void)unused;
     struct ps_child child;
     ps_child_init(&child);
     ps_child_mark(&child);

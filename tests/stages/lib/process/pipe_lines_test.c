@@ -110,7 +110,6 @@ static void run(uint64_t *random, struct text *text, struct line *lines)
 
 static void test_against_read_line(void **unused)
 {
-    (void)unused;
     uint64_t random = ps_test_seed();
     struct text text = {.data = malloc(BYTES_MAX)};
     struct line *lines = malloc(BYTES_MAX * sizeof *lines);
@@ -138,7 +137,6 @@ static void read_text(struct ps_pipe_lines *reader, struct ps_batch *batch, cons
 /* A new pipe is a new reader: a \r at the end of the last one and a \n here are two line ends. */
 static void test_next_pipe(void **unused)
 {
-    (void)unused;
     static const char *const bodies[] = {"a", "", "b", "", "c", "d"};
     struct ps_test_stage stage;
     struct ps_pipe_lines reader;

@@ -8,14 +8,12 @@ static struct ps_arena *arena;
 
 static int setup(void **state)
 {
-    (void)state;
     arena = ps_arena_create();
     return 0;
 }
 
 static int teardown(void **state)
 {
-    (void)state;
     ps_arena_destroy(arena);
     return 0;
 }
@@ -38,7 +36,6 @@ static bool parse(const char *line, struct ps_tail_command *command)
 
 static void test_follows(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *line;
         bool from_start;
@@ -78,7 +75,6 @@ static void test_follows(void **unused)
 
 static void test_others(void **unused)
 {
-    (void)unused;
     static const char *const lines[] = {
         "",
         "tail",
@@ -132,7 +128,6 @@ static void test_others(void **unused)
 /* The directory is no expression. */
 static void test_pattern(void **unused)
 {
-    (void)unused;
     struct ps_tail_command command = {0};
     assert_true(parse("tail -F /srv/c++.d/g++.a_b-c,d:e@f%g=h", &command));
     assert_string_equal(command.files[0].pattern, "/srv/c++.d/g[+][+][.]a_b-c,d:e@f%g=h");
@@ -142,7 +137,6 @@ static void test_pattern(void **unused)
 
 static void test_several_files(void **unused)
 {
-    (void)unused;
     struct ps_tail_command command = {0};
     assert_true(parse("tail -F /var/log/a.log /b", &command));
     assert_int_equal(command.count, 2);
@@ -156,7 +150,6 @@ static void test_several_files(void **unused)
 
 static void test_sudo(void **unused)
 {
-    (void)unused;
     static const char *const lines[] = {"sudo tail -F /a", "/usr/bin/sudo -n tail -F /a",
                                         "sudo -nE -u root /usr/bin/tail -F /a"};
     for (size_t i = 0; i < PS_COUNT_OF(lines); i++) {
@@ -170,7 +163,6 @@ static void test_sudo(void **unused)
 /* A shell takes quotes away; without one tail gets them. */
 static void test_quotes(void **unused)
 {
-    (void)unused;
     struct ps_tail_command command = {0};
     assert_true(parse_by(true, "tail -F \"/var/log/a.log\" '/b'", &command));
     assert_string_equal(command.files[0].path, "/var/log/a.log");

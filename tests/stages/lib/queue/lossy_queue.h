@@ -189,7 +189,6 @@ static inline void lossy_queue_fini(struct lossy_queue *fixture)
 static inline int lossy_queue_setup(void **state)
 {
     pthread_mutexattr_t kind;
-    (void)state;
     pthread_mutexattr_init(&kind);
     pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&lock, &kind);
@@ -199,7 +198,6 @@ static inline int lossy_queue_setup(void **state)
 
 static inline int lossy_queue_teardown(void **state)
 {
-    (void)state;
     pthread_mutex_destroy(&lock);
     return ps_test_folder_teardown(NULL);
 }

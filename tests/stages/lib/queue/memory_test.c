@@ -64,7 +64,6 @@ static bool is_even(const struct ps_lease *lease)
 /* Those given back are among them, and what was put back before is still older than the rings. */
 static void test_withdraw(void **state)
 {
-    (void)state;
     for (unsigned consumers = 1; consumers <= 2; consumers++) {
         struct bench bench;
         struct ps_fill fill;
@@ -98,7 +97,6 @@ static void test_withdraw(void **state)
 static void test_set_quota(void **state)
 {
     struct bench bench;
-    (void)state;
     bench_init(&bench, 1);
     assert_true(put(&bench, make_lease(&bench, 1)));
     struct ps_lease *next = make_lease(&bench, 2);

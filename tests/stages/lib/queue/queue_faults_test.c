@@ -187,19 +187,16 @@ static void each_call(enum what of)
 
 static void test_changes(void **state)
 {
-    (void)state;
     each_call(CHANGE);
 }
 
 static void test_reads(void **state)
 {
-    (void)state;
     each_call(READ);
 }
 
 static void test_memory(void **state)
 {
-    (void)state;
     each_call(MEMORY);
 }
 

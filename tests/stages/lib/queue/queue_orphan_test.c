@@ -61,7 +61,6 @@ static uint32_t turn(void)
 static void test_restored_goes_home(void **state)
 {
     static const struct ps_stage_ops *const channels[] = {&ps_channel_file, &ps_channel_jdbc};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(channels); i++) {
         uint32_t delivered = 0;
         build(channels[i]);

@@ -52,7 +52,6 @@ static void test_power_cuts(void **state)
 {
     static struct fixture fixture; /* a durable queue of a test that fails goes on */
     uint64_t seed = ps_test_seed();
-    (void)state;
     bool gone = true;
     for (uint64_t cut = 1; gone; cut++) {
         uint64_t random = seed * 1000 + cut;

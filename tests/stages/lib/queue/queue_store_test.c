@@ -287,19 +287,16 @@ static void each_call_fails(bool reads_ahead, bool sync_each)
 
 static void test_a_log(void **state)
 {
-    (void)state;
     each_call_fails(false, true);
 }
 
 static void test_a_database(void **state)
 {
-    (void)state;
     each_call_fails(true, true);
 }
 
 static void test_synced_later(void **state)
 {
-    (void)state;
     each_call_fails(false, false);
 }
 
@@ -334,7 +331,6 @@ static void deliver_next(void)
  * afterwards; the second time as the first. */
 static void test_events_that_are_missed(void **state)
 {
-    (void)state;
     begin();
     start_queue(NULL);
     for (unsigned round = 1; round < 3; round++) {
@@ -365,7 +361,6 @@ static void test_events_that_are_missed(void **state)
 /* A store that cannot be opened is tried again when it is time, however often the thread is woken. */
 static void test_an_open_that_fails_waits(void **state)
 {
-    (void)state;
     begin();
     plan.nth = 1;
     plan.retry_ns = 600 * PS_NS_PER_S;
@@ -388,7 +383,6 @@ static void test_an_open_that_fails_waits(void **state)
 /* While the next frame cannot be read the thread sleeps until it is read again. */
 static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
 {
-    (void)state;
     begin();
     plan.call = FEED;
     plan.nth = 1;
@@ -409,7 +403,6 @@ static void test_an_unreadable_store_lets_the_thread_sleep(void **state)
 /* A store that fails for good: refusable events are given up, and counted nowhere any more. */
 static void test_refused_events_are_not_counted(void **state)
 {
-    (void)state;
     begin();
     plan.keep_alive_ms = 1;
     start_queue(NULL);
@@ -448,7 +441,6 @@ static void test_refused_events_are_not_counted(void **state)
  * renewed when that is due all the same. */
 static void test_a_connection_that_is_lost(void **state)
 {
-    (void)state;
     static const enum call calls[] = {SYNC, FEED};
     for (size_t i = 0; i < PS_COUNT_OF(calls); i++) {
         begin();
@@ -474,7 +466,6 @@ static void test_a_connection_that_is_lost(void **state)
 /* A commit of which only a renew that fails tells that it was carried out: the events are promised, not refused and sent again. */
 static void test_a_renew_that_fails_in_part(void **state)
 {
-    (void)state;
     begin();
     plan.keep_alive_ms = 1;
     plan.call = SYNC;
@@ -495,7 +486,6 @@ static void test_a_renew_that_fails_in_part(void **state)
 /* Too little room: puts are refused, with the reason, until there is more, the second time as the first; the backlog goes on. */
 static void test_a_crowded_store(void **state)
 {
-    (void)state;
     begin();
     start_queue(NULL);
     for (unsigned round = 0; round < 2; round++) {
@@ -566,13 +556,11 @@ static void event_beyond_the_memory(bool reads_ahead)
 
 static void test_an_event_beyond_the_memory_of_a_log(void **state)
 {
-    (void)state;
     event_beyond_the_memory(false);
 }
 
 static void test_an_event_beyond_the_memory_of_a_database(void **state)
 {
-    (void)state;
     event_beyond_the_memory(true);
 }
 

@@ -219,14 +219,12 @@ static void fails_twice(enum what what)
 /* The consumer cannot read what the thread found. */
 static void test_payloads(void **state)
 {
-    (void)state;
     fails_twice(PAYLOADS);
 }
 
 /* The thread does not find the next frame. */
 static void test_heads(void **state)
 {
-    (void)state;
     fails_twice(FRAMES_OF_SEGMENT_2);
 }
 

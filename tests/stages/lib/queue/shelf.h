@@ -64,8 +64,6 @@ static bool fails(enum call call)
 
 static void *shelf_open(const void *settings, const char *component, struct ps_err *err)
 {
-    (void)settings;
-    (void)component;
     complain_unless(!store.open, "it is opened twice");
     if (fails(OPEN)) {
         (void)ps_err_set(err, "cannot be opened");
@@ -88,7 +86,6 @@ static void drop_undurable(void)
 
 static void shelf_close(void *handle)
 {
-    (void)handle;
     pthread_mutex_lock(&store.lock);
     complain_unless(store.open, "it is closed twice");
     drop_undurable();
@@ -110,14 +107,12 @@ static enum ps_status failed(struct ps_err *err)
 
 static char *shelf_lend(void *handle, uint32_t room)
 {
-    (void)handle;
     return store.appended % 2 == 0 && room <= sizeof store.lent ? store.lent : NULL;
 }
 
 static enum ps_status shelf_append(void *handle, const void *payload, uint32_t length, uint32_t count,
                                    uint64_t bytes, uint64_t *number, struct ps_err *err)
 {
-    (void)handle;
     complain_unless(store.open && !store.failed, "it appends before it renews");
     complain_unless(count > 0 && bytes > 0, "it appends a frame of nothing");
     if (fails(APPEND))
@@ -134,7 +129,6 @@ static enum ps_status shelf_append(void *handle, const void *payload, uint32_t l
 
 static enum ps_status shelf_sync(void *handle, struct ps_err *err)
 {
-    (void)handle;
     complain_unless(store.open && !store.failed, "it syncs before it renews");
     if (fails(SYNC)) {
         store.durable =
@@ -149,7 +143,6 @@ static enum ps_status shelf_sync(void *handle, struct ps_err *err)
 
 static enum ps_status shelf_renew(void *handle, struct ps_err *err)
 {
-    (void)handle;
     complain_unless(store.open && store.failed, "it renews what works");
     if (fails(RENEW)) {
         if (plan.renews_in_part)
@@ -162,14 +155,12 @@ static enum ps_status shelf_renew(void *handle, struct ps_err *err)
 
 static uint64_t shelf_promised(const void *handle)
 {
-    (void)handle;
     __atomic_fetch_add(&store.turns, 1, __ATOMIC_RELAXED);
     return store.promised;
 }
 
 static void shelf_fill(const void *handle, struct ps_segment_fill *fill)
 {
-    (void)handle;
     *fill = (struct ps_segment_fill){.events = store.missed, .frames_lost = store.lost};
     for (uint64_t number = 1; number <= store.promised; number++) {
         const struct frame *frame = &store.frames[number];
@@ -180,7 +171,6 @@ static void shelf_fill(const void *handle, struct ps_segment_fill *fill)
 
 static enum ps_store_fed shelf_feed(void *handle, struct ps_store_frame *to, struct ps_err *err)
 {
-    (void)handle;
     complain_unless(store.open, "it is fed from while it is closed");
     if (plan.feeds_nothing && store.failed) {
         (void)ps_err_set(err, "the connection is lost");
@@ -216,7 +206,6 @@ static enum ps_store_fed shelf_feed(void *handle, struct ps_store_frame *to, str
 static enum ps_segment_read shelf_load(const void *settings, const struct ps_store_frame *from, void *to,
                                        struct ps_err *err)
 {
-    (void)settings;
     pthread_mutex_lock(&store.lock);
     const struct frame *frame = &store.frames[from->rows.first];
     bool failing = fails(LOAD);
@@ -238,7 +227,6 @@ static void shelf_release(struct ps_store_frame *frame)
 
 static void shelf_take(void *handle, const struct ps_store_frame *from)
 {
-    (void)handle;
     struct frame *frame = &store.frames[from->rows.first];
     complain_unless(frame->fed && !frame->taken, "it takes a frame twice");
     frame->taken = true;
@@ -257,7 +245,6 @@ static void shelf_lost(void *handle, const struct ps_store_frame *frame)
 
 static bool shelf_crowded(const void *settings, char *text, size_t room)
 {
-    (void)settings;
     bool crowded = __atomic_load_n(&store.crowded, __ATOMIC_RELAXED);
     if (crowded)
         snprintf(text, room, "the shelf is full");

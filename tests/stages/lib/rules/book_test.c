@@ -20,13 +20,11 @@ static const char *goes(struct ps_test_rules *rules, const char *body)
 static void order(void *argument, const char *rule, const struct ps_rules_count *count)
 {
     char *names = argument;
-    (void)count;
     strcat(strcat(names, rule), " ");
 }
 
 static void test_counts_survive(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("rule a { when body ~ /a/ drop }\nrule b { when body ~ /b/ drop }", true);
     one(rules, PS_BODY("a"));
@@ -51,7 +49,6 @@ static void test_counts_survive(void **unused)
 /* A reload fills no bucket; another limit begins anew. */
 static void test_limits_survive(void **unused)
 {
-    (void)unused;
     const char *text = "rule a { when body ~ /a/ limit 1/s burst 3 route c1 }";
     struct ps_test_rules *rules = ps_test_rules_start(text, true);
     assert_string_equal(goes(rules, "a"), "c1 ");
@@ -69,7 +66,6 @@ static void test_limits_survive(void **unused)
 
 static void test_samples_survive(void **unused)
 {
-    (void)unused;
     const char *text = "rule a { when body ~ /a/ sample 1/3 route c1 }";
     struct ps_test_rules *rules = ps_test_rules_start(text, true);
     for (unsigned i = 0; i < 12; i++) {
@@ -83,7 +79,6 @@ static void test_samples_survive(void **unused)
 /* More keys than are remembered: the one not seen for the longest time goes. */
 static void test_keys_are_bounded(void **unused)
 {
-    (void)unused;
     char body[32];
     struct ps_test_rules *rules =
         ps_test_rules_start("rule a { when true limit 1/h per body burst 1 route c1 }", true);
@@ -132,7 +127,6 @@ static void pass_shares(struct ps_test_rules *rules, const struct ps_rules_set *
  * nothing from it. */
 static void test_shares(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("rule x { when body ~ /x/ drop }", true);
     struct ps_rules_set_options options = ps_test_rules_options(rules);
     struct ps_rules_book *book = ps_rules_book_create(WORKERS);
@@ -183,7 +177,6 @@ static void tally(void *argument, const char *rule, const struct ps_rules_count 
 /* Names come and go for ever: 10,000 that no set has any more are remembered, no more. */
 static void test_names_are_bounded(void **unused)
 {
-    (void)unused;
     struct ps_rules_book *book = ps_rules_book_create(2);
     char name[32];
     uint32_t kept = ps_rules_book_hold(book, "kept");

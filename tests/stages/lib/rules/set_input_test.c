@@ -10,7 +10,6 @@ static struct ps_test_event bytes(const char *body, size_t length)
 
 static void test_any_bytes(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("rule nul { when body ~ /a\\x00b/ route c1 }\n"
                             "rule bad { when body ~ /(?<x>.)z$/ set header.y = \"<${x}>\" route c2 }\n"
@@ -34,7 +33,6 @@ static void test_any_bytes(void **unused)
 /* Bodies of megabytes: found at their end, replaced, cut into headers. */
 static void test_megabytes(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "rule a { when body ~ /(?<end>needle)$/ replace /x{1000}/ with \"yy\" route c1 }\n"
         "rule b { when body ~ /^z/ set header.copy = \"${body}!\" route c2 }",
@@ -67,7 +65,6 @@ static void test_megabytes(void **unused)
 /* Actions that need more memory than a batch can ever have are given up and counted; the event goes on. */
 static void test_no_room_ever(void **unused)
 {
-    (void)unused;
     size_t length = 100000;
     char *body = malloc(length), text[8192];
     assert_non_null(body);
@@ -97,7 +94,6 @@ static void test_no_room_ever(void **unused)
 /* One event that grows and grows: it may not take the whole budget, for which nobody else would make room. */
 static void test_no_room_for_one(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("rule a { when true\n"
                                                       "set header.a = \"${body}${body}\"\n"
                                                       "set header.b = \"${body}${body}\"\n"
@@ -120,7 +116,6 @@ static void test_no_room_for_one(void **unused)
 /* Every one of many rules acts on every event: more than one round finds room for. */
 static void test_all_act(void **unused)
 {
-    (void)unused;
     enum { RULES = 6000 };
     size_t room = 1 << 20, used = 0;
     char *text = malloc(room);
@@ -149,7 +144,6 @@ static void test_all_act(void **unused)
 /* Ten thousand expressions, every shape of condition: each finds its own event. */
 static void test_ten_thousand(void **unused)
 {
-    (void)unused;
     enum { RULES = 10000 };
     size_t room = 2 << 20, used = 0;
     char *text = malloc(room);
@@ -185,7 +179,6 @@ static void test_ten_thousand(void **unused)
 /* Once warm, nothing is allocated: matches, captures, templates, replacements, limits. */
 static void test_no_allocations(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "mode all\n"
         "rule a { when body ~ /(?<user>u\\d+)/ set header.k = \"${user}-${header.h}\" tag \"t\" tag \"u\"\n"

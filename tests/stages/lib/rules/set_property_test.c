@@ -185,7 +185,6 @@ static void assert_rules(const char *text, bool routes)
 
 static void test_against_a_model(void **unused)
 {
-    (void)unused;
     static struct ps_test_text text;
     random_state = ps_test_seed();
     unsigned rounds = getenv("PENSTOCK_ROUNDS") != NULL ? (unsigned)atoi(getenv("PENSTOCK_ROUNDS")) : 60;

@@ -26,7 +26,6 @@ static void assert_run(struct ps_test_rules *rules, struct ps_test_event event, 
 
 static void test_first(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("default c4\n"
                             "rule a { when body ~ /alpha/ route c1 }\n"
@@ -44,7 +43,6 @@ static void test_first(void **unused)
 
 static void test_all(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("mode all\ndefault c4\n"
                             "rule low priority -1 { when true route optional c1, c3 }\n"
@@ -68,7 +66,6 @@ static void test_all(void **unused)
 
 static void test_continue(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("rule a { when body ~ /a/ continue set header.a = \"1\" }\n"
                             "rule b { when body ~ /b/ set header.b = \"1\" }\n"
@@ -82,7 +79,6 @@ static void test_continue(void **unused)
 
 static void test_header_conditions(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "mode all\n"
         "rule eq { when header.h == \"x\" route c1 }\n"
@@ -111,7 +107,6 @@ static void test_header_conditions(void **unused)
 /* All spellings of zero are one value, the negative one too. */
 static void test_zero(void **unused)
 {
-    (void)unused;
     static const char *const zeros[] = {"0", "-0", "0.0", "-0.0", "00"};
     struct ps_test_rules *rules = ps_test_rules_start("default c4\n"
                                                       "rule zero { when header.h == 0 route c1 }\n"
@@ -130,7 +125,6 @@ static void test_zero(void **unused)
 
 static void test_many_values(void **unused)
 {
-    (void)unused;
     size_t room = 1 << 20, used = 0;
     char *text = malloc(room), service[32], expected[128];
     assert_non_null(text);
@@ -153,7 +147,6 @@ static void test_many_values(void **unused)
 /* A header of the whole batch, and events that have another, or had it taken away. */
 static void test_shared_header(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("rule eq { when header.dc == \"a\" route c1 }\n"
                                                       "rule re { when header.dc ~ /b/ route c2 }\n"
                                                       "rule no { when not exists header.dc route c3 }\n",
@@ -177,7 +170,6 @@ static void test_shared_header(void **unused)
 
 static void test_body_conditions(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("mode all\n"
                                                       "rule long { when size > 5 route c1 }\n"
                                                       "rule not { when body !~ /x/ route c2 }\n"
@@ -192,7 +184,6 @@ static void test_body_conditions(void **unused)
 
 static void test_headers_set(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "mode all\n"
         "rule a { when body ~ /(?<user>\\w+)@(?<host>\\w+)?/\n"
@@ -219,7 +210,6 @@ static void test_headers_set(void **unused)
 /* Conditions see events as they came, whatever earlier rules did to them; templates see what they did. */
 static void test_conditions_see_what_came(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "mode all\n"
         "rule a { when body ~ /secret/ replace /secret/ with \"***\" set header.h = \"new\" }\n"
@@ -234,7 +224,6 @@ static void test_conditions_see_what_came(void **unused)
 
 static void test_extract_and_replace(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("rule a { when body ~ /card/\n"
                                                       "  extract body ~ /card (?<digits>\\d+)(?<more>x)?/\n"
                                                       "  replace /\\d(?=\\d{2})/ with \"*\"\n"
@@ -252,7 +241,6 @@ static void test_extract_and_replace(void **unused)
 /* `replace` keeps the lease's bytes right, also when nothing is left. */
 static void test_replaced_bytes(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("rule a { when body ~ /x/ replace /x+/ with \"\" }\n"
                             "rule b { when body ~ /y/ replace /y/ with \"yyyyyyyyyyyyyyyyyyyy\" }\n"
@@ -269,7 +257,6 @@ static void test_replaced_bytes(void **unused)
 
 static void test_sample(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "default c1\nrule a { when body ~ /d/ sample 1/3 set header.kept = \"1\" }\n", true);
     for (unsigned i = 0; i < 9; i++)
@@ -281,7 +268,6 @@ static void test_sample(void **unused)
 
 static void test_limit(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("rule a { when body ~ /a/ route c1 limit 2/s burst 3 else route c2 route c3 }\n"
                             "rule k { when body ~ /k/ limit 60/m per header.user burst 1 route c1 }\n",
@@ -311,7 +297,6 @@ static void test_limit(void **unused)
 
 static void test_drop(void **unused)
 {
-    (void)unused;
     const char *text = "rule a { when body ~ /a/ drop }\n";
     struct ps_test_rules *rules = ps_test_rules_start(text, false);
     assert_run(rules, PS_BODY("a"), "a | gone");
@@ -330,7 +315,6 @@ static void test_drop(void **unused)
 
 static void test_no_rules_touch_anything(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules =
         ps_test_rules_start("default c2, c3\nrule a { when body ~ /never/ route c1 }\n", true);
     struct ps_lease *lease = PS_LEASE(&rules->stage, PS_BODY("1"), PS_BODY("2"));
@@ -367,7 +351,6 @@ static void assert_refused(bool routes, const char *text, int line, int column, 
 
 static void test_refused(void **unused)
 {
-    (void)unused;
     assert_refused(true, "rule a {\n when body ~ /a/\n route c1, c22\n}", 3, 12, "did you mean c2");
     assert_refused(true, "default elsewhere\nrule a { when body ~ /a/ route c1 }", 1, 9, "elsewhere");
     assert_refused(true, "rule a { when body ~ /a/ limit 1/s else route nowhere }", 1, 47, "nowhere");
@@ -380,7 +363,6 @@ static void test_refused(void **unused)
 /* Channels as they come, for people who have no configuration at hand. */
 static void test_any_channel(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start("rule a { when true drop }", true);
     struct ps_rules_set_options options = {.any_channel = true, .routes = true};
     struct ps_rules_set *set = ps_test_rules_compile(
@@ -398,7 +380,6 @@ static void test_any_channel(void **unused)
 
 static void test_condition_holds(void **unused)
 {
-    (void)unused;
     struct ps_test_rules *rules = ps_test_rules_start(
         "rule a { when not (body ~ /x/ and not header.h ~ /y/) or size == 3 route c1 }", true);
     const struct ps_condition *when = ps_rules_set_rules(rules->set)->rules[0].when;

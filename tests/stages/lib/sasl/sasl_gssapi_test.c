@@ -49,9 +49,6 @@ enum ps_gss_result fake_step(struct ps_gss_context *context, const void *bytes, 
                              struct ps_gss_token *out, char *reason)
 {
     static const char text[] = "token";
-    (void)context;
-    (void)bytes;
-    (void)length;
     *out = make_token(text, next_result == PS_GSS_FAILED ? 0 : next_token);
     snprintf(reason, PS_GSS_REASON_BYTES, "the library's reason");
     return next_result;
@@ -62,7 +59,6 @@ bool fake_wrap(struct ps_gss_context *context, bool secret, const void *bytes, s
                struct ps_gss_token *out, char *reason)
 {
     char message[512] = "w";
-    (void)context;
     assert_true(length < sizeof message);
     memcpy(message + 1, bytes, length);
     *out = make_token(message, wrap_fails ? 0 : length + 1);
@@ -75,7 +71,6 @@ bool fake_unwrap(struct ps_gss_context *context, const void *bytes, size_t lengt
                  char *reason)
 {
     const char *message = bytes;
-    (void)context;
     bool good = !unwrap_fails && length > 0 && message[0] == 'w';
     *out = make_token(message + 1, good ? length - 1 : 0);
     snprintf(reason, PS_GSS_REASON_BYTES, "cannot unwrap");
@@ -84,9 +79,6 @@ bool fake_unwrap(struct ps_gss_context *context, const void *bytes, size_t lengt
 
 size_t fake_wrap_limit(struct ps_gss_context *context, bool secret, size_t length)
 {
-    (void)context;
-    (void)secret;
-    (void)length;
     return wrap_limit;
 }
 
@@ -147,7 +139,6 @@ static const struct offer_case offers[] = {
 
 static void test_offers(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(offers); i++) {
         const struct offer_case *one = &offers[i];
         struct ps_sasl *sasl = open_at_offer(one->allowed);
@@ -168,7 +159,6 @@ static void test_offers(void **state)
 /* A server that takes no messages, and a library that cannot. */
 static void test_cannot(void **state)
 {
-    (void)state;
     struct ps_sasl *sasl = open_at_offer(ANY);
     wrap_limit = 0;
     assert_int_equal(step(sasl, "w\7\0\0\0", 5, 0), PS_SASL_FAILED);
@@ -185,7 +175,6 @@ static void test_cannot(void **state)
 /* Each result of the library: more tokens, the last one with and without an answer, a refusal. */
 static void test_tokens(void **state)
 {
-    (void)state;
     struct ps_sasl *sasl = open_one(ANY);
     assert_int_equal(step(sasl, "", 0, 5), PS_SASL_MORE);
     next_result = PS_GSS_MORE;
@@ -209,7 +198,6 @@ static void test_tokens(void **state)
 
 static void test_messages(void **state)
 {
-    (void)state;
     static const char *const choices[] = {"w\7\1\0\0", "w\3\1\0\0"};
     for (size_t i = 0; i < PS_COUNT_OF(choices); i++) {
         struct ps_sasl *sasl = open_at_offer(ANY);

@@ -34,7 +34,6 @@ static void test_round_trip(void **unused)
     static const uint64_t positions[] = {0, 1, 63, 64, 8191, 8192, UINT32_MAX, INT64_MAX};
     static const enum ps_compression kinds[] = {PS_COMPRESSION_NONE, PS_COMPRESSION_GZIP,
                                                 PS_COMPRESSION_ZSTD};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(positions) * PS_COUNT_OF(kinds) * 2; i++) {
         char target[] = "/spool/a file.log";
         struct ps_err err = {.length = 0};
@@ -93,7 +92,6 @@ static void test_file_that_grows(void **unused)
     static char target[] = "/spool/a";
     struct ps_err err = {.length = 0};
     const struct ps_spool_meta first = {.target = target, .position = 1};
-    (void)unused;
     assert_int_equal(ps_spool_meta_write(path(), &first, &err), PS_OK);
     FILE *file = fopen(path(), "r");
     assert_non_null(file);

@@ -196,7 +196,6 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
 
 static void test_each_call_fails(void **unused)
 {
-    (void)unused;
     static const int errors[] = {EIO, ENOSPC, EACCES};
     for (enum policy policy = RENAMES; policy <= MARKS; policy++) {
         uint64_t nth = 1;
@@ -208,7 +207,6 @@ static void test_each_call_fails(void **unused)
 
 static void test_each_allocation_fails(void **unused)
 {
-    (void)unused;
     for (enum policy policy = RENAMES; PS_TEST_ALLOCATIONS && policy <= MARKS; policy++) {
         uint64_t nth = 1;
         for (; play(policy, 0, nth, ENOMEM); nth++)
@@ -233,7 +231,6 @@ static void test_renames_without_noreplace(void **unused)
                 {EACCES, false, "Unable to move"},
                 {EXDEV, true, "Unable to move"},
                 {EROFS, false, "Unable to move"}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         memset(&bench, 0, sizeof bench);

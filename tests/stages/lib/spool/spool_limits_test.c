@@ -37,7 +37,6 @@ static unsigned first_fetch(const struct ps_spool_settings *settings, char *firs
 static void test_depth_and_count(void **unused)
 {
     char path[PATH_BYTES], first[PATH_BYTES];
-    (void)unused;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     const struct ps_spool_settings settings = {.component = "source s",
                                                .directory = ps_test_folder(),
@@ -103,7 +102,6 @@ static void test_all_open(void **unused)
 {
     char name[16];
     bool seen[PS_SPOOL_FILES_MAX] = {false};
-    (void)unused;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     const struct ps_spool_settings settings = {.component = "source s",
                                                .directory = ps_test_folder(),
@@ -182,7 +180,6 @@ static void life_end(struct ps_spool_file *file, uint64_t position, bool leave)
 static void test_two_positions(void **unused)
 {
     char text[100];
-    (void)unused;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     const struct ps_spool_settings settings = {.component = "source s",
                                                .directory = ps_test_folder(),
@@ -210,7 +207,6 @@ static void test_two_positions(void **unused)
 /* Each wrong directory is refused at the start, and the reason says why. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     assert_int_equal(ps_test_folder_setup(NULL), 0);
     ps_test_folder_append("file", "x", 1);
     char none[PATH_BYTES], file[PATH_BYTES], below[PATH_BYTES + 8];

@@ -546,7 +546,6 @@ static void settings_draw(unsigned round)
 
 static void test_histories(void **unused)
 {
-    (void)unused;
     state = ps_test_seed() | 1;
     for (unsigned round = 0; round < ROUNDS; round++) {
         assert_int_equal(ps_test_folder_setup(NULL), 0);

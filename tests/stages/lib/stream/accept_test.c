@@ -63,7 +63,6 @@ static void assert_closed(int fd)
 
 static void test_new_one_takes_the_place_of_the_longest_silent(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     int fds[LIMIT];
     start(&stage, "4");
@@ -88,7 +87,6 @@ static void test_new_one_takes_the_place_of_the_longest_silent(void **unused)
 /* All have sent something within a second: the next one is served when one of them is gone, or silent. */
 static void test_waits_while_all_are_in_use(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     int fds[LIMIT];
     start(&stage, "4");
@@ -134,7 +132,6 @@ static void test_waits_while_all_are_in_use(void **unused)
 /* A connection that waits for an answer is not closed, however long it takes. */
 static void test_one_that_is_owed_an_answer_stays(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, "1");
     int first = client(&stage);

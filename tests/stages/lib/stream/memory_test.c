@@ -63,7 +63,6 @@ static void assert_served(struct ps_test_stage *stage, int fd)
 
 static int allow_many_descriptors(void **unused)
 {
-    (void)unused;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return -1;
@@ -75,7 +74,6 @@ static int allow_many_descriptors(void **unused)
  * them are closed nothing is held. */
 static void test_many_unfinished_lines(void **unused)
 {
-    (void)unused;
     static char part[12000];
     static int fds[MANY];
     struct ps_test_stage stage;
@@ -123,7 +121,6 @@ static ssize_t send_now(int fd, const char *data, size_t length)
 /* Two lines of 6 MB that never end and are allowed by max-line-length: refused, the neighbour is served. */
 static void test_two_giant_lines(void **unused)
 {
-    (void)unused;
     enum { GIANT = 6000000 };
     struct ps_test_stage stage;
     char *part = malloc(GIANT);
@@ -179,7 +176,6 @@ static void give_all(struct ps_test_stage *stage, struct ps_block *all)
 /* No memory at all: connections whose peer is gone are closed; a complete line waits and arrives later. */
 static void test_hang_ups_need_no_memory(void **unused)
 {
-    (void)unused;
     int fds[40];
     struct ps_test_stage stage;
     start(&stage, 4 * MIB, PS_KEYS(LOCAL));
@@ -212,7 +208,6 @@ static void test_hang_ups_need_no_memory(void **unused)
 /* Unfinished lines of clients that stay: given back when the budget was used up for a second, not before. */
 static void test_shortage(void **unused)
 {
-    (void)unused;
     static char part[12000];
     int fds[40];
     struct ps_test_stage stage;
@@ -265,7 +260,6 @@ static int begin_line(struct ps_test_stage *stage, size_t length)
 /* At the limit a long line is cut before short ones, although these have been silent for longer. */
 static void test_long_lines_are_cut_first(void **unused)
 {
-    (void)unused;
     int small[64];
     unsigned count = 0;
     bool closed;
@@ -293,7 +287,6 @@ static void test_long_lines_are_cut_first(void **unused)
 /* A client that waits for its answer is not idle, however long the channel is full. */
 static void test_waiting_is_not_idle(void **unused)
 {
-    (void)unused;
     bool closed;
     struct ps_test_stage stage;
     start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
@@ -320,7 +313,6 @@ static void test_waiting_is_not_idle(void **unused)
 /* Idle: no byte for the whole time. What the source has not read yet does not count as idle. */
 static void test_idle_timeout(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
     int silent = client(&stage), slow = client(&stage), unread = client(&stage);
@@ -371,7 +363,6 @@ static void start_tls(struct ps_test_stage *stage, uint64_t budget_bytes)
  * holds, refuses more at once, and takes new ones when others end. */
 static void test_tls_memory_is_counted(void **unused)
 {
-    (void)unused;
     enum { BUDGET_MIB = 8, MOST = BUDGET_MIB * 64 / 4, TRIED = MOST + 40 };
     static int fds[TRIED];
     struct ps_test_stage stage;
@@ -402,7 +393,6 @@ static void test_tls_memory_is_counted(void **unused)
 /* The budget is used up: new TLS connections are refused, and nobody loses what it sent. */
 static void test_tls_without_memory(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start_tls(&stage, 4 * MIB);
     int first = client(&stage);

@@ -47,7 +47,6 @@ static void waits_and_goes_on(const struct ps_stage_ops *ops, const char *const 
 
 static void test_sources(void **unused)
 {
-    (void)unused;
     waits_and_goes_on(&ps_source_syslogtcp, PS_KEYS("host", "127.0.0.1", "port", "0"));
     waits_and_goes_on(&ps_source_multiport_syslogtcp, PS_KEYS("host", "127.0.0.1", "ports", "0"));
     waits_and_goes_on(&ps_source_netcat,

@@ -104,7 +104,6 @@ static const struct ps_stage_ops *const sources[] = {&ps_source_avro, &ps_source
 
 static void test_dripping_client_is_closed(void **unused)
 {
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(sources); i++) {
         struct ps_test_stage stage;
         static char message[4096];
@@ -126,7 +125,6 @@ static void test_dripping_client_is_closed(void **unused)
 
 static void test_zero_never_closes(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     static char message[4096];
     start(&stage, &ps_source_avro, "0");
@@ -140,7 +138,6 @@ static void test_zero_never_closes(void **unused)
 /* 5 KiB a second are more than the rate that is asked for: such a message may take as long as it needs. */
 static void test_slow_line_is_served(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     static char message[400 * 5120];
     start(&stage, &ps_source_thrift, "10");
@@ -155,7 +152,6 @@ static void test_slow_line_is_served(void **unused)
 /* Messages that are whole begin anew, however long the connection is there. */
 static void test_many_messages(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     static const char ping[] =
         "\x80\x01\x00\x01\x00\x00\x00\x01x\x00\x00\x00\x07\x00"; /* an unknown call: answered */
@@ -185,7 +181,6 @@ static void test_many_messages(void **unused)
 /* Time in which the source waits for its channel is not the client's. */
 static void test_paused_source(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     static char message[4096];
     start(&stage, &ps_source_avro, "10");
@@ -208,7 +203,6 @@ static void test_paused_source(void **unused)
 /* Five clients that drip do not keep others out for longer than that. */
 static void test_limit_of_connections(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     static char message[64];
     int fds[5];
@@ -260,7 +254,6 @@ static SSL *shake_hands(struct ps_test_stage *stage, SSL_CTX *context, int fd, B
 /* Inside TLS the drip is a record's: no byte of a message has come yet. */
 static void test_dripping_record(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     static char message[16000], record[17000];
     ps_test_stage_start(&stage, &ps_source_thrift,

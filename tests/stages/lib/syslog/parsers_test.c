@@ -87,7 +87,6 @@ static size_t run_table(const char *path)
 
 static void test_tables(void **unused)
 {
-    (void)unused;
     const char *folder = ps_test_source_path("tests/stages/data/syslog");
     char path[4096 + 256];
     DIR *directory = opendir(folder);
@@ -109,7 +108,6 @@ static void test_tables(void **unused)
  * (tests/real/flume_oracle_syslog_test.sh has both parsers with small sizes). What is behind the cut is the next message. */
 static void test_sizes(void **unused)
 {
-    (void)unused;
     enum { SIZE = 40 };
     static const char start[] = "<13>Oct 11 22:14:15 host ";
     static const struct {
@@ -159,7 +157,6 @@ static void test_sizes(void **unused)
 /* A stamp that the user's format makes longer than 1,024 bytes gives no time; one that fits does. */
 static void test_stamp_that_grows(void **unused)
 {
-    (void)unused;
     static const struct ps_pair keys[] = {
         {"regex", "<(\\d+)>()(\\S+) (\\S+) (.*)"},
         {"search", "x"},
@@ -180,7 +177,6 @@ static void test_stamp_that_grows(void **unused)
 /* The 15 characters of a stamp are Java's: a character outside of the basic plane counts as two. */
 static void test_stamp_with_a_surrogate_pair(void **unused)
 {
-    (void)unused;
     static const char text[] = "<13>A\xF0\x9F\x98\x80"
                                "bcdefghijklm host body\n";
     const struct ps_test_syslog how = {

@@ -72,7 +72,6 @@ static void parse(struct ps_syslog_time *time, unsigned rule, const struct stamp
 
 static void test_caches_do_not_show(void **unused)
 {
-    (void)unused;
     static const int64_t clocks_ms[] = {
         1704067199999, 1704067200000, /* the last moment of 2023 in UTC, the first of 2024 */
         1704063599000, 1704063600000, /* the same in Berlin */
@@ -127,7 +126,6 @@ static void test_begin_of_a_second(void **unused)
     static const struct ps_stage_ops none = {.name = "none"};
     struct ps_syslog_time time;
     bool known;
-    (void)unused;
     ps_test_stage_init(&stage, &none);
     ps_syslog_time_init(&time, ps_time_zone_load(stage.arena, "Europe/Berlin", &known));
     for (size_t i = 0; i < PS_COUNT_OF(steps); i++) {

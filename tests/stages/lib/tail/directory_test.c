@@ -13,7 +13,6 @@ static struct ps_tail_changes changes;
 /* Names that begin with "app" matter. */
 static int match(void *argument, const char *name, size_t length)
 {
-    (void)argument;
     return length >= 3 && strncmp(name, "app", 3) == 0 ? 7 : -1;
 }
 
@@ -63,7 +62,6 @@ static void set_time(const char *name, time_t seconds)
 
 static void test_new_and_changed(void **unused)
 {
-    (void)unused;
     append("other", "x");
     append("app2", "x");
     append("app1", "x");
@@ -86,7 +84,6 @@ static void test_new_and_changed(void **unused)
 
 static void test_rotation(void **unused)
 {
-    (void)unused;
     append("app", "x");
     expect("new app");
     move("app", "old.1");
@@ -114,7 +111,6 @@ static void test_rotation(void **unused)
 /* Files that lose the name that matches before they are seen under it. */
 static void test_renamed_before_it_was_seen(void **unused)
 {
-    (void)unused;
     append("first", "x");
     ps_tail_directory_renamed(directory, "app", "first"); /* app was created and renamed */
     append("foreign", "x");
@@ -150,7 +146,6 @@ static void test_renamed_before_it_was_seen(void **unused)
 
 static void test_followed_from_earlier(void **unused)
 {
-    (void)unused;
     struct stat status;
     append("rotated", "x");
     append("foreign", "x");
@@ -161,7 +156,6 @@ static void test_followed_from_earlier(void **unused)
 
 static void test_two_names_of_one_file(void **unused)
 {
-    (void)unused;
     append("app", "x");
     expect("new app");
     assert_int_equal(link(ps_test_folder_path("app"), ps_test_folder_path("app-linked")), 0);
@@ -172,7 +166,6 @@ static void test_two_names_of_one_file(void **unused)
 
 static void test_links(void **unused)
 {
-    (void)unused;
     append("target1", "x");
     append("target2", "x");
     assert_int_equal(symlink("target1", ps_test_folder_path("app")), 0);
@@ -189,7 +182,6 @@ static void test_links(void **unused)
 
 static void test_directory_goes_and_comes_back(void **unused)
 {
-    (void)unused;
     char moved[4096];
     append("app", "x");
     expect("new app");
@@ -205,7 +197,6 @@ static void test_directory_goes_and_comes_back(void **unused)
 
 static void test_many_files(void **unused)
 {
-    (void)unused;
     char name[32];
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "app%d", i);

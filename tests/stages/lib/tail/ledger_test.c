@@ -30,7 +30,6 @@ static int setup(void **unused)
 /* The queue grows wherever its first number stands; a number that was taken can be put again. */
 static void test_slots(void **unused)
 {
-    (void)unused;
     for (unsigned round = 0; round < 30; round++) {
         struct ps_tail_slots slots = {.count = 0};
         uint32_t model[ROOM_MAX], count = 0, room = 0;
@@ -128,7 +127,6 @@ static void expect_after_a_crash(const char *path, const char *before, size_t ex
 /* After a write the position file has the last note of each number, and nothing else. */
 static void test_ledger(void **unused)
 {
-    (void)unused;
     for (unsigned round = 0; round < 6; round++) {
         char path[300];
         snprintf(path, sizeof path, "%s", ps_test_folder_path("positions.json"));
@@ -203,7 +201,6 @@ static void test_identity_by_pieces(void **unused)
 {
     static const size_t lengths[] = {0, 1, 2, 1022, 1023, 1024, 1025, 3000};
     static char bytes[3000];
-    (void)unused;
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (char)('a' + draw(26));
     for (unsigned round = 0; round < 200; round++) {
@@ -263,7 +260,6 @@ static void test_identity_by_pieces(void **unused)
 static void test_read_fully(void **unused)
 {
     char bytes[300], got[400];
-    (void)unused;
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (char)draw(256);
     int fd = file_of(bytes, sizeof bytes);
@@ -283,7 +279,6 @@ static void test_hole(void **unused)
 {
     static const size_t holes[] = {0, 4096, 65536}, zeros[] = {0, 1, 4095};
     static char block[4096];
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(holes) * PS_COUNT_OF(zeros); i++) {
         size_t hole = holes[i % PS_COUNT_OF(holes)], zero = zeros[i / PS_COUNT_OF(holes)];
         int fd = file_of("", 0);
@@ -311,7 +306,6 @@ static void test_troubles(void **unused)
 {
     struct ps_tail_trouble *trouble = ps_tail_trouble_create();
     char model[PS_TAIL_TROUBLE_KINDS][16] = {{'\0'}}, text[64];
-    (void)unused;
     for (unsigned step = 0; step < 200; step++) {
         unsigned kind = (unsigned)draw(PS_TAIL_TROUBLE_KINDS), first = 0;
         if (draw(2) == 0)

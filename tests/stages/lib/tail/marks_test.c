@@ -58,7 +58,6 @@ static void test_mark_lengths(void **unused)
 {
     static const size_t lengths[] = {1, 7, 8, 9, 63, 64, 65, 255, 256, 257, 1000};
     char bytes[1000];
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
         size_t length = lengths[i], covered = length < PS_TAIL_MARK_BYTES ? length : PS_TAIL_MARK_BYTES;
         for (size_t k = 0; k < length; k++)
@@ -188,7 +187,6 @@ static void add_many(unsigned count, unsigned lag, unsigned batch)
 static void test_marks_kept(void **unused)
 {
     static const unsigned counts[] = {1, 4, 5, 15, 16, 17, 63, 64, 65, 66, 130, 400};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
         for (unsigned lag = 0; lag <= 120; lag += 30)
             add_many(counts[i], lag, 1 + (unsigned)draw(12));
@@ -199,7 +197,6 @@ static void test_marks_kept(void **unused)
 static void test_marks_are_bounded(void **unused)
 {
     struct ps_tail_marks marks = {.count = 0};
-    (void)unused;
     for (int64_t i = 1; i <= 20000; i++) {
         const struct ps_tail_mark mark = mark_at(i * 4);
         ps_tail_marks_add(&marks, &mark, 0);
@@ -217,7 +214,6 @@ static void test_marks_are_bounded(void **unused)
 
 static void test_marks_trim(void **unused)
 {
-    (void)unused;
     for (unsigned count = 0; count <= 70; count++) {
         struct ps_tail_marks marks = {.count = 0};
         for (unsigned i = 1; i <= count; i++) {
@@ -305,7 +301,6 @@ static void expect_found(const struct ps_tail_heads *heads, const char *bytes, s
 /* Bytes are used only up to 1024, whatever the caller has. */
 static void test_heads(void **unused)
 {
-    (void)unused;
     for (unsigned round = 0; round < ROUNDS / 4; round++) {
         struct ps_tail_heads heads = {.room = 0};
         memset(entries, 0, sizeof entries);

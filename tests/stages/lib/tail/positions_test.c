@@ -18,7 +18,6 @@ static void parse(const char *text)
 /* As Flume 1.11 writes them (Gson, which escapes more than it must). */
 static void test_flumes(void **unused)
 {
-    (void)unused;
     parse("[{\"inode\":2496272,\"pos\":12,\"file\":\"/tmp/flume/log\\u003da/\\u0026\\\\x \\ud83d\\ude00\"},"
           "{\"inode\":9223372036854775807,\"pos\":0,\"file\":\"/b\"}]");
     assert_int_equal(positions.count, 2);
@@ -32,7 +31,6 @@ static void test_flumes(void **unused)
 
 static void test_forms(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *text;
         size_t count;
@@ -66,7 +64,6 @@ static void test_forms(void **unused)
 
 static void test_depth(void **unused)
 {
-    (void)unused;
     char text[5000] = "[{\"x\":";
     memset(text + strlen(text), '[', 4000);
     parse(text);
@@ -84,7 +81,6 @@ static void test_depth(void **unused)
 
 static void test_same_inode_twice(void **unused)
 {
-    (void)unused;
     parse("[{\"inode\":7,\"pos\":1,\"file\":\"/a\"},{\"inode\":3,\"pos\":2,\"file\":\"/b\"},"
           "{\"inode\":7,\"pos\":5,\"file\":\"/c\"}]");
     ps_tail_positions_sort(&positions);
@@ -105,7 +101,6 @@ static void read_file(const char *name, char *text, size_t room)
 
 static void test_saved_and_loaded(void **unused)
 {
-    (void)unused;
     struct ps_err err;
     struct ps_tail_positions again;
     char text[1000];
@@ -146,7 +141,6 @@ static void test_saved_and_loaded(void **unused)
 /* The marks of a file, and a text of them with a mistake. */
 static void test_marks(void **unused)
 {
-    (void)unused;
     struct ps_err err;
     struct ps_tail_positions again;
     struct ps_tail_mark items[20];
@@ -227,7 +221,6 @@ static void write_one(const char *text)
 /* A crash between the two files does not give the position of one content to another one that the file has since. */
 static void test_crash_between_the_files(void **unused)
 {
-    (void)unused;
     positions = (struct ps_tail_positions){.count = 0};
     save_one(42290, 111);
     save_one(500, 222);
@@ -244,7 +237,6 @@ static void test_crash_between_the_files(void **unused)
 /* Identities of an agent that did not write the positions with them. */
 static void test_identities_without_positions(void **unused)
 {
-    (void)unused;
     static const char identities[] = "[{\"inode\":5,\"device\":3,\"head\":7,\"length\":9}]\n";
     write_one("[{\"inode\":5,\"pos\":77,\"file\":\"/a\"}]\n");
     ps_test_folder_append("positions.json.identities", identities, strlen(identities));
@@ -308,7 +300,6 @@ static void each_call(int error)
 
 static void test_each_call(void **unused)
 {
-    (void)unused;
     static const int errors[] = {EIO, ENOSPC, EACCES, EMFILE};
     for (size_t i = 0; i < PS_COUNT_OF(errors); i++)
         each_call(errors[i]);
@@ -318,7 +309,6 @@ static void test_each_call(void **unused)
 /* Positions of a text stay so, unless somebody changes the position. */
 static void test_positions_of_texts(void **unused)
 {
-    (void)unused;
     struct ps_err err = {.length = 0};
     static const int64_t texts[] = {PS_TAIL_POSITION_OF_TEXT, 0, 4711};
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
@@ -349,7 +339,6 @@ static void test_positions_of_texts(void **unused)
 
 static void test_errors(void **unused)
 {
-    (void)unused;
     struct ps_err err;
     assert_int_equal(ps_tail_positions_load(ps_test_folder_path("missing"), &positions, &err), PS_OK);
     assert_int_equal(positions.count, 0);
@@ -360,7 +349,6 @@ static void test_errors(void **unused)
 /* A link to the position file stays one. */
 static void test_link(void **unused)
 {
-    (void)unused;
     struct ps_err err;
     struct stat status;
     ps_test_folder_append("real", "[]", 2);

@@ -90,19 +90,16 @@ static void read_all(bool by_thread)
 
 static void test_reads_from_memory(void **unused)
 {
-    (void)unused;
     read_all(false);
 }
 
 static void test_reads_on_the_thread(void **unused)
 {
-    (void)unused;
     read_all(true);
 }
 
 static void test_error_of_the_thread(void **unused)
 {
-    (void)unused;
     char byte;
     struct ps_tail_file file;
     ps_tail_file_set(&file, open(ps_test_folder(), O_RDONLY | O_CLOEXEC), PS_TAIL_THREAD);
@@ -113,7 +110,6 @@ static void test_error_of_the_thread(void **unused)
 
 static void test_many_fetches(void **unused)
 {
-    (void)unused;
     char byte;
     struct ps_tail_file files[PS_TAIL_FETCHES_MAX + 1];
     free(make_content("file", 100));
@@ -134,7 +130,6 @@ static void test_many_fetches(void **unused)
 
 static void test_closed_while_it_is_read(void **unused)
 {
-    (void)unused;
     char byte;
     free(make_content("file", 100));
     struct ps_tail_file file = open_file("file", true);
@@ -147,14 +142,12 @@ static void test_closed_while_it_is_read(void **unused)
 
 static void count_answer(void *owner, struct ps_tail_job *job)
 {
-    (void)owner;
     (*(unsigned *)(void *)(job + 1))++;
     free(job);
 }
 
 static void count_run(struct ps_tail_job *job)
 {
-    (void)job;
 }
 
 static void count_discard(struct ps_tail_job *job)
@@ -164,7 +157,6 @@ static void count_discard(struct ps_tail_job *job)
 
 static void test_more_jobs_than_room(void **unused)
 {
-    (void)unused;
     unsigned answers = 0;
     for (unsigned i = 0; i < 2000; i++) {
         struct ps_tail_job *job = calloc(1, sizeof *job + sizeof(unsigned));
@@ -182,7 +174,6 @@ static void test_more_jobs_than_room(void **unused)
 
 static void test_what_is_no_file(void **unused)
 {
-    (void)unused;
     assert_int_equal(mkfifo(ps_test_folder_path("fifo"), 0600), 0);
     assert_int_equal(ps_tail_open(ps_test_folder_path("fifo")), -1);
     assert_int_equal(errno, ENOTSUP);
@@ -192,7 +183,6 @@ static void test_what_is_no_file(void **unused)
 
 static void test_identity(void **unused)
 {
-    (void)unused;
     struct ps_tail_identity identity, again;
     int64_t size;
     free(make_content("file", 100));
@@ -244,7 +234,6 @@ static void wait_for(int fd, int *watch, unsigned what)
 
 static void test_notify(void **unused)
 {
-    (void)unused;
     int fd = ps_tail_notify_open();
     if (fd < 0)
         ps_test_skip("inotify: the user has too many instances");

@@ -74,7 +74,6 @@ static void test_drawn_reads(void **unused)
 {
     static const size_t lengths[] = {0, 1, 1023, 1024, 1025, 100000, TEXT_BYTES};
     char first[PS_TAIL_HEAD_BYTES];
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
         size_t length = lengths[i];
         int fd = packed_file(length);
@@ -114,7 +113,6 @@ static void test_drawn_reads(void **unused)
 /* A file that ends early is read to its end. Behind it there is nothing; if a limit says that there was more, there is an error. */
 static void test_early(void **unused)
 {
-    (void)unused;
     for (unsigned round = 0; round < 12; round++) {
         int fd = packed_file(50000);
         struct stat status;
@@ -145,7 +143,6 @@ static void test_early(void **unused)
 /* A file that changed: nothing that was read counts, each time, whether its size changed or only its time. */
 static void test_changed(void **unused)
 {
-    (void)unused;
     for (unsigned which = 0; which < 3; which++) {
         int fd = packed_file(5000);
         struct stat status;

@@ -127,7 +127,6 @@ static void test_drawn_reads(void **state)
         assert_int_equal(last, PS_INPUT_END);
         close(file.fd);
     }
-    (void)state;
 }
 
 /* Returns how much text a library makes of the file's first bytes. */
@@ -175,7 +174,6 @@ static void test_cut_anywhere(void **state)
         assert_int_equal(read_at(end, 10), PS_INPUT_UNREADABLE); /* again */
         close(file.fd);
     }
-    (void)state;
 }
 
 /* A checksum that does not fit is found, behind all of the text. */
@@ -196,14 +194,12 @@ static void test_checksum(void **state)
         assert_int_equal(last, PS_INPUT_UNREADABLE);
         close(file.fd);
     }
-    (void)state;
 }
 
 /* A block of a zstd frame is damaged: all before it can be read, and the error has its place. */
 static void test_damaged_block(void **state)
 {
     enum { BLOCK_BYTES = 10000, BLOCKS = 8 };
-    (void)state;
     uint64_t random = ps_test_seed();
     for (unsigned damaged = 0; damaged < BLOCKS; damaged++) {
         ZSTD_CCtx *context = ZSTD_createCCtx();
@@ -235,7 +231,6 @@ static void test_damaged_block(void **state)
 
 static void test_what_follows(void **state)
 {
-    (void)state;
     static const struct {
         enum ps_compression kind;
         const char *tail;
@@ -268,7 +263,6 @@ static void test_what_follows(void **state)
 static void test_skippable_first(void **state)
 {
     static const char frame[] = "\x50\x2a\x4d\x18\4\0\0\0abcd";
-    (void)state;
     packed_length = 0;
     text_length = 14;
     memcpy(text, "a text\nanother", text_length);
@@ -288,7 +282,6 @@ static void test_skippable_first(void **state)
 /* The position of an earlier life lies behind the end: nothing is taken for read. */
 static void test_position_behind_the_end(void **state)
 {
-    (void)state;
     packed_length = 0;
     text_length = 7;
     memcpy(text, "a text\n", 7);
@@ -301,7 +294,6 @@ static void test_position_behind_the_end(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
     snprintf(path, sizeof path, "/tmp/penstock-unpacked-%d", (int)getpid());
     ps_tail_reader_init(&reader, NULL);
     text = malloc(TEXT_BYTES);
@@ -312,7 +304,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_unpacked_fini(&unpacked);
     free(text);
     free(got);

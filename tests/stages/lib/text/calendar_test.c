@@ -16,7 +16,6 @@ static int64_t length_of(int64_t year, int64_t month, bool julian)
 /* From 1970 on forwards. */
 static void test_gregorian(void **unused)
 {
-    (void)unused;
     int64_t days = 0;
     for (int64_t year = 1970; year < 2800; year++) {
         for (int64_t month = 0; month < 12; month++) {
@@ -31,7 +30,6 @@ static void test_gregorian(void **unused)
 /* From 1970 backwards, over the change of calendars. */
 static void test_backwards(void **unused)
 {
-    (void)unused;
     int64_t days = 0, gregorian = 0;
     for (int64_t year = 1969; year >= -400; year--) {
         for (int64_t month = 11; month >= 0; month--) {
@@ -51,7 +49,6 @@ static void test_backwards(void **unused)
 static void test_out_of_range(void **unused)
 {
     static const int64_t years[] = {-5, 1, 1581, 1583, 1899, 1900, 1999, 2000, 2024};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(years); i++) {
         int64_t year = years[i];
         for (int64_t month = 0; month < 12; month++) {
@@ -73,7 +70,6 @@ static void test_out_of_range(void **unused)
 
 static void test_render(void **unused)
 {
-    (void)unused;
     uint64_t state = ps_test_seed() | 1;
     for (unsigned i = 0; i < 2000; i++) {
         static const int64_t limits[] = {0, 1, -1, 9, 10, -10, INT64_MAX, INT64_MIN, INT64_MIN + 1};

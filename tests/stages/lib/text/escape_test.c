@@ -29,7 +29,6 @@ static struct expansion expand(struct ps_test_stage *stage, const struct ps_esca
 
 static void test_as_flume(void **unused)
 {
-    (void)unused;
     char line[4096];
     FILE *file = fopen(ps_test_source_path("tests/stages/data/escapes.txt"), "r");
     assert_non_null(file);
@@ -74,7 +73,6 @@ static void test_as_flume(void **unused)
 
 static void test_what_it_says(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_null);
     assert_null(ps_escape_compile(stage.arena, "%[bogus]", NULL, &stage.err));
@@ -101,7 +99,6 @@ static void test_what_it_says(void **unused)
 
 static void test_local_time(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_null);
     struct ps_escape_options options = {.local_time = true, .time_zone = "UTC"};
@@ -117,7 +114,6 @@ static void test_local_time(void **unused)
  * rounds toward zero, so -1000 ms is second -1 and -999 ms is second 0. */
 static void test_one_cache(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *stamp, *text;
     } cases[] = {
@@ -148,7 +144,6 @@ static void test_one_cache(void **unused)
 
 static void test_bounds(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_null);
     const struct ps_escape *escape = ps_escape_compile(stage.arena, "ab%{h}cd", NULL, &stage.err);
@@ -170,7 +165,6 @@ static void test_bounds(void **unused)
 
 static void test_host(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_null);
     const struct ps_escape *escape =
@@ -190,7 +184,6 @@ static void test_host(void **unused)
 
 static void test_units(void **unused)
 {
-    (void)unused;
     enum ps_escape_unit unit;
     assert_true(ps_escape_find_unit("Hour", &unit));
     assert_int_equal(unit, PS_ESCAPE_HOUR);
@@ -203,7 +196,6 @@ static void test_units(void **unused)
 /* What `check` warns of: nothing, or the pattern's own text, is written for them. */
 static void test_check(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *warning; /* NULL: none */
     } rows[] = {
@@ -228,7 +220,6 @@ static void test_check(void **unused)
 
 static void test_writes(void **unused)
 {
-    (void)unused;
     assert_true(ps_escape_writes("/a/%H:%M", ':'));
     assert_true(ps_escape_writes("/a/%c", ':'));
     assert_true(ps_escape_writes("%{a:b}", ':')); /* it is no escape */

@@ -23,7 +23,6 @@ static void round_trip(const char *text, size_t length)
 
 static void test_every_byte_at_every_place(void **state)
 {
-    (void)state;
     for (unsigned byte = 0; byte < 0x80; byte++) {
         for (unsigned place = 0; place < 20; place++) {
             char text[20];
@@ -37,7 +36,6 @@ static void test_every_byte_at_every_place(void **state)
 
 static void test_random_text(void **state)
 {
-    (void)state;
     static const char *const pieces[] = {"a",    "\"",   "\\",   "\n",
                                          "\x01", "\x1f", "\x20", "\x7f",
                                          "é",    "日本", "😀",    "plain words of some length, "};
@@ -56,7 +54,6 @@ static void test_random_text(void **state)
 
 static void test_as_java_writes_it(void **state)
 {
-    (void)state;
     char to[64];
     size_t length = ps_json_text("a\"b\\c\td\x02", 8, to);
     to[length] = '\0';

@@ -7,7 +7,6 @@ static const struct ps_time_zone *zone;
 
 static void test_words(void **unused)
 {
-    (void)unused;
     enum ps_path_style style;
     assert_true(ps_path_style_parse("DEFAULT", &style));
     assert_int_equal(style, PS_PATH_DEFAULT);
@@ -19,7 +18,6 @@ static void test_words(void **unused)
 
 static void test_default(void **unused)
 {
-    (void)unused;
     struct ps_path_manager names;
     char name[64];
     ps_path_manager_init(&names, PS_PATH_DEFAULT, "", "", zone, 1700000000123);
@@ -36,7 +34,6 @@ static void test_default(void **unused)
 /* The number begins anew with every second. */
 static void test_roll_time(void **unused)
 {
-    (void)unused;
     struct ps_path_manager names;
     char name[64];
     ps_path_manager_init(&names, PS_PATH_ROLL_TIME, "p", "avro", zone, 0);

@@ -7,7 +7,6 @@
 
 static void test_against_libc(void **unused)
 {
-    (void)unused;
     static const char *const zones[] = {"UTC",
                                         "Europe/Berlin",
                                         "America/New_York",
@@ -65,7 +64,6 @@ static void test_against_libc(void **unused)
 
 static void test_java_ids(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *id;
         int32_t offset;
@@ -92,7 +90,6 @@ static void test_java_ids(void **unused)
 /* What the process's own zone is: TZ as a file name or as a rule. */
 static void test_own_zone(void **unused)
 {
-    (void)unused;
     const char *before = getenv("TZ");
     char *kept = before != NULL ? strdup(before) : NULL;
     static const struct {
@@ -124,7 +121,6 @@ static void test_own_zone(void **unused)
  * java.util.GregorianCalendar. */
 static void test_hours_of_change(void **unused)
 {
-    (void)unused;
     static const struct {
         int64_t wall_s, utc_s; /* Europe/Berlin */
     } cases[] = {

@@ -33,7 +33,6 @@ static void expect_message(const char *bytes, size_t length, bool compact)
 /* The bytes are the specification's. */
 static void test_messages(void **state)
 {
-    (void)state;
     static const char strict[] = "\x80\x01\x00\x01\x00\x00\x00\x06"
                                  "append\x00\x00\x01\x2c";
     static const char plain[] = "\x00\x00\x00\x06"
@@ -55,7 +54,6 @@ static void test_messages(void **state)
 
 static void test_no_messages(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t length;
@@ -80,7 +78,6 @@ static void test_no_messages(void **state)
 
 static void test_numbers_of_64_bits(void **state)
 {
-    (void)state;
     static const int64_t numbers[] = {0, -1, 1, 127, INT32_MIN, 1LL << 40, INT64_MAX, INT64_MIN};
     for (int compact = 0; compact < 2; compact++) {
         uint8_t bytes[sizeof(numbers) / sizeof(*numbers) * PS_THRIFT_NUMBER_BYTES_MAX];
@@ -182,7 +179,6 @@ static void read_everything(const uint8_t *bytes, size_t length, bool compact)
 
 static void test_structs(void **state)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         uint8_t bytes[ROOM];
         size_t length = put_everything(bytes, i == 0);
@@ -207,7 +203,6 @@ static void test_structs(void **state)
 /* Counts and lengths beyond what has arrived, unknown types, values nested without end. */
 static void test_hostile(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t length;
@@ -247,7 +242,6 @@ static void test_hostile(void **state)
 /* As many elements as there are bytes for, and one more. */
 static void test_exact_counts(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *bytes;
         size_t length;
@@ -283,7 +277,6 @@ static void test_exact_counts(void **unused)
 /* A list of lists as deep as the limit, and one deeper. */
 static void test_depth(void **unused)
 {
-    (void)unused;
     static uint8_t lists[PS_THRIFT_DEPTH_MAX + 8];
     for (unsigned depth = PS_THRIFT_DEPTH_MAX - 1; depth <= PS_THRIFT_DEPTH_MAX + 1; depth++) {
         memset(lists, 0x19, depth); /* each is a list of one list, the last one of a byte */

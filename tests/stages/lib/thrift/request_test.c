@@ -40,7 +40,6 @@ static void make_call(bool compact, int64_t count, uint8_t round)
 
 static void test_calls(void **state)
 {
-    (void)state;
     static const int64_t counts[] = {-1, 0, 1, 14, 15, 300};
     for (size_t i = 0; i < 2 * PS_COUNT_OF(counts); i++) {
         bool compact = i % 2 == 0;
@@ -62,7 +61,6 @@ static void test_calls(void **state)
 /* As libthrift 0.14.1 writes them: append and appendBatch of headers {a=1} and body "xy". */
 static void test_java(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t length;
@@ -106,7 +104,6 @@ static void test_java(void **state)
 /* Fields in another order, unknown ones, and one twice, of which the last counts. */
 static void test_fields(void **state)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         struct ps_thrift_request request;
         struct ps_thrift_datum datum;
@@ -170,7 +167,6 @@ static struct ps_thrift_writer begin_named(const char *name, bool compact)
 /* Names that are nearly the calls', and a call without its argument. */
 static void test_near_names(void **state)
 {
-    (void)state;
     static const char *const names[] = {"appen",       "appenD",       "append ", "appendBatc",
                                         "appendBatcH", "appendBatch2", "Append",  "appendbatch"};
     for (size_t i = 0; i < 2 * PS_COUNT_OF(names); i++) {
@@ -190,7 +186,6 @@ static void test_near_names(void **state)
 /* Arguments that the call does not have are passed over, before its own and behind it; a round is 1 or 2. */
 static void test_other_arguments(void **state)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         for (uint8_t round = 0; round < 4; round++) {
             struct ps_thrift_request request;
@@ -222,7 +217,6 @@ static void test_other_arguments(void **state)
 
 static void test_wrong_calls(void **state)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         const char *name = "strange\ncall";
         const struct ps_thrift_message message = {PS_THRIFT_CALL, 5, {name, 12}};
@@ -265,7 +259,6 @@ static void test_wrong_calls(void **state)
 /* Each part of a call is an error, or no message at all; no length makes it read on. */
 static void test_parts(void **state)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         make_call(i == 0, 20, 1);
         size_t whole = call.length;
@@ -279,7 +272,6 @@ static void test_parts(void **state)
 
 static void test_frames(void **state)
 {
-    (void)state;
     static const uint8_t frame[] = "\x00\x00\x00\x05-----";
     uint32_t length;
     for (size_t part = 0; part < 9; part++)
@@ -294,7 +286,6 @@ static void test_frames(void **state)
 
 static void test_results(void **state)
 {
-    (void)state;
     static const struct ps_slice name = {"appendBatch", 11};
     for (int i = 0; i < 2; i++) {
         struct ps_test_thrift_answer answer;
@@ -311,7 +302,6 @@ static void test_results(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_thrift_free(&call);
     return 0;
 }

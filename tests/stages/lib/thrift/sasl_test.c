@@ -17,7 +17,6 @@ static size_t output_length;
 /* One byte at a time. */
 static enum ps_tls_result read_input(void *unused, void *buffer, size_t room, size_t *length)
 {
-    (void)unused;
     *length = 0;
     if (input_at == input_length)
         return PS_TLS_WANT_READ;
@@ -29,7 +28,6 @@ static enum ps_tls_result read_input(void *unused, void *buffer, size_t room, si
 
 static enum ps_tls_result write_output(void *unused, const void *data, size_t length, size_t *written)
 {
-    (void)unused;
     assert_true(output_length + length <= sizeof output);
     memcpy(output + output_length, data, length);
     output_length += length;
@@ -75,7 +73,6 @@ static void begin_server(struct ps_thrift_sasl *sasl)
 
 static void test_server(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *bytes;
         size_t length;
@@ -112,7 +109,6 @@ static void test_server(void **unused)
 /* A client's first messages, and what a server may answer to them. */
 static void test_client(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *bytes;
         size_t length;
@@ -145,7 +141,6 @@ static void test_client(void **unused)
 
 static void test_keytabs(void **unused)
 {
-    (void)unused;
     struct ps_gss_acceptor *none;
     struct ps_err err = {.length = 0};
     assert_int_equal(ps_gss_acceptor_build(&none, "agent/host@REALM", "/no/such/keytab", &err), PS_FAIL);
@@ -174,7 +169,6 @@ static int tear_down(void **state)
 /* A client acts only for itself: names that begin or end alike are others. */
 static void test_whose_name(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *peer, *wanted;
         bool granted;

@@ -72,7 +72,6 @@ static char *text_of(X509 *certificate)
 
 static int setup(void **state)
 {
-    (void)state;
     trusted = make_authority();
     namesake = make_authority();
     trusted_text = text_of(trusted.certificate);
@@ -81,7 +80,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     EVP_PKEY_free(trusted.key);
     EVP_PKEY_free(namesake.key);
     X509_free(trusted.certificate);
@@ -215,7 +213,6 @@ static const char *cure_of(const struct server_case *one)
 
 static void test_certificates(void **unused)
 {
-    (void)unused;
     char reason[PS_TRANSPORT_REASON_BYTES];
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         bool taken = takes(&cases[i], true, reason);
@@ -308,7 +305,6 @@ static bool takes_chain(const struct chain_case *one, char reason[PS_TRANSPORT_R
 
 static void test_chains(void **unused)
 {
-    (void)unused;
     char reason[PS_TRANSPORT_REASON_BYTES];
     for (size_t i = 0; i < PS_COUNT_OF(chains); i++) {
         bool taken = takes_chain(&chains[i], reason);

@@ -133,7 +133,6 @@ static enum ps_tls_result call(struct pair *pair, enum call which)
 
 static void test_rows(void **state)
 {
-    (void)state;
     struct ps_tls_server *server = NULL;
     struct ps_err err = {.length = 0};
     const struct ps_tls_options options = {

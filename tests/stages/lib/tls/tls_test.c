@@ -43,7 +43,6 @@ static char notes_text[8192];
 
 static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
 {
-    (void)argument;
     size_t length = strlen(notes_text);
     snprintf(notes_text + length, sizeof notes_text - length, "%d %s: %s\n", (int)severity, key, message);
 }
@@ -142,7 +141,6 @@ static void expect_shaken(struct pair *pair, const char *protocol, const char *s
 
 static void test_talk(void **state)
 {
-    (void)state;
     static const char *const stores[] = {"server.p12", "server.pem", "several.jks", "java.p12"};
     for (size_t i = 0; i < PS_COUNT_OF(stores); i++) {
         struct ps_tls_options options = server_options();
@@ -179,7 +177,6 @@ static void test_talk(void **state)
 /* More than one record, read in small pieces: bytes that epoll cannot see are not lost. */
 static void test_small_reads(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     struct ps_tls_server *server = build(&options);
     struct pair pair;
@@ -212,7 +209,6 @@ static void test_small_reads(void **state)
 
 static void test_protocols(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     options.exclude_protocols = TEXTS("SSLv3", "TLSv1.3");
     struct ps_tls_server *server = build(&options);
@@ -259,7 +255,6 @@ static void test_protocols(void **state)
 
 static void test_cipher_suites(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     options.include_cipher_suites = TEXTS("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_NO_SUCH_SUITE",
                                           "SSL_RSA_WITH_NULL_SHA", "TLS_EMPTY_RENEGOTIATION_INFO_SCSV");
@@ -305,7 +300,6 @@ static void test_cipher_suites(void **state)
 
 static void test_cipher_names(void **state)
 {
-    (void)state;
     bool tls13;
     assert_string_equal(ps_tls_cipher_openssl_name("TLS_RSA_WITH_AES_128_CBC_SHA", &tls13), "AES128-SHA");
     assert_false(tls13);
@@ -328,7 +322,6 @@ static void test_cipher_names(void **state)
 /* With an RSA and an EC key in the store, the client's signature algorithms choose. */
 static void test_key_kinds(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     options.keystore = ps_test_store_fixture("several.jks");
     struct ps_tls_server *server = build(&options);
@@ -353,7 +346,6 @@ static void test_key_kinds(void **state)
 
 static void test_bad_settings(void **state)
 {
-    (void)state;
     struct ps_tls_options options = {.enabled = true};
     expect_refused(&options, NULL, "keystore is missing");
     options.keystore = ps_test_store_fixture("server.p12");
@@ -379,7 +371,6 @@ static void test_bad_settings(void **state)
  * or crashes. */
 static void test_hostile(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     struct ps_tls_server *server = build(&options);
     struct pair pair;
@@ -437,7 +428,6 @@ static void test_hostile(void **state)
 /* A sender that writes, never reads, and closes without close_notify: all it wrote arrives, then CLOSED. */
 static void test_hang_up(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     struct ps_tls_server *server = build(&options);
     for (unsigned round = 0; round < 2; round++) {
@@ -465,7 +455,6 @@ static void test_hang_up(void **state)
  * private key operation), and what it sent before it arrives. */
 static void test_renegotiation(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     struct ps_tls_server *server = build(&options);
     struct pair pair;
@@ -497,7 +486,6 @@ static void test_renegotiation(void **state)
  * close is no reset, and has no session to resume. */
 static void test_no_tickets(void **state)
 {
-    (void)state;
     struct ps_tls_options options = server_options();
     struct ps_tls_server *server = build(&options);
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -521,7 +509,6 @@ static void test_no_tickets(void **state)
 /* A key that OpenSSL finds too short is refused when the agent file is read, not with each connection. */
 static void test_short_key(void **state)
 {
-    (void)state;
     char path[] = "/tmp/penstock-tls-XXXXXX";
     EVP_PKEY *key = EVP_RSA_gen(512);
     X509 *certificate = X509_new();
@@ -550,7 +537,6 @@ static const char *property(const void *argument, const char *name)
 
 static void test_globals(void **state)
 {
-    (void)state;
     struct ps_tls_globals globals;
     assert_int_equal(setenv("FLUME_SSL_KEYSTORE_PATH", "/environment.jks", 1), 0);
     assert_int_equal(setenv("FLUME_SSL_KEYSTORE_PASSWORD", "word", 1), 0);
@@ -567,7 +553,6 @@ static void test_globals(void **state)
 
 static void test_rows(void **state)
 {
-    (void)state;
     unsigned count = 0;
     for (const struct ps_option *row = rows; row->key != NULL; row++, count++) {
         assert_true(row->offset >= offsetof(struct plan, tls) && row->offset < sizeof(struct plan));

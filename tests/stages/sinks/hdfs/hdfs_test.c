@@ -64,7 +64,6 @@ static int begin(void **state)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage,
           KEYS(ENDLESS, "hdfs.filePrefix", "events", "hdfs.fileSuffix", ".log", "hdfs.inUsePrefix", "_"));
@@ -80,7 +79,6 @@ static void test_names(void **unused)
 
 static void test_no_name_in_use(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, KEYS(ENDLESS, "hdfs.emptyInUseSuffix", "true", "hdfs.inUseSuffix", ".x"));
     assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, "hdfs.inUseSuffix"));
@@ -94,7 +92,6 @@ static void test_no_name_in_use(void **unused)
 /* The event that is one too many begins the next file. */
 static void test_roll_by_count(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, KEYS("hdfs.rollCount", "2", "hdfs.rollSize", "0"));
     deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2")));
@@ -113,7 +110,6 @@ static void test_roll_by_count(void **unused)
 /* It counts bytes of bodies, without newlines. */
 static void test_roll_by_size(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, KEYS("hdfs.rollCount", "0", "hdfs.rollSize", "6"));
     deliver(&stage, PS_LEASE(&stage, PS_BODY("12345"), PS_BODY("6"), PS_BODY("7"), PS_BODY("1234567890"),
@@ -128,7 +124,6 @@ static void test_roll_by_size(void **unused)
 /* The age counts from the first event; a file is closed without one that follows. The next one has a number of the clock. */
 static void test_roll_by_time(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, KEYS("hdfs.rollCount", "0", "hdfs.rollSize", "0", "hdfs.rollInterval", "5"));
     pass(&stage, 60000);
@@ -151,7 +146,6 @@ static void test_roll_by_time(void **unused)
 
 static void test_idle(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, KEYS(ENDLESS, "hdfs.idleTimeout", "2"));
     deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
@@ -167,7 +161,6 @@ static void test_idle(void **unused)
 /* One file for each directory and prefix; each keeps the order of its events. */
 static void test_escapes(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%Y-%%m-%%d//%%H%%M/%%{host}/", url);
@@ -189,7 +182,6 @@ static void test_escapes(void **unused)
 
 static void test_local_time(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%Y", url);
@@ -203,7 +195,6 @@ static void test_local_time(void **unused)
 /* Without dead letters the batch is rolled back, as in Flume. */
 static void test_no_timestamp(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%Y", url);
@@ -220,7 +211,6 @@ static void test_no_timestamp(void **unused)
 /* With dead letters the others are written. */
 static void test_dead_letters(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%Y", url);
@@ -240,7 +230,6 @@ static void test_dead_letters(void **unused)
 /* A header cannot lead out of the directory. */
 static void test_parent(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/in/%%{d}", url);
@@ -256,7 +245,6 @@ static void test_parent(void **unused)
 /* The longest without an event is closed. */
 static void test_open_files(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%{h}", url);
@@ -276,7 +264,6 @@ static void test_open_files(void **unused)
 /* Names that are there already, in use or final, are left alone: the next number is taken. */
 static void test_names_taken(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_folder_append("FlumeData." START_MS ".tmp", "old", 3);
     ps_test_folder_append("FlumeData.1700000000002", "old", 3);
@@ -303,7 +290,6 @@ static void leave_orphans(void)
 
 static void test_orphans_reported(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     leave_orphans();
     start(&stage, KEYS(ENDLESS));
@@ -318,7 +304,6 @@ static void test_orphans_reported(void **unused)
 /* One in which nothing is, is removed. */
 static void test_orphans_recovered(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     leave_orphans();
     start(&stage, KEYS(ENDLESS, "penstock.orphans", "recover"));
@@ -336,7 +321,6 @@ static void test_orphans_recovered(void **unused)
 
 static void test_serializer(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     start(&stage, KEYS(ENDLESS, "serializer", "header_and_text", "serializer.appendNewline", "false"));
     deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "h", "a"), PS_BODY("2")));
@@ -346,7 +330,6 @@ static void test_serializer(void **unused)
 
 static void test_compressed(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_start(
         &stage, &ps_sink_hdfs,
@@ -366,7 +349,6 @@ static void test_compressed(void **unused)
 /* A relative path and one without a scheme. */
 static void test_plain_paths(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char before[1024];
     assert_non_null(getcwd(before, sizeof before));
@@ -390,7 +372,6 @@ struct wrong {
 
 static void test_check(void **unused)
 {
-    (void)unused;
     const struct wrong wrongs[] = {
         {PS_KEYS("hdfs.fileType", "DataStream"), PS_LOG_ERROR, "hdfs.path"},
         {PS_KEYS("hdfs.path", url, "hdfs.fileType", "Stream"), PS_LOG_ERROR, "hdfs.fileType"},
@@ -448,7 +429,6 @@ static void test_check(void **unused)
 /* `check` says of keys that many files have, and Flume does not, where they belong. */
 static void test_keys_of_hadoop(void **unused)
 {
-    (void)unused;
     static const char *const keys[][2] = {{"hdfs.replication", "dfs.replication of hdfs-site.xml"},
                                           {"hdfs.blockSize", "dfs.blocksize of hdfs-site.xml"}};
     for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
@@ -468,7 +448,6 @@ static void test_codecs_of_hadoop(void **unused)
         "<configuration><property><name>zlib.compress.level</name><value>BEST_SPEED</value>"
         "</property></configuration>";
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_folder_append("core-site.xml", xml, sizeof xml - 1);
     ps_test_stage_init(&stage, &ps_sink_hdfs);
     assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("hdfs.path", "hdfs://h.example:8020/a", "hdfs.codeC",
@@ -482,7 +461,6 @@ static void test_codecs_of_hadoop(void **unused)
 /* A batch with an event that cannot be written is tried each few seconds: said at first and each minute, not each time. */
 static void test_flaw_is_said_seldom(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%Y", url);
@@ -501,7 +479,6 @@ static void test_flaw_is_said_seldom(void **unused)
 /* When such a batch is gone, the next one is said at once. */
 static void test_each_flaw_is_said(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char path[350];
     snprintf(path, sizeof path, "%s/%%Y", url);

@@ -211,7 +211,6 @@ static void test_history(void **unused)
     static uint64_t seed;
     static unsigned number;
     struct history *history = calloc(1, sizeof *history);
-    (void)unused;
     if (seed == 0)
         seed = ps_test_seed();
     history->random = seed ^ (UINT64_C(0x9E3779B97F4A7C15) * ++number);

@@ -36,7 +36,6 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
 static void test_nothing_but_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     start(&stage, JSON_BY_DAY);
     ps_test_dead_letters_open(&stage);
     for (unsigned round = 1; round <= 2; round++) {
@@ -60,7 +59,6 @@ static void test_nothing_but_dead_letters(void **unused)
 static void test_nothing_but_dropped_events(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     start(&stage, JSON_BY_DAY);
     for (unsigned round = 1; round <= 2; round++) {
         ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("brace", "mon"), PS_HIVE_DAY("[", "tue")));

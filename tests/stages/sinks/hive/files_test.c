@@ -124,7 +124,6 @@ static bool has_whole(const char *day, unsigned files)
 static void test_rows_are_seen_in_whole_files(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,one"), PS_BODY("x,two,more"), PS_BODY("3")));
     ASSERT_IN_USE("", 1, "1|one\n\\N|two\n3|\\N\n");
@@ -140,7 +139,6 @@ static void test_partitions_are_made(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(BY_DAY, UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon"), DAY("2,b", "tue"), DAY("3,c", "mon")));
@@ -158,7 +156,6 @@ static void test_a_metastore_that_is_down(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(BY_DAY, UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon")));
@@ -187,7 +184,6 @@ static void test_quiet_partitions_are_forgotten(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(BY_DAY, "penstock.roll.count", "1", "idleTimeout", "60000"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon"), DAY("2,b", "tue")));
@@ -213,7 +209,6 @@ static void test_a_partition_that_fails_again(void **unused)
     static const char *const days[] = {"mon", "tue", "wed"};
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(BY_DAY, UNTIL_CLOSED));
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
@@ -235,7 +230,6 @@ static void test_a_partition_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(BY_DAY, "penstock.roll.count", "1", UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, DAY("1,a", "mon")));
@@ -252,7 +246,6 @@ static void test_a_table_that_is_made_again(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("");
-    (void)unused;
     ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a")));
     table.created_s = 1700000000;
@@ -279,7 +272,6 @@ static void test_a_table_that_is_made_again(void **unused)
 static void test_a_look_without_an_answer(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a")));
     ps_test_metastore_set(PS_TEST_FAR_END_DOWN);
@@ -304,7 +296,6 @@ static void test_a_look_without_an_answer(void **unused)
 static void test_looks_without_events(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
     stage.port.retry_step_ns = PS_NS_PER_S;
     stage.port.retry_rest_max_ns = 60 * PS_NS_PER_S;
@@ -340,7 +331,6 @@ static void test_looks_without_events(void **unused)
 static void test_files_are_rolled(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, KEYS("penstock.roll.interval", "60", "penstock.roll.count", "2"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("1,a"), PS_BODY("2,b"), PS_BODY("3,c")));
     PS_HIVE_AWAIT(&stage, has_whole("", 1));
@@ -358,7 +348,6 @@ static void test_orphans(void **unused)
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string,hour:int");
     char host[256] = "", name[400];
-    (void)unused;
     ps_test_metastore_set_table(&table);
     assert_int_equal(gethostname(host, sizeof host - 1), 0);
     ps_test_stage_init(&stage, &ps_sink_hive);
@@ -385,7 +374,6 @@ static void test_orphans(void **unused)
 static void test_rows_that_are_dropped(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage,
                        PS_HIVE_KEYS("penstock.table.type", "plain", "serializer", "JSON", UNTIL_CLOSED));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"name\": \"a|b\"}"),
@@ -401,7 +389,6 @@ static void test_rows_that_are_buried(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(BY_DAY, "serializer.delimiter", ";", UNTIL_CLOSED));
     ps_test_dead_letters_open(&stage);
@@ -423,7 +410,6 @@ static void test_a_table_of_json(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("");
-    (void)unused;
     table.serde = JSON;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));
@@ -437,7 +423,6 @@ static void test_a_table_of_json(void **unused)
 static void test_files_that_are_compressed(void **unused)
 {
     static const char *const names[] = {"gzip", "DEFLATE", "BZip2Codec", "lz4", "snappy", "zstandard"};
-    (void)unused;
     for (unsigned i = 0; i < PS_COUNT_OF(names); i++) {
         struct ps_test_stage stage;
         enum ps_hadoop_codec codec;
@@ -462,7 +447,6 @@ static void test_a_table_that_is_transactional(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = table_of("");
-    (void)unused;
     table.parameters = "transactional=true";
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, KEYS(UNTIL_CLOSED));

@@ -33,7 +33,6 @@ static void assert_warned(const char *const *keys, const char *text)
 
 static void test_keys_that_are_refused(void **unused)
 {
-    (void)unused;
     assert_refused(PS_KEYS(TABLE, "serializer", "DELIMTED", "serializer.fieldnames", "a"),
                    "did you mean DELIMITED?");
     assert_refused(PS_KEYS(TABLE, "serializer", "com.example.Mine"), "classes of your own are not loaded");
@@ -53,7 +52,6 @@ static void test_keys_that_are_refused(void **unused)
 
 static void test_keys_with_a_warning(void **unused)
 {
-    (void)unused;
     assert_warned(PS_HIVE_LINES("batchSize", "-1"), "15000 is used, as in Flume");
     assert_warned(PS_HIVE_LINES("heartBeatInterval", "0"), "hive.txn.timeout");
     assert_warned(PS_HIVE_LINES("serializer.delimiter", "|"), "regular expression in Flume");
@@ -66,7 +64,6 @@ static void test_keys_with_a_warning(void **unused)
 static void test_rows_of_a_table(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two"), PS_BODY("three")));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("four,passed over")));
@@ -83,7 +80,6 @@ static void test_partitions(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon"), PS_HIVE_DAY("b", "tue"),
@@ -98,7 +94,6 @@ static void test_partitions(void **unused)
 static void test_batch_size(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
     ps_test_hive_deliver(
         &stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2"), PS_BODY("3"), PS_BODY("4"), PS_BODY("5")));
@@ -112,7 +107,6 @@ static void test_batch_size(void **unused)
 static void test_a_commit_without_an_answer(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_cut("commit_txn", 2);
@@ -127,7 +121,6 @@ static void test_a_commit_without_an_answer(void **unused)
 static void test_a_commit_that_is_refused(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_metastore_refuse("commit_txn", 1);
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
@@ -141,7 +134,6 @@ static void test_a_commit_that_is_refused(void **unused)
 static void test_calls_that_fail(void **unused)
 {
     static const char *const calls[] = {"open_txns", "allocate_table_write_ids", "lock", "get_table_req"};
-    (void)unused;
     for (unsigned i = 0; i < PS_COUNT_OF(calls); i++) {
         struct ps_test_stage stage;
         ps_test_metastore_mark();
@@ -163,7 +155,6 @@ static void test_calls_that_fail(void **unused)
 static void test_a_lock_that_waits(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_metastore_hold_locks(1, 3);
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
@@ -176,7 +167,6 @@ static void test_a_lock_that_waits(void **unused)
 static void test_transactions_that_hive_has_aborted(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("heartBeatInterval", "100"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_abort_open();
@@ -195,7 +185,6 @@ static void test_partitions_are_closed(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY, "maxOpenConnections", "2",
                                              "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
@@ -216,7 +205,6 @@ static void test_partitions_are_closed(void **unused)
 static void test_files_that_fail(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
     ps_test_folder_append("t", "", 0);
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
@@ -232,7 +220,6 @@ static void test_files_that_fail(void **unused)
 static void test_rows_of_json(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "json", "penstock.commit.interval", "0"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("{\"line\": \"one\"}"), PS_BODY("no row"),
                                           PS_BODY("{\"LINE\": \"two\", \"more\": 3}")));
@@ -244,7 +231,6 @@ static void test_rows_of_json(void **unused)
 static void test_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "JSON", "penstock.commit.interval", "0"));
     ps_test_dead_letters_open(&stage);
     ps_test_hive_deliver(&stage,
@@ -262,7 +248,6 @@ static void test_a_table_that_is_not_transactional(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("");
-    (void)unused;
     table.parameters = "orc.compress=NONE";
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
@@ -281,7 +266,6 @@ static void test_an_event_without_its_partition(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
@@ -296,7 +280,6 @@ static void test_values_of_partitions(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("year:int,day:date");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES("hive.partition", "%{y},%{d}"));
     ps_test_dead_letters_open(&stage);
@@ -322,8 +305,6 @@ static void note_tried(const struct ps_probe *probe, enum ps_probed result, cons
                        const char *cause, const char *cure)
 {
     size_t length = strlen(probed);
-    (void)probe;
-    (void)cure;
     snprintf(probed + length, sizeof probed - length, "%s %s: %s%s%s\n",
              result == PS_PROBED_OK ? "ok" : "FAILED", key != NULL ? key : "", what,
              cause != NULL ? ": " : "", cause != NULL ? cause : "");
@@ -345,7 +326,6 @@ static void assert_probed(const char *const *keys, const char *text)
 static void test_probe(void **unused)
 {
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     assert_probed(PS_HIVE_LINES(USUAL),
                   ": answers\nok : hive.table: default.t: transactional, ORC, 1 columns, 0 partition keys");
     assert_probed(PS_HIVE_LINES(USUAL), "hive.table: directory "); /* of the disk, which is there */

@@ -141,7 +141,6 @@ static void test_outcome(void **state)
 static void test_gauges_after_a_close(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1", "hive.txnsPerBatchAsk", "10"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
     PS_HIVE_AWAIT(&stage, counter(&stage, PS_HIVE_TXNS_OPEN) == 9);

@@ -28,9 +28,6 @@ static bool are_waiting(const struct ps_test_stage *stage, unsigned count)
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
 {
-    (void)status;
-    (void)kind;
-    (void)walk;
     return remove(path);
 }
 
@@ -76,7 +73,6 @@ static void test_one_that_is_dropped_while_transactions_wait(void **unused)
 {
     struct ps_test_stage stage;
     char rows[64], folder[400];
-    (void)unused;
     start_with_two_that_wait(&stage);
     drop("mon", NULL);
     give_one_lock_after_the_other(&stage, 3);
@@ -95,7 +91,6 @@ static void test_one_that_is_elsewhere_while_transactions_wait(void **unused)
 {
     struct ps_test_stage stage;
     char rows[64], elsewhere[400];
-    (void)unused;
     snprintf(elsewhere, sizeof elsewhere, "%s", ps_test_folder_path("elsewhere"));
     start_with_two_that_wait(&stage);
     drop("mon", elsewhere);
@@ -113,7 +108,6 @@ static void test_one_that_is_elsewhere_while_transactions_wait(void **unused)
 static void test_rows_that_wait_are_memory(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     start_with_two_that_wait(&stage);
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
     (void)ps_test_sink_tick(&stage);
@@ -132,7 +126,6 @@ static void test_silence_ends_a_transaction(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_event events[100], event = PS_BODY("x");
-    (void)unused;
     for (unsigned i = 0; i < PS_COUNT_OF(events); i++)
         events[i] = event;
     ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line",
@@ -158,7 +151,6 @@ static void test_silence_ends_a_transaction(void **unused)
 static void test_a_lock_behind_a_commit_without_answer(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1"));
     stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 20 * PS_NS_PER_S;
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));

@@ -54,7 +54,6 @@ static bool is_read(bool is_plain)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_hive_target_free(&target);
     return 0;
 }
@@ -80,7 +79,6 @@ static void test_numbers(void **unused)
                  {"1:", 67108864},
                  {"1/", 67108864},
                  {"1.5", 67108864}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         describe("orc.stripe.size", cases[i].text);
         assert_true(is_read(false));
@@ -115,7 +113,6 @@ static void test_rates(void **unused)
                  {"0.2500000000000000000000000000", 0.25},
                  {"0.25000000000000000000000000000", 0.25},
                  {"0.250000000000000000000000000000", 0.01}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         describe("orc.bloom.filter.fpp", cases[i].text);
         assert_true(is_read(false));
@@ -128,7 +125,6 @@ static void test_rates(void **unused)
 static void test_ways_of_bucketing(void **unused)
 {
     static const char *const texts[] = {NULL, "", "x", "0", "1", "2", "3"};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         describe(texts[i] != NULL ? "bucketing_version" : NULL, texts[i]);
         assert_true(is_read(false));
@@ -139,7 +135,6 @@ static void test_ways_of_bucketing(void **unused)
 static void test_numbers_of_buckets(void **unused)
 {
     static const int32_t counts[] = {-1, 0, 1, 2, 4095, 4096, 4097, INT32_MAX};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
         describe(NULL, NULL);
         table.bucket_count = counts[i];
@@ -159,7 +154,6 @@ static void test_numbers_of_buckets(void **unused)
 static void test_columns_of_buckets(void **unused)
 {
     static char names[PAIRS_MAX][16];
-    (void)unused;
     for (uint32_t count = PS_HIVE_BUCKET_COLUMNS_MAX - 1; count <= PS_HIVE_BUCKET_COLUMNS_MAX + 1; count++) {
         describe(NULL, NULL);
         table.bucket_count = 3;
@@ -198,7 +192,6 @@ static void test_kinds(void **unused)
         {"", NULL, "OrcOutputFormat", "l", "it is not transactional"},
         {"true", NULL, "OrcOutputFormat", "", "it has no location"},
     };
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         describe(cases[i].properties != NULL ? "transactional_properties" : NULL, cases[i].properties);
         table.parameters.all[0].value = slice(cases[i].transactional);
@@ -278,7 +271,6 @@ static void describe_with_keys(void)
 static void test_another_table(void **unused)
 {
     bool is_changed = true;
-    (void)unused;
     for (unsigned i = 0; is_changed; i++) {
         describe_with_keys();
         assert_true(is_read(false));
@@ -296,7 +288,6 @@ static void test_another_table(void **unused)
 /* FileUtils.charToEscape of Hive 4.0.1: control characters but 0, 0x7f, and these. Others are left, bytes of UTF-8 too. */
 static void test_each_byte_in_a_name(void **unused)
 {
-    (void)unused;
     describe(NULL, NULL);
     add(&table.partition_keys, "k", "string");
     assert_true(is_read(false));
@@ -314,7 +305,6 @@ static void test_each_byte_in_a_name(void **unused)
 static void test_the_longest_name(void **unused)
 {
     char value[300];
-    (void)unused;
     describe(NULL, NULL);
     add(&table.partition_keys, "k#y", "string"); /* "k%23y=" are 6 */
     assert_true(is_read(false));
@@ -348,7 +338,6 @@ static void test_values_of_keys(void **unused)
                  {"tinyint", "-128", "-128"},
                  {"int", "__HIVE_DEFAULT_PARTITION__", "__HIVE_DEFAULT_PARTITION__"},
                  {"int", "__HIVE_DEFAULT_PARTITION_", NULL}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         describe(NULL, NULL);
         add(&table.partition_keys, "other", "string");

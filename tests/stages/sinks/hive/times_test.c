@@ -33,7 +33,6 @@ static void test_looks_at_a_lock(void **unused)
     static const uint64_t waits_ms[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000, 5000, 5000};
     struct ps_test_stage stage;
     uint64_t due_ns = 0;
-    (void)unused;
     ps_test_metastore_hold_locks(1, PS_COUNT_OF(waits_ms));
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1"));
     stage.port.retry_step_ns = PS_NS_PER_S;
@@ -61,7 +60,6 @@ static void test_rests_of_a_commit(void **unused)
 {
     static const uint64_t rests_s[] = {1, 2, 4, 8, 8};
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1"));
     stage.port.retry_step_ns = PS_NS_PER_S;
     stage.port.retry_rest_max_ns = 8 * PS_NS_PER_S;
@@ -87,7 +85,6 @@ static void test_rests_of_a_commit(void **unused)
 static void test_heartbeats(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(
         &stage, PS_HIVE_LINES("batchSize", "1", "heartBeatInterval", "1000", "hive.txnsPerBatchAsk", "5"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
@@ -114,7 +111,6 @@ static void test_many_aborts(void **unused)
         const char *count;
         unsigned calls;
     } cases[] = {{"10001", 1}, {"10002", 2}, {"20002", 3}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_test_stage stage;
         unsigned calls = ps_test_metastore_calls("abort_txns"),

@@ -20,7 +20,6 @@ static bool nothing_is_dead(const struct ps_test_stage *stage)
 static void test_a_lock_that_waits_long(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_metastore_hold_locks(1, 4);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     uint64_t began_ns = stage.now.mono_ns;
@@ -33,7 +32,6 @@ static void test_a_lock_that_waits_long(void **unused)
 static char trouble[sizeof((struct ps_err){.length = 0}.text)];
 static void record_trouble(struct ps_port *port, const struct ps_err *reason)
 {
-    (void)port;
     snprintf(trouble, sizeof trouble, "%s", reason->text);
 }
 
@@ -41,7 +39,6 @@ static void record_trouble(struct ps_port *port, const struct ps_err *reason)
 static void test_who_has_the_lock(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_metastore_hold_locks(1, 8);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     stage.port.troubled = record_trouble;
@@ -60,7 +57,6 @@ static void test_who_has_the_lock(void **unused)
 static void test_recall_while_transactions_are_opened(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_metastore_set(PS_TEST_FAR_END_SLOW);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
@@ -80,7 +76,6 @@ static void test_recall_waits_for_opened_transactions(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_lease *back = NULL;
-    (void)unused;
     ps_test_metastore_hold("open_txns");
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
@@ -100,7 +95,6 @@ static void test_recall_waits_for_opened_transactions(void **unused)
 static void test_recall_of_a_transaction_that_fills(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line",
                                             "penstock.commit.interval", "3600000"));
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
@@ -118,7 +112,6 @@ static void test_a_metastore_that_is_silent(void **unused)
 {
     struct ps_test_stage stage;
     char url[64];
-    (void)unused;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -150,7 +143,6 @@ static void test_a_table_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table again = ps_test_hive_lines("");
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_alter_table(NULL);
@@ -173,7 +165,6 @@ static void test_a_table_that_is_dropped(void **unused)
 static void test_a_table_that_is_made_again(void **unused)
 {
     struct ps_test_metastore_table table = ps_test_hive_lines(""), others[] = {table, table, table};
-    (void)unused;
     others[0].created_s = 1;
     others[1].bucket_count = 2;
     others[2].columns = "line:string,more:int";
@@ -196,7 +187,6 @@ static void test_a_table_that_is_made_again(void **unused)
 static void test_a_look_that_fails(void **unused)
 {
     struct ps_test_stage stage;
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
     ps_test_metastore_cut("get_table_req", 2);
@@ -211,7 +201,6 @@ static void test_a_look_that_fails(void **unused)
 static void test_transactions_that_follow_each_other(void **unused)
 {
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     for (unsigned failures = 0; failures < 2; failures++) {
         struct ps_test_stage stage;
         ps_test_metastore_set_table(&table);
@@ -291,19 +280,16 @@ static void expect_no_file_before_the_lock(const char *day, const char *const *k
 
 static void test_no_file_before_the_lock(void **unused)
 {
-    (void)unused;
     expect_no_file_before_the_lock("", PS_HIVE_LINES("batchSize", "15000"));
 }
 
 static void test_no_file_before_the_lock_of_a_partition(void **unused)
 {
-    (void)unused;
     expect_no_file_before_the_lock("mon", PS_HIVE_LINES(PS_HIVE_BY_DAY));
 }
 
 static void test_no_file_before_the_lock_of_one_that_fills(void **unused)
 {
-    (void)unused;
     expect_no_file_before_the_lock("mon",
                                    PS_HIVE_KEYS("serializer", "DELIMITED", "serializer.fieldnames", "line",
                                                 "penstock.commit.interval", "3600000", PS_HIVE_BY_DAY));
@@ -316,7 +302,6 @@ static void test_a_failure_after_a_success(void **unused)
                                         "commit_txn", "lock"};
     struct ps_test_stage stage;
     char body[2] = "a";
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1", "hive.txnsPerBatchAsk", "1"));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("0")));
     const struct ps_hive_sink *sink = *(struct ps_hive_sink **)stage.state;
@@ -346,7 +331,6 @@ static void test_a_failure_while_write_ids_are_allocated(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage,
                        PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2", "hive.partition", "mon"));
@@ -369,7 +353,6 @@ static void test_a_failure_while_transactions_are_opened(void **unused)
 {
     struct ps_test_stage stage;
     char path[400];
-    (void)unused;
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "2", "hive.txnsPerBatchAsk", "2"));
     stage.port.retry_step_ns = stage.port.retry_rest_max_ns = 3600 * PS_NS_PER_S;
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("a")));
@@ -400,7 +383,6 @@ static void test_a_partition_that_is_dropped(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000", PS_HIVE_BY_DAY));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("one", "mon")));
@@ -418,7 +400,6 @@ static void test_recall_aborts_those_of_all_partitions(void **unused)
     struct ps_test_stage stage;
     char days[20][8];
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage,
                        PS_HIVE_LINES("batchSize", "15000", PS_HIVE_BY_DAY, "hive.txnsPerBatchAsk", "5"));
@@ -440,7 +421,6 @@ static void test_closed_partitions_make_room(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY, "maxOpenConnections", "2",
                                              "hive.txnsPerBatchAsk", "5", "idleTimeout", "60000"));
@@ -461,7 +441,6 @@ static void test_a_partition_that_is_too_long(void **unused)
     struct ps_test_stage stage;
     static char day[3000];
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     memset(day, 'x', sizeof day - 1);
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
@@ -488,7 +467,6 @@ static void test_a_partition_that_fails_for_good(void **unused)
     struct ps_test_stage stage;
     char path[600];
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
     ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_HIVE_DAY("a", "mon")));
@@ -512,7 +490,6 @@ static void test_events_without_their_partition_are_dead_letters(void **unused)
 {
     struct ps_test_stage stage;
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     ps_test_metastore_set_table(&table);
     ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
     ps_test_dead_letters_open(&stage);
@@ -531,7 +508,6 @@ static void test_dead_letters_in_a_long_lease(void **unused)
     struct ps_test_stage stage;
     struct ps_test_event events[130], good = PS_HIVE_DAY("good", "mon");
     struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
-    (void)unused;
     for (unsigned i = 0; i < PS_COUNT_OF(events); i++)
         events[i] = good;
     events[31] = PS_BODY("31");

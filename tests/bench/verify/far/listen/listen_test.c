@@ -21,7 +21,6 @@ static unsigned port_of(const struct ps_test_far *far)
 
 static void test_tcp_lines(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_far_open(&far, "tcp://127.0.0.1:0");
     ps_test_far_expect_nothing(&far, 10);
@@ -49,7 +48,6 @@ static void test_tcp_lines(void **state)
 /* RFC 6587, byte by byte and at once; an invalid length ends it. */
 static void test_tcp_octets(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     static const char frames[] = "7 <34>1 a12 <34>1 b\nc def\n8 <34>1 gh4 <3>i<34>1 a line\n";
     static const char *const texts[] = {"<34>1 a", "<34>1 b\nc de", "f", "8 <34>1 gh4 <3>i<34>1 a line"};
@@ -88,7 +86,6 @@ static void test_tcp_octets(void **state)
 /* A length has at most 9 digits; with 10 it is the beginning of a line. */
 static void test_tcp_longest_length(void **state)
 {
-    (void)state;
     static const char *const sent[] = {"100000000 <34>1 a", "1000000000 <34>1 a"};
     static const char *const texts[] = {"<34>1 a", "1000000000 <34>1 a"};
     for (size_t i = 0; i < PS_COUNT_OF(sent); i++) {
@@ -106,7 +103,6 @@ static void test_tcp_longest_length(void **state)
 /* Without descriptors connections wait, are accepted later, and the remark tells. */
 static void test_tcp_no_descriptors(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     struct rlimit before, none;
     ps_test_far_open(&far, "tcp://127.0.0.1:0");
@@ -127,7 +123,6 @@ static void test_tcp_no_descriptors(void **state)
 
 static void test_tcp_long(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     static char data[65536];
     memset(data, 'x', sizeof data);
@@ -148,7 +143,6 @@ static void test_tcp_long(void **state)
 
 static void test_tcp_many(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     enum { COUNT = 1000 };
     static int fds[COUNT];
@@ -191,7 +185,6 @@ static bool has_ipv6(void)
 
 static void test_ipv6(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     if (!has_ipv6())
         ps_test_skip("this machine has no IPv6");
@@ -212,7 +205,6 @@ static void test_ipv6(void **state)
 
 static void test_refused(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char url[64];
     ps_test_far_open(&far, "tcp://127.0.0.1:0");
@@ -241,7 +233,6 @@ static void test_refused(void **state)
 
 static void test_udp(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     static char large[60000];
     memset(large, 'y', sizeof large);
@@ -270,7 +261,6 @@ static void test_udp(void **state)
 /* Without a reader, the kernel counts what does not fit into its buffer. */
 static void test_udp_dropped(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     char data[1000] = "x", remark[80];
     ps_test_far_open(&far, "udp://127.0.0.1:0");
@@ -330,7 +320,6 @@ static int post(struct ps_test_far *far, int fd, const char *body)
 
 static void test_http(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_far_open(&far, "http://127.0.0.1:0");
     int fd = ps_test_connect("127.0.0.1", port_of(&far)), other = ps_test_connect("127.0.0.1", port_of(&far));
@@ -365,7 +354,6 @@ static void test_http(void **state)
 
 static void test_http_large(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     size_t length = 0;
     char *body = malloc(4U << 20);
@@ -397,7 +385,6 @@ static void test_http_large(void **state)
 
 static void test_http_refused(void **state)
 {
-    (void)state;
     struct ps_test_far far;
     ps_test_far_open(&far, "http://127.0.0.1:0");
     int fd = ps_test_connect("127.0.0.1", port_of(&far));

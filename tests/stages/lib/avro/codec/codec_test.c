@@ -58,7 +58,6 @@ static struct ps_avro_plain packed_of(enum ps_avro_codec codec, const char *byte
 static void test_names(void **unused)
 {
     enum ps_avro_codec codec;
-    (void)unused;
     for (unsigned i = 0; i < PS_AVRO_CODECS; i++) {
         assert_true(ps_avro_codec_find(ps_avro_codec_names[i], strlen(ps_avro_codec_names[i]), &codec));
         assert_int_equal(codec, i);
@@ -72,7 +71,6 @@ static void test_there_and_back(void **unused)
 {
     static const size_t lengths[] = {0, 1, 16, 5000, 100000};
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
-    (void)unused;
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
         for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) {
             size_t length = lengths[i / 2];
@@ -97,7 +95,6 @@ static void test_limits(void **unused)
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
     size_t length = 600000;
     char *bytes = make_bytes(length, false);
-    (void)unused;
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
         struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 17);
         assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
@@ -123,7 +120,6 @@ static void test_damage(void **unused)
 {
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
     char *bytes = make_bytes(2000, false);
-    (void)unused;
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
         struct ps_avro_plain packed = packed_of(codec, bytes, 2000), plain = buffer(1 << 20);
         uint8_t *copy = malloc(packed.length);

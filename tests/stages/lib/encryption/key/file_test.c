@@ -30,7 +30,6 @@ static void test_forms(void **state)
 {
     static const size_t lengths[] = {16, 24, 32};
     char raw[33], text[80];
-    (void)state;
     for (size_t i = 0; i < sizeof raw; i++)
         raw[i] = (char)i;
     for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
@@ -84,7 +83,6 @@ static void test_files(void **state)
 {
     static const mode_t right[] = {0400, 0600, 0440, 0640}, wrong[] = {0404, 0644, 0602, 0620, 0460, 0401};
     char longer[PS_KEY_FILE_BYTES_MAX + 2];
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(right); i++) {
         struct ps_key_ring *ring = ps_key_ring_create();
         struct ps_err err = {0};
@@ -120,7 +118,6 @@ static void test_names(void **state)
     char name[PS_KEY_NAME_BYTES_MAX + 2];
     struct ps_key_ring *ring = ps_key_ring_create();
     struct ps_err err = {0};
-    (void)state;
     memset(name, 'n', sizeof name);
     name[PS_KEY_NAME_BYTES_MAX + 1] = '\0';
     assert_int_equal(ps_key_ring_add(ring, name, (const uint8_t *)hex, 16, &err), PS_FAIL);

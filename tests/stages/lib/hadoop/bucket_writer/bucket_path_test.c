@@ -71,7 +71,6 @@ static void test_constant(void **state)
         {"hdfs:///logs", "/logs|/F", "hdfs://"},
         {"hdfs:/logs", "/logs|/F", "hdfs:"},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct test test;
         set_up(&test, rows[i].path, "F");
@@ -84,7 +83,6 @@ static void test_constant(void **state)
 static void test_headers(void **state)
 {
     struct test test;
-    (void)state;
     set_up(&test, "hdfs://nn/a/%{h}/z", "p-%{h}");
     expect(&test, "v", PS_HDFS_FLAW_NONE, "/a/v/z|/p-v");
     expect(&test, "", PS_HDFS_FLAW_NONE, "/a/z|/p-");
@@ -127,7 +125,6 @@ static void test_prefixes(void **state)
         {"p-%{h}", "a///b", "/a|/p-a/b"},
         {"%{h}", ".", "/a|/."},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct test test;
         set_up(&test, "/a", rows[i].prefix);
@@ -148,7 +145,6 @@ static void test_mistakes(void **state)
         {"/a", "x/..", "hdfs.filePrefix: it has a component \"..\""},
         {"hdfs://%{h}/a", "F", "has an escape"},
     };
-    (void)state;
     struct test test = {0};
     ps_test_stage_init(&test.stage, &ps_sink_null);
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {

@@ -49,7 +49,6 @@ static void test_idle_timeout(void **state)
 /* The next file's number comes from the clock, but never one that was there. */
 static void test_numbers(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.roll_interval_ns = ROLL_NS;
     closes_in_time(-5 * HOUR_MS);
     TAKE(PS_BODY("2"));
@@ -68,7 +67,6 @@ static void test_numbers(void **unused)
 /* A rest after a failure is not made longer, or shorter. */
 static void test_rest(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_UNAVAILABLE);
     TAKE(PS_BODY("1"));

@@ -54,7 +54,6 @@ static bool is_there(const char *name)
 /* No event comes any more: the directory of the last hour is not written to again. */
 static void test_without_an_event(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     make("10");
     make("11");
@@ -76,7 +75,6 @@ static void test_without_an_event(void **unused)
 
 static void test_reported(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     make("10");
     leave("10/f." LEFT ".tmp");
@@ -90,7 +88,6 @@ static void test_reported(void **unused)
 /* A header's value may have slashes; a prefix with an escape is any text. */
 static void test_escapes(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     make("x");
     make("x/y");
@@ -115,7 +112,6 @@ static void test_names_that_look_alike(void **unused)
         "f.tmp",           "f..tmp",           "f.-1.tmp",
     };
     struct ps_test_stage stage;
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(others); i++)
         leave(others[i]);
     make("f.1.tmp");
@@ -135,7 +131,6 @@ static void test_names_that_look_alike(void **unused)
 /* Another agent writes it. */
 static void test_locked(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     leave("f." LEFT ".tmp");
     int fd = open(ps_test_folder_path("f." LEFT ".tmp"), O_WRONLY);
@@ -153,7 +148,6 @@ static void test_locked(void **unused)
 /* Its writer is killed a moment after this start. */
 static void test_unlocked_later(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     leave("f." LEFT ".tmp");
     int fd = open(ps_test_folder_path("f." LEFT ".tmp"), O_WRONLY);
@@ -169,7 +163,6 @@ static void test_unlocked_later(void **unused)
 /* A sink of the same directory that is at work. */
 static void test_two_sinks(void **unused)
 {
-    (void)unused;
     struct ps_test_stage one, two;
     start(&one, "", "f", "recover");
     struct ps_lease *lease = PS_LEASE(&one, PS_BODY("1"));
@@ -192,7 +185,6 @@ static void test_two_sinks(void **unused)
 /* Thousands are recovered little by little. */
 static void test_many(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     char name[64];
     for (unsigned i = 0; i < 1000; i++) {
@@ -213,7 +205,6 @@ static void test_many(void **unused)
 /* The namenode is not there yet. */
 static void test_no_answer(void **unused)
 {
-    (void)unused;
     ps_test_files_setup(NULL);
     ps_test_bucket_setup(NULL);
     ps_test_files_fail(PS_TEST_LIST, 0, 2, PS_FILE_UNAVAILABLE);
@@ -232,7 +223,6 @@ static void test_no_answer(void **unused)
 static void test_names(void **unused)
 {
     enum { FILES = 3000 };
-    (void)unused;
     struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
     struct ps_hdfs_file *files = calloc(FILES, sizeof *files);
     assert_true(sink != NULL && files != NULL);

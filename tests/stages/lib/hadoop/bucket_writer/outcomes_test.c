@@ -253,7 +253,6 @@ static void test_recovery(void **state)
  * would go on behind half a line. Again after a success. */
 static void test_half_an_event(void **unused)
 {
-    (void)unused;
     begin();
     for (unsigned round = 0; round < 2; round++) {
         char path[64], name[64];
@@ -279,7 +278,6 @@ static void test_half_an_event(void **unused)
 /* A file that still rests when the sink is closed is counted by nobody any more. */
 static void test_closed_while_a_file_rests(void **unused)
 {
-    (void)unused;
     begin();
     succeed("1");
     ps_test_files_fail(PS_TEST_RENAME, 0, UINT32_MAX, PS_FILE_DENIED);

@@ -18,7 +18,6 @@ static void roll_one(void)
 /* As org.apache.hadoop.fs.Path makes them: the namenode refuses names with an empty component. */
 static void test_names_with_slashes(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.in_use_prefix = "in//_";
     ps_test_bucket_settings.file_suffix = "/.//x";
     roll_one();
@@ -31,7 +30,6 @@ static void test_names_with_slashes(void **unused)
 
 static void test_close_fails(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
     ps_test_files_fail(PS_TEST_RECOVER, 0, 2, PS_FILE_UNAVAILABLE);
@@ -50,7 +48,6 @@ static void test_close_fails(void **unused)
 /* Another client has the lease (through WebHDFS a DataNode that is gone): until it has run out, not for hdfs.retryInterval. */
 static void test_file_is_leased(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
     ps_test_files_fail(PS_TEST_RECOVER, 0, 7, PS_FILE_LEASE);
@@ -68,7 +65,6 @@ static void test_file_is_leased(void **unused)
 /* One that does not run out counts as a failed try each hdfs.retryInterval; it is asked for more often. */
 static void test_file_stays_leased(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
     ps_test_files_fail(PS_TEST_RECOVER, 0, 10, PS_FILE_LEASE);
@@ -88,7 +84,6 @@ static void test_file_stays_leased(void **unused)
 /* The namenode is away for minutes: the file is completed when it is back, and hdfs.closeTries counts one try in three minutes. */
 static void test_recovery_is_late(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.close_tries = 3;
     roll_one();
     ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_TIMEOUT);
@@ -107,7 +102,6 @@ static void test_recovery_is_late(void **unused)
 /* Somebody removed it while it was written: nothing is tried for ever. */
 static void test_file_is_gone(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_CLOSE, 0, 1, PS_FILE_MISSING);
     ps_test_files_fail(PS_TEST_RECOVER, 0, 1, PS_FILE_MISSING);
@@ -119,7 +113,6 @@ static void test_file_is_gone(void **unused)
 
 static void test_rename_fails(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 2, PS_FILE_UNAVAILABLE);
     TAKE(PS_BODY("2"));
@@ -140,7 +133,6 @@ static void test_rename_fails(void **unused)
 /* Each waits for its own time. */
 static void test_two_renames_fail(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 2, PS_FILE_UNAVAILABLE);
     TAKE(PS_BODY("2"));
@@ -159,7 +151,6 @@ static void test_two_renames_fail(void **unused)
 
 static void test_close_tries(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.close_tries = 2;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 10, PS_FILE_DENIED);
@@ -176,7 +167,6 @@ static void test_close_tries(void **unused)
 /* hdfs.closeTries are for each step: what completing the file took leaves the rename all of them. */
 static void test_close_tries_of_each_step(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.close_tries = 2;
     roll_one();
     for (unsigned round = 0; round < 2; round++) {
@@ -200,7 +190,6 @@ static void test_close_tries_of_each_step(void **unused)
 /* A rename that was not answered, and had taken effect. */
 static void test_rename_done_before(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_TIMEOUT);
     TAKE(PS_BODY("2"));
@@ -213,7 +202,6 @@ static void test_rename_done_before(void **unused)
 
 static void test_final_name_taken(void **unused)
 {
-    (void)unused;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_EXISTS);
     TAKE(PS_BODY("2"));
@@ -226,7 +214,6 @@ static void test_final_name_taken(void **unused)
 /* Another agent began a file in the same millisecond, and writes it: the next name at once. */
 static void test_name_in_use_taken(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_LEASE);
     TAKE(PS_BODY("1"));
@@ -239,7 +226,6 @@ static void test_name_in_use_taken(void **unused)
 /* The same, and the file is full and closed before that is known: the other agent's file must not be removed. */
 static void test_name_taken_late(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.roll_events = 1;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_CREATE, "");
@@ -281,7 +267,6 @@ static void take_many(void)
 
 static void test_many(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_settings.open_files_max = 1500;
     ps_test_bucket_start();
@@ -301,7 +286,6 @@ static void test_many(void **unused)
 /* Files that are being closed are bounded as open ones are: no others are begun before one of them is gone, and the sink sleeps. */
 static void test_many_are_closing(void **unused)
 {
-    (void)unused;
     enum { OPEN = 10, BEGUN = OPEN + PS_HDFS_ENDING_MAX };
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_settings.open_files_max = OPEN;
@@ -332,7 +316,6 @@ static void test_many_are_closing(void **unused)
 
 static void test_recall(void **unused)
 {
-    (void)unused;
     unsigned turns;
     ps_test_bucket_start();
     TAKE(PS_BODY("1"));
@@ -362,7 +345,6 @@ static void test_recall(void **unused)
 /* A file that waits for its next try gets its final name before the sink goes. */
 static void test_recall_does_not_wait_for_the_next_try(void **unused)
 {
-    (void)unused;
     unsigned turns;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_UNAVAILABLE);
@@ -377,7 +359,6 @@ static void test_recall_does_not_wait_for_the_next_try(void **unused)
 /* A file system that answers nothing: a file that may not be there is waited for shortly. */
 static void test_recall_while_a_file_is_created(void **unused)
 {
-    (void)unused;
     unsigned turns;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_CREATE, "");
@@ -396,7 +377,6 @@ static void test_recall_while_a_file_is_created(void **unused)
 /* A file whose name was refused is not waited for as long as one that was never tried. */
 static void test_recall_after_a_failure(void **unused)
 {
-    (void)unused;
     unsigned turns;
     roll_one();
     ps_test_files_fail(PS_TEST_RENAME, 0, 1, PS_FILE_UNAVAILABLE);
@@ -412,7 +392,6 @@ static void test_recall_after_a_failure(void **unused)
 /* A failing bucket's events come back, too. */
 static void test_recall_failing(void **unused)
 {
-    (void)unused;
     unsigned turns;
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_CREATE, 0, 1, PS_FILE_DENIED);
@@ -456,7 +435,6 @@ static void read_file(void *seen_, const char *name, const char *content)
 /* Random faults of all operations, rolls, holds: in the end every event is there, twice only if that was counted. */
 static void test_random_faults(void **unused)
 {
-    (void)unused;
     static char bodies[NUMBERS][8];
     static const char *kinds[] = {"0", "1", "2", "3", "4"};
     uint64_t random = ps_test_seed();

@@ -10,7 +10,6 @@
 /* A lease is done when its flush is acknowledged; the next one does not wait for that, and shares a flush. */
 static void test_flush(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
     TAKE(PS_BODY("1"));
@@ -50,7 +49,6 @@ static uint64_t pass_us(uint64_t us)
 /* Flushes of many files wait for more events while leases come, and a file's second one for the answer to its first. */
 static void test_flush_together(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
     ps_test_bucket_pass(0); /* no files of another run are there */
@@ -82,7 +80,6 @@ static void test_flush_together(void **unused)
 /* A file that is not answered holds up only its own leases, and those behind them in the order of done. */
 static void test_slow_file(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "/a/");
@@ -102,7 +99,6 @@ static void test_slow_file(void **unused)
 /* What was written and not acknowledged uses memory: no more is taken. */
 static void test_memory(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.held_bytes_max = 10;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
@@ -123,7 +119,6 @@ static void test_memory(void **unused)
 
 static void test_create_fails(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_UNAVAILABLE);
@@ -154,7 +149,6 @@ static void test_create_fails(void **unused)
 /* Somebody else has the name: the next number, at once, and nothing is counted as a failure. */
 static void test_name_in_use_taken(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_CREATE, 0, 2, PS_FILE_EXISTS);
     TAKE(PS_BODY("1"), PS_BODY("2"));
@@ -171,7 +165,6 @@ static void test_name_in_use_taken(void **unused)
 /* What was acknowledged stays, what was not is written again, in order and before what comes; the broken file is completed. */
 static void test_flush_fails(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     TAKE(PS_BODY("1"), PS_BODY("2"));
     ps_test_bucket_pass(0);
@@ -197,7 +190,6 @@ static void test_flush_fails(void **unused)
 /* Two flushes under way: the first is acknowledged, the second is not. A file without an acknowledged event is removed. */
 static void test_second_flush_fails(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
     TAKE(PS_BODY("1"));
@@ -223,7 +215,6 @@ static void test_second_flush_fails(void **unused)
 /* The others go on while one bucket rests. */
 static void test_one_fails(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
     TAKE(TO("a", "1"), TO("b", "2"));
@@ -272,14 +263,12 @@ static void one_fails_for_good(bool any_order, size_t done)
 
 static void test_one_fails_for_good(void **unused)
 {
-    (void)unused;
     one_fails_for_good(false, 1);
 }
 
 /* The channel records each batch by itself: the others are not held up. */
 static void test_one_fails_for_good_in_any_order(void **unused)
 {
-    (void)unused;
     one_fails_for_good(true, 5);
 }
 
@@ -288,7 +277,6 @@ static void test_one_fails_for_good_in_any_order(void **unused)
 /* The next file is begun, but not written to before all of this one is acknowledged; its close takes its time. */
 static void test_order_over_files(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.roll_events = 2;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
@@ -312,7 +300,6 @@ static void test_order_over_files(void **unused)
 /* The last flush of a rolled file fails while the next file is there: its events come first in that one. */
 static void test_rolled_file_fails(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.roll_events = 2;
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_LEASE);
@@ -329,7 +316,6 @@ static void test_rolled_file_fails(void **unused)
 
 static void test_replicas(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.replicas_min = 2;
     ps_test_bucket_start();
     ps_test_files_replicas(1, 3);
@@ -351,7 +337,6 @@ static void test_replicas(void **unused)
 /* Without hdfs.minBlockReplicas: as many as the file system makes, which it says of the first file. */
 static void test_replicas_learnt(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.replicas_min = -1;
     ps_test_bucket_start();
     ps_test_files_replicas(2, 3);
@@ -372,7 +357,6 @@ static void test_replicas_learnt(void **unused)
 /* No datanode more is to be had: a few small files of all buckets, not thirty of each. A file that is full is rolled in any case. */
 static void test_replicas_not_to_be_had(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_settings.replicas_min = -1;
     ps_test_bucket_settings.roll_events = 10;

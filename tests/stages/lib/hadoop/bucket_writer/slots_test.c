@@ -47,7 +47,6 @@ static void test_any_order(void **state)
     static struct ps_lease lease = {.count = 1};
     uint64_t random = ps_test_seed();
     bool fills = true;
-    (void)state;
     ps_hdfs_slots_init(&slots);
     for (unsigned i = 0; i < 10000; i++) {
         if (model.count == PS_HDFS_LEASES_MAX || model.count == 0)

@@ -37,7 +37,6 @@ static unsigned count(const char *text)
 /* Nothing can be created for two minutes: a line when it begins, one after a minute for all, and one when it is over. */
 static void test_outage(void **unused)
 {
-    (void)unused;
     ps_test_bucket_path = "/d/%{k}";
     ps_test_bucket_start();
     ps_test_files_fail(PS_TEST_CREATE, 0, UINT32_MAX, PS_FILE_UNAVAILABLE);
@@ -78,7 +77,6 @@ static bool met(struct ps_hdfs_sink *sink, struct ps_hdfs_trouble **held, const 
 /* Numbers and paths are none of the cause; the verb, the user and the host are. */
 static void test_causes(void **unused)
 {
-    (void)unused;
     struct ps_hdfs_sink *sink = calloc(1, sizeof *sink);
     struct ps_hdfs_trouble *held[PS_HDFS_TROUBLES_MAX + 2] = {NULL};
     struct ps_port port = {.component = "sink k1"};

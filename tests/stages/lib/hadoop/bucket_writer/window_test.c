@@ -25,7 +25,6 @@ static void take_events(unsigned count)
 /* Of five leases as much is written as two flushes cover; the rest waits for their answers. */
 static void test_no_more_is_written(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
     for (int i = 0; i < 5; i++)
@@ -49,7 +48,6 @@ static void test_no_more_is_written(void **unused)
 /* What waits for the window uses memory as what is under way does: no more is taken. */
 static void test_waiting_events_are_memory(void **unused)
 {
-    (void)unused;
     ps_test_bucket_settings.held_bytes_max =
         2 * LEAST + 500; /* each event is two bytes there, and one while it waits */
     ps_test_bucket_start();
@@ -76,7 +74,6 @@ static void test_waiting_events_are_memory(void **unused)
 /* A kill in between: what was given to the file system and not acknowledged is all that the next agent would double. */
 static void test_failure_writes_the_window_again(void **unused)
 {
-    (void)unused;
     ps_test_bucket_start();
     ps_test_files_hold(PS_TEST_FLUSH, "");
     for (int i = 0; i < 5; i++)
@@ -96,7 +93,6 @@ static void test_failure_writes_the_window_again(void **unused)
  * fastest answer. */
 static void test_window_follows_the_datanodes(void **unused)
 {
-    (void)unused;
     const uint64_t fastest_ns = 10 * PS_NS_PER_MS, event_ns = 1000; /* at most one in that time */
     struct ps_hdfs_window window;
     ps_hdfs_window_init(&window);

@@ -6,7 +6,6 @@
 
 static void test_names(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *name;
         enum ps_hadoop_codec_found found;
@@ -74,7 +73,6 @@ static void there_and_back(enum ps_hadoop_codec codec, const size_t *lengths, si
 
 static void test_there_and_back(void **unused)
 {
-    (void)unused;
     static const size_t one[] = {1}, empty[] = {0},
                         several[] = {100, 1, 218420, 218421, 218422, 261100, 261101}, long_one[] = {2000000};
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
@@ -90,7 +88,6 @@ static void test_there_and_back(void **unused)
 /* Streams that Hadoop wrote, finished after 8 and 16 of 20 events. */
 static void test_hadoop(void **unused)
 {
-    (void)unused;
     char expected[512];
     size_t expected_length = 0;
     for (int i = 0; i < 20; i++)

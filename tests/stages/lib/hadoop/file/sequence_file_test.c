@@ -52,14 +52,12 @@ static void round_trip(struct ps_hadoop_format format, unsigned count)
 
 static void test_not_compressed(void **unused)
 {
-    (void)unused;
     round_trip((struct ps_hadoop_format){.text = false}, 500);
     round_trip((struct ps_hadoop_format){.text = true}, 500);
 }
 
 static void test_compressed(void **unused)
 {
-    (void)unused;
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
         for (int text = 0; text < 2; text++) {
             round_trip((struct ps_hadoop_format){.compression = PS_HADOOP_COMPRESSION_BLOCK,
@@ -98,7 +96,6 @@ static void assert_vector(const struct ps_test_sequence *file)
 /* The reader that reads our files in these tests reads Hadoop's, too. */
 static void test_hadoop(void **unused)
 {
-    (void)unused;
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
         for (int blocks = 0; blocks < 2 && codec != PS_HADOOP_CODEC_DEFLATE; blocks++) {
             struct ps_test_sequence file;
@@ -127,7 +124,6 @@ static void hide_sync(const struct ps_test_sequence *file, char *bytes, size_t l
 /* Without compression our file is Hadoop's, byte by byte, but for the sync marker, which is drawn; the last flush adds one. */
 static void test_hadoop_bytes(void **unused)
 {
-    (void)unused;
     struct bed bed;
     struct ps_test_sequence ours, theirs;
     char body[256], key[24];
@@ -161,7 +157,6 @@ static void test_hadoop_bytes(void **unused)
 /* Without the header the time of day is the key; a value that is no number can be in no file. */
 static void test_keys(void **unused)
 {
-    (void)unused;
     struct bed bed;
     struct ps_test_sequence file;
     bed_init(&bed, (struct ps_hadoop_format){.text = true});
@@ -186,7 +181,6 @@ static void test_keys(void **unused)
 /* Markers every 100 KiB without a flush; blocks of 1,000,000 bytes; a flush ends a block. */
 static void test_markers_and_blocks(void **unused)
 {
-    (void)unused;
     char body[1001];
     memset(body, 'x', 1000);
     body[1000] = '\0';

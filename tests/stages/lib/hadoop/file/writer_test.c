@@ -4,7 +4,6 @@
 
 static void test_data_stream(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_DATA_STREAM});
     struct ps_hadoop_writer *writer = begin(&bed);
@@ -31,7 +30,6 @@ static void assert_unpacks(struct bed *bed, const char *expected, size_t expecte
 /* After every flush the file can be read to the last event. */
 static void test_compressed_stream(void **unused)
 {
-    (void)unused;
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
         struct bed bed;
         char expected[4096];
@@ -61,7 +59,6 @@ static void test_compressed_stream(void **unused)
  * files have a block of length 0, at which readers end.) */
 static void test_long_bodies(void **unused)
 {
-    (void)unused;
     enum { LONG = 2500000 };
     char *body = malloc(LONG + 2), *expected = malloc(2 * LONG + 8);
     uint64_t seed = 7;
@@ -88,7 +85,6 @@ static void test_long_bodies(void **unused)
 
 static void test_no_events(void **unused)
 {
-    (void)unused;
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
         struct bed bed;
         bed_init(&bed, (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = codec});
@@ -100,7 +96,6 @@ static void test_no_events(void **unused)
 
 static void test_broken_output(void **unused)
 {
-    (void)unused;
     struct bed bed;
     bed_init(&bed,
              (struct ps_hadoop_format){.type = PS_HADOOP_COMPRESSED_STREAM, .codec = PS_HADOOP_CODEC_GZIP});
@@ -119,7 +114,6 @@ static void test_broken_output(void **unused)
 /* A thousand open files whose events came in one transaction, and a thousand that rest. */
 static void test_memory(void **unused)
 {
-    (void)unused;
     enum { FILES = 1000, BODY = 256 };
     static const struct ps_hadoop_format formats[] = {
         {.type = PS_HADOOP_DATA_STREAM},
@@ -150,7 +144,6 @@ static void test_memory(void **unused)
 
 static void test_names(void **unused)
 {
-    (void)unused;
     enum ps_hadoop_file_type type;
     bool text;
     assert_true(ps_hadoop_file_type_find("compressedstream", &type) && type == PS_HADOOP_COMPRESSED_STREAM);
@@ -196,7 +189,6 @@ static void answer(struct schema_filesystem *filesystem, const char *text)
 /* Two files of one sink need the same schema in HDFS: it is read once. */
 static void test_schema_in_filesystem(void **unused)
 {
-    (void)unused;
     static const struct ps_filesystem_ops ops = {.read = schema_read};
     static const char schema[] = "\"string\"", other[] = "hdfs://other:8020/a.avsc";
     struct schema_filesystem filesystem = {.filesystem.ops = &ops};

@@ -8,7 +8,6 @@
 
 static void test_own(void **unused)
 {
-    (void)unused;
     char name[PS_HDFS_HOLDER_BYTES], other[PS_HDFS_HOLDER_BYTES];
     ps_hdfs_holder_name(name);
     ps_hdfs_holder_name(other);
@@ -36,7 +35,6 @@ static void name_of_child(char name[PS_HDFS_HOLDER_BYTES], pid_t *pid)
 
 static void test_ended(void **unused)
 {
-    (void)unused;
     char name[PS_HDFS_HOLDER_BYTES], message[512];
     pid_t pid;
     name_of_child(name, &pid);
@@ -56,7 +54,6 @@ static void test_ended(void **unused)
 /* The number of a process that has ended is used again. */
 static void test_number_again(void **unused)
 {
-    (void)unused;
     char name[PS_HDFS_HOLDER_BYTES], boot[17], changed[PS_HDFS_HOLDER_BYTES];
     unsigned long space, start;
     int pid;
@@ -71,7 +68,6 @@ static void test_number_again(void **unused)
 /* Nothing is known of them, so they may live. */
 static void test_others(void **unused)
 {
-    (void)unused;
     char name[PS_HDFS_HOLDER_BYTES], boot[17], changed[PS_HDFS_HOLDER_BYTES];
     unsigned long space, start;
     pid_t child;

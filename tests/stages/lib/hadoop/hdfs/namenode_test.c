@@ -160,7 +160,6 @@ static void answer_block(struct test *test)
 static void test_mkdirs(void **state)
 {
     struct test test;
-    (void)state;
     set_up(&test, 1);
     ps_namenode_mkdirs(test.namenode, &test.call, "/logs/2024", 0, done);
     assert_true(ps_namenode_call_is_busy(&test.call));
@@ -206,7 +205,6 @@ static void test_create(void **state)
     const struct ps_namenode_creation plain = {.path = "/a.tmp", .create_parent = true};
     const struct ps_namenode_creation other = {
         .path = "/a.tmp", .mode = 0600, .overwrite = true, .replication = 3, .block_size_bytes = 4096};
-    (void)state;
     set_up(&test, 1);
     ps_namenode_create(test.namenode, &test.call, &plain, done);
     PsHadoop__CreateRequest *request =
@@ -235,7 +233,6 @@ static void test_blocks(void **state)
 {
     struct test test;
     const struct ps_namenode_datanodes nodes = {.nodes = block.nodes, .count = 1};
-    (void)state;
     make_block();
     set_up(&test, 1);
     struct ps_test_namenode *fake = &test.fake[0];
@@ -292,7 +289,6 @@ static void test_complete(void **state)
 {
     struct test test;
     int32_t id = -1;
-    (void)state;
     make_block();
     set_up(&test, 1);
     ps_namenode_complete(test.namenode, &test.call, "/a", 5, &block.extended, done);
@@ -324,7 +320,6 @@ static void test_complete(void **state)
 static void test_missing_entries(void **state)
 {
     struct test test;
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *fake = &test.fake[0];
     ps_namenode_get_file_info(test.namenode, &test.call, "/none", done);
@@ -353,7 +348,6 @@ static void test_missing_entries(void **state)
 static void test_answers_that_are_not_valid(void **state)
 {
     struct test test;
-    (void)state;
     set_up(&test, 1);
     ps_namenode_delete(test.namenode, &test.call, "/a", true, done);
     ps_test_namenode_expect(&test.fake[0], "delete");
@@ -370,7 +364,6 @@ static uint64_t stats[3];
 
 static void measured(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
-    (void)call;
     assert_int_equal(answer->error, PS_FILE_OK);
     stats[0] = answer->stats->capacity;
     stats[1] = answer->stats->used;
@@ -381,7 +374,6 @@ static void test_stats(void **state)
 {
     PsHadoop__GetFsStatsResponse response = PS_HADOOP__GET_FS_STATS_RESPONSE__INIT;
     struct test test;
-    (void)state;
     set_up(&test, 1);
     response.capacity = 7;
     response.used = 2;
@@ -400,7 +392,6 @@ static void test_stats(void **state)
 static void test_lease(void **state)
 {
     struct test test;
-    (void)state;
     set_up(&test, 1);
     ps_namenode_hold_lease(test.namenode);
     ps_namenode_hold_lease(test.namenode);
@@ -429,7 +420,6 @@ static void test_lease(void **state)
 static void test_high_availability(void **state)
 {
     struct test test;
-    (void)state;
     set_up(&test, 2);
     ps_namenode_rename(test.namenode, &test.call, "/a.tmp", "/a", false, done);
     ps_test_namenode_expect(&test.fake[0], "rename2");
@@ -455,7 +445,6 @@ static void test_open(void **state)
     struct ps_test_hdfs hdfs;
     struct ps_namenode *namenode = NULL;
     struct ps_err err = {0};
-    (void)state;
     ps_test_hdfs_init(&hdfs);
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         const struct ps_namenode_settings settings = {.loop = hdfs.loop, .authority = cases[i].authority};

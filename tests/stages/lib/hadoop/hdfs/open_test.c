@@ -33,7 +33,6 @@ static void each_scheme_is_opened(void **state)
                                        "swebhdfs://127.0.0.1:9871",
                                        ""};
     struct ps_err err;
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++)
         assert_int_equal(open_url(urls[i], NULL, &err), PS_OK);
 }
@@ -41,7 +40,6 @@ static void each_scheme_is_opened(void **state)
 static void another_scheme_is_an_error(void **state)
 {
     struct ps_err err;
-    (void)state;
     assert_int_equal(open_url("gopher://host", NULL, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "gopher://host: no file system of that scheme"));
     assert_int_equal(open_url("hdfs:///", NULL, &err), PS_FAIL);
@@ -55,7 +53,6 @@ static void the_default_file_system_is_the_configurations(void **state)
     static const char xml[] =
         "<configuration><property><name>fs.defaultFS</name><value>hdfs://127.0.0.1:1/</value>"
         "</property></configuration>";
-    (void)state;
     ps_test_folder_append("core-site.xml", xml, sizeof xml - 1);
     assert_int_equal(ps_hadoop_configuration_load(&configuration, ps_test_folder(), &err), PS_OK);
     assert_int_equal(open_url("hdfs:///", configuration, &err), PS_OK);

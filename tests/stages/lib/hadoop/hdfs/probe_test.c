@@ -14,7 +14,6 @@ static void on_tried(const struct ps_probe *probe, enum ps_probed result, const 
                      const char *cause, const char *cure)
 {
     size_t length = strlen(said);
-    (void)probe;
     snprintf(said + length, sizeof said - length, "%s %s %s|%s|%s\n",
              result == PS_PROBED_OK ? "ok" : "FAILED", key != NULL ? key : "-", what,
              cause != NULL ? cause : "-", cure != NULL ? cure : "-");
@@ -36,7 +35,6 @@ static void try(const char *directory, uint64_t timeout_ms)
 
 static void ignore(void *argument, const struct ps_file_answer *answer)
 {
-    (void)argument;
     assert_int_equal(answer->error, PS_FILE_OK);
 }
 
@@ -48,7 +46,6 @@ static void expect(const char *text)
 
 static void test_writes_and_removes(void **unused)
 {
-    (void)unused;
     try("/logs/web", PS_TEST_PATIENCE_MS);
     expect("ok - hdfs.path: hdfs://nn:8020 as flume: answers|-|-\n");
     expect("ok - hdfs.path: directory / (what is missing below it is made when events come): a file was "
@@ -65,7 +62,6 @@ static void test_space(void **unused)
     const struct ps_file_space roomy = {UINT64_C(4) << 40, UINT64_C(1) << 40, 128 << 20, 3},
                                full = {UINT64_C(4) << 40, 383 << 20, 128 << 20, 3},
                                enough = {UINT64_C(4) << 40, 384 << 20, 128 << 20, 3};
-    (void)unused;
     try("/", PS_TEST_PATIENCE_MS);
     assert_null(strstr(said, "room on"));
     ps_test_files_space(&roomy);
@@ -110,7 +106,6 @@ static void test_failures(void **unused)
 
 static void test_no_answer(void **unused)
 {
-    (void)unused;
     ps_test_files_hold(PS_TEST_STAT, "");
     try("/logs", 1);
     expect("FAILED hdfs.path hdfs.path: hdfs://nn:8020 as flume|no answer|see whether");

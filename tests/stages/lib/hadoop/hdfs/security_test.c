@@ -46,7 +46,6 @@ static void close_all(struct opened *opened)
 
 static void test_mistakes(void **state)
 {
-    (void)state;
     static const struct {
         const char *pairs[8], *principal, *reason;
     } cases[] = {
@@ -92,7 +91,6 @@ static struct ps_transfer_sasl *enter(const struct ps_transfer_security *transfe
 
 static void test_simple(void **state)
 {
-    (void)state;
     static const char *const none[] = {NULL};
     static const char *const protection[] = {"dfs.data.transfer.protection", "privacy", NULL};
     static const char *const *const both[] = {none, protection};
@@ -108,7 +106,6 @@ static void test_simple(void **state)
 
 static void test_tokens(void **state)
 {
-    (void)state;
     static const char *const pairs[] = {KERBEROS,
                                         "dfs.data.transfer.protection",
                                         "integrity, privacy",
@@ -147,7 +144,6 @@ static void test_tokens(void **state)
 /* dfs.encrypt.data.transfer, which may be without Kerberos. */
 static void test_keys(void **state)
 {
-    (void)state;
     static const char *const none[] = {NULL};
     static const uint8_t nonce[] = "nonce", secret[] = "secret of 20 bytes..";
     struct opened opened;

@@ -35,7 +35,6 @@ static void expect(const struct ps_hadoop_configuration *configuration, const ch
 
 static void test_without_configuration(void **state)
 {
-    (void)state;
     expect(NULL, "/logs/%Y", PS_LOG_ERROR, NULL);
     expect(NULL, "file:///logs", PS_LOG_ERROR, NULL);
     expect(NULL, "file:/logs", PS_LOG_ERROR, NULL);
@@ -69,7 +68,6 @@ static void test_with_configuration(void **state)
 {
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(
         ps_hadoop_configuration_parse(&configuration, "core-site.xml", xml, sizeof xml - 1, &err), PS_OK);
     expect(configuration, "viewfs://c1/logs/app", PS_LOG_ERROR, "write hdfs://nn1:8020/raw/app");
@@ -90,7 +88,6 @@ static void test_without_host(void **state)
         "</property></configuration>";
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(
         ps_hadoop_configuration_parse(&configuration, "core-site.xml", site, sizeof site - 1, &err), PS_OK);
     expect(configuration, "hdfs:///logs", PS_LOG_WARN, "webhdfs://nn:9870");
@@ -127,7 +124,6 @@ static void test_every_port(void **unused)
                  {9868, "the secondary namenode's port"},
                  {50090, "the secondary namenode's port"},
                  {8088, "YARN's HTTP port"}};
-    (void)unused;
     for (unsigned port = 0; port <= 65536; port++) {
         char url[64];
         const char *part = port == 0 || port == 65536 ? "is not host:port" : NULL;
@@ -160,7 +156,6 @@ static void test_every_scheme(void **unused)
                 {"maprfs", "is MapR's"},
                 {"alluxio", "is Alluxio's"},
                 {"x s3x ab hdfsx webhdf filex abcdefghijklmnopqrstuvwxyz01234", "is not known"}};
-    (void)unused;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         for (const char *at = rows[i].schemes; *at != '\0'; at += strspn(at, " ")) {
             char url[80];

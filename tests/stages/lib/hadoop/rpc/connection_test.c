@@ -20,7 +20,6 @@ static void on_up(struct ps_hadoop_rpc_connection *connection)
 static void on_response(struct ps_hadoop_rpc_connection *connection,
                         const struct ps_hadoop_rpc_response *response)
 {
-    (void)response;
     fail_msg("%s has answered", connection->host);
 }
 
@@ -45,7 +44,6 @@ static void an_address_without_a_way_is_lost_at_once(void **state)
     char host[] = "255.255.255.255"; /* TCP has no broadcast */
     struct ps_test_hdfs hdfs;
     struct ps_hadoop_rpc_connection connection = {0};
-    (void)state;
     ps_test_hdfs_init(&hdfs);
     connection.loop = hdfs.loop;
     connection.ops = &ops;
@@ -73,7 +71,6 @@ static bool is_up;
 
 static void on_open(struct ps_hadoop_rpc_connection *connection)
 {
-    (void)connection;
     is_up = true;
 }
 
@@ -92,7 +89,6 @@ static void what_the_socket_does_not_take_is_sent_later(void **state)
     struct ps_hadoop_rpc_connection connection = {0};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    (void)state;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 1), 0);

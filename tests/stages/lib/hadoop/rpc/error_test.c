@@ -15,7 +15,6 @@ static void expect(const char *exception, const char *message, unsigned detail, 
 
 static void test_judgements(void **state)
 {
-    (void)state;
     expect("org.apache.hadoop.ipc.StandbyException", "", 1, PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER);
     expect("StandbyException", "", 0, PS_FILE_UNAVAILABLE,
            PS_HADOOP_RPC_FAIL_OVER); /* WebHDFS's has no package */
@@ -86,7 +85,6 @@ static void test_each_class(void **state)
         {"UnresolvedPathException", PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL},
     };
     char name[128];
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         const char *exception = rows[i].exception;
         size_t length = strlen(exception);
@@ -104,7 +102,6 @@ static void test_each_class(void **state)
 
 static void test_simple_class(void **state)
 {
-    (void)state;
     assert_string_equal(ps_hadoop_rpc_simple_class("a.b.C"), "C");
     assert_string_equal(ps_hadoop_rpc_simple_class("a.b.C$D"), "D");
     assert_string_equal(ps_hadoop_rpc_simple_class("C"), "C");

@@ -20,7 +20,6 @@ static void test_requests(void **state)
                                      "\x0f\x12\x0a\x0a\x05"
                                      "alice\x12\x01r\x1a\x01p";
     struct ps_byte_buffer buffer = {0};
-    (void)state;
     assert_true(ps_hadoop_rpc_put_request(&buffer, 5, 1, id, (const uint8_t *)"\x02xy", 3));
     assert_int_equal(buffer.length, sizeof call - 1);
     assert_memory_equal(buffer.data, call, sizeof call - 1);
@@ -42,7 +41,6 @@ static void test_success(void **state)
     struct ps_hadoop_rpc_response response;
     const char *reason = NULL;
     size_t length;
-    (void)state;
     user.effective_user = "somebody";
     struct ps_byte_buffer bytes = ps_test_namenode_success(300, &user.base);
     for (size_t part = 0; part < bytes.length; part++) {
@@ -83,7 +81,6 @@ static void test_errors(void **state)
     struct ps_hadoop_rpc_response response;
     const char *reason = NULL;
     size_t length;
-    (void)state;
     struct ps_byte_buffer bytes =
         ps_test_namenode_error(-33, 2, 15, "java.io.IOException", "a\tb\nat x\nat y");
     assert_int_equal(ps_hadoop_rpc_parse_response((uint8_t *)bytes.data, bytes.length, 1 << 20, &response,
@@ -113,7 +110,6 @@ static void test_flipped_bytes(void **state)
     struct ps_hadoop_rpc_response response;
     const char *reason = NULL;
     size_t length;
-    (void)state;
     struct ps_byte_buffer bytes = ps_test_namenode_error(7, 1, 1, "java.io.IOException", "message");
     for (size_t i = 0; i < bytes.length; i++) {
         for (unsigned value = 0; value < 256; value++) {

@@ -37,7 +37,6 @@ static void test_split(void **state)
         {"[::1]x", NULL, 0},
         {"[]:80", NULL, 0},
     };
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         char host[PS_HOST_NAME_BYTES];
         unsigned port;
@@ -61,7 +60,6 @@ static void test_services(void **state)
     struct ps_hadoop_configuration *configuration = NULL;
     struct ps_name_service service;
     struct ps_err err = {0};
-    (void)state;
     assert_int_equal(
         ps_hadoop_configuration_parse(&configuration, "hdfs-site.xml", xml, sizeof xml - 1, &err), PS_OK);
     assert_int_equal(ps_name_service_find(configuration, "ha", &service, &err), PS_OK);
@@ -88,7 +86,6 @@ static void test_services(void **state)
 /* The names of namenodes have up to 127 bytes. */
 static void test_long_names(void **state)
 {
-    (void)state;
     for (int length = 126; length <= 129; length++) {
         struct ps_hadoop_configuration *configuration = NULL;
         struct ps_name_service service;

@@ -24,42 +24,31 @@ static const PsHadoop__RpcUser message = {PROTOBUF_C_MESSAGE_INIT(&ps_hadoop__rp
 
 static void *open_session(const void *settings, int fd, char *reason)
 {
-    (void)settings;
-    (void)fd;
-    (void)reason;
     return &test;
 }
 
 static int handshake(void *session, short *wants, char *reason)
 {
-    (void)session;
-    (void)wants;
     test.handshakes++;
     return ps_transport_lose(reason, "no Kerberos ticket: Server nn/a not found in Kerberos database");
 }
 
 static void close_session(void *session)
 {
-    (void)session;
 }
 
 static enum ps_hadoop_rpc_method method(const void *session)
 {
-    (void)session;
     return PS_HADOOP_RPC_KERBEROS;
 }
 
 static void *enter_server(void *argument, const char *host, unsigned port)
 {
-    (void)host;
-    (void)port;
     return argument;
 }
 
 static void leave_server(void *argument, void *server)
 {
-    (void)argument;
-    (void)server;
 }
 
 static bool is_refused(const void *server)
@@ -79,7 +68,6 @@ static const struct ps_hadoop_rpc_auth auth = {
 
 static void done(struct ps_hadoop_rpc_call *rpc, const struct ps_hadoop_rpc_outcome *outcome)
 {
-    (void)rpc;
     test.done = true;
     test.error = outcome->error;
     snprintf(test.reason, sizeof test.reason, "%s", outcome->reason);
@@ -119,7 +107,6 @@ static void begin(unsigned servers, const struct ps_hadoop_rpc_auth *with)
 
 static int end(void **unused)
 {
-    (void)unused;
     ps_hadoop_rpc_close(test.rpc);
     for (unsigned i = 0; i < 2; i++)
         ps_test_namenode_fini(&test.namenodes[i]);
@@ -130,7 +117,6 @@ static int end(void **unused)
 /* It can be tried later: that is up to the caller, so it counts as not available. */
 static void test_one_server(void **unused)
 {
-    (void)unused;
     test.refused = true;
     begin(1, &auth);
     ps_test_hdfs_await(&test.hdfs, &test.done);
@@ -147,7 +133,6 @@ static void test_one_server(void **unused)
 /* The other one may have another principal. */
 static void test_two_servers(void **unused)
 {
-    (void)unused;
     test.refused = true;
     begin(2, &auth);
     ps_test_hdfs_await(&test.hdfs, &test.done);
@@ -157,7 +142,6 @@ static void test_two_servers(void **unused)
 /* No KDC answers: that is waited for. */
 static void test_not_refused(void **unused)
 {
-    (void)unused;
     test.refused = false;
     begin(1, &auth);
     for (unsigned i = 0; i < 1000 && test.handshakes < 3; i++)
@@ -169,7 +153,6 @@ static void test_not_refused(void **unused)
 /* It was never carried out, and its caller may do it again: that is not known of a call without an answer (test_uncertain_calls). */
 static void test_standbys_only(void **unused)
 {
-    (void)unused;
     begin(2, NULL);
     for (unsigned i = 0; i < 2; i++) {
         ps_test_namenode_expect(&test.namenodes[i], "mkdirs");

@@ -121,7 +121,6 @@ static void test_connection_context(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &call, "mkdirs");
@@ -142,7 +141,6 @@ static void test_answers_in_another_order(void **state)
     static struct call calls[CALLS];
     int32_t ids[CALLS];
     struct test test;
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (unsigned i = 0; i < CALLS; i++)
@@ -166,7 +164,6 @@ static void test_slow_answer(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &call, "create");
@@ -189,7 +186,6 @@ static void test_cut_answers(void **state)
     struct test test;
     struct call call = {0};
     size_t length = 1;
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (size_t cut = 0; cut < length; cut++) {
@@ -219,7 +215,6 @@ static void test_lost_again_and_again(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &call, "mkdirs");
@@ -260,7 +255,6 @@ static void test_exceptions(void **state)
         {"", "", PS_FILE_FAILED, ""},
     };
     struct test test;
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
@@ -285,7 +279,6 @@ static void test_refusals_that_end(void **state)
         "org.apache.hadoop.ipc.RetriableException", "org.apache.hadoop.ipc.StandbyException",
         "org.apache.hadoop.hdfs.server.namenode.NotReplicatedYetException"};
     struct test test;
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (size_t i = 0; i < PS_COUNT_OF(exceptions); i++) {
@@ -310,7 +303,6 @@ static void test_safe_mode_does_not_end(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &call, "create");
@@ -330,7 +322,6 @@ static void test_fatal_answer(void **state)
 {
     struct test test;
     struct call calls[3] = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (unsigned i = 0; i < 3; i++)
@@ -361,7 +352,6 @@ static void test_other_protocols(void **state)
                                            "\x00\x00\x00\x05\x04\x08\x00\x10\x00"};
     static const size_t lengths[] = {26, 8, 6, 4, 9};
     struct test test;
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (size_t i = 0; i < PS_COUNT_OF(nonsense); i++) {
@@ -383,7 +373,6 @@ static void test_nobody_listens(void **state)
 {
     struct test test;
     struct call call = {0}, late = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     ps_test_namenode_stop_listening(namenode);
@@ -411,7 +400,6 @@ static void test_silence_and_pings(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &call, "mkdirs");
@@ -435,7 +423,6 @@ static void test_idle_connection_is_closed(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     for (unsigned i = 1; i < 3; i++) {
@@ -454,7 +441,6 @@ static void test_cancel_and_close(void **state)
 {
     struct test test;
     struct call calls[4] = {0};
-    (void)state;
     set_up(&test, 1);
     struct ps_test_namenode *namenode = &test.namenodes[0];
     begin(&test, &calls[0], "mkdirs");
@@ -481,7 +467,6 @@ static void test_standby(void **state)
 {
     struct test test;
     struct call calls[3] = {0};
-    (void)state;
     set_up(&test, 2);
     for (unsigned i = 0; i < 3; i++)
         begin(&test, &calls[i], "create");
@@ -508,7 +493,6 @@ static void test_failover(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 2);
     begin(&test, &call, "complete");
     ps_test_namenode_expect(&test.namenodes[0], "complete");
@@ -535,7 +519,6 @@ static void test_uncertain_calls(void **state)
 {
     struct test test;
     struct call calls[2] = {0};
-    (void)state;
     set_up(&test, 2);
     begin(&test, &calls[0], "rename2");
     ps_test_namenode_expect(&test.namenodes[0], "rename2");
@@ -559,7 +542,6 @@ static void test_server_that_hangs(void **state)
 {
     struct test test;
     struct call call = {0};
-    (void)state;
     set_up(&test, 2);
     begin(&test, &call, "mkdirs");
     ps_test_namenode_expect(&test.namenodes[0], "mkdirs");

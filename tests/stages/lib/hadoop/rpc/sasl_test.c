@@ -193,7 +193,6 @@ static void exchange(struct wire *wire, const char *levels, bool at_once, char *
 
 static void test_token(void **state)
 {
-    (void)state;
     static uint8_t sent[BIG], got[BIG];
     static const char *const levels[] = {"auth-int", "auth-conf"};
     for (size_t i = 0; i < sizeof sent; i++)
@@ -246,7 +245,6 @@ static void test_token(void **state)
 /* A fatal response in the clear, which a server sends when it cannot unwrap. */
 static void test_fatal_afterwards(void **state)
 {
-    (void)state;
     struct wire wire;
     char last[64], bytes[64];
     short wants;
@@ -268,7 +266,6 @@ static void test_fatal_afterwards(void **state)
 
 static void test_simple(void **state)
 {
-    (void)state;
     static const char *const simple[] = {"SIMPLE", NULL};
     struct ps_hadoop_rpc_sasl settings = usual;
     for (int allowed = 0; allowed < 2; allowed++) {
@@ -304,7 +301,6 @@ static void test_simple(void **state)
 /* What is none of the exchange: the reason names it. */
 static void test_mistakes(void **state)
 {
-    (void)state;
     static const char *const others[] = {"OTHER", "KERBEROS", NULL}, *const unknown[] = {"TOKEN?", NULL};
     struct wire wire;
     char last[64];

@@ -12,7 +12,6 @@ static void an_operation_begins_with_version_code_and_length(void **state)
 {
     PsHadoop__ClientReadStatus message = PS_HADOOP__CLIENT_READ_STATUS__INIT;
     size_t length;
-    (void)state;
     message.status = 6;
     char *bytes = ps_operation_encode(PS_OPERATION_WRITE_BLOCK, &message.base, &length);
     assert_int_equal(length, 6);
@@ -29,7 +28,6 @@ static void a_message_is_found_when_it_is_whole(void **state)
     char bytes[300] = {(char)0xac, 0x02}; /* 300 as a varint: more than is there */
     struct ps_slice message;
     size_t consumed;
-    (void)state;
     assert_int_equal(ps_message_find(bytes, 0, 1000, &message, &consumed), PS_MESSAGE_MORE);
     assert_int_equal(ps_message_find(bytes, 1, 1000, &message, &consumed), PS_MESSAGE_MORE);
     assert_int_equal(ps_message_find(bytes, 300, 1000, &message, &consumed), PS_MESSAGE_MORE);
@@ -52,7 +50,6 @@ static void a_response_names_the_bad_link(void **state)
                                     "127.0.0.1:9866"
                                     "\x2a\x02no",
                                     22);
-    (void)state;
     assert_true(ps_block_response_parse(&message, &response));
     assert_int_equal(response.status, PS_TRANSFER_ERROR);
     assert_string_equal(response.first_bad_link, "127.0.0.1:9866");
@@ -72,7 +69,6 @@ static void an_acknowledgement_has_a_status_of_each_datanode(void **state)
     struct ps_pipeline_ack ack;
     struct ps_slice message =
         slice("\x08\x0e\x10\x00\x10\x01\x10\x08", 8); /* number 7: zigzag; without flags */
-    (void)state;
     assert_true(ps_pipeline_ack_parse(&message, &ack));
     assert_int_equal(ack.number, 7);
     assert_int_equal(ack.count, 3);
@@ -106,7 +102,6 @@ static void a_packet_header_is_within_its_limits(void **state)
     uint64_t offset;
     uint32_t length;
     bool last;
-    (void)state;
     assert_true(ps_packet_header_parse(&message, 3, &offset, &length, &last));
     assert_int_equal(offset, 512);
     assert_int_equal(length, 3);

@@ -56,7 +56,6 @@ static void fill(char *bytes, size_t length)
 /* The check values of both checksums: "123456789" (RFC 3720; ITU-T V.42). */
 static void checksums_are_those_of_their_standards(void **state)
 {
-    (void)state;
     assert_int_equal(ps_checksum(PS_CHECKSUM_CRC32C, 0, "123456789", 9), 0xE3069283);
     assert_int_equal(ps_checksum(PS_CHECKSUM_CRC32, 0, "123456789", 9), 0xCBF43926);
     assert_int_equal(ps_checksum(PS_CHECKSUM_NONE, 0, "123456789", 9), 0);
@@ -68,7 +67,6 @@ static void checksums_are_those_of_their_standards(void **state)
 static void hadoops_packet_takes_126_chunks(void **state)
 {
     struct ps_packet_pool pool;
-    (void)state;
     assert_true(ps_packet_pool_init(&pool, PS_CHECKSUM_CRC32C, 512, 65536));
     assert_int_equal(pool.data_max, 126 * 512);
     assert_false(ps_packet_pool_init(&pool, PS_CHECKSUM_CRC32C, 0, 65536));
@@ -89,7 +87,6 @@ static void the_header_is_that_of_the_wire(void **state)
     };
     struct ps_packet_pool pool;
     size_t length;
-    (void)state;
     assert_true(ps_packet_pool_init(&pool, PS_CHECKSUM_CRC32C, 512, 65536));
     struct ps_packet *packet = ps_packet_begin(&pool, 512, 7, 1000);
     assert_int_equal(ps_packet_add(&pool, packet, "abc", 3), 3);
@@ -111,7 +108,6 @@ static void pieces_of_any_size_become_packets(void **state)
     enum { BYTES = 200000 };
     char *bytes = malloc(BYTES);
     uint64_t seed = ps_test_seed();
-    (void)state;
     fill(bytes, BYTES);
     for (unsigned round = 0; round < 200; round++) {
         static const uint32_t chunks[] = {1, 7, 512, 513, 4096, 8192, 10000};

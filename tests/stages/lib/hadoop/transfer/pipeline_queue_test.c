@@ -24,7 +24,6 @@ static void remove_first(struct ps_packet_queue *queue, const struct ps_packet *
 /* Of three packets, so many are sent before they are removed. */
 static void what_is_removed_is_not_sent(void **state)
 {
-    (void)state;
     for (unsigned sent = 0; sent <= 3; sent++) {
         struct ps_packet_queue queue = {.first = NULL};
         struct ps_packet *packets[4] = {NULL};

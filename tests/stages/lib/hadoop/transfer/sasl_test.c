@@ -155,7 +155,6 @@ static void take_messages(struct wire *wire, struct taker *taker)
 
 static void test_protected(void **state)
 {
-    (void)state;
     static const struct {
         const char *levels;
         unsigned protection;
@@ -216,7 +215,6 @@ static void test_protected(void **state)
 
 static void test_authentication_only(void **state)
 {
-    (void)state;
     struct wire wire;
     char last[64], bytes[16];
     short wants;
@@ -239,7 +237,6 @@ static void test_authentication_only(void **state)
 /* The datanode takes AES: keys come wrapped. */
 static void test_aes(void **state)
 {
-    (void)state;
     static const uint8_t keys[2][16] = {"0123456789abcdef", "fedcba9876543210"};
     static const uint8_t ivs[2][16] = {"iv of the client", "iv of the server"};
     static uint8_t sent[BIG], got[BIG];
@@ -302,7 +299,6 @@ static void test_aes(void **state)
 
 static void test_refusals(void **state)
 {
-    (void)state;
     static const struct {
         unsigned status;
         bool token;
@@ -336,7 +332,6 @@ static void test_refusals(void **state)
 
 static void test_no_sasl(void **state)
 {
-    (void)state;
     static const struct {
         const char *bytes;
         size_t length;
@@ -364,7 +359,6 @@ static void test_no_sasl(void **state)
 /* A server that does not know the token's secret, and one that names a cipher that nobody asked for. */
 static void test_false_servers(void **state)
 {
-    (void)state;
     struct wire wire;
     char last[64];
     open_wire(&wire, &usual);
@@ -397,7 +391,6 @@ static void test_false_servers(void **state)
 /* Without a name nothing is exchanged. */
 static void test_none(void **state)
 {
-    (void)state;
     static const struct ps_transfer_sasl none = {.wonders = true};
     struct wire wire;
     char bytes[3];

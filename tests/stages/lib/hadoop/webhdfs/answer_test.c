@@ -19,7 +19,6 @@ static void expect(long status, const char *body, enum ps_file_error error,
 
 static void test_exceptions(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *exception;
         enum ps_file_error error;
@@ -73,7 +72,6 @@ static void test_exceptions(void **unused)
 
 static void test_messages(void **unused)
 {
-    (void)unused;
     expect(403, IO_EXCEPTION("File /a could only be written to 0 of the 1 minReplication nodes. There are 0"),
            PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL, NULL);
     expect(403, IO_EXCEPTION("Failed to find datanode, suggest to check cluster health."),
@@ -93,7 +91,6 @@ static void test_messages(void **unused)
 /* Jetty, a proxy, another program. */
 static void test_no_exception(void **unused)
 {
-    (void)unused;
     expect(401, "<html>", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL, "HTTP 401");
     expect(403, "no\nmore", PS_FILE_DENIED, PS_HADOOP_RPC_FAIL, "HTTP 403: no");
     expect(404, "<html>", PS_FILE_FAILED, PS_HADOOP_RPC_FAIL, "HTTP 404");
@@ -114,7 +111,6 @@ static bool read_statuses(const char *body, struct ps_webhdfs_statuses *statuses
 /* Every status without an exception. 401, 403, 407: the login; 408, 429, 502 to 504: later; 507: no space; RFC 9110 and 4918. */
 static void test_every_status(void **unused)
 {
-    (void)unused;
     for (long status = 100; status < 600; status++) {
         char text[32];
         enum ps_file_error error = PS_FILE_FAILED;
@@ -132,7 +128,6 @@ static void test_every_status(void **unused)
 
 static void test_statuses(void **unused)
 {
-    (void)unused;
     struct ps_webhdfs_statuses statuses;
     assert_true(read_statuses(
         "{\"FileStatuses\":{\"FileStatus\":["
@@ -159,7 +154,6 @@ static void test_statuses(void **unused)
 
 static void test_no_statuses(void **unused)
 {
-    (void)unused;
     static const char *const bodies[] = {
         "",
         "{}",
@@ -180,7 +174,6 @@ static void test_no_statuses(void **unused)
 
 static void test_booleans(void **unused)
 {
-    (void)unused;
     bool value = false;
     assert_true(ps_webhdfs_boolean_read("{\"boolean\":true}", 16, &value));
     assert_true(value);

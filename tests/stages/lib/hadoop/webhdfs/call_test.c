@@ -17,7 +17,6 @@ static struct ps_test_file_result result;
 
 static int set_up(void **state)
 {
-    (void)state;
     first = second = (struct ps_test_webhdfs){.datanode = &datanode};
     datanode = (struct ps_test_webhdfs){.datanode = NULL};
     ps_test_webhdfs_start(&first);
@@ -29,7 +28,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_webhdfs_client_close(&client);
     ps_test_webhdfs_stop(&first);
     ps_test_webhdfs_stop(&second);
@@ -69,7 +67,6 @@ static void await_request(struct ps_test_webhdfs *server, size_t count)
 /* The standby namenode is left for the other one, which gets all that follows. */
 static void test_standby(void **unused)
 {
-    (void)unused;
     open_client(2);
     ps_test_webhdfs_play(&first, PS_WORDS(STANDBY));
     ps_test_webhdfs_play(&second, PS_WORDS(STATUS, STATUS));
@@ -83,7 +80,6 @@ static void test_standby(void **unused)
 
 static void test_unreachable(void **unused)
 {
-    (void)unused;
     open_client(2);
     ps_test_peer_vanish(&first.peer);
     ps_test_webhdfs_play(&second, PS_WORDS(STATUS));
@@ -96,7 +92,6 @@ static void test_unreachable(void **unused)
 /* One namenode alone: the sink tries again, not the file system. */
 static void test_unreachable_alone(void **unused)
 {
-    (void)unused;
     open_client(1);
     ps_test_peer_vanish(&first.peer);
     stat_file();
@@ -111,7 +106,6 @@ static void test_unreachable_alone(void **unused)
 /* Both are standby: rests between the rounds, until the call time-out. */
 static void test_both_standby(void **unused)
 {
-    (void)unused;
     open_client(2);
     ps_test_webhdfs_play(&first, PS_WORDS(STANDBY, STANDBY));
     ps_test_webhdfs_play(&second, PS_WORDS(STANDBY, "hold"));
@@ -128,7 +122,6 @@ static void test_both_standby(void **unused)
 
 static void test_attempts_end(void **unused)
 {
-    (void)unused;
     ps_test_webhdfs_client_init(&client, (const struct ps_test_webhdfs *const[]){&first, &second}, 2);
     client.settings.attempts_max = 2;
     ps_test_webhdfs_client_open(&client);
@@ -141,7 +134,6 @@ static void test_attempts_end(void **unused)
 
 static void test_retriable(void **unused)
 {
-    (void)unused;
     open_client(1);
     ps_test_webhdfs_play(&first, PS_WORDS(RETRIABLE, STATUS));
     stat_file();
@@ -154,7 +146,6 @@ static void test_retriable(void **unused)
 /* What can be done twice is; what cannot may have been done. */
 static void test_cut(void **unused)
 {
-    (void)unused;
     open_client(1);
     ps_test_webhdfs_play(&first, PS_WORDS("cut", "cut 200", STATUS));
     stat_file();
@@ -176,7 +167,6 @@ static void test_cut(void **unused)
 
 static void test_no_answer(void **unused)
 {
-    (void)unused;
     open_client(1);
     ps_test_webhdfs_play(&first, PS_WORDS("hold"));
     ps_file_rename(client.filesystem, "/f", "/g", ps_test_file_done, &result);
@@ -192,7 +182,6 @@ static void test_no_answer(void **unused)
 /* It names another datanode when it is told that the first one cannot be reached. */
 static void test_datanode_unreachable(void **unused)
 {
-    (void)unused;
     char log[512];
     open_client(1);
     ps_test_peer_vanish(&datanode.peer);
@@ -212,7 +201,6 @@ static void test_datanode_unreachable(void **unused)
 
 static void test_redirects_without_end(void **unused)
 {
-    (void)unused;
     open_client(1);
     first.datanode = &first;
     ps_test_webhdfs_play(&first, PS_WORDS("307", "307", "307", "307", "307", "307"));
@@ -222,7 +210,6 @@ static void test_redirects_without_end(void **unused)
 
 static void test_asks_who(void **unused)
 {
-    (void)unused;
     open_client(1);
     ps_test_webhdfs_play(&first, PS_WORDS("401 <html>"));
     stat_file();
@@ -232,7 +219,6 @@ static void test_asks_who(void **unused)
 
 static void test_identity(void **unused)
 {
-    (void)unused;
     ps_test_webhdfs_client_init(&client, (const struct ps_test_webhdfs *const[]){&first}, 1);
     client.settings.user = "jo&e";
     client.settings.proxy_user = "ann";
@@ -267,7 +253,6 @@ static char *read_certificate(char *text, size_t room)
 
 static void test_tls(void **unused)
 {
-    (void)unused;
     char certificate[8192];
     open_tls(read_certificate(certificate, sizeof certificate));
     ps_test_webhdfs_play(&second, PS_WORDS(STATUS, "307"));
@@ -282,7 +267,6 @@ static void test_tls(void **unused)
 
 static void test_tls_unknown_authority(void **unused)
 {
-    (void)unused;
     open_tls(NULL);
     stat_file();
     expect(PS_FILE_UNAVAILABLE);

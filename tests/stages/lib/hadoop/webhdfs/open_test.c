@@ -22,7 +22,6 @@ static struct ps_err err;
 
 static int set_up(void **state)
 {
-    (void)state;
     setenv("HADOOP_USER_NAME", "joe", 1);
     first = second = (struct ps_test_webhdfs){.datanode = &datanode};
     datanode = (struct ps_test_webhdfs){.datanode = NULL};
@@ -39,7 +38,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     if (client.filesystem != NULL)
         ps_test_webhdfs_client_close(&client);
     else
@@ -102,7 +100,6 @@ static void stat_file(void)
 
 static void test_host_and_port(void **unused)
 {
-    (void)unused;
     settings.proxy_user = "ann";
     open_url("webhdfs://127.0.0.1:%u/logs", first.peer.port);
     ps_test_webhdfs_play(&first, PS_WORDS(STATUS));
@@ -115,7 +112,6 @@ static void test_delegation_token(void **unused)
 {
     static const char file[] = "HDTS\0\1\5alias\2id\3key\x12WEBHDFS delegation\0\0";
     char path[] = "/tmp/penstock-test-tokens-XXXXXX";
-    (void)unused;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, file, sizeof file - 1), sizeof file - 1);
@@ -133,7 +129,6 @@ static void test_delegation_token(void **unused)
 
 static void test_name_service(void **unused)
 {
-    (void)unused;
     configure(PS_WORDS("dfs.nameservices", "ns", "dfs.ha.namenodes.ns", "nn1, nn2",
                        "dfs.namenode.http-address.ns.nn1", "127.0.0.1:%1", "dfs.namenode.http-address.ns.nn2",
                        "0.0.0.0:%2", "dfs.namenode.rpc-address.ns.nn2", "127.0.0.1:8020"));
@@ -146,7 +141,6 @@ static void test_name_service(void **unused)
 
 static void test_creation(void **unused)
 {
-    (void)unused;
     configure(PS_WORDS("dfs.replication", "2", "dfs.blocksize", "64m"));
     open_url("webhdfs://127.0.0.1:%u", first.peer.port);
     ps_test_webhdfs_play(&first, PS_WORDS("307"));
@@ -161,7 +155,6 @@ static void test_creation(void **unused)
 
 static void test_trust_store(void **unused)
 {
-    (void)unused;
     ps_test_webhdfs_stop(&second);
     second = (struct ps_test_webhdfs){.peer = {.tls_on = true}};
     ps_test_webhdfs_start(&second);
@@ -175,7 +168,6 @@ static void test_trust_store(void **unused)
 
 static void test_mistakes(void **unused)
 {
-    (void)unused;
     refuse("webhdfs:///logs", "a host or a name service is missing");
     refuse("webhdfs://host:x", "'host:x' is not host:port");
     configure(PS_WORDS("dfs.ha.namenodes.ns", "nn1", "dfs.ha.namenodes.none", ",", "dfs.ha.namenodes.bad",

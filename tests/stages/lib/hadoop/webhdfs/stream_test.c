@@ -23,7 +23,6 @@ static struct ps_test_file_result created, flushed, closed;
 
 static int set_up(void **state)
 {
-    (void)state;
     server = (struct ps_test_webhdfs){.datanode = &datanode};
     datanode = (struct ps_test_webhdfs){.datanode = NULL};
     ps_test_webhdfs_start(&server);
@@ -36,7 +35,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_webhdfs_client_close(&client);
     ps_test_webhdfs_stop(&server);
     ps_test_webhdfs_stop(&datanode);
@@ -103,7 +101,6 @@ static void close_stream(void)
 
 static void test_create_write_close(void **unused)
 {
-    (void)unused;
     begin();
     ps_test_file_expect(&client, &created, PS_FILE_OK);
     ps_test_webhdfs_expect(&server, CREATE " \n" APPEND " \n");
@@ -120,7 +117,6 @@ static void test_create_write_close(void **unused)
 /* A flush of nothing, and a close without anything left, cost no request. */
 static void test_nothing_to_send(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS(NULL), PS_WORDS(NULL));
     flush();
@@ -131,7 +127,6 @@ static void test_nothing_to_send(void **unused)
 
 static void test_creation(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("307"), PS_WORDS("201"));
     create(&(struct ps_file_creation){.overwrite = true, .replication = 2, .block_size_bytes = 1048576});
     ps_test_file_expect(&client, &created, PS_FILE_OK);
@@ -143,7 +138,6 @@ static void test_creation(void **unused)
 
 static void test_exists(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("307"),
          PS_WORDS("403 {\"RemoteException\":{\"exception\":\"FileAlreadyExistsException\"}}"));
     create(&(struct ps_file_creation){.overwrite = false});
@@ -159,7 +153,6 @@ static void test_exists(void **unused)
 /* Flushes that wait for one that is under way are one APPEND. */
 static void test_flushes_together(void **unused)
 {
-    (void)unused;
     static struct ps_test_file_result results[3];
     begin();
     play(PS_WORDS("307", "307"), PS_WORDS("200", "200"));
@@ -178,7 +171,6 @@ static void test_flushes_together(void **unused)
 
 static void test_no_hsync(void **unused)
 {
-    (void)unused;
     begin();
     flushed.calls = 0;
     ps_file_flush(stream, PS_FILE_HSYNC, ps_test_file_done, &flushed);
@@ -188,7 +180,6 @@ static void test_no_hsync(void **unused)
 
 static void test_much_without_flush(void **unused)
 {
-    (void)unused;
     static char bytes[1U << 20];
     memset(bytes, 'x', sizeof bytes);
     begin();
@@ -204,7 +195,6 @@ static void test_much_without_flush(void **unused)
 
 static void test_append(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("307", LENGTH(7), "307"), PS_WORDS("200", "200"));
     create(&(struct ps_file_creation){.append = true});
     write_text("one\n");
@@ -220,7 +210,6 @@ static void test_append(void **unused)
 /* The answer to the question for the length is lost: it is asked again. */
 static void test_append_measures_again(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("307", "cut", LENGTH(7)), PS_WORDS("200"));
     create(&(struct ps_file_creation){.append = true});
     await_request(&server, 2);
@@ -235,7 +224,6 @@ static void test_append_measures_again(void **unused)
 
 static void test_append_creates(void **unused)
 {
-    (void)unused;
     play(PS_WORDS(MISSING, "307"), PS_WORDS("201"));
     create(&(struct ps_file_creation){.append = true});
     ps_test_file_expect(&client, &created, PS_FILE_OK);
@@ -245,7 +233,6 @@ static void test_append_creates(void **unused)
 
 static void test_append_busy(void **unused)
 {
-    (void)unused;
     play(PS_WORDS(BUSY), PS_WORDS(NULL));
     create(&(struct ps_file_creation){.append = true});
     ps_test_file_expect(&client, &created, PS_FILE_LEASE);
@@ -267,7 +254,6 @@ static void lose_answer(const char *const *at_server, const char *const *at_data
 
 static void test_lost_and_there(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(8)), PS_WORDS("cut"));
     expect_flushed(PS_FILE_OK);
     ps_test_webhdfs_expect(&server, APPEND " \n" STAT);
@@ -277,7 +263,6 @@ static void test_lost_and_there(void **unused)
 
 static void test_lost_and_missing(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(4), "307"), PS_WORDS("cut", "200"));
     expect_flushed(PS_FILE_OK);
     ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n" APPEND AT_DATANODE "two\n\n");
@@ -286,7 +271,6 @@ static void test_lost_and_missing(void **unused)
 
 static void test_lost_in_part(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(6), "307"), PS_WORDS("cut", "200"));
     expect_flushed(PS_FILE_OK);
     ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n" APPEND AT_DATANODE "o\n\n");
@@ -297,7 +281,6 @@ static void test_lost_in_part(void **unused)
 /* The datanode is at it yet: the second APPEND is refused, and the length tells at last. */
 static void test_lost_and_under_way(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(4), BUSY, LENGTH(8)), PS_WORDS("cut"));
     await_request(&server, 3);
     ps_test_webhdfs_pass_ms(&client, 1000);
@@ -308,7 +291,6 @@ static void test_lost_and_under_way(void **unused)
 
 static void test_lost_and_another_writer(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(9)), PS_WORDS("cut"));
     expect_flushed(PS_FILE_LEASE);
     ps_file_abandon(stream);
@@ -317,7 +299,6 @@ static void test_lost_and_another_writer(void **unused)
 /* The last quarter of the call time-out is for asking: it is there. */
 static void test_late_and_there(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("307", LENGTH(8)), PS_WORDS("hold"));
     write_text("two\n");
@@ -333,7 +314,6 @@ static void test_late_and_there(void **unused)
 /* It is not there, and another APPEND would come too late. */
 static void test_late_and_missing(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("307", LENGTH(4)), PS_WORDS("hold"));
     write_text("two\n");
@@ -355,7 +335,6 @@ static void test_late_and_missing(void **unused)
 /* The datanode answers by an error, after it has written: the length says what is there. Nothing is written twice. */
 static void test_failed_and_there(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(8)), PS_WORDS(FAULT("IOException")));
     expect_flushed(PS_FILE_OK);
     ps_test_webhdfs_expect(&server, APPEND " \n" STAT);
@@ -365,7 +344,6 @@ static void test_failed_and_there(void **unused)
 
 static void test_failed_in_part(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(6), "307"), PS_WORDS(FAULT("IOException"), "200"));
     expect_flushed(PS_FILE_OK);
     ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n" APPEND AT_DATANODE "o\n\n");
@@ -376,7 +354,6 @@ static void test_failed_in_part(void **unused)
 /* It is not sent again and again. */
 static void test_failed_and_missing(void **unused)
 {
-    (void)unused;
     lose_answer(PS_WORDS("307", LENGTH(4)), PS_WORDS(FAULT("DSQuotaExceededException")));
     expect_flushed(PS_FILE_NO_SPACE);
     ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "two\n\n");
@@ -386,7 +363,6 @@ static void test_failed_and_missing(void **unused)
 /* A permission is asked for before anything is written. */
 static void test_refused(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("307"), PS_WORDS("403 {\"RemoteException\":{\"exception\":\"AccessControlException\"}}"));
     write_text("two\n");
@@ -397,7 +373,6 @@ static void test_refused(void **unused)
 /* Neither a redirect nor an error: nothing was given to anybody. */
 static void test_no_datanode(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("200"), PS_WORDS(NULL));
     write_text("two\n");
@@ -410,7 +385,6 @@ static void test_no_datanode(void **unused)
 
 static void test_abandon(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("307"), PS_WORDS("hold"));
     write_text("two\n");
@@ -432,7 +406,6 @@ static void abandon_it(void *argument, const struct ps_file_answer *answer)
 
 static void test_abandon_in_callback(void **unused)
 {
-    (void)unused;
     begin();
     play(NULL, NULL);
     write_text("two\n");
@@ -455,7 +428,6 @@ static void write_more(void *argument, const struct ps_file_answer *answer)
 /* As a sink does that has the next batch ready. */
 static void test_flush_in_callback(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("307", "307"), PS_WORDS("200", "200"));
     write_text("two\n");
@@ -469,7 +441,6 @@ static void test_flush_in_callback(void **unused)
 /* Streams and calls that are under way go with the file system. */
 static void test_close_all(void **unused)
 {
-    (void)unused;
     begin();
     play(PS_WORDS("hold", "hold"), PS_WORDS(NULL));
     write_text("two\n");

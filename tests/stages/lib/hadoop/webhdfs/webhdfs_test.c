@@ -14,7 +14,6 @@ static struct ps_test_file_result result;
 
 static int set_up(void **state)
 {
-    (void)state;
     server = (struct ps_test_webhdfs){.datanode = &datanode};
     datanode = (struct ps_test_webhdfs){.datanode = NULL};
     ps_test_webhdfs_start(&server);
@@ -27,7 +26,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_test_webhdfs_client_close(&client);
     ps_test_webhdfs_stop(&server);
     ps_test_webhdfs_stop(&datanode);
@@ -48,7 +46,6 @@ static void expect(enum ps_file_error error, const char *log)
 
 static void test_directories(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("200 {\"boolean\":true}"));
     ps_file_make_directories(client.filesystem, "/a b/+%c", ps_test_file_done, &result);
     expect(PS_FILE_OK, "PUT /webhdfs/v1/a%20b/%2B%25c?op=MKDIRS&user.name=joe \n");
@@ -62,7 +59,6 @@ static void test_directories(void **unused)
 
 static void test_remove(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("200 {\"boolean\":true}", "200 {\"boolean\":false}"));
     ps_file_remove(client.filesystem, "/a", true, ps_test_file_done, &result);
     ps_test_file_expect(&client, &result, PS_FILE_OK);
@@ -77,7 +73,6 @@ static void test_remove(void **unused)
 
 static void test_rename(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *script[3];
         enum ps_file_error error;
@@ -102,7 +97,6 @@ static void test_rename(void **unused)
 
 static void test_stat_and_list(void **unused)
 {
-    (void)unused;
     play(PS_WORDS(STATUS));
     ps_file_stat(client.filesystem, "/d/x", ps_test_file_done, &result);
     expect(PS_FILE_OK, "GET /webhdfs/v1/d/x?op=GETFILESTATUS&user.name=joe \n");
@@ -123,7 +117,6 @@ static void test_stat_and_list(void **unused)
 
 static void test_read(void **unused)
 {
-    (void)unused;
     play(PS_WORDS("307"));
     ps_test_webhdfs_play(&datanode, PS_WORDS("200 content"));
     ps_file_read(client.filesystem, "/f", 7, ps_test_file_done, &result);
@@ -141,7 +134,6 @@ static void test_read(void **unused)
 
 static void test_recover(void **unused)
 {
-    (void)unused;
     static const char log[] = "POST /webhdfs/v1/f?op=APPEND&user.name=joe \n";
     play(PS_WORDS("403 {\"RemoteException\":{\"exception\":\"AlreadyBeingCreatedException\"}}"));
     ps_file_recover(client.filesystem, "/f", PS_FILE_OWN, ps_test_file_done, &result);
@@ -164,7 +156,6 @@ static void begin_next(void *path, const struct ps_file_answer *answer)
 
 static void test_callback_begins(void **unused)
 {
-    (void)unused;
     static char next[] = "/b";
     play(PS_WORDS("200 {\"boolean\":true}", STATUS));
     ps_file_make_directories(client.filesystem, "/a", begin_next, next);
@@ -175,7 +166,6 @@ static void test_callback_begins(void **unused)
 /* More than there are slots for: all are answered. */
 static void test_many(void **unused)
 {
-    (void)unused;
     static struct ps_test_file_result results[100];
     play(NULL);
     for (size_t i = 0; i < PS_COUNT_OF(results); i++) {

@@ -95,7 +95,6 @@ static void assert_no_line(const char *body, const char *reason)
 
 static void test_plain_values(void **unused)
 {
-    (void)unused;
     assert_int_equal(
         open_table(&(struct kind){
             .columns = "a:int,b:boolean,c:double,d:float,e:string,f:varchar(2),g:decimal(6,2),h:date,"
@@ -117,7 +116,6 @@ static void test_plain_values(void **unused)
 
 static void test_nested_values(void **unused)
 {
-    (void)unused;
     assert_int_equal(open_table(&(struct kind){
                          .columns = "a:array<string>,m:map<string,array<int>>,s:struct<x:int,y:string>",
                          .serde = LAZY,
@@ -134,7 +132,6 @@ static void test_nested_values(void **unused)
 
 static void test_escapes(void **unused)
 {
-    (void)unused;
     assert_int_equal(open_table(&(struct kind){.columns = "a:string,d:date",
                                                .serde = LAZY,
                                                .serde_parameters = {"field.delim", "-", "escape.delim", "\\",
@@ -157,7 +154,6 @@ static void test_escapes(void **unused)
 
 static void test_json(void **unused)
 {
-    (void)unused;
     assert_int_equal(open_table(&(struct kind){
                          .columns = "a:int,b:string,m:map<int,double>,s:struct<x:int,y:string>,l:array<date>",
                          .serde = JSON}),
@@ -196,7 +192,6 @@ static void assert_refused(struct kind kind, const char *reason)
 
 static void test_tables_that_are_refused(void **unused)
 {
-    (void)unused;
     assert_refused((struct kind){.serde = LAZY, .input = "org.apache.hadoop.mapred.SequenceFileInputFormat"},
                    "its files are not text (org.apache.hadoop.mapred.SequenceFileInputFormat)");
     assert_refused((struct kind){.serde = "org.apache.hadoop.hive.serde2.OpenCSVSerde"},
@@ -267,7 +262,6 @@ static char *any_body(struct ps_random *random)
 static void test_any_row_as_json(void **unused)
 {
     struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};
-    (void)unused;
     assert_int_equal(open_table(&(struct kind){.columns = ANY_COLUMNS, .serde = JSON}), PS_OK);
     for (unsigned i = 0; i < 5000; i++) {
         char *body = any_body(&random), *line = line_of(body), *again = line_of(line);
@@ -284,7 +278,6 @@ static void test_any_row_as_json(void **unused)
 static void test_any_row_as_text(void **unused)
 {
     struct ps_random random = {.words = {ps_test_seed(), 1, 2, 3}};
-    (void)unused;
     assert_int_equal(
         open_table(&(struct kind){.columns = ANY_COLUMNS,
                                   .serde = LAZY,
@@ -323,7 +316,6 @@ static void test_openx(void **unused)
         {"a:map<string,int>", "'case.insensitive' = 'false'"},
         {"a:int,b:int,ts:int", "ts have the same name in its files, B"},
     };
-    (void)unused;
     assert_int_equal(
         open_table(&(struct kind){.columns = "ts:int,s:struct<ts:double,x:string>,a:array<boolean>",
                                   .serde = OPENX,

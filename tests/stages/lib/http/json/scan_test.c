@@ -24,7 +24,6 @@ static void run(const char *text, size_t length, const char *behind)
 
 static void test_comments(void **unused)
 {
-    (void)unused;
     static const char unterminated[] = "unterminated comment", early[] = "the text ends too early";
     static const struct {
         const char *text;
@@ -62,7 +61,6 @@ static void test_comments(void **unused)
 /* Quotes and escapes at every place of the 16 bytes that are searched at once; every cut is a mistake. */
 static void test_texts_of_every_length(void **unused)
 {
-    (void)unused;
     static const char *const escapes[] = {"", "\\n", "\\\"", "\\\\", "\\u00e9"};
     char text[256];
     for (unsigned before = 0; before <= 34; before++) {
@@ -88,7 +86,6 @@ static void test_texts_of_every_length(void **unused)
 
 static void test_escapes(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *escape;
         unsigned status;
@@ -112,7 +109,6 @@ static void test_escapes(void **unused)
 /* Arrays around the number of events that a scan keeps: it keeps the first ones, and names where the rest begins. */
 static void test_rests(void **unused)
 {
-    (void)unused;
     for (unsigned count = 3; count <= 5; count++) {
         char text[64] = "[";
         for (unsigned i = 0; i < count; i++)
@@ -135,7 +131,6 @@ static void test_rests(void **unused)
 /* The members of an event that mean nothing may lie in each other as deep as the limit, and no deeper. */
 static void test_depth(void **unused)
 {
-    (void)unused;
     for (unsigned depth = PS_JSON_DEPTH_MAX - 1; depth <= PS_JSON_DEPTH_MAX + 1; depth++) {
         char text[2 * PS_JSON_DEPTH_MAX + 64] = "[{x:";
         memset(text + 4, '[', depth);
@@ -148,13 +143,11 @@ static void test_depth(void **unused)
 
 static int set_up(void **state)
 {
-    (void)state;
     return ps_json_scan_init(&scan) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_json_scan_fini(&scan);
     return 0;
 }

@@ -92,7 +92,6 @@ static void send_body(const char *topic, const char *body)
  * position of the new one. */
 static void test_fatal(void **state)
 {
-    (void)state;
     ps_test_topic("fatal", 1);
     start(ps_test_cluster.bootstrap, "fatal");
     send_body("fatal", "a");
@@ -124,7 +123,6 @@ static void test_fatal(void **state)
 /* Without memory for a batch records wait in the library; nothing is lost, and the time of the next look is named. */
 static void test_no_memory(void **state)
 {
-    (void)state;
     ps_test_topic("memory", 1);
     start(ps_test_cluster.bootstrap, "memory");
     send_body("memory", "a");
@@ -173,7 +171,6 @@ static void test_no_memory(void **state)
 /* A topic that no broker has, a client that cannot be made: it is tried again, and the end does not hang. */
 static void test_ends(void **state)
 {
-    (void)state;
     start(ps_test_cluster.bootstrap, "never");
     stop(); /* before anything */
     start(ps_test_cluster.bootstrap, "never");
@@ -201,7 +198,6 @@ static void test_ends(void **state)
 /* There is no time to leave the group: the client, which waits for an answer to its last rebalance, ends all the same. */
 static void test_ends_without_time(void **state)
 {
-    (void)state;
     ps_test_topic("hurry", 4);
     start(ps_test_cluster.bootstrap, "hurry");
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && take->group.streams.count < 4; i++)
@@ -245,7 +241,6 @@ static bool box_has_room(const struct ps_letterbox *box)
 
 static uint64_t box_written(const struct ps_letterbox *box)
 {
-    (void)box;
     return letters.written;
 }
 
@@ -285,7 +280,6 @@ static void send_bad_ones(const char *topic)
  * withdrawn, because the sink gives back what it has, are put again. */
 static void test_malformed_become_letters(void **state)
 {
-    (void)state;
     send_bad_ones("letters");
     start_with_letters("letters", false);
     assert_null(take_until(1));
@@ -316,7 +310,6 @@ static void test_malformed_become_letters(void **state)
 /* Another sink takes over, with a letterbox of its own: it gets the letters. */
 static void test_letters_of_another_sink(void **state)
 {
-    (void)state;
     ps_test_topic("other", 1);
     ps_test_kafka_send_value(ps_test_cluster.bootstrap, "other", 0, "x", 1);
     start_with_letters("other", false);
@@ -345,7 +338,6 @@ static void test_letters_of_another_sink(void **state)
 /* The sink is closed while a letter waits: the record is read again, and becomes a letter again. */
 static void test_left_while_letters_wait(void **state)
 {
-    (void)state;
     send_bad_ones("left");
     for (unsigned life = 0; life < 2; life++) {
         start_with_letters("left", life == 1);

@@ -63,7 +63,6 @@ static const struct {
 
 static void test_every_java_name(void **state)
 {
-    (void)state;
     assert_true(PS_COUNT_OF(java_names) > 100);
     for (size_t i = 0; i < PS_COUNT_OF(java_names); i++) {
         unsigned wanted = (strchr(java_names[i].clients, 'P') != NULL ? PS_KAFKA_PRODUCER : 0u) |
@@ -80,7 +79,6 @@ static void test_every_java_name(void **state)
 
 static void test_rows_are_sane(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ps_kafka_property_count; i++) {
         const struct ps_kafka_property *row = &ps_kafka_property_rows[i];
         bool derived = row->conversion == PS_KAFKA_STORE || row->conversion == PS_KAFKA_LOGIN ||
@@ -126,7 +124,6 @@ static void expect_accepted(const struct ps_kafka_property *row, const char *val
 /* Every mapped row, at both ends of Java's and of librdkafka's range, and with each of its words. */
 static void test_every_target(void **state)
 {
-    (void)state;
     unsigned rows = 0;
     for (size_t i = 0; i < ps_kafka_property_count; i++) {
         const struct ps_kafka_property *row = &ps_kafka_property_rows[i];
@@ -174,7 +171,6 @@ static void test_every_target(void **state)
 /* Values of numbers have 4095 bytes at most, and blanks around them do not count. */
 static void test_long_values(void **state)
 {
-    (void)state;
     const struct ps_kafka_property *row = ps_kafka_property_rows;
     while (row->conversion != PS_KAFKA_NUMBER)
         row++;
@@ -195,7 +191,6 @@ static void test_long_values(void **state)
 
 static void test_partitioner(void **state)
 {
-    (void)state;
     struct ps_pair pair = {.key = "partitioner.class",
                            .value = "org.apache.kafka.clients.producer.RoundRobinPartitioner"};
     struct ps_pairs list = {.count = 1, .items = &pair};
@@ -212,7 +207,6 @@ static void test_partitioner(void **state)
 
 static void test_document(void **state)
 {
-    (void)state;
     const char *path = ps_test_source_path("docs/KAFKA_PROPERTIES.md");
     if (getenv("PENSTOCK_REGENERATE") != NULL && strcmp(getenv("PENSTOCK_REGENERATE"), "1") == 0) {
         FILE *out = fopen(path, "w");
@@ -240,7 +234,6 @@ static void test_document(void **state)
 
 static void test_distance(void **state)
 {
-    (void)state;
     assert_int_equal(ps_kafka_name_distance("acks", "acks"), 0);
     assert_int_equal(ps_kafka_name_distance("ack", "ACKS"), 1);
     assert_int_equal(ps_kafka_name_distance("", "abc"), 3);

@@ -18,7 +18,6 @@ static enum ps_log_level worst;
 
 static inline void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
 {
-    (void)argument;
     size_t length = strlen(notes_text);
     snprintf(notes_text + length, sizeof notes_text - length, "%s: %s\n", key, message);
     worst = severity > worst ? severity : worst;

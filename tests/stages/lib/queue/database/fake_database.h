@@ -205,7 +205,6 @@ static inline enum ps_status fake_is_there(void *database, struct ps_err *err)
 /* A removed reserve makes room. */
 static inline bool fake_make_room(void *database)
 {
-    (void)database;
     return !fake_fails();
 }
 

@@ -23,7 +23,6 @@ static void assert_option(const char *name, const char *value)
 
 static void test_defaults(void **state)
 {
-    (void)state;
     assert_int_equal(options_of(&(struct ps_database_plan){.user = "flume"}, "jdbc:postgresql:/"), PS_OK);
     assert_option("host", "localhost");
     assert_option("port", "5432");
@@ -35,7 +34,6 @@ static void test_defaults(void **state)
 
 static void test_parameters_of_the_driver(void **state)
 {
-    (void)state;
     assert_int_equal(options_of(&(struct ps_database_plan){.password = "s3cret"},
                                 "jdbc:postgresql://h/db?user=u&ssl=true&sslrootcert=/ca.pem&ApplicationName=x"
                                 "&targetServerType=master&reWriteBatchedInserts=true"),
@@ -62,7 +60,6 @@ static void test_parameters_of_the_driver(void **state)
 static void test_a_properties_file(void **state)
 {
     static const char text[] = "# of the driver\nuser : from file\npassword = p\\u0040ss\nsslmode=require\n";
-    (void)state;
     ps_test_folder_append("p", text, sizeof text - 1);
     struct ps_database_plan plan = {.properties_file = ps_test_folder_path("p")};
     assert_int_equal(options_of(&plan, "jdbc:postgresql://h/db"), PS_OK);

@@ -86,7 +86,6 @@ static void end_store(void)
 
 static void test_bodies(void **state)
 {
-    (void)state;
     static char body[2 * PS_TABLES_PAYLOAD_BYTES + 1];
     static const struct {
         uint32_t length, kept;
@@ -116,7 +115,6 @@ static void make_text(char *to, const char *character, unsigned count, unsigned 
 
 static void test_headers(void **state)
 {
-    (void)state;
     enum { MOST = PS_TABLES_HEADER_CHARS };
     static const struct {
         const char *character;

@@ -357,13 +357,11 @@ static void each_call_fails(enum ps_database_kind of)
 
 static void test_sqlite(void **state)
 {
-    (void)state;
     each_call_fails(PS_DATABASE_SQLITE);
 }
 
 static void test_postgres(void **state)
 {
-    (void)state;
     each_call_fails(PS_DATABASE_POSTGRES);
 }
 

@@ -103,7 +103,6 @@ static void end_store(void)
 static void test_carried_out(void **state)
 {
     char aside[600];
-    (void)state;
     snprintf(aside, sizeof aside, "%s", ps_test_folder_path("aside"));
     begin_store();
     for (unsigned round = 0; round < 3; round++) {
@@ -144,7 +143,6 @@ static int write_or_fail(sqlite3_file *file, const void *from, int length, sqlit
 
 static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
 {
-    (void)vfs;
     int code = cannot_open ? SQLITE_CANTOPEN : machine->xOpen(machine, name, file, flags, out);
     if (code != SQLITE_OK || file->pMethods == NULL)
         return code;
@@ -173,7 +171,6 @@ static void begin_full_disk(void)
  * anew. What was delivered of the old one is not removed from the new one. */
 static void test_replaced_out_of_reach(void **state)
 {
-    (void)state;
     begin_full_disk();
     begin_store();
     for (unsigned round = 0; round < 2; round++) {
@@ -213,7 +210,6 @@ static void test_replaced_out_of_reach(void **state)
 /* The backlog is fed while the disk is full; what could not be committed is appended again. */
 static void test_not_carried_out(void **state)
 {
-    (void)state;
     begin_full_disk();
     begin_store();
     for (unsigned round = 0; round < 3; round++) {
@@ -244,7 +240,6 @@ static void test_not_carried_out(void **state)
 /* More was delivered than one transaction removes on a disk that was full: all of it is removed, and nothing else. */
 static void test_much_was_delivered(void **state)
 {
-    (void)state;
     begin_full_disk();
     begin_store();
     for (unsigned round = 0; round < 2; round++) {
@@ -272,7 +267,6 @@ static void test_much_was_delivered(void **state)
 static void test_a_name_that_cannot_be_looked_at(void **state)
 {
     static const int errors[] = {EACCES, EIO, ENOMEM};
-    (void)state;
     begin_full_disk();
     begin_store();
     for (unsigned round = 0; round < PS_COUNT_OF(errors); round++) {

@@ -29,7 +29,6 @@ static int read_or_fail(sqlite3_file *file, void *to, int length, sqlite3_int64 
 
 static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
 {
-    (void)vfs;
     int code = machine->xOpen(machine, name, file, flags, out);
     if (code != SQLITE_OK || file->pMethods == NULL)
         return code;
@@ -124,7 +123,6 @@ static void restore(void)
 
 static void each_read_fails(void **state)
 {
-    (void)state;
     unsigned failed = 0;
     fill();
     copy("events.sqlite", "full");

@@ -18,7 +18,6 @@ static struct ps_jdbc_url read_url(const char *text)
 
 static void test_derby(void **state)
 {
-    (void)state;
     struct ps_jdbc_url url = read_url("jdbc:derby:/var/lib/flume/db;create=true;user=sa");
     assert_true(url.derby && url.create);
     assert_int_equal(url.kind, PS_DATABASE_SQLITE);
@@ -31,7 +30,6 @@ static void test_derby(void **state)
 
 static void test_sqlite(void **state)
 {
-    (void)state;
     struct ps_jdbc_url url = read_url("jdbc:sqlite:/tmp/x.db?journal_mode=WAL");
     assert_true(url.create && !url.derby);
     assert_string_equal(url.name, "/tmp/x.db");
@@ -39,7 +37,6 @@ static void test_sqlite(void **state)
 
 static void test_postgres(void **state)
 {
-    (void)state;
     struct ps_jdbc_url url = read_url("jdbc:postgresql://db.example.com/events");
     assert_int_equal(url.kind, PS_DATABASE_POSTGRES);
     assert_string_equal(url.hosts, "db.example.com");
@@ -71,7 +68,6 @@ static void test_other_derbys(void **state)
                                           {"jdbc:derby://h/x", "network server"},
                                           {"jdbc:derby:", "no name of a database"},
                                           {"jdbc:derby:directory:;create=true", "no name of a database"}};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
         struct ps_jdbc_url url;
         err = (struct ps_err){.length = 0};
@@ -86,7 +82,6 @@ static void test_cut_urls(void **state)
 {
     static const char *const urls[] = {"jdbc:postgresql://a:1,[::1]:2,b/my%20db?user=x%26y&password=%3D&ssl",
                                        "jdbc:derby:directory:x;create=true;;=;y=", "jdbc:sqlite:x?&a=%4"};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
         for (size_t length = 0; length <= strlen(urls[i]); length++) {
             char *text = strndup(urls[i], length);
@@ -99,14 +94,12 @@ static void test_cut_urls(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
     arena = ps_arena_create();
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     ps_arena_destroy(arena);
     return 0;
 }

@@ -57,7 +57,6 @@ static ssize_t count_read(void *argument, int fd, void *to, size_t length, uint6
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     print_message("%s\n", text);
     reports++;
 }
@@ -138,7 +137,6 @@ static uint64_t resident(void)
 
 static void few_calls_and_little_memory(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     uint64_t before = resident();
     struct ps_segment_log *log = open_log(&err);
@@ -165,7 +163,6 @@ static void few_calls_and_little_memory(void **state)
 /* One head in the middle cannot be read: the log does not open, and no descriptor is left. */
 static void unreadable_head(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     fail_read_of = SEGMENTS / 2;
     assert_null(open_log(&err));

@@ -24,7 +24,6 @@ static char report[512];
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     snprintf(report, sizeof report, "%s", text);
     report_count++;
 }
@@ -135,7 +134,6 @@ static void expect_four(uint64_t segment_bytes)
 /* The second frame ends where the segment has room for its end, or a little before or behind: then it is in the next one. */
 static void test_a_frame_fills_its_segment(void **state)
 {
-    (void)state;
     const uint64_t segment_bytes = 8192;
     const uint32_t first = 100, fits = (uint32_t)(segment_bytes - PS_SEGMENT_HEAD_BYTES - ps_frame_span(100) -
                                                   ps_frame_span(0) - PS_FRAME_HEAD_BYTES);
@@ -157,7 +155,6 @@ static void test_a_frame_fills_its_segment(void **state)
 /* The second frame ends at the end of a chunk or a block, or a little before or behind. */
 static void test_a_frame_ends_a_chunk(void **state)
 {
-    (void)state;
     const uint64_t segment_bytes = 3 * PS_CHUNK_BYTES;
     const uint32_t first = 1000;
     uint64_t random = ps_test_seed();
@@ -215,7 +212,6 @@ static void ranges_of_a_state(bool renewed)
 
 static void test_ranges_of_a_state(void **state)
 {
-    (void)state;
     ranges_of_a_state(false);
     ranges_of_a_state(true);
 }
@@ -223,7 +219,6 @@ static void test_ranges_of_a_state(void **state)
 /* A segment goes with the last of its frames, when what was delivered ends exactly where the next segment begins. */
 static void test_the_last_frame_of_a_segment(void **state)
 {
-    (void)state;
     struct ps_segment_place place;
     uint64_t last = 0;
     make_log(4096, false);
@@ -249,7 +244,6 @@ static void test_the_last_frame_of_a_segment(void **state)
 /* One frame has at most NEWS_FRAME_RANGES ranges of delivered frames. */
 static void test_ranges_of_a_frame(void **state)
 {
-    (void)state;
     for (unsigned ranges = NEWS_FRAME_RANGES - 1; ranges <= NEWS_FRAME_RANGES + 1; ranges++) {
         const uint64_t segment_bytes = UINT64_C(2) << 20;
         struct ps_segment_place place;
@@ -275,7 +269,6 @@ static void test_ranges_of_a_frame(void **state)
 /* The log feeds the latest PS_SEGMENT_RECENT_FRAMES frames from memory, and finds the earlier ones on the disk. */
 static void test_frames_that_are_remembered(void **state)
 {
-    (void)state;
     for (unsigned frames = PS_SEGMENT_RECENT_FRAMES - 2; frames <= PS_SEGMENT_RECENT_FRAMES + 2; frames++) {
         make_log(65536, true);
         for (uint64_t number = 1; number <= frames; number++)
@@ -292,7 +285,6 @@ static void test_frames_that_are_remembered(void **state)
  * found, and one frame is lost. */
 static void test_next_to_a_search(void **state)
 {
-    (void)state;
     const uint32_t piece = 1U << 20; /* SEARCH_BYTES of feed.c */
     for (unsigned pieces = 1; pieces <= 2; pieces++) {
         for (uint32_t more = 0; more <= 160; more += PS_FRAME_ALIGN) {
@@ -324,7 +316,6 @@ static void test_next_to_a_search(void **state)
 /* The latest chunks are in memory: a frame that goes out of it while it waits is read from the disk, in whole. */
 static void test_chunks_that_are_kept(void **state)
 {
-    (void)state;
     const uint64_t segment_bytes = UINT64_C(64) << 20;
     const uint32_t length = (uint32_t)(PS_CHUNK_BYTES - PS_FRAME_HEAD_BYTES); /* as long as a chunk */
     struct ps_segment_place places[PS_CHUNKS + 4];
@@ -341,7 +332,6 @@ static void test_chunks_that_are_kept(void **state)
 
 static int make_memory(void **state)
 {
-    (void)state;
     wanted = malloc(PAYLOAD_MAX);
     got = malloc(PAYLOAD_MAX);
     return wanted != NULL && got != NULL ? 0 : -1;
@@ -349,7 +339,6 @@ static int make_memory(void **state)
 
 static int free_memory(void **state)
 {
-    (void)state;
     free(wanted);
     free(got);
     return 0;

@@ -14,7 +14,6 @@ static void fill(char *bytes, uint64_t number)
 
 static void test_latest_stay(void **state)
 {
-    (void)state;
     struct ps_chunks *chunks = ps_chunks_create();
     char got[64];
     uint64_t number;
@@ -77,7 +76,6 @@ static void *copy_latest(void *argument)
 
 static void test_copied_while_others_begin(void **state)
 {
-    (void)state;
     struct shared shared = {.lock = PTHREAD_MUTEX_INITIALIZER, .chunks = ps_chunks_create()};
     uint64_t number = 0;
     pthread_t reader;

@@ -46,7 +46,6 @@ static void wait_closed(int fd)
 /* Another process that still has the file sees it becoming short: that is done in steps, before the close. */
 static void test_removed_file_is_freed(void **state)
 {
-    (void)state;
     int other, fd = make_file(&other);
     assert_int_equal(ps_segment_disk.remove(NULL, path), 0);
     ps_segment_disk.discard(NULL, fd);
@@ -58,7 +57,6 @@ static void test_removed_file_is_freed(void **state)
 /* It could not be removed: nothing in it changes. */
 static void test_file_with_a_name_stays(void **state)
 {
-    (void)state;
     int other, fd = make_file(&other);
     ps_segment_disk.discard(NULL, fd);
     wait_closed(fd);

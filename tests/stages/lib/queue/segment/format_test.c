@@ -9,7 +9,6 @@ static void test_heads_count_from_one(void **state)
 {
     char bytes[PS_SEGMENT_SEALED_HEAD_BYTES] = {0};
     struct ps_segment_head head = {.log = 9, .segment = 1, .first = 1, .salt = 5}, read;
-    (void)state;
     ps_segment_head_write(bytes, &head);
     assert_true(ps_segment_head_read(bytes, &read));
     assert_true(read.log == 9 && read.segment == 1 && read.first == 1 && read.salt == 5);
@@ -46,7 +45,6 @@ static bool is_read(uint64_t low, uint64_t next, const struct ps_taken_range *ra
 
 static void test_states_are_sound(void **state)
 {
-    (void)state;
     const struct ps_taken_range good[2] = {{3, 4, 2, 20}, {6, 6, 1, 10}}, backwards[2] = {{4, 3, 0, 0}},
                                 overlap[2] = {{3, 6, 0, 0}, {5, 7, 0, 0}}, low[2] = {{2, 3, 0, 0}},
                                 ahead[2] = {{3, 9, 0, 0}};

@@ -11,7 +11,6 @@
 
 static void second_writer_is_refused(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     char pid[64];
     int first = ps_segment_lock(ps_test_folder(), &err);
@@ -28,7 +27,6 @@ static void second_writer_is_refused(void **state)
 
 static void readers_share_it(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     int one, two;
     ps_segment_unlock(ps_segment_lock(ps_test_folder(), &err));
@@ -47,7 +45,6 @@ static void readers_share_it(void **state)
 
 static void reading_creates_no_file(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     int lock = 0;
     assert_int_equal(ps_segment_lock_shared(ps_test_folder(), &lock, &err), PS_OK);
@@ -58,7 +55,6 @@ static void reading_creates_no_file(void **state)
 
 static void killed_holder_releases_it(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     int ready[2], status;
     char byte;
@@ -88,7 +84,6 @@ static void killed_holder_releases_it(void **state)
 
 static void missing_directory_is_named(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     assert_int_equal(ps_segment_lock(ps_test_folder_path("nowhere"), &err), -1);
     assert_non_null(strstr(err.text, "nowhere/lock"));
@@ -97,7 +92,6 @@ static void missing_directory_is_named(void **state)
 /* Without a file in it. */
 static void data_directory_is_locked(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     int lock = ps_segment_lock_directory(ps_test_folder(), &err);
     assert_true(lock >= 0);
@@ -115,7 +109,6 @@ static void data_directory_is_locked(void **state)
 /* One directory under two names would be locked against itself. */
 static void directory_named_twice(void **state)
 {
-    (void)state;
     char data[512], again[520], linked[512];
     struct ps_err err = {0};
     struct ps_segment_locks locks;
@@ -140,7 +133,6 @@ static void directory_named_twice(void **state)
 
 static void removed_lock_file_lets_nobody_in(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct ps_segment_locks first, second;
     const char *items[] = {ps_test_folder()};

@@ -40,7 +40,6 @@ static struct ps_key_ring *keys; /* NULL: plain */
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     if (report_count < PS_COUNT_OF(reports))
         snprintf(reports[report_count], sizeof reports[0], "%s", text);
     report_count++;
@@ -179,7 +178,6 @@ static void expect_rest(struct ps_segment_log *log, bool taken_may_come)
 
 static void test_comes_out(void **state)
 {
-    (void)state;
     start();
     struct ps_segment_log *log = open_log();
     struct ps_segment_place place;
@@ -210,7 +208,6 @@ static void test_comes_out(void **state)
 static void test_number_twice(void **state)
 {
     static char bytes[4 * SEGMENT_BYTES];
-    (void)state;
     start();
     struct ps_segment_log *log = open_log();
     assert_true(append(log, 100) && append(log, 50) && sync_log(log));
@@ -235,7 +232,6 @@ static void test_number_twice(void **state)
 /* Frames that are made in the log's memory, where chunks end before they are full and segments are several chunks long. */
 static void test_chunks_end_early(void **state)
 {
-    (void)state;
     struct ps_segment_place place;
     segment_bytes = UINT64_C(3) << 20;
     start();
@@ -260,7 +256,6 @@ static void test_chunks_end_early(void **state)
 /* The files of a log begin small, and grow with each that became full: after a restart, too, and not because a write fails. */
 static void test_first_segments_are_small(void **state)
 {
-    (void)state;
     const uint64_t sizes[] = {1024, 8192, 10000, 10000};
     uint64_t before = segment_bytes, first_before = first_segment_bytes;
     segment_bytes = 10000;
@@ -309,7 +304,6 @@ static void test_first_segments_are_small(void **state)
 /* Only the process dies: what was written is there, promised or not, and what was taken and noted is not fed again. */
 static void test_killed(void **state)
 {
-    (void)state;
     random_state = ps_test_seed();
     for (unsigned round = 0; round < 200; round++) {
         start();
@@ -362,7 +356,6 @@ static void workload(uint64_t seed)
 /* The power goes at each call that changes something, and what was not synced is drawn. */
 static void test_power_cuts(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     start();
     workload(seed);
@@ -388,7 +381,6 @@ static void test_power_cuts(void **state)
  * not take it. */
 static void test_killed_then_power_cut(void **state)
 {
-    (void)state;
     random_state = ps_test_seed();
     for (unsigned round = 0; round < 40; round++) {
         start();
@@ -423,7 +415,6 @@ static size_t files_there(void)
 /* One call fails and those after it work: the log begins another segment, and what was not promised is appended again. */
 static void test_failing_calls(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     static const int errors[] = {EIO, ENOSPC};
     for (uint64_t at = 4;; at++) { /* those before make the log's files: opening fails */
@@ -543,7 +534,6 @@ static unsigned count_missing(void)
  * head of a segment covers all of it; nothing is lost by the state. */
 static void test_flipped_bytes(void **state)
 {
-    (void)state;
     uint64_t seed = ps_test_seed();
     for (unsigned closed = keys != NULL ? 1 : 0; closed < 2; closed++) {
         make_log(seed, closed == 1);

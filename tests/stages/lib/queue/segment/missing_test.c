@@ -32,7 +32,6 @@ static int remove_alive(void *argument, const char *path)
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     size_t length = strlen(reports);
     snprintf(reports + length, sizeof reports - length, "%s\n", text);
 }
@@ -117,8 +116,6 @@ static const char *segment_path(unsigned number)
 
 static const char *no_wrong(void *argument, const struct ps_survey_frame *frame)
 {
-    (void)argument;
-    (void)frame;
     return NULL;
 }
 
@@ -134,8 +131,6 @@ static void damage_seen(void *argument, const struct ps_survey_damage *damage)
 
 static void segment_seen(void *argument, const struct ps_survey_segment *segment)
 {
-    (void)argument;
-    (void)segment;
 }
 
 /* Returns how many places are damaged, as `penstock channel verify` would. */
@@ -191,7 +186,6 @@ static void expect_missed(unsigned segment, const char *words, unsigned first, u
 /* The state that was written with its first sync knows of frame 7; 8 was promised later. */
 static void newest_gone_after_a_kill(void **state)
 {
-    (void)state;
     make_log(8, true);
     assert_int_equal(unlink(segment_path(3)), 0);
     expect_missed(3, "the file is not there", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
@@ -200,7 +194,6 @@ static void newest_gone_after_a_kill(void **state)
 /* The state was removed, and written anew while the newest segment was empty: it is written again with the first frame there. */
 static void newest_gone_that_was_empty(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     make_log(6, false);
     struct ps_segment_log *log = open_log(&disk);
@@ -215,7 +208,6 @@ static void newest_gone_that_was_empty(void **state)
 
 static void newest_gone_after_a_stop(void **state)
 {
-    (void)state;
     make_log(8, false);
     assert_int_equal(unlink(segment_path(3)), 0);
     expect_missed(3, "the file is not there", 7, 8, LEFT(1, 2, 3, 4, 5, 6));
@@ -223,7 +215,6 @@ static void newest_gone_after_a_stop(void **state)
 
 static void newest_emptied(void **state)
 {
-    (void)state;
     make_log(8, true);
     assert_int_equal(truncate(segment_path(3), 0), 0);
     expect_missed(3, "its head is zero", 7, 7, LEFT(1, 2, 3, 4, 5, 6));
@@ -232,7 +223,6 @@ static void newest_emptied(void **state)
 
 static void newest_with_a_zero_head(void **state)
 {
-    (void)state;
     make_log(8, false);
     static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
     int fd = open(segment_path(3), O_WRONLY);
@@ -244,7 +234,6 @@ static void newest_with_a_zero_head(void **state)
 
 static void newest_cut(void **state)
 {
-    (void)state;
     make_log(9, false);
     assert_int_equal(truncate(segment_path(3), 64 + 250), 0); /* within frame 8 */
     struct ps_segment_log *log = open_log(&disk);
@@ -257,7 +246,6 @@ static void newest_cut(void **state)
 /* The cut took no frame that the state knows of; what was promised later may have been there. */
 static void newest_cut_behind_its_frames(void **state)
 {
-    (void)state;
     make_log(7, true);
     assert_int_equal(truncate(segment_path(3), 64 + 248), 0);
     assert_int_equal(survey(), 1);
@@ -271,7 +259,6 @@ static void newest_cut_behind_its_frames(void **state)
 /* Frame 2 is damaged, and only what was recorded as delivered behind it says that it was promised: its number is not given again. */
 static void last_promised_damaged(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct ps_segment_place place;
     struct ps_segment_fill fill;
@@ -296,7 +283,6 @@ static void last_promised_damaged(void **state)
 
 static void oldest_gone(void **state)
 {
-    (void)state;
     make_log(8, true);
     assert_int_equal(unlink(segment_path(1)), 0);
     expect_missed(1, "the file is not there", 1, 3, LEFT(4, 5, 6, 7, 8));
@@ -304,7 +290,6 @@ static void oldest_gone(void **state)
 
 static void middle_gone(void **state)
 {
-    (void)state;
     make_log(8, false);
     assert_int_equal(unlink(segment_path(2)), 0);
     expect_missed(2, "the file is not there", 4, 6, LEFT(1, 2, 3, 7, 8));
@@ -312,7 +297,6 @@ static void middle_gone(void **state)
 
 static void middle_emptied(void **state)
 {
-    (void)state;
     make_log(8, false);
     assert_int_equal(truncate(segment_path(2), 0), 0);
     struct ps_segment_log *log = open_log(&disk);
@@ -326,7 +310,6 @@ static void middle_emptied(void **state)
 /* Two faults at once: what is left of the middle one is not removed, and every frame is counted once. */
 static void middle_with_a_zero_head_and_newest_gone(void **state)
 {
-    (void)state;
     static const char zeros[PS_SEGMENT_SEALED_HEAD_BYTES];
     make_log(8, false);
     int fd = open(segment_path(2), O_WRONLY);
@@ -351,7 +334,6 @@ static void middle_with_a_zero_head_and_newest_gone(void **state)
 /* A name that the log does not give is not the log's, whatever is in the file. */
 static void copy_of_a_segment_is_skipped(void **state)
 {
-    (void)state;
     make_log(2, false);
     char command[1200];
     snprintf(command, sizeof command, "cp %s %s", segment_path(1), ps_test_folder_path("data/1.segment"));
@@ -371,7 +353,6 @@ static void copy_of_a_segment_is_skipped(void **state)
 /* A segment in which nothing was promised yet may be gone, empty or short after a power cut. */
 static void unsynced_segments_may_be_anything(void **state)
 {
-    (void)state;
     for (unsigned how = 0; how < 3; how++) {
         struct ps_segment_place place;
         struct ps_segment_log *log = open_log(&disk);
@@ -395,7 +376,6 @@ static void unsynced_segments_may_be_anything(void **state)
 /* Everything was delivered: nothing is lost with the files. */
 static void delivered_segments_are_not_missed(void **state)
 {
-    (void)state;
     struct ps_segment_place place;
     struct ps_segment_log *log = open_log(&disk);
     append(log, 1, 8, true);
@@ -417,7 +397,6 @@ static void delivered_segments_are_not_missed(void **state)
  * segments are back they are refused, not removed. */
 static void all_gone(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     char aside[600];
     make_log(8, true);

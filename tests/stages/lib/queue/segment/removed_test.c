@@ -17,7 +17,6 @@ static char reports[1024];
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     size_t length = strlen(reports);
     snprintf(reports + length, sizeof reports - length, "%s\n", text);
 }
@@ -127,7 +126,6 @@ static const char *segment_path(unsigned number)
 /* What came after the removal is promised in another segment only; what was promised before is delivered while the log is open. */
 static void a_removed_segment_promises_nothing(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(unlink(segment_path(1)), 0);
     append(log, 2);
@@ -142,7 +140,6 @@ static void a_removed_segment_promises_nothing(void **state)
 
 static void what_is_promised_afterwards_survives(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_log();
     append(log, 1);
     assert_int_equal(unlink(segment_path(1)), 0);
@@ -156,7 +153,6 @@ static void what_is_promised_afterwards_survives(void **state)
 /* The same without a sync: a restart of the process would not find the file. */
 static void writes_are_not_promised_either(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct ps_segment_log *log = open_log();
     append(log, 1);
@@ -170,7 +166,6 @@ static void writes_are_not_promised_either(void **state)
 
 static void a_copy_in_its_place_is_another_file(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(segment_path(1), aside), 0);
     int fd = open(segment_path(1), O_WRONLY | O_CREAT | O_EXCL, 0640);
@@ -184,7 +179,6 @@ static void a_copy_in_its_place_is_another_file(void **state)
 /* The directory was moved away, as an unmounted one would be: it fails until there is one again. */
 static void a_moved_directory(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(data, aside), 0);
     append(log, 2);
@@ -213,7 +207,6 @@ static void expect_both_slots(void)
 /* Without a state everything would be delivered again. */
 static void a_removed_state_is_written_anew(void **state)
 {
-    (void)state;
     struct ps_segment_place place;
     struct ps_segment_log *log = open_with_one();
     assert_true(ps_segment_log_feed(log, &place, NULL) == PS_SEGMENT_FED);
@@ -232,7 +225,6 @@ static void a_removed_state_is_written_anew(void **state)
 /* The state of an earlier time in its place: no slot of it counts. */
 static void a_replaced_state_does_not_count(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_with_one();
     ps_segment_log_close(log);
     log = open_log();
@@ -247,7 +239,6 @@ static void a_replaced_state_does_not_count(void **state)
 
 static void a_moved_state_directory(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_with_one();
     assert_int_equal(rename(state_folder, aside), 0);
     append(log, 2);
@@ -262,14 +253,12 @@ static void a_moved_state_directory(void **state)
 
 static int failing_sync(void *argument, int fd)
 {
-    (void)argument;
     return ftruncate(fd, -1); /* EINVAL */
 }
 
 /* A disk on which each sync fails does not fill up with segments of which none counts. */
 static void unused_segments_are_removed(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     struct ps_segment_log *log = open_with_one();
     ps_segment_log_close(log);

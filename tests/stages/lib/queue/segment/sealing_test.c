@@ -21,7 +21,6 @@ static unsigned report_count;
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     size_t length = strlen(reports);
     snprintf(reports + length, sizeof reports - length, "%s\n", text);
     report_count++;
@@ -128,7 +127,6 @@ static bool disk_has(const char *text)
 static void test_nothing_is_in_plain_text(void **state)
 {
     static const char *const lengths[] = {"a16", "a24", "a32"};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
         struct ps_key_ring *keys = make_keys(lengths[i]);
         lossy_init(&disk);
@@ -150,7 +148,6 @@ static void test_nothing_is_in_plain_text(void **state)
 static void test_keys_change(void **state)
 {
     struct ps_key_ring *a = make_keys("a32"), *both = make_keys("b16 a32");
-    (void)state;
     lossy_init(&disk);
     struct ps_segment_log *log = open_log(NULL, NULL);
     put(log, 1, 10);
@@ -177,7 +174,6 @@ static void test_keys_change(void **state)
 static void test_a_missing_key_holds_back(void **state)
 {
     static const char *const others[] = {"c32", "c32 b32x", "c32 b16"};
-    (void)state;
     for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
         struct ps_key_ring *first = make_keys("c32 b32"), *without = make_keys(others[i]);
         struct ps_segment_fill fill;
@@ -229,7 +225,6 @@ static void test_a_tail_without_key(void **state)
     struct ps_err err = {0};
     struct ps_segment_place place;
     struct ps_segment_fill fill;
-    (void)state;
     lossy_init(&disk);
     struct ps_segment_log *first = open_log(both, "b");
     put(first, 1, 10);
@@ -260,7 +255,6 @@ static void test_plain_text_only_when_told(void **state)
 {
     struct ps_key_ring *keys = make_keys("a32");
     struct ps_err err = {0};
-    (void)state;
     lossy_init(&disk);
     struct ps_segment_log *log = open_log(keys, "a");
     put(log, 1, 5);
@@ -356,7 +350,6 @@ static void change_frames(enum change change)
 static void test_changes_are_noticed(void **state)
 {
     struct ps_key_ring *keys = make_keys("a32");
-    (void)state;
     for (enum change change = NO_CHANGE; change < CHANGES; change++) {
         lossy_init(&disk);
         struct ps_segment_log *log = open_log(keys, "a");
@@ -378,7 +371,6 @@ static void test_a_changed_head(void **state)
 {
     struct ps_key_ring *keys = make_keys("a32");
     struct ps_segment_head head;
-    (void)state;
     for (unsigned what = 0; what < 3; what++) {
         lossy_init(&disk);
         struct ps_segment_log *log = open_log(keys, "a");
@@ -409,7 +401,6 @@ static void test_no_nonce_comes_twice(void **state)
     struct ps_key_ring *keys = make_keys("a16");
     uint64_t random = ps_test_seed();
     size_t count = 0;
-    (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
         lossy_init(&disk);
         unsigned number = 1;
@@ -457,7 +448,6 @@ static void test_no_nonce_comes_twice(void **state)
 
 static int free_sealer(void **state)
 {
-    (void)state;
     ps_sealer_fini(&sealer);
     return 0;
 }

@@ -52,7 +52,6 @@ static void append(struct ps_segment_log *log, unsigned number, enum ps_status s
 
 static const char *frame_seen(void *argument, const struct ps_survey_frame *frame)
 {
-    (void)argument;
     snprintf(numbers + strlen(numbers), sizeof numbers - strlen(numbers), "%s%llu%s", numbers[0] ? " " : "",
              (unsigned long long)frame->frame.number, frame->delivered ? "d" : "");
     if (frame->payload != NULL)
@@ -62,7 +61,6 @@ static const char *frame_seen(void *argument, const struct ps_survey_frame *fram
 
 static void damage_seen(void *argument, const struct ps_survey_damage *damage)
 {
-    (void)argument;
     damage_count += damage->unfinished ? 0 : 1;
     lost_count += damage->first > 0 ? (unsigned)(damage->last - damage->first + 1) : 0;
     snprintf(damages, sizeof damages, "%llu at %llu: %s", (unsigned long long)damage->segment,
@@ -71,8 +69,6 @@ static void damage_seen(void *argument, const struct ps_survey_damage *damage)
 
 static void segment_seen(void *argument, const struct ps_survey_segment *segment)
 {
-    (void)argument;
-    (void)segment;
     segment_count++;
 }
 
@@ -98,7 +94,6 @@ static void take(struct ps_segment_log *log, uint64_t number)
 
 static void frames_in_order(void **state)
 {
-    (void)state;
     disk = ps_segment_disk;
     struct ps_segment_log *log = open_log(&disk);
     for (unsigned number = 1; number <= 7; number++)
@@ -116,7 +111,6 @@ static void frames_in_order(void **state)
 /* A sync failed: what was written since is void, and was written again. */
 static void void_frames_are_not_of_the_log(void **state)
 {
-    (void)state;
     struct ps_err err = {0};
     disk = ps_segment_disk;
     disk.sync = sync_or_fail;
@@ -137,7 +131,6 @@ static void void_frames_are_not_of_the_log(void **state)
 
 static void missing_segment_is_named(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_log(&ps_segment_disk);
     for (unsigned number = 1; number <= 10; number++)
         append(log, number, PS_OK);
@@ -154,7 +147,6 @@ static void missing_segment_is_named(void **state)
  * of frame 4 has no end, as after a kill. */
 static void delivered_segments_behind_an_open_frame_go(void **state)
 {
-    (void)state;
     struct ps_segment_place places[15];
     struct ps_err err = {0};
     struct ps_segment_log *log = open_log(&ps_segment_disk);
@@ -200,7 +192,6 @@ static void delivered_segments_behind_an_open_frame_go(void **state)
 /* Heads alone say nothing of payloads. */
 static void payloads_are_read(void **state)
 {
-    (void)state;
     struct ps_segment_log *log = open_log(&ps_segment_disk);
     append(log, 1, PS_OK);
     append(log, 2, PS_OK);
@@ -220,7 +211,6 @@ static void payloads_are_read(void **state)
 /* A look makes no file, and changes none. */
 static void looking_changes_nothing(void **state)
 {
-    (void)state;
     struct stat before, after;
     survey(false);
     assert_int_not_equal(access(ps_test_folder_path("state"), F_OK), 0);

@@ -29,7 +29,6 @@ static struct {
 
 static void note(void *argument, const char *text)
 {
-    (void)argument;
     if (report_count < PS_COUNT_OF(reports))
         snprintf(reports[report_count], sizeof reports[0], "%s", text);
     report_count++;
@@ -154,7 +153,6 @@ static void expect_all(void)
 /* Each read fails once; then also every second, third, .. one: the failure after a success counts as much as the first. */
 static void test_each_read_fails(void **state)
 {
-    (void)state;
     make_log(ps_test_seed());
     struct lossy_disk whole = disk;
     uint64_t reads = UINT64_MAX;
@@ -184,7 +182,6 @@ static void test_each_read_fails(void **state)
 /* Each sector of each file cannot be read until somebody has seen it: all that was promised comes out then. */
 static void test_each_sector(void **state)
 {
-    (void)state;
     make_log(ps_test_seed());
     struct lossy_disk whole = disk;
     unsigned refused = 0, stood_still = 0;
@@ -226,7 +223,6 @@ static uint64_t gap_from, gap_to;
 
 static void gap_seen(void *argument, uint64_t offset, uint64_t length)
 {
-    (void)argument;
     gaps++;
     gap_from = offset;
     gap_to = offset + length;
@@ -263,7 +259,6 @@ static bool is_given_up(uint64_t number, const char *path)
 /* Each block is given up: its frames are reported, those behind it come. */
 static void test_given_up(void **state)
 {
-    (void)state;
     make_log(ps_test_seed());
     struct lossy_disk whole = disk;
     for (size_t f = 0; f < whole.count; f++) {

@@ -95,7 +95,6 @@ static struct ps_rules_live_state wait_attempts(struct ps_rules_live *live, uint
 /* Compiled once; from the cache at the next start, and when an older file comes back. */
 static void test_many(void **unused)
 {
-    (void)unused;
     write_many("a.rules", MANY, "first");
     struct ps_rules_live_options options = options_for("a.rules");
     struct ps_rules_live *live = create(&options);
@@ -140,7 +139,6 @@ static void refused_for(const char *why, const struct ps_rules_live_options *opt
 
 static void test_limits(void **unused)
 {
-    (void)unused;
     struct ps_rules_live_options options = options_for("a.rules");
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* those need terabytes of addresses */
     options.set.matcher.compile_memory_bytes = UINT64_C(64) << 20;
@@ -154,7 +152,6 @@ static void test_limits(void **unused)
 /* The next change does not wait for the compiler to end with the one before. */
 static void test_overtaken(void **unused)
 {
-    (void)unused;
     write_many("a.rules", 5, "first");
     struct ps_rules_live_options options = options_for("a.rules");
     struct ps_rules_live *live = create(&options);
@@ -172,7 +169,6 @@ static void test_overtaken(void **unused)
  * a pause of the writer, as long as the settle time, may let a load begin that the next change ends. */
 static void test_keeps_changing(void **unused)
 {
-    (void)unused;
     write_many("a.rules", 5, "first");
     struct ps_rules_live_options options = options_for("a.rules");
     options.settle_ms = 50;
@@ -203,7 +199,6 @@ static void test_keeps_changing(void **unused)
 /* A stop does not wait either: the test's time limit would tell. */
 static void test_stopped(void **unused)
 {
-    (void)unused;
     write_many("a.rules", 5, "first");
     struct ps_rules_live_options options = options_for("a.rules");
     options.set.matcher.compile_time_ms = 0;

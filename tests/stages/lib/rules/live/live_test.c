@@ -95,7 +95,6 @@ static void link_file(const char *target, const char *name)
 
 static void test_ways(void **state)
 {
-    (void)state;
     start("a.rules");
     assert_int_equal(written(), 1);
     ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2); /* cp */
@@ -119,7 +118,6 @@ static void test_ways(void **state)
 static void test_same_size_and_time(void **state)
 {
     struct stat status;
-    (void)state;
     start("a.rules");
     assert_int_equal(stat(ps_test_folder_path("a.rules"), &status), 0);
     for (unsigned number = 2; number < 6; number++) {
@@ -146,7 +144,6 @@ static void write_over(const char *name)
 /* Touched, or written again as it was: nothing is compiled. */
 static void test_same_text(void **state)
 {
-    (void)state;
     start("a.rules");
     for (int i = 0; i < 5; i++) {
         write_over("a.rules");
@@ -165,7 +162,6 @@ static void test_half_written(void **state)
 {
     static const char half[] = "rule all { when true set header.gener";
     static const char rest[] = "ation = \"2\" }\n";
-    (void)state;
     start("a.rules");
     stays(1); /* the thread has begun, and looked */
     int fd = open(ps_test_folder_path("a.rules"), O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -183,7 +179,6 @@ static void test_half_written(void **state)
 /* Closed in the middle, as by a writer that died: refused, and whole later. */
 static void test_cut_off(void **state)
 {
-    (void)state;
     start("a.rules");
     ps_test_rules_write("a.rules", "rule all { when true set header.gener");
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
@@ -202,7 +197,6 @@ static void test_cut_off(void **state)
 
 static void test_vanishes(void **state)
 {
-    (void)state;
     start("a.rules");
     unlink_file("a.rules");
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
@@ -222,7 +216,6 @@ static void test_vanishes(void **state)
 
 static void test_folder_vanishes(void **state)
 {
-    (void)state;
     assert_int_equal(mkdir(ps_test_folder_path("rules"), 0755), 0);
     start("rules/a.rules");
     rename_file("rules", "other");
@@ -236,7 +229,6 @@ static void test_folder_vanishes(void **state)
 
 static void test_includes(void **state)
 {
-    (void)state;
     assert_int_equal(mkdir(ps_test_folder_path("sub"), 0755), 0);
     ps_test_rules_write("sub/b.rules", PS_TEST_RULES_GENERATION, 1);
     start_with(ps_test_rules_write("a.rules", "include \"sub/b.rules\"\n"), "true");
@@ -262,7 +254,6 @@ static void test_includes(void **state)
 /* Kubernetes: all files change in one moment, by a link. */
 static void test_config_map(void **state)
 {
-    (void)state;
     assert_int_equal(mkdir(ps_test_folder_path("..1"), 0755), 0);
     assert_int_equal(mkdir(ps_test_folder_path("..2"), 0755), 0);
     ps_test_rules_write("..1/a.rules", "include \"b.rules\"\n");
@@ -293,7 +284,6 @@ static void test_bad(void **state)
         "include \"a.rules\"\n",
         "\xff\xfe rule",
     };
-    (void)state;
     start("a.rules");
     for (unsigned i = 0; i < PS_COUNT_OF(bad); i++) {
         ps_test_rules_replace("a.rules", "%s", bad[i]);
@@ -311,7 +301,6 @@ static void test_bad(void **state)
 
 static void test_reread(void **state)
 {
-    (void)state;
     start_with(ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 1), "false");
     ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 2);
     stays(1);
@@ -335,7 +324,6 @@ static void test_reread(void **state)
 /* Changed between build and open: nobody watched. */
 static void test_changed_before_open(void **state)
 {
-    (void)state;
     char file[4096];
     snprintf(file, sizeof file, "%s", ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION, 1));
     ps_test_stage_init(&stage, &ps_interceptor_rules);
@@ -351,7 +339,6 @@ static void test_changed_before_open(void **state)
 
 static void test_counts_outlive_sets(void **state)
 {
-    (void)state;
     start("a.rules");
     for (unsigned number = 1; number <= 5; number++) {
         ps_test_rules_write("a.rules", PS_TEST_RULES_GENERATION "rule x%u { when body ~ /x/ drop }\n", number,
@@ -411,7 +398,6 @@ static const void *used(struct ps_rules_live *live, unsigned instance, const cha
 
 static void test_half_done_lease_keeps_its_set(void **state)
 {
-    (void)state;
     struct ps_rules_live *live =
         live_create(ps_test_rules_write("a.rules", "rule one { when body ~ /a/ drop }\n"));
     const void *set = used(live, 0, "one", false);
@@ -436,7 +422,6 @@ static void test_half_done_lease_keeps_its_set(void **state)
 static void test_state(void **state)
 {
     struct ps_rules_live_state now;
-    (void)state;
     struct ps_rules_live *live =
         live_create(ps_test_rules_write("a.rules", "rule one { when body ~ /ab/ drop }\n"));
     ps_rules_live_look(live, &now);

@@ -70,7 +70,6 @@ static void run_all(struct run *run)
 /* Replaced 195 times in 10 s: loaded all the time, though every load meets a change. */
 static void test_changes_all_the_time(void **state)
 {
-    (void)state;
     struct run run = {.load_ms = 120, .every_ms = 51, .until_ms = 10000};
     run_all(&run);
     assert_int_equal(run.changes, 196);
@@ -83,7 +82,6 @@ static void test_changes_all_the_time(void **state)
 /* The same with a compilation that takes far longer than the file is left alone. */
 static void test_slow_to_load(void **state)
 {
-    (void)state;
     struct run run = {.load_ms = 3000, .every_ms = 51, .until_ms = 60000};
     run_all(&run);
     assert_int_equal(run.overtaken, 0);
@@ -94,7 +92,6 @@ static void test_slow_to_load(void **state)
 /* Left alone for long enough between changes: a load is ended by the next change, but not twice in a row. */
 static void test_left_alone_between(void **state)
 {
-    (void)state;
     struct run run = {.load_ms = 1000, .every_ms = 500, .until_ms = 30000};
     run_all(&run);
     assert_true(run.overtaken > 0);
@@ -104,7 +101,6 @@ static void test_left_alone_between(void **state)
 
 static void test_one_change(void **state)
 {
-    (void)state;
     struct ps_rules_pace pace = {.settle_ns = SETTLE_MS * PS_NS_PER_MS};
     assert_int_equal(ps_rules_pace_due_ns(&pace), PS_NEVER);
     ps_rules_pace_change(&pace, 1000);
@@ -119,7 +115,6 @@ static void test_one_change(void **state)
 /* SIGHUP does not wait for quiet, and is answered even if the file is never quiet. */
 static void test_wanted(void **state)
 {
-    (void)state;
     struct ps_rules_pace pace = {.settle_ns = SETTLE_MS * PS_NS_PER_MS};
     ps_rules_pace_change(&pace, 1000);
     pace.wanted = true;
@@ -137,7 +132,6 @@ static void test_wanted(void **state)
 /* A file that differs at each reading: read a few times at once, then only when somebody looks. */
 static void test_differs_at_each_reading(void **state)
 {
-    (void)state;
     struct ps_rules_pace pace = {.settle_ns = SETTLE_MS * PS_NS_PER_MS};
     for (unsigned i = 0; i < PS_RULES_UNSETTLED_MAX; i++) {
         ps_rules_pace_done(&pace, false, 1000);

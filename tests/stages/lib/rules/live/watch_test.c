@@ -81,7 +81,6 @@ static void make_folder(const char *name)
 
 static void test_written(void **state)
 {
-    (void)state;
     write_file("a.rules", "1");
     write_file("other", "1");
     begin(true);
@@ -106,7 +105,6 @@ static void test_written(void **state)
 /* The watcher waits for a writer that has not finished. */
 static void test_half_written(void **state)
 {
-    (void)state;
     write_file("a.rules", "whole");
     begin(true);
     follow("a.rules");
@@ -124,7 +122,6 @@ static void test_half_written(void **state)
 /* As Kubernetes does it: a.rules -> ..data/a.rules, ..data -> ..1. */
 static void test_config_map(void **state)
 {
-    (void)state;
     make_folder("..1");
     make_folder("..2");
     write_file("..1/a.rules", "1");
@@ -151,7 +148,6 @@ static void test_config_map(void **state)
 static void test_links(void **state)
 {
     char target[4096];
-    (void)state;
     make_folder("r1");
     make_folder("r2");
     make_folder("r1/sub");
@@ -174,7 +170,6 @@ static void test_links(void **state)
 
 static void test_folders(void **state)
 {
-    (void)state;
     begin(true);
     follow("deep/er/a.rules"); /* not even the folder is there */
     make_folder("deep");
@@ -205,7 +200,6 @@ static void test_bounded(void **state)
 {
     char path[8192];
     const char *name = path;
-    (void)state;
     link_file("two", "one");
     link_file("one", "two");
     begin(true);
@@ -228,7 +222,6 @@ static void test_bounded(void **state)
 
 static void test_without_events(void **state)
 {
-    (void)state;
     begin(false);
     follow("a.rules");
     assert_false(ps_rules_watch_look(watch));

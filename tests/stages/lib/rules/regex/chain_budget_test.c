@@ -88,7 +88,6 @@ static void test_chain(void **state)
 {
     struct ps_err err = {.length = 0};
     char regex[64];
-    (void)state;
     events_make();
     for (unsigned i = 0; i < COSTLY; i++) {
         costly_write(regex, sizeof regex, i);
@@ -119,7 +118,6 @@ static void test_rules(void **state)
     static struct ps_test_stage stage;
     static char file[4096];
     char rules[4096] = "mode all\n", regex[64];
-    (void)state;
     events_make();
     for (unsigned i = 0; i < COSTLY; i++) {
         size_t used = strlen(rules);

@@ -112,7 +112,6 @@ static uint64_t counted(struct chain *chain, const char *name, const char *pass)
 
 static void test_one_scan(void **unused)
 {
-    (void)unused;
     struct chain chain = {.count = 0};
     chain_filter(&chain, "a", false);
     chain_filter(&chain, "b", false);
@@ -134,7 +133,6 @@ static void test_one_scan(void **unused)
 /* What edits bodies ends a pass: what comes later sees the new ones, and only the events that are left. */
 static void test_edits_between(void **unused)
 {
-    (void)unused;
     struct chain chain = {.count = 0};
     chain_filter(&chain, "keep", false);
     chain_replace(&chain, "secret=\\w+", "secret=x");
@@ -153,7 +151,6 @@ static void test_edits_between(void **unused)
 /* Batches come back: same place, other events. With numbers, as the engine gives them, and without. */
 static void test_batches_again(void **unused)
 {
-    (void)unused;
     for (int numbered = 0; numbered < 2; numbered++) {
         struct chain chain = {.count = 0};
         chain_filter(&chain, "a", false);
@@ -188,7 +185,6 @@ static void test_batches_again(void **unused)
 /* A stage that could not finish is called again: the bits are still there. */
 static void test_asked_again(void **unused)
 {
-    (void)unused;
     struct chain chain = {.count = 0};
     chain_filter(&chain, "a", false);
     chain_filter(&chain, "b", false);
@@ -211,7 +207,6 @@ static void test_asked_again(void **unused)
 /* More than a pass holds: another one. */
 static void test_many_expressions(void **unused)
 {
-    (void)unused;
     struct chain chain = {.count = 0};
     char regex[32];
     for (unsigned i = 0; i < 70; i++) {
@@ -231,7 +226,6 @@ static void test_many_expressions(void **unused)
 /* Counts outlive the worker's instance; a second one may be open at the same time. */
 static void test_counts(void **unused)
 {
-    (void)unused;
     struct chain chain = {.count = 0};
     chain_filter(&chain, "a", false);
     chain_open(&chain);
@@ -279,7 +273,6 @@ static void *read_series(void *argument)
 /* Metrics are read while workers scan, close and open. (What this is for shows under ThreadSanitizer.) */
 static void test_counts_meanwhile(void **unused)
 {
-    (void)unused;
     struct chain chain = {.count = 0};
     chain_filter(&chain, "a(?=x)", true);
     chain_add(&chain, &ps_interceptor_regex_extractor,
@@ -304,7 +297,6 @@ static void test_counts_meanwhile(void **unused)
 /* What Hyperscan should not be given is run by PCRE2, beside the others of its pass. */
 static void test_ruinous(void **unused)
 {
-    (void)unused;
     static const char ruinous[] = "a(.{1,500}x){1,500}b";
     struct ps_regex *regex = ps_regex_create(ruinous, 0, PS_REGEX_FIND, NULL);
     struct ps_matcher_cost cost;
@@ -385,7 +377,6 @@ static void model_body(uint64_t *random, struct model_event *event)
 
 static void test_against_naive(void **unused)
 {
-    (void)unused;
     static const struct model_step steps[] = {
         {"alpha", NULL, false},
         {"alpha", NULL, true},

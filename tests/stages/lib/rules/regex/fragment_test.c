@@ -8,7 +8,6 @@
 
 static void test_by_hand(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *fragment;
     } cases[] = {
@@ -170,7 +169,6 @@ static void make_sequence(struct maker *maker, unsigned depth)
 
 static void test_found_wherever_it_is(void **unused)
 {
-    (void)unused;
     uint64_t seed = ps_test_seed() | 1;
     struct ps_regex_scratch *scratch = ps_regex_scratch_create();
     unsigned fragments = 0, found = 0;

@@ -37,7 +37,6 @@ static enum ps_sasl_result step(struct ps_sasl *sasl, const char *challenge, str
 
 static void test_rfc_example(void **state)
 {
-    (void)state;
     struct ps_sasl_token reply;
     struct ps_sasl *sasl = ps_digest_md5_open(&rfc);
     assert_int_equal(step(sasl, rfc_challenge, &reply), PS_SASL_MORE);
@@ -58,7 +57,6 @@ static void test_rfc_example(void **state)
 /* A server that does not know the secret. */
 static void test_false_server(void **state)
 {
-    (void)state;
     static const char *const last[] = {"rspauth=ea40f60335c427b5527b84dbabcdfffe", "rspauth=ea40", "", "x=y",
                                        NULL};
     for (size_t i = 0; last[i] != NULL; i++) {
@@ -76,7 +74,6 @@ static void test_false_server(void **state)
 
 static void test_bad_challenges(void **state)
 {
-    (void)state;
     static const struct {
         const char *challenge, *reason;
     } cases[] = {
@@ -130,7 +127,6 @@ static void test_bad_challenges(void **state)
 /* A NUL cuts no name and no value; the longest challenge is read, and one byte more is not. */
 static void test_bytes_of_challenges(void **state)
 {
-    (void)state;
     static const char begin[] = "algorithm=md5-sess,nonce=\"a\",x=\"";
     static char text[65537];
     for (size_t length = sizeof text - 2; length <= sizeof text; length++) {
@@ -160,7 +156,6 @@ static void test_bytes_of_challenges(void **state)
  * the server refuses, and expects another last challenge, by which the client refuses the server. */
 static void test_near_misses(void **state)
 {
-    (void)state;
     static const char last[] = "rspauth=ea40f60335c427b5527b84dbabcdfffd";
     static const char response[] = "response=d388dad90d4bbd760a152321f2143af7,";
     struct ps_digest_md5_settings others[] = {rfc, rfc, rfc, rfc, rfc, rfc};
@@ -196,7 +191,6 @@ static void test_near_misses(void **state)
 /* What is chosen of what a server offers. */
 static void test_choice(void **state)
 {
-    (void)state;
     static const struct {
         unsigned allowed;
         const char *cipher, *offer, *wanted;
@@ -243,7 +237,6 @@ static void test_choice(void **state)
  * count; at least one byte goes. */
 static void test_longest_texts(void **state)
 {
-    (void)state;
     static const struct {
         const char *offer;
         size_t wanted;
@@ -356,7 +349,6 @@ static void read_line(struct record *record, char *line)
 
 static void test_java(void **state)
 {
-    (void)state;
     const char *named = getenv("DIGEST_MD5_RECORD");
     struct record record = {.sasl = NULL};
     char line[2048];
@@ -375,7 +367,6 @@ static void test_java(void **state)
 /* Every byte of a message that Java sent, flipped; a message that is cut, repeated, or not its turn. */
 static void test_damage(void **state)
 {
-    (void)state;
     struct record record = {.sasl = NULL};
     char line[2048], copy[2048];
     unsigned refused = 0;

@@ -5,7 +5,6 @@
 
 static void test_parse(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *pattern, *text;
         int64_t ms; /* as SimpleDateFormat, zone Europe/Berlin; -1: ParseException */
@@ -52,7 +51,6 @@ static void test_parse(void **unused)
 
 static void test_bad_patterns(void **unused)
 {
-    (void)unused;
     static const char *const bad[] = {"yyyy'T", "b", "yyyy-ww", "GG"};
     for (size_t i = 0; i < PS_COUNT_OF(bad); i++) {
         struct ps_err err = {.length = 0};

@@ -5,7 +5,6 @@
 
 static void test_numbers(void **unused)
 {
-    (void)unused;
     static const struct {
         const char *text;
         bool good;

@@ -7,7 +7,6 @@
 
 static void test_hash(void **unused)
 {
-    (void)unused;
     assert_int_equal(ps_java_hash("", 0), 0);
     assert_int_equal(ps_java_hash("hello", 5), 99162322);
     assert_int_equal((int32_t)ps_java_hash("timestamp", 9), 55126294);
@@ -33,7 +32,6 @@ static size_t split(char *line, char **words, size_t room)
 
 static void test_order_of_a_real_one(void **unused)
 {
-    (void)unused;
     char own[8192], later[8192], order[8192];
     FILE *file = fopen(ps_test_source_path("tests/stages/data/java_map.txt"), "r");
     assert_non_null(file);
@@ -71,7 +69,6 @@ static void test_order_of_a_real_one(void **unused)
 
 static void test_later_put_wins(void **unused)
 {
-    (void)unused;
     struct ps_test_stage stage;
     ps_test_stage_init(&stage, &ps_sink_null);
     struct ps_java_map map;

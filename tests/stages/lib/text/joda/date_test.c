@@ -59,7 +59,6 @@ static void check_text(struct replay *replay, const char *text, const char *joda
 
 static void test_table(void **state)
 {
-    (void)state;
     const char *other = getenv("PENSTOCK_JODA_TABLE");
     const char *path = other != NULL ? other : ps_test_source_path("tests/stages/data/joda_date_table.txt");
     FILE *file = fopen(path, "re");
@@ -92,7 +91,6 @@ static void test_table(void **state)
 
 static void test_errors(void **state)
 {
-    (void)state;
     static const struct {
         const char *pattern, *says;
     } bad[] = {
