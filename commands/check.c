@@ -6,7 +6,7 @@
 #include "commands/commands.h"
 #include "commands/dumpable.h"
 
-#include "conf/command.h"
+#include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "conf/text.h"

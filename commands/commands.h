@@ -9,7 +9,7 @@ struct option;
 struct ps_command_options {
     const struct option *longs; /* for getopt_long; ends with a NULL name. NULL: none of its own */
     const char *letters;        /* for getopt: "n:f" */
-    bool flume;                 /* it takes the options of `flume-ng agent`, too (conf/command.h) */
+    bool flume;                 /* it takes the options of `flume-ng agent`, too (conf/command/command.h) */
 };
 
 struct ps_subcommand {

@@ -2,7 +2,7 @@
  * Used by commands/completion*.c only. Thread: main. */
 #pragma once
 
-#include "conf/command.h"
+#include "conf/command/command.h"
 
 #include <stdio.h>
 

@@ -4,9 +4,9 @@
 #include "commands/commands.h"
 #include "commands/components.h"
 
-#include "conf/common.h"
+#include "conf/validate/common.h"
 #include "conf/text.h"
-#include "conf/types.h"
+#include "conf/validate/types.h"
 #include "core/engine/plan.h"
 #include "stages/table.h"
 

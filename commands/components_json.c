@@ -3,8 +3,8 @@
  * changes its meaning does. */
 #include "commands/components.h"
 
-#include "conf/common.h"
-#include "conf/types.h"
+#include "conf/validate/common.h"
+#include "conf/validate/types.h"
 #include "core/engine/plan.h"
 #include "stages/table.h"
 #include "version.h"

@@ -1,5 +1,5 @@
 #include "commands/dumpable.h"
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "bench/load/content/content.h"
 #include "bench/load/shape/shape.h"
 #include "bench/load/target/target.h"
-#include "bench/load/template.h"
+#include "bench/load/content/template.h"
 #include "commands/load.h"
 
 #include <string.h>

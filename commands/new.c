@@ -4,7 +4,7 @@
 
 #include "core/arena.h"
 #include "conf/bind.h"
-#include "conf/types.h"
+#include "conf/validate/types.h"
 #include "core/nearest.h"
 #include "core/stage.h"
 #include "stages/table.h"

@@ -1,5 +1,5 @@
 /* How the config filter `hadoop` of an agent file reads its credential stores: conf/ knows no key stores. */
-#include "conf/filter.h"
+#include "conf/properties/filter.h"
 #include "commands/commands.h"
 #include "stages/lib/encryption/credentials.h"
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "conf/problem.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 #include "core/option.h"
 
 enum ps_section {

@@ -5,7 +5,7 @@
  * the control thread. */
 #pragma once
 
-#include "conf/command.h"
+#include "conf/command/command.h"
 #include "conf/problem.h"
 #include "core/engine/plan.h"
 
@@ -20,7 +20,7 @@ struct ps_conf_part {
     const char *file;      /* place of its type */
     int line;
     bool
-        unchecked; /* the plan lacks a value that `check` needs; the component was refused for it (conf/part.h) */
+        unchecked; /* the plan lacks a value that `check` needs; the component was refused for it (conf/validate/part.h) */
 };
 
 struct ps_conf_source {
@@ -114,7 +114,7 @@ struct ps_conf {
     int64_t heap_bytes; /* -Xmx from the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
     struct ps_conf_log log;
     struct ps_conf_monitoring monitoring;
-    bool core_dumps; /* the process may leave core dumps (conf/dumps.h) */
+    bool core_dumps; /* the process may leave core dumps (conf/command/dumps.h) */
     size_t origin_count;
     struct ps_conf_origin *origins;
     char *backup; /* what ps_conf_backup writes; NULL without -b, or with errors */

@@ -1,7 +1,7 @@
 /* See diff.h. */
 #include "conf/diff.h"
 
-#include "conf/types.h"
+#include "conf/validate/types.h"
 
 #include <stdlib.h>
 #include <string.h>

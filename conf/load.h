@@ -2,7 +2,7 @@
 #pragma once
 
 #include "conf/conf.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 
 /* In conf/origin.c: reads every -f or -u in order into `properties` and lists them in conf->origins. One that
  * cannot be read is an error, as in Flume, unless there is a backup (-b), which is then used instead of all

@@ -1,7 +1,7 @@
 /* See mistake.h. */
 #include "conf/mistake.h"
 
-#include "conf/part.h"
+#include "conf/validate/part.h"
 
 #include <string.h>
 

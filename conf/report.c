@@ -2,7 +2,7 @@
 #include "conf/report.h"
 
 #include "conf/bind.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 #include "core/quantity.h"
 
 #include <inttypes.h>

@@ -2,9 +2,9 @@
  * while they are built. */
 #include "conf/bind.h"
 #include "conf/conf.h"
-#include "conf/properties.h"
-#include "conf/types.h"
-#include "conf/validation.h"
+#include "conf/properties/properties.h"
+#include "conf/validate/types.h"
+#include "conf/validate/validate_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -37,10 +37,10 @@
 #include "core/counters.h"
 #include "core/deadletter/writer.h"
 #include "core/deserializer.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/option.h"
 #include "core/probe.h"
-#include "core/log_backoff.h"
+#include "core/log/backoff.h"
 #include "core/serializer.h"
 #include "core/status.h"
 
@@ -551,7 +551,7 @@ struct ps_stage_ops {
      * For the start of the log and `penstock check`. The plan is bound but not built. Thread: control. */
     void (*outline)(const void *plan, const struct ps_context *context, FILE *out);
     /* Source: calls `add` for each address on which it listens; several workers of one source share an address. Two
-     * sources with one address are a mistake (conf/ports.h). The plan is bound but not built. Does not wait. Thread:
+     * sources with one address are a mistake (conf/validate/ports.h). The plan is bound but not built. Does not wait. Thread:
      * control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
@@ -584,7 +584,7 @@ struct ps_stage_ops {
     };
 
     /* Source, channel: calls `add` for each file or directory that only one source of its type, or one channel, may
-     * use (conf/claims.h). The plan is bound but not built. Thread: control. */
+     * use (conf/validate/claims.h). The plan is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
     /* One sentence for each of `counters`, for the metrics; NULL-terminated; or NULL. */

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "regex/regex.h"
 
 #define NS_PER_MS UINT64_C(1000000)

@@ -3,7 +3,7 @@
  * A producer spins until the producers that began before it have published. One that is descheduled in the
  * middle stalls the others, so this ring is only for workers pinned one to a core, never for an
  * oversubscribed machine. The engine therefore does not use it: it gives each producer an SPSC or SPMC ring.
- * It is kept for comparison: bench/suite/micro_rings.c measures what that choice saves, and
+ * It is kept for comparison: bench/suite/micro/rings.c measures what that choice saves, and
  * tests/stress/rings_test.c holds all three to the same rules.
  *
  * Thread: any push, any pop. */

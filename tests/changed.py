@@ -134,7 +134,7 @@ def choose(chosen, path, included):
     elif parts[0] == "tests" and len(parts) > 2 and parts[1] != "support":
         chosen.folder("_".join(parts[1:-2] if parts[-2] == "data" else parts[1:-1]), path)
     elif parts[0] in ("docs", "conf") and not name.endswith((".c", ".h")) or path in ("README.md", "CONTRIBUTING.md"):
-        for test in ("unit_docs_examples", "unit_install", "conf_check"):
+        for test in ("unit_docs_examples", "unit_install", "conf_validate_check"):
             chosen.add(test, path)
     elif parts[0] == "perf":
         chosen.folder("perf", path)
@@ -151,7 +151,7 @@ def choose(chosen, path, included):
             chosen.add("stages_conformance_" + parts[1].removesuffix("s"), path)
         for user in users(path):
             own = user.rsplit(".", 1)[0].replace("/", "_")
-            if not any(test == own or test.startswith(own + "_") for test in chosen.tests):  # http_lane.c: tests/bench/load/target/http_test.c
+            if not any(test == own or test.startswith(own + "_") for test in chosen.tests):  # lane/http.c: tests/bench/load/target/http_test.c
                 own = os.path.dirname(user).replace("/", "_")
             chosen.add(own, f"{user} uses {path}")
             chosen.folder(own, f"{user} uses {path}")

@@ -51,7 +51,7 @@ endif()
 foreach(source ${test_sources})
   test_name(${source} target folder)
   add_executable(${target} ${source})
-  if(target MATCHES "^bench_load_(lane|load)$|^commands_") # the real lane, not that of tests/support/fake_lane.h
+  if(target MATCHES "^bench_load_(lane_lane|load)$|^commands_") # the real lane, not that of tests/support/fake_lane.h
     target_link_libraries(${target} PRIVATE ps_bench)
   endif()
   target_link_libraries(${target} PRIVATE ps_test_support)

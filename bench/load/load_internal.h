@@ -1,7 +1,7 @@
 /* Internal to a run of load. Thread: the main one. */
 #pragma once
 
-#include "bench/load/load_watch.h"
+#include "bench/load/watch.h"
 
 /* The parts of a run. */
 struct ps_load {

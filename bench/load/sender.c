@@ -1,5 +1,5 @@
 #include "bench/load/sender.h"
-#include "bench/load/lane.h"
+#include "bench/load/lane/lane.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* Parses and prints goals. Set-up only; thread: any. */
 #pragma once
 
-#include "bench/plan/search.h"
+#include "bench/plan/search/search.h"
 #include "core/status.h"
 
 /* Parses ndr, pdr=SHARE or pNN<DURATION (p50, p99, p99.9, p99.99; these also require that nothing is lost).

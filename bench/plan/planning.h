@@ -7,7 +7,7 @@
 #include "bench/plan/limits.h"
 #include "bench/plan/projection.h"
 #include "bench/plan/scaling.h"
-#include "bench/plan/search.h"
+#include "bench/plan/search/search.h"
 #include "bench/plan/subject.h"
 #include "bench/plan/trial/trial.h"
 

@@ -4,7 +4,7 @@
  * Thread: any; no state. */
 #pragma once
 
-#include "bench/plan/search.h"
+#include "bench/plan/search/search.h"
 #include "core/status.h"
 
 #include <jansson.h>

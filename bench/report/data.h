@@ -4,7 +4,7 @@
  * Thread: any; constant once read. Borrows from the document. */
 #pragma once
 
-#include "bench/plan/search.h"
+#include "bench/plan/search/search.h"
 
 #include <jansson.h>
 

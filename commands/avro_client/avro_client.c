@@ -4,11 +4,11 @@
 
 #include "bench/support/live.h"
 #include "conf/bind.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 #include "core/arena.h"
 #include "core/clock.h"
 #include "commands/commands.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 
 #include <getopt.h>

@@ -3,7 +3,7 @@
 #include "commands/client/target.h"
 
 #include "conf/bind.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 #include "core/clock.h"
 #include "core/nearest.h"
 #include "core/order.h"

@@ -1,5 +1,5 @@
 /* The command lines of `penstock rules`. Thread: main. */
-#include "conf/command.h"
+#include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/text.h"
 #include "commands/rules/rules.h"

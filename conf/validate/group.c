@@ -1,9 +1,9 @@
 /* Sink groups: their members must exist and be in no other group, and penstock must have the processor. Also
  * counts the sinks of each channel. Thread: the control thread. */
-#include "conf/validation.h"
+#include "conf/validate/validate_internal.h"
 
-#include "conf/group_order.h"
-#include "conf/types.h"
+#include "conf/validate/group_order.h"
+#include "conf/validate/types.h"
 #include "core/nearest.h"
 
 #include <inttypes.h>

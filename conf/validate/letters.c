@@ -1,7 +1,7 @@
 /* Checks the destination of dead letters (penstock.deadletter): a directory, or a channel of the agent. A sink that
  * takes dead letters from a channel must not send its own to a channel, so no event can circulate for ever inside an
  * agent. */
-#include "conf/validation.h"
+#include "conf/validate/validate_internal.h"
 
 #include <string.h>
 

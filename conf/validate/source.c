@@ -1,7 +1,7 @@
 /* Validates sources with their selector and interceptors, and sinks. Thread: the control thread. */
-#include "conf/validation.h"
+#include "conf/validate/validate_internal.h"
 
-#include "conf/types.h"
+#include "conf/validate/types.h"
 #include "core/nearest.h"
 
 #include <string.h>

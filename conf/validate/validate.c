@@ -1,7 +1,7 @@
 /* See validate.h: order of steps, lists, channels. */
-#include "conf/validation.h"
+#include "conf/validate/validate_internal.h"
 
-#include "conf/types.h"
+#include "conf/validate/types.h"
 #include "core/nearest.h"
 
 #include <inttypes.h>

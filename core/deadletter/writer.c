@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/deadletter/file.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/thread.h"
 
 #define RETRY_NS PS_NS_PER_S

@@ -17,8 +17,8 @@
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
-#include "stages/lib/kafka/producer.h"
-#include "stages/lib/kafka/topic_cache.h"
+#include "stages/lib/kafka/producer/producer.h"
+#include "stages/lib/kafka/producer/topic_cache.h"
 
 /* Limit of the waits of `strip` for the brokers: for the last commits, and for leaving the group. */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)

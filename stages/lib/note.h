@@ -7,7 +7,7 @@
  * Thread: control. Messages never contain the value of a secret. */
 #pragma once
 
-#include "core/log.h"
+#include "core/log/log.h"
 
 struct ps_notes {
     /* `key` is what the user wrote after the prefix; `message` is valid only during the call. NULL: notes are

@@ -1,6 +1,6 @@
 /* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): writes events to topics, with many batches in flight.
- * An event is delivered when the broker confirms it. kafka/mapping.c has Flume's rules, kafka/sender.c keeps
- * the order and loses nothing, kafka/seam.h is the interface to the client library. This file has the keys,
+ * An event is delivered when the broker confirms it. kafka/producer/mapping.c has Flume's rules, kafka/producer/sender.c keeps
+ * the order and loses nothing, kafka/producer/seam.h is the interface to the client library. This file has the keys,
  * the checks, and the library's properties that follow from them.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
@@ -9,7 +9,7 @@
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
-#include "stages/lib/kafka/sender.h"
+#include "stages/lib/kafka/producer/sender.h"
 #include "stages/lib/kafka/settings.h"
 
 #include <stdio.h>

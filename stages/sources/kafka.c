@@ -2,7 +2,7 @@
  *
  * Records are copied into the batch as they come. Only offsets of delivered records are committed, also for
  * batches that interceptors emptied. While a channel is full, the record queue is not read and the group is
- * still polled (kafka/consumer.h), so a full channel never causes a rebalance. Rebalances: kafka/rebalance.h.
+ * still polled (kafka/consumer/consumer.h), so a full channel never causes a rebalance. Rebalances: kafka/consumer/rebalance.h.
  *
  * Thread: its worker. It must never commit what was not delivered, and never wait for a broker. */
 #include "core/stage.h"
@@ -10,9 +10,9 @@
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
-#include "stages/lib/kafka/rebalance.h"
-#include "stages/lib/kafka/record.h"
-#include "stages/lib/kafka/topic_regex.h"
+#include "stages/lib/kafka/consumer/rebalance.h"
+#include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/consumer/topic_regex.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "conf/bind.h"
 #include "conf/text.h"
 #include "core/nearest.h"
-#include "conf/types.h"
+#include "conf/validate/types.h"
 
 #include <stddef.h>
 #include <stdio.h>

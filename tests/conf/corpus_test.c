@@ -7,7 +7,7 @@
  * STAGE=PROD. PENSTOCK_UPDATE=1 rewrites the expected files: review them before committing. */
 #include "tests/support/support.h"
 
-#include "conf/command.h"
+#include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/file.h"
 #include "conf/report.h"

@@ -3,7 +3,7 @@
 #include "tests/support/support.h"
 
 #include "conf/bind.h"
-#include "conf/types.h"
+#include "conf/validate/types.h"
 #include "stages/table.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Constants that headers of core/ name, exactly there and one step before and behind. */
 #include "core/deadletter/file.h"
 #include "core/flow/limits.h"
-#include "core/log_limit.h"
+#include "core/log/limit.h"
 #include "core/watch/histogram.h"
 #include "core/watch/metrics/access.h"
 #include "tests/support/folder.h"

@@ -1,6 +1,6 @@
 /* The parser of login configurations on arbitrary bytes, as a value and as a file, and the configuration
  * made from what it accepts. */
-#include "stages/lib/kafka/jaas.h"
+#include "stages/lib/kafka/security/jaas.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Any bytes as a configuration file: read, substituted, grouped, and validated with the stages that the
  * corpus uses. */
 #include "conf/conf.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 #include "conf/report.h"
 #include "tests/conf/fake_stages.h"
 

@@ -18,7 +18,7 @@
  *   --idle MS           rests so long after the last batch, then prints how much memory each open file holds
  *
  * Exit code: 0, or 1 with reason when an operation failed. */
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/thread.h"
 #include "stages/lib/hadoop/configuration.h"
 #include "stages/lib/hadoop/hdfs/open.h"

@@ -1,7 +1,7 @@
 #include "tests/support/stage.h"
 
 #include "conf/bind.h"
-#include "conf/properties.h"
+#include "conf/properties/properties.h"
 #include "core/flow/window.h"
 #include "stages/table.h"
 

@@ -23,8 +23,8 @@ expect 'core/flow/batch\.c: includes "core/engine/agent/agent\.h"; it may includ
     '[^ ]+: its includes come back to it: .*\bcore/flow\b.*'
 echo '#include "commands/agent/agent.h"' >>conf/agent.c
 expect 'conf/agent\.c: includes "commands/agent/agent\.h"' 'conf/agent\.c: includes "commands/agent/agent\.h"; it may include .*'
-echo '#include "stages/sinks/null.h"' >>bench/load/lane.c
-expect 'bench/load/lane\.c: includes a stage: "stages/sinks/null\.h"'
+echo '#include "stages/sinks/null.h"' >>bench/load/lane/lane.c
+expect 'bench/load/lane/lane\.c: includes a stage: "stages/sinks/null\.h"'
 echo '#include "tests/support/stage.h"' >>bench/suite/duel.c
 expect 'bench/suite/duel\.c: includes "tests/support/stage\.h", which nothing but tests may'
 echo '#include <hs.h>' >>conf/agent.c
@@ -45,8 +45,8 @@ expect 'conf/agent\.c:[0-9]+: an atomic outside rings/: .*'
 echo 'int created = pthread_create(0, 0, 0, 0);' >>conf/agent.c
 expect 'conf/agent\.c:[0-9]+: starts a thread without ps_thread_start: .*'
 
-echo 'static void skips(void) { skip(); }' >>tests/core/log_test.c
-expect 'tests/core/log_test\.c:[0-9]+: skips without a reason: .*'
+echo 'static void skips(void) { skip(); }' >>tests/core/log/log_test.c
+expect 'tests/core/log/log_test\.c:[0-9]+: skips without a reason: .*'
 
 # ---- stages ----
 

@@ -21,6 +21,7 @@ folder_arrows() {
                 return "commands"
             if (path ~ /^core\/stage\.[ch]$/)
                 return "core/stage.h"
+            sub(/^core\/log\//, "core/", path)
             sub(/\/[^\/]*$/, "", path)
             depth = path ~ /^stages\/lib\/(hadoop|hive|queue)\// ? 4 : path ~ /^stages\/lib\// ? 3 : path ~ /^(conf|rings)(\/|$)/ ? 1 : 2
             count_of_parts = split(path, part, "/")
@@ -56,19 +57,20 @@ wrong() { # FILE WHAT
 arrows='
 commands/client/*       core/* conf/* stages/* version.h
 commands/*              *
-core/flow/*             core/FLAT rings/*
-core/watch/*            core/FLAT core/flow/* rings/* version.h
-core/deadletter/*       core/FLAT core/flow/*
-core/helper/*           core/FLAT rings/*
-core/engine/*           core/FLAT core/flow/* core/watch/* core/deadletter/* rings/*
-core/stage.h            core/FLAT core/flow/* core/deadletter/*
-core/FLAT
+core/flow/*             core/FLAT core/log/* rings/*
+core/watch/*            core/FLAT core/log/* core/flow/* rings/* version.h
+core/deadletter/*       core/FLAT core/log/* core/flow/*
+core/helper/*           core/FLAT core/log/* rings/*
+core/engine/*           core/FLAT core/log/* core/flow/* core/watch/* core/deadletter/* rings/*
+core/stage.h            core/FLAT core/log/* core/flow/* core/deadletter/*
+core/log/*              core/FLAT
+core/FLAT               core/log/*
 rings/*                 core/base.h
-regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/utf8.h
-regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/arena.h core/nearest.h core/printable.h core/utf8.h
-regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/spawn.h
-regex/java/*            core/base.h core/status.h core/log.h core/quantity.h core/arena.h core/nearest.h core/utf8.h
-regex/FLAT              regex/java/* core/base.h core/status.h core/log.h core/arena.h core/utf8.h
+regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/utf8.h
+regex/rules/*           regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/nearest.h core/printable.h core/utf8.h
+regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h
+regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/nearest.h core/utf8.h
+regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/utf8.h
 conf/*                  core/*
 stages/channels/*       LIB rings/*
 stages/sources/*        LIB
@@ -77,7 +79,7 @@ stages/selectors/*      LIB
 stages/sinks/*          LIB
 stages/serializers/*    LIB
 stages/deserializers/*  LIB
-stages/lib/kafka/channel/carried.[ch] core/FLAT core/flow/* rings/*
+stages/lib/kafka/channel/carried.[ch] core/FLAT core/log/* core/flow/* rings/*
 stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/text/*
 stages/lib/syslog/*     ENGINE L/text/*
 stages/lib/http/*       ENGINE L/stream/* L/tls/* L/text/*
@@ -116,7 +118,7 @@ stages/lib/hive/text/*  ENGINE L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE
 stages/FLAT             ENGINE stages/stages.def
 bench/support/*         core/* rings/* conf/* stages/*
-bench/report/*          core/* bench/support/* bench/plan/search.h
+bench/report/*          core/* bench/support/* bench/plan/search/search.h
 bench/load/*            core/* rings/* regex/* conf/* stages/* bench/support/*
 bench/verify/*          core/* rings/* regex/* conf/* stages/* bench/support/*
 bench/plan/*            core/* rings/* regex/* conf/* stages/* bench/support/*

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "bench/load/content/internal.h"
-#include "bench/load/digits.h"
+#include "bench/load/content/digits.h"
 #include "core/clock.h"
 #include "stages/lib/text/time_zone.h"
 

@@ -44,7 +44,7 @@ uint32_t ps_content_event_bytes_max(const struct ps_content *content);
 double ps_content_event_bytes_mean(const struct ps_content *content);
 
 /* All formats with one line each for --help; the last has name NULL. The fields of a template are
- * ps_template_fields (bench/load/template.h). */
+ * ps_template_fields (bench/load/content/template.h). */
 struct ps_content_format {
     const char *name, *summary;
     const char *template; /* used without a size */

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "bench/load/content/content.h"
-#include "bench/load/template.h"
-#include "bench/load/words.h"
+#include "bench/load/content/template.h"
+#include "bench/load/content/words.h"
 
 /* Text is copied in pieces that may reach past its end; buffers have this much room after the text. */
 #define PS_CONTENT_SLACK 64U

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "bench/load/content/internal.h"
-#include "bench/load/digits.h"
+#include "bench/load/content/digits.h"
 #include "bench/support/stamp.h"
 #include "core/clock.h"
 

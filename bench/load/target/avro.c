@@ -1,9 +1,9 @@
 /* Target avro: talks to Flume's Avro source as Flume's Avro sink and SDK do: appendBatch over Avro's Netty
- * transport. This file reads the URL; avro_lane.h sends, stages/lib/avro encodes.
+ * transport. This file reads the URL; lane/avro.h sends, stages/lib/avro encodes.
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
  * plan. */
-#include "bench/load/avro_lane.h"
+#include "bench/load/lane/avro.h"
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/quantity.h"

@@ -12,7 +12,7 @@
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Writing, copying and syncing a file block; the
  * one lane has its own sender. */
-#include "bench/load/block_queue.h"
+#include "bench/load/lane/block_queue.h"
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"

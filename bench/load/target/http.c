@@ -1,8 +1,8 @@
 /* Targets http and https: send events in POST requests as Flume's HTTP source expects them
- * (org.apache.flume.source.http.JSONHandler), or as plain text. This file reads the URL; http_lane.h sends.
+ * (org.apache.flume.source.http.JSONHandler), or as plain text. This file reads the URL; lane/http.h sends.
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Never blocks; libcurl resolves names. */
-#include "bench/load/http_lane.h"
+#include "bench/load/lane/http.h"
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/quantity.h"

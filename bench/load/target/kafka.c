@@ -6,12 +6,12 @@
  * checks), and a record never times out (message.timeout.ms=0).
  *
  * Thread: the plan: any; the rest: the lane's sender. */
-#include "bench/load/kafka_flow.h"
+#include "bench/load/lane/kafka_flow.h"
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
 #include "stages/lib/kafka/partition_count.h"
-#include "stages/lib/kafka/producer.h"
+#include "stages/lib/kafka/producer/producer.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  *
  * Thread: the lane's sender; plan and unplan: the main thread. Never blocks, except to resolve names in
  * plan. */
-#include "bench/load/stream.h"
+#include "bench/load/lane/stream.h"
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 

@@ -4,7 +4,7 @@
  *
  * Thread: the lane's sender. Standard output is non-blocking while the target uses it, except when it is a
  * terminal, because standard error is the same file there. */
-#include "bench/load/block_queue.h"
+#include "bench/load/lane/block_queue.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
 

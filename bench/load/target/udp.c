@@ -8,7 +8,7 @@
  * target then tries single datagrams with back-off until one causes no refusal.
  *
  * Thread: the lane's sender. Never blocks. */
-#include "bench/load/block_queue.h"
+#include "bench/load/lane/block_queue.h"
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"

@@ -6,7 +6,7 @@
 
 #include "bench/plan/flow.h"
 #include "bench/plan/limits.h"
-#include "bench/plan/search.h"
+#include "bench/plan/search/search.h"
 
 #include <jansson.h>
 #include <signal.h>

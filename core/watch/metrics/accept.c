@@ -1,6 +1,6 @@
 #include "core/watch/metrics/accept.h"
 #include "core/clock.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/thread.h"
 #include "core/watch/metrics/listen.h"
 #include "rings/flag.h"

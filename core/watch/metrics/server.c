@@ -1,6 +1,6 @@
 #include "core/watch/metrics/server.h"
 #include "core/clock.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/watch/metrics/accept.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * run on any core. Thread: the worker of the client's owner calls these functions. */
 #pragma once
 
-#include "stages/lib/kafka/seam.h"
+#include "stages/lib/kafka/producer/seam.h"
 
 struct ps_kafka_client_factory;
 

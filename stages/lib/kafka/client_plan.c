@@ -1,6 +1,6 @@
 #include "stages/lib/kafka/client_plan.h"
 
-#include "stages/lib/kafka/producer.h"
+#include "stages/lib/kafka/producer/producer.h"
 #include "stages/lib/least.h"
 #include "stages/lib/tls/tls.h"
 

@@ -2,7 +2,7 @@
  * properties of the library that they set whatever the user sets. Thread: control. */
 #pragma once
 
-#include "stages/lib/kafka/sender.h"
+#include "stages/lib/kafka/producer/sender.h"
 #include "stages/lib/kafka/properties/properties.h"
 #include "stages/lib/kafka/settings.h"
 

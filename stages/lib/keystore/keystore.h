@@ -1,7 +1,7 @@
 /* Java's key and trust stores: JKS, PKCS12 and PEM, read into OpenSSL's objects.
  *
  * Called by the control thread while a plan is checked or built (stages/lib/tls/tls.c for servers,
- * stages/lib/kafka/tls.c for Kafka clients). Never writes a store, never prints a password, never uses the
+ * stages/lib/kafka/security/tls.c for Kafka clients). Never writes a store, never prints a password, never uses the
  * network.
  *
  * The kind of a store is detected from its bytes, as in Java: since JDK 9 keytool makes PKCS12 even if type

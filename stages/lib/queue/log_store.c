@@ -4,7 +4,7 @@
 #include <sys/statvfs.h>
 
 #include "core/clock.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/store.h"
 #include "stages/lib/make_directory.h"

@@ -5,7 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/flume_log/directory.h"
 #include "stages/lib/queue/segment/lock.h"

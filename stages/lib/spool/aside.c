@@ -4,7 +4,7 @@
  * beginning. Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/tail/notify.h"
 
 #include <dirent.h>

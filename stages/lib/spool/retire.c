@@ -2,7 +2,7 @@
  * Flume's. Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/make_directory.h"
 
 #include <errno.h>

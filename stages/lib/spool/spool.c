@@ -2,7 +2,7 @@
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/clock.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/decompressor.h"
 #include "stages/lib/tail/notify.h"
 

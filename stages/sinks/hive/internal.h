@@ -11,7 +11,7 @@
 #include "stages/lib/orc/acid.h"
 #include "stages/lib/byte_buffer.h"
 #include "stages/lib/least.h"
-#include "core/log_backoff.h"
+#include "core/log/backoff.h"
 
 #include <sys/queue.h>
 

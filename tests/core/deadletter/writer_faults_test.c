@@ -1,7 +1,7 @@
 /* The writer of dead letters while the system fails: each of its calls and allocations once, at every point of a small workload. A letter that is
  * called written is in a file, whole; none is there more than twice; and the second failure is treated as the first one. */
 #include "core/deadletter/writer.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "tests/support/allocations.h"
 #include "tests/support/folder.h"
 #include "tests/support/system_calls.h"

@@ -1,7 +1,7 @@
 /* The writer of dead letters with threads: letters that count as written are in a file, in the order of each box; a
  * directory that fails holds up only its own letters, and loses none. */
 #include "core/deadletter/writer.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 

@@ -1,6 +1,6 @@
 /* Dead letters into a channel, with stages of the test's own: what is given up arrives at that channel's sink, once; while
  * the channel is full nothing is settled and nothing spins; a stop counts each event once. */
-#include "core/log.h"
+#include "core/log/log.h"
 #include "tests/support/letter_source.h"
 
 #include <stdio.h>

@@ -1,10 +1,10 @@
-/* A producer behind stages/lib/kafka/seam.h and its broker, in the hands of a test: they refuse records, requests or everything
+/* A producer behind stages/lib/kafka/producer/seam.h and its broker, in the hands of a test: they refuse records, requests or everything
  * for as long as the test says, and keep what was delivered. Also a sender that uses them, under the fake clock, and
  * numbered events. One file of a program includes it. Thread: the test's; `create` runs on the maker's, while the sender has
  * no producer. */
 #pragma once
 
-#include "stages/lib/kafka/sender.h"
+#include "stages/lib/kafka/producer/sender.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "stages/lib/hadoop/bucket_writer/sink.h"
 #include "stages/lib/hadoop/bucket_writer/slots.h"
 #include "stages/lib/least.h"
-#include "core/log_backoff.h"
+#include "core/log/backoff.h"
 
 #include <sys/queue.h>
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/hadoop/user.h"
 #include "stages/lib/hadoop/rpc/message.h"
 #include "stages/lib/hadoop/rpc/name_service.h"

@@ -3,7 +3,7 @@
  * datanode. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

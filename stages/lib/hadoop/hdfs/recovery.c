@@ -4,7 +4,7 @@
  * block sets up its pipeline in the same way. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

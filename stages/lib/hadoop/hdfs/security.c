@@ -1,6 +1,6 @@
 #include "stages/lib/hadoop/hdfs/security.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/hadoop/configuration.h"
 #include "stages/lib/hadoop/protection.h"

@@ -10,7 +10,7 @@
  * Each datanode has one inquiry, even if several streams suspect it. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * takes acknowledgements, ends the block, and completes the file. Also has the turn of a stream. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Advice about the URL of a file system that `check` gives without connecting. */
 #pragma once
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/hadoop/configuration.h"
 
 #define PS_HADOOP_ADVICE_BYTES 512U

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/hadoop/rpc/error.h"
 #include "stages/lib/random.h"

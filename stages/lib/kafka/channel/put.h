@@ -6,7 +6,7 @@
  * Thread: the producer's worker, unless a comment says otherwise. */
 #pragma once
 
-#include "stages/lib/kafka/sender.h"
+#include "stages/lib/kafka/producer/sender.h"
 
 /* Shared by all producers; const. */
 struct ps_kafka_channel_put_plan {

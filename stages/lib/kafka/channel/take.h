@@ -8,8 +8,8 @@
 #include "core/flow/channel.h"
 #include "core/stage.h"
 #include "stages/lib/kafka/client_factory.h"
-#include "stages/lib/kafka/rebalance.h"
-#include "stages/lib/kafka/record.h"
+#include "stages/lib/kafka/consumer/rebalance.h"
+#include "stages/lib/kafka/consumer/record.h"
 
 /* Shared by all consumers; const. */
 struct ps_kafka_channel_take_plan {

@@ -3,9 +3,9 @@
  * consistent. Control thread only. */
 #include "stages/lib/kafka/properties/properties.h"
 
-#include "stages/lib/kafka/jaas.h"
+#include "stages/lib/kafka/security/jaas.h"
 #include "stages/lib/kafka/properties/table.h"
-#include "stages/lib/kafka/tls.h"
+#include "stages/lib/kafka/security/tls.h"
 
 #include <ctype.h>
 #include <inttypes.h>

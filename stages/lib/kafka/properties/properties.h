@@ -4,7 +4,7 @@
  *
  * The Kafka source and sink call it with the sub-properties of kafka.consumer. and kafka.producer.: in
  * `check` without an output, in `build` to fill a list of settings that their workers then apply. It reads
- * key and trust stores (stages/lib/kafka/tls.c) and login configurations (stages/lib/kafka/jaas.c): control thread
+ * key and trust stores (stages/lib/kafka/security/tls.c) and login configurations (stages/lib/kafka/security/jaas.c): control thread
  * only. librdkafka's own names are taken as they are; any other name is a warning with "did you mean".
  *
  * The stages set the properties they need (enable.auto.commit=false, enable.idempotence, callbacks) after

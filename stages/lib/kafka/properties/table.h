@@ -25,8 +25,8 @@ enum ps_kafka_conversion {
     PS_KAFKA_PROTOCOLS,     /* ssl.enabled.protocols, ssl.protocol */
     PS_KAFKA_KINIT,         /* the path of kinit -> a shell line */
     PS_KAFKA_LEVEL,         /* compression.<codec>.level: used when compression.type is that codec */
-    PS_KAFKA_STORE,         /* stages/lib/kafka/tls.c */
-    PS_KAFKA_LOGIN,         /* stages/lib/kafka/jaas.c */
+    PS_KAFKA_STORE,         /* stages/lib/kafka/security/tls.c */
+    PS_KAFKA_LOGIN,         /* stages/lib/kafka/security/jaas.c */
     PS_KAFKA_NO_CONVERSION, /* IGNORED and UNSUPPORTED */
 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/queue/database/store_internal.h"
 
 #define LIMIT_MIN 16

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "bench/load/digits.h"
+#include "bench/load/content/digits.h"
 #include "bench/support/stamp.h"
 #include "tests/support/content.h"
 

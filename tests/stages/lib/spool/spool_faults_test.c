@@ -1,7 +1,7 @@
 /* The file system of a spooling directory while the system fails: each call and allocation of its jobs once, at every point of a small workload with two
  * restarts. A file is read until it is retired, and not afterwards; what the last good save has as delivered does not come again; nothing
  * behind it is left out. */
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
 #include "tests/stages/lib/spool/spool_support.h"

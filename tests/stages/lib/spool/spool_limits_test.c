@@ -1,5 +1,5 @@
 /* How deep and how much a spooling directory is read, and what is refused at its start. */
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/spool/spool.h"
 #include "tests/stages/lib/spool/spool_support.h"
 #include "tests/support/folder.h"

@@ -1,7 +1,7 @@
 /* The file system of a spooling directory beside a plain model (docs/stages/source_spooldir.md, Flume's ReliableSpoolingFileEventReader): in drawn histories
  * files come, change and go, are fetched, marked and retired, and lives end. Each fetch opens the files that the model has, in its order, each from the
  * position that the model has; each file is retired, or left alone for the reason that the model has. */
-#include "core/log.h"
+#include "core/log/log.h"
 #include "stages/lib/decompressor.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"

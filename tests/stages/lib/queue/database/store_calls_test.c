@@ -6,7 +6,7 @@
 #include <glob.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "tests/stages/lib/queue/database/fake_database.h"
 #include "tests/stages/lib/queue/database/store_support.h"
 

@@ -3,7 +3,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include "core/log/log.h"
 #include "tests/stages/lib/queue/database/store_support.h"
 #include "tests/support/system_calls.h"
 

@@ -1,0 +1,79 @@
+/* One lane's calls of appendBatch over one connection: sends batches of events, with a few calls unanswered at a
+ * time; answers complete them in order.
+ *
+ * OK completes a batch. After FAILED and UNKNOWN (the source's channel is full) the batch is sent again with
+ * back-off, after all other calls in flight were answered and before anything new. The lane gives the connection up
+ * after an error, an invalid answer, no answer in time, and when it breaks; it then sends the unanswered events
+ * again over a new one, and they may arrive twice.
+ *
+ * Thread: the lane's sender. Never blocks. Buffers grow to the size of a batch; after that only TLS allocates. */
+#pragma once
+
+#include "bench/load/lane/block_queue.h"
+#include "bench/load/lane/connection.h"
+#include "bench/load/lane/refusals.h"
+#include "bench/load/lane/stream.h"
+#include "stages/lib/avro/rpc.h"
+#include "stages/lib/avro/zlib.h"
+
+#define PS_AVRO_WINDOW_MAX 32U
+
+/* Shared by all lanes; constant. */
+struct ps_avro_plan {
+    struct ps_load_stream_plan stream; /* must be first */
+    struct ps_tls_client *tls;         /* or NULL */
+    uint32_t batch;                    /* events per call */
+    unsigned window;                   /* unanswered calls */
+    int compression_level;             /* 0: none */
+    uint64_t timeout_ns;
+};
+
+enum ps_avro_state {
+    PS_AVRO_CALL_READY, /* to be written */
+    PS_AVRO_CALL_WRITING,
+    PS_AVRO_CALL_BUSY, /* sent, not answered yet */
+    PS_AVRO_CALL_TAKEN,
+    PS_AVRO_CALL_AGAIN, /* refused for now */
+};
+
+struct ps_avro_call {
+    enum ps_avro_state state;
+    uint32_t serial;
+    uint32_t count; /* events */
+    uint8_t *bytes; /* metadata, name, events */
+    size_t length, room;
+    uint64_t sent_ns;
+};
+
+struct ps_avro_lane {
+    const struct ps_avro_plan *plan;
+    struct ps_load_connection connection;
+    struct ps_block_queue queue;
+    struct ps_avro_call calls[PS_AVRO_WINDOW_MAX]; /* a ring, in the order of the events */
+    unsigned first, count, busy;
+    uint32_t serial;
+    uint64_t now_ns;
+
+    bool greeted, greeting; /* the handshake is answered; the handshake was sent */
+    bool full;              /* the socket accepts no more now */
+    /* Something must be sent again: nothing new is sent until all calls are answered. */
+    bool rewinding;
+    bool refused; /* the lane knows of this outage */
+    struct ps_refusals refusals;
+    uint64_t resume_ns; /* nothing is sent earlier */
+
+    struct ps_avro_call *writing;
+    struct iovec parts[2]; /* the unwritten rest of the call */
+    uint8_t head[PS_AVRO_HEAD_BYTES];
+    struct ps_avro_zlib zlib;
+
+    size_t in_length;
+    uint8_t in[PS_AVRO_WIRE_BYTES_MAX];
+    uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
+};
+
+enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
+                                 struct ps_lane *owner, struct ps_err *err);
+/* Returns when it must be called again. */
+uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns);
+void ps_avro_lane_close(struct ps_avro_lane *lane);

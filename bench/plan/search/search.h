@@ -1,0 +1,129 @@
+/* Searches for the highest rate that meets a goal: chooses the next trial and evaluates the trials so far. It
+ * uses no clock, no input or output, and no random numbers. The driver asks for a trial, runs it, and feeds
+ * back the measurements.
+ *
+ * It is based on RFC 2544 (26.1, throughput: the fastest rate at which nothing is lost) and the IETF's
+ * MLRsearch (draft-ietf-bmwg-mlrsearch):
+ *
+ * - several goals share their trials
+ * - trials are short far from the answer and long near it
+ * - full-length trials decide whether a rate is held: half of the time asked for, held, is enough for a
+ *   lower end; more than half of it, missed, makes an upper end, and a miss by far counts twice
+ * - when a higher rate was held and a lower one not (loss inversion), the lower one counts
+ *
+ * Thread: the driver's. */
+#pragma once
+
+#include "core/base.h"
+
+#define PS_GOALS_MAX 8U
+#define PS_GOAL_NAME_BYTES 48U
+
+struct ps_goal {
+    char name[PS_GOAL_NAME_BYTES]; /* as given: "ndr", "pdr=0.1%", "p99<20ms" */
+    double loss_max;               /* share of the sent events, 0 for ndr */
+    double percentile;             /* 0: no latency limit */
+    uint64_t latency_limit_ns;
+};
+
+struct ps_search_config {
+    struct ps_goal goals[PS_GOALS_MAX];
+    unsigned goal_count;
+    double rate_min, rate_max; /* events/s, rate_min > 0 */
+    double rate_first;         /* where the search begins; 0: rate_min */
+    double precision;          /* relative width of the answer's interval: upper / lower - 1 */
+    double budget_s;           /* for all goals; every trial's cost_s counts */
+    double long_s;             /* length of a full trial; 0: from a goal's share of the budget */
+    unsigned repeats;          /* number of full-length trials that decide; 0: 2 */
+    unsigned repeats_max;      /* most full-length trials at one bound, to raise the confidence; 0: 5 */
+    /* wanted confidence; 0: 0.95. While there is time, more trials are run to reach it */
+    double confidence;
+};
+
+struct ps_search_ask {
+    double rate, seconds;
+    unsigned goal; /* the goal that needs the trial */
+};
+
+struct ps_search_answer {
+    double sent, lost; /* events */
+    double bunched;    /* events that the generator sent late, together with others */
+    /* The number of events due and not received grew (bench/plan/flow.h): a queue fills, the rate is not held. */
+    bool behind;
+    bool decisive; /* behind by so much that no second trial is needed */
+    /* events/s that arrived, and at which no connection would have fallen behind; 0: unknown. Only used to
+     * choose the next rate */
+    double goodput, goodput_worst;
+    double latency_ns[PS_GOALS_MAX]; /* each goal's percentile */
+    /* false: the load was not offered at this rate, for reasons outside the subject */
+    bool generator_held;
+    /* The generator was so late that a latency above the goal's limit proves nothing. */
+    bool generator_late[PS_GOALS_MAX];
+    bool failed;   /* no measurement: the subject or a part of the trial failed */
+    double cost_s; /* duration of the whole trial, with start and drain */
+};
+
+enum ps_trial_verdict {
+    PS_TRIAL_HELD,
+    PS_TRIAL_LOST,      /* more events lost than the goal allows */
+    PS_TRIAL_LATE,      /* too slow, or a queue that grew */
+    PS_TRIAL_GENERATOR, /* the load was not offered: the rate remains unknown */
+    PS_TRIAL_FAILED,
+};
+const char *ps_trial_verdict_text(enum ps_trial_verdict verdict);
+
+struct ps_search_trial {
+    struct ps_search_ask ask;
+    struct ps_search_answer answer;
+};
+
+enum ps_search_status {
+    PS_SEARCH_OUT_OF_TIME,       /* the interval is wider than asked, or not confirmed */
+    PS_SEARCH_FOUND,             /* the interval is within the precision, both ends are confirmed */
+    PS_SEARCH_BELOW_RANGE,       /* not met even at rate_min */
+    PS_SEARCH_ABOVE_RANGE,       /* met at rate_max: "at least" */
+    PS_SEARCH_GENERATOR_LIMITED, /* met as far as load could be offered: "at least" */
+    PS_SEARCH_FAILED,            /* trials failed */
+};
+const char *ps_search_status_text(enum ps_search_status status);
+
+struct ps_search_figure {
+    enum ps_search_status status;
+    double rate; /* the best estimate, between lower and upper; `lower` for "at least" */
+    /* The highest rate that was held, and the lowest above it that was not; 0: none. */
+    double lower, upper;
+    /* probability that the rate is between lower and upper (bench/plan/search/belief.h); 0: unknown */
+    double confidence;
+    /* The 95 % interval: wider than lower..upper when trials were few or noisy. high95 is 0 when the generator,
+     * not the subject, failed at the upper end: there is no upper limit. */
+    double low95, high95;
+    unsigned repeats; /* full-length trials at the end that has fewer of them */
+    double bunched;   /* share of the events that the generator sent late, at the lower end */
+    bool busy;        /* that share is too large to confirm an end: the machine was busy */
+};
+
+/* Tells whether the rate is a lower limit: the range, or the generator, was exhausted first. */
+static inline bool ps_search_is_at_least(const struct ps_search_figure *figure)
+{
+    return figure->status == PS_SEARCH_ABOVE_RANGE || figure->status == PS_SEARCH_GENERATOR_LIMITED;
+}
+
+struct ps_search;
+
+/* Copies `config`. Owns: the caller destroys it. */
+struct ps_search *ps_search_create(const struct ps_search_config *config);
+void ps_search_destroy(struct ps_search *search);
+
+/* Returns the trial to run now; the same one until it is answered. Returns false when the search is
+ * finished. */
+bool ps_search_next(struct ps_search *search, struct ps_search_ask *ask);
+/* Reports the result of the trial that ps_search_next returned. */
+void ps_search_feed(struct ps_search *search, const struct ps_search_answer *answer);
+/* Returns what is known so far; may be called during the search. */
+void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure);
+
+unsigned ps_search_trial_count(const struct ps_search *search);
+const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number);
+enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal);
+double ps_search_spent_s(const struct ps_search *search);
+double ps_search_long_s(const struct ps_search *search); /* length of a full trial */

@@ -1,0 +1,298 @@
+/* Evaluates the trials: verdicts, bounds and confidence. */
+#include "bench/plan/search/belief.h"
+#include "bench/plan/search/search_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#define RATES_MAX 256U
+#define SAME 1.1           /* rates closer together than this were chosen by the same hint */
+#define BUSY 2.0           /* times the precision: from this share of late events on nothing is confirmed */
+#define DECISIVE 2.0       /* trials that a decisive miss counts for */
+#define LOSS_DECISIVE 0.03 /* of the events sent */
+#define FULL_TRIAL_WEIGHT 1.4 /* of a full trial in the belief, which is made for short ones */
+
+const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
+{
+    static const char *const texts[] = {"held", "lost", "late", "generator", "failed"};
+    return texts[verdict];
+}
+
+const char *ps_search_status_text(enum ps_search_status status)
+{
+    static const char *const texts[] = {"out-of-time",       "found", "below-range", "above-range",
+                                        "generator-limited", "failed"};
+    return texts[status];
+}
+
+enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
+{
+    PS_ASSERT(trial < search->trial_count && goal < search->config.goal_count);
+    const struct ps_search_answer *answer = &search->trials[trial].answer;
+    const struct ps_goal *wish = &search->config.goals[goal];
+    if (answer->failed)
+        return PS_TRIAL_FAILED;
+    double lost = answer->lost - wish->loss_max * answer->sent;
+    if (lost > 0) /* no more than the generator sent in bunches: a queue that holds the rate may drop them */
+        return lost <= answer->bunched ? PS_TRIAL_GENERATOR : PS_TRIAL_LOST;
+    /* before lateness, which counts from the due time and would be the generator's */
+    if (!answer->generator_held)
+        return PS_TRIAL_GENERATOR;
+    if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
+        return answer->generator_late[goal] ? PS_TRIAL_GENERATOR : PS_TRIAL_LATE;
+    if (answer->behind)
+        return PS_TRIAL_LATE;
+    return PS_TRIAL_HELD;
+}
+
+/* ---- the trials of one rate ---- */
+
+struct tally {
+    double rate;
+    double full_good_s, full_bad_s, short_good_s, short_bad_s;
+    unsigned generator, bad;
+};
+
+static int is_full(const struct ps_search_trial *trial, const struct ps_search_level *level)
+{
+    return trial->ask.seconds > level->seconds * 0.999;
+}
+
+/* A miss by so much that chance is not the reason: it counts as DECISIVE trials. */
+static bool is_decisive(const struct ps_search_trial *trial, enum ps_trial_verdict verdict, double loss_max)
+{
+    const struct ps_search_answer *answer = &trial->answer;
+    double lost = answer->lost - loss_max * answer->sent;
+    return (verdict == PS_TRIAL_LATE && answer->decisive) ||
+           (verdict == PS_TRIAL_LOST && lost > 2 * answer->bunched + LOSS_DECISIVE * answer->sent);
+}
+
+static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_trial_verdict verdict,
+                      const struct ps_search_level *level, double loss_max)
+{
+    bool good = verdict == PS_TRIAL_HELD, full = is_full(trial, level);
+    double weight = is_decisive(trial, verdict, loss_max) ? DECISIVE : 1;
+    double *sum = full ? (good ? &tally->full_good_s : &tally->full_bad_s)
+                       : (good ? &tally->short_good_s : &tally->short_bad_s);
+    *sum += trial->ask.seconds * weight;
+    tally->bad += !good;
+    tally->generator += verdict == PS_TRIAL_GENERATOR;
+}
+
+/* Groups all trials by rate, ascending. Returns the number of rates. */
+static unsigned tally_all(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+                          struct tally tallies[RATES_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        unsigned at = 0;
+        while (at < count && tallies[at].rate < trial->ask.rate)
+            at++;
+        if (at == count || tallies[at].rate > trial->ask.rate) {
+            if (count == RATES_MAX)
+                continue;
+            memmove(&tallies[at + 1], &tallies[at], (count - at) * sizeof *tallies);
+            tallies[at] = (struct tally){.rate = trial->ask.rate};
+            count++;
+        }
+        tally_add(&tallies[at], trial, ps_search_verdict(search, i, goal), level,
+                  search->config.goals[goal].loss_max);
+    }
+    return count;
+}
+
+/* Seconds of trials against a rate. Failed short trials count, less the successful short ones; successful
+ * short ones never count for the rate: a queue may have absorbed a rate that is too high. */
+static double bad_seconds(const struct tally *tally)
+{
+    return tally->full_bad_s + fmax(0, tally->short_bad_s - tally->short_good_s);
+}
+
+enum bound { UNDECIDED, LOWER, UPPER };
+
+/* The draft's rule (its appendix on load classification) with an exceed ratio of one half: a rate is a lower
+ * bound when at most half of the time asked for can still turn out bad, and an upper bound when more than
+ * half of it is already bad. */
+static enum bound classify(const struct tally *tally, const struct ps_search_level *level)
+{
+    double asked_s = level->seconds * level->repeats;
+    double bad_s = bad_seconds(tally);
+    double whole_s = fmax(bad_s + tally->full_good_s, asked_s);
+    if (whole_s - tally->full_good_s <= 0.5 * whole_s)
+        return LOWER;
+    return bad_s > 0.5 * whole_s ? UPPER : UNDECIDED;
+}
+
+void ps_search_bound(const struct ps_search *search, unsigned goal, const struct ps_search_level *level,
+                     struct ps_search_bounds *bounds)
+{
+    struct tally tallies[RATES_MAX];
+    unsigned count = tally_all(search, goal, level, tallies);
+    *bounds = (struct ps_search_bounds){0};
+    for (unsigned i = 0; i < count && bounds->upper == 0; i++) {
+        switch (classify(&tallies[i], level)) {
+        case LOWER:
+            bounds->lower = tallies[i].rate;
+            bounds->open = 0;
+            break;
+        case UPPER:
+            bounds->upper = tallies[i].rate;
+            bounds->generator = 2 * tallies[i].generator > tallies[i].bad;
+            break;
+        case UNDECIDED:
+            if (tallies[i].full_good_s + tallies[i].full_bad_s > 0)
+                bounds->open = tallies[i].rate;
+            break;
+        }
+    }
+}
+
+unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < search->trial_count; i++)
+        count += search->trials[i].ask.rate == rate && is_full(&search->trials[i], level);
+    return count;
+}
+
+/* ---- hints ---- */
+
+struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned goal, double upper)
+{
+    struct ps_search_hint hint = {0};
+    double nearest = INFINITY;
+    if (search->config.goals[goal].percentile > 0)
+        return hint;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.rate < upper)
+            continue;
+        hint.refuted |= trial->ask.rate > upper && trial->ask.rate < upper * SAME;
+        /* of several at this rate the last: a subject may have used up its credit */
+        if (trial->ask.rate > nearest)
+            continue;
+        nearest = trial->ask.rate;
+        hint.goodput = trial->answer.goodput;
+        hint.worst = trial->answer.goodput_worst;
+    }
+    return hint;
+}
+
+/* ---- the figure ---- */
+
+static struct ps_belief believe(const struct ps_search *search, unsigned goal, double lower, double upper)
+{
+    struct tally tallies[RATES_MAX];
+    struct ps_belief_point points[RATES_MAX];
+    const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
+    unsigned count = 0, rates = tally_all(search, goal, last, tallies);
+    for (unsigned i = 0; i < rates; i++) {
+        const struct tally *tally = &tallies[i];
+        if (tally->rate < lower / 2 || tally->rate > upper * 2)
+            continue; /* so far away that it only shows how often trials fail by chance */
+        points[count++] =
+            (struct ps_belief_point){tally->rate, FULL_TRIAL_WEIGHT * tally->full_good_s / last->seconds,
+                                     FULL_TRIAL_WEIGHT * bad_seconds(tally) / last->seconds};
+    }
+    return ps_belief_of(points, count, lower, upper);
+}
+
+/* The share of events that the generator sent late, together with others, in the trials at a rate. */
+static double bunched_at(const struct ps_search *search, double rate)
+{
+    double bunched = 0, sent = 0;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->ask.rate != rate || trial->answer.failed)
+            continue;
+        bunched += trial->answer.bunched;
+        sent += trial->answer.sent;
+    }
+    return sent > 0 ? fmin(bunched / sent, 1) : 0;
+}
+
+/* The status if the search ended now. */
+static enum ps_search_status status_of(const struct ps_search *search, const struct ps_search_bounds *bounds,
+                                       bool last_level)
+{
+    const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
+    if (search->failed_in_a_row >= 3 ||
+        (search->trial_count > 0 && search->failed_in_a_row == search->trial_count))
+        return PS_SEARCH_FAILED;
+    if (!last_level)
+        return PS_SEARCH_OUT_OF_TIME;
+    if (bounds->upper == 0 && bounds->lower >= search->config.rate_max)
+        return PS_SEARCH_ABOVE_RANGE;
+    if (bounds->lower == 0 && bounds->upper > 0 && bounds->upper <= search->config.rate_min)
+        return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_BELOW_RANGE;
+    if (bounds->lower == 0 || bounds->upper == 0 || bounds->upper > bounds->lower * (1 + last->width))
+        return PS_SEARCH_OUT_OF_TIME;
+    return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
+}
+
+/* The best estimate between two bounds: what came through at the upper one. Without that the middle of a
+ * narrow interval, and of a wide one what the trials make most likely. */
+static double best_of(const struct ps_search *search, unsigned goal, const struct ps_search_bounds *bounds,
+                      const struct ps_belief *belief, enum ps_search_status status)
+{
+    double hint = ps_search_hint(search, goal, bounds->upper).goodput;
+    double rate = status == PS_SEARCH_FOUND ? sqrt(bounds->lower * bounds->upper) : belief->median;
+    if (hint > 0)
+        rate = status == PS_SEARCH_FOUND ? hint : fmin(rate, hint);
+    return fmin(fmax(rate, bounds->lower), bounds->upper);
+}
+
+void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure)
+{
+    struct ps_search_bounds bounds = {0};
+    unsigned level = PS_SEARCH_LEVELS;
+    *figure = (struct ps_search_figure){0};
+    do /* the longest trials that give a bound */
+        ps_search_bound(search, goal, &search->levels[--level], &bounds);
+    while (level > 0 && bounds.lower == 0 && bounds.upper == 0);
+    if (bounds.lower == 0 || bounds.upper == 0) { /* one end only: a shorter level may have both */
+        for (unsigned other = level; other-- > 0;) {
+            struct ps_search_bounds wider;
+            ps_search_bound(search, goal, &search->levels[other], &wider);
+            bool agrees = wider.lower != 0 && wider.upper > wider.lower &&
+                          (bounds.lower == 0 || wider.upper > bounds.lower) &&
+                          (bounds.upper == 0 || wider.lower < bounds.upper);
+            if (!agrees)
+                continue;
+            level = other;
+            if (bounds.lower == 0)
+                bounds.lower = wider.lower;
+            if (bounds.upper == 0) {
+                bounds.upper = wider.upper;
+                bounds.generator = wider.generator;
+            }
+            break;
+        }
+    }
+    figure->status = status_of(search, &bounds, level == PS_SEARCH_LEVELS - 1);
+    figure->bunched = bunched_at(search, bounds.lower);
+    figure->busy = figure->bunched > BUSY * search->config.precision;
+    if (figure->busy && figure->status == PS_SEARCH_FOUND)
+        figure->status = PS_SEARCH_OUT_OF_TIME;
+    figure->lower = bounds.lower;
+    figure->upper = bounds.upper;
+    figure->rate = bounds.lower;
+    unsigned lower_repeats = ps_search_repeats(search, &search->levels[PS_SEARCH_LEVELS - 1], bounds.lower);
+    unsigned upper_repeats = ps_search_repeats(search, &search->levels[PS_SEARCH_LEVELS - 1], bounds.upper);
+    figure->repeats = bounds.upper == 0                                    ? lower_repeats
+                      : bounds.lower == 0 || upper_repeats < lower_repeats ? upper_repeats
+                                                                           : lower_repeats;
+    if (bounds.lower == 0 || bounds.upper == 0)
+        return;
+    struct ps_belief belief = believe(search, goal, bounds.lower, bounds.upper);
+    figure->confidence = belief.confidence;
+    /* A stall of the generator also stalls the subject: an error that all trials have in common. */
+    figure->low95 = belief.low95 / (1 + figure->bunched);
+    figure->high95 = belief.high95 * (1 + figure->bunched);
+    if (!bounds.generator)
+        figure->rate = best_of(search, goal, &bounds, &belief, figure->status);
+    figure->low95 = fmin(figure->low95, figure->rate);
+    /* A generator that could not offer the upper end shows no upper limit of the subject. */
+    figure->high95 = bounds.generator ? 0 : fmax(figure->high95, figure->rate);
+}

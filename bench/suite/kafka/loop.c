@@ -1,0 +1,101 @@
+#include "bench/suite/kafka/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t ps_kafka_loop_reported;
+
+void ps_kafka_loop_fatal(const char *what)
+{
+    fprintf(stderr, "bench: %s\n", what);
+    exit(1);
+}
+
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[512];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK)
+        ps_kafka_loop_fatal(text);
+}
+
+/* ---- producing ---- */
+
+static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)client;
+    (void)opaque;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        ps_kafka_loop_fatal(rd_kafka_err2str(message->err));
+    if (message->_private != NULL)
+        rd_kafka_message_destroy(message->_private);
+    ps_kafka_loop_reported++;
+}
+
+rd_kafka_t *ps_kafka_loop_producer(const char *brokers)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", brokers);
+    set(conf, "enable.idempotence", "true");
+    set(conf, "message.timeout.ms", "0");
+    set(conf, "batch.size", "1000000");
+    set(conf, "batch.num.messages", "10000");
+    set(conf, "linger.ms", "5");
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (client == NULL)
+        ps_kafka_loop_fatal(text);
+    return client;
+}
+
+void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
+                           rd_kafka_message_t *messages, int count)
+{
+    int taken = 0;
+    while (taken < count) {
+        taken += rd_kafka_produce_batch(topic, partition, 0, messages + taken, count - taken);
+        rd_kafka_poll(client, taken < count ? 1 : 0);
+    }
+}
+
+void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions)
+{
+    char text[256];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, 1, text, sizeof text);
+    if (topic == NULL)
+        ps_kafka_loop_fatal(text);
+    rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
+    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        ps_kafka_loop_fatal("the broker does not create topics");
+    rd_kafka_event_destroy(event);
+    rd_kafka_NewTopic_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+}
+
+/* ---- consuming ---- */
+
+rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic)
+{
+    char text[512], group[64];
+    static unsigned number;
+    snprintf(group, sizeof group, "bare-%d-%u-%lld", (int)getpid(), number++, (long long)time(NULL));
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "bootstrap.servers", brokers);
+    set(conf, "group.id", group);
+    set(conf, "auto.offset.reset", "earliest");
+    set(conf, "enable.auto.commit", "false");
+    set(conf, "enable.auto.offset.store", "true");
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (client == NULL)
+        ps_kafka_loop_fatal(text);
+    rd_kafka_poll_set_consumer(client);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_subscribe(client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return client;
+}

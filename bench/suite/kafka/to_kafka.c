@@ -1,0 +1,191 @@
+/* Measures Kafka -> memory -> Kafka in this process and a bare librdkafka loop that consumes and produces, in
+ * turn, with the same records of the same broker. Prints a record: events per CPU-second of this process
+ * (including the library's threads) of both.
+ *
+ *   bench_kafka_to_kafka --brokers LIST [--events 2000000] [--rounds 3]
+ *
+ * The broker is external (tests/real/kafka start), because the embedded one stores too little. The program
+ * creates topics bench-in and bench-out with four partitions and writes EVENTS records of 120 bytes to the
+ * first one once.
+ *
+ * The bare loop takes 1,024 messages at a time, passes their bytes to rd_kafka_produce_batch without copying,
+ * frees each message at its delivery report, and commits every 200 ms. */
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/suite/agent.h"
+#include "bench/suite/duel.h"
+#include "bench/suite/kafka/loop.h"
+
+#define BODY_BYTES 120U
+#define PER_CALL 1024
+#define PARTITIONS 4
+
+struct job {
+    const char *brokers;
+    uint64_t events;
+    double bare_per_second, agent_per_second; /* wall clock, of the last round */
+};
+
+static uint64_t records_in(rd_kafka_t *client, const char *topic)
+{
+    uint64_t sum = 0;
+    for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+        int64_t low = 0, high = 0;
+        unsigned tries = 0; /* for a moment a new topic has no leaders */
+        while (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000) !=
+               RD_KAFKA_RESP_ERR_NO_ERROR) {
+            if (++tries == 100)
+                ps_kafka_loop_fatal("a partition does not answer");
+            usleep(100000);
+        }
+        sum += (uint64_t)(high - low);
+    }
+    return sum;
+}
+
+/* Fills the input topic, unless it already has enough records. */
+static void fill(const char *brokers, uint64_t events)
+{
+    static char body[BODY_BYTES];
+    static rd_kafka_message_t messages[PER_CALL];
+    rd_kafka_t *client = ps_kafka_loop_producer(brokers);
+    ps_kafka_loop_topic(client, "bench-in", PARTITIONS);
+    ps_kafka_loop_topic(client, "bench-out", PARTITIONS);
+    memset(body, 'x', sizeof body);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, "bench-in", NULL);
+    uint64_t there = records_in(client, "bench-in"), calls = 0;
+    while (there < events) {
+        for (int i = 0; i < PER_CALL; i++)
+            messages[i] = (rd_kafka_message_t){.payload = body, .len = sizeof body};
+        ps_kafka_loop_produce(client, topic, (int32_t)(calls++ % PARTITIONS), messages, PER_CALL);
+        there += PER_CALL;
+    }
+    if (rd_kafka_flush(client, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        ps_kafka_loop_fatal("the broker does not accept the input");
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(client);
+}
+
+/* ---- bare ---- */
+
+static double run_bare(void *argument)
+{
+    struct job *job = argument;
+    const uint64_t events = job->events;
+    static rd_kafka_message_t *taken[PER_CALL], messages[PER_CALL];
+    rd_kafka_t *consumer = ps_kafka_loop_consumer(job->brokers, "bench-in"),
+               *producer = ps_kafka_loop_producer(job->brokers);
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, "bench-out", NULL);
+    struct ps_usage before = {0};
+    uint64_t sent = 0, calls = 0;
+    double committed_s = 0;
+    ps_kafka_loop_reported = 0;
+    while (sent < events || ps_kafka_loop_reported < sent) {
+        ssize_t count = sent < events ? rd_kafka_consume_batch_queue(queue, 10, taken, PER_CALL) : 0;
+        if (sent == 0 && count > 0)
+            before = ps_usage_self();
+        int good = 0;
+        for (ssize_t i = 0; i < count; i++) {
+            if (taken[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+                ps_kafka_loop_fatal(rd_kafka_message_errstr(taken[i]));
+            messages[good++] = (rd_kafka_message_t){
+                .payload = taken[i]->payload, .len = taken[i]->len, ._private = taken[i]};
+        }
+        if (good > 0)
+            ps_kafka_loop_produce(producer, topic, (int32_t)(calls++ % PARTITIONS), messages, good);
+        else
+            rd_kafka_poll(producer, sent < events ? 0 : 10);
+        sent += (uint64_t)good;
+        struct ps_usage now = ps_usage_self();
+        if (sent > 0 && now.wall_s - committed_s >= 0.2) {
+            committed_s = now.wall_s;
+            rd_kafka_commit(consumer, NULL, 1);
+        }
+    }
+    struct ps_usage after = ps_usage_self();
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(producer);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(consumer);
+    job->bare_per_second = (double)sent / (after.wall_s - before.wall_s);
+    return (double)sent / (after.cpu_s - before.cpu_s);
+}
+
+/* ---- the agent ---- */
+
+static struct ps_agent *agent_start(const char *brokers)
+{
+    static unsigned number;
+    char text[2048];
+    int length = snprintf(text, sizeof text,
+                          "a.sources = s\na.channels = c\na.sinks = k\n"
+                          "a.sources.s.type = org.apache.flume.source.kafka.KafkaSource\n"
+                          "a.sources.s.kafka.bootstrap.servers = %s\n"
+                          "a.sources.s.kafka.topics = bench-in\n"
+                          "a.sources.s.kafka.consumer.group.id = agent-%d-%u-%lld\n"
+                          "a.sources.s.kafka.consumer.auto.offset.reset = earliest\n"
+                          "a.sources.s.channels = c\n"
+                          "a.channels.c.type = memory\na.channels.c.capacity = 100000\n"
+                          "a.channels.c.transactionCapacity = 1000\n"
+                          "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\n"
+                          "a.sinks.k.kafka.bootstrap.servers = %s\n"
+                          "a.sinks.k.kafka.topic = bench-out\n"
+                          "a.sinks.k.allowTopicOverride = false\n"
+                          "a.sinks.k.kafka.producer.linger.ms = 5\n"
+                          "a.sinks.k.channel = c\n",
+                          brokers, (int)getpid(), number++, (long long)time(NULL), brokers);
+    PS_ASSERT(length > 0 && (size_t)length < sizeof text);
+    return ps_bench_agent_start(text);
+}
+
+static double run_agent(void *argument)
+{
+    struct job *job = argument;
+    const struct timespec moment = {.tv_nsec = 5000000};
+    struct ps_agent_account account;
+    struct ps_agent *agent = agent_start(job->brokers);
+    uint64_t first, last;
+    while ((first = ps_bench_agent_delivered(agent)) == 0)
+        nanosleep(&moment, NULL);
+    struct ps_usage before = ps_usage_self();
+    while ((last = ps_bench_agent_delivered(agent)) < job->events)
+        nanosleep(&moment, NULL);
+    struct ps_usage after = ps_usage_self();
+    ps_agent_stop(agent, 10000, NULL, NULL, &account);
+    if (account.undelivered != 0 || account.accepted != account.delivered)
+        ps_kafka_loop_fatal("the agent's account does not add up");
+    job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
+    return (double)(last - first) / (after.cpu_s - before.cpu_s);
+}
+
+int main(int argc, char **argv)
+{
+    struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
+    static struct ps_duel_result result;
+    ps_bench_options_parse(&options, argc, argv);
+    if (options.brokers == NULL || options.events < PER_CALL)
+        ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
+    ps_log_set_level(PS_LOG_WARN);
+    fill(options.brokers, options.events);
+    struct job job = {.brokers = options.brokers, .events = options.events};
+    const struct ps_duel duel = {.bench = "kafka_to_kafka",
+                                 .variant = "real broker",
+                                 .unit = "events/CPU-s",
+                                 .reference = "consume and produce loop",
+                                 .goal_ratio = 0.7,
+                                 .subject = run_agent,
+                                 .bare = run_bare,
+                                 .argument = &job};
+    ps_duel_run(&duel, options.rounds, &result);
+    ps_duel_print(
+        &duel, &result,
+        "\"bytes\":%u,\"partitions\":%d,\"events_per_second\":%.0f,\"reference_events_per_second\":%.0f",
+        BODY_BYTES, PARTITIONS, job.agent_per_second, job.bare_per_second);
+    return 0;
+}

@@ -1,0 +1,108 @@
+/* The cost of a hop: push and pop, and a full hop with its way home. */
+#include "bench/suite/micro/micro.h"
+#include "rings/inbox.h"
+#include "rings/mpmc.h"
+#include "rings/park.h"
+#include "rings/spmc.h"
+#include "rings/spsc.h"
+
+#define ROUND 1000
+
+static char something;
+
+static void bench_spsc(struct ps_micro *micro)
+{
+    struct ps_spsc *ring = ps_spsc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spsc_push(ring, &something));
+            PS_ASSERT(ps_spsc_pop(ring) == &something);
+        }
+    }
+    ps_spsc_destroy(ring);
+}
+
+static void bench_spmc(struct ps_micro *micro)
+{
+    struct ps_spmc *ring = ps_spmc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spmc_push(ring, &something));
+            PS_ASSERT(ps_spmc_pop(ring) == &something);
+        }
+    }
+    ps_spmc_destroy(ring);
+}
+
+static void bench_mpmc(struct ps_micro *micro)
+{
+    struct ps_mpmc *ring = ps_mpmc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_mpmc_push(ring, &something));
+            PS_ASSERT(ps_mpmc_pop(ring) == &something);
+        }
+    }
+    ps_mpmc_destroy(ring);
+}
+
+static void bench_inbox(struct ps_micro *micro)
+{
+    static struct ps_inbox inbox;
+    static struct ps_inbox_node node;
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            ps_inbox_put(&inbox, &node);
+            PS_ASSERT(ps_inbox_take(&inbox) == &node);
+        }
+    }
+}
+
+/* A worker looks into its inbox once a cycle. */
+static void bench_inbox_empty(struct ps_micro *micro)
+{
+    static struct ps_inbox inbox;
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++)
+            PS_ASSERT(ps_inbox_take(&inbox) == NULL);
+    }
+}
+
+/* A ring there and an inbox back. */
+static void bench_two(struct ps_micro *micro)
+{
+    struct ps_spsc *there = ps_spsc_create(1024);
+    static struct ps_inbox back;
+    static struct ps_inbox_node node;
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_spsc_push(there, &node));
+            ps_inbox_put(&back, ps_spsc_pop(there));
+            PS_ASSERT(ps_inbox_take(&back) == &node);
+        }
+    }
+    ps_spsc_destroy(there);
+}
+
+/* Waking a thread that is awake: a fence and one load. */
+static void bench_wake(struct ps_micro *micro)
+{
+    struct ps_park park;
+    PS_ASSERT(ps_park_init(&park));
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++)
+            PS_ASSERT(!ps_park_wake(&park));
+    }
+    ps_park_fini(&park);
+}
+
+void ps_micro_rings(void)
+{
+    ps_micro_add("rings/spsc", bench_spsc);
+    ps_micro_add("rings/spmc", bench_spmc);
+    ps_micro_add("rings/mpmc", bench_mpmc);
+    ps_micro_add("rings/inbox", bench_inbox);
+    ps_micro_add("rings/inbox_empty", bench_inbox_empty);
+    ps_micro_add("rings/there_and_back", bench_two);
+    ps_micro_add("rings/wake_awake", bench_wake);
+}

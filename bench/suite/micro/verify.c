@@ -1,0 +1,80 @@
+/* The cost of verify for an event of 120 bytes: finding the stamp, tracking its number, and the whole
+ * accounting. One iteration is one event. */
+#include <string.h>
+
+#include "bench/suite/micro/micro.h"
+#include "bench/support/stamp.h"
+#include "bench/verify/account.h"
+
+#define EVENTS 1000U
+#define EVENT_BYTES 120U
+#define BEFORE 38U /* length of a syslog header */
+#define SOURCES 8U
+
+static char events[EVENTS][EVENT_BYTES];
+
+static void event_write(unsigned at, uint64_t sequence)
+{
+    struct ps_stamp stamp = {1, at % SOURCES, sequence, UINT64_C(1795165362859000), 0, false};
+    stamp.covered = EVENT_BYTES - BEFORE - PS_STAMP_BYTES;
+    ps_stamp_write(&stamp, events[at] + BEFORE);
+}
+
+static void bench_find(struct ps_micro *micro)
+{
+    struct ps_stamp stamp;
+    memset(events, 'x', sizeof events);
+    for (unsigned i = 0; i < EVENTS; i++)
+        event_write(i, i);
+    while (ps_micro_batch(micro, EVENTS))
+        for (unsigned i = 0; i < EVENTS; i++)
+            PS_ASSERT(ps_stamp_find(events[i], EVENT_BYTES, &stamp, NULL) == PS_STAMP_GOOD);
+    ps_micro_bytes(micro, EVENT_BYTES);
+}
+
+/* The tracker alone, in order, with one number in a thousand missing. */
+static void bench_track(struct ps_micro *micro)
+{
+    struct ps_tracker *tracker = ps_tracker_create(UINT64_C(256) << 20);
+    PS_ASSERT(tracker != NULL);
+    struct ps_run *run = ps_tracker_run(tracker, 1);
+    struct ps_stamp stamp = {.run = 1};
+    while (ps_micro_batch(micro, EVENTS)) {
+        for (unsigned i = 0; i < EVENTS; i++) {
+            struct ps_source *source = ps_tracker_source(tracker, run, i % SOURCES);
+            PS_ASSERT(ps_tracker_add(tracker, run, source, &stamp, 0) == PS_TRACKED_NEW);
+            stamp.sequence += i % SOURCES == SOURCES - 1;
+        }
+        stamp.sequence++;
+    }
+    ps_tracker_destroy(tracker);
+}
+
+/* The whole accounting: records as a far end hands them over. The stamps are written again for each
+ * thousand. */
+static void bench_account(struct ps_micro *micro)
+{
+    struct ps_account *account = ps_account_create(UINT64_C(256) << 20, false, 0);
+    uint64_t sequence = 0;
+    PS_ASSERT(account != NULL);
+    memset(events, 'x', sizeof events);
+    while (ps_micro_batch(micro, EVENTS)) {
+        for (unsigned i = 0; i < EVENTS; i++)
+            event_write(i, sequence + i / SOURCES);
+        for (unsigned i = 0; i < EVENTS; i++) {
+            const struct ps_far_record record = {events[i], EVENT_BYTES, i % 3, account->start_mono_ns};
+            ps_account_take(account, &record, i % 3);
+        }
+        sequence += EVENTS / SOURCES;
+    }
+    PS_ASSERT(ps_tracker_find(account->tracker, 1)->tally.duplicated == 0);
+    ps_micro_bytes(micro, EVENT_BYTES);
+    ps_account_destroy(account);
+}
+
+void ps_micro_verify(void)
+{
+    ps_micro_add("verify/find_120", bench_find);
+    ps_micro_add("verify/track", bench_track);
+    ps_micro_add("verify/write_and_account", bench_account);
+}

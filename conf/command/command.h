@@ -1,0 +1,56 @@
+/* The command line of `agent` and `check`: every option of `flume-ng agent`
+ * (org.apache.flume.node.Application and bin/flume-ng). Thread: the main thread, before other threads exist.
+ * Texts point into argv or the arena. */
+#pragma once
+
+#include "core/arena.h"
+#include "core/option.h"
+#include "core/status.h"
+
+struct ps_command {
+    struct ps_arena *arena;
+    const char *agent;            /* -n */
+    struct ps_texts files, uris;  /* -f, -u, in order; -u wins when both are given */
+    const char *conf_dir;         /* -c; NULL = not given */
+    struct ps_pairs system;       /* -Dk=v; those of FLUME_JAVA_OPTS first */
+    const char *user, *password;  /* -user, -pwd: for http(s) URIs */
+    int64_t poll_interval_s;      /* -i; 0 = 30, or 300 when a URI is http(s) */
+    const char *backup_directory; /* -b */
+    bool no_reload;               /* --no-reload-conf */
+    bool dry_run;                 /* -d */
+    bool help;                    /* -h: the other options were not read */
+    bool json;                    /* --json (ours) */
+    bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
+    bool verbose;                 /* -v (ours): workers and rings, too */
+    bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
+    int64_t heap_bytes;           /* -Xmx; 0 = none */
+    const char *bad_heap;         /* an -Xmx that is no size, or NULL */
+    struct ps_texts ignored;      /* options without meaning outside a JVM, as written; logged in one line */
+};
+
+/* Parses the command line; argv[0] is the subcommand's name. Returns PS_FAIL with a message that gives
+ * advice. The caller calls ps_command_fini in any case. */
+enum ps_status ps_command_parse(struct ps_command *command, int argc, char **argv, struct ps_err *err);
+void ps_command_fini(struct ps_command *command);
+
+/* The steps of parsing, separate because flume.opts (conf/command/opts.c) takes part: sets one option by name unless
+ * the command line gave it; reads the options file; checks for missing options. */
+enum ps_status ps_command_set(struct ps_command *command, const char *name, const char *value,
+                              struct ps_err *err);
+enum ps_status ps_command_read_opts(struct ps_command *command, struct ps_err *err);
+enum ps_status ps_command_complete(struct ps_command *command, struct ps_err *err);
+
+/* One option, as shell completion offers it. */
+struct ps_command_option {
+    const char *shorts, *longs; /* without dashes; NULL: none */
+    bool argument;
+};
+/* Writes to `option` number `index` of the options that `command` ("agent", "check", "graph") uses; returns false
+ * after the last. Options that are accepted only because Flume has them are left out. */
+bool ps_command_option(const char *command, size_t index, struct ps_command_option *option);
+
+/* Returns the seconds between checks of the files, with defaults applied. */
+int64_t ps_command_poll_interval_s(const struct ps_command *command);
+
+/* Parses a value of -Xmx ("512m", "4g", "1048576"). Returns bytes, or 0 for a bad value. */
+int64_t ps_command_heap_bytes(const char *text);

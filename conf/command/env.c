@@ -1,0 +1,122 @@
+/* See env.h. */
+#include "conf/command/env.h"
+
+#include "conf/file.h"
+#include "conf/text.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENV_BYTES_MAX (1u << 20)
+#define ENV_LINE_MAX 10000
+
+static bool word_ends(char c)
+{
+    return c == '\0' || isspace((unsigned char)c) || c == '"' || c == '\'' || c == '\\';
+}
+
+/* Returns the option without its value, which may be a secret: "-Dkey=...". */
+static const char *without_value(struct ps_arena *arena, const char *option)
+{
+    const char *equals = strchr(option, '=');
+    return equals == NULL ? option : ps_arena_format(arena, "%.*s=...", (int)(equals - option), option);
+}
+
+/* Returns the advice for properties that only a Java VM reads: penstock ignores them as well. */
+static const char *of_java(const char *key)
+{
+    if (ps_text_begins(key, "com.sun.management."))
+        return "JMX is Java's; -Dflume.monitoring.type=http serves the same counters";
+    static const char *const others[] = {"com.sun.",        "sun.", "java.rmi.",     "java.awt.",
+                                         "java.net.prefer", "jdk.", "file.encoding", "java.library.path",
+                                         "java.io.tmpdir"};
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++)
+        if (ps_text_begins(key, others[i]))
+            return "nothing has to be set instead";
+    return NULL;
+}
+
+/* Reports a -D option, unless the command line has it as well. */
+static void line_property(struct ps_conf *conf, const char *word, struct ps_place place)
+{
+    const char *key = ps_arena_copy(conf->arena, word + 2, strcspn(word + 2, "="));
+    const char *shown = without_value(conf->arena, word), *java = of_java(key);
+    if (ps_conf_system_property(conf, key) != NULL)
+        return;
+    if (java != NULL)
+        ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, java, "%s means something only to Java",
+                       shown);
+    else
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
+                       ps_arena_format(conf->arena, "start penstock with %s of this line", shown),
+                       "flume-env.sh is not executed: %s is not set", shown);
+}
+
+/* Handles the options of one line: -Dkey=value and -Xmx. */
+static void line_options(struct ps_conf *conf, const char *line, struct ps_place place)
+{
+    for (const char *at = line; (at = strchr(at, '-')) != NULL; at++) {
+        if (at > line && !word_ends(at[-1]) && at[-1] != '=')
+            continue;
+        size_t length = 0;
+        while (!word_ends(at[length]))
+            length++;
+        const char *word = ps_arena_copy(conf->arena, at, length);
+        if (ps_text_begins(word, "-D") && length > 2) {
+            line_property(conf, word, place);
+        } else if (ps_text_begins(word, "-Xmx")) {
+            int64_t bytes = ps_command_heap_bytes(word + 4);
+            if (bytes > 0 && conf->heap_bytes == 0) {
+                conf->heap_bytes = bytes;
+                ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
+                               "%s is used as the memory budget", word);
+            }
+        }
+    }
+}
+
+/* Reports `export NAME=...` for a variable that ${env:NAME} or a command may need. */
+static void line_export(struct ps_conf *conf, const char *line, struct ps_place place)
+{
+    static const char *const known[] = {"JAVA_HOME",  "JAVA_OPTS",       "FLUME_JAVA_OPTS", "FLUME_CLASSPATH",
+                                        "FLUME_HOME", "HADOOP_HOME",     "HIVE_HOME",       "HBASE_HOME",
+                                        "HCAT_HOME",  "HADOOP_CONF_DIR", "LD_LIBRARY_PATH", "CLASSPATH",
+                                        NULL};
+    if (!ps_text_begins(line, "export") || !isspace((unsigned char)line[6]))
+        return;
+    line += 6 + strspn(line + 6, " \t");
+    size_t length = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+    if (length == 0 || line[length] != '=')
+        return;
+    const char *name = ps_arena_copy(conf->arena, line, length);
+    for (size_t i = 0; known[i] != NULL; i++)
+        if (strcmp(known[i], name) == 0)
+            return;
+    if (getenv(name) != NULL) /* it is set */
+        return;
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "set it in the environment of penstock",
+                   "flume-env.sh is not executed: %s is not exported", name);
+}
+
+void ps_env_read(struct ps_conf *conf, const char *conf_dir)
+{
+    struct ps_file file;
+    const char *path = ps_arena_format(conf->arena, "%s/flume-env.sh", conf_dir);
+    if (ps_file_read(path, ENV_BYTES_MAX, &file, NULL) != PS_OK)
+        return;
+    char *line = file.bytes;
+    for (int number = 1; line != NULL && number < ENV_LINE_MAX; number++) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end = '\0';
+        const char *text = line + strspn(line, " \t");
+        if (*text != '#') {
+            struct ps_place place = {.file = path, .line = number};
+            line_options(conf, text, place);
+            line_export(conf, text, place);
+        }
+        line = end != NULL ? end + 1 : NULL;
+    }
+    ps_file_free(&file);
+}

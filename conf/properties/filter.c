@@ -1,0 +1,212 @@
+/* See filter.h. As in Flume, text stays unchanged if its filter cannot be created or has no value for the
+ * key. */
+#include "conf/properties/filter.h"
+
+#include "conf/exec.h"
+#include "conf/properties/substitute.h"
+#include "conf/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum filter_kind { FILTER_ENV, FILTER_EXTERNAL, FILTER_HADOOP };
+
+struct filter {
+    const char *name;
+    enum filter_kind kind;
+    struct ps_texts command;  /* external */
+    struct ps_pairs settings; /* hadoop */
+};
+
+static ps_filter_secret_reader *secret_reader;
+
+struct filters {
+    struct ps_arena *arena;
+    struct ps_problems *problems;
+    const char *agent, *folder;
+    struct filter *items;
+    size_t count;
+};
+
+#define CLASS "org.apache.flume.configfilter."
+
+static bool type_is(const char *type, const char *alias, const char *class)
+{
+    return strcasecmp(type, alias) == 0 || strcasecmp(type, class) == 0;
+}
+
+/* Creates one filter, or reports the reason for which it cannot. */
+static void filter_make(struct filters *filters, const char *name, const struct ps_entry *entry,
+                        struct ps_place place)
+{
+    struct ps_pairs pairs = entry != NULL ? ps_entry_pairs(entry) : (struct ps_pairs){0};
+    const char *type = ps_pairs_get(&pairs, "type");
+    struct filter filter = {.name = name};
+    if (entry != NULL) {
+        place.file = entry->items[0].file;
+        place.line = entry->items[0].line;
+        place.key = ps_arena_format(filters->arena, "%s.configfilters.%s", filters->agent, name);
+    }
+    if (type == NULL) {
+        ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place,
+                       ps_arena_format(filters->arena, "add the line %s.configfilters.%s.type = env",
+                                       filters->agent, name),
+                       "config filter %s has no type", name);
+        return;
+    }
+    if (type_is(type, "env", CLASS "EnvironmentVariableConfigFilter")) {
+        filter.kind = FILTER_ENV;
+    } else if (type_is(type, "external", CLASS "ExternalProcessConfigFilter")) {
+        filter.kind = FILTER_EXTERNAL;
+        const char *command = ps_pairs_get(&pairs, "command");
+        filter.command = ps_text_split_blanks(filters->arena, command != NULL ? command : "");
+        if (filter.command.count == 0) {
+            ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "add its command",
+                           "config filter %s has no command", name);
+            return;
+        }
+    } else if (type_is(type, "hadoop", CLASS "HadoopCredentialStoreConfigFilter")) {
+        const char *stores = ps_pairs_get(&pairs, "credential.provider.path");
+        filter.kind = FILTER_HADOOP;
+        filter.settings = pairs;
+        if (stores == NULL || *stores == '\0') {
+            ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place,
+                           "add credential.provider.path = jceks://file/PATH",
+                           "config filter %s has no credential store", name);
+            return;
+        }
+    } else {
+        ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "use env, external or hadoop",
+                       "config filter `%s` is not known", type);
+        return;
+    }
+    filters->items[filters->count++] = filter;
+}
+
+void ps_filters_read_secrets_with(ps_filter_secret_reader *reader)
+{
+    secret_reader = reader;
+}
+
+static const char *hadoop_value(const struct filters *filters, const struct filter *filter, const char *alias,
+                                struct ps_err *err)
+{
+    char secret[PS_FILTER_SECRET_BYTES_MAX + 1];
+    const char *value = NULL;
+    if (secret_reader == NULL)
+        ps_err_set(err, "this program reads no credential stores");
+    else if (secret_reader(&filter->settings, filters->folder, alias, secret, err) == PS_OK)
+        value = ps_arena_text(filters->arena, secret);
+    explicit_bzero(secret, sizeof secret);
+    return value;
+}
+
+static const char *filter_value(struct filters *filters, const struct filter *filter, const char *key,
+                                struct ps_place place)
+{
+    if (filter->kind == FILTER_ENV)
+        return getenv(key);
+    struct ps_err err = {.length = 0};
+    const char *value = filter->kind == FILTER_HADOOP ? hadoop_value(filters, filter, key, &err)
+                                                      : ps_exec_first_line(filters->arena, &filter->command,
+                                                                           key, PS_EXEC_TIMEOUT_MS, &err);
+    if (value == NULL)
+        ps_problem_add(filters->problems, PS_SEVERITY_WARNING, place, NULL, "config filter %s: %s",
+                       filter->name, err.text);
+    return value;
+}
+
+/* Parses ${name[key]} at `text`. Returns its length and the two parts; 0: there is none. Looks no further
+ * than PS_FILTER_REFERENCE_BYTES_MAX, because value_filter calls it for every '$'. */
+static size_t reference_at(struct ps_arena *arena, const char *text, const char **name, const char **key)
+{
+    if (text[0] != '$' || text[1] != '{')
+        return 0;
+    const char *end = memchr(text, '}', strnlen(text, PS_FILTER_REFERENCE_BYTES_MAX + 3));
+    if (end == NULL)
+        return 0;
+    size_t inner = (size_t)(end - text) - 2;
+    size_t length = ps_filter_reference(text + 2, inner);
+    if (length == 0)
+        return 0;
+    *name = ps_arena_copy(arena, text + 2, length);
+    const char *begin = text + 2 + length + 1, *stop = end - 1;
+    if (*begin == '\'' || *begin == '"') {
+        begin++;
+        stop--;
+    }
+    *key = ps_arena_copy(arena, begin, (size_t)(stop - begin));
+    return (size_t)(end - text) + 1;
+}
+
+/* Returns a copy of `value` with its references replaced. */
+static const char *value_filter(struct filters *filters, const char *value, struct ps_place place)
+{
+    char *text;
+    size_t text_length;
+    FILE *out = ps_must_open_text(&text, &text_length, "a value of the configuration");
+    for (const char *at = value; *at != '\0';) {
+        const char *name, *key, *found = NULL;
+        size_t length = reference_at(filters->arena, at, &name, &key);
+        if (length == 0) {
+            length = 1 + strcspn(at + 1, "$");
+            fwrite(at, 1, length, out);
+            at += length;
+            continue;
+        }
+        bool known = false;
+        for (size_t i = 0; i < filters->count && found == NULL; i++) {
+            if (strcmp(filters->items[i].name, name) != 0)
+                continue;
+            known = true;
+            found = filter_value(filters, &filters->items[i], key, place);
+        }
+        if (found == NULL)
+            ps_problem_add(filters->problems, PS_SEVERITY_WARNING, place, NULL,
+                           known ? "${%s[%s]} has no value and is left unchanged"
+                                 : "${%s[%s]} is left unchanged: there is no such config filter",
+                           name, key);
+        if (found != NULL)
+            fputs(found, out);
+        else
+            fwrite(at, 1, length, out);
+        at += length;
+    }
+    fclose(out);
+    const char *copy = ps_arena_copy(filters->arena, text, text_length);
+    free(text);
+    return copy;
+}
+
+void ps_filters_apply(struct ps_agent_text *agent, const char *folder, struct ps_arena *arena,
+                      struct ps_problems *problems)
+{
+    struct filters filters = {.arena = arena, .problems = problems, .agent = agent->name, .folder = folder};
+    struct ps_section_entries *section = &agent->sections[PS_SECTION_CONFIGFILTERS];
+    if (section->list != NULL) {
+        struct ps_texts names = ps_texts_unique(arena, ps_text_split_blanks(arena, section->list->value));
+        filters.items = ps_arena_alloc(arena, (names.count + 1) * sizeof *filters.items);
+        struct ps_place place = {section->list->file, section->list->line,
+                                 ps_arena_format(arena, "%s.configfilters", agent->name)};
+        for (size_t i = 0; i < names.count; i++) {
+            struct ps_entry *entry = ps_section_find(section, names.items[i]);
+            if (entry != NULL)
+                entry->listed = true;
+            filter_make(&filters, names.items[i], entry, place);
+        }
+    }
+    for (int i = 0; i < PS_SECTION_CONFIGFILTERS; i++)
+        for (size_t j = 0; j < agent->sections[i].count; j++)
+            for (size_t k = 0; k < agent->sections[i].entries[j].count; k++) {
+                struct ps_pair *pair = &agent->sections[i].entries[j].items[k];
+                if (strstr(pair->value, "${") == NULL)
+                    continue;
+                const char *key =
+                    ps_arena_format(arena, "%s.%s.%s.%s", agent->name, ps_section_word((enum ps_section)i),
+                                    agent->sections[i].entries[j].name, pair->key);
+                pair->value =
+                    value_filter(&filters, pair->value, (struct ps_place){pair->file, pair->line, key});
+            }
+}

@@ -1,0 +1,474 @@
+/* java.util.Properties.load: first logical lines (comments, continuations), then key, separator and value,
+ * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
+ * logical line. */
+#include "conf/properties/properties.h"
+#include "core/quantity.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ps_properties_init(struct ps_properties *properties, struct ps_arena *arena)
+{
+    memset(properties, 0, sizeof *properties);
+    properties->arena = arena;
+}
+
+void ps_properties_fini(struct ps_properties *properties)
+{
+    free(properties->items);
+    free(properties->slots);
+    memset(properties, 0, sizeof *properties);
+}
+
+static size_t key_hash(const char *key)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *key != '\0'; key++)
+        hash = (hash ^ (unsigned char)*key) * UINT64_C(1099511628211);
+    return (size_t)(hash ^ (hash >> 29));
+}
+
+/* Returns the slot of `key`, or the free slot for it. */
+static uint32_t *slot_of(const struct ps_properties *properties, const char *key)
+{
+    size_t mask = properties->slot_count - 1;
+    size_t at = key_hash(key) & mask;
+    while (properties->slots[at] != 0 && strcmp(properties->items[properties->slots[at] - 1].key, key) != 0)
+        at = (at + 1) & mask;
+    return &properties->slots[at];
+}
+
+const struct ps_property *ps_properties_find(const struct ps_properties *properties, const char *key)
+{
+    if (properties->slot_count == 0)
+        return NULL;
+    uint32_t slot = *slot_of(properties, key);
+    return slot == 0 ? NULL : &properties->items[slot - 1];
+}
+
+static void properties_grow(struct ps_properties *properties)
+{
+    properties->room = properties->room == 0 ? 256 : properties->room * 2;
+    properties->items =
+        ps_must_realloc(properties->items, properties->room * sizeof *properties->items, "properties");
+    free(properties->slots);
+    properties->slot_count = properties->room * 2;
+    properties->slots = ps_must_alloc(properties->slot_count, sizeof *properties->slots, "properties");
+    for (size_t i = 0; i < properties->count; i++)
+        *slot_of(properties, properties->items[i].key) = (uint32_t)i + 1;
+}
+
+void ps_properties_put(struct ps_properties *properties, struct ps_property property)
+{
+    if (properties->count == properties->room)
+        properties_grow(properties);
+    uint32_t *slot = slot_of(properties, property.key);
+    if (*slot != 0) {
+        property.key = properties->items[*slot - 1].key;
+        properties->items[*slot - 1] = property;
+        return;
+    }
+    properties->items[properties->count++] = property;
+    *slot = (uint32_t)properties->count;
+}
+
+/* ---- logical lines ---- */
+
+struct reader {
+    const unsigned char *bytes;
+    size_t length, at;
+    int line;            /* line of bytes[at], from 1 */
+    unsigned char *text; /* the logical line; room for the rest of the file */
+    size_t text_length;
+    int text_line; /* where the logical line begins */
+    unsigned utf8_lines;
+};
+
+static bool is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\f';
+}
+
+/* Returns the next byte and counts lines: \n, \r, and \r\n as one. */
+static unsigned char reader_next(struct reader *reader)
+{
+    unsigned char c = reader->bytes[reader->at++];
+    if (c == '\n' || (c == '\r' && (reader->at == reader->length || reader->bytes[reader->at] != '\n')))
+        reader->line++;
+    return c;
+}
+
+static void reader_skip_comment(struct reader *reader)
+{
+    while (reader->at < reader->length) {
+        unsigned char c = reader_next(reader);
+        if (c == '\n' || c == '\r')
+            return;
+    }
+}
+
+/* Reads one logical line into reader->text: joins continuations, skips comments and blank lines. Returns
+ * false at the end. A comment sign is recognized only while the line is empty, so also after a line of a
+ * single backslash, as in JDK 17. */
+static bool reader_line(struct reader *reader)
+{
+    bool skipping = true, continued = false, backslash = false;
+    reader->text_length = 0;
+    while (reader->at < reader->length) {
+        int line = reader->line;
+        unsigned char c = reader_next(reader);
+        bool end = c == '\n' || c == '\r';
+        if (skipping) {
+            if (is_blank(c) || (!continued && end))
+                continue;
+            skipping = continued = false;
+        }
+        if (reader->text_length == 0 && (c == '#' || c == '!')) {
+            reader_skip_comment(reader);
+            skipping = true;
+            continue;
+        }
+        if (!end) {
+            if (reader->text_length == 0)
+                reader->text_line = line;
+            reader->text[reader->text_length++] = c;
+            backslash = c == '\\' ? !backslash : false;
+        } else if (reader->text_length == 0) {
+            skipping = true;
+        } else if (!backslash || reader->at == reader->length) {
+            break;
+        } else {
+            reader->text_length--;
+            skipping = continued = true;
+            backslash = false;
+            if (c == '\r' && reader->bytes[reader->at] == '\n')
+                reader_next(reader);
+        }
+    }
+    if (reader->text_length == 0)
+        return false;
+    if (backslash)
+        reader->text_length--; /* a backslash at the very end does not continue a line */
+    return true;
+}
+
+/* ---- escapes ---- */
+
+struct writer {
+    char *text;
+    size_t length;
+    unsigned high; /* a high surrogate that waits for its low surrogate, or 0 */
+    bool nul;
+};
+
+static void writer_code(struct writer *writer, unsigned code)
+{
+    char *to = writer->text + writer->length;
+    if (code == 0) {
+        writer->nul = true;
+        code = 0xfffd;
+    }
+    if (code < 0x80) {
+        to[0] = (char)code;
+        writer->length += 1;
+    } else if (code < 0x800) {
+        to[0] = (char)(0xc0 | code >> 6);
+        to[1] = (char)(0x80 | (code & 0x3f));
+        writer->length += 2;
+    } else if (code < 0x10000) {
+        to[0] = (char)(0xe0 | code >> 12);
+        to[1] = (char)(0x80 | (code >> 6 & 0x3f));
+        to[2] = (char)(0x80 | (code & 0x3f));
+        writer->length += 3;
+    } else {
+        to[0] = (char)(0xf0 | code >> 18);
+        to[1] = (char)(0x80 | (code >> 12 & 0x3f));
+        to[2] = (char)(0x80 | (code >> 6 & 0x3f));
+        to[3] = (char)(0x80 | (code & 0x3f));
+        writer->length += 4;
+    }
+}
+
+/* Writes one UTF-16 unit: pairs become one character, a lone surrogate becomes '?'. */
+static void writer_unit(struct writer *writer, unsigned unit)
+{
+    bool low = unit >= 0xdc00 && unit < 0xe000;
+    if (writer->high != 0 && low) {
+        writer_code(writer, 0x10000 + ((writer->high - 0xd800) << 10) + (unit - 0xdc00));
+        writer->high = 0;
+        return;
+    }
+    if (writer->high != 0)
+        writer_code(writer, '?');
+    writer->high = 0;
+    if (unit >= 0xd800 && unit < 0xdc00)
+        writer->high = unit;
+    else
+        writer_code(writer, low ? '?' : unit);
+}
+
+static int hex_digit(unsigned char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Reads the four digits of \uXXXX. Returns false if they are malformed. */
+static bool unicode_read(const unsigned char *text, size_t length, unsigned *unit)
+{
+    if (length < 4)
+        return false;
+    *unit = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(text[i]);
+        if (digit < 0)
+            return false;
+        *unit = *unit << 4 | (unsigned)digit;
+    }
+    return true;
+}
+
+/* Converts the raw text of a key or value to UTF-8 in the arena. Returns NULL for a malformed \u. A raw byte
+ * needs at most two bytes of UTF-8; an escaped NUL or unit (at least two raw bytes) needs three. */
+static const char *text_unescape(struct ps_arena *arena, const unsigned char *text, size_t length, bool *nul)
+{
+    char *room = ps_must_alloc(1, length * 3 + 4, "properties");
+    struct writer writer = {.text = room};
+    size_t at = 0;
+    while (at < length) {
+        unsigned unit = text[at++];
+        if (unit == '\\' && at < length) {
+            unit = text[at++];
+            if (unit == 'u') {
+                if (!unicode_read(text + at, length - at, &unit)) {
+                    free(room);
+                    return NULL;
+                }
+                at += 4;
+            } else {
+                unit = unit == 't'   ? '\t'
+                       : unit == 'n' ? '\n'
+                       : unit == 'r' ? '\r'
+                       : unit == 'f' ? '\f'
+                                     : unit;
+            }
+        }
+        writer_unit(&writer, unit);
+    }
+    if (writer.high != 0)
+        writer_code(&writer, '?');
+    *nul |= writer.nul;
+    const char *copy = ps_arena_copy(arena, room, writer.length);
+    free(room);
+    return copy;
+}
+
+/* ---- key, separator, value ---- */
+
+/* Finds the end of the key and the beginning of the value. */
+static void line_split(const unsigned char *text, size_t length, size_t *key_length, size_t *value_start)
+{
+    bool backslash = false, separator = false;
+    size_t at = 0;
+    while (at < length) {
+        unsigned char c = text[at];
+        separator = (c == '=' || c == ':') && !backslash;
+        if (separator || (is_blank(c) && !backslash))
+            break;
+        backslash = c == '\\' ? !backslash : false;
+        at++;
+    }
+    *key_length = at;
+    if (at < length)
+        at++;
+    while (at < length && (is_blank(text[at]) || (!separator && (text[at] == '=' || text[at] == ':')))) {
+        separator |= !is_blank(text[at]);
+        at++;
+    }
+    *value_start = at;
+}
+
+/* ---- bytes beyond ASCII ---- */
+
+/* Returns the length of the UTF-8 sequence at `text`, or 0 if it is not one. */
+static size_t utf8_sequence(const unsigned char *text, size_t length)
+{
+    unsigned char c = text[0];
+    size_t want = c < 0x80                ? 1
+                  : c >= 0xc2 && c < 0xe0 ? 2
+                  : c >= 0xe0 && c < 0xf0 ? 3
+                  : c >= 0xf0 && c < 0xf5 ? 4
+                                          : 0;
+    if (want == 0 || want > length)
+        return 0;
+    for (size_t i = 1; i < want; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return want;
+}
+
+static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *first)
+{
+    *first = 0;
+    for (size_t at = 0; at < length;) {
+        size_t sequence = utf8_sequence(text + at, length - at);
+        if (sequence == 0)
+            return false;
+        if (sequence > 1 && *first == 0) {
+            unsigned code = text[at] & (0xffu >> (sequence + 1));
+            for (size_t i = 1; i < sequence; i++)
+                code = code << 6 | (text[at + i] & 0x3fu);
+            *first = code;
+        }
+        at += sequence;
+    }
+    return *first != 0;
+}
+
+#define UTF8_WARNINGS_MAX 5
+#define LOST_ESCAPES_MAX 8 /* that one warning names */
+
+/* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. */
+static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned,
+                      struct ps_problems *problems)
+{
+    unsigned first;
+    if (!line_is_utf8(reader->text, reader->text_length, &first))
+        return;
+    if (first == 0xfeff && reader->text[0] == 0xef) {
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "save the file without a byte order mark",
+                       "begins with a UTF-8 byte order mark, which becomes part of the first key");
+        return;
+    }
+    if (!concerned || reader->utf8_lines++ >= UTF8_WARNINGS_MAX)
+        return;
+    if (first == 0xa0) {
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "replace it by an ordinary blank",
+                       "has a no-break space, which is not a blank here but part of the key or value");
+        return;
+    }
+    const char *escape = first < 0x10000 ? ps_arena_format(problems->arena, "write it as \\u%04x", first)
+                                         : ps_arena_format(problems->arena, "write it as \\u%04x\\u%04x",
+                                                           0xd800 + ((first - 0x10000) >> 10),
+                                                           0xdc00 + ((first - 0x10000) & 0x3ff));
+    ps_problem_add(problems, PS_SEVERITY_WARNING, place, escape,
+                   "has UTF-8 bytes; Flume reads the file as ISO-8859-1, so U+%04X becomes other characters",
+                   first);
+}
+
+/* ---- one line ---- */
+
+/* Returns whether warnings are wanted: lines of other agents, which do not run, are not reported. */
+static bool of_wanted_agent(const struct ps_properties *properties, const char *key)
+{
+    const char *dot = strchr(key, '.');
+    if (properties->agent == NULL || dot == NULL)
+        return true;
+    return strlen(properties->agent) == (size_t)(dot - key) &&
+           strncmp(key, properties->agent, (size_t)(dot - key)) == 0;
+}
+
+static void warn_duplicate(const struct ps_properties *properties, const struct ps_property *now,
+                           struct ps_problems *problems)
+{
+    const struct ps_property *before = ps_properties_find(properties, now->key);
+    if (before == NULL || before->file != now->file || strcmp(before->value, now->value) == 0)
+        return;
+    ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){now->file, now->line, now->key},
+                   "remove one of the two lines",
+                   "written twice with different values: line %d is replaced by this one", before->line);
+}
+
+/* Returns whether a user who writes a backslash before the character means both, as in expressions and commands. A
+ * backslash before others (\:, \=, \#, \") is a precaution, and does not change the meaning. */
+static bool is_lost_escape(unsigned char c)
+{
+    return c < 0x80 && isalnum(c) ? strchr("tnrfu", c) == NULL
+                                  : c != '\0' && strchr(".*+?()[]{}|^$&-/<>", c) != NULL;
+}
+
+/* Warns of backslashes that Java removes from a value: the most common mistake with expressions. */
+static void warn_backslashes(const unsigned char *text, size_t length, struct ps_place place,
+                             struct ps_problems *problems)
+{
+    char seen[LOST_ESCAPES_MAX + 1] = "", cure[9 * LOST_ESCAPES_MAX + 16] = "write";
+    size_t count = 0, end = strlen(cure);
+    for (size_t i = 0; i + 1 < length; i++) {
+        if (text[i] != '\\')
+            continue;
+        unsigned char c = text[++i];
+        if (!is_lost_escape(c) || strchr(seen, c) != NULL || count == LOST_ESCAPES_MAX)
+            continue;
+        seen[count++] = (char)c;
+        end += (size_t)snprintf(cure + end, sizeof cure - end, "%s \\\\%c", count > 1 ? " and" : "", c);
+    }
+    if (count > 0)
+        ps_problem_add(
+            problems, PS_SEVERITY_WARNING, place, cure,
+            "a single backslash before %s is not part of the value: Java's properties take it away",
+            count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
+}
+
+static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,
+                                    struct ps_problems *problems)
+{
+    size_t key_length, value_start;
+    bool nul = false;
+    line_split(reader->text, reader->text_length, &key_length, &value_start);
+    struct ps_property property = {
+        .key = text_unescape(properties->arena, reader->text, key_length, &nul),
+        .value = text_unescape(properties->arena, reader->text + value_start,
+                               reader->text_length - value_start, &nul),
+        .file = file,
+        .line = reader->text_line,
+    };
+    struct ps_place place = {file, reader->text_line, property.key};
+    if (property.key == NULL || property.value == NULL) {
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, "write \\\\u for a backslash and a u",
+                       "\\u is not followed by four hexadecimal digits: Java refuses the whole file");
+        return PS_FAIL;
+    }
+    if (nul)
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
+                       "has a NUL character, which is replaced by U+FFFD");
+    bool concerned = of_wanted_agent(properties, property.key);
+    warn_utf8(reader, place, concerned, problems);
+    if (concerned) {
+        warn_backslashes(reader->text + value_start, reader->text_length - value_start, place, problems);
+        warn_duplicate(properties, &property, problems);
+    }
+    ps_properties_put(properties, property);
+    return PS_OK;
+}
+
+enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
+                                  size_t length, struct ps_problems *problems)
+{
+    if (length > PS_PROPERTIES_BYTES_MAX) {
+        ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL}, NULL,
+                       "is larger than %s", ps_quantity_print_bytes(PS_PROPERTIES_BYTES_MAX).text);
+        return PS_FAIL;
+    }
+    struct reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
+    reader.text = ps_must_alloc(1, length + 1, "properties");
+    enum ps_status status = PS_OK;
+    while (status == PS_OK && reader_line(&reader)) {
+        if (properties->count == PS_PROPERTIES_COUNT_MAX) {
+            ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, reader.text_line, NULL}, NULL,
+                           "has more than %s keys", ps_quantity_print_count(PS_PROPERTIES_COUNT_MAX).text);
+            status = PS_FAIL;
+            break;
+        }
+        status = property_read(properties, &reader, file, problems);
+    }
+    if (reader.utf8_lines > UTF8_WARNINGS_MAX)
+        ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},
+                       "native2ascii converts a whole file", "has UTF-8 bytes in %s more lines",
+                       ps_quantity_print_count(reader.utf8_lines - UTF8_WARNINGS_MAX).text);
+    free(reader.text);
+    return status;
+}

@@ -1,0 +1,70 @@
+/* See common.h. */
+#include "conf/validate/common.h"
+
+#include <stddef.h>
+
+const struct ps_option ps_common_source_options[] = {
+    {.key = "type",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_common_source, type),
+     .help = "which source: an alias or a class name"},
+    {.key = "channels",
+     .type = PS_OPTION_LIST,
+     .offset = offsetof(struct ps_common_source, channels),
+     .help = "channels it puts into, separated by blanks"},
+    {.key = "selector.",
+     .type = PS_OPTION_MAP,
+     .offset = offsetof(struct ps_common_source, selector),
+     .help = "the channel selector: selector.type (default replicating) and its keys"},
+    {.key = "interceptors",
+     .type = PS_OPTION_LIST,
+     .offset = offsetof(struct ps_common_source, interceptors),
+     .help = "names of interceptors in the order they run, separated by blanks"},
+    {.key = "interceptors.",
+     .type = PS_OPTION_MAP,
+     .offset = offsetof(struct ps_common_source, interceptor_keys),
+     .help = "interceptors.NAME.type and its keys"},
+    PS_OPTION_END,
+};
+
+const struct ps_option ps_common_sink_options[] = {
+    {.key = "type",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_common_sink, type),
+     .help = "which sink: an alias or a class name"},
+    {.key = "channel",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_common_sink, channel),
+     .help = "the one channel it takes from"},
+    PS_OPTION_END,
+};
+
+const struct ps_option ps_common_channel_options[] = {
+    {.key = "type",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_common_channel, type),
+     .help = "which channel: an alias or a class name"},
+    PS_OPTION_END,
+};
+
+const struct ps_option ps_common_group_options[] = {
+    {.key = "sinks",
+     .type = PS_OPTION_LIST,
+     .offset = offsetof(struct ps_common_group, sinks),
+     .help = "its sinks, separated by blanks"},
+    {.key = "processor.",
+     .type = PS_OPTION_MAP,
+     .offset = offsetof(struct ps_common_group, processor),
+     .help = "the sink processor: processor.type (default, failover, load_balance) and its keys"},
+    PS_OPTION_END,
+};
+
+const struct ps_option ps_common_type_options[] = {
+    {.key = "type", .type = PS_OPTION_TEXT, .help = "which one: an alias or a class name"},
+    PS_OPTION_END,
+};
+
+const struct ps_option *const ps_common_source[] = {ps_common_source_options, ps_source_common_rows, NULL};
+const struct ps_option *const ps_common_sink[] = {ps_common_sink_options, ps_sink_common_rows, NULL};
+const struct ps_option *const ps_common_channel[] = {ps_common_channel_options, NULL};
+const struct ps_option *const ps_common_type[] = {ps_common_type_options, NULL};

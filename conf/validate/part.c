@@ -1,0 +1,233 @@
+/* See part.h. */
+#include "conf/validate/part.h"
+
+#include "conf/text.h"
+#include "conf/properties/properties.h"
+#include "conf/validate/types.h"
+
+#include <string.h>
+
+/* Reports a type that Flume has and penstock does not. */
+static void report_unsupported(const struct ps_part_maker *maker, enum ps_kind kind, const char *type,
+                               const char *flume, struct ps_place place)
+{
+    struct ps_problems *problems = &maker->conf->problems;
+    const struct ps_type_advice *advice = ps_type_advice(kind, type);
+    const char *what =
+        ps_arena_format(maker->arena, "Flume's %s `%s` is not supported by penstock%s%s", ps_kind_word(kind),
+                        flume, advice != NULL ? ": " : " yet", advice != NULL ? advice->why : "");
+    if (maker->allow_unsupported) {
+        ps_problem_add(problems, PS_SEVERITY_DROPPED, place, NULL,
+                       "%s; left out (penstock.allow.unsupported)", what);
+        ps_problem_mistake(problems, PS_MISTAKE_NONE); /* the file allows it */
+        return;
+    }
+    ps_problem_add(problems, PS_SEVERITY_ERROR, place,
+                   ps_arena_format(maker->arena,
+                                   "%s, or set penstock.allow.unsupported = true to run without it",
+                                   advice != NULL ? advice->instead : "remove it"),
+                   "%s", what);
+}
+
+const struct ps_stage_ops *ps_part_type(const struct ps_part_maker *maker, enum ps_kind kind,
+                                        const char *type, struct ps_place place)
+{
+    struct ps_problems *problems = &maker->conf->problems;
+    const struct ps_stage_ops *ops = ps_stage_find(maker->stages, kind, type);
+    if (ops != NULL)
+        return ops;
+    const char *flume = ps_type_flume_name(kind, type);
+    if (flume != NULL) {
+        report_unsupported(maker, kind, type, flume, place);
+        return NULL;
+    }
+    const char *nearest = ps_type_nearest(maker->stages, kind, type);
+    const struct ps_type_advice *advice = ps_type_advice(kind, type);
+    const char *cure = NULL;
+    if (advice != NULL)
+        cure = ps_arena_format(maker->arena, "%s: %s", advice->why, advice->instead);
+    else if (nearest != NULL)
+        cure = ps_arena_format(maker->arena, "did you mean %s?", nearest);
+    else if (type[0] == '"' || type[0] == '\'')
+        cure = "write the type without quotes";
+    if (strchr(type, '.') != NULL)
+        ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure,
+                       "`%s` is not a Flume class; custom Java classes cannot run in penstock", type);
+    else
+        ps_problem_add(problems, PS_SEVERITY_DROPPED, place, cure, "Flume has no %s `%s`", ps_kind_word(kind),
+                       type);
+    return NULL;
+}
+
+enum ps_status ps_part_bind(const struct ps_part_maker *maker, struct ps_conf_part *part, const char *prefix,
+                            const struct ps_option *const *common)
+{
+    part->plan = ps_arena_alloc(maker->arena, part->ops->plan_size);
+    struct ps_bind bind = {.arena = maker->arena,
+                           .problems = &maker->conf->problems,
+                           .prefix = prefix,
+                           .allow_unsupported = maker->allow_unsupported,
+                           .file = part->file,
+                           .line = part->line,
+                           .refuse = part->ops->refuses,
+                           .incomplete = &part->unchecked};
+    return ps_bind_options(&bind, part->ops->options, common, &part->pairs, part->plan);
+}
+
+/* ---- the context of a check hook ---- */
+
+struct checking {
+    const struct ps_part_maker *maker;
+    const struct ps_conf_part *part;
+    const char *prefix;
+    bool failed; /* an error was reported */
+};
+
+/* Finds the whole pair for a key of sub-properties, which is the tail of one of the component's keys in the
+ * same memory. */
+static const struct ps_pair *pair_of_tail(const struct ps_conf_part *part, const char *key)
+{
+    const char *end = key + strlen(key);
+    for (size_t i = 0; i < part->pairs.count; i++)
+        if (part->pairs.items[i].key + strlen(part->pairs.items[i].key) == end)
+            return &part->pairs.items[i];
+    return NULL;
+}
+
+struct ps_place ps_part_place(const struct ps_part_maker *maker, const struct ps_conf_part *part,
+                              const char *prefix, const char *key)
+{
+    struct ps_place place = {part->file, part->line,
+                             ps_arena_format(maker->arena, "%s%s", prefix, key != NULL ? key : "")};
+    if (key == NULL) {
+        place.key = ps_arena_copy(maker->arena, prefix, strlen(prefix) - 1); /* without the last dot */
+        return place;
+    }
+    const struct ps_option *option = ps_option_named(part->ops != NULL ? part->ops->options : NULL, key);
+    const struct ps_pair *pair = ps_pairs_find(&part->pairs, key);
+    for (const char *const *alias = option != NULL ? option->aliases : NULL;
+         pair == NULL && alias != NULL && *alias != NULL; alias++)
+        pair = ps_pairs_find(&part->pairs, *alias);
+    if (pair == NULL)
+        pair = pair_of_tail(part, key);
+    if (pair != NULL)
+        place = (struct ps_place){pair->file, pair->line,
+                                  ps_arena_format(maker->arena, "%s%s", prefix, pair->key)};
+    return place;
+}
+
+static const struct ps_conf_part *part_labelled(const struct ps_conf_agent *agent, const char *label)
+{
+    for (size_t i = 0; i < agent->source_count; i++) {
+        if (strcmp(agent->sources[i].part.label, label) == 0)
+            return &agent->sources[i].part;
+    }
+    for (size_t i = 0; i < agent->channel_count; i++) {
+        if (strcmp(agent->channels[i].part.label, label) == 0)
+            return &agent->channels[i].part;
+    }
+    for (size_t i = 0; i < agent->sink_count; i++) {
+        if (strcmp(agent->sinks[i].part.label, label) == 0)
+            return &agent->sinks[i].part;
+    }
+    return NULL;
+}
+
+struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key)
+{
+    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const struct ps_conf_part *part = part_labelled(&conf->agent, component);
+    if (part == NULL)
+        return (struct ps_place){.file = NULL};
+    const char *prefix = ps_arena_format(conf->arena, "%s.%ss.%s.", conf->agent.name,
+                                         ps_kind_word(part->ops->kind), part->name);
+    return ps_part_place(&maker, part, prefix, key);
+}
+
+static void checking_report(const struct ps_context *context, enum ps_log_level level, const char *key,
+                            const char *message)
+{
+    struct checking *checking = context->argument;
+    enum ps_severity severity = level == PS_LOG_WARN ? PS_SEVERITY_WARNING : PS_SEVERITY_NOTE;
+    if (level >= PS_LOG_ERROR)
+        severity = checking->part->ops->refuses ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED;
+    checking->failed |= level >= PS_LOG_ERROR;
+    ps_problem_add(&checking->maker->conf->problems, severity,
+                   ps_part_place(checking->maker, checking->part, checking->prefix, key), NULL, "%s",
+                   message);
+}
+
+static const char *checking_property(const void *argument, const char *name)
+{
+    const struct checking *checking = argument;
+    return ps_conf_system_property(checking->maker->conf, name);
+}
+
+/* Binds a sub-stage and runs its check. The sub-stage's plan lives in the configuration's arena. */
+static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context, enum ps_kind kind,
+                                                     const char *type, const struct ps_pairs *pairs,
+                                                     void **plan, struct ps_err *err)
+{
+    struct checking *checking = context->argument;
+    const struct ps_part_maker *maker = checking->maker;
+    struct ps_conf_part sub = {.name = context->name,
+                               .label = context->component,
+                               .type = type,
+                               .pairs = *pairs,
+                               .file = checking->part->file,
+                               .line = checking->part->line};
+    struct ps_place place = ps_part_place(maker, checking->part, checking->prefix, NULL);
+    for (size_t i = 0; i < checking->part->pairs.count; i++) { /* a text option points at its pair's value */
+        const struct ps_pair *pair = &checking->part->pairs.items[i];
+        if (pair->value == type)
+            place = ps_part_place(maker, checking->part, checking->prefix, pair->key);
+    }
+    const char *prefix = checking->prefix;
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct ps_pair *whole = pair_of_tail(checking->part, pairs->items[i].key);
+        if (whole != NULL && whole->key != pairs->items[i].key)
+            prefix = ps_arena_format(maker->arena, "%s%.*s", checking->prefix,
+                                     (int)(pairs->items[i].key - whole->key), whole->key);
+    }
+    sub.ops = ps_part_type(maker, kind, type, place);
+    if (sub.ops == NULL) {
+        checking->failed = true;
+        ps_err_set(err, "there is no %s `%s`", ps_kind_word(kind), type);
+        return NULL;
+    }
+    bool good = ps_part_bind(maker, &sub, prefix, ps_common_type) == PS_OK;
+    good &= ps_part_check(maker, &sub, prefix, context) == PS_OK;
+    if (!good) {
+        checking->failed = true;
+        ps_err_set(err, "%s `%s` has a bad key", ps_kind_word(kind), type);
+        return NULL;
+    }
+    *plan = sub.plan;
+    return sub.ops;
+}
+
+enum ps_status ps_part_check(const struct ps_part_maker *maker, const struct ps_conf_part *part,
+                             const char *prefix, const struct ps_context *template)
+{
+    if (part->unchecked)
+        return PS_FAIL;
+    if (part->ops->check == NULL)
+        return PS_OK;
+    struct checking checking = {.maker = maker, .part = part, .prefix = prefix};
+    struct ps_context context = *template;
+    context.agent = maker->conf->agent.name;
+    context.component = part->label;
+    context.name = part->name;
+    context.arena = maker->arena;
+    context.system_property = checking_property;
+    context.read_properties = ps_properties_read;
+    context.sub_stage = checking_sub_stage;
+    context.report = checking_report;
+    context.argument = &checking;
+    if (part->ops->check(part->plan, &context) == PS_OK)
+        return PS_OK;
+    if (!checking.failed)
+        ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED, ps_part_place(maker, part, prefix, NULL),
+                       NULL, "the %s refused its configuration", ps_kind_word(part->ops->kind));
+    return PS_FAIL;
+}

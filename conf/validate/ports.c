@@ -1,0 +1,175 @@
+/* See ports.h. */
+#include "conf/validate/ports.h"
+
+#include "conf/validate/part.h"
+#include "core/watch/metrics/server.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The meaning of a host. */
+enum host_form { HOST_NAME, HOST_ADDRESS, HOST_EVERY };
+
+struct use {
+    const struct ps_conf_source *source; /* NULL: the metrics server */
+    struct ps_listens listens;
+    enum host_form form;
+    struct in6_addr address; /* HOST_ADDRESS; IPv4 is mapped */
+    size_t order;            /* among all uses */
+};
+
+struct uses {
+    const struct ps_conf_source *source; /* the source whose uses are being added */
+    struct use *items;                   /* malloc'ed */
+    size_t count, room;
+};
+
+/* ---- hosts ---- */
+
+static void map_ipv4(const struct in_addr *four, struct in6_addr *six)
+{
+    *six = (struct in6_addr){.s6_addr = {[10] = 0xFF, [11] = 0xFF}};
+    memcpy(six->s6_addr + 12, four, sizeof *four);
+}
+
+/* `localhost` is 127.0.0.1: of a name with addresses of both families sources take the IPv4 address, as a JVM does
+ * (stages/lib/net/resolver.c). */
+static enum host_form host_form(const char *host, struct in6_addr *six)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *list;
+    char bare[INET6_ADDRSTRLEN + 32];
+    size_t length = host != NULL ? strlen(host) : 0;
+    if (host == NULL)
+        return HOST_EVERY;
+    if (strcasecmp(host, "localhost") == 0)
+        host = "127.0.0.1";
+    if (length > 2 && length < sizeof bare && host[0] == '[' && host[length - 1] == ']') {
+        memcpy(bare, host + 1, length - 2);
+        bare[length - 2] = '\0';
+        host = bare;
+    }
+    if (getaddrinfo(host, NULL, &hints, &list) != 0)
+        return HOST_NAME;
+    if (list->ai_family == AF_INET)
+        map_ipv4(&((const struct sockaddr_in *)(const void *)list->ai_addr)->sin_addr, six);
+    else
+        *six = ((const struct sockaddr_in6 *)(const void *)list->ai_addr)->sin6_addr;
+    freeaddrinfo(list);
+    struct in6_addr every_four;
+    map_ipv4(&(struct in_addr){.s_addr = htonl(INADDR_ANY)}, &every_four);
+    bool every = IN6_IS_ADDR_UNSPECIFIED(six) || IN6_ARE_ADDR_EQUAL(six, &every_four);
+    return every ? HOST_EVERY : HOST_ADDRESS;
+}
+
+/* Returns whether the hosts have an address in common. For a name and an address this is not known, so it returns
+ * false. */
+static bool hosts_overlap(const struct use *a, const struct use *b)
+{
+    if (a->form == HOST_EVERY || b->form == HOST_EVERY)
+        return true;
+    if (a->form != b->form)
+        return false;
+    return a->form == HOST_NAME ? strcasecmp(a->listens.host, b->listens.host) == 0
+                                : IN6_ARE_ADDR_EQUAL(&a->address, &b->address);
+}
+
+/* ---- uses ---- */
+
+static void add_use(void *argument, const struct ps_listens *address)
+{
+    struct uses *uses = argument;
+    if (address->port == 0)
+        return;
+    if (uses->count == uses->room) {
+        uses->room = uses->room > 0 ? 2 * uses->room : 64;
+        struct use *items = ps_must_alloc(uses->room, sizeof *items, "the ports of the configuration");
+        if (uses->count > 0)
+            memcpy(items, uses->items, uses->count * sizeof *items);
+        free(uses->items);
+        uses->items = items;
+    }
+    struct use *use = &uses->items[uses->count];
+    *use = (struct use){.source = uses->source, .listens = *address, .order = uses->count++};
+    use->form = host_form(address->host, &use->address);
+}
+
+static int compare_uses(const void *a_, const void *b_)
+{
+    const struct use *a = a_, *b = b_;
+    if (a->listens.datagrams != b->listens.datagrams)
+        return a->listens.datagrams ? 1 : -1;
+    if (a->listens.port != b->listens.port)
+        return a->listens.port < b->listens.port ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static bool same_port(const struct use *a, const struct use *b)
+{
+    return a->listens.port == b->listens.port && a->listens.datagrams == b->listens.datagrams;
+}
+
+/* ---- the check ---- */
+
+static void report(struct ps_conf *conf, const struct use *use, const struct use *earlier)
+{
+    const struct ps_listens *listens = &use->listens;
+    const struct ps_part_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
+    const char *prefix =
+        ps_arena_format(conf->arena, "%s.sources.%s.", conf->agent.name, use->source->part.name);
+    const char *as = "the metrics server (-Dflume.monitoring.port) does";
+    const char *cure = "set another port here, or for the metrics server";
+    if (earlier->source == use->source) {
+        as = "it does already";
+        cure = "name each port once";
+    } else if (earlier->source != NULL) {
+        as = ps_arena_format(conf->arena, "source %s does", earlier->source->part.name);
+        cure = "set another port or address for one of the two";
+    }
+    bool every = listens->host == NULL || strcmp(listens->host, "::") == 0;
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
+                   ps_part_place(&maker, &use->source->part, prefix, listens->key), cure,
+                   "listens on %s:%u (%s), as %s", every ? "*" : listens->host, listens->port,
+                   listens->datagrams ? "UDP" : "TCP", as);
+    ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
+}
+
+/* Compares the uses of one port, in their order, each with those before it. */
+static void check_port(struct ps_conf *conf, const struct use *uses, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (hosts_overlap(&uses[k], &uses[i])) {
+                report(conf, &uses[i], &uses[k]);
+                break;
+            }
+        }
+    }
+}
+
+void ps_check_ports(struct ps_conf *conf)
+{
+    struct uses uses = {.count = 0};
+    const struct ps_conf_monitoring *monitoring = &conf->monitoring;
+    if (monitoring->on) {
+        const struct ps_listens metrics = {.host = monitoring->host,
+                                           .port = monitoring->port >= 0 ? (unsigned)monitoring->port
+                                                                         : PS_METRICS_SERVER_PORT};
+        add_use(&uses, &metrics);
+    }
+    for (size_t i = 0; i < conf->agent.source_count; i++) {
+        uses.source = &conf->agent.sources[i];
+        if (uses.source->part.ops->listens != NULL)
+            uses.source->part.ops->listens(uses.source->part.plan, add_use, &uses);
+    }
+    if (uses.count > 1)
+        qsort(uses.items, uses.count, sizeof *uses.items, compare_uses);
+    for (size_t i = 0, end; i < uses.count; i = end) {
+        for (end = i + 1; end < uses.count && same_port(&uses.items[i], &uses.items[end]);)
+            end++;
+        check_port(conf, &uses.items[i], end - i);
+    }
+    free(uses.items);
+}

@@ -1,0 +1,199 @@
+/* Flume's own types, whether or not penstock has them (the component aliases of the Flume user guide, and the
+ * Type enums of org.apache.flume.conf). */
+#include "conf/validate/types.h"
+
+#include "conf/text.h"
+#include "core/nearest.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct type_row {
+    int kind; /* enum ps_kind, or PS_KIND_PROCESSOR */
+    const char *name;
+    const char *classes[4];              /* 1.x and 2.0 */
+    const struct ps_type_advice *advice; /* NULL: penstock may get it later */
+};
+
+static const struct ps_type_advice jms = {
+    "JMS is an interface of Java, and its messages come through a broker's Java classes",
+    "leave it in a Flume whose avro sink feeds an avro source here, or let the broker's Kafka connector "
+    "write a topic "
+    "for a kafka source"};
+static const struct ps_type_advice twitter = {
+    "Twitter switched off the API that it reads in 2023, and Flume's own gets nothing either",
+    "remove it, or let a client of today's API send to an http source"};
+
+#define FLUME "org.apache.flume."
+
+static const struct type_row rows[] = {
+    {PS_KIND_SOURCE, "avro", {FLUME "source.AvroSource", FLUME "rpc.avro.source.AvroSource"}},
+    {PS_KIND_SOURCE, "thrift", {FLUME "source.ThriftSource", FLUME "rpc.thrift.source.ThriftSource"}},
+    {PS_KIND_SOURCE, "exec", {FLUME "source.ExecSource"}},
+    {PS_KIND_SOURCE, "netcat", {FLUME "source.NetcatSource"}},
+    {PS_KIND_SOURCE, "netcatudp", {FLUME "source.NetcatUdpSource"}},
+    {PS_KIND_SOURCE, "seq", {FLUME "source.SequenceGeneratorSource"}},
+    {PS_KIND_SOURCE, "syslogtcp", {FLUME "source.SyslogTcpSource"}},
+    {PS_KIND_SOURCE, "multiport_syslogtcp", {FLUME "source.MultiportSyslogTCPSource"}},
+    {PS_KIND_SOURCE, "syslogudp", {FLUME "source.SyslogUDPSource"}},
+    {PS_KIND_SOURCE,
+     "spooldir",
+     {FLUME "source.SpoolDirectorySource", FLUME "rpc.avro.source.SpoolDirectorySource"}},
+    {PS_KIND_SOURCE, "taildir", {FLUME "source.taildir.TaildirSource"}},
+    {PS_KIND_SOURCE, "http", {FLUME "source.http.HTTPSource", FLUME "http.source.HTTPSource"}},
+    {PS_KIND_SOURCE, "jms", {FLUME "source.jms.JMSSource"}, &jms},
+    {PS_KIND_SOURCE, "embedded", {FLUME "agent.embedded.EmbeddedSource"}},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.kafka.KafkaSource"}},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.StressSource"}},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.scribe.ScribeSource"}},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.twitter.TwitterSource"}, &twitter},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.avroLegacy.AvroLegacySource"}},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.thriftLegacy.ThriftLegacySource"}},
+
+    {PS_KIND_CHANNEL, "memory", {FLUME "channel.MemoryChannel"}},
+    {PS_KIND_CHANNEL, "file", {FLUME "channel.file.FileChannel"}},
+    {PS_KIND_CHANNEL, "jdbc", {FLUME "channel.jdbc.JdbcChannel"}},
+    {PS_KIND_CHANNEL, "spillablememory", {FLUME "channel.SpillableMemoryChannel"}},
+    {PS_KIND_CHANNEL, NULL, {FLUME "channel.kafka.KafkaChannel"}},
+    {PS_KIND_CHANNEL, NULL, {FLUME "channel.PseudoTxnMemoryChannel"}},
+    {PS_KIND_CHANNEL, NULL, {FLUME "channel.recoverable.memory.RecoverableMemoryChannel"}},
+
+    {PS_KIND_SINK, "null", {FLUME "sink.NullSink"}},
+    {PS_KIND_SINK, "logger", {FLUME "sink.LoggerSink"}},
+    {PS_KIND_SINK, "file_roll", {FLUME "sink.RollingFileSink"}},
+    {PS_KIND_SINK, "hdfs", {FLUME "sink.hdfs.HDFSEventSink"}},
+    {PS_KIND_SINK, "irc", {FLUME "sink.irc.IRCSink"}},
+    {PS_KIND_SINK, "avro", {FLUME "sink.AvroSink", FLUME "rpc.avro.sink.AvroSink"}},
+    {PS_KIND_SINK, "thrift", {FLUME "sink.ThriftSink", FLUME "rpc.thrift.sink.ThriftSink"}},
+    {PS_KIND_SINK, "http", {FLUME "sink.http.HttpSink", FLUME "http.sink.HttpSink"}},
+    {PS_KIND_SINK, "hive", {FLUME "sink.hive.HiveSink"}},
+    {PS_KIND_SINK, "hbase", {FLUME "sink.hbase.HBaseSink"}},
+    {PS_KIND_SINK, "asynchbase", {FLUME "sink.hbase.AsyncHBaseSink"}},
+    {PS_KIND_SINK, "hbase2", {FLUME "sink.hbase2.HBase2Sink"}},
+    {PS_KIND_SINK, "morphline_solr", {FLUME "sink.solr.morphline.MorphlineSolrSink"}},
+    {PS_KIND_SINK, "elasticsearch", {FLUME "sink.elasticsearch.ElasticSearchSink"}},
+    {PS_KIND_SINK, NULL, {FLUME "sink.kafka.KafkaSink"}},
+    {PS_KIND_SINK, NULL, {FLUME "sink.kudu.KuduSink", "org.apache.kudu.flume.sink.KuduSink"}},
+    {PS_KIND_SINK, NULL, {FLUME "sink.kite.DatasetSink"}},
+    {PS_KIND_SINK, NULL, {FLUME "sink.solr.morphline.MorphlineSink"}},
+    {PS_KIND_SINK, NULL, {FLUME "sink.mongodb.MongoDbSink"}},
+
+    {PS_KIND_SELECTOR, "replicating", {FLUME "channel.ReplicatingChannelSelector"}},
+    {PS_KIND_SELECTOR, "multiplexing", {FLUME "channel.MultiplexingChannelSelector"}},
+    {PS_KIND_SELECTOR, "load_balancing", {FLUME "channel.LoadBalancingChannelSelector"}},
+
+    {PS_KIND_PROCESSOR, "default", {FLUME "sink.DefaultSinkProcessor"}},
+    {PS_KIND_PROCESSOR, "failover", {FLUME "sink.FailoverSinkProcessor"}},
+    {PS_KIND_PROCESSOR, "load_balance", {FLUME "sink.LoadBalancingSinkProcessor"}},
+
+    {PS_KIND_INTERCEPTOR, "timestamp", {FLUME "interceptor.TimestampInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, "host", {FLUME "interceptor.HostInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, "static", {FLUME "interceptor.StaticInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, "regex_filter", {FLUME "interceptor.RegexFilteringInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, "regex_extractor", {FLUME "interceptor.RegexExtractorInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, "remove_header", {FLUME "interceptor.RemoveHeaderInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, "search_replace", {FLUME "interceptor.SearchAndReplaceInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, NULL, {FLUME "sink.solr.morphline.UUIDInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR, NULL, {FLUME "sink.solr.morphline.MorphlineInterceptor$Builder"}},
+
+    {PS_KIND_SERIALIZER, "text", {FLUME "serialization.BodyTextEventSerializer$Builder"}},
+    {PS_KIND_SERIALIZER, "header_and_text", {FLUME "serialization.HeaderAndBodyTextEventSerializer$Builder"}},
+    {PS_KIND_SERIALIZER, "avro_event", {FLUME "serialization.FlumeEventAvroEventSerializer$Builder"}},
+    {PS_KIND_SERIALIZER, NULL, {FLUME "sink.hdfs.AvroEventSerializer$Builder"}},
+
+    {PS_KIND_DESERIALIZER, "line", {FLUME "serialization.LineDeserializer$Builder"}},
+    {PS_KIND_DESERIALIZER, "avro", {FLUME "serialization.AvroEventDeserializer$Builder"}},
+    {PS_KIND_DESERIALIZER,
+     NULL,
+     {FLUME "sink.solr.morphline.BlobDeserializer$Builder", FLUME "sink.solr.morphline.BlobDeserializer"}},
+};
+
+static bool row_matches(const struct type_row *row, const char *type)
+{
+    if (row->name != NULL && strcasecmp(row->name, type) == 0)
+        return true;
+    for (size_t i = 0; i < PS_COUNT_OF(row->classes) && row->classes[i] != NULL; i++)
+        if (strcasecmp(row->classes[i], type) == 0)
+            return true;
+    return false;
+}
+
+/* Class names are compared by their last part, so that one of another package is recognized. */
+static const char *last_part(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL ? dot + 1 : name;
+}
+
+const char *ps_type_flume_name(enum ps_kind kind, const char *type)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        if (rows[i].kind == (int)kind && row_matches(&rows[i], type))
+            return rows[i].name != NULL ? rows[i].name : rows[i].classes[0];
+    return NULL;
+}
+
+const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        if (rows[i].kind != (int)kind || rows[i].advice == NULL)
+            continue;
+        if (row_matches(&rows[i], type) || strcasecmp(last_part(rows[i].classes[0]), last_part(type)) == 0)
+            return rows[i].advice;
+    }
+    return NULL;
+}
+
+const struct ps_stage_ops *ps_stage_find(const struct ps_stage_ops *const *stages, enum ps_kind kind,
+                                         const char *type)
+{
+    for (; *stages != NULL; stages++) {
+        if ((*stages)->kind != kind)
+            continue;
+        if (strcasecmp((*stages)->name, type) == 0)
+            return *stages;
+        for (const char *const *alias = (*stages)->aliases; alias != NULL && *alias != NULL; alias++)
+            if (strcasecmp(*alias, type) == 0)
+                return *stages;
+    }
+    return NULL;
+}
+
+const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type)
+{
+    struct ps_nearest nearest;
+    ps_nearest_init(&nearest, last_part(type));
+    if (strchr(type, '.') != NULL && !ps_text_begins(type, FLUME))
+        nearest.distance = 1;
+    for (const struct ps_stage_ops *const *stage = stages; *stage != NULL; stage++)
+        if ((*stage)->kind == kind)
+            ps_nearest_offer(&nearest, (*stage)->name);
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        if (rows[i].kind == (int)kind && rows[i].name != NULL)
+            ps_nearest_offer(&nearest, rows[i].name);
+    const char *best = nearest.word;
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        for (size_t j = 0;
+             rows[i].kind == (int)kind && j < PS_COUNT_OF(rows[i].classes) && rows[i].classes[j] != NULL;
+             j++) {
+            const char *before = nearest.word;
+            ps_nearest_offer(&nearest, last_part(rows[i].classes[j]));
+            if (nearest.word != before)
+                best = rows[i].classes[j];
+        }
+    }
+    return best;
+}
+
+const char *ps_kind_word(enum ps_kind kind)
+{
+    static const char *const words[] = {[PS_KIND_SOURCE] = "source",
+                                        [PS_KIND_INTERCEPTOR] = "interceptor",
+                                        [PS_KIND_SELECTOR] = "selector",
+                                        [PS_KIND_CHANNEL] = "channel",
+                                        [PS_KIND_SINK] = "sink",
+                                        [PS_KIND_SERIALIZER] = "serializer",
+                                        [PS_KIND_DESERIALIZER] = "deserializer",
+                                        [PS_KIND_PROCESSOR] = "sink processor"};
+    return words[kind];
+}

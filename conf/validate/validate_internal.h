@@ -1,0 +1,56 @@
+/* Shared by the parts of validation: conf/validate/validate.c (order of steps, channels), validate/source.c (sources,
+ * sinks), validate/group.c. Thread: the control thread. */
+#pragma once
+
+#include "conf/agent.h"
+#include "conf/validate/part.h"
+#include "conf/text.h"
+#include "conf/validate/validate.h"
+
+struct ps_validation {
+    struct ps_part_maker maker;
+    struct ps_conf *conf;
+    const struct ps_agent_text *text;
+    struct ps_arena *arena;
+    struct ps_problems *problems;
+};
+
+/* Returns the components of a section that are listed and have keys, in the order of the list. Reports
+ * problems of the list: commas, names without keys, keys that are not listed. The array lives in the
+ * arena. */
+struct ps_listed {
+    size_t count;
+    const struct ps_entry **entries;
+};
+struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_section section);
+
+/* Returns "a1.sources.r1.". */
+const char *ps_validation_prefix(struct ps_validation *validation, enum ps_section section, const char *name);
+
+/* Fills in name, label, pairs, place and stage of a component. Returns false when it was dropped; part->type
+ * is NULL if it has no type. */
+bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
+                        const char *prefix, struct ps_conf_part *part);
+
+struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name);
+
+/* Returns the place of a key of an entry, or of the entry's first key if it does not have that key. */
+struct ps_place ps_validation_place(struct ps_validation *validation, const struct ps_entry *entry,
+                                    const char *prefix, const char *key);
+
+/* Flume's rule: a batch size above the channel's transactionCapacity drops the source or sink. Returns
+ * whether it fits. */
+bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_conf_part *part,
+                              const char *prefix, const struct ps_conf_channel *channel);
+
+/* Returns whether this value of penstock.deadletter names a channel: it has no slash. False for NULL. */
+bool ps_letters_go_to_channel(const char *deadletter);
+/* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is valid. */
+bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
+                           const char *prefix, const char *deadletter);
+
+void ps_validate_sources(struct ps_validation *validation);
+void ps_validate_sinks(struct ps_validation *validation);
+void ps_validate_groups(struct ps_validation *validation);
+/* Called after all components: counts those whose dead letters go into a channel, and refuses loops. */
+void ps_validate_letters(struct ps_validation *validation);

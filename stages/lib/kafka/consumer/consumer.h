@@ -1,0 +1,150 @@
+/* librdkafka's consumer, for the source: a client in a group, a queue of group events (rebalances, commit
+ * replies, errors, log lines) and a queue of records.
+ *
+ * The two queues are separate on purpose. Every partition's queue is forwarded to the record queue before it
+ * is assigned. So a source that must not read (its channel is full) leaves the record queue alone: the client
+ * stops fetching by itself when it is full and keeps what it fetched. Polling the other queue keeps the
+ * client in its group (`max.poll.interval.ms`) and delivers rebalances.
+ *
+ * Records are taken with rd_kafka_consume_callback_queue. Do not use rd_kafka_consume_batch_queue: up to
+ * librdkafka 2.0 it skips records when a partition is paused, resumed or rebalanced during the call
+ * (librdkafka pull request 4208; Debian 12 has 2.0.2).
+ *
+ * Up to librdkafka 2.2 a full queue makes a broker's thread sleep for up to a second, even if the queue is
+ * empty long before that; `refill` wakes it. (`fetch.queue.backoff.ms` came with 2.3.)
+ *
+ * Thread: one worker calls everything. None of our callbacks runs on the library's threads. */
+#pragma once
+
+#include "core/option.h"
+#include "core/status.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* A record of a partition that is assigned to us. Valid during the call to `take`. */
+struct ps_kafka_message {
+    uint32_t stream; /* index of its partition in the group's table */
+    int64_t offset;
+    int64_t timestamp_ms;          /* -1: the record has none */
+    const char *key;               /* NULL: none */
+    const char *value;             /* NULL: a tombstone */
+    const struct ps_slice *mapped; /* one for each wanted header name; data NULL: the record has none */
+    uint32_t key_length, value_length;
+};
+
+enum ps_kafka_take {
+    PS_KAFKA_TAKEN,
+    PS_KAFKA_TAKEN_LAST, /* enough for this call */
+    PS_KAFKA_NOT_TAKEN,  /* no room: the record is kept and offered first at the next call */
+};
+
+struct ps_kafka_consumer_config {
+    const char *component;       /* for the log; must outlive the consumer */
+    const struct ps_pair *pairs; /* the library's own properties */
+    size_t pair_count;
+    /* NULL: none. Instances of a source are members of their own: instance 0 has this id, the others <id>-<instance>. */
+    const char *group_instance_id;
+    unsigned instance;
+    struct ps_texts subscription; /* topic names, or one "^.." expression */
+    bool cooperative;       /* the protocol may be cooperative: watch the group's state, see `rejoining` */
+    struct ps_texts wanted; /* names of the record headers to read; must outlive the consumer */
+    int wake_fd;            /* eventfd, written when there is something to poll; -1: none */
+};
+
+struct ps_kafka_consumer {
+    const char *component;
+    rd_kafka_t *client;
+    rd_kafka_queue_t *control, *records, *closing;
+    int wake_fd; /* a duplicate: the worker's may be closed before the maker's thread destroys this; -1: none */
+    struct ps_texts wanted;
+    struct ps_slice *mapped; /* of the current record */
+    bool fatal;              /* the client failed for good: it does nothing any more */
+    bool asked; /* a rebalance was handed out, and is not answered (stages/lib/kafka/consumer/rebalance.c) */
+    bool no_memory;               /* a record is lost to this client: no more is read */
+    struct ps_kafka_message kept; /* the record that was not taken; its bytes are in `kept_bytes` */
+    struct ps_slice *kept_mapped;
+    char *kept_bytes;
+    size_t kept_room;
+    bool has_kept;
+    /* The group rebalances while we keep partitions (cooperative protocol): do not commit. Up to librdkafka
+     * 2.10 a commit that arrives then loses the whole assignment (issue 4059). */
+    bool rejoining;
+    bool cut_off; /* a connection error was logged, and no record came since */
+    struct {
+        rd_kafka_resp_err_t code;
+        uint64_t mono_ns;
+    } reported[8];    /* the errors logged last: not logged again for a while */
+    uint64_t mono_ns; /* of the last poll */
+    /* The record queue: its limits, the average size of a record, whether it was full and has not run low
+     * since. */
+    uint64_t records_max, bytes_max, average_bytes;
+    bool was_full;
+    unsigned nudge_count;
+    uint64_t nudge_ns;
+};
+
+/* Callbacks of `poll`. The library owns the lists; they are valid during the call. */
+struct ps_kafka_consumer_listener {
+    void (*assigned)(void *argument, rd_kafka_topic_partition_list_t *list);
+    void (*revoked)(void *argument, rd_kafka_topic_partition_list_t *list);
+    void (*committed)(void *argument, rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t *list);
+    void *argument;
+};
+
+/* Makes the client and subscribes. It connects in the background; does not wait for brokers. Takes
+ * milliseconds. */
+enum ps_status ps_kafka_consumer_open(struct ps_kafka_consumer *consumer,
+                                      const struct ps_kafka_consumer_config *config, struct ps_err *err);
+
+/* Handles group events, without waiting. Must be called well within max.poll.interval.ms. */
+void ps_kafka_consumer_poll(struct ps_kafka_consumer *consumer,
+                            const struct ps_kafka_consumer_listener *listener, uint64_t mono_ns);
+
+/* `fatal` (another member took the group.instance.id, ..) or `no_memory`: sets what happened and what to do about it. */
+void ps_kafka_consumer_failure(const struct ps_kafka_consumer *consumer, struct ps_err *reason);
+
+struct ps_kafka_consumer_reader {
+    /* Returns the stream of a partition; UINT32_MAX: not (or no longer) ours, the record is discarded. */
+    uint32_t (*stream)(void *argument, const rd_kafka_message_t *message);
+    enum ps_kafka_take (*take)(void *argument, const struct ps_kafka_message *message);
+    void *argument;
+};
+
+/* Hands over records, in order per partition, until there are none or the reader returns TAKEN_LAST or
+ * NOT_TAKEN. Returns how many were taken. */
+uint32_t ps_kafka_consumer_read(struct ps_kafka_consumer *consumer,
+                                const struct ps_kafka_consumer_reader *reader);
+
+/* Called once in each cycle in which records may be read: when the queue was full and runs low, makes the
+ * library fetch again. Returns the time of the next call at the latest. */
+uint64_t ps_kafka_consumer_refill(struct ps_kafka_consumer *consumer, uint64_t mono_ns);
+
+/* Whether `read` would find something: a record that was not taken, or what the library has fetched. */
+static inline bool ps_kafka_consumer_has_records(const struct ps_kafka_consumer *consumer)
+{
+    return consumer->has_kept || rd_kafka_queue_length(consumer->records) > 0;
+}
+
+/* Returns true when a record waits that was not taken. */
+static inline bool ps_kafka_consumer_has_kept(const struct ps_kafka_consumer *consumer)
+{
+    return consumer->has_kept;
+}
+
+/* Drops that record (its partition was revoked, or we stop): the partition's next owner reads it again. */
+static inline void ps_kafka_consumer_forget_kept(struct ps_kafka_consumer *consumer)
+{
+    consumer->has_kept = false;
+}
+
+/* Sends records of this partition to the record queue from now on. Call it before the partition is
+ * assigned. */
+void ps_kafka_consumer_forward(struct ps_kafka_consumer *consumer, const char *topic, int32_t partition);
+
+/* Starts to leave the group. Call `poll` (a last rebalance may come) until `closed` returns true. */
+void ps_kafka_consumer_close(struct ps_kafka_consumer *consumer);
+bool ps_kafka_consumer_closed(const struct ps_kafka_consumer *consumer);
+
+/* Frees the consumer. If it is not closed, the group notices only by the session time-out. Takes as long as
+ * the library's threads need to end (usually milliseconds). */
+void ps_kafka_consumer_destroy(struct ps_kafka_consumer *consumer);

@@ -1,0 +1,60 @@
+/* A member of a consumer group: takes partitions, gives them up in order, commits what was delivered.
+ *
+ * Assigned partitions are taken at once.
+ * Revoked partitions (eager protocol: all; cooperative: some) are not read any more. The group waits for the
+ * delivery of what was read, over further cycles while polling goes on, up to a deadline below
+ * max.poll.interval.ms; then it commits, then it unassigns the partitions. If the deadline passes, or the
+ * brokers have already given the partitions to others (lost), nothing is committed: the next owner reads
+ * their records again, and positions that still come home are discarded. A newer assignment ends an
+ * unfinished revocation, because a late unassign would remove the new partitions.
+ *
+ * Commits are asynchronous; at most one is under way; none covers more than what was delivered.
+ *
+ * Thread: the source's worker. */
+#pragma once
+
+#include "core/clock.h"
+#include "core/counters.h"
+#include "stages/lib/kafka/consumer/consumer.h"
+#include "stages/lib/kafka/consumer/streams.h"
+
+struct ps_kafka_group {
+    const char *component;
+    struct ps_counters *counters;
+    struct ps_kafka_consumer consumer;
+    struct ps_kafka_streams streams;
+    uint64_t commit_interval_ns; /* between commits while we own partitions */
+    uint64_t revoke_wait_ns;     /* the time limit of a revocation */
+    uint64_t mono_ns;            /* of this cycle */
+
+    rd_kafka_topic_partition_list_t *revoked; /* being given up; NULL: none */
+    bool lost_membership;                     /* and the brokers no longer know this member */
+    uint64_t revoke_until_ns;
+
+    bool dirty;                   /* something delivered may not be committed yet */
+    bool commit_begun;            /* its answer is outstanding */
+    bool commit_failed;           /* the last one failed: wait before the next */
+    unsigned refused;             /* commits in a row that the broker refused during this revocation */
+    rd_kafka_resp_err_t reported; /* the result of the last commit, as logged */
+    uint64_t commit_sent_ns;
+    uint64_t rebalance_count;
+};
+
+void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, struct ps_counters *counters,
+                         uint64_t commit_interval_ns, uint64_t revoke_wait_ns);
+/* The consumer must already be destroyed. */
+void ps_kafka_group_fini(struct ps_kafka_group *group);
+
+/* The consumer failed for good and is replaced: its partitions are gone, and what was not committed is read again.
+ * Positions of theirs that still come home are discarded. */
+void ps_kafka_group_renew(struct ps_kafka_group *group);
+
+/* Called once a cycle: handles group events, continues a revocation, commits. Returns the time of the next
+ * call at the latest. */
+uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns);
+
+/* Returns true if everything read from our partitions was delivered. */
+bool ps_kafka_group_is_drained(const struct ps_kafka_group *group);
+/* Returns true if all that was delivered is committed, too; commits at once what is not. Call `tick` in
+ * between, until it returns true or the broker does not answer. */
+bool ps_kafka_group_settle(struct ps_kafka_group *group);

@@ -1,0 +1,299 @@
+/* Implements kafka/consumer/record.h. No allocation, no logging per record. */
+#include "stages/lib/kafka/consumer/record.h"
+
+#include "core/log/log.h"
+#include "core/quantity.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define CALL_BYTES_MAX (512U * 1024U) /* read in one call of work */
+#define TEXT_MAX 20U                  /* digits and sign of an int64_t */
+#define BURIAL_BYTES 512U             /* of a dead letter, beside the record */
+#define SPARE_BYTES                                                                                          \
+    (8U * PS_BLOCK_BYTES) /* of the budget, beside a record's value: rows, headers, the rest */
+
+void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch)
+{
+    state->batch = batch;
+    state->group = (struct ps_slice){state->plan->group, (uint32_t)strlen(state->plan->group)};
+    state->taken_bytes = 0;
+    /* It may be the same batch as before, still empty: texts of a record that was withdrawn from it are gone. A batch with other events
+     * is full then. */
+    if (batch->count == 0) {
+        state->batch_number++;
+        ps_event_headers_begin(&state->headers);
+    }
+}
+
+/* Prints the number in decimal to the end of `text` (TEXT_MAX bytes); returns the length. */
+static uint32_t print(int64_t number, char *text)
+{
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    uint32_t at = TEXT_MAX;
+    do {
+        text[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0)
+        text[--at] = '-';
+    return TEXT_MAX - at;
+}
+
+static const char *copy_text(struct ps_batch *batch, const char *text, uint32_t length)
+{
+    char *copy = ps_batch_alloc(batch, length > 0 ? length : 1);
+    if (copy != NULL && length > 0)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+static const char *copy_number(struct ps_batch *batch, int64_t number, uint32_t *length)
+{
+    char text[TEXT_MAX];
+    *length = print(number, text);
+    return copy_text(batch, text + TEXT_MAX - *length, *length);
+}
+
+static bool has_own(const struct ps_event *event, const struct ps_name *name)
+{
+    return (event->mask & name->mask) != 0 && ps_header_find(event->headers, name) != NULL;
+}
+
+/* ---- headers ---- */
+
+static bool add_timestamp(struct ps_kafka_record_state *state, struct ps_event *event, int64_t timestamp_ms)
+{
+    if (has_own(event, state->plan->timestamp))
+        return true;
+    if (state->timestamp_batch != state->batch_number || state->timestamp_ms != timestamp_ms) {
+        const char *text = copy_number(state->batch, timestamp_ms, &state->timestamp_length);
+        if (text == NULL)
+            return false;
+        state->timestamp_text = text;
+        state->timestamp_ms = timestamp_ms;
+        state->timestamp_batch = state->batch_number;
+    }
+    return ps_batch_header_add(state->batch, event, state->plan->timestamp, state->timestamp_text,
+                               state->timestamp_length);
+}
+
+/* Makes the texts of topic and partition: each batch holds those of a stream once. */
+static bool stream_texts(struct ps_kafka_record_state *state, struct ps_kafka_stream *stream)
+{
+    if (stream->text_batch == state->batch_number)
+        return true;
+    stream->partition_text = copy_number(state->batch, stream->partition, &stream->partition_length);
+    if (stream->partition_text == NULL)
+        return false;
+    if (state->plan->topic != NULL && state->plan->single_topic == NULL) {
+        stream->topic_text = copy_text(state->batch, stream->topic, stream->topic_length);
+        if (stream->topic_text == NULL)
+            return false;
+    }
+    stream->text_batch = state->batch_number;
+    return true;
+}
+
+static bool add_position(struct ps_kafka_record_state *state, struct ps_event *event,
+                         struct ps_kafka_stream *stream, int64_t offset)
+{
+    const struct ps_kafka_record_plan *plan = state->plan;
+    struct ps_batch *batch = state->batch;
+    if (!stream_texts(state, stream))
+        return false;
+    if (plan->topic != NULL && plan->single_topic == NULL && !has_own(event, plan->topic) &&
+        !ps_batch_header_add(batch, event, plan->topic, stream->topic_text, stream->topic_length))
+        return false;
+    if (!has_own(event, plan->partition) &&
+        !ps_batch_header_add(batch, event, plan->partition, stream->partition_text, stream->partition_length))
+        return false;
+    if (has_own(event, plan->offset))
+        return true;
+    uint32_t length;
+    const char *text = copy_number(batch, offset, &length);
+    return text != NULL && ps_batch_header_add(batch, event, plan->offset, text, length);
+}
+
+static bool set_copied(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
+                       const char *value, uint32_t length)
+{
+    const char *text = copy_text(batch, value, length);
+    return text != NULL && ps_batch_header_set(batch, event, name, text, length);
+}
+
+static bool add_headers(struct ps_kafka_record_state *state, struct ps_event *event,
+                        const struct ps_kafka_message *message)
+{
+    const struct ps_kafka_record_plan *plan = state->plan;
+    if (plan->timestamp != NULL && !add_timestamp(state, event, message->timestamp_ms))
+        return false;
+    for (size_t i = 0; i < plan->mapped_count; i++) {
+        const struct ps_slice *value = &message->mapped[i];
+        if (value->data != NULL &&
+            !set_copied(state->batch, event, plan->mapped[i], value->data, value->length))
+            return false;
+    }
+    if (plan->partition != NULL &&
+        !add_position(state, event, &state->streams->items[message->stream], message->offset))
+        return false;
+    return message->key == NULL ||
+           set_copied(state->batch, event, plan->key, message->key, message->key_length);
+}
+
+/* ---- bodies ---- */
+
+/* Copies a datum into the batch. Returns NULL: no room (or no memory: then the batch is not marked full). */
+static char *copy_datum(struct ps_batch *batch, const char *bytes, uint32_t length)
+{
+    if (length > PS_BLOCK_BYTES) {
+        char *copy = ps_batch_alloc(batch, length);
+        if (copy != NULL)
+            memcpy(copy, bytes, length);
+        else
+            batch->full = batch->count > 0;
+        return copy;
+    }
+    uint32_t room;
+    char *copy = ps_batch_reserve(batch, length, &room);
+    if (copy != NULL) {
+        memcpy(copy, bytes, length);
+        ps_batch_commit(batch, length);
+    }
+    return copy;
+}
+
+/* NULL: no room; the caller withdraws what was added. */
+static struct ps_event *add_event(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
+                                  const struct ps_avro_datum *datum)
+{
+    const struct ps_slice *body = &datum->body;
+    struct ps_batch *batch = state->batch;
+    if (!state->plan->flume_event_format)
+        return ps_batch_add_copy(batch, message->value != NULL ? message->value : "", message->value_length);
+    char *copy = copy_datum(batch, message->value, message->value_length);
+    if (copy == NULL)
+        return NULL;
+    struct ps_event *event = ps_batch_add(batch, copy + (body->data - message->value), body->length);
+    if (event == NULL)
+        return NULL;
+    return ps_avro_event_add_headers(&state->headers, batch, event, copy, datum) ? event : NULL;
+}
+
+/* Sets the topic header for all events of the batch; once, before its first event. */
+static bool begin_batch(struct ps_kafka_record_state *state)
+{
+    const struct ps_kafka_record_plan *plan = state->plan;
+    if (state->batch->count > 0 || plan->single_topic == NULL || plan->topic == NULL)
+        return true;
+    return ps_batch_shared_set(state->batch, plan->topic, plan->single_topic,
+                               (uint32_t)strlen(plan->single_topic), false);
+}
+
+/* Notes that the batch covers the record. */
+static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
+{
+    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    const struct ps_stream_name name = {
+        .system = "kafka",
+        .group = state->group,
+        .name = {stream->topic, stream->topic_length},
+        .part = stream->partition,
+    };
+    return ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name);
+}
+
+/* Makes a dead letter of the record, and moves the position past it with the batch, which waits until the letter is
+ * written. Returns false when there is no memory. */
+static bool bury(struct ps_kafka_record_state *state, const struct ps_kafka_message *message, const char *why)
+{
+    struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    const char *value = message->value != NULL ? message->value : "";
+    struct ps_kafka_burial *burial = NULL;
+    char text[512];
+    snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
+             stream->partition, message->offset, why != NULL ? why : "no event of Flume's Avro format");
+    const struct ps_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
+    if (state->burials != NULL) {
+        burial = ps_kafka_burial_make(reason.code, text, value, message->value_length);
+        if (burial == NULL)
+            return false;
+    }
+    if (!add_span(state, message)) {
+        ps_kafka_burial_free(burial);
+        return false;
+    }
+    if (burial != NULL)
+        ps_kafka_burials_add(state->burials, burial);
+    else
+        (void)ps_port_deadletter_bytes(state->port, value, message->value_length, &reason);
+    stream->taken = message->offset;
+    state->buried_bytes += BURIAL_BYTES + message->value_length;
+    return true;
+}
+
+/* Counts a record that is no event and never will be. */
+static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
+                               const char *why)
+{
+    if (!ps_port_has_deadletter(state->port)) /* once all before it are delivered */
+        ps_kafka_streams_skip(state->streams, message->stream, message->offset);
+    else if (!bury(state, message, why))
+        return PS_KAFKA_NOT_TAKEN;
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    if (why != NULL) {
+        const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "a record of topic %s, partition %" PRId32 " is skipped: %s (offset %" PRId64 ", %s bytes)",
+               stream->topic, stream->partition, why, message->offset,
+               ps_quantity_print_count(message->value_length).text);
+    }
+    return state->buried_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
+}
+
+/* Returns why no batch can ever hold the record, or NULL. */
+static const char *too_large(const struct ps_kafka_record_state *state,
+                             const struct ps_kafka_message *message, const struct ps_avro_datum *datum)
+{
+    uint64_t bytes = (uint64_t)message->value_length + message->key_length;
+    const char *why = ps_header_sizes_refusal(&datum->headers);
+    if (why != NULL)
+        return why;
+    if (bytes > PS_BODY_BYTES_MAX)
+        return "it is longer than 896 MiB";
+    if (bytes > PS_BLOCK_BYTES && bytes + SPARE_BYTES > ps_batch_budget_bytes(state->batch))
+        return "it is larger than the memory budget (penstock.memory.budget)";
+    return NULL;
+}
+
+enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message)
+{
+    struct ps_kafka_record_state *state = argument;
+    struct ps_batch *batch = state->batch;
+    struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    struct ps_avro_datum datum = {0};
+    if (state->plan->flume_event_format &&
+        (message->value == NULL || !ps_avro_event_read(message->value, message->value_length, &datum)))
+        return skip(state, message, NULL);
+    const char *why = too_large(state, message, &datum);
+    if (PS_UNLIKELY(why != NULL))
+        return skip(state, message, why);
+    if (batch->full || batch->count >= state->plan->batch_events_max || !begin_batch(state)) {
+        batch->full = batch->count > 0;
+        return PS_KAFKA_NOT_TAKEN;
+    }
+    const struct ps_batch_point point = ps_batch_point(batch);
+    struct ps_event *event = add_event(state, message, &datum);
+    if (event == NULL || !add_headers(state, event, message) || !add_span(state, message)) {
+        bool full = batch->full;
+        ps_event_withdraw(&state->headers, batch, &point);
+        batch->full |= full;
+        return PS_KAFKA_NOT_TAKEN;
+    }
+    stream->taken = message->offset;
+    state->taken_bytes += event->body_length;
+    if (batch->count >= state->plan->batch_events_max)
+        batch->full = true;
+    return batch->full || state->taken_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
+}

@@ -1,0 +1,56 @@
+/* Makes an event of a Kafka record, as Flume's KafkaSource does: body, headers and the position span.
+ *
+ * timestamp, topic, partition and offset are set only if the event does not have these headers yet. The key
+ * and headers mapped from record headers replace existing ones. `build` interns the names; values are copied
+ * into the batch. Thread: the source's worker. */
+#pragma once
+
+#include "core/flow/batch.h"
+#include "core/stage.h"
+#include "stages/lib/avro/event.h"
+#include "stages/lib/kafka/channel/burials.h"
+#include "stages/lib/kafka/consumer/consumer.h"
+#include "stages/lib/kafka/consumer/streams.h"
+
+/* Made by build, const. */
+struct ps_kafka_record_plan {
+    const struct ps_name *key;
+    const struct ps_name *timestamp;          /* NULL: none */
+    const struct ps_name *partition, *offset; /* NULL: neither these nor the topic */
+    const struct ps_name *topic;              /* NULL: setTopicHeader = false */
+    const struct ps_name *const *mapped;      /* the event header for each of the consumer's wanted names */
+    size_t mapped_count;
+    const char *single_topic; /* the only subscribed topic: its header belongs to the batch; else NULL */
+    const char *group;        /* of the consumer: positions are kept for it */
+    bool flume_event_format;
+    uint32_t batch_events_max;
+};
+
+/* One per worker. */
+struct ps_kafka_record_state {
+    const struct ps_kafka_record_plan *plan;
+    struct ps_kafka_streams *streams;
+    struct ps_port *port; /* it has dead letters: records that are no events become such */
+    /* NULL: they are put at once. Else they are collected here, with the batch that covers them. */
+    struct ps_kafka_burials *burials;
+    struct ps_batch *batch; /* being filled */
+    struct ps_slice group;  /* of the plan */
+    uint64_t batch_number;  /* our own count, tells which texts are in the batch */
+    uint64_t taken_bytes;   /* in this call */
+    uint64_t buried_bytes;  /* in this call: of records that became dead letters */
+    /* The last timestamp written into this batch: the records of one producer request share it. */
+    int64_t timestamp_ms;
+    const char *timestamp_text;
+    uint32_t timestamp_length;
+    uint64_t timestamp_batch;
+    struct ps_event_headers headers; /* of a datum of Flume's Avro format */
+};
+
+/* Called when `work` begins with this batch. */
+void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
+
+/* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record
+ * that is no such datum is counted and skipped, as in Flume; so is one beyond the limits of avro/event.h, and any record
+ * that the whole memory budget cannot hold, with a log line. They become dead
+ * letters where the source has them (penstock.deadletter). */
+enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);

@@ -1,0 +1,131 @@
+#include "stages/lib/kafka/producer/letters.h"
+
+#include <stdio.h>
+
+#include "core/quantity.h"
+#include "stages/lib/kafka/producer/sender.h"
+
+#define SLOT(number) ((number) & (PS_KAFKA_LETTERS_MAX - 1))
+
+bool ps_kafka_letters_has(const struct ps_kafka_sender *sender)
+{
+    return ps_port_has_deadletter(sender->port);
+}
+
+bool ps_kafka_letters_give_up(struct ps_kafka_sender *sender, struct ps_lease *lease,
+                              const struct ps_letter_reason *reason)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    const struct ps_event *event = ps_lease_event(lease, lease->cursor);
+    uint64_t number = 0;
+    if (ps_lease_is_settled(lease, lease->cursor)) {
+        lease->cursor++;
+        return true;
+    }
+    if (ps_kafka_letters_waiting(letters) < PS_KAFKA_LETTERS_MAX)
+        number = ps_port_deadletter(sender->port, lease->batch, event, reason);
+    if (number == 0) {
+        sender->resume_ns = sender->now.mono_ns + PS_KAFKA_LETTERS_LOOK_NS;
+        return false;
+    }
+    void *token = ps_kafka_token(lease, lease->cursor);
+    letters->waiting[SLOT(letters->put_count)].token = token;
+    letters->waiting[SLOT(letters->put_count++)].number = number;
+    lease->cursor++;
+    ps_kafka_window_sent(&sender->window, 1);
+    ps_log(PS_LOG_WARN, sender->port->component, "an event of %s bytes goes to the dead letters: %s (%s)",
+           ps_quantity_print_count(event->body_length).text, reason->code, reason->text);
+    return true;
+}
+
+void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const char *why)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    const struct ps_kafka_cause *cause = &sender->cause;
+    letters->condemned = token;
+    letters->condemned_code = cause->error->outcome == PS_KAFKA_SPLIT ? "record-too-large" : "record-refused";
+    letters->condemned_attempts = 1;
+    snprintf(letters->condemned_text, sizeof letters->condemned_text, "topic %s, partition %d: %s (%s)",
+             cause->topic, (int)cause->partition, why, cause->error->name);
+}
+
+void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    if (sender->port->retry_max == 0 || !ps_kafka_letters_has(sender) || sender->window.head == NULL ||
+        ++letters->failures < sender->port->retry_max)
+        return;
+    letters->exhausted = sender->window.head;
+    letters->condemned_attempts = letters->failures;
+    letters->failures = 0;
+    snprintf(letters->condemned_text, sizeof letters->condemned_text, "%s", why);
+    ps_log(PS_LOG_ERROR, sender->port->component,
+           "%s events go to the dead letters after %u attempts (penstock.retry.max): %s",
+           ps_quantity_print_count(letters->exhausted->count - letters->exhausted->settled).text,
+           letters->condemned_attempts, why);
+}
+
+/* Gives up what is left of a lease whose attempts are used up. */
+static bool pass_exhausted(struct ps_kafka_sender *sender, struct ps_lease *lease)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    const struct ps_letter_reason reason = {"attempts-exhausted", letters->condemned_text,
+                                            letters->condemned_attempts};
+    while (lease->cursor < lease->count) {
+        if (ps_lease_is_settled(lease, lease->cursor))
+            lease->cursor++;
+        else if (!ps_kafka_letters_give_up(sender, lease, &reason))
+            return false;
+    }
+    letters->exhausted = NULL;
+    return true;
+}
+
+bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t *end)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    if (letters->exhausted == lease)
+        return pass_exhausted(sender, lease);
+    if (letters->condemned == NULL || ps_kafka_token_lease(letters->condemned) != lease)
+        return true;
+    uint32_t position = ps_kafka_token_position(letters->condemned);
+    if (lease->cursor == position) {
+        const struct ps_letter_reason reason = {letters->condemned_code, letters->condemned_text,
+                                                letters->condemned_attempts};
+        if (!ps_kafka_letters_give_up(sender, lease, &reason))
+            return false;
+        letters->condemned = NULL;
+    } else if (position < *end) {
+        *end = position;
+    }
+    return true;
+}
+
+void ps_kafka_letters_collect(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    if (PS_LIKELY(letters->done_count == letters->put_count))
+        return;
+    uint64_t written = ps_port_deadletter_written(sender->port);
+    while (letters->done_count < letters->put_count &&
+           letters->waiting[SLOT(letters->done_count)].number <= written) {
+        void *token = letters->waiting[SLOT(letters->done_count++)].token;
+        ps_kafka_window_report(&sender->window, &token, 1, true);
+        ps_kafka_token_lease(token)->dead++;
+        sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
+        ps_kafka_sender_check_fence(sender);
+    }
+}
+
+void ps_kafka_letters_abandon(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_letters *letters = &sender->letters;
+    ps_kafka_letters_collect(sender);
+    for (; letters->done_count < letters->put_count; letters->done_count++) {
+        void *token = letters->waiting[SLOT(letters->done_count)].token;
+        ps_kafka_window_report(&sender->window, &token, 1, false);
+    }
+    letters->condemned = NULL;
+    letters->exhausted = NULL;
+    letters->failures = 0;
+}

@@ -1,0 +1,8 @@
+/* The librdkafka producer: implements the interface of kafka/producer/seam.h. */
+#pragma once
+
+#include "stages/lib/kafka/producer/seam.h"
+
+/* Checks that librdkafka accepts a set of properties, without connecting or starting threads. Returns PS_FAIL
+ * and a line that names the property if it does not. Thread: control. */
+enum ps_status ps_kafka_pairs_check(const struct ps_pair *pairs, size_t count, struct ps_err *err);

@@ -1,0 +1,251 @@
+/* The part of the sender (kafka/producer/sender.h) that decides what a failure means: which event is to blame, what is
+ * sent again, and when. */
+#include "stages/lib/kafka/producer/sender.h"
+#include "core/quantity.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
+{
+    return ps_port_rest_ns(sender->port, ++sender->rest_count);
+}
+
+/* KafkaSink.process() would have thrown: a sink group gives what this sink holds to another one. */
+static void attempt_failed(struct ps_kafka_sender *sender, const char *why)
+{
+    struct ps_err err = {0};
+    ps_err_set(&err, "topic %s: %s", sender->cause.topic, why);
+    ps_port_troubled(sender->port, &err);
+}
+
+static void set_cause(struct ps_kafka_sender *sender, const struct ps_kafka_error *error,
+                      enum ps_kafka_flaw flaw, void *last_token, const char *topic, int32_t partition)
+{
+    struct ps_kafka_cause *cause = &sender->cause;
+    *cause = (struct ps_kafka_cause){
+        .error = error, .flaw = flaw, .last_token = last_token, .group_count = 1, .partition = partition};
+    snprintf(cause->topic, sizeof cause->topic, "%s", topic);
+}
+
+/* Describes an event by everything but its body, in one line. */
+static void describe_event(const void *token, char *text, size_t size)
+{
+    const struct ps_lease *lease = ps_kafka_token_lease(token);
+    const struct ps_event *event = ps_lease_event(lease, ps_kafka_token_position(token));
+    int used = snprintf(text, size, "%s bytes, headers {", ps_quantity_print_count(event->body_length).text);
+    struct ps_header_cursor cursor = ps_headers_begin(lease->batch, event);
+    const struct ps_header *header;
+    for (unsigned i = 0; i < 8 && (header = ps_headers_next(&cursor)) != NULL; i++) {
+        int room = (int)size - used;
+        if (room <= 0)
+            return;
+        used += snprintf(text + used, (size_t)room, "%s%.*s=%.*s", i > 0 ? ", " : "",
+                         (int)(header->name->length < 40 ? header->name->length : 40), header->name->text,
+                         (int)(header->value_length < 40 ? header->value_length : 40), header->value);
+    }
+    if ((size_t)used + 2 <= size)
+        memcpy(text + used, "}", 2);
+}
+
+/* Gives up the lease of the refused event: its client is told, and has all of its events still. Those of its events
+ * that are in flight stay there until they are reported. */
+static void give_up(struct ps_kafka_sender *sender, const char *why)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    struct ps_lease *lease = ps_kafka_token_lease(cause->last_token);
+    char text[512];
+    uint32_t from = sender->window.in_flight == 0 ? 0 : ps_kafka_token_position(cause->last_token);
+    describe_event(cause->last_token, text, sizeof text);
+    ps_log(PS_LOG_ERROR, sender->port->component,
+           "an event cannot be delivered to topic %s, partition %" PRId32
+           ": %s. It is refused, with the batch that it came in. The event: %s",
+           cause->topic, cause->partition, why, text);
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    ps_count(sender->port->counters, PS_COUNTER_refused, 1);
+    lease->failed = true;
+    for (uint32_t position = from; position < lease->count; position++) {
+        if (!ps_lease_is_settled(lease, position))
+            ps_lease_settle(lease, position);
+    }
+    ps_kafka_sender_check_fence(sender);
+}
+
+/* Handles a single refused event: logs it and tries it again later; no event after it is sent before it. */
+static void report_refused_event(struct ps_kafka_sender *sender, const char *why)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    char text[512];
+    if (sender->plan->may_give_up && ps_kafka_token_lease(cause->last_token)->refusable) {
+        give_up(sender, why);
+        return;
+    }
+    sender->fence = cause->last_token;
+    uint64_t rest = ps_kafka_sender_rest_ns(sender);
+    sender->resume_ns = sender->now.mono_ns + rest;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    if (sender->blamed != cause->last_token)
+        ps_count(sender->port->counters, PS_COUNTER_refused, 1);
+    sender->blamed = cause->last_token;
+    describe_event(cause->last_token, text, sizeof text);
+    ps_log(PS_LOG_ERROR, sender->port->component,
+           "an event cannot be delivered to topic %s, partition %" PRId32
+           ": %s. It is tried again in %s and all events after it wait. The event: %s",
+           cause->topic, cause->partition, why, ps_quantity_print_ns(rest).text, text);
+    attempt_failed(sender, why);
+}
+
+void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns)
+{
+    sender->phase = PS_KAFKA_COLLECTING;
+    sender->patient = false;
+    sender->purge_again_ns = 0;
+    sender->give_up_ns = sender->now.mono_ns + patience_ns;
+}
+
+/* The event never reached the producer: the producer can still be used. Returns whether the event is given up. */
+static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_kafka_flaw flaw)
+{
+    const char *why = flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
+                                                 : "it is larger than kafka.producer.max.request.size";
+    bool too_large = flaw == PS_KAFKA_FLAW_QUEUE || sender->cause.error->outcome == PS_KAFKA_SPLIT;
+    const struct ps_letter_reason reason = {too_large                    ? "record-too-large"
+                                            : flaw != PS_KAFKA_FLAW_NONE ? "no-record"
+                                                                         : "record-refused",
+                                            why, 0};
+    if (ps_kafka_letters_has(sender)) {
+        sender->cause.error = NULL;
+        return ps_kafka_letters_give_up(sender, ps_kafka_token_lease(token), &reason);
+    }
+    report_refused_event(sender, why);
+    ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
+    sender->cause.error = NULL;
+    return false;
+}
+
+bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
+                             const char *topic, int32_t partition)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(code);
+    if (error->outcome == PS_KAFKA_RENEW) { /* a report says why */
+        sender->fatal = true;
+        ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
+        return false;
+    }
+    set_cause(sender, error, flaw, token, topic, partition);
+    if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME)
+        return refused_here(sender, token, flaw);
+    /* The topic or the producer is the problem: waits for what was sent, then continues with a new producer,
+     * which asks the brokers again. */
+    ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
+    sender->patient = true;
+    return false;
+}
+
+void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
+                            const struct ps_kafka_error *error)
+{
+    struct ps_kafka_cause *cause = &sender->cause;
+    struct ps_counters *counters = sender->port->counters;
+    ps_count(counters, PS_COUNTER_retried, report->count);
+    if (report->perhaps_written)
+        ps_count(counters, PS_COUNTER_duplicated, report->count);
+    if (cause->group_left > 0 && cause->error == error) { /* a further part of the same request */
+        cause->group_left -= report->count < cause->group_left ? report->count : cause->group_left;
+        cause->last_token = report->tokens[report->count - 1];
+        return;
+    }
+    if (error->outcome == PS_KAFKA_PURGED || cause->error != NULL)
+        return;
+    set_cause(sender, error, PS_KAFKA_FLAW_NONE, report->tokens[report->count - 1], report->topic,
+              report->partition);
+    cause->group_count = report->group_count;
+    cause->group_left = report->group_count - report->count;
+    cause->group_bytes = report->group_bytes;
+}
+
+void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender)
+{
+    if (sender->fence == NULL ||
+        !ps_lease_is_settled(ps_kafka_token_lease(sender->fence), ps_kafka_token_position(sender->fence)))
+        return;
+    if (sender->blamed == sender->fence)
+        ps_log(PS_LOG_INFO, sender->port->component, "the refused event is delivered now");
+    sender->fence = sender->blamed = NULL;
+}
+
+static void halve(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    sender->fence = cause->last_token;
+    sender->stepping = true;
+    if (cause->error->outcome == PS_KAFKA_BLAME) {
+        sender->step_records = cause->group_count / 2;
+        return;
+    }
+    uint64_t was = sender->step_bytes != 0 ? sender->step_bytes : ps_kafka_sender_request_bytes_max(sender);
+    if (cause->group_bytes != 0 && cause->group_bytes < was)
+        was = cause->group_bytes;
+    sender->step_bytes = was > 1 ? was / 2 : 1;
+    ps_log(PS_LOG_WARN, sender->port->component,
+           "topic %s refuses a request of %s%" PRIu64
+           " bytes; smaller ones are tried: set kafka.producer.batch.size, or raise the topic's "
+           "max.message.bytes",
+           cause->topic, cause->group_bytes == 0 ? "up to " : "", was);
+}
+
+/* The broker refuses this one event: it becomes a dead letter, and those after it wait only for that. How large a request
+ * may be is not learned from it: it would be too large alone. */
+static void condemn(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    ps_count(sender->port->counters, PS_COUNTER_refused, 1);
+    sender->fence = cause->last_token;
+    sender->step_bytes = 0;
+    ps_kafka_letters_condemn(sender, cause->last_token, cause->error->meaning);
+}
+
+void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    const char *component = sender->port->component;
+    uint64_t rest_ns;
+    if (sender->fatal && cause->error == NULL)
+        set_cause(sender, ps_kafka_error_find(-150), PS_KAFKA_FLAW_NONE, NULL, "-", -1);
+    sender->fatal = false;
+    if (cause->error == NULL)
+        return;
+    ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
+    switch (cause->error->outcome) {
+    case PS_KAFKA_SPLIT:
+    case PS_KAFKA_BLAME:
+        if (cause->group_count > 1)
+            halve(sender);
+        else if (ps_kafka_letters_has(sender))
+            condemn(sender);
+        else
+            report_refused_event(sender, cause->error->meaning);
+        break;
+    case PS_KAFKA_DELIVERED:
+    case PS_KAFKA_PURGED:
+        break;
+    case PS_KAFKA_RENEW:
+    case PS_KAFKA_AGAIN:
+    case PS_KAFKA_WAIT:
+        ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+        rest_ns = ps_kafka_sender_rest_ns(sender);
+        sender->resume_ns = sender->now.mono_ns + rest_ns;
+        sender->troubled = true;
+        ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
+               "topic %s: %s (%s); undelivered events are sent again, in order, after %s", cause->topic,
+               cause->error->name, cause->error->meaning, ps_quantity_print_ns(rest_ns).text);
+        if (cause->error->outcome != PS_KAFKA_RENEW)
+            ps_kafka_letters_failed(sender, cause->error->meaning);
+        attempt_failed(sender, cause->error->meaning);
+        break;
+    }
+    sender->cause.error = NULL;
+    sender->cause.group_left = 0;
+}

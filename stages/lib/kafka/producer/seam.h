@@ -1,0 +1,126 @@
+/* The interface between the Kafka sink as Flume defines it (topic, key, partition, headers, acknowledgement)
+ * and the client library that talks to the brokers. The sink uses this file only. kafka/producer/producer.c implements
+ * it with librdkafka; another engine can be added without a change to the sink.
+ *
+ * Thread: one worker calls everything but `create` and `destroy`, which may block and whose comments name
+ * their threads. Payloads are not copied: they must stay valid until their report. */
+#pragma once
+
+#include "core/option.h"
+#include "core/status.h"
+
+#define PS_KAFKA_PARTITION_ANY (-1) /* chosen by enum ps_kafka_spread */
+#define PS_KAFKA_TIMESTAMP_NONE (-1)
+
+struct ps_kafka_header {
+    const char *name;  /* terminated */
+    const char *value; /* not terminated */
+    uint32_t value_length;
+};
+
+struct ps_kafka_record {
+    const char *value; /* not NULL (that would be a tombstone) */
+    const char *key;   /* NULL: none. Copied */
+    uint32_t value_length;
+    uint32_t key_length;
+    int32_t partition;
+    uint32_t header_count;
+    int64_t timestamp_ms;
+    const struct ps_kafka_header *headers; /* copied */
+    void *token;                           /* returned in the report */
+};
+
+/* Local conditions, in addition to Kafka's codes (positive) and the library's (-200 .. -100). */
+enum {
+    PS_KAFKA_OK = 0,
+    /* The engine has no room: continue after the next report. When nothing is in flight, no report will come: the
+     * record is larger than the engine's whole queue. */
+    PS_KAFKA_FULL = -1,
+};
+
+/* The result of some records, the same for all of them; usually one request to a broker. */
+struct ps_kafka_report {
+    int error;            /* 0: delivered; else a code of kafka/errors.h */
+    bool perhaps_written; /* failed, but may be in the log: sending it again may duplicate it */
+    uint32_t count;       /* tokens */
+    uint32_t group_count; /* records of the whole group this report is a part of */
+    uint64_t group_bytes; /* their keys and values, known when the group fits one report; else 0 */
+    int32_t partition;    /* or -1 */
+    const char *topic;    /* valid during the call */
+    void *const *tokens;
+};
+
+enum ps_kafka_notice_kind {
+    PS_KAFKA_NOTICE_ERROR,      /* a problem with brokers or connections; data waits */
+    PS_KAFKA_NOTICE_FATAL,      /* this producer cannot continue: purge, collect, destroy, create another */
+    PS_KAFKA_NOTICE_STATISTICS, /* text is JSON */
+    PS_KAFKA_NOTICE_LOG,        /* code is a syslog level */
+};
+
+struct ps_kafka_notice {
+    enum ps_kafka_notice_kind kind;
+    int code;
+    const char *text;
+};
+
+/* Called from `poll`. */
+struct ps_kafka_listener {
+    void (*report)(void *argument, const struct ps_kafka_report *report);
+    void (*notice)(void *argument, const struct ps_kafka_notice *notice);
+    void *argument;
+};
+
+/* How records without a partition get one. */
+enum ps_kafka_spread {
+    PS_KAFKA_SPREAD_BY_KEY, /* by key like Java's default partitioner; without a key: sticky */
+    PS_KAFKA_SPREAD_STICKY, /* keys are ignored: many records to one partition, then to another */
+    PS_KAFKA_SPREAD_EVENLY, /* each record to the next partition */
+};
+
+/* How to make a producer. Owned by the caller; read only during `create`. */
+struct ps_kafka_producer_config {
+    const char *component;       /* for the log */
+    const struct ps_pair *pairs; /* the library's own properties */
+    size_t pair_count;
+    uint64_t request_bytes_max; /* upper limit of a request; 0: only the properties' */
+    enum ps_kafka_spread spread;
+    bool copy_values; /* values are valid only during `submit` */
+    int wake_fd;      /* eventfd, written when there is something to poll; -1: none */
+};
+
+struct ps_kafka_producer;
+struct ps_kafka_topic;
+
+struct ps_kafka_engine {
+    const char *name;
+    /* Makes a producer. It connects in the background; does not wait for brokers. Takes milliseconds.
+     * Thread: any. */
+    struct ps_kafka_producer *(*create)(const struct ps_kafka_producer_config *config, struct ps_err *err);
+    /* Drops what was not reported. May take seconds. Thread: any; no other call may follow. */
+    void (*destroy)(struct ps_kafka_producer *producer);
+    /* Returns the topic of that name, from a bounded cache. Valid until the next call of `topic`. NULL: the
+     * name is not legal. */
+    struct ps_kafka_topic *(*topic)(struct ps_kafka_producer *producer, const char *name, uint32_t length);
+    /* Takes records in order; returns how many. *error: why the next one was not taken (0 when all were). */
+    uint32_t (*submit)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
+                       const struct ps_kafka_record *records, uint32_t count, int *error);
+    /* Hands reports and notices to the listener, about `budget` records at most. Returns how many. */
+    uint32_t (*poll)(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
+                     uint32_t budget);
+    /* Drops what waits (its reports have a purge code); with `in_flight` also what was sent and not
+     * answered. */
+    void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
+    /* Sends nothing new until called with false; requests in flight continue. For brokers that do not answer
+     * (kafka/producer/silence.c). */
+    void (*hold)(struct ps_kafka_producer *producer, bool hold);
+    /* How many bytes of records without a key go to one partition before the next: nearly as many as a request
+     * holds (what exceeds it would wait for another round trip), for brokers far away; 0: fewer, which spreads them
+     * more evenly. */
+    void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
+    /* Whether a broker has answered since `create`. The producer asks for metadata from its first call of `topic`
+     * on. Does not wait. For tools that begin only when there is somebody to send to. */
+    bool (*answered)(struct ps_kafka_producer *producer);
+};
+
+/* librdkafka; kafka/producer/producer.c */
+extern const struct ps_kafka_engine ps_kafka_librdkafka;

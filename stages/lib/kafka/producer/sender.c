@@ -1,0 +1,374 @@
+#include "stages/lib/kafka/producer/sender.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POLL_RECORDS 8192U /* reports handled per tick */
+/* In place of PS_KAFKA_PATIENCE_NS during a recall, because another sink may be waiting for what comes back. The second one: nothing
+ * was delivered for PS_KAFKA_PATIENCE_NS, so an answer is not likely. */
+#define RECALL_PATIENCE_NS (PS_NS_PER_S)
+#define RECALL_SILENT_PATIENCE_NS (100 * PS_NS_PER_MS)
+#define PURGE_EVERY_NS (50 * PS_NS_PER_MS)
+#define SMALL_REQUEST_BYTES (16U * 1024U) /* a learned request limit is not set below this */
+/* While idle: a cycle polls no more often, and a notice that came that soon after a poll waits for the look. */
+#define IDLE_POLL_NS (10 * PS_NS_PER_MS)
+#define IDLE_LOOK_NS (250 * PS_NS_PER_MS)
+#define LOOK_NS (20 * PS_NS_PER_MS)
+
+static void gauge(const struct ps_kafka_sender *sender, enum ps_kafka_gauge which, uint64_t value)
+{
+    ps_gauge_set(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + which), value);
+}
+
+/* ---- listening to the producer ---- */
+
+static void on_report(void *argument, const struct ps_kafka_report *report)
+{
+    struct ps_kafka_sender *sender = argument;
+    const struct ps_kafka_error *error = report->error == 0 ? NULL : ps_kafka_error_find(report->error);
+    bool delivered = error == NULL || error->outcome == PS_KAFKA_DELIVERED;
+    ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered);
+    sender->full = false;
+    ps_kafka_sender_release_hold(sender);
+    if (PS_UNLIKELY(!delivered)) {
+        ps_kafka_sender_failed(sender, report, error);
+        return;
+    }
+    sender->rest_count = 0;
+    sender->letters.failures = 0;
+    sender->broken = false;
+    sender->last_error[0] = '\0';
+    sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
+    ps_kafka_sender_check_fence(sender);
+    if (sender->troubled) {
+        sender->troubled = false;
+        ps_log(PS_LOG_INFO, sender->port->component, "Kafka accepts events again");
+    }
+}
+
+static bool is_connection_error(int code)
+{
+    return code == -195 || code == -193 || code == -187 || code == -181 || code == -169;
+}
+
+/* The library measured the round trip to its brokers again. */
+static void adapt_to_distance(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_flight *flight = &sender->window.flight;
+    uint64_t learned = sender->config.request_bytes_max, request_bytes = sender->plan->request_bytes_max;
+    ps_kafka_flight_measured(flight, sender->statistics.round_trip_ns);
+    if (learned != 0 && learned < request_bytes)
+        request_bytes = learned;
+    bool far = ps_kafka_flight_is_long(flight) && sender->plan->linger_ns != 0;
+    sender->plan->engine->fill_requests(sender->producer, far ? request_bytes : 0);
+}
+
+static void on_notice(void *argument, const struct ps_kafka_notice *notice)
+{
+    struct ps_kafka_sender *sender = argument;
+    const char *component = sender->port->component;
+    switch (notice->kind) {
+    case PS_KAFKA_NOTICE_FATAL:
+        sender->fatal = true;
+        /* after a refused request (gapless) the log line about that request is enough */
+        ps_log(notice->code == -148 ? PS_LOG_DEBUG : PS_LOG_WARN, component,
+               "the Kafka producer cannot continue, a new one is made: %s", notice->text);
+        break;
+    case PS_KAFKA_NOTICE_ERROR: /* a connection broke: what was in flight must be sent again */
+        ps_kafka_sender_release_hold(sender);
+        if (is_connection_error(notice->code)) {
+            ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+            sender->troubled = sender->broken = true;
+        }
+        snprintf(sender->last_error, sizeof sender->last_error, "%s", notice->text);
+        ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
+               "%s (%s). Events wait, none is lost", notice->text,
+               ps_kafka_error_find(notice->code)->meaning);
+        break;
+    case PS_KAFKA_NOTICE_STATISTICS:
+        ps_kafka_statistics_read(&sender->statistics, notice->text);
+        adapt_to_distance(sender);
+        break;
+    case PS_KAFKA_NOTICE_LOG: /* important lines also come as errors */
+        ps_log(PS_LOG_DEBUG, component, "librdkafka: %s", notice->text);
+        break;
+    }
+}
+
+/* Returns true when there is more to poll at once. */
+static bool poll_producer(struct ps_kafka_sender *sender)
+{
+    if (sender->producer == NULL)
+        return false;
+    const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = sender};
+    return sender->plan->engine->poll(sender->producer, &listener, POLL_RECORDS) >= POLL_RECORDS;
+}
+
+/* ---- after a failure ---- */
+
+/* Purges what was submitted and is not reported: what waits at once, what was sent after give_up_ns. Repeats
+ * it for requests that the library puts back into its queue. */
+static void purge_submitted(struct ps_kafka_sender *sender)
+{
+    if (sender->patient || sender->now.mono_ns < sender->purge_again_ns)
+        return;
+    sender->plan->engine->purge(sender->producer, sender->now.mono_ns >= sender->give_up_ns);
+    sender->purge_again_ns = sender->now.mono_ns + PURGE_EVERY_NS;
+}
+
+static void ask_for_producer(struct ps_kafka_sender *sender)
+{
+    sender->held = false;
+    ps_kafka_client_factory_ask(sender->maker, &sender->config, sender->producer);
+    sender->producer = NULL;
+    sender->phase = PS_KAFKA_RENEWING;
+    ps_kafka_statistics_renew(&sender->statistics);
+}
+
+static void await_producer(struct ps_kafka_sender *sender)
+{
+    struct ps_err err = {0};
+    if (sender->producer == NULL) {
+        void *made;
+        if (!ps_kafka_client_factory_reply(sender->maker, &made, &err))
+            return;
+        sender->producer = made;
+        if (sender->producer == NULL) {
+            ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
+            sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
+            sender->phase = PS_KAFKA_STALE;
+            return;
+        }
+        ps_count(sender->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+        ps_count(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_producers_made),
+                 1);
+    }
+    if (sender->now.mono_ns < sender->resume_ns)
+        return;
+    ps_kafka_window_rewind(&sender->window);
+    sender->full = false;
+    sender->phase = PS_KAFKA_SENDING;
+}
+
+/* The event searched for is delivered: goes back to large requests. A request size that a topic refused as
+ * too large stays the limit, but not below SMALL_REQUEST_BYTES. */
+static void stop_stepping(struct ps_kafka_sender *sender)
+{
+    uint64_t learned = sender->step_bytes;
+    uint64_t before = ps_kafka_sender_request_bytes_max(sender);
+    sender->stepping = false;
+    sender->step_records = 0;
+    sender->step_bytes = 0;
+    if (learned == 0)
+        return;
+    learned = learned < SMALL_REQUEST_BYTES ? SMALL_REQUEST_BYTES : learned;
+    if (learned < before) {
+        sender->config.request_bytes_max = learned;
+        ask_for_producer(sender);
+    }
+}
+
+static void send_or_collect(struct ps_kafka_sender *sender)
+{
+    if (sender->fatal || sender->cause.error != NULL) {
+        ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
+        return;
+    }
+    if (sender->stepping && sender->fence == NULL && sender->window.in_flight == 0) {
+        stop_stepping(sender);
+        return;
+    }
+    if (sender->now.mono_ns >= sender->resume_ns)
+        ps_kafka_sender_submit(sender);
+}
+
+/* Does one step of the current phase. */
+static void step(struct ps_kafka_sender *sender)
+{
+    switch (sender->phase) {
+    case PS_KAFKA_SENDING:
+        send_or_collect(sender);
+        break;
+    case PS_KAFKA_COLLECTING:
+        if (sender->window.in_flight > 0) {
+            purge_submitted(sender);
+            break;
+        }
+        ps_kafka_sender_recover(sender);
+        ask_for_producer(sender);
+        break;
+    case PS_KAFKA_STALE:
+        if (sender->window.lease_count > 0 && sender->now.mono_ns >= sender->resume_ns)
+            ask_for_producer(sender);
+        break;
+    case PS_KAFKA_RENEWING:
+        await_producer(sender);
+        break;
+    }
+}
+
+static void finish_settled(struct ps_kafka_sender *sender)
+{
+    struct ps_counters *counters = sender->port->counters;
+    struct ps_lease *lease;
+    uint64_t held_ns;
+    while ((lease = ps_kafka_window_pop_settled(&sender->window, sender->now.mono_ns, &held_ns)) != NULL) {
+        ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
+        ps_port_done(sender->port, &lease);
+    }
+    gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.in_flight);
+    gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.lease_count);
+    gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.flight.waves * PS_KAFKA_WAVE_BYTES);
+}
+
+/* ---- functions of the sink ---- */
+
+static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                              struct ps_port *port, struct ps_err *err)
+{
+    const struct ps_kafka_making making = ps_kafka_making_producers(plan->engine);
+    sender->plan = plan;
+    sender->port = port;
+    sender->statistics.counters = port->counters;
+    ps_kafka_flight_init(&sender->window.flight, plan->in_flight_bytes_max);
+    sender->config = (struct ps_kafka_producer_config){
+        .component = port->component,
+        .pairs = plan->pairs,
+        .pair_count = plan->pair_count,
+        .spread = plan->spread,
+        .copy_values = plan->mapping.event_format,
+        .wake_fd = port->wake_fd,
+    };
+    sender->maker = ps_kafka_client_factory_create(&making, port->wake_fd, err);
+    return sender->maker != NULL ? PS_OK : PS_FAIL;
+}
+
+enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                     struct ps_port *port, struct ps_err *err)
+{
+    if (prepare(sender, plan, port, err) != PS_OK)
+        return PS_FAIL;
+    ask_for_producer(sender);
+    return PS_OK;
+}
+
+enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                    struct ps_port *port, struct ps_err *err)
+{
+    if (prepare(sender, plan, port, err) != PS_OK)
+        return PS_FAIL;
+    sender->producer = plan->engine->create(&sender->config, err);
+    if (sender->producer == NULL) {
+        ps_kafka_client_factory_destroy(sender->maker, NULL);
+        sender->maker = NULL;
+        return ps_err_append(err, "there is no Kafka producer");
+    }
+    ps_count(port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    gauge(sender, PS_KAFKA_GAUGE_producers_made, 1);
+    return PS_OK;
+}
+
+void ps_kafka_sender_close(struct ps_kafka_sender *sender)
+{
+    PS_ASSERT(sender->window.head == NULL);
+    ps_kafka_client_factory_destroy(sender->maker, sender->producer);
+    ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
+    free(sender->datums);
+    sender->maker = NULL;
+    sender->producer = NULL;
+}
+
+enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_lease **lease,
+                                    const struct ps_now *now)
+{
+    sender->now = *now;
+    if ((*lease)->settled == (*lease)->count)
+        return PS_DONE;
+    /* Only one lease may wait for room here: the next stays in the channel, whose fill counter shows it. */
+    if (sender->window.next != NULL || sender->full || ps_kafka_window_is_full(&sender->window) ||
+        !ps_kafka_window_may_add(&sender->window, now->mono_ns, sender->plan->linger_ns))
+        return PS_LATER;
+    if (sender->window.lease_count == 0)
+        sender->progress_ns = sender->warned_ns = now->mono_ns;
+    ps_kafka_window_add(&sender->window, lease, now->mono_ns, sender->plan->linger_ns);
+    step(sender);
+    return PS_TAKEN;
+}
+
+uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now)
+{
+    sender->now = *now;
+    bool idle = sender->window.lease_count == 0 && sender->phase == PS_KAFKA_SENDING;
+    /* Notices can wait; the cycle of a busy worker cannot. Most of them come later after the last poll: the wake
+     * descriptor wakes the worker for these, so that it need not wake every IDLE_POLL_NS. */
+    if (idle && now->mono_ns < sender->polled_ns + IDLE_POLL_NS)
+        return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
+    sender->polled_ns = now->mono_ns;
+    bool more = poll_producer(sender);
+    ps_kafka_letters_collect(sender);
+    step(sender);
+    finish_settled(sender);
+    uint64_t look_ns = ps_kafka_sender_check_silence(sender);
+    if (more) /* the wake descriptor does not fire again for what is already there */
+        return now->mono_ns;
+    if (sender->port->wake_fd < 0)
+        return now->mono_ns + PS_NS_PER_MS;
+    if (sender->phase != PS_KAFKA_SENDING)
+        return now->mono_ns + LOOK_NS;
+    if (sender->window.next != NULL && sender->resume_ns > now->mono_ns)
+        return sender->resume_ns;
+    return look_ns;
+}
+
+static uint64_t recall_patience_ns(const struct ps_kafka_sender *sender)
+{
+    bool silent = sender->now.mono_ns >= sender->progress_ns + PS_KAFKA_PATIENCE_NS;
+    return silent ? RECALL_SILENT_PATIENCE_NS : RECALL_PATIENCE_NS;
+}
+
+bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now)
+{
+    sender->now = *now;
+    if (!sender->recalling) {
+        sender->recalling = true;
+        ps_kafka_sender_collect(sender, recall_patience_ns(sender));
+        sender->full = false;
+    }
+    poll_producer(sender);
+    ps_kafka_letters_abandon(sender);
+    if (sender->window.in_flight > 0) {
+        purge_submitted(sender);
+        return false;
+    }
+    struct ps_lease **end = back, *lease;
+    while (*end != NULL)
+        end = &(*end)->next;
+    while ((lease = ps_kafka_window_pop(&sender->window)) != NULL) {
+        if (lease->settled == lease->count) {
+            ps_port_done(sender->port, &lease);
+            continue;
+        }
+        lease->cursor = 0;
+        *end = lease;
+        end = &lease->next;
+    }
+    sender->recalling = false;
+    sender->fence = sender->blamed = NULL;
+    sender->stepping = false;
+    sender->step_records = 0;
+    sender->step_bytes = 0;
+    sender->cause.error = NULL;
+    sender->cause.group_left = 0;
+    sender->fatal = false;
+    sender->phase = sender->producer != NULL ? PS_KAFKA_STALE : PS_KAFKA_RENEWING;
+    finish_settled(sender);
+    return true;
+}
+
+bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)
+{
+    (void)now; /* `tick` does the work; no event waits here to fill a batch */
+    return sender->window.head == NULL;
+}

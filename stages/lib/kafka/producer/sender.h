@@ -1,0 +1,154 @@
+/* Sends leases through a producer, settles their events by its reports, and resends after a failure.
+ *
+ * Normal running: the sender takes leases and submits their events while the engine has room. Each report
+ * settles its events. Leases are done in the order they came.
+ * After a failure: the sender stops submitting, purges what waits in the producer, collects the reports of
+ * all submitted events, has a new producer made, and submits again what is not settled, from the first event
+ * on. So order is kept, and an event is sent twice only if it may have been written without a report reaching
+ * us (counter `duplicated`).
+ *
+ * Thread: one worker calls everything. No call blocks. */
+#pragma once
+
+#include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/producer/letters.h"
+#include "stages/lib/kafka/client_factory.h"
+#include "stages/lib/kafka/producer/mapping.h"
+#include "stages/lib/kafka/producer/statistics.h"
+#include "stages/lib/kafka/producer/window.h"
+
+#define PS_KAFKA_RUN_MAX 256U /* records handed to the engine at a time */
+
+/* Shared by all workers; const. */
+struct ps_kafka_sender_plan {
+    const struct ps_kafka_engine *engine;
+    struct ps_kafka_mapping mapping;
+    const struct ps_pair *pairs; /* the library's properties */
+    size_t pair_count;
+    uint32_t record_bytes_max;  /* max.request.size: larger ones are not sent */
+    uint32_t request_bytes_max; /* batch.size as configured: where halving starts the first time */
+    enum ps_kafka_spread spread;
+    /* Leases that come within this time form one wave (kafka/producer/window.h); 0: no limit of waves. */
+    uint64_t linger_ns;
+    uint64_t in_flight_bytes_max; /* of bodies, in all waves */
+    /* A lease that is refusable is given up when one of its events is refused: marked `failed` and settled. Else that
+     * event is tried again and again, and those behind it wait. */
+    bool may_give_up;
+};
+
+enum ps_kafka_phase {
+    PS_KAFKA_SENDING,
+    PS_KAFKA_COLLECTING, /* nothing is submitted until all reports are in */
+    PS_KAFKA_STALE,      /* the producer was purged; nothing is sent before a new one is made */
+    PS_KAFKA_RENEWING,   /* the new producer is being made */
+};
+
+/* The first failure, until it is handled. */
+struct ps_kafka_cause {
+    const struct ps_kafka_error *error; /* NULL: no failure */
+    enum ps_kafka_flaw flaw;            /* or why an event cannot become a record */
+    void *last_token;                   /* the last event of the request that failed */
+    uint32_t group_count, group_left;   /* events of that request: all; those without a report yet */
+    uint64_t group_bytes;               /* 0: not known */
+    int32_t partition;
+    char topic[PS_KAFKA_TOPIC_BYTES_MAX];
+};
+
+struct ps_kafka_sender {
+    const struct ps_kafka_sender_plan *plan;
+    struct ps_port *port;
+    struct ps_kafka_client_factory *maker;
+    struct ps_kafka_producer *producer; /* NULL while a new one is being made */
+    struct ps_kafka_producer_config config;
+    struct ps_kafka_window window;
+    struct ps_kafka_statistics statistics;
+
+    enum ps_kafka_phase phase;
+    bool full;  /* the engine has no room: wait for a report */
+    bool fatal; /* the producer reported a fatal error */
+    bool recalling;
+    bool patient;         /* collecting without purging what waits */
+    bool broken;          /* a connection broke and nothing was delivered since */
+    char last_error[256]; /* of the library, since something was delivered; "": none */
+    bool held;            /* the engine is told to send nothing new (kafka/producer/silence.c) */
+    bool troubled;        /* a broker error was logged and nothing was delivered since */
+    struct ps_kafka_cause cause;
+    uint32_t rest_count;
+    struct ps_now now; /* of the current call, for callbacks */
+    uint64_t polled_ns;
+    uint64_t progress_ns;      /* the last delivery, or the last time nothing was in flight */
+    uint64_t hold_ns;          /* earliest time of the next hold or release */
+    uint64_t held_ns;          /* duration of the next hold, */
+    uint64_t hold_progress_ns; /* counted from this delivery on */
+    uint64_t warned_ns;        /* the last warning about missing progress; = progress_ns: none yet */
+    uint64_t resume_ns;        /* do not submit before */
+    uint64_t give_up_ns;       /* collecting: when to purge also what was sent */
+    uint64_t purge_again_ns;   /* collecting: when to purge again what the library retries meanwhile */
+
+    /* The last event that may be submitted: it is, or may be, the refused one. NULL: no limit. */
+    void *fence;
+    /* Searching for the refused event: this many records or bytes are submitted (0: any number), then nothing
+     * until they are reported. So no event overtakes the refused one. */
+    bool stepping;
+    uint32_t step_records;
+    uint64_t step_bytes;
+    void *blamed; /* already logged and counted as refused */
+    struct ps_kafka_letters letters;
+
+    struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
+    struct ps_kafka_fields fields;
+    char run_topic[PS_KAFKA_TOPIC_BYTES_MAX];
+    char *datums; /* useFlumeEventFormat: the encoded events of one run */
+    size_t datums_room;
+};
+
+enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                    struct ps_port *port, struct ps_err *err);
+/* The same, but its maker makes the first producer, too: it does not wait, and takes leases at once. */
+enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                     struct ps_port *port, struct ps_err *err);
+void ps_kafka_sender_close(struct ps_kafka_sender *sender);
+
+/* The four functions of a sink (core/stage.h). */
+enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_lease **lease,
+                                    const struct ps_now *now);
+uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now);
+bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
+bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
+
+/* Submits what is not submitted yet, while there is room (kafka/producer/submit.c). */
+void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
+
+/* ---- brokers that do not answer (kafka/producer/silence.c) ---- */
+
+/* Called at every tick. Returns the time of the next check at the latest. */
+uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender);
+/* Releases held partitions: a report or a connection error came. */
+void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
+
+/* ---- what a failure means (kafka/producer/recovery.c) ---- */
+
+/* How long to wait for answers of brokers before what was sent is given up. */
+#define PS_KAFKA_PATIENCE_NS (5 * PS_NS_PER_S)
+
+/* An event, at its lease's cursor, cannot be submitted: `code` of the error table, or a flaw of the event. Returns whether
+ * the event is given up (penstock.deadletter), so that the next one may be sent. */
+bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int code, enum ps_kafka_flaw flaw,
+                             const char *topic, int32_t partition);
+/* Handles a report of a failure. */
+void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
+                            const struct ps_kafka_error *error);
+/* Stops submitting until all reports are in. */
+void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
+/* All reports are in: decides what to do about the first failure. */
+void ps_kafka_sender_recover(struct ps_kafka_sender *sender);
+/* The largest request of the producer in use, in bytes: as configured, or as learned from a topic that refused one. */
+static inline uint64_t ps_kafka_sender_request_bytes_max(const struct ps_kafka_sender *sender)
+{
+    return sender->config.request_bytes_max != 0 ? sender->config.request_bytes_max
+                                                 : sender->plan->request_bytes_max;
+}
+/* Removes the fence if its event is settled. */
+void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
+/* How long to rest: 1, 2, .. 5 s, or as penstock.retry.backoff says; from the first again after a delivery. */
+uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);

@@ -1,0 +1,87 @@
+/* The part of the sender (kafka/producer/sender.h) for brokers that do not answer.
+ *
+ * librdkafka retries temporary failures without reporting them: when nothing was delivered for long, this
+ * part logs it. And while librdkafka 2.0.2 waits for an answer, it spins if more is ready to be sent than may
+ * be in flight (docs/decisions/0004-waves.md): after some seconds without a report the partitions are held,
+ * which lets its thread sleep. The next report or broken connection releases them; in case neither comes,
+ * they are also released for a moment, after longer and longer holds: the library spins meanwhile. After a broken connection nothing is held until
+ * something was delivered: without a connection the library does not spin, and holding would keep it from
+ * resending. */
+#include "stages/lib/kafka/producer/sender.h"
+#include "core/quantity.h"
+
+#include <inttypes.h>
+
+#define STALL_NS (10 * PS_NS_PER_S)       /* without a report, until the first warning */
+#define STALL_AGAIN_NS (60 * PS_NS_PER_S) /* between further warnings */
+#define HOLD_AFTER_NS (5 * PS_NS_PER_S)   /* longer than a change of leaders, which a hold must not delay */
+#define HELD_MIN_NS (4 * PS_NS_PER_S)     /* duration of a hold: doubles until something is delivered */
+#define HELD_MAX_NS (32 * PS_NS_PER_S)    /* an unanswered request ends with a broken connection meanwhile */
+#define RELEASED_NS (1100 * PS_NS_PER_MS) /* between two holds: the library's threads check once a second */
+
+void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender)
+{
+    if (PS_LIKELY(!sender->held))
+        return;
+    sender->held = false;
+    sender->hold_ns = sender->now.mono_ns + HOLD_AFTER_NS;
+    sender->plan->engine->hold(sender->producer, false);
+}
+
+static void toggle_hold(struct ps_kafka_sender *sender)
+{
+    uint64_t now_ns = sender->now.mono_ns;
+    if (sender->phase != PS_KAFKA_SENDING || (sender->broken && !sender->held) ||
+        now_ns < sender->progress_ns + HOLD_AFTER_NS || now_ns < sender->hold_ns)
+        return;
+    if (sender->hold_progress_ns != sender->progress_ns) {
+        sender->hold_progress_ns = sender->progress_ns;
+        sender->held_ns = HELD_MIN_NS;
+    }
+    sender->held = !sender->held;
+    sender->hold_ns = now_ns + (sender->held ? sender->held_ns : RELEASED_NS);
+    if (sender->held && sender->held_ns < HELD_MAX_NS)
+        sender->held_ns *= 2;
+    sender->plan->engine->hold(sender->producer, sender->held);
+}
+
+static void warn_of_stall(struct ps_kafka_sender *sender)
+{
+    uint64_t now_ns = sender->now.mono_ns;
+    bool first = sender->warned_ns == sender->progress_ns;
+    if (now_ns < sender->warned_ns + (first ? STALL_NS : STALL_AGAIN_NS))
+        return;
+    sender->warned_ns = now_ns;
+    sender->troubled = true;
+    ps_log(
+        ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
+        "nothing was delivered for %s, %s events wait for an answer, last sent to topic %s: check that it "
+        "exists, that its partitions have "
+        "leaders and enough replicas in sync (min.insync.replicas), and that this client may write",
+        ps_quantity_print_ns(now_ns - sender->progress_ns).text,
+        ps_quantity_print_count(sender->window.in_flight - ps_kafka_letters_waiting(&sender->letters)).text,
+        sender->run_topic);
+    struct ps_err err = {0};
+    ps_err_set(
+        &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text,
+        sender->last_error[0] != '\0'
+            ? sender->last_error
+            : "check that the topic exists, has leaders and enough replicas in sync, and may be written");
+    ps_port_troubled(sender->port, &err);
+}
+
+uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
+{
+    uint64_t now_ns = sender->now.mono_ns;
+    if (sender->window.in_flight == ps_kafka_letters_waiting(&sender->letters)) { /* nothing is at a broker */
+        ps_kafka_sender_release_hold(sender);
+        sender->progress_ns = sender->warned_ns = now_ns;
+        return PS_NEVER;
+    }
+    toggle_hold(sender);
+    warn_of_stall(sender);
+    uint64_t silent_ns = sender->progress_ns + HOLD_AFTER_NS;
+    uint64_t next_ns = sender->hold_ns > silent_ns ? sender->hold_ns : silent_ns;
+    return next_ns > now_ns ? next_ns
+                            : now_ns + RELEASED_NS; /* over: nothing is held while the connection is broken */
+}

@@ -1,0 +1,239 @@
+/* The part of the sender (kafka/producer/sender.h) that makes records of events and hands them to the engine. */
+#include "stages/lib/avro/event.h"
+#include "stages/lib/kafka/producer/sender.h"
+#include "core/quantity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DATUMS_BYTES (256U * 1024U)
+#define MEMORY_RETRY_NS (100 * PS_NS_PER_MS)
+#define RECORD_OVERHEAD_BYTES 512U /* at most added by a batch of one record to key, value and headers */
+
+/* A run: consecutive events of one lease for one topic. */
+struct run {
+    struct ps_kafka_topic *topic; /* NULL: not known until the first record */
+    uint32_t topic_length;
+    uint32_t count;
+    size_t datums_used;
+    /* why the run ended at the event at the lease's cursor; 0 and NONE: it is long enough */
+    int code;
+    enum ps_kafka_flaw flaw;
+    int32_t partition;
+    bool no_memory; /* to encode the next event */
+};
+
+/* Remembers the name, cut if necessary, for comparisons and messages. */
+static void name_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
+{
+    run->topic_length = length < sizeof sender->run_topic ? length : (uint32_t)sizeof sender->run_topic - 1;
+    if (length > 0)
+        memcpy(sender->run_topic, name, run->topic_length);
+    sender->run_topic[run->topic_length] = 0;
+}
+
+static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
+{
+    name_topic(sender, run, name, length);
+    run->topic = sender->plan->engine->topic(sender->producer, name, length);
+    if (run->topic == NULL)
+        run->flaw = PS_KAFKA_FLAW_TOPIC;
+    return run->topic != NULL;
+}
+
+/* This datum is larger than any before. Without memory for it the sink rests, and tries again. */
+static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
+{
+    free(sender->datums);
+    sender->datums = malloc(bytes);
+    sender->datums_room = sender->datums != NULL ? bytes : 0;
+    if (sender->datums != NULL)
+        return true;
+    sender->resume_ns = sender->now.mono_ns + MEMORY_RETRY_NS;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    ps_log(PS_LOG_ERROR, sender->port->component,
+           "no memory to encode an event of %s; trying again; lower penstock.memory.budget, which leaves "
+           "more to the rest of the process",
+           ps_quantity_print_bytes(bytes).text);
+    return false;
+}
+
+/* useFlumeEventFormat: encodes the event as an Avro datum, in working memory, and sets it as the value.
+ * Returns false if this run has no room left. */
+static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct ps_batch *batch,
+                   const struct ps_event *event, struct ps_kafka_record *record)
+{
+    size_t need = ps_avro_event_bound(batch, event);
+    if (need > sender->datums_room - run->datums_used) {
+        if (run->count > 0)
+            return false;
+        if (!datums_grow(sender, need > DATUMS_BYTES ? need : DATUMS_BYTES)) {
+            run->no_memory = true;
+            return false;
+        }
+    }
+    record->value = sender->datums + run->datums_used;
+    record->value_length = (uint32_t)ps_avro_event_encode(batch, event, sender->datums + run->datums_used);
+    run->datums_used += record->value_length;
+    return true;
+}
+
+static bool is_too_large(const struct ps_kafka_sender *sender, const struct ps_kafka_record *record)
+{
+    uint64_t bytes = (uint64_t)record->value_length + record->key_length + RECORD_OVERHEAD_BYTES;
+    for (uint32_t i = 0; i < record->header_count; i++)
+        bytes += strlen(record->headers[i].name) + record->headers[i].value_length + 10;
+    return bytes > sender->plan->record_bytes_max;
+}
+
+/* Adds an event that needs mapping. Returns false if the run ends before it. */
+static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
+                       uint32_t position)
+{
+    const struct ps_kafka_mapping *mapping = &sender->plan->mapping;
+    const struct ps_batch *batch = lease->batch;
+    const struct ps_event *event = ps_lease_event(lease, position);
+    struct ps_kafka_record *record = &sender->records[run->count];
+    struct ps_slice topic = {0};
+    bool timestamp_ignored = false;
+    enum ps_kafka_flaw flaw = ps_kafka_mapping_apply(mapping, batch, event, &sender->fields, &sender->now,
+                                                     record, &topic, &timestamp_ignored);
+    if (timestamp_ignored)
+        ps_log(PS_LOG_WARN, sender->port->component,
+               "Invalid timestamp in header %s: the broker gets the time of sending",
+               mapping->timestamp_header->text);
+    /* there is one set of fields for headers: a record with headers is a run of its own */
+    if (run->count > 0 &&
+        (flaw != PS_KAFKA_FLAW_NONE || record->header_count > 0 || topic.length != run->topic_length ||
+         memcmp(topic.data, sender->run_topic, topic.length) != 0))
+        return false;
+    run->flaw = flaw;
+    run->partition = record->partition;
+    if (run->count == 0)
+        name_topic(sender, run, topic.data, topic.length);
+    if (flaw != PS_KAFKA_FLAW_NONE ||
+        (run->count == 0 && !choose_topic(sender, run, topic.data, topic.length)))
+        return false;
+    record->value = event->body_length > 0 ? event->body : "";
+    record->value_length = event->body_length;
+    record->token = ps_kafka_token(lease, position);
+    if (mapping->event_format && !encode(sender, run, batch, event, record))
+        return false;
+    if (is_too_large(sender, record)) {
+        if (run->count == 0)
+            run->code = 10;
+        return false;
+    }
+    run->count++;
+    return true;
+}
+
+static bool add_plain(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
+                      uint32_t position)
+{
+    const struct ps_event *event = ps_lease_event(lease, position);
+    struct ps_kafka_record *record = &sender->records[run->count];
+    *record = (struct ps_kafka_record){
+        .value = event->body_length > 0 ? event->body : "",
+        .value_length = event->body_length,
+        .partition = sender->plan->mapping.default_partition,
+        .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE,
+        .token = ps_kafka_token(lease, position),
+    };
+    if (PS_UNLIKELY(event->body_length + RECORD_OVERHEAD_BYTES > sender->plan->record_bytes_max)) {
+        if (run->count == 0)
+            run->code = 10;
+        return false;
+    }
+    run->count++;
+    return true;
+}
+
+/* Fills a run from the lease's cursor on; returns the position where the next run starts. */
+static uint32_t fill_run(struct ps_kafka_sender *sender, struct run *run, struct ps_lease *lease,
+                         uint32_t end)
+{
+    const struct ps_kafka_mapping *mapping = &sender->plan->mapping;
+    bool plain = ps_kafka_mapping_is_plain(mapping, lease->batch);
+    if (plain && !choose_topic(sender, run, mapping->topic, mapping->topic_length))
+        return lease->cursor;
+    uint32_t position = lease->cursor;
+    uint32_t most = sender->step_records != 0 && sender->step_records < PS_KAFKA_RUN_MAX
+                        ? sender->step_records
+                        : PS_KAFKA_RUN_MAX;
+    uint64_t bytes = 0;
+    for (; position < end && run->count < most; position++) {
+        if (lease->settled > 0 && ps_lease_is_settled(lease, position))
+            continue;
+        bool added =
+            plain ? add_plain(sender, run, lease, position) : add_mapped(sender, run, lease, position);
+        if (!added)
+            break;
+        bytes += sender->records[run->count - 1].value_length + sender->records[run->count - 1].key_length;
+        if (sender->step_bytes != 0 && bytes > sender->step_bytes && run->count > 1) {
+            run->count--;
+            break;
+        }
+        if (sender->records[run->count - 1].header_count > 0)
+            return position + 1;
+    }
+    return position;
+}
+
+/* Submits one run. Returns false to stop for now. */
+static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, uint32_t end)
+{
+    struct run run = {.partition = sender->plan->mapping.default_partition};
+    uint32_t next = fill_run(sender, &run, lease, end);
+    if (run.count == 0) {
+        lease->cursor = next;
+        if (next == end)
+            return true; /* all were settled already */
+        if (run.no_memory)
+            return false;
+        return ps_kafka_sender_refused(sender, ps_kafka_token(lease, next), run.code, run.flaw,
+                                       sender->run_topic, run.partition);
+    }
+    int error = 0;
+    uint32_t taken =
+        sender->plan->engine->submit(sender->producer, run.topic, sender->records, run.count, &error);
+    ps_kafka_window_sent(&sender->window, taken);
+    bool never_fits = error == PS_KAFKA_FULL && sender->window.in_flight == 0;
+    sender->full = error == PS_KAFKA_FULL && !never_fits;
+    if (PS_LIKELY(taken == run.count)) {
+        lease->cursor = next;
+        return error == 0;
+    }
+    void *token = sender->records[taken].token;
+    lease->cursor = ps_kafka_token_position(token);
+    if (never_fits)
+        return ps_kafka_sender_refused(sender, token, PS_KAFKA_OK, PS_KAFKA_FLAW_QUEUE, sender->run_topic,
+                                       sender->records[taken].partition);
+    return error != PS_KAFKA_FULL &&
+           ps_kafka_sender_refused(sender, token, error, PS_KAFKA_FLAW_NONE, sender->run_topic,
+                                   sender->records[taken].partition);
+}
+
+void ps_kafka_sender_submit(struct ps_kafka_sender *sender)
+{
+    struct ps_kafka_window *window = &sender->window;
+    while (window->next != NULL && !sender->full) {
+        struct ps_lease *lease = window->next;
+        uint32_t end = lease->count;
+        bool fenced = sender->fence != NULL && ps_kafka_token_lease(sender->fence) == lease;
+        if (fenced)
+            end = ps_kafka_token_position(sender->fence) + 1;
+        while (lease->cursor < end) {
+            uint32_t stop = end;
+            if (sender->stepping && window->in_flight > 0)
+                return;
+            if (ps_kafka_letters_has(sender) && !ps_kafka_letters_pass(sender, lease, &stop))
+                return;
+            if (lease->cursor < stop && !submit_run(sender, lease, stop))
+                return;
+        }
+        if (fenced)
+            return;
+        ps_kafka_window_advance(window);
+    }
+}

@@ -1,0 +1,90 @@
+/* The leases that a Kafka sink holds, oldest first: what is sent, what is still to be sent, what is settled.
+ *
+ * A token names one event of one lease: the lease's address and the event's position, packed into the width
+ * of a pointer. So a delivery report settles its event without a search.
+ *
+ * Thread: the sink's worker. No allocation. */
+#pragma once
+
+#include "stages/lib/kafka/producer/flight.h"
+
+#include "core/stage.h"
+
+#define PS_KAFKA_WINDOW_LEASES_MAX 4096U /* a power of two */
+#define PS_KAFKA_TOKEN_POSITION_BITS 10U
+_Static_assert(PS_BATCH_EVENTS_MAX <= 1U << PS_KAFKA_TOKEN_POSITION_BITS, "a position fits a token");
+
+struct ps_kafka_window {
+    struct ps_lease *head, *tail;
+    struct ps_lease *next; /* the first lease that is not sent in full; NULL: all are */
+    uint32_t lease_count;
+    uint64_t in_flight; /* events sent and not yet reported */
+    uint64_t bytes;     /* of bodies, in all leases */
+    uint64_t taken_count, done_count;
+    uint64_t taken_ns[PS_KAFKA_WINDOW_LEASES_MAX]; /* when each lease came, by its number */
+    /* Waves: leases that came close together (stages/lib/kafka/producer/flight.h says how many). */
+    struct ps_kafka_flight flight;
+    uint64_t wave, wave_ns, wave_bytes;         /* the newest: its number, its begin, bytes of bodies in it */
+    uint64_t waves[PS_KAFKA_WINDOW_LEASES_MAX]; /* the wave of each lease, by the lease's number */
+};
+
+/* Returns whether another lease may be taken now. librdkafka 2.0.2 has only one request in flight per
+ * partition of an idempotent producer (it limits messages where requests are meant). When more is ready to be
+ * sent, it does not wait for the answer but checks again and again whether it may send, which costs a good
+ * part of a CPU. So the window hands over only what can be sent soon: a few waves, each of the leases that
+ * come within `linger_ns`, and no larger than a request. `linger_ns` 0: no such limit. */
+bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns);
+
+static inline void *ps_kafka_token(const struct ps_lease *lease, uint32_t position)
+{
+    uintptr_t address = (uintptr_t)lease;
+    PS_ASSERT(address >> 48 == 0);
+    return (void *)(address << PS_KAFKA_TOKEN_POSITION_BITS | position);
+}
+
+static inline struct ps_lease *ps_kafka_token_lease(const void *token)
+{
+    return (struct ps_lease *)((uintptr_t)token >> PS_KAFKA_TOKEN_POSITION_BITS);
+}
+
+static inline uint32_t ps_kafka_token_position(const void *token)
+{
+    return (uint32_t)((uintptr_t)token & ((1U << PS_KAFKA_TOKEN_POSITION_BITS) - 1));
+}
+
+static inline bool ps_kafka_window_is_full(const struct ps_kafka_window *window)
+{
+    return window->lease_count == PS_KAFKA_WINDOW_LEASES_MAX;
+}
+
+/* Takes the lease (and sets the caller's pointer to NULL). The window must not be full. */
+void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
+                         uint64_t linger_ns);
+
+/* The engine accepted `count` more events of the lease at `next`. */
+static inline void ps_kafka_window_sent(struct ps_kafka_window *window, uint32_t count)
+{
+    window->next->pending += count;
+    window->in_flight += count;
+}
+
+/* The lease at `next` is sent in full. */
+static inline void ps_kafka_window_advance(struct ps_kafka_window *window)
+{
+    window->next = window->next->next;
+}
+
+/* Removes the tokens from what is in flight; settles their events if they were delivered. */
+void ps_kafka_window_report(struct ps_kafka_window *window, void *const *tokens, uint32_t count,
+                            bool delivered);
+
+/* Sends everything that is not settled again, from the first lease on. Nothing may be in flight. */
+void ps_kafka_window_rewind(struct ps_kafka_window *window);
+
+/* Takes out and returns the oldest lease if all its events are settled; else NULL. *held_ns: how long the
+ * window held it. */
+struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uint64_t now_ns,
+                                             uint64_t *held_ns);
+
+/* Takes out and returns the oldest lease in any state; NULL: there is none. Nothing may be in flight. */
+struct ps_lease *ps_kafka_window_pop(struct ps_kafka_window *window);

@@ -1,0 +1,318 @@
+/* The command line of flume-ng agent, flume.opts, FLUME_JAVA_OPTS; flume-env.sh and the log4j files of a
+ * configuration directory. */
+#include "tests/support/support.h"
+
+#include "conf/command/command.h"
+#include "conf/conf.h"
+#include "conf/command/env.h"
+#include "conf/command/log4j.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* Parses words (NULL-terminated) as `penstock agent WORDS`. */
+static enum ps_status parse(struct ps_command *command, struct ps_err *err, const char *const *words)
+{
+    char *argv[40] = {(char *)(uintptr_t) "agent"};
+    int argc = 1;
+    while (*words != NULL)
+        argv[argc++] = (char *)(uintptr_t)*words++;
+    err->length = 0;
+    return ps_command_parse(command, argc, argv, err);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void every_way_to_write_an_option(void **state)
+{
+    const char *const *const ways[] = {
+        WORDS("-n", "a1", "-f", "x.properties"),
+        WORDS("--name", "a1", "--conf-file", "x.properties"),
+        WORDS("-name", "a1", "-conf-file", "x.properties"),
+        WORDS("--name=a1", "--conf-file=x.properties"),
+        WORDS("-n=a1", "-f=x.properties"),
+        WORDS("-na1", "-fx.properties"),
+        WORDS("--nam", "a1", "--conf-f", "x.properties"),
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(ways); i++) {
+        struct ps_command command;
+        struct ps_err err;
+        assert_int_equal(parse(&command, &err, ways[i]), PS_OK);
+        assert_string_equal(command.agent, "a1");
+        assert_int_equal(command.files.count, 1);
+        assert_string_equal(command.files.items[0], "x.properties");
+        assert_int_equal(ps_command_poll_interval_s(&command), 30);
+        ps_command_fini(&command);
+    }
+}
+
+static void everything_at_once(void **state)
+{
+    struct ps_command command;
+    struct ps_err err;
+    setenv("FLUME_JAVA_OPTS", "-Dfrom=environment -Dboth=1 -XX:+UseG1GC", 1);
+    assert_int_equal(parse(&command, &err,
+                           WORDS("-n", "a1", "-c", "conf", "-f", "a", "-f", "b", "-u", "http://h/c", "-user",
+                                 "u", "-pwd", "p", "-b", "backup", "--no-reload-conf", "-Dboth=2", "-Dflag",
+                                 "-Dx=a=b", "-Xmx2g", "-C", "lib.jar", "--dryrun", "-javaagent:x.jar")),
+                     PS_OK);
+    assert_int_equal(command.files.count, 2);
+    assert_string_equal(command.uris.items[0], "http://h/c");
+    assert_string_equal(command.conf_dir, "conf");
+    assert_string_equal(command.user, "u");
+    assert_string_equal(command.password, "p");
+    assert_string_equal(command.backup_directory, "backup");
+    assert_true(command.no_reload);
+    assert_true(command.dry_run);
+    assert_int_equal(command.heap_bytes, INT64_C(2) << 30);
+    assert_int_equal(command.system.count, 5);
+    assert_string_equal(command.system.items[0].key, "from");
+    assert_string_equal(command.system.items[2].value, "2");
+    assert_string_equal(command.system.items[3].value, "");
+    assert_string_equal(command.system.items[4].value, "a=b");
+    assert_int_equal(command.ignored.count, 3);
+    assert_int_equal(ps_command_poll_interval_s(&command), 300);
+    ps_command_fini(&command);
+    unsetenv("FLUME_JAVA_OPTS");
+}
+
+static void errors_give_advice(void **state)
+{
+    const struct {
+        const char *const *words;
+        const char *part;
+    } cases[] = {
+        {WORDS("-f", "x"), "-n NAME"},
+        {WORDS("-n", "a1"), "-f FILE"},
+        {WORDS("-n"), "needs a value"},
+        {WORDS("-n", "a1", "-f", "x", "--no-relaod-conf"), "did you mean --no-reload-conf?"},
+        {WORDS("-n", "a1", "x.properties"), "-f"},
+        {WORDS("-n", "a1", "-z", "zk:2181"), "ZooKeeper"},
+        {WORDS("-n", "a1", "-f", "x", "-prov", "com.example.P"), "Java class"},
+        {WORDS("-n", "a1", "-f", "x", "-i", "soon"), "seconds"},
+        {WORDS("-n", "a1", "-f", "x", "-qqqqqq"), "unknown option"},
+        {WORDS("-n", "a1", "-f", "x", "-D", "a=b"), "write it without the blank: -Da=b"},
+        {WORDS("-n", "a1", "-f", "x", "-Xmx"), "-Xmx: not a heap size; write for example -Xmx512m"},
+        {WORDS("-n", "a1", "-f", "x", "-Xmx12z"), "-Xmx12z: not a heap size"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_command command;
+        struct ps_err err;
+        assert_int_equal(parse(&command, &err, cases[i].words), PS_FAIL);
+        if (strstr(err.text, cases[i].part) == NULL)
+            fail_msg("\"%s\" does not contain \"%s\"", err.text, cases[i].part);
+        ps_command_fini(&command);
+    }
+}
+
+static void heap_sizes(void **state)
+{
+    assert_int_equal(ps_command_heap_bytes("512m"), INT64_C(512) << 20);
+    assert_int_equal(ps_command_heap_bytes("4G"), INT64_C(4) << 30);
+    assert_int_equal(ps_command_heap_bytes("1048576"), 1048576);
+    assert_int_equal(ps_command_heap_bytes("m"), 0);
+    assert_int_equal(ps_command_heap_bytes("5x"), 0);
+    assert_int_equal(ps_command_heap_bytes("99999999999t"), 0);
+}
+
+/* ---- files of the configuration directory ---- */
+
+struct directory {
+    char path[64];
+    struct ps_conf conf;
+    struct ps_pair system[3];
+};
+
+static int directory_setup(void **state)
+{
+    struct directory *directory = calloc(1, sizeof *directory);
+    assert_non_null(directory);
+    strcpy(directory->path, "/tmp/penstock-conf-XXXXXX");
+    assert_non_null(mkdtemp(directory->path));
+    directory->conf.arena = ps_arena_create();
+    ps_problems_init(&directory->conf.problems, directory->conf.arena);
+    *state = directory;
+    return 0;
+}
+
+static int directory_teardown(void **state)
+{
+    struct directory *directory = *state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", directory->path);
+    assert_int_equal(system(command), 0);
+    ps_problems_fini(&directory->conf.problems);
+    ps_arena_destroy(directory->conf.arena);
+    free(directory);
+    return 0;
+}
+
+static void write_file(const struct directory *directory, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory->path, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static bool reported(const struct directory *directory, int line, const char *text)
+{
+    for (size_t i = 0; i < directory->conf.problems.count; i++) {
+        const struct ps_problem *problem = &directory->conf.problems.items[i];
+        const char *whole = ps_problem_text(directory->conf.arena, problem);
+        if (problem->line == line && strstr(whole, text) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void options_file(void **state)
+{
+    struct directory *directory = *state;
+    write_file(directory, "flume.opts",
+               "name = from-file\nconf-file=one.properties\nno-reload-conf = true\npoll-interval=7\n");
+    struct ps_command command;
+    struct ps_err err;
+    assert_int_equal(parse(&command, &err, WORDS("-c", directory->path, "-f", "mine.properties")), PS_OK);
+    assert_string_equal(command.agent, "from-file");
+    assert_int_equal(command.files.count, 1);
+    assert_string_equal(command.files.items[0], "mine.properties");
+    assert_true(command.no_reload);
+    assert_int_equal(command.poll_interval_s, 7);
+    ps_command_fini(&command);
+    write_file(directory, "flume.opts", "poll-interval=often\n");
+    assert_int_equal(parse(&command, &err, WORDS("-c", directory->path, "-n", "a", "-f", "x")), PS_FAIL);
+    assert_non_null(strstr(err.text, "flume.opts:1"));
+    ps_command_fini(&command);
+}
+
+static void environment_script(void **state)
+{
+    struct directory *directory = *state;
+    write_file(
+        directory, "flume-env.sh",
+        "#!/bin/sh\n"
+        "# export JAVA_OPTS=\"-Dcommented=out\"\n"
+        "export JAVA_OPTS=\"-Xms100m -Xmx2000m -Dflume.monitoring.type=http -Dflume.monitoring.port=34545\"\n"
+        "export JAVA_HOME=/usr/lib/jvm\n"
+        "  export KAFKA_HOST=broker\n"
+        "JAVA_OPTS=\"$JAVA_OPTS -Xmx3g\"\n"
+        "touch must-not-be-run\n");
+    ps_env_read(&directory->conf, directory->path);
+    assert_int_equal(directory->conf.heap_bytes, INT64_C(2000) << 20);
+    assert_true(reported(directory, 3, "start penstock with -Dflume.monitoring.type=..."));
+    assert_true(reported(directory, 3, "-Dflume.monitoring.port=..."));
+    assert_true(reported(directory, 3, "-Xmx2000m is used as the memory budget"));
+    assert_true(reported(directory, 5, "KAFKA_HOST is not exported"));
+    assert_int_equal(directory->conf.problems.count, 4);
+    assert_int_not_equal(access("must-not-be-run", F_OK), 0);
+}
+
+static void log4j_1(void **state)
+{
+    struct directory *directory = *state;
+    write_file(directory, "log4j.properties",
+               "flume.root.logger=INFO,LOGFILE\n"
+               "flume.log.dir=./logs\n"
+               "flume.log.file=flume.log\n"
+               "log4j.logger.org.apache.flume.lifecycle = INFO\n"
+               "log4j.rootLogger=${flume.root.logger}\n"
+               "log4j.appender.LOGFILE=org.apache.log4j.RollingFileAppender\n"
+               "log4j.appender.LOGFILE.File=${flume.log.dir}/${flume.log.file}\n"
+               "log4j.appender.DAILY=org.apache.log4j.rolling.RollingFileAppender\n");
+    directory->system[0] = (struct ps_pair){.key = "flume.log.dir", .value = "/var/log/flume"};
+    directory->conf.system = (struct ps_pairs){1, directory->system};
+    ps_log4j_read(&directory->conf, directory->path);
+    assert_true(directory->conf.log.has_level);
+    assert_int_equal(directory->conf.log.level, PS_LOG_INFO);
+    assert_string_equal(directory->conf.log.path, "/var/log/flume/flume.log");
+    assert_true(reported(directory, 4, "is ignored"));
+    assert_true(reported(directory, 6, "does not roll"));
+}
+
+static void the_command_line_wins_over_log4j(void **state)
+{
+    struct directory *directory = *state;
+    directory->conf.log.path = "somewhere.log";
+    directory->system[0] = (struct ps_pair){.key = "flume.root.logger", .value = "DEBUG,console"};
+    directory->conf.system = (struct ps_pairs){1, directory->system};
+    ps_log4j_properties(&directory->conf);
+    assert_int_equal(directory->conf.log.level, PS_LOG_DEBUG);
+    assert_null(directory->conf.log.path);
+    directory->system[0].value = "LOUD,console";
+    ps_log4j_properties(&directory->conf);
+    assert_int_equal(directory->conf.problems.warnings, 1);
+}
+
+static void log4j_2(void **state)
+{
+    struct directory *directory = *state;
+    write_file(directory, "log4j.properties", "log4j.rootLogger=TRACE\n");
+    write_file(directory, "log4j2.xml",
+               "<?xml version=\"1.0\"?>\n<!-- <Root level=\"off\"> -->\n"
+               "<Configuration status=\"ERROR\">\n  <Properties>\n"
+               "    <Property name=\"LOG_DIR\">${sys:flume.log.dir:-/var/log}</Property>\n  </Properties>\n"
+               "  <Appenders>\n    <Console name=\"Console\" target=\"SYSTEM_ERR\"></Console>\n"
+               "    <RollingFile name='LogFile' fileName='${LOG_DIR}/flume.log' filePattern='x'>\n    "
+               "</RollingFile>\n"
+               "    <File name=\"Other\" fileName=\"other.log\"/>\n  </Appenders>\n"
+               "  <Loggers>\n    <Logger name=\"org.apache.hadoop\" level=\"info\"/>\n"
+               "    <Root level=\"Warn\">\n      <AppenderRef ref=\"Console\"/>\n      <AppenderRef "
+               "ref=\"LogFile\"/>\n    </Root>\n"
+               "  </Loggers>\n</Configuration>\n");
+    ps_log4j_read(&directory->conf, directory->path);
+    assert_int_equal(directory->conf.log.level, PS_LOG_WARN);
+    assert_string_equal(directory->conf.log.path, "/var/log/flume.log");
+    assert_true(reported(directory, 14, "org.apache.hadoop"));
+}
+
+static void broken_xml_does_no_harm(void **state)
+{
+    struct directory *directory = *state;
+    static const char *const texts[] = {
+        "<",
+        "<Root",
+        "<Root level=",
+        "<Root level=\"info",
+        "<!--",
+        "<Property name=\"x\">",
+        "<Property name='x'>v",
+        "<File name='a' fileName='${b}'/><Root level='?'><AppenderRef ref='a'></Root>",
+        "</Root>",
+        "<>"};
+    for (size_t i = 0; i < PS_COUNT_OF(texts); i++)
+        ps_log4j2_parse(&directory->conf, "t.xml", texts[i], strlen(texts[i]));
+    assert_false(directory->conf.log.has_level);
+    assert_string_equal(directory->conf.log.path, "${b}");
+}
+
+static void another_log4j_file_is_named(void **state)
+{
+    struct directory *directory = *state;
+    write_file(directory, "mine.properties", "log4j.rootLogger=ERROR\n");
+    directory->system[0] = (struct ps_pair){.key = "log4j.configuration", .value = "mine.properties"};
+    directory->conf.system = (struct ps_pairs){1, directory->system};
+    ps_log4j_read(&directory->conf, directory->path);
+    assert_int_equal(directory->conf.log.level, PS_LOG_ERROR);
+}
+
+int main(void)
+{
+#define IN_DIRECTORY(name) cmocka_unit_test_setup_teardown(name, directory_setup, directory_teardown)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_way_to_write_an_option),
+        cmocka_unit_test(everything_at_once),
+        cmocka_unit_test(errors_give_advice),
+        cmocka_unit_test(heap_sizes),
+        IN_DIRECTORY(options_file),
+        IN_DIRECTORY(environment_script),
+        IN_DIRECTORY(log4j_1),
+        IN_DIRECTORY(the_command_line_wins_over_log4j),
+        IN_DIRECTORY(log4j_2),
+        IN_DIRECTORY(broken_xml_does_no_harm),
+        IN_DIRECTORY(another_log4j_file_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,298 @@
+/* ${...}: commons-text's rules, lookups, the older environment mode, limits. */
+#include "tests/support/support.h"
+
+#include "conf/properties/date.h"
+#include "conf/properties/substitute.h"
+#include "core/clock.h"
+
+#include <time.h>
+
+struct fixture {
+    struct ps_arena *arena;
+    struct ps_problems problems;
+    struct ps_properties properties;
+    struct ps_substitution how;
+    struct ps_pairs system;
+    struct ps_pair system_items[4];
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    fixture->arena = ps_arena_create();
+    ps_problems_init(&fixture->problems, fixture->arena);
+    ps_properties_init(&fixture->properties, fixture->arena);
+    fixture->system_items[0] = (struct ps_pair){.key = "one", .value = "1"};
+    fixture->system_items[1] = (struct ps_pair){.key = "env", .value = "PROD"};
+    fixture->system_items[2] = (struct ps_pair){.key = "ref", .value = "${sys:one}"};
+    fixture->system_items[3] = (struct ps_pair){.key = "one", .value = "uno"};
+    fixture->system = (struct ps_pairs){4, fixture->system_items};
+    fixture->how = (struct ps_substitution){
+        .arena = fixture->arena, .problems = &fixture->problems, .system = &fixture->system, .now_ms = 1000};
+    setenv("PENSTOCK_TEST_A", "env-a", 1);
+    setenv("PENSTOCK_TEST_EMPTY", "", 1);
+    unsetenv("PENSTOCK_TEST_NOT");
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    ps_properties_fini(&fixture->properties);
+    ps_problems_fini(&fixture->problems);
+    ps_arena_destroy(fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+static void put(struct fixture *fixture, const char *key, const char *value)
+{
+    ps_properties_put(&fixture->properties,
+                      (struct ps_property){.key = key, .value = value, .file = "t", .line = 1});
+}
+
+static const char *result(struct fixture *fixture, const char *value)
+{
+    put(fixture, "a1.under.test", value);
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_OK);
+    return ps_properties_find(&fixture->properties, "a1.under.test")->value;
+}
+
+static void lookups(void **state)
+{
+    static const char *const cases[][2] = {
+        {"plain $ {text} $}{", "plain $ {text} $}{"},
+        {"${sys:one}", "uno"},
+        {"a${sys:one}b${env:PENSTOCK_TEST_A}c", "aunobenv-ac"},
+        {"[${env:PENSTOCK_TEST_EMPTY}]", "[]"},
+        {"${SYS:one}", "uno"},
+        {"${sys:ref}", "uno"}, /* values are substituted again */
+        {"${java:os}", NULL},
+        {"${java:version}", NULL},
+        {"${date:yyyy}", "1970"},
+        {"${key.of.file}", "from file"},
+        {"${nothing:key.of.file}", "from file"}, /* after an unknown prefix the rest is a key */
+        {"${env:key.of.file}", "from file"},     /* also after a lookup that found nothing */
+    };
+    struct fixture *fixture = *state;
+    put(fixture, "key.of.file", "from file");
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        const char *got = result(fixture, cases[i][0]);
+        if (cases[i][1] != NULL)
+            assert_string_equal(got, cases[i][1]);
+        else
+            assert_null(strstr(got, "${"));
+    }
+    assert_int_equal(fixture->problems.count, 0);
+}
+
+static void defaults_nesting_and_escapes(void **state)
+{
+    static const char *const cases[][2] = {
+        {"${env:PENSTOCK_TEST_NOT:-fallback}", "fallback"},
+        {"${env:PENSTOCK_TEST_NOT:-}", ""},
+        {"${env:PENSTOCK_TEST_A:-fallback}", "env-a"},
+        {"${x:-a:-b}", "a:-b"},
+        {"${x:-${sys:one}}", "uno"},
+        {"${${sys:env}_HOST}", "prod-host"},
+        {"${${x:-${sys:env}}_HOST}", "prod-host"},
+        {"$${sys:one}", "${sys:one}"},
+        {"$$${sys:one}", "$${sys:one}"},
+        {"$${a${sys:one}}", "${auno}"},        /* the content of an escaped reference is still replaced */
+        {"${dollar}${sys:one}", "${sys:one}"}, /* a value that ends in $ escapes what follows it */
+        {"${unclosed ${sys:one}", "${unclosed ${sys:one}"},
+        {"$${unclosed ${sys:one", "$${unclosed ${sys:one"},
+        {"${}", "${}"},
+        {"${sys:one}}", "uno}"},
+    };
+    struct fixture *fixture = *state;
+    put(fixture, "PROD_HOST", "prod-host");
+    put(fixture, "dollar", "$");
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        assert_string_equal(result(fixture, cases[i][0]), cases[i][1]);
+}
+
+static void unknown_references_stay_and_are_reported(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_NOT} ${f1['key']}"),
+                        "${env:PENSTOCK_TEST_NOT} ${f1['key']}");
+    assert_int_equal(fixture->problems.count, 1); /* the second is a reference to a config filter */
+    assert_non_null(strstr(fixture->problems.items[0].what, "env:PENSTOCK_TEST_NOT"));
+    fixture->how.agent = "a2";
+    result(fixture, "${not.for.us}");
+    assert_int_equal(fixture->problems.count, 1);
+}
+
+static void environment_mode(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->how.environment_mode = true;
+    put(fixture, "KEY", "key wins, as in 1.11");
+    assert_string_equal(result(fixture, "<${PENSTOCK_TEST_A}><${PENSTOCK_TEST_NOT}><${KEY}><${a.b}>"),
+                        "<env-a><><key wins, as in 1.11><${a.b}>");
+    assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_A}"), "env-a");
+    /* Flume's pattern has no colon: only a name alone becomes nothing */
+    assert_string_equal(result(fixture, "${env:PENSTOCK_TEST_NOT}"), "${env:PENSTOCK_TEST_NOT}");
+}
+
+static void cycles_are_reported(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "a1.x", "${a1.y}");
+    put(fixture, "a1.y", "-${a1.x}-");
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_int_equal(fixture->problems.errors, 1);
+    assert_non_null(strstr(fixture->problems.items[0].what, "refers to itself"));
+}
+
+static void growth_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 20; i++) {
+        const char *next = ps_arena_format(fixture->arena, "${g%d}", i + 1);
+        put(fixture, ps_arena_format(fixture->arena, "g%d", i),
+            ps_arena_format(fixture->arena, "%s%s%s%s%s%s%s%s", next, next, next, next, next, next, next,
+                            next));
+    }
+    put(fixture, "g20", "0123456789abcdef");
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_int_equal(fixture->problems.errors, 1);
+}
+
+static void deep_nesting_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[400];
+    memset(text, 0, sizeof text);
+    for (int i = 0; i < 60; i++)
+        strcat(text, "${x");
+    for (int i = 0; i < 60; i++)
+        strcat(text, "}");
+    put(fixture, "a1.deep", text);
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_int_equal(fixture->problems.errors, 1);
+}
+
+/* Repeats `unit` in a text of `length` bytes at `at`. */
+static void repeat(char *at, size_t length, const char *unit)
+{
+    for (size_t i = 0; i < length; i++)
+        at[i] = unit[i % strlen(unit)];
+}
+
+/* 13,000 levels would use up the stack; the error names the place. */
+static void nesting_is_refused_before_it_uses_the_stack(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { LEVELS = 40000 };
+    char *text = calloc(LEVELS, 4);
+    assert_non_null(text);
+    repeat(text, 2 * LEVELS, "${");
+    repeat(text + 2 * LEVELS, LEVELS, "}");
+    put(fixture, "a1.deep", text);
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_int_equal(fixture->problems.errors, 1);
+    assert_string_equal(fixture->problems.items[0].file, "t");
+    assert_int_equal(fixture->problems.items[0].line, 1);
+    assert_non_null(strstr(fixture->problems.items[0].what, "nested too deeply"));
+    assert_non_null(strstr(fixture->problems.items[0].cure, "32 deep"));
+    free(text);
+}
+
+/* Every escaped reference is followed to its brace, which is at the end: 400 KB would take minutes. */
+static void work_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { COUNT = 100000 };
+    char *text = calloc(COUNT, 5);
+    assert_non_null(text);
+    repeat(text, 3 * COUNT, "$${");
+    repeat(text + 3 * COUNT, COUNT, "}");
+    put(fixture, "a1.wide", text);
+    uint64_t begin_ns = ps_clock_now().mono_ns;
+    assert_int_equal(ps_substitute(&fixture->properties, &fixture->how), PS_FAIL);
+    assert_true(ps_clock_now().mono_ns - begin_ns < 20 * PS_NS_PER_S);
+    assert_int_equal(fixture->problems.errors, 1);
+    assert_non_null(strstr(fixture->problems.items[0].what, "too long to resolve"));
+    free(text);
+}
+
+static void custom_lookups(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ps_properties lookups_file;
+    static const char text[] =
+        "environment = org.apache.commons.text.lookup.DefaultStringLookup.ENVIRONMENT\n"
+        "file = org.apache.commons.text.lookup.DefaultStringLookup.FILE\n";
+    ps_properties_init(&lookups_file, fixture->arena);
+    assert_int_equal(ps_properties_load(&lookups_file, "l", text, sizeof text - 1, &fixture->problems),
+                     PS_OK);
+    ps_substitute_lookups(&fixture->how, &lookups_file);
+    assert_int_equal(fixture->problems.warnings, 1); /* FILE */
+    assert_string_equal(result(fixture, "${environment:PENSTOCK_TEST_A} ${env:PENSTOCK_TEST_A} ${file:x}"),
+                        "env-a ${env:PENSTOCK_TEST_A} ${file:x}");
+    assert_int_equal(fixture->problems.warnings, 3);
+    assert_non_null(strstr(fixture->problems.items[2].cure, "FILE"));
+    ps_properties_fini(&lookups_file);
+}
+
+static void filter_references(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+    } cases[] = {{"f1[key]", 2}, {"f1['k-e_y9']", 2}, {"f1[\"key\"]", 2}, {"f1['key\"]", 0},
+                 {"f1[]", 0},    {"f1['']", 0},       {"f1[a b]", 0},     {"[key]", 0},
+                 {"f1[key", 0},  {"f1", 0},           {"f1[']", 0},       {"filter.x[a]", 8}};
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        assert_int_equal(ps_filter_reference(cases[i].text, strlen(cases[i].text)), cases[i].length);
+}
+
+/* The values come from java.text.SimpleDateFormat (JDK 17, Locale.US, Asia/Kolkata). */
+static void dates(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *pattern, *text;
+    } cases[] = {
+        {1700000000123, "yyyy-MM-dd HH:mm:ss.SSS", "2023-11-15 03:43:20.123"},
+        {1700000000123, "yy M d H m s S", "23 11 15 3 43 20 123"},
+        {1700000000123, "EEE EEEE MMM MMMM a h K k", "Wed Wednesday Nov November AM 3 3 3"},
+        {1700000000123, "D F u W w G Y", "319 3 3 3 46 AD 2023"},
+        {1700000000123, "Z X XX XXX z", "+0530 +05 +0530 +05:30 IST"},
+        {1700000000123, "'at' yyyy''MM", "at 2023'11"},
+        {1703961000000, "YYYY w yyyyMMddHHmm", "2024 1 202312310000"},
+        {-1, "yyyy SSS", "1970 999"},
+    };
+    struct fixture *fixture = *state;
+    setenv("TZ", "Asia/Kolkata", 1);
+    tzset();
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
+        assert_string_equal(ps_date_format(fixture->arena, cases[i].pattern, cases[i].ms), cases[i].text);
+    assert_null(ps_date_format(fixture->arena, "yyyy b", 0));
+    assert_null(ps_date_format(fixture->arena, "'open", 0));
+    assert_null(ps_date_format(fixture->arena, "XXXX", 0));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(lookups),
+        TEST(defaults_nesting_and_escapes),
+        TEST(unknown_references_stay_and_are_reported),
+        TEST(environment_mode),
+        TEST(cycles_are_reported),
+        TEST(growth_is_bounded),
+        TEST(deep_nesting_is_bounded),
+        TEST(nesting_is_refused_before_it_uses_the_stack),
+        TEST(work_is_bounded),
+        TEST(custom_lookups),
+        TEST(filter_references),
+        TEST(dates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,322 @@
+/* The log: format of a line, escaping, rate limit, rotated files, a reader that stops reading. */
+#include "core/log/log.h"
+#include "core/log/limit.h"
+#include "tests/support/support.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char directory[64];
+static char path[96];
+
+static int setup(void **state)
+{
+    snprintf(directory, sizeof directory, "/tmp/ps_log_test_XXXXXX");
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/agent.log", directory);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char other[128];
+    ps_log_open(NULL, NULL);
+    snprintf(other, sizeof other, "%s.1", path);
+    unlink(other);
+    unlink(path);
+    return rmdir(directory);
+}
+
+static size_t file_read(const char *name, char *text, size_t room)
+{
+    FILE *file = fopen(name, "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, room - 1, file);
+    text[length] = '\0';
+    fclose(file);
+    return length;
+}
+
+/* Returns the text behind "message": of the last line. */
+static const char *message_of(char *text)
+{
+    const char *at = strstr(text, "\"message\":");
+    assert_non_null(at);
+    assert_string_equal(text + strlen(text) - 2, "}\n");
+    return at + strlen("\"message\":");
+}
+
+static void test_json(void **state)
+{
+    static char text[40000], longest[20001];
+    struct ps_err err;
+    memset(longest, '"', sizeof longest - 1);
+    assert_int_equal(ps_log_open(path, &err), PS_OK);
+    ps_log_set_json(true);
+    ps_log(PS_LOG_WARN, "source \"r1\"", "a\tb \\ \"c\" \xc3\xa9 \xff \xe2\x82");
+    size_t length = file_read(path, text, sizeof text);
+    assert_true(strncmp(text, "{\"time\":\"2", 10) == 0);
+    assert_non_null(
+        strstr(text, "Z\",\"level\":\"WARN\",\"component\":\"source \\\"r1\\\"\",\"message\":\""));
+    assert_string_equal(message_of(text), "\"a\\u0009b \\\\ \\\"c\\\" \xc3\xa9 \\ufffd \\ufffd\\ufffd\"}\n");
+    assert_int_equal(length, strlen(text));
+    unlink(path);
+    ps_log_open(path, &err);
+    ps_log(PS_LOG_WARN, "agent", "%.4000s", longest); /* doubled by the escapes: cut, and closed */
+    length = file_read(path, text, sizeof text);
+    assert_true(length <= 4096 && strcmp(text + length - 6, "...\"}\n") == 0);
+    unlink(path);
+    ps_log_open(path, &err);
+    assert_true(ps_log_text(PS_LOG_INFO, "sink k1", longest, sizeof longest - 1));
+    length = file_read(path, text, sizeof text);
+    assert_true(length <= 16384 && strcmp(text + length - 6, "...\"}\n") == 0);
+    ps_log_set_json(false);
+    unlink(path);
+}
+
+static void test_line(void **state)
+{
+    char text[8192];
+    struct ps_err err;
+    assert_int_equal(ps_log_open(path, &err), PS_OK);
+    uint64_t before = ps_log_count(PS_LOG_WARN);
+    ps_log(PS_LOG_WARN, "source r1", "port %d is in use", 514);
+    ps_log(PS_LOG_DEBUG, "source r1", "not asked for");
+    size_t length = file_read(path, text, sizeof text);
+    /* 2026-11-20T09:00:00.123Z WARN source r1: port 514 is in use */
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    for (size_t i = 0; i < sizeof shape - 1; i++) {
+        if (shape[i] == 'd')
+            assert_in_range(text[i], '0', '9');
+        else
+            assert_int_equal(text[i], shape[i]);
+    }
+    assert_string_equal(text + sizeof shape - 1, " WARN source r1: port 514 is in use\n");
+    assert_int_equal(text[length - 1], '\n');
+    assert_int_equal(ps_log_count(PS_LOG_WARN), before + 1);
+}
+
+static void test_escapes_and_bound(void **state)
+{
+    char text[16384], giant[9000];
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    ps_log(PS_LOG_ERROR, "sink k1", "%s", "a\nb\tc\x01\x1b[31m\xc3\xa4");
+    file_read(path, text, sizeof text);
+    assert_non_null(strstr(text, "sink k1: a\\nb\\tc\\x01\\x1b[31m\xc3\xa4\n"));
+    assert_int_equal(truncate(path, 0), 0);
+    memset(giant, '\n', sizeof giant);
+    giant[sizeof giant - 1] = '\0';
+    ps_log(PS_LOG_ERROR, giant, "%s", giant);
+    size_t length = file_read(path, text, sizeof text);
+    assert_true(length <= 4096);
+    assert_int_equal(text[length - 1], '\n');
+    assert_ptr_equal(strchr(text, '\n'), text + length - 1);
+    assert_non_null(strstr(text, "..."));
+}
+
+static void test_level_words(void **state)
+{
+    enum ps_log_level level;
+    assert_int_equal(ps_log_level_parse("INFO", &level), PS_OK);
+    assert_int_equal(level, PS_LOG_INFO);
+    assert_int_equal(ps_log_level_parse("Warning", &level), PS_OK);
+    assert_int_equal(level, PS_LOG_WARN);
+    assert_int_equal(ps_log_level_parse("FATAL", &level), PS_OK);
+    assert_int_equal(level, PS_LOG_ERROR);
+    assert_int_equal(ps_log_level_parse("loud", &level), PS_FAIL);
+}
+
+static void test_open_error(void **state)
+{
+    struct ps_err err;
+    assert_int_equal(ps_log_open("/nonexistent/agent.log", &err), PS_FAIL);
+    assert_string_equal(err.text, "cannot open log file /nonexistent/agent.log: No such file or directory");
+}
+
+/* The child has its own stderr: the log decides once per process whether it writes to the journal. */
+static void stderr_of_child(const char *journal_stream_of, char *text, size_t room)
+{
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(pipes[1], STDERR_FILENO);
+        struct stat status;
+        char stream[64] = "1:2";
+        if (journal_stream_of != NULL && fstat(STDERR_FILENO, &status) == 0)
+            snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)status.st_dev,
+                     (unsigned long long)status.st_ino);
+        setenv("JOURNAL_STREAM", stream, 1);
+        ps_log_open(NULL, NULL);
+        ps_log(PS_LOG_ERROR, "agent", "text");
+        _exit(0);
+    }
+    close(pipes[1]);
+    ssize_t length = read(pipes[0], text, room - 1);
+    assert_true(length > 0);
+    text[length] = '\0';
+    close(pipes[0]);
+    waitpid(child, NULL, 0);
+}
+
+static void test_journal(void **state)
+{
+    char text[256];
+    stderr_of_child("stderr", text, sizeof text);
+    assert_string_equal(text, "<3>agent: text\n");
+    stderr_of_child(NULL, text, sizeof text); /* the variable is inherited but names another stream */
+    assert_non_null(strstr(text, "Z ERROR agent: text\n"));
+}
+
+static void test_stuck_reader(void **state)
+{
+    int pipes[2], status;
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(pipes[1], STDERR_FILENO);
+        ps_log_open(NULL, NULL);
+        ps_log_unlimited();
+        for (int i = 0; i < 5000; i++) /* far more than a pipe holds: a blocking write would never return */
+            ps_log(PS_LOG_ERROR, "agent", "line %d of many, and nobody reads them", i);
+        _exit(42);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 42);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void test_rotation(void **state)
+{
+    char text[4096], rotated[128];
+    snprintf(rotated, sizeof rotated, "%s.1", path);
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    ps_log(PS_LOG_INFO, "agent", "before");
+    assert_int_equal(rename(path, rotated), 0);
+    /* The log checks the path at most once a second: write until the new file exists. */
+    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 20 && access(path, F_OK) != 0; i++) {
+        char component[32]; /* a different one each time, so that the rate limit does not apply */
+        snprintf(component, sizeof component, "c%u", i);
+        usleep(20000);
+        ps_log(PS_LOG_INFO, component, "moves on");
+    }
+    file_read(path, text, sizeof text);
+    assert_non_null(strstr(text, "moves on"));
+    file_read(rotated, text, sizeof text);
+    assert_non_null(strstr(text, "before"));
+}
+
+static void test_limit(void **state)
+{
+    static struct ps_log_limit limit;
+    struct ps_log_limit_entry *entry, evicted;
+    const char *format = "cannot connect", *other = "refused";
+    uint64_t now = UINT64_C(1000000000000), held = 0;
+    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES; i++)
+        assert_true(ps_log_limit_admit(&limit, format, "sink k1", now, &held, &entry, &evicted));
+    for (unsigned i = 0; i < 7; i++) {
+        assert_false(ps_log_limit_admit(&limit, format, "sink k1", now + i, &held, &entry, &evicted));
+        ps_log_limit_hold(entry, PS_LOG_WARN, "sink k1", "cannot connect: refused");
+    }
+    /* another component and another format have their own allowance */
+    assert_true(ps_log_limit_admit(&limit, format, "sink k2", now, &held, &entry, &evicted));
+    assert_true(ps_log_limit_admit(&limit, other, "sink k1", now, &held, &entry, &evicted));
+    assert_int_equal(limit.distinct, 3);
+    assert_null(ps_log_limit_owing(&limit, now, false)); /* the window has not ended */
+    now += PS_LOG_LIMIT_WINDOW_NS + 10;
+    assert_true(ps_log_limit_admit(&limit, format, "sink k1", now, &held, &entry, &evicted));
+    assert_int_equal(held, 7);
+    assert_int_equal(entry->held_first_ns, UINT64_C(1000000000000));
+    assert_null(ps_log_limit_owing(&limit, now, false));
+}
+
+static void test_limit_owed(void **state)
+{
+    static struct ps_log_limit limit;
+    struct ps_log_limit_entry *entry, evicted;
+    uint64_t now = UINT64_C(1000000000000), held = 0;
+    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++) {
+        uint64_t at = i < PS_LOG_LIMIT_LINES ? now : now + i - PS_LOG_LIMIT_LINES;
+        if (!ps_log_limit_admit(&limit, "format", "agent", at, &held, &entry, &evicted))
+            ps_log_limit_hold(entry, PS_LOG_ERROR, "agent", "last words");
+    }
+    now += PS_LOG_LIMIT_WINDOW_NS;
+    entry = ps_log_limit_owing(&limit, now, false);
+    assert_non_null(entry);
+    assert_int_equal(entry->held, 3);
+    assert_int_equal(entry->held_last_ns, now - PS_LOG_LIMIT_WINDOW_NS + 2);
+    assert_int_equal(entry->held_first_ns, now - PS_LOG_LIMIT_WINDOW_NS);
+    assert_string_equal(entry->text, "last words");
+    assert_string_equal(entry->component, "agent");
+    entry->held = 0;
+    assert_null(ps_log_limit_owing(&limit, now, true));
+}
+
+/* The count of lines held back has their time: with the next line, and at the end. */
+static void test_held_back(void **state)
+{
+    char text[16384];
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++)
+        ps_log(PS_LOG_WARN, "sink held", "try %u", i);
+    ps_log_turn(); /* the 10 seconds are not over */
+    file_read(path, text, sizeof text);
+    assert_null(strstr(text, "held back"));
+    ps_log_flush();
+    file_read(path, text, sizeof text);
+    const char *said = strstr(text, "sink held: try 12 (2 more like this held back in the last ");
+    assert_non_null(said);
+    assert_non_null(strstr(said, ", this one for "));
+}
+
+/* For any keys, each line is written, suppressed, or counted by the line that replaced its entry. */
+static void test_limit_accounts(void **state)
+{
+    static struct ps_log_limit limit;
+    static const char formats[2000];
+    uint64_t seed = ps_test_seed(), now = UINT64_C(1000000000000), written = 0, told = 0, asked = 200000;
+    for (uint64_t i = 0; i < asked; i++) {
+        struct ps_log_limit_entry *entry, evicted;
+        uint64_t held = 0;
+        now += ps_test_random(&seed) % 10000000;
+        const char *format =
+            &formats[ps_test_random(&seed) % (ps_test_random(&seed) % 4 ? 20 : sizeof formats)];
+        if (ps_log_limit_admit(&limit, format, "agent", now, &held, &entry, &evicted))
+            written++;
+        else
+            ps_log_limit_hold(entry, PS_LOG_INFO, "agent", "text");
+        told += held + evicted.held;
+    }
+    struct ps_log_limit_entry *entry;
+    while ((entry = ps_log_limit_owing(&limit, now, true)) != NULL) {
+        told += entry->held;
+        entry->held = 0;
+    }
+    assert_true(told > 0);
+    assert_int_equal(written + told, asked);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_escapes_and_bound, setup, teardown),
+        cmocka_unit_test(test_level_words),
+        cmocka_unit_test_setup_teardown(test_open_error, setup, teardown),
+        cmocka_unit_test(test_journal),
+        cmocka_unit_test(test_stuck_reader),
+        cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_held_back, setup, teardown),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_limit_owed),
+        cmocka_unit_test(test_limit_accounts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,124 @@
+/* The table of partitions compared with a model: assigned, gone, assigned again in other slots, in great numbers. */
+#include "stages/lib/kafka/consumer/streams.h"
+
+#include <stdio.h>
+
+#include "tests/support/support.h"
+
+#define TOPICS 7U
+#define PARTITIONS 500U
+
+struct expected {
+    uint32_t stream, generation;
+    bool known; /* its slot is not another partition's by now */
+};
+
+static struct expected expected[TOPICS][PARTITIONS];
+
+static void name_of(unsigned topic, char name[32])
+{
+    snprintf(name, 32, "topic.%u", topic);
+}
+
+static void assign(struct ps_kafka_streams *streams, unsigned topic, unsigned partition)
+{
+    char name[32];
+    name_of(topic, name);
+    uint32_t stream = ps_kafka_streams_assign(streams, name, (int32_t)partition);
+    for (unsigned t = 0; t < TOPICS; t++) {
+        for (unsigned p = 0; p < PARTITIONS; p++)
+            expected[t][p].known &= expected[t][p].stream != stream || (t == topic && p == partition);
+    }
+    assert_true(streams->items[stream].generation > expected[topic][partition].generation);
+    expected[topic][partition] = (struct expected){stream, streams->items[stream].generation, true};
+}
+
+static void assert_found(const struct ps_kafka_streams *streams)
+{
+    for (unsigned topic = 0; topic < TOPICS; topic++) {
+        char name[32];
+        name_of(topic, name);
+        for (unsigned partition = 0; partition < PARTITIONS; partition++) {
+            const struct expected *one = &expected[topic][partition];
+            uint32_t found = ps_kafka_streams_find(streams, name, (int32_t)partition);
+            assert_int_equal(found, one->known ? one->stream : PS_KAFKA_STREAM_NONE);
+            if (!one->known)
+                continue;
+            assert_int_equal(streams->items[found].partition, partition);
+            assert_string_equal(streams->items[found].topic, name);
+            assert_int_equal(streams->items[found].generation, one->generation);
+        }
+    }
+    assert_int_equal(ps_kafka_streams_find(streams, "topic.0", PARTITIONS), PS_KAFKA_STREAM_NONE);
+    assert_int_equal(ps_kafka_streams_find(streams, "topic", 0), PS_KAFKA_STREAM_NONE);
+}
+
+static void test_find(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint64_t random = ps_test_seed();
+    assert_int_equal(ps_kafka_streams_find(&streams, "topic.0", 0), PS_KAFKA_STREAM_NONE);
+    for (unsigned round = 0; round < 30; round++) {
+        for (unsigned i = 0; i < 100; i++)
+            assign(&streams, (unsigned)(ps_test_random(&random) % TOPICS),
+                   (unsigned)(ps_test_random(&random) % PARTITIONS));
+        assert_found(&streams);
+        for (uint32_t i = 0; i < streams.count; i++) {
+            if (ps_test_random(&random) % 3 == 0)
+                streams.items[i].state = PS_KAFKA_STREAM_GONE;
+        }
+        assert_found(&streams); /* those that are gone are found until their slot is used again */
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+/* Partitions that come and go for ever use a bounded table. */
+static void test_bounded(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    for (int32_t i = 0; i < 100000; i++) {
+        uint32_t stream = ps_kafka_streams_assign(&streams, "t", i);
+        assert_int_equal(ps_kafka_streams_find(&streams, "t", i), stream);
+        streams.items[stream].state = PS_KAFKA_STREAM_GONE;
+    }
+    assert_int_equal(streams.count, 1);
+    assert_true(streams.index_size <= 32);
+    ps_kafka_streams_fini(&streams);
+}
+
+/* `moved` is set by each change of a position that may be committed, so that a commit follows, and by nothing else. */
+static void test_moved(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t stream = ps_kafka_streams_assign(&streams, "t", 0);
+    for (int64_t offset = 0; offset < 30; offset += 10) {
+        uint32_t generation = streams.items[stream].generation;
+        ps_kafka_streams_skip(&streams, stream, offset); /* nothing is outstanding */
+        assert_true(streams.moved);
+        assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
+        assert_int_equal(streams.items[stream].delivered, offset);
+        streams.items[stream].committed = offset;
+        streams.moved = false;
+        streams.items[stream].taken = offset + 5;
+        ps_kafka_streams_skip(&streams, stream, offset + 6); /* behind what is outstanding */
+        assert_int_equal(streams.items[stream].delivered, offset);
+        streams.moved = false;
+        ps_kafka_streams_delivered(&streams, stream, generation - 1, offset + 5);
+        assert_false(streams.moved);
+        ps_kafka_streams_delivered(&streams, stream, generation, offset + 5);
+        assert_true(streams.moved);
+        assert_int_equal(streams.items[stream].delivered, offset + 6);
+        streams.moved = false;
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_moved),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

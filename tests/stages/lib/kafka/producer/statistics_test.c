@@ -1,0 +1,42 @@
+/* librdkafka's statistics as counters. */
+#include "stages/lib/kafka/producer/statistics.h"
+#include "tests/support/support.h"
+
+static uint64_t read_gauge(const struct ps_counters *counters, enum ps_kafka_gauge gauge)
+{
+    return ps_counter_read(counters, (enum ps_counter)(PS_COUNTER_extra + gauge));
+}
+
+static void test_read(void **state)
+{
+    static struct ps_counters counters;
+    struct ps_kafka_statistics statistics = {.counters = &counters};
+    ps_kafka_statistics_read(
+        &statistics, "{\"msg_cnt\": 7, \"msg_size\": 700, \"msg_max\": 5000, \"tx\": 12, \"tx_bytes\": 3400, "
+                     "\"brokers\": {"
+                     "\"a:1/1\": {\"waitresp_cnt\": 2, \"rtt\": {\"avg\": 100, \"p99\": 900, \"cnt\": 3}},"
+                     "\"b:1/2\": {\"waitresp_cnt\": 1, \"rtt\": {\"avg\": 500, \"p99\": 700, \"cnt\": 1}},"
+                     "\"c:1/bootstrap\": {\"waitresp_cnt\": -1}}}");
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_messages), 7);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_limit_messages), 5000);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_bytes), 700);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_requests_in_flight), 3);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_requests_sent), 12);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_avg_us), 200);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_p99_us), 900);
+    ps_kafka_statistics_renew(&statistics); /* another producer counts from zero */
+    ps_kafka_statistics_read(&statistics, "{\"tx\": 3, \"tx_bytes\": 100}");
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_requests_sent), 15);
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_request_bytes_sent), 3500);
+    ps_kafka_statistics_read(&statistics, "no JSON");
+    ps_kafka_statistics_read(&statistics, "[1]");
+    assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_p99_us), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
