@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 struct option;
+struct ps_command_line;
 
 /* The options of a command, from the tables that its parser uses; shell completion is made from them. */
 struct ps_command_options {
@@ -17,14 +18,16 @@ struct ps_subcommand {
     int (*run)(int argc, char **argv);
     const struct ps_command_options *options; /* NULL: none, or those of its own subcommands (rules) */
     const char *summary;
+    const struct ps_command_line *line;
 };
 /* Ends with a NULL name. */
 extern const struct ps_subcommand ps_subcommands[];
 
 extern const struct ps_command_options ps_options_graph, ps_options_components, ps_options_tail,
-    ps_options_top, ps_options_demo, ps_options_load, ps_options_verify, ps_options_plan,
-    ps_options_mock_broker, ps_options_deadletter, ps_options_channel, ps_options_completion,
-    ps_options_avro_client, ps_options_new;
+    ps_options_top, ps_options_demo, ps_options_load, ps_options_plan, ps_options_deadletter,
+    ps_options_channel, ps_options_completion, ps_options_avro_client, ps_options_new;
+
+extern const struct ps_command_line ps_line_verify, ps_line_mock_broker;
 
 /* For main, before a command runs. */
 void ps_commands_prepare(void);

@@ -11,6 +11,7 @@
 #include "conf/validate/types.h"
 #include "commands/commands.h"
 #include "commands/components.h"
+#include "commands/line/line.h"
 #include "commands/rules/rules.h"
 #include "core/nearest.h"
 #include "stages/table.h"
@@ -83,6 +84,12 @@ static void add_far_ends(struct words *words)
 {
     for (const struct ps_far_end_ops *const *far = ps_far_ends; *far != NULL; far++)
         word_add(words, ps_arena_format(words->arena, "%s:", (*far)->scheme));
+}
+
+static void add_goals(struct words *words)
+{
+    word_add(words, "ndr");
+    word_add(words, "pdr=");
 }
 
 static void add_components(struct words *words)
@@ -188,26 +195,85 @@ static struct completion_value value_of(struct ps_arena *arena, const char *comm
     return (struct completion_value){.kind = COMPLETION_NONE};
 }
 
+/* What the shell proposes for a value, or an operand, which the help calls `value`. */
+static struct completion_value proposed(struct ps_arena *arena, const char *value, enum ps_proposal proposal)
+{
+    static const struct {
+        void (*add)(struct words *words);
+        bool open;
+    } lists[] = {
+        [PS_PROPOSE_FORMATS] = {add_formats, false}, [PS_PROPOSE_SHAPES] = {add_shapes, true},
+        [PS_PROPOSE_TARGETS] = {add_targets, true},  [PS_PROPOSE_FAR_ENDS] = {add_far_ends, true},
+        [PS_PROPOSE_GOALS] = {add_goals, true},      [PS_PROPOSE_COMPONENTS] = {add_components, false}};
+    struct words words = {.arena = arena};
+    if (proposal != PS_PROPOSE_BY_VALUE) {
+        lists[proposal].add(&words);
+        return (struct completion_value){COMPLETION_WORDS, {words.count, words.items}, lists[proposal].open};
+    }
+    if (value == NULL)
+        return (struct completion_value){.kind = COMPLETION_NONE};
+    if (strcmp(value, "FILE") == 0)
+        return (struct completion_value){.kind = COMPLETION_FILE};
+    if (strcmp(value, "DIRECTORY") == 0)
+        return (struct completion_value){.kind = COMPLETION_DIRECTORY};
+    if (strcmp(value, "AGENT") == 0)
+        return (struct completion_value){.kind = COMPLETION_AGENT};
+    if (strchr(value, '|') == NULL)
+        return (struct completion_value){.kind = COMPLETION_NONE};
+    char *copy = ps_arena_copy(arena, value, strlen(value));
+    for (const char *word; (word = strsep(&copy, "|")) != NULL;)
+        word_add(&words, word);
+    return (struct completion_value){COMPLETION_WORDS, {words.count, words.items}, false};
+}
+
 /* ---- commands ---- */
 
-static void option_add(struct completion *completion, struct completion_command *command,
-                       struct ps_command_option option)
+static void option_place(struct completion *completion, struct completion_command *command,
+                         struct ps_command_option option, struct completion_value value)
 {
     struct completion_option *items =
         ps_arena_alloc(completion->arena, (command->option_count + 1) * sizeof *items);
     if (command->option_count > 0)
         memcpy(items, command->options, command->option_count * sizeof *items);
-    items[command->option_count] = (struct completion_option){.option = option};
-    if (option.argument)
-        items[command->option_count].value =
-            value_of(completion->arena, command->name, option.longs != NULL ? option.longs : option.shorts);
+    items[command->option_count] = (struct completion_option){.option = option, .value = value};
     command->options = items;
     command->option_count++;
+}
+
+static void option_add(struct completion *completion, struct completion_command *command,
+                       struct ps_command_option option)
+{
+    struct completion_value value = {.kind = COMPLETION_NONE};
+    if (option.argument)
+        value =
+            value_of(completion->arena, command->name, option.longs != NULL ? option.longs : option.shorts);
+    option_place(completion, command, option, value);
 }
 
 static const char *letter_text(struct ps_arena *arena, int letter)
 {
     return ps_arena_format(arena, "%c", letter);
+}
+
+static void row_add(struct completion *completion, struct completion_command *command,
+                    const struct ps_command_row *row)
+{
+    struct ps_command_option option = {
+        .shorts = row->letter != '\0' ? letter_text(completion->arena, row->letter) : NULL,
+        .longs = row->name,
+        .argument = row->value != NULL};
+    option_place(completion, command, option, proposed(completion->arena, row->value, row->proposes));
+}
+
+/* Adds the options of the rows, and --help. */
+static void add_rows(struct completion *completion, struct completion_command *command,
+                     const struct ps_command_line *line)
+{
+    for (const struct ps_command_row *row = line->rows; row->help != NULL; row++)
+        if (row->kind != PS_ROW_NOTE && ps_row_is_of(row, line->subcommand))
+            row_add(completion, command, row);
+    row_add(completion, command, &ps_row_help);
+    command->operand = proposed(completion->arena, line->operand, line->operand_proposes);
 }
 
 /* Adds getopt's options: the long ones with their letters, then the letters without a long one. */
@@ -270,6 +336,8 @@ static void collect(struct completion *completion)
         command->properties = table != NULL && table->flume;
         if (table != NULL && table->letters != NULL)
             add_getopt(completion, command, table);
+        if (subcommand->line != NULL)
+            add_rows(completion, command, subcommand->line);
     }
     for (size_t i = 0; ps_rules_subcommand(i) != NULL; i++) {
         const char *name = ps_arena_format(completion->arena, "rules %s", ps_rules_subcommand(i));

@@ -13,6 +13,9 @@
 
 /* interval between two progress objects, unless --every gives another */
 #define PS_LIVE_EVERY_NS PS_NS_PER_S
+/* limits of --every */
+#define PS_LIVE_EVERY_NS_MIN (100 * PS_NS_PER_MS)
+#define PS_LIVE_EVERY_NS_MAX (3600 * PS_NS_PER_S)
 
 struct ps_live {
     FILE *to;

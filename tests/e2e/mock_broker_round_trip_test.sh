@@ -12,7 +12,7 @@ refused() { # TEXT TIME
 }
 refused '--round-trip' 5x
 refused '--round-trip' -1s
-refused 'at most 60s' 2m
+refused 'at most 1 min' 2m
 
 "$PENSTOCK" mock-broker --topic t:2 --round-trip 300ms >"$work/address" 2>"$work/broker.err" &
 children[$!]=1

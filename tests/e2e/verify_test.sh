@@ -164,7 +164,7 @@ usage "is not valid JSON" --from whole.log --manifest whole.log
 usage "--from whole.log perhaps" whole.log
 usage "lists the options" --form whole.log
 "$PENSTOCK" verify --help >out
-grep -q '^examples:' out || wrong "--help has no examples"
+grep -q '^Examples:' out || wrong "--help has no examples"
 
 ((failures == 0)) || { echo "$failures failures"; exit 1; }
 echo "all found"

@@ -1,0 +1,89 @@
+/* The command line of a command: one table of rows gives the parser, the help text, the shell completion and the list of
+ * options in the manual page. Used by commands/ only. Thread: main. */
+#pragma once
+
+#include "core/option.h"
+#include "core/status.h"
+
+#include <stdio.h>
+
+struct ps_command_row;
+/* Stores the value of an option, of PS_ROW_TAKE; `text` is NULL when the row takes no value. */
+typedef enum ps_status ps_row_take(void *target, const struct ps_command_row *row, const char *text,
+                                   struct ps_err *err);
+
+/* A row stores a value of this type at its offset in the target. `min` and `max` bound the value; a `max` of 0 is no bound. */
+enum ps_row_kind {
+    PS_ROW_FLAG,     /* bool: true; without a value */
+    PS_ROW_TEXT,     /* const char * */
+    PS_ROW_WORD,     /* const char *: one of the words of the row's value, "spin|sleep" */
+    PS_ROW_COUNT,    /* uint64_t */
+    PS_ROW_COUNT32,  /* uint32_t */
+    PS_ROW_DURATION, /* uint64_t: nanoseconds; min and max too */
+    PS_ROW_BYTES,    /* uint64_t */
+    PS_ROW_RATE,     /* double: events/s */
+    PS_ROW_SHARE,    /* double: 0.001 for "0.1%" */
+    PS_ROW_TAKE,     /* what the row's function stores */
+    PS_ROW_IGNORED,  /* nothing: accepted because Flume has it */
+    PS_ROW_NOTE,     /* no option: `value` and `help` are a line of the help text */
+};
+
+/* The shell proposes these words for a value or an operand. */
+enum ps_proposal {
+    PS_PROPOSE_BY_VALUE, /* FILE: files, DIRECTORY or DIR: directories, AGENT: agents of the files of -f, a|b: the words */
+    PS_PROPOSE_FORMATS,
+    PS_PROPOSE_SHAPES,
+    PS_PROPOSE_TARGETS,
+    PS_PROPOSE_FAR_ENDS,
+    PS_PROPOSE_GOALS,
+    PS_PROPOSE_COMPONENTS,
+};
+
+struct ps_command_row {
+    const char *name;  /* long name without dashes; NULL: none */
+    const char letter; /* '\0': none */
+    const char *value; /* what the help calls the value, "FILE"; NULL: the option takes none */
+    enum ps_row_kind kind;
+    size_t offset;
+    const char
+        *help; /* one text without newlines: lines are broken when it is printed. NULL ends the table */
+    uint64_t min, max;
+    ps_row_take *take;
+    const char *group;         /* heading of this row and the ones after it; NULL: that of the row before */
+    const char *only;          /* subcommands that take it, separated by blanks; NULL: all */
+    enum ps_proposal proposes; /* of the value */
+    void (*list)(FILE *to);    /* prints lines after the help of the row; NULL: none */
+};
+
+struct ps_command_line {
+    const char *name;  /* for messages: "rules check" */
+    const char *usage; /* begins the help: the forms of the command, and what it does */
+    const struct ps_command_row *rows;
+    const char *ends;    /* ends the help: exit status, examples */
+    const char *operand; /* as `value` of a row; NULL: the shell proposes nothing */
+    enum ps_proposal operand_proposes;
+    const char *
+        subcommand; /* the rows of this subcommand alone are known; NULL: the first operand is the subcommand */
+    bool flume;     /* the command takes the options of `flume-ng agent`, too (conf/command.h) */
+};
+
+/* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options may stand
+ * anywhere before "--"; long names may be shortened, letters joined, as getopt_long allows. Returns -1 to go on, else the
+ * exit code: 0 after --help was printed, 2 after an error was. */
+int ps_command_line_parse(const struct ps_command_line *line, void *target, int argc, char **argv,
+                          int *operand_count);
+
+/* Returns whether the row is an option of the subcommand; NULL: of any. */
+bool ps_row_is_of(const struct ps_command_row *row, const char *subcommand);
+
+/* "-h, --help", which every command has. */
+extern const struct ps_command_row ps_row_help;
+
+/* Prints the help text. */
+void ps_command_line_usage(FILE *to, const struct ps_command_line *line);
+
+/* Prints that the operand is one too many, and returns 2. */
+int ps_command_line_unexpected(const struct ps_command_line *line, const char *operand);
+
+/* Prints "penstock NAME: there is no WHAT `word`; did you mean `...`?" and returns 2. `words` ends with NULL. */
+int ps_command_line_unknown(const char *name, const char *what, const char *word, const char *const *words);
