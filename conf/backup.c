@@ -4,14 +4,12 @@
 
 #include "conf/file.h"
 #include "conf/text.h"
+#include "core/durable.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char *backup_path(struct ps_arena *arena, const struct ps_command *command)
 {
@@ -63,18 +61,6 @@ static void store_text(FILE *file, const char *text, bool key)
     }
 }
 
-/* Creates directories like mkdir -p. */
-static void make_directories(struct ps_arena *arena, const char *path)
-{
-    char *copy = ps_arena_text(arena, path);
-    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(copy, 0755);
-        *slash = '/';
-    }
-    mkdir(copy, 0755);
-}
-
 void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
                          const struct ps_properties *properties)
 {
@@ -93,28 +79,16 @@ void ps_conf_backup_keep(struct ps_conf *conf, const struct ps_command *command,
     PS_ASSERT(good);
 }
 
-/* It may hold passwords: for the owner alone. */
-static bool write_whole(const char *path, const char *bytes, size_t length)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (file == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
-    bool good = fwrite(bytes, 1, length, file) == length;
-    return (fclose(file) == 0) & good;
-}
-
 enum ps_status ps_conf_backup(struct ps_conf *conf, const struct ps_command *command, struct ps_err *err)
 {
     if (conf->backup == NULL)
         return PS_OK;
-    make_directories(conf->arena, command->backup_directory);
     const char *path = backup_path(conf->arena, command);
     const char *fresh = ps_arena_format(conf->arena, "%s.new", path);
-    if (write_whole(fresh, conf->backup, conf->backup_bytes) && rename(fresh, path) == 0)
+    int error = ps_directories_make(command->backup_directory, 0755);
+    if (error == 0) /* for the owner alone: it may hold passwords */
+        error = ps_file_replace(path, fresh, 0600, conf->backup, conf->backup_bytes);
+    if (error == 0)
         return PS_OK;
-    return ps_err_set(err, "the backup %s cannot be written: %s", path, strerror(errno));
+    return ps_err_set(err, "the backup %s cannot be written: %s", path, strerror(error));
 }

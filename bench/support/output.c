@@ -1,5 +1,7 @@
 #include "bench/support/output.h"
 
+#include "core/durable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,47 +48,27 @@ enum ps_status ps_output_check(const char *option, const char *path, struct ps_e
     return file < 0 ? PS_FAIL : PS_OK;
 }
 
-static enum ps_status write_all(int file, const char *data, size_t length)
+/* Writes into a pipe or a device. */
+static int write_special(const char *path, const char *data, size_t length)
 {
-    for (size_t written = 0; written < length;) {
-        ssize_t count = write(file, data + written, length - written);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return PS_FAIL;
-        written += (size_t)count;
-    }
-    return PS_OK;
-}
-
-static enum ps_status write_file(const char *path, int flags, const char *data, size_t length,
-                                 struct ps_err *err)
-{
-    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | flags, 0666);
+    int file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (file < 0)
-        return ps_err_set(err, "%s: %s", path, strerror(errno));
-    bool written = write_all(file, data, length) == PS_OK;
-    int reason = errno;
-    if (close(file) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    return written ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(reason));
+        return errno;
+    int error = ps_write_all(file, data, length);
+    if (close(file) != 0 && error == 0)
+        error = errno;
+    return error;
 }
 
 enum ps_status ps_output_write(const char *path, const char *data, size_t length, struct ps_err *err)
 {
     mode_t mode;
-    if (is_special(path, &mode))
-        return write_file(path, 0, data, length, err);
-    char *beside = beside_of(path);
-    if (beside == NULL)
+    bool special = is_special(path, &mode);
+    char *beside = special ? NULL : beside_of(path);
+    if (!special && beside == NULL)
         return ps_err_set(err, "no memory");
-    enum ps_status status = write_file(beside, O_CREAT, data, length, err);
-    if (status == PS_OK && rename(beside, path) != 0)
-        status = ps_err_set(err, "%s: %s", path, strerror(errno));
-    if (status != PS_OK)
-        unlink(beside);
+    int error =
+        special ? write_special(path, data, length) : ps_file_replace(path, beside, 0666, data, length);
     free(beside);
-    return status;
+    return error == 0 ? PS_OK : ps_err_set(err, "%s: %s", path, strerror(error));
 }

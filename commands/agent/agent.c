@@ -11,8 +11,8 @@
 #include "commands/agent/service.h"
 #include "commands/commands.h"
 #include "commands/dumpable.h"
+#include "core/durable.h"
 #include "core/watch/notify.h"
-#include "stages/lib/make_directory.h"
 #include "stages/table.h"
 #include "version.h"
 #include "core/quantity.h"
@@ -89,8 +89,9 @@ void ps_service_apply_log(const struct ps_conf *conf)
         return;
     const char *slash = strrchr(conf->log.path, '/');
     if (slash != NULL && slash > conf->log.path)
-        (void)ps_make_directory(ps_arena_copy(conf->arena, conf->log.path, (size_t)(slash - conf->log.path)),
-                                &err); /* ps_log_open says so when it fails */
+        (void)ps_directories_need(
+            ps_arena_copy(conf->arena, conf->log.path, (size_t)(slash - conf->log.path)),
+            &err); /* ps_log_open says so when it fails */
     err = (struct ps_err){0};
     if (ps_log_open(conf->log.path, &err) != PS_OK)
         ps_log(PS_LOG_WARN, "agent", "%s; logging to stderr", ps_err_join(&err));

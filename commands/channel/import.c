@@ -1,5 +1,6 @@
 /* penstock channel import: a Flume file channel into one of ours. */
 #include "commands/channel/channel.h"
+#include "core/durable.h"
 #include "core/quantity.h"
 #include "stages/lib/flume_log/directory.h"
 #include "stages/lib/flume_log/reader.h"
@@ -10,7 +11,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,18 +218,10 @@ static enum ps_status is_new(const struct import *import, struct ps_err *err)
 
 /* ---- the directories ---- */
 
-static enum ps_status directory_make(struct ps_arena *arena, const char *path, struct ps_err *err)
+static enum ps_status directory_make(const char *path, struct ps_err *err)
 {
-    char *copy = ps_arena_text(arena, path);
-    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash != NULL)
-            *slash = '\0';
-        if (mkdir(copy, 0750) != 0 && errno != EEXIST)
-            return ps_err_set(err, "%s cannot be made: %s", copy, strerror(errno));
-        if (slash == NULL)
-            break;
-        *slash = '/';
-    }
+    if (ps_directories_need(path, err) != PS_OK)
+        return PS_FAIL;
     if (ps_flume_log_is_directory(path))
         return ps_err_set(err, "%s has a file channel of Flume; the events go into another directory", path);
     return PS_OK;
@@ -237,9 +229,9 @@ static enum ps_status directory_make(struct ps_arena *arena, const char *path, s
 
 static enum ps_status directories_make(struct ps_channel_command *command, struct ps_err *err)
 {
-    enum ps_status status = directory_make(command->arena, command->checkpoint_directory, err);
+    enum ps_status status = directory_make(command->checkpoint_directory, err);
     for (size_t i = 0; status == PS_OK && i < command->data_directories.count; i++)
-        status = directory_make(command->arena, command->data_directories.items[i], err);
+        status = directory_make(command->data_directories.items[i], err);
     return status;
 }
 

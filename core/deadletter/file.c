@@ -1,5 +1,7 @@
 #include "core/deadletter/file.h"
 
+#include "core/durable.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,35 +17,27 @@
 #define DIRECTORY_MODE 0750
 #define MS_PER_HOUR INT64_C(3600000)
 
-static enum ps_status fail(struct ps_err *err, const char *what, const char *path)
+static enum ps_status fail_with(struct ps_err *err, const char *what, const char *path, int error)
 {
-    return ps_err_set(err, "cannot %s %s: %s", what, path, strerror(errno));
+    return ps_err_set(err, "cannot %s %s: %s", what, path, strerror(error));
 }
 
-/* Syncs a directory, so that its names outlast a power cut. */
-static enum ps_status directory_sync(const char *path, struct ps_err *err)
+static enum ps_status fail(struct ps_err *err, const char *what, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(err, "open", path);
-    int failed = fsync(fd);
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    return failed == 0 ? PS_OK : fail(err, "sync", path);
+    return fail_with(err, what, path, errno);
 }
 
 static enum ps_status directory_make(const char *path, struct ps_err *err)
 {
-    if (mkdir(path, DIRECTORY_MODE) != 0)
-        return errno == EEXIST ? PS_OK : fail(err, "make the directory", path);
-    char *parent = ps_must_alloc(1, strlen(path) + 4, "a directory's name");
-    snprintf(parent, strlen(path) + 4, "%s/..", path);
-    enum ps_status status = directory_sync(parent, err);
-    free(parent);
-    if (status != PS_OK)
-        rmdir(path); /* the next try makes the directory, and syncs its name, again */
-    return status;
+    int error = ps_directory_make(path, DIRECTORY_MODE);
+    return error == 0 ? PS_OK : fail_with(err, "make the directory", path, error);
+}
+
+/* Makes the names in it outlast a power cut. */
+static enum ps_status directory_sync(const char *path, struct ps_err *err)
+{
+    int error = ps_directory_sync(path);
+    return error == 0 ? PS_OK : fail_with(err, "sync", path, error);
 }
 
 enum ps_status ps_letter_file_init(struct ps_letter_file *file, const char *directory, const char *agent,

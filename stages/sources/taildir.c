@@ -3,10 +3,10 @@
  *
  * A position moves when a sink, or a channel on disk, has the lines (core/stage.h: `delivered`). What a file is does not
  * depend on its name: see stages/lib/tail/tailer/tailer.h, which does the work. Thread: its worker. */
+#include "core/durable.h"
 #include "core/nearest.h"
 #include "core/stage.h"
 #include "regex/regex.h"
-#include "stages/lib/make_directory.h"
 #include "stages/lib/tail/lock.h"
 #include "stages/lib/tail/positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
@@ -397,7 +397,7 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s", plan->settings.position_path);
     *strrchr(folder, '/') = '\0';
-    if (folder[0] != '\0' && ps_make_directory(folder, err) != PS_OK)
+    if (folder[0] != '\0' && ps_directories_need(folder, err) != PS_OK)
         return ps_err_append(err, "the directory of the position file; set positionFile");
     if (ps_tail_lock(plan->settings.position_path, &state->lock, err) != PS_OK)
         return PS_FAIL;

@@ -19,6 +19,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static unsigned sync_count;
+
+/* In place of libc's: a power cut must not leave half a backup. */
+int fsync(int fd)
+{
+    sync_count++;
+    return 0;
+}
+
 static const char agent[] = "a1.sources = r1\n"
                             "a1.channels = c1 c2\n"
                             "a1.sinks = k1 k2\n"
@@ -190,7 +199,9 @@ static void changed_files_are_seen_and_a_backup_helps(void **state)
                          "%sa1.sources.r1.interceptors.i1.key = \\ a\\u00e9\\ud83d\\ude00=:#\\\\\n", agent));
     assert_int_equal(ps_conf_load(&command, fake_table(), &conf), PS_OK);
     assert_int_not_equal(access(kept, F_OK), 0); /* it does not run yet */
+    sync_count = 0;
     assert_int_equal(ps_conf_backup(conf, &command, &err), PS_OK);
+    assert_int_equal(sync_count, 4); /* the names of two directories, the file, and its name */
     assert_int_equal(stat(kept, &facts), 0);
     assert_int_equal(facts.st_mode & 0777, 0600);
     assert_false(ps_conf_changed(conf, &command, &err));

@@ -1,7 +1,7 @@
 #include "stages/lib/filesystem/local.h"
 
+#include "core/durable.h"
 #include "stages/lib/filesystem/local_internal.h"
-#include "stages/lib/make_directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,17 +112,9 @@ static void stream_fail(struct ps_local_stream *stream, int error)
 
 static void write_all(struct ps_local_stream *stream, const char *bytes, size_t length)
 {
-    while (length > 0 && stream->error == 0) {
-        ssize_t wrote = write(stream->fd, bytes, length);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0) {
-            stream_fail(stream, wrote < 0 ? errno : ENOSPC);
-            return;
-        }
-        bytes += wrote;
-        length -= (size_t)wrote;
-    }
+    int error = stream->error == 0 ? ps_write_all(stream->fd, bytes, length) : 0;
+    if (error != 0)
+        stream_fail(stream, error);
 }
 
 static void buffer_write(struct ps_local_stream *stream)
@@ -176,7 +168,7 @@ static int create_file(const char *path, const struct ps_file_creation *creation
     if (fd >= 0 || errno != ENOENT || name == NULL || name == path)
         return fd;
     char *parent = strndup(path, (size_t)(name - path));
-    int error = parent == NULL ? ENOMEM : ps_make_directories(parent, 0777);
+    int error = parent == NULL ? ENOMEM : ps_directories_make(parent, 0777);
     free(parent);
     if (error != 0) {
         errno = error;
@@ -214,6 +206,18 @@ static void look_for_name(struct ps_local_stream *stream)
         stream_fail(stream, ENOENT);
 }
 
+/* Puts what was written on the disk, and the file's name with it. */
+static void stream_sync(struct ps_local_stream *stream)
+{
+    int error = stream->error != 0 || fsync(stream->fd) == 0 ? stream->error : errno;
+    if (error == 0 && !stream->name_synced)
+        error = ps_directory_sync_above(stream->path);
+    if (error != 0)
+        stream_fail(stream, error);
+    else
+        stream->name_synced = true;
+}
+
 static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_file_done *done,
                         void *argument)
 {
@@ -221,8 +225,8 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
     struct ps_local *local = local_of(base->filesystem);
     buffer_write(stream);
     buffer_give(local, stream);
-    if (how == PS_FILE_HSYNC && stream->error == 0 && fsync(stream->fd) != 0)
-        stream_fail(stream, errno);
+    if (how == PS_FILE_HSYNC)
+        stream_sync(stream);
     look_for_name(stream);
     struct ps_local_outcome *outcome = ps_local_answer(
         local, stream, &(struct ps_local_caller){done, argument}, stream->error, "write", stream->path);

@@ -2,7 +2,8 @@
  * files are written beside the files, which Hadoop's LocalFileSystem does).
  *
  * Calls of the kernel are made at once, on the worker, as the sink file_roll makes them: a disk that is behind holds the
- * worker up. Their outcomes come from ps_filesystem_turn, as the interface demands. A flush with PS_FILE_HSYNC is an fsync.
+ * worker up. Their outcomes come from ps_filesystem_turn, as the interface demands. A flush with PS_FILE_HSYNC is an fsync of the file, and the first one also of its
+ * directory.
  * After an error, and when a stream is abandoned, the file is cut back to what was acknowledged, so that what is written
  * again elsewhere is not there twice. New files and directories get Java's modes: 0666 and 0777, less the umask.
  *

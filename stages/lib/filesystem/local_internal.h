@@ -29,6 +29,7 @@ struct ps_local_stream {
     int fd;
     int error; /* errno of the first call that failed; 0: none has */
     unsigned outcome_count;
+    bool name_synced; /* the file's name is on the disk */
     char path[];
 };
 

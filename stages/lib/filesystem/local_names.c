@@ -1,6 +1,6 @@
 /* The operations of the local file system that are not of a stream. */
+#include "core/durable.h"
 #include "stages/lib/filesystem/local_internal.h"
-#include "stages/lib/make_directory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +40,7 @@ void ps_local_rename(struct ps_filesystem *filesystem, const char *from, const c
 void ps_local_make_directories(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
                                void *argument)
 {
-    answer(filesystem, done, argument, ps_make_directories(path, 0777), "make the directory", path);
+    answer(filesystem, done, argument, ps_directories_make(path, 0777), "make the directory", path);
 }
 
 static int remove_one(const char *path, const struct stat *facts, int type, struct FTW *where)

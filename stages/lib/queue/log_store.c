@@ -4,10 +4,10 @@
 #include <sys/statvfs.h>
 
 #include "core/clock.h"
+#include "core/durable.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/store.h"
-#include "stages/lib/make_directory.h"
 #include "stages/lib/queue/segment/lock.h"
 
 #define RETRY_NS (3 * PS_NS_PER_S) /* like Flume's lifecycle supervisor */
@@ -27,10 +27,10 @@ static void report(void *argument, const char *text)
 
 static enum ps_status make_directories(const struct ps_log_store_settings *settings, struct ps_err *err)
 {
-    if (ps_make_directory(settings->state_directory, err) != PS_OK)
+    if (ps_directories_need(settings->state_directory, err) != PS_OK)
         return PS_FAIL;
     for (size_t i = 0; i < settings->data_directories.count; i++) {
-        if (ps_make_directory(settings->data_directories.items[i], err) != PS_OK)
+        if (ps_directories_need(settings->data_directories.items[i], err) != PS_OK)
             return PS_FAIL;
     }
     return PS_OK;

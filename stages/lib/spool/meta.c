@@ -2,6 +2,7 @@
 #include "stages/lib/spool/meta.h"
 
 #include "core/clock.h"
+#include "core/durable.h"
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/container.h"
 
@@ -202,19 +203,6 @@ enum ps_spool_meta_read ps_spool_meta_read(const char *path, struct ps_spool_met
 
 /* ---- writing ---- */
 
-static bool write_all(int fd, const char *bytes, size_t length)
-{
-    for (size_t done = 0; done < length;) {
-        ssize_t put = write(fd, bytes + done, length - done);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        done += (size_t)put;
-    }
-    return true;
-}
-
 static size_t encode(const struct ps_spool_meta *meta, char *out, size_t room)
 {
     char inode[64], state[64];
@@ -258,18 +246,8 @@ enum ps_status ps_spool_meta_write(const char *path, const struct ps_spool_meta 
     size_t length = encode(meta, bytes, sizeof bytes);
     if (length == 0 || snprintf(beside, sizeof beside, "%s.tmp", path) >= (int)sizeof beside)
         return ps_err_set(err, "%s: the file's path is too long", path);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return ps_err_set(err, "%s: %s", beside, strerror(errno));
-    bool good = write_all(fd, bytes, length);
-    int error = errno;
-    if (close(fd) != 0 && good) {
-        error = errno;
-        good = false;
-    }
-    if (good && rename(beside, path) == 0)
+    int error = ps_file_replace(path, beside, 0644, bytes, length);
+    if (error == 0)
         return PS_OK;
-    error = good ? errno : error;
-    (void)unlink(beside);
     return ps_err_set(err, "%s: %s", path, strerror(error));
 }

@@ -2,8 +2,8 @@
  * Flume's. Thread: the source's. */
 #include "stages/lib/spool/spool_internal.h"
 
+#include "core/durable.h"
 #include "core/log/log.h"
-#include "stages/lib/make_directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ static bool file_mark(const struct ps_spool *spool, struct ps_spool_file *file)
     memcpy(above, marker, length);
     above[length] = '\0';
     struct ps_err err = {.length = 0};
-    if (ps_make_directory(above, &err) != PS_OK)
+    if (ps_directories_need(above, &err) != PS_OK)
         return violated(file, "Could not create tracker file: %s", err.text);
     int fd = open(marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 && errno == EEXIST)

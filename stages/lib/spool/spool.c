@@ -2,6 +2,7 @@
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/clock.h"
+#include "core/durable.h"
 #include "core/log/log.h"
 #include "stages/lib/decompressor.h"
 #include "stages/lib/tail/notify.h"
@@ -69,9 +70,10 @@ static enum ps_status directories_try(struct ps_spool *spool, struct ps_err *err
         return ps_err_set(err, "Path is not a directory: %s", spool->directory);
     if (!spool->marks && canary_try(spool->directory, err) != PS_OK)
         return PS_FAIL;
-    if (mkdir(spool->tracker, 0755) != 0 && errno != EEXIST)
+    int error = ps_directory_make(spool->tracker, 0755);
+    if (error != 0)
         return ps_err_set(err, "Unable to mkdir nonexistent meta directory %s: %s", spool->tracker,
-                          strerror(errno));
+                          strerror(error));
     if (stat(spool->tracker, &status) != 0 || !S_ISDIR(status.st_mode))
         return ps_err_set(err, "Specified meta directory is not a directory %s", spool->tracker);
     return PS_OK;

@@ -1,6 +1,7 @@
 #include "stages/lib/tail/positions.h"
 
 #include "core/clock.h"
+#include "core/durable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,22 +186,6 @@ enum ps_status ps_tail_positions_load(const char *path, struct ps_tail_positions
     return status;
 }
 
-/* Syncs the directory, so that the new name of the file is durable. */
-static bool directory_sync(const char *path)
-{
-    char *folder = ps_must_copy_text(path, PURPOSE), *slash = strrchr(folder, '/');
-    if (slash != NULL)
-        slash[slash == folder] = '\0';
-    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    errno = error;
-    return good;
-}
-
 /* Writes the new content to PATH.new and renames it. Resolves links first, so that a link stays a link. */
 static enum ps_status file_write(const char *path, const char *text, size_t length, struct ps_err *err)
 {
@@ -208,19 +193,9 @@ static enum ps_status file_write(const char *path, const char *text, size_t leng
     if (realpath(path, target) != NULL)
         path = target;
     char *fresh = beside(path, ".new");
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool good = out != NULL && fwrite(text, 1, length, out) == length && fflush(out) == 0 && fsync(fd) == 0;
-    int error = errno;
-    if (out != NULL)
-        fclose(out);
-    else if (fd >= 0)
-        close(fd);
-    if (good) {
-        good = rename(fresh, path) == 0 && directory_sync(path);
-        error = errno;
-    }
-    enum ps_status status = good ? PS_OK : ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
+    int error = ps_file_replace(path, fresh, 0644, text, length);
+    enum ps_status status =
+        error == 0 ? PS_OK : ps_err_set(err, "%s cannot be written: %s", path, strerror(error));
     free(fresh);
     return status;
 }

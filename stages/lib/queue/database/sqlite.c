@@ -9,8 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/durable.h"
 #include "stages/lib/queue/database/database.h"
-#include "stages/lib/make_directory.h"
 
 /* Time that a transaction waits for transactions of other channels or programs. */
 #define BUSY_MS 5000
@@ -70,7 +70,7 @@ static enum ps_status make_file(const struct ps_database_settings *settings, str
     char *slash = strrchr(directory, '/');
     if (slash != NULL && slash != directory) {
         *slash = '\0';
-        if (ps_make_directory(directory, err) != PS_OK)
+        if (ps_directories_need(directory, err) != PS_OK)
             return PS_FAIL;
     }
     int fd = open(settings->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);

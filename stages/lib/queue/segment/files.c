@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/durable.h"
 #include "core/thread.h"
 
 bool ps_segment_is_other(const char *path)
@@ -176,13 +177,9 @@ static int disk_sync(void *argument, int fd)
 static int disk_sync_directory(void *argument, const char *path)
 {
     (void)argument;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int result = fsync(fd), error = errno;
-    close(fd);
+    int error = ps_directory_sync(path);
     errno = error;
-    return result;
+    return error == 0 ? 0 : -1;
 }
 
 static int disk_is_at(void *argument, int fd, const char *path)

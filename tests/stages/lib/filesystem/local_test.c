@@ -3,12 +3,23 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static unsigned sync_count;
+static bool sync_fails; /* the second of two */
+
+/* In place of libc's, for the program under test. */
+int fsync(int fd)
+{
+    errno = EIO;
+    return ++sync_count == 2 && sync_fails ? -1 : 0;
+}
 
 static struct ps_filesystem *filesystem;
 static const struct ps_now now = {.mono_ns = 1};
@@ -113,6 +124,31 @@ static void test_write(void **unused)
     close_stream(stream, PS_FILE_OK);
     assert_string_equal(ps_test_folder_read("a/b/c"), "one\ntwo\nthree\n");
     assert_int_equal(filesystem->under_way, 0);
+}
+
+/* A power cut after an hsync leaves the file under its name: the first one syncs the directory, too. */
+static void test_hsync_keeps_the_name(void **unused)
+{
+    struct ps_file_stream *stream = create("synced", &fresh);
+    for (unsigned syncs = 2; syncs >= 1; syncs--) {
+        struct outcome outcome = {0};
+        sync_count = 0;
+        assert_true(ps_file_write(stream, "line\n", 5));
+        ps_file_flush(stream, PS_FILE_HSYNC, note, &outcome);
+        assert_outcome(&outcome, PS_FILE_OK);
+        assert_int_equal(sync_count, syncs);
+    }
+    close_stream(stream, PS_FILE_OK);
+    stream = create("unsynced", &fresh);
+    struct outcome outcome = {0};
+    sync_fails = true; /* of the directory */
+    sync_count = 0;
+    assert_true(ps_file_write(stream, "line\n", 5));
+    ps_file_flush(stream, PS_FILE_HSYNC, note, &outcome);
+    assert_outcome(&outcome, PS_FILE_FAILED);
+    sync_fails = false;
+    assert_int_equal(stream->acknowledged_bytes, 0);
+    close_stream(stream, PS_FILE_FAILED);
 }
 
 static void test_large_writes(void **unused)
@@ -365,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write),
+        cmocka_unit_test(test_hsync_keeps_the_name),
         cmocka_unit_test(test_large_writes),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_creation),

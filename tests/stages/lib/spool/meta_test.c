@@ -3,6 +3,7 @@
 #include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
+#include "tests/support/system_calls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,24 @@ static void test_round_trip(void **unused)
         assert_true(ps_spool_is_same_state(back.state, meta.state));
         ps_spool_meta_fini(&back);
     }
+}
+
+/* A power cut finds the old position or the new one: a position whose bytes are not on the disk does not replace the file. */
+static void test_position_is_synced(void **unused)
+{
+    char target[] = "/spool/a file.log";
+    struct ps_err err = {.length = 0};
+    struct ps_spool_meta meta = {.target = target, .position = 40};
+    assert_int_equal(ps_spool_meta_write(path(), &meta, &err), PS_OK);
+    meta.position = 60;
+    ps_test_call_error = EIO;
+    ps_test_call_broken = "fsync";
+    assert_int_equal(ps_spool_meta_write(path(), &meta, &err), PS_FAIL);
+    ps_test_call_broken = NULL;
+    assert_non_null(strstr(err.text, "Input/output error"));
+    struct ps_spool_meta back = read_meta();
+    assert_int_equal(back.position, 40);
+    ps_spool_meta_fini(&back);
 }
 
 /* Appends a block with one record, as Flume does. */
@@ -114,6 +133,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_position_is_synced, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_file_that_grows, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

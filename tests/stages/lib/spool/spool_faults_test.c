@@ -22,6 +22,9 @@ static struct {
     bool retired[FILES];               /* as the job answered */
     unsigned saved_file;               /* the last good save; FILES: none */
     uint64_t saved;
+    unsigned
+        unsure_file; /* a later save, that failed: it may have replaced the file, and not have synced its name */
+    uint64_t unsure;
     /* The failure, counted over all jobs. */
     uint64_t calls, allocations;
 } bench;
@@ -86,7 +89,7 @@ static void fetch_once(void)
         if (bench.retired[number])
             fail_msg("%s is read again after it was retired; %s failed", file->name, ps_test_call_failed);
         uint64_t start = number == bench.saved_file ? bench.saved : 0;
-        if (file->start != start)
+        if (file->start != start && (number != bench.unsure_file || file->start != bench.unsure))
             fail_msg("%s begins at %llu, not %llu; %s failed", file->name, (unsigned long long)file->start,
                      (unsigned long long)start,
                      ps_test_call_failed != NULL ? ps_test_call_failed : "an allocation");
@@ -117,8 +120,11 @@ static void save(unsigned number, uint64_t position)
     run(&mark->job);
     if (mark->failed) {
         assert_true(mark->reason[0] != '\0');
+        bench.unsure_file = number;
+        bench.unsure = position;
         return;
     }
+    bench.unsure_file = FILES;
     bench.saved_file = number;
     bench.saved = position;
 }
@@ -159,7 +165,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
         ps_test_folder_append((const char[]){*name, '\0'}, text, sizeof text);
     }
     bench.policy = policy;
-    bench.saved_file = FILES;
+    bench.saved_file = bench.unsure_file = FILES;
     bench.calls = call;
     bench.allocations = allocation;
     ps_test_call_error = error;
@@ -235,7 +241,7 @@ static void test_renames_without_noreplace(void **unused)
         assert_int_equal(ps_test_folder_setup(NULL), 0);
         memset(&bench, 0, sizeof bench);
         bench.policy = RENAMES;
-        bench.saved_file = FILES;
+        bench.saved_file = bench.unsure_file = FILES;
         ps_test_folder_append("a", "new", 3);
         if (rows[i].in_use)
             ps_test_folder_append("a.COMPLETED", "old", 3);

@@ -1,0 +1,31 @@
+/* Files and directories whose names and content outlast a power cut. Thread: any; the calls block. A function of type int returns 0, or
+ * the errno of the system call that failed. */
+#pragma once
+
+#include "core/status.h"
+
+#include <sys/types.h>
+
+/* Syncs a directory, and with it the names in it. A file system that has nothing to sync (EINVAL) or cannot be written (EROFS) counts as
+ * synced. */
+int ps_directory_sync(const char *path);
+
+/* Syncs the directory that has this name in it. */
+int ps_directory_sync_above(const char *path);
+
+/* Makes one directory, and syncs its name. A directory that exists is left as it is. When the name could not be synced, the directory
+ * is removed, so that the next try makes and syncs it again; a directory above it that this user may not read (EACCES) is not synced. */
+int ps_directory_make(const char *path, mode_t mode);
+
+/* Also makes the directories above it. */
+int ps_directories_make(const char *path, mode_t mode);
+
+/* The same with mode 0750, less the umask, and with the reason in *err. */
+enum ps_status ps_directories_need(const char *path, struct ps_err *err);
+
+/* Writes all bytes to the file. */
+int ps_write_all(int fd, const void *bytes, size_t length);
+
+/* Replaces a file by one with these bytes: writes them to the file `beside`, which is in the same directory, syncs it, renames it and syncs
+ * the directory. A reader and a power cut find the old file or the new one, whole. Removes `beside` on failure. */
+int ps_file_replace(const char *path, const char *beside, mode_t mode, const void *bytes, size_t length);
