@@ -26,14 +26,14 @@ static enum ps_status take(void *target, const struct ps_command_row *row, const
 static const struct ps_command_row rows[] = {
     {"json", 'j', NULL, PS_ROW_FLAG, AT(json), .help = "objects"},
     {"force", 'f', NULL, PS_ROW_FLAG, AT(force), .help = "always", .only = "repair import"},
-    {"file", 'i', "FILE", PS_ROW_TEXT, AT(file), .help = "input"},
+    {"file", 'i', "FILE", PS_ROW_TEXT, AT(file), .help = "what is read"},
     {"pace", 0, "spin|sleep", PS_ROW_WORD, AT(pace), .help = "how to wait"},
-    {"count", 'n', "N", PS_ROW_COUNT, AT(count), .help = "events", .min = 1, .max = 1000},
-    {"wait", 0, "D", PS_ROW_DURATION, AT(wait_ns), .help = "time", .min = 1000000, .max = 60000000000},
+    {"count", 'n', "N", PS_ROW_COUNT, AT(count), .help = "how many events", .min = 1, .max = 1000},
+    {"wait", 0, "D", PS_ROW_DURATION, AT(wait_ns), .help = "how long", .min = 1000000, .max = 60000000000},
     {"bytes", 0, "BYTES", PS_ROW_BYTES, AT(bytes), .help = "memory", .min = 1},
-    {"threads", 0, "N", PS_ROW_COUNT32, AT(threads), .help = "threads", .min = 1},
-    {"rate", 0, "R", PS_ROW_RATE, AT(rate), .help = "events a second"},
-    {"share", 0, "SHARE", PS_ROW_SHARE, AT(share), .help = "share"},
+    {"threads", 0, "N", PS_ROW_COUNT32, AT(threads), .help = "how many run", .min = 1},
+    {"rate", 0, "R", PS_ROW_RATE, AT(rate), .help = "in a second"},
+    {"share", 0, "SHARE", PS_ROW_SHARE, AT(share), .help = "a part"},
     {"taken", 't', "X", PS_ROW_TAKE, 0, .help = "anything", .take = take},
     {"old", 'o', "X", PS_ROW_IGNORED, 0, .help = "not used"},
     {NULL, 0, "note", PS_ROW_NOTE, 0, .help = "a line of the help"},
@@ -42,7 +42,7 @@ static const struct ps_command_row rows[] = {
 static struct ps_command_line line = {.name = "test", .usage = "", .rows = rows, .ends = ""};
 
 static struct wish wish;
-static char *words[16];
+static char *words[32];
 static int operands;
 
 /* Parses words separated by blanks. */
