@@ -308,12 +308,19 @@ static bool all_paused(const struct ps_worker *worker)
     return true;
 }
 
-/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. */
+/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. This ends with the worker's part of the order: the
+ * worker of the letters' channel may have found it empty, and a sink that is not waited for goes on until RECALL. Events of letters that are not
+ * written go back to the sink's channel. */
 bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner)
 {
     const struct ps_channel_plan *channel = ps_letter_channel_target(runner->base.letters);
-    if (PS_LIKELY(channel == NULL || worker->next == NULL || worker->phase == PS_PHASE_RUN) ||
+    if (PS_LIKELY(channel == NULL || worker->phase == PS_PHASE_RUN) ||
         ps_plan_channel_after(worker->next, channel) != NULL)
+        return true;
+    if (worker->phase == PS_PHASE_DRAIN && ps_mark_own(&worker->done) == worker->orders_number &&
+        !ps_letter_channel_may_leave(runner->base.letters))
+        return false;
+    if (worker->next == NULL)
         return true;
     return worker->phase != PS_PHASE_PAUSE && !ps_worker_adopts_sink(worker, runner);
 }

@@ -69,6 +69,13 @@ static void test_letters_in_memory(void **state)
     run_stop_seed(UINT64_C(1819174760171246158));
 }
 
+/* A sink that was not waited for wrote a letter into a channel in memory, after the worker of that channel had found it empty. */
+static void test_letter_behind_the_end(void **state)
+{
+    ps_log_set_level(PS_LOG_OFF);
+    run_stop_seed(UINT64_C(17910711676371481982));
+}
+
 static void test_stop(void **state)
 {
     sim_for_seeds(run_stop_seed, SIM_SEEDS / 2);
@@ -81,6 +88,7 @@ int main(void)
         cmocka_unit_test(test_letters_of_source_that_rereads),
         cmocka_unit_test(test_letters_whose_events_are_kept),
         cmocka_unit_test(test_letters_in_memory),
+        cmocka_unit_test(test_letter_behind_the_end),
         cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
