@@ -5,9 +5,8 @@
 
 static volatile sig_atomic_t interrupts;
 
-static void on_interrupt(int number)
+static void on_interrupt(int)
 {
-    (void)number;
     interrupts = interrupts + 1;
 }
 

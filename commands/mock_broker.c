@@ -60,10 +60,9 @@ const struct ps_command_line ps_line_mock_broker = {
             "  penstock verify --from kafka://127.0.0.1:9092/logs --idle 5s\n",
 };
 
-static enum ps_status take_topic(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_topic(void *target, const struct ps_command_row *, const char *text,
                                  struct ps_err *err)
 {
-    (void)row;
     struct wish *wish = target;
     if (wish->topic_count == TOPICS_MAX)
         return ps_err_set(err, "--topic: at most %d topics", TOPICS_MAX);

@@ -86,10 +86,9 @@ static enum ps_status take_manifest(void *target, const struct ps_command_row *r
     return PS_OK;
 }
 
-static enum ps_status take_run(void *target, const struct ps_command_row *row, const char *text,
+static enum ps_status take_run(void *target, const struct ps_command_row *, const char *text,
                                struct ps_err *err)
 {
-    (void)row;
     struct ps_verify_options *to = target;
     to->run_only = true;
     return ps_manifest_run("--run", text, &to->run, err);

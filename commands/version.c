@@ -85,10 +85,8 @@ static void print_cpu(void)
     putchar('\n');
 }
 
-int ps_main_version(int argc, char **argv)
+int ps_main_version(int, char **)
 {
-    (void)argc;
-    (void)argv;
     printf("penstock %s\n", PS_VERSION);
     printf("build: %s, compiler %s\n", PS_BUILD, __VERSION__);
     print_libraries();

@@ -52,16 +52,12 @@ static void add_component(void *argument, const struct ps_metrics_component *com
         sum->value += component->counters[sum->counter];
 }
 
-static void ignore_process(void *argument, const struct ps_metrics_process *process)
+static void ignore_process(void *, const struct ps_metrics_process *)
 {
-    (void)argument;
-    (void)process;
 }
 
-static void ignore_worker(void *argument, const struct ps_metrics_worker *worker)
+static void ignore_worker(void *, const struct ps_metrics_worker *)
 {
-    (void)argument;
-    (void)worker;
 }
 
 uint64_t ps_bench_agent_sum(struct ps_agent *agent, enum ps_kind kind, enum ps_counter counter)

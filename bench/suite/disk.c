@@ -40,10 +40,8 @@ int fdatasync(int fd)
 
 /* ---- the directory ---- */
 
-static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where)
+static int remove_one(const char *path, const struct stat *, int, struct FTW *where)
 {
-    (void)about;
-    (void)type;
     return where->level > 0 ? remove(path) : 0;
 }
 

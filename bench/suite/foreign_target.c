@@ -83,9 +83,8 @@ static struct {
 
 static volatile sig_atomic_t stopped;
 
-static void on_signal(int number)
+static void on_signal(int)
 {
-    (void)number;
     stopped = 1;
 }
 

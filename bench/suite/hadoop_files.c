@@ -41,9 +41,8 @@ struct output {
     uint64_t bytes;
 };
 
-static bool count(struct ps_output *output, const void *data, size_t length)
+static bool count(struct ps_output *output, const void *, size_t length)
 {
-    (void)data;
     ((struct output *)(void *)output)->bytes += length;
     return true;
 }

@@ -126,13 +126,8 @@ static double measure(struct ps_bed *bed, const char *lines, bool with, double s
 
 /* ---- Hyperscan alone: one scan per batch with the same expression ---- */
 
-static int count_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                     void *argument)
+static int count_hit(unsigned, unsigned long long, unsigned long long, unsigned, void *argument)
 {
-    (void)id;
-    (void)from;
-    (void)to;
-    (void)flags;
     ++*(uint64_t *)argument;
     return 0;
 }

@@ -65,10 +65,8 @@ static double run_bare(void *options)
 }
 
 /* The source that learns of the batches. */
-static void nobody(void *argument, struct ps_batch *batch)
+static void nobody(void *, struct ps_batch *)
 {
-    (void)argument;
-    (void)batch;
 }
 
 /* Returns nanoseconds per event for the hop alone: a lease of 1,024 events goes through a ring, home through

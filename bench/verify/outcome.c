@@ -115,11 +115,9 @@ static bool range_show(void *argument, uint64_t first, uint64_t last)
     return true;
 }
 
-static void source_count(void *argument, const struct ps_outcome *outcome,
-                         const struct ps_outcome_source *one)
+static void source_count(void *argument, const struct ps_outcome *, const struct ps_outcome_source *one)
 {
     struct table *table = argument;
-    (void)outcome;
     table->all++;
     table->wrong += one->wrong;
 }

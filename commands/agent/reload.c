@@ -21,10 +21,9 @@
 
 /* ---- the helper thread ---- */
 
-static void run_job(void *service_, void *unused)
+static void run_job(void *service_, void *)
 {
     struct service *service = service_;
-    (void)unused;
     service->job.run(service);
 }
 

@@ -187,9 +187,8 @@ static enum ps_status headers_read(struct command *command, struct penstock_clie
 /* ---- the run ---- */
 
 /* struct penstock_client_options: message, interrupted, system_property */
-static void message(void *command, const char *text)
+static void message(void *, const char *text)
 {
-    (void)command;
     fprintf(stderr, "penstock avro-client: %s\n", text);
 }
 

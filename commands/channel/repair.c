@@ -60,10 +60,8 @@ static void gap_seen(void *argument, uint64_t offset, uint64_t length)
 }
 
 /* The second time they were named before. */
-static void count_gap(void *argument, uint64_t offset, uint64_t length)
+static void count_gap(void *argument, uint64_t, uint64_t)
 {
-    (void)offset;
-    (void)length;
     ((struct repair *)argument)->gaps++;
 }
 

@@ -46,10 +46,9 @@ static bool is_interrupted(const struct ps_rpc_patience *patience)
 
 /* ---- waiting ---- */
 
-static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
+static void answered(void *owner, uint64_t, enum ps_rpc_status status)
 {
     struct ps_rpc_link *link = owner;
-    (void)number;
     link->answered = true;
     link->status = status;
 }

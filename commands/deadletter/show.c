@@ -154,18 +154,16 @@ int ps_main_deadletter_list(const struct ps_deadletter_command *command)
 
 /* ---- show ---- */
 
-static bool letter_print_json(void *argument, const struct ps_deadletter *letter)
+static bool letter_print_json(void *, const struct ps_deadletter *letter)
 {
-    (void)argument;
     return fwrite(letter->line, 1, letter->line_length, stdout) == letter->line_length;
 }
 
-static bool letter_print(void *argument, const struct ps_deadletter *letter)
+static bool letter_print(void *, const struct ps_deadletter *letter)
 {
     static const char *const names[] = {"time", "component", "reason", "text"};
     const char *separator = "", *name;
     json_t *value;
-    (void)argument;
     for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
         const char *text = ps_deadletter_text(letter, names[i]);
         fputs(i == 0 ? "" : i == 3 ? ": " : " ", stdout);

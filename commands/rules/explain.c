@@ -29,10 +29,9 @@ struct explain {
     const char *on, *dim, *off; /* terminal colours */
 };
 
-static void on_rule(void *argument, uint16_t row, const struct ps_rule *rule)
+static void on_rule(void *argument, uint16_t, const struct ps_rule *rule)
 {
     struct explain *explain = argument;
-    (void)row;
     if (explain->acted_count < explain->bed.rules->rule_count)
         explain->acted[explain->acted_count++] = (uint32_t)(rule - explain->bed.rules->rules);
 }

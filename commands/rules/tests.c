@@ -35,11 +35,10 @@ struct verdict {
     size_t differences;
 };
 
-static void on_rule(void *argument, uint16_t row, const struct ps_rule *rule)
+static void on_rule(void *argument, uint16_t, const struct ps_rule *rule)
 {
     struct testing *testing = argument;
     struct acted *acted = &testing->acted;
-    (void)row;
     if (acted->count == acted->room) {
         acted->room = acted->room == 0 ? 64 : 2 * acted->room;
         acted->rules = ps_must_realloc(acted->rules, acted->room * sizeof *acted->rules, "rules that acted");

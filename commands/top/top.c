@@ -72,15 +72,13 @@ static sigset_t signals_before;
 static struct termios terminal_before;
 static bool terminal_changed;
 
-static void on_interrupt(int number)
+static void on_interrupt(int)
 {
-    (void)number;
     interrupted = 1;
 }
 
-static void on_resize(int number)
+static void on_resize(int)
 {
-    (void)number;
     resized = 1;
 }
 

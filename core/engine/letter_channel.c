@@ -81,9 +81,8 @@ static uint64_t box_written(const struct ps_letterbox *box)
     return letters_of(box)->written;
 }
 
-static void box_close(struct ps_letterbox *box)
+static void box_close(struct ps_letterbox *)
 {
-    (void)box;
 }
 
 static const struct ps_letterbox_ops box_ops = {

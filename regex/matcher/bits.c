@@ -4,13 +4,10 @@
 
 #include <string.h>
 
-static int hit_bit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                   void *argument)
+static int hit_bit(unsigned id, unsigned long long, unsigned long long to, unsigned, void *argument)
 {
     struct ps_matcher_scratch *scratch = argument;
     const struct ps_matcher *matcher = scratch->matcher;
-    (void)from;
-    (void)flags;
     uint32_t subject = ps_matcher_chunk_find(scratch, (uint32_t)to);
     if (subject == UINT32_MAX)
         return 0;

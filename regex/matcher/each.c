@@ -10,12 +10,9 @@ struct report {
     const struct ps_slice *subjects;
 };
 
-static int hit_list(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                    void *argument)
+static int hit_list(unsigned id, unsigned long long, unsigned long long to, unsigned, void *argument)
 {
     struct ps_matcher_scratch *scratch = argument;
-    (void)from;
-    (void)flags;
     uint32_t at = ps_matcher_chunk_find(scratch, (uint32_t)to);
     if (at == UINT32_MAX || scratch->seen[id] == scratch->stamp + at)
         return 0; /* a match may have many ends */

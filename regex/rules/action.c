@@ -173,16 +173,14 @@ static bool take_drop(struct rules_parser *parser, struct ps_action *action)
     return true;
 }
 
-static bool take_stop(struct rules_parser *parser, struct ps_action *action)
+static bool take_stop(struct rules_parser *, struct ps_action *action)
 {
-    (void)parser;
     action->kind = PS_ACTION_STOP;
     return true;
 }
 
-static bool take_continue(struct rules_parser *parser, struct ps_action *action)
+static bool take_continue(struct rules_parser *, struct ps_action *action)
 {
-    (void)parser;
     action->kind = PS_ACTION_CONTINUE;
     return true;
 }

@@ -171,9 +171,8 @@ static bool each_header(const struct ps_rules *rules, const struct ps_condition 
            (condition->right == NULL || each_header(rules, condition->right, take, argument));
 }
 
-static bool is_other(void *argument, const char *header, struct ps_rules_place place)
+static bool is_other(void *argument, const char *header, struct ps_rules_place)
 {
-    (void)place;
     return strcmp(argument, header) != 0;
 }
 

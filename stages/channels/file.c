@@ -60,10 +60,9 @@ static void file_teardown(void *plan)
     file->queue = NULL;
 }
 
-static void file_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void file_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct file_plan *plan = plan_;
-    (void)context;
     fputs("in ", out);
     ps_queue_plan_outline(&plan->log, out);
     fprintf(out, "; events are promised when they are %s: %s", plan->log.sync_each ? "synced" : "written",
@@ -97,15 +96,13 @@ static void file_start(void *plan)
     ps_queue_start(queue_of(plan));
 }
 
-static enum ps_put file_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
+static enum ps_put file_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *)
 {
-    (void)now;
     return ps_queue_put(queue_of(plan), producer, lease);
 }
 
-static uint64_t file_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
+static uint64_t file_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *)
 {
-    (void)now;
     return ps_queue_tick(queue_of(plan), producer, port);
 }
 

@@ -166,15 +166,13 @@ static void jdbc_start(void *plan)
     ps_queue_start(queue_of(plan));
 }
 
-static enum ps_put jdbc_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *now)
+static enum ps_put jdbc_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *)
 {
-    (void)now;
     return ps_queue_put(queue_of(plan), producer, lease);
 }
 
-static uint64_t jdbc_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
+static uint64_t jdbc_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *)
 {
-    (void)now;
     return ps_queue_tick(queue_of(plan), producer, port);
 }
 
@@ -224,9 +222,8 @@ static void jdbc_ring(const void *plan, unsigned producer, struct ps_fill *fill)
     ps_queue_ring(queue_of(plan), producer, fill);
 }
 
-static uint64_t jdbc_keep_alive_ms(const void *plan)
+static uint64_t jdbc_keep_alive_ms(const void *)
 {
-    (void)plan;
     return KEEP_ALIVE_MS;
 }
 

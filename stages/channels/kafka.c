@@ -364,10 +364,8 @@ static struct ps_lease *channel_take(void *plan, unsigned consumer, struct ps_po
 }
 
 /* The way home ends the lease's outcome: that informs the window of its consumer. */
-static void channel_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+static void channel_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)plan;
-    (void)consumer;
     ps_port_home(port, lease);
 }
 
@@ -450,11 +448,10 @@ static void channel_restore(void *plan, struct ps_lease *list)
 
 /* ---- outline and probe ---- */
 
-static void channel_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void channel_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct kafka_channel *plan = plan_;
     const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
-    (void)context;
     ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
     fprintf(out, ", topic %s, group %s, %s, acks %s", plan->topic, plan->group,
             plan->parse_as_flume_event ? "Flume events" : "bodies",

@@ -78,10 +78,9 @@ static void memory_teardown(void *plan)
     memory->memory = NULL;
 }
 
-static enum ps_status memory_build(void *plan, struct ps_context *context, struct ps_err *err)
+static enum ps_status memory_build(void *plan, struct ps_context *context, struct ps_err *)
 {
     struct memory *memory = plan;
-    (void)err;
     memory->memory = ps_memory_queue_create(&(struct ps_memory_queue_settings){
         .capacity = (uint64_t)memory->capacity,
         .bytes_max = ps_memory_queue_bytes_max(memory->byte_capacity, memory->byte_buffer_percent,
@@ -107,26 +106,19 @@ static void memory_fill(const void *plan, struct ps_fill *fill)
         *fill = (struct ps_fill){.capacity = (uint64_t)((const struct memory *)plan)->capacity};
 }
 
-static enum ps_put memory_put(void *plan, unsigned producer, struct ps_lease **lease,
-                              const struct ps_now *now)
+static enum ps_put memory_put(void *plan, unsigned producer, struct ps_lease **lease, const struct ps_now *)
 {
-    (void)now;
     return ps_memory_queue_put(memory_of(plan), producer, lease);
 }
 
-static struct ps_lease *memory_take(void *plan, unsigned consumer, struct ps_port *port,
-                                    const struct ps_now *now)
+static struct ps_lease *memory_take(void *plan, unsigned consumer, struct ps_port *, const struct ps_now *)
 {
-    (void)port;
-    (void)now;
     struct ps_lease *lease = ps_memory_queue_take_back(memory_of(plan), consumer);
     return lease != NULL ? lease : ps_memory_queue_take(memory_of(plan), consumer);
 }
 
-static void memory_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+static void memory_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)plan;
-    (void)consumer;
     ps_port_home(port, lease);
 }
 

@@ -211,10 +211,9 @@ static void spill_teardown(void *plan)
     spill->producers = NULL;
 }
 
-static void spill_outline(const void *plan, const struct ps_context *context, FILE *out)
+static void spill_outline(const void *plan, const struct ps_context *, FILE *out)
 {
     const struct spill *spill = plan;
-    (void)context;
     if (overflow_events(spill) == 0) {
         fputs("in memory only: they are lost when the process dies", out);
         return;
@@ -385,10 +384,8 @@ static struct ps_lease *spill_take(void *plan, unsigned consumer, struct ps_port
     return lease;
 }
 
-static void spill_done(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port)
+static void spill_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
-    (void)plan;
-    (void)consumer;
     ps_port_home(port, lease);
 }
 

@@ -55,31 +55,26 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status avro_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status avro_build(void *plan_, struct ps_context *, struct ps_err *)
 {
     struct avro_plan *plan = plan_;
-    (void)context;
-    (void)err;
     plan->name = ps_name_intern(plan->literal ? "flume.avro.schema.literal" : "flume.avro.schema.hash");
     return PS_OK;
 }
 
-static enum ps_status avro_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status avro_open(const void *, void *state_, struct ps_port *port, struct ps_err *)
 {
     struct avro_state *state = state_;
-    (void)plan;
     *state = (struct avro_state){.bytes_max = ps_depot_budget_bytes(port->blocks->depot) / 8};
     if (state->bytes_max > PS_BODY_BYTES_MAX)
         state->bytes_max = PS_BODY_BYTES_MAX;
     ps_slab_init(&state->slab, port->blocks);
-    (void)err;
     return PS_OK;
 }
 
-static void avro_close(const void *plan, void *state_)
+static void avro_close(const void *, void *state_)
 {
     struct avro_state *state = state_;
-    (void)plan;
     ps_buffer_free(&state->slab, &state->head);
     ps_buffer_free(&state->slab, &state->raw);
     ps_buffer_free(&state->slab, &state->plain);
@@ -89,11 +84,9 @@ static void avro_close(const void *plan, void *state_)
     ps_avro_unpacker_close(&state->unpacker);
 }
 
-static void avro_begin(const void *plan, void *state_, struct ps_input *input)
+static void avro_begin(const void *, void *state_, struct ps_input *)
 {
     struct avro_state *state = state_;
-    (void)plan;
-    (void)input;
     ps_buffer_free(&state->slab, &state->head);
     state->raw.length = state->plain.length = 0;
     state->phase = PHASE_HEAD;

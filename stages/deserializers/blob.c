@@ -29,11 +29,10 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status blob_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status blob_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *)
 {
     const struct blob_plan *plan = plan_;
     struct blob_state *state = state_;
-    (void)err;
     uint64_t quarter = ps_depot_budget_bytes(port->blocks->depot) / 4;
     *state = (struct blob_state){.bytes_max = (uint64_t)plan->bytes_max};
     if (state->bytes_max > quarter)
@@ -44,19 +43,16 @@ static enum ps_status blob_open(const void *plan_, void *state_, struct ps_port 
     return PS_OK;
 }
 
-static void blob_close(const void *plan, void *state_)
+static void blob_close(const void *, void *state_)
 {
     struct blob_state *state = state_;
-    (void)plan;
     ps_buffer_free(&state->slab, &state->buffer);
     ps_slab_fini(&state->slab);
 }
 
-static void blob_begin(const void *plan, void *state_, struct ps_input *input)
+static void blob_begin(const void *, void *state_, struct ps_input *)
 {
     struct blob_state *state = state_;
-    (void)plan;
-    (void)input;
     ps_buffer_free(&state->slab, &state->buffer);
     state->whole = false;
 }
@@ -93,12 +89,11 @@ static bool read_piece(struct blob_state *state, struct ps_input *input, struct 
     return buffer->length > 0;
 }
 
-static enum ps_deserialized blob_work(const void *plan, void *state_, struct ps_input *input,
+static enum ps_deserialized blob_work(const void *, void *state_, struct ps_input *input,
                                       struct ps_batch *batch, struct ps_err *err)
 {
     struct blob_state *state = state_;
     enum ps_deserialized result;
-    (void)plan;
     if (!state->whole && !read_piece(state, input, err, &result))
         return result;
     if (!state->whole)

@@ -64,17 +64,14 @@ static enum ps_status line_check(const void *plan_, const struct ps_context *con
     return PS_FAIL;
 }
 
-static enum ps_status line_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status line_build(void *plan_, struct ps_context *, struct ps_err *err)
 {
-    (void)context;
     struct line_plan *plan = plan_;
     return ps_charset_find(plan->charset_name, &plan->charset, err);
 }
 
-static enum ps_status line_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status line_open(const void *, void *state_, struct ps_port *port, struct ps_err *)
 {
-    (void)plan;
-    (void)err;
     struct line_state *state = state_;
     *state = (struct line_state){.need = FIRST_NEED_BYTES, .line_bytes = 256};
     state->bytes_max = ps_depot_budget_bytes(port->blocks->depot) / 4;
@@ -82,9 +79,8 @@ static enum ps_status line_open(const void *plan, void *state_, struct ps_port *
     return PS_OK;
 }
 
-static void line_close(const void *plan, void *state_)
+static void line_close(const void *, void *state_)
 {
-    (void)plan;
     struct line_state *state = state_;
     ps_line_text_fini(&state->text);
     ps_buffer_free(&state->slab, &state->large);
@@ -211,10 +207,9 @@ static void left_drop(struct line_state *state, struct ps_batch *batch)
     state->fresh = state->fresh && ps_batch_left(batch) > 0;
 }
 
-static enum ps_deserialized line_work(const void *plan, void *state_, struct ps_input *input,
+static enum ps_deserialized line_work(const void *, void *state_, struct ps_input *input,
                                       struct ps_batch *batch, struct ps_err *err)
 {
-    (void)plan;
     struct line_state *state = state_;
     if (ps_line_text_prepare(&state->text, input, err) != PS_OK)
         return PS_DESERIALIZED_FAILED;

@@ -35,9 +35,8 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status host_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status host_build(void *plan_, struct ps_context *context, struct ps_err *)
 {
-    (void)err;
     struct host_plan *plan = plan_;
     plan->name = ps_name_intern(plan->header);
     struct ps_local_host host;
@@ -51,11 +50,8 @@ static enum ps_status host_build(void *plan_, struct ps_context *context, struct
     return PS_OK;
 }
 
-static enum ps_result host_work(const void *plan_, void *state, struct ps_lease *lease,
-                                const struct ps_now *now)
+static enum ps_result host_work(const void *plan_, void *, struct ps_lease *lease, const struct ps_now *)
 {
-    (void)state;
-    (void)now;
     const struct host_plan *plan = plan_;
     if (plan->value == NULL)
         return PS_DONE;

@@ -302,9 +302,8 @@ static bool event_extract(const struct regex_extractor_plan *plan, const struct 
 }
 
 static enum ps_result regex_extractor_work(const void *plan_, void *state_, struct ps_lease *lease,
-                                           const struct ps_now *now)
+                                           const struct ps_now *)
 {
-    (void)now;
     const struct regex_extractor_plan *plan = plan_;
     struct regex_extractor_state *state = state_;
     if (lease->count == 0 || plan->field_count == 0)

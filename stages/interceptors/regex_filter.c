@@ -64,9 +64,8 @@ static enum ps_status regex_filter_open(const void *plan_, void *state_, struct 
 }
 
 static enum ps_result regex_filter_work(const void *plan_, void *state_, struct ps_lease *lease,
-                                        const struct ps_now *now)
+                                        const struct ps_now *)
 {
-    (void)now;
     const struct regex_filter_plan *plan = plan_;
     struct regex_filter_state *state = state_;
     if (lease->count == 0)

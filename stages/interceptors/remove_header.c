@@ -143,11 +143,8 @@ static void remove_header_teardown(void *plan_)
     plan->regex = NULL;
 }
 
-static enum ps_status remove_header_open(const void *plan_, void *state_, struct ps_port *port,
-                                         struct ps_err *err)
+static enum ps_status remove_header_open(const void *plan_, void *state_, struct ps_port *, struct ps_err *)
 {
-    (void)port;
-    (void)err;
     const struct remove_header_plan *plan = plan_;
     struct remove_header_state *state = state_;
     if (plan->regex != NULL)
@@ -155,9 +152,8 @@ static enum ps_status remove_header_open(const void *plan_, void *state_, struct
     return PS_OK;
 }
 
-static void remove_header_close(const void *plan, void *state_)
+static void remove_header_close(const void *, void *state_)
 {
-    (void)plan;
     struct remove_header_state *state = state_;
     if (state->scratch != NULL)
         ps_regex_scratch_destroy(state->scratch);
@@ -209,9 +205,8 @@ static void matching_remove(const struct remove_header_plan *plan, struct remove
 }
 
 static enum ps_result remove_header_work(const void *plan_, void *state_, struct ps_lease *lease,
-                                         const struct ps_now *now)
+                                         const struct ps_now *)
 {
-    (void)now;
     const struct remove_header_plan *plan = plan_;
     for (size_t i = 0; i < plan->name_count; i++)
         ps_batch_shared_remove(lease->batch, plan->names[i]);

@@ -147,9 +147,8 @@ static enum ps_status search_replace_build(void *plan_, struct ps_context *conte
     return PS_OK;
 }
 
-static void search_replace_close(const void *plan, void *state_)
+static void search_replace_close(const void *, void *state_)
 {
-    (void)plan;
     struct search_replace_state *state = state_;
     if (state->own_scratch != NULL)
         ps_regex_scratch_destroy(state->own_scratch);
@@ -321,9 +320,8 @@ static bool gathered_put(struct search_replace_state *state, struct ps_lease *le
 }
 
 static enum ps_result search_replace_work(const void *plan_, void *state_, struct ps_lease *lease,
-                                          const struct ps_now *now)
+                                          const struct ps_now *)
 {
-    (void)now;
     const struct search_replace_plan *plan = plan_;
     struct search_replace_state *state = state_;
     if (lease->count == 0)

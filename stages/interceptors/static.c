@@ -32,21 +32,16 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status static_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status static_build(void *plan_, struct ps_context *, struct ps_err *)
 {
-    (void)context;
-    (void)err;
     struct static_plan *plan = plan_;
     plan->name = ps_name_intern(plan->key);
     plan->value_length = (uint32_t)strlen(plan->value);
     return PS_OK;
 }
 
-static enum ps_result static_work(const void *plan_, void *state, struct ps_lease *lease,
-                                  const struct ps_now *now)
+static enum ps_result static_work(const void *plan_, void *, struct ps_lease *lease, const struct ps_now *)
 {
-    (void)state;
-    (void)now;
     const struct static_plan *plan = plan_;
     return ps_batch_shared_set(lease->batch, plan->name, plan->value, plan->value_length, !plan->preserve)
                ? PS_DONE

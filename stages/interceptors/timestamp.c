@@ -25,19 +25,16 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status timestamp_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status timestamp_build(void *plan_, struct ps_context *, struct ps_err *)
 {
-    (void)context;
-    (void)err;
     struct timestamp_plan *plan = plan_;
     plan->name = ps_name_intern(plan->header);
     return PS_OK;
 }
 
-static enum ps_result timestamp_work(const void *plan_, void *state, struct ps_lease *lease,
+static enum ps_result timestamp_work(const void *plan_, void *, struct ps_lease *lease,
                                      const struct ps_now *now)
 {
-    (void)state;
     const struct timestamp_plan *plan = plan_;
     char text[24];
     size_t at = sizeof text;

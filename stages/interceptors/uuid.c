@@ -35,10 +35,8 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status uuid_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status uuid_build(void *plan_, struct ps_context *, struct ps_err *)
 {
-    (void)context;
-    (void)err;
     struct uuid_plan *plan = plan_;
     plan->name = ps_name_intern(plan->header);
     if (plan->prefix == NULL)
@@ -47,11 +45,8 @@ static enum ps_status uuid_build(void *plan_, struct ps_context *context, struct
     return PS_OK;
 }
 
-static enum ps_status uuid_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status uuid_open(const void *, void *state_, struct ps_port *, struct ps_err *)
 {
-    (void)plan;
-    (void)port;
-    (void)err;
     struct uuid_state *state = state_;
     ps_random_init(&state->random);
     return PS_OK;
@@ -73,9 +68,8 @@ static void uuid_print(struct ps_random *random, char *text)
 }
 
 static enum ps_result uuid_work(const void *plan_, void *state_, struct ps_lease *lease,
-                                const struct ps_now *now)
+                                const struct ps_now *)
 {
-    (void)now;
     const struct uuid_plan *plan = plan_;
     struct uuid_state *state = state_;
     struct ps_batch *batch = lease->batch;

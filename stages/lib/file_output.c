@@ -160,11 +160,8 @@ void ps_file_output_undo(struct ps_file_output *output)
     output->failed = false;
 }
 
-static bool discard_write(struct ps_output *output, const void *data, size_t length)
+static bool discard_write(struct ps_output *, const void *, size_t)
 {
-    (void)output;
-    (void)data;
-    (void)length;
     return true;
 }
 

@@ -34,21 +34,16 @@ static enum ps_status load_balancing_build(void *plan_, struct ps_context *conte
     return PS_OK;
 }
 
-static enum ps_status load_balancing_open(const void *plan, void *state_, struct ps_port *port,
-                                          struct ps_err *err)
+static enum ps_status load_balancing_open(const void *, void *state_, struct ps_port *, struct ps_err *)
 {
-    (void)plan;
-    (void)port;
-    (void)err;
     struct load_balancing_state *state = state_;
     ps_random_init(&state->random);
     return PS_OK;
 }
 
 static enum ps_result load_balancing_work(const void *plan_, void *state_, const struct ps_lease *lease,
-                                          struct ps_route *route, const struct ps_now *now)
+                                          struct ps_route *route, const struct ps_now *)
 {
-    (void)now;
     const struct load_balancing_plan *plan = plan_;
     struct load_balancing_state *state = state_;
     for (uint32_t i = 0; i < lease->count; i++) {

@@ -224,11 +224,9 @@ static const struct target *target_of(const struct multiplexing_plan *plan, cons
     return target != NULL ? target : plan->by_default;
 }
 
-static enum ps_result multiplexing_work(const void *plan_, void *state, const struct ps_lease *lease,
-                                        struct ps_route *route, const struct ps_now *now)
+static enum ps_result multiplexing_work(const void *plan_, void *, const struct ps_lease *lease,
+                                        struct ps_route *route, const struct ps_now *)
 {
-    (void)state;
-    (void)now;
     const struct multiplexing_plan *plan = plan_;
     const struct ps_batch *batch = lease->batch;
     if ((batch->own_mask & plan->name->mask) == 0) { /* the header is the same for all events */

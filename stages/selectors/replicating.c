@@ -39,9 +39,8 @@ static enum ps_status replicating_check(const void *plan_, const struct ps_conte
     return PS_OK;
 }
 
-static enum ps_status replicating_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status replicating_build(void *plan_, struct ps_context *context, struct ps_err *)
 {
-    (void)err;
     struct replicating_plan *plan = plan_;
     plan->channel_count = context->channels.count;
     plan->required = ps_arena_alloc(context->arena, plan->channel_count);
@@ -50,12 +49,9 @@ static enum ps_status replicating_build(void *plan_, struct ps_context *context,
     return PS_OK;
 }
 
-static enum ps_result replicating_work(const void *plan_, void *state, const struct ps_lease *lease,
-                                       struct ps_route *route, const struct ps_now *now)
+static enum ps_result replicating_work(const void *plan_, void *, const struct ps_lease *,
+                                       struct ps_route *route, const struct ps_now *)
 {
-    (void)state;
-    (void)lease;
-    (void)now;
     const struct replicating_plan *plan = plan_;
     for (unsigned channel = 0; channel < plan->channel_count; channel++)
         ps_route_all(route, channel, plan->required[channel]);

@@ -145,10 +145,8 @@ static enum ps_serializer_answer avro_datum_ready(const void *plan_, void *state
 
 /* ---- writing ---- */
 
-static bool avro_datum_begin(const void *plan, void *state_, struct ps_output *output)
+static bool avro_datum_begin(const void *, void *state_, struct ps_output *)
 {
-    (void)plan;
-    (void)output;
     struct avro_datum_state *state = state_;
     state->began = false; /* the header needs a schema: the first event's */
     state->file.blocks.count = 0;

@@ -42,17 +42,15 @@ static void put_bytes(struct ps_byte_buffer *block, const char *data, size_t len
     block->length += length;
 }
 
-static bool avro_event_begin(const void *plan, void *state_, struct ps_output *output)
+static bool avro_event_begin(const void *, void *state_, struct ps_output *output)
 {
-    (void)plan;
     struct avro_event_state *state = state_;
     return ps_avro_blocks_begin(&state->file.blocks, schema, sizeof schema - 1, output);
 }
 
-static bool avro_event_event(const void *plan, void *state_, const struct ps_batch *batch,
+static bool avro_event_event(const void *, void *state_, const struct ps_batch *batch,
                              const struct ps_event *event, struct ps_output *output)
 {
-    (void)plan;
     struct avro_event_state *state = state_;
     if (!ps_java_map_order(&state->map, batch, event))
         return false;

@@ -20,20 +20,15 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status header_and_text_open(const void *plan, void *state_, struct ps_port *port,
-                                           struct ps_err *err)
+static enum ps_status header_and_text_open(const void *, void *state_, struct ps_port *, struct ps_err *)
 {
-    (void)plan;
-    (void)port;
-    (void)err;
     struct header_and_text_state *state = state_;
     ps_java_map_init(&state->map);
     return PS_OK;
 }
 
-static void header_and_text_close(const void *plan, void *state_)
+static void header_and_text_close(const void *, void *state_)
 {
-    (void)plan;
     struct header_and_text_state *state = state_;
     ps_java_map_fini(&state->map);
 }

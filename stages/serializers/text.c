@@ -15,11 +15,9 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static bool text_event(const void *plan_, void *state, const struct ps_batch *batch,
-                       const struct ps_event *event, struct ps_output *output)
+static bool text_event(const void *plan_, void *, const struct ps_batch *, const struct ps_event *event,
+                       struct ps_output *output)
 {
-    (void)state;
-    (void)batch;
     const struct text_plan *plan = plan_;
     return ps_output_put(output, event->body, event->body_length) &&
            (!plan->newline || ps_output_put(output, "\n", 1));

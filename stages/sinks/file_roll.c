@@ -476,9 +476,8 @@ static enum ps_result file_roll_work(const void *plan, void *state, struct ps_le
     return result;
 }
 
-static void file_roll_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void file_roll_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
-    (void)context;
     const struct file_roll_plan *plan = plan_;
     fprintf(out, "writes files in %s", plan->directory);
     if (plan->roll_interval_s > 0)
@@ -489,9 +488,8 @@ static void file_roll_outline(const void *plan_, const struct ps_context *contex
         fprintf(out, ", compressed (%s)", plan->compression == PS_COMPRESSION_GZIP ? "gzip" : "zstd");
 }
 
-static void file_roll_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+static void file_roll_probe(const void *plan_, struct ps_context *, const struct ps_probe *probe)
 {
-    (void)context;
     const struct file_roll_plan *plan = plan_;
     ps_probe_directory(probe, "sink.directory", plan->directory);
 }

@@ -239,9 +239,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     return PS_OK;
 }
 
-static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void kafka_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
-    (void)context;
     const struct kafka_plan *plan = plan_;
     const char *acks = acks_of(plan),
                *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
@@ -292,34 +291,28 @@ static enum ps_status kafka_open(const void *plan_, void *state, struct ps_port 
     return ps_kafka_sender_open(state, &plan->sender, port, err);
 }
 
-static void kafka_close(const void *plan, void *state)
+static void kafka_close(const void *, void *state)
 {
-    (void)plan;
     ps_kafka_sender_close(state);
 }
 
-static enum ps_result kafka_work(const void *plan, void *state, struct ps_lease **lease,
-                                 const struct ps_now *now)
+static enum ps_result kafka_work(const void *, void *state, struct ps_lease **lease, const struct ps_now *now)
 {
-    (void)plan;
     return ps_kafka_sender_take(state, lease, now);
 }
 
-static uint64_t kafka_tick(const void *plan, void *state, const struct ps_now *now)
+static uint64_t kafka_tick(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     return ps_kafka_sender_tick(state, now);
 }
 
-static bool kafka_recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
+static bool kafka_recall(const void *, void *state, struct ps_lease **back, const struct ps_now *now)
 {
-    (void)plan;
     return ps_kafka_sender_recall(state, back, now);
 }
 
-static bool kafka_drain(const void *plan, void *state, const struct ps_now *now)
+static bool kafka_drain(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     return ps_kafka_sender_drain(state, now);
 }
 

@@ -55,20 +55,16 @@ static enum ps_status logger_check(const void *plan_, const struct ps_context *c
     return PS_OK;
 }
 
-static enum ps_status logger_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status logger_build(void *plan_, struct ps_context *, struct ps_err *)
 {
-    (void)context;
-    (void)err;
     struct logger_plan *plan = plan_;
     if (!bytes_parse(plan->bytes_text, &plan->bytes_max))
         plan->bytes_max = BYTES_DEFAULT;
     return PS_OK;
 }
 
-static enum ps_status logger_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status logger_open(const void *, void *state_, struct ps_port *port, struct ps_err *)
 {
-    (void)plan;
-    (void)err;
     struct logger_state *state = state_;
     state->port = port;
     ps_java_map_init(&state->map);
@@ -76,18 +72,16 @@ static enum ps_status logger_open(const void *plan, void *state_, struct ps_port
     return PS_OK;
 }
 
-static void logger_close(const void *plan, void *state_)
+static void logger_close(const void *, void *state_)
 {
-    (void)plan;
     struct logger_state *state = state_;
     ps_java_map_fini(&state->map);
     ps_dump_fini(&state->dump);
 }
 
 static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lease **lease_,
-                                  const struct ps_now *now)
+                                  const struct ps_now *)
 {
-    (void)now;
     const struct logger_plan *plan = plan_;
     struct logger_state *state = state_;
     struct ps_lease *lease = *lease_;

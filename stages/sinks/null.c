@@ -33,9 +33,8 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status null_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status null_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *)
 {
-    (void)err;
     const struct null_plan *plan = plan_;
     struct null_state *state = state_;
     state->port = port;
@@ -44,9 +43,8 @@ static enum ps_status null_open(const void *plan_, void *state_, struct ps_port 
 }
 
 static enum ps_result null_work(const void *plan_, void *state_, struct ps_lease **lease,
-                                const struct ps_now *now)
+                                const struct ps_now *)
 {
-    (void)now;
     const struct null_plan *plan = plan_;
     struct null_state *state = state_;
     state->taken += (*lease)->count - (*lease)->settled;

@@ -130,29 +130,23 @@ static const struct ps_stream_ops stream_ops = {
 
 /* ---- answers ---- */
 
-static void accepted(const void *plan, void *state_, const struct ps_batch *batch, const struct ps_now *now)
+static void accepted(const void *, void *state_, const struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct avro_state *state = state_;
     ps_avro_server_answer(&state->server, batch, false);
 }
 
-static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
-                    const struct ps_now *now)
+static void refused(const void *, void *state_, const struct ps_batch *batch, const char *,
+                    const struct ps_now *)
 {
-    (void)plan;
-    (void)reason;
-    (void)now;
     struct avro_state *state = state_;
     ps_avro_server_answer(&state->server, batch, true);
 }
 
 /* ---- life ---- */
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct avro_state *state = state_;
     ps_stream_fini(&state->stream);
     ps_avro_server_fini(&state->server);

@@ -64,9 +64,8 @@ static enum ps_http_taken take(void *owner, struct ps_batch *batch, struct ps_ht
 
 /* ---- life ---- */
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct legacy_state *state = state_;
     ps_http_server_fini(&state->server);
 }

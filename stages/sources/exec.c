@@ -192,9 +192,8 @@ static enum ps_status exec_build(void *plan_, struct ps_context *context, struct
     return PS_OK;
 }
 
-static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *)
 {
-    (void)err;
     const struct exec_plan *plan = plan_;
     struct exec_state *state = state_;
     *state = (struct exec_state){.port = port};
@@ -204,9 +203,8 @@ static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port 
     return PS_OK;
 }
 
-static void exec_close(const void *plan, void *state_)
+static void exec_close(const void *, void *state_)
 {
-    (void)plan;
     struct exec_state *state = state_;
     ps_child_kill(&state->child);
     ps_pipe_lines_fini(&state->lines);
@@ -368,10 +366,8 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
 
 /* ---- the stage ---- */
 
-static enum ps_result exec_work(const void *plan, void *state_, struct ps_batch *batch,
-                                const struct ps_now *now)
+static enum ps_result exec_work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
-    (void)plan;
     struct exec_state *state = state_;
     if (state->phase != PHASE_RUNS)
         return PS_IDLE;
@@ -382,9 +378,8 @@ static enum ps_result exec_work(const void *plan, void *state_, struct ps_batch 
 }
 
 /* Sends SIGTERM to the command, and reads what it still writes. */
-static bool exec_drain(const void *plan, void *state_, const struct ps_now *now)
+static bool exec_drain(const void *, void *state_, const struct ps_now *now)
 {
-    (void)plan;
     struct exec_state *state = state_;
     if (state->drain_ns == 0) {
         state->drain_ns = now->mono_ns + DRAIN_NS;

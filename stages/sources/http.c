@@ -182,9 +182,8 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     return ps_listen_build(&plan->listen, context, err);
 }
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct http_state *state = state_;
     ps_http_server_fini(&state->server);
     ps_json_handler_fini(&state->json);

@@ -243,9 +243,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     return PS_OK;
 }
 
-static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void kafka_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
-    (void)context;
     const struct kafka_plan *plan = plan_;
     struct ps_texts topics = wanted_topics(plan);
     ps_kafka_outline(out, plan->bootstrap, &plan->consumer);
@@ -305,9 +304,8 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
     return PS_OK;
 }
 
-static void kafka_close(const void *plan, void *state_)
+static void kafka_close(const void *, void *state_)
 {
-    (void)plan;
     struct kafka_state *state = state_;
     if (state->phase != LEFT && !state->group.consumer.fatal)
         ps_log(PS_LOG_WARN, state->port->component,
@@ -330,10 +328,8 @@ static uint32_t stream_of(void *argument, const rd_kafka_message_t *message)
     return ps_kafka_streams_of_record(&state->group.streams, message);
 }
 
-static enum ps_result kafka_work(const void *plan, void *state_, struct ps_batch *batch,
-                                 const struct ps_now *now)
+static enum ps_result kafka_work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
-    (void)plan;
     struct kafka_state *state = state_;
     if (state->phase != RUNNING)
         return PS_IDLE;
@@ -400,30 +396,23 @@ static uint64_t kafka_tick(const void *plan, void *state_, const struct ps_now *
     return next_ns;
 }
 
-static void kafka_accepted(const void *plan, void *state_, const struct ps_batch *batch,
-                           const struct ps_now *now)
+static void kafka_accepted(const void *, void *state_, const struct ps_batch *batch, const struct ps_now *now)
 {
-    (void)plan;
     struct kafka_state *state = state_;
     ps_count(state->port->counters, PS_COUNTER_KafkaEventGetTimer,
              (now->mono_ns - batch->opened.mono_ns) / PS_NS_PER_MS);
 }
 
-static void kafka_delivered(const void *plan, void *state_, const struct ps_batch *batch,
-                            const struct ps_now *now)
+static void kafka_delivered(const void *, void *state_, const struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct kafka_state *state = state_;
     for (uint32_t i = 0; i < batch->span_count; i++)
         ps_kafka_streams_delivered(&state->group.streams, batch->spans[i].stream, batch->spans[i].generation,
                                    batch->spans[i].position);
 }
 
-static void kafka_paused(const void *plan, void *state_, bool paused, const struct ps_now *now)
+static void kafka_paused(const void *, void *state_, bool paused, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct kafka_state *state = state_;
     state->paused = paused;
 }
@@ -449,9 +438,8 @@ static void finish(struct kafka_state *state, const struct ps_now *now)
     state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
 }
 
-static bool kafka_drain(const void *plan, void *state_, const struct ps_now *now)
+static bool kafka_drain(const void *, void *state_, const struct ps_now *now)
 {
-    (void)plan;
     struct kafka_state *state = state_;
     if (state->phase == RUNNING) {
         state->phase = FINISHING;

@@ -358,9 +358,8 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     return PS_OK;
 }
 
-static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
-    (void)plan;
     struct multiport_state *state = state_;
     ps_syslog_time_now(&state->parser.time, now->wall_ms);
     return ps_stream_work(&state->stream, batch, now);
@@ -378,9 +377,8 @@ static uint64_t tick(const void *plan_, void *state_, const struct ps_now *now)
     return state->rebind_ns != 0 && state->rebind_ns < next ? state->rebind_ns : next;
 }
 
-static bool drain(const void *plan, void *state_, const struct ps_now *now)
+static bool drain(const void *, void *state_, const struct ps_now *now)
 {
-    (void)plan;
     struct multiport_state *state = state_;
     state->rebind_ns = 0;
     return ps_stream_drain(&state->stream, now);
@@ -394,9 +392,8 @@ static struct ps_bind_options address_of(const struct multiport_plan *plan, size
     return address;
 }
 
-static void outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
-    (void)context;
     const struct multiport_plan *plan = plan_;
     struct ps_bind_options listen = address_of(plan, 0);
     ps_listen_outline(out, &listen, plan->listen.tls.enabled);
@@ -414,9 +411,8 @@ static void listens(const void *plan_, void (*add)(void *argument, const struct 
     }
 }
 
-static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
+static void probe(const void *plan_, struct ps_context *, const struct ps_probe *probe)
 {
-    (void)context;
     const struct multiport_plan *plan = plan_;
     for (size_t i = 0; i < plan->port_texts.count; i++) {
         const struct ps_bind_options listen = address_of(plan, i);

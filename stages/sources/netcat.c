@@ -353,18 +353,14 @@ static void settle_batch(struct netcat_state *state, const struct ps_batch *batc
     }
 }
 
-static void accepted(const void *plan, void *state, const struct ps_batch *batch, const struct ps_now *now)
+static void accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     settle_batch(state, batch, false);
 }
 
-static void refused(const void *plan, void *state_, const struct ps_batch *batch, const char *reason,
-                    const struct ps_now *now)
+static void refused(const void *, void *state_, const struct ps_batch *batch, const char *reason,
+                    const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct netcat_state *state = state_;
     char text[300];
     size_t encoded_length;
@@ -397,9 +393,8 @@ static enum ps_status make_answers(struct netcat_state *state, struct ps_err *er
     return PS_OK;
 }
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct netcat_state *state = state_;
     ps_stream_fini(&state->stream);
     ps_calls_fini(&state->calls);

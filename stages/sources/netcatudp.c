@@ -55,9 +55,8 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     return PS_FAIL;
 }
 
-static void close_source(const void *plan, void *state)
+static void close_source(const void *, void *state)
 {
-    (void)plan;
     ps_datagrams_fini(&((struct netcatudp_state *)state)->datagrams);
 }
 
@@ -88,10 +87,8 @@ static bool take(const struct netcatudp_state *state, struct ps_batch *batch, st
     return true;
 }
 
-static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct netcatudp_state *state = state_;
     const struct ps_address *peer;
     struct ps_slice datagram;

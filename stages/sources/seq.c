@@ -39,10 +39,8 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status seq_open(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status seq_open(const void *, void *state_, struct ps_port *port, struct ps_err *)
 {
-    (void)plan;
-    (void)err;
     struct seq_state *state = state_;
     *state = (struct seq_state){.port = port, .length = 1, .text = "0"};
     return PS_OK;
@@ -63,10 +61,8 @@ static void count_up(struct seq_state *state)
     }
 }
 
-static enum ps_result seq_work(const void *plan_, void *state_, struct ps_batch *batch,
-                               const struct ps_now *now)
+static enum ps_result seq_work(const void *plan_, void *state_, struct ps_batch *batch, const struct ps_now *)
 {
-    (void)now;
     const struct seq_plan *plan = plan_;
     struct seq_state *state = state_;
     uint64_t total = plan->total < 0 ? 0 : (uint64_t)plan->total;

@@ -264,11 +264,9 @@ static void fetch_ask(struct spooldir_state *state, bool list, uint64_t now_ns)
     ps_tail_thread_ask(&state->thread, &fetch->job);
 }
 
-static void happened(void *argument, int watch, unsigned what, const char *name, const char *from)
+static void happened(void *argument, int, unsigned what, const char *name, const char *)
 {
     struct spooldir_state *state = argument;
-    (void)watch;
-    (void)from;
     if ((what & (PS_TAIL_MISSED | PS_TAIL_GONE_AWAY)) != 0 ||
         ((what & PS_TAIL_NAMES) != 0 && (name == NULL || ps_spool_wants(state->spool, name))))
         state->dirty = true;
@@ -342,10 +340,9 @@ static bool has_unmarked(struct spooldir_state *state)
            (reading->stream != state->marked_stream || reading->delivered != state->marked_position);
 }
 
-static uint64_t spooldir_tick(const void *plan, void *state_, const struct ps_now *now)
+static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *now)
 {
     struct spooldir_state *state = state_;
-    (void)plan;
     (void)ps_tail_thread_answers(&state->thread);
     settle(state, now->mono_ns, false);
     fetch_if_due(state, now->mono_ns);
@@ -496,11 +493,10 @@ static enum ps_result piece_read(struct spooldir_state *state, struct ps_batch *
     return PS_IDLE;
 }
 
-static enum ps_result spooldir_work(const void *plan, void *state_, struct ps_batch *batch,
+static enum ps_result spooldir_work(const void *, void *state_, struct ps_batch *batch,
                                     const struct ps_now *now)
 {
     struct spooldir_state *state = state_;
-    (void)plan;
     uint32_t before = batch->count;
     uint64_t bytes = batch->body_bytes;
     bool moved = false;
@@ -524,12 +520,10 @@ static enum ps_result spooldir_work(const void *plan, void *state_, struct ps_ba
     return moved || batch->count > before ? PS_DONE : PS_IDLE;
 }
 
-static void spooldir_delivered(const void *plan, void *state_, const struct ps_batch *batch,
-                               const struct ps_now *now)
+static void spooldir_delivered(const void *, void *state_, const struct ps_batch *batch,
+                               const struct ps_now *)
 {
     struct spooldir_state *state = state_;
-    (void)plan;
-    (void)now;
     for (uint32_t i = 0; i < batch->span_count; i++) {
         const struct ps_span *span = &batch->spans[i];
         if (span->stream - state->oldest >= state->opened - state->oldest)
@@ -540,19 +534,16 @@ static void spooldir_delivered(const void *plan, void *state_, const struct ps_b
     }
 }
 
-static void spooldir_paused(const void *plan, void *state_, bool paused, const struct ps_now *now)
+static void spooldir_paused(const void *, void *state_, bool paused, const struct ps_now *)
 {
     struct spooldir_state *state = state_;
-    (void)plan;
-    (void)now;
     state->paused = paused;
 }
 
 /* Reads nothing more; waits until what was read is delivered, and its position written. */
-static bool spooldir_drain(const void *plan, void *state_, const struct ps_now *now)
+static bool spooldir_drain(const void *, void *state_, const struct ps_now *now)
 {
     struct spooldir_state *state = state_;
-    (void)plan;
     state->draining = true;
     (void)ps_tail_thread_answers(&state->thread);
     settle(state, now->mono_ns, !state->mark_failed); /* a write that failed is not tried at once again */

@@ -63,9 +63,8 @@ static const struct ps_option options[] = {
     PS_OPTION_END,
 };
 
-static enum ps_status stress_build(void *plan_, struct ps_context *context, struct ps_err *err)
+static enum ps_status stress_build(void *plan_, struct ps_context *context, struct ps_err *)
 {
-    (void)err;
     struct stress_plan *plan = plan_;
     if (plan->size > PS_BLOCK_BYTES) {
         plan->oversize_body = ps_arena_alloc(context->arena, (size_t)plan->size);
@@ -80,9 +79,8 @@ static uint64_t share(uint64_t whole, const struct ps_port *port)
     return whole / port->instances + (port->instance < whole % port->instances);
 }
 
-static enum ps_status stress_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
+static enum ps_status stress_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *)
 {
-    (void)err;
     const struct stress_plan *plan = plan_;
     struct stress_state *state = state_;
     uint64_t limit = plan->total < 0 ? UINT64_MAX : (uint64_t)plan->total;
@@ -179,9 +177,8 @@ static enum ps_result stress_work(const void *plan_, void *state_, struct ps_bat
     return made > 0 || batch->full ? PS_DONE : PS_IDLE;
 }
 
-static uint64_t stress_tick(const void *plan, void *state_, const struct ps_now *now)
+static uint64_t stress_tick(const void *, void *state_, const struct ps_now *now)
 {
-    (void)plan;
     struct stress_state *state = state_;
     if (state->paused || state->per_second == 0 || state->left == 0 || state->epoch_ns == 0)
         return PS_NEVER;
@@ -193,10 +190,8 @@ static uint64_t stress_tick(const void *plan, void *state_, const struct ps_now 
 }
 
 /* While the channel is full nothing is due: the worker sleeps until the sinks make room. */
-static void stress_paused(const void *plan, void *state_, bool paused, const struct ps_now *now)
+static void stress_paused(const void *, void *state_, bool paused, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct stress_state *state = state_;
     state->paused = paused;
 }

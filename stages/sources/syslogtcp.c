@@ -137,17 +137,15 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     return PS_FAIL;
 }
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct syslogtcp_state *state = state_;
     ps_stream_fini(&state->stream);
     ps_syslog_single_fini(&state->parser);
 }
 
-static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
-    (void)plan;
     struct syslogtcp_state *state = state_;
     ps_syslog_time_now(&state->parser.time, now->wall_ms);
     return ps_stream_work(&state->stream, batch, now);

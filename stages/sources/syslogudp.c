@@ -83,9 +83,8 @@ static enum ps_status open_source(const void *plan_, void *state_, struct ps_por
     return PS_FAIL;
 }
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct syslogudp_state *state = state_;
     ps_datagrams_fini(&state->datagrams);
     ps_reverse_names_destroy(state->names);
@@ -132,9 +131,8 @@ static void bury(struct syslogudp_state *state, struct ps_slice datagram)
     (void)ps_port_deadletter_bytes(state->port, datagram.data, datagram.length, &reason);
 }
 
-static enum ps_result work(const void *plan, void *state_, struct ps_batch *batch, const struct ps_now *now)
+static enum ps_result work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
-    (void)plan;
     struct syslogudp_state *state = state_;
     struct ps_counters *counters = state->port->counters;
     const struct ps_address *peer;

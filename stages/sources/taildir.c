@@ -407,9 +407,8 @@ static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_po
     return state->tailer != NULL ? PS_OK : PS_FAIL;
 }
 
-static void taildir_close(const void *plan, void *state_)
+static void taildir_close(const void *, void *state_)
 {
-    (void)plan;
     struct taildir_state *state = state_;
     ps_tailer_close(state->tailer);
     ps_tail_unlock(state->lock);
@@ -474,42 +473,32 @@ static void taildir_claims(const void *plan, const struct ps_context *context,
 
 /* ---- running ---- */
 
-static enum ps_result taildir_work(const void *plan, void *state_, struct ps_batch *batch,
+static enum ps_result taildir_work(const void *, void *state_, struct ps_batch *batch,
                                    const struct ps_now *now)
 {
-    (void)plan;
     struct taildir_state *state = state_;
     return ps_tailer_work(state->tailer, batch, now);
 }
 
-static uint64_t taildir_tick(const void *plan, void *state_, const struct ps_now *now)
+static uint64_t taildir_tick(const void *, void *state_, const struct ps_now *now)
 {
-    (void)plan;
     struct taildir_state *state = state_;
     return ps_tailer_tick(state->tailer, now);
 }
 
-static void taildir_delivered(const void *plan, void *state_, const struct ps_batch *batch,
-                              const struct ps_now *now)
+static void taildir_delivered(const void *, void *state_, const struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct taildir_state *state = state_;
     ps_tailer_delivered(state->tailer, batch);
 }
 
 /* Nothing is read while a channel is full; looks at directories go on. */
-static void taildir_paused(const void *plan, void *state, bool paused, const struct ps_now *now)
+static void taildir_paused(const void *, void *, bool, const struct ps_now *)
 {
-    (void)plan;
-    (void)state;
-    (void)paused;
-    (void)now;
 }
 
-static bool taildir_drain(const void *plan, void *state_, const struct ps_now *now)
+static bool taildir_drain(const void *, void *state_, const struct ps_now *now)
 {
-    (void)plan;
     struct taildir_state *state = state_;
     return ps_tailer_drain(state->tailer, now);
 }

@@ -85,12 +85,10 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     return PS_FEED_MORE;
 }
 
-static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
-                              uint32_t length)
+static uint32_t message_bytes(void *owner, struct ps_connection *, const char *data, uint32_t length)
 {
     const struct legacy_state *state = owner;
     uint32_t bytes;
-    (void)connection;
     switch (ps_thrift_bare_measure(data, length, state->message_bytes_max, &bytes)) {
     case PS_THRIFT_PARTIAL:
         return 0;
@@ -106,9 +104,8 @@ static const struct ps_stream_ops stream_ops = {.feed = feed, .message_bytes = m
 
 /* ---- life ---- */
 
-static void close_source(const void *plan, void *state_)
+static void close_source(const void *, void *state_)
 {
-    (void)plan;
     struct legacy_state *state = state_;
     ps_stream_fini(&state->stream);
 }

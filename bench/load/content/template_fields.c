@@ -65,21 +65,18 @@ static enum ps_status float_parse(struct ps_template_part *part, struct ps_arena
     return PS_OK;
 }
 
-static enum ps_status seq_parse(struct ps_template_part *part, struct ps_arena *arena, const char *first,
+static enum ps_status seq_parse(struct ps_template_part *part, struct ps_arena *, const char *,
                                 struct ps_arguments *arguments, struct ps_err *err)
 {
-    (void)arena;
-    (void)first;
     return count_get(arguments, "width", 1, WIDTH_MAX, &part->width, err);
 }
 
-static enum ps_status choice_parse(struct ps_template_part *part, struct ps_arena *arena, const char *first,
+static enum ps_status choice_parse(struct ps_template_part *part, struct ps_arena *arena, const char *,
                                    struct ps_arguments *arguments, struct ps_err *err)
 {
     uint32_t count = arguments->count;
     double *weights = ps_arena_alloc(arena, (count + 1) * sizeof *weights);
     struct ps_slice *texts = ps_arena_alloc(arena, (count + 1) * sizeof *texts);
-    (void)first;
     if (count == 0)
         return ps_err_set(
             err, "there is nothing to choose from; write for example {choice:GET=70,POST=20,PUT=10}");
@@ -120,12 +117,11 @@ static enum ps_status time_unknown(const char *name, struct ps_err *err)
                       name);
 }
 
-static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena *arena, const char *first,
+static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena *arena, const char *,
                                  struct ps_arguments *arguments, struct ps_err *err)
 {
     unsigned format = 0;
     bool known = true;
-    (void)first;
     const char *zone = ps_arguments_get(arguments, "zone");
     if (zone != NULL)
         part->zone = ps_time_zone_load(arena, strcmp(zone, "local") == 0 ? NULL : zone, &known);
@@ -150,27 +146,23 @@ static enum ps_status time_parse(struct ps_template_part *part, struct ps_arena 
     return PS_OK;
 }
 
-static enum ps_status hex_parse(struct ps_template_part *part, struct ps_arena *arena, const char *first,
+static enum ps_status hex_parse(struct ps_template_part *part, struct ps_arena *, const char *,
                                 struct ps_arguments *arguments, struct ps_err *err)
 {
     int64_t digits = 16;
     const char *text = ps_arguments_next(arguments);
-    (void)arena;
-    (void)first;
     if (text != NULL && (!ps_number_whole(text, &digits) || digits < 1 || digits > HEX_MAX))
         return ps_err_set(err, "`%s` is not a number of digits from 1 to %u", text, HEX_MAX);
     part->width = (uint32_t)digits;
     return PS_OK;
 }
 
-static enum ps_status ip_parse(struct ps_template_part *part, struct ps_arena *arena, const char *first,
+static enum ps_status ip_parse(struct ps_template_part *part, struct ps_arena *, const char *,
                                struct ps_arguments *arguments, struct ps_err *err)
 {
     struct in_addr address;
     int64_t bits = 32;
     const char *text = ps_arguments_next(arguments);
-    (void)arena;
-    (void)first;
     if (text == NULL)
         text = "10.0.0.0/8";
     char copy[64] = {0};

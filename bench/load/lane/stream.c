@@ -230,10 +230,9 @@ int ps_load_stream_descriptor(void *state, short *events)
     return ps_client_descriptor(&stream->connection.client, stream->full, events);
 }
 
-bool ps_load_stream_finish(void *state, uint64_t now_ns)
+bool ps_load_stream_finish(void *state, uint64_t)
 {
     struct stream *stream = state;
-    (void)now_ns;
     if (!ps_block_queue_is_empty(&stream->queue))
         return false;
     if (is_up(stream))

@@ -62,9 +62,8 @@ static enum ps_status avro_read(struct ps_avro_plan *plan, struct ps_url *url, s
     return tls_read(plan, url, err);
 }
 
-static enum ps_status avro_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+static enum ps_status avro_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    (void)framing;
     struct ps_avro_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
@@ -106,9 +105,8 @@ static int avro_descriptor(void *state, short *events)
     return ps_client_descriptor(&avro->connection.client, avro->full, events);
 }
 
-static bool avro_finish(void *state, uint64_t now_ns)
+static bool avro_finish(void *state, uint64_t)
 {
-    (void)now_ns;
     const struct ps_avro_lane *avro = state;
     return ps_block_queue_is_empty(&avro->queue);
 }

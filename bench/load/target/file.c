@@ -83,9 +83,8 @@ static enum ps_status file_read_keys(struct file_plan *plan, struct ps_url *url,
     return plan->path != NULL ? PS_OK : ps_err_set(err, "no memory");
 }
 
-static enum ps_status file_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+static enum ps_status file_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    (void)framing;
     struct file_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
@@ -334,16 +333,14 @@ static uint64_t file_work(void *state, uint64_t now_ns)
     return file->queue.next != NULL ? now_ns : PS_NEVER;
 }
 
-static int file_descriptor(void *state, short *events)
+static int file_descriptor(void *, short *events)
 {
-    (void)state;
     *events = 0;
     return -1;
 }
 
-static bool file_finish(void *state, uint64_t now_ns)
+static bool file_finish(void *state, uint64_t)
 {
-    (void)now_ns;
     const struct file_target *file = state;
     return ps_block_queue_is_empty(&file->queue);
 }

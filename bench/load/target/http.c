@@ -101,9 +101,8 @@ static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, s
     return headers_make(plan, url, err);
 }
 
-static enum ps_status http_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+static enum ps_status http_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    (void)framing;
     struct ps_http_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
@@ -147,9 +146,8 @@ static int http_descriptor(void *state, short *events)
     return http->client.poll_fd;
 }
 
-static bool http_finish(void *state, uint64_t now_ns)
+static bool http_finish(void *state, uint64_t)
 {
-    (void)now_ns;
     const struct ps_http_lane *http = state;
     return ps_block_queue_is_empty(&http->queue);
 }

@@ -125,10 +125,8 @@ static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url 
     return partition_read(plan, url, err);
 }
 
-static enum ps_status kafka_plan(void **made, struct ps_url *url, enum ps_framing *framing,
-                                 struct ps_err *err)
+static enum ps_status kafka_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    (void)framing;
     struct ps_kafka_flow_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
@@ -171,9 +169,8 @@ static int kafka_descriptor(void *state, short *events)
     return flow->wake_fd;
 }
 
-static bool kafka_finish(void *state, uint64_t now_ns)
+static bool kafka_finish(void *state, uint64_t)
 {
-    (void)now_ns;
     const struct ps_kafka_flow *flow = state;
     return flow->head == NULL;
 }

@@ -38,10 +38,8 @@ static uint32_t netcat_answers(const char *data, size_t length, size_t *taken, b
     return count;
 }
 
-static enum ps_status netcat_plan(void **made, struct ps_url *url, enum ps_framing *framing,
-                                  struct ps_err *err)
+static enum ps_status netcat_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    (void)framing;
     bool ack = true;
     struct ps_load_stream_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)

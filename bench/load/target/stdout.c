@@ -22,25 +22,19 @@ struct output {
     const char *broken; /* why nothing can be written any more */
 };
 
-static enum ps_status stdout_plan(void **plan, struct ps_url *url, enum ps_framing *framing,
-                                  struct ps_err *err)
+static enum ps_status stdout_plan(void **plan, struct ps_url *, enum ps_framing *, struct ps_err *)
 {
-    (void)url;
-    (void)framing;
-    (void)err;
     *plan = NULL;
     return PS_OK;
 }
 
-static void stdout_unplan(void *plan)
+static void stdout_unplan(void *)
 {
-    (void)plan;
 }
 
-static enum ps_status stdout_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+static enum ps_status stdout_open(void **state, const void *, struct ps_lane *lane, struct ps_err *err)
 {
     struct output *output = calloc(1, sizeof *output);
-    (void)plan;
     if (output == NULL)
         return ps_err_set(err, "no memory");
     ps_block_queue_init(&output->queue, lane);
@@ -116,10 +110,9 @@ static int stdout_descriptor(void *state, short *events)
     return output->full ? STDOUT_FILENO : -1;
 }
 
-static bool stdout_finish(void *state, uint64_t now_ns)
+static bool stdout_finish(void *state, uint64_t)
 {
     const struct output *output = state;
-    (void)now_ns;
     return ps_block_queue_is_empty(&output->queue);
 }
 

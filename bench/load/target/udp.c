@@ -67,9 +67,8 @@ struct udp_target {
     } controls[MESSAGES_MAX];
 };
 
-static enum ps_status udp_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+static enum ps_status udp_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    (void)framing;
     struct udp_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return ps_err_set(err, "no memory");
@@ -319,9 +318,8 @@ static int udp_descriptor(void *state, short *events)
     return udp->fd;
 }
 
-static bool udp_finish(void *state, uint64_t now_ns)
+static bool udp_finish(void *state, uint64_t)
 {
-    (void)now_ns;
     const struct udp_target *udp = state;
     return ps_block_queue_is_empty(&udp->queue);
 }

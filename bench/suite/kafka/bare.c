@@ -18,10 +18,8 @@
 
 static uint64_t delivered, failed;
 
-static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+static void on_report(rd_kafka_t *, const rd_kafka_message_t *message, void *)
 {
-    (void)client;
-    (void)opaque;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         delivered++;
     else

@@ -22,10 +22,8 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 
 /* ---- producing ---- */
 
-static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+static void on_report(rd_kafka_t *, const rd_kafka_message_t *message, void *)
 {
-    (void)client;
-    (void)opaque;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         ps_kafka_loop_fatal(rd_kafka_err2str(message->err));
     if (message->_private != NULL)

@@ -73,10 +73,8 @@ static pid_t start_broker(char *bootstrap, size_t size)
 
 static uint64_t reported;
 
-static void count_reports(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+static void count_reports(rd_kafka_t *, const rd_kafka_message_t *message, void *)
 {
-    (void)client;
-    (void)opaque;
     if (message->err != 0) {
         fprintf(stderr, "not delivered: %s\n", rd_kafka_err2str(message->err));
         exit(1);
@@ -163,10 +161,9 @@ static void on_done(struct ps_port *port, struct ps_lease **lease)
     *lease = NULL;
 }
 
-static void report(const struct ps_context *context, enum ps_log_level severity, const char *key,
+static void report(const struct ps_context *, enum ps_log_level severity, const char *key,
                    const char *message)
 {
-    (void)context;
     if (severity >= PS_LOG_WARN)
         fprintf(stderr, "%s: %s\n", key, message);
 }

@@ -74,21 +74,14 @@ static void bed_free(struct bed *bed)
     free(bed->apart);
 }
 
-static int count_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                     void *argument)
+static int count_hit(unsigned, unsigned long long, unsigned long long, unsigned, void *argument)
 {
-    (void)id;
-    (void)from;
-    (void)to;
-    (void)flags;
     ++*(uint64_t *)argument;
     return 0;
 }
 
-static void count_each(void *argument, uint32_t subject, const uint32_t *patterns, uint32_t count)
+static void count_each(void *argument, uint32_t, const uint32_t *, uint32_t count)
 {
-    (void)subject;
-    (void)patterns;
     *(uint64_t *)argument += count;
 }
 

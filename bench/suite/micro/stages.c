@@ -186,11 +186,8 @@ static void bench_multiplexing(struct ps_micro *micro)
 
 /* ---- serializers ---- */
 
-static bool count_bytes(struct ps_output *output, const void *data, size_t length)
+static bool count_bytes(struct ps_output *, const void *, size_t)
 {
-    (void)output;
-    (void)data;
-    (void)length;
     return true;
 }
 

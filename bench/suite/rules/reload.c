@@ -179,10 +179,8 @@ struct found {
     struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
 };
 
-static void see_process(void *argument, const struct ps_metrics_process *process)
+static void see_process(void *, const struct ps_metrics_process *)
 {
-    (void)argument;
-    (void)process;
 }
 
 static void see_component(void *argument, const struct ps_metrics_component *component)
@@ -336,9 +334,8 @@ static void measure(struct job *job, unsigned rounds, struct figures *out)
 }
 
 /* Tells ps_duel_print that there is a reference; it is never called. */
-static double taken_in_turn(void *argument)
+static double taken_in_turn(void *)
 {
-    (void)argument;
     return 0;
 }
 

@@ -187,13 +187,8 @@ static double stage_batch(struct set *set, struct ps_batch *batch, const char *l
     return cpu_ns() - began;
 }
 
-static int count_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                     void *argument)
+static int count_hit(unsigned, unsigned long long, unsigned long long, unsigned, void *argument)
 {
-    (void)id;
-    (void)from;
-    (void)to;
-    (void)flags;
     ++*(uint64_t *)argument;
     return 0;
 }
@@ -269,9 +264,8 @@ static double bare_of(const struct set *set, enum way way, unsigned round)
 
 /* Tells ps_duel_print that there is a reference; it is never called, the reference was measured with the
  * rest. */
-static double taken_in_turn(void *argument)
+static double taken_in_turn(void *)
 {
-    (void)argument;
     return 0;
 }
 

@@ -58,9 +58,8 @@ static enum ps_status place_find(struct far_files *far, const struct ps_url *url
     return ps_err_set(err, "%s: there is no such file (?follow=true waits for it)", url->text);
 }
 
-static enum ps_status far_files_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
+static enum ps_status far_files_open(void **state, struct ps_url *url, uint64_t, struct ps_err *err)
 {
-    (void)wait_ns;
     struct far_files *far = ps_must_alloc(1, sizeof *far, "the files to verify");
     *state = NULL;
     if (*url->path == '\0' || *url->hosts != '\0') {
@@ -114,9 +113,8 @@ static enum ps_far_read read_once(struct far_files *far, struct ps_far_hand *han
 }
 
 static enum ps_far_read far_files_read(void *state, int timeout_ms, ps_far_record_taker *taker,
-                                       void *argument, struct ps_err *err)
+                                       void *argument, struct ps_err *)
 {
-    (void)err;
     struct far_files *far = state;
     struct ps_far_hand hand = {.taker = taker, .argument = argument};
     if (!far->follow)

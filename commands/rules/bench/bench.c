@@ -81,11 +81,9 @@ struct scan {
     uint64_t hits;
 };
 
-static void on_hits(void *argument, uint32_t subject, const uint32_t *patterns, uint32_t count)
+static void on_hits(void *argument, uint32_t, const uint32_t *, uint32_t count)
 {
     struct scan *scan = argument;
-    (void)subject;
-    (void)patterns;
     scan->hits += count;
 }
 
@@ -236,11 +234,8 @@ static void costs_estimate(struct ps_rules_bench *bench)
 
 /* ---- a private cache: each pass compiles the same expressions ---- */
 
-static int entry_remove(const char *path, const struct stat *status, int type, struct FTW *walk)
+static int entry_remove(const char *path, const struct stat *, int, struct FTW *)
 {
-    (void)status;
-    (void)type;
-    (void)walk;
     return remove(path);
 }
 

@@ -12,15 +12,13 @@
 #define OPEN_WAIT_MS 10000U
 
 /* Logs without the log's limit of equal lines: a large agent has more than ten components. */
-static void log_line(void *argument, const char *text)
+static void log_line(void *, const char *text)
 {
-    (void)argument;
     ps_log_text(PS_LOG_INFO, "agent", text, strlen(text));
 }
 
-static void debug_line(void *argument, const char *text)
+static void debug_line(void *, const char *text)
 {
-    (void)argument;
     ps_log_text(PS_LOG_DEBUG, "agent", text, strlen(text));
 }
 
@@ -324,9 +322,8 @@ static unsigned stayed_count(const struct ps_plan *plan)
 }
 
 /* The plan is shared, so the call for the first instance covers all. */
-static void reread_source(void *argument, struct ps_source_runner *runner)
+static void reread_source(void *, struct ps_source_runner *runner)
 {
-    (void)argument;
     if (runner->base.instance != 0)
         return;
     for (size_t i = 0; i < runner->links->interceptor_count; i++)

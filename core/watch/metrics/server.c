@@ -75,9 +75,8 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     return answer(connection, status, type, &page);
 }
 
-static enum MHD_Result serve_root(struct ps_metrics_server *server, struct MHD_Connection *connection)
+static enum MHD_Result serve_root(struct ps_metrics_server *, struct MHD_Connection *connection)
 {
-    (void)server;
     return answer_text(connection, MHD_HTTP_OK, "text/html;charset=utf-8",
                        "For Flume metrics please click <a href = \"./metrics\"> here</a>.");
 }
@@ -401,11 +400,10 @@ static enum MHD_Result serve(void *argument, struct MHD_Connection *connection, 
 /* ---- connections ---- */
 
 /* Thread: the library's. */
-static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
+static void on_connection(void *argument, struct MHD_Connection *connection, void **,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct ps_metrics_server *server = argument;
-    (void)context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         ps_acceptor_opened(
             server->acceptor, socket_of(connection),

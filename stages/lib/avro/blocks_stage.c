@@ -12,10 +12,8 @@ enum ps_status ps_avro_blocks_check(const void *plan_, const struct ps_context *
     return PS_OK;
 }
 
-enum ps_status ps_avro_blocks_build(void *plan_, struct ps_context *context, struct ps_err *err)
+enum ps_status ps_avro_blocks_build(void *plan_, struct ps_context *, struct ps_err *)
 {
-    (void)context;
-    (void)err;
     struct ps_avro_blocks_plan *plan = plan_;
     plan->codec = PS_AVRO_CODEC_NULL;
     (void)ps_avro_codec_find(plan->codec_name, strlen(plan->codec_name), &plan->codec);
@@ -37,17 +35,15 @@ enum ps_status ps_avro_blocks_open(const void *plan_, void *state_, struct ps_po
     return ps_err_set(err, "no memory for Avro files");
 }
 
-void ps_avro_blocks_close(const void *plan, void *state_)
+void ps_avro_blocks_close(const void *, void *state_)
 {
-    (void)plan;
     struct ps_avro_blocks_state *state = state_;
     ps_avro_blocks_fini(&state->blocks);
     ps_avro_share_close(state->blocks.share, state->port);
 }
 
-bool ps_avro_blocks_end(const void *plan, void *state_, struct ps_output *output)
+bool ps_avro_blocks_end(const void *, void *state_, struct ps_output *output)
 {
-    (void)plan;
     struct ps_avro_blocks_state *state = state_;
     return ps_avro_blocks_flush(&state->blocks, output);
 }

@@ -192,16 +192,14 @@ void ps_avro_schemas_answer(struct ps_avro_named_schema *schema, const char *tex
     schema->failing = false;
 }
 
-static void job_run(void *unused, void *job_)
+static void job_run(void *, void *job_)
 {
-    (void)unused;
     struct job *job = job_;
     ps_schema_url_read(job->url, PS_AVRO_SCHEMA_BYTES_MAX, &job->answer);
 }
 
-static void job_free(void *unused, void *job_)
+static void job_free(void *, void *job_)
 {
-    (void)unused;
     struct job *job = job_;
     free(job->answer.text.data);
     free(job);

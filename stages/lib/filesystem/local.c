@@ -287,9 +287,8 @@ static void local_abandon(struct ps_file_stream *base)
     free(stream);
 }
 
-static unsigned local_replicas(const struct ps_file_stream *stream)
+static unsigned local_replicas(const struct ps_file_stream *)
 {
-    (void)stream;
     return 0;
 }
 

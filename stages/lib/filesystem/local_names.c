@@ -43,11 +43,8 @@ void ps_local_make_directories(struct ps_filesystem *filesystem, const char *pat
     answer(filesystem, done, argument, ps_directories_make(path, 0777), "make the directory", path);
 }
 
-static int remove_one(const char *path, const struct stat *facts, int type, struct FTW *where)
+static int remove_one(const char *path, const struct stat *, int, struct FTW *)
 {
-    (void)facts;
-    (void)type;
-    (void)where;
     return remove(path);
 }
 

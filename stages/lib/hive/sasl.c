@@ -203,9 +203,8 @@ static size_t put_head(uint8_t *end, size_t length)
     return LENGTH_BYTES;
 }
 
-static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *reason)
+static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *)
 {
-    (void)reason;
     *message = frame;
     *length = frame_length;
     return true;

@@ -482,19 +482,14 @@ static void settle_batch(struct ps_http_server *server, const struct ps_batch *b
     }
 }
 
-void ps_http_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
-                             const struct ps_now *now)
+void ps_http_source_accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     settle_batch(state, batch, false);
 }
 
-void ps_http_source_refused(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
-                            const struct ps_now *now)
+void ps_http_source_refused(const void *, void *state, const struct ps_batch *batch, const char *reason,
+                            const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     (void)reason; /* the engine has logged it */
     settle_batch(state, batch, true);
 }
@@ -531,9 +526,8 @@ static void look_at_slow(struct ps_http_server *server, uint64_t passed_ns, cons
     }
 }
 
-uint64_t ps_http_source_tick(const void *plan, void *state, const struct ps_now *now)
+uint64_t ps_http_source_tick(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     struct ps_http_server *server = state;
     uint64_t next = ps_stream_tick(&server->stream, now);
     if (server->stream.open_count == 0 || server->options.request_ns == 0)

@@ -49,9 +49,8 @@ static unsigned weight_of(int code)
 }
 
 /* Thread: control, from rd_kafka_poll. */
-static void on_error(rd_kafka_t *client, int code, const char *reason, void *argument)
+static void on_error(rd_kafka_t *, int code, const char *reason, void *argument)
 {
-    (void)client;
     struct attempt *attempt = argument;
     if (weight_of(code) < weight_of(attempt->code))
         return;
@@ -59,12 +58,8 @@ static void on_error(rd_kafka_t *client, int code, const char *reason, void *arg
     snprintf(attempt->reason, sizeof attempt->reason, "%s", reason);
 }
 
-static void no_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+static void no_log(const rd_kafka_t *, int, const char *, const char *)
 {
-    (void)client;
-    (void)level;
-    (void)facility;
-    (void)text;
 }
 
 /* `address`: one of bootstrap.servers, or NULL for all. */

@@ -62,9 +62,8 @@ static const char *const fixed[][2] = {
 /* ---- callbacks of the client ---- */
 
 /* Thread: the reader's, inside rd_kafka_poll. */
-static void on_error(rd_kafka_t *client, int error, const char *reason, void *reader_)
+static void on_error(rd_kafka_t *, int error, const char *reason, void *reader_)
 {
-    (void)client;
     struct ps_kafka_reader *reader = reader_;
     snprintf(reader->trouble, sizeof reader->trouble, "%s", reason);
     if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -72,12 +71,8 @@ static void on_error(rd_kafka_t *client, int error, const char *reason, void *re
 }
 
 /* Drops log lines: reasons come through on_error, and lines on stderr would disturb a display. */
-static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
+static void on_log(const rd_kafka_t *, int, const char *, const char *)
 {
-    (void)client;
-    (void)level;
-    (void)facility;
-    (void)text;
 }
 
 static bool set(rd_kafka_conf_t *conf, const char *name, const char *value, struct ps_err *err)

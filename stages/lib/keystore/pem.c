@@ -101,10 +101,9 @@ static void block_wipe(struct block *block)
     free(block->text);
 }
 
-static int password_give(char *buffer, int size, int writing, void *argument)
+static int password_give(char *buffer, int size, int, void *argument)
 {
     const char *password = argument;
-    (void)writing;
     if (password == NULL)
         return -1;
     size_t length = strlen(password);

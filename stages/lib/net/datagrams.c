@@ -106,9 +106,8 @@ static void look_at_drops(struct ps_datagrams *datagrams)
 }
 
 /* A worker wakes once a second anyway: no deadline of its own. */
-uint64_t ps_datagrams_source_tick(const void *plan, void *datagrams_, const struct ps_now *now)
+uint64_t ps_datagrams_source_tick(const void *, void *datagrams_, const struct ps_now *now)
 {
-    (void)plan;
     struct ps_datagrams *datagrams = datagrams_;
     if (now->mono_ns >= datagrams->look_ns) {
         datagrams->look_ns = now->mono_ns + LOOK_NS;
@@ -212,9 +211,8 @@ void ps_datagrams_advance(struct ps_datagrams *datagrams)
     begin_message(datagrams);
 }
 
-bool ps_datagrams_source_drain(const void *plan, void *datagrams_, const struct ps_now *now)
+bool ps_datagrams_source_drain(const void *, void *datagrams_, const struct ps_now *now)
 {
-    (void)plan;
     struct ps_datagrams *datagrams = datagrams_;
     if (datagrams->drain_until_ns == 0) {
         datagrams->drain_until_ns = now->mono_ns + PS_NS_PER_S;

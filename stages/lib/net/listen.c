@@ -104,10 +104,9 @@ struct ps_bind_options ps_listen_address(const struct ps_listen *listen, unsigne
     };
 }
 
-void ps_listen_source_outline(const void *plan, const struct ps_context *context, FILE *out)
+void ps_listen_source_outline(const void *plan, const struct ps_context *, FILE *out)
 {
     const struct ps_listen *listen = plan;
-    (void)context;
     const struct ps_bind_options address = ps_listen_address(listen, 1);
     ps_listen_outline(out, &address, listen->tls.enabled);
 }
@@ -119,10 +118,9 @@ void ps_listen_source_listens(const void *plan, void (*add)(void *argument, cons
     ps_listen_add(&address, "port", add, argument);
 }
 
-void ps_listen_source_probe(const void *plan, struct ps_context *context, const struct ps_probe *probe)
+void ps_listen_source_probe(const void *plan, struct ps_context *, const struct ps_probe *probe)
 {
     const struct ps_listen *listen = plan;
-    (void)context;
     const struct ps_bind_options address = ps_listen_address(listen, 1);
     const char *key = listen->host != NULL ? "host" : listen->bind != NULL ? "bind" : "port";
     ps_listen_probe(probe, key, &address);

@@ -57,10 +57,9 @@ static int resolve_back(struct ps_question *question)
     return same ? 0 : EAI_NONAME;
 }
 
-static void run(void *resolver, void *question_)
+static void run(void *, void *question_)
 {
     struct ps_question *question = question_;
-    (void)resolver;
     question->error =
         question->forward ? ps_resolve(question->name, &question->address) : resolve_back(question);
 }

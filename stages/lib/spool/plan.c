@@ -242,10 +242,9 @@ enum ps_status ps_spool_build(void *plan_, struct ps_context *context, struct ps
     return plan->deserializer != NULL ? PS_OK : PS_FAIL;
 }
 
-void ps_spool_outline(const void *plan_, const struct ps_context *context, FILE *out)
+void ps_spool_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct ps_spool_plan *plan = plan_;
-    (void)context;
     fprintf(out, "files of %s%s, %s each when all of it is promised", plan->directory,
             plan->recursive ? " and below" : "",
             strcasecmp(plan->delete_policy, "immediate") == 0       ? "deletes"

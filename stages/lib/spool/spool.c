@@ -174,9 +174,8 @@ struct goodbye {
     struct ps_spool *spool;
 };
 
-static void nothing(struct ps_tail_job *job)
+static void nothing(struct ps_tail_job *)
 {
-    (void)job;
 }
 
 /* The last job: when it is discarded, run or not, nobody has the others. */

@@ -523,29 +523,24 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
 
 /* ---- as a source's operations ---- */
 
-enum ps_result ps_stream_source_work(const void *plan, void *state, struct ps_batch *batch,
+enum ps_result ps_stream_source_work(const void *, void *state, struct ps_batch *batch,
                                      const struct ps_now *now)
 {
-    (void)plan;
     return ps_stream_work(state, batch, now);
 }
 
-uint64_t ps_stream_source_tick(const void *plan, void *state, const struct ps_now *now)
+uint64_t ps_stream_source_tick(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     return ps_stream_tick(state, now);
 }
 
-void ps_stream_source_paused(const void *plan, void *state, bool paused, const struct ps_now *now)
+void ps_stream_source_paused(const void *, void *state, bool paused, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct ps_stream *stream = state;
     stream->paused = paused; /* who goes on is called at once, not when its timer is due */
 }
 
-bool ps_stream_source_drain(const void *plan, void *state, const struct ps_now *now)
+bool ps_stream_source_drain(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     return ps_stream_drain(state, now);
 }

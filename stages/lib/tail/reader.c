@@ -125,10 +125,9 @@ static void fetch_free(struct ps_tail_fetch *fetch)
     free(fetch);
 }
 
-static void fetch_answer(void *owner, struct ps_tail_job *job)
+static void fetch_answer(void *, struct ps_tail_job *job)
 {
     struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
-    (void)owner;
     if (fetch->text != NULL && fetch->length < 0 && fetch->error == EAGAIN && !fetch->orphan) {
         ps_tail_thread_ask(fetch->reader->thread, &fetch->job); /* it has not reached the offset yet */
         return;
@@ -176,10 +175,9 @@ bool ps_tail_file_answered(const struct ps_tail_file *file)
     return file->fetch != NULL && file->fetch->done;
 }
 
-void ps_tail_file_forget(struct ps_tail_reader *reader, struct ps_tail_file *file)
+void ps_tail_file_forget(struct ps_tail_reader *, struct ps_tail_file *file)
 {
     struct ps_tail_fetch *fetch = file->fetch;
-    (void)reader;
     file->fetch = NULL;
     if (fetch == NULL)
         return;

@@ -4,17 +4,15 @@
 
 #define JOBS_MAX 256U
 
-static void run(void *argument, void *job_)
+static void run(void *, void *job_)
 {
     struct ps_tail_job *job = job_;
-    (void)argument;
     job->run(job);
 }
 
-static void discard(void *argument, void *job_)
+static void discard(void *, void *job_)
 {
     struct ps_tail_job *job = job_;
-    (void)argument;
     job->discard(job);
 }
 

@@ -93,14 +93,12 @@ static bool read_result(struct ps_thrift_reader *in, struct ps_rpc_answer *answe
     return result;
 }
 
-static enum ps_rpc_arrival read_answer(const uint8_t *data, size_t length, bool first, uint8_t *scratch,
+static enum ps_rpc_arrival read_answer(const uint8_t *data, size_t length, bool, uint8_t *,
                                        struct ps_rpc_answer *answer, size_t *taken)
 {
     struct ps_thrift_message message;
     uint32_t message_length;
     bool whole = true;
-    (void)first;
-    (void)scratch;
     *answer = (struct ps_rpc_answer){.number = 0};
     switch (ps_thrift_frame_measure(data, length, PS_RPC_ANSWER_BYTES_MAX, &message_length)) {
     case PS_THRIFT_PARTIAL:
@@ -125,15 +123,13 @@ static enum ps_rpc_arrival read_answer(const uint8_t *data, size_t length, bool 
 
 /* ---- the two encodings ---- */
 
-static size_t put_compact_head(uint8_t *to, uint32_t number, bool first, size_t length)
+static size_t put_compact_head(uint8_t *to, uint32_t number, bool, size_t length)
 {
-    (void)first;
     return put_head(to, true, number, length);
 }
 
-static size_t put_binary_head(uint8_t *to, uint32_t number, bool first, size_t length)
+static size_t put_binary_head(uint8_t *to, uint32_t number, bool, size_t length)
 {
-    (void)first;
     return put_head(to, false, number, length);
 }
 

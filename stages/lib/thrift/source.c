@@ -27,30 +27,23 @@ static const struct ps_stream_ops stream_ops = {
 
 /* ---- answers ---- */
 
-void ps_thrift_source_accepted(const void *plan, void *state, const struct ps_batch *batch,
-                               const struct ps_now *now)
+void ps_thrift_source_accepted(const void *, void *state, const struct ps_batch *batch, const struct ps_now *)
 {
-    (void)plan;
-    (void)now;
     struct ps_thrift_source *source = state;
     ps_thrift_server_answer(&source->server, batch, false);
 }
 
-void ps_thrift_source_refused(const void *plan, void *state, const struct ps_batch *batch, const char *reason,
-                              const struct ps_now *now)
+void ps_thrift_source_refused(const void *, void *state, const struct ps_batch *batch, const char *,
+                              const struct ps_now *)
 {
-    (void)plan;
-    (void)reason;
-    (void)now;
     struct ps_thrift_source *source = state;
     ps_thrift_server_answer(&source->server, batch, true);
 }
 
 /* ---- life ---- */
 
-void ps_thrift_source_close(const void *plan, void *state)
+void ps_thrift_source_close(const void *, void *state)
 {
-    (void)plan;
     struct ps_thrift_source *source = state;
     ps_stream_fini(&source->stream);
     ps_thrift_server_fini(&source->server);

@@ -31,11 +31,9 @@ static int pipe_write(BIO *bio, const char *data, int length)
     return result_of(bio, result, written);
 }
 
-static long pipe_control(BIO *bio, int command, long number, void *pointer)
+static long pipe_control(BIO *bio, int command, long, void *)
 {
     const struct ps_tls_pipe *pipe = BIO_get_data(bio);
-    (void)number;
-    (void)pointer;
     return command == BIO_CTRL_FLUSH || (command == BIO_CTRL_EOF && pipe->ended);
 }
 

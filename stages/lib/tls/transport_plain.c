@@ -47,10 +47,9 @@ ssize_t ps_transport_receive(int fd, void *to, size_t room, short *wants, char *
 
 /* ---- the plain transport ---- */
 
-static void *plain_open(const void *settings, int fd, char *reason)
+static void *plain_open(const void *, int fd, char *reason)
 {
     struct plain *plain = malloc(sizeof *plain);
-    (void)settings;
     if (plain == NULL)
         (void)ps_transport_lose(reason, "no memory");
     else

@@ -318,10 +318,9 @@ static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port 
     return PS_FAIL;
 }
 
-static void hdfs_close(const void *plan, void *state_)
+static void hdfs_close(const void *, void *state_)
 {
     struct hdfs_state *state = state_;
-    (void)plan;
     ps_hdfs_sink_close(state->sink);
 }
 
@@ -360,10 +359,9 @@ static void outline_path(const struct ps_hdfs_plan *plan, FILE *out)
     free(own);
 }
 
-static void hdfs_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void hdfs_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct ps_hdfs_plan *plan = plan_;
-    (void)context;
     fprintf(out, "writes %s files in ", plan->file_type);
     outline_path(plan, out);
     ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);

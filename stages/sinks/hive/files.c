@@ -57,13 +57,12 @@ static bool is_last(const struct ps_hive_files *files, const char *key, uint32_t
 }
 
 static enum ps_hdfs_placed place(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
-                                 uint32_t position, const struct ps_now *now,
-                                 struct ps_hdfs_bucket_name *name, const char **flaw)
+                                 uint32_t position, const struct ps_now *, struct ps_hdfs_bucket_name *name,
+                                 const char **flaw)
 {
     struct ps_hive_files *files = (struct ps_hive_files *)(void *)placer;
     char key[PS_HIVE_VALUES_BYTES];
     uint32_t length;
-    (void)now;
     *flaw = ps_hive_key_of(files->sink, lease, position, key, &length);
     if (*flaw != NULL)
         return PS_HDFS_UNPLACEABLE;
@@ -96,13 +95,11 @@ static void explain(struct ps_hdfs_placer *placer, const struct ps_lease *lease,
 }
 
 /* Without dead letters, an event that is not a row is dropped, as in Flume: its line is empty. */
-static enum ps_serializer_answer rows_ready(const void *plan, void *state, const struct ps_batch *batch,
+static enum ps_serializer_answer rows_ready(const void *plan, void *, const struct ps_batch *,
                                             const struct ps_event *event, struct ps_err *reason)
 {
     struct ps_hive_files *files = ((const struct rows_plan *)plan)->files;
     const struct ps_port *port = files->sink->port;
-    (void)state;
-    (void)batch;
     if (make_line(files, event, reason))
         return PS_SERIALIZER_READY;
     files->line.length = 0;
@@ -113,13 +110,10 @@ static enum ps_serializer_answer rows_ready(const void *plan, void *state, const
     return PS_SERIALIZER_READY;
 }
 
-static bool rows_event(const void *plan, void *state, const struct ps_batch *batch,
-                       const struct ps_event *event, struct ps_output *output)
+static bool rows_event(const void *plan, void *, const struct ps_batch *, const struct ps_event *,
+                       struct ps_output *output)
 {
     const struct ps_byte_buffer *line = &((const struct rows_plan *)plan)->files->line;
-    (void)state;
-    (void)batch;
-    (void)event;
     return line->length == 0 || output->write(output, line->data, line->length);
 }
 

@@ -307,10 +307,9 @@ static enum ps_status hive_open(const void *plan_, void *state_, struct ps_port 
     return state->sink != NULL ? PS_OK : PS_FAIL;
 }
 
-static void hive_close(const void *plan, void *state_)
+static void hive_close(const void *, void *state_)
 {
     struct hive_state *state = state_;
-    (void)plan;
     ps_hive_sink_close(state->sink);
 }
 
@@ -337,10 +336,9 @@ static void outline_table(const struct ps_hive_plan *plan, const char *what, FIL
     fprintf(out, " of %s", plan->metastore);
 }
 
-static void hive_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void hive_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct ps_hive_plan *plan = plan_;
-    (void)context;
     if (plan->table_type == PS_HIVE_PLAIN) {
         outline_table(plan, "writes files of the plain table", out);
         ps_hdfs_outline_rolls(plan->roll_interval_s, plan->roll_bytes, plan->roll_events, out);

@@ -266,10 +266,9 @@ static uint64_t tick_files(struct ps_hive_sink *sink)
     return due_ns > sink->now.mono_ns ? due_ns : sink->now.mono_ns;
 }
 
-static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
+static uint64_t tick(const void *, void *state, const struct ps_now *now)
 {
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
-    (void)plan;
     sink->now = *now;
     if (sink->settings->is_plain)
         return tick_files(sink);
@@ -354,10 +353,9 @@ static size_t opening_count(const struct ps_hive_sink *sink)
     return count;
 }
 
-static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
+static bool recall(const void *, void *state, struct ps_lease **back, const struct ps_now *now)
 {
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
-    (void)plan;
     sink->now = *now;
     if (sink->files != NULL)
         return ps_hive_files_recall(sink->files, back);
@@ -383,10 +381,9 @@ static bool recall(const void *plan, void *state, struct ps_lease **back, const 
     return true;
 }
 
-static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
+static enum ps_result work(const void *, void *state, struct ps_lease **lease, const struct ps_now *now)
 {
     struct ps_hive_sink *sink = *(struct ps_hive_sink **)state;
-    (void)plan;
     if (!sink->settings->is_plain)
         return ps_hive_sink_take(sink, lease, now);
     sink->now = *now;

@@ -140,10 +140,8 @@ static void closed(void *txn_, const struct ps_file_answer *answer)
         ps_hive_txn_commit_if_complete(txn);
 }
 
-static void ignored(void *unused, const struct ps_file_answer *answer)
+static void ignored(void *, const struct ps_file_answer *)
 {
-    (void)unused;
-    (void)answer;
 }
 
 static struct ps_file_stream *create(struct ps_hive_txn *txn, const char *name, ps_file_done *done)

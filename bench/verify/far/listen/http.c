@@ -186,12 +186,11 @@ static enum MHD_Result serve(void *far_, struct MHD_Connection *connection, cons
     return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "POST events here\n");
 }
 
-static void on_completed(void *far_, struct MHD_Connection *connection, void **request_,
+static void on_completed(void *far_, struct MHD_Connection *, void **request_,
                          enum MHD_RequestTerminationCode code)
 {
     struct far_http *far = far_;
     struct request *request = *request_;
-    (void)connection;
     if (request == NULL)
         return;
     far->unanswered += request->handed && code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
@@ -200,11 +199,10 @@ static void on_completed(void *far_, struct MHD_Connection *connection, void **r
     *request_ = NULL;
 }
 
-static void on_connection(void *far_, struct MHD_Connection *connection, void **context,
+static void on_connection(void *far_, struct MHD_Connection *, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct far_http *far = far_;
-    (void)connection;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         *context = (void *)(uintptr_t)(far->next_stream++ % PS_FAR_STREAMS_MAX);
 }
@@ -216,9 +214,8 @@ static void far_http_close(void *state)
     free(far);
 }
 
-static enum ps_status far_http_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
+static enum ps_status far_http_open(void **state, struct ps_url *url, uint64_t, struct ps_err *err)
 {
-    (void)wait_ns;
     struct ps_bind_options options;
     struct ps_address bound;
     *state = NULL;

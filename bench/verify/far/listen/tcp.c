@@ -92,9 +92,8 @@ static void descriptors_raise(void)
     }
 }
 
-static enum ps_status far_tcp_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
+static enum ps_status far_tcp_open(void **state, struct ps_url *url, uint64_t, struct ps_err *err)
 {
-    (void)wait_ns;
     struct ps_bind_options options;
     enum ps_far_framing framing = PS_FAR_DETECT;
     *state = NULL;
@@ -181,9 +180,8 @@ static void receive(struct far_tcp *far, struct connection *connection, struct p
 
 /* epoll is level-triggered: what this call does not handle is reported again by the next ones. */
 static enum ps_far_read far_tcp_read(void *state, int timeout_ms, ps_far_record_taker *taker, void *argument,
-                                     struct ps_err *err)
+                                     struct ps_err *)
 {
-    (void)err;
     struct far_tcp *far = state;
     struct ps_far_hand hand = {.taker = taker, .argument = argument};
     uint64_t now_ns = ps_clock_now().mono_ns, end_ns = now_ns + (uint64_t)timeout_ms * PS_NS_PER_MS;

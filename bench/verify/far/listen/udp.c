@@ -25,9 +25,8 @@ struct far_udp {
     char address[PS_FAR_ADDRESS_BYTES], remark[256];
 };
 
-static enum ps_status far_udp_open(void **state, struct ps_url *url, uint64_t wait_ns, struct ps_err *err)
+static enum ps_status far_udp_open(void **state, struct ps_url *url, uint64_t, struct ps_err *err)
 {
-    (void)wait_ns;
     struct ps_bind_options options;
     *state = NULL;
     if (ps_url_check(url, err) != PS_OK || ps_far_bind_options(url, true, &options, err) != PS_OK)
@@ -58,9 +57,8 @@ static void far_udp_close(void *state)
 }
 
 static enum ps_far_read far_udp_read(void *state, int timeout_ms, ps_far_record_taker *taker, void *argument,
-                                     struct ps_err *err)
+                                     struct ps_err *)
 {
-    (void)err;
     struct far_udp *far = state;
     struct ps_far_hand hand = {.taker = taker, .argument = argument};
     struct epoll_event event;

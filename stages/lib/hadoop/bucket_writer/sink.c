@@ -459,27 +459,23 @@ static struct ps_hdfs_sink *sink_of(void *state)
     return *(struct ps_hdfs_sink **)state;
 }
 
-static enum ps_result work(const void *plan, void *state, struct ps_lease **lease, const struct ps_now *now)
+static enum ps_result work(const void *, void *state, struct ps_lease **lease, const struct ps_now *now)
 {
-    (void)plan;
     return ps_hdfs_sink_work(sink_of(state), lease, now);
 }
 
-static uint64_t tick(const void *plan, void *state, const struct ps_now *now)
+static uint64_t tick(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     return ps_hdfs_sink_tick(sink_of(state), now);
 }
 
-static bool recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now)
+static bool recall(const void *, void *state, struct ps_lease **back, const struct ps_now *now)
 {
-    (void)plan;
     return ps_hdfs_sink_recall(sink_of(state), back, now);
 }
 
-static bool drain(const void *plan, void *state, const struct ps_now *now)
+static bool drain(const void *, void *state, const struct ps_now *now)
 {
-    (void)plan;
     return ps_hdfs_sink_drain(sink_of(state), now);
 }
 

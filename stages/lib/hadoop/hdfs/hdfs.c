@@ -226,11 +226,10 @@ static void ask_again(struct ps_hadoop_timer *timer)
     ps_namenode_is_file_closed(call->hdfs->namenode, &call->call, call->path, recovered);
 }
 
-static void vanished(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
+static void vanished(struct ps_namenode_call *rpc, const struct ps_namenode_answer *)
 {
     struct ps_hdfs_call *call = rpc->argument;
     char reason[PS_FILE_REASON_BYTES];
-    (void)answer;
     snprintf(reason, sizeof reason, "%s: no such file or directory", call->path);
     finish(call, &(struct ps_file_answer){.error = PS_FILE_MISSING, .reason = reason});
 }

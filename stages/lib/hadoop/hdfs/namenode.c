@@ -42,10 +42,8 @@ struct ps_namenode_kind {
 
 /* ---- answers ---- */
 
-static void fill_nothing(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
+static void fill_nothing(struct ps_namenode_answer *, const ProtobufCMessage *)
 {
-    (void)answer;
-    (void)message;
 }
 
 static void fill_boolean(struct ps_namenode_answer *answer, const ProtobufCMessage *message)

@@ -171,10 +171,9 @@ static bool is_refused(const void *entered)
     return server->refused;
 }
 
-static void leave_server(void *argument, void *entered)
+static void leave_server(void *, void *entered)
 {
     struct server *server = entered;
-    (void)argument;
     ps_gss_initiator_teardown(server->sasl.initiator);
     free(server);
 }
@@ -200,10 +199,9 @@ static char *in_base64(const ProtobufCBinaryData *bytes)
     return text;
 }
 
-static void leave(void *argument, void *entered)
+static void leave(void *, void *entered)
 {
     struct connection *connection = entered;
-    (void)argument;
     if (connection->secret != NULL)
         OPENSSL_cleanse(connection->secret, strlen(connection->secret));
     free(connection->secret);

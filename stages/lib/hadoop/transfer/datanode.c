@@ -116,10 +116,9 @@ static void go_on(struct ps_datanode_link *link)
     watch(link);
 }
 
-static void socket_ready(struct ps_hadoop_watch *ready, uint32_t events)
+static void socket_ready(struct ps_hadoop_watch *ready, uint32_t)
 {
     struct ps_datanode_link *link = LINK_OF(watch, ready);
-    (void)events;
     if (ps_datanode_link_is_up(link)) {
         link->ops->ready(link);
         return;

@@ -83,10 +83,8 @@ static void *scratch_alloc(void *argument, size_t size)
     return memory;
 }
 
-static void scratch_free(void *argument, void *memory)
+static void scratch_free(void *, void *)
 {
-    (void)argument;
-    (void)memory;
 }
 
 static void copy_text(char to[PS_TRANSFER_TEXT_BYTES], const char *text)

@@ -199,9 +199,8 @@ static size_t put_length(uint8_t *end, size_t length)
     return sizeof number;
 }
 
-static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *reason)
+static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *)
 {
-    (void)reason;
     *message = frame;
     *length = frame_length;
     return true;

@@ -539,8 +539,7 @@ void ps_webhdfs_stream_abandon(struct ps_file_stream *stream_)
         free_stream(stream);
 }
 
-unsigned ps_webhdfs_stream_replicas(const struct ps_file_stream *stream)
+unsigned ps_webhdfs_stream_replicas(const struct ps_file_stream *)
 {
-    (void)stream;
     return 0;
 }

@@ -28,9 +28,8 @@ void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
 /* ---- the consumer ---- */
 
 /* Thread of both: the maker's. */
-static void *make_consumer(const void *unused, const void *config, struct ps_err *err)
+static void *make_consumer(const void *, const void *config, struct ps_err *err)
 {
-    (void)unused;
     struct ps_kafka_consumer *consumer = calloc(1, sizeof *consumer);
     if (consumer == NULL) {
         ps_err_set(err, "no memory");
@@ -42,9 +41,8 @@ static void *make_consumer(const void *unused, const void *config, struct ps_err
     return NULL;
 }
 
-static void destroy_consumer(const void *unused, void *consumer)
+static void destroy_consumer(const void *, void *consumer)
 {
-    (void)unused;
     ps_kafka_consumer_destroy(consumer);
     free(consumer);
 }

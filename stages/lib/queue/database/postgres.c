@@ -93,10 +93,8 @@ static bool is_good(const PGresult *result)
 
 /* ---- connecting ---- */
 
-static void no_notice(void *argument, const char *message)
+static void no_notice(void *, const char *)
 {
-    (void)argument;
-    (void)message;
 }
 
 static enum ps_status await_connection(struct postgres *postgres, struct ps_err *err)

@@ -319,10 +319,8 @@ static enum ps_status sqlite_query(void *database, const struct ps_database_stat
     return status;
 }
 
-static bool no_row(void *argument, const struct ps_database_value *values)
+static bool no_row(void *, const struct ps_database_value *)
 {
-    (void)argument;
-    (void)values;
     return false;
 }
 

@@ -449,11 +449,9 @@ static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, s
     return fed;
 }
 
-static enum ps_segment_read store_load(const void *settings, const struct ps_store_frame *frame, void *to,
-                                       struct ps_err *err)
+static enum ps_segment_read store_load(const void *, const struct ps_store_frame *frame, void *to,
+                                       struct ps_err *)
 {
-    (void)settings;
-    (void)err;
     memcpy(to, frame->rows.payload->base, frame->length);
     return PS_SEGMENT_READ_WHOLE;
 }

@@ -19,9 +19,8 @@ bool ps_segment_is_other(const char *path)
     return true;
 }
 
-static int disk_open(void *argument, const char *path, bool create)
+static int disk_open(void *, const char *path, bool create)
 {
-    (void)argument;
     if (!create && ps_segment_is_other(path))
         return -1;
     int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0640);
@@ -31,15 +30,13 @@ static int disk_open(void *argument, const char *path, bool create)
     return fd;
 }
 
-static int disk_open_direct(void *argument, const char *path)
+static int disk_open_direct(void *, const char *path)
 {
-    (void)argument;
     return open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
 }
 
-static int disk_close(void *argument, int fd)
+static int disk_close(void *, int fd)
 {
-    (void)argument;
     return close(fd);
 }
 
@@ -90,10 +87,9 @@ static bool has_closer(void)
     return has;
 }
 
-static void disk_discard(void *argument, int fd)
+static void disk_discard(void *, int fd)
 {
     pthread_t closer;
-    (void)argument;
     if (!has_closer()) {
         close(fd);
         return;
@@ -108,10 +104,9 @@ static void disk_discard(void *argument, int fd)
 
 /* ---- reading and writing ---- */
 
-static ssize_t disk_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
+static ssize_t disk_read(void *, int fd, void *to, size_t length, uint64_t offset)
 {
     size_t done = 0;
-    (void)argument;
     while (done < length) {
         ssize_t got = pread(fd, (char *)to + done, length - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
@@ -125,16 +120,14 @@ static ssize_t disk_read(void *argument, int fd, void *to, size_t length, uint64
     return (ssize_t)done;
 }
 
-static void disk_expect(void *argument, int fd, uint64_t offset, size_t length)
+static void disk_expect(void *, int fd, uint64_t offset, size_t length)
 {
-    (void)argument;
     (void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_WILLNEED);
 }
 
-static ssize_t disk_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+static ssize_t disk_write(void *, int fd, const void *from, size_t length, uint64_t offset)
 {
     size_t done = 0;
-    (void)argument;
     while (done < length) {
         ssize_t put = pwrite(fd, (const char *)from + done, length - done, (off_t)(offset + done));
         if (put < 0 && errno == EINTR)
@@ -147,18 +140,16 @@ static ssize_t disk_write(void *argument, int fd, const void *from, size_t lengt
 }
 
 /* If the file system cannot allocate (EOPNOTSUPP), only sets the file's length. */
-static int disk_allocate(void *argument, int fd, uint64_t length)
+static int disk_allocate(void *, int fd, uint64_t length)
 {
-    (void)argument;
     if (fallocate(fd, 0, 0, (off_t)length) == 0)
         return 0;
     return errno == EOPNOTSUPP || errno == ENOSYS ? ftruncate(fd, (off_t)length) : -1;
 }
 
-static int64_t disk_size(void *argument, int fd)
+static int64_t disk_size(void *, int fd)
 {
     struct stat about;
-    (void)argument;
     return fstat(fd, &about) == 0 ? (int64_t)about.st_size : -1;
 }
 
@@ -168,24 +159,21 @@ static int64_t disk_data(void *argument, int fd, uint64_t offset)
     return at >= 0 ? (int64_t)at : errno == ENXIO ? disk_size(argument, fd) : -1;
 }
 
-static int disk_sync(void *argument, int fd)
+static int disk_sync(void *, int fd)
 {
-    (void)argument;
     return fdatasync(fd);
 }
 
-static int disk_sync_directory(void *argument, const char *path)
+static int disk_sync_directory(void *, const char *path)
 {
-    (void)argument;
     int error = ps_directory_sync(path);
     errno = error;
     return error == 0 ? 0 : -1;
 }
 
-static int disk_is_at(void *argument, int fd, const char *path)
+static int disk_is_at(void *, int fd, const char *path)
 {
     struct stat opened, named;
-    (void)argument;
     if (fstat(fd, &opened) != 0 || stat(path, &named) != 0)
         return -1;
     if (opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
@@ -194,9 +182,8 @@ static int disk_is_at(void *argument, int fd, const char *path)
     return -1;
 }
 
-static int disk_remove(void *argument, const char *path)
+static int disk_remove(void *, const char *path)
 {
-    (void)argument;
     return unlink(path);
 }
 

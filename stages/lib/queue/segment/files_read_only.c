@@ -5,9 +5,8 @@
 
 #include "stages/lib/queue/segment/files.h"
 
-static int read_only_open(void *argument, const char *path, bool create)
+static int read_only_open(void *, const char *path, bool create)
 {
-    (void)argument;
     if (!create && ps_segment_is_other(path))
         return -1;
     return create ? memfd_create("channel", MFD_CLOEXEC) : open(path, O_RDONLY | O_CLOEXEC);
@@ -38,9 +37,8 @@ static ssize_t read_only_write(void *argument, int fd, const void *from, size_t 
     return is_in_memory(fd) ? ps_segment_disk.write(argument, fd, from, length, offset) : (ssize_t)length;
 }
 
-static int read_only_allocate(void *argument, int fd, uint64_t length)
+static int read_only_allocate(void *, int fd, uint64_t length)
 {
-    (void)argument;
     return is_in_memory(fd) ? ftruncate(fd, (off_t)length) : 0;
 }
 
@@ -49,17 +47,13 @@ static int64_t read_only_size(void *argument, int fd)
     return ps_segment_disk.size(argument, fd);
 }
 
-static int read_only_sync(void *argument, int fd)
+static int read_only_sync(void *, int)
 {
-    (void)argument;
-    (void)fd;
     return 0;
 }
 
-static int read_only_name(void *argument, const char *path)
+static int read_only_name(void *, const char *)
 {
-    (void)argument;
-    (void)path;
     return 0;
 }
 

@@ -44,10 +44,9 @@ struct task {
     void *argument;
 };
 
-static void task_run(void *unused, void *task_)
+static void task_run(void *, void *task_)
 {
     const struct task *task = task_;
-    (void)unused;
     task->run(task->argument);
 }
 

@@ -123,9 +123,8 @@ static void pass_compile(const struct ps_regex_chain *chain, struct pass *pass)
     }
 }
 
-static enum ps_status chain_finish(void *value, struct ps_err *err)
+static enum ps_status chain_finish(void *value, struct ps_err *)
 {
-    (void)err;
     struct ps_regex_chain *chain = value;
     for (unsigned i = 0; i < chain->pass_count; i++)
         pass_compile(chain, chain->passes[i]);

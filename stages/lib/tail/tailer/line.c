@@ -19,10 +19,9 @@ static void line_discard(struct ps_tail_job *job)
     line_free((struct ps_tail_line *)(void *)job);
 }
 
-static void line_answer(void *owner, struct ps_tail_job *job)
+static void line_answer(void *, struct ps_tail_job *job)
 {
     struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
-    (void)owner;
     line->done = true;
     if (line->orphan)
         line_free(line);
