@@ -26,15 +26,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-const char *ps_conf_system_property(const void *argument, const char *name)
-{
-    const struct ps_conf *conf = argument;
-    for (size_t i = conf->system.count; i > 0; i--)
-        if (strcmp(conf->system.items[i - 1].key, name) == 0)
-            return conf->system.items[i - 1].value;
-    return NULL;
-}
-
 /* Reports stages that were made for another contract: they cannot run, and their descriptions cannot be read. */
 static void check_stages(struct ps_conf *conf)
 {

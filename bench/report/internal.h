@@ -24,7 +24,7 @@ void ps_report_projection(struct ps_html *html, const struct ps_report *report);
 void ps_report_trials(struct ps_html *html, const struct ps_report *report);
 void ps_report_machine(struct ps_html *html, const struct ps_report *report);
 
-/* Begins a <section> with its heading and an explanation (markup of the report). */
+/* section.c: begins a <section> with its heading and an explanation (markup of the report). */
 void ps_report_section_begin(struct ps_html *html, const char *id, const char *heading,
                              const char *explanation);
 void ps_report_section_end(struct ps_html *html);

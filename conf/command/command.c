@@ -8,7 +8,6 @@
 #include "conf/text.h"
 #include "core/nearest.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,19 +88,6 @@ static void system_add(struct ps_command *command, const char *definition)
         .value = definition[length] == '=' ? definition + length + 1 : "",
     };
     command->system = (struct ps_pairs){command->system.count + 1, items};
-}
-
-int64_t ps_command_heap_bytes(const char *text)
-{
-    char *end;
-    long long number = strtoll(text, &end, 10);
-    int letter = tolower((unsigned char)*end);
-    unsigned shift = letter == 'k' ? 10 : letter == 'm' ? 20 : letter == 'g' ? 30 : letter == 't' ? 40 : 0;
-    if (shift > 0)
-        end++;
-    if (number <= 0 || *end != '\0' || number > INT64_MAX >> shift)
-        return 0;
-    return number << shift;
 }
 
 /* Handles options of the JVM: -Dk=v, -Xmx, and those without meaning here. Returns false for any other

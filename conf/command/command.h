@@ -52,5 +52,5 @@ bool ps_command_option(const char *command, size_t index, struct ps_command_opti
 /* Returns the seconds between checks of the files, with defaults applied. */
 int64_t ps_command_poll_interval_s(const struct ps_command *command);
 
-/* Parses a value of -Xmx ("512m", "4g", "1048576"). Returns bytes, or 0 for a bad value. */
+/* heap.c: parses a value of -Xmx ("512m", "4g", "1048576"). Returns bytes, or 0 for a bad value. */
 int64_t ps_command_heap_bytes(const char *text);

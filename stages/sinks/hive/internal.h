@@ -165,7 +165,7 @@ static inline struct ps_lease *ps_hive_lease(const struct ps_hive_sink *sink, ui
     return sink->held.leases[sink->pool.events[event].slot];
 }
 
-/* Returns a request with database, table, user, host and agent. */
+/* request.c: returns a request with database, table, user, host and agent. */
 struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink);
 /* Takes over the metastore's answer: type, format, file system, reader of rows. Returns PS_FAIL with the reason if the sink
  * cannot write to this table. */
@@ -252,14 +252,17 @@ uint64_t ps_hive_files_tick(struct ps_hive_files *files);
 bool ps_hive_files_drain(struct ps_hive_files *files);
 bool ps_hive_files_recall(struct ps_hive_files *files, struct ps_lease **back);
 
-/* events.c */
-/* Writes the values of the event's partition, each followed by a 0, which also ends a value that contains one. Returns NULL, or a text
- * with what is wrong with the event, and the cure. */
+/* partition_key.c: writes the values of the event's partition, each followed by a 0, which also ends a value that contains one.
+ * Returns NULL, or a text with what is wrong with the event, and the cure. */
 const char *ps_hive_key_of(struct ps_hive_sink *sink, const struct ps_lease *lease, uint32_t position,
                            char key[PS_HIVE_VALUES_BYTES], uint32_t *length);
+
+/* events.c */
 bool ps_hive_sink_has_room(const struct ps_hive_sink *sink);
 enum ps_result ps_hive_sink_take(struct ps_hive_sink *sink, struct ps_lease **lease,
                                  const struct ps_now *now);
+
+/* dead_letters.c */
 /* Continues writing dead letters. Returns whether some are still to be written. */
 bool ps_hive_bury(struct ps_hive_sink *sink);
 /* Handles a first waiting event that is not a row: makes it a dead letter, or drops it as Flume does. */

@@ -10,23 +10,6 @@
 /* Waits of a recall: for commits, and after them for aborts. */
 #define RECALL_NS (5 * PS_NS_PER_S)
 #define ABORT_NS (10 * PS_NS_PER_S) /* from the beginning of the recall */
-#define AGENT "penstock"
-
-struct ps_hive_request ps_hive_request_of(const struct ps_hive_sink *sink)
-{
-    return (struct ps_hive_request){.database = sink->settings->database,
-                                    .table = sink->settings->table,
-                                    .user = sink->settings->user,
-                                    .host = sink->settings->host,
-                                    .agent = AGENT};
-}
-
-void ps_hive_count_failure(struct ps_hive_sink *sink, const struct ps_hive_answer *answer)
-{
-    if (answer->error == PS_HIVE_UNREACHABLE || answer->error == PS_HIVE_TIMEOUT ||
-        answer->error == PS_HIVE_GARBAGE)
-        ps_count(sink->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
-}
 
 /* ---- open and close ---- */
 
@@ -243,13 +226,6 @@ static uint64_t turn(struct ps_hive_sink *sink)
     if (sink->filesystem != NULL)
         due_ns = ps_least(due_ns, ps_filesystem_turn(sink->filesystem, &sink->now));
     return due_ns;
-}
-
-bool ps_hive_sink_has_room(const struct ps_hive_sink *sink)
-{
-    return sink->table_state == PS_HIVE_TABLE_KNOWN && sink->held.count < PS_HDFS_LEASES_MAX &&
-           sink->held.pinned_bytes < sink->settings->held_bytes_max &&
-           sink->filesystem->held_bytes + sink->orc_bytes < sink->settings->held_bytes_max;
 }
 
 /* Does the timed work for a plain table. */

@@ -233,7 +233,7 @@ struct ps_hdfs_sink {
     uint64_t recall_ns; /* when the recall stops waiting for acknowledgements; 0: no recall */
 };
 
-/* Finds the bucket of the event at this position, like ps_hdfs_placer. */
+/* placement.c: finds the bucket of the event at this position, like ps_hdfs_placer. */
 enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
                                        uint32_t position, struct ps_hdfs_bucket_name *name,
                                        const char **flaw);
@@ -244,7 +244,14 @@ static inline struct ps_lease *ps_hdfs_lease(const struct ps_hdfs_sink *sink, ui
 }
 
 /* Returns the total of the bodies of a list's events. */
-uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list);
+static inline uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list)
+{
+    uint64_t bytes = 0;
+    uint32_t number = list->first;
+    for (uint32_t left = list->count; left > 0; left--, number = sink->pool.events[number].next)
+        bytes += ps_lease_event(ps_hdfs_lease(sink, number), sink->pool.events[number].position)->body_length;
+    return bytes;
+}
 
 /* Creates the bucket's next file and its stream, which can be written to at once. Returns false when there is no memory. */
 bool ps_hdfs_file_open(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket);

@@ -85,18 +85,6 @@ static void note_access(struct ps_hdfs_sink *sink, struct ps_hdfs_bucket *bucket
     TAILQ_INSERT_HEAD(&sink->recent, bucket, recent);
 }
 
-enum ps_hdfs_placed ps_hdfs_find_place(struct ps_hdfs_sink *sink, const struct ps_lease *lease,
-                                       uint32_t position, struct ps_hdfs_bucket_name *name, const char **flaw)
-{
-    const struct ps_hdfs_settings *settings = sink->settings;
-    if (settings->placer != NULL)
-        return settings->placer->place(settings->placer, lease, position, &sink->now, name, flaw);
-    enum ps_hdfs_flaw kind = ps_bucket_path_of(&settings->place, &sink->places, lease->batch,
-                                               ps_lease_event(lease, position), &sink->now, name);
-    *flaw = ps_hdfs_flaw_text(kind);
-    return kind == PS_HDFS_FLAW_NONE ? PS_HDFS_PLACED : PS_HDFS_UNPLACEABLE;
-}
-
 enum found { FOUND, FLAW, NOT_YET };
 
 static bool is_constant(const struct ps_hdfs_sink *sink)
@@ -161,15 +149,6 @@ static void place_events(struct ps_hdfs_sink *sink, const struct ps_lease *lease
         ps_hdfs_events_add(&sink->pool, &bucket->waiting, slot, (uint16_t)position);
         sink->waiting_bytes += ps_lease_event(lease, position)->body_length;
     }
-}
-
-uint64_t ps_hdfs_bytes_of(const struct ps_hdfs_sink *sink, const struct ps_hdfs_events *list)
-{
-    uint64_t bytes = 0;
-    uint32_t number = list->first;
-    for (uint32_t left = list->count; left > 0; left--, number = sink->pool.events[number].next)
-        bytes += ps_lease_event(ps_hdfs_lease(sink, number), sink->pool.events[number].position)->body_length;
-    return bytes;
 }
 
 /* Returns whether a lease can be taken. Events that wait in buckets count as well, so a source that is faster than the file
