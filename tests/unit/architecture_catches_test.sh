@@ -142,6 +142,33 @@ touch core/flow/deep/er/still/file.c tests/core/flow/deep/er/still/file.c
 expect 'core/flow/deep/er/still/file\.c: lies deeper than four folders' \
     'tests/core/flow/deep/er/still/file\.c: lies deeper than four folders below tests/'
 
+mkdir core/many
+touch core/many/{1..41}.txt
+expect 'core/many: has 41 files, more than 40'
+touch conf/part_{first,second}.c conf/part_internal.h
+printf '/* Part. */\n#pragma once\n' >conf/part_internal.h
+expect 'conf: the prefix part of (part|part_first|part_second)( (part|part_first|part_second)){2} is a folder'
+
+# Five files call each other; the sixth is called and calls nobody. A name in a comment or a string is no call, nor is a member.
+for one in 1 2 3 4 5; do
+    cat >regex/circle$one.c <<EOF
+int ps_circle$one(void)
+{
+    return ps_circle$((one % 5 + 1))() + ps_circle6(); /* of its own */
+}
+EOF
+done
+cat >regex/circle6.c <<'EOF'
+/* ps_circle1() */
+int ps_circle6(void)
+{
+    return sizeof "ps_circle1" + that.ps_circle1;
+}
+EOF
+expect 'regex/circle1\.c: calls come back to it through regex/circle2\.c regex/circle3\.c regex/circle4\.c regex/circle5\.c: more than four files'
+sed -i "s/^core\/engine  .*/&\nrings  none/" tests/unit/architecture_test.sh
+expect 'tests/unit/architecture_test\.sh: allows rings a circle of calls that it has not'
+
 # ---- words: written in pieces, as the test reads this file too ----
 
 for word in "/wo""rk/place" "../sha""red" "/home/some""body/" "TO""DO" "FIX""ME" "XX""X:" "py""pi.org" "FLU""ME.md"; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the rules of the tree that a compiler does not check: who may include whom, one door for each library, atomics
-# in one place, each name once, each stage complete, each test in its place, files that comments name, short files,
-# nothing that belongs to one workplace. architecture_catches_test.sh breaks each rule.
+# in one place, each name once, each stage complete, each test in its place, files that comments name, short files, small
+# folders, prefixes, circles of calls, nothing that belongs to one workplace. architecture_catches_test.sh breaks each rule.
 #
 #   architecture_test.sh --arrows     prints which folder includes which, and how often
 # No sanitizer: it reads the tree.
@@ -467,6 +467,64 @@ done < <(find commands core rings regex conf stages bench -mindepth 5 -name '*.[
 while read -r file; do
     wrong "$file" "lies deeper than four folders below tests/"
 done < <(find tests -mindepth 6 -name '*.[ch]' ! -path '*/data/*')
+
+# ---- folders of product code: at most 40 files; a prefix that three names share is a folder ----
+
+while read -r count folder; do
+    wrong "$folder" "has $count files, more than 40"
+done < <(find commands core rings regex conf stages bench -type f -printf '%h\n' | sort | uniq -c | awk '$1 > 40')
+# x.c, x.h and x_internal.h are one name; a folder is one. The prefix is made of whole words.
+while read -r folder prefix names; do
+    wrong "$folder" "the prefix $prefix of $names is a folder"
+done < <(find commands core rings regex conf stages bench -name '*.[ch]' -o -name '*.cc' | awk '
+    function has(folder, name) {
+        if ((folder, name) in seen)
+            return
+        seen[folder, name] = 1
+        count_of_words = split(name, word, "_")
+        prefix = ""
+        for (i = 1; i <= count_of_words; i++) {
+            prefix = prefix (i == 1 ? "" : "_") word[i]
+            count[folder " " prefix]++
+            names[folder " " prefix] = names[folder " " prefix] " " name
+        }
+    }
+    {
+        count_of_parts = split($0, part, "/")
+        sub(/(_internal)?\.[a-z]+$/, "", part[count_of_parts])
+        folder = part[1]
+        for (depth = 2; depth <= count_of_parts; depth++) {
+            has(folder, part[depth])
+            folder = folder "/" part[depth]
+        }
+    }
+    END { for (one in count) if (count[one] >= 3) print one names[one] }' | sort)
+
+# ---- no more than four files call each other in a circle ----
+
+# Except in these folders, where the circle is the subject. tests/unit/call_circles.py --calls 4 FOLDER prints who calls what.
+circles='
+core/engine             a worker runs the runners of sources and sinks, which hand leases to each other and ask their worker to wake
+regex/rules             the grammar is recursive: a rule has conditions, tests, actions and templates, which have rules
+stages/lib/tail/tailer  one table of followed files: to open one may close, rename or forget another
+stages/lib/hadoop/hdfs  one stream to datanodes: its recovery ends in the state from which it began
+'
+circles_seen=' '
+while read -r first files; do
+    folder=
+    while read -r listed _; do
+        [[ $listed ]] || continue
+        for file in "$first" $files; do
+            [[ $file == "$listed"/* ]] || continue 2
+        done
+        folder=$listed
+    done <<<"$circles"
+    circles_seen+="$folder "
+    [[ $folder ]] || wrong "$first" "calls come back to it through $files: more than four files"
+done < <(python3 tests/unit/call_circles.py 4 commands core rings regex conf stages bench)
+while read -r listed _; do
+    [[ ! $listed || $circles_seen == *" $listed "* ]] || wrong tests/unit/architecture_test.sh "allows $listed a circle of calls that it has not"
+done <<<"$circles"
 
 while IFS=: read -r file line _; do
     wrong "$file:$line" "skips without a reason: ps_test_skip() gives one (tests/support/support.h)"
