@@ -1,9 +1,9 @@
 /* penstock mock-broker: librdkafka's mock cluster as a process of its own, until SIGTERM or SIGINT. */
+#include "bench/support/mock_broker.h"
 #include "core/clock.h"
 #include "core/quantity.h"
 #include "commands/commands.h"
 #include "commands/line/line.h"
-#include "stages/lib/kafka/mock.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ static enum ps_status take_with_parent(void *target, const struct ps_command_row
 }
 
 /* "name" or "name:partitions" */
-static enum ps_status make_topic(struct ps_kafka_mock *mock, const char *wish, struct ps_err *err)
+static enum ps_status make_topic(struct ps_mock_broker *mock, const char *wish, struct ps_err *err)
 {
     char name[256];
     const char *colon = strrchr(wish, ':');
@@ -92,7 +92,7 @@ static enum ps_status make_topic(struct ps_kafka_mock *mock, const char *wish, s
     if (colon != NULL &&
         ps_quantity_count("--topic: partitions", colon + 1, 1, 10000, &partitions, err) != PS_OK)
         return PS_FAIL;
-    return ps_kafka_mock_topic(mock, name, (unsigned)partitions, err);
+    return ps_mock_broker_topic(mock, name, (unsigned)partitions, err);
 }
 
 int ps_main_mock_broker(int argc, char **argv)
@@ -111,22 +111,22 @@ int ps_main_mock_broker(int argc, char **argv)
     sigaddset(&ends, SIGQUIT);
     sigprocmask(SIG_BLOCK, &ends, NULL);
 
-    struct ps_kafka_mock *mock = ps_kafka_mock_create(wish.broker_count, &err);
+    struct ps_mock_broker *mock = ps_mock_broker_create(wish.broker_count, &err);
     enum ps_status status = mock != NULL ? PS_OK : PS_FAIL;
     if (status == PS_OK && wish.port != 0)
-        status = ps_kafka_mock_listen(mock, (uint16_t)wish.port, &err);
+        status = ps_mock_broker_listen(mock, (uint16_t)wish.port, &err);
     for (size_t i = 0; i < wish.topic_count && status == PS_OK; i++)
         status = make_topic(mock, wish.topics[i], &err);
     if (status == PS_OK) {
         int taken;
-        ps_kafka_mock_round_trip(mock, (uint32_t)(wish.round_trip_ns / PS_NS_PER_MS));
-        printf("%s\n", ps_kafka_mock_bootstrap(mock));
+        ps_mock_broker_round_trip(mock, (uint32_t)(wish.round_trip_ns / PS_NS_PER_MS));
+        printf("%s\n", ps_mock_broker_bootstrap(mock));
         fflush(stdout);
         sigwait(&ends, &taken);
     } else {
         fprintf(stderr, "penstock mock-broker: %s\n", err.text);
     }
     if (mock != NULL)
-        ps_kafka_mock_destroy(mock);
+        ps_mock_broker_destroy(mock);
     return status == PS_OK ? 0 : 1;
 }

@@ -243,7 +243,7 @@ hs.h                regex/*
 pcre2.h             regex/*|commands/version.c
 urcu*               core/engine/*
 urcu/*              core/engine/*
-librdkafka/*        stages/lib/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|commands/version.c
+librdkafka/*        stages/lib/kafka/*|stages/sources/kafka*|stages/sinks/kafka*|bench/suite/*|bench/support/mock_broker.c|commands/version.c
 microhttpd.h        core/watch/metrics/server.c|bench/verify/far/listen/http.c|commands/version.c
 jansson.h           commands/*|conf/*|stages/*|bench/*
 http_parser.h           stages/lib/http/message.h|commands/version.c

@@ -7,11 +7,11 @@
  * Both send the events of the same ring of batches, 1,024 events per batch, 120 bytes each, over four
  * partitions, and read every delivery report. */
 #include "bench/suite/duel.h"
+#include "bench/support/mock_broker.h"
 #include "conf/bind.h"
 #include "conf/problem.h"
 #include "core/flow/bump.h"
 #include "core/stage.h"
-#include "stages/lib/kafka/mock.h"
 
 #include <librdkafka/rdkafka.h>
 #include <poll.h>
@@ -53,10 +53,10 @@ static pid_t start_broker(char *bootstrap, size_t size)
     if (child == 0) {
         struct ps_err err = {0};
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        struct ps_kafka_mock *mock = ps_kafka_mock_create(1, &err);
-        if (mock == NULL || ps_kafka_mock_topic(mock, "bench", PARTITIONS, &err) != PS_OK)
+        struct ps_mock_broker *mock = ps_mock_broker_create(1, &err);
+        if (mock == NULL || ps_mock_broker_topic(mock, "bench", PARTITIONS, &err) != PS_OK)
             _exit(1);
-        const char *text = ps_kafka_mock_bootstrap(mock);
+        const char *text = ps_mock_broker_bootstrap(mock);
         if (write(line[1], text, strlen(text) + 1) < 0)
             _exit(1);
         for (;;)

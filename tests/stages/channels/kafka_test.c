@@ -248,8 +248,8 @@ static void test_promised_when_acknowledged(void **unused)
 {
     struct ps_test_stage stage;
     ps_test_topic("slow", 1);
-    ps_kafka_mock_round_trip(ps_test_cluster.mock,
-                             2000); /* longer than a busy machine takes for the next lines */
+    ps_mock_broker_round_trip(ps_test_cluster.mock,
+                              2000); /* longer than a busy machine takes for the next lines */
     start(&stage, PS_KEYS("kafka.topic", "slow"));
     struct ps_lease *leases[3];
     leases[0] = put(&stage, PS_LEASE(&stage, PS_BODY("a")));
@@ -259,7 +259,7 @@ static void test_promised_when_acknowledged(void **unused)
     leases[2] = put(&stage, PS_LEASE(&stage, PS_BODY("c")));
     assert_int_equal(fill(&stage).size, 3);
     assert_false(stage.ops->channel->hungry(stage.plan, 0));
-    ps_kafka_mock_round_trip(ps_test_cluster.mock, 0);
+    ps_mock_broker_round_trip(ps_test_cluster.mock, 0);
     await_home(&stage, 3);
     for (size_t i = 0; i < 3; i++)
         assert_ptr_equal(stage.home[i], leases[i]);

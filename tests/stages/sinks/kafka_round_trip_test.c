@@ -15,7 +15,7 @@ static void start(uint32_t round_trip_ms, const char *most)
     kafka = (struct ps_test_kafka_sink){.topic = "far", .partition_count = 4, .haste = 1};
     ps_test_cluster_start(&kafka.cluster, 1);
     ps_test_cluster_topic(&kafka.cluster, "far", 4);
-    ps_kafka_mock_round_trip(kafka.cluster.mock, round_trip_ms);
+    ps_mock_broker_round_trip(kafka.cluster.mock, round_trip_ms);
     ps_test_stage_init_sized(&kafka.stage, &ps_sink_kafka, BUDGET_BYTES);
     assert_int_equal(
         ps_test_stage_bind(&kafka.stage, PS_KEYS("kafka.bootstrap.servers", kafka.cluster.bootstrap,

@@ -1,15 +1,15 @@
-/* A Kafka cluster for a test: the embedded one (stages/lib/kafka/mock.h). The functions fail the test on
+/* A Kafka cluster for a test: the embedded one (bench/support/mock_broker.h). The functions fail the test on
  * errors. */
 #pragma once
 
-#include "stages/lib/kafka/mock.h"
+#include "bench/support/mock_broker.h"
 #include "tests/support/support.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
 struct ps_test_cluster {
-    struct ps_kafka_mock *mock;
+    struct ps_mock_broker *mock;
     rd_kafka_mock_cluster_t *handle; /* to inject errors */
     const char *bootstrap;
 };

@@ -10,26 +10,26 @@
 
 #include <stdint.h>
 
-struct ps_kafka_mock;
+struct ps_mock_broker;
 struct rd_kafka_mock_cluster_s;
 
 /* Returns NULL and a line in `err` when it cannot be made. `broker_count` 1 .. 16. */
-struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err *err);
-void ps_kafka_mock_destroy(struct ps_kafka_mock *mock);
+struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_err *err);
+void ps_mock_broker_destroy(struct ps_mock_broker *mock);
 
 /* Lets clients reach the cluster at 127.0.0.1:port, too, which is its bootstrap address from now on; the brokers' own ports,
  * which metadata name, stay as they are. PS_FAIL and a line that names the port and the reason, such as that it is in use. */
-enum ps_status ps_kafka_mock_listen(struct ps_kafka_mock *mock, uint16_t port, struct ps_err *err);
+enum ps_status ps_mock_broker_listen(struct ps_mock_broker *mock, uint16_t port, struct ps_err *err);
 
 /* host:port,host:port */
-const char *ps_kafka_mock_bootstrap(const struct ps_kafka_mock *mock);
+const char *ps_mock_broker_bootstrap(const struct ps_mock_broker *mock);
 
 /* Creates a topic. Other topics are created when a client asks for them, with four partitions. */
-enum ps_status ps_kafka_mock_topic(struct ps_kafka_mock *mock, const char *name, unsigned partition_count,
-                                   struct ps_err *err);
+enum ps_status ps_mock_broker_topic(struct ps_mock_broker *mock, const char *name, unsigned partition_count,
+                                    struct ps_err *err);
 
 /* Every answer comes that much later, as from far away: a round trip, in milliseconds. */
-void ps_kafka_mock_round_trip(struct ps_kafka_mock *mock, uint32_t ms);
+void ps_mock_broker_round_trip(struct ps_mock_broker *mock, uint32_t ms);
 
 /* librdkafka's own handle, for tests that inject errors. */
-struct rd_kafka_mock_cluster_s *ps_kafka_mock_cluster(struct ps_kafka_mock *mock);
+struct rd_kafka_mock_cluster_s *ps_mock_broker_cluster(struct ps_mock_broker *mock);

@@ -1,6 +1,6 @@
-#include "stages/lib/kafka/mock.h"
+#include "bench/support/mock_broker.h"
 
-#include "stages/lib/kafka/mock_relay.h"
+#include "bench/support/mock_relay.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct ps_kafka_mock {
+struct ps_mock_broker {
     rd_kafka_t *host; /* owns the cluster's thread; not used as a client */
     rd_kafka_mock_cluster_t *cluster;
     unsigned broker_count;
@@ -16,14 +16,14 @@ struct ps_kafka_mock {
     char address[32];            /* of the relay */
 };
 
-struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err *err)
+struct ps_mock_broker *ps_mock_broker_create(unsigned broker_count, struct ps_err *err)
 {
     char reason[512];
     if (broker_count < 1 || broker_count > 16) {
         ps_err_set(err, "1 to 16 brokers, not %u", broker_count);
         return NULL;
     }
-    struct ps_kafka_mock *mock = ps_must_alloc(1, sizeof *mock, "the mock broker");
+    struct ps_mock_broker *mock = ps_must_alloc(1, sizeof *mock, "the mock broker");
     mock->broker_count = broker_count;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     /* its log would have a line for every client that disconnects */
@@ -47,7 +47,7 @@ struct ps_kafka_mock *ps_kafka_mock_create(unsigned broker_count, struct ps_err 
     return mock;
 }
 
-void ps_kafka_mock_destroy(struct ps_kafka_mock *mock)
+void ps_mock_broker_destroy(struct ps_mock_broker *mock)
 {
     ps_mock_relay_destroy(mock->relay);
     rd_kafka_mock_cluster_destroy(mock->cluster);
@@ -55,7 +55,7 @@ void ps_kafka_mock_destroy(struct ps_kafka_mock *mock)
     free(mock);
 }
 
-enum ps_status ps_kafka_mock_listen(struct ps_kafka_mock *mock, uint16_t port, struct ps_err *err)
+enum ps_status ps_mock_broker_listen(struct ps_mock_broker *mock, uint16_t port, struct ps_err *err)
 {
     const char *colon = strchr(rd_kafka_mock_cluster_bootstraps(mock->cluster), ':');
     PS_ASSERT(colon != NULL && mock->relay == NULL);
@@ -66,13 +66,13 @@ enum ps_status ps_kafka_mock_listen(struct ps_kafka_mock *mock, uint16_t port, s
     return PS_OK;
 }
 
-const char *ps_kafka_mock_bootstrap(const struct ps_kafka_mock *mock)
+const char *ps_mock_broker_bootstrap(const struct ps_mock_broker *mock)
 {
     return mock->relay != NULL ? mock->address : rd_kafka_mock_cluster_bootstraps(mock->cluster);
 }
 
-enum ps_status ps_kafka_mock_topic(struct ps_kafka_mock *mock, const char *name, unsigned partition_count,
-                                   struct ps_err *err)
+enum ps_status ps_mock_broker_topic(struct ps_mock_broker *mock, const char *name, unsigned partition_count,
+                                    struct ps_err *err)
 {
     if (partition_count < 1 || partition_count > 10000)
         return ps_err_set(err, "topic %s: 1 to 10000 partitions, not %u", name, partition_count);
@@ -84,13 +84,13 @@ enum ps_status ps_kafka_mock_topic(struct ps_kafka_mock *mock, const char *name,
     return PS_OK;
 }
 
-void ps_kafka_mock_round_trip(struct ps_kafka_mock *mock, uint32_t ms)
+void ps_mock_broker_round_trip(struct ps_mock_broker *mock, uint32_t ms)
 {
     for (unsigned broker = 1; broker <= mock->broker_count; broker++)
         rd_kafka_mock_broker_set_rtt(mock->cluster, (int32_t)broker, (int)ms);
 }
 
-struct rd_kafka_mock_cluster_s *ps_kafka_mock_cluster(struct ps_kafka_mock *mock)
+struct rd_kafka_mock_cluster_s *ps_mock_broker_cluster(struct ps_mock_broker *mock)
 {
     return mock->cluster;
 }

@@ -1,4 +1,4 @@
-#include "stages/lib/kafka/mock_relay.h"
+#include "bench/support/mock_relay.h"
 
 #include "core/base.h"
 #include "core/thread.h"

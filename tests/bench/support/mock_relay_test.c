@@ -2,7 +2,7 @@
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 
-#include "stages/lib/kafka/mock_relay.h"
+#include "bench/support/mock_relay.h"
 
 #include <netinet/in.h>
 #include <poll.h>
