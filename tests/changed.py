@@ -160,7 +160,7 @@ def choose(chosen, path, included):
         if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
             for kind in ("sim", "stress"):
                 chosen.folder(kind, path)
-        if parts[:2] in (["stages", "segment"], ["stages", "keeper"]) or path == "stages/channels/file.c":
+        if parts[:3] == ["stages", "lib", "queue"] or path == "stages/channels/file.c":
             chosen.folder("crash", path)
         end_to_end(chosen, path)
         if parts[0] == "commands":

@@ -6,7 +6,7 @@
  *   PENSTOCK_KILL_WHEN    before or after the call, or half: a pwrite ends at a page in its middle, as a signal may end it
  *   PENSTOCK_KILL_REPORT  file that gets the name of the call, just before the end
  *
- * Only calls of threads with the name "keeper" count. */
+ * Only calls of threads with the name "durable-queue" count. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,7 +44,7 @@ static bool is_queue(void)
 {
     char name[16] = "";
     prctl(PR_GET_NAME, name);
-    return strcmp(name, "keeper") == 0;
+    return strcmp(name, "durable-queue") == 0;
 }
 
 /* Whether this call is the one. */

@@ -57,7 +57,7 @@ void ps_queue_start(struct ps_queue *queue)
 {
     int error = EAGAIN;
     if (ps_park_init(&queue->park))
-        error = ps_thread_start(&queue->thread, "keeper", ps_queue_main, queue);
+        error = ps_thread_start(&queue->thread, "durable-queue", ps_queue_main, queue);
     queue->started = error == 0;
     if (queue->started)
         return;

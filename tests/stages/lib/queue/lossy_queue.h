@@ -15,7 +15,7 @@
 
 extern const struct ps_stage_ops ps_channel_file;
 
-#define LOSSY_KEEPER_NONE UINT32_MAX
+#define LOSSY_QUEUE_NONE UINT32_MAX
 
 /* The durable queue's thread writes while the test reads: one call at a time. */
 static struct lossy_disk disk;
@@ -151,14 +151,14 @@ static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
     return promised;
 }
 
-/* Takes and delivers the next event. Returns its number, or LOSSY_KEEPER_NONE. */
+/* Takes and delivers the next event. Returns its number, or LOSSY_QUEUE_NONE. */
 static inline unsigned lossy_queue_deliver(struct lossy_queue *fixture)
 {
     struct ps_test_stage *stage = &fixture->stage;
     stage->now = ps_clock_now();
     struct ps_lease *lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now);
     if (lease == NULL)
-        return LOSSY_KEEPER_NONE;
+        return LOSSY_QUEUE_NONE;
     assert_int_equal(lease->count, 1);
     unsigned number = (unsigned)strtoul(ps_test_lease_event(stage, lease, 0).body, NULL, 10);
     struct ps_lease *going = lease;

@@ -73,7 +73,7 @@ static bool deliver(void)
     unsigned number = lossy_queue_deliver(&fixture);
     while (count > 0)
         ps_block_drop(fixture.stage.port.blocks, taken[--count]);
-    if (number == LOSSY_KEEPER_NONE)
+    if (number == LOSSY_QUEUE_NONE)
         return false;
     assert_true(number < EVENTS);
     deliveries++;

@@ -42,7 +42,7 @@ static void expect_rest(struct fixture *fixture)
         all = true;
         for (unsigned i = 0; i < EVENTS; i++)
             all &= came[i] || !fixture->promised[i] || fixture->taken[i];
-        if (number == LOSSY_KEEPER_NONE)
+        if (number == LOSSY_QUEUE_NONE)
             lossy_queue_rest();
     }
     (void)lossy_queue_stop(&fixture->queue);
