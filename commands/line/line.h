@@ -64,7 +64,7 @@ struct ps_command_line {
     enum ps_proposal operand_proposes;
     const char *
         subcommand; /* the rows of this subcommand alone are known; NULL: the first operand is the subcommand */
-    bool flume;     /* the command takes the options of `flume-ng agent`, too (conf/command.h) */
+    bool flume;     /* the command takes the options of `flume-ng agent`, too (conf/command/command.h) */
 };
 
 /* Stores the options in the target. Moves the operands to argv[1] and so on, and sets their number. Options may stand
