@@ -22,6 +22,7 @@ struct ps_worker {
     int epoll_fd;
     struct ps_now now;
 
+    bool drains_again;      /* the orders are the second DRAIN (agent_drain): what was done stays done */
     uint64_t orders_number; /* of the orders carried out or being carried out */
     struct ps_plan *plan, *next;
     enum ps_phase phase;

@@ -184,6 +184,7 @@ void ps_worker_take_orders(struct ps_worker *worker)
     /* After PAUSE; this worker may not have seen those orders before these replaced them. */
     bool resumes = orders->phase == PS_PHASE_RUN && orders->plan != NULL && orders->plan == worker->plan;
     PS_ASSERT(!resumes || worker->phase == PS_PHASE_PAUSE || worker->phase == PS_PHASE_RUN);
+    worker->drains_again = worker->phase == PS_PHASE_DRAIN && orders->phase == PS_PHASE_DRAIN;
     worker->orders_number = orders->number;
     worker->phase = orders->phase;
     worker->next = orders->next;
@@ -308,16 +309,16 @@ static bool all_paused(const struct ps_worker *worker)
     return true;
 }
 
-/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. This ends with the worker's part of the order: the
- * worker of the letters' channel may have found it empty, and a sink that is not waited for goes on until RECALL. Events of letters that are not
- * written go back to the sink's channel. */
+/* A closing sink may write dead letters in DRAIN, while closing sources put their last events. Those into memory end when this worker has carried out
+ * the second of the two orders: the worker of the letters' channel may have found it empty, and a sink that is not waited for goes on until RECALL.
+ * Not earlier: another worker may wait for the letter in the first order. Events of letters that are not written go back to the sink's channel. */
 bool ps_worker_sink_may_bury(const struct ps_worker *worker, const struct ps_sink_runner *runner)
 {
     const struct ps_channel_plan *channel = ps_letter_channel_target(runner->base.letters);
     if (PS_LIKELY(channel == NULL || worker->phase == PS_PHASE_RUN) ||
         ps_plan_channel_after(worker->next, channel) != NULL)
         return true;
-    if (worker->phase == PS_PHASE_DRAIN && ps_mark_own(&worker->done) == worker->orders_number &&
+    if (worker->drains_again && ps_mark_own(&worker->done) == worker->orders_number &&
         !ps_letter_channel_may_leave(runner->base.letters))
         return false;
     if (worker->next == NULL)

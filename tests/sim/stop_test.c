@@ -74,6 +74,8 @@ static void test_letter_behind_the_end(void **state)
 {
     ps_log_set_level(PS_LOG_OFF);
     run_stop_seed(UINT64_C(17910711676371481982));
+    run_stop_seed(
+        UINT64_C(11108115221109792207)); /* the letter waited for the next orders, and these for the letter */
 }
 
 static void test_stop(void **state)

@@ -367,13 +367,13 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     if (runner->base.status == PS_RUNNER_FAILED) /* nothing else sets it then */
         runner->base.deadline_ns = runner->base.retry_ns;
     runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
-    moved |=
-        ps_letter_channel_cycle(runner->base.letters, ps_worker_sink_may_bury(runner->base.worker, runner),
-                                &runner->base.deadline_ns, now);
-    /* A sink that is not waited for takes its letters back: the sink of their channel need not wait for them either. */
+    bool may_bury = ps_worker_sink_may_bury(runner->base.worker, runner);
+    moved |= ps_letter_channel_cycle(runner->base.letters, may_bury, &runner->base.deadline_ns, now);
+    /* A sink that is not waited for takes its letters back: the sink of their channel need not wait for them either. Nor for letters that are not
+     * put before the next orders. */
     bool may_leave =
         ps_sink_runner_need_not_wait(runner, now) && ps_letter_channel_may_leave(runner->base.letters);
-    ps_letter_channel_hold_back(runner->base.letters, draining && !may_leave);
+    ps_letter_channel_hold_back(runner->base.letters, draining && may_bury && !may_leave);
     if (PS_UNLIKELY(draining))
         sink_note_stop(runner, now);
     if (wanted && !runner->wants)
