@@ -4,10 +4,10 @@
  * The chain's scan says which events match (stages/lib/rules/regex/chain.h); PCRE2 takes groups on those
  * alone. Values are slices of the body, whose memory is valid as long as the batch; only groups of a body
  * that is not well-formed UTF-8 are copied, from its repaired form. */
-#include "stages/lib/text/joda/date.h"
+#include "stages/lib/date/joda/date.h"
 #include "stages/lib/rules/regex/chain.h"
 #include "stages/lib/rules/regex/option.h"
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/calendar.h"
 #include "stages/lib/instance_counter.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/text/joda/date.h"
+#include "stages/lib/date/joda/date.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 #include "tests/support/hive_value.h"
 
 #include "stages/lib/orc/decimal.h"
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/calendar.h"
 #include "tests/support/support.h"
 
 #include <inttypes.h>

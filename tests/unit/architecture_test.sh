@@ -81,7 +81,7 @@ stages/serializers/*    LIB
 stages/deserializers/*  LIB
 stages/lib/kafka/channel/carried.[ch] core/FLAT core/log/* core/flow/* rings/*
 stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/text/*
-stages/lib/syslog/*     ENGINE L/text/*
+stages/lib/syslog/*     ENGINE L/date/* L/text/*
 stages/lib/http/*       ENGINE L/stream/* L/tls/* L/text/*
 stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*
 stages/lib/thrift/*     ENGINE L/net/* L/rpc/* L/sasl/* L/stream/* L/tls/*
@@ -93,7 +93,8 @@ stages/lib/stream/*     ENGINE L/net/* L/tls/*
 stages/lib/tls/*        ENGINE L/keystore/*
 stages/lib/keystore/*   ENGINE
 stages/lib/sasl/*       ENGINE
-stages/lib/text/*       ENGINE
+stages/lib/date/*       ENGINE
+stages/lib/text/*       ENGINE L/date/*
 stages/lib/process/*    ENGINE
 stages/lib/tail/ledger.[ch] ENGINE rings/holders.h
 stages/lib/tail/text.[ch] ENGINE rings/holders.h
@@ -113,7 +114,7 @@ stages/lib/hadoop/hdfs/* ENGINE L/hadoop/FLAT L/hadoop/proto/* L/hadoop/rpc/* L/
 stages/lib/hadoop/file/* ENGINE L/avro/* L/text/* L/filesystem/*
 stages/lib/hadoop/bucket_writer/* ENGINE L/filesystem/* L/hadoop/FLAT L/hadoop/hdfs/* L/hadoop/file/* L/text/*
 stages/lib/orc/*        ENGINE L/orc/proto/*
-stages/lib/hive/FLAT    ENGINE L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
+stages/lib/hive/FLAT    ENGINE L/date/* L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
 stages/lib/hive/text/*  ENGINE L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE
 stages/FLAT             ENGINE stages/stages.def

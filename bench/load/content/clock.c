@@ -5,7 +5,7 @@
 #include "bench/load/content/internal.h"
 #include "bench/load/content/digits.h"
 #include "core/clock.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};

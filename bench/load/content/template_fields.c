@@ -7,7 +7,7 @@
 
 #include "bench/load/content/template.h"
 #include "core/nearest.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 #include "core/quantity.h"
 
 #define WIDTH_MAX 18U

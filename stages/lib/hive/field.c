@@ -1,7 +1,7 @@
 #include "stages/lib/hive/field.h"
 
 #include "stages/lib/orc/decimal.h"
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/calendar.h"
 
 #include <stdlib.h>
 #include <string.h>

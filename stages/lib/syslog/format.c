@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "regex/regex.h"
-#include "stages/lib/text/java/date.h"
+#include "stages/lib/date/java.h"
 
 #define STAMP_BYTES_MAX 1024 /* a time stamp that is longer after `search` and `replace` gives no time */
 

@@ -6,8 +6,8 @@
  * results because stamps repeat. Thread: the owner's. Never allocates. */
 #pragma once
 
-#include "stages/lib/text/calendar.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/calendar.h"
+#include "stages/lib/date/time_zone.h"
 
 struct ps_syslog_time {
     const struct ps_time_zone *zone;

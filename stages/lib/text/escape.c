@@ -3,7 +3,7 @@
 #include "stages/lib/text/java/long.h"
 
 #include "stages/lib/local_host.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/clock.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 
 enum ps_path_style { PS_PATH_DEFAULT, PS_PATH_ROLL_TIME };
 

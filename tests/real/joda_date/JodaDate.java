@@ -1,4 +1,4 @@
-/* What Joda-Time says about cases: standard input to standard output, for tests/stages/lib/text/joda/date_test.c. With a seed and a
+/* What Joda-Time says about cases: standard input to standard output, for tests/stages/lib/date/joda/date_test.c. With a seed and a
  * count, that many generated patterns follow.
  *
  * A line is fields between tabs. In: "p PATTERN", "t TEXT" of the pattern before. Out: "now MS"; "z ZONE" (of what

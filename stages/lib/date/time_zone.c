@@ -1,6 +1,6 @@
 /* See time_zone.h. */
-#include "stages/lib/text/time_zone.h"
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/time_zone.h"
+#include "stages/lib/date/calendar.h"
 
 #include <ctype.h>
 #include <stdio.h>

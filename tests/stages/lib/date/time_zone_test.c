@@ -1,5 +1,5 @@
 /* stages/time_zone against the C library, and the odd ids of Java. */
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>

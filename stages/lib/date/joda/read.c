@@ -1,7 +1,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "stages/lib/text/joda/internal.h"
+#include "stages/lib/date/joda/internal.h"
 
 struct reader {
     const char *p, *end;

@@ -1,4 +1,4 @@
-#include "stages/lib/text/joda/zones.h"
+#include "stages/lib/date/joda/zones.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "stages/lib/text/joda/internal.h"
+#include "stages/lib/date/joda/internal.h"
 
 #define DIGITS_MAX 9 /* digits of a year that no number follows */
 

@@ -1,7 +1,7 @@
 #include "tests/support/support.h"
 
 #include "core/arena.h"
-#include "stages/lib/text/java/date.h"
+#include "stages/lib/date/java.h"
 
 static void test_parse(void **unused)
 {

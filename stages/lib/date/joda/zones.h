@@ -4,7 +4,7 @@
 #pragma once
 
 #include "core/arena.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 
 struct ps_joda_zones;
 

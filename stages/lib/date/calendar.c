@@ -1,4 +1,4 @@
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/calendar.h"
 
 #define CUTOVER_DAYS INT64_C(-141427) /* 1582-10-15 */
 

@@ -1,10 +1,10 @@
 /* Shared by the two parts of date.h: date.c compiles the pattern, read.c parses the text. */
 #pragma once
 
-#include "stages/lib/text/joda/date.h"
-#include "stages/lib/text/joda/fields.h"
-#include "stages/lib/text/joda/zones.h"
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/joda/date.h"
+#include "stages/lib/date/joda/fields.h"
+#include "stages/lib/date/joda/zones.h"
+#include "stages/lib/date/time_zone.h"
 
 enum item_kind {
     ITEM_TEXT,

@@ -1,10 +1,10 @@
-#include "stages/lib/text/java/date.h"
+#include "stages/lib/date/java.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/calendar.h"
 
 #define ITEMS_MAX 64
 

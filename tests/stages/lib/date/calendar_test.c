@@ -1,6 +1,6 @@
 /* The calendar that java.util.GregorianCalendar has, beside one that counts days: each day of the years -400 to 2800, with the ten days that 1582 has not;
  * and months and days out of their range. */
-#include "stages/lib/text/calendar.h"
+#include "stages/lib/date/calendar.h"
 #include "tests/support/support.h"
 
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * the other letters of SimpleDateFormat (G Y w W F u) with an error. Const after create. */
 #pragma once
 
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 
 struct ps_java_date;
 

@@ -1,7 +1,7 @@
-#include "stages/lib/text/calendar.h"
-#include "stages/lib/text/joda/fields.h"
+#include "stages/lib/date/calendar.h"
+#include "stages/lib/date/joda/fields.h"
 
-#include "stages/lib/text/time_zone.h"
+#include "stages/lib/date/time_zone.h"
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)

@@ -1,8 +1,8 @@
-/* stages/lib/text/joda/date.h and Joda-Time 2.9.9, side by side, over the recorded table (tests/real/joda_date). */
+/* stages/lib/date/joda/date.h and Joda-Time 2.9.9, side by side, over the recorded table (tests/real/joda_date). */
 #include <errno.h>
 #include <stdio.h>
 
-#include "stages/lib/text/joda/date.h"
+#include "stages/lib/date/joda/date.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/support.h"
 
