@@ -12,3 +12,10 @@ struct ps_now ps_clock_now(void)
         .wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
     };
 }
+
+size_t ps_utc_print(char *to, size_t room, const char *format, int64_t wall_s)
+{
+    time_t second = (time_t)wall_s;
+    struct tm fields;
+    return gmtime_r(&second, &fields) != NULL ? strftime(to, room, format, &fields) : 0;
+}

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CLOCK_STEP_MS 10.0             /* smaller steps are not printed */
@@ -228,11 +227,9 @@ void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
 static json_t *manifest_object(const struct ps_load_result *result)
 {
     char run[8], start[64];
-    time_t second = (time_t)(result->start_wall_ns / (int64_t)PS_NS_PER_S);
-    struct tm tm;
     run_print(result->run, run);
-    gmtime_r(&second, &tm);
-    size_t length = strftime(start, sizeof start, "%Y-%m-%dT%H:%M:%S", &tm);
+    size_t length =
+        ps_utc_print(start, sizeof start, "%Y-%m-%dT%H:%M:%S", result->start_wall_ns / (int64_t)PS_NS_PER_S);
     snprintf(start + length, sizeof start - length, ".%09lldZ",
              (long long)(result->start_wall_ns % (int64_t)PS_NS_PER_S));
     json_t *sources = json_array();

@@ -2,13 +2,13 @@
 #include "bench/plan/goal.h"
 #include "bench/plan/machine.h"
 #include "bench/support/output.h"
+#include "core/clock.h"
 #include "core/quantity.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RESULT_VERSION 1 /* of the document */
@@ -403,10 +403,7 @@ json_t *ps_result_document(const struct ps_planning *planning)
     json_t *document = json_object(), *command = json_array(), *goals = json_array(), *trials = json_array(),
            *assumptions = json_array();
     char started[32];
-    time_t seconds = (time_t)(planning->started_wall_ms / 1000);
-    struct tm broken;
-    gmtime_r(&seconds, &broken);
-    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &broken);
+    ps_utc_print(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", planning->started_wall_ms / 1000);
     for (unsigned i = 0; config->command != NULL && config->command[i] != NULL; i++)
         json_array_append_new(command, json_string(config->command[i]));
     for (unsigned i = 0; i < config->search.goal_count; i++)

@@ -1,5 +1,6 @@
 /* penstock channel import: a Flume file channel into one of ours. */
 #include "commands/channel/channel.h"
+#include "core/clock.h"
 #include "core/durable.h"
 #include "core/quantity.h"
 #include "stages/lib/flume_log/directory.h"
@@ -147,8 +148,7 @@ static enum ps_status note(const struct import *import, const char *what, struct
 {
     const char *path = note_path(import);
     char when[32];
-    time_t now = time(NULL);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    ps_utc_print(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", time(NULL));
     FILE *file = fopen(path, "ae");
     bool written = file != NULL;
     for (size_t i = 0; written && i < import->command->operands.count; i++)

@@ -1,6 +1,7 @@
 /* penstock channel repair: moves what cannot be opened out of the way. A damaged frame needs no repair: the channel passes over
  * it, and it is gone when its segment is. */
 #include "commands/channel/channel.h"
+#include "core/clock.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/segment/give_up.h"
 #include "stages/lib/queue/segment/lock.h"
@@ -290,10 +291,9 @@ int ps_main_channel_repair(struct ps_channel_command *command)
     struct ps_survey_state state;
     struct files files = {0};
     struct stat about;
-    time_t now = time(NULL);
     struct ps_segment_locks locks = {.state = -1};
     const char *directory = command->operands.count > 0 ? command->operands.items[0] : NULL;
-    strftime(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", gmtime(&now));
+    ps_utc_print(repair.folder, sizeof repair.folder, "damaged-%Y%m%dT%H%M%SZ", time(NULL));
     if (ps_channel_directories(command, directory, &err) != PS_OK ||
         ps_channel_keys_load(command, &err) != PS_OK || !lock(command, &locks, &err) ||
         find_files(&repair, &files, &err) != PS_OK) {

@@ -1,5 +1,6 @@
 #include "core/deadletter/file.h"
 
+#include "core/clock.h"
 #include "core/durable.h"
 
 #include <ctype.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FILE_MODE 0640
@@ -76,10 +76,7 @@ void ps_letter_file_fini(struct ps_letter_file *file)
 static void file_name(struct ps_letter_file *file, struct ps_now now)
 {
     char stamp[32];
-    time_t seconds = (time_t)(now.wall_ms / 1000);
-    struct tm broken;
-    gmtime_r(&seconds, &broken);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%S", &broken);
+    ps_utc_print(stamp, sizeof stamp, "%Y%m%dT%H%M%S", now.wall_ms / 1000);
     snprintf(file->path, sizeof file->path, "%s/%s-%s-%ld-%u.jsonl", file->directory, stamp, file->agent,
              (long)getpid(), ++file->number);
 }

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/utf8.h"
 
 /* A text that grows; `bytes` is NULL once there was no memory. */
@@ -101,10 +101,7 @@ static void add_member(struct text *text, const char *name, const char *value)
 
 void ps_letter_print_time(char *stamp, int64_t time_ms)
 {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm broken;
-    gmtime_r(&seconds, &broken);
-    size_t used = strftime(stamp, PS_LETTER_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &broken);
+    size_t used = ps_utc_print(stamp, PS_LETTER_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", time_ms / 1000);
     snprintf(stamp + used, PS_LETTER_TIME_BYTES - used, ".%03dZ", (int)(time_ms % 1000));
 }
 

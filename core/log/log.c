@@ -178,10 +178,8 @@ static size_t line_head(char *line, enum form form, enum ps_log_level level)
     if (form == FORM_JOURNAL)
         return (size_t)sprintf(line, "%s", levels[level].journal);
     struct timespec now;
-    struct tm broken;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &broken);
-    size_t length = strftime(line, 32, "%Y-%m-%dT%H:%M:%S", &broken);
+    size_t length = ps_utc_print(line, 32, "%Y-%m-%dT%H:%M:%S", now.tv_sec);
     bool colour = form == FORM_COLOUR;
     return length + (size_t)sprintf(line + length, ".%03ldZ %s%s%s ", now.tv_nsec / 1000000,
                                     colour ? levels[level].colour : "", levels[level].word,
@@ -226,13 +224,11 @@ static size_t json_line(char *line, size_t room, enum ps_log_level level, const 
                         const char *text, size_t text_length)
 {
     struct timespec now;
-    struct tm broken;
     size_t length = 0;
     if (log_state.form == FORM_JOURNAL)
         length = (size_t)sprintf(line, "%s", levels[level].journal);
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &broken);
-    length += strftime(line + length, 48, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &broken);
+    length += ps_utc_print(line + length, 48, "{\"time\":\"%Y-%m-%dT%H:%M:%S", now.tv_sec);
     length += (size_t)sprintf(line + length, ".%03ldZ\",\"level\":\"%s\",\"component\":\"",
                               now.tv_nsec / 1000000, levels[level].word);
     length += json_escape(line + length, 300, component, strlen(component));

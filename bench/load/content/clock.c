@@ -5,10 +5,8 @@
 #include "bench/load/content/internal.h"
 #include "bench/load/content/digits.h"
 #include "core/clock.h"
+#include "stages/lib/date/calendar.h"
 #include "stages/lib/date/time_zone.h"
-
-static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 uint32_t ps_content_clock_width(const struct ps_template_part *part)
 {
@@ -92,7 +90,7 @@ static void rfc3339_put(char *to, const struct ps_civil *civil, uint32_t digits)
  * the number". */
 static void rfc3164_put(char *to, const struct ps_civil *civil)
 {
-    memcpy(to, months[civil->month - 1], 3);
+    memcpy(to, ps_month_names[civil->month - 1], 3);
     to[3] = ' ';
     ps_digits_put(to + 4, civil->day, 2);
     if (civil->day < 10)
@@ -105,7 +103,7 @@ static void clf_put(char *to, const struct ps_civil *civil, int32_t offset_s)
 {
     ps_digits_put(to, civil->day, 2);
     to[2] = '/';
-    memcpy(to + 3, months[civil->month - 1], 3);
+    memcpy(to + 3, ps_month_names[civil->month - 1], 3);
     to[6] = '/';
     ps_digits_put(to + 7, (uint64_t)civil->year, 4);
     to[11] = ':';

@@ -128,13 +128,6 @@ static bool read_word(struct reader *r, const char *const *words, int count, int
     return true;
 }
 
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December",
-                                     "Jan",     "Feb",      "Mar",       "Apr",     "May",      "Jun",
-                                     "Jul",     "Aug",      "Sep",       "Oct",     "Nov",      "Dec"};
-static const char *const days[] = {"Sunday", "Monday",   "Tuesday", "Wednesday", "Thursday",
-                                   "Friday", "Saturday", "Sun",     "Mon",       "Tue",
-                                   "Wed",    "Thu",      "Fri",     "Sat"};
 static const char *const halves[] = {"AM", "PM"};
 static const char *const zones[] = {"GMT", "UTC", "UT"};
 
@@ -222,7 +215,7 @@ static bool read_item(struct reader *r, const struct item *item, int64_t now_ms)
     case 'M':
     case 'L':
         if (item->count > 2) {
-            if (!read_word(r, months, PS_COUNT_OF(months), &which))
+            if (!read_word(r, ps_month_names, PS_COUNT_OF(ps_month_names), &which))
                 return false;
             value = which % 12 + 1;
         }
@@ -261,7 +254,7 @@ static bool read_item(struct reader *r, const struct item *item, int64_t now_ms)
     case 'a':
         return read_word(r, halves, PS_COUNT_OF(halves), &r->half);
     case 'E':
-        return read_word(r, days, PS_COUNT_OF(days), &which);
+        return read_word(r, ps_day_names, PS_COUNT_OF(ps_day_names), &which);
     default:
         return read_zone(r, item);
     }

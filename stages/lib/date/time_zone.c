@@ -26,36 +26,6 @@ struct ps_time_zone {
     struct rule start, end;
 };
 
-/* ---- calendar ---- */
-
-/* From a date to days since 1970-01-01, and back (Howard Hinnant, "chrono-compatible low-level date
- * algorithms"). */
-int64_t ps_civil_days(int64_t year, int month, int day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
-void ps_civil_from_wall(int64_t wall_s, struct ps_civil *civil)
-{
-    int64_t days = ps_floor_div(wall_s, DAY_S), rest = wall_s - days * DAY_S;
-    int64_t shifted = days + 719468, era = ps_floor_div(shifted, 146097), day_of_era = shifted - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month = (5 * day_of_year + 2) / 153;
-    civil->day = (unsigned)(day_of_year - (153 * month + 2) / 5 + 1);
-    civil->month = (unsigned)(month < 10 ? month + 3 : month - 9);
-    civil->year = year_of_era + era * 400 + (civil->month <= 2);
-    civil->hour = (unsigned)(rest / 3600);
-    civil->minute = (unsigned)(rest / 60 % 60);
-    civil->second = (unsigned)(rest % 60);
-    civil->week_day = (unsigned)(((days + 4) % 7 + 7) % 7);
-    civil->year_day = (unsigned)(days - ps_civil_days(civil->year, 1, 1) + 1);
-}
-
 /* ---- the footer: std offset [dst [offset] ,start[/time],end[/time]] ---- */
 
 static bool name_skip(const char **at)
@@ -134,12 +104,10 @@ static bool tail_read(struct ps_time_zone *zone, const char *text)
 /* Returns the wall clock time of a rule in a year, in seconds. */
 static int64_t rule_wall(const struct rule *rule, int64_t year)
 {
-    int64_t first = ps_civil_days(year, rule->month, 1);
+    int64_t first = ps_gregorian_days(year, rule->month - 1, 1);
     int64_t first_week_day = ((first + 4) % 7 + 7) % 7;
     int64_t day = first + (rule->week_day - first_week_day + 7) % 7 + (rule->week - 1) * 7;
-    int64_t next =
-        rule->month == 12 ? ps_civil_days(year + 1, 1, 1) : ps_civil_days(year, rule->month + 1, 1);
-    if (day >= next)
+    if (day >= first + ps_month_days(year, rule->month - 1))
         day -= 7;
     return day * DAY_S + rule->time_s;
 }

@@ -23,17 +23,3 @@ int64_t ps_time_zone_from_wall(const struct ps_time_zone *zone, int64_t wall_s);
 /* The same as Joda-Time does it: a time that occurs twice gives the earlier one; for a skipped time it
  * returns false (Joda-Time: IllegalInstantException). */
 bool ps_time_zone_from_wall_strict(const struct ps_time_zone *zone, int64_t wall_s, int64_t *utc_s);
-
-struct ps_civil {
-    int64_t year;
-    unsigned month, day; /* from 1 */
-    unsigned hour, minute, second;
-    unsigned week_day; /* 0 = Sunday */
-    unsigned year_day; /* from 1 */
-};
-
-/* Splits wall clock time into calendar fields, proleptic Gregorian. */
-void ps_civil_from_wall(int64_t wall_s, struct ps_civil *civil);
-
-/* Returns days from 1970-01-01 to a date, proleptic Gregorian; month from 1; `day` may exceed the month. */
-int64_t ps_civil_days(int64_t year, int month, int day);

@@ -231,7 +231,7 @@ static bool take_day(struct cursor *text, int64_t *days)
         return false;
     year = is_negative ? -year : year;
     *days = ps_gregorian_days(year, month - 1, day);
-    return *days < ps_gregorian_days(year, month, 1);
+    return day <= ps_month_days(year, month - 1);
 }
 
 /* Ignores the text behind the day, unless it begins with a digit (Date.valueOf of Hive 4). */

@@ -1,5 +1,7 @@
 #include "stages/lib/http/answer.h"
 
+#include "stages/lib/date/calendar.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,13 +15,10 @@ static void write_date(struct ps_http_server *server)
     server->date_second = second;
     time_t seconds = (time_t)second;
     struct tm time;
-    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     gmtime_r(&seconds, &time);
-    snprintf(server->date, sizeof server->date, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-             days[time.tm_wday % 7], time.tm_mday, months[time.tm_mon % 12], (time.tm_year + 1900) % 10000,
-             time.tm_hour, time.tm_min, time.tm_sec);
+    snprintf(server->date, sizeof server->date, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+             ps_day_names[(time.tm_wday + 6) % 7], time.tm_mday, ps_month_names[time.tm_mon % 12],
+             (time.tm_year + 1900) % 10000, time.tm_hour, time.tm_min, time.tm_sec);
 }
 
 /* Writes status line and header fields of an answer, without the end. Returns the length. */

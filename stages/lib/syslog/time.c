@@ -4,17 +4,6 @@
 
 #define DAY_S INT64_C(86400)
 
-static bool is_leap(int64_t year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-static int month_days(int64_t year, int month)
-{
-    static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month] + (month == 1 && is_leap(year));
-}
-
 static struct ps_civil local_fields(const struct ps_syslog_time *time, int64_t utc_s)
 {
     struct ps_civil fields;
@@ -43,10 +32,6 @@ void ps_syslog_time_now(struct ps_syslog_time *time, int64_t wall_ms)
 
 /* ---- stamps without a year ---- */
 
-static const char month_names[12][10] = {"January",   "February", "March",    "April",
-                                         "May",       "June",     "July",     "August",
-                                         "September", "October",  "November", "December"};
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
@@ -56,8 +41,8 @@ static char lower(char c)
 static int month_short(const char *text)
 {
     for (int i = 0; i < 12; i++) {
-        if (lower(text[0]) == lower(month_names[i][0]) && lower(text[1]) == month_names[i][1] &&
-            lower(text[2]) == month_names[i][2])
+        if (lower(text[0]) == lower(ps_month_names[i][0]) && lower(text[1]) == ps_month_names[i][1] &&
+            lower(text[2]) == ps_month_names[i][2])
             return i;
     }
     return -1;
@@ -100,7 +85,7 @@ static int64_t add_months(const struct ps_syslog_time *time, int64_t utc_s, int 
     int64_t month = fields.year * 12 + fields.month - 1 + months;
     int64_t year = ps_floor_div(month, 12);
     int of_year = (int)(month - year * 12);
-    int day = (int)fields.day, last = month_days(year, of_year);
+    int day = (int)fields.day, last = ps_month_days(year, of_year);
     int64_t days = ps_days_from_java(year, of_year, day < last ? day : last);
     return ps_time_zone_from_wall(time->zone,
                                   days * DAY_S + fields.hour * 3600 + fields.minute * 60 + fields.second);
@@ -207,12 +192,12 @@ bool ps_syslog_time_local5424(struct ps_syslog_time *time, const char *text, uin
 static size_t month_joda(const char *text, size_t length, int *month)
 {
     for (int i = 0; i < 12; i++) {
-        size_t full = strlen(month_names[i]);
+        size_t full = strlen(ps_month_names[i]);
         for (int form = 0; form < 2; form++) {
             size_t wanted = form == 0 ? full : 3;
             bool exact = wanted <= length, low = exact, high = exact;
             for (size_t k = 0; exact + low + high > 0 && k < wanted; k++) {
-                char c = month_names[i][k];
+                char c = ps_month_names[i][k];
                 exact = exact && text[k] == c;
                 low = low && text[k] == lower(c);
                 high = high && lower(text[k]) == lower(c) && text[k] != lower(c);
@@ -231,7 +216,7 @@ static int64_t joda_months(int64_t year, int month, int day, int64_t of_day_s, i
 {
     int64_t total = year * 12 + month + months;
     int64_t to_year = ps_floor_div(total, 12);
-    int to_month = (int)(total - to_year * 12), last = month_days(to_year, to_month);
+    int to_month = (int)(total - to_year * 12), last = ps_month_days(to_year, to_month);
     return ps_gregorian_days(to_year, to_month, day < last ? day : last) * DAY_S + of_day_s;
 }
 
@@ -265,10 +250,10 @@ int64_t ps_syslog_time_utc3164(struct ps_syslog_time *time, const char *text, ui
     struct cursor at = {single + name, single + used};
     int64_t day, of_day;
     if (name == 0 || !take_char(&at, ' ') || !take_number(&at, 2, &day) || day < 1 ||
-        day > month_days(2000, month) || !take_char(&at, ' ') || !joda_time_of_day(&at, &of_day))
+        day > ps_month_days(2000, month) || !take_char(&at, ' ') || !joda_time_of_day(&at, &of_day))
         return 0;
     int64_t year = time->local_year;
-    int last = month_days(year, month); /* as Joda's withYear: February 29 becomes 28 */
+    int last = ps_month_days(year, month); /* as Joda's withYear: February 29 becomes 28 */
     int pinned = (int)day < last ? (int)day : last;
     ms = (ps_gregorian_days(year, month, pinned) * DAY_S + of_day) * 1000;
     if (ms > time->now_ms) {
@@ -300,7 +285,7 @@ static bool joda_second(struct ps_syslog_time *time, const char *text, int64_t *
         return false;
     if (negative)
         year = -year;
-    if (day > month_days(year, (int)month - 1) || (!take_char(&at, 'T') && !take_char(&at, 't')) ||
+    if (day > ps_month_days(year, (int)month - 1) || (!take_char(&at, 'T') && !take_char(&at, 't')) ||
         !joda_time_of_day(&at, &of_day))
         return false;
     *seconds = ps_gregorian_days(year, month - 1, day) * DAY_S + of_day;

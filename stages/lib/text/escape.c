@@ -3,6 +3,7 @@
 #include "stages/lib/text/java/long.h"
 
 #include "stages/lib/local_host.h"
+#include "stages/lib/date/calendar.h"
 #include "stages/lib/date/time_zone.h"
 
 #include <stdio.h>
@@ -226,17 +227,12 @@ const char *ps_escape_constant(const struct ps_escape *escape)
 
 /* ---- times ---- */
 
-static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                   "Thursday", "Friday", "Saturday"};
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
-
 /* Prints one %x escape of Flume's table, at most 64 bytes. Returns its length. */
 static uint32_t time_print(char letter, const struct ps_civil *civil, int64_t second, int32_t offset,
                            char *out)
 {
     unsigned hour12 = civil->hour % 12 == 0 ? 12 : civil->hour % 12;
-    const char *day = days[civil->week_day], *month = months[civil->month - 1];
+    const char *day = ps_day_names[(civil->week_day + 6) % 7], *month = ps_month_names[civil->month - 1];
     unsigned minutes = (unsigned)(offset < 0 ? -offset : offset) / 60;
     long long year = civil->year;
     int length = 0;

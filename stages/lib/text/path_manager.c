@@ -1,6 +1,8 @@
 /* See path_manager.h. */
 #include "stages/lib/text/path_manager.h"
 
+#include "stages/lib/date/calendar.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

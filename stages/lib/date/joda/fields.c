@@ -1,8 +1,6 @@
 #include "stages/lib/date/calendar.h"
 #include "stages/lib/date/joda/fields.h"
 
-#include "stages/lib/date/time_zone.h"
-
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -69,17 +67,6 @@ static struct ps_civil civil_of(int64_t ms)
     return civil;
 }
 
-static bool is_leap(int64_t year)
-{
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static int month_days(int64_t year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month - 1] + (month == 2 && is_leap(year));
-}
-
 /* 1 = Monday. */
 static int week_day_of(int64_t ms)
 {
@@ -91,7 +78,7 @@ static int week_day_of(int64_t ms)
 
 static int64_t first_week_day(int64_t year)
 {
-    int64_t first = ps_civil_days(year, 1, 1);
+    int64_t first = ps_gregorian_days(year, 0, 1);
     int day = week_day_of(ms_of(first, 0));
     return day > 4 ? first + 8 - day : first - (day - 1);
 }
@@ -122,8 +109,8 @@ static int64_t year_set(int64_t ms, int64_t year)
     struct ps_civil civil = civil_of(ms);
     int day = (int)civil.year_day;
     if (day > 31 + 28)
-        day += is_leap(year) - is_leap(civil.year);
-    return ms_of(ps_civil_days(year, 1, 1) + day - 1, of_day(ms));
+        day += ps_is_leap_year(year) - ps_is_leap_year(civil.year);
+    return ms_of(ps_gregorian_days(year, 0, 1) + day - 1, of_day(ms));
 }
 
 static bool year_of_era_set(int64_t *ms, int64_t year)
@@ -164,8 +151,8 @@ static bool month_set(int64_t *ms, int32_t month)
     if (month < 1 || month > 12)
         return false;
     struct ps_civil civil = civil_of(*ms);
-    int last = month_days(civil.year, month), day = (int)civil.day > last ? last : (int)civil.day;
-    *ms = ms_of(ps_civil_days(civil.year, month, day), of_day(*ms));
+    int last = ps_month_days(civil.year, month - 1), day = (int)civil.day > last ? last : (int)civil.day;
+    *ms = ms_of(ps_gregorian_days(civil.year, month - 1, day), of_day(*ms));
     return true;
 }
 
@@ -176,11 +163,11 @@ static bool day_set(int64_t *ms, enum ps_joda_field field, int32_t value)
     switch (field) {
     case PS_JODA_DAY_OF_YEAR:
         old = (int)civil.year_day;
-        most = is_leap(civil.year) ? 366 : 365;
+        most = ps_is_leap_year(civil.year) ? 366 : 365;
         break;
     case PS_JODA_DAY_OF_MONTH:
         old = (int)civil.day;
-        most = month_days(civil.year, (int)civil.month);
+        most = ps_month_days(civil.year, (int)civil.month - 1);
         break;
     default:
         old = week_day_of(*ms);
@@ -261,18 +248,18 @@ static int64_t field_floor(int64_t ms, enum ps_joda_field field)
     struct ps_civil civil;
     switch (field) {
     case PS_JODA_ERA:
-        return civil_of(ms).year > 0 ? ms_of(ps_civil_days(1, 1, 1), 0) : INT64_MIN;
+        return civil_of(ms).year > 0 ? ms_of(ps_gregorian_days(1, 0, 1), 0) : INT64_MIN;
     case PS_JODA_CENTURY_OF_ERA:
         civil = civil_of(ms);
-        return ms_of(ps_civil_days(civil.year / 100 * 100, 1, 1), 0);
+        return ms_of(ps_gregorian_days(civil.year / 100 * 100, 0, 1), 0);
     case PS_JODA_YEAR_OF_ERA:
     case PS_JODA_YEAR:
-        return ms_of(ps_civil_days(civil_of(ms).year, 1, 1), 0);
+        return ms_of(ps_gregorian_days(civil_of(ms).year, 0, 1), 0);
     case PS_JODA_WEEKYEAR:
         return ms_of(first_week_day(weekyear_of(ms)), 0);
     case PS_JODA_MONTH:
         civil = civil_of(ms);
-        return ms_of(ps_civil_days(civil.year, (int)civil.month, 1), 0);
+        return ms_of(ps_gregorian_days(civil.year, (int)civil.month - 1, 1), 0);
     case PS_JODA_WEEK:
         return wrap_add(floor_to(wrap_add(ms, 3 * DAY_MS), WEEK_MS), -3 * DAY_MS);
     default:

@@ -1,6 +1,7 @@
 /* Shared by the two parts of date.h: date.c compiles the pattern, read.c parses the text. */
 #pragma once
 
+#include "stages/lib/date/calendar.h"
 #include "stages/lib/date/joda/date.h"
 #include "stages/lib/date/joda/fields.h"
 #include "stages/lib/date/joda/zones.h"

@@ -112,13 +112,6 @@ struct names {
 
 static const char *const eras[] = {"BC", "AD", "BCE", "CE"};
 static const char *const halves[] = {"AM", "PM"};
-static const char *const days[] = {"Monday",   "Tuesday", "Wednesday", "Thursday", "Friday",
-                                   "Saturday", "Sunday",  "Mon",       "Tue",      "Wed",
-                                   "Thu",      "Fri",     "Sat",       "Sun"};
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December",
-                                     "Jan",     "Feb",      "Mar",       "Apr",     "May",      "Jun",
-                                     "Jul",     "Aug",      "Sep",       "Oct",     "Nov",      "Dec"};
 
 static struct names names_of(enum ps_joda_field field)
 {
@@ -128,9 +121,9 @@ static struct names names_of(enum ps_joda_field field)
     case PS_JODA_HALFDAY:
         return (struct names){halves, 2, 0, 2};
     case PS_JODA_DAY_OF_WEEK:
-        return (struct names){days, 14, 1, 7};
+        return (struct names){ps_day_names, 14, 1, 7};
     default:
-        return (struct names){months, 24, 1, 12};
+        return (struct names){ps_month_names, 24, 1, 12};
     }
 }
 

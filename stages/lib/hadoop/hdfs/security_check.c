@@ -1,8 +1,9 @@
 #include "stages/lib/hadoop/hdfs/security.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static enum ps_status refuse(const struct ps_context *context, const char *key, const char *reason)
@@ -22,13 +23,11 @@ static void report_tokens(const struct ps_hadoop_credentials *credentials, const
                      strcmp(token->kind, PS_HADOOP_TOKEN_WEBHDFS) == 0 ||
                      strcmp(token->kind, PS_HADOOP_TOKEN_SWEBHDFS) == 0;
         char until[32] = "an unknown time";
-        time_t expires_s = (time_t)(token->expires_ms / 1000);
-        struct tm fields;
         if (!known)
             continue;
         useful++;
-        if (token->expires_ms > 0 && gmtime_r(&expires_s, &fields) != NULL)
-            strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &fields);
+        if (token->expires_ms > 0)
+            ps_utc_print(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", token->expires_ms / 1000);
         bool expired = token->expires_ms > 0 && token->expires_ms <= ps_clock_now().wall_ms;
         ps_report(context, expired ? PS_LOG_WARN : PS_LOG_INFO, "hdfs.path",
                   "HADOOP_TOKEN_FILE_LOCATION (%s) has a delegation token (%s) of %s for %s, which %s %s: "

@@ -1,4 +1,5 @@
 /* stages/time_zone against the C library, and the odd ids of Java. */
+#include "stages/lib/date/calendar.h"
 #include "stages/lib/date/time_zone.h"
 #include "tests/support/support.h"
 
